@@ -1,0 +1,9 @@
+import { copyFileSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+// The docs page loads its viewer from our own origin: two files of swagger-ui, copied as they are.
+const from = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+const to = join(import.meta.dirname, "..", "dist", "assets", "api", "docs");
+mkdirSync(to, { recursive: true });
+for (const file of ["swagger-ui.css", "swagger-ui-bundle.js"]) copyFileSync(join(from, file), join(to, file));
