@@ -1,0 +1,47 @@
+import type { SQL } from "drizzle-orm";
+import { auditLogs } from "../db/schema.ts";
+import type { Client } from "./client.ts";
+import { insertWhere } from "./database.ts";
+import type { Deps } from "./deps.ts";
+
+interface AuditEntry {
+  userId: string | SQL;
+  action: (typeof auditLogs.$inferInsert)["action"];
+  entityType: string;
+  entityId: string | SQL;
+  /** JSON text or SQL that gives it; no secrets. */
+  oldValues?: SQL;
+  newValues?: SQL;
+  actorId: string | SQL;
+  byStaff?: boolean;
+  sessionId?: string;
+}
+
+/** The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. */
+export function recordAudit(
+  deps: Pick<Deps, "db" | "now" | "newId">,
+  client: Pick<Client, "ip" | "userAgent">,
+  entry: AuditEntry,
+  condition: SQL,
+) {
+  return insertWhere(
+    deps,
+    auditLogs,
+    {
+      id: deps.newId(),
+      userId: entry.userId,
+      action: entry.action,
+      entityType: entry.entityType,
+      entityId: entry.entityId,
+      oldValues: entry.oldValues ?? null,
+      newValues: entry.newValues ?? null,
+      actorId: entry.actorId,
+      byStaff: entry.byStaff ?? false,
+      ip: client.ip,
+      userAgent: client.userAgent,
+      sessionId: entry.sessionId ?? null,
+      createdAt: deps.now(),
+    },
+    condition,
+  );
+}

@@ -1,0 +1,62 @@
+import type { Context } from "hono";
+import { accepts } from "hono/accepts";
+import { expandIPv6 } from "hono/utils/ipaddr";
+import { fieldError } from "./errors.ts";
+
+export type Locale = "en" | "ne";
+
+/** Who is at the other end of the connection, as far as the platform vouches for it. */
+export interface Client {
+  ip: string;
+  /** IPv4 /24 or IPv6 /64. */
+  network: string;
+  /** At most 255 characters. */
+  userAgent: string | null;
+  /** Of the languages we write in, the one the caller likes best. */
+  locale: Locale;
+  /** `Idempotency-Key` as sent. */
+  idempotencyKey: string | undefined;
+}
+
+/** A key of 1 to 255 visible ASCII characters; the same as what Stripe and the IETF draft allow. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** @throws AppError `validation_error` when `Idempotency-Key` is malformed. */
+export function readClient(c: Context): Client {
+  // Only the platform writes this header; X-Forwarded-For and its kin are the caller's own words (ASVS 4.1.3).
+  const ip = c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+  const idempotencyKey = c.req.header("idempotency-key");
+  if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
+    throw fieldError("Idempotency-Key", "Must be 1 to 255 visible ASCII characters.");
+  }
+  return {
+    ip,
+    network: networkOf(ip),
+    userAgent: c.req.header("user-agent")?.slice(0, 255) ?? null,
+    locale: preferredLocale(c),
+    idempotencyKey,
+  };
+}
+
+function preferredLocale(c: Context): Locale {
+  return accepts(c, {
+    header: "Accept-Language",
+    supports: ["en", "ne"],
+    default: "en",
+    match: (preferences, { default: fallback }) => {
+      const [best] = preferences
+        .map(({ type, q }) => ({ language: type.split("-")[0]?.toLowerCase() ?? "", q }))
+        .filter(({ language, q }) => q > 0 && (language === "en" || language === "ne"))
+        .sort((a, b) => b.q - a.q);
+      return best?.language ?? fallback;
+    },
+  }) as Locale;
+}
+
+/** The network that limits are counted by: IPv4 /24, IPv6 /64; an IPv4-mapped IPv6 address counts as IPv4. */
+export function networkOf(ip: string): string {
+  const mapped = ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(mapped)) return `${mapped.slice(0, mapped.lastIndexOf("."))}.0/24`;
+  if (!mapped.includes(":")) return "unknown";
+  return `${expandIPv6(mapped).split(":").slice(0, 4).join(":")}::/64`;
+}

@@ -1,0 +1,142 @@
+import { base64url } from "jose";
+import { isSupportedCountry } from "libphonenumber-js/max";
+import { z } from "zod";
+
+/** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
+const MIN_DISTINCT_BYTES = 12;
+
+/** A secret of at least 256 bits (RFC 8725 section 3.5), base64url. */
+const secret = z.string().transform((text, context) => {
+  const bytes = decodeOrEmpty(text);
+  if (bytes.length >= 32 && new Set(bytes).size >= MIN_DISTINCT_BYTES) return bytes;
+  context.addIssue({ code: "custom", message: "must be at least 32 random bytes, base64url" });
+  return z.NEVER;
+});
+
+function decodeOrEmpty(text: string): Uint8Array {
+  try {
+    return base64url.decode(text);
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+function json<T extends z.ZodType>(schema: T) {
+  return z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: "custom", message: "must be JSON" });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+}
+
+const keyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+
+function distinct<T>(entries: T[], key: (entry: T) => string): boolean {
+  return new Set(entries.map(key)).size === entries.length;
+}
+
+/** Ed25519 keys of access tokens. The first signs and so needs `d`; the others only verify. */
+const accessTokenKeys = z
+  .array(
+    z.object({
+      kid: keyId,
+      kty: z.literal("OKP"),
+      crv: z.literal("Ed25519"),
+      x: z.string().length(43),
+      d: z.string().length(43).optional(),
+    }),
+  )
+  .min(1)
+  .refine((keys) => keys[0]?.d !== undefined, "the first key must have its private part")
+  .refine((keys) => distinct(keys, (key) => key.kid), "every kid must be different");
+
+const tokenSecrets = z
+  .array(z.object({ kid: keyId, secret }))
+  .min(1)
+  .refine((secrets) => distinct(secrets, (entry) => entry.kid), "every kid must be different");
+
+/** Store reviewers' sign-ins: a fixed code, never sent by SMS, until the end of `until` (UTC). */
+const testIdentifiers = z
+  .array(z.object({ identifier: z.string(), code: z.string().regex(/^\d{6}$/), until: z.iso.date() }))
+  .max(5);
+
+const list = (separator: string) =>
+  z.string().transform((text) =>
+    text
+      .split(separator)
+      .map((part) => part.trim())
+      .filter(Boolean),
+  );
+
+const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, "must be an origin");
+
+const settings = z.object({
+  ENVIRONMENT: z.string().default("production"),
+  APP_NAME: z.string().min(1).max(20),
+  ISSUER: z.url(),
+  AUDIENCE: z.string().min(1),
+  OTP_AUTOFILL_DOMAIN: z.string().min(1),
+  CORS_ORIGINS: list(",").pipe(z.array(origin)),
+  SMS_COUNTRIES: list(",").pipe(z.array(z.string().refine(isSupportedCountry, "must be ISO 3166-1 alpha-2")).min(1)),
+  ACCESS_TOKEN_KEYS: json(accessTokenKeys),
+  TOKEN_SECRETS: json(tokenSecrets),
+  LOOKUP_SECRET: secret,
+  TEST_IDENTIFIERS: json(testIdentifiers).default([]),
+});
+
+export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
+export type TokenSecret = z.infer<typeof tokenSecrets>[number];
+
+export interface Config {
+  /** Anything but `development` is treated as production. */
+  isDevelopment: boolean;
+  appName: string;
+  issuer: string;
+  audience: string;
+  otpAutofillDomain: string;
+  corsOrigins: string[];
+  smsCountries: string[];
+  accessTokenKeys: AccessTokenKey[];
+  tokenSecrets: TokenSecret[];
+  lookupSecret: Uint8Array;
+  testIdentifiers: z.infer<typeof testIdentifiers>;
+}
+
+/** Names what is missing or weak, one line per setting, never a value. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads the Worker's variables and secrets.
+ *
+ * @throws ConfigError when one is missing, malformed or weak: nothing is served then, no default stands in.
+ */
+export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
+  const parsed = settings.safeParse(env);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+  }
+  const value = parsed.data;
+  const isDevelopment = value.ENVIRONMENT === "development";
+  if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
+  return {
+    isDevelopment,
+    appName: value.APP_NAME,
+    issuer: value.ISSUER,
+    audience: value.AUDIENCE,
+    otpAutofillDomain: value.OTP_AUTOFILL_DOMAIN,
+    corsOrigins: value.CORS_ORIGINS,
+    smsCountries: value.SMS_COUNTRIES,
+    accessTokenKeys: value.ACCESS_TOKEN_KEYS,
+    tokenSecrets: value.TOKEN_SECRETS,
+    lookupSecret: value.LOOKUP_SECRET,
+    testIdentifiers: value.TEST_IDENTIFIERS,
+  };
+}

@@ -1,0 +1,46 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z } from "zod";
+import type { AppEnv } from "./app-env.ts";
+import { failureSchema } from "./endpoint.ts";
+import { AppError } from "./errors.ts";
+
+const REDACTED = /authorization|cookie|token|secret|api-?key|password/i;
+
+const debugData = z.object({
+  headers: z.record(z.string(), z.string()),
+  is_secure: z.boolean(),
+  scheme: z.string(),
+  host: z.string(),
+});
+
+/** Shows a developer what arrives here; 404 outside development. */
+export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
+  app.openAPIRegistry.registerPath({
+    method: "get",
+    path: "/api/auth/debug/headers",
+    tags: ["Platform"],
+    summary: "What arrives here (development only)",
+    responses: {
+      200: {
+        description: "The request as it arrived, credentials and cookies redacted.",
+        content: {
+          "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }) },
+        },
+      },
+      404: {
+        description: "Outside development there is nothing here.",
+        content: { "application/json": { schema: failureSchema(["not_found"]) } },
+      },
+    },
+  });
+  app.get("/api/auth/debug/headers", (c) => {
+    if (!c.get("deps").config.isDevelopment) throw new AppError("not_found");
+    const url = new URL(c.req.url);
+    const headers = Object.fromEntries(
+      Object.entries(c.req.header()).map(([name, value]) => [name, REDACTED.test(name) ? "[redacted]" : value]),
+    );
+    const scheme = url.protocol.slice(0, -1);
+    const data = { headers, is_secure: scheme === "https", scheme, host: url.host };
+    return c.json({ success: true, message: "What arrived.", data });
+  });
+}

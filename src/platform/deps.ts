@@ -1,0 +1,74 @@
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { v7 as uuidv7 } from "uuid";
+import { type Config, parseConfig } from "./config.ts";
+import { type RandomBytes, randomId } from "./crypto.ts";
+import { buildKeyring, type Keyring } from "./keyring.ts";
+import { jsonLog, type Log } from "./log.ts";
+
+/** Everything outside the process that a function may touch; narrowed by `Pick` to what it does touch. */
+export interface Deps {
+  config: Config;
+  keyring: Keyring;
+  db: DrizzleD1Database;
+  kv: KVNamespace;
+  bucket: R2Bucket;
+  /** Producers by the name that outbox rows carry. */
+  queues: Readonly<Record<QueueName, Queue>>;
+  rateLimiter: RateLimit;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  randomBytes: RandomBytes;
+  /** A new UUIDv7 (RFC 9562), which sorts by time. */
+  newId: () => string;
+  /** 128 random bits of this invocation's own, which mark its rows inside a batch; never anything a caller sends. */
+  attemptId: string;
+  log: Log;
+  /** Work that may be cut off: nothing that must happen is only here. */
+  afterResponse: (work: Promise<unknown>) => void;
+}
+
+export type QueueName = "otp";
+
+/** What the platform hands to every kind of invocation. */
+type Context = Pick<ExecutionContext, "waitUntil">;
+
+let settled: { inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
+
+/** Parses and imports once per isolate; again only when a variable or secret is another one. */
+function settle(env: Env): Promise<{ config: Config; keyring: Keyring }> {
+  const inputs = Object.values(env).filter((value) => typeof value === "string");
+  const same = settled?.inputs.length === inputs.length && settled.inputs.every((input, i) => input === inputs[i]);
+  if (settled && same) return settled.value;
+  const value = Promise.resolve().then(async () => {
+    const config = parseConfig({ ...env });
+    return { config, keyring: await buildKeyring(config) };
+  });
+  settled = { inputs, value };
+  return value;
+}
+
+/**
+ * Builds the dependencies of one invocation.
+ *
+ * @throws ConfigError when the configuration is not fit to serve with.
+ */
+export async function buildDeps(env: Env, context: Context, requestId: string): Promise<Deps> {
+  const { config, keyring } = await settle(env);
+  const now = () => Date.now();
+  const randomBytes: RandomBytes = (count) => crypto.getRandomValues(new Uint8Array(count));
+  return {
+    config,
+    keyring,
+    db: drizzle(env.DB),
+    kv: env.KV,
+    bucket: env.KYC_BUCKET,
+    queues: { otp: env.OTP_QUEUE },
+    rateLimiter: env.RATE_LIMITER,
+    now,
+    randomBytes,
+    newId: () => uuidv7({ msecs: now(), random: randomBytes(16) }),
+    attemptId: randomId(randomBytes),
+    log: jsonLog(now, { request_id: requestId }),
+    afterResponse: (work) => context.waitUntil(work),
+  };
+}

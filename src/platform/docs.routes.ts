@@ -1,0 +1,78 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { html, raw } from "hono/html";
+import { version } from "../../package.json";
+import type { AppEnv } from "./app-env.ts";
+import { AppError } from "./errors.ts";
+
+const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
+/** The viewer styles itself inline; its script and everything else come from our own origin. */
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "connect-src 'self'; frame-ancestors 'none'";
+
+/** The OpenAPI 3.1 document of every mounted route, and a page that shows it without any outside host. */
+export function mountDocs(app: OpenAPIHono<AppEnv>): void {
+  for (const [path, summary, type] of [
+    ["/api/openapi.json", "This document", "application/json"],
+    ["/api/docs", "This document as a page", "text/html"],
+  ] as const) {
+    app.openAPIRegistry.registerPath({
+      method: "get",
+      path,
+      tags: ["Platform"],
+      summary,
+      responses: { 200: { description: summary, content: { [type]: { schema: {} } } } },
+    });
+  }
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
+
+  let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
+  app.get("/api/openapi.json", (c) => {
+    document ??= app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: { title: `${c.get("deps").config.appName} Users API`, version },
+      servers: [{ url: "/" }],
+    });
+    c.header("Cache-Control", "public, max-age=300");
+    return c.json(document);
+  });
+
+  app.get("/docs", (c) => c.redirect("/api/docs", 303));
+  app.get("/api/docs", (c) => {
+    const nonce = crypto.randomUUID();
+    c.header("Content-Security-Policy", DOCS_POLICY.replace("NONCE", nonce));
+    return c.html(docsPage(nonce));
+  });
+  app.get("/api/docs/:file", async (c) => {
+    if (!SWAGGER_FILES.has(c.req.param("file"))) throw new AppError("not_found");
+    const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
+    const response = new Response(asset.body, asset);
+    response.headers.set("Cache-Control", "public, max-age=86400");
+    return response;
+  });
+}
+
+function docsPage(nonce: string) {
+  const start = `SwaggerUIBundle({
+    url: "/api/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, defaultModelsExpandDepth: -1,
+  });`;
+  return html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Users API</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/api/docs/swagger-ui.css">
+  </head>
+  <body>
+    <div id="docs"></div>
+    <script src="/api/docs/swagger-ui-bundle.js" nonce="${nonce}"></script>
+    <script nonce="${nonce}">${raw(start)}</script>
+  </body>
+</html>`;
+}

@@ -1,0 +1,204 @@
+import { createRoute, type OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { z } from "zod";
+import type { AppEnv } from "./app-env.ts";
+import { type Fields, readFields } from "./body.ts";
+import { type Client, readClient } from "./client.ts";
+import type { Deps } from "./deps.ts";
+import { AppError, type ErrorCode, errorCatalogue, type FieldErrors } from "./errors.ts";
+
+/** What a handler gets: everything already parsed; `caller` is what the guard found. */
+export interface Input<Body, Params, Caller> {
+  body: Body;
+  params: Params;
+  caller: Caller;
+  client: Client;
+}
+
+/** What a handler gives back; the helper adds the envelope. */
+export interface Answer<Data> {
+  data: Data;
+  /** Further members of the body beside `data`. */
+  beside?: Record<string, unknown>;
+  headers?: Record<string, string>;
+}
+
+interface EndpointSpec<Body extends z.ZodType, Params extends z.ZodType, Data extends z.ZodType> {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** OpenAPI form: `/auth/sessions/{id}`. */
+  path: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  body?: Body;
+  params?: Params;
+  data: Data;
+  /** Schemas of further members of the body beside `data`. */
+  beside?: z.ZodRawShape;
+  /** For a person; `data.message` where the contract has one is the same text. */
+  message: string;
+  status?: 200 | 201;
+  /** Codes of this route's own; those of the body, the guard and the platform are added. */
+  errors?: ErrorCode[];
+  /** Honours `Idempotency-Key`. */
+  idempotent?: boolean;
+  /** Answers with `RateLimit` and `RateLimit-Policy`. */
+  limited?: boolean;
+}
+
+export interface Endpoint<Caller> {
+  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType>;
+  handle(deps: Deps, input: Input<unknown, unknown, Caller>): Promise<Answer<unknown>>;
+}
+
+/** Gives the function that declares a route once: its request, its answer, and its handler for such a caller. */
+export function endpointFor<Caller>() {
+  return <Data extends z.ZodType, Body extends z.ZodType = z.ZodType, Params extends z.ZodType = z.ZodType>(
+    spec: EndpointSpec<Body, Params, Data>,
+    handle: (deps: Deps, input: Input<z.output<Body>, z.output<Params>, Caller>) => Promise<Answer<z.input<Data>>>,
+  ): Endpoint<Caller> => ({ spec, handle: handle as Endpoint<Caller>["handle"] });
+}
+
+/** Decides who may call. `authorize` sees the request before the body is read. */
+export interface Guard<Caller> {
+  /** As the OpenAPI document names the requirement; none means anyone. */
+  security: "bearer" | undefined;
+  errors: ErrorCode[];
+  authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
+}
+
+/** An endpoint with its guard: the only thing that can be mounted, so no route is without one (ASVS 8.2.1). */
+export interface GuardedEndpoint {
+  security: Guard<unknown>["security"];
+  spec: Endpoint<unknown>["spec"];
+  errors: ErrorCode[];
+  handlers: MiddlewareHandler<AppEnv>[];
+}
+
+export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
+  const answerWith: MiddlewareHandler<AppEnv> = async (c) => {
+    const deps = c.get("deps");
+    const client = readClient(c);
+    const caller = await guard.authorize(deps, c);
+    const params = spec.params ? check(spec.params, c.req.param()) : {};
+    const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
+    const answer = await handle(deps, { body, params, caller, client });
+    for (const [name, value] of Object.entries(answer.headers ?? {})) c.header(name, value);
+    const envelope = { success: true, message: spec.message, data: answer.data, ...answer.beside };
+    return c.json(envelope, spec.status ?? 200);
+  };
+  return {
+    security: guard.security,
+    spec,
+    errors: [...guard.errors, ...(spec.errors ?? [])],
+    handlers: [answerWith],
+  };
+}
+
+/** @throws AppError `validation_error` naming every field that does not fit. */
+function check(schema: z.ZodType, value: Fields): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const details: FieldErrors = {};
+  for (const issue of parsed.error.issues) {
+    const field = issue.path.join(".") || "body";
+    details[field] = [...(details[field] ?? []), issue.message];
+  }
+  throw new AppError("validation_error", { details });
+}
+
+/** Mounts the endpoints and enters them into the OpenAPI document. */
+export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
+  for (const each of endpoints) {
+    app.openAPIRegistry.registerPath(describe(base, each));
+    const path = base + each.spec.path.replaceAll(/\{(.+?)\}/g, ":$1");
+    app.on([each.spec.method.toUpperCase()], [path], ...each.handlers);
+  }
+}
+
+const EVERY_ROUTE: ErrorCode[] = ["internal_error", "service_unavailable"];
+const EVERY_BODY: ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
+
+function describe(base: string, { spec, security, errors }: GuardedEndpoint): RouteConfig {
+  const codes = new Set([
+    ...errors,
+    ...EVERY_ROUTE,
+    ...(spec.body ? EVERY_BODY : []),
+    ...(spec.params ? (["validation_error"] as const) : []),
+  ]);
+  if (spec.idempotent) codes.add("idempotency_key_reused").add("validation_error");
+  const success = z.object({
+    success: z.literal(true),
+    message: z.string(),
+    data: spec.data,
+    ...spec.beside,
+  });
+  return createRoute({
+    method: spec.method,
+    path: base + spec.path,
+    tags: [spec.tag],
+    summary: spec.summary,
+    ...(spec.description ? { description: spec.description } : {}),
+    ...(security ? { security: [{ [security]: [] }] } : {}),
+    request: {
+      ...(spec.params instanceof z.ZodObject ? { params: spec.params } : {}),
+      ...(spec.idempotent ? { headers: z.object({ "Idempotency-Key": idempotencyKeyHeader }) } : {}),
+      ...(spec.body
+        ? {
+            body: {
+              content: {
+                "application/json": { schema: spec.body },
+                "application/x-www-form-urlencoded": { schema: spec.body },
+                "multipart/form-data": { schema: spec.body },
+              },
+            },
+          }
+        : {}),
+    },
+    responses: {
+      [spec.status ?? 200]: {
+        description: spec.message,
+        ...(spec.limited ? { headers: rateLimitHeaders } : {}),
+        content: { "application/json": { schema: success } },
+      },
+      ...failures([...codes]),
+    },
+  });
+}
+
+const idempotencyKeyHeader = z
+  .string()
+  .max(255)
+  .optional()
+  .describe("The same key and body give the same answer and no second effect.");
+
+const rateLimitHeaders = z.object({
+  RateLimit: z.string().describe("What is left: r attempts, t seconds until there are more."),
+  "RateLimit-Policy": z.string().describe("The limit: q attempts in w seconds."),
+});
+
+function failures(codes: ErrorCode[]): RouteConfig["responses"] {
+  const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join("\n\n"),
+        content: { "application/json": { schema: failureSchema(group) } },
+      },
+    ]),
+  );
+}
+
+/** The failure shape, with the codes that one status can carry. */
+export function failureSchema(codes: ErrorCode[]) {
+  return z.object({
+    success: z.literal(false),
+    error: z.object({
+      code: z.enum(codes as [ErrorCode, ...ErrorCode[]]),
+      message: z.string(),
+      details: z.record(z.string(), z.array(z.string())).optional(),
+    }),
+    request_id: z.string(),
+  });
+}

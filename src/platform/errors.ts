@@ -1,0 +1,71 @@
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+
+/** Every code this API can answer with: its HTTP status and the message a person reads. */
+export const errorCatalogue = {
+  validation_error: { status: 400, message: "Some fields are missing or not valid." },
+  invalid_otp: { status: 400, message: "The code is wrong or has expired. Check it, or request a new one." },
+  invalid_token: {
+    status: 400,
+    message: "The verification token is not valid or has expired. Verify a new code and try again.",
+  },
+  refresh_token_required: { status: 400, message: "Send the refresh token as refresh_token." },
+  authentication_required: { status: 401, message: "Sign in to do this." },
+  token_not_valid: { status: 401, message: "The token is invalid." },
+  permission_denied: { status: 403, message: "You are not allowed to do this." },
+  account_inactive: { status: 403, message: "This account has been deactivated. Contact support." },
+  not_found: { status: 404, message: "There is nothing at this address." },
+  user_not_found: { status: 404, message: "There is no account for this identifier yet. Register instead." },
+  method_not_allowed: { status: 405, message: "This address does not answer that method." },
+  user_already_exists: { status: 409, message: "There is already an account for this identifier. Log in instead." },
+  username_taken: { status: 409, message: "This username is taken. Choose another one." },
+  idempotency_key_reused: {
+    status: 409,
+    message: "This Idempotency-Key was already used with another request. Use a new key.",
+  },
+  payload_too_large: { status: 413, message: "The request is too large." },
+  unsupported_media_type: {
+    status: 415,
+    message: "Send application/json, application/x-www-form-urlencoded or multipart/form-data.",
+  },
+  rate_limit_exceeded: { status: 429, message: "Too many attempts. Try again later." },
+  internal_error: { status: 500, message: "Something went wrong on our side." },
+  service_unavailable: { status: 503, message: "The service is not available for a moment. Try again shortly." },
+} as const satisfies Record<string, { status: ContentfulStatusCode; message: string }>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** Field name to what is wrong with it, in words for a person. */
+export type FieldErrors = Record<string, string[]>;
+
+interface AppErrorOptions {
+  /** For the log only; never sent. */
+  reason?: string;
+  /** Replaces the catalogue's message; must be safe for anyone to read. */
+  message?: string;
+  /** Only with `validation_error`. */
+  details?: FieldErrors;
+  /** Seconds; sent as `Retry-After`. */
+  retryAfterSeconds?: number;
+  headers?: Record<string, string>;
+  /** Sent beside the error, where the contract says so (health). */
+  data?: unknown;
+  cause?: unknown;
+}
+
+/** The only error that handlers throw on purpose. `code` decides status and message. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly options: AppErrorOptions;
+
+  constructor(code: ErrorCode, options: AppErrorOptions = {}) {
+    super(options.message ?? errorCatalogue[code].message, { cause: options.cause });
+    this.code = code;
+    this.options = options;
+  }
+}
+
+/** `validation_error` for one field. */
+export function fieldError(field: string, message: string, reason?: string): AppError {
+  return new AppError("validation_error", { details: { [field]: [message] }, ...(reason ? { reason } : {}) });
+}

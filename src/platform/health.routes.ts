@@ -1,0 +1,80 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { version } from "../../package.json";
+import type { AppEnv } from "./app-env.ts";
+import { withDeadline } from "./database.ts";
+import type { Deps } from "./deps.ts";
+import { failureSchema } from "./endpoint.ts";
+import { AppError } from "./errors.ts";
+import { describeError } from "./log.ts";
+
+/** How long a result is given out again, in milliseconds: a flood of health checks costs the stores nothing. */
+const KEPT_MS = 10_000;
+const PROBE_DEADLINE_MS = 3_000;
+
+const state = z.enum(["up", "down"]);
+const health = z.object({
+  version: z.string(),
+  checked_at: z.iso.datetime(),
+  bindings: z.object({ database: state, kv: state, bucket: state, otp_queue: state }),
+});
+type Health = z.infer<typeof health>;
+
+const kept = new WeakMap<object, { until: number; result: Promise<Health> }>();
+
+async function probe(deps: Deps): Promise<Health> {
+  const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
+    try {
+      await withDeadline(work(), PROBE_DEADLINE_MS);
+      return "up";
+    } catch (error) {
+      deps.log.error("binding_down", { binding: name, reason: describeError(error) });
+      return "down";
+    }
+  };
+  const [database, kv, bucket] = await Promise.all([
+    up("database", () => deps.db.select({ one: sql`1` }).from(sql`(select 1)`)),
+    up("kv", () => deps.kv.get("health")),
+    up("bucket", () => deps.bucket.head("health")),
+  ]);
+  // A queue has nothing to ask without sending; it is up where it is bound.
+  const otp_queue = deps.queues.otp ? "up" : "down";
+  return { version, checked_at: new Date(deps.now()).toISOString(), bindings: { database, kv, bucket, otp_queue } };
+}
+
+/** Says which bindings answer; 503 when one does not. */
+export function mountHealth(app: OpenAPIHono<AppEnv>): void {
+  app.openAPIRegistry.registerPath({
+    method: "get",
+    path: "/api/health",
+    tags: ["Platform"],
+    summary: "State of each binding",
+    responses: {
+      200: {
+        description: "Everything answers.",
+        content: {
+          "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
+        },
+      },
+      503: {
+        description: "A binding is down; `data` says which.",
+        content: {
+          "application/json": { schema: failureSchema(["service_unavailable"]).extend({ data: health.optional() }) },
+        },
+      },
+    },
+  });
+  app.get("/api/health", async (c) => {
+    const deps = c.get("deps");
+    let known = kept.get(c.env.DB);
+    if (!known || known.until <= deps.now()) {
+      known = { until: deps.now() + KEPT_MS, result: probe(deps) };
+      kept.set(c.env.DB, known);
+    }
+    const data = await known.result;
+    const isUp = Object.values(data.bindings).every((each) => each === "up");
+    if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
+    return c.json({ success: true, message: "Everything answers.", data });
+  });
+}

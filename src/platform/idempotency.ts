@@ -1,0 +1,106 @@
+import { and, eq, gt, ne, type SQL, sql } from "drizzle-orm";
+import { base64url } from "jose";
+import { idempotencyKeys } from "../db/schema.ts";
+import { keyedHash } from "./crypto.ts";
+import { insertWhere } from "./database.ts";
+import type { Deps } from "./deps.ts";
+
+/** How long a key is bound where the contract names no shorter time. */
+export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
+
+/** A caller's `Idempotency-Key`, scoped to a route and an identifier or session, and the body it came with. */
+export interface IdempotentCall {
+  keyHash: string;
+  bodyHash: string;
+}
+
+/** Hashes key and parsed body; undefined when the caller sent no key. */
+export async function identifyCall(
+  deps: Pick<Deps, "keyring">,
+  idempotencyKey: string | undefined,
+  route: string,
+  scope: string,
+  body: Readonly<Record<string, unknown>>,
+): Promise<IdempotentCall | undefined> {
+  if (idempotencyKey === undefined) return undefined;
+  const fields = JSON.stringify(Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const [keyHash, bodyHash] = await Promise.all([
+    keyedHash(deps.keyring.lookup, "idempotency-key", route, scope, idempotencyKey),
+    keyedHash(deps.keyring.lookup, "idempotency-body", route, scope, fields),
+  ]);
+  return { keyHash: base64url.encode(keyHash), bodyHash: base64url.encode(bodyHash) };
+}
+
+type DbDeps = Pick<Deps, "db" | "now">;
+
+const NEVER = sql`0`;
+
+/** Holds where the key is bound, to this body or another. */
+export function isBound(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call)}` : NEVER;
+}
+
+/** Holds where the key is bound to this body. */
+export function isBoundToBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call, eq(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
+}
+
+/** Holds where the key is bound to another body. */
+export function isBoundToOtherBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call, ne(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
+}
+
+/** The id of the result that the key is bound to, as a scalar sub-query; NULL when it is not bound. */
+export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): SQL {
+  return sql`${boundTo(deps, call, more)}`;
+}
+
+function boundTo(deps: DbDeps, call: IdempotentCall, more?: SQL) {
+  return deps.db
+    .select({ resultId: idempotencyKeys.resultId })
+    .from(idempotencyKeys)
+    .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now()), more));
+}
+
+/** The statement that binds the key in the batch that makes the result; an expired binding is replaced. */
+export function bindKey(
+  deps: DbDeps,
+  call: IdempotentCall | undefined,
+  result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL },
+  condition: SQL,
+) {
+  if (!call) return undefined;
+  return insertWhere(
+    deps,
+    idempotencyKeys,
+    {
+      keyHash: call.keyHash,
+      bodyHash: call.bodyHash,
+      resultId: result.id,
+      resultNumber: result.number ?? null,
+      expiresAt: result.expiresAt,
+    },
+    condition,
+  ).onConflictDoUpdate({
+    target: idempotencyKeys.keyHash,
+    set: {
+      bodyHash: sql`excluded.body_hash`,
+      resultId: sql`excluded.result_id`,
+      resultNumber: sql`excluded.result_number`,
+      expiresAt: sql`excluded.expires_at`,
+    },
+  });
+}
+
+/** The statement that reads the binding as it stands after the batch's writes. */
+export function findBinding(deps: DbDeps, call: IdempotentCall | undefined) {
+  if (!call) return undefined;
+  return deps.db
+    .select({
+      bodyHash: idempotencyKeys.bodyHash,
+      resultId: idempotencyKeys.resultId,
+      resultNumber: idempotencyKeys.resultNumber,
+    })
+    .from(idempotencyKeys)
+    .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now())));
+}

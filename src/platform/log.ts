@@ -1,0 +1,26 @@
+/** One flat record; values are ids, counts and reasons, never a token, a code or an identifier in the clear. */
+export type LogFields = Record<string, string | number | boolean | null | undefined>;
+
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+/** Writes one JSON object a line to the Worker's log, with `fields` in each. */
+export function jsonLog(now: () => number, fields: LogFields): Log {
+  const write =
+    (level: "info" | "warn" | "error") =>
+    (event: string, own: LogFields = {}) =>
+      console[level](JSON.stringify({ time: new Date(now()).toISOString(), level, event, ...fields, ...own }));
+  return { info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** What went wrong, for the log: name and message, without the values a driver may quote. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return "not an Error";
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  // drizzle puts the bound parameters after the statement.
+  const [message = ""] = error.message.split("\nparams:");
+  return `${error.name}: ${message.slice(0, 300)}${cause.slice(0, 300)}`;
+}

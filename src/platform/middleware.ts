@@ -1,0 +1,83 @@
+import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import type { AppEnv } from "./app-env.ts";
+import { networkOf } from "./client.ts";
+import { ConfigError } from "./config.ts";
+import { withDeadline } from "./database.ts";
+import { buildDeps } from "./deps.ts";
+import { AppError } from "./errors.ts";
+import { describeError, jsonLog } from "./log.ts";
+
+/** A caller's id of letters, digits, `-`, `_` and `=` is kept; it is echoed and logged and decides nothing. */
+export const identifyRequest = requestId({ limitLength: 128, headerName: "X-Request-Id" });
+
+/** Writes one line for each request, with the path but never its query. */
+export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const startedAt = Date.now();
+  c.set("log", jsonLog(Date.now, { request_id: c.get("requestId") }));
+  await next();
+  c.get("log").info("request", {
+    method: c.req.method,
+    path: c.req.path.slice(0, 200),
+    status: c.res.status,
+    duration_ms: Date.now() - startedAt,
+    code: c.get("outcome")?.code,
+    reason: c.get("outcome")?.reason,
+  });
+};
+
+const baseHeaders = secureHeaders({ strictTransportSecurity: false, xFrameOptions: "DENY" });
+
+/** HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
+export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await baseHeaders(c, next);
+  const { headers } = c.res;
+  if (new URL(c.req.url).protocol === "https:") {
+    headers.set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
+  }
+  if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+  if (!headers.has("Content-Security-Policy")) {
+    headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  }
+};
+
+/** Builds the invocation's dependencies; with an unfit configuration every route answers 503 and the log says why. */
+export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
+  try {
+    c.set("deps", await buildDeps(c.env, c.executionCtx, c.get("requestId")));
+  } catch (error) {
+    const reason = error instanceof ConfigError ? error.message : describeError(error);
+    c.get("log").error("configuration_refused", { reason });
+    throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
+  }
+  await next();
+};
+
+/** Browsers of exactly the configured origins may read answers. */
+export const allowOrigins: MiddlewareHandler<AppEnv> = (c, next) =>
+  cors({
+    origin: c.get("deps").config.corsOrigins,
+    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    allowHeaders: ["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", "X-Request-Id"],
+    exposeHeaders: ["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
+    maxAge: 3600,
+  })(c, next);
+
+/**
+ * The platform's own limiter as a first wall against floods: per location and approximate, so it decides nothing that
+ * costs money or guesses. When it fails, the exact counters in D1 decide alone.
+ */
+export const firstWall: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const { rateLimiter, log } = c.get("deps");
+  const network = networkOf(c.req.header("cf-connecting-ip") ?? "127.0.0.1");
+  let success = true;
+  try {
+    ({ success } = await withDeadline(rateLimiter.limit({ key: network }), 500));
+  } catch (error) {
+    log.warn("rate_limiter_failed", { reason: describeError(error) });
+  }
+  if (!success) throw new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60 });
+  await next();
+};

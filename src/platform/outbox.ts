@@ -1,0 +1,170 @@
+import { and, inArray, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
+import { outbox } from "../db/schema.ts";
+import { inOneTrip, insertWhere, withDeadline } from "./database.ts";
+import type { Deps, QueueName } from "./deps.ts";
+import { describeError } from "./log.ts";
+
+/** How long one invocation may hold events before another relays them. */
+const LEASE_MS = 30_000;
+/** Events a claim takes at most: the most that one `sendBatch` carries. */
+const CLAIM_SIZE = 100;
+/** Claims one cron tick makes at most. */
+const CLAIMS_PER_TICK = 10;
+
+export interface OutboxEvent {
+  type: string;
+  userId?: string | SQL;
+  /** JSON text, or SQL that gives it. */
+  payload: string | SQL;
+  /** Absent while nothing consumes the type: the row then waits unrelayed. */
+  queue?: QueueName;
+  /** When the payload must be gone, sent or not. */
+  eraseAt?: number;
+}
+
+/**
+ * The statement that records an event in the batch of its cause. The row is born leased to this invocation, which
+ * relays it right after the response; if it dies first, the cron relays it when the lease is over.
+ */
+export function recordEvent(
+  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  event: OutboxEvent,
+  condition: SQL,
+) {
+  const now = deps.now();
+  return insertWhere(
+    deps,
+    outbox,
+    {
+      id: deps.newId(),
+      type: event.type,
+      userId: event.userId ?? null,
+      payload: event.payload,
+      queue: event.queue ?? null,
+      createdAt: now,
+      eraseAt: event.eraseAt ?? null,
+      leasedUntil: now + LEASE_MS,
+      leasedBy: deps.attemptId,
+      attempts: 1,
+      sentAt: null,
+    },
+    condition,
+  ).returning(relayed);
+}
+
+const relayed = {
+  id: outbox.id,
+  type: outbox.type,
+  userId: outbox.userId,
+  payload: outbox.payload,
+  queue: outbox.queue,
+  createdAt: outbox.createdAt,
+};
+
+export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
+
+/** What travels in a queue message. */
+export interface EventMessage {
+  event_id: string;
+  type: string;
+  user_id: string | null;
+  payload: string;
+  created_at: number;
+}
+
+type RelayDeps = Pick<Deps, "db" | "queues" | "now" | "log" | "attemptId">;
+
+/** Sends the rows to their queues and marks them sent. What fails stays leased and is relayed by a later tick. */
+export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent: number; failed: number }> {
+  const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
+  const byQueue = Map.groupBy(sendable, (row) => row.queue as QueueName);
+  const sent: string[] = [];
+  for (const [queue, group] of byQueue) {
+    try {
+      const messages = group.map((row) => ({ body: toMessage(row), contentType: "json" as const }));
+      await withDeadline(deps.queues[queue].sendBatch(messages));
+      sent.push(...group.map((row) => row.id));
+    } catch (error) {
+      deps.log.warn("relay_failed", { queue, events: group.length, reason: describeError(error) });
+    }
+  }
+  if (sent.length > 0) await markSent(deps, sent);
+  return { sent: sent.length, failed: sendable.length - sent.length };
+}
+
+function toMessage(row: OutboxRow): EventMessage {
+  return {
+    event_id: row.id,
+    type: row.type,
+    user_id: row.userId,
+    payload: row.payload ?? "{}",
+    created_at: row.createdAt,
+  };
+}
+
+async function markSent(deps: RelayDeps, ids: string[]): Promise<void> {
+  await inOneTrip(deps, {
+    mark: deps.db
+      .update(outbox)
+      .set({
+        sentAt: deps.now(),
+        payload: sql`case when ${outbox.eraseAt} is null then ${outbox.payload} end`,
+      })
+      .where(sql`${outbox.id} in (select value from json_each(${JSON.stringify(ids)}))`),
+  });
+}
+
+/** Relays what no living invocation holds; bounded, and safe to run several times at once: each claim is a lease. */
+export async function relayDueEvents(deps: RelayDeps): Promise<{ sent: number; failed: number }> {
+  const total = { sent: 0, failed: 0 };
+  for (let round = 0; round < CLAIMS_PER_TICK; round++) {
+    const now = deps.now();
+    const due = and(isNull(outbox.sentAt), isNotNull(outbox.queue), lte(outbox.leasedUntil, now));
+    const { claimed } = await inOneTrip(deps, {
+      claimed: deps.db
+        .update(outbox)
+        .set({
+          leasedUntil: now + LEASE_MS,
+          leasedBy: deps.attemptId,
+          attempts: sql`${outbox.attempts} + 1`,
+        })
+        .where(
+          inArray(
+            outbox.id,
+            deps.db
+              .select({ id: outbox.id })
+              .from(outbox)
+              .where(and(due, isNotNull(outbox.payload)))
+              .limit(CLAIM_SIZE),
+          ),
+        )
+        .returning(relayed),
+    });
+    const outcome = await relay(deps, claimed);
+    total.sent += outcome.sent;
+    total.failed += outcome.failed;
+    if (claimed.length < CLAIM_SIZE) break;
+  }
+  return total;
+}
+
+/** Erases payloads whose time is over, sent or not; at most 500 a call. */
+export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
+  const { erased } = await inOneTrip(deps, {
+    erased: deps.db
+      .update(outbox)
+      .set({ payload: null })
+      .where(
+        inArray(
+          outbox.id,
+          deps.db
+            .select({ id: outbox.id })
+            .from(outbox)
+            .where(and(isNotNull(outbox.eraseAt), isNotNull(outbox.payload), lte(outbox.eraseAt, deps.now())))
+            .limit(500),
+        ),
+      )
+      .returning({ id: outbox.id }),
+  });
+  return erased.length;
+}
