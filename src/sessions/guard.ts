@@ -1,0 +1,54 @@
+import type { Context } from "hono";
+import type { AppEnv } from "../platform/app-env.ts";
+import type { Deps } from "../platform/deps.ts";
+import { endpointFor, type Guard } from "../platform/endpoint.ts";
+import { AppError } from "../platform/errors.ts";
+import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts";
+
+/** Declares a route that anyone may call. */
+export const publicEndpoint = endpointFor<undefined>();
+/** Declares a route for a signed-in user. */
+export const userEndpoint = endpointFor<AccessClaims>();
+
+/** Nobody is asked who they are. */
+export const anyone: Guard<undefined> = {
+  security: undefined,
+  errors: [],
+  authorize: async () => undefined,
+};
+
+/**
+ * A valid access token. It is checked without I/O; that its session still lives and its user may act is checked by the
+ * statement that reads or writes the route's data, in the same round trip.
+ */
+export const signedIn: Guard<AccessClaims> = {
+  security: "bearer",
+  errors: ["authentication_required", "token_not_valid"],
+  async authorize(deps, c) {
+    const token = await readAccessToken(deps, c);
+    if (token.state === "valid") return token.claims;
+    throw tokenNotValid(token);
+  },
+};
+
+/** As `signedIn`, but an expired token will do: for a route that asks for a second proof. */
+export const signedInOrExpired: Guard<AccessClaims> = {
+  ...signedIn,
+  async authorize(deps, c) {
+    const token = await readAccessToken(deps, c);
+    if (token.state === "invalid") throw tokenNotValid(token);
+    return token.claims;
+  },
+};
+
+async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified<AccessClaims>> {
+  const [scheme, token, ...rest] = (c.req.header("authorization") ?? "").trim().split(/ +/);
+  if (scheme?.toLowerCase() !== "bearer" || !token || rest.length > 0) throw new AppError("authentication_required");
+  return verifyAccessToken(deps, token);
+}
+
+/** 401 for an access or refresh token, saying whether it is expired or invalid. */
+export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
+  if (verified.state === "expired") return new AppError("token_not_valid", { message: "The token has expired." });
+  return new AppError("token_not_valid", { reason: verified.reason ?? "session" });
+}

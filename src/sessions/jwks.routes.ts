@@ -1,0 +1,33 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z } from "zod";
+import type { AppEnv } from "../platform/app-env.ts";
+
+const jwks = z.object({
+  keys: z.array(
+    z.object({
+      kid: z.string(),
+      kty: z.literal("OKP"),
+      crv: z.literal("Ed25519"),
+      x: z.string(),
+      use: z.literal("sig"),
+      alg: z.literal("EdDSA"),
+    }),
+  ),
+});
+
+/** Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs: see the README on rotation. */
+export function mountJwks(app: OpenAPIHono<AppEnv>): void {
+  app.openAPIRegistry.registerPath({
+    method: "get",
+    path: "/.well-known/jwks.json",
+    tags: ["Platform"],
+    summary: "Public keys of the access tokens",
+    responses: {
+      200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
+    },
+  });
+  app.get("/.well-known/jwks.json", (c) => {
+    c.header("Cache-Control", "public, max-age=300");
+    return c.json(c.get("deps").keyring.jwks);
+  });
+}

@@ -1,0 +1,66 @@
+import type { Client } from "../platform/client.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { identifyCall } from "../platform/idempotency.ts";
+import { denySessions, isDenied } from "./denylist.store.ts";
+import { tokenNotValid } from "./guard.ts";
+import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
+import {
+  type MintableSession,
+  mintAccessToken,
+  mintRefreshToken,
+  type RefreshClaims,
+  verifyRefreshToken,
+} from "./tokens.ts";
+
+export interface TokenPair {
+  accessToken: string;
+  refreshToken: string;
+}
+
+/**
+ * Trades a refresh token for its successor and a fresh access token. An app that lost the answer may ask again and gets
+ * the same successor, byte for byte, while nobody has used it.
+ *
+ * @throws AppError `token_not_valid` when the token is expired, forged, used before or of an ended session; showing one
+ *   older than the immediate parent ends its session. `idempotency_key_reused`, `rate_limit_exceeded` after 200 replays.
+ */
+export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
+  const verified = await verifyRefreshToken(deps, refreshToken);
+  if (verified.state !== "valid") throw tokenNotValid(verified);
+  const token = verified.claims;
+  const call = await identifyCall(deps, client.idempotencyKey, "refresh", token.sessionId, { refreshToken });
+  const [denied, outcome] = await Promise.all([
+    isDenied(deps, token.sessionId),
+    rotateSession(deps, client, token, call),
+  ]);
+  if (outcome.ended) {
+    deps.log.warn("refresh_reuse", { session_id: token.sessionId, user_id: token.userId });
+    deps.afterResponse(denySessions(deps, [token.sessionId]));
+    throw tokenNotValid({ state: "invalid", reason: "refresh token reuse" });
+  }
+  const { session } = outcome;
+  if (denied || !session || session.revokedAt !== null)
+    throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (outcome.rotated || outcome.replayed) return mintTokens(deps, session);
+  if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash)
+    throw new AppError("idempotency_key_reused");
+  if (wasReplayedTooOften(session, token)) {
+    throw new AppError("rate_limit_exceeded", { reason: "replays of one rotation", retryAfterSeconds: 120 });
+  }
+  throw tokenNotValid({ state: "invalid", reason: "session not usable" });
+}
+
+function wasReplayedTooOften(session: { counter: number; replays: number }, token: RefreshClaims): boolean {
+  return session.counter === token.counter + 1 && session.replays >= MAX_REPLAYS;
+}
+
+/** Both tokens of a session as its row stands. @throws AppError `token_not_valid` when its key has been retired. */
+export async function mintTokens(deps: Deps, session: MintableSession): Promise<TokenPair> {
+  const [accessToken, refreshToken] = await Promise.all([
+    mintAccessToken(deps, { userId: session.userId, sessionId: session.id }),
+    mintRefreshToken(deps, session),
+  ]);
+  if (refreshToken === undefined) throw tokenNotValid({ state: "invalid", reason: "key retired" });
+  return { accessToken, refreshToken };
+}

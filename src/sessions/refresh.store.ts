@@ -1,0 +1,140 @@
+import { and, eq, gt, lt, type SQL, sql } from "drizzle-orm";
+import { idempotencyKeys, sessions, users } from "../db/schema.ts";
+import type { Client } from "../platform/client.ts";
+import { inOneTrip } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import {
+  bindKey,
+  findBinding,
+  IDEMPOTENCY_TTL_MS,
+  type IdempotentCall,
+  isBound,
+  isBoundToBody,
+  isBoundToOtherBody,
+} from "../platform/idempotency.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import { isLive, recordEndedSessions } from "./session.store.ts";
+import type { RefreshClaims } from "./tokens.ts";
+
+/** How long the immediate parent may fetch its successor again: longer than a phone's own timeout. */
+export const REPLAY_WINDOW_MS = 120_000;
+/** Repetitions of one rotation; beyond it the answer is 429 and the session lives on. */
+export const MAX_REPLAYS = 200;
+
+type RotateDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | "log">;
+
+/**
+ * Rotates, replays or ends the session that a refresh token names, whichever its counter calls for, in one transaction:
+ *
+ * - the live token moves the counter on (`rotated`);
+ * - its immediate parent, within the window or with the key that rotated it, takes a replay (`replayed`);
+ * - any older one, or the parent too late, is theft and ends the session (`ended`; RFC 9700 section 4.14.2).
+ *
+ * `session` is the row as it stands afterwards; undefined when there is none or it does not belong to the subject.
+ */
+export async function rotateSession(
+  deps: RotateDeps,
+  client: Client,
+  token: RefreshClaims,
+  call: IdempotentCall | undefined,
+) {
+  const now = deps.now();
+  const own = and(eq(sessions.id, token.sessionId), eq(sessions.userId, token.userId), isLive(now));
+  const active = sql`exists (select 1 from users where id = ${token.userId} and status = 'ACTIVE')`;
+  const rotatedByOther = sql`${sessions.rotatedBy} <> ${deps.attemptId}`;
+  const isParent = eq(sessions.counter, token.counter + 1);
+  const mayReplay = sql`(${gt(sessions.rotatedAt, now - REPLAY_WINDOW_MS)} or ${isBoundToThisRotation(deps, call)})`;
+  const bound = isBoundToOtherBody(deps, call);
+  const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.attemptId})`;
+  const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.attemptId})`;
+  const statements = {
+    rotated: deps.db
+      .update(sessions)
+      .set({
+        counter: token.counter + 1,
+        rotatedAt: now,
+        rotatedBy: deps.attemptId,
+        replays: 0,
+        refreshKeyId: deps.keyring.currentSecretId,
+        lastUsedAt: now,
+        idleExpiresAt: sql`min(${now} + ${sessions.idleTtlMs}, ${sessions.absoluteExpiresAt})`,
+      })
+      .where(and(own, eq(sessions.counter, token.counter), active, sql`not ${isBound(deps, call)}`))
+      .returning({ id: sessions.id }),
+    replayed: deps.db
+      .update(sessions)
+      .set({ replays: sql`${sessions.replays} + 1`, lastUsedAt: now })
+      .where(
+        and(own, isParent, rotatedByOther, mayReplay, lt(sessions.replays, MAX_REPLAYS), active, sql`not ${bound}`),
+      )
+      .returning({ id: sessions.id }),
+    ended: deps.db
+      .update(sessions)
+      .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.attemptId })
+      .where(
+        and(
+          own,
+          rotatedByOther,
+          sql`(${gt(sessions.counter, token.counter + 1)} or (${isParent} and not ${mayReplay}))`,
+        ),
+      )
+      .returning({ id: sessions.id }),
+    reuseEvent: recordEvent(
+      deps,
+      {
+        type: "auth.refresh_reuse",
+        userId: token.userId,
+        payload: JSON.stringify({ session_id: token.sessionId, ip: client.ip }),
+      },
+      endedHere,
+    ),
+    ...recordEndedSessions(deps, client, token.userId),
+    lastLogin: deps.db
+      .update(users)
+      .set({ lastLogin: now })
+      .where(and(eq(users.id, token.userId), rotatedHere)),
+    bind: bindKey(
+      deps,
+      call,
+      { id: token.sessionId, number: token.counter + 1, expiresAt: now + IDEMPOTENCY_TTL_MS },
+      rotatedHere,
+    ),
+  };
+  const reads = { session: findSession(deps, token), binding: findBinding(deps, call) };
+  try {
+    const { rotated, replayed, ended, session, binding } = await inOneTrip(deps, { ...statements, ...reads });
+    return { rotated: rotated[0], replayed: replayed[0], ended: ended[0], session: session[0], binding: binding?.[0] };
+  } catch (error) {
+    // The batch may stand although its answer was lost: the marker tells.
+    const { session, binding } = await inOneTrip(deps, reads).catch(() => {
+      throw error;
+    });
+    const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
+    if (!rotated) throw error instanceof AppError ? error : new AppError("service_unavailable", { cause: error });
+    return { rotated, replayed: undefined, ended: undefined, session: session[0], binding: binding?.[0] };
+  }
+}
+
+/** Holds where the caller's key made the session's last rotation, with this body. */
+function isBoundToThisRotation(deps: Pick<Deps, "db" | "now">, call: IdempotentCall | undefined): SQL {
+  if (!call) return isBoundToBody(deps, call);
+  return sql`exists ${deps.db
+    .select({ one: sql`1` })
+    .from(idempotencyKeys)
+    .where(
+      and(
+        eq(idempotencyKeys.keyHash, call.keyHash),
+        eq(idempotencyKeys.bodyHash, call.bodyHash),
+        eq(idempotencyKeys.resultNumber, sessions.counter),
+        gt(idempotencyKeys.expiresAt, deps.now()),
+      ),
+    )}`;
+}
+
+function findSession(deps: Pick<Deps, "db">, token: RefreshClaims) {
+  return deps.db
+    .select()
+    .from(sessions)
+    .where(and(eq(sessions.id, token.sessionId), eq(sessions.userId, token.userId)));
+}

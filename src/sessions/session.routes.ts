@@ -1,0 +1,141 @@
+import { z } from "zod";
+import { AppError } from "../platform/errors.ts";
+import { optionalText } from "../platform/fields.ts";
+import { publicEndpoint, userEndpoint } from "./guard.ts";
+import { refreshSession } from "./refresh.service.ts";
+import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";
+import { ACCESS_TTL_SECONDS } from "./tokens.ts";
+
+const tag = "Sessions";
+
+/** `refresh_token`, or `refresh` as older clients call it; the first that is given counts. */
+const refreshTokenBody = z
+  .object({ refresh_token: optionalText(4096), refresh: optionalText(4096) })
+  .transform(({ refresh_token, refresh }) => refresh_token ?? refresh);
+
+function required(refreshToken: string | undefined): string {
+  if (refreshToken === undefined) throw new AppError("refresh_token_required");
+  return refreshToken;
+}
+
+export const refresh = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/refresh",
+    tag,
+    summary: "Trade a refresh token for the next one",
+    description:
+      "Rotates on every use. An app that lost the answer repeats the same call, within 120 seconds or with the same " +
+      "Idempotency-Key within 24 hours, and gets the same refresh token while nobody has used it. Showing an older " +
+      "token ends the session.",
+    body: refreshTokenBody,
+    data: z.object({
+      access: z.string(),
+      refresh: z.string(),
+      token_type: z.literal("Bearer"),
+      expires_in: z.number().int(),
+    }),
+    beside: { access: z.string(), refresh: z.string() },
+    message: "The session was refreshed.",
+    errors: ["refresh_token_required", "token_not_valid", "rate_limit_exceeded"],
+    idempotent: true,
+  },
+  async (deps, { body, client }) => {
+    const { accessToken: access, refreshToken } = await refreshSession(deps, client, required(body));
+    const data = { access, refresh: refreshToken, token_type: "Bearer" as const, expires_in: ACCESS_TTL_SECONDS };
+    return { data, beside: { access, refresh: refreshToken } };
+  },
+);
+
+const loggedOut = "You are signed out.";
+
+export const logout = userEndpoint(
+  {
+    method: "post",
+    path: "/auth/logout",
+    tag,
+    summary: "End this session",
+    description: "The access token may have expired; the refresh token must be of the same session.",
+    body: refreshTokenBody,
+    data: z.object({ message: z.string() }),
+    message: loggedOut,
+    errors: ["refresh_token_required"],
+  },
+  async (deps, { body, caller, client }) => {
+    await logoutUser(deps, client, caller, required(body));
+    return { data: { message: loggedOut } };
+  },
+);
+
+const sessionView = z.object({
+  id: z.string(),
+  current: z.boolean(),
+  created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime(),
+  ip: z.string(),
+  user_agent: z.string().nullable(),
+  device_name: z.string().nullable(),
+  method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
+});
+
+export const listMySessions = userEndpoint(
+  {
+    method: "get",
+    path: "/auth/sessions",
+    tag,
+    summary: "List my sessions",
+    data: z.array(sessionView),
+    message: "Your sessions.",
+  },
+  async (deps, { caller }) => {
+    const found = await listOwnSessions(deps, caller);
+    return {
+      data: found.map((session) => ({
+        id: session.id,
+        current: session.id === caller.sessionId,
+        created_at: new Date(session.createdAt).toISOString(),
+        last_used_at: new Date(session.lastUsedAt).toISOString(),
+        ip: session.ip,
+        user_agent: session.userAgent,
+        device_name: session.deviceName,
+        method: session.method,
+      })),
+    };
+  },
+);
+
+const sessionParams = z.object({ id: z.string().max(64) });
+const ended = "The session has ended.";
+
+export const endMySession = userEndpoint(
+  {
+    method: "delete",
+    path: "/auth/sessions/{id}",
+    tag,
+    summary: "End one of my sessions",
+    params: sessionParams,
+    data: z.object({ message: z.string() }),
+    message: ended,
+    errors: ["not_found"],
+  },
+  async (deps, { caller, client, params }) => {
+    await endSession(deps, client, caller, params.id);
+    return { data: { message: ended } };
+  },
+);
+
+const othersEnded = "All your other sessions have ended.";
+
+export const endMyOtherSessions = userEndpoint(
+  {
+    method: "delete",
+    path: "/auth/sessions",
+    tag,
+    summary: "End all my other sessions",
+    data: z.object({ message: z.string(), ended: z.number().int() }),
+    message: othersEnded,
+  },
+  async (deps, { caller, client }) => ({
+    data: { message: othersEnded, ended: await endAllOtherSessions(deps, client, caller) },
+  }),
+);

@@ -1,0 +1,55 @@
+import type { Client } from "../platform/client.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { denySessions } from "./denylist.store.ts";
+import { tokenNotValid } from "./guard.ts";
+import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";
+import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
+
+/**
+ * Ends the caller's session: its access and refresh tokens stop at once.
+ *
+ * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended.
+ */
+export async function logoutUser(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  refreshToken: string,
+): Promise<void> {
+  const verified = await verifyRefreshToken(deps, refreshToken);
+  if (verified.state !== "valid") throw tokenNotValid(verified);
+  const { sessionId, userId } = verified.claims;
+  if (sessionId !== caller.sessionId || userId !== caller.userId) {
+    throw tokenNotValid({ state: "invalid", reason: "refresh token of another session" });
+  }
+  const ended = await endOwnSession(deps, client, caller);
+  if (ended.length === 0) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  deps.afterResponse(denySessions(deps, ended));
+}
+
+/** The caller's live sessions, newest first. */
+export async function listOwnSessions(deps: Deps, caller: AccessClaims) {
+  const found = await listSessions(deps, caller);
+  if (found.length === 0) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  return found;
+}
+
+/** Ends one of the caller's sessions. @throws AppError `not_found` when it is not the caller's or has ended. */
+export async function endSession(deps: Deps, client: Client, caller: AccessClaims, sessionId: string): Promise<void> {
+  const { ended, signedIn } = await endSessionById(deps, client, caller, sessionId);
+  if (ended.length > 0) {
+    deps.afterResponse(denySessions(deps, ended));
+    return;
+  }
+  if (!signedIn) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  throw new AppError("not_found", { message: "You have no such session." });
+}
+
+/** Ends every session of the caller's but the present one and says how many ended. */
+export async function endAllOtherSessions(deps: Deps, client: Client, caller: AccessClaims): Promise<number> {
+  const { ended, signedIn } = await endOtherSessions(deps, client, caller);
+  if (!signedIn) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (ended.length > 0) deps.afterResponse(denySessions(deps, ended));
+  return ended.length;
+}

@@ -1,0 +1,216 @@
+import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
+import { auditLogs, familiarNetworks, outbox, sessions, users } from "../db/schema.ts";
+import type { Client } from "../platform/client.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import type { AccessClaims } from "./tokens.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Life of a session: absolute from sign-in, idle from the last refresh. */
+const LIFE_MS = {
+  user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
+  staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
+};
+/** Live sessions a user may have; one more ends the oldest. */
+export const MAX_SESSIONS = 10;
+
+/** Holds for rows of `sessions` that have neither ended nor expired. */
+export function isLive(now: number): SQL {
+  return sql`(${sessions.revokedAt} is null and ${sessions.idleExpiresAt} > ${now} and ${sessions.absoluteExpiresAt} > ${now})`;
+}
+
+/**
+ * Holds while the caller's session lives and its user is active. Every read and write on a caller's behalf asks for it
+ * in its own WHERE, so that logout, ban and deletion hold from the next statement on.
+ */
+export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
+  const session = deps.db
+    .select({ one: sql`1` })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(
+      and(
+        eq(sessions.id, caller.sessionId),
+        eq(sessions.userId, caller.userId),
+        isLive(deps.now()),
+        eq(users.status, "ACTIVE"),
+      ),
+    );
+  return sql`exists ${session}`;
+}
+
+export interface NewSession {
+  id: string;
+  /** The user's id, or SQL that gives it. */
+  userId: string | SQL;
+  identifier: string;
+  method: (typeof sessions.$inferInsert)["method"];
+}
+
+type OpenDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring">;
+
+/**
+ * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, the
+ * network made familiar, and the event that tells the user of a device not seen before.
+ */
+export function openSession(deps: OpenDeps, client: Client, session: NewSession, condition: SQL) {
+  const now = deps.now();
+  const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
+  const lifeMs = (kind: "absolute" | "idle") =>
+    sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
+  const others = deps.db
+    .select({ one: sql`1` })
+    .from(sessions)
+    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)));
+  const sameDevice = deps.db
+    .select({ one: sql`1` })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.userId, sql`${session.userId}`),
+        ne(sessions.id, session.id),
+        sql`${sessions.userAgent} is ${client.userAgent}`,
+      ),
+    );
+  const live = deps.db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
+    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .limit(MAX_SESSIONS);
+  const payload = JSON.stringify({ session_id: session.id });
+  return {
+    openedSession: insertWhere(
+      deps,
+      sessions,
+      {
+        id: session.id,
+        userId: session.userId,
+        createdAt: now,
+        lastUsedAt: now,
+        counter: 0,
+        refreshKeyId: deps.keyring.currentSecretId,
+        rotatedAt: now,
+        rotatedBy: deps.attemptId,
+        replays: 0,
+        idleTtlMs: lifeMs("idle"),
+        idleExpiresAt: sql`cast(${now} as integer) + ${lifeMs("idle")}`,
+        absoluteExpiresAt: sql`cast(${now} as integer) + ${lifeMs("absolute")}`,
+        ip: client.ip,
+        userAgent: client.userAgent,
+        method: session.method,
+      },
+      condition,
+    ),
+    newDeviceEvent: recordEvent(
+      deps,
+      { type: "auth.new_device", userId: session.userId, payload },
+      sql`${condition} and exists ${others} and not exists ${sameDevice}
+        and not exists (select 1 from familiar_networks where identifier = ${session.identifier} and network = ${client.network})`,
+    ),
+    familiarNetwork: insertWhere(
+      deps,
+      familiarNetworks,
+      { identifier: session.identifier, network: client.network, lastSignInAt: now },
+      condition,
+    ).onConflictDoUpdate({
+      target: [familiarNetworks.identifier, familiarNetworks.network],
+      set: { lastSignInAt: sql`excluded.last_sign_in_at` },
+    }),
+    endedSessions: deps.db
+      .update(sessions)
+      .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.attemptId })
+      .where(
+        and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
+      )
+      .returning({ id: sessions.id }),
+    ...recordEndedSessions(deps, client, session.userId),
+  };
+}
+
+/**
+ * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each,
+ * for at most `MAX_SESSIONS` of them, since no user has more.
+ */
+export function recordEndedSessions(
+  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  client: Pick<Client, "ip" | "userAgent">,
+  userId: string | SQL,
+) {
+  const ended = sql`from ${sessions} where ${sessions.userId} = ${userId} and ${sessions.revokedBy} = ${deps.attemptId}`;
+  const now = sql`cast(${deps.now()} as integer)`;
+  const nextId = () => {
+    const ids = JSON.stringify(Array.from({ length: MAX_SESSIONS }, deps.newId));
+    return sql`json_extract(${ids}, '$[' || (row_number() over (order by ${sessions.id}) - 1) || ']')`;
+  };
+  return {
+    endedAudit: deps.db.insert(auditLogs).select(
+      sql`select ${nextId()}, ${sessions.userId}, 'LOGOUT', 'session', ${sessions.id}, null,
+        json_object('reason', ${sessions.revokedReason}), ${sessions.userId}, 0, ${client.ip}, ${client.userAgent},
+        ${sessions.id}, ${now} ${ended}`,
+    ),
+    endedEvents: deps.db.insert(outbox).select(
+      sql`select ${nextId()}, 'session.ended', ${sessions.userId},
+        json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason}), null, ${now}, null, ${now}, null,
+        0, null ${ended}`,
+    ),
+  };
+}
+
+type EndDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+/** Ends the caller's own session; empty when it had ended already. */
+export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
+  const { ended } = await endSessions(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
+  return ended;
+}
+
+/** Ends one live session of the caller's, while the caller's own lives. */
+export function endSessionById(deps: EndDeps, client: Client, caller: AccessClaims, sessionId: string) {
+  const which = and(eq(sessions.id, sessionId), isSignedIn(deps, caller));
+  return endSessions(deps, client, caller, "ended_by_user", which);
+}
+
+/** Ends every live session of the caller's but the one that asks, while that one lives. */
+export function endOtherSessions(deps: EndDeps, client: Client, caller: AccessClaims) {
+  const which = and(ne(sessions.id, caller.sessionId), isSignedIn(deps, caller));
+  return endSessions(deps, client, caller, "ended_by_user", which);
+}
+
+async function endSessions(
+  deps: EndDeps,
+  client: Client,
+  caller: AccessClaims,
+  reason: string,
+  which: SQL | undefined,
+): Promise<{ ended: string[]; signedIn: boolean }> {
+  const { signedIn, ended } = await inOneTrip(deps, {
+    signedIn: deps.db
+      .select({ one: sql<number>`1` })
+      .from(users)
+      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+    ended: deps.db
+      .update(sessions)
+      .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.attemptId })
+      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which))
+      .returning({ id: sessions.id }),
+    ...recordEndedSessions(deps, client, caller.userId),
+  });
+  return { ended: ended.map(({ id }) => id), signedIn: signedIn.length > 0 };
+}
+
+/** The caller's live sessions, newest first; empty when the caller's own has ended. */
+export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db
+      .select()
+      .from(sessions)
+      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), isSignedIn(deps, caller)))
+      .orderBy(desc(sessions.createdAt), desc(sessions.id))
+      .limit(MAX_SESSIONS),
+  });
+  return found;
+}

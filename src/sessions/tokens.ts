@@ -1,0 +1,137 @@
+import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import type { sessions } from "../db/schema.ts";
+import type { Deps } from "../platform/deps.ts";
+
+/** Life of an access token, in seconds. */
+export const ACCESS_TTL_SECONDS = 15 * 60;
+
+/** `typ` headers: each kind of token is refused in the other's place (RFC 8725 section 3.11; RFC 9068 section 2.1). */
+const ACCESS_TYP = "at+jwt";
+const REFRESH_TYP = "rt+jwt";
+
+/** Longer ones are not ours, and are refused before any work is spent on them. */
+const MAX_TOKEN_LENGTH = 2048;
+
+export interface AccessClaims {
+  userId: string;
+  sessionId: string;
+}
+
+export interface RefreshClaims extends AccessClaims {
+  /** The session's counter when this token was minted. */
+  counter: number;
+}
+
+export type Verified<Claims> = { state: "valid" | "expired"; claims: Claims } | { state: "invalid"; reason: string };
+
+type TokenDeps = Pick<Deps, "config" | "keyring" | "now" | "newId">;
+
+/** EdDSA JWT of 15 minutes; every call makes another one. */
+export function mintAccessToken(deps: TokenDeps, { userId, sessionId }: AccessClaims): Promise<string> {
+  const issuedAt = Math.floor(deps.now() / 1000);
+  const { kid, signingKey } = deps.keyring.accessToken;
+  return new SignJWT({ user_id: userId, sid: sessionId, token_type: "access" })
+    .setProtectedHeader({ alg: "EdDSA", kid, typ: ACCESS_TYP })
+    .setIssuer(deps.config.issuer)
+    .setAudience(deps.config.audience)
+    .setSubject(userId)
+    .setJti(deps.newId())
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + ACCESS_TTL_SECONDS)
+    .sign(signingKey);
+}
+
+export type MintableSession = Pick<
+  typeof sessions.$inferSelect,
+  "id" | "userId" | "counter" | "refreshKeyId" | "rotatedAt" | "idleExpiresAt"
+>;
+
+/**
+ * The live refresh token of a session: a function of its row alone (HS256 is deterministic), so that a lost one can be
+ * minted again byte for byte. Undefined when its key has been retired.
+ */
+export async function mintRefreshToken(deps: TokenDeps, session: MintableSession): Promise<string | undefined> {
+  const key = deps.keyring.secrets.get(session.refreshKeyId)?.refreshToken;
+  if (!key) return undefined;
+  return new SignJWT({ user_id: session.userId, sid: session.id, token_type: "refresh", counter: session.counter })
+    .setProtectedHeader({ alg: "HS256", kid: session.refreshKeyId, typ: REFRESH_TYP })
+    .setIssuer(deps.config.issuer)
+    .setAudience(deps.config.audience)
+    .setSubject(session.userId)
+    .setJti(`${session.id}.${session.counter}`)
+    .setIssuedAt(Math.floor(session.rotatedAt / 1000))
+    .setExpirationTime(Math.floor(session.idleExpiresAt / 1000))
+    .sign(key);
+}
+
+const accessPayload = z.object({
+  sub: z.string(),
+  user_id: z.string(),
+  sid: z.string(),
+  token_type: z.literal("access"),
+});
+const refreshPayload = z.object({
+  sub: z.string(),
+  sid: z.string(),
+  token_type: z.literal("refresh"),
+  counter: z.number().int().nonnegative(),
+});
+
+/** Checks signature and claims without any I/O; the session's state is the database's to tell. */
+export async function verifyAccessToken(deps: TokenDeps, token: string): Promise<Verified<AccessClaims>> {
+  const { verifyingKeys } = deps.keyring.accessToken;
+  const checked = await verify(deps, token, { alg: "EdDSA", typ: ACCESS_TYP, keyFor: (kid) => verifyingKeys.get(kid) });
+  if (checked.state === "invalid") return checked;
+  const payload = accessPayload.safeParse(checked.claims);
+  if (!payload.success || payload.data.sub !== payload.data.user_id) return { state: "invalid", reason: "claims" };
+  return { state: checked.state, claims: { userId: payload.data.sub, sessionId: payload.data.sid } };
+}
+
+/** As `verifyAccessToken`, for refresh tokens. */
+export async function verifyRefreshToken(deps: TokenDeps, token: string): Promise<Verified<RefreshClaims>> {
+  const keyFor = (kid: string) => deps.keyring.secrets.get(kid)?.refreshToken;
+  const checked = await verify(deps, token, { alg: "HS256", typ: REFRESH_TYP, keyFor });
+  if (checked.state === "invalid") return checked;
+  const payload = refreshPayload.safeParse(checked.claims);
+  if (!payload.success) return { state: "invalid", reason: "claims" };
+  const { sub, sid, counter } = payload.data;
+  return { state: checked.state, claims: { userId: sub, sessionId: sid, counter } };
+}
+
+type Key = NonNullable<ReturnType<Deps["keyring"]["accessToken"]["verifyingKeys"]["get"]>>;
+
+interface Expected {
+  alg: "EdDSA" | "HS256";
+  typ: string;
+  /** Keys come from the configuration alone; jku, jwk and x5u headers are never read (RFC 8725 section 3.10). */
+  keyFor: (kid: string) => Key | undefined;
+}
+
+async function verify(deps: TokenDeps, token: string, expected: Expected): Promise<Verified<JWTPayload>> {
+  if (token.length > MAX_TOKEN_LENGTH) return { state: "invalid", reason: "length" };
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      ({ kid }) => {
+        const key = kid === undefined ? undefined : expected.keyFor(kid);
+        if (!key) throw new errors.JWKSNoMatchingKey();
+        return key;
+      },
+      {
+        algorithms: [expected.alg],
+        typ: expected.typ,
+        issuer: deps.config.issuer,
+        audience: deps.config.audience,
+        requiredClaims: ["sub", "sid", "jti", "iat", "exp"],
+        clockTolerance: 5,
+        currentDate: new Date(deps.now()),
+      },
+    );
+    return { state: "valid", claims: payload };
+  } catch (error) {
+    // jose looks at `exp` last, so signature, issuer and audience hold here.
+    if (error instanceof errors.JWTExpired) return { state: "expired", claims: error.payload };
+    return { state: "invalid", reason: error instanceof errors.JOSEError ? error.code : "malformed" };
+  }
+}
