@@ -1,0 +1,133 @@
+import type { Client } from "../platform/client.ts";
+import { randomText, sha256 } from "../platform/crypto.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { denySessions } from "../sessions/denylist.store.ts";
+import { tokenNotValid } from "../sessions/guard.ts";
+import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { type Identifier, parseIdentifier } from "../users/identifier.ts";
+import { findSignedInUser, type UserRow } from "../users/user.store.ts";
+import { defaultUsernames, withKey } from "../users/username.ts";
+import { insertAccount, type SignInOutcome, signIn } from "./account.store.ts";
+import { findTestCode } from "./test-identifiers.ts";
+import type { TokenUse } from "./verification-token.store.ts";
+
+/** How long a register or login may be repeated without a key, as after a lost answer. */
+const REPEAT_WINDOW_MS = 180_000;
+/** Drawn for each registration; the first that nobody has is taken. */
+const REFERRAL_CODE_CANDIDATES = 3;
+const REFERRAL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+export interface SignedIn extends TokenPair {
+  user: UserRow;
+  /** Whether somebody's referral code was accepted when the account was made. */
+  referralApplied: boolean;
+}
+
+/**
+ * Makes an account for a verified identifier and signs it in. The verification token is used up only when that commits.
+ *
+ * @throws AppError `invalid_token`, `user_already_exists`, `username_taken`, `idempotency_key_reused`; none of them uses
+ *   the token up.
+ */
+export async function registerUser(
+  deps: Deps,
+  client: Client,
+  request: {
+    identifier: string;
+    verification_token: string;
+    username?: string | undefined;
+    referral_code?: string | undefined;
+  },
+): Promise<SignedIn> {
+  const identifier = parseIdentifier(deps, request.identifier);
+  const use = await useOf(deps, identifier, request.verification_token, "REGISTER");
+  const call = await identifyCall(deps, client.idempotencyKey, "register", identifier.value, request);
+  const account = {
+    userId: deps.newId(),
+    usernames:
+      request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)],
+    referralCodes: Array.from(
+      { length: REFERRAL_CODE_CANDIDATES },
+      () => `REF${randomText(deps.randomBytes, REFERRAL_ALPHABET, 6)}`,
+    ),
+    referredBy: request.referral_code?.toUpperCase(),
+    locale: client.locale,
+  };
+  const outcome = await insertAccount(deps, client, use, account, call, findTestCode(deps, identifier) !== undefined);
+  const signedIn = await answerSignIn(deps, use, call, outcome);
+  if (signedIn) return signedIn;
+  if (outcome.user) throw new AppError("user_already_exists");
+  if (outcome.isUsernameTaken) throw new AppError("username_taken");
+  throw new AppError("service_unavailable", {
+    reason: "no free username or referral code drawn",
+    retryAfterSeconds: 1,
+  });
+}
+
+/**
+ * Signs a verified identifier in.
+ *
+ * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`; none of them uses the
+ *   verification token up.
+ */
+export async function loginUser(
+  deps: Deps,
+  client: Client,
+  request: { identifier: string; verification_token: string },
+): Promise<SignedIn> {
+  const identifier = parseIdentifier(deps, request.identifier);
+  const use = await useOf(deps, identifier, request.verification_token, "LOGIN");
+  const call = await identifyCall(deps, client.idempotencyKey, "login", identifier.value, request);
+  const outcome = await signIn(deps, client, use, call, findTestCode(deps, identifier) !== undefined);
+  const signedIn = await answerSignIn(deps, use, call, outcome);
+  if (signedIn) return signedIn;
+  throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");
+}
+
+async function useOf(
+  deps: Deps,
+  identifier: Identifier,
+  verificationToken: string,
+  usedFor: TokenUse["usedFor"],
+): Promise<TokenUse> {
+  return { tokenHash: await sha256(verificationToken), identifier, usedFor, sessionId: deps.newId() };
+}
+
+/**
+ * The tokens of the session that this call, or the call that it repeats, has opened. Undefined when the token is live
+ * but was not accepted: then the account decides what to say.
+ */
+async function answerSignIn(
+  deps: Deps,
+  use: TokenUse,
+  call: IdempotentCall | undefined,
+  outcome: SignInOutcome,
+): Promise<SignedIn | undefined> {
+  const { token, session, user, binding } = outcome;
+  if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
+  const isOwn = token?.usedBy === deps.attemptId;
+  if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
+  if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
+    return { ...(await mintTokens(deps, session)), user, referralApplied: outcome.hasReferral };
+  }
+  if (!token || token.usedBy !== null || token.expiresAt <= deps.now()) throw new AppError("invalid_token");
+  return undefined;
+}
+
+/** Whether this call repeats one whose session nobody has used yet: by its key, or soon after with the same token. */
+function mayRepeat(deps: Deps, use: TokenUse, { token, session, binding }: SignInOutcome): boolean {
+  if (!token || !session || token.usedFor !== use.usedFor || token.usedAt === null) return false;
+  const isUntouched = session.counter === 0 && session.revokedAt === null && session.idleExpiresAt > deps.now();
+  const isSoon = token.usedAt > deps.now() - REPEAT_WINDOW_MS;
+  return isUntouched && (isSoon || binding?.resultId === session.id);
+}
+
+/** The caller's own account. @throws AppError `token_not_valid` when the session has ended or the user may not act. */
+export async function getOwnAccount(deps: Deps, caller: AccessClaims): Promise<UserRow> {
+  const user = await findSignedInUser(deps, caller);
+  if (!user) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  return user;
+}

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { optionalText, text, toAsciiDigits } from "../platform/fields.ts";
+import { publicEndpoint } from "../sessions/guard.ts";
+import { identifierField } from "../users/identifier.ts";
+import { generateOtp, rateLimitHeaders, verifyOtp } from "./otp.service.ts";
+import { otpLimits } from "./otp-limits.ts";
+
+const tag = "One-time codes";
+const purpose = z.enum(["REGISTER", "LOGIN"]);
+const purposeField = optionalText(20).pipe(purpose.optional());
+
+const codeSent = "If the address or number is right, a code is on its way.";
+
+export const requestOtp = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/otp/request",
+    tag,
+    summary: "Send a one-time code",
+    description: "The answer is the same whether or not there is an account. `resend_in`: seconds until the next send.",
+    body: z.object({ identifier: identifierField, purpose: purposeField }),
+    data: z.object({ message: z.string(), expires_in: z.number().int(), resend_in: z.number().int() }),
+    message: codeSent,
+    errors: ["rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, client }) => {
+    const { resendInSeconds, limit } = await generateOtp(deps, client, body);
+    return {
+      data: { message: codeSent, expires_in: otpLimits.ttlMs / 1000, resend_in: resendInSeconds },
+      headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, limit),
+    };
+  },
+);
+
+const codeRight = "The code is right.";
+
+const otpField = text(20)
+  .transform(toAsciiDigits)
+  .pipe(z.string().regex(/^\d{6}$/, "Must be 6 digits."));
+
+export const verifyCode = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/otp/verify",
+    tag,
+    summary: "Trade a code for a verification token",
+    description: "`purpose` in the answer is the step that fits: LOGIN where there is an account, else REGISTER.",
+    body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
+    data: z.object({
+      verification_token: z.string(),
+      purpose,
+      expires_in: z.number().int(),
+      message: z.string(),
+    }),
+    message: codeRight,
+    errors: ["invalid_otp", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, client }) => {
+    const { verificationToken, purpose: fitting, limit } = await verifyOtp(deps, client, body);
+    return {
+      data: {
+        verification_token: verificationToken,
+        purpose: fitting,
+        expires_in: otpLimits.verificationTokenTtlMs / 1000,
+        message: codeRight,
+      },
+      headers: rateLimitHeaders("otp-verify", otpLimits.lock.perNetwork, limit),
+    };
+  },
+);

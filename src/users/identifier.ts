@@ -1,0 +1,64 @@
+import { eq, type SQL } from "drizzle-orm";
+import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
+import { z } from "zod";
+import { users } from "../db/schema.ts";
+import type { Deps } from "../platform/deps.ts";
+import { fieldError } from "../platform/errors.ts";
+import { text, toAsciiDigits } from "../platform/fields.ts";
+
+/** An e-mail address or a mobile number in its one canonical form. */
+export interface Identifier {
+  kind: "email" | "phone";
+  /** Trimmed and lower case, or E.164. */
+  value: string;
+}
+
+/** Country that a number without a country code belongs to. */
+const DEFAULT_COUNTRY: CountryCode = "NP";
+/** RFC 5321 section 4.5.3.1.3. */
+const MAX_EMAIL_LENGTH = 254;
+
+const email = z.email();
+
+/** The request field; what it means is `parseIdentifier`'s to say, once. */
+export const identifierField = text(MAX_EMAIL_LENGTH).meta({
+  description: "E-mail address or mobile number",
+  example: "9841234567",
+});
+
+/**
+ * Canonicalises what a person typed: every way of writing an address or a number is one user.
+ *
+ * @throws AppError `validation_error` on `identifier`, saying what is wrong with it.
+ */
+export function parseIdentifier(deps: Pick<Deps, "config">, given: string): Identifier {
+  const typed = given.normalize("NFKC").trim();
+  return typed.includes("@") ? parseEmail(typed) : parsePhone(typed, deps.config.smsCountries);
+}
+
+function parseEmail(typed: string): Identifier {
+  const value = typed.toLowerCase();
+  if (!email.safeParse(value).success) throw fieldError("identifier", "This is not an e-mail address.");
+  return { kind: "email", value };
+}
+
+function parsePhone(typed: string, smsCountries: string[]): Identifier {
+  const number = parsePhoneNumberFromString(toAsciiDigits(typed), { defaultCountry: DEFAULT_COUNTRY, extract: false });
+  if (!number || number.ext !== undefined) {
+    throw fieldError("identifier", "This is neither an e-mail address nor a phone number.");
+  }
+  if (!number.isValid()) throw fieldError("identifier", "This phone number does not exist. Check its digits.");
+  if (number.country === undefined || !smsCountries.includes(number.country)) {
+    throw fieldError("identifier", "We cannot send text messages to this country yet.");
+  }
+  const type = number.getType();
+  if (type !== "MOBILE" && type !== "FIXED_LINE_OR_MOBILE") {
+    throw fieldError("identifier", "This is not a mobile number. Only mobile numbers can receive the code.");
+  }
+  return { kind: "phone", value: number.number };
+}
+
+/** Holds for the user whom the identifier names. */
+export function isIdentifiedBy(identifier: Identifier): SQL {
+  return eq(identifier.kind === "email" ? users.email : users.phoneNumber, identifier.value);
+}

@@ -1,0 +1,57 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { users } from "../db/schema.ts";
+import { inOneTrip } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { isSignedIn } from "../sessions/session.store.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+
+type KycStatus = "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
+
+const userFields = {
+  id: users.id,
+  username: users.username,
+  profilePicture: users.profilePicture,
+  referralCode: users.referralCode,
+  status: users.status,
+  statusReason: users.statusReason,
+  role: users.role,
+  dateJoined: users.dateJoined,
+  socialProvider: users.socialProvider,
+  profileComplete:
+    sql<number>`coalesce((select full_name is not null and date_of_birth is not null and address is not null
+    from profiles where user_id = ${users.id}), 0)`.as("profile_complete"),
+  kycStatus: sql<KycStatus>`coalesce((select status from kyc where user_id = ${users.id}), 'NOT_SUBMITTED')`.as(
+    "kyc_status",
+  ),
+};
+
+export interface UserRow {
+  id: string;
+  username: string;
+  profilePicture: string | null;
+  referralCode: string;
+  status: (typeof users.$inferSelect)["status"];
+  statusReason: (typeof users.$inferSelect)["statusReason"];
+  role: (typeof users.$inferSelect)["role"];
+  dateJoined: number;
+  socialProvider: (typeof users.$inferSelect)["socialProvider"];
+  /** 1 when full name, date of birth and address are all set, else 0. */
+  profileComplete: number;
+  kycStatus: KycStatus;
+}
+
+/** The statement that reads one user as `UserRow`. */
+export function selectUser(deps: Pick<Deps, "db">, which: SQL) {
+  return deps.db.select(userFields).from(users).where(which);
+}
+
+/** The signed-in user; undefined when the session has ended or the user may not act. */
+export async function findSignedInUser(
+  deps: Pick<Deps, "db" | "now" | "log">,
+  caller: AccessClaims,
+): Promise<UserRow | undefined> {
+  const { found } = await inOneTrip(deps, {
+    found: selectUser(deps, sql`${and(eq(users.id, caller.userId), isSignedIn(deps, caller))}`),
+  });
+  return found[0];
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { type RandomBytes, randomDigits } from "../platform/crypto.ts";
+import { optionalText } from "../platform/fields.ts";
+import type { Identifier } from "./identifier.ts";
+
+const MAX_LENGTH = 150;
+/** Letters, marks and digits of any script, and `@ . + - _`, after NFKC: what the old service allowed. */
+const ALLOWED = /^[\p{L}\p{M}\p{N}@.+_-]+$/u;
+
+export interface Username {
+  username: string;
+  /** What uniqueness looks at: no case, one Unicode form. */
+  key: string;
+}
+
+/** Optional username of a request, in NFKC. */
+export const usernameField = optionalText(MAX_LENGTH)
+  .transform((given) => given?.normalize("NFKC"))
+  .pipe(
+    z
+      .string()
+      .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
+      .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
+      .optional(),
+  );
+
+/** The username with its key. */
+export function withKey(username: string): Username {
+  return { username, key: username.normalize("NFKC").toLowerCase().normalize("NFKC") };
+}
+
+/**
+ * Names for a user who chose none, best first: the e-mail's local part or `user_` and the number's last four digits,
+ * then the same with more and more random digits.
+ */
+export function defaultUsernames(randomBytes: RandomBytes, identifier: Identifier): Username[] {
+  const base = baseOf(identifier);
+  const suffixes = [4, 4, 6, 6, 12].map((length) => `_${randomDigits(randomBytes, length)}`);
+  return ["", ...suffixes].map((suffix) => withKey(base + suffix));
+}
+
+function baseOf({ kind, value }: Identifier): string {
+  if (kind === "phone") return `user_${value.slice(-4)}`;
+  const localPart = value.slice(0, value.indexOf("@")).replace(/[^a-z0-9.+_-]/g, "_");
+  return localPart.slice(0, MAX_LENGTH - 13);
+}
