@@ -1,0 +1,29 @@
+import { desc, eq } from "drizzle-orm";
+import { localOutbox } from "../db/schema.ts";
+import { inOneTrip } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import type { MessageProvider } from "./providers.ts";
+
+/** Keeps messages in the database instead of sending them; for development and tests alone. */
+export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): MessageProvider {
+  return {
+    name: "local-outbox",
+    async send({ id, channel, to, text, code }) {
+      const row = { id, channel, recipient: to, text, code: code ?? null, createdAt: deps.now() };
+      await inOneTrip(deps, { kept: deps.db.insert(localOutbox).values(row).onConflictDoNothing() });
+    },
+  };
+}
+
+/** The newest 100 messages, newest first; of one recipient where given. */
+export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, recipient: string | undefined) {
+  const { messages } = await inOneTrip(deps, {
+    messages: deps.db
+      .select()
+      .from(localOutbox)
+      .where(recipient === undefined ? undefined : eq(localOutbox.recipient, recipient))
+      .orderBy(desc(localOutbox.id))
+      .limit(100),
+  });
+  return messages;
+}
