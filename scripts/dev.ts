@@ -1,0 +1,61 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { newSecrets } from "./secrets.ts";
+
+// `npm run dev`: makes what a fresh clone lacks, starts the Worker on loopback, and ticks its cron.
+
+const root = join(import.meta.dirname, "..");
+const port = process.env.PORT ?? "8787";
+const base = `http://localhost:${port}`;
+const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+
+const secretsFile = join(root, ".dev.vars");
+if (!existsSync(secretsFile)) {
+  const lines = Object.entries(newSecrets()).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(secretsFile, lines.join(""), { mode: 0o600 });
+  console.log("Made .dev.vars with secrets of this machine's own.");
+}
+
+// CI=1: apply without asking.
+const migrated = spawnSync(process.execPath, [wrangler, "d1", "migrations", "apply", "DB", "--local"], {
+  cwd: root,
+  env: { ...process.env, CI: "1" },
+  encoding: "utf8",
+});
+if (migrated.status !== 0) {
+  console.error(migrated.stdout, migrated.stderr);
+  process.exit(1);
+}
+
+const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false"];
+const server = spawn(process.execPath, [wrangler, ...args, "--var", `ISSUER:${base}`], { cwd: root, stdio: "inherit" });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => server.kill(signal));
+server.on("exit", (code) => process.exit(code ?? 0));
+
+async function waitUntilUp(): Promise<void> {
+  for (;;) {
+    const up = await fetch(`${base}/api/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+await waitUntilUp();
+console.log(`
+Users API is up.
+
+  Documentation   ${base}/docs
+  Outbox          ${base}/dev/outbox   (codes land here; nothing is sent)
+  Health          ${base}/api/health
+
+Try it: npm run walkthrough
+`);
+
+// wrangler fires no cron by itself.
+setInterval(() => {
+  fetch(`${base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch((error) => console.error("cron tick failed:", error));
+}, 60_000);

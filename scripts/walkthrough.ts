@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+// Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
+
+const base = process.argv[2] ?? "http://localhost:8787";
+
+type Json = { data?: Record<string, unknown>; error?: { code: string }; messages?: { code: string }[] };
+
+async function call(method: string, path: string, body?: object, accessToken?: string) {
+  const response = await fetch(base + path, {
+    method,
+    headers: {
+      accept: "application/json",
+      ...(body ? { "content-type": "application/json" } : {}),
+      ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}),
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  return { status: response.status, json: (await response.json()) as Json };
+}
+
+type Answer = Awaited<ReturnType<typeof call>>;
+
+function step(title: string, answer: Answer, expected: number, code?: string): Record<string, unknown> {
+  const isRight = answer.status === expected && (code === undefined || answer.json.error?.code === code);
+  console.log(
+    `${isRight ? "✓" : "✗"} ${title} → ${answer.status}${answer.json.error ? ` ${answer.json.error.code}` : ""}`,
+  );
+  if (isRight) return answer.json.data ?? {};
+  console.error(JSON.stringify(answer.json, null, 2));
+  console.error(`expected ${expected} ${code ?? ""}`);
+  process.exit(1);
+}
+
+async function readCode(identifier: string): Promise<string> {
+  for (let i = 0; i < 50; i++) {
+    const { json } = await call("GET", `/dev/outbox?to=${encodeURIComponent(identifier)}`);
+    const code = json.messages?.[0]?.code;
+    if (code) return code;
+    await sleep(100);
+  }
+  throw new Error(`no code for ${identifier} in the outbox within 5 seconds`);
+}
+
+async function health(): Promise<void> {
+  await call("GET", "/api/health").catch(() => {
+    console.error(`Nothing answers at ${base}. Start it with: npm run dev`);
+    process.exit(1);
+  });
+}
+
+await health();
+// A number nobody has used: the walk can be taken again and again.
+const identifier = `984${String(Date.now()).slice(-7)}`;
+console.log(`Signing up ${identifier} at ${base}`);
+
+step("request a code", await call("POST", "/api/auth/otp/request", { identifier }), 200);
+const otp = await readCode(identifier);
+console.log(`✓ read the code in the outbox → ${otp}`);
+const wrong = otp === "000000" ? "000001" : "000000";
+step("guess wrong", await call("POST", "/api/auth/otp/verify", { identifier, otp: wrong }), 400, "invalid_otp");
+const proof = step("verify the code", await call("POST", "/api/auth/otp/verify", { identifier, otp }), 200);
+step("verify it again", await call("POST", "/api/auth/otp/verify", { identifier, otp }), 400, "invalid_otp");
+const verification_token = proof.verification_token;
+const early = { identifier, verification_token };
+step("log in without an account", await call("POST", "/api/auth/login", early), 404, "user_not_found");
+const account = step("register", await call("POST", "/api/auth/register", early), 201);
+const access = String(account.access_token);
+const first = account.refresh_token;
+const me = step("read my account", await call("GET", "/api/auth/me", undefined, access), 200);
+console.log(`  ${JSON.stringify(me)}`);
+const second = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: first }), 200);
+const lost = step(
+  "refresh again, as after a lost answer",
+  await call("POST", "/api/auth/refresh", { refresh_token: first }),
+  200,
+);
+console.log(`  the same refresh token: ${second.refresh === lost.refresh}`);
+const third = step(
+  "refresh with the new one",
+  await call("POST", "/api/auth/refresh", { refresh_token: second.refresh }),
+  200,
+);
+const newest = String(third.access);
+step("log out", await call("POST", "/api/auth/logout", { refresh_token: third.refresh }, newest), 200);
+step("read my account", await call("GET", "/api/auth/me", undefined, newest), 401, "token_not_valid");
+step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: third.refresh }), 401, "token_not_valid");
+
+console.log("\nSigning in again, and losing a refresh token to a thief");
+step(
+  "request another code too soon",
+  await call("POST", "/api/auth/otp/request", { identifier }),
+  429,
+  "rate_limit_exceeded",
+);
+const other = `985${String(Date.now()).slice(-7)}`;
+step("request a code for another number", await call("POST", "/api/auth/otp/request", { identifier: other }), 200);
+const otherProof = step(
+  "verify it",
+  await call("POST", "/api/auth/otp/verify", { identifier: other, otp: await readCode(other) }),
+  200,
+);
+const victim = step(
+  "register",
+  await call("POST", "/api/auth/register", { identifier: other, verification_token: otherProof.verification_token }),
+  201,
+);
+const stolen = victim.refresh_token;
+const own = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: stolen }), 200);
+const owned = step("refresh once more", await call("POST", "/api/auth/refresh", { refresh_token: own.refresh }), 200);
+step(
+  "the old token is refused",
+  await call("POST", "/api/auth/refresh", { refresh_token: stolen }),
+  401,
+  "token_not_valid",
+);
+step(
+  "and its session has ended",
+  await call("GET", "/api/auth/me", undefined, String(owned.access)),
+  401,
+  "token_not_valid",
+);
+console.log("\nAll steps passed.");

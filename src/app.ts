@@ -1,0 +1,60 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { getMe, login, register } from "./auth/account.routes.ts";
+import { requestOtp, verifyCode } from "./auth/otp.routes.ts";
+import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
+import type { AppEnv } from "./platform/app-env.ts";
+import { mountDebugHeaders } from "./platform/debug.routes.ts";
+import { mountDocs } from "./platform/docs.routes.ts";
+import { guarded as by, mount } from "./platform/endpoint.ts";
+import { AppError } from "./platform/errors.ts";
+import { mountHealth } from "./platform/health.routes.ts";
+import {
+  allowOrigins,
+  firstWall,
+  identifyRequest,
+  logRequest,
+  protectResponse,
+  provideDeps,
+} from "./platform/middleware.ts";
+import { respondToError } from "./platform/responses.ts";
+import { anyone, signedIn, signedInOrExpired } from "./sessions/guard.ts";
+import { mountJwks } from "./sessions/jwks.routes.ts";
+import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+
+/** The whole surface: who may call what. */
+const endpoints = [
+  by(anyone, requestOtp),
+  by(anyone, verifyCode),
+  by(anyone, register),
+  by(anyone, login),
+  by(anyone, refresh),
+  by(signedInOrExpired, logout),
+  by(signedIn, getMe),
+  by(signedIn, listMySessions),
+  by(signedIn, endMySession),
+  by(signedIn, endMyOtherSessions),
+];
+
+/** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */
+const walled = ["/api/auth/otp/request", "/api/auth/otp/verify", "/api/auth/register", "/api/auth/login"];
+
+export const app = new OpenAPIHono<AppEnv>({ strict: false });
+
+app.use(identifyRequest, logRequest, protectResponse, provideDeps, allowOrigins);
+app.use(
+  methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) =>
+      respondToError(new AppError("method_not_allowed", { headers: { Allow: methods.join(", ") } }), c),
+  }),
+);
+for (const path of walled) app.post(path, firstWall);
+mount(app, "/api", endpoints);
+mountHealth(app);
+mountDebugHeaders(app);
+mountJwks(app);
+mountLocalOutbox(app);
+mountDocs(app);
+app.notFound((c) => respondToError(new AppError("not_found"), c));
+app.onError(respondToError);
