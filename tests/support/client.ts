@@ -1,0 +1,145 @@
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { vi } from "vitest";
+import worker from "../../src/index.ts";
+
+/** What a client sees of an answer, its JSON already parsed. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of every shape; OpenAPI checks the shapes themselves.
+  body: any;
+}
+
+export interface CallOptions {
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Sent as urlencoded form. */
+  form?: Record<string, string>;
+  /** Sent as multipart form. */
+  multipart?: Record<string, string | File>;
+  /** Sent as it is; give the content type in `headers`. */
+  raw?: BodyInit;
+  /** Access token. */
+  token?: string;
+  headers?: Record<string, string>;
+  /** Address the call comes from; its /24 or /64 is the network that limits count by. */
+  ip?: string;
+  /** Bindings and variables other than the test's own. */
+  env?: Partial<Env>;
+  /** Scheme and host. */
+  origin?: string;
+}
+
+export const testEnv = env;
+
+/** Calls the Worker as a client would, and waits for what it does after the response. */
+export async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  const context = createExecutionContext();
+  const request = buildRequest(method, path, options) as Parameters<typeof worker.fetch>[0];
+  const response = await worker.fetch(request, { ...env, ...options.env }, context);
+  const text = await response.text();
+  await waitOnExecutionContext(context);
+  const isJson = response.headers.get("content-type")?.startsWith("application/json") && text !== "";
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+}
+
+export function buildRequest(method: string, path: string, options: CallOptions): Request {
+  const headers = new Headers(options.headers);
+  headers.set("cf-connecting-ip", options.ip ?? "203.0.113.7");
+  if (options.token !== undefined) headers.set("authorization", `Bearer ${options.token}`);
+  let body = options.raw;
+  if (options.json !== undefined) {
+    headers.set("content-type", "application/json");
+    body = JSON.stringify(options.json);
+  } else if (options.form) {
+    body = new URLSearchParams(options.form);
+  } else if (options.multipart) {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(options.multipart)) form.append(name, value);
+    body = form;
+  }
+  return new Request((options.origin ?? "http://localhost") + path, { method, headers, ...(body ? { body } : {}) });
+}
+
+let serial = Math.floor(Math.random() * 900_000);
+
+/** A Nepali mobile number in E.164 that no other test uses. */
+export function newPhone(): string {
+  serial += 1;
+  return `+977984${String(1_000_000 + serial).slice(-7)}`;
+}
+
+/** An e-mail address that no other test uses. */
+export function newEmail(): string {
+  serial += 1;
+  return `person${serial}@example.com`;
+}
+
+/** An IPv4 address in a /24 that no other test uses. */
+export function newIp(): string {
+  serial += 1;
+  return `10.${Math.floor(serial / 256) % 256}.${serial % 256}.${1 + (serial % 250)}`;
+}
+
+/** The newest code sent to the canonical identifier, once the queue has delivered `count` messages to it. */
+export async function readCode(identifier: string, count = 1): Promise<string> {
+  for (let i = 0; i < 500; i++) {
+    const found = await env.DB.prepare("select code from local_outbox where recipient = ? order by id desc")
+      .bind(identifier)
+      .all<{ code: string }>();
+    const [newest] = found.results;
+    if (newest && found.results.length >= count) return newest.code;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`fewer than ${count} messages to ${identifier} within 5 seconds`);
+}
+
+/** Requests a code and reads it. */
+export async function requestCode(identifier: string, options: CallOptions = {}): Promise<string> {
+  const sentBefore = await env.DB.prepare("select count(*) as n from local_outbox where recipient = ?")
+    .bind(identifier)
+    .first<{ n: number }>();
+  const answer = await call("POST", "/api/auth/otp/request", { ...options, json: { identifier } });
+  if (answer.status !== 200) throw new Error(`otp/request: ${JSON.stringify(answer.body)}`);
+  return readCode(identifier, (sentBefore?.n ?? 0) + 1);
+}
+
+/** Proves the identifier and gives the verification token. */
+export async function verify(identifier: string, options: CallOptions = {}): Promise<string> {
+  const otp = await requestCode(identifier, options);
+  const answer = await call("POST", "/api/auth/otp/verify", { ...options, json: { identifier, otp } });
+  if (answer.status !== 200) throw new Error(`otp/verify: ${JSON.stringify(answer.body)}`);
+  return answer.body.data.verification_token;
+}
+
+export interface SignedIn {
+  identifier: string;
+  userId: string;
+  access: string;
+  refresh: string;
+}
+
+/** Makes a new user by the public door. */
+export async function signUp(identifier = newPhone(), options: CallOptions = {}): Promise<SignedIn> {
+  const verification_token = await verify(identifier, options);
+  const answer = await call("POST", "/api/auth/register", { ...options, json: { identifier, verification_token } });
+  if (answer.status !== 201) throw new Error(`register: ${JSON.stringify(answer.body)}`);
+  const { user_id, access_token, refresh_token } = answer.body.data;
+  return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
+}
+
+/** Signs an existing user in once more; from another network by default, so that no sending limit stands in the way. */
+export async function logIn(identifier: string, options: CallOptions = { ip: newIp() }): Promise<SignedIn> {
+  const verification_token = await verify(identifier, options);
+  const answer = await call("POST", "/api/auth/login", { ...options, json: { identifier, verification_token } });
+  if (answer.status !== 200) throw new Error(`login: ${JSON.stringify(answer.body)}`);
+  const { user_id, access_token, refresh_token } = answer.body.data;
+  return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
+}
+
+/** Stops the clock; `advance` moves it. Undone by `vi.useRealTimers()`. */
+export function stopClock(): { advance(milliseconds: number): void } {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  return { advance: (milliseconds) => vi.setSystemTime(Date.now() + milliseconds) };
+}

@@ -1,0 +1,41 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+import { newSecrets } from "./scripts/secrets.ts";
+
+export default defineConfig({
+  plugins: [
+    cloudflareTest(async () => ({
+      wrangler: { configPath: "./wrangler.toml" },
+      remoteBindings: false,
+      miniflare: {
+        compatibilityFlags: ["nodejs_compat", "service_binding_extra_handlers"],
+        bindings: { ...newSecrets(), MIGRATIONS: await readD1Migrations("./migrations/users") },
+      },
+    })),
+  ],
+  test: {
+    include: ["tests/**/*.test.ts"],
+    setupFiles: ["./tests/support/setup.ts"],
+    isolate: false,
+    silent: "passed-only",
+    testTimeout: 60_000,
+    deps: {
+      optimizer: {
+        ssr: {
+          enabled: true,
+          include: [
+            "hono",
+            "zod",
+            "drizzle-orm",
+            "jose",
+            "@hono/zod-openapi",
+            "libphonenumber-js/max",
+            "uuid",
+            "ajv",
+            "ajv-formats",
+          ],
+        },
+      },
+    },
+  },
+});
