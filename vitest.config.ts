@@ -9,7 +9,11 @@ export default defineConfig({
       remoteBindings: false,
       miniflare: {
         compatibilityFlags: ["nodejs_compat", "service_binding_extra_handlers"],
-        bindings: { ...newSecrets(), MIGRATIONS: await readD1Migrations("./migrations/users") },
+        bindings: {
+          ...newSecrets(),
+          MIGRATIONS: await readD1Migrations("./migrations/users"),
+          RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
+        },
       },
     })),
   ],

@@ -283,7 +283,8 @@ export async function consumeChallenge(
   const writes = {
     consumed: deps.db
       .update(otpChallenges)
-      .set({ consumedBy: deps.attemptId, consumedAt: instantOf(now) })
+      // From here on tries are spent on guesses at the body of a bound key.
+      .set({ consumedBy: deps.attemptId, consumedAt: instantOf(now), triesFamiliar: 0, triesOther: 0 })
       .where(sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`),
     burned: deps.db
       .update(otpChallenges)

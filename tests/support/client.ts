@@ -62,6 +62,9 @@ export function buildRequest(method: string, path: string, options: CallOptions)
   return new Request((options.origin ?? "http://localhost") + path, { method, headers, ...(body ? { body } : {}) });
 }
 
+/** Held from before a test stops the timers. */
+const realSetTimeout = globalThis.setTimeout;
+
 let serial = Math.floor(Math.random() * 900_000);
 
 /** A Nepali mobile number in E.164 that no other test uses. */
@@ -90,7 +93,7 @@ export async function readCode(identifier: string, count = 1): Promise<string> {
       .all<{ code: string }>();
     const [newest] = found.results;
     if (newest && found.results.length >= count) return newest.code;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => realSetTimeout(resolve, 10));
   }
   throw new Error(`fewer than ${count} messages to ${identifier} within 5 seconds`);
 }

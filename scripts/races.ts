@@ -1,0 +1,19 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+// `npm run races -- --seeds 50`: every race, in every mode, once for each seed.
+
+const { values } = parseArgs({ options: { seeds: { type: "string", default: "10" } } });
+if (!/^[1-9]\d*$/.test(values.seeds)) {
+  console.error("--seeds takes a whole number of 1 and above");
+  process.exit(2);
+}
+const root = join(import.meta.dirname, "..");
+const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+const { status } = spawnSync(process.execPath, [vitest, "run", "tests/races", "--testTimeout=3600000"], {
+  cwd: root,
+  env: { ...process.env, RACE_SEEDS: values.seeds },
+  stdio: "inherit",
+});
+process.exit(status ?? 1);

@@ -1,0 +1,143 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { type CallOptions, call, newIp, newPhone, readCode, signUp } from "./support/client.ts";
+import { type Cost, costOf } from "./support/simulator/budget.ts";
+import { Simulation } from "./support/simulator/simulation.ts";
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
+afterEach(() => vi.useRealTimers());
+
+/** Lets the time between two sends to one identifier pass. */
+const waitToResend = () => vi.setSystemTime(Date.now() + 61_000);
+
+/** Runs one call alone and gives its answer and what it cost. */
+async function measure(method: string, path: string, options: CallOptions, expected: number) {
+  const simulation = new Simulation(1);
+  const answer = await simulation.call(method, path, options);
+  if (answer === "died") throw new Error("the call died");
+  expect(answer.status, JSON.stringify(answer.body)).toBe(expected);
+  const cost = costOf(simulation.log);
+  await simulation.deliver();
+  return { body: answer.body, cost };
+}
+
+/** A user's whole way in and out, with the cost of each route. */
+async function walk(): Promise<Record<string, Cost>> {
+  const ip = newIp();
+  const identifier = newPhone();
+  const request = await measure("POST", "/api/auth/otp/request", { ip, json: { identifier } }, 200);
+  const otp = await readCode(identifier);
+  const wrong = String((Number(otp) + 1) % 1_000_000).padStart(6, "0");
+  const guess = await measure("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp: wrong } }, 400);
+  const verify = await measure("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp } }, 200);
+  const json = { identifier, verification_token: verify.body.data.verification_token };
+  const unknown = await measure("POST", "/api/auth/login", { ip, json }, 404);
+  const register = await measure("POST", "/api/auth/register", { ip, json }, 201);
+  const { access_token: token, refresh_token } = register.body.data;
+  const me = await measure("GET", "/api/auth/me", { token }, 200);
+  const refresh = await measure("POST", "/api/auth/refresh", { json: { refresh_token } }, 200);
+  const sessions = await measure("GET", "/api/auth/sessions", { token }, 200);
+  const others = await measure("DELETE", "/api/auth/sessions", { token }, 200);
+  const logout = await measure(
+    "POST",
+    "/api/auth/logout",
+    { token, json: { refresh_token: refresh.body.refresh } },
+    200,
+  );
+  waitToResend();
+  const later = { ip: newIp(), json: { identifier } };
+  await measure("POST", "/api/auth/otp/request", later, 200);
+  const secondCode = await readCode(identifier, 2);
+  const proof = await measure("POST", "/api/auth/otp/verify", { ...later, json: { identifier, otp: secondCode } }, 200);
+  const again = { identifier, verification_token: proof.body.data.verification_token };
+  const login = await measure("POST", "/api/auth/login", { ...later, json: again }, 200);
+  const routes = { request, guess, verify, unknown, register, me, refresh, sessions, others, logout, login };
+  return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
+}
+
+/** Round trips that each route may make before its response. */
+const budgets: Record<string, { d1: number; kv: number }> = {
+  request: { d1: 1, kv: 0 },
+  guess: { d1: 1, kv: 1 },
+  verify: { d1: 2, kv: 1 },
+  unknown: { d1: 1, kv: 0 },
+  register: { d1: 1, kv: 0 },
+  login: { d1: 1, kv: 0 },
+  me: { d1: 1, kv: 0 },
+  refresh: { d1: 1, kv: 1 },
+  sessions: { d1: 1, kv: 0 },
+  others: { d1: 1, kv: 0 },
+  logout: { d1: 1, kv: 0 },
+};
+
+it("keeps every route within its round trips, and leaves queues and buckets alone before the response", async () => {
+  const costs = await walk();
+  expect(Object.keys(costs).sort()).toEqual(Object.keys(budgets).sort());
+  for (const [route, { d1, kv, r2, queue }] of Object.entries(costs)) {
+    expect({ d1, kv, r2, queue }, route).toEqual({ ...budgets[route], r2: 0, queue: 0 });
+  }
+  console.log(
+    Object.entries(costs)
+      .map(([route, cost]) => `${route} ${JSON.stringify(cost)}`)
+      .join("\n"),
+  );
+});
+
+it("reads and writes as many rows for the thousandth user as for the first", async () => {
+  const before = await walk();
+  const statements = Array.from({ length: 1000 }, (_, i) => crowd(`crowd-${i}`, i)).flat();
+  for (let at = 0; at < statements.length; at += 500) await env.DB.batch(statements.slice(at, at + 500));
+  const after = await walk();
+  for (const [route, cost] of Object.entries(after)) {
+    expect(cost.rowsWritten, route).toBe(before[route]?.rowsWritten);
+    // A look-up reads one row more where its key is not the last of the index; a scan would read a thousand.
+    expect(cost.rowsRead - (before[route]?.rowsRead ?? 0), route).toBeLessThan(10);
+  }
+});
+
+/** A user with a session and a code, as rows. */
+function crowd(id: string, i: number): D1PreparedStatement[] {
+  const phone = `+97798${String(10_000_000 + i)}`;
+  return [
+    env.DB.prepare(
+      `insert into users (id, username, username_key, phone_number, email_verified, phone_verified, referral_code, status,
+        role, social_provider, locale, date_joined, updated_at, version)
+        values (?1, ?1, ?1, ?2, 0, 1, ?1, 'ACTIVE', 'user', 'PHONE', 'en', 0, 0, 1)`,
+    ).bind(id, phone),
+    env.DB.prepare(
+      `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, created_at, expires_at,
+        tries_familiar, tries_other) values (?1, ?2, '', 'other', '', '', 0, 0, 0, 0)`,
+    ).bind(id, phone),
+    env.DB.prepare(
+      `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays,
+        idle_ttl_ms, idle_expires_at, absolute_expires_at, ip, method)
+        values (?1, ?1, 0, 0, 0, '', 0, '', 0, 0, 0, 0, '', 'OTP_PHONE')`,
+    ).bind(id),
+  ];
+}
+
+it("makes the same statements and calls for a known, an unknown and a banned identifier (ASVS 6.3.8)", async () => {
+  const known = await signUp(newPhone(), { ip: newIp() });
+  const banned = await signUp(newPhone(), { ip: newIp() });
+  await env.DB.prepare("update users set status = 'BANNED', status_reason = 'staff' where id = ?")
+    .bind(banned.userId)
+    .run();
+  waitToResend();
+  const shapes = [];
+  for (const identifier of [known.identifier, newPhone(), banned.identifier]) {
+    const simulation = new Simulation(1);
+    const answer = await simulation.call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier } });
+    expect(answer).toMatchObject({ status: 200 });
+    shapes.push(
+      simulation.log.map(({ binding, operation, detail, rowsWritten }) => ({
+        binding,
+        operation,
+        detail: binding === "D1" ? detail : [],
+        rowsWritten,
+      })),
+    );
+  }
+  expect(shapes[1]).toEqual(shapes[0]);
+  expect(shapes[2]).toEqual(shapes[0]);
+  expect((await call("GET", "/api/auth/me", { token: banned.access })).status).toBe(401);
+});

@@ -1,0 +1,53 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { naiveRequest, naiveVerify } from "../support/naive/naive-otp.ts";
+import {
+  naiveDenylist,
+  naiveLogout,
+  naiveRegistration,
+  naiveReuse,
+  naiveRotation,
+} from "../support/naive/naive-sessions.ts";
+import type { FetchHandler } from "../support/simulator/simulation.ts";
+import { requests, requestsBesideGuesses, rightCodes, wrongCodesOverResends } from "./otp-races.ts";
+import { MODES, type RaceSetting, type Verdict } from "./race.ts";
+import {
+  logouts,
+  lostAnswers,
+  refreshes,
+  refreshesBesideLogout,
+  registrations,
+  thiefBesideOwner,
+} from "./session-races.ts";
+
+const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
+
+const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
+  ["R1: a hundred right codes give one token", rightCodes, naiveVerify],
+  ["R2: wrong codes over resends are compared five times a code", wrongCodesOverResends, naiveVerify],
+  ["R3: a hundred requests send one message", requests, naiveRequest],
+  ["R4: requests beside guesses give one token and one message", requestsBesideGuesses, naiveRequest],
+  ["R5: a hundred refreshes give one successor", refreshes, naiveRotation],
+  ["R6: a lost answer can be fetched again", lostAnswers, naiveRotation],
+  ["R7: an old token beside the owner's ends the session", thiefBesideOwner, naiveReuse],
+  ["R8: nothing is accepted after a logout", refreshesBesideLogout, naiveDenylist],
+  ["R9: a verification token makes one user", registrations, naiveRegistration],
+  ["R12: a hundred logouts end the session once", logouts, naiveLogout],
+];
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
+afterEach(() => vi.useRealTimers());
+
+describe.each(races)("%s", (_name, race, naive) => {
+  it.each(MODES)("with clients %s", async (mode) => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = await race({ seed, mode });
+      expect(violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
+  it("catches the naive variant", async () => {
+    const { violations } = await race({ seed: 1, mode: "apart", handler: naive });
+    expect(violations).not.toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+import type { BindingCall, Invocation, Scheduler } from "./scheduler.ts";
+
+interface Wrapped {
+  sql: string;
+  real: D1PreparedStatement;
+}
+
+const wrappedStatements = new WeakMap<object, Wrapped>();
+
+/** D1 whose every call passes the gate; each batch takes effect as one, as on the real primary. */
+export function d1For(scheduler: Scheduler, invocation: Invocation, real: D1Database): D1Database {
+  const pass = <T>(operation: string, detail: string[], work: (call: BindingCall) => Promise<T>) =>
+    scheduler.pass(invocation, { binding: "D1", operation, detail }, work);
+  const count = (call: BindingCall, results: { meta?: { rows_read?: number; rows_written?: number } }[]) => {
+    for (const { meta } of results) {
+      call.rowsRead += meta?.rows_read ?? 0;
+      call.rowsWritten += meta?.rows_written ?? 0;
+    }
+  };
+  const wrap = (sql: string, statement: D1PreparedStatement): D1PreparedStatement => {
+    const counted = (method: "all" | "run") =>
+      pass(method, [sql], async (call) => {
+        const result = await statement[method]();
+        count(call, [result]);
+        return result;
+      });
+    const wrapped = {
+      bind: (...values: unknown[]) => wrap(sql, statement.bind(...values)),
+      all: () => counted("all"),
+      run: () => counted("run"),
+      first: (column?: string) =>
+        pass("first", [sql], () => (column === undefined ? statement.first() : statement.first(column))),
+      raw: (options?: { columnNames?: false }) => pass("raw", [sql], () => statement.raw(options)),
+    };
+    wrappedStatements.set(wrapped, { sql, real: statement });
+    return wrapped as unknown as D1PreparedStatement;
+  };
+  const unwrap = (statement: D1PreparedStatement): Wrapped => {
+    const found = wrappedStatements.get(statement);
+    if (!found) throw new Error("a statement of another database");
+    return found;
+  };
+  const database = {
+    prepare: (sql: string) => wrap(sql, real.prepare(sql)),
+    batch: (statements: D1PreparedStatement[]) => {
+      const own = statements.map(unwrap);
+      return pass(
+        "batch",
+        own.map(({ sql }) => sql),
+        async (call) => {
+          const results = await real.batch(own.map((each) => each.real));
+          count(call, results);
+          return results;
+        },
+      );
+    },
+    exec: (sql: string) => pass("exec", [sql], () => real.exec(sql)),
+  };
+  return database as unknown as D1Database;
+}

@@ -1,0 +1,83 @@
+import type { Invocation, Scheduler } from "./scheduler.ts";
+
+/** Age up to which a location may go on giving out what it read before, absence included (Cloudflare's KV promises no better). */
+const STALE_MS = 60_000;
+
+interface Version {
+  value: string | null;
+  writtenAt: number;
+  location: number;
+}
+
+/**
+ * KV as the edge sees it: a location caches what it read, absence included, for a minute, and a write elsewhere is
+ * not seen there before it is a minute old. The real binding keeps the data.
+ */
+export class EdgeKv {
+  private readonly versions = new Map<string, Version[]>();
+  private readonly caches = new Map<string, { value: string | null; readAt: number }>();
+  private readonly scheduler: Scheduler;
+  private readonly real: KVNamespace;
+
+  constructor(scheduler: Scheduler, real: KVNamespace) {
+    this.scheduler = scheduler;
+    this.real = real;
+  }
+
+  bindingFor(invocation: Invocation): KVNamespace {
+    const pass = <T>(operation: string, keys: string[], work: () => Promise<T>) =>
+      this.scheduler.pass(invocation, { binding: "KV", operation, detail: keys }, work);
+    const binding = {
+      get: (key: string | string[]) =>
+        Array.isArray(key)
+          ? pass("get", key, async () => {
+              const pairs = key.map(async (each) => [each, await this.read(invocation, each)] as const);
+              return new Map(await Promise.all(pairs));
+            })
+          : pass("get", [key], () => this.read(invocation, key)),
+      put: (key: string, value: string, options?: KVNamespacePutOptions) =>
+        pass("put", [key], () => this.write(invocation, key, value, () => this.real.put(key, value, options))),
+      delete: (key: string) =>
+        pass("delete", [key], () => this.write(invocation, key, null, () => this.real.delete(key))),
+      list: (options?: KVNamespaceListOptions) => pass("list", [], () => this.real.list(options)),
+    };
+    return binding as unknown as KVNamespace;
+  }
+
+  private async read(invocation: Invocation, key: string): Promise<string | null> {
+    const now = Date.now();
+    const place = `${invocation.location} ${key}`;
+    const cached = this.caches.get(place);
+    if (cached && now - cached.readAt < STALE_MS) return cached.value;
+    const versions = await this.history(key);
+    const visible = versions.filter(
+      ({ writtenAt, location }) => location === invocation.location || now - writtenAt >= STALE_MS,
+    );
+    const value = visible.at(-1)?.value ?? null;
+    this.caches.set(place, { value, readAt: now });
+    return value;
+  }
+
+  private async write(
+    invocation: Invocation,
+    key: string,
+    value: string | null,
+    really: () => Promise<void>,
+  ): Promise<void> {
+    const versions = await this.history(key);
+    await really();
+    const now = Date.now();
+    versions.push({ value, writtenAt: now, location: invocation.location });
+    this.caches.set(`${invocation.location} ${key}`, { value, readAt: now });
+  }
+
+  /** What was there before the simulation is old enough for every location to see. */
+  private async history(key: string): Promise<Version[]> {
+    const known = this.versions.get(key);
+    if (known) return known;
+    const before = await this.real.get(key);
+    const versions = this.versions.get(key) ?? [{ value: before, writtenAt: Number.NEGATIVE_INFINITY, location: -1 }];
+    this.versions.set(key, versions);
+    return versions;
+  }
+}

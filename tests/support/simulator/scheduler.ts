@@ -1,0 +1,153 @@
+import { seededRandom } from "./random.ts";
+
+/** What happens to a binding call. `die` ends the whole invocation: nothing of it runs after the call. */
+export type Fault = "throw-before" | "throw-after" | "die-before" | "die-after";
+
+/** One call of a binding, as it was made. */
+export interface BindingCall {
+  invocation: Invocation;
+  /** Number of the call within its invocation, from 0. */
+  index: number;
+  binding: "D1" | "KV" | "R2" | "QUEUE" | "RATE_LIMITER";
+  operation: string;
+  /** Keys, or SQL of the statements. */
+  detail: string[];
+  /** The response waited for it. */
+  beforeResponse: boolean;
+  /** Rows that D1 read and wrote. */
+  rowsRead: number;
+  rowsWritten: number;
+}
+
+/** One run of a handler: a request, a queue batch or a cron tick, at one location of the network. */
+export class Invocation {
+  readonly id: number;
+  readonly location: number;
+  /** The fault, if any, that the nth call meets. */
+  readonly faults: (call: BindingCall) => Fault | undefined;
+  calls = 0;
+  waiting = 0;
+  hasAnswered = false;
+  state: "running" | "finished" | "dead" = "running";
+  onDeath: () => void = () => {};
+
+  constructor(id: number, location: number, faults: (call: BindingCall) => Fault | undefined) {
+    this.id = id;
+    this.location = location;
+    this.faults = faults;
+  }
+
+  die(): void {
+    this.state = "dead";
+    this.onDeath();
+  }
+}
+
+interface Waiting {
+  call: BindingCall;
+  release: () => Promise<void>;
+}
+
+/** Held from before a test stops the timers, so that deadlines stand still and the scheduler does not. */
+const realSetTimeout = globalThis.setTimeout;
+
+/** Turns of the microtask queue that an invocation gets to reach its next binding call. */
+const MICROTASK_TURNS = 60;
+/** Turns of the event loop after which waiting invocations are released although others still compute. */
+const EVENT_LOOP_TURNS = 20;
+
+/**
+ * Holds every binding call until all running invocations wait for one, then lets a seeded choice of them through, one
+ * at a time. No real delays: the order of calls is the only time there is.
+ */
+export class Scheduler {
+  readonly random: () => number;
+  readonly log: BindingCall[] = [];
+  private readonly waiting: Waiting[] = [];
+  private readonly running = new Set<Invocation>();
+  private invocations = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+  }
+
+  begin(location: number, faults: (call: BindingCall) => Fault | undefined = () => undefined): Invocation {
+    const invocation = new Invocation(this.invocations++, location, faults);
+    this.running.add(invocation);
+    return invocation;
+  }
+
+  end(invocation: Invocation): void {
+    if (invocation.state === "running") invocation.state = "finished";
+    this.running.delete(invocation);
+  }
+
+  /** Passes a call of a binding through the gate; `work` makes the real call. */
+  pass<T>(
+    invocation: Invocation,
+    about: Pick<BindingCall, "binding" | "operation" | "detail">,
+    work: (call: BindingCall) => Promise<T>,
+  ): Promise<T> {
+    const call = {
+      invocation,
+      index: invocation.calls++,
+      beforeResponse: false,
+      rowsRead: 0,
+      rowsWritten: 0,
+      ...about,
+    };
+    this.log.push(call);
+    invocation.waiting += 1;
+    return new Promise<T>((resolve, reject) => {
+      const release = async () => {
+        invocation.waiting -= 1;
+        if (invocation.state === "dead") return;
+        const fault = invocation.faults(call);
+        if (fault === "die-before") return invocation.die();
+        if (fault === "throw-before") return reject(new Error("simulated: the call did not arrive"));
+        const settled = await work(call).then(
+          (value) => () => resolve(value),
+          (error) => () => reject(error),
+        );
+        call.beforeResponse = !invocation.hasAnswered;
+        if (fault === "die-after") return invocation.die();
+        if (fault === "throw-after") return reject(new Error("simulated: the answer was lost"));
+        settled();
+      };
+      this.waiting.push({ call, release });
+    });
+  }
+
+  /** Releases calls until every invocation has finished or died. */
+  async drain(): Promise<void> {
+    for (;;) {
+      await this.settle();
+      for (const invocation of this.running) if (invocation.state !== "running") this.running.delete(invocation);
+      if (this.running.size === 0) break;
+      const next = this.take();
+      if (next) await next.release();
+    }
+    this.waiting.length = 0;
+  }
+
+  private take(): Waiting | undefined {
+    const alive = this.waiting.filter(({ call }) => call.invocation.state !== "dead");
+    const chosen = alive[Math.floor(this.random() * alive.length)];
+    if (chosen) this.waiting.splice(this.waiting.indexOf(chosen), 1);
+    return chosen;
+  }
+
+  /** Waits until each running invocation has a call waiting, as far as that comes about. */
+  private async settle(): Promise<void> {
+    const isSettled = () => [...this.running].every((each) => each.state !== "running" || each.waiting > 0);
+    for (let turn = 0; turn < MICROTASK_TURNS; turn++) {
+      if (isSettled()) return;
+      await Promise.resolve();
+    }
+    for (let turn = 0; turn < EVENT_LOOP_TURNS || this.waiting.length === 0; turn++) {
+      if (isSettled()) return;
+      await new Promise((resolve) => realSetTimeout(resolve, 0));
+      if (this.running.size === 0) return;
+    }
+  }
+}

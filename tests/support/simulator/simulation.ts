@@ -1,0 +1,140 @@
+import { createMessageBatch, createScheduledController } from "cloudflare:test";
+import worker from "../../../src/index.ts";
+import { type Answer, buildRequest, type CallOptions, testEnv } from "../client.ts";
+import { d1For } from "./d1.ts";
+import { EdgeKv } from "./kv.ts";
+import { EdgeQueue } from "./queue.ts";
+import { r2For } from "./r2.ts";
+import { type BindingCall, type Fault, type Invocation, Scheduler } from "./scheduler.ts";
+
+/** Anything that answers requests as the Worker does: the Worker itself, or a naive variant of it. */
+export type FetchHandler = (request: Request, env: Env, context: ExecutionContext) => Response | Promise<Response>;
+
+export const realHandler: FetchHandler = (request, env, context) =>
+  worker.fetch(request as Parameters<typeof worker.fetch>[0], env, context);
+
+interface Place {
+  /** Location of the network; calls of one location share its cache of KV. */
+  location?: number;
+  faults?: (call: BindingCall) => Fault | undefined;
+}
+
+export type Simulated = Answer | "died";
+
+/** A network of locations in front of the test's own D1, R2 and KV, whose time is the order of binding calls. */
+export class Simulation {
+  readonly scheduler: Scheduler;
+  readonly queue: EdgeQueue;
+  private readonly kv: EdgeKv;
+  private readonly handler: FetchHandler;
+
+  constructor(seed: number, handler: FetchHandler = realHandler) {
+    this.scheduler = new Scheduler(seed);
+    this.queue = new EdgeQueue(this.scheduler);
+    this.kv = new EdgeKv(this.scheduler, testEnv.KV);
+    this.handler = handler;
+  }
+
+  /** The calls that invocations have made so far. */
+  get log(): readonly BindingCall[] {
+    return this.scheduler.log;
+  }
+
+  /** Runs the calls at once, each in an invocation of its own, and gives their answers in the order of the calls. */
+  async race(calls: { method: string; path: string; options?: CallOptions; place?: Place }[]): Promise<Simulated[]> {
+    const answers = calls.map(({ method, path, options = {}, place = {} }, i) =>
+      this.invoke({ location: i % 5, ...place }, async (env, context, invocation) => {
+        const request = buildRequest(method, path, options);
+        // What the platform answers when a handler throws.
+        const response = await Promise.resolve(this.handler(request, { ...env, ...options.env }, context)).catch(
+          () => new Response("", { status: 500 }),
+        );
+        invocation.hasAnswered = true;
+        const text = await response.text();
+        const body = response.headers.get("content-type")?.startsWith("application/json") ? JSON.parse(text) : text;
+        return { status: response.status, headers: response.headers, body } satisfies Answer;
+      }),
+    );
+    await this.scheduler.drain();
+    return Promise.all(answers);
+  }
+
+  /** One call alone. */
+  async call(method: string, path: string, options: CallOptions = {}, place: Place = {}): Promise<Simulated> {
+    const [answer] = await this.race([{ method, path, options, place }]);
+    if (answer === undefined) throw new Error("a race of one has one answer");
+    return answer;
+  }
+
+  /** Delivers every held message `copies` times at once, shuffled, each in an invocation of its own. */
+  async deliver(copies = 1, place: Place = {}): Promise<void> {
+    const held = this.queue.held.splice(0);
+    const doubled = Array.from({ length: copies }, () => held).flat();
+    const shuffled = doubled
+      .map((message) => ({ message, order: this.scheduler.random() }))
+      .sort((a, b) => a.order - b.order);
+    const done = shuffled.map(({ message }, i) =>
+      this.invoke({ location: i % 5, ...place }, async (env, context) => {
+        const batch = createMessageBatch("otp", [{ ...message, timestamp: new Date() }]);
+        await worker.queue(batch, env, context);
+      }),
+    );
+    await this.scheduler.drain();
+    await Promise.all(done);
+  }
+
+  /** Runs `count` cron ticks at once. */
+  async tick(count = 1, place: Place = {}): Promise<void> {
+    const done = Array.from({ length: count }, (_, i) =>
+      this.invoke({ location: i % 5, ...place }, async (env, context) => {
+        await worker.scheduled(createScheduledController({ cron: "* * * * *" }), env, context);
+      }),
+    );
+    await this.scheduler.drain();
+    await Promise.all(done);
+  }
+
+  /** Starts an invocation; it ends when its handler and everything it does after the response have ended. */
+  private invoke<T>(
+    place: Place,
+    run: (env: Env, context: ExecutionContext, invocation: Invocation) => Promise<T>,
+  ): Promise<T | "died"> {
+    const invocation = this.scheduler.begin(place.location ?? 0, place.faults);
+    const pending: Promise<unknown>[] = [];
+    const context = {
+      waitUntil: (work: Promise<unknown>) => void pending.push(work),
+      passThroughOnException: () => {},
+      props: {},
+    } as unknown as ExecutionContext;
+    const died = new Promise<"died">((resolve) => {
+      invocation.onDeath = () => resolve("died");
+    });
+    let answer: T | undefined;
+    const whole = (async () => {
+      answer = await run(this.envFor(invocation), context, invocation);
+      // Work after the response may add more of itself; its failures are nobody's answer.
+      for (let i = 0; i < pending.length; i++) await pending[i]?.catch(() => {});
+      return answer;
+    })();
+    return Promise.race([whole, died])
+      .then((result) => (result === "died" && answer !== undefined ? answer : result))
+      .finally(() => this.scheduler.end(invocation));
+  }
+
+  private envFor(invocation: Invocation): Env {
+    const limiter = {
+      limit: () =>
+        this.scheduler.pass(invocation, { binding: "RATE_LIMITER", operation: "limit", detail: [] }, async () => ({
+          success: true,
+        })),
+    };
+    return {
+      ...testEnv,
+      DB: d1For(this.scheduler, invocation, testEnv.DB),
+      KV: this.kv.bindingFor(invocation),
+      KYC_BUCKET: r2For(this.scheduler, invocation, testEnv.KYC_BUCKET),
+      OTP_QUEUE: this.queue.bindingFor(invocation),
+      RATE_LIMITER: limiter as unknown as RateLimit,
+    };
+  }
+}
