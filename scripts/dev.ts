@@ -8,6 +8,8 @@ import { newSecrets } from "./secrets.ts";
 const root = join(import.meta.dirname, "..");
 const port = process.env.PORT ?? "8787";
 const base = `http://localhost:${port}`;
+/** Where the local databases are kept; wrangler's own place unless told otherwise. */
+const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
 const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 
 const secretsFile = join(root, ".dev.vars");
@@ -18,7 +20,7 @@ if (!existsSync(secretsFile)) {
 }
 
 // CI=1: apply without asking.
-const migrated = spawnSync(process.execPath, [wrangler, "d1", "migrations", "apply", "DB", "--local"], {
+const migrated = spawnSync(process.execPath, [wrangler, "d1", "migrations", "apply", "DB", "--local", ...persist], {
   cwd: root,
   env: { ...process.env, CI: "1" },
   encoding: "utf8",
@@ -28,7 +30,7 @@ if (migrated.status !== 0) {
   process.exit(1);
 }
 
-const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false"];
+const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", ...persist];
 const server = spawn(process.execPath, [wrangler, ...args, "--var", `ISSUER:${base}`], { cwd: root, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => server.kill(signal));
 server.on("exit", (code) => process.exit(code ?? 0));

@@ -8,7 +8,7 @@ import type { Locale } from "../platform/client.ts";
 export function otpText(locale: Locale, app: { appName: string; otpAutofillDomain: string }, code: string): string {
   const autofill = `@${app.otpAutofillDomain} #${code}`;
   return locale === "ne"
-    ? `${app.appName} कोड ${code}, ५ मिनेट मान्य\n\n${autofill}`
+    ? `${app.appName} कोड ${code}, ५ मिनेट मान्य\n${autofill}`
     : `${code} is your ${app.appName} code. It is valid for 5 minutes. Do not share it.\n\n${autofill}`;
 }
 

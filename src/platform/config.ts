@@ -2,6 +2,9 @@ import { base64url } from "jose";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { z } from "zod";
 
+/** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
+export const MAX_NAME_AND_DOMAIN = 34;
+
 /** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
 const MIN_DISTINCT_BYTES = 12;
 
@@ -78,10 +81,11 @@ const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).o
 
 const settings = z.object({
   ENVIRONMENT: z.string().default("production"),
-  APP_NAME: z.string().min(1).max(20),
+  // Characters that GSM 03.38 has too, so that an English message stays in its alphabet.
+  APP_NAME: z.string().regex(/^[A-Za-z0-9 .&-]{1,20}$/),
   ISSUER: z.url(),
   AUDIENCE: z.string().min(1),
-  OTP_AUTOFILL_DOMAIN: z.string().min(1),
+  OTP_AUTOFILL_DOMAIN: z.string().regex(/^[a-z0-9.-]+$/),
   CORS_ORIGINS: list(",").pipe(z.array(origin)),
   SMS_COUNTRIES: list(",").pipe(z.array(z.string().refine(isSupportedCountry, "must be ISO 3166-1 alpha-2")).min(1)),
   ACCESS_TOKEN_KEYS: json(accessTokenKeys),
@@ -125,6 +129,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   }
   const value = parsed.data;
   const isDevelopment = value.ENVIRONMENT === "development";
+  if (value.APP_NAME.length + value.OTP_AUTOFILL_DOMAIN.length > MAX_NAME_AND_DOMAIN) {
+    throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
+  }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
   return {
     isDevelopment,
