@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import readme from "../README.md?raw";
+import { app } from "../src/app.ts";
+import { otpLimits } from "../src/auth/otp-limits.ts";
+
+/** The cells of every row below the heading. */
+function table(heading: string): string[][] {
+  const section = readme.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  return section
+    .split("\n")
+    .filter((line) => line.startsWith("|") && !line.startsWith("|--"))
+    .slice(1)
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+it("states every limit as it runs (ASVS 6.1.1)", () => {
+  const { send, lock, guessesPerNetwork, triesPerCode, ttlMs } = otpLimits;
+  const running = {
+    "otp.tries": { count: triesPerCode, windowMs: ttlMs },
+    "otp.send.network": send.perNetwork,
+    "otp.send.class": send.perClass,
+    "otp.send.day": send.perClassDaily,
+    "otp.lock.network": lock.perNetwork,
+    "otp.lock.class": lock.perClass,
+    "otp.lock.closed": { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },
+    "otp.guesses": guessesPerNetwork,
+  };
+  const stated = table("Limits").map(([name, count, seconds]) => [name, Number(count), Number(seconds)]);
+  expect(stated).toEqual(Object.entries(running).map(([name, { count, windowMs }]) => [name, count, windowMs / 1000]));
+});
+
+it("lists every route that is mounted, and no other (ASVS 6.1.3)", () => {
+  const unlisted = ["/docs", "/dev/outbox", "/api/docs/:file"];
+  const mounted = app.routes
+    .filter(({ method, path }) => method !== "ALL" && !unlisted.includes(path))
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+  const listed = table("Routes").map(([route]) => route);
+  expect([...new Set(mounted)].sort()).toEqual([...listed].sort());
+});
