@@ -11,6 +11,7 @@ import { AppError } from "./platform/errors.ts";
 import { mountHealth } from "./platform/health.routes.ts";
 import {
   allowOrigins,
+  developmentOnly,
   firstWall,
   identifyRequest,
   logRequest,
@@ -49,6 +50,7 @@ app.use(
       respondToError(new AppError("method_not_allowed", { headers: { Allow: methods.join(", ") } }), c),
   }),
 );
+for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
 for (const path of walled) app.post(path, firstWall);
 mount(app, "/api", endpoints);
 mountHealth(app);

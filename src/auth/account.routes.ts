@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText, text } from "../platform/fields.ts";
+import { optionalText, tokenField } from "../platform/fields.ts";
 import { publicEndpoint, userEndpoint } from "../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
 import { identifierField } from "../users/identifier.ts";
@@ -33,7 +33,7 @@ function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof sig
   };
 }
 
-const verificationTokenField = text(255);
+const verificationTokenField = tokenField.min(1, "Must not be empty.");
 const registered = "Welcome! Your account is ready.";
 
 export const register = publicEndpoint(
@@ -47,12 +47,12 @@ export const register = publicEndpoint(
       identifier: identifierField,
       verification_token: verificationTokenField,
       username: usernameField,
-      referral_code: optionalText(10),
+      referral_code: optionalText(z.string().max(10, "Must have at most 10 characters.")),
     }),
     data: signedInData,
     message: registered,
     status: 201,
-    errors: ["invalid_token", "user_already_exists", "username_taken"],
+    errors: ["invalid_token", "user_already_exists", "username_taken", "rate_limit_exceeded"],
     idempotent: true,
   },
   async (deps, { body, client }) => ({ data: describeSignIn(await registerUser(deps, client, body), registered) }),
@@ -70,7 +70,7 @@ export const login = publicEndpoint(
     body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
     data: signedInData,
     message: welcomeBack,
-    errors: ["invalid_token", "user_not_found", "account_inactive"],
+    errors: ["invalid_token", "user_not_found", "account_inactive", "rate_limit_exceeded"],
     idempotent: true,
   },
   async (deps, { body, client }) => ({ data: describeSignIn(await loginUser(deps, client, body), welcomeBack) }),

@@ -10,7 +10,9 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 import { findSignedInUser, type UserRow } from "../users/user.store.ts";
 import { defaultUsernames, withKey } from "../users/username.ts";
-import { insertAccount, type SignInOutcome, signIn } from "./account.store.ts";
+import { signIn } from "./login.store.ts";
+import { insertAccount } from "./register.store.ts";
+import type { SignInOutcome } from "./sign-in.store.ts";
 import { findTestCode } from "./test-identifiers.ts";
 import type { TokenUse } from "./verification-token.store.ts";
 
@@ -44,7 +46,10 @@ export async function registerUser(
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
   const use = await useOf(deps, identifier, request.verification_token, "REGISTER");
-  const call = await identifyCall(deps, client.idempotencyKey, "register", identifier.value, request);
+  const call = await identifyCall(deps, client.idempotencyKey, "register", identifier.value, {
+    ...request,
+    identifier: identifier.value,
+  });
   const account = {
     userId: deps.newId(),
     usernames:
@@ -80,7 +85,10 @@ export async function loginUser(
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
   const use = await useOf(deps, identifier, request.verification_token, "LOGIN");
-  const call = await identifyCall(deps, client.idempotencyKey, "login", identifier.value, request);
+  const call = await identifyCall(deps, client.idempotencyKey, "login", identifier.value, {
+    ...request,
+    identifier: identifier.value,
+  });
   const outcome = await signIn(deps, client, use, call, findTestCode(deps, identifier) !== undefined);
   const signedIn = await answerSignIn(deps, use, call, outcome);
   if (signedIn) return signedIn;
@@ -111,7 +119,11 @@ async function answerSignIn(
   const isOwn = token?.usedBy === deps.attemptId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
-    return { ...(await mintTokens(deps, session)), user, referralApplied: outcome.hasReferral };
+    return {
+      ...(await mintTokens(deps, session)),
+      user,
+      referralApplied: use.usedFor === "REGISTER" && outcome.hasReferral,
+    };
   }
   if (!token || token.usedBy !== null || token.expiresAt <= deps.now()) throw new AppError("invalid_token");
   return undefined;

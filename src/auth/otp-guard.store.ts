@@ -1,5 +1,11 @@
 import { type SQL, sql } from "drizzle-orm";
-import { networkGuessLimits, otpClassGuards, otpNetworkGuards } from "../db/schema.ts";
+import {
+  familiarNetworks,
+  networkGuessLimits,
+  otpChallenges,
+  otpClassGuards,
+  otpNetworkGuards,
+} from "../db/sign-in-schema.ts";
 import { insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { otpLimits } from "./otp-limits.ts";
@@ -17,10 +23,15 @@ type GuardDeps = Pick<Deps, "db" | "now" | "attemptId">;
 /** Binds an instant as an integer: D1 binds every number as REAL. */
 export const instantOf = (milliseconds: number): SQL => sql`cast(${milliseconds} as integer)`;
 
-/** `familiar` when the identifier signed in from this network during the last 90 days, else `other`. */
-export function classOf({ identifier, network }: Party, now: number): SQL<NetworkClass> {
-  return sql`case when exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
-    and last_sign_in_at > ${now - otpLimits.familiarMs}) then 'familiar' else 'other' end`;
+/** Holds where the identifier signed in from this network during the last 90 days. */
+export function isFamiliar({ identifier, network }: Party, now: number): SQL {
+  return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
+    and last_sign_in_at > ${now - otpLimits.familiarMs})`;
+}
+
+/** The class that the party's network belongs to. */
+export function classOf(party: Party, now: number): SQL<NetworkClass> {
+  return sql`case when ${isFamiliar(party, now)} then 'familiar' else 'other' end`;
 }
 
 /** The instant until which the party may neither guess nor ask; 0 when it may. Guards without a guess for 7 days are void. */
@@ -34,11 +45,39 @@ export function blockedUntil(party: Party, now: number): SQL<number> {
       from otp_class_guards where identifier = ${party.identifier} and network_class = (${classOf(party, now)}) and ${fresh}), 0))`;
 }
 
+/** The statements that make the party's network familiar where `condition` holds; it takes its own sends along. */
+export function adoptNetwork(deps: GuardDeps, party: Party, condition: SQL) {
+  return {
+    familiarNetwork: insertWhere(
+      deps,
+      familiarNetworks,
+      { identifier: party.identifier, network: party.network, lastSignInAt: deps.now() },
+      condition,
+    ).onConflictDoUpdate({
+      target: [familiarNetworks.identifier, familiarNetworks.network],
+      set: { lastSignInAt: sql`excluded.last_sign_in_at` },
+    }),
+    ownSends: deps.db
+      .update(otpChallenges)
+      .set({ networkClass: "familiar" })
+      .where(
+        sql`${otpChallenges.identifier} = ${party.identifier} and ${otpChallenges.network} = ${party.network}
+          and ${otpChallenges.networkClass} = 'other' and ${condition}`,
+      ),
+  };
+}
+
 /** Guesses that the network has made in its running window, at whatever identifiers. */
 export function guessesOfNetwork(network: string, now: number): SQL<number> {
   const { windowMs } = otpLimits.guessesPerNetwork;
   return sql`coalesce((select guesses from network_guess_limits
     where network = ${network} and window_started_at > ${now - windowMs}), 0)`;
+}
+
+/** The instant at which the network's running window of guesses ends. */
+export function guessWindowEndsAt(network: string): SQL<number> {
+  return sql`coalesce((select window_started_at + ${otpLimits.guessesPerNetwork.windowMs} from network_guess_limits
+    where network = ${network}), 0)`;
 }
 
 /** The statement that counts a guess against its network alone. */

@@ -32,3 +32,6 @@ export const otpLimits = {
   guessesPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
+
+/** The step that a code is asked for; advice, since only the account decides which one fits. */
+export type Purpose = "REGISTER" | "LOGIN";

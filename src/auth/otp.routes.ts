@@ -1,13 +1,15 @@
 import { z } from "zod";
 import { optionalText, text, toAsciiDigits } from "../platform/fields.ts";
+import { rateLimitHeaders } from "../platform/rate-limit.ts";
 import { publicEndpoint } from "../sessions/guard.ts";
 import { identifierField } from "../users/identifier.ts";
-import { generateOtp, rateLimitHeaders, verifyOtp } from "./otp.service.ts";
 import { otpLimits } from "./otp-limits.ts";
+import { generateOtp } from "./otp-request.service.ts";
+import { verifyOtp } from "./otp-verify.service.ts";
 
 const tag = "One-time codes";
 const purpose = z.enum(["REGISTER", "LOGIN"]);
-const purposeField = optionalText(20).pipe(purpose.optional());
+const purposeField = optionalText(purpose);
 
 const codeSent = "If the address or number is right, a code is on its way.";
 
@@ -36,9 +38,7 @@ export const requestOtp = publicEndpoint(
 
 const codeRight = "The code is right.";
 
-const otpField = text(20)
-  .transform(toAsciiDigits)
-  .pipe(z.string().regex(/^\d{6}$/, "Must be 6 digits."));
+const otpField = text(z.string("Must be text.").regex(/^\d{6}$/, "Must be 6 digits."), toAsciiDigits);
 
 export const verifyCode = publicEndpoint(
   {

@@ -2,8 +2,9 @@ import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 
+const DAY_MS = 24 * 60 * 60 * 1000;
 /** A test identifier may be valid for this long ahead at most. */
-const MAX_AHEAD_MS = 30 * 24 * 60 * 60 * 1000;
+const MAX_AHEAD_MS = 30 * DAY_MS;
 
 /**
  * The fixed code of a store reviewer's identifier; undefined for everyone else, and once its end date has passed or
@@ -12,9 +13,9 @@ const MAX_AHEAD_MS = 30 * 24 * 60 * 60 * 1000;
 export function findTestCode(deps: Pick<Deps, "config" | "now">, identifier: Identifier): string | undefined {
   const entry = deps.config.testIdentifiers.find((each) => canonical(deps, each.identifier) === identifier.value);
   if (!entry) return undefined;
-  const endsAt = Date.parse(`${entry.until}T23:59:59.999Z`);
+  const lastDayStartsAt = Date.parse(`${entry.until}T00:00:00Z`);
   const now = deps.now();
-  return endsAt >= now && endsAt <= now + MAX_AHEAD_MS ? entry.code : undefined;
+  return lastDayStartsAt > now - DAY_MS && lastDayStartsAt <= now + MAX_AHEAD_MS ? entry.code : undefined;
 }
 
 function canonical(deps: Pick<Deps, "config">, given: string): string | undefined {

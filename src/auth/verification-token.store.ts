@@ -1,5 +1,5 @@
 import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
-import { verificationTokens } from "../db/schema.ts";
+import { verificationTokens } from "../db/sign-in-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Identifier } from "../users/identifier.ts";
 

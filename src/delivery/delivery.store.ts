@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { deliveries } from "../db/schema.ts";
+import { deliveries } from "../db/platform-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 

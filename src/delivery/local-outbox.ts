@@ -1,5 +1,5 @@
 import { desc, eq } from "drizzle-orm";
-import { localOutbox } from "../db/schema.ts";
+import { localOutbox } from "../db/platform-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { MessageProvider } from "./providers.ts";
@@ -22,7 +22,7 @@ export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, recipient:
       .select()
       .from(localOutbox)
       .where(recipient === undefined ? undefined : eq(localOutbox.recipient, recipient))
-      .orderBy(desc(localOutbox.id))
+      .orderBy(desc(localOutbox.createdAt), desc(localOutbox.id))
       .limit(100),
   });
   return messages;

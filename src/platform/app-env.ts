@@ -8,6 +8,8 @@ export interface AppEnv {
     requestId: string;
     log: Log;
     deps: Deps;
+    /** What the guard found, for the request's log line. */
+    caller?: unknown;
     /** Set by a failure, for the request's log line. */
     outcome?: { code: string; reason: string | undefined };
   };

@@ -1,5 +1,5 @@
 import type { SQL } from "drizzle-orm";
-import { auditLogs } from "../db/schema.ts";
+import { auditLogs } from "../db/platform-schema.ts";
 import type { Client } from "./client.ts";
 import { insertWhere } from "./database.ts";
 import type { Deps } from "./deps.ts";

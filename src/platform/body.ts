@@ -28,10 +28,15 @@ async function readCapped(request: Request): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // Content-Length may be absent or untrue, so reading itself stops at the cap (ASVS 5.2.1).
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new AppError("payload_too_large");
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      length += chunk.length;
+      if (length > MAX_BODY_BYTES) throw new AppError("payload_too_large");
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // A phone that loses its signal is no fault of ours.
+    throw error instanceof AppError ? error : malformed("The body ended before it was whole.");
   }
   const bytes = new Uint8Array(length);
   let at = 0;

@@ -21,11 +21,16 @@ export interface Client {
 /** A key of 1 to 255 visible ASCII characters; the same as what Stripe and the IETF draft allow. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** @throws AppError `validation_error` when `Idempotency-Key` is malformed. */
-export function readClient(c: Context): Client {
+/** The address that the platform saw; development may have none. */
+export function readIp(c: Context): string {
   // Only the platform writes this header; X-Forwarded-For and its kin are the caller's own words (ASVS 4.1.3).
-  const ip = c.req.header("cf-connecting-ip") ?? "127.0.0.1";
-  const idempotencyKey = c.req.header("idempotency-key");
+  return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+}
+
+/** @throws AppError `validation_error` when the route honours `Idempotency-Key` and the key is malformed. */
+export function readClient(c: Context, isIdempotent: boolean): Client {
+  const ip = readIp(c);
+  const idempotencyKey = isIdempotent ? c.req.header("idempotency-key") : undefined;
   if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
     throw fieldError("Idempotency-Key", "Must be 1 to 255 visible ASCII characters.");
   }

@@ -8,21 +8,24 @@ export const MAX_NAME_AND_DOMAIN = 34;
 /** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
 const MIN_DISTINCT_BYTES = 12;
 
-/** A secret of at least 256 bits (RFC 8725 section 3.5), base64url. */
-const secret = z.string().transform((text, context) => {
-  const bytes = decodeOrEmpty(text);
-  if (bytes.length >= 32 && new Set(bytes).size >= MIN_DISTINCT_BYTES) return bytes;
-  context.addIssue({ code: "custom", message: "must be at least 32 random bytes, base64url" });
-  return z.NEVER;
-});
+/** Unpadded base64url (RFC 4648 section 5) of bytes that look drawn at random: a passphrase is no key. */
+const randomBytes = (isLongEnough: (length: number) => boolean, message: string) =>
+  z.string().transform((text, context) => {
+    const bytes = /^[A-Za-z0-9_-]+$/.test(text) ? base64url.decode(text) : new Uint8Array();
+    if (isLongEnough(bytes.length) && new Set(bytes).size >= MIN_DISTINCT_BYTES) return bytes;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
 
-function decodeOrEmpty(text: string): Uint8Array {
-  try {
-    return base64url.decode(text);
-  } catch {
-    return new Uint8Array();
-  }
-}
+/** A secret of at least 256 bits (RFC 8725 section 3.5). */
+const secret = randomBytes((length) => length >= 32, "must be at least 32 random bytes, base64url");
+/** One half of an Ed25519 key (RFC 8037 section 2), kept as its text. */
+const keyHalf = z
+  .string()
+  .refine(
+    (text) => randomBytes((length) => length === 32, "").safeParse(text).success,
+    "must be the 32 bytes of half an Ed25519 key, base64url",
+  );
 
 function json<T extends z.ZodType>(schema: T) {
   return z
@@ -51,8 +54,8 @@ const accessTokenKeys = z
       kid: keyId,
       kty: z.literal("OKP"),
       crv: z.literal("Ed25519"),
-      x: z.string().length(43),
-      d: z.string().length(43).optional(),
+      x: keyHalf,
+      d: keyHalf.optional(),
     }),
   )
   .min(1)

@@ -1,10 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { failureSchema } from "./endpoint.ts";
-import { AppError } from "./errors.ts";
+import { EVERY_ROUTE, failures } from "./endpoint.ts";
 
-const REDACTED = /authorization|cookie|token|secret|api-?key|password/i;
+const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
 const debugData = z.object({
   headers: z.record(z.string(), z.string()),
@@ -27,14 +26,10 @@ export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
           "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }) },
         },
       },
-      404: {
-        description: "Outside development there is nothing here.",
-        content: { "application/json": { schema: failureSchema(["not_found"]) } },
-      },
+      ...failures(["not_found", ...EVERY_ROUTE]),
     },
   });
   app.get("/api/auth/debug/headers", (c) => {
-    if (!c.get("deps").config.isDevelopment) throw new AppError("not_found");
     const url = new URL(c.req.url);
     const headers = Object.fromEntries(
       Object.entries(c.req.header()).map(([name, value]) => [name, REDACTED.test(name) ? "[redacted]" : value]),

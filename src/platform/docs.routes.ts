@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { html, raw } from "hono/html";
 import { version } from "../../package.json";
 import type { AppEnv } from "./app-env.ts";
+import { EVERY_ROUTE, failures } from "./endpoint.ts";
 import { AppError } from "./errors.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
@@ -21,7 +22,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
       path,
       tags: ["Platform"],
       summary,
-      responses: { 200: { description: summary, content: { [type]: { schema: {} } } } },
+      responses: { 200: { description: summary, content: { [type]: { schema: {} } } }, ...failures(EVERY_ROUTE) },
     });
   }
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

@@ -78,8 +78,9 @@ export interface GuardedEndpoint {
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
   const answerWith: MiddlewareHandler<AppEnv> = async (c) => {
     const deps = c.get("deps");
-    const client = readClient(c);
     const caller = await guard.authorize(deps, c);
+    c.set("caller", caller);
+    const client = readClient(c, spec.idempotent === true);
     const params = spec.params ? check(spec.params, c.req.param()) : {};
     const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
     const answer = await handle(deps, { body, params, caller, client });
@@ -116,7 +117,8 @@ export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: Guarded
   }
 }
 
-const EVERY_ROUTE: ErrorCode[] = ["internal_error", "service_unavailable"];
+/** What any route can answer with. */
+export const EVERY_ROUTE: ErrorCode[] = ["internal_error", "service_unavailable"];
 const EVERY_BODY: ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
 
 function describe(base: string, { spec, security, errors }: GuardedEndpoint): RouteConfig {
@@ -177,7 +179,8 @@ const rateLimitHeaders = z.object({
   "RateLimit-Policy": z.string().describe("The limit: q attempts in w seconds."),
 });
 
-function failures(codes: ErrorCode[]): RouteConfig["responses"] {
+/** The failure answers of an operation, grouped by status as OpenAPI has them. */
+export function failures(codes: ErrorCode[]): RouteConfig["responses"] {
   const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [

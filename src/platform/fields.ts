@@ -1,22 +1,29 @@
 import { z } from "zod";
 
-/** Text as clients of every age send it: a JSON number counts as its digits. */
-export function text(maxLength: number) {
-  return z
-    .union([z.string(), z.number().int().nonnegative().transform(String)], { error: "Must be text." })
-    .pipe(z.string().trim().min(1, "Must not be empty.").max(maxLength, `Must have at most ${maxLength} characters.`));
+/** Text as clients of every age send it: a JSON number counts as its digits; white space around it does not count. */
+function asText(given: unknown): unknown {
+  if (typeof given === "number" && Number.isSafeInteger(given) && given >= 0) return String(given);
+  return typeof given === "string" ? given.trim() : given;
+}
+
+/** Required text; `canonical` rewrites it before `schema` looks. */
+export function text<T extends z.ZodType>(schema: T, canonical = (given: string) => given) {
+  return z.preprocess((given) => {
+    const value = asText(given);
+    return typeof value === "string" ? canonical(value) : value;
+  }, schema);
 }
 
 /** Optional text: null and the empty string count as absent. */
-export function optionalText(maxLength: number) {
-  const value = z.union([z.string(), z.number().int().nonnegative().transform(String)], { error: "Must be text." });
-  return value
-    .pipe(z.string().trim().max(maxLength, `Must have at most ${maxLength} characters.`))
-    .nullish()
-    .transform((given) => given || undefined);
+export function optionalText<T extends z.ZodType>(schema: T, canonical?: (given: string) => string) {
+  const present = text(schema.optional(), canonical);
+  return z.preprocess((given) => (given === null || asText(given) === "" ? undefined : given), present).optional();
 }
 
 /** Digits of the Devanagari script (U+0966 to U+096F) as ASCII digits; Nepali keyboards write them. */
 export function toAsciiDigits(given: string): string {
   return given.replace(/[\u0966-\u096f]/g, (digit) => String(digit.charCodeAt(0) - 0x0966));
 }
+
+/** A token of any kind and length: what is none of ours is refused as that, by its own error. */
+export const tokenField = z.string("Must be text.").trim();

@@ -5,7 +5,7 @@ import { version } from "../../package.json";
 import type { AppEnv } from "./app-env.ts";
 import { withDeadline } from "./database.ts";
 import type { Deps } from "./deps.ts";
-import { failureSchema } from "./endpoint.ts";
+import { failureSchema, failures } from "./endpoint.ts";
 import { AppError } from "./errors.ts";
 import { describeError } from "./log.ts";
 
@@ -17,11 +17,12 @@ const state = z.enum(["up", "down"]);
 const health = z.object({
   version: z.string(),
   checked_at: z.iso.datetime(),
-  bindings: z.object({ database: state, kv: state, bucket: state, otp_queue: state }),
+  bindings: z.object({ database: state, kv: state, bucket: state, otp_queue: state, rate_limiter: state }),
 });
 type Health = z.infer<typeof health>;
 
-const kept = new WeakMap<object, { until: number; result: Promise<Health> }>();
+/** Settled results only: a request may not wait for another one's calls. */
+const kept = new WeakMap<object, { until: number; health: Health }>();
 
 async function probe(deps: Deps): Promise<Health> {
   const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
@@ -38,9 +39,12 @@ async function probe(deps: Deps): Promise<Health> {
     up("kv", () => deps.kv.get("health")),
     up("bucket", () => deps.bucket.head("health")),
   ]);
-  // A queue has nothing to ask without sending; it is up where it is bound.
-  const otp_queue = deps.queues.otp ? "up" : "down";
-  return { version, checked_at: new Date(deps.now()).toISOString(), bindings: { database, kv, bucket, otp_queue } };
+  // These have nothing to ask without an effect: they are up where they are bound.
+  const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
+  const otp_queue = isBound(deps.queues.otp);
+  const rate_limiter = isBound(deps.rateLimiter);
+  const bindings = { database, kv, bucket, otp_queue, rate_limiter };
+  return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
 }
 
 /** Says which bindings answer; 503 when one does not. */
@@ -57,6 +61,7 @@ export function mountHealth(app: OpenAPIHono<AppEnv>): void {
           "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
         },
       },
+      ...failures(["internal_error"]),
       503: {
         description: "A binding is down; `data` says which.",
         content: {
@@ -67,12 +72,10 @@ export function mountHealth(app: OpenAPIHono<AppEnv>): void {
   });
   app.get("/api/health", async (c) => {
     const deps = c.get("deps");
-    let known = kept.get(c.env.DB);
-    if (!known || known.until <= deps.now()) {
-      known = { until: deps.now() + KEPT_MS, result: probe(deps) };
-      kept.set(c.env.DB, known);
-    }
-    const data = await known.result;
+    const key = c.env.DB ?? c.env;
+    const known = kept.get(key);
+    const data = known && known.until > deps.now() ? known.health : await probe(deps);
+    if (data !== known?.health) kept.set(key, { until: deps.now() + KEPT_MS, health: data });
     const isUp = Object.values(data.bindings).every((each) => each === "up");
     if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
     return c.json({ success: true, message: "Everything answers.", data });

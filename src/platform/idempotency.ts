@@ -1,6 +1,6 @@
 import { and, eq, gt, ne, type SQL, sql } from "drizzle-orm";
 import { base64url } from "jose";
-import { idempotencyKeys } from "../db/schema.ts";
+import { idempotencyKeys } from "../db/platform-schema.ts";
 import { keyedHash } from "./crypto.ts";
 import { insertWhere } from "./database.ts";
 import type { Deps } from "./deps.ts";

@@ -1,5 +1,5 @@
 import { importJWK, type CryptoKey as JoseKey, type JWK } from "jose";
-import type { Config } from "./config.ts";
+import { type AccessTokenKey, type Config, ConfigError } from "./config.ts";
 import { deriveHmacKey, deriveSealingKey } from "./crypto.ts";
 
 /** The sub-keys of one entry of TOKEN_SECRETS, a purpose each. */
@@ -22,7 +22,11 @@ export interface Keyring {
   lookup: CryptoKey;
 }
 
-/** Imports every key of the configuration once; the result is kept for the isolate's life. */
+/**
+ * Imports every key of the configuration once; the result is kept for the isolate's life.
+ *
+ * @throws ConfigError naming the key that does not work.
+ */
 export async function buildKeyring(config: Config): Promise<Keyring> {
   const [current] = config.tokenSecrets;
   const [signing] = config.accessTokenKeys;
@@ -40,23 +44,34 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
   );
   const publicKeys = config.accessTokenKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x }));
   const verifying = publicKeys.map(async (jwk): Promise<[string, JoseKey]> => [jwk.kid, await importKey(jwk)]);
+  const verifyingKeys = new Map(await Promise.all(verifying));
+  const signingKey = await importKey(signing);
+  await checkHalves(signing.kid, signingKey, verifyingKeys.get(signing.kid) ?? signingKey);
   return {
     currentSecretId: current.kid,
     secrets: new Map(secrets),
-    accessToken: {
-      kid: signing.kid,
-      signingKey: await importKey(signing),
-      verifyingKeys: new Map(await Promise.all(verifying)),
-    },
+    accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
   };
 }
 
-async function importKey(jwk: JWK | { d?: string | undefined }): Promise<JoseKey> {
-  const key = await importJWK(jwk as JWK, "EdDSA");
-  if (key instanceof Uint8Array) throw new Error("an access token key is not an Ed25519 key");
-  return key;
+async function importKey(jwk: AccessTokenKey): Promise<JoseKey> {
+  try {
+    const key = await importJWK(jwk as JWK, "EdDSA");
+    if (!(key instanceof Uint8Array)) return key;
+  } catch {
+    // The runtime's own words may quote the key.
+  }
+  throw new ConfigError(`ACCESS_TOKEN_KEYS: ${jwk.kid} is not an Ed25519 key`);
+}
+
+/** @throws ConfigError when what the private half signs the public half does not verify: clients would be signed out. */
+async function checkHalves(kid: string, signingKey: JoseKey, verifyingKey: JoseKey): Promise<void> {
+  const probe = new TextEncoder().encode(kid);
+  const signature = await crypto.subtle.sign("Ed25519", signingKey, probe);
+  if (await crypto.subtle.verify("Ed25519", verifyingKey, signature, probe)) return;
+  throw new ConfigError(`ACCESS_TOKEN_KEYS: the halves of ${kid} do not belong together`);
 }
 
 /** The keys of the current secret. */

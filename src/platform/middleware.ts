@@ -2,13 +2,15 @@ import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
+import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { networkOf } from "./client.ts";
+import { networkOf, readIp } from "./client.ts";
 import { ConfigError } from "./config.ts";
 import { withDeadline } from "./database.ts";
 import { buildDeps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError, jsonLog } from "./log.ts";
+import { rateLimitHeaders } from "./rate-limit.ts";
 
 /** A caller's id of letters, digits, `-`, `_` and `=` is kept; it is echoed and logged and decides nothing. */
 export const identifyRequest = requestId({ limitLength: 128, headerName: "X-Request-Id" });
@@ -21,12 +23,22 @@ export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   c.get("log").info("request", {
     method: c.req.method,
     path: c.req.path.slice(0, 200),
+    ip: readIp(c),
+    ...idsOf(c.get("caller")),
     status: c.res.status,
     duration_ms: Date.now() - startedAt,
     code: c.get("outcome")?.code,
     reason: c.get("outcome")?.reason,
   });
 };
+
+/** Ids that a guard may have found. */
+const caller = z.object({ userId: z.string(), sessionId: z.string() });
+
+function idsOf(found: unknown): { user_id?: string; session_id?: string } {
+  const ids = caller.safeParse(found);
+  return ids.success ? { user_id: ids.data.userId, session_id: ids.data.sessionId } : {};
+}
 
 const baseHeaders = secureHeaders({ strictTransportSecurity: false, xFrameOptions: "DENY" });
 
@@ -65,19 +77,31 @@ export const allowOrigins: MiddlewareHandler<AppEnv> = (c, next) =>
     maxAge: 3600,
   })(c, next);
 
+/** As the binding is configured in wrangler.toml. */
+const WALL = { count: 300, windowMs: 60_000 };
+
 /**
  * The platform's own limiter as a first wall against floods: per location and approximate, so it decides nothing that
  * costs money or guesses. When it fails, the exact counters in D1 decide alone.
  */
 export const firstWall: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { rateLimiter, log } = c.get("deps");
-  const network = networkOf(c.req.header("cf-connecting-ip") ?? "127.0.0.1");
+  const network = networkOf(readIp(c));
   let success = true;
   try {
     ({ success } = await withDeadline(rateLimiter.limit({ key: network }), 500));
   } catch (error) {
     log.warn("rate_limiter_failed", { reason: describeError(error) });
   }
-  if (!success) throw new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60 });
+  if (!success) {
+    const headers = rateLimitHeaders("network", WALL, { remaining: 0, resetSeconds: 60 });
+    throw new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60, headers });
+  }
+  await next();
+};
+
+/** Outside development there is nothing here, whatever the method. */
+export const developmentOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
+  if (!c.get("deps").config.isDevelopment) throw new AppError("not_found");
   await next();
 };

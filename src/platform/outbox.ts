@@ -1,5 +1,5 @@
 import { and, inArray, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
-import { outbox } from "../db/schema.ts";
+import { outbox } from "../db/platform-schema.ts";
 import { inOneTrip, insertWhere, withDeadline } from "./database.ts";
 import type { Deps, QueueName } from "./deps.ts";
 import { describeError } from "./log.ts";
@@ -88,7 +88,9 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent:
       deps.log.warn("relay_failed", { queue, events: group.length, reason: describeError(error) });
     }
   }
-  if (sent.length > 0) await markSent(deps, sent);
+  // Unmarked they are sent once more when the lease is over; their consumers know them by their id.
+  if (sent.length > 0)
+    await markSent(deps, sent).catch(() => deps.log.warn("relay_not_marked", { events: sent.length }));
   return { sent: sent.length, failed: sendable.length - sent.length };
 }
 

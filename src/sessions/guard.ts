@@ -9,6 +9,8 @@ import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts
 export const publicEndpoint = endpointFor<undefined>();
 /** Declares a route for a signed-in user. */
 export const userEndpoint = endpointFor<AccessClaims>();
+/** Declares a route for a user whose access token may have expired. */
+export const expiringEndpoint = endpointFor<ExpiringClaims>();
 
 /** Nobody is asked who they are. */
 export const anyone: Guard<undefined> = {
@@ -31,13 +33,18 @@ export const signedIn: Guard<AccessClaims> = {
   },
 };
 
-/** As `signedIn`, but an expired token will do: for a route that asks for a second proof. */
-export const signedInOrExpired: Guard<AccessClaims> = {
+/** A caller whose access token may have expired. */
+export interface ExpiringClaims extends AccessClaims {
+  isExpired: boolean;
+}
+
+/** As `signedIn`, but an expired token will do: for a route that then asks for a second proof. */
+export const signedInOrExpired: Guard<ExpiringClaims> = {
   ...signedIn,
   async authorize(deps, c) {
     const token = await readAccessToken(deps, c);
     if (token.state === "invalid") throw tokenNotValid(token);
-    return token.claims;
+    return { ...token.claims, isExpired: token.state === "expired" };
   },
 };
 

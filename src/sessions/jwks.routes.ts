@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
+import { EVERY_ROUTE, failures } from "../platform/endpoint.ts";
 
 const jwks = z.object({
   keys: z.array(
@@ -24,6 +25,7 @@ export function mountJwks(app: OpenAPIHono<AppEnv>): void {
     summary: "Public keys of the access tokens",
     responses: {
       200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
+      ...failures(EVERY_ROUTE),
     },
   });
   app.get("/.well-known/jwks.json", (c) => {

@@ -1,9 +1,10 @@
 import { and, eq, gt, lt, type SQL, sql } from "drizzle-orm";
-import { idempotencyKeys, sessions, users } from "../db/schema.ts";
+import { idempotencyKeys } from "../db/platform-schema.ts";
+import { sessions } from "../db/sign-in-schema.ts";
+import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
 import {
   bindKey,
   findBinding,
@@ -14,11 +15,9 @@ import {
   isBoundToOtherBody,
 } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
-import { isLive, recordEndedSessions } from "./session.store.ts";
+import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 
-/** How long the immediate parent may fetch its successor again: longer than a phone's own timeout. */
-export const REPLAY_WINDOW_MS = 120_000;
 /** Repetitions of one rotation; beyond it the answer is 429 and the session lives on. */
 export const MAX_REPLAYS = 200;
 
@@ -111,7 +110,7 @@ export async function rotateSession(
       throw error;
     });
     const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
-    if (!rotated) throw error instanceof AppError ? error : new AppError("service_unavailable", { cause: error });
+    if (!rotated) throw error;
     return { rotated, replayed: undefined, ended: undefined, session: session[0], binding: binding?.[0] };
   }
 }

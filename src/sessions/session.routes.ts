@@ -1,20 +1,20 @@
 import { z } from "zod";
 import { AppError } from "../platform/errors.ts";
-import { optionalText } from "../platform/fields.ts";
-import { publicEndpoint, userEndpoint } from "./guard.ts";
+import { tokenField } from "../platform/fields.ts";
+import { expiringEndpoint, publicEndpoint, userEndpoint } from "./guard.ts";
 import { refreshSession } from "./refresh.service.ts";
 import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";
 import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 
 const tag = "Sessions";
 
-/** `refresh_token`, or `refresh` as older clients call it; the first that is given counts. */
-const refreshTokenBody = z
-  .object({ refresh_token: optionalText(4096), refresh: optionalText(4096) })
-  .transform(({ refresh_token, refresh }) => refresh_token ?? refresh);
+const tokenFields = z.object({ refresh_token: tokenField.nullish(), refresh: tokenField.nullish() });
+/** Each route's own name for the token comes first; the other is the alias of older clients. */
+const refreshBody = tokenFields.transform(({ refresh, refresh_token }) => refresh || refresh_token);
+const logoutBody = tokenFields.transform(({ refresh, refresh_token }) => refresh_token || refresh);
 
-function required(refreshToken: string | undefined): string {
-  if (refreshToken === undefined) throw new AppError("refresh_token_required");
+function required(refreshToken: string | null | undefined): string {
+  if (!refreshToken) throw new AppError("refresh_token_required");
   return refreshToken;
 }
 
@@ -28,7 +28,7 @@ export const refresh = publicEndpoint(
       "Rotates on every use. An app that lost the answer repeats the same call, within 120 seconds or with the same " +
       "Idempotency-Key within 24 hours, and gets the same refresh token while nobody has used it. Showing an older " +
       "token ends the session.",
-    body: refreshTokenBody,
+    body: refreshBody,
     data: z.object({
       access: z.string(),
       refresh: z.string(),
@@ -49,14 +49,14 @@ export const refresh = publicEndpoint(
 
 const loggedOut = "You are signed out.";
 
-export const logout = userEndpoint(
+export const logout = expiringEndpoint(
   {
     method: "post",
     path: "/auth/logout",
     tag,
     summary: "End this session",
     description: "The access token may have expired; the refresh token must be of the same session.",
-    body: refreshTokenBody,
+    body: logoutBody,
     data: z.object({ message: z.string() }),
     message: loggedOut,
     errors: ["refresh_token_required"],

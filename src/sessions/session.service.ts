@@ -2,28 +2,29 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { denySessions } from "./denylist.store.ts";
-import { tokenNotValid } from "./guard.ts";
+import { type ExpiringClaims, tokenNotValid } from "./guard.ts";
 import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";
 import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
 
 /**
  * Ends the caller's session: its access and refresh tokens stop at once.
  *
- * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended.
+ * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended; beside
+ *   an expired access token, also when the refresh token is no longer the live one.
  */
 export async function logoutUser(
   deps: Deps,
   client: Client,
-  caller: AccessClaims,
+  caller: ExpiringClaims,
   refreshToken: string,
 ): Promise<void> {
   const verified = await verifyRefreshToken(deps, refreshToken);
   if (verified.state !== "valid") throw tokenNotValid(verified);
-  const { sessionId, userId } = verified.claims;
+  const { sessionId, userId, counter } = verified.claims;
   if (sessionId !== caller.sessionId || userId !== caller.userId) {
     throw tokenNotValid({ state: "invalid", reason: "refresh token of another session" });
   }
-  const ended = await endOwnSession(deps, client, caller);
+  const ended = await endOwnSession(deps, client, caller, caller.isExpired ? counter : undefined);
   if (ended.length === 0) throw tokenNotValid({ state: "invalid", reason: "session ended" });
   deps.afterResponse(denySessions(deps, ended));
 }

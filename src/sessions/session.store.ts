@@ -1,5 +1,7 @@
 import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
-import { auditLogs, familiarNetworks, outbox, sessions, users } from "../db/schema.ts";
+import { auditLogs, outbox } from "../db/platform-schema.ts";
+import { sessions } from "../db/sign-in-schema.ts";
+import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -14,6 +16,8 @@ const LIFE_MS = {
   user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
 };
+/** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */
+export const REPLAY_WINDOW_MS = 120_000;
 /** Live sessions a user may have; one more ends the oldest. */
 export const MAX_SESSIONS = 10;
 
@@ -46,15 +50,16 @@ export interface NewSession {
   id: string;
   /** The user's id, or SQL that gives it. */
   userId: string | SQL;
-  identifier: string;
+  /** Holds where the user has signed in from this network before. */
+  isFromKnownNetwork: SQL;
   method: (typeof sessions.$inferInsert)["method"];
 }
 
 type OpenDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring">;
 
 /**
- * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, the
- * network made familiar, and the event that tells the user of a device not seen before.
+ * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, and the
+ * event that tells the user of a device not seen before, on a network not familiar before.
  */
 export function openSession(deps: OpenDeps, client: Client, session: NewSession, condition: SQL) {
   const now = deps.now();
@@ -79,7 +84,7 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
     .select({ id: sessions.id })
     .from(sessions)
     .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
-    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .orderBy(desc(eq(sessions.id, session.id)), desc(sessions.createdAt), desc(sessions.id))
     .limit(MAX_SESSIONS);
   const payload = JSON.stringify({ session_id: session.id });
   return {
@@ -108,18 +113,8 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
     newDeviceEvent: recordEvent(
       deps,
       { type: "auth.new_device", userId: session.userId, payload },
-      sql`${condition} and exists ${others} and not exists ${sameDevice}
-        and not exists (select 1 from familiar_networks where identifier = ${session.identifier} and network = ${client.network})`,
+      sql`${condition} and exists ${others} and not exists ${sameDevice} and not ${session.isFromKnownNetwork}`,
     ),
-    familiarNetwork: insertWhere(
-      deps,
-      familiarNetworks,
-      { identifier: session.identifier, network: client.network, lastSignInAt: now },
-      condition,
-    ).onConflictDoUpdate({
-      target: [familiarNetworks.identifier, familiarNetworks.network],
-      set: { lastSignInAt: sql`excluded.last_sign_in_at` },
-    }),
     endedSessions: deps.db
       .update(sessions)
       .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.attemptId })
@@ -162,9 +157,23 @@ export function recordEndedSessions(
 
 type EndDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
 
-/** Ends the caller's own session; empty when it had ended already. */
-export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
-  const { ended } = await endSessions(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
+/**
+ * Ends the caller's own session; empty when it had ended already. With a counter, only while that is the live refresh
+ * token's, or its parent's while the successor's answer may have been lost.
+ */
+export async function endOwnSession(
+  deps: EndDeps,
+  client: Client,
+  caller: AccessClaims,
+  counter?: number,
+): Promise<string[]> {
+  const isLiveToken =
+    counter === undefined
+      ? undefined
+      : sql`(${sessions.counter} = ${counter} or (${sessions.counter} = ${counter + 1}
+          and ${sessions.rotatedAt} > ${deps.now() - REPLAY_WINDOW_MS}))`;
+  const which = and(eq(sessions.id, caller.sessionId), isLiveToken);
+  const { ended } = await endSessions(deps, client, caller, "logout", which);
   return ended;
 }
 

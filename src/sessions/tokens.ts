@@ -1,6 +1,6 @@
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import type { sessions } from "../db/schema.ts";
+import type { sessions } from "../db/sign-in-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** Life of an access token, in seconds. */
@@ -9,6 +9,9 @@ export const ACCESS_TTL_SECONDS = 15 * 60;
 /** `typ` headers: each kind of token is refused in the other's place (RFC 8725 section 3.11; RFC 9068 section 2.1). */
 const ACCESS_TYP = "at+jwt";
 const REFRESH_TYP = "rt+jwt";
+
+/** Clocks of the platform's machines may differ by this much. */
+const CLOCK_TOLERANCE_SECONDS = 5;
 
 /** Longer ones are not ours, and are refused before any work is spent on them. */
 const MAX_TOKEN_LENGTH = 2048;
@@ -124,10 +127,12 @@ async function verify(deps: TokenDeps, token: string, expected: Expected): Promi
         issuer: deps.config.issuer,
         audience: deps.config.audience,
         requiredClaims: ["sub", "sid", "jti", "iat", "exp"],
-        clockTolerance: 5,
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(deps.now()),
       },
     );
+    // jose looks at `iat` only for a maximum age; a token from the future is nobody's.
+    if ((payload.iat ?? 0) > deps.now() / 1000 + CLOCK_TOLERANCE_SECONDS) return { state: "invalid", reason: "iat" };
     return { state: "valid", claims: payload };
   } catch (error) {
     // jose looks at `exp` last, so signature, issuer and audience hold here.

@@ -1,7 +1,7 @@
 import { eq, type SQL } from "drizzle-orm";
 import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { z } from "zod";
-import { users } from "../db/schema.ts";
+import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { fieldError } from "../platform/errors.ts";
 import { text, toAsciiDigits } from "../platform/fields.ts";
@@ -21,7 +21,12 @@ const MAX_EMAIL_LENGTH = 254;
 const email = z.email();
 
 /** The request field; what it means is `parseIdentifier`'s to say, once. */
-export const identifierField = text(MAX_EMAIL_LENGTH).meta({
+export const identifierField = text(
+  z
+    .string("Must be text.")
+    .min(1, "Must not be empty.")
+    .max(MAX_EMAIL_LENGTH, `Must have at most ${MAX_EMAIL_LENGTH} characters.`),
+).meta({
   description: "E-mail address or mobile number",
   example: "9841234567",
 });
@@ -32,7 +37,12 @@ export const identifierField = text(MAX_EMAIL_LENGTH).meta({
  * @throws AppError `validation_error` on `identifier`, saying what is wrong with it.
  */
 export function parseIdentifier(deps: Pick<Deps, "config">, given: string): Identifier {
-  const typed = given.normalize("NFKC").trim();
+  // Numbers copied from contact apps come with invisible direction marks, or as RFC 3966 links.
+  const typed = given
+    .normalize("NFKC")
+    .replace(/\p{Cf}/gu, "")
+    .trim()
+    .replace(/^tel:/i, "");
   return typed.includes("@") ? parseEmail(typed) : parsePhone(typed, deps.config.smsCountries);
 }
 

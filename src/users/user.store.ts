@@ -1,5 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { users } from "../db/schema.ts";
+import { users } from "../db/user-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isSignedIn } from "../sessions/session.store.ts";

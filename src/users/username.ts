@@ -14,19 +14,19 @@ export interface Username {
 }
 
 /** Optional username of a request, in NFKC. */
-export const usernameField = optionalText(MAX_LENGTH)
-  .transform((given) => given?.normalize("NFKC"))
-  .pipe(
-    z
-      .string()
-      .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
-      .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
-      .optional(),
-  );
+export const usernameField = optionalText(
+  z
+    .string("Must be text.")
+    .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
+    .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
+    // JSON Schema patterns are always Unicode ones and carry no flags.
+    .meta({ pattern: ALLOWED.source }),
+  (given) => given.normalize("NFKC"),
+);
 
-/** The username with its key. */
+/** The username with its key. Upper case first folds what lower case alone keeps apart, such as ß and ss, or σ and ς. */
 export function withKey(username: string): Username {
-  return { username, key: username.normalize("NFKC").toLowerCase().normalize("NFKC") };
+  return { username, key: username.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC") };
 }
 
 /**

@@ -1,18 +1,16 @@
 import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
-import { otpChallenges, users, verificationTokens } from "../db/schema.ts";
-import type { Locale } from "../platform/client.ts";
-import { inOneTrip, insertWhere, withDeadline } from "../platform/database.ts";
+import { otpChallenges, verificationTokens } from "../db/sign-in-schema.ts";
+import { users } from "../db/user-schema.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import {
   bindKey,
   boundResultId,
-  findBinding,
   type IdempotentCall,
   isBound,
   isBoundToBody,
   isBoundToOtherBody,
 } from "../platform/idempotency.ts";
-import { describeError } from "../platform/log.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import {
@@ -21,6 +19,7 @@ import {
   countNetworkGuess,
   forgiveFailures,
   guessesOfNetwork,
+  guessWindowEndsAt,
   instantOf,
   type NetworkClass,
   type Party,
@@ -29,126 +28,6 @@ import {
 import { otpLimits } from "./otp-limits.ts";
 
 type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
-
-const codeKey = (cid: string) => `otp:${cid}`;
-/** How long a guess waits for KV before the ledger's own hash is used, in milliseconds. */
-const KV_DEADLINE_MS = 1_000;
-
-/** The instant from which the next code may be sent to the party, all limits considered. */
-function nextSendAt(party: Party, now: number): SQL<number> {
-  const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
-  const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}`;
-  // A network that has just become familiar brings its own sends along.
-  const ofClass = sql`${ofIdentifier} and (network_class = (${classOf(party, now)}) or network = ${party.network})`;
-  const ofNetwork = sql`${ofIdentifier} and network = ${party.network}`;
-  // Where the nth newest is younger than the window, the window is full until that one leaves it.
-  const fullUntil = (rows: SQL, { count, windowMs }: { count: number; windowMs: number }) =>
-    sql`coalesce((select created_at + ${windowMs} ${rows} order by created_at desc limit 1 offset ${count - 1}), 0)`;
-  const gap = sql`case (select count(*) ${ofClass} and created_at > ${now - perClass.windowMs})
-    when 0 then 0 when 1 then ${gapsMs[0]} when 2 then ${gapsMs[1]} when 3 then ${gapsMs[2]} else ${gapsMs[3]} end`;
-  return sql`max(
-    coalesce((select max(created_at) ${ofClass}), 0) + ${gap},
-    ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofClass, perClass)}, ${fullUntil(ofClass, perClassDaily)},
-    ${blockedUntil(party, now)})`;
-}
-
-export interface NewChallenge {
-  cid: string;
-  codeHash: string;
-  secretId: string;
-  /** Payload of the message's event; undefined when nothing is to be sent. */
-  message: { payload: string; locale: Locale } | undefined;
-}
-
-/**
- * Records a code, if the limits allow another one now, with the event that carries it to its reader; one transaction.
- * The statements are the same whether or not the identifier has an account.
- *
- * @returns `created` is undefined when no code was made; `next_send_at` is an instant in milliseconds.
- */
-export async function insertChallenge(
-  deps: StoreDeps,
-  identifier: Identifier,
-  party: Party,
-  challenge: NewChallenge,
-  call: IdempotentCall | undefined,
-) {
-  const now = deps.now();
-  const made = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
-  const { message } = challenge;
-  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message?.locale ?? null})`;
-  const waitSeconds = sql`cast(ceil((${nextSendAt(party, now)} - ${now}) / 1000.0) as integer)`;
-  const { created, event, state, binding } = await inOneTrip(deps, {
-    created: insertWhere(
-      deps,
-      otpChallenges,
-      {
-        cid: challenge.cid,
-        identifier: party.identifier,
-        network: party.network,
-        networkClass: classOf(party, now),
-        codeHash: challenge.codeHash,
-        secretId: challenge.secretId,
-        createdAt: now,
-        expiresAt: now + otpLimits.ttlMs,
-        triesFamiliar: 0,
-        triesOther: 0,
-      },
-      sql`${nextSendAt(party, now)} <= ${now} and not ${isBound(deps, call)}`,
-    ).returning({ cid: otpChallenges.cid }),
-    event: message
-      ? recordEvent(
-          deps,
-          {
-            type: "otp.requested",
-            payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
-            queue: "otp",
-            eraseAt: now + otpLimits.ttlMs,
-          },
-          made,
-        )
-      : undefined,
-    bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextSendAt(party, now) }, made),
-    state: deps.db
-      .select({
-        nextSendAt: nextSendAt(party, now).as("next_send_at"),
-        sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${party.identifier}
-          and network = ${party.network} and created_at > ${now - otpLimits.send.perNetwork.windowMs})`.as(
-          "sent_by_network",
-        ),
-      })
-      .from(sql`(select 1)`),
-    binding: findBinding(deps, call),
-  });
-  const [counted] = state;
-  if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { created: created[0], events: event ?? [], ...counted, binding: binding?.[0] };
-}
-
-/** Puts the code's hash where guesses look first; when that fails, the ledger's copy serves. */
-export async function storeCodeHash(deps: Pick<Deps, "kv" | "log">, cid: string, codeHash: string): Promise<void> {
-  try {
-    await deps.kv.put(codeKey(cid), codeHash, { expirationTtl: otpLimits.ttlMs / 1000 });
-  } catch (error) {
-    deps.log.warn("code_hash_not_stored", { reason: describeError(error) });
-  }
-}
-
-/** The hashes of several codes in one call to KV; a code that KV does not have, or not yet, is missing from the map. */
-export async function findCodeHashes(deps: Pick<Deps, "kv" | "log">, cids: string[]): Promise<Map<string, string>> {
-  try {
-    const found = await withDeadline(deps.kv.get(cids.map(codeKey)), KV_DEADLINE_MS);
-    return new Map(
-      cids.flatMap((cid) => {
-        const hash = found.get(codeKey(cid));
-        return hash === null || hash === undefined ? [] : [[cid, hash] as const];
-      }),
-    );
-  } catch (error) {
-    deps.log.warn("code_hashes_unreadable", { reason: describeError(error) });
-    return new Map();
-  }
-}
 
 /**
  * Pays for a guess before anything is compared: a try of each of the two newest live codes that has one left, and a
@@ -204,6 +83,7 @@ export async function chargeGuess(deps: StoreDeps, party: Party, call: Idempoten
       .select({
         networkClass: networkClass.as("network_class"),
         blockedUntil: blockedUntil(party, now).as("blocked_until"),
+        guessWindowEndsAt: guessWindowEndsAt(party.network).as("guess_window_ends_at"),
         guessesOfNetwork: guessesOfNetwork(party.network, now).as("guesses_of_network"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${party.identifier} and g.network = ${party.network}

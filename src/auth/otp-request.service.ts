@@ -1,0 +1,91 @@
+import { base64url } from "jose";
+import { canDeliver } from "../delivery/providers.ts";
+import type { Client } from "../platform/client.ts";
+import { randomDigits, randomId, seal } from "../platform/crypto.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { currentSecret } from "../platform/keyring.ts";
+import { relay } from "../platform/outbox.ts";
+import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
+import { type Identifier, parseIdentifier } from "../users/identifier.ts";
+import { storeCodeHash } from "./otp-code.store.ts";
+import { hashCode } from "./otp-hash.ts";
+import { otpLimits, type Purpose } from "./otp-limits.ts";
+import { insertChallenge } from "./otp-request.store.ts";
+import { findTestCode } from "./test-identifiers.ts";
+
+export interface SentCode {
+  /** Seconds until the next code may be requested. */
+  resendInSeconds: number;
+  limit: RateLimit;
+}
+
+/**
+ * Makes a code and sends it to its owner. Answer, statements and binding calls are the same whether or not there is an
+ * account (ASVS 6.3.8).
+ *
+ * @throws AppError `validation_error`, `rate_limit_exceeded` with the seconds to wait, `idempotency_key_reused`.
+ */
+export async function generateOtp(
+  deps: Deps,
+  client: Client,
+  request: { identifier: string; purpose?: Purpose | undefined },
+): Promise<SentCode> {
+  const identifier = parseIdentifier(deps, request.identifier);
+  const testCode = findTestCode(deps, identifier);
+  if (testCode === undefined && !canDeliver(deps, identifier.kind)) {
+    throw new AppError("service_unavailable", { reason: "no provider for this channel", retryAfterSeconds: 60 });
+  }
+  const call = await identifyCall(deps, client.idempotencyKey, "otp/request", identifier.value, {
+    purpose: request.purpose,
+  });
+  const code = testCode ?? randomDigits(deps.randomBytes, otpLimits.digits);
+  const cid = randomId(deps.randomBytes);
+  const secretId = deps.keyring.currentSecretId;
+  const codeHash = base64url.encode(await hashCode(deps, secretId, cid, identifier, code));
+  const payload = testCode === undefined ? await sealMessage(deps, identifier, cid, code) : undefined;
+  const party = { identifier: identifier.value, network: client.network };
+  const outcome = await insertChallenge(
+    deps,
+    identifier,
+    party,
+    { cid, codeHash, secretId, message: payload ? { payload, locale: client.locale } : undefined },
+    call,
+  );
+  if (!outcome.created) return answerWithoutCode(deps, call, outcome);
+  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(() => relay(deps, outcome.events)));
+  return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
+}
+
+type Outcome = Awaited<ReturnType<typeof insertChallenge>>;
+
+/** A repeated call gets the first one's answer; any other is told how long to wait. */
+function answerWithoutCode(deps: Deps, call: IdempotentCall | undefined, outcome: Outcome): SentCode {
+  const { binding } = outcome;
+  if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
+  const sent = describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
+  if (call && binding) return { ...sent, resendInSeconds: binding.resultNumber ?? sent.resendInSeconds };
+  throw new AppError("rate_limit_exceeded", {
+    message: "A code was sent or tried too often. Wait before you request another one.",
+    retryAfterSeconds: sent.resendInSeconds,
+    headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...sent.limit, remaining: 0 }),
+  });
+}
+
+function describeSend(deps: Deps, nextSendAt: number, sentByNetwork: number): SentCode {
+  const resendInSeconds = Math.max(0, Math.ceil((nextSendAt - deps.now()) / 1000));
+  const remaining = Math.max(0, otpLimits.send.perNetwork.count - sentByNetwork);
+  return { resendInSeconds, limit: { remaining, resetSeconds: resendInSeconds } };
+}
+
+async function sealMessage(deps: Deps, identifier: Identifier, cid: string, code: string): Promise<string> {
+  return JSON.stringify({
+    cid,
+    sealed_code: await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid),
+    secret_id: deps.keyring.currentSecretId,
+    channel: identifier.kind === "phone" ? "sms" : "email",
+    to: identifier.value,
+    expires_at: deps.now() + otpLimits.ttlMs,
+  });
+}

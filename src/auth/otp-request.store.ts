@@ -1,0 +1,108 @@
+import { type SQL, sql } from "drizzle-orm";
+import { otpChallenges } from "../db/sign-in-schema.ts";
+import type { Locale } from "../platform/client.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
+import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
+import { otpLimits } from "./otp-limits.ts";
+
+type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+/** A constant of ours written into the statement: D1 binds at most 100 parameters. */
+const literal = (value: number): SQL => sql.raw(String(value));
+
+/** The instant from which the next code may be sent to the party, all limits considered. */
+function nextSendAt(party: Party, now: number): SQL<number> {
+  const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
+  const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}`;
+  const ofClass = sql`${ofIdentifier} and network_class = (${classOf(party, now)})`;
+  const ofNetwork = sql`${ofIdentifier} and network = ${party.network}`;
+  const newest = sql`(select max(created_at) ${ofClass})`;
+  // Where the nth newest is younger than the window, the window is full until that one leaves it.
+  const fullUntil = (rows: SQL, { count, windowMs }: { count: number; windowMs: number }) =>
+    sql`coalesce((select created_at + ${literal(windowMs)} ${rows} order by created_at desc limit 1 offset ${literal(count - 1)}), 0)`;
+  // Counted from the newest send back, so that the wait does not shrink while it lasts.
+  const gap = sql`case (select count(*) ${ofClass} and created_at > ${newest} - ${literal(perClass.windowMs)})
+    when 0 then 0 when 1 then ${literal(gapsMs[0])} when 2 then ${literal(gapsMs[1])} when 3 then ${literal(gapsMs[2])}
+    else ${literal(gapsMs[3])} end`;
+  return sql`max(
+    coalesce(${newest}, 0) + ${gap},
+    ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofClass, perClass)}, ${fullUntil(ofClass, perClassDaily)},
+    ${blockedUntil(party, now)})`;
+}
+
+export interface NewChallenge {
+  cid: string;
+  codeHash: string;
+  secretId: string;
+  /** Payload of the message's event; undefined when nothing is to be sent. */
+  message: { payload: string; locale: Locale } | undefined;
+}
+
+/**
+ * Records a code, if the limits allow another one now, with the event that carries it to its reader; one transaction.
+ * The statements are the same whether or not the identifier has an account.
+ *
+ * @returns `created` is undefined when no code was made; `next_send_at` is an instant in milliseconds.
+ */
+export async function insertChallenge(
+  deps: StoreDeps,
+  identifier: Identifier,
+  party: Party,
+  challenge: NewChallenge,
+  call: IdempotentCall | undefined,
+) {
+  const now = deps.now();
+  const made = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
+  const { message } = challenge;
+  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message?.locale ?? null})`;
+  const waitSeconds = sql`cast(ceil((${nextSendAt(party, now)} - ${now}) / 1000.0) as integer)`;
+  const { created, event, state, binding } = await inOneTrip(deps, {
+    created: insertWhere(
+      deps,
+      otpChallenges,
+      {
+        cid: challenge.cid,
+        identifier: party.identifier,
+        network: party.network,
+        networkClass: classOf(party, now),
+        codeHash: challenge.codeHash,
+        secretId: challenge.secretId,
+        createdAt: now,
+        expiresAt: now + otpLimits.ttlMs,
+        triesFamiliar: 0,
+        triesOther: 0,
+      },
+      sql`${nextSendAt(party, now)} <= ${now} and not ${isBound(deps, call)}`,
+    ).returning({ cid: otpChallenges.cid }),
+    event: message
+      ? recordEvent(
+          deps,
+          {
+            type: "otp.requested",
+            payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
+            queue: "otp",
+            eraseAt: now + otpLimits.ttlMs,
+          },
+          made,
+        )
+      : undefined,
+    bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextSendAt(party, now) }, made),
+    state: deps.db
+      .select({
+        nextSendAt: nextSendAt(party, now).as("next_send_at"),
+        sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${party.identifier}
+          and network = ${party.network} and created_at > ${now - otpLimits.send.perNetwork.windowMs})`.as(
+          "sent_by_network",
+        ),
+      })
+      .from(sql`(select 1)`),
+    binding: findBinding(deps, call),
+  });
+  const [counted] = state;
+  if (!counted) throw new Error("a SELECT without FROM gave no row");
+  return { created: created[0], events: event ?? [], ...counted, binding: binding?.[0] };
+}

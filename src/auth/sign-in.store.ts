@@ -1,0 +1,92 @@
+import { eq, type SQL, sql } from "drizzle-orm";
+import { sessions } from "../db/sign-in-schema.ts";
+import { points, pointTransactions, referrals } from "../db/user-schema.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
+import type { openSession } from "../sessions/session.store.ts";
+import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
+import { selectUser } from "../users/user.store.ts";
+import { findVerificationToken, type TokenUse } from "./verification-token.store.ts";
+
+// What register and login have in common.
+
+/** Points that every new user gets, once. */
+const SIGNUP_BONUS = 50;
+
+export type AccountDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | "log">;
+
+/** Everything a sign-in leaves behind, read in the same batch: the caller tells from it what happened. */
+function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined) {
+  return {
+    token: findVerificationToken(deps, use),
+    user: selectUser(deps, isIdentifiedBy(use.identifier)),
+    session: deps.db
+      .select()
+      .from(sessions)
+      .where(
+        eq(
+          sessions.id,
+          sql`(select session_id from verification_tokens where token_hash = ${use.tokenHash} and identifier = ${use.identifier.value})`,
+        ),
+      ),
+    binding: findBinding(deps, call),
+    referral: deps.db
+      .select({ inviteeId: referrals.inviteeId })
+      .from(referrals)
+      .where(eq(referrals.inviteeId, sql`(select id from users where ${isIdentifiedBy(use.identifier)})`)),
+  };
+}
+
+export type Writes = ReturnType<typeof openSession>;
+
+export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, writes: Writes) {
+  const reads = readOutcome(deps, use, call);
+  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+    // The batch may stand although its answer was lost: the token's marker tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.token[0]?.usedBy !== deps.attemptId) throw error;
+      return again;
+    }),
+  );
+  return {
+    token: found.token[0],
+    user: found.user[0],
+    session: found.session[0],
+    binding: found.binding?.[0],
+    hasReferral: found.referral.length > 0,
+    /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
+    endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
+  };
+}
+
+export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
+
+/** Credits the signup bonus once for each user, whoever asks and however often. */
+export function grantSignupBonus(deps: AccountDeps, userId: SQL, condition: SQL) {
+  const id = deps.newId();
+  return {
+    bonusEntry: insertWhere(
+      deps,
+      pointTransactions,
+      { id, userId, delta: SIGNUP_BONUS, reason: "signup_bonus", reference: "signup", createdAt: deps.now() },
+      condition,
+    ).onConflictDoNothing(),
+    bonus: deps.db
+      .update(points)
+      .set({
+        currentPoints: sql`${points.currentPoints} + ${SIGNUP_BONUS}`,
+        totalPoints: sql`${points.totalPoints} + ${SIGNUP_BONUS}`,
+        updatedAt: deps.now(),
+      })
+      .where(sql`${points.userId} = ${userId} and exists (select 1 from point_transactions where id = ${id})`),
+  };
+}
+
+export function methodOf(identifier: Identifier): "OTP_PHONE" | "OTP_EMAIL" {
+  return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
+}
+
+export function bindSession(deps: AccountDeps, call: IdempotentCall | undefined, use: TokenUse, condition: SQL) {
+  return bindKey(deps, call, { id: use.sessionId, expiresAt: deps.now() + IDEMPOTENCY_TTL_MS }, condition);
+}

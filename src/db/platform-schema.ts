@@ -1,0 +1,88 @@
+import { sql } from "drizzle-orm";
+import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { flag, instant } from "./columns.ts";
+
+/** What an `Idempotency-Key` is bound to. Both hashes are keyed; no token is stored. */
+export const idempotencyKeys = sqliteTable(
+  "idempotency_keys",
+  {
+    keyHash: text("key_hash").primaryKey(),
+    bodyHash: text("body_hash").notNull(),
+    /** Id of what the first call made: challenge, verification token or session. */
+    resultId: text("result_id").notNull(),
+    /** otp/request: `resend_in` in seconds; refresh: the session's counter. */
+    resultNumber: integer("result_number"),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (table) => [index("idempotency_keys_expiry").on(table.expiresAt)],
+);
+
+export const auditLogs = sqliteTable(
+  "audit_logs",
+  {
+    id: text("id").primaryKey(),
+    /** The person whose data the row is about; outlives the account. */
+    userId: text("user_id").notNull(),
+    action: text("action", { enum: ["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"] }).notNull(),
+    entityType: text("entity_type").notNull(),
+    entityId: text("entity_id").notNull(),
+    oldValues: text("old_values", { mode: "json" }),
+    newValues: text("new_values", { mode: "json" }),
+    actorId: text("actor_id"),
+    byStaff: flag("by_staff").notNull(),
+    ip: text("ip"),
+    userAgent: text("user_agent"),
+    sessionId: text("session_id"),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [index("audit_logs_user").on(table.userId, table.id), index("audit_logs_created").on(table.createdAt)],
+);
+
+export const outbox = sqliteTable(
+  "outbox",
+  {
+    id: text("id").primaryKey(),
+    type: text("type").notNull(),
+    userId: text("user_id"),
+    /** JSON text; null once erased. */
+    payload: text("payload"),
+    /** Producer that carries the event; null while no consumer is registered, and the row stays unrelayed. */
+    queue: text("queue"),
+    createdAt: instant("created_at").notNull(),
+    /** The payload is erased when this passes or the event is sent, whichever comes first. */
+    eraseAt: instant("erase_at"),
+    leasedUntil: instant("leased_until").notNull(),
+    leasedBy: text("leased_by"),
+    attempts: integer("attempts").notNull(),
+    sentAt: instant("sent_at"),
+  },
+  (table) => [
+    index("outbox_unsent").on(table.leasedUntil).where(sql`sent_at is null and queue is not null`),
+    index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
+    index("outbox_user").on(table.userId),
+  ],
+);
+
+/** One row per message to a person: claimed before its provider is called. */
+export const deliveries = sqliteTable("deliveries", {
+  eventId: text("event_id").primaryKey(),
+  claimedBy: text("claimed_by").notNull(),
+  claimedUntil: instant("claimed_until").notNull(),
+  /** Claims whose outcome nobody recorded; each may have reached the person. */
+  attempts: integer("attempts").notNull(),
+  deliveredAt: instant("delivered_at"),
+});
+
+/** Where messages land in development and tests. Empty in production. */
+export const localOutbox = sqliteTable(
+  "local_outbox",
+  {
+    id: text("id").primaryKey(),
+    channel: text("channel", { enum: ["sms", "email", "push"] }).notNull(),
+    recipient: text("recipient").notNull(),
+    text: text("text").notNull(),
+    code: text("code"),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [index("local_outbox_recipient").on(table.recipient, table.id)],
+);

@@ -1,0 +1,133 @@
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { instant } from "./columns.ts";
+import { userId } from "./user-schema.ts";
+
+export const sessions = sqliteTable(
+  "sessions",
+  {
+    id: text("id").primaryKey(),
+    userId: userId(),
+    createdAt: instant("created_at").notNull(),
+    lastUsedAt: instant("last_used_at").notNull(),
+    /** Number of rotations so far: the live refresh token is the one that carries this number. */
+    counter: integer("counter").notNull(),
+    /** Key id that signed the live refresh token, so that it can be minted again byte for byte. */
+    refreshKeyId: text("refresh_key_id").notNull(),
+    rotatedAt: instant("rotated_at").notNull(),
+    /** Attempt id of the invocation that made the last rotation. */
+    rotatedBy: text("rotated_by").notNull(),
+    /** How often the last rotation's answer was fetched again. */
+    replays: integer("replays").notNull(),
+    idleTtlMs: integer("idle_ttl_ms").notNull(),
+    idleExpiresAt: instant("idle_expires_at").notNull(),
+    absoluteExpiresAt: instant("absolute_expires_at").notNull(),
+    revokedAt: instant("revoked_at"),
+    revokedReason: text("revoked_reason"),
+    revokedBy: text("revoked_by"),
+    ip: text("ip").notNull(),
+    userAgent: text("user_agent"),
+    deviceName: text("device_name"),
+    method: text("method", { enum: ["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"] }).notNull(),
+  },
+  (table) => [index("sessions_user").on(table.userId, table.createdAt)],
+);
+
+/** One row per code sent; also the ledger that the limits on sending are counted from. */
+export const otpChallenges = sqliteTable(
+  "otp_challenges",
+  {
+    /** 128 random bits, base64url. */
+    cid: text("cid").primaryKey(),
+    identifier: text("identifier").notNull(),
+    network: text("network").notNull(),
+    networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
+    /** The value that KV holds too; for the time until KV has it, and when KV is down. */
+    codeHash: text("code_hash").notNull(),
+    secretId: text("secret_id").notNull(),
+    createdAt: instant("created_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+    triesFamiliar: integer("tries_familiar").notNull(),
+    triesOther: integer("tries_other").notNull(),
+    /** Attempt id of the last guess that paid for a try of this code. */
+    chargedBy: text("charged_by"),
+    consumedBy: text("consumed_by"),
+    consumedAt: instant("consumed_at"),
+  },
+  (table) => [
+    index("otp_challenges_identifier").on(table.identifier, table.createdAt),
+    index("otp_challenges_created").on(table.createdAt),
+  ],
+);
+
+/** Failures and locks of one network at one identifier. */
+export const otpNetworkGuards = sqliteTable(
+  "otp_network_guards",
+  {
+    identifier: text("identifier").notNull(),
+    network: text("network").notNull(),
+    /** JSON array of the instants of the failures since the last lock, oldest first. */
+    failures: text("failures").notNull(),
+    lockCount: integer("lock_count").notNull(),
+    lockedUntil: instant("locked_until").notNull(),
+    lockedBy: text("locked_by"),
+    lastGuessAt: instant("last_guess_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.identifier, table.network] })],
+);
+
+/** Failures and locks of all familiar, or all other, networks at one identifier. */
+export const otpClassGuards = sqliteTable(
+  "otp_class_guards",
+  {
+    identifier: text("identifier").notNull(),
+    networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
+    failures: text("failures").notNull(),
+    /** Failures in a row, whatever their dates. */
+    streak: integer("streak").notNull(),
+    lockedUntil: instant("locked_until").notNull(),
+    lockedBy: text("locked_by"),
+    lastGuessAt: instant("last_guess_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.identifier, table.networkClass] })],
+);
+
+/** Guesses of one network at any identifier, in a fixed window. */
+export const networkGuessLimits = sqliteTable("network_guess_limits", {
+  network: text("network").primaryKey(),
+  windowStartedAt: instant("window_started_at").notNull(),
+  guesses: integer("guesses").notNull(),
+});
+
+/** Networks from which an identifier has signed in. */
+export const familiarNetworks = sqliteTable(
+  "familiar_networks",
+  {
+    identifier: text("identifier").notNull(),
+    network: text("network").notNull(),
+    lastSignInAt: instant("last_sign_in_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.identifier, table.network] })],
+);
+
+export const verificationTokens = sqliteTable(
+  "verification_tokens",
+  {
+    /** 128 random bits, base64url; the token itself is derived from it under `secretId`. */
+    id: text("id").primaryKey(),
+    tokenHash: text("token_hash").notNull(),
+    secretId: text("secret_id").notNull(),
+    identifier: text("identifier").notNull(),
+    challengeId: text("challenge_id").notNull(),
+    createdAt: instant("created_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+    usedBy: text("used_by"),
+    usedAt: instant("used_at"),
+    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN"] }),
+    /** The session that the use made. */
+    sessionId: text("session_id"),
+  },
+  (table) => [
+    uniqueIndex("verification_tokens_hash").on(table.tokenHash),
+    index("verification_tokens_expiry").on(table.expiresAt),
+  ],
+);

@@ -1,0 +1,374 @@
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  getQueueResult,
+  waitOnExecutionContext,
+} from "cloudflare:test";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import worker from "../../src/index.ts";
+import wranglerToml from "../../wrangler.toml?raw";
+import { buildRequest, call, newEmail, newIp, newPhone, readCode, stopClock, testEnv } from "../support/client.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** A setting of the queue's consumer, of which the least anywhere counts. */
+function queueSetting(name: string): number {
+  const values = [...wranglerToml.matchAll(new RegExp(`^${name} = (\\d+)$`, "gm"))].map(([, value]) => Number(value));
+  return Math.min(...values);
+}
+
+const TTL_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+
+/** What the Worker puts into its queue. */
+interface Sent {
+  event_id: string;
+  type: string;
+  payload: string;
+}
+
+/** A queue that keeps what it is given for the identifier, in place of the one that delivers at once. */
+function keepingQueue(identifier: string) {
+  const sent: Sent[] = [];
+  const queue = {
+    sendBatch: async (messages: Iterable<{ body: Sent }>) => {
+      // What travels is a copy.
+      for (const { body } of messages) {
+        if (body.payload.includes(identifier)) sent.push(JSON.parse(JSON.stringify(body)));
+      }
+    },
+  };
+  return { sent, env: { OTP_QUEUE: queue as unknown as Env["OTP_QUEUE"] } };
+}
+
+const queueDown = () => {
+  const fail = async () => {
+    throw new Error("Queue is overloaded");
+  };
+  return { OTP_QUEUE: { send: fail, sendBatch: fail } as unknown as Env["OTP_QUEUE"] };
+};
+
+/** The database, but that statements which match fail before they run; `seen` counts those of another kind. */
+function databaseWith({ failing, counting }: { failing?: RegExp; counting?: RegExp }) {
+  let seen = 0;
+  const DB = new Proxy(testEnv.DB, {
+    get(target, name) {
+      if (name !== "prepare") return Reflect.get(target, name).bind(target);
+      return (statement: string) => {
+        if (counting?.test(statement)) seen += 1;
+        if (failing?.test(statement)) throw new Error("D1_ERROR: Network connection lost.");
+        return target.prepare(statement);
+      };
+    },
+  });
+  return { env: { DB }, seen: () => seen };
+}
+
+function requestOtp(identifier: string, env: Partial<Env> = {}) {
+  return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, env });
+}
+
+/** Requests a code and tells the answer's status, whatever becomes of the work after it. */
+async function statusOf(identifier: string, env: Partial<Env>): Promise<number> {
+  const context = createExecutionContext();
+  const request = buildRequest("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier } });
+  const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], { ...testEnv, ...env }, context);
+  await waitOnExecutionContext(context).catch(() => undefined);
+  return response.status;
+}
+
+/** Requests a code whose message stays in the test's hand. */
+async function requestAndKeep(identifier = newPhone()): Promise<Sent> {
+  const { sent, env } = keepingQueue(identifier);
+  expect((await requestOtp(identifier, env)).status).toBe(200);
+  expect(sent).toHaveLength(1);
+  return sent[0] as Sent;
+}
+
+async function tick(env: Partial<Env> = {}) {
+  const context = createExecutionContext();
+  const controller = createScheduledController({ scheduledTime: new Date(), cron: "* * * * *" });
+  await worker.scheduled(controller, { ...testEnv, ...env }, context);
+  await waitOnExecutionContext(context);
+}
+
+/** Hands the bodies to the consumer as one batch; tells the positions of those taken and those that shall come again. */
+async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1) {
+  const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));
+  const batch = createMessageBatch("otp", messages);
+  const context = createExecutionContext();
+  await worker.queue(batch, { ...testEnv, ...env }, context);
+  const result = await getQueueResult(batch, context);
+  expect(result.outcome).toBe("ok");
+  const position = (id: string) => Number(id.slice(1));
+  const inOrder = (ids: string[]) => ids.map(position).sort((a, b) => a - b);
+  return {
+    acked: result.ackAll ? bodies.map((_, i) => i) : inOrder(result.explicitAcks),
+    retried: inOrder(result.retryMessages.map(({ msgId }: { msgId: string }) => msgId)),
+  };
+}
+
+/** The messages that reached a person. */
+async function received(identifier: string): Promise<{ text: string; code: string }[]> {
+  const path = `/dev/outbox?to=${encodeURIComponent(identifier)}`;
+  const answer = await call("GET", path, { headers: { accept: "application/json" } });
+  return answer.body.messages;
+}
+
+async function payloadOf(eventId: string): Promise<string | null | undefined> {
+  const row = await testEnv.DB.prepare("select payload from outbox where id = ?")
+    .bind(eventId)
+    .first<{ payload: string | null }>();
+  return row === null ? undefined : row.payload;
+}
+
+/** Payloads in the outbox that name the identifier. */
+async function keptFor(identifier: string): Promise<number> {
+  const row = await testEnv.DB.prepare("select count(*) as n from outbox where instr(payload, ?) > 0")
+    .bind(identifier)
+    .first<{ n: number }>();
+  return row?.n ?? 0;
+}
+
+describe("The relay", () => {
+  test("a code leaves right after the answer, with no help of the cron", async () => {
+    const identifier = newPhone();
+    expect((await requestOtp(identifier)).status).toBe(200);
+    const code = await readCode(identifier);
+    expect(await received(identifier)).toMatchObject([{ code, text: expect.stringContaining(code) }]);
+  });
+
+  test("a key-value store that fails does not hold the code back", async () => {
+    const fail = () => Promise.reject(new Error("KV PUT failed: 429"));
+    const identifier = newPhone();
+    const { sent, env } = keepingQueue(identifier);
+    const KV = { get: fail, put: fail, delete: fail } as unknown as Env["KV"];
+    expect((await requestOtp(identifier, { ...env, KV })).status).toBe(200);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("a queue that refuses changes nothing in the answer, and a minute's cron delivers a code that still works", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    const usual = await requestOtp(newPhone());
+    const answer = await requestOtp(identifier, queueDown());
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual(usual.body);
+    expect(await received(identifier)).toEqual([]);
+    clock.advance(MINUTE_MS);
+    await tick();
+    const otp = await readCode(identifier);
+    const proof = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json: { identifier, otp } });
+    expect(proof.status).toBe(200);
+  });
+
+  test("R14: while one invocation holds an event no other relays it; afterwards one of many does, once", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    await requestOtp(identifier, queueDown());
+    const { sent, env } = keepingQueue(identifier);
+    await tick(env);
+    expect(sent).toEqual([]);
+    clock.advance(MINUTE_MS);
+    await Promise.all(Array.from({ length: 8 }, () => tick(env)));
+    expect(sent).toHaveLength(1);
+    clock.advance(MINUTE_MS);
+    await tick(env);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("a cron whose queue refuses too leaves the event for a later one", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    await requestOtp(identifier, queueDown());
+    clock.advance(MINUTE_MS);
+    await tick(queueDown());
+    expect(await received(identifier)).toEqual([]);
+    const { sent, env } = keepingQueue(identifier);
+    clock.advance(MINUTE_MS);
+    await tick(env);
+    expect(sent).toHaveLength(1);
+    await consume(sent);
+    expect(await received(identifier)).toHaveLength(1);
+  });
+
+  test("a queue that takes the message and then fails, or a lost mark, ends in one message to the person", async () => {
+    const clock = stopClock();
+    for (const loss of ["queue", "mark"]) {
+      const identifier = newPhone();
+      const { sent, env } = keepingQueue(identifier);
+      const takesAndFails = async (messages: Iterable<{ body: Sent }>) => {
+        await env.OTP_QUEUE.sendBatch(messages);
+        throw new Error("Network connection lost");
+      };
+      const lossy = { OTP_QUEUE: { sendBatch: takesAndFails } as unknown as Env["OTP_QUEUE"] };
+      const markless = { ...env, ...databaseWith({ failing: /^update "outbox"/i }).env };
+      expect(await statusOf(identifier, loss === "queue" ? lossy : markless)).toBe(200);
+      clock.advance(MINUTE_MS);
+      await tick(env);
+      expect(sent).toHaveLength(2);
+      await consume([sent[0]]);
+      await consume([sent[1]]);
+      expect(await received(identifier), loss).toHaveLength(1);
+    }
+  });
+});
+
+describe("The consumer", () => {
+  test("the same message again, or many times at once, is one message to the person", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    const body = await requestAndKeep(identifier);
+    const outcomes = await Promise.all([
+      ...Array.from({ length: 7 }, () => consume([body])),
+      consume([body, body, body]),
+    ]);
+    expect(outcomes.flatMap(({ acked, retried }) => [...acked, ...retried])).toHaveLength(10);
+    expect(await received(identifier)).toHaveLength(1);
+    clock.advance(MINUTE_MS);
+    expect(await consume([body])).toEqual({ acked: [0], retried: [] });
+    expect(await received(identifier)).toHaveLength(1);
+  });
+
+  test("an expired code is not sent, and its message is done with", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    const body = await requestAndKeep(identifier);
+    clock.advance(TTL_MS);
+    expect(await consume([body])).toEqual({ acked: [0], retried: [] });
+    expect(await received(identifier)).toEqual([]);
+  });
+
+  test("a provider that refuses gets the message again", async () => {
+    const clock = stopClock();
+    const identifier = newEmail();
+    const body = await requestAndKeep(identifier);
+    const refusing = databaseWith({ failing: /insert into "local_outbox"/i });
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      expect(await consume([body], refusing.env, attempt)).toEqual({ acked: [], retried: [0] });
+      clock.advance(3_000);
+    }
+    expect(await consume([body], {}, 5)).toEqual({ acked: [0], retried: [] });
+    expect(await received(identifier)).toHaveLength(1);
+  });
+
+  test("a send whose outcome nobody could record is repeated once at most", async () => {
+    const clock = stopClock();
+    const body = await requestAndKeep();
+    const forgetful = databaseWith({ failing: /^update "deliveries"/i, counting: /insert into "local_outbox"/i });
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      await consume([body], forgetful.env, attempt);
+      clock.advance(MINUTE_MS);
+    }
+    expect(forgetful.seen()).toBeGreaterThan(0);
+    expect(forgetful.seen()).toBeLessThanOrEqual(2);
+  });
+
+  test("one that is malformed, unknown or altered is not taken, disturbs no other and is not quoted in the log", async () => {
+    const lines: string[] = [];
+    for (const level of ["debug", "log", "info", "warn", "error"] as const) {
+      vi.spyOn(console, level).mockImplementation((...words) => void lines.push(words.map(String).join(" ")));
+    }
+    const [first, last] = [newPhone(), newEmail()];
+    const [good, better] = [await requestAndKeep(first), await requestAndKeep(last)];
+    const altered = (change: Record<string, unknown>) => ({
+      ...good,
+      event_id: crypto.randomUUID(),
+      payload: JSON.stringify({ ...JSON.parse(good.payload), ...change }),
+    });
+    const bad = [
+      null,
+      "canary",
+      42,
+      [],
+      {},
+      { ...good, event_id: undefined },
+      { ...good, payload: { to: "canary" } },
+      { ...good, event_id: crypto.randomUUID(), type: "canary.unheard_of" },
+      { ...good, event_id: crypto.randomUUID(), type: "__proto__" },
+      { ...good, event_id: crypto.randomUUID(), payload: "canary" },
+      { ...good, event_id: crypto.randomUUID(), payload: "{}" },
+      altered({ channel: "pigeon" }),
+      altered({ expires_at: "canary" }),
+      altered({ cid: JSON.parse(better.payload).cid }),
+      altered({ sealed_code: "AAAA" }),
+      altered({ sealed_code: "canary not base64url!" }),
+    ];
+    const bodies = [good, ...bad, better];
+    const positions = bad.map((_, i) => i + 1);
+    const { acked, retried } = await consume(bodies);
+    expect(acked).toEqual([0, bodies.length - 1]);
+    expect(retried).toEqual(positions);
+    expect(await received(first)).toHaveLength(1);
+    expect(await received(last)).toHaveLength(1);
+    expect(lines.length).toBeGreaterThanOrEqual(bodies.length);
+    for (const line of lines) expect(() => JSON.parse(line)).not.toThrow();
+    expect(lines.filter((line) => line.includes("canary"))).toEqual([]);
+    expect(lines.join("\n")).not.toContain(first.slice(4));
+  });
+
+  test("a sealed code is never dead-lettered: it expires before its last try, and is let go", async () => {
+    const clock = stopClock();
+    const body = await requestAndKeep();
+    const refusing = databaseWith({ failing: /insert into "local_outbox"/i });
+    // One delivery and the queue's retries, each at least its delay later.
+    let attempt = 1;
+    while ((await consume([body], refusing.env, attempt)).retried.length > 0) {
+      attempt += 1;
+      clock.advance(queueSetting("retry_delay") * 1000);
+    }
+    expect(attempt).toBeGreaterThan(1);
+    expect(attempt).toBeLessThanOrEqual(queueSetting("max_retries"));
+  });
+});
+
+describe("ASVS 16.2.5: what is kept of a code", () => {
+  test("nothing that travels or rests holds it in the clear", async () => {
+    for (const identifier of [newPhone(), newEmail()]) {
+      const body = await requestAndKeep(identifier);
+      await consume([body]);
+      const code = await readCode(identifier);
+      const rows = [];
+      for (const table of ["outbox", "otp_challenges", "deliveries", "otp_network_guards", "audit_logs"]) {
+        rows.push(...(await testEnv.DB.prepare(`select * from ${table}`).all()).results);
+      }
+      const keys = (await testEnv.KV.list({ prefix: "otp:" })).keys.map(({ name }) => name);
+      expect(keys.length).toBeGreaterThan(0);
+      const values = await Promise.all(keys.map((key) => testEnv.KV.get(key)));
+      const kept = JSON.stringify([body, rows, keys, values]);
+      for (const form of [code, btoa(code), [...code].map((digit) => `3${digit}`).join("")]) {
+        expect(kept).not.toMatch(new RegExp(`(?<![\\w-])${form}(?![\\w-])`));
+      }
+    }
+  });
+
+  test("a payload is erased once it is sent", async () => {
+    const identifier = newPhone();
+    const { event_id } = await requestAndKeep(identifier);
+    expect(await payloadOf(event_id)).toBeNull();
+    expect(await keptFor(identifier)).toBe(0);
+  });
+
+  test("a payload that could not be sent is erased when its code expires, and is never sent after that", async () => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    await requestOtp(identifier, queueDown());
+    expect(await keptFor(identifier)).toBe(1);
+    for (let minute = 1; minute <= 4; minute++) {
+      clock.advance(MINUTE_MS);
+      await tick(queueDown());
+    }
+    clock.advance(MINUTE_MS);
+    const { sent, env } = keepingQueue(identifier);
+    await tick(env);
+    expect(await keptFor(identifier)).toBe(0);
+    clock.advance(MINUTE_MS);
+    await tick(env);
+    expect(sent).toEqual([]);
+    expect(await received(identifier)).toEqual([]);
+  });
+});

@@ -1,0 +1,84 @@
+import { decodeJwt } from "jose";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Answer, type CallOptions, call, newIp, newPhone, signUp, stopClock, testEnv } from "../support/client.ts";
+
+beforeEach(() => {
+  stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const newUser = () => signUp(newPhone(), { ip: newIp() });
+const refresh = (token: string, options: CallOptions = {}) =>
+  call("POST", "/api/auth/refresh", { ...options, json: { refresh: token } });
+const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
+const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
+  call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
+
+/** The successor of the refresh token. */
+async function rotate(token: string, options: CallOptions = {}): Promise<string> {
+  const answer = await refresh(token, options);
+  expect(answer.status).toBe(200);
+  return answer.body.data.refresh;
+}
+
+function expectRefused(answer: Answer): void {
+  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
+  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+}
+
+/** D1 as `testEnv` has it, but for `batch`. */
+const database = (batch: (statements: D1PreparedStatement[]) => Promise<unknown>) =>
+  new Proxy(testEnv.DB, { get: (db, name) => (name === "batch" ? batch : Reflect.get(db, name).bind(db)) });
+const brokenDatabase = database(() => Promise.reject(new Error("D1_ERROR: secret detail")));
+
+describe("without D1 or KV", () => {
+  it.each(["me", "sessions", "refresh", "logout", "end one", "end others"] as const)(
+    "a database that is down gives 503 and never 401 at %s, and nothing is lost (ASVS 16.5.2)",
+    async (route) => {
+      const user = await newUser();
+      const options = { env: { DB: brokenDatabase }, token: user.access };
+      const answer = await {
+        me: () => call("GET", "/api/auth/me", options),
+        sessions: () => call("GET", "/api/auth/sessions", options),
+        refresh: () => refresh(user.refresh, options),
+        logout: () => logout(user.access, user.refresh, options),
+        "end one": () => call("DELETE", `/api/auth/sessions/${decodeJwt(user.access).sid}`, options),
+        "end others": () => call("DELETE", "/api/auth/sessions", options),
+      }[route]();
+      expect([answer.status, answer.body.error.code]).toEqual([503, "service_unavailable"]);
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(answer.headers.has("www-authenticate")).toBe(false);
+      expect(JSON.stringify(answer.body)).not.toContain("secret detail");
+      expect((await me(user.access)).status).toBe(200);
+      await rotate(user.refresh);
+    },
+  );
+
+  it("an answer of the database lost after the commit still gives the new pair", async () => {
+    const user = await newUser();
+    let calls = 0;
+    const DB = database(async (statements) => {
+      const results = await testEnv.DB.batch(statements);
+      if (calls++ === 0) throw new Error("D1_ERROR: network connection lost");
+      return results;
+    });
+    const successor = await rotate(user.refresh, { env: { DB } });
+    expect(await rotate(user.refresh)).toBe(successor);
+    await rotate(successor);
+  });
+
+  it("a KV namespace that fails or never heard of an end changes nothing (ASVS 7.4.1)", async () => {
+    const fail = () => Promise.reject(new Error("KV is away"));
+    const broken = { env: { KV: { get: fail, put: fail, delete: fail } as unknown as KVNamespace } };
+    const stale = { env: { KV: { get: async () => null, put: async () => {} } as unknown as KVNamespace } };
+    for (const options of [broken, stale]) {
+      const user = await newUser();
+      const successor = await rotate(user.refresh, options);
+      expect((await me(user.access, options)).status).toBe(200);
+      expect((await logout(user.access, successor, options)).status).toBe(200);
+      expectRefused(await me(user.access, options));
+      expectRefused(await refresh(successor, options));
+      expectRefused(await refresh(user.refresh, options));
+    }
+  });
+});

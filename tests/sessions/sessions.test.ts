@@ -1,0 +1,285 @@
+import { decodeJwt } from "jose";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  type Answer,
+  type CallOptions,
+  call,
+  newEmail,
+  newIp,
+  newPhone,
+  type SignedIn,
+  signUp,
+  stopClock,
+  testEnv,
+  verify,
+} from "../support/client.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const newUser = (identifier = newPhone(), options: CallOptions = {}) => signUp(identifier, { ip: newIp(), ...options });
+const refresh = (token: string, options: CallOptions = {}) =>
+  call("POST", "/api/auth/refresh", { ...options, json: { refresh: token } });
+const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
+const list = (token: string) => call("GET", "/api/auth/sessions", { token });
+const end = (token: string, id: string) => call("DELETE", `/api/auth/sessions/${id}`, { token });
+const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
+  call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
+const sid = ({ access }: { access: string }) => String(decodeJwt(access).sid);
+
+/** Signs the user in once more, `later` than the last time. */
+async function logIn({ identifier }: SignedIn, options: CallOptions = {}, later = 2 * MINUTE): Promise<SignedIn> {
+  clock.advance(later);
+  const from = { ip: newIp(), ...options };
+  const json = { identifier, verification_token: await verify(identifier, from) };
+  const { status, body } = await call("POST", "/api/auth/login", { ...from, json });
+  expect(status).toBe(200);
+  const { user_id, access_token, refresh_token } = body.data;
+  return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
+}
+
+/** The successor of the refresh token. */
+async function rotate(token: string, options: CallOptions = {}): Promise<string> {
+  const answer = await refresh(token, options);
+  expect(answer.status).toBe(200);
+  return answer.body.data.refresh;
+}
+
+const rows = async (sql: string, ...values: unknown[]) =>
+  (
+    await testEnv.DB.prepare(sql)
+      .bind(...values)
+      .all()
+  ).results;
+const events = (userId: string, type: string) =>
+  rows("select payload from outbox where user_id = ? and type = ?", userId, type);
+const logoutRows = (userId: string) =>
+  rows("select actor_id, by_staff, entity_id from audit_logs where user_id = ? and action = 'LOGOUT'", userId);
+
+function expectRefused(answer: Answer): void {
+  expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);
+  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+}
+
+async function expectDead(...sessions: SignedIn[]): Promise<void> {
+  for (const session of sessions) {
+    expectRefused(await me(session.access));
+    expectRefused(await refresh(session.refresh));
+  }
+}
+
+async function expectAlive(...sessions: SignedIn[]): Promise<void> {
+  for (const { access } of sessions) expect((await me(access)).status).toBe(200);
+}
+
+describe("logout", () => {
+  it("ends the session for access and refresh tokens at once, with one LOGOUT audit row (ASVS 7.4.1)", async () => {
+    const user = await newUser();
+    const answer = await logout(user.access, user.refresh);
+    expect(answer.status).toBe(200);
+    expect(answer.body.data).toEqual({ message: expect.stringMatching(/./) });
+    await expectDead(user);
+    expectRefused(await list(user.access));
+    expectRefused(await logout(user.access, user.refresh));
+    expect(await logoutRows(user.userId)).toEqual([{ actor_id: user.userId, by_staff: 0, entity_id: sid(user) }]);
+    expect(await testEnv.KV.get(`deny:${sid(user)}`)).not.toBeNull();
+  });
+
+  it("by parallel calls ends the session once", async () => {
+    const user = await newUser();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => logout(user.access, user.refresh)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)]);
+    expect(await logoutRows(user.userId)).toHaveLength(1);
+  });
+
+  it("takes the token as refresh too, in a form, and asks for one", async () => {
+    const user = await newUser();
+    for (const form of [{}, { refresh_token: "" }]) {
+      const answer = await call("POST", "/api/auth/logout", { token: user.access, form: { ...form, other: "x" } });
+      expect([answer.status, answer.body.error.code]).toEqual([400, "refresh_token_required"]);
+    }
+    await expectAlive(user);
+    const form = { refresh: user.refresh };
+    expect((await call("POST", "/api/auth/logout", { token: user.access, form })).status).toBe(200);
+    await expectDead(user);
+  });
+
+  it("refuses the refresh token of another session, of the same user or another, and ends neither", async () => {
+    const user = await newUser();
+    const [same, other] = [await logIn(user), await newUser()];
+    for (const { refresh: token } of [same, other]) expectRefused(await logout(user.access, token));
+    await expectAlive(user, same, other);
+    for (const session of [user, same, other]) await rotate(session.refresh);
+    expect(await logoutRows(user.userId)).toEqual([]);
+  });
+
+  it("takes an expired access token with the live refresh token of the same session", async () => {
+    const user = await newUser();
+    const other = await newUser();
+    clock.advance(HOUR);
+    expectRefused(await me(user.access));
+    expectRefused(await logout(user.access, other.refresh));
+    expect((await logout(user.access, await rotate(user.refresh))).status).toBe(200);
+    expect(await logoutRows(user.userId)).toHaveLength(1);
+    await rotate(other.refresh);
+  });
+
+  it("refuses an expired access token with an expired refresh token", async () => {
+    const user = await newUser();
+    clock.advance(61 * DAY);
+    expectRefused(await logout(user.access, user.refresh));
+    expect(await logoutRows(user.userId)).toEqual([]);
+  });
+
+  it("refuses an expired access token with a refresh token that was used long ago", async () => {
+    const user = await newUser();
+    await rotate(await rotate(user.refresh));
+    clock.advance(HOUR);
+    expectRefused(await logout(user.access, user.refresh));
+  });
+
+  it("asks for an access token, and for one of its own kind", async () => {
+    const user = await newUser();
+    const anonymous = await call("POST", "/api/auth/logout", { json: { refresh_token: user.refresh } });
+    expect([anonymous.status, anonymous.body.error.code]).toEqual([401, "authentication_required"]);
+    expect(anonymous.headers.get("www-authenticate")).toMatch(/^Bearer/);
+    expectRefused(await logout(user.refresh, user.refresh));
+    expectRefused(await logout(user.access, user.access));
+    await expectAlive(user);
+  });
+});
+
+describe("the list of sessions (ASVS 7.5.2)", () => {
+  it("shows where and how each live session of the caller's was opened, and which one asks", async () => {
+    const email = newEmail();
+    const [ip, otherIp] = [newIp(), newIp()];
+    const first = await newUser(email, { ip, headers: { "user-agent": "Rental/1 (Android)" } });
+    const createdAt = new Date().toISOString();
+    const second = await logIn(first, { ip: otherIp });
+    const { body } = await list(second.access);
+    const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+    const common = { created_at: instant, last_used_at: instant, device_name: null, method: "OTP_EMAIL" };
+    expect(body.data).toHaveLength(2);
+    expect(body.data).toContainEqual({ ...common, id: sid(second), current: true, ip: otherIp, user_agent: null });
+    const shown = { ...common, id: sid(first), current: false, ip, user_agent: "Rental/1 (Android)" };
+    expect(body.data).toContainEqual({ ...shown, created_at: createdAt, last_used_at: createdAt });
+    await rotate(first.refresh);
+    const seen = (await list(first.access)).body.data.find(({ id }: { id: string }) => id === sid(first));
+    expect(seen).toEqual({ ...shown, current: true, created_at: createdAt, last_used_at: new Date().toISOString() });
+  });
+
+  it("leaves out sessions that have ended or expired, and those of other people", async () => {
+    const user = await newUser();
+    await newUser();
+    const left = await logIn(user);
+    await logout(left.access, left.refresh);
+    clock.advance(61 * DAY);
+    const latest = await logIn(user);
+    const { body } = await list(latest.access);
+    expect(body.data.map(({ id }: { id: string }) => id)).toEqual([sid(latest)]);
+    expect(body.data[0].method).toBe("OTP_PHONE");
+  });
+
+  it("has at most 10: the 11th sign-in ends the oldest, audited once (ASVS 7.1.2)", async () => {
+    const sessions = [await newUser()];
+    const [oldest] = sessions as [SignedIn];
+    while (sessions.length < 11) sessions.push(await logIn(oldest, {}, 3 * HOUR));
+    const latest = sessions[10] as SignedIn;
+    const { body } = await list(latest.access);
+    const ids = body.data.map(({ id }: { id: string }) => id);
+    expect(ids.sort()).toEqual(sessions.slice(1).map(sid).sort());
+    expectRefused(await refresh(oldest.refresh));
+    await rotate(sessions[1]?.refresh ?? "");
+    expect(await logoutRows(oldest.userId)).toEqual([expect.objectContaining({ entity_id: sid(oldest) })]);
+    expect(await testEnv.KV.get(`deny:${sid(oldest)}`)).not.toBeNull();
+  });
+});
+
+describe("ending sessions from the list", () => {
+  it("ends the one that is named, at once and once", async () => {
+    const user = await newUser();
+    const other = await logIn(user);
+    const answer = await end(user.access, sid(other));
+    expect([answer.status, answer.body.success]).toEqual([200, true]);
+    await expectDead(other);
+    await expectAlive(user);
+    const again = await end(user.access, sid(other));
+    expect([again.status, again.body.error.code]).toEqual([404, "not_found"]);
+    expect(await logoutRows(user.userId)).toEqual([expect.objectContaining({ entity_id: sid(other) })]);
+    expect((await end(user.access, sid(user))).status).toBe(200);
+    await expectDead(user);
+  });
+
+  it("answers 404 for the session of another user, which lives on, and for one that never was (ASVS 8.2.2)", async () => {
+    const [user, other] = [await newUser(), await newUser()];
+    for (const id of [sid(other), crypto.randomUUID(), "x", "%27%20OR%201=1", "9".repeat(60)]) {
+      const answer = await end(user.access, id);
+      expect([id, answer.status, answer.body.error.code]).toEqual([id, 404, "not_found"]);
+    }
+    await expectAlive(user, other);
+    await rotate(other.refresh);
+  });
+
+  it("ends all others and keeps the one that asks (ASVS 7.4.3)", async () => {
+    const user = await newUser();
+    const others = [await logIn(user), await logIn(user)];
+    const stranger = await newUser();
+    const answer = await call("DELETE", "/api/auth/sessions", { token: user.access });
+    expect([answer.status, answer.body.success]).toEqual([200, true]);
+    await expectDead(...others);
+    await expectAlive(user, stranger);
+    await rotate(user.refresh);
+    expect((await list(user.access)).body.data).toHaveLength(1);
+    const audited = (await logoutRows(user.userId)).map(({ entity_id }) => entity_id);
+    expect(audited.sort()).toEqual(others.map(sid).sort());
+    expect((await call("DELETE", "/api/auth/sessions", { token: user.access })).status).toBe(200);
+    expect(await logoutRows(user.userId)).toHaveLength(2);
+  });
+
+  it("is refused to a session that has ended, and ends nothing", async () => {
+    const user = await newUser();
+    const other = await logIn(user);
+    await logout(other.access, other.refresh);
+    expectRefused(await end(other.access, sid(user)));
+    expectRefused(await call("DELETE", "/api/auth/sessions", { token: other.access }));
+    await expectAlive(user);
+  });
+});
+
+describe("the event of a new device (ASVS 6.3.5)", () => {
+  const agent = (name: string) => ({ headers: { "user-agent": name } });
+
+  it("is made once for another user agent from a network the user never signed in from", async () => {
+    const user = await newUser(newPhone(), agent("Phone/1"));
+    expect(await events(user.userId, "auth.new_device")).toEqual([]);
+    clock.advance(2 * MINUTE);
+    const from = { ip: newIp(), ...agent("Laptop/1") };
+    const json = { identifier: user.identifier, verification_token: await verify(user.identifier, from) };
+    for (let repeat = 0; repeat < 2; repeat++) {
+      expect((await call("POST", "/api/auth/login", { ...from, json })).status).toBe(200);
+    }
+    expect(await events(user.userId, "auth.new_device")).toHaveLength(1);
+  });
+
+  it("is not made for the same device or from the same network", async () => {
+    const ip = newIp();
+    const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
+    await logIn(user, agent("Phone/1"));
+    await logIn(user, { ip, ...agent("Tablet/1") });
+    expect(await events(user.userId, "auth.new_device")).toEqual([]);
+  });
+
+  it("is made for another user agent from a network the user last signed in from more than 90 days ago", async () => {
+    const ip = newIp();
+    const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
+    await logIn(user, { ip, ...agent("Tablet/1") }, 91 * DAY);
+    expect(await events(user.userId, "auth.new_device")).toHaveLength(1);
+  });
+});
