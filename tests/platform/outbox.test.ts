@@ -322,7 +322,7 @@ describe("The consumer", () => {
       clock.advance(queueSetting("retry_delay") * 1000);
     }
     expect(attempt).toBeGreaterThan(1);
-    expect(attempt).toBeLessThanOrEqual(queueSetting("max_retries"));
+    expect(attempt).toBeLessThanOrEqual(1 + queueSetting("max_retries"));
   });
 });
 
