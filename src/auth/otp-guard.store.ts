@@ -6,7 +6,7 @@ import {
   otpClassGuards,
   otpNetworkGuards,
 } from "../db/sign-in-schema.ts";
-import { insertWhere } from "../platform/database.ts";
+import { insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { otpLimits } from "./otp-limits.ts";
 
@@ -19,9 +19,6 @@ export interface Party {
 export type NetworkClass = "familiar" | "other";
 
 type GuardDeps = Pick<Deps, "db" | "now" | "attemptId">;
-
-/** Binds an instant as an integer: D1 binds every number as REAL. */
-export const instantOf = (milliseconds: number): SQL => sql`cast(${milliseconds} as integer)`;
 
 /** Holds where the identifier signed in from this network during the last 90 days. */
 export function isFamiliar({ identifier, network }: Party, now: number): SQL {

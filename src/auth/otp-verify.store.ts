@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { otpChallenges, verificationTokens } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip, insertWhere } from "../platform/database.ts";
+import { inOneTrip, insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import {
   bindKey,
@@ -20,7 +20,6 @@ import {
   forgiveFailures,
   guessesOfNetwork,
   guessWindowEndsAt,
-  instantOf,
   type NetworkClass,
   type Party,
   recordFailure,

@@ -50,6 +50,11 @@ export async function inOneTrip<T extends Record<string, Statement | undefined>>
   }
 }
 
+/** Binds an instant as an integer: D1 binds every number as REAL, and what no column converts stays one. */
+export const instantOf = (milliseconds: number): SQL => sql`cast(${milliseconds} as integer)`;
+
+type NewRow<T extends SQLiteTable> = { [K in keyof T["$inferInsert"]]: T["$inferInsert"][K] | SQL };
+
 /**
  * An INSERT … SELECT of one row that is made only where `condition` holds, so that the decision is in the statement.
  * Values may be SQL; what `row` leaves out is NULL.
@@ -57,14 +62,19 @@ export async function inOneTrip<T extends Record<string, Statement | undefined>>
 export function insertWhere<T extends SQLiteTable>(
   deps: Pick<Deps, "db">,
   table: T,
-  row: { [K in keyof T["$inferInsert"]]: T["$inferInsert"][K] | SQL },
+  row: NewRow<T>,
   condition: SQLWrapper,
 ) {
+  return insertFrom(deps, table, row, sql`where ${condition}`);
+}
+
+/** As `insertWhere`, with a row for each of the rows that `from` (a FROM clause and what follows it) gives. */
+export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table: T, row: NewRow<T>, from: SQL) {
   const given: Readonly<Record<string, unknown>> = row;
   const values = Object.entries(getTableColumns(table)).map(([name, column]) => {
     const value = given[name];
     if (value === undefined || value === null) return sql`null`;
     return value instanceof Object && "getSQL" in value ? value : sql.param(value, column);
   });
-  return deps.db.insert(table).select(sql`select ${sql.join(values, sql`, `)} where ${condition}`);
+  return deps.db.insert(table).select(sql`select ${sql.join(values, sql`, `)} ${from}`);
 }

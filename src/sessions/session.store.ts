@@ -3,7 +3,7 @@ import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, insertWhere } from "../platform/database.ts";
+import { inOneTrip, insertFrom, insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -102,8 +102,8 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
         rotatedBy: deps.attemptId,
         replays: 0,
         idleTtlMs: lifeMs("idle"),
-        idleExpiresAt: sql`cast(${now} as integer) + ${lifeMs("idle")}`,
-        absoluteExpiresAt: sql`cast(${now} as integer) + ${lifeMs("absolute")}`,
+        idleExpiresAt: sql`${instantOf(now)} + ${lifeMs("idle")}`,
+        absoluteExpiresAt: sql`${instantOf(now)} + ${lifeMs("absolute")}`,
         ip: client.ip,
         userAgent: client.userAgent,
         method: session.method,
@@ -136,21 +136,44 @@ export function recordEndedSessions(
   userId: string | SQL,
 ) {
   const ended = sql`from ${sessions} where ${sessions.userId} = ${userId} and ${sessions.revokedBy} = ${deps.attemptId}`;
-  const now = sql`cast(${deps.now()} as integer)`;
+  const now = instantOf(deps.now());
   const nextId = () => {
     const ids = JSON.stringify(Array.from({ length: MAX_SESSIONS }, deps.newId));
     return sql`json_extract(${ids}, '$[' || (row_number() over (order by ${sessions.id}) - 1) || ']')`;
   };
   return {
-    endedAudit: deps.db.insert(auditLogs).select(
-      sql`select ${nextId()}, ${sessions.userId}, 'LOGOUT', 'session', ${sessions.id}, null,
-        json_object('reason', ${sessions.revokedReason}), ${sessions.userId}, 0, ${client.ip}, ${client.userAgent},
-        ${sessions.id}, ${now} ${ended}`,
+    endedAudit: insertFrom(
+      deps,
+      auditLogs,
+      {
+        id: nextId(),
+        userId: sql`${sessions.userId}`,
+        action: "LOGOUT",
+        entityType: "session",
+        entityId: sql`${sessions.id}`,
+        newValues: sql`json_object('reason', ${sessions.revokedReason})`,
+        actorId: sql`${sessions.userId}`,
+        byStaff: false,
+        ip: client.ip,
+        userAgent: client.userAgent,
+        sessionId: sql`${sessions.id}`,
+        createdAt: now,
+      },
+      ended,
     ),
-    endedEvents: deps.db.insert(outbox).select(
-      sql`select ${nextId()}, 'session.ended', ${sessions.userId},
-        json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason}), null, ${now}, null, ${now}, null,
-        0, null ${ended}`,
+    endedEvents: insertFrom(
+      deps,
+      outbox,
+      {
+        id: nextId(),
+        type: "session.ended",
+        userId: sql`${sessions.userId}`,
+        payload: sql`json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason})`,
+        createdAt: now,
+        leasedUntil: now,
+        attempts: 0,
+      },
+      ended,
     ),
   };
 }
