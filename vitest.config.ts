@@ -30,6 +30,7 @@ export default defineConfig({
           // All of them: one that is found later reloads the run.
           include: [
             "@hono/zod-openapi",
+            "@hono/zod-validator",
             "drizzle-orm",
             "drizzle-orm/d1",
             "drizzle-orm/sqlite-core",

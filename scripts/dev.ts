@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { newSecrets } from "./secrets.ts";
 
@@ -11,6 +12,20 @@ const base = `http://localhost:${port}`;
 /** Where the local databases are kept; wrangler's own place unless told otherwise. */
 const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
 const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+
+/** Whether something listens there already; wrangler would quietly take another port. */
+function isTaken(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+if (await isTaken()) {
+  console.error(`Port ${port} is taken. Stop what listens there, or choose another: PORT=8788 npm run dev`);
+  process.exit(1);
+}
 
 const secretsFile = join(root, ".dev.vars");
 if (!existsSync(secretsFile)) {
@@ -36,6 +51,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => se
 server.on("exit", (code) => process.exit(code ?? 0));
 
 async function waitUntilUp(): Promise<void> {
+  // The server's own exit ends this process, so there is nothing else to wait for.
   for (;;) {
     const up = await fetch(`${base}/api/health`).then(
       (response) => response.ok,

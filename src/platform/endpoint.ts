@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import { zValidator } from "@hono/zod-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
@@ -76,36 +77,46 @@ export interface GuardedEndpoint {
 }
 
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
-  const answerWith: MiddlewareHandler<AppEnv> = async (c) => {
-    const deps = c.get("deps");
-    const caller = await guard.authorize(deps, c);
-    c.set("caller", caller);
-    const client = readClient(c, spec.idempotent === true);
-    const params = spec.params ? check(spec.params, c.req.param()) : {};
-    const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
-    const answer = await handle(deps, { body, params, caller, client });
-    for (const [name, value] of Object.entries(answer.headers ?? {})) c.header(name, value);
-    const envelope = { success: true, message: spec.message, data: answer.data, ...answer.beside };
-    return c.json(envelope, spec.status ?? 200);
+  const admit: MiddlewareHandler<AppEnv> = async (c, next) => {
+    c.set("caller", await guard.authorize(c.get("deps"), c));
+    await next();
   };
+  const answer: MiddlewareHandler<AppEnv> = async (c) => {
+    const client = readClient(c, spec.idempotent === true);
+    const params: unknown = spec.params ? c.req.valid("param" as never) : {};
+    const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
+    const input = { body, params, caller: c.get("caller") as Caller, client };
+    const { data, beside, headers = {} } = await handle(c.get("deps"), input);
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
+  };
+  const validators = spec.params ? [zValidator("param", spec.params, refuse)] : [];
   return {
     security: guard.security,
     spec,
     errors: [...guard.errors, ...(spec.errors ?? [])],
-    handlers: [answerWith],
+    handlers: [admit, ...validators, answer],
   };
 }
 
-/** @throws AppError `validation_error` naming every field that does not fit. */
+function refuse(result: { success: boolean; error?: z.core.$ZodError }, _c: Context<AppEnv>): void {
+  if (!result.success) throw invalid(result.error?.issues ?? []);
+}
+
 function check(schema: z.ZodType, value: Fields): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues);
+}
+
+/** `validation_error` naming every field that does not fit. */
+function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
   const details: FieldErrors = {};
-  for (const issue of parsed.error.issues) {
+  for (const issue of issues) {
     const field = issue.path.join(".") || "body";
     details[field] = [...(details[field] ?? []), issue.message];
   }
-  throw new AppError("validation_error", { details });
+  return new AppError("validation_error", { details });
 }
 
 /** Mounts the endpoints and enters them into the OpenAPI document. */
