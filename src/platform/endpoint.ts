@@ -90,16 +90,17 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
     return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
   };
-  const validators = spec.params ? [zValidator("param", spec.params, refuse)] : [];
+  // Its type fixes the bindings to none at all.
+  const checkParams = spec.params && (zValidator("param", spec.params, refuse) as unknown as MiddlewareHandler<AppEnv>);
   return {
     security: guard.security,
     spec,
     errors: [...guard.errors, ...(spec.errors ?? [])],
-    handlers: [admit, ...validators, answer],
+    handlers: checkParams ? [admit, checkParams, answer] : [admit, answer],
   };
 }
 
-function refuse(result: { success: boolean; error?: z.core.$ZodError }, _c: Context<AppEnv>): void {
+function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (!result.success) throw invalid(result.error?.issues ?? []);
 }
 
