@@ -47,7 +47,9 @@ export const register = publicEndpoint(
       identifier: identifierField,
       verification_token: verificationTokenField,
       username: usernameField,
-      referral_code: optionalText(z.string().max(10, "Must have at most 10 characters.")),
+      referral_code: optionalText(
+        z.string("Must be text.").max(10, "Must have at most 10 characters.").meta({ example: "REFABC123" }),
+      ),
     }),
     data: signedInData,
     message: registered,

@@ -38,7 +38,13 @@ export const requestOtp = publicEndpoint(
 
 const codeRight = "The code is right.";
 
-const otpField = text(z.string("Must be text.").regex(/^\d{6}$/, "Must be 6 digits."), toAsciiDigits);
+const otpField = text(
+  z
+    .string("Must be text.")
+    .regex(/^\d{6}$/, "Must be 6 digits.")
+    .meta({ example: "123456" }),
+  toAsciiDigits,
+);
 
 export const verifyCode = publicEndpoint(
   {

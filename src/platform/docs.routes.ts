@@ -11,6 +11,19 @@ const DOCS_POLICY =
   "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; frame-ancestors 'none'";
 
+/** What holds for every route, for people who write clients. */
+const CONVENTIONS = `
+Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64 KB. Unknown fields are ignored.
+
+Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
+Act on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.
+
+- **401** means signed out. **503** and **500** do not: keep the tokens and try again, after \`Retry-After\` seconds where given.
+- **429** carries \`Retry-After\`.
+- Send an \`Idempotency-Key\` where a route takes one, and repeat a call whose answer was lost with the same key and body:
+  it gives the same answer and no second effect.
+- \`X-Request-Id\` is on every answer, and in our log.`;
+
 /** The OpenAPI 3.1 document of every mounted route, and a page that shows it without any outside host. */
 export function mountDocs(app: OpenAPIHono<AppEnv>): void {
   for (const [path, summary, type] of [
@@ -35,7 +48,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
   app.get("/api/openapi.json", (c) => {
     document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
-      info: { title: `${c.get("deps").config.appName} Users API`, version },
+      info: { title: `${c.get("deps").config.appName} Users API`, version, description: CONVENTIONS },
       servers: [{ url: "/" }],
     });
     c.header("Cache-Control", "public, max-age=300");

@@ -20,7 +20,7 @@ export const usernameField = optionalText(
     .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
     .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
     // JSON Schema patterns are always Unicode ones and carry no flags.
-    .meta({ pattern: ALLOWED.source }),
+    .meta({ pattern: ALLOWED.source, example: "asha.gurung" }),
   (given) => given.normalize("NFKC"),
 );
 
