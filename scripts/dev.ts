@@ -8,6 +8,10 @@ import { newSecrets } from "./secrets.ts";
 
 const root = join(import.meta.dirname, "..");
 const port = process.env.PORT ?? "8787";
+if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+  console.error(`PORT must be a port number, not ${port}.`);
+  process.exit(2);
+}
 const base = `http://localhost:${port}`;
 /** Where the local databases are kept; wrangler's own place unless told otherwise. */
 const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
@@ -46,20 +50,48 @@ if (migrated.status !== 0) {
 }
 
 const args = ["dev", "--ip", "127.0.0.1", "--port", port, "--show-interactive-dev-session=false", ...persist];
-const server = spawn(process.execPath, [wrangler, ...args, "--var", `ISSUER:${base}`], { cwd: root, stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => server.kill(signal));
-server.on("exit", (code) => process.exit(code ?? 0));
 
+let isStopping = false;
+let server = startServer();
+
+/** Starts wrangler, and again when it ends unasked: its proxy does when a client hangs up in the middle of a body. */
+function startServer() {
+  const child = spawn(process.execPath, [wrangler, ...args, "--var", `ISSUER:${base}`], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  const startedAt = Date.now();
+  child.on("exit", (code) => {
+    if (isStopping) process.exit(0);
+    // One that ends at once will not do better the next time.
+    if (Date.now() - startedAt < 10_000) process.exit(code ?? 1);
+    console.error("\nThe server ended unasked; starting it again.\n");
+    server = startServer();
+  });
+  return child;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    isStopping = true;
+    server.kill(signal);
+  });
+}
+
+/** Waits for the first answer; the server's own exit ends this process. */
 async function waitUntilUp(): Promise<void> {
-  // The server's own exit ends this process, so there is nothing else to wait for.
-  for (;;) {
-    const up = await fetch(`${base}/api/health`).then(
-      (response) => response.ok,
-      () => false,
+  for (let refusals = 0; refusals < 20; ) {
+    const status = await fetch(`${base}/api/health`).then(
+      (response) => response.status,
+      () => 0,
     );
-    if (up) return;
+    if (status === 200) return;
+    if (status === 503) refusals += 1;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
+  console.error("The server refuses to serve: see its log above. Fresh secrets: delete .dev.vars and start again.");
+  isStopping = true;
+  server.kill("SIGTERM");
 }
 
 await waitUntilUp();
@@ -70,7 +102,7 @@ Users API is up.
   Outbox          ${base}/dev/outbox   (codes land here; nothing is sent)
   Health          ${base}/api/health
 
-Try it: npm run walkthrough
+Try it: npm run walkthrough -- ${base}
 `);
 
 // wrangler fires no cron by itself.

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText, tokenField } from "../platform/fields.ts";
+import { optionalText, textError, tokenField } from "../platform/fields.ts";
 import { publicEndpoint, userEndpoint } from "../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
 import { identifierField } from "../users/identifier.ts";
@@ -33,7 +33,7 @@ function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof sig
   };
 }
 
-const verificationTokenField = tokenField.min(1, "Must not be empty.");
+const verificationTokenField = tokenField.min(1, "This field is required.");
 const registered = "Welcome! Your account is ready.";
 
 export const register = publicEndpoint(
@@ -48,7 +48,7 @@ export const register = publicEndpoint(
       verification_token: verificationTokenField,
       username: usernameField,
       referral_code: optionalText(
-        z.string("Must be text.").max(10, "Must have at most 10 characters.").meta({ example: "REFABC123" }),
+        z.string({ error: textError }).max(10, "Must have at most 10 characters.").meta({ example: "REFABC123" }),
       ),
     }),
     data: signedInData,

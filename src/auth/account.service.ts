@@ -4,7 +4,7 @@ import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
-import { tokenNotValid } from "../sessions/guard.ts";
+import { sessionEnded } from "../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
@@ -140,6 +140,6 @@ function mayRepeat(deps: Deps, use: TokenUse, { token, session, binding }: SignI
 /** The caller's own account. @throws AppError `token_not_valid` when the session has ended or the user may not act. */
 export async function getOwnAccount(deps: Deps, caller: AccessClaims): Promise<UserRow> {
   const user = await findSignedInUser(deps, caller);
-  if (!user) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (!user) throw sessionEnded();
   return user;
 }

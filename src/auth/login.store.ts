@@ -80,6 +80,7 @@ export function signIn(
         status: "ACTIVE",
         statusReason: null,
         lastLogin: now,
+        updatedAt: sql`case when ${users.status} <> 'ACTIVE' or not ${verified} then ${now} else ${users.updatedAt} end`,
         ...(identifier.kind === "phone" ? { phoneVerified: true } : { emailVerified: true }),
       })
       .where(and(isIdentifiedBy(identifier), used)),

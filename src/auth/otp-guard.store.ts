@@ -59,6 +59,7 @@ export function adoptNetwork(deps: GuardDeps, party: Party, condition: SQL) {
       .set({ networkClass: "familiar" })
       .where(
         sql`${otpChallenges.identifier} = ${party.identifier} and ${otpChallenges.network} = ${party.network}
+          and ${otpChallenges.createdAt} > ${deps.now() - otpLimits.send.perClassDaily.windowMs}
           and ${otpChallenges.networkClass} = 'other' and ${condition}`,
       ),
   };

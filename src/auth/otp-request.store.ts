@@ -1,10 +1,10 @@
-import { type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
 import type { Locale } from "../platform/client.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
-import { recordEvent } from "../platform/outbox.ts";
+import { recordEvent, selectEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
@@ -17,7 +17,9 @@ const literal = (value: number): SQL => sql.raw(String(value));
 /** The instant from which the next code may be sent to the party, all limits considered. */
 function nextSendAt(party: Party, now: number): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
-  const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}`;
+  // What is older than the longest window counts for nothing, and is not looked at.
+  const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}
+    and created_at > ${now - perClassDaily.windowMs}`;
   const ofClass = sql`${ofIdentifier} and network_class = (${classOf(party, now)})`;
   const ofNetwork = sql`${ofIdentifier} and network = ${party.network}`;
   const newest = sql`(select max(created_at) ${ofClass})`;
@@ -60,8 +62,9 @@ export async function insertChallenge(
   const { message } = challenge;
   const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message?.locale ?? null})`;
   const waitSeconds = sql`cast(ceil((${nextSendAt(party, now)} - ${now}) / 1000.0) as integer)`;
-  const { created, event, state, binding } = await inOneTrip(deps, {
-    created: insertWhere(
+  const eventId = deps.newId();
+  const writes = {
+    challenge: insertWhere(
       deps,
       otpChallenges,
       {
@@ -77,11 +80,12 @@ export async function insertChallenge(
         triesOther: 0,
       },
       sql`${nextSendAt(party, now)} <= ${now} and not ${isBound(deps, call)}`,
-    ).returning({ cid: otpChallenges.cid }),
+    ),
     event: message
       ? recordEvent(
           deps,
           {
+            id: eventId,
             type: "otp.requested",
             payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
             queue: "otp",
@@ -91,6 +95,10 @@ export async function insertChallenge(
         )
       : undefined,
     bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextSendAt(party, now) }, made),
+  };
+  const reads = {
+    created: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(eq(otpChallenges.cid, challenge.cid)),
+    events: selectEvent(deps, eventId),
     state: deps.db
       .select({
         nextSendAt: nextSendAt(party, now).as("next_send_at"),
@@ -101,8 +109,15 @@ export async function insertChallenge(
       })
       .from(sql`(select 1)`),
     binding: findBinding(deps, call),
-  });
+  };
+  const { created, events, state, binding } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+    // The batch may stand although its answer was lost: the code's own id tells, and the code still leaves at once.
+    inOneTrip(deps, reads).then((found) => {
+      if (found.created.length === 0) throw error;
+      return found;
+    }),
+  );
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { created: created[0], events: event ?? [], ...counted, binding: binding?.[0] };
+  return { created: created[0], events, ...counted, binding: binding?.[0] };
 }

@@ -10,7 +10,7 @@ import { findCodeHashes } from "./otp-code.store.ts";
 import type { Party } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
-import { chargeGuess, consumeChallenge, hasAccount, recordLockout } from "./otp-verify.store.ts";
+import { chargeGuess, consumeChallenge, hasAccount } from "./otp-verify.store.ts";
 
 export interface VerifiedIdentifier {
   verificationToken: string;
@@ -37,7 +37,7 @@ export async function verifyOtp(
   const { otp, purpose } = attempt;
   const party: Party = { identifier: identifier.value, network: client.network };
   const call = await identifyCall(deps, client.idempotencyKey, "otp/verify", identifier.value, { otp, purpose });
-  const charge = await chargeGuess(deps, party, call);
+  const charge = await chargeGuess(deps, identifier, party, call);
   const windowSeconds = failuresAllowed.windowMs / 1000;
   if (charge.replayed) {
     const replay = await replayToken(deps, identifier, charge.replayed);
@@ -45,13 +45,11 @@ export async function verifyOtp(
   }
   const cid = await findMatch(deps, identifier, otp, charge.codes);
   const token = cid === undefined ? undefined : await newVerificationToken(deps);
-  const consumed =
-    cid && token ? await consumeChallenge(deps, identifier, charge.networkClass, cid, token, call) : undefined;
+  const consumed = cid && token ? await consumeChallenge(deps, identifier, charge, cid, token, call) : undefined;
   if (consumed && token) {
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
-  if (charge.isLocked === 1) await recordLockout(deps, identifier, party);
   throw refuseGuess(deps, charge);
 }
 

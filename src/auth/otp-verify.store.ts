@@ -1,4 +1,5 @@
 import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
+import { outbox } from "../db/platform-schema.ts";
 import { otpChallenges, verificationTokens } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { inOneTrip, insertWhere, instantOf } from "../platform/database.ts";
@@ -36,19 +37,30 @@ type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
  * @returns the codes to compare with, and the state after the charge: `blockedUntil` (milliseconds, 0 when free) counts
  *   only where nothing was charged.
  */
-export async function chargeGuess(deps: StoreDeps, party: Party, call: IdempotentCall | undefined) {
+export async function chargeGuess(
+  deps: StoreDeps,
+  identifier: Identifier,
+  party: Party,
+  call: IdempotentCall | undefined,
+) {
   const now = deps.now();
   const networkClass = classOf(party, now);
   const tries = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.triesFamiliar} else ${otpChallenges.triesOther} end`;
   const hasTries = sql`(${tries}) < ${otpLimits.triesPerCode}`;
+  // Many people share a carrier's network: who asked for a code from it may guess, within the identifier's own limits.
+  const hasOwnCode = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier}
+    and created_at > ${now - otpLimits.ttlMs} and network = ${party.network} and consumed_by is null)`;
   const mayGuess = sql`${blockedUntil(party, now)} <= ${now}
-    and ${guessesOfNetwork(party.network, now)} <= ${otpLimits.guessesPerNetwork.count}`;
+    and (${guessesOfNetwork(party.network, now)} <= ${otpLimits.guessesPerNetwork.count} or ${hasOwnCode})`;
+  // No code that was made before this can be live: it bounds every look at the identifier's ledger.
+  const isRecent = gt(otpChallenges.createdAt, now - otpLimits.ttlMs);
   const newestLive = deps.db
     .select({ cid: otpChallenges.cid })
     .from(otpChallenges)
     .where(
       and(
         eq(otpChallenges.identifier, party.identifier),
+        isRecent,
         gt(otpChallenges.expiresAt, now),
         isNull(otpChallenges.consumedBy),
       ),
@@ -61,8 +73,14 @@ export async function chargeGuess(deps: StoreDeps, party: Party, call: Idempoten
     triesOther: sql`${otpChallenges.triesOther} + ((${networkClass}) = 'other')`,
   };
   const behindKey = call ? challengeOf(boundResultId(deps, call)) : sql`null`;
-  const charged = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier} and charged_by = ${deps.attemptId})`;
-  const { codes, state, replayed } = await inOneTrip(deps, {
+  // A code behind a bound key is older than a live one by its token's life at most.
+  const oldestCharged = now - otpLimits.ttlMs - otpLimits.verificationTokenTtlMs;
+  const charged = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier}
+    and created_at > ${oldestCharged} and charged_by = ${deps.attemptId})`;
+  const isLocked = sql`(exists (select 1 from otp_network_guards
+      where identifier = ${party.identifier} and network = ${party.network} and locked_by = ${deps.attemptId})
+    or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.attemptId}))`;
+  const { codes, lockout, state, replayed } = await inOneTrip(deps, {
     counted: countNetworkGuess(deps, party.network),
     codes: deps.db
       .update(otpChallenges)
@@ -78,6 +96,15 @@ export async function chargeGuess(deps: StoreDeps, party: Party, call: Idempoten
           )
       : undefined,
     ...recordFailure(deps, party, charged),
+    lockout: recordEvent(
+      deps,
+      {
+        type: "auth.lockout",
+        userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
+        payload: JSON.stringify({ network: party.network }),
+      },
+      sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
+    ),
     state: deps.db
       .select({
         networkClass: networkClass.as("network_class"),
@@ -87,11 +114,7 @@ export async function chargeGuess(deps: StoreDeps, party: Party, call: Idempoten
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${party.identifier} and g.network = ${party.network}
           and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
-        isLocked:
-          sql<number>`exists (select 1 from otp_network_guards where identifier = ${party.identifier} and locked_by = ${deps.attemptId})
-          or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.attemptId})`.as(
-            "is_locked",
-          ),
+        isLocked: sql<number>`${isLocked}`.as("is_locked"),
         isKeyOfOtherBody: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
       })
       .from(sql`(select 1)`),
@@ -107,26 +130,11 @@ export async function chargeGuess(deps: StoreDeps, party: Party, call: Idempoten
   });
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { codes, ...counted, replayed: replayed?.[0] };
+  return { codes, ...counted, lockoutEventId: lockout[0]?.id, replayed: replayed?.[0] };
 }
 
 function challengeOf(tokenId: SQL): SQL {
   return sql`(select challenge_id from verification_tokens where id = ${tokenId})`;
-}
-
-/** Tells the account's owner, if there is one, that guessing was locked; the lock itself stands already. */
-export async function recordLockout(deps: StoreDeps, identifier: Identifier, party: Party): Promise<void> {
-  await inOneTrip(deps, {
-    event: recordEvent(
-      deps,
-      {
-        type: "auth.lockout",
-        userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
-        payload: JSON.stringify({ network: party.network }),
-      },
-      sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
-    ),
-  });
 }
 
 export interface NewVerificationToken {
@@ -144,7 +152,7 @@ export interface NewVerificationToken {
 export async function consumeChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  networkClass: NetworkClass,
+  charge: { networkClass: NetworkClass; lockoutEventId: string | undefined },
   cid: string,
   token: NewVerificationToken,
   call: IdempotentCall | undefined,
@@ -168,7 +176,14 @@ export async function consumeChallenge(
     burned: deps.db
       .update(otpChallenges)
       .set({ consumedBy: deps.attemptId, consumedAt: instantOf(now) })
-      .where(and(eq(otpChallenges.identifier, identifier.value), isNull(otpChallenges.consumedBy), isConsumedHere)),
+      .where(
+        and(
+          eq(otpChallenges.identifier, identifier.value),
+          gt(otpChallenges.createdAt, now - otpLimits.ttlMs),
+          isNull(otpChallenges.consumedBy),
+          isConsumedHere,
+        ),
+      ),
     token: insertWhere(
       deps,
       verificationTokens,
@@ -183,7 +198,12 @@ export async function consumeChallenge(
       },
       isConsumedHere,
     ),
-    ...forgiveFailures(deps, identifier.value, networkClass, isConsumedHere),
+    ...forgiveFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
+    // The guess that set the lock was right after all.
+    forgottenLockout:
+      charge.lockoutEventId === undefined
+        ? undefined
+        : deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockoutEventId), isConsumedHere)),
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
   const { made, account } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText, text, toAsciiDigits } from "../platform/fields.ts";
+import { optionalText, text, textError, toAsciiDigits } from "../platform/fields.ts";
 import { rateLimitHeaders } from "../platform/rate-limit.ts";
 import { publicEndpoint } from "../sessions/guard.ts";
 import { identifierField } from "../users/identifier.ts";
@@ -8,7 +8,7 @@ import { generateOtp } from "./otp-request.service.ts";
 import { verifyOtp } from "./otp-verify.service.ts";
 
 const tag = "One-time codes";
-const purpose = z.enum(["REGISTER", "LOGIN"]);
+const purpose = z.enum(["REGISTER", "LOGIN"], "Must be REGISTER or LOGIN.");
 const purposeField = optionalText(purpose);
 
 const codeSent = "If the address or number is right, a code is on its way.";
@@ -38,12 +38,17 @@ export const requestOtp = publicEndpoint(
 
 const codeRight = "The code is right.";
 
-const otpField = text(
-  z
-    .string("Must be text.")
-    .regex(/^\d{6}$/, "Must be 6 digits.")
-    .meta({ example: "123456" }),
-  toAsciiDigits,
+const otpField = z.preprocess(
+  // A client that sends a number has lost its leading zeros.
+  (given) => (typeof given === "number" ? String(given).padStart(6, "0") : given),
+  text(
+    z
+      .string({ error: textError })
+      .regex(/^\d{6}$/, "Must be 6 digits.")
+      .meta({ example: "123456" }),
+    // As people paste and type it: with a space in the middle, in Devanagari or full-width digits.
+    (given) => toAsciiDigits(given.normalize("NFKC")).replace(/[\s-]/g, ""),
+  ),
 );
 
 export const verifyCode = publicEndpoint(

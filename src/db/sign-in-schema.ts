@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
 import { userId } from "./user-schema.ts";
@@ -29,7 +30,11 @@ export const sessions = sqliteTable(
     deviceName: text("device_name"),
     method: text("method", { enum: ["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"] }).notNull(),
   },
-  (table) => [index("sessions_user").on(table.userId, table.createdAt)],
+  (table) => [
+    index("sessions_user").on(table.userId, table.createdAt),
+    index("sessions_live").on(table.userId, table.createdAt).where(sql`revoked_at is null`),
+    index("sessions_ended").on(table.revokedBy).where(sql`revoked_by is not null`),
+  ],
 );
 
 /** One row per code sent; also the ledger that the limits on sending are counted from. */

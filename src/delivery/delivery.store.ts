@@ -2,6 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { deliveries } from "../db/platform-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
 
 /** How long one consumer may take with a message before another may try, in milliseconds. */
 const CLAIM_MS = 30_000;
@@ -18,7 +19,8 @@ type ClaimDeps = Pick<Deps, "db" | "now" | "log" | "attemptId">;
  */
 export async function claimDelivery(deps: ClaimDeps, eventId: string) {
   const now = deps.now();
-  const { claimed, found } = await inOneTrip(deps, {
+  const reads = { found: deps.db.select().from(deliveries).where(eq(deliveries.eventId, eventId)) };
+  const writes = {
     claimed: deps.db
       .insert(deliveries)
       .values({ eventId, claimedBy: deps.attemptId, claimedUntil: now + CLAIM_MS, attempts: 1 })
@@ -29,11 +31,13 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
           and ${deliveries.attempts} < ${MAX_UNCERTAIN_CLAIMS}`,
       })
       .returning({ eventId: deliveries.eventId }),
-    found: deps.db.select().from(deliveries).where(eq(deliveries.eventId, eventId)),
-  });
+  };
+  // The claim may stand although its answer was lost: the row says whose it is.
+  const { found } = await inOneTrip(deps, { ...writes, ...reads }).catch(() => inOneTrip(deps, reads));
   const [row] = found;
-  if (claimed.length > 0) return "claimed";
-  if (!row || row.deliveredAt !== null) return "delivered";
+  if (!row) throw new AppError("service_unavailable", { reason: "the claim was not made" });
+  if (row.deliveredAt !== null) return "delivered";
+  if (row.claimedBy === deps.attemptId && row.claimedUntil > now) return "claimed";
   return row.claimedUntil > now ? "busy" : "exhausted";
 }
 

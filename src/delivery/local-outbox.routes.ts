@@ -5,7 +5,7 @@ import { html } from "hono/html";
 import type { AppEnv } from "../platform/app-env.ts";
 import { AppError } from "../platform/errors.ts";
 import { parseIdentifier } from "../users/identifier.ts";
-import { listLocalOutbox } from "./local-outbox.ts";
+import { listLocalOutbox } from "./local-outbox.store.ts";
 
 /** Loopback (RFC 1122, RFC 4291) and private (RFC 1918, RFC 4193) addresses, and the names of this machine. */
 const LOCAL_HOST =

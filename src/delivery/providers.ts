@@ -1,22 +1,6 @@
 import type { Deps } from "../platform/deps.ts";
-import { localOutboxProvider } from "./local-outbox.ts";
-
-export interface OutgoingMessage {
-  /** The event's id; a provider that knows idempotency keys gets it as one. */
-  id: string;
-  channel: "sms" | "email" | "push";
-  /** E.164 number, e-mail address or push token. */
-  to: string;
-  text: string;
-  /** The one-time code in the text, where there is one. */
-  code?: string;
-}
-
-/** Takes a message towards a person. Throws when it did not, or when nobody can know. */
-export interface MessageProvider {
-  name: string;
-  send(message: OutgoingMessage): Promise<void>;
-}
+import { localOutboxProvider } from "./local-outbox.store.ts";
+import type { MessageProvider, OutgoingMessage } from "./provider.ts";
 
 type ProviderDeps = Pick<Deps, "config" | "db" | "now" | "log">;
 

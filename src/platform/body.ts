@@ -15,6 +15,10 @@ export type Fields = Record<string, unknown>;
 export async function readFields(request: HonoRequest): Promise<Fields> {
   const bytes = await readCapped(request.raw);
   if (bytes.length === 0) return {};
+  const encoding = request.header("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") {
+    throw new AppError("unsupported_media_type", { message: "Send the body without Content-Encoding." });
+  }
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
   if (mediaType === "application/json") return parseJson(bytes);

@@ -58,8 +58,12 @@ function preferredLocale(c: Context): Locale {
   }) as Locale;
 }
 
+/** An IPv6 address with an IPv4 one in it (RFC 4291 section 2.2). */
+const MAX_IP_LENGTH = 45;
+
 /** The network that limits are counted by: IPv4 /24, IPv6 /64; an IPv4-mapped IPv6 address counts as IPv4. */
 export function networkOf(ip: string): string {
+  if (ip.length > MAX_IP_LENGTH) return "unknown";
   const mapped = ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(mapped)) return `${mapped.slice(0, mapped.lastIndexOf("."))}.0/24`;
   if (!mapped.includes(":")) return "unknown";

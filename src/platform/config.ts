@@ -11,7 +11,9 @@ const MIN_DISTINCT_BYTES = 12;
 /** Unpadded base64url (RFC 4648 section 5) of bytes that look drawn at random: a passphrase is no key. */
 const randomBytes = (isLongEnough: (length: number) => boolean, message: string) =>
   z.string().transform((text, context) => {
-    const bytes = /^[A-Za-z0-9_-]+$/.test(text) ? base64url.decode(text) : new Uint8Array();
+    // Four characters hold three bytes, so that one left over is no byte at all.
+    const isBase64url = /^[A-Za-z0-9_-]+$/.test(text) && text.length % 4 !== 1;
+    const bytes = isBase64url ? base64url.decode(text) : new Uint8Array();
     if (isLongEnough(bytes.length) && new Set(bytes).size >= MIN_DISTINCT_BYTES) return bytes;
     context.addIssue({ code: "custom", message });
     return z.NEVER;

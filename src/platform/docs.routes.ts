@@ -72,7 +72,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
 
 function docsPage(nonce: string) {
   const start = `SwaggerUIBundle({
-    url: "/api/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, defaultModelsExpandDepth: -1,
+    url: "/api/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, persistAuthorization: true, defaultModelsExpandDepth: -1,
   });`;
   return html`<!doctype html>
 <html lang="en">

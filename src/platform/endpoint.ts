@@ -151,6 +151,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
     method: spec.method,
     path: base + spec.path,
     tags: [spec.tag],
+    operationId: operationIdOf(spec),
     summary: spec.summary,
     ...(spec.description ? { description: spec.description } : {}),
     ...(security ? { security: [{ [security]: [] }] } : {}),
@@ -160,6 +161,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
       ...(spec.body
         ? {
             body: {
+              required: !spec.body.safeParse({}).success,
               content: {
                 "application/json": { schema: spec.body },
                 "application/x-www-form-urlencoded": { schema: spec.body },
@@ -178,6 +180,12 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
       ...failures([...codes]),
     },
   });
+}
+
+/** `post /auth/otp/request` as `postAuthOtpRequest`, for generated clients. */
+function operationIdOf({ method, path }: { method: string; path: string }): string {
+  const words = path.split(/[^A-Za-z]+/).filter(Boolean);
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }
 
 const idempotencyKeyHeader = z

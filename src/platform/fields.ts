@@ -6,6 +6,10 @@ function asText(given: unknown): unknown {
   return typeof given === "string" ? given.trim() : given;
 }
 
+/** What a string field says of a value that is none. */
+export const textError = ({ input }: { input?: unknown }) =>
+  input === undefined || input === null ? "This field is required." : "Must be text.";
+
 /** Required text; `canonical` rewrites it before `schema` looks. */
 export function text<T extends z.ZodType>(schema: T, canonical = (given: string) => given) {
   return z.preprocess((given) => {
@@ -26,4 +30,4 @@ export function toAsciiDigits(given: string): string {
 }
 
 /** A token of any kind and length: what is none of ours is refused as that, by its own error. */
-export const tokenField = z.string("Must be text.").trim();
+export const tokenField = z.string({ error: textError }).trim();

@@ -1,4 +1,4 @@
-import { and, inArray, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../db/platform-schema.ts";
 import { inOneTrip, insertWhere, withDeadline } from "./database.ts";
 import type { Deps, QueueName } from "./deps.ts";
@@ -12,6 +12,8 @@ const CLAIM_SIZE = 100;
 const CLAIMS_PER_TICK = 10;
 
 export interface OutboxEvent {
+  /** Made here where absent. */
+  id?: string;
   type: string;
   userId?: string | SQL;
   /** JSON text, or SQL that gives it. */
@@ -36,7 +38,7 @@ export function recordEvent(
     deps,
     outbox,
     {
-      id: deps.newId(),
+      id: event.id ?? deps.newId(),
       type: event.type,
       userId: event.userId ?? null,
       payload: event.payload,
@@ -60,6 +62,11 @@ const relayed = {
   queue: outbox.queue,
   createdAt: outbox.createdAt,
 };
+
+/** The statement that reads an event as the relay takes it. */
+export function selectEvent(deps: Pick<Deps, "db">, id: string) {
+  return deps.db.select(relayed).from(outbox).where(eq(outbox.id, id));
+}
 
 export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
 
@@ -150,12 +157,12 @@ export async function relayDueEvents(deps: RelayDeps): Promise<{ sent: number; f
   return total;
 }
 
-/** Erases payloads whose time is over, sent or not; at most 500 a call. */
+/** Erases payloads whose time is over, sent or not, and closes their rows to the relay; at most 500 a call. */
 export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
   const { erased } = await inOneTrip(deps, {
     erased: deps.db
       .update(outbox)
-      .set({ payload: null })
+      .set({ payload: null, queue: null })
       .where(
         inArray(
           outbox.id,

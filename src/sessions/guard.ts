@@ -57,5 +57,11 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
 /** 401 for an access or refresh token, saying whether it is expired or invalid. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") return new AppError("token_not_valid", { message: "The token has expired." });
-  return new AppError("token_not_valid", { reason: verified.reason ?? "session" });
+  return new AppError("token_not_valid", { reason: verified.reason ?? "invalid" });
+}
+
+/** 401 for a token of ours whose session has ended, or whose user may not act. */
+export function sessionEnded(): AppError {
+  const message = "The token is invalid: its session has ended. Sign in again.";
+  return new AppError("token_not_valid", { reason: "session ended", message });
 }

@@ -3,7 +3,7 @@ import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
-import { tokenNotValid } from "./guard.ts";
+import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
 import {
   type MintableSession,
@@ -40,8 +40,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
     throw tokenNotValid({ state: "invalid", reason: "refresh token reuse" });
   }
   const { session } = outcome;
-  if (denied || !session || session.revokedAt !== null)
-    throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (denied || !session || session.revokedAt !== null) throw sessionEnded();
   if (outcome.rotated || outcome.replayed) return mintTokens(deps, session);
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash)
     throw new AppError("idempotency_key_reused");

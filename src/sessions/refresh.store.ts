@@ -88,7 +88,7 @@ export async function rotateSession(
       },
       endedHere,
     ),
-    ...recordEndedSessions(deps, client, token.userId),
+    ...recordEndedSessions(deps, client),
     lastLogin: deps.db
       .update(users)
       .set({ lastLogin: now })

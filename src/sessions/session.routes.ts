@@ -8,7 +8,10 @@ import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 
 const tag = "Sessions";
 
-const tokenFields = z.object({ refresh_token: tokenField.nullish(), refresh: tokenField.nullish() });
+const tokenFields = z.object({
+  refresh_token: tokenField.nullish().meta({ description: "The refresh token; either of the two names is needed." }),
+  refresh: tokenField.nullish().meta({ description: "The same by its other name." }),
+});
 /** Each route's own name for the token comes first; the other is the alias of older clients. */
 const refreshBody = tokenFields.transform(({ refresh, refresh_token }) => refresh || refresh_token);
 const logoutBody = tokenFields.transform(({ refresh, refresh_token }) => refresh_token || refresh);

@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { denySessions } from "./denylist.store.ts";
-import { type ExpiringClaims, tokenNotValid } from "./guard.ts";
+import { type ExpiringClaims, sessionEnded, tokenNotValid } from "./guard.ts";
 import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";
 import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
 
@@ -25,14 +25,14 @@ export async function logoutUser(
     throw tokenNotValid({ state: "invalid", reason: "refresh token of another session" });
   }
   const ended = await endOwnSession(deps, client, caller, caller.isExpired ? counter : undefined);
-  if (ended.length === 0) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (ended.length === 0) throw sessionEnded();
   deps.afterResponse(denySessions(deps, ended));
 }
 
 /** The caller's live sessions, newest first. */
 export async function listOwnSessions(deps: Deps, caller: AccessClaims) {
   const found = await listSessions(deps, caller);
-  if (found.length === 0) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (found.length === 0) throw sessionEnded();
   return found;
 }
 
@@ -43,14 +43,14 @@ export async function endSession(deps: Deps, client: Client, caller: AccessClaim
     deps.afterResponse(denySessions(deps, ended));
     return;
   }
-  if (!signedIn) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (!signedIn) throw sessionEnded();
   throw new AppError("not_found", { message: "You have no such session." });
 }
 
 /** Ends every session of the caller's but the present one and says how many ended. */
 export async function endAllOtherSessions(deps: Deps, client: Client, caller: AccessClaims): Promise<number> {
   const { ended, signedIn } = await endOtherSessions(deps, client, caller);
-  if (!signedIn) throw tokenNotValid({ state: "invalid", reason: "session ended" });
+  if (!signedIn) throw sessionEnded();
   if (ended.length > 0) deps.afterResponse(denySessions(deps, ended));
   return ended.length;
 }

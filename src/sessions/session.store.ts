@@ -18,6 +18,8 @@ const LIFE_MS = {
 };
 /** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */
 export const REPLAY_WINDOW_MS = 120_000;
+/** A device is new when none of so many latest sessions was its. */
+const REMEMBERED_SESSIONS = 20;
 /** Live sessions a user may have; one more ends the oldest. */
 export const MAX_SESSIONS = 10;
 
@@ -70,16 +72,13 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
     .select({ one: sql`1` })
     .from(sessions)
     .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)));
-  const sameDevice = deps.db
-    .select({ one: sql`1` })
+  const recent = deps.db
+    .select({ userAgent: sessions.userAgent })
     .from(sessions)
-    .where(
-      and(
-        eq(sessions.userId, sql`${session.userId}`),
-        ne(sessions.id, session.id),
-        sql`${sessions.userAgent} is ${client.userAgent}`,
-      ),
-    );
+    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)))
+    .orderBy(desc(sessions.createdAt))
+    .limit(REMEMBERED_SESSIONS);
+  const sameDevice = sql`(select 1 from ${recent} where user_agent is ${client.userAgent})`;
   const live = deps.db
     .select({ id: sessions.id })
     .from(sessions)
@@ -122,7 +121,7 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
         and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
       )
       .returning({ id: sessions.id }),
-    ...recordEndedSessions(deps, client, session.userId),
+    ...recordEndedSessions(deps, client),
   };
 }
 
@@ -133,9 +132,8 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
 export function recordEndedSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
   client: Pick<Client, "ip" | "userAgent">,
-  userId: string | SQL,
 ) {
-  const ended = sql`from ${sessions} where ${sessions.userId} = ${userId} and ${sessions.revokedBy} = ${deps.attemptId}`;
+  const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.attemptId}`;
   const now = instantOf(deps.now());
   const nextId = () => {
     const ids = JSON.stringify(Array.from({ length: MAX_SESSIONS }, deps.newId));
@@ -219,19 +217,28 @@ async function endSessions(
   reason: string,
   which: SQL | undefined,
 ): Promise<{ ended: string[]; signedIn: boolean }> {
-  const { signedIn, ended } = await inOneTrip(deps, {
+  const writes = {
     signedIn: deps.db
       .select({ one: sql<number>`1` })
       .from(users)
       .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
-    ended: deps.db
+    revoked: deps.db
       .update(sessions)
       .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.attemptId })
-      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which))
-      .returning({ id: sessions.id }),
-    ...recordEndedSessions(deps, client, caller.userId),
-  });
-  return { ended: ended.map(({ id }) => id), signedIn: signedIn.length > 0 };
+      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which)),
+    ...recordEndedSessions(deps, client),
+  };
+  const reads = {
+    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
+  };
+  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+    // The batch may stand although its answer was lost: the marker tells.
+    inOneTrip(deps, reads).then(({ ended }) => {
+      if (ended.length === 0) throw error;
+      return { signedIn: [{ one: 1 }], ended };
+    }),
+  );
+  return { ended: found.ended.map(({ id }) => id), signedIn: found.signedIn.length > 0 };
 }
 
 /** The caller's live sessions, newest first; empty when the caller's own has ended. */

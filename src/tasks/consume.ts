@@ -40,7 +40,7 @@ async function consume(deps: Deps, message: Message): Promise<void> {
   const parsed = envelope.safeParse(message.body);
   const task = parsed.success ? tasks.get(parsed.data.type) : undefined;
   if (!parsed.success || !task) {
-    // After its last try the platform moves it to the dead letters.
+    // After its last try the platform drops it: nothing of ours looks like this.
     deps.log.error("message_refused", {
       reason: parsed.success ? "unknown type" : "malformed",
       message_id: message.id,

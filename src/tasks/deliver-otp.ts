@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { claimDelivery, releaseDelivery, settleDelivery } from "../delivery/delivery.store.ts";
 import { otpText } from "../delivery/messages.ts";
+import { NotSentError } from "../delivery/provider.ts";
 import { providerFor } from "../delivery/providers.ts";
 import { open } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -31,11 +32,13 @@ export const deliverOtp: Task = {
     if (!text) return { done: true, note: "key retired" };
     const claim = await claimDelivery(deps, event.id);
     if (claim === "busy") return { done: false, retryInSeconds: RETRY_SECONDS, note: claim };
+    if (claim === "exhausted") deps.log.error("delivery_unknown", { event_id: event.id });
     if (claim !== "claimed") return { done: true, note: claim };
     try {
       await provider.send({ id: event.id, channel: payload.channel, to: payload.to, ...text });
     } catch (error) {
-      await releaseDelivery(deps, event.id);
+      // After an unknown outcome the claim stays counted: a message may go out twice, never more.
+      if (error instanceof NotSentError) await releaseDelivery(deps, event.id);
       throw error;
     }
     await settleDelivery(deps, event.id);

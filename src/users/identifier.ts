@@ -4,7 +4,7 @@ import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { fieldError } from "../platform/errors.ts";
-import { text, toAsciiDigits } from "../platform/fields.ts";
+import { text, textError, toAsciiDigits } from "../platform/fields.ts";
 
 /** An e-mail address or a mobile number in its one canonical form. */
 export interface Identifier {
@@ -23,8 +23,8 @@ const email = z.email();
 /** The request field; what it means is `parseIdentifier`'s to say, once. */
 export const identifierField = text(
   z
-    .string("Must be text.")
-    .min(1, "Must not be empty.")
+    .string({ error: textError })
+    .min(1, "This field is required.")
     .max(MAX_EMAIL_LENGTH, `Must have at most ${MAX_EMAIL_LENGTH} characters.`),
 ).meta({
   description: "E-mail address or mobile number",

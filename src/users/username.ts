@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { type RandomBytes, randomDigits } from "../platform/crypto.ts";
-import { optionalText } from "../platform/fields.ts";
+import { optionalText, textError } from "../platform/fields.ts";
 import type { Identifier } from "./identifier.ts";
 
 const MAX_LENGTH = 150;
-/** Letters, marks and digits of any script, and `@ . + - _`, after NFKC: what the old service allowed. */
-const ALLOWED = /^[\p{L}\p{M}\p{N}@.+_-]+$/u;
+/**
+ * Letters, marks and digits of any script, and `@ . + - _`, after NFKC: what the old service allowed; but no character
+ * that is not seen, and no mark without its letter, so that two names that look the same are the same.
+ */
+const ALLOWED = /^(?!\p{M})(?:(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{N}@.+_-])+$/u;
 
 export interface Username {
   username: string;
@@ -16,7 +19,7 @@ export interface Username {
 /** Optional username of a request, in NFKC. */
 export const usernameField = optionalText(
   z
-    .string("Must be text.")
+    .string({ error: textError })
     .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
     .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
     // JSON Schema patterns are always Unicode ones and carry no flags.
