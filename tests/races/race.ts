@@ -13,6 +13,8 @@ export interface RaceSetting {
   mode: Mode;
   /** The naive variant, or the Worker itself where absent. */
   handler?: FetchHandler;
+  /** No interleaving and a fresh KV: the control on which a naive variant must be right. */
+  isCalm?: boolean;
 }
 
 /** Counts what a race left behind and collects what it should not have; an empty list is a race that held. */
@@ -28,8 +30,8 @@ export class Verdict {
   }
 }
 
-export function simulationOf({ seed, handler }: RaceSetting): Simulation {
-  return new Simulation(seed, handler);
+export function simulationOf({ seed, handler, isCalm }: RaceSetting): Simulation {
+  return new Simulation(seed, handler, isCalm);
 }
 
 /** The headers that the mode gives every client. */

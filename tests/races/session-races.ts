@@ -49,10 +49,20 @@ export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
   const simulation = simulationOf(setting);
   const options = { json: { refresh_token: user.refresh }, headers: headersOf(setting) };
   const faults = ["die-after", "throw-after", "die-before", "throw-before"] as const;
+  const met = new Map<number, number>();
   const lost = await simulation.race(
     times(CLIENTS / 4, REFRESH, options).map((each, i) => ({
       ...each,
-      place: { location: i % 5, faults: ({ binding }) => (binding === "D1" ? faults[i % 4] : undefined) },
+      // The first or the second call of D1 meets one of the four faults.
+      place: {
+        location: i % 5,
+        faults: ({ binding, invocation }) => {
+          if (binding !== "D1") return undefined;
+          const nth = met.get(invocation.id) ?? 0;
+          met.set(invocation.id, nth + 1);
+          return nth === Math.floor(i / 4) % 2 ? faults[i % 4] : undefined;
+        },
+      },
     })),
   );
   const again = await simulation.race(times(CLIENTS / 4, REFRESH, options));
@@ -71,17 +81,17 @@ export async function thiefBesideOwner(setting: RaceSetting): Promise<Verdict> {
   const third = await call("POST", REFRESH, { json: { refresh_token: second.body.refresh } });
   const simulation = simulationOf(setting);
   const headers = headersOf(setting);
-  const thief = times(CLIENTS / 2, REFRESH, { json: { refresh_token: user.refresh }, headers });
-  const owner = times(CLIENTS / 2, REFRESH, { json: { refresh_token: third.body.refresh }, headers });
+  // The thief is in one place of the world, the owner in another.
+  const at = (location: number) => (each: ReturnType<typeof times>[number]) => ({ ...each, place: { location } });
+  const thief = times(CLIENTS / 2, REFRESH, { json: { refresh_token: user.refresh }, headers }).map(at(0));
+  const owner = times(CLIENTS / 2, REFRESH, { json: { refresh_token: third.body.refresh }, headers }).map(at(1));
   const results = await simulation.race([...thief, ...owner]);
   noServerErrors(verdict, results);
   verdict.equal("successes of the thief", successes(results.slice(0, CLIENTS / 2)).length, 0);
   const newest = successes(results).map(({ body }) => body);
   const after = await simulation.race([
-    ...newest
-      .slice(0, 1)
-      .map((body) => ({ method: "POST", path: REFRESH, options: { json: { refresh_token: body.refresh } } })),
-    { method: "GET", path: "/api/auth/me", options: { token: third.body.access } },
+    ...newest.slice(0, 1).flatMap((body) => times(1, REFRESH, { json: { refresh_token: body.refresh } }).map(at(1))),
+    { method: "GET", path: "/api/auth/me", options: { token: third.body.access }, place: { location: 1 } },
   ]);
   verdict.equal("accepted after the theft was seen", successes(after).length, 0);
   const events = await count("from outbox where user_id = ? and type = 'auth.refresh_reuse'", user.userId);

@@ -1,7 +1,8 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// Sessions as they are often written: read, decide, write; revocation by KV alone. The races must catch every one of these.
+// Sessions as they are often written: read, decide, write; revocation by KV alone. Right when nobody races and KV is
+// fresh; the races must catch every one of these.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
@@ -13,73 +14,127 @@ async function refreshTokenOf(request: Request): Promise<string> {
   return ((await request.clone().json()) as { refresh_token: string }).refresh_token;
 }
 
-/** Reads the counter, compares, writes the next one: two at once both win. */
+interface Row {
+  counter: number;
+  rotated_by: string;
+  revoked_at: number | null;
+}
+
+/** Reads the session, decides, and writes the whole decision back; keeps the successor so that it can be given again. */
 export const naiveRotation: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/refresh")) return realHandler(request, env, context);
   const { sid, counter } = claimsOf(await refreshTokenOf(request));
-  const current = await env.DB.prepare("select counter from sessions where id = ?").bind(sid).first("counter");
-  if (current !== counter) return json({ success: false }, 401);
-  await env.DB.prepare("update sessions set counter = ? where id = ?")
-    .bind(counter + 1, sid)
-    .run();
-  return json({ success: true, access: "a", refresh: crypto.randomUUID() });
+  const read = env.DB.prepare("select counter, rotated_by, revoked_at from sessions where id = ?").bind(sid);
+  let row: Row | null;
+  try {
+    row = await read.first<Row>();
+  } catch {
+    return json({ success: false }, 503);
+  }
+  if (!row || row.revoked_at !== null) return json({ success: false }, 401);
+  if (row.counter === counter + 1) return json({ success: true, access: "a", refresh: row.rotated_by });
+  const successor = crypto.randomUUID();
+  const isStolen = row.counter > counter;
+  const write = env.DB.prepare("update sessions set counter = ?, rotated_by = ?, revoked_at = ? where id = ?").bind(
+    isStolen ? row.counter : counter + 1,
+    successor,
+    isStolen ? 1 : row.revoked_at,
+    sid,
+  );
+  try {
+    await write.run();
+  } catch {
+    return json({ success: false }, 503);
+  }
+  return isStolen ? json({ success: false }, 401) : json({ success: true, access: "a", refresh: successor });
 };
 
-/** Refuses an old token, and leaves it at that. */
-export const naiveReuse: FetchHandler = async (request, env, context) => {
-  if (!request.url.endsWith("/refresh")) return realHandler(request, env, context);
-  const { sid, counter } = claimsOf(await refreshTokenOf(request));
-  const current = Number(await env.DB.prepare("select counter from sessions where id = ?").bind(sid).first("counter"));
-  if (counter < current - 1) return json({ success: false }, 401);
-  return realHandler(request, env, context);
-};
-
-/** Keeps revocation in KV alone, as a denylist that refresh and me ask. */
+/** Keeps revocation, by logout and by an old token, in KV alone, as a denylist that refresh and me ask. */
 export const naiveDenylist: FetchHandler = async (request, env, context) => {
   const { pathname } = new URL(request.url);
+  const accessToken = request.headers.get("authorization")?.slice("Bearer ".length);
+  const token = pathname.endsWith("/me") ? (accessToken ?? "") : await refreshTokenOf(request);
+  const { sid, counter } = claimsOf(token);
   if (pathname.endsWith("/logout")) {
-    const { sid } = claimsOf(await refreshTokenOf(request));
     await env.KV.put(`naive-deny:${sid}`, "1");
     return json({ success: true });
   }
-  if (pathname.endsWith("/refresh")) {
-    const { sid } = claimsOf(await refreshTokenOf(request));
-    if (await env.KV.get(`naive-deny:${sid}`)) return json({ success: false }, 401);
+  if (await env.KV.get(`naive-deny:${sid}`)) return json({ success: false }, 401);
+  const current = await env.DB.prepare("select counter from sessions where id = ?").bind(sid).first("counter");
+  if (Number(current) > counter + 1) {
+    await env.KV.put(`naive-deny:${sid}`, "1");
+    return json({ success: false }, 401);
   }
   return realHandler(request, env, context);
 };
 
-/** Looks whether the token was used, makes the session, then marks the token. */
+/** Looks whether the token was used, makes user, session, bonus and audit row, then marks the token. */
 export const naiveRegistration: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/register")) return realHandler(request, env, context);
   const { identifier } = (await request.json()) as { identifier: string };
-  const used = await env.DB.prepare("select used_by from verification_tokens where identifier = ?")
+  const run = (sql: string, ...values: unknown[]) =>
+    env.DB.prepare(sql)
+      .bind(...values)
+      .run();
+  const used = await env.DB.prepare("select used_by, session_id from verification_tokens where identifier = ?")
     .bind(identifier)
-    .first("used_by");
-  if (used) return json({ success: false }, 400);
+    .first<{ used_by: string | null; session_id: string }>();
+  if (used?.used_by)
+    return json({ success: true, data: { user_id: used.used_by, refresh_token: used.session_id } }, 201);
   const user_id = crypto.randomUUID();
-  await env.DB.prepare(
+  const session_id = crypto.randomUUID();
+  await run(
     `insert or ignore into users (id, username, username_key, phone_number, email_verified, phone_verified, referral_code,
       status, role, social_provider, locale, date_joined, updated_at, version)
       values (?1, ?1, ?1, ?2, 0, 1, ?1, 'ACTIVE', 'user', 'PHONE', 'en', 0, 0, 1)`,
-  )
-    .bind(user_id, identifier)
-    .run();
-  await env.DB.prepare("update verification_tokens set used_by = 'naive' where identifier = ?").bind(identifier).run();
-  return json({ success: true, data: { user_id, refresh_token: crypto.randomUUID() } }, 201);
+    user_id,
+    identifier,
+  );
+  const owner = "(select id from users where phone_number = ?2)";
+  await run(
+    `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays,
+      idle_ttl_ms, idle_expires_at, absolute_expires_at, ip, method)
+      values (?1, ${owner}, 0, 0, 0, '', 0, '', 0, 0, 0, 0, '', 'OTP_PHONE')`,
+    session_id,
+    identifier,
+  );
+  await run(
+    `insert into point_transactions (id, user_id, delta, reason, reference, created_at) values (?1, ${owner}, 50, ?1, '', 0)`,
+    session_id,
+    identifier,
+  );
+  await run(
+    `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
+      values (?1, ${owner}, 'CREATE', 'user', '', 0, 0)`,
+    session_id,
+    identifier,
+  );
+  await run(
+    "update verification_tokens set used_by = ?1, session_id = ?3 where identifier = ?2",
+    user_id,
+    identifier,
+    session_id,
+  );
+  return json({ success: true, data: { user_id, refresh_token: session_id } }, 201);
 };
 
-/** Looks whether the session lives, ends it, and writes the audit row whatever came between. */
+/** Looks whether the session lives, ends it, and writes audit row and event whatever came between. */
 export const naiveLogout: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/logout")) return realHandler(request, env, context);
   const { sid, sub } = claimsOf(await refreshTokenOf(request));
   const revokedAt = await env.DB.prepare("select revoked_at from sessions where id = ?").bind(sid).first("revoked_at");
   if (revokedAt !== null) return json({ success: false }, 401);
   await env.DB.prepare("update sessions set revoked_at = 1 where id = ?").bind(sid).run();
+  const id = crypto.randomUUID();
   await env.DB.prepare(
     "insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at) values (?, ?, 'LOGOUT', 'session', ?, 0, 0)",
   )
-    .bind(crypto.randomUUID(), sub, sid)
+    .bind(id, sub, sid)
+    .run();
+  await env.DB.prepare(
+    "insert into outbox (id, type, user_id, created_at, leased_until, attempts) values (?, 'session.ended', ?, 0, 0, 0)",
+  )
+    .bind(id, sub)
     .run();
   return json({ success: true });
 };

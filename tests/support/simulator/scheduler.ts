@@ -67,8 +67,12 @@ export class Scheduler {
   private readonly running = new Set<Invocation>();
   private invocations = 0;
 
-  constructor(seed: number) {
+  private readonly isSerial: boolean;
+
+  /** A serial scheduler lets each invocation run to its end before the next: nobody races. */
+  constructor(seed: number, isSerial = false) {
     this.random = seededRandom(seed);
+    this.isSerial = isSerial;
   }
 
   begin(location: number, faults: (call: BindingCall) => Fault | undefined = () => undefined): Invocation {
@@ -132,7 +136,9 @@ export class Scheduler {
 
   private take(): Waiting | undefined {
     const alive = this.waiting.filter(({ call }) => call.invocation.state !== "dead");
-    const chosen = alive[Math.floor(this.random() * alive.length)];
+    const first = () =>
+      alive.reduce((a, b) => (b.call.invocation.id < a.call.invocation.id ? b : a), alive[0] as Waiting);
+    const chosen = this.isSerial ? alive[0] && first() : alive[Math.floor(this.random() * alive.length)];
     if (chosen) this.waiting.splice(this.waiting.indexOf(chosen), 1);
     return chosen;
   }

@@ -28,10 +28,11 @@ export class Simulation {
   private readonly kv: EdgeKv;
   private readonly handler: FetchHandler;
 
-  constructor(seed: number, handler: FetchHandler = realHandler) {
-    this.scheduler = new Scheduler(seed);
+  /** A calm simulation has neither races nor staleness: what fails on it is wrong by itself. */
+  constructor(seed: number, handler: FetchHandler = realHandler, isCalm = false) {
+    this.scheduler = new Scheduler(seed, isCalm);
     this.queue = new EdgeQueue(this.scheduler);
-    this.kv = new EdgeKv(this.scheduler, testEnv.KV);
+    this.kv = new EdgeKv(this.scheduler, testEnv.KV, isCalm);
     this.handler = handler;
   }
 
