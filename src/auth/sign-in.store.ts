@@ -14,6 +14,7 @@ import { findVerificationToken, type TokenUse } from "./verification-token.store
 /** Points that every new user gets, once. */
 const SIGNUP_BONUS = 50;
 
+/** What a sign-in needs. */
 export type AccountDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | "log">;
 
 /** Everything a sign-in leaves behind, read in the same batch: the caller tells from it what happened. */
@@ -38,8 +39,13 @@ function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | un
   };
 }
 
+/** Statements that a sign-in brings along. */
 export type Writes = ReturnType<typeof openSession>;
 
+/**
+ * Runs a sign-in's writes and reads what became of it, in one trip; when the answer is lost, what became of it is read
+ * again.
+ */
 export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, writes: Writes) {
   const reads = readOutcome(deps, use, call);
   const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
@@ -60,6 +66,7 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
   };
 }
 
+/** Token, user, session and binding as the batch left them; each undefined where there is none. */
 export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
 
 /** Credits the signup bonus once for each user, whoever asks and however often. */
@@ -83,10 +90,12 @@ export function grantSignupBonus(deps: AccountDeps, userId: SQL, condition: SQL)
   };
 }
 
+/** How the identifier was proved. */
 export function methodOf(identifier: Identifier): "OTP_PHONE" | "OTP_EMAIL" {
   return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
 }
 
+/** The statement that binds the key to the session for a day. */
 export function bindSession(deps: AccountDeps, call: IdempotentCall | undefined, use: TokenUse, condition: SQL) {
   return bindKey(deps, call, { id: use.sessionId, expiresAt: deps.now() + IDEMPOTENCY_TTL_MS }, condition);
 }

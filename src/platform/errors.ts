@@ -66,6 +66,6 @@ export class AppError extends Error {
 }
 
 /** `validation_error` for one field. */
-export function fieldError(field: string, message: string, reason?: string): AppError {
-  return new AppError("validation_error", { details: { [field]: [message] }, ...(reason ? { reason } : {}) });
+export function fieldError(field: string, message: string): AppError {
+  return new AppError("validation_error", { details: { [field]: [message] } });
 }

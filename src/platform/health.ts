@@ -1,0 +1,42 @@
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { version } from "../../package.json";
+import { withDeadline } from "./database.ts";
+import type { Deps } from "./deps.ts";
+import { describeError } from "./log.ts";
+
+/** How long a binding may take to show that it is there, in milliseconds. */
+const PROBE_DEADLINE_MS = 3_000;
+
+const state = z.enum(["up", "down"]);
+/** The state of every binding, as answered. */
+export const health = z.object({
+  version: z.string(),
+  checked_at: z.iso.datetime(),
+  bindings: z.object({ database: state, kv: state, bucket: state, otp_queue: state, rate_limiter: state }),
+});
+export type Health = z.infer<typeof health>;
+
+/** Asks every binding that can be asked; never throws. */
+export async function probeHealth(deps: Deps): Promise<Health> {
+  const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
+    try {
+      await withDeadline(work(), PROBE_DEADLINE_MS);
+      return "up";
+    } catch (error) {
+      deps.log.error("binding_down", { binding: name, reason: describeError(error) });
+      return "down";
+    }
+  };
+  const [database, kv, bucket] = await Promise.all([
+    up("database", () => deps.db.select({ one: sql`1` }).from(sql`(select 1)`)),
+    up("kv", () => deps.kv.get("health")),
+    up("bucket", () => deps.bucket.head("health")),
+  ]);
+  // These have nothing to ask without an effect: they are up where they are bound.
+  const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
+  const otp_queue = isBound(deps.queues.otp);
+  const rate_limiter = isBound(deps.rateLimiter);
+  const bindings = { database, kv, bucket, otp_queue, rate_limiter };
+  return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
+}
