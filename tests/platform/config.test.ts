@@ -317,7 +317,10 @@ describe("The development outbox", () => {
   test("is a page for people, which escapes what it shows", async () => {
     const identifier = newPhone();
     const code = await requestCode(identifier, { ip: newIp() });
-    const page = await call("GET", "/dev/outbox", { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
+    // Of the one identifier: tests with a clock ahead may have filled the page of all.
+    const page = await call("GET", `/dev/outbox?to=${encodeURIComponent(identifier)}`, {
+      headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" },
+    });
     expect(page.headers.get("content-type")).toMatch(/^text\/html/);
     expect(page.body).toContain(code);
     expect(page.body).toContain(identifier);
