@@ -45,6 +45,7 @@ export default defineConfig({
             "hono/utils/ipaddr",
             "jose",
             "libphonenumber-js/max",
+            "standardwebhooks",
             "uuid",
             "zod",
             "ajv/dist/2020",

@@ -34,7 +34,7 @@ export async function generateOtp(
 ): Promise<SentCode> {
   const identifier = parseIdentifier(deps, request.identifier);
   const testCode = findTestCode(deps, identifier);
-  if (testCode === undefined && !canDeliver(deps, identifier.kind)) {
+  if (testCode === undefined && !canDeliver(deps, identifier)) {
     throw new AppError("service_unavailable", { reason: "no provider for this channel", retryAfterSeconds: 60 });
   }
   const call = await identifyCall(deps, client.idempotencyKey, "otp/request", identifier.value, {

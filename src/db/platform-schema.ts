@@ -71,6 +71,18 @@ export const deliveries = sqliteTable("deliveries", {
   /** Claims whose outcome nobody recorded; each may have reached the person. */
   attempts: integer("attempts").notNull(),
   deliveredAt: instant("delivered_at"),
+  /** Set when a provider says that the recipient cannot be reached: it is not tried again. */
+  undeliverableAt: instant("undeliverable_at"),
+});
+
+/** How each provider fares: its circuit breaker, shared by every isolate. */
+export const providerBreakers = sqliteTable("provider_breakers", {
+  provider: text("provider").primaryKey(),
+  /** In a row; 0 after a success. */
+  failures: integer("failures").notNull(),
+  /** No call before this, and then one; null while the provider works. */
+  openedUntil: instant("opened_until"),
+  updatedAt: instant("updated_at").notNull(),
 });
 
 /** Where messages land in development and tests. Empty in production. */

@@ -2,18 +2,22 @@ import { desc, eq } from "drizzle-orm";
 import { localOutbox } from "../db/platform-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { type MessageProvider, NotSentError } from "./provider.ts";
+import { type MessageProvider, refused, sent } from "./message-provider.ts";
 
 /** Keeps messages in the database instead of sending them; for development and tests alone. */
 export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): MessageProvider {
   return {
     name: "local-outbox",
+    isLocal: true,
+    reaches: () => true,
     async send({ id, channel, to, text, code }) {
       const row = { id, channel, recipient: to, text, code: code ?? null, createdAt: deps.now() };
-      await inOneTrip(deps, { kept: deps.db.insert(localOutbox).values(row).onConflictDoNothing() }).catch((cause) => {
-        // The same id lands once however often it is tried, so trying again doubles nothing.
-        throw new NotSentError("the local outbox is out of reach", { cause });
-      });
+      const kept = deps.db.insert(localOutbox).values(row).onConflictDoNothing();
+      // Kept twice is kept once, so a lost answer is no doubt.
+      return inOneTrip(deps, { kept }).then(
+        () => sent,
+        () => refused("database"),
+      );
     },
   };
 }

@@ -12,6 +12,19 @@ export function otpText(locale: Locale, app: { appName: string; otpAutofillDomai
     : `${code} is your ${app.appName} code. It is valid for 5 minutes. Do not share it.\n\n${autofill}`;
 }
 
+/** The same code as an e-mail; its subject, which shows on locked screens, does not hold it. */
+export function otpEmail(locale: Locale, app: { appName: string }, code: string): { title: string; text: string } {
+  return locale === "ne"
+    ? {
+        title: `${app.appName} मा साइन इन गर्ने कोड`,
+        text: `तपाईंको ${app.appName} कोड: ${code}\n\nयो ५ मिनेट मान्य छ। कसैलाई नदिनुहोस्। तपाईंले माग्नुभएको होइन भने यो इमेललाई बेवास्ता गर्नुहोस्।`,
+      }
+    : {
+        title: `Your ${app.appName} sign-in code`,
+        text: `Your ${app.appName} code: ${code}\n\nIt is valid for 5 minutes. Do not share it. If you did not ask for it, ignore this e-mail.`,
+      };
+}
+
 /** Characters of one SMS part: GSM 03.38 for text of its alphabet, UCS-2 for any other (3GPP TS 23.038). */
 export const SMS_PART = { gsm7: 160, ucs2: 70 };
 

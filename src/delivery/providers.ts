@@ -1,15 +1,35 @@
 import type { Deps } from "../platform/deps.ts";
+import { emailProvider } from "./email.ts";
+import { fcmProvider } from "./fcm.ts";
+import { httpSmsProvider } from "./http-sms.ts";
 import { localOutboxProvider } from "./local-outbox.store.ts";
-import type { MessageProvider, OutgoingMessage } from "./provider.ts";
+import type { MessageProvider, OutgoingMessage } from "./message-provider.ts";
+import { sparrowProvider } from "./sparrow.ts";
 
-type ProviderDeps = Pick<Deps, "config" | "db" | "now" | "log">;
+export type ProviderDeps = Pick<Deps, "config" | "db" | "now" | "log" | "fetch" | "email" | "keyring">;
 
-/** The provider of a channel; undefined where none is configured. */
-export function providerFor(deps: ProviderDeps, _channel: OutgoingMessage["channel"]): MessageProvider | undefined {
-  return deps.config.isDevelopment ? localOutboxProvider(deps) : undefined;
+/** The providers that can carry a message of the channel to the address, in the order they are asked. */
+export function listProviders(deps: ProviderDeps, channel: OutgoingMessage["channel"], to: string): MessageProvider[] {
+  if (deps.config.isDevelopment) return [localOutboxProvider(deps)];
+  return configured(deps, channel).filter((provider) => provider.reaches(to));
 }
 
-/** Whether a code can leave for this kind of identifier; asked before one is promised. */
-export function canDeliver(deps: ProviderDeps, kind: "email" | "phone"): boolean {
-  return providerFor(deps, kind === "phone" ? "sms" : "email") !== undefined;
+function configured(deps: ProviderDeps, channel: OutgoingMessage["channel"]): MessageProvider[] {
+  const { sparrow, smsFallback, email, fcm } = deps.config.providers;
+  switch (channel) {
+    case "sms":
+      return [
+        ...(sparrow ? [sparrowProvider(deps, sparrow)] : []),
+        ...(smsFallback ? [httpSmsProvider(deps, smsFallback)] : []),
+      ];
+    case "email":
+      return email && deps.email ? [emailProvider(deps, deps.email, email)] : [];
+    case "push":
+      return fcm ? [fcmProvider(deps, fcm)] : [];
+  }
+}
+
+/** Whether a code can leave for this identifier; asked before one is promised. */
+export function canDeliver(deps: ProviderDeps, identifier: { kind: "email" | "phone"; value: string }): boolean {
+  return listProviders(deps, identifier.kind === "phone" ? "sms" : "email", identifier.value).length > 0;
 }

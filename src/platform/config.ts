@@ -1,6 +1,13 @@
 import { base64url } from "jose";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { z } from "zod";
+import {
+  egressOriginsOf,
+  findHalfConfigured,
+  type Providers,
+  providerSettings,
+  readProviders,
+} from "./provider-settings.ts";
 
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
@@ -97,6 +104,7 @@ const settings = z.object({
   TOKEN_SECRETS: json(tokenSecrets),
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
+  ...providerSettings,
 });
 
 export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
@@ -115,6 +123,10 @@ export interface Config {
   tokenSecrets: TokenSecret[];
   lookupSecret: Uint8Array;
   testIdentifiers: z.infer<typeof testIdentifiers>;
+  /** Those that carry messages in production; development has the local outbox instead. */
+  providers: Providers;
+  /** The only origins that the Worker calls (ASVS 13.2.4). */
+  egressOrigins: ReadonlySet<string>;
 }
 
 /** Names what is missing or weak, one line per setting, never a value. */
@@ -138,6 +150,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
+  const half = findHalfConfigured(value, isDevelopment);
+  if (half) throw new ConfigError(half);
+  const providers = readProviders(value);
   return {
     isDevelopment,
     appName: value.APP_NAME,
@@ -150,5 +165,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     tokenSecrets: value.TOKEN_SECRETS,
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
+    providers,
+    egressOrigins: egressOriginsOf(providers),
   };
 }

@@ -15,6 +15,10 @@ export interface Deps {
   /** Producers by the name that outbox rows carry. */
   queues: Readonly<Record<QueueName, Queue>>;
   rateLimiter: RateLimit;
+  /** Cloudflare's own mail service; absent where it is not bound. */
+  email: SendEmail | undefined;
+  /** The network. Only `callOutside` uses it. */
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds since the epoch. */
   now: () => number;
   randomBytes: RandomBytes;
@@ -36,7 +40,7 @@ let settled: { inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyr
 
 /** Parses and imports once per isolate; again only when a variable or secret is another one. */
 function settle(env: Env): Promise<{ config: Config; keyring: Keyring }> {
-  const inputs = Object.values(env).filter((value) => typeof value === "string");
+  const inputs = [env.EMAIL === undefined, ...Object.values(env).filter((value) => typeof value === "string")];
   const same = settled?.inputs.length === inputs.length && settled.inputs.every((input, i) => input === inputs[i]);
   if (settled && same) return settled.value;
   const value = Promise.resolve().then(async () => {
@@ -64,6 +68,8 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     bucket: env.KYC_BUCKET,
     queues: { otp: env.OTP_QUEUE },
     rateLimiter: env.RATE_LIMITER,
+    email: env.EMAIL,
+    fetch: (url, init) => fetch(url, init),
     now,
     randomBytes,
     newId: () => uuidv7({ msecs: now(), random: randomBytes(16) }),

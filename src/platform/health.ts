@@ -13,7 +13,14 @@ const state = z.enum(["up", "down"]);
 export const health = z.object({
   version: z.string(),
   checked_at: z.iso.datetime(),
-  bindings: z.object({ database: state, kv: state, bucket: state, otp_queue: state, rate_limiter: state }),
+  bindings: z.object({
+    database: state,
+    kv: state,
+    bucket: state,
+    otp_queue: state,
+    rate_limiter: state,
+    email: state,
+  }),
 });
 export type Health = z.infer<typeof health>;
 
@@ -37,6 +44,7 @@ export async function probeHealth(deps: Deps): Promise<Health> {
   const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
   const otp_queue = isBound(deps.queues.otp);
   const rate_limiter = isBound(deps.rateLimiter);
-  const bindings = { database, kv, bucket, otp_queue, rate_limiter };
+  const email = isBound(deps.email);
+  const bindings = { database, kv, bucket, otp_queue, rate_limiter, email };
   return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
 }

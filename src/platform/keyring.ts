@@ -1,4 +1,4 @@
-import { importJWK, type CryptoKey as JoseKey, type JWK } from "jose";
+import { importJWK, importPKCS8, type CryptoKey as JoseKey, type JWK } from "jose";
 import { type AccessTokenKey, type Config, ConfigError } from "./config.ts";
 import { deriveHmacKey, deriveSealingKey } from "./crypto.ts";
 
@@ -20,6 +20,8 @@ export interface Keyring {
   jwks: { keys: JWK[] };
   /** Keyed hashes that rows are found by; not rotated with the token secrets. */
   lookup: CryptoKey;
+  /** Signs in to Google as the service account of push notifications; absent where none is configured. */
+  fcm: JoseKey | undefined;
 }
 
 /**
@@ -53,6 +55,7 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
     accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
+    fcm: await importServiceAccountKey(config.providers.fcm?.privateKey),
   };
 }
 
@@ -64,6 +67,15 @@ async function importKey(jwk: AccessTokenKey): Promise<JoseKey> {
     // The runtime's own words may quote the key.
   }
   throw new ConfigError(`ACCESS_TOKEN_KEYS: ${jwk.kid} is not an Ed25519 key`);
+}
+
+async function importServiceAccountKey(privateKey: string | undefined): Promise<JoseKey | undefined> {
+  if (privateKey === undefined) return undefined;
+  try {
+    return await importPKCS8(privateKey, "RS256");
+  } catch {
+    throw new ConfigError("FCM_SERVICE_ACCOUNT: private_key is not an RSA key");
+  }
 }
 
 /** @throws ConfigError when what the private half signs the public half does not verify: clients would be signed out. */

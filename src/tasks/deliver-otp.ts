@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { claimDelivery, releaseDelivery, settleDelivery } from "../delivery/delivery.store.ts";
-import { otpText } from "../delivery/messages.ts";
-import { NotSentError } from "../delivery/provider.ts";
-import { providerFor } from "../delivery/providers.ts";
+import { deliver } from "../delivery/deliver.ts";
+import { otpEmail, otpText } from "../delivery/messages.ts";
 import { open } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Task, TaskOutcome } from "./consume.ts";
@@ -26,29 +24,19 @@ export const deliverOtp: Task = {
   async run(deps, event): Promise<TaskOutcome> {
     const payload = payloadSchema.parse(event.payload);
     if (payload.expires_at <= deps.now()) return { done: true, note: "expired" };
-    const provider = providerFor(deps, payload.channel);
-    if (!provider) return { done: false, retryInSeconds: RETRY_SECONDS, note: "no provider" };
-    const text = await openText(deps, payload);
-    if (!text) return { done: true, note: "key retired" };
-    const claim = await claimDelivery(deps, event.id);
-    if (claim === "busy") return { done: false, retryInSeconds: RETRY_SECONDS, note: claim };
-    if (claim === "exhausted") deps.log.error("delivery_unknown", { event_id: event.id });
-    if (claim !== "claimed") return { done: true, note: claim };
-    try {
-      await provider.send({ id: event.id, channel: payload.channel, to: payload.to, ...text });
-    } catch (error) {
-      // After an unknown outcome the claim stays counted: a message may go out twice, never more.
-      if (error instanceof NotSentError) await releaseDelivery(deps, event.id);
-      throw error;
-    }
-    await settleDelivery(deps, event.id);
-    return { done: true, note: `sent by ${provider.name}` };
+    const content = await openContent(deps, payload);
+    if (!content) return { done: true, note: "key retired" };
+    const { channel, to, expires_at: expiresAt } = payload;
+    const { isDone, note } = await deliver(deps, { id: event.id, channel, to, expiresAt, ...content });
+    return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
   },
 };
 
-async function openText(deps: Deps, payload: z.infer<typeof payloadSchema>) {
+async function openContent(deps: Deps, payload: z.infer<typeof payloadSchema>) {
   const key = deps.keyring.secrets.get(payload.secret_id)?.sealing;
   if (!key) return undefined;
   const code = await open(key, payload.sealed_code, payload.cid);
-  return { code, text: otpText(payload.locale, deps.config, code) };
+  return payload.channel === "sms"
+    ? { code, text: otpText(payload.locale, deps.config, code) }
+    : { code, ...otpEmail(payload.locale, deps.config, code) };
 }

@@ -317,8 +317,8 @@ describe("The development outbox", () => {
   test("is a page for people, which escapes what it shows", async () => {
     const identifier = newPhone();
     const code = await requestCode(identifier, { ip: newIp() });
-    const to = encodeURIComponent(identifier);
-    const page = await call("GET", `/dev/outbox?to=${to}`, {
+    // Of the one identifier: tests with a clock ahead may have filled the page of all.
+    const page = await call("GET", `/dev/outbox?to=${encodeURIComponent(identifier)}`, {
       headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" },
     });
     expect(page.headers.get("content-type")).toMatch(/^text\/html/);

@@ -1,14 +1,9 @@
-import {
-  createExecutionContext,
-  createMessageBatch,
-  createScheduledController,
-  getQueueResult,
-  waitOnExecutionContext,
-} from "cloudflare:test";
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
 import wranglerToml from "../../wrangler.toml?raw";
 import { buildRequest, call, newEmail, newIp, newPhone, readCode, stopClock, testEnv } from "../support/client.ts";
+import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -23,27 +18,6 @@ function queueSetting(name: string): number {
 
 const TTL_MS = 5 * 60_000;
 const MINUTE_MS = 60_000;
-
-/** What the Worker puts into its queue. */
-interface Sent {
-  event_id: string;
-  type: string;
-  payload: string;
-}
-
-/** A queue that keeps what it is given for the identifier, in place of the one that delivers at once. */
-function keepingQueue(identifier: string) {
-  const sent: Sent[] = [];
-  const queue = {
-    sendBatch: async (messages: Iterable<{ body: Sent }>) => {
-      // What travels is a copy.
-      for (const { body } of messages) {
-        if (body.payload.includes(identifier)) sent.push(JSON.parse(JSON.stringify(body)));
-      }
-    },
-  };
-  return { sent, env: { OTP_QUEUE: queue as unknown as Env["OTP_QUEUE"] } };
-}
 
 const queueDown = () => {
   const fail = async () => {
@@ -81,35 +55,11 @@ async function statusOf(identifier: string, env: Partial<Env>): Promise<number> 
   return response.status;
 }
 
-/** Requests a code whose message stays in the test's hand. */
-async function requestAndKeep(identifier = newPhone()): Promise<Sent> {
-  const { sent, env } = keepingQueue(identifier);
-  expect((await requestOtp(identifier, env)).status).toBe(200);
-  expect(sent).toHaveLength(1);
-  return sent[0] as Sent;
-}
-
 async function tick(env: Partial<Env> = {}) {
   const context = createExecutionContext();
   const controller = createScheduledController({ scheduledTime: new Date(), cron: "* * * * *" });
   await worker.scheduled(controller, { ...testEnv, ...env }, context);
   await waitOnExecutionContext(context);
-}
-
-/** Hands the bodies to the consumer as one batch; tells the positions of those taken and those that shall come again. */
-async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1) {
-  const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));
-  const batch = createMessageBatch("otp", messages);
-  const context = createExecutionContext();
-  await worker.queue(batch, { ...testEnv, ...env }, context);
-  const result = await getQueueResult(batch, context);
-  expect(result.outcome).toBe("ok");
-  const position = (id: string) => Number(id.slice(1));
-  const inOrder = (ids: string[]) => ids.map(position).sort((a, b) => a - b);
-  return {
-    acked: result.ackAll ? bodies.map((_, i) => i) : inOrder(result.explicitAcks),
-    retried: inOrder(result.retryMessages.map(({ msgId }: { msgId: string }) => msgId)),
-  };
 }
 
 /** The messages that reached a person. */

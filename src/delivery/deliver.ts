@@ -1,0 +1,41 @@
+import type { Deps } from "../platform/deps.ts";
+import { claimDelivery, closeDelivery, keepDoubt, releaseDelivery, settleDelivery } from "./delivery.store.ts";
+import { sendWithFailover } from "./failover.ts";
+import type { OutgoingMessage } from "./message-provider.ts";
+import { listProviders, type ProviderDeps } from "./providers.ts";
+
+/** `isDone`: nothing is left to do. `note` is for the log. `isGone`: the address is dead and should be forgotten. */
+export interface DeliveryResult {
+  isDone: boolean;
+  note: string;
+  isGone?: boolean;
+}
+
+type DeliverDeps = ProviderDeps & Pick<Deps, "attemptId">;
+
+/**
+ * Brings a message to its person, once however often it is asked for: claimed before a provider is called, by any one
+ * provider of its channel. After a lost answer it may go out a second time, never a third.
+ */
+export async function deliver(deps: DeliverDeps, message: OutgoingMessage): Promise<DeliveryResult> {
+  const providers = listProviders(deps, message.channel, message.to);
+  if (providers.length === 0) return { isDone: false, note: "no provider" };
+  const claim = await claimDelivery(deps, message.id);
+  if (claim === "exhausted") deps.log.error("delivery_unknown", { event_id: message.id });
+  if (claim !== "claimed") return { isDone: claim !== "busy", note: claim };
+  const outcome = await sendWithFailover(deps, providers, message);
+  switch (outcome.kind) {
+    case "sent":
+      await settleDelivery(deps, message.id);
+      return { isDone: true, note: `sent by ${outcome.provider}` };
+    case "undeliverable":
+      await closeDelivery(deps, message.id);
+      return { isDone: true, note: "undeliverable", isGone: outcome.isGone };
+    case "refused":
+      await releaseDelivery(deps, message.id);
+      return { isDone: false, note: `refused: ${outcome.reason}` };
+    case "unknown":
+      await keepDoubt(deps, message.id);
+      return { isDone: false, note: `unknown: ${outcome.reason}` };
+  }
+}

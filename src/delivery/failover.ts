@@ -1,0 +1,71 @@
+import type { Deps } from "../platform/deps.ts";
+import { admitTry, recordFailure, recordSuccess } from "./breaker.store.ts";
+import { renewClaim } from "./delivery.store.ts";
+import { type MessageProvider, type OutgoingMessage, refused, type SendOutcome, unknown } from "./message-provider.ts";
+
+type FailoverDeps = Pick<Deps, "db" | "now" | "log" | "attemptId">;
+
+export type FailoverOutcome = SendOutcome & {
+  /** The last provider that was asked; undefined when none was. */
+  provider?: string;
+};
+
+/**
+ * Gives a claimed message to the providers in their order, until one takes it or says that the recipient cannot be
+ * reached. A refusal that is certain, and an outcome that nobody knows, pass it on; after the latter only while the
+ * claim allows one more possible doubling.
+ *
+ * @returns what the last provider that was asked said. Never throws: what fails here was not sent by here.
+ */
+export async function sendWithFailover(
+  deps: FailoverDeps,
+  providers: MessageProvider[],
+  message: OutgoingMessage,
+): Promise<FailoverOutcome> {
+  let last: FailoverOutcome | undefined;
+  for (const provider of providers) {
+    if (message.expiresAt !== undefined && message.expiresAt <= deps.now()) return last ?? refused("expired");
+    if (!(await isAdmitted(deps, provider, message))) continue;
+    if (last && !(await mayTryAgain(deps, message, last))) return last;
+    last = { ...(await tryProvider(deps, provider, message)), provider: provider.name };
+    if (last.kind === "sent" || last.kind === "undeliverable") return last;
+  }
+  return last ?? refused("no provider is open");
+}
+
+/** A breaker that cannot be read admits nobody: the message comes again. */
+async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message: OutgoingMessage): Promise<boolean> {
+  if (provider.isLocal) return true;
+  const admitted = await admitTry(deps, provider.name).catch(() => false);
+  if (!admitted) deps.log.warn("delivery_skipped", { provider: provider.name, event_id: message.id });
+  return admitted;
+}
+
+async function mayTryAgain(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
+  return renewClaim(deps, message.id, { wasUncertain: last.kind === "unknown" }).catch(() => false);
+}
+
+async function tryProvider(
+  deps: FailoverDeps,
+  provider: MessageProvider,
+  message: OutgoingMessage,
+): Promise<SendOutcome> {
+  const startedAt = deps.now();
+  const outcome = await provider
+    .send(message)
+    .catch((error: unknown) => unknown(error instanceof Error ? error.name : "not an Error"));
+  const isFailure = outcome.kind === "refused" || outcome.kind === "unknown";
+  deps.log[isFailure ? "warn" : "info"]("delivery_try", {
+    provider: provider.name,
+    channel: message.channel,
+    event_id: message.id,
+    outcome: outcome.kind,
+    reason: outcome.kind === "sent" ? undefined : outcome.reason,
+    duration_ms: deps.now() - startedAt,
+  });
+  // The message is on its way or not, whatever becomes of the count.
+  if (!provider.isLocal) {
+    await (isFailure ? recordFailure : recordSuccess)(deps, provider.name).catch(() => undefined);
+  }
+  return outcome;
+}

@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { newEmail } from "../support/client.ts";
+import { closeBreakers, productionEnv, providerVars, recordLog, stopTime } from "../support/production.ts";
+import { consume, requestAndKeep } from "../support/queue.ts";
+
+beforeEach(closeBreakers);
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const taken = { acked: [0], retried: [] };
+const again = { acked: [], retried: [0] };
+
+interface Mail {
+  from: { email: string; name: string };
+  to: string;
+  subject: string;
+  text: string;
+}
+
+/** The mail service; `answer` may refuse, as the real one does, by an error with a code. */
+function mailService(answer: (mail: Mail) => unknown = () => ({ messageId: "<1@example.com>" })) {
+  const mails: Mail[] = [];
+  const EMAIL = {
+    send: async (mail: Mail) => {
+      mails.push(mail);
+      return answer(mail);
+    },
+  };
+  return { mails, env: productionEnv({ EMAIL }) };
+}
+
+const refusal = (code: string) => () => {
+  throw Object.assign(new Error(`${code}: canary`), { code });
+};
+
+describe("E-mail", () => {
+  test("carries the code in its text and not in its subject, from the configured address", async () => {
+    const to = newEmail();
+    const { mails, env } = mailService();
+    expect(await consume([await requestAndKeep(to, env)], env)).toEqual(taken);
+    expect(mails).toEqual([
+      {
+        from: { email: providerVars.EMAIL_FROM, name: "PowerBank" },
+        to,
+        subject: expect.stringMatching(/^[^0-9]+$/),
+        text: expect.stringMatching(/\b\d{6}\b/),
+      },
+    ]);
+  });
+
+  test("is Nepali for those who asked in Nepali", async () => {
+    const { mails, env } = mailService();
+    await consume([await requestAndKeep(newEmail(), env, { "accept-language": "ne" })], env);
+    expect(mails[0]?.subject).toMatch(/कोड/);
+    expect(mails[0]?.text).toMatch(/कोड: \d{6}/);
+  });
+
+  test("is taken by the binding that the Worker is deployed with", async () => {
+    const env = productionEnv();
+    const message = await requestAndKeep(newEmail(), env);
+    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(taken);
+  });
+
+  test.each(["E_RECIPIENT_SUPPRESSED", "E_RECIPIENT_NOT_ALLOWED"])(
+    "ends with %s, which is about the address",
+    async (code) => {
+      const { mails, env } = mailService(refusal(code));
+      const message = await requestAndKeep(newEmail(), env);
+      expect(await consume([message], env)).toEqual(taken);
+      expect(await consume([message], env)).toEqual(taken);
+      expect(mails).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    "E_VALIDATION_ERROR",
+    "E_FIELD_MISSING",
+    "E_SENDER_NOT_VERIFIED",
+    "E_SENDER_DOMAIN_NOT_AVAILABLE",
+    "E_CONTENT_TOO_LARGE",
+    "E_RATE_LIMIT_EXCEEDED",
+    "E_DAILY_LIMIT_EXCEEDED",
+    "E_HEADER_NOT_ALLOWED",
+  ])("comes again after %s, since it was not taken", async (code) => {
+    const { mails, env } = mailService(refusal(code));
+    const message = await requestAndKeep(newEmail(), env);
+    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], env)).toEqual(again);
+    expect(mails).toHaveLength(3);
+  });
+
+  const doubts: Record<string, (advance: (milliseconds: number) => void) => () => unknown> = {
+    E_DELIVERY_FAILED: () => refusal("E_DELIVERY_FAILED"),
+    E_INTERNAL_SERVER_ERROR: () => refusal("E_INTERNAL_SERVER_ERROR"),
+    "an error without a code": () => () => {
+      throw new Error("canary: connection lost");
+    },
+    "no answer in time": (advance) => () => {
+      queueMicrotask(() => advance(5_000));
+      return new Promise(() => {});
+    },
+  };
+
+  test.each(Object.entries(doubts))("is sent twice at most after %s", async (_what, doubt) => {
+    const clock = stopTime();
+    const { mails, env } = mailService(doubt(clock.advance));
+    const message = await requestAndKeep(newEmail(), env);
+    const lines = recordLog();
+    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], env)).toEqual(taken);
+    expect(mails).toHaveLength(2);
+    const words = JSON.stringify(lines);
+    for (const secret of ["canary", mails[0]?.to ?? "", mails[0]?.text.match(/\d{6}/)?.[0] ?? ""]) {
+      expect(words.replaceAll(/"time":"[^"]*"|"event_id":"[^"]*"/g, "")).not.toContain(secret);
+    }
+  });
+});

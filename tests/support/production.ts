@@ -1,0 +1,38 @@
+import { vi } from "vitest";
+import { testEnv } from "./client.ts";
+
+/** Variables of a production whose text messages go by Sparrow, then by the fallback; e-mail by Cloudflare. */
+export const providerVars = {
+  ENVIRONMENT: "production",
+  ISSUER: "https://api.example.com",
+  SPARROW_TOKEN: "canary-sparrow-token",
+  SPARROW_FROM: "PowerBank",
+  SMS_FALLBACK_URL: "https://sms.example.net/send",
+  SMS_FALLBACK_SECRET: `whsec_${btoa("canary-fallback-secret-of-32-byt")}`,
+  EMAIL_FROM: "no-reply@example.com",
+};
+
+/** The test's environment with these variables and bindings; undefined takes one away. */
+export function productionEnv(changes: Record<string, unknown> = {}): Env {
+  return { ...testEnv, ...providerVars, ...changes } as unknown as Env;
+}
+
+/** Stops the clock and the timers; both move only when a test says so. Undone by `vi.useRealTimers()`. */
+export function stopTime(): { advance(milliseconds: number): void } {
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  return { advance: (milliseconds) => void vi.advanceTimersByTime(milliseconds) };
+}
+
+/** Every line that the Worker logs from now on. */
+export function recordLog(): Record<string, unknown>[] {
+  const lines: Record<string, unknown>[] = [];
+  for (const level of ["debug", "log", "info", "warn", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation((...words) => void lines.push(JSON.parse(words.map(String).join(" "))));
+  }
+  return lines;
+}
+
+/** No breaker is open, whatever an earlier test did to the providers. */
+export async function closeBreakers(): Promise<void> {
+  await testEnv.DB.prepare("delete from provider_breakers").run();
+}

@@ -1,0 +1,59 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { expect } from "vitest";
+import worker from "../../src/index.ts";
+import { call, newIp, newPhone, testEnv } from "./client.ts";
+
+/** What the Worker puts into its queue. */
+export interface Sent {
+  event_id: string;
+  type: string;
+  payload: string;
+}
+
+/** A queue that keeps what it is given for the identifier, in place of the one that delivers at once. */
+export function keepingQueue(identifier: string) {
+  const sent: Sent[] = [];
+  const queue = {
+    sendBatch: async (messages: Iterable<{ body: Sent }>) => {
+      // What travels is a copy.
+      for (const { body } of messages) {
+        if (body.payload.includes(identifier)) sent.push(JSON.parse(JSON.stringify(body)));
+      }
+    },
+  };
+  return { sent, env: { OTP_QUEUE: queue as unknown as Env["OTP_QUEUE"] } };
+}
+
+/** Requests a code whose message stays in the test's hand. */
+export async function requestAndKeep(
+  identifier = newPhone(),
+  env: Partial<Env> = {},
+  headers: Record<string, string> = {},
+): Promise<Sent> {
+  const { sent, env: queue } = keepingQueue(identifier);
+  const answer = await call("POST", "/api/auth/otp/request", {
+    ip: newIp(),
+    json: { identifier },
+    env: { ...env, ...queue },
+    headers,
+  });
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  expect(sent).toHaveLength(1);
+  return sent[0] as Sent;
+}
+
+/** Hands the bodies to the consumer as one batch; tells the positions of those taken and those that shall come again. */
+export async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1) {
+  const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));
+  const batch = createMessageBatch("otp", messages);
+  const context = createExecutionContext();
+  await worker.queue(batch, { ...testEnv, ...env }, context);
+  const result = await getQueueResult(batch, context);
+  expect(result.outcome).toBe("ok");
+  const position = (id: string) => Number(id.slice(1));
+  const inOrder = (ids: string[]) => ids.map(position).sort((a, b) => a - b);
+  return {
+    acked: result.ackAll ? bodies.map((_, i) => i) : inOrder(result.explicitAcks),
+    retried: inOrder(result.retryMessages.map(({ msgId }: { msgId: string }) => msgId)),
+  };
+}
