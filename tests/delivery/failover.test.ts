@@ -79,6 +79,15 @@ describe("Failover", () => {
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([2, 1]);
   });
 
+  test("a certain refusal costs no try: two that are unknown may still follow", async () => {
+    const [message] = await messages(1);
+    const received = fakeInternet({ [SPARROW]: () => sparrowRefusal(1012), [FALLBACK]: failing });
+    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], env)).toEqual(taken);
+    expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([2, 2]);
+  });
+
   test("a consumer that dies after the provider was called leaves one more try, half a minute later", async () => {
     const clock = stopTime();
     const [message] = await messages(1);

@@ -127,7 +127,7 @@ describe("The fallback gateway", () => {
     expect(received[FALLBACK]).toHaveLength(3);
   });
 
-  test.each([408, 409, 500, 502, 503])("leaves it open with %i, and is asked twice at most", async (status) => {
+  test.each([307, 408, 409, 500, 502, 503])("leaves it open with %i, and is asked twice at most", async (status) => {
     const message = await requestAndKeep(newPhone(), fallbackOnly);
     const received = fakeInternet({ [FALLBACK]: () => new Response("canary", { status }) });
     for (let attempt = 1; attempt <= 2; attempt++) expect(await consume([message], fallbackOnly)).toEqual(again);
