@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
 
 /** What an `Idempotency-Key` is bound to. Both hashes are keyed; no token is stored. */
@@ -60,6 +60,7 @@ export const outbox = sqliteTable(
     index("outbox_unsent").on(table.leasedUntil).where(sql`sent_at is null and queue is not null`),
     index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
     index("outbox_user").on(table.userId),
+    index("outbox_sent").on(table.sentAt).where(sql`sent_at is not null`),
   ],
 );
 
@@ -97,4 +98,43 @@ export const localOutbox = sqliteTable(
     createdAt: instant("created_at").notNull(),
   },
   (table) => [index("local_outbox_recipient").on(table.recipient, table.id)],
+);
+
+/** Messages that no try could serve, with the reason; replayed by hand. */
+export const deadLetters = sqliteTable(
+  "dead_letters",
+  {
+    id: text("id").primaryKey(),
+    queue: text("queue").notNull(),
+    eventId: text("event_id"),
+    type: text("type"),
+    userId: text("user_id"),
+    /** JSON text; null where the message carried a sealed code. */
+    payload: text("payload"),
+    reason: text("reason").notNull(),
+    attempts: integer("attempts").notNull(),
+    createdAt: instant("created_at").notNull(),
+    replayedAt: instant("replayed_at"),
+  },
+  (table) => [index("dead_letters_created").on(table.createdAt)],
+);
+
+/** What is due of the periodic work: a row a job and period. */
+export const jobRuns = sqliteTable(
+  "job_runs",
+  {
+    name: text("name").notNull(),
+    periodStartedAt: instant("period_started_at").notNull(),
+    /** Where the next chunk begins; null before the first. */
+    cursor: text("cursor"),
+    chunks: integer("chunks").notNull(),
+    processed: integer("processed").notNull(),
+    leasedUntil: instant("leased_until").notNull(),
+    leasedBy: text("leased_by"),
+    finishedAt: instant("finished_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.name, table.periodStartedAt] }),
+    index("job_runs_open").on(table.leasedUntil).where(sql`finished_at is null`),
+  ],
 );

@@ -34,6 +34,8 @@ export const sessions = sqliteTable(
     index("sessions_user").on(table.userId, table.createdAt),
     index("sessions_live").on(table.userId, table.createdAt).where(sql`revoked_at is null`),
     index("sessions_ended").on(table.revokedBy).where(sql`revoked_by is not null`),
+    index("sessions_expiry").on(table.absoluteExpiresAt),
+    index("sessions_revoked").on(table.revokedAt).where(sql`revoked_at is not null`),
   ],
 );
 
@@ -77,7 +79,10 @@ export const otpNetworkGuards = sqliteTable(
     lockedBy: text("locked_by"),
     lastGuessAt: instant("last_guess_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.identifier, table.network] })],
+  (table) => [
+    primaryKey({ columns: [table.identifier, table.network] }),
+    index("otp_network_guards_guess").on(table.lastGuessAt),
+  ],
 );
 
 /** Failures and locks of all familiar, or all other, networks at one identifier. */
@@ -93,15 +98,22 @@ export const otpClassGuards = sqliteTable(
     lockedBy: text("locked_by"),
     lastGuessAt: instant("last_guess_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.identifier, table.networkClass] })],
+  (table) => [
+    primaryKey({ columns: [table.identifier, table.networkClass] }),
+    index("otp_class_guards_guess").on(table.lastGuessAt),
+  ],
 );
 
 /** Guesses of one network at any identifier, in a fixed window. */
-export const networkGuessLimits = sqliteTable("network_guess_limits", {
-  network: text("network").primaryKey(),
-  windowStartedAt: instant("window_started_at").notNull(),
-  guesses: integer("guesses").notNull(),
-});
+export const networkGuessLimits = sqliteTable(
+  "network_guess_limits",
+  {
+    network: text("network").primaryKey(),
+    windowStartedAt: instant("window_started_at").notNull(),
+    guesses: integer("guesses").notNull(),
+  },
+  (table) => [index("network_guess_limits_window").on(table.windowStartedAt)],
+);
 
 /** Networks from which an identifier has signed in. */
 export const familiarNetworks = sqliteTable(
@@ -111,7 +123,10 @@ export const familiarNetworks = sqliteTable(
     network: text("network").notNull(),
     lastSignInAt: instant("last_sign_in_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.identifier, table.network] })],
+  (table) => [
+    primaryKey({ columns: [table.identifier, table.network] }),
+    index("familiar_networks_sign_in").on(table.lastSignInAt),
+  ],
 );
 
 export const verificationTokens = sqliteTable(

@@ -22,7 +22,8 @@ export async function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_D
   }
 }
 
-type Statement = BatchItem<"sqlite">;
+/** A statement of a batch. */
+export type Statement = BatchItem<"sqlite">;
 
 /** Rows of a statement that returns some, D1's own result of one that does not. */
 type Outcome<T extends Record<string, Statement | undefined>> = { [K in keyof T]: ResultOf<T[K]> };

@@ -31,7 +31,7 @@ export interface Deps {
   afterResponse: (work: Promise<unknown>) => void;
 }
 
-export type QueueName = "otp";
+export type QueueName = "otp" | "tasks";
 
 /** What the platform hands to every kind of invocation. */
 type Context = Pick<ExecutionContext, "waitUntil">;
@@ -66,7 +66,7 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     db: drizzle(env.DB),
     kv: env.KV,
     bucket: env.KYC_BUCKET,
-    queues: { otp: env.OTP_QUEUE },
+    queues: { otp: env.OTP_QUEUE, tasks: env.TASK_QUEUE },
     rateLimiter: env.RATE_LIMITER,
     email: env.EMAIL,
     fetch: (url, init) => fetch(url, init),

@@ -18,6 +18,7 @@ export const health = z.object({
     kv: state,
     bucket: state,
     otp_queue: state,
+    task_queue: state,
     rate_limiter: state,
     email: state,
   }),
@@ -43,8 +44,9 @@ export async function probeHealth(deps: Deps): Promise<Health> {
   // These have nothing to ask without an effect: they are up where they are bound.
   const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
   const otp_queue = isBound(deps.queues.otp);
+  const task_queue = isBound(deps.queues.tasks);
   const rate_limiter = isBound(deps.rateLimiter);
   const email = isBound(deps.email);
-  const bindings = { database, kv, bucket, otp_queue, rate_limiter, email };
+  const bindings = { database, kv, bucket, otp_queue, task_queue, rate_limiter, email };
   return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
 }

@@ -88,8 +88,7 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent:
   const sent: string[] = [];
   for (const [queue, group] of byQueue) {
     try {
-      const messages = group.map((row) => ({ body: toMessage(row), contentType: "json" as const }));
-      await withDeadline(deps.queues[queue].sendBatch(messages));
+      await sendEvents(deps, queue, group.map(toMessage));
       sent.push(...group.map((row) => row.id));
     } catch (error) {
       deps.log.warn("relay_failed", { queue, events: group.length, reason: describeError(error) });
@@ -99,6 +98,12 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent:
   if (sent.length > 0)
     await markSent(deps, sent).catch(() => deps.log.warn("relay_not_marked", { events: sent.length }));
   return { sent: sent.length, failed: sendable.length - sent.length };
+}
+
+/** Puts messages into a queue: at most 100, as one call takes. */
+export async function sendEvents(deps: Pick<Deps, "queues">, queue: QueueName, events: EventMessage[]): Promise<void> {
+  const messages = events.map((body) => ({ body, contentType: "json" as const }));
+  await withDeadline(deps.queues[queue].sendBatch(messages));
 }
 
 function toMessage(row: OutboxRow): EventMessage {

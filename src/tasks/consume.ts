@@ -1,61 +1,107 @@
 import { z } from "zod";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
+import { insertDeadLetter } from "./dead-letter.store.ts";
 import { tasks } from "./registry.ts";
+import type { Task } from "./task.ts";
 
-/** What a task says of one message: it is done with, or must come again in so many seconds. */
-export type TaskOutcome = { done: true; note: string } | { done: false; retryInSeconds: number; note: string };
-
-/** Work that a queue message asks for; safe to run twice. */
-export interface Task {
-  /** The event's `type`. */
-  type: string;
-  run(deps: Deps, event: { id: string; payload: unknown }): Promise<TaskOutcome>;
-}
-
+/** What the relay puts into a queue; the payload is JSON text. */
 const envelope = z.object({
   event_id: z.string(),
   type: z.string(),
-  payload: z.string().transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      context.addIssue({ code: "custom", message: "must be JSON" });
-      return z.NEVER;
-    }
-  }),
+  user_id: z.string().nullable(),
+  payload: z.string(),
 });
+type Envelope = z.infer<typeof envelope>;
 
-/** Seconds between tries: few at first, never many, since people wait for some of these. */
-const retrySeconds = (attempts: number) => Math.min(2 * attempts, 10);
-/** Seconds before a message that cannot be read is looked at again, by a newer version perhaps. */
-const UNREADABLE_RETRY_SECONDS = 60;
+/** Field of a payload that carries a sealed code; such a payload is never kept. */
+export const SEALED_FIELD = "sealed_code";
+/** Tries of a message before it is a dead letter. One that expires has no such limit: its task lets go of it. */
+const MAX_ATTEMPTS = 12;
+/** Longest delay between tries, in seconds; a person waits for a code, nobody for the rest. */
+const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 
 /** Runs each message's task on its own: one that fails is retried with growing delay and holds no other back. */
 export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<void> {
-  await Promise.all(batch.messages.map((message) => consume(deps, message)));
+  await Promise.all(
+    batch.messages.map((message) =>
+      consume(deps, batch.queue, message).catch((error) => {
+        // Not even the dead letter could be kept.
+        deps.log.error("message_failed", { queue: batch.queue, reason: describeError(error) });
+        message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
+      }),
+    ),
+  );
 }
 
-async function consume(deps: Deps, message: Message): Promise<void> {
+/** Keeps what the platform gave up on, since no try of ours came to its end. */
+export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
+  for (const message of batch.messages) {
+    const parsed = envelope.safeParse(message.body);
+    const event = parsed.success ? parsed.data : undefined;
+    await bury(deps, batch.queue, message, event, "no try came to its end").catch(() => message.retry());
+  }
+}
+
+async function consume(deps: Deps, queue: string, message: Message): Promise<void> {
   const parsed = envelope.safeParse(message.body);
   const task = parsed.success ? tasks.get(parsed.data.type) : undefined;
-  if (!parsed.success || !task) {
-    // After its last try the platform drops it: nothing of ours looks like this.
-    deps.log.error("message_refused", {
-      reason: parsed.success ? "unknown type" : "malformed",
-      message_id: message.id,
-    });
-    message.retry({ delaySeconds: UNREADABLE_RETRY_SECONDS });
+  const payload = parsed.success ? parseJson(parsed.data.payload) : undefined;
+  if (!parsed.success || !task || payload === undefined) {
+    const reason = !parsed.success ? "malformed message" : task ? "payload is not JSON" : "unknown type";
+    await bury(deps, queue, message, parsed.success ? parsed.data : undefined, reason);
     return;
   }
   const { event_id: id, type } = parsed.data;
   try {
-    const outcome = await task.run(deps, { id, payload: parsed.data.payload });
+    const outcome = await task.run(deps, { id, payload });
     deps.log.info("task", { type, event_id: id, attempt: message.attempts, done: outcome.done, note: outcome.note });
     if (outcome.done) message.ack();
     else message.retry({ delaySeconds: outcome.retryInSeconds });
   } catch (error) {
-    deps.log.warn("task_failed", { type, event_id: id, attempt: message.attempts, reason: describeError(error) });
-    message.retry({ delaySeconds: retrySeconds(message.attempts) });
+    const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
+    deps.log.warn("task_failed", { type, event_id: id, attempt: message.attempts, reason });
+    const isHopeless = error instanceof z.ZodError || (message.attempts >= MAX_ATTEMPTS && !task.isUrgent);
+    if (isHopeless) await bury(deps, queue, message, parsed.data, reason);
+    else message.retry({ delaySeconds: retrySeconds(task, message.attempts) });
   }
+}
+
+/** Grows by doubling from two seconds. */
+function retrySeconds(task: Task, attempts: number): number {
+  return Math.min(2 ** attempts, task.isUrgent ? MAX_RETRY_SECONDS.urgent : MAX_RETRY_SECONDS.other);
+}
+
+/** Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. */
+async function bury(
+  deps: Deps,
+  queue: string,
+  message: Message,
+  event: Envelope | undefined,
+  reason: string,
+): Promise<void> {
+  const payload = event?.payload ?? JSON.stringify(message.body) ?? "";
+  await insertDeadLetter(deps, {
+    queue,
+    eventId: event?.event_id ?? null,
+    type: event?.type ?? null,
+    userId: event?.user_id ?? null,
+    payload: payload.includes(SEALED_FIELD) ? null : payload,
+    reason,
+    attempts: message.attempts,
+  });
+  message.ack();
+}
+
+/** Undefined where the text is not JSON; the parser's own words would quote it. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function pathsOf(error: z.ZodError): string {
+  return error.issues.map(({ path, code }) => `${path.join(".")} ${code}`).join(", ");
 }

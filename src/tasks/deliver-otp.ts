@@ -3,7 +3,7 @@ import { deliver } from "../delivery/deliver.ts";
 import { otpEmail, otpText } from "../delivery/messages.ts";
 import { open } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import type { Task, TaskOutcome } from "./consume.ts";
+import type { Task, TaskOutcome } from "./task.ts";
 
 const payloadSchema = z.object({
   cid: z.string(),
@@ -21,6 +21,7 @@ const RETRY_SECONDS = 3;
 /** Sends a one-time code to its owner; an expired one is not sent, and nothing of it is kept. */
 export const deliverOtp: Task = {
   type: "otp.requested",
+  isUrgent: true,
   async run(deps, event): Promise<TaskOutcome> {
     const payload = payloadSchema.parse(event.payload);
     if (payload.expires_at <= deps.now()) return { done: true, note: "expired" };

@@ -1,9 +1,49 @@
 import type { Deps } from "../platform/deps.ts";
-import { eraseExpiredPayloads, relayDueEvents } from "../platform/outbox.ts";
+import { describeError } from "../platform/log.ts";
+import { eraseExpiredPayloads, relayDueEvents, sendEvents } from "../platform/outbox.ts";
+import { jobs } from "./job-registry.ts";
+import { type JobRun, listOpenRuns } from "./job-run.store.ts";
 
-/** The minute tick: relays what its own invocation could not, and erases codes whose time is over. */
+/**
+ * The minute tick: relays what its own invocation could not, erases codes whose time is over, and asks for the jobs
+ * that are due. It only asks: a job runs as a queue message, whose failures have one path. Ticks may be skipped or
+ * overlap: what is due stands in the database, and a run is leased.
+ */
 export async function runMinuteTick(deps: Deps): Promise<void> {
-  const erased = await eraseExpiredPayloads(deps);
-  const { sent, failed } = await relayDueEvents(deps);
-  deps.log.info("minute_tick", { erased, sent, failed });
+  const counts: Record<string, number> = {};
+  const parts: [string, () => Promise<number>][] = [
+    ["erased", () => eraseExpiredPayloads(deps)],
+    ["relayed", async () => (await relayDueEvents(deps)).sent],
+    ["jobs", () => askForJobs(deps)],
+  ];
+  for (const [name, run] of parts) {
+    try {
+      counts[name] = await run();
+    } catch (error) {
+      // The next tick tries again; the other parts need not wait for it.
+      deps.log.error("tick_part_failed", { part: name, reason: describeError(error) });
+    }
+  }
+  deps.log.info("minute_tick", counts);
+}
+
+async function askForJobs(deps: Deps): Promise<number> {
+  const open = await listOpenRuns(deps, jobs);
+  if (open.length > 0)
+    await sendEvents(
+      deps,
+      "tasks",
+      open.map((run) => jobDue(deps, run)),
+    );
+  return open.length;
+}
+
+function jobDue(deps: Deps, { name, periodStartedAt }: JobRun) {
+  return {
+    event_id: deps.newId(),
+    type: "job.due",
+    user_id: null,
+    payload: JSON.stringify({ name, period_started_at: periodStartedAt }),
+    created_at: deps.now(),
+  };
 }

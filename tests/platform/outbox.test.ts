@@ -10,9 +10,12 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A setting of the queue's consumer, of which the least anywhere counts. */
+/** A setting of the code queue's consumer, of which the least anywhere counts. */
 function queueSetting(name: string): number {
-  const values = [...wranglerToml.matchAll(new RegExp(`^${name} = (\\d+)$`, "gm"))].map(([, value]) => Number(value));
+  const consumers = wranglerToml
+    .split(/^\[\[/m)
+    .filter((block) => /consumers\]\]\s+queue = "(users-)?otp"/.test(block));
+  const values = consumers.map((block) => Number(new RegExp(`^${name} = (\\d+)$`, "m").exec(block)?.[1]));
   return Math.min(...values);
 }
 
@@ -60,6 +63,10 @@ async function tick(env: Partial<Env> = {}) {
   const controller = createScheduledController({ scheduledTime: new Date(), cron: "* * * * *" });
   await worker.scheduled(controller, { ...testEnv, ...env }, context);
   await waitOnExecutionContext(context);
+}
+
+async function countDeadLetters(): Promise<number> {
+  return (await testEnv.DB.prepare("select count(*) as n from dead_letters").first<number>("n")) ?? 0;
 }
 
 /** The messages that reached a person. */
@@ -218,7 +225,7 @@ describe("The consumer", () => {
     expect(forgetful.seen()).toBeLessThanOrEqual(2);
   });
 
-  test("one that is malformed, unknown or altered is not taken, disturbs no other and is not quoted in the log", async () => {
+  test("one that is malformed or unknown becomes a dead letter, an altered one is tried again, and neither disturbs another", async () => {
     const lines: string[] = [];
     for (const level of ["debug", "log", "info", "warn", "error"] as const) {
       vi.spyOn(console, level).mockImplementation((...words) => void lines.push(words.map(String).join(" ")));
@@ -249,10 +256,14 @@ describe("The consumer", () => {
       altered({ sealed_code: "canary not base64url!" }),
     ];
     const bodies = [good, ...bad, better];
-    const positions = bad.map((_, i) => i + 1);
+    const lettersBefore = await countDeadLetters();
     const { acked, retried } = await consume(bodies);
-    expect(acked).toEqual([0, bodies.length - 1]);
-    expect(retried).toEqual(positions);
+    // A code that does not open is left to expire.
+    expect(retried).toEqual([14, 15, 16]);
+    expect(acked).toEqual(bodies.map((_, i) => i).filter((i) => !retried.includes(i)));
+    expect((await countDeadLetters()) - lettersBefore).toBe(13);
+    const { results } = await testEnv.DB.prepare("select * from dead_letters").all();
+    expect(JSON.stringify(results)).not.toContain(JSON.parse(good.payload).sealed_code);
     expect(await received(first)).toHaveLength(1);
     expect(await received(last)).toHaveLength(1);
     expect(lines.length).toBeGreaterThanOrEqual(bodies.length);

@@ -76,7 +76,7 @@ export class Simulation {
       .sort((a, b) => a.order - b.order);
     const done = shuffled.map(({ message }, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
-        const batch = createMessageBatch("otp", [{ ...message, timestamp: new Date() }]);
+        const batch = createMessageBatch("tasks", [{ ...message, timestamp: new Date() }]);
         await worker.queue(batch, env, context);
       }),
     );
@@ -135,6 +135,7 @@ export class Simulation {
       KV: this.kv.bindingFor(invocation),
       KYC_BUCKET: r2For(this.scheduler, invocation, testEnv.KYC_BUCKET),
       OTP_QUEUE: this.queue.bindingFor(invocation),
+      TASK_QUEUE: this.queue.bindingFor(invocation),
       RATE_LIMITER: limiter as unknown as RateLimit,
     };
   }

@@ -1,0 +1,162 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Each test has a day of its own, so that the runs of another are over. */
+let today = Date.UTC(2027, 0, 1, 0, 30);
+
+beforeEach(() => {
+  today += DAY_MS;
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
+});
+afterEach(() => vi.useRealTimers());
+
+async function count(sql: string, ...values: unknown[]): Promise<number> {
+  const query = env.DB.prepare(`select count(*) as n ${sql}`).bind(...values);
+  return (await query.first<number>("n")) ?? 0;
+}
+
+async function insertAuditRows(userId: string, howMany: number, createdAt: number): Promise<void> {
+  await env.DB.prepare(
+    `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
+      select ?1 || '-' || ?2 || '-' || value, ?1, 'VIEW', 'user', ?1, 0, ?2
+      from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?3) select value from n)`,
+  )
+    .bind(userId, createdAt, howMany)
+    .run();
+}
+
+/** Ticks and delivers, as `minutes` of cron would. */
+async function runMinutes(simulation: Simulation, minutes: number): Promise<void> {
+  for (let minute = 0; minute < minutes; minute++) {
+    await simulation.tick();
+    await simulation.deliver();
+    vi.setSystemTime(Date.now() + 61_000);
+  }
+}
+
+const runOf = (name: string, since: number) =>
+  env.DB.prepare("select * from job_runs where name = ? and period_started_at >= ? order by period_started_at desc")
+    .bind(name, since)
+    .first();
+
+describe("cleanup_expired_audit_logs", () => {
+  it("deletes what is older than 365 days and nothing younger", async () => {
+    const userId = "audit-age";
+    await insertAuditRows(userId, 3, today - 365 * DAY_MS - 60_000);
+    await insertAuditRows(userId, 2, today - 365 * DAY_MS + 2 * HOUR_MS);
+    await runMinutes(new Simulation(1), 1);
+    expect(await count("from audit_logs where user_id = ?", userId)).toBe(2);
+    expect(await runOf("cleanup_expired_audit_logs", today - DAY_MS)).toMatchObject({
+      finished_at: expect.any(Number),
+    });
+  });
+
+  it("goes on where it was cut off, and deletes each row once, whatever dies and however ticks overlap", async () => {
+    const userId = "audit-crash";
+    await insertAuditRows(userId, 2600, today - 400 * DAY_MS);
+    for (let seed = 1; seed <= 6; seed++) {
+      const simulation = new Simulation(seed);
+      const random = simulation.scheduler.random;
+      const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
+      const faults = ({ binding }: BindingCall) =>
+        binding === "D1" && random() < 0.2 ? kinds[Math.floor(random() * kinds.length)] : undefined;
+      await simulation.tick(3, { faults });
+      await simulation.deliver(2, { faults });
+      vi.setSystemTime(Date.now() + 61_000);
+    }
+    await runMinutes(new Simulation(9), 2);
+    expect(await count("from audit_logs where user_id = ?", userId)).toBe(0);
+    expect(await count("from job_runs where name = 'cleanup_expired_audit_logs' and finished_at is null")).toBe(0);
+  });
+
+  it("runs once a day, however often the cron ticks", async () => {
+    await runMinutes(new Simulation(1), 3);
+    const before = await runOf("cleanup_expired_audit_logs", today - DAY_MS);
+    await runMinutes(new Simulation(2), 3);
+    expect(await runOf("cleanup_expired_audit_logs", today - DAY_MS)).toEqual(before);
+  });
+});
+
+describe("purge_expired_rows", () => {
+  it("deletes codes after a day, guards after a quiet week, tokens and keys when they are over, and keeps the rest", async () => {
+    const old = today - 10 * DAY_MS;
+    const insertAll = async (mark: string, at: number) => {
+      await env.DB.batch([
+        env.DB.prepare(
+          "insert into otp_challenges values (?1, ?1, 'n', 'other', '', '', ?2, ?2, 0, 0, null, null, null)",
+        ).bind(mark, at),
+        env.DB.prepare("insert into otp_network_guards values (?1, 'n', '[]', 0, 0, null, ?2)").bind(mark, at),
+        env.DB.prepare("insert into otp_class_guards values (?1, 'other', '[]', 1, 0, null, ?2)").bind(mark, at),
+        env.DB.prepare("insert into network_guess_limits values (?1, ?2, 1)").bind(mark, at),
+        env.DB.prepare(
+          "insert into verification_tokens values (?1, ?1, '', ?1, '', ?2, ?2, null, null, null, null)",
+        ).bind(mark, at),
+        env.DB.prepare("insert into idempotency_keys values (?1, '', '', null, ?2)").bind(mark, at),
+      ]);
+    };
+    await insertAll("purge-old", old);
+    await insertAll("purge-new", today);
+    await runMinutes(new Simulation(1), 2);
+    const left = async (mark: string) => [
+      await count("from otp_challenges where cid = ?", mark),
+      await count("from otp_network_guards where identifier = ?", mark),
+      await count("from otp_class_guards where identifier = ?", mark),
+      await count("from network_guess_limits where network = ?", mark),
+      await count("from verification_tokens where id = ?", mark),
+      await count("from idempotency_keys where key_hash = ?", mark),
+    ];
+    expect(await left("purge-old")).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(await left("purge-new")).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
+  it("keeps an ended session for 30 days, and a sent event for 14", async () => {
+    await env.DB.prepare(
+      `insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
+        social_provider, locale, date_joined, updated_at, version)
+        values ('purge-user', 'p', 'purge-user', 0, 0, 'purge-user', 'ACTIVE', 'user', 'PHONE', 'en', 0, 0, 1)`,
+    ).run();
+    const session = (id: string, idle: number, absolute: number, revoked: number | null) =>
+      env.DB.prepare(
+        `insert into sessions values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE')`,
+      ).bind(id, idle, absolute, revoked);
+    const far = today + 50 * DAY_MS;
+    const event = (id: string, sentAt: number | null) =>
+      env.DB.prepare("insert into outbox values (?1, 't', null, '{}', null, 0, null, 0, null, 0, ?2)").bind(id, sentAt);
+    await env.DB.batch([
+      session("s-revoked-31", far, far, today - 31 * DAY_MS),
+      session("s-revoked-29", far, far, today - 29 * DAY_MS),
+      session("s-idle-31", today - 31 * DAY_MS, today - DAY_MS, null),
+      session("s-idle-29", today - 29 * DAY_MS, today - DAY_MS, null),
+      session("s-live", far, far, null),
+      event("e-sent-15", today - 15 * DAY_MS),
+      event("e-sent-13", today - 13 * DAY_MS),
+      event("e-unsent", null),
+    ]);
+    await runMinutes(new Simulation(1), 2);
+    const { results } = await env.DB.prepare("select id from sessions where user_id = 'purge-user' order by id").all();
+    expect(results.map(({ id }) => id)).toEqual(["s-idle-29", "s-live", "s-revoked-29"]);
+    const events = await env.DB.prepare("select id from outbox where id glob 'e-*' order by id").all();
+    expect(events.results.map(({ id }) => id)).toEqual(["e-sent-13", "e-unsent"]);
+  });
+
+  it("stays far below 1,000 queries in one invocation", async () => {
+    await insertAuditRows("audit-many", 60_000, today - 400 * DAY_MS);
+    const simulation = new Simulation(1);
+    await simulation.tick();
+    await simulation.deliver();
+    const perInvocation = Map.groupBy(simulation.log, ({ invocation }) => invocation.id);
+    for (const calls of perInvocation.values()) {
+      const queries = calls.reduce((sum, { binding, detail }) => sum + (binding === "D1" ? detail.length : 0), 0);
+      expect(queries).toBeLessThan(500);
+    }
+    expect(await count("from audit_logs where user_id = 'audit-many'")).toBeGreaterThan(0);
+    vi.setSystemTime(Date.now() + 61_000);
+    await runMinutes(simulation, 2);
+    expect(await count("from audit_logs where user_id = 'audit-many'")).toBe(0);
+  });
+});
