@@ -2,6 +2,8 @@ import { expect, it } from "vitest";
 import readme from "../README.md?raw";
 import { app } from "../src/app.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
+import { jobs } from "../src/tasks/job-registry.ts";
+import { tasks } from "../src/tasks/registry.ts";
 
 /** The cells of every row below the heading. */
 function table(heading: string): string[][] {
@@ -41,4 +43,9 @@ it("lists every route that is mounted, and no other (ASVS 6.1.3)", () => {
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
   const listed = table("Routes").map(([route]) => route);
   expect([...new Set(mounted)].sort()).toEqual([...listed].sort());
+});
+
+it("lists every task and job that is registered, and no other", () => {
+  const registered = [...tasks.keys(), ...jobs.map(({ name }) => name)];
+  expect(table("Tasks").map(([name]) => name)).toEqual(registered);
 });

@@ -1,0 +1,104 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+// `npm run tasks -- dead | replay ID [--payload JSON] | run NAME`, on the local database, or with --remote on production's.
+
+const USAGE = `npm run tasks -- dead                          dead letters, newest first
+npm run tasks -- replay ID [--payload JSON]    sends a dead letter again, mended where a payload is given
+npm run tasks -- run NAME [--base URL]         runs a periodic job on a local server, and prints its outcome
+
+--remote: on the production database (not with run)`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    remote: { type: "boolean", default: false },
+    payload: { type: "string" },
+    base: { type: "string", default: "http://localhost:8787" },
+  },
+});
+const [command, argument] = positionals;
+const root = join(import.meta.dirname, "..");
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+/** A text as SQL: these commands are run by people who may write any SQL anyway, but quotes must not break theirs. */
+const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** Runs the statements in one transaction and gives the rows of the last. */
+function query(sql: string): Record<string, unknown>[] {
+  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+  const where = values.remote ? ["--remote", "--env", "production"] : ["--local"];
+  const persist = process.env.PERSIST_TO && !values.remote ? ["--persist-to", process.env.PERSIST_TO] : [];
+  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  if (status !== 0) fail(`${stdout}${stderr}`);
+  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
+  return results.at(-1)?.results ?? [];
+}
+
+function listDeadLetters(): void {
+  const letters =
+    query(`select id, queue, type, reason, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
+    replayed_at is not null as replayed from dead_letters order by created_at desc limit 50`);
+  if (letters.length === 0) console.log("No dead letters.");
+  for (const { id, at, queue, type, reason, attempts, payload, replayed } of letters) {
+    console.log(`${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} tries${replayed ? "  (replayed)" : ""}`);
+    console.log(`  ${reason}\n  ${payload ?? "(payload not kept)"}`);
+  }
+}
+
+/** Puts the letter back into the outbox, once; the next cron tick relays it. */
+function replay(id: string): void {
+  const payload = values.payload === undefined ? "payload" : quote(values.payload);
+  if (values.payload !== undefined) {
+    try {
+      JSON.parse(values.payload);
+    } catch {
+      fail("--payload must be JSON.");
+    }
+  }
+  const letter = `dead_letters where id = ${quote(id)} and replayed_at is null and type is not null and ${payload} is not null`;
+  const [replayed] = query(`
+    insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      select event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letter}
+      on conflict (id) do update set payload = excluded.payload, queue = 'tasks', leased_until = 0, sent_at = null;
+    update dead_letters set replayed_at = cast(unixepoch('subsec') * 1000 as integer) where id in (select id from ${letter})
+      returning type`);
+  if (!replayed)
+    fail("No such dead letter, or it was replayed, or it has no type or payload (give one: --payload JSON).");
+  console.log(`${replayed.type} goes out again with the next minute's tick.`);
+}
+
+/** Makes the job due once more, fires the cron, and waits for the run. */
+async function run(name: string): Promise<void> {
+  const now = Date.now();
+  const run = `name = ${quote(name)} and period_started_at = ${now}`;
+  query(
+    `insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (${quote(name)}, ${now}, 0, 0, 0)`,
+  );
+  for (let tries = 0; tries < 60; tries++) {
+    await fetch(`${values.base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
+      fail(`Nothing answers at ${values.base}. Start it with: npm run dev`),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const [row] = query(`select chunks, processed, finished_at from job_runs where ${run}`);
+    if (row?.finished_at) {
+      console.log(`${name}: finished, ${row.processed} rows in ${row.chunks} chunks`);
+      return;
+    }
+  }
+  fail(`${name} did not finish within two minutes; is it the name of a job? See the server's log.`);
+}
+
+if (command === "dead") listDeadLetters();
+else if (command === "replay" && argument) replay(argument);
+else if (command === "run" && argument && !values.remote) await run(argument);
+else {
+  console.error(USAGE);
+  process.exit(2);
+}

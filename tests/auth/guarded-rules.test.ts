@@ -1,0 +1,316 @@
+import { decodeJwt } from "jose";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  type Answer,
+  call,
+  logIn,
+  newEmail,
+  newIp,
+  newPhone,
+  readCode,
+  requestCode,
+  type SignedIn,
+  signUp,
+  stopClock,
+  testEnv,
+} from "../support/client.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+
+const newUser = () => signUp(newPhone(), { ip: newIp() });
+const sidOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);
+const outcome = ({ status, body }: Answer) => [status, body.error?.code];
+
+const ask = (identifier: string, ip: string, env: Partial<Env> = {}) =>
+  call("POST", "/api/auth/otp/request", { ip, env, json: { identifier } });
+const guess = (identifier: string, otp: string, ip = newIp(), env: Partial<Env> = {}) =>
+  call("POST", "/api/auth/otp/verify", { ip, env, json: { identifier, otp } });
+const refresh = (refresh_token: string) => call("POST", "/api/auth/refresh", { json: { refresh_token } });
+const logout = (token: string, refresh_token: string) =>
+  call("POST", "/api/auth/logout", { token, json: { refresh_token } });
+const me = (token: string) => call("GET", "/api/auth/me", { token });
+
+const run = (statement: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(statement)
+    .bind(...values)
+    .run();
+const count = (from: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(`select count(*) as n ${from}`)
+    .bind(...values)
+    .first<number>("n");
+
+/** A code that is none of those given. */
+const otherThan = (...codes: string[]) =>
+  ["111111", "222222", "333333"].find((code) => !codes.includes(code)) ?? "444444";
+
+async function rotate(token: string): Promise<{ access: string; refresh: string }> {
+  const answer = await refresh(token);
+  expect(answer.status).toBe(200);
+  return answer.body.data;
+}
+
+describe("ASVS 7.4.1: the list of ended sessions", () => {
+  const isListed = async (sid: string) => (await testEnv.KV.get(`deny:${sid}`)) !== null;
+
+  test("a session on it is refused at refresh, even where the database has not heard of its end", async () => {
+    const [denied, other] = [await newUser(), await newUser()];
+    await testEnv.KV.put(`deny:${sidOf(denied)}`, "1");
+    const answer = await refresh(denied.refresh);
+    expect(outcome(answer)).toEqual([401, "token_not_valid"]);
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+    expect((await refresh(other.refresh)).status).toBe(200);
+  });
+
+  test("holds what a logout ended", async () => {
+    const user = await newUser();
+    expect(await isListed(sidOf(user))).toBe(false);
+    expect((await logout(user.access, user.refresh)).status).toBe(200);
+    expect(await isListed(sidOf(user))).toBe(true);
+  });
+
+  test("holds the one session, or all the others, that a user ended, and never the user's present one", async () => {
+    const present = await newUser();
+    const [second, third, fourth] = [
+      await logIn(present.identifier),
+      await logIn(present.identifier),
+      await logIn(present.identifier),
+    ];
+    const options = { token: present.access };
+    expect((await call("DELETE", `/api/auth/sessions/${sidOf(second)}`, options)).status).toBe(200);
+    expect(await Promise.all([present, second, third, fourth].map(sidOf).map(isListed))).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+    expect((await call("DELETE", "/api/auth/sessions", options)).status).toBe(200);
+    expect(await Promise.all([present, third, fourth].map(sidOf).map(isListed))).toEqual([false, true, true]);
+  });
+
+  test("holds the oldest session, which an eleventh sign-in ended", async () => {
+    const oldest = await newUser();
+    for (let i = 1; i <= 9; i++) {
+      await run(
+        `insert into sessions select ?1, user_id, created_at + ?2, last_used_at, counter, refresh_key_id, rotated_at,
+          rotated_by, replays, idle_ttl_ms, idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, revoked_by,
+          ip, user_agent, device_name, method from sessions where id = ?3`,
+        crypto.randomUUID(),
+        i,
+        sidOf(oldest),
+      );
+    }
+    clock.advance(SECOND);
+    expect(await isListed(sidOf(oldest))).toBe(false);
+    const newest = await logIn(oldest.identifier);
+    expect(await isListed(sidOf(oldest))).toBe(true);
+    expect(await isListed(sidOf(newest))).toBe(false);
+    expect((await me(oldest.access)).status).toBe(401);
+  });
+
+  test("holds what the reuse of a refresh token ended (RFC 9700 4.14.2)", async () => {
+    const user = await newUser();
+    const { refresh: second } = await rotate(user.refresh);
+    await rotate(second);
+    expect(await isListed(sidOf(user))).toBe(false);
+    expect((await refresh(user.refresh)).status).toBe(401);
+    expect(await isListed(sidOf(user))).toBe(true);
+  });
+});
+
+describe("ASVS 6.3.1: a network may guess 600 times in 10 minutes, at whatever identifiers", () => {
+  const LIMIT = 600;
+  const WINDOW = 10 * MINUTE;
+
+  /** A network that has just begun its window and used so many guesses up. */
+  async function networkAfter(guesses: number): Promise<string> {
+    const ip = newIp();
+    expect((await guess(newPhone(), "111111", ip)).status).toBe(400);
+    const network = ip.split(".").slice(0, 3).join(".");
+    const changed = await run(
+      "update network_guess_limits set guesses = ? where network like ? || '.%'",
+      guesses,
+      network,
+    );
+    expect(changed.meta.changes).toBe(1);
+    return ip;
+  }
+
+  test("the last one within it is heard, the next is 429 for the rest of the window and uses nothing up", async () => {
+    const ip = await networkAfter(LIMIT - 2);
+    const [phone, later] = [newPhone(), newPhone()];
+    const [code, laterCode] = [await requestCode(phone, { ip: newIp() }), await requestCode(later, { ip: newIp() })];
+    expect(outcome(await guess(phone, otherThan(code), ip)), "guess 599").toEqual([400, "invalid_otp"]);
+    expect((await guess(phone, code, ip)).status, "guess 600").toBe(200);
+    clock.advance(4 * MINUTE);
+    for (const [identifier, otp] of [
+      [later, laterCode],
+      [later, otherThan(laterCode)],
+      [newEmail(), "111111"],
+    ] as const) {
+      const refused = await guess(identifier, otp, ip);
+      expect(outcome(refused)).toEqual([429, "rate_limit_exceeded"]);
+      expect(refused.headers.get("retry-after")).toBe("360");
+    }
+    expect((await guess(later, laterCode)).status, "from another network").toBe(200);
+  });
+
+  test("a refused network is heard again when its window is over, and not a moment before", async () => {
+    const ip = await networkAfter(LIMIT);
+    clock.advance(WINDOW - 1);
+    const refused = await guess(newPhone(), "111111", ip);
+    expect([...outcome(refused), refused.headers.get("retry-after")]).toEqual([429, "rate_limit_exceeded", "1"]);
+    clock.advance(1);
+    expect(outcome(await guess(newPhone(), "111111", ip))).toEqual([400, "invalid_otp"]);
+    expect(outcome(await guess(newPhone(), "111111", ip))).toEqual([400, "invalid_otp"]);
+  });
+
+  test("who asked for a code from that very network may verify it, whatever the neighbours did", async () => {
+    const ip = await networkAfter(LIMIT + 50);
+    const [own, foreign] = [newPhone(), newPhone()];
+    const code = await requestCode(own, { ip });
+    const foreignCode = await requestCode(foreign, { ip: newIp() });
+    expect((await guess(foreign, foreignCode, ip)).status).toBe(429);
+    expect((await guess(own, code, ip)).status).toBe(200);
+    expect((await guess(own, code, ip)).status, "a code already used opens nothing").toBe(429);
+  });
+});
+
+describe("codes and networks", () => {
+  test.each(["newer", "older"] as const)(
+    "ASVS 6.5.1: of two live codes the other is dead once the %s one was right",
+    async (right) => {
+      const [phone, ip] = [newPhone(), newIp()];
+      const older = await requestCode(phone, { ip });
+      clock.advance(MINUTE);
+      let newer = await requestCode(phone, { ip });
+      for (let messages = 3; newer === older; messages++) {
+        clock.advance(2 * MINUTE);
+        await ask(phone, ip);
+        newer = await readCode(phone, messages);
+      }
+      const [used, left] = right === "newer" ? [newer, older] : [older, newer];
+      expect((await guess(phone, used, ip)).status).toBe(200);
+      expect(outcome(await guess(phone, left, ip))).toEqual([400, "invalid_otp"]);
+      expect(outcome(await guess(phone, left))).toEqual([400, "invalid_otp"]);
+    },
+  );
+
+  test("right after a sign-up its network still waits to send again, and another network need not", async () => {
+    const ip = newIp();
+    const { identifier } = await signUp(newPhone(), { ip });
+    clock.advance(10 * SECOND);
+    const again = await ask(identifier, ip);
+    expect([...outcome(again), again.headers.get("retry-after")]).toEqual([429, "rate_limit_exceeded", "50"]);
+    expect((await ask(identifier, newIp())).status).toBe(200);
+    clock.advance(50 * SECOND);
+    expect((await ask(identifier, ip)).status).toBe(200);
+  });
+
+  test.each(["staff", "admin"])("a test identifier whose user is %s cannot log in", async (role) => {
+    const identifier = newPhone();
+    const until = new Date(Date.now() + 10 * DAY).toISOString().slice(0, 10);
+    const env = { TEST_IDENTIFIERS: JSON.stringify([{ identifier, code: "424242", until }]) } as Partial<Env>;
+    const enter = async (step: "register" | "login", given = env) => {
+      const ip = newIp();
+      const asked = await ask(identifier, ip, given);
+      expect(asked.status).toBe(200);
+      const code = given === env ? "424242" : await readCode(identifier);
+      const verified = await guess(identifier, code, ip, given);
+      const json = { identifier, verification_token: verified.body.data.verification_token };
+      return call("POST", `/api/auth/${step}`, { ip, json, env: given });
+    };
+    const registered = await enter("register");
+    expect(registered.status).toBe(201);
+    expect((await enter("login")).status).toBe(200);
+    const userId = registered.body.data.user_id;
+    await run("update users set role = ? where id = ?", role, userId);
+    const refused = await enter("login");
+    expect(refused.status).toBe(403);
+    expect(refused.body.data).toBeUndefined();
+    expect(await count("from sessions where user_id = ?", userId)).toBe(2);
+    expect((await enter("login", {})).status, "as an ordinary identifier").toBe(200);
+  });
+});
+
+describe("logout with an access token that has expired", () => {
+  const REPLAY_WINDOW = 120 * SECOND;
+
+  /** A session that rotated a minute before its first access token expires. */
+  async function rotatedLate() {
+    const user = await newUser();
+    clock.advance(14 * MINUTE);
+    return { user, successor: await rotate(user.refresh) };
+  }
+
+  test("takes the refresh token before the last one while its answer may have been lost", async () => {
+    const { user, successor } = await rotatedLate();
+    clock.advance(REPLAY_WINDOW - 1);
+    expect((await me(user.access)).status).toBe(401);
+    expect((await logout(user.access, user.refresh)).status).toBe(200);
+    expect((await me(successor.access)).status).toBe(401);
+    expect((await refresh(successor.refresh)).status).toBe(401);
+  });
+
+  test("refuses it after that, and the session lives", async () => {
+    const { user, successor } = await rotatedLate();
+    clock.advance(REPLAY_WINDOW);
+    expect(outcome(await logout(user.access, user.refresh))).toEqual([401, "token_not_valid"]);
+    expect((await me(successor.access)).status).toBe(200);
+    expect((await logout(user.access, successor.refresh)).status, "the live one").toBe(200);
+    expect((await me(successor.access)).status).toBe(401);
+  });
+
+  test("refuses one older than that at once, and the session lives", async () => {
+    const { user, successor } = await rotatedLate();
+    const last = await rotate(successor.refresh);
+    clock.advance(MINUTE + SECOND);
+    expect(outcome(await logout(user.access, user.refresh))).toEqual([401, "token_not_valid"]);
+    expect((await me(last.access)).status).toBe(200);
+  });
+});
+
+describe("ASVS 6.3.5: a lock-out is told to its user", () => {
+  const events = (userId: string) => count("from outbox where type = 'auth.lockout' and user_id = ?", userId);
+
+  test("once for each lock, however many guesses follow, and once where both limits are met together", async () => {
+    const { identifier, userId } = await newUser();
+    for (let lock = 1; lock <= 4; lock++) {
+      clock.advance(6 * MINUTE);
+      const ip = newIp();
+      const code = await requestCode(identifier, { ip });
+      for (let i = 1; i <= 5; i++) {
+        expect(await events(userId)).toBe(lock - 1);
+        expect((await guess(identifier, otherThan(code), ip)).status).toBe(400);
+      }
+      expect(await events(userId)).toBe(lock);
+      for (let i = 0; i < 3; i++) expect((await guess(identifier, code, ip)).status).toBe(429);
+      expect(await events(userId)).toBe(lock);
+    }
+  });
+
+  test("and to nobody where no user has the identifier", async () => {
+    const [identifier, ip] = [newPhone(), newIp()];
+    const code = await requestCode(identifier, { ip });
+    const before = await count("from outbox where type = 'auth.lockout'");
+    for (let i = 0; i < 5; i++) await guess(identifier, otherThan(code), ip);
+    expect((await guess(identifier, code, ip)).status).toBe(429);
+    expect(await count("from outbox where type = 'auth.lockout'")).toBe(before);
+  });
+
+  test("but not when the guess that would have locked was right", async () => {
+    const { identifier, userId } = await newUser();
+    const ip = newIp();
+    const code = await requestCode(identifier, { ip });
+    for (let i = 0; i < 4; i++) expect((await guess(identifier, otherThan(code), ip)).status).toBe(400);
+    expect((await guess(identifier, code, ip)).status).toBe(200);
+    expect(await events(userId)).toBe(0);
+  });
+});
