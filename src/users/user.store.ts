@@ -7,6 +7,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 
 type KycStatus = "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
 
+// Inside a sub-query `users.id` is written out: drizzle would leave the table away, and the inner table has an id too.
 const userFields = {
   id: users.id,
   username: users.username,
@@ -19,8 +20,8 @@ const userFields = {
   socialProvider: users.socialProvider,
   profileComplete:
     sql<number>`coalesce((select full_name is not null and date_of_birth is not null and address is not null
-    from profiles where user_id = ${users.id}), 0)`.as("profile_complete"),
-  kycStatus: sql<KycStatus>`coalesce((select status from kyc where user_id = ${users.id}), 'NOT_SUBMITTED')`.as(
+    from profiles where user_id = users.id), 0)`.as("profile_complete"),
+  kycStatus: sql<KycStatus>`coalesce((select status from kyc where user_id = users.id), 'NOT_SUBMITTED')`.as(
     "kyc_status",
   ),
 };
