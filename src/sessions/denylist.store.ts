@@ -24,7 +24,9 @@ export async function isDenied(deps: Pick<Deps, "kv" | "log">, sessionId: string
 
 /** Echoes ended sessions to KV; D1 already refuses them, so a failure costs nothing but a later "no". */
 export async function denySessions(deps: Pick<Deps, "kv" | "log">, sessionIds: string[]): Promise<void> {
-  const puts = sessionIds.map((id) => deps.kv.put(keyOf(id), "1", { expirationTtl: ENTRY_TTL_SECONDS }));
+  const puts = sessionIds.map((id) =>
+    withDeadline(deps.kv.put(keyOf(id), "1", { expirationTtl: ENTRY_TTL_SECONDS }), KV_DEADLINE_MS),
+  );
   for (const put of await Promise.allSettled(puts)) {
     if (put.status === "rejected") deps.log.warn("denylist_unwritable", { reason: describeError(put.reason) });
   }
