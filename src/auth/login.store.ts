@@ -4,7 +4,7 @@ import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
 import { type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
-import { openSession } from "../sessions/session.store.ts";
+import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
 import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";
 import {

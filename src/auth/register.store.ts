@@ -5,7 +5,7 @@ import type { Client, Locale } from "../platform/client.ts";
 import { insertWhere } from "../platform/database.ts";
 import { type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
-import { openSession } from "../sessions/session.store.ts";
+import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
 import type { Username } from "../users/username.ts";
 import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";

@@ -4,7 +4,7 @@ import { points, pointTransactions, referrals } from "../db/user-schema.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
-import type { openSession } from "../sessions/session.store.ts";
+import type { openSession } from "../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { selectUser } from "../users/user.store.ts";
 import { findVerificationToken, type TokenUse } from "./verification-token.store.ts";

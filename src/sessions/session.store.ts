@@ -3,23 +3,12 @@ import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, insertFrom, insertWhere, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { recordEvent } from "../platform/outbox.ts";
 import type { AccessClaims } from "./tokens.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
-
-/** Life of a session: absolute from sign-in, idle from the last refresh. */
-const LIFE_MS = {
-  user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
-  staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
-};
 /** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */
 export const REPLAY_WINDOW_MS = 120_000;
-/** A device is new when none of so many latest sessions was its. */
-const REMEMBERED_SESSIONS = 20;
 /** Live sessions a user may have; one more ends the oldest. */
 export const MAX_SESSIONS = 10;
 
@@ -46,83 +35,6 @@ export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims)
       ),
     );
   return sql`exists ${session}`;
-}
-
-export interface NewSession {
-  id: string;
-  /** The user's id, or SQL that gives it. */
-  userId: string | SQL;
-  /** Holds where the user has signed in from this network before. */
-  isFromKnownNetwork: SQL;
-  method: (typeof sessions.$inferInsert)["method"];
-}
-
-type OpenDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring">;
-
-/**
- * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, and the
- * event that tells the user of a device not seen before, on a network not familiar before.
- */
-export function openSession(deps: OpenDeps, client: Client, session: NewSession, condition: SQL) {
-  const now = deps.now();
-  const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
-  const lifeMs = (kind: "absolute" | "idle") =>
-    sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
-  const others = deps.db
-    .select({ one: sql`1` })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)));
-  const recent = deps.db
-    .select({ userAgent: sessions.userAgent })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)))
-    .orderBy(desc(sessions.createdAt))
-    .limit(REMEMBERED_SESSIONS);
-  const sameDevice = sql`(select 1 from ${recent} where user_agent is ${client.userAgent})`;
-  const live = deps.db
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
-    .orderBy(desc(eq(sessions.id, session.id)), desc(sessions.createdAt), desc(sessions.id))
-    .limit(MAX_SESSIONS);
-  const payload = JSON.stringify({ session_id: session.id });
-  return {
-    openedSession: insertWhere(
-      deps,
-      sessions,
-      {
-        id: session.id,
-        userId: session.userId,
-        createdAt: now,
-        lastUsedAt: now,
-        counter: 0,
-        refreshKeyId: deps.keyring.currentSecretId,
-        rotatedAt: now,
-        rotatedBy: deps.attemptId,
-        replays: 0,
-        idleTtlMs: lifeMs("idle"),
-        idleExpiresAt: sql`${instantOf(now)} + ${lifeMs("idle")}`,
-        absoluteExpiresAt: sql`${instantOf(now)} + ${lifeMs("absolute")}`,
-        ip: client.ip,
-        userAgent: client.userAgent,
-        method: session.method,
-      },
-      condition,
-    ),
-    newDeviceEvent: recordEvent(
-      deps,
-      { type: "auth.new_device", userId: session.userId, payload },
-      sql`${condition} and exists ${others} and not exists ${sameDevice} and not ${session.isFromKnownNetwork}`,
-    ),
-    endedSessions: deps.db
-      .update(sessions)
-      .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.attemptId })
-      .where(
-        and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
-      )
-      .returning({ id: sessions.id }),
-    ...recordEndedSessions(deps, client),
-  };
 }
 
 /**
