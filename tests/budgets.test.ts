@@ -117,7 +117,9 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
       "insert into profiles (user_id, id, created_at, updated_at) values (?1, 'profile of ' || ?1, 0, 0)",
     ).bind(id),
     env.DB.prepare(
-      "insert into kyc (user_id, id, status, created_at, updated_at) values (?1, 'kyc of ' || ?1, 'PENDING', 0, 0)",
+      `insert into kyc (user_id, id, document_type, document_number_sealed, document_number_key_id, document_number_index,
+        front_document_id, status, version, changed_by, submitted_at, created_at, updated_at)
+        values (?1, 'kyc of ' || ?1, '', '', '', ?1, '', 'PENDING', 1, '', 0, 0, 0)`,
     ).bind(id),
     env.DB.prepare("insert into wallets (user_id, balance_minor, currency, updated_at) values (?1, 0, 'NPR', 0)").bind(
       id,

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
-import { points, profiles, referrals, users, wallets } from "../db/user-schema.ts";
+import { points, wallets } from "../db/ledger-schema.ts";
+import { profiles, referrals, users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client, Locale } from "../platform/client.ts";
 import { insertWhere } from "../platform/database.ts";
@@ -90,7 +91,12 @@ export function insertAccount(
       },
       isUsedHere(deps, use),
     ),
-    profile: insertWhere(deps, profiles, { userId, id: deps.newId(), createdAt: now, updatedAt: now }, made),
+    profile: insertWhere(
+      deps,
+      profiles,
+      { userId, id: deps.newId(), profileReminders: 0, kycReminders: 0, createdAt: now, updatedAt: now },
+      made,
+    ),
     wallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
     points: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
     ...grantSignupBonus(deps, sql`${userId}`, made),

@@ -1,6 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
+import { points, pointTransactions } from "../db/ledger-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
-import { points, pointTransactions, referrals } from "../db/user-schema.ts";
+import { referrals } from "../db/user-schema.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";

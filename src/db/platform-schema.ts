@@ -64,6 +64,23 @@ export const outbox = sqliteTable(
   ],
 );
 
+/** Messages whose effect stands: a row in the effect's own batch, so that a message that comes again changes nothing. */
+export const processedEvents = sqliteTable(
+  "processed_events",
+  {
+    /** The task, or the service that sent the event. */
+    consumer: text("consumer").notNull(),
+    eventId: text("event_id").notNull(),
+    /** Attempt id of the try that took effect. */
+    processedBy: text("processed_by").notNull(),
+    processedAt: instant("processed_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.consumer, table.eventId] }),
+    index("processed_events_time").on(table.processedAt),
+  ],
+);
+
 /** One row per message to a person: claimed before its provider is called. */
 export const deliveries = sqliteTable("deliveries", {
   eventId: text("event_id").primaryKey(),
@@ -116,7 +133,7 @@ export const deadLetters = sqliteTable(
     createdAt: instant("created_at").notNull(),
     replayedAt: instant("replayed_at"),
   },
-  (table) => [index("dead_letters_created").on(table.createdAt)],
+  (table) => [index("dead_letters_created").on(table.createdAt), index("dead_letters_user").on(table.userId)],
 );
 
 /** What is due of the periodic work: a row a job and period. */

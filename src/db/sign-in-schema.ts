@@ -10,6 +10,8 @@ export const sessions = sqliteTable(
     userId: userId(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at").notNull(),
+    /** Last activity that was counted; null before the first. */
+    activityAt: instant("activity_at"),
     /** Number of rotations so far: the live refresh token is the one that carries this number. */
     counter: integer("counter").notNull(),
     /** Key id that signed the live refresh token, so that it can be minted again byte for byte. */

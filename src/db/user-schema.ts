@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
 
@@ -35,6 +36,11 @@ export const users = sqliteTable(
     uniqueIndex("users_email").on(table.email),
     uniqueIndex("users_phone_number").on(table.phoneNumber),
     uniqueIndex("users_referral_code").on(table.referralCode),
+    index("users_joined").on(table.dateJoined, table.id),
+    // A CASE, since drizzle-kit cuts an expression at its commas.
+    index("users_dormant")
+      .on(sql`case when last_login is null then date_joined else last_login end`)
+      .where(sql`status = 'ACTIVE'`),
   ],
 );
 
@@ -52,47 +58,12 @@ export const profiles = sqliteTable("profiles", {
   dateOfBirth: text("date_of_birth"),
   address: text("address"),
   avatarUrl: text("avatar_url"),
+  /** Reminders sent so far, of those that follow joining. */
+  profileReminders: integer("profile_reminders").notNull().default(0),
+  kycReminders: integer("kyc_reminders").notNull().default(0),
   createdAt: instant("created_at").notNull(),
   updatedAt: instant("updated_at").notNull(),
 });
-
-export const kyc = sqliteTable("kyc", {
-  userId: userId().primaryKey(),
-  id: text("id").notNull(),
-  status: text("status", { enum: ["PENDING", "APPROVED", "REJECTED"] }).notNull(),
-  rejectionReason: text("rejection_reason"),
-  verifiedAt: instant("verified_at"),
-  createdAt: instant("created_at").notNull(),
-  updatedAt: instant("updated_at").notNull(),
-});
-
-export const wallets = sqliteTable("wallets", {
-  userId: userId().primaryKey(),
-  balanceMinor: integer("balance_minor").notNull(),
-  currency: text("currency").notNull(),
-  updatedAt: instant("updated_at").notNull(),
-});
-
-export const points = sqliteTable("points", {
-  userId: userId().primaryKey(),
-  currentPoints: integer("current_points").notNull(),
-  totalPoints: integer("total_points").notNull(),
-  updatedAt: instant("updated_at").notNull(),
-});
-
-/** The ledger behind every change of `points`: one row per user, reason and reference. */
-export const pointTransactions = sqliteTable(
-  "point_transactions",
-  {
-    id: text("id").primaryKey(),
-    userId: userId(),
-    delta: integer("delta").notNull(),
-    reason: text("reason").notNull(),
-    reference: text("reference").notNull(),
-    createdAt: instant("created_at").notNull(),
-  },
-  (table) => [uniqueIndex("point_transactions_once").on(table.userId, table.reason, table.reference)],
-);
 
 export const referrals = sqliteTable(
   "referrals",
@@ -108,4 +79,50 @@ export const referrals = sqliteTable(
     completedAt: instant("completed_at"),
   },
   (table) => [index("referrals_inviter").on(table.inviterId)],
+);
+
+/** What the app shows a person; written in their language. */
+export const notifications = sqliteTable(
+  "notifications",
+  {
+    id: text("id").primaryKey(),
+    userId: userId(),
+    notificationType: text("notification_type").notNull(),
+    title: text("title").notNull(),
+    message: text("message").notNull(),
+    /** Ids for the app, JSON. */
+    data: text("data", { mode: "json" }).$type<Record<string, string>>(),
+    readAt: instant("read_at"),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [
+    index("notifications_user").on(table.userId, table.id),
+    index("notifications_unread").on(table.userId).where(sql`read_at is null`),
+  ],
+);
+
+/** Where a person's push notifications go. */
+export const devices = sqliteTable(
+  "devices",
+  {
+    id: text("id").primaryKey(),
+    userId: userId(),
+    /** The app's own name for the device. */
+    deviceId: text("device_id").notNull(),
+    /** The session that registered it last: push stops with it. */
+    sessionId: text("session_id").notNull(),
+    /** Null once the push service says that it is dead, or another user's device has it. */
+    fcmToken: text("fcm_token"),
+    deviceType: text("device_type", { enum: ["ANDROID", "IOS", "WEB"] }).notNull(),
+    deviceName: text("device_name"),
+    appVersion: text("app_version"),
+    osVersion: text("os_version"),
+    isActive: flag("is_active").notNull(),
+    lastUsedAt: instant("last_used_at").notNull(),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [
+    uniqueIndex("devices_device").on(table.userId, table.deviceId),
+    uniqueIndex("devices_fcm_token").on(table.fcmToken),
+  ],
 );

@@ -102,7 +102,7 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
       await run(
         `insert into sessions select ?1, user_id, created_at + ?2, last_used_at, counter, refresh_key_id, rotated_at,
           rotated_by, replays, idle_ttl_ms, idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, revoked_by,
-          ip, user_agent, device_name, method from sessions where id = ?3`,
+          ip, user_agent, device_name, method, null from sessions where id = ?3`,
         crypto.randomUUID(),
         i,
         sidOf(oldest),
@@ -336,7 +336,13 @@ test("auth/me tells of the user's own profile and KYC whether they are complete 
   const [bare, whole] = [await newUser(), await newUser()];
   await run("update profiles set full_name = 'A B', date_of_birth = '2000-01-01' where user_id = ?", whole.userId);
   const id = crypto.randomUUID();
-  await run("insert into kyc values (?, ?, 'REJECTED', 'blurred', null, 0, 0)", whole.userId, id);
+  await run(
+    `insert into kyc (user_id, id, document_type, document_number_sealed, document_number_key_id, document_number_index,
+      front_document_id, status, rejection_reason, version, changed_by, submitted_at, created_at, updated_at)
+      values (?, ?, '', '', '', '', '', 'REJECTED', 'blurred', 1, '', 0, 0, 0)`,
+    whole.userId,
+    id,
+  );
   const view = async ({ access }: SignedIn) => {
     const { profile_complete, kyc_status } = (await me(access)).body.data;
     return { profile_complete, kyc_status };

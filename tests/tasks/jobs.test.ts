@@ -122,7 +122,7 @@ describe("purge_expired_rows", () => {
     ).run();
     const session = (id: string, idle: number, absolute: number, revoked: number | null) =>
       env.DB.prepare(
-        `insert into sessions values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE')`,
+        `insert into sessions values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE', null)`,
       ).bind(id, idle, absolute, revoked);
     const far = today + 50 * DAY_MS;
     const event = (id: string, sentAt: number | null) =>

@@ -1,0 +1,69 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { instant } from "./columns.ts";
+import { userId } from "./user-schema.ts";
+
+/** One a user: what they submitted last. */
+export const kyc = sqliteTable(
+  "kyc",
+  {
+    userId: userId().primaryKey(),
+    id: text("id").notNull(),
+    documentType: text("document_type").notNull(),
+    /** AES-GCM under `documentNumberKeyId`, with the user as associated data. */
+    documentNumberSealed: text("document_number_sealed").notNull(),
+    documentNumberKeyId: text("document_number_key_id").notNull(),
+    /** Keyed hash: the same for the same number, whoever has it. */
+    documentNumberIndex: text("document_number_index").notNull(),
+    frontDocumentId: text("front_document_id").notNull(),
+    backDocumentId: text("back_document_id"),
+    status: text("status", { enum: ["PENDING", "APPROVED", "REJECTED"] }).notNull(),
+    /** Grows with every submission; a decision is about one version. */
+    version: integer("version").notNull(),
+    /** Attempt id of the last change, so that its invocation knows it as its own. */
+    changedBy: text("changed_by").notNull(),
+    rejectionReason: text("rejection_reason"),
+    verifiedAt: instant("verified_at"),
+    submittedAt: instant("submitted_at").notNull(),
+    createdAt: instant("created_at").notNull(),
+    updatedAt: instant("updated_at").notNull(),
+  },
+  (table) => [
+    uniqueIndex("kyc_id").on(table.id),
+    index("kyc_queue").on(table.status, table.submittedAt, table.userId),
+    index("kyc_document_number").on(table.documentNumberIndex),
+  ],
+);
+
+/** A file in R2: `pending` before it is put, `live` once a submission names it, `replaced` until it is removed. */
+export const kycDocuments = sqliteTable(
+  "kyc_documents",
+  {
+    id: text("id").primaryKey(),
+    userId: userId(),
+    side: text("side", { enum: ["front", "back"] }).notNull(),
+    objectKey: text("object_key").notNull(),
+    contentType: text("content_type").notNull(),
+    sizeBytes: integer("size_bytes").notNull(),
+    state: text("state", { enum: ["pending", "live", "replaced"] }).notNull(),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [
+    uniqueIndex("kyc_documents_object").on(table.objectKey),
+    index("kyc_documents_user").on(table.userId, table.createdAt),
+    index("kyc_documents_sweep").on(table.createdAt).where(sql`state <> 'live'`),
+  ],
+);
+
+/** Who has looked at which file: nobody approves what nobody saw. */
+export const kycDocumentViews = sqliteTable(
+  "kyc_document_views",
+  {
+    documentId: text("document_id")
+      .notNull()
+      .references(() => kycDocuments.id, { onDelete: "cascade" }),
+    viewerId: text("viewer_id").notNull(),
+    viewedAt: instant("viewed_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.documentId, table.viewerId] })],
+);
