@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { randomId } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import { insertDeadLetter } from "./dead-letter.store.ts";
-import { tasks } from "./registry.ts";
+import { findTask } from "./registry.ts";
 import type { Task } from "./task.ts";
 
 /** What the relay puts into a queue; the payload is JSON text. */
@@ -45,31 +46,36 @@ export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<
 
 async function consume(deps: Deps, queue: string, message: Message): Promise<void> {
   const parsed = envelope.safeParse(message.body);
-  const task = parsed.success ? tasks.get(parsed.data.type) : undefined;
+  const task = parsed.success ? findTask(parsed.data.type) : undefined;
   const payload = parsed.success ? parseJson(parsed.data.payload) : undefined;
   if (!parsed.success || !task || payload === undefined) {
     const reason = !parsed.success ? "malformed message" : task ? "payload is not JSON" : "unknown type";
     await bury(deps, queue, message, parsed.success ? parsed.data : undefined, reason);
     return;
   }
-  const { event_id: id, type } = parsed.data;
+  const { event_id: id, type, user_id: userId } = parsed.data;
+  const about = { task: task.name, type, event_id: id, attempt: message.attempts };
   try {
-    const outcome = await task.run(deps, { id, payload });
-    deps.log.info("task", { type, event_id: id, attempt: message.attempts, done: outcome.done, note: outcome.note });
+    // Copies of one message may share a batch: each try has marks of its own.
+    const own = { ...deps, attemptId: randomId(deps.randomBytes) };
+    const outcome = await task.run(own, { id, type, userId, payload });
+    deps.log.info("task", { ...about, done: outcome.done, note: outcome.note });
     if (outcome.done) message.ack();
     else message.retry({ delaySeconds: outcome.retryInSeconds });
   } catch (error) {
     const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
-    deps.log.warn("task_failed", { type, event_id: id, attempt: message.attempts, reason });
-    const isHopeless = error instanceof z.ZodError || (message.attempts >= MAX_ATTEMPTS && !task.isUrgent);
-    if (isHopeless) await bury(deps, queue, message, parsed.data, reason);
-    else message.retry({ delaySeconds: retrySeconds(task, message.attempts) });
+    deps.log.warn("task_failed", { ...about, reason });
+    const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
+    if (delaySeconds === undefined) await bury(deps, queue, message, parsed.data, reason);
+    else message.retry({ delaySeconds });
   }
 }
 
-/** Grows by doubling from two seconds. */
-function retrySeconds(task: Task, attempts: number): number {
-  return Math.min(2 ** attempts, task.isUrgent ? MAX_RETRY_SECONDS.urgent : MAX_RETRY_SECONDS.other);
+/** Grows by doubling from two seconds, unless the task says otherwise; undefined after its last try. */
+function retrySeconds(task: Task, attempts: number): number | undefined {
+  if (task.retryDelays) return task.retryDelays[attempts - 1];
+  if (task.isUrgent) return Math.min(2 ** attempts, MAX_RETRY_SECONDS.urgent);
+  return attempts < MAX_ATTEMPTS ? Math.min(2 ** attempts, MAX_RETRY_SECONDS.other) : undefined;
 }
 
 /** Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. */

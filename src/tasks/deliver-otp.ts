@@ -20,7 +20,8 @@ const RETRY_SECONDS = 3;
 
 /** Sends a one-time code to its owner; an expired one is not sent, and nothing of it is kept. */
 export const deliverOtp: Task = {
-  type: "otp.requested",
+  name: "deliver_otp",
+  types: ["otp.requested"],
   isUrgent: true,
   async run(deps, event): Promise<TaskOutcome> {
     const payload = payloadSchema.parse(event.payload);

@@ -1,6 +1,6 @@
 import { lt, or, type SQL, sql } from "drizzle-orm";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
-import { deliveries, idempotencyKeys, jobRuns, localOutbox, outbox } from "../db/platform-schema.ts";
+import { deliveries, idempotencyKeys, jobRuns, localOutbox, outbox, processedEvents } from "../db/platform-schema.ts";
 import {
   familiarNetworks,
   networkGuessLimits,
@@ -30,6 +30,7 @@ const rules: [SQLiteTable, (now: number) => SQL | undefined][] = [
   [idempotencyKeys, (now) => lt(idempotencyKeys.expiresAt, now)],
   [sessions, (now) => or(lt(sessions.revokedAt, now - 30 * DAY_MS), idleSince(now - 30 * DAY_MS, now))],
   [outbox, (now) => lt(outbox.sentAt, now - 14 * DAY_MS)],
+  [processedEvents, (now) => lt(processedEvents.processedAt, now - 14 * DAY_MS)],
   [deliveries, (now) => lt(deliveries.eventId, firstIdAt(now - 14 * DAY_MS))],
   [localOutbox, (now) => lt(localOutbox.createdAt, now - 14 * DAY_MS)],
   [jobRuns, (now) => lt(jobRuns.finishedAt, now - 30 * DAY_MS)],

@@ -3,11 +3,25 @@ import type { Deps } from "../platform/deps.ts";
 /** What a task says of one message: it is done with, or must come again in so many seconds. */
 export type TaskOutcome = { done: true; note: string } | { done: false; retryInSeconds: number; note: string };
 
+/** A message as its task gets it. */
+export interface TaskEvent {
+  /** The same for every copy of the message. */
+  id: string;
+  type: string;
+  userId: string | null;
+  payload: unknown;
+}
+
 /** Work that a queue message asks for; safe to run twice. */
 export interface Task {
-  /** The event's `type`. */
-  type: string;
+  /** As the contract names it. */
+  name: string;
+  /** The events that ask for it. */
+  types: readonly string[];
   /** A person waits for it: tries come soon after each other, until what it carries expires. */
   isUrgent?: boolean;
-  run(deps: Deps, event: { id: string; payload: unknown }): Promise<TaskOutcome>;
+  /** Seconds to wait after each failed try, instead of the usual growth; after the last one it is a dead letter. */
+  retryDelays?: readonly number[];
+  /** @param deps with an attempt id of this try's own. */
+  run(deps: Deps, event: TaskEvent): Promise<TaskOutcome>;
 }

@@ -11,8 +11,9 @@ const payloadSchema = z.object({ name: z.string(), period_started_at: z.number()
 const CHUNKS_PER_RUN = 100;
 
 /** Runs a due job's chunks until it is done or the invocation has done its share. */
-export const runJob: Task = {
-  type: "job.due",
+export const runDueJob: Task = {
+  name: "run_due_job",
+  types: ["job.due"],
   async run(deps, event): Promise<TaskOutcome> {
     const { name, period_started_at: periodStartedAt } = payloadSchema.parse(event.payload);
     const job = jobs.find((each) => each.name === name);
