@@ -4,6 +4,7 @@ import { equalInConstantTime, keyedHash, randomId, sha256 } from "../platform/cr
 import type { Deps } from "../platform/deps.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
+import { relay } from "../platform/outbox.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 import { findCodeHashes } from "./otp-code.store.ts";
@@ -50,6 +51,7 @@ export async function verifyOtp(
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
+  if (charge.lockout.length > 0) deps.afterResponse(relay(deps, charge.lockout));
   throw refuseGuess(deps, charge);
 }
 

@@ -12,7 +12,7 @@ import {
   isBoundToBody,
   isBoundToOtherBody,
 } from "../platform/idempotency.ts";
-import { recordEvent } from "../platform/outbox.ts";
+import { type OutboxRow, recordEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import {
   blockedUntil,
@@ -102,6 +102,7 @@ export async function chargeGuess(
         type: "auth.lockout",
         userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
         payload: JSON.stringify({ network: party.network }),
+        queue: "tasks",
       },
       sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
     ),
@@ -130,7 +131,7 @@ export async function chargeGuess(
   });
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { codes, ...counted, lockoutEventId: lockout[0]?.id, replayed: replayed?.[0] };
+  return { codes, ...counted, lockout, replayed: replayed?.[0] };
 }
 
 function challengeOf(tokenId: SQL): SQL {
@@ -152,7 +153,7 @@ export interface NewVerificationToken {
 export async function consumeChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  charge: { networkClass: NetworkClass; lockoutEventId: string | undefined },
+  charge: { networkClass: NetworkClass; lockout: OutboxRow[] },
   cid: string,
   token: NewVerificationToken,
   call: IdempotentCall | undefined,
@@ -201,9 +202,7 @@ export async function consumeChallenge(
     ...forgiveFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
     // The guess that set the lock was right after all.
     forgottenLockout:
-      charge.lockoutEventId === undefined
-        ? undefined
-        : deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockoutEventId), isConsumedHere)),
+      charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
   const { made, account } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>

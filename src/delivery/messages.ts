@@ -34,3 +34,82 @@ const GSM7 = /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ !"#¤%&'()*+
 export function fitsOneSms(text: string): boolean {
   return text.length <= (GSM7.test(text) ? SMS_PART.gsm7 : SMS_PART.ucs2);
 }
+
+/** What a person reads in the app, and on the locked screen where it is pushed: nothing personal (MASVS-STORAGE-2). */
+export const notices = {
+  NEW_DEVICE: {
+    en: {
+      title: "New sign-in",
+      message:
+        "Your account was signed in to from a device we had not seen before. If it was not you, end that session in the app and contact support.",
+    },
+    ne: {
+      title: "नयाँ साइन इन",
+      message:
+        "पहिले नदेखिएको यन्त्रबाट तपाईंको खातामा साइन इन भयो। तपाईं होइन भने एपबाट त्यो सत्र अन्त्य गर्नुहोस् र सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  LOCKOUT: {
+    en: {
+      title: "Wrong codes",
+      message:
+        "Too many wrong codes were entered for your account, so sign-in from there is paused. You stay signed in. Never give your code to anyone.",
+    },
+    ne: {
+      title: "गलत कोडहरू",
+      message:
+        "तपाईंको खाताका लागि धेरै गलत कोड हालिए, त्यसैले त्यहाँबाट साइन इन रोकिएको छ। तपाईं साइन इन नै हुनुहुन्छ। आफ्नो कोड कसैलाई नदिनुहोस्।",
+    },
+  },
+  SESSION_ENDED: {
+    en: {
+      title: "A session was ended",
+      message:
+        "A key of one of your sessions was used twice, which can mean that somebody copied it. We ended that session; sign in again there.",
+    },
+    ne: {
+      title: "एउटा सत्र अन्त्य गरियो",
+      message:
+        "तपाईंको एउटा सत्रको साँचो दुई पटक प्रयोग भयो, कसैले नक्कल गरेको हुन सक्छ। हामीले त्यो सत्र अन्त्य गर्‍यौं; त्यहाँ फेरि साइन इन गर्नुहोस्।",
+    },
+  },
+  IDENTIFIER_CHANGED: {
+    en: {
+      title: "Sign-in details changed",
+      message:
+        "The e-mail address or phone number of your account was changed. If you did not ask for it, contact support at once.",
+    },
+    ne: {
+      title: "साइन इन विवरण फेरियो",
+      message: "तपाईंको खाताको इमेल वा फोन नम्बर फेरियो। तपाईंले माग्नुभएको होइन भने तुरुन्त सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  DEACTIVATED: {
+    en: {
+      title: "Your account sleeps",
+      message:
+        "You had not signed in for 180 days, so your account was deactivated. It is active again once you sign in.",
+    },
+    ne: {
+      title: "तपाईंको खाता निष्क्रिय छ",
+      message: "तपाईंले १८० दिनसम्म साइन इन नगर्नुभएकाले खाता निष्क्रिय गरियो। साइन इन गरेपछि फेरि सक्रिय हुन्छ।",
+    },
+  },
+  PROFILE_REMINDER: {
+    en: {
+      title: "Complete your profile",
+      message: "Your profile is not complete yet. Add your full name, date of birth and address.",
+    },
+    ne: {
+      title: "प्रोफाइल पूरा गर्नुहोस्",
+      message: "तपाईंको प्रोफाइल अझै पूरा छैन। पूरा नाम, जन्म मिति र ठेगाना थप्नुहोस्।",
+    },
+  },
+} as const satisfies Record<string, Record<Locale, { title: string; message: string }>>;
+
+/** To the address or number that an account had before: one SMS part, also in UCS-2. */
+export function identifierChangedText(locale: Locale, { appName }: { appName: string }): string {
+  return locale === "ne"
+    ? `${appName}: खाताको सम्पर्क फेरियो। तपाईं होइन? सहायतालाई भन्नुहोस्।`
+    : `${appName}: the sign-in details of your account were changed. If you did not ask for it, contact support at once.`;
+}

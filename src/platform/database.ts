@@ -79,3 +79,9 @@ export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table:
   });
   return deps.db.insert(table).select(sql`select ${sql.join(values, sql`, `)} ${from}`);
 }
+
+/** One of `count` new ids for each row of an INSERT … SELECT of at most so many rows. */
+export function idForEachRow(deps: Pick<Deps, "newId">, count: number): SQL {
+  const ids = JSON.stringify(Array.from({ length: count }, deps.newId));
+  return sql`json_extract(${ids}, '$[' || (row_number() over () - 1) || ']')`;
+}

@@ -66,6 +66,8 @@ export interface Guard<Caller> {
   security: "bearer" | undefined;
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
+  /** Called after a success, with the caller it let in. */
+  onSuccess?(deps: Deps, caller: Caller): void;
 }
 
 /** An endpoint with its guard: the only thing that can be mounted, so no route is without one (ASVS 8.2.1). */
@@ -88,6 +90,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     const input = { body, params, caller: c.get("caller") as Caller, client };
     const { data, beside, headers = {} } = await handle(c.get("deps"), input);
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    guard.onSuccess?.(c.get("deps"), input.caller);
     return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
   };
   // Its type fixes the bindings to none at all.

@@ -1,6 +1,6 @@
 import { and, eq, inArray, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../db/platform-schema.ts";
-import { inOneTrip, insertWhere, withDeadline } from "./database.ts";
+import { idForEachRow, inOneTrip, insertFrom, insertWhere, instantOf, withDeadline } from "./database.ts";
 import type { Deps, QueueName } from "./deps.ts";
 import { describeError } from "./log.ts";
 
@@ -52,6 +52,34 @@ export function recordEvent(
     },
     condition,
   ).returning(relayed);
+}
+
+/**
+ * As `recordEvent`, an event for each user that `from` (a FROM clause and what follows it, of at most `count` rows with
+ * a `users.id`) gives; left to the next cron tick, since there may be many.
+ */
+export function recordEventForEach(
+  deps: Pick<Deps, "db" | "now" | "newId">,
+  event: { type: string; queue: QueueName },
+  count: number,
+  from: SQL,
+) {
+  const now = instantOf(deps.now());
+  return insertFrom(
+    deps,
+    outbox,
+    {
+      id: idForEachRow(deps, count),
+      type: event.type,
+      userId: sql`users.id`,
+      payload: sql`json_object('user_id', users.id)`,
+      queue: event.queue,
+      createdAt: now,
+      leasedUntil: now,
+      attempts: 0,
+    },
+    from,
+  );
 }
 
 const relayed = {

@@ -3,6 +3,7 @@ import type { AppEnv } from "../platform/app-env.ts";
 import type { Deps } from "../platform/deps.ts";
 import { endpointFor, type Guard } from "../platform/endpoint.ts";
 import { AppError } from "../platform/errors.ts";
+import { reportActivity } from "./activity.service.ts";
 import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts";
 
 /** Declares a route that anyone may call. */
@@ -31,6 +32,7 @@ export const signedIn: Guard<AccessClaims> = {
     if (token.state === "valid") return token.claims;
     throw tokenNotValid(token);
   },
+  onSuccess: reportActivity,
 };
 
 /** A caller whose access token may have expired. */

@@ -85,6 +85,7 @@ export async function rotateSession(
         type: "auth.refresh_reuse",
         userId: token.userId,
         payload: JSON.stringify({ session_id: token.sessionId, ip: client.ip }),
+        queue: "tasks",
       },
       endedHere,
     ),
@@ -102,8 +103,16 @@ export async function rotateSession(
   };
   const reads = { session: findSession(deps, token), binding: findBinding(deps, call) };
   try {
-    const { rotated, replayed, ended, session, binding } = await inOneTrip(deps, { ...statements, ...reads });
-    return { rotated: rotated[0], replayed: replayed[0], ended: ended[0], session: session[0], binding: binding?.[0] };
+    const found = await inOneTrip(deps, { ...statements, ...reads });
+    const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
+    return {
+      rotated: rotated[0],
+      replayed: replayed[0],
+      ended: ended[0],
+      events,
+      session: session[0],
+      binding: binding?.[0],
+    };
   } catch (error) {
     // The batch may stand although its answer was lost: the marker tells.
     const { session, binding } = await inOneTrip(deps, reads).catch(() => {
@@ -111,7 +120,7 @@ export async function rotateSession(
     });
     const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
     if (!rotated) throw error;
-    return { rotated, replayed: undefined, ended: undefined, session: session[0], binding: binding?.[0] };
+    return { rotated, replayed: undefined, ended: undefined, events: [], session: session[0], binding: binding?.[0] };
   }
 }
 

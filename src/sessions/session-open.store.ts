@@ -80,7 +80,7 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
     ),
     newDeviceEvent: recordEvent(
       deps,
-      { type: "auth.new_device", userId: session.userId, payload },
+      { type: "auth.new_device", userId: session.userId, payload, queue: "tasks" },
       sql`${condition} and exists ${others} and not exists ${sameDevice} and not ${session.isFromKnownNetwork}`,
     ),
     endedSessions: deps.db

@@ -3,7 +3,7 @@ import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
+import { idForEachRow, inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { AccessClaims } from "./tokens.ts";
 
@@ -47,16 +47,12 @@ export function recordEndedSessions(
 ) {
   const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.attemptId}`;
   const now = instantOf(deps.now());
-  const nextId = () => {
-    const ids = JSON.stringify(Array.from({ length: MAX_SESSIONS }, deps.newId));
-    return sql`json_extract(${ids}, '$[' || (row_number() over (order by ${sessions.id}) - 1) || ']')`;
-  };
   return {
     endedAudit: insertFrom(
       deps,
       auditLogs,
       {
-        id: nextId(),
+        id: idForEachRow(deps, MAX_SESSIONS),
         userId: sql`${sessions.userId}`,
         action: "LOGOUT",
         entityType: "session",
@@ -75,7 +71,7 @@ export function recordEndedSessions(
       deps,
       outbox,
       {
-        id: nextId(),
+        id: idForEachRow(deps, MAX_SESSIONS),
         type: "session.ended",
         userId: sql`${sessions.userId}`,
         payload: sql`json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason})`,

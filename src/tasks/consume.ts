@@ -61,6 +61,8 @@ async function consume(deps: Deps, queue: string, message: Message): Promise<voi
     const outcome = await task.run(own, { id, type, userId, payload });
     deps.log.info("task", { ...about, done: outcome.done, note: outcome.note });
     if (outcome.done) message.ack();
+    else if (retrySeconds(task, message.attempts) === undefined)
+      await bury(deps, queue, message, parsed.data, outcome.note);
     else message.retry({ delaySeconds: outcome.retryInSeconds });
   } catch (error) {
     const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);

@@ -1,6 +1,13 @@
 import { cleanupExpiredAuditLogs } from "./cleanup-expired-audit-logs.ts";
+import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
+import { remindIncompleteProfiles } from "./send-profile-completion-reminder.ts";
 
 /** Every periodic job. */
-export const jobs: readonly Job[] = [purgeExpiredRows, cleanupExpiredAuditLogs];
+export const jobs: readonly Job[] = [
+  purgeExpiredRows,
+  cleanupExpiredAuditLogs,
+  deactivateInactiveUsers,
+  remindIncompleteProfiles,
+];

@@ -17,7 +17,10 @@ export interface JobRun {
  */
 export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
   const now = deps.now();
-  const due = jobs.map(({ name, everyMs }) => ({ name, period: Math.floor(now / everyMs) * everyMs }));
+  const due = jobs.map(({ name, everyMs, offsetMs = 0 }) => ({
+    name,
+    period: Math.floor((now - offsetMs) / everyMs) * everyMs,
+  }));
   const { open } = await inOneTrip(deps, {
     entered: deps.db
       .insert(jobRuns)

@@ -19,6 +19,8 @@ export interface Job {
   name: string;
   /** How often it is due, in milliseconds; periods begin at its multiples, UTC. */
   everyMs: number;
+  /** How long after the period's beginning it is due, in milliseconds. */
+  offsetMs?: number;
   /**
    * Plans the chunk that begins at `cursor` (null at first).
    *

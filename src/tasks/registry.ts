@@ -1,9 +1,20 @@
 import { deliverOtp } from "./deliver-otp.ts";
+import { deliverPush } from "./deliver-push.ts";
+import { notifySecurityEvents } from "./notify-security-events.ts";
 import { runDueJob } from "./run-due-job.ts";
+import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
 import type { Task } from "./task.ts";
+import { updateUserLastActivity } from "./update-user-last-activity.ts";
 
 /** Every task. */
-export const tasks: readonly Task[] = [deliverOtp, runDueJob];
+export const tasks: readonly Task[] = [
+  deliverOtp,
+  deliverPush,
+  notifySecurityEvents,
+  runDueJob,
+  sendProfileCompletionReminder,
+  updateUserLastActivity,
+];
 
 const byType: ReadonlyMap<string, Task> = new Map(tasks.flatMap((task) => task.types.map((type) => [type, task])));
 

@@ -51,7 +51,7 @@ interface Waiting {
 /** Held from before a test stops the timers, so that deadlines stand still and the scheduler does not. */
 const realSetTimeout = globalThis.setTimeout;
 
-/** Turns of the microtask queue that an invocation gets to reach its next binding call. */
+/** Turns of the microtask queue that an invocation gets to reach its next binding call, or its answer. */
 const MICROTASK_TURNS = 60;
 /** Turns of the event loop after which waiting invocations are released although others still compute. */
 const EVENT_LOOP_TURNS = 20;
@@ -146,10 +146,8 @@ export class Scheduler {
   /** Waits until each running invocation has a call waiting, as far as that comes about. */
   private async settle(): Promise<void> {
     const isSettled = () => [...this.running].every((each) => each.state !== "running" || each.waiting > 0);
-    for (let turn = 0; turn < MICROTASK_TURNS; turn++) {
-      if (isSettled()) return;
-      await Promise.resolve();
-    }
+    // All of them: an invocation that has begun work for after its response still has the response to give.
+    for (let turn = 0; turn < MICROTASK_TURNS; turn++) await Promise.resolve();
     for (let turn = 0; turn < EVENT_LOOP_TURNS || this.waiting.length === 0; turn++) {
       if (isSettled()) return;
       await new Promise((resolve) => realSetTimeout(resolve, 0));

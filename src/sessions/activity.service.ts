@@ -1,0 +1,39 @@
+import type { Deps } from "../platform/deps.ts";
+import { describeError } from "../platform/log.ts";
+import { sendEvents } from "../platform/outbox.ts";
+import type { AccessClaims } from "./tokens.ts";
+
+/** A session's activity is counted at most once in so long, in milliseconds. */
+export const ACTIVITY_INTERVAL_MS = 15 * 60 * 1000;
+const MAX_REMEMBERED = 10_000;
+
+/** When this isolate last reported a session. It only saves messages: the task's statement decides what counts. */
+const reportedAt = new Map<string, number>();
+
+/**
+ * Reports after the response that the session is in use. Nothing of the request waits for it, and a report that is
+ * lost is made up for by the next.
+ */
+export function reportActivity(
+  deps: Pick<Deps, "queues" | "now" | "newId" | "log" | "afterResponse">,
+  caller: AccessClaims,
+) {
+  const now = deps.now();
+  const last = reportedAt.get(caller.sessionId);
+  if (last !== undefined && Math.abs(now - last) < ACTIVITY_INTERVAL_MS) return;
+  if (reportedAt.size >= MAX_REMEMBERED) reportedAt.clear();
+  reportedAt.set(caller.sessionId, now);
+  const event = {
+    event_id: deps.newId(),
+    type: "user.active",
+    user_id: caller.userId,
+    payload: JSON.stringify({ session_id: caller.sessionId, at: now }),
+    created_at: now,
+  };
+  deps.afterResponse(
+    sendEvents(deps, "tasks", [event]).catch((error) => {
+      reportedAt.delete(caller.sessionId);
+      deps.log.warn("activity_not_reported", { reason: describeError(error) });
+    }),
+  );
+}

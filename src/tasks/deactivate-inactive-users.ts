@@ -1,0 +1,67 @@
+import { sql } from "drizzle-orm";
+import { auditLogs } from "../db/platform-schema.ts";
+import { users } from "../db/user-schema.ts";
+import { notices } from "../delivery/messages.ts";
+import { idForEachRow, insertFrom, instantOf } from "../platform/database.ts";
+import { recordEventForEach } from "../platform/outbox.ts";
+import { recordNotification } from "../users/notification.store.ts";
+import type { Job } from "./job.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Without a sign-in for so long an account is put to sleep. */
+const INACTIVE_MS = 180 * DAY_MS;
+const CHUNK_SIZE = 200;
+
+/** The expression that the index on sleeping accounts has. */
+const lastSeenAt = sql.raw("case when last_login is null then date_joined else last_login end");
+
+/** Puts ACTIVE users to sleep who did not sign in for 180 days, or never since joining; their next sign-in wakes them. */
+export const deactivateInactiveUsers: Job = {
+  name: "deactivate_inactive_users",
+  everyMs: DAY_MS,
+  planChunk(deps, _cursor, fence) {
+    const now = deps.now();
+    // No statement changes what this selects but the last.
+    const due = sql`select id from users where status = 'ACTIVE' and ${lastSeenAt} <= ${now - INACTIVE_MS}
+      order by ${lastSeenAt}, rowid limit ${CHUNK_SIZE}`;
+    const from = sql`from users where users.id in (${due}) and ${fence}`;
+    const state = (status: string) => sql`json_object('status', ${status})`;
+    return {
+      statements: {
+        audit: insertFrom(
+          deps,
+          auditLogs,
+          {
+            id: idForEachRow(deps, CHUNK_SIZE),
+            userId: sql`users.id`,
+            action: "UPDATE",
+            entityType: "user",
+            entityId: sql`users.id`,
+            oldValues: state("ACTIVE"),
+            newValues: state("INACTIVE"),
+            byStaff: false,
+            createdAt: instantOf(now),
+          },
+          from,
+        ),
+        notifications: recordNotification(
+          deps,
+          { id: idForEachRow(deps, CHUNK_SIZE), kind: "DEACTIVATED", texts: notices.DEACTIVATED },
+          from,
+        ),
+        events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, CHUNK_SIZE, from),
+        changed: deps.db
+          .update(users)
+          .set({
+            status: "INACTIVE",
+            statusReason: "inactivity",
+            updatedAt: instantOf(now),
+            version: sql`${users.version} + 1`,
+          })
+          .where(sql`users.id in (${due}) and ${fence}`)
+          .returning({ one: sql`1` }),
+      },
+      next: (changed) => (changed < CHUNK_SIZE ? undefined : "more"),
+    };
+  },
+};

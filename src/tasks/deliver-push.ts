@@ -1,0 +1,49 @@
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { notifications } from "../db/user-schema.ts";
+import { deliver } from "../delivery/deliver.ts";
+import { listProviders } from "../delivery/providers.ts";
+import { inOneTrip } from "../platform/database.ts";
+import { forgetPushToken, selectPushDevices } from "../users/device.store.ts";
+import type { Task, TaskOutcome } from "./task.ts";
+
+const payloadSchema = z.object({ notification_id: z.string() });
+
+const RETRY_SECONDS = 30;
+/** A reminder is worth nothing the day after. */
+const LIFE_MS = 24 * 60 * 60 * 1000;
+
+/** Sends a notification to each of its user's devices whose session lives; a token that is dead is forgotten. */
+export const deliverPush: Task = {
+  name: "deliver_push",
+  types: ["push.requested"],
+  async run(deps, event): Promise<TaskOutcome> {
+    const { notification_id: id } = payloadSchema.parse(event.payload);
+    if (!event.userId || listProviders(deps, "push", "").length === 0) return { done: true, note: "no provider" };
+    const { notification, targets } = await inOneTrip(deps, {
+      notification: deps.db.select().from(notifications).where(eq(notifications.id, id)),
+      targets: selectPushDevices(deps, event.userId),
+    });
+    const [row] = notification;
+    if (!row) return { done: true, note: "no such notification" };
+    const results = await Promise.all(
+      targets.map(async (device) => {
+        const result = await deliver(deps, {
+          id: `${event.id}:${device.id}`,
+          channel: "push",
+          to: device.fcmToken,
+          title: row.title,
+          text: row.message,
+          data: { notification_id: row.id, notification_type: row.notificationType },
+          expiresAt: row.createdAt + LIFE_MS,
+        });
+        if (result.isGone) await forgetPushToken(deps, device.id, device.fcmToken);
+        return result;
+      }),
+    );
+    const open = results.filter(({ isDone }) => !isDone);
+    if (open.length === 0 || row.createdAt + LIFE_MS <= deps.now())
+      return { done: true, note: `${targets.length} devices` };
+    return { done: false, retryInSeconds: RETRY_SECONDS, note: open.map(({ note }) => note).join("; ") };
+  },
+};

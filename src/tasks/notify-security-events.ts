@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { deliver } from "../delivery/deliver.ts";
+import { identifierChangedText, notices } from "../delivery/messages.ts";
+import type { Deps } from "../platform/deps.ts";
+import { notifyUser } from "./notify.ts";
+import type { Task, TaskEvent, TaskOutcome } from "./task.ts";
+
+const kinds: Readonly<Record<string, keyof typeof notices>> = {
+  "auth.new_device": "NEW_DEVICE",
+  "auth.lockout": "LOCKOUT",
+  "auth.refresh_reuse": "SESSION_ENDED",
+  "user.identifier_changed": "IDENTIFIER_CHANGED",
+};
+
+const changedIdentifier = z.object({
+  channel: z.enum(["sms", "email"]),
+  /** Where the account was reached before. */
+  old_identifier: z.string(),
+  locale: z.enum(["en", "ne"]),
+});
+
+const NAME = "notify_security_events";
+const RETRY_SECONDS = 30;
+
+/** Tells a person what happened to their account, once; of a changed identifier the old one gets a message too. */
+export const notifySecurityEvents: Task = {
+  name: NAME,
+  types: Object.keys(kinds),
+  async run(deps, event): Promise<TaskOutcome> {
+    const kind = kinds[event.type];
+    if (!kind) return { done: true, note: "unknown type" };
+    const told = await notifyUser(deps, NAME, event, { kind, texts: notices[kind] });
+    return event.type === "user.identifier_changed" ? tellOldIdentifier(deps, event) : told;
+  },
+};
+
+async function tellOldIdentifier(deps: Deps, event: TaskEvent): Promise<TaskOutcome> {
+  const { channel, old_identifier: to, locale } = changedIdentifier.parse(event.payload);
+  const { title } = notices.IDENTIFIER_CHANGED[locale];
+  const message = { id: event.id, channel, to, title, text: identifierChangedText(locale, deps.config) };
+  const { isDone, note } = await deliver(deps, message);
+  return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
+}

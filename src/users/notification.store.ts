@@ -1,0 +1,108 @@
+import { and, desc, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { notifications, users } from "../db/user-schema.ts";
+import type { Locale } from "../platform/client.ts";
+import { inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { isSignedIn } from "../sessions/session.store.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+
+/** What a person is told, in each language; one of them is kept. */
+export type Texts = Readonly<Record<Locale, { title: string; message: string }>>;
+
+export interface NewNotification {
+  id: string | SQL;
+  /** As the app knows it, such as `PROFILE_REMINDER`. */
+  kind: string;
+  texts: Texts;
+  /** JSON text of ids for the app, or SQL that gives it; nothing personal. */
+  data?: string | SQL;
+}
+
+/** The statement that writes a notification for each user that `from` gives (`from users where …`), in their language. */
+export function recordNotification(deps: Pick<Deps, "db" | "now">, notification: NewNotification, from: SQL) {
+  const { id, kind, texts, data } = notification;
+  const inTheirs = (part: "title" | "message") =>
+    sql`case users.locale when 'ne' then ${texts.ne[part]} else ${texts.en[part]} end`;
+  return insertFrom(
+    deps,
+    notifications,
+    {
+      id,
+      userId: sql`users.id`,
+      notificationType: kind,
+      title: inTheirs("title"),
+      message: inTheirs("message"),
+      // As SQL, since the column would make JSON of JSON.
+      data: data === undefined ? null : sql`${data}`,
+      createdAt: instantOf(deps.now()),
+    },
+    from,
+  );
+}
+
+const shown = {
+  id: notifications.id,
+  title: notifications.title,
+  message: notifications.message,
+  notificationType: notifications.notificationType,
+  data: notifications.data,
+  readAt: notifications.readAt,
+  createdAt: notifications.createdAt,
+};
+
+type ListDeps = Pick<Deps, "db" | "now" | "log">;
+
+/**
+ * The caller's notifications, newest first, from behind the id `after` on, and how many are unread.
+ *
+ * @returns undefined when the caller's session has ended.
+ */
+export async function listNotifications(
+  deps: ListDeps,
+  caller: AccessClaims,
+  page: { size: number; after: string | undefined },
+) {
+  const { found, unread } = await inOneTrip(deps, {
+    found: deps.db
+      .select(shown)
+      .from(notifications)
+      .where(
+        and(
+          eq(notifications.userId, caller.userId),
+          page.after === undefined ? undefined : lt(notifications.id, page.after),
+          isSignedIn(deps, caller),
+        ),
+      )
+      .orderBy(desc(notifications.id))
+      // One more tells whether there is a next page.
+      .limit(page.size + 1),
+    unread: deps.db
+      .select({ count: sql<number>`(select count(*) from notifications where user_id = users.id and read_at is null)` })
+      .from(users)
+      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+  });
+  const [counted] = unread;
+  return counted && { found: found.slice(0, page.size), hasMore: found.length > page.size, unread: counted.count };
+}
+
+/** Marks one of the caller's notifications read, once; later calls change nothing. Undefined `user`: not signed in. */
+export async function markNotificationRead(deps: ListDeps, caller: AccessClaims, id: string) {
+  const isOwn = and(eq(notifications.id, id), eq(notifications.userId, caller.userId));
+  const { found, user } = await inOneTrip(deps, {
+    marked: deps.db
+      .update(notifications)
+      .set({ readAt: instantOf(deps.now()) })
+      .where(and(isOwn, isNull(notifications.readAt), isSignedIn(deps, caller))),
+    found: deps.db
+      .select(shown)
+      .from(notifications)
+      .where(and(isOwn, isSignedIn(deps, caller))),
+    user: deps.db
+      .select({ id: users.id })
+      .from(users)
+      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+  });
+  return { notification: found[0], user: user[0] };
+}
+
+export type NotificationRow = NonNullable<Awaited<ReturnType<typeof listNotifications>>>["found"][number];

@@ -1,0 +1,218 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Each test has a fortnight of its own, so that nobody of another is due in it. */
+let today = Date.UTC(2031, 0, 1, 4, 30);
+
+beforeEach(async () => {
+  today += 400 * DAY_MS;
+  // What earlier tests left in the outbox would come first.
+  await env.DB.prepare("update outbox set sent_at = created_at where sent_at is null").run();
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
+});
+afterEach(() => vi.useRealTimers());
+
+async function rows<T>(sql: string, ...values: unknown[]): Promise<T[]> {
+  return (
+    await env.DB.prepare(sql)
+      .bind(...values)
+      .all<T>()
+  ).results;
+}
+
+async function count(sql: string, ...values: unknown[]): Promise<number> {
+  return (await rows<{ n: number }>(`select count(*) as n ${sql}`, ...values))[0]?.n ?? 0;
+}
+
+interface Person {
+  joined: number;
+  lastLogin?: number | null;
+  status?: string;
+  locale?: string;
+  fullName?: string;
+}
+
+/** Users `PREFIX-1` to `PREFIX-N`, with profiles. */
+async function insertPeople(prefix: string, howMany: number, person: Person): Promise<void> {
+  const { joined, lastLogin = null, status = "ACTIVE", locale = "en", fullName = null } = person;
+  const numbers =
+    "(with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)";
+  await env.DB.batch([
+    env.DB.prepare(
+      `insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
+        social_provider, locale, date_joined, last_login, updated_at, version)
+        select ?1 || '-' || value, ?1, ?1 || '-' || value, 0, 1, ?1 || '-' || value, ?3, 'user', 'PHONE', ?4, ?5, ?6, ?5, 1
+        from ${numbers}`,
+    ).bind(prefix, howMany, status, locale, joined, lastLogin),
+    env.DB.prepare(
+      `insert into profiles (user_id, id, full_name, date_of_birth, address, created_at, updated_at)
+        select ?1 || '-' || value, ?1 || '-' || value, ?3, '2000-01-01', 'Pokhara', 0, 0 from ${numbers}`,
+    ).bind(prefix, howMany, fullName),
+  ]);
+}
+
+async function runMinutes(simulation: Simulation, minutes: number): Promise<void> {
+  for (let minute = 0; minute < minutes; minute++) {
+    await simulation.tick();
+    await simulation.deliver();
+    vi.setSystemTime(Date.now() + 61_000);
+  }
+}
+
+describe("deactivate_inactive_users", () => {
+  it("changes each of 3,333 due users of 10,000 exactly once, through 20 kills and overlapping ticks", async () => {
+    await insertPeople("sleepy", 3_333, { joined: today - 300 * DAY_MS, lastLogin: today - 181 * DAY_MS });
+    await insertPeople("awake", 6_667, { joined: today - 300 * DAY_MS, lastLogin: today - 179 * DAY_MS });
+    let kills = 0;
+    const kinds: Fault[] = ["die-before", "die-after"];
+    for (let seed = 1; kills < 20; seed++) {
+      const simulation = new Simulation(seed);
+      const { random } = simulation.scheduler;
+      const faults = ({ binding }: BindingCall) => {
+        if (binding !== "D1" || kills >= 20 || random() > 0.25) return undefined;
+        kills += 1;
+        return kinds[kills % 2];
+      };
+      await simulation.tick(3, { faults });
+      await simulation.deliver(2, { faults });
+      vi.setSystemTime(Date.now() + 61_000);
+    }
+    const simulation = new Simulation(99);
+    await runMinutes(simulation, 3);
+
+    expect(
+      await count(
+        "from users where id glob 'sleepy-*' and status = 'INACTIVE' and status_reason = 'inactivity' and version = 2",
+      ),
+    ).toBe(3_333);
+    expect(await count("from users where id glob 'awake-*' and status = 'ACTIVE' and version = 1")).toBe(6_667);
+    for (const [table, column] of [
+      ["audit_logs", "entity_id"],
+      ["notifications", "user_id"],
+      ["outbox", "user_id"],
+    ]) {
+      expect(await count(`from ${table} where ${column} glob 'sleepy-*'`), table).toBe(3_333);
+      expect(await count(`from (select distinct ${column} from ${table} where ${column} glob 'sleepy-*')`), table).toBe(
+        3_333,
+      );
+      expect(await count(`from ${table} where ${column} glob 'awake-*'`), table).toBe(0);
+    }
+    const perInvocation = Map.groupBy(simulation.log, ({ invocation }) => invocation.id);
+    for (const calls of perInvocation.values()) {
+      const queries = calls.reduce((sum, { binding, detail }) => sum + (binding === "D1" ? detail.length : 0), 0);
+      expect(queries).toBeLessThan(1_000);
+    }
+  });
+
+  it("does it all in one invocation within its limit of 1,000 queries", async () => {
+    await insertPeople("drowsy", 3_333, { joined: today - 300 * DAY_MS });
+    const simulation = new Simulation(1);
+    await simulation.tick();
+    await simulation.deliver();
+    expect(await count("from users where id glob 'drowsy-*' and status = 'INACTIVE'")).toBe(3_333);
+    const perInvocation = Map.groupBy(simulation.log, ({ invocation }) => invocation.id);
+    const queries = [...perInvocation.values()].map((calls) =>
+      calls.reduce((sum, { binding, detail }) => sum + (binding === "D1" ? detail.length : 0), 0),
+    );
+    expect(Math.max(...queries)).toBeGreaterThan(17 * 5);
+    expect(Math.max(...queries)).toBeLessThan(1_000);
+  });
+
+  it("looks at the last sign-in, or at the day of joining of who never signed in; and only at ACTIVE users", async () => {
+    const long = today - 180 * DAY_MS - 1;
+    const short = today - 180 * DAY_MS + 60_000;
+    await insertPeople("edge-never", 1, { joined: long });
+    await insertPeople("edge-new", 1, { joined: short });
+    await insertPeople("edge-seen", 1, { joined: long, lastLogin: short });
+    await insertPeople("edge-banned", 1, { joined: long, status: "BANNED" });
+    await insertPeople("edge-nepali", 1, { joined: long, locale: "ne" });
+    await runMinutes(new Simulation(1), 1);
+    const found = await rows(
+      "select id, status, status_reason as reason from users where id glob 'edge-*' order by id",
+    );
+    expect(found).toEqual([
+      { id: "edge-banned-1", status: "BANNED", reason: null },
+      { id: "edge-nepali-1", status: "INACTIVE", reason: "inactivity" },
+      { id: "edge-never-1", status: "INACTIVE", reason: "inactivity" },
+      { id: "edge-new-1", status: "ACTIVE", reason: null },
+      { id: "edge-seen-1", status: "ACTIVE", reason: null },
+    ]);
+    const [audit] = await rows("select * from audit_logs where entity_id = 'edge-never-1'");
+    expect(audit).toMatchObject({
+      action: "UPDATE",
+      entity_type: "user",
+      actor_id: null,
+      by_staff: 0,
+      old_values: '{"status":"ACTIVE"}',
+      new_values: '{"status":"INACTIVE"}',
+    });
+    const [english] = await rows<{ title: string }>("select * from notifications where user_id = 'edge-never-1'");
+    const [nepali] = await rows<{ title: string }>("select * from notifications where user_id = 'edge-nepali-1'");
+    expect(english?.title).toMatch(/^[ -~]+$/);
+    expect(nepali?.title).toMatch(/[\u0900-\u097f]/);
+  });
+});
+
+describe("send_profile_completion_reminder", () => {
+  const remindersOf = (userId: string) =>
+    count("from notifications where user_id = ? and notification_type = 'PROFILE_REMINDER'", userId);
+
+  it("reminds on the first, third and seventh day after joining, and never again", async () => {
+    await insertPeople("unready", 1, { joined: today - DAY_MS / 2 });
+    const seen: number[] = [];
+    for (let day = 0; day <= 12; day++) {
+      vi.setSystemTime(today + day * DAY_MS);
+      await runMinutes(new Simulation(day), 2);
+      seen.push(await remindersOf("unready-1"));
+    }
+    expect(seen).toEqual([0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]);
+  });
+
+  it("makes up for days without a tick by one reminder", async () => {
+    await insertPeople("missed", 1, { joined: today - 5 * DAY_MS });
+    await runMinutes(new Simulation(1), 2);
+    expect(await remindersOf("missed-1")).toBe(1);
+  });
+
+  it("leaves complete profiles and sleeping accounts alone", async () => {
+    await insertPeople("ready", 1, { joined: today - 2 * DAY_MS, fullName: "Asha Gurung" });
+    await insertPeople("asleep", 1, { joined: today - 2 * DAY_MS, status: "INACTIVE" });
+    await runMinutes(new Simulation(1), 2);
+    expect([await remindersOf("ready-1"), await remindersOf("asleep-1")]).toEqual([0, 0]);
+  });
+
+  it("does not remind whose profile became complete before the message arrived", async () => {
+    await insertPeople("quick", 1, { joined: today - 2 * DAY_MS });
+    const simulation = new Simulation(1);
+    await simulation.tick();
+    await simulation.deliver();
+    await env.DB.prepare("update profiles set full_name = 'Asha Gurung' where user_id = 'quick-1'").run();
+    vi.setSystemTime(Date.now() + 61_000);
+    await runMinutes(simulation, 2);
+    expect(await remindersOf("quick-1")).toBe(0);
+  });
+
+  it("reminds each person once, however messages are doubled and invocations die", async () => {
+    await insertPeople("many", 250, { joined: today - 2 * DAY_MS });
+    for (let seed = 1; seed <= 5; seed++) {
+      const simulation = new Simulation(seed);
+      const { random } = simulation.scheduler;
+      const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
+      const faults = () => (random() < 0.1 ? kinds[Math.floor(random() * kinds.length)] : undefined);
+      await simulation.tick(2, { faults });
+      await simulation.deliver(2, { faults });
+      await simulation.deliver(2, { faults });
+      vi.setSystemTime(Date.now() + 61_000);
+    }
+    // What a consumer could not take comes again by the queue; here the relay is asked once more.
+    await env.DB.prepare("update outbox set sent_at = null, leased_until = 0 where user_id glob 'many-*'").run();
+    await runMinutes(new Simulation(50), 4);
+    expect(await count("from notifications where user_id glob 'many-*'")).toBe(250);
+    expect(await count("from (select distinct user_id from notifications where user_id glob 'many-*')")).toBe(250);
+    expect(await count("from outbox where user_id glob 'many-*' and type = 'push.requested'")).toBe(250);
+  });
+});
