@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account.routes.ts";
+import { registerMyDevice } from "./auth/device.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp.routes.ts";
 import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/app-env.ts";
@@ -22,6 +23,7 @@ import { respondToError } from "./platform/responses.ts";
 import { anyone, signedIn, signedInOrExpired } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 
 /** The whole surface: who may call what. */
 const endpoints = [
@@ -35,6 +37,10 @@ const endpoints = [
   by(signedIn, listMySessions),
   by(signedIn, endMySession),
   by(signedIn, endMyOtherSessions),
+  by(signedIn, registerMyDevice),
+  by(signedIn, getMyProfile),
+  by(signedIn, putMyProfile),
+  by(signedIn, patchMyProfile),
 ];
 
 /** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */

@@ -5,8 +5,10 @@ import { insertWhere } from "./database.ts";
 import type { Deps } from "./deps.ts";
 
 interface AuditEntry {
+  /** Made here where absent. */
+  id?: string;
   userId: string | SQL;
-  action: (typeof auditLogs.$inferInsert)["action"];
+  action: (typeof auditLogs.$inferInsert)["action"] | SQL;
   entityType: string;
   entityId: string | SQL;
   /** JSON text or SQL that gives it; no secrets. */
@@ -28,7 +30,7 @@ export function recordAudit(
     deps,
     auditLogs,
     {
-      id: deps.newId(),
+      id: entry.id ?? deps.newId(),
       userId: entry.userId,
       action: entry.action,
       entityType: entry.entityType,

@@ -31,3 +31,22 @@ export function toAsciiDigits(given: string): string {
 
 /** A token of any kind and length: what is none of ours is refused as that, by its own error. */
 export const tokenField = z.string({ error: textError }).trim();
+
+/** A field that null clears: absent and the empty string are undefined, null stays null. */
+export function clearable<T extends z.ZodType>(schema: T, canonical?: (given: string) => string) {
+  const present = text(schema.nullable().optional(), canonical);
+  return z.preprocess((given) => (asText(given) === "" ? undefined : given), present).optional();
+}
+
+/** Optional yes or no; forms write it as a word or a digit. */
+export const optionalFlag = z
+  .preprocess((given) => {
+    if (given === null || given === "") return undefined;
+    if (given === "true" || given === "1" || given === 1) return true;
+    return given === "false" || given === "0" || given === 0 ? false : given;
+  }, z.boolean("Must be true or false.").optional())
+  .optional();
+
+/** Text of a person: composed Unicode, no control characters; spaces count once. */
+export const tidy = (given: string) => given.normalize("NFC").replace(/\s+/gu, " ").trim();
+export const NO_CONTROLS = /^\P{Cc}*$/u;

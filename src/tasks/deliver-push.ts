@@ -1,10 +1,10 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
+import { forgetPushToken, selectPushDevices } from "../auth/device.store.ts";
 import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { listProviders } from "../delivery/providers.ts";
 import { inOneTrip } from "../platform/database.ts";
-import { forgetPushToken, selectPushDevices } from "../users/device.store.ts";
 import type { Task, TaskOutcome } from "./task.ts";
 
 const payloadSchema = z.object({ notification_id: z.string() });

@@ -1,4 +1,103 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
+import { auditLogs } from "../db/platform-schema.ts";
+import { profiles, users } from "../db/user-schema.ts";
+import { recordAudit } from "../platform/audit.ts";
+import type { Client } from "../platform/client.ts";
+import { inOneTrip, instantOf } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import { isSignedIn } from "../sessions/session.store.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
 
 /** Holds for a row of `profiles` that lacks something: the full name, the date of birth or the address. */
 export const isIncomplete = sql.raw("(full_name is null or date_of_birth is null or address is null)");
+
+/** What is sent of a profile; null clears. */
+export type ProfileChange = Partial<
+  Record<"full_name" | "date_of_birth" | "address" | "avatar_url", string | null | undefined>
+>;
+
+type ProfileDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+export type ProfileRow = typeof profiles.$inferSelect;
+
+function selectProfile(deps: ProfileDeps, caller: AccessClaims) {
+  return deps.db
+    .select()
+    .from(profiles)
+    .where(and(eq(profiles.userId, caller.userId), isSignedIn(deps, caller)));
+}
+
+/** The caller's profile; undefined when the session has ended. */
+export async function findProfile(deps: ProfileDeps, caller: AccessClaims): Promise<ProfileRow | undefined> {
+  const { found } = await inOneTrip(deps, { found: selectProfile(deps, caller) });
+  return found[0];
+}
+
+/**
+ * Changes what is given of the caller's profile, with audit row, event, and the reminder's event where it is still
+ * incomplete; nothing at all where it says so already.
+ *
+ * @returns the profile as it stands, undefined when the session has ended; and the events to relay.
+ */
+export async function changeProfile(deps: ProfileDeps, client: Client, caller: AccessClaims, change: ProfileChange) {
+  const now = deps.now();
+  const given = JSON.stringify(change);
+  const current = sql.raw(`case g.key when 'full_name' then p.full_name when 'date_of_birth' then p.date_of_birth
+    when 'address' then p.address when 'avatar_url' then p.avatar_url end`);
+  const differing = sql`from profiles p, json_each(${given}) g where p.user_id = ${caller.userId} and ${current} is not g.value`;
+  const auditId = deps.newId();
+  const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const payload = JSON.stringify({ user_id: caller.userId });
+  const event = { userId: caller.userId, payload, queue: "tasks" } as const;
+  const writes = {
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId: caller.userId,
+        action: "UPDATE",
+        entityType: "profile",
+        entityId: sql`(select id from profiles where user_id = ${caller.userId})`,
+        oldValues: sql`(select json_group_object(g.key, ${current}) ${differing})`,
+        newValues: sql`(select json_group_object(g.key, g.value) ${differing})`,
+        actorId: caller.userId,
+        sessionId: caller.sessionId,
+      },
+      sql`exists (select 1 ${differing}) and ${isSignedIn(deps, caller)}`,
+    ),
+    changed: deps.db
+      .update(profiles)
+      .set({
+        ...(change.full_name !== undefined ? { fullName: change.full_name } : {}),
+        ...(change.date_of_birth !== undefined ? { dateOfBirth: change.date_of_birth } : {}),
+        ...(change.address !== undefined ? { address: change.address } : {}),
+        ...(change.avatar_url !== undefined ? { avatarUrl: change.avatar_url } : {}),
+        updatedAt: instantOf(now),
+      })
+      .where(and(eq(profiles.userId, caller.userId), isChanged)),
+    user: deps.db
+      .update(users)
+      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
+      .where(and(eq(users.id, caller.userId), isChanged)),
+    changeEvent: recordEvent(deps, { type: "user.updated", ...event }, isChanged),
+    reminderEvent: recordEvent(
+      deps,
+      { type: "profile.reminder_due", ...event },
+      sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isIncomplete})`,
+    ),
+  };
+  const reads = {
+    profile: selectProfile(deps, caller),
+    isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+  };
+  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+    // The batch may stand although its answer was lost: the audit row tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.isChanged.length === 0) throw error;
+      return { ...again, changeEvent: [], reminderEvent: [] };
+    }),
+  );
+  return { profile: found.profile[0], events: [...found.changeEvent, ...found.reminderEvent] };
+}

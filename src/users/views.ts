@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ProfileRow } from "./profile.store.ts";
 import type { UserRow } from "./user.store.ts";
 
 /** What a user sees of their own account. */
@@ -21,9 +22,36 @@ export function viewUser(row: UserRow): z.input<typeof userView> {
     profile_picture: row.profilePicture,
     referral_code: row.referralCode,
     status: row.status,
-    date_joined: new Date(row.dateJoined).toISOString(),
+    date_joined: instant(row.dateJoined),
     profile_complete: row.profileComplete === 1,
     kyc_status: row.kycStatus,
     social_provider: row.socialProvider,
+  };
+}
+
+const instant = (milliseconds: number) => new Date(milliseconds).toISOString();
+
+/** A profile as its owner sees it. */
+export const profileView = z.object({
+  id: z.string(),
+  full_name: z.string().nullable(),
+  date_of_birth: z.iso.date().nullable(),
+  address: z.string().nullable(),
+  avatar_url: z.string().nullable(),
+  is_profile_complete: z.boolean(),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+});
+
+export function viewProfile(row: ProfileRow): z.input<typeof profileView> {
+  return {
+    id: row.id,
+    full_name: row.fullName,
+    date_of_birth: row.dateOfBirth,
+    address: row.address,
+    avatar_url: row.avatarUrl,
+    is_profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
+    created_at: instant(row.createdAt),
+    updated_at: instant(row.updatedAt),
   };
 }

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const PATH = "/api/auth/device";
+const newToken = () => `push-${crypto.randomUUID()}`;
+const post = (token: string, json: object) => call("POST", PATH, { token, json });
+const phone = (more: object = {}) => ({ device_id: "phone", fcm_token: newToken(), device_type: "ANDROID", ...more });
+
+async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
+  return (
+    await testEnv.DB.prepare(sql)
+      .bind(...values)
+      .all<T>()
+  ).results;
+}
+const devicesOf = (userId: string) =>
+  rows<{ device_id: string; fcm_token: string | null; session_id: string }>(
+    "select * from devices where user_id = ? order by last_used_at, id",
+    userId,
+  );
+const auditsOf = (userId: string) =>
+  rows<{ action: string }>(
+    "select action from audit_logs where user_id = ? and entity_type = 'device' order by created_at",
+    userId,
+  ).then((found) => found.map(({ action }) => action));
+
+describe("auth/device", () => {
+  it("registers a device and shows it", async () => {
+    const { access } = await signUp();
+    const device = { ...phone(), device_name: "Asha's phone", app_version: "1.2.3", os_version: "15", is_active: true };
+    const answer = await post(access, device);
+    expect(answer.status).toBe(200);
+    expect(answer.body.data).toEqual({ ...device, id: expect.any(String), last_used: new Date().toISOString() });
+    const { body } = await call("GET", "/api/auth/sessions", { token: access });
+    expect(body.data[0].device_name).toBe("Asha's phone");
+  });
+
+  it("keeps one row a device; what is absent stays, and a repetition only counts as use", async () => {
+    const { access, userId } = await signUp();
+    const first = await post(access, phone({ device_name: "Old name", app_version: "1" }));
+    clock.advance(1000);
+    const { device_name: _, app_version: __, ...same } = first.body.data;
+    const second = await post(access, same);
+    expect(second.body.data).toEqual({ ...first.body.data, last_used: new Date().toISOString() });
+    expect(await auditsOf(userId)).toEqual(["CREATE"]);
+    clock.advance(1000);
+    const third = await post(access, { ...same, fcm_token: newToken(), app_version: "2", is_active: "false" });
+    expect(third.body.data).toMatchObject({
+      id: first.body.data.id,
+      app_version: "2",
+      device_name: "Old name",
+      is_active: false,
+    });
+    expect(await devicesOf(userId)).toHaveLength(1);
+    expect(await auditsOf(userId)).toEqual(["CREATE", "UPDATE"]);
+    expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 3 }]);
+  });
+
+  it("moves a push token from another user's device, and from another device of one's own", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    const device = phone();
+    await post(asha.access, device);
+    await post(bikash.access, device);
+    expect(await devicesOf(asha.userId)).toMatchObject([{ fcm_token: null }]);
+    expect(await devicesOf(bikash.userId)).toMatchObject([{ fcm_token: device.fcm_token }]);
+    clock.advance(1000);
+    await post(bikash.access, { ...device, device_id: "tablet" });
+    expect(await devicesOf(bikash.userId)).toMatchObject([
+      { device_id: "phone", fcm_token: null },
+      { device_id: "tablet", fcm_token: device.fcm_token },
+    ]);
+  });
+
+  it("gives a token that many users claim at once to exactly one of them", async () => {
+    const users = await Promise.all(Array.from({ length: 8 }, () => signUp()));
+    const device = phone();
+    const answers = await Promise.all(users.map(({ access }) => post(access, device)));
+    expect(answers.map(({ status }) => status)).toEqual(users.map(() => 200));
+    expect(await rows("select id from devices where fcm_token = ?", device.fcm_token)).toHaveLength(1);
+  });
+
+  it("ties the device to the session that registered it last", async () => {
+    const first = await signUp();
+    const device = phone();
+    await post(first.access, device);
+    clock.advance(120_000);
+    const second = await logIn(first.identifier, { ip: newIp() });
+    await post(second.access, device);
+    const [row] = await devicesOf(first.userId);
+    const { body } = await call("GET", "/api/auth/sessions", { token: second.access });
+    expect(row?.session_id).toBe(body.data.find((session: { current: boolean }) => session.current).id);
+    expect(await auditsOf(first.userId)).toEqual(["CREATE"]);
+  });
+
+  it("keeps the 20 devices used last", async () => {
+    const { access, userId } = await signUp();
+    for (let i = 1; i <= 22; i++) {
+      clock.advance(1000);
+      await post(access, phone({ device_id: `device-${i}` }));
+    }
+    const kept = (await devicesOf(userId)).map(({ device_id }) => device_id);
+    expect(kept).toEqual(Array.from({ length: 20 }, (_, i) => `device-${i + 3}`));
+  });
+
+  it.each([
+    ["device_id", undefined],
+    ["device_id", ""],
+    ["device_id", "x".repeat(256)],
+    ["fcm_token", "short"],
+    ["fcm_token", undefined],
+    ["fcm_token", "x".repeat(4097)],
+    ["device_type", "TOASTER"],
+    ["device_type", undefined],
+    ["device_name", "x".repeat(256)],
+    ["app_version", "x".repeat(51)],
+    ["os_version", "x".repeat(51)],
+    ["os_version", { major: 15 }],
+    ["is_active", "maybe"],
+  ])("refuses %s %j, naming the field, and registers nothing", async (field, value) => {
+    const { access, userId } = await signUp();
+    const answer = await post(access, { ...phone(), [field]: value });
+    expect([answer.status, answer.body.error.code]).toEqual([400, "validation_error"]);
+    expect(Object.keys(answer.body.error.details)).toEqual([field]);
+    expect(await devicesOf(userId)).toEqual([]);
+  });
+
+  it("takes a form, and small letters in the type", async () => {
+    const { access } = await signUp();
+    const form = { device_id: "tablet", fcm_token: newToken(), device_type: "ios", is_active: "1", app_version: "" };
+    const answer = await call("POST", PATH, { token: access, form });
+    expect(answer.body.data).toMatchObject({ device_type: "IOS", is_active: true, app_version: null });
+  });
+
+  it("registers nothing once the session has ended, and takes no token away", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    const device = phone();
+    await post(asha.access, device);
+    await call("POST", "/api/auth/logout", { token: bikash.access, json: { refresh_token: bikash.refresh } });
+    expect((await post(bikash.access, device)).status).toBe(401);
+    expect(await devicesOf(asha.userId)).toMatchObject([{ fcm_token: device.fcm_token }]);
+    expect(await devicesOf(bikash.userId)).toEqual([]);
+  });
+});

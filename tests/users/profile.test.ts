@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { call, signUp, stopClock, testEnv } from "../support/client.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const PATH = "/api/users/profile";
+const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: "Lakeside, Pokhara" };
+
+const get = (token: string) => call("GET", PATH, { token });
+const put = (token: string, json: object) => call("PUT", PATH, { token, json });
+const patch = (token: string, json: object) => call("PATCH", PATH, { token, json });
+
+async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
+  return (
+    await testEnv.DB.prepare(sql)
+      .bind(...values)
+      .all<T>()
+  ).results;
+}
+
+/** What a change left behind: audit rows of the profile and events, oldest first. */
+async function traces(userId: string) {
+  const audits = await rows<{ old_values: string; new_values: string }>(
+    "select old_values, new_values from audit_logs where user_id = ? and entity_type = 'profile' order by id",
+    userId,
+  );
+  const events = await rows<{ type: string }>(
+    "select type from outbox where user_id = ? and type in ('user.updated', 'profile.reminder_due') order by type",
+    userId,
+  );
+  return {
+    audits: audits.map((row) => [JSON.parse(row.old_values), JSON.parse(row.new_values)]),
+    events: events.map(({ type }) => type),
+  };
+}
+
+describe("users/profile", () => {
+  it("is empty at first, and whole once name, birthday and address are set; auth/me says so too", async () => {
+    const { access: token } = await signUp();
+    expect((await get(token)).body.data).toMatchObject({
+      full_name: null,
+      date_of_birth: null,
+      address: null,
+      avatar_url: null,
+      is_profile_complete: false,
+    });
+    for (const field of ["full_name", "date_of_birth"] as const) await patch(token, { [field]: whole[field] });
+    expect((await get(token)).body.data.is_profile_complete).toBe(false);
+    const last = await patch(token, { address: whole.address });
+    expect(last.body.data).toMatchObject({ ...whole, is_profile_complete: true });
+    expect((await call("GET", "/api/auth/me", { token })).body.data.profile_complete).toBe(true);
+  });
+
+  it("changes what is sent and leaves the rest; null clears with PUT and is ignored with PATCH", async () => {
+    const { access: token } = await signUp();
+    await put(token, { ...whole, avatar_url: "https://img.example.com/a.png" });
+    await put(token, { full_name: "Asha Rai" });
+    expect((await get(token)).body.data).toMatchObject({ ...whole, full_name: "Asha Rai" });
+    await patch(token, { address: null, avatar_url: null });
+    expect((await get(token)).body.data).toMatchObject({ address: whole.address, is_profile_complete: true });
+    await put(token, { address: null, avatar_url: null });
+    expect((await get(token)).body.data).toMatchObject({
+      address: null,
+      avatar_url: null,
+      full_name: "Asha Rai",
+      is_profile_complete: false,
+    });
+  });
+
+  it("takes all three body formats; an empty form value counts as absent", async () => {
+    const { access: token } = await signUp();
+    await put(token, whole);
+    const urlencoded = await call("PUT", PATH, { token, form: { full_name: "Asha Rai", address: "" } });
+    expect(urlencoded.body.data).toMatchObject({ full_name: "Asha Rai", address: whole.address });
+    const multipart = await call("PATCH", PATH, { token, multipart: { full_name: "Asha Lama", date_of_birth: "" } });
+    expect(multipart.body.data).toMatchObject({ full_name: "Asha Lama", date_of_birth: whole.date_of_birth });
+  });
+
+  it("records each change once, with old and new values of what differed; the same again records nothing", async () => {
+    const { access: token, userId } = await signUp();
+    await put(token, { full_name: "Asha Gurung", address: "Pokhara" });
+    clock.advance(1000);
+    await put(token, { full_name: "Asha Rai", address: "Pokhara" });
+    await put(token, { full_name: "Asha Rai" });
+    await put(token, {});
+    expect((await traces(userId)).audits).toEqual([
+      [
+        { full_name: null, address: null },
+        { full_name: "Asha Gurung", address: "Pokhara" },
+      ],
+      [{ full_name: "Asha Gurung" }, { full_name: "Asha Rai" }],
+    ]);
+    expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 3 }]);
+  });
+
+  it("asks for a reminder where the profile is still incomplete after a change, and only there", async () => {
+    const { access: token, userId } = await signUp();
+    await put(token, { full_name: "Asha Gurung" });
+    expect((await traces(userId)).events).toEqual(["profile.reminder_due", "user.updated"]);
+    await put(token, whole);
+    expect((await traces(userId)).events).toEqual(["profile.reminder_due", "user.updated", "user.updated"]);
+  });
+
+  it("makes spaces and Unicode one, and reads Nepali digits", async () => {
+    const { access: token } = await signUp();
+    const answer = await put(token, { full_name: "  आशा \t गुरुङ ", date_of_birth: "१९९९-१२-३१", address: "Cafe\u0301" });
+    expect(answer.body.data).toMatchObject({
+      full_name: "आशा गुरुङ",
+      date_of_birth: "1999-12-31",
+      address: "Caf\u00e9",
+    });
+  });
+
+  it.each([
+    ["full_name", "A"],
+    ["full_name", "x".repeat(256)],
+    ["full_name", "Asha\u0000"],
+    ["full_name", ["Asha"]],
+    ["full_name", true],
+    ["date_of_birth", "2999-01-01"],
+    ["date_of_birth", "1999-02-30"],
+    ["date_of_birth", "31.12.1999"],
+    ["date_of_birth", "1899-12-31"],
+    ["address", "x".repeat(256)],
+    ["address", { street: "x" }],
+    ["avatar_url", "http://img.example.com/a.png"],
+    ["avatar_url", "javascript:alert(1)"],
+    ["avatar_url", "not a url"],
+    ["avatar_url", `https://img.example.com/${"a".repeat(2048)}`],
+  ])("refuses %s %j, naming the field, and changes nothing", async (field, value) => {
+    const { access: token } = await signUp();
+    await put(token, whole);
+    const answer = await put(token, { address: "elsewhere", [field]: value });
+    expect([answer.status, answer.body.error.code]).toEqual([400, "validation_error"]);
+    expect(Object.keys(answer.body.error.details)).toEqual([field]);
+    expect((await get(token)).body.data).toMatchObject(whole);
+  });
+
+  it("takes yesterday in Nepal as a birthday, and not today", async () => {
+    const { access: token } = await signUp();
+    const inNepal = (days: number) =>
+      new Date(Date.now() + (5 * 60 + 45) * 60_000 + days * 86_400_000).toISOString().slice(0, 10);
+    expect((await put(token, { date_of_birth: inNepal(0) })).status).toBe(400);
+    expect((await put(token, { date_of_birth: inNepal(-1) })).status).toBe(200);
+  });
+
+  it("ignores what is read-only or unknown (ASVS 8.2.3)", async () => {
+    const { access: token, userId } = await signUp();
+    const before = (await get(token)).body.data;
+    const answer = await put(token, {
+      ...before,
+      id: "x",
+      user_id: "x",
+      is_profile_complete: true,
+      status: "BANNED",
+      is_staff: true,
+      created_at: "2000-01-01T00:00:00Z",
+      __proto__: { role: "admin" },
+      constructor: { prototype: { role: "admin" } },
+    });
+    expect(answer.status).toBe(200);
+    expect((await get(token)).body.data).toEqual(before);
+    expect(await rows("select status, role, version from users where id = ?", userId)).toEqual([
+      { status: "ACTIVE", role: "user", version: 1 },
+    ]);
+  });
+
+  it("shows and changes nothing once the session has ended", async () => {
+    const { access: token, refresh: refreshToken, userId } = await signUp();
+    await call("POST", "/api/auth/logout", { token, json: { refresh_token: refreshToken } });
+    expect([(await get(token)).status, (await put(token, whole)).status]).toEqual([401, 401]);
+    expect((await traces(userId)).audits).toEqual([]);
+  });
+});
