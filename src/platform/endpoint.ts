@@ -9,9 +9,10 @@ import type { Deps } from "./deps.ts";
 import { AppError, type ErrorCode, errorCatalogue, type FieldErrors } from "./errors.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
-export interface Input<Body, Params, Caller> {
+export interface Input<Body, Params, Query, Caller> {
   body: Body;
   params: Params;
+  query: Query;
   caller: Caller;
   client: Client;
 }
@@ -24,7 +25,12 @@ export interface Answer<Data> {
   headers?: Record<string, string>;
 }
 
-interface EndpointSpec<Body extends z.ZodType, Params extends z.ZodType, Data extends z.ZodType> {
+interface EndpointSpec<
+  Body extends z.ZodType,
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Data extends z.ZodType,
+> {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI form: `/auth/sessions/{id}`. */
   path: string;
@@ -33,6 +39,8 @@ interface EndpointSpec<Body extends z.ZodType, Params extends z.ZodType, Data ex
   description?: string;
   body?: Body;
   params?: Params;
+  /** A name given more than once fits no field of one value; an empty value counts as absent. */
+  query?: Query;
   data: Data;
   /** Schemas of further members of the body beside `data`. */
   beside?: z.ZodRawShape;
@@ -48,15 +56,23 @@ interface EndpointSpec<Body extends z.ZodType, Params extends z.ZodType, Data ex
 }
 
 export interface Endpoint<Caller> {
-  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType>;
-  handle(deps: Deps, input: Input<unknown, unknown, Caller>): Promise<Answer<unknown>>;
+  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
+  handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
 }
 
 /** Gives the function that declares a route once: its request, its answer, and its handler for such a caller. */
 export function endpointFor<Caller>() {
-  return <Data extends z.ZodType, Body extends z.ZodType = z.ZodType, Params extends z.ZodType = z.ZodType>(
-    spec: EndpointSpec<Body, Params, Data>,
-    handle: (deps: Deps, input: Input<z.output<Body>, z.output<Params>, Caller>) => Promise<Answer<z.input<Data>>>,
+  return <
+    Data extends z.ZodType,
+    Body extends z.ZodType = z.ZodType,
+    Params extends z.ZodType = z.ZodType,
+    Query extends z.ZodType = z.ZodType,
+  >(
+    spec: EndpointSpec<Body, Params, Query, Data>,
+    handle: (
+      deps: Deps,
+      input: Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller>,
+    ) => Promise<Answer<z.input<Data>>>,
   ): Endpoint<Caller> => ({ spec, handle: handle as Endpoint<Caller>["handle"] });
 }
 
@@ -86,8 +102,9 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
     const client = readClient(c, spec.idempotent === true);
     const params: unknown = spec.params ? c.req.valid("param" as never) : {};
+    const query = spec.query ? check(spec.query, readQuery(c)) : {};
     const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
-    const input = { body, params, caller: c.get("caller") as Caller, client };
+    const input = { body, params, query, caller: c.get("caller") as Caller, client };
     const { data, beside, headers = {} } = await handle(c.get("deps"), input);
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
     guard.onSuccess?.(c.get("deps"), input.caller);
@@ -101,6 +118,14 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     errors: [...guard.errors, ...(spec.errors ?? [])],
     handlers: checkParams ? [admit, checkParams, answer] : [admit, answer],
   };
+}
+
+function readQuery(c: Context<AppEnv>): Fields {
+  const given = Object.entries(c.req.queries()).map(([name, values]): [string, unknown] => {
+    const [only, ...others] = values.filter((value) => value !== "");
+    return [name, others.length > 0 ? values : only];
+  });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
@@ -141,7 +166,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
     ...errors,
     ...EVERY_ROUTE,
     ...(spec.body ? EVERY_BODY : []),
-    ...(spec.params ? (["validation_error"] as const) : []),
+    ...(spec.params || spec.query ? (["validation_error"] as const) : []),
   ]);
   if (spec.idempotent) codes.add("idempotency_key_reused").add("validation_error");
   const success = z.object({
@@ -160,6 +185,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
     ...(security ? { security: [{ [security]: [] }] } : {}),
     request: {
       ...(spec.params instanceof z.ZodObject ? { params: spec.params } : {}),
+      ...(spec.query instanceof z.ZodObject ? { query: spec.query } : {}),
       ...(spec.idempotent ? { headers: z.object({ "Idempotency-Key": idempotencyKeyHeader }) } : {}),
       ...(spec.body
         ? {
