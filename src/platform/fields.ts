@@ -47,6 +47,20 @@ export const optionalFlag = z
   }, z.boolean("Must be true or false.").optional())
   .optional();
 
-/** Text of a person: composed Unicode, no control characters; spaces count once. */
+/** A person's text in composed Unicode; white space counts as one space. */
 export const tidy = (given: string) => given.normalize("NFC").replace(/\s+/gu, " ").trim();
+/** Text without control characters. */
 export const NO_CONTROLS = /^\P{Cc}*$/u;
+
+const MAX_PAGE_SIZE = 100;
+
+/** Rows of a page, 1 to 100; 20 when absent. */
+export const pageSizeField = z.coerce
+  .number("Must be a number.")
+  .int("Must be a whole number.")
+  .min(1, "Must be at least 1.")
+  .max(MAX_PAGE_SIZE, `Must be at most ${MAX_PAGE_SIZE}.`)
+  .default(20);
+
+/** Where the next page begins, as the last one said; `readCursor` tells what it means. */
+export const cursorField = z.string("Must be text.").optional().meta({ description: "next_cursor of the page before" });

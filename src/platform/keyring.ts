@@ -20,6 +20,8 @@ export interface Keyring {
   jwks: { keys: JWK[] };
   /** Keyed hashes that rows are found by; not rotated with the token secrets. */
   lookup: CryptoKey;
+  /** Signs the cursors of lists. */
+  cursor: CryptoKey;
   /** Signs in to Google as the service account of push notifications; absent where none is configured. */
   fcm: JoseKey | undefined;
 }
@@ -55,6 +57,7 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
     accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
+    cursor: await deriveHmacKey(config.lookupSecret, "cursor"),
     fcm: await importServiceAccountKey(config.providers.fcm?.privateKey),
   };
 }
