@@ -23,6 +23,7 @@ import { respondToError } from "./platform/responses.ts";
 import { anyone, signedIn, signedInOrExpired } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 
 /** The whole surface: who may call what. */
@@ -41,6 +42,8 @@ const endpoints = [
   by(signedIn, getMyProfile),
   by(signedIn, putMyProfile),
   by(signedIn, patchMyProfile),
+  by(signedIn, listMyNotifications),
+  by(signedIn, readMyNotification),
 ];
 
 /** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */

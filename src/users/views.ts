@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { NotificationRow } from "./notification.store.ts";
 import type { ProfileRow } from "./profile.store.ts";
 import type { UserRow } from "./user.store.ts";
 
@@ -53,5 +54,28 @@ export function viewProfile(row: ProfileRow): z.input<typeof profileView> {
     is_profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
     created_at: instant(row.createdAt),
     updated_at: instant(row.updatedAt),
+  };
+}
+
+/** A notification as its owner sees it. */
+export const notificationView = z.object({
+  id: z.string(),
+  title: z.string(),
+  message: z.string(),
+  notification_type: z.string(),
+  data: z.record(z.string(), z.string()).nullable(),
+  is_read: z.boolean(),
+  created_at: z.iso.datetime(),
+});
+
+export function viewNotification(row: NotificationRow): z.input<typeof notificationView> {
+  return {
+    id: row.id,
+    title: row.title,
+    message: row.message,
+    notification_type: row.notificationType,
+    data: row.data,
+    is_read: row.readAt !== null,
+    created_at: instant(row.createdAt),
   };
 }

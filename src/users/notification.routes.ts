@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { cursorField, pageSizeField } from "../platform/fields.ts";
+import { userEndpoint } from "../sessions/guard.ts";
+import { listOwnNotifications, readNotification } from "./notification.service.ts";
+import { notificationView, viewNotification } from "./views.ts";
+
+const tag = "Notifications";
+
+export const listMyNotifications = userEndpoint(
+  {
+    method: "get",
+    path: "/users/notifications",
+    tag,
+    summary: "My notifications, newest first",
+    query: z.object({ page_size: pageSizeField, cursor: cursorField }),
+    data: z.object({
+      results: z.array(notificationView),
+      unread_count: z.number().int(),
+      next_cursor: z.string().nullable(),
+    }),
+    message: "Your notifications.",
+  },
+  async (deps, { caller, query }) => {
+    const { results, unreadCount, nextCursor } = await listOwnNotifications(deps, caller, query);
+    return { data: { results: results.map(viewNotification), unread_count: unreadCount, next_cursor: nextCursor } };
+  },
+);
+
+export const readMyNotification = userEndpoint(
+  {
+    method: "post",
+    path: "/users/notifications/{id}/read",
+    tag,
+    summary: "Mark a notification read",
+    params: z.object({ id: z.string().max(64) }),
+    data: notificationView,
+    message: "The notification is read.",
+    errors: ["not_found"],
+  },
+  async (deps, { caller, params }) => ({ data: viewNotification(await readNotification(deps, caller, params.id)) }),
+);

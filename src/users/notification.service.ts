@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { readCursor, writeCursor } from "../platform/cursor.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { sessionEnded } from "../sessions/guard.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { listNotifications, markNotificationRead, type NotificationRow } from "./notification.store.ts";
+
+export interface NotificationPage {
+  results: NotificationRow[];
+  unreadCount: number;
+  nextCursor: string | null;
+}
+
+const position = z.tuple([z.string()]);
+
+/** A page of the caller's notifications, newest first. @throws AppError `validation_error` for a cursor of another list. */
+export async function listOwnNotifications(
+  deps: Deps,
+  caller: AccessClaims,
+  page: { page_size: number; cursor?: string | undefined },
+): Promise<NotificationPage> {
+  const query = ["notifications", caller.userId];
+  const after = await readCursor(deps, query, page.cursor, position);
+  const found = await listNotifications(deps, caller, { size: page.page_size, after: after?.[0] });
+  if (!found) throw sessionEnded();
+  const last = found.hasMore ? found.found.at(-1) : undefined;
+  const nextCursor = last ? await writeCursor(deps, query, [last.id]) : null;
+  return { results: found.found, unreadCount: found.unread, nextCursor };
+}
+
+/** Marks one of the caller's notifications read. @throws AppError `not_found` when it is not theirs. */
+export async function readNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
+  const { notification, user } = await markNotificationRead(deps, caller, id);
+  if (!user) throw sessionEnded();
+  if (!notification) throw new AppError("not_found", { message: "You have no such notification." });
+  return notification;
+}

@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const PATH = "/api/users/notifications";
+
+interface Shown {
+  id: string;
+  title: string;
+  is_read: boolean;
+  notification_type: string;
+}
+
+const list = (token: string, query = "") => call("GET", PATH + query, { token });
+
+async function insertNotifications(userId: string, count: number): Promise<void> {
+  await testEnv.DB.prepare(
+    `insert into notifications (id, user_id, notification_type, title, message, data, created_at)
+      select printf('%05d-', value) || ?1, ?1, 'TEST', 'Title ' || value, 'Text', '{"ride_id":"7"}', value
+      from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)`,
+  )
+    .bind(userId, count)
+    .run();
+}
+
+describe("users/notifications", () => {
+  it("lists one's own, newest first, page by page without a gap or a repetition", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    await insertNotifications(asha.userId, 45);
+    await insertNotifications(bikash.userId, 3);
+    const seen: Shown[] = [];
+    const sizes: number[] = [];
+    for (let cursor = ""; ; ) {
+      const { status, body } = await list(asha.access, `?page_size=20${cursor && `&cursor=${cursor}`}`);
+      expect(status).toBe(200);
+      expect(body.data.unread_count).toBe(45);
+      seen.push(...body.data.results);
+      sizes.push(body.data.results.length);
+      cursor = body.data.next_cursor;
+      if (!cursor) break;
+    }
+    expect(sizes).toEqual([20, 20, 5]);
+    expect(seen.map(({ title }) => title)).toEqual(Array.from({ length: 45 }, (_, i) => `Title ${45 - i}`));
+    expect(seen[0]).toEqual({
+      id: expect.any(String),
+      title: "Title 45",
+      message: "Text",
+      notification_type: "TEST",
+      data: { ride_id: "7" },
+      is_read: false,
+      created_at: new Date(45).toISOString(),
+    });
+  });
+
+  it("ends where the last page is full, and is empty for a new user", async () => {
+    const { access, userId } = await signUp();
+    expect((await list(access)).body.data).toEqual({ results: [], unread_count: 0, next_cursor: null });
+    await insertNotifications(userId, 20);
+    expect((await list(access)).body.data.next_cursor).toBeNull();
+  });
+
+  it("marks one read, once; a repetition changes nothing", async () => {
+    const { access, userId } = await signUp();
+    await insertNotifications(userId, 2);
+    const [newest] = (await list(access)).body.data.results;
+    const read = () => call("POST", `${PATH}/${newest.id}/read`, { token: access });
+    expect((await read()).body.data).toEqual({ ...newest, is_read: true });
+    const [before] = (await testEnv.DB.prepare("select read_at from notifications where id = ?").bind(newest.id).all())
+      .results;
+    clock.advance(5000);
+    expect((await read()).status).toBe(200);
+    const [after] = (await testEnv.DB.prepare("select read_at from notifications where id = ?").bind(newest.id).all())
+      .results;
+    expect(after).toEqual(before);
+    expect((await list(access)).body.data).toMatchObject({
+      unread_count: 1,
+      results: [{ is_read: true }, { is_read: false }],
+    });
+  });
+
+  it("knows nobody else's (ASVS 8.2.2), and nothing once the session has ended", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    await insertNotifications(asha.userId, 1);
+    const [own] = (await list(asha.access)).body.data.results;
+    const stranger = await call("POST", `${PATH}/${own.id}/read`, { token: bikash.access });
+    expect([stranger.status, stranger.body.error.code]).toEqual([404, "not_found"]);
+    await call("POST", "/api/auth/logout", { token: asha.access, json: { refresh_token: asha.refresh } });
+    expect((await list(asha.access)).status).toBe(401);
+    expect((await call("POST", `${PATH}/${own.id}/read`, { token: asha.access })).status).toBe(401);
+    const row = await testEnv.DB.prepare("select read_at from notifications where id = ?").bind(own.id).first();
+    expect(row).toEqual({ read_at: null });
+  });
+
+  it("refuses cursors of another user, altered ones and page sizes out of range", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    await insertNotifications(asha.userId, 30);
+    const cursor = (await list(asha.access)).body.data.next_cursor;
+    const altered = `${cursor.slice(0, -2)}${cursor.at(-2) === "A" ? "B" : "A"}${cursor.at(-1)}`;
+    const refused = [
+      await list(bikash.access, `?cursor=${cursor}`),
+      await list(asha.access, `?cursor=${altered}`),
+      await list(asha.access, "?cursor=%00"),
+      await list(asha.access, "?page_size=0"),
+      await list(asha.access, "?page_size=101"),
+      await list(asha.access, "?page_size=many"),
+      await list(asha.access, "?page_size=10&page_size=20"),
+    ];
+    expect(refused.map(({ status, body }) => [status, body.error.code, ...Object.keys(body.error.details)])).toEqual([
+      [400, "validation_error", "cursor"],
+      [400, "validation_error", "cursor"],
+      [400, "validation_error", "cursor"],
+      [400, "validation_error", "page_size"],
+      [400, "validation_error", "page_size"],
+      [400, "validation_error", "page_size"],
+      [400, "validation_error", "page_size"],
+    ]);
+  });
+});
+
+describe("notify_security_events", () => {
+  /** Lets the cron relay what waits, and delivers each message three times at once. */
+  async function settle(simulation = new Simulation(1)): Promise<void> {
+    await simulation.deliver(3);
+    for (let minute = 0; minute < 2; minute++) {
+      clock.advance(61_000);
+      await simulation.tick();
+      await simulation.deliver(3);
+    }
+  }
+  const typesOf = async (token: string) =>
+    (await list(token)).body.data.results.map(({ notification_type }: Shown) => notification_type);
+
+  it("tells of a new device once (ASVS 6.3.5)", async () => {
+    const user = await signUp(undefined, { ip: newIp(), headers: { "user-agent": "phone" } });
+    clock.advance(120_000);
+    const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "laptop" } });
+    await settle();
+    expect(await typesOf(second.access)).toEqual(["NEW_DEVICE"]);
+  });
+
+  it("tells of a lock-out once, in the user's language", async () => {
+    const user = await signUp(undefined, { ip: newIp(), headers: { "accept-language": "ne" } });
+    const stranger = newIp();
+    clock.advance(120_000);
+    await call("POST", "/api/auth/otp/request", { ip: stranger, json: { identifier: user.identifier } });
+    const simulation = new Simulation(1);
+    for (let i = 0; i < 6; i++) {
+      await simulation.call("POST", "/api/auth/otp/verify", {
+        ip: stranger,
+        json: { identifier: user.identifier, otp: String(i).padStart(6, "0") },
+      });
+    }
+    await settle(simulation);
+    expect(await typesOf(user.access)).toEqual(["LOCKOUT"]);
+    expect((await list(user.access)).body.data.results[0].title).toMatch(/[\u0900-\u097f]/);
+  });
+
+  it("tells of a refresh token that was used twice, once", async () => {
+    const user = await signUp();
+    const refresh = (token: string) => call("POST", "/api/auth/refresh", { json: { refresh: token } });
+    const first = await refresh(user.refresh);
+    await refresh(first.body.refresh);
+    const simulation = new Simulation(1);
+    const reused = await simulation.call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
+    expect(reused).toMatchObject({ status: 401 });
+    clock.advance(120_000);
+    const again = await logIn(user.identifier);
+    await settle(simulation);
+    expect(await typesOf(again.access)).toEqual(["SESSION_ENDED"]);
+  });
+
+  it("tells of a changed identifier in the app, and by one message to the old one", async () => {
+    const user = await signUp();
+    const event = { channel: "sms", old_identifier: user.identifier, locale: "en" };
+    await testEnv.DB.prepare(
+      `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+        values (?, 'user.identifier_changed', ?, ?, 'tasks', 0, 0, 0)`,
+    )
+      .bind(crypto.randomUUID(), user.userId, JSON.stringify(event))
+      .run();
+    await settle();
+    expect(await typesOf(user.access)).toEqual(["IDENTIFIER_CHANGED"]);
+    const sent = await testEnv.DB.prepare("select text from local_outbox where recipient = ? and code is null")
+      .bind(user.identifier)
+      .all();
+    expect(sent.results).toHaveLength(1);
+  });
+});
+
+describe("update_user_last_activity", () => {
+  const activityOf = (userId: string) =>
+    testEnv.DB.prepare("select last_activity_at as at from users where id = ?").bind(userId).first<number>("at");
+
+  it("keeps the time of the first use in 15 minutes, once a session, whatever comes twice or late", async () => {
+    const { access, userId, refresh } = await signUp();
+    const simulation = new Simulation(1);
+    const me = async (token = access) => {
+      await simulation.call("GET", "/api/auth/me", { token });
+      return Date.now();
+    };
+    const first = await me();
+    const late = structuredClone(simulation.queue.held);
+    clock.advance(60_000);
+    await me();
+    await simulation.deliver(2);
+    expect(await activityOf(userId)).toBe(first);
+    clock.advance(14 * 60_000 + 1);
+    const fresh = await call("POST", "/api/auth/refresh", { json: { refresh } });
+    const second = await me(fresh.body.access);
+    await simulation.deliver(2);
+    expect(await activityOf(userId)).toBe(second);
+    simulation.queue.held.push(...late);
+    await simulation.deliver();
+    expect(await activityOf(userId)).toBe(second);
+  });
+
+  it("counts no refused call", async () => {
+    const { access, refresh, userId } = await signUp();
+    await call("POST", "/api/auth/logout", { token: access, json: { refresh_token: refresh } });
+    const simulation = new Simulation(1);
+    await simulation.call("GET", "/api/auth/me", { token: access });
+    expect(simulation.queue.held).toEqual([]);
+    expect(await activityOf(userId)).toBeNull();
+  });
+});
