@@ -3,7 +3,7 @@ import worker from "../../../src/index.ts";
 import { type Answer, buildRequest, type CallOptions, testEnv } from "../client.ts";
 import { d1For } from "./d1.ts";
 import { EdgeKv } from "./kv.ts";
-import { EdgeQueue } from "./queue.ts";
+import { EdgeQueue, type HeldMessage } from "./queue.ts";
 import { r2For } from "./r2.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "./scheduler.ts";
 
@@ -82,6 +82,19 @@ export class Simulation {
     );
     await this.scheduler.drain();
     await Promise.all(done);
+  }
+
+  /** Delivers the messages as one batch, in one invocation. */
+  async deliverBatch(messages: readonly HeldMessage[], place: Place = {}): Promise<void> {
+    const done = this.invoke(place, async (env, context) => {
+      const batch = createMessageBatch(
+        "tasks",
+        messages.map((message) => ({ ...message, timestamp: new Date() })),
+      );
+      await worker.queue(batch, env, context);
+    });
+    await this.scheduler.drain();
+    await done;
   }
 
   /** Runs `count` cron ticks at once. */

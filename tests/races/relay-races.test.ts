@@ -1,0 +1,162 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { naiveRelay } from "../support/naive/naive-relay.ts";
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+
+/** Later than the days of other tests, so that what they left behind is not due here. */
+let now = Date.UTC(2039, 5, 1, 12);
+
+beforeEach(async () => {
+  now += 86_400_000;
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now });
+  await env.DB.prepare("update outbox set sent_at = created_at where sent_at is null").run();
+});
+afterEach(() => vi.useRealTimers());
+
+const seeds = Array.from({ length: Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1") }, (_, i) => i + 1);
+
+async function count(sql: string, ...values: unknown[]): Promise<number> {
+  const query = env.DB.prepare(`select count(*) as n ${sql}`).bind(...values);
+  return (await query.first<number>("n")) ?? 0;
+}
+
+/** A user, and so many events that each ask for one notification; due at once. */
+async function insertEvents(userId: string, howMany: number): Promise<void> {
+  await env.DB.batch([
+    env.DB.prepare(
+      `insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
+        social_provider, locale, date_joined, last_login, updated_at, version)
+        values (?1, ?1, ?1, 0, 1, ?1, 'ACTIVE', 'user', 'PHONE', 'en', ?2, ?2, ?2, 1)`,
+    ).bind(userId, now),
+    env.DB.prepare(
+      `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+        select ?1 || '-' || value, 'auth.new_device', ?1, '{}', 'tasks', ?3, 0, 0
+        from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)`,
+    ).bind(userId, howMany, now),
+  ]);
+}
+
+/** Lets a minute pass: the leases of dead invocations are over, and the cron ticks again. */
+async function nextMinute(simulation: Simulation): Promise<void> {
+  vi.setSystemTime(Date.now() + 61_000);
+  await simulation.tick();
+  await simulation.deliver();
+}
+
+const effectsOf = (userId: string) => count("from notifications where user_id = ?", userId);
+const openOf = (userId: string) => count("from outbox where user_id = ? and sent_at is null", userId);
+
+describe("R14: relay and consumer", () => {
+  it.each(seeds)(
+    "give 250 events one effect each, with 8 relays at once of which one dies after it sent (seed %i)",
+    async (seed) => {
+      const userId = `relay-${seed}-${now}`;
+      await insertEvents(userId, 250);
+      const simulation = new Simulation(seed);
+      let hasDied = false;
+      const faults = ({ binding }: BindingCall): Fault | undefined => {
+        if (binding !== "QUEUE" || hasDied) return undefined;
+        hasDied = true;
+        return "die-after";
+      };
+      await simulation.tick(8, { faults });
+      expect(hasDied).toBe(true);
+      expect(simulation.queue.held.length).toBeGreaterThanOrEqual(250);
+      // What the dead one sent is not marked: it goes out again.
+      expect([50, 100]).toContain(await openOf(userId));
+      await simulation.deliver(2);
+      await nextMinute(simulation);
+      expect(await effectsOf(userId)).toBe(250);
+      expect(await openOf(userId)).toBe(0);
+    },
+  );
+
+  it.each(seeds)("lose and double nothing whatever call fails or dies (seed %i)", async (seed) => {
+    const userId = `relay-faults-${seed}-${now}`;
+    await insertEvents(userId, 60);
+    const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
+    for (let minute = 0; minute < 3; minute++) {
+      const simulation = new Simulation(seed * 100 + minute);
+      const { random } = simulation.scheduler;
+      const faults = () => (random() < 0.2 ? kinds[Math.floor(random() * kinds.length)] : undefined);
+      await simulation.tick(8, { faults });
+      // A message that was not acknowledged comes again.
+      const held = structuredClone(simulation.queue.held);
+      await simulation.deliver(2, { faults });
+      simulation.queue.held.push(...held);
+      await simulation.deliver(1, { faults });
+      simulation.queue.held.push(...held);
+      await simulation.deliver();
+      vi.setSystemTime(Date.now() + 61_000);
+    }
+    await nextMinute(new Simulation(seed));
+    await nextMinute(new Simulation(seed));
+    expect(await effectsOf(userId)).toBe(60);
+    expect(await openOf(userId)).toBe(0);
+  });
+
+  it.each(seeds)("take one message that comes to 8 consumers at once as one (seed %i)", async (seed) => {
+    const userId = `consumer-${seed}-${now}`;
+    await insertEvents(userId, 1);
+    const simulation = new Simulation(seed);
+    await simulation.tick();
+    await simulation.deliver(8);
+    expect(await effectsOf(userId)).toBe(1);
+  });
+
+  it("take copies of one message in one batch as one", async () => {
+    const userId = `batch-${now}`;
+    await insertEvents(userId, 1);
+    const simulation = new Simulation(1);
+    await simulation.tick();
+    const [message] = simulation.queue.held.splice(0);
+    if (!message) throw new Error("nothing was relayed");
+    await simulation.deliverBatch(Array.from({ length: 10 }, (_, i) => ({ ...message, id: `copy-${i}` })));
+    expect(await effectsOf(userId)).toBe(1);
+  });
+});
+
+describe("A relay and a consumer that read, act and mark", () => {
+  /** Eight relays of 50 events and two consumers of each message; how many messages and effects came of it. */
+  async function runNaive(seed: number, isCalm: boolean) {
+    const userId = `naive-relay-${seed}-${isCalm}-${now}`;
+    await insertEvents(userId, 50);
+    const simulation = new Simulation(seed, naiveRelay, isCalm);
+    await simulation.race(Array.from({ length: 8 }, () => ({ method: "POST", path: "/relay" })));
+    const sent = simulation.queue.held.splice(0).map(({ body }) => body as { id: string });
+    const consumers = [...sent, ...sent].map(({ id }) => ({
+      method: "POST",
+      path: `/consume?id=${id}&user=${userId}`,
+    }));
+    await simulation.race(consumers);
+    return { sent: sent.length, effects: await effectsOf(userId) };
+  }
+
+  it("are right alone, and double both messages and effects in the race", async () => {
+    expect(await runNaive(1, true)).toEqual({ sent: 50, effects: 50 });
+    const raced = await runNaive(1, false);
+    expect(raced.sent).toBeGreaterThan(50);
+    expect(raced.effects).toBeGreaterThan(50);
+  });
+});
+
+describe("R15: overlapping ticks", () => {
+  it.each(seeds)("run each job's period once (seed %i)", async (seed) => {
+    const simulation = new Simulation(seed);
+    vi.setSystemTime(now + 86_400_000);
+    await simulation.tick(5);
+    await simulation.deliver(2);
+    const since = now;
+    const runs = await env.DB.prepare(
+      "select name, count(*) as n, min(finished_at is not null) as done from job_runs where period_started_at > ? group by name",
+    )
+      .bind(since)
+      .all<{ name: string; n: number; done: number }>();
+    expect(runs.results.length).toBeGreaterThan(0);
+    expect(runs.results.filter(({ n, done }) => n !== 1 || done !== 1)).toEqual([]);
+    const finished = await count("from job_runs where period_started_at > ? and chunks > 0", since);
+    expect(finished).toBe(runs.results.length);
+    now += 2 * 86_400_000;
+  });
+});

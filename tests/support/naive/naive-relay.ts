@@ -1,0 +1,34 @@
+import type { FetchHandler } from "../simulator/simulation.ts";
+
+// Relay and consumer as they are often written: read, act, mark. Right when nobody races.
+
+interface Row {
+  id: string;
+  user_id: string;
+}
+
+/** `/relay` sends what is not marked and marks it; `/consume?id&user` takes an event whose mark it did not find. */
+export const naiveRelay: FetchHandler = async (request, env) => {
+  const url = new URL(request.url);
+  if (url.pathname === "/relay") {
+    const { results } = await env.DB.prepare(
+      "select id, user_id from outbox where sent_at is null and queue is not null limit 100",
+    ).all<Row>();
+    if (results.length > 0) await env.TASK_QUEUE.sendBatch(results.map((body) => ({ body })));
+    const ids = JSON.stringify(results.map(({ id }) => id));
+    await env.DB.prepare("update outbox set sent_at = 1 where id in (select value from json_each(?))").bind(ids).run();
+    return new Response();
+  }
+  const [id, user] = [url.searchParams.get("id"), url.searchParams.get("user")];
+  const seen = await env.DB.prepare("select 1 from processed_events where consumer = 'naive' and event_id = ?")
+    .bind(id)
+    .first();
+  if (seen) return new Response();
+  await env.DB.prepare(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'NAIVE', '', '', 0)",
+  )
+    .bind(crypto.randomUUID(), user)
+    .run();
+  await env.DB.prepare("insert or ignore into processed_events values ('naive', ?, '', 0)").bind(id).run();
+  return new Response();
+};
