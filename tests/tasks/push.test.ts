@@ -1,0 +1,160 @@
+import { exportPKCS8, generateKeyPair } from "jose";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { call, logIn, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { fakeInternet, type Host } from "../support/internet.ts";
+import { closeBreakers, productionEnv, stopTime } from "../support/production.ts";
+import { consume } from "../support/queue.ts";
+
+const GOOGLE = "https://oauth2.googleapis.com";
+const FCM = "https://fcm.googleapis.com";
+
+let env: Env;
+let clock: ReturnType<typeof stopTime>;
+
+beforeAll(async () => {
+  const { privateKey } = await generateKeyPair("RS256", { extractable: true });
+  const account = {
+    project_id: "power-bank",
+    private_key: await exportPKCS8(privateKey),
+    client_email: "push@power-bank.iam.gserviceaccount.com",
+    token_uri: `${GOOGLE}/token`,
+  };
+  env = productionEnv({ FCM_SERVICE_ACCOUNT: JSON.stringify(account) });
+});
+beforeEach(async () => {
+  await closeBreakers();
+  clock = stopTime();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const done = { acked: [0], retried: [] };
+const again = { acked: [], retried: [0] };
+
+const token: Host = () => Response.json({ access_token: "canary", expires_in: 3599, token_type: "Bearer" });
+const taken: Host = () => Response.json({ name: "projects/power-bank/messages/1" });
+const unregistered: Host = () =>
+  Response.json(
+    { error: { code: 404, status: "NOT_FOUND", details: [{ errorCode: "UNREGISTERED" }] } },
+    { status: 404 },
+  );
+const online = (fcm: Host) => fakeInternet({ [GOOGLE]: token, [FCM]: fcm })[FCM];
+
+interface PushMessage {
+  token: string;
+  notification: { title: string; body: string };
+  data: Record<string, string>;
+}
+const messagesOf = (sent: { body: string }[] | undefined) =>
+  (sent ?? []).map(({ body }) => (JSON.parse(body) as { message: PushMessage }).message);
+
+async function registerDevice(user: SignedIn, deviceId: string, isActive = true): Promise<string> {
+  const fcm_token = `push-${crypto.randomUUID()}`;
+  const json = { device_id: deviceId, fcm_token, device_type: "ANDROID", is_active: isActive };
+  expect((await call("POST", "/api/auth/device", { token: user.access, json })).status).toBe(200);
+  return fcm_token;
+}
+
+/** A notification of the user's, and the message that asks for its push. */
+async function pushFor(userId: string) {
+  const id = crypto.randomUUID();
+  await testEnv.DB.prepare(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'TEST', 'Hello', 'Open the app.', ?)",
+  )
+    .bind(id, userId, Date.now())
+    .run();
+  const payload = JSON.stringify({ notification_id: id });
+  return { id, message: { event_id: crypto.randomUUID(), type: "push.requested", user_id: userId, payload } };
+}
+
+const tokensOf = async (userId: string) =>
+  (
+    await testEnv.DB.prepare("select fcm_token from devices where user_id = ? order by device_id")
+      .bind(userId)
+      .all<{ fcm_token: string | null }>()
+  ).results.map(({ fcm_token }) => fcm_token);
+
+describe("deliver_push", () => {
+  it("sends to each active device once, however often the message comes, with ids and nothing personal as data", async () => {
+    const user = await signUp();
+    const tokens = [await registerDevice(user, "a"), await registerDevice(user, "b")];
+    await registerDevice(user, "c", false);
+    const { id, message } = await pushFor(user.userId);
+    const sent = online(taken);
+    expect(await consume([message, message, message], env)).toMatchObject({ acked: expect.arrayContaining([0]) });
+    await consume([message], env);
+    const messages = messagesOf(sent);
+    expect(messages.map((each) => each.token).sort()).toEqual([...tokens].sort());
+    expect(messages[0]).toMatchObject({
+      notification: { title: "Hello", body: "Open the app." },
+      data: { notification_id: id, notification_type: "TEST" },
+    });
+  });
+
+  it("stops with the session that registered the device: logout, another session's device stays", async () => {
+    const user = await signUp();
+    await registerDevice(user, "phone");
+    clock.advance(120_000);
+    const tablet = await logIn(user.identifier, { ip: newIp() });
+    const kept = await registerDevice(tablet, "tablet");
+    await call("POST", "/api/auth/logout", { token: user.access, json: { refresh_token: user.refresh } });
+    const sent = online(taken);
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(messagesOf(sent).map((each) => each.token)).toEqual([kept]);
+  });
+
+  it("forgets a token that FCM calls unregistered, and keeps one that took its place meanwhile", async () => {
+    const user = await signUp();
+    const dead = await registerDevice(user, "a");
+    const alive = await registerDevice(user, "b");
+    let renewed = "";
+    const sent = online(async (request) => {
+      const [message] = messagesOf([request]);
+      if (message?.token !== dead) return taken(request);
+      renewed = await registerDevice(user, "a");
+      return unregistered(request);
+    });
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(await tokensOf(user.userId)).toEqual([renewed, alive]);
+    vi.restoreAllMocks();
+    online(unregistered);
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(await tokensOf(user.userId)).toEqual([null, null]);
+    expect(sent).toHaveLength(2);
+  });
+
+  it("comes again for the device that was refused, and not for the one that has it", async () => {
+    const user = await signUp();
+    const [first, second] = [await registerDevice(user, "a"), await registerDevice(user, "b")];
+    const { message } = await pushFor(user.userId);
+    const tries: string[] = [];
+    let isBusy = true;
+    online((request) => {
+      const to = messagesOf([request])[0]?.token ?? "";
+      tries.push(to);
+      if (to === second && isBusy) {
+        return Response.json({ error: { code: 429, status: "RESOURCE_EXHAUSTED" } }, { status: 429 });
+      }
+      return taken(request);
+    });
+    expect(await consume([message], env)).toEqual(again);
+    isBusy = false;
+    expect(await consume([message], env, 2)).toEqual(done);
+    expect(tries.sort()).toEqual([first, second, second].sort());
+  });
+
+  it("lets go of a notification a day old, of one that is gone, and where no push service is configured", async () => {
+    const user = await signUp();
+    await registerDevice(user, "a");
+    const sent = online(taken);
+    const { message } = await pushFor(user.userId);
+    clock.advance(24 * 60 * 60_000 + 1);
+    expect(await consume([message], env)).toEqual(done);
+    const gone = { ...message, event_id: "gone", payload: JSON.stringify({ notification_id: "gone" }) };
+    expect(await consume([gone], env)).toEqual(done);
+    expect(await consume([(await pushFor(user.userId)).message], productionEnv())).toEqual(done);
+    expect(sent).toEqual([]);
+  });
+});
