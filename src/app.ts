@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account.routes.ts";
+import { deleteMyAccount } from "./auth/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp.routes.ts";
 import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
@@ -35,6 +36,7 @@ const endpoints = [
   by(anyone, refresh),
   by(signedInOrExpired, logout),
   by(signedIn, getMe),
+  by(signedIn, deleteMyAccount),
   by(signedIn, listMySessions),
   by(signedIn, endMySession),
   by(signedIn, endMyOtherSessions),

@@ -32,3 +32,8 @@ export async function findCodeHashes(deps: Pick<Deps, "kv" | "log">, cids: strin
     return new Map();
   }
 }
+
+/** Removes the codes' hashes. @throws when KV fails. */
+export async function forgetCodeHashes(deps: Pick<Deps, "kv">, cids: string[]): Promise<void> {
+  for (const cid of cids) await withDeadline(deps.kv.delete(codeKey(cid)));
+}

@@ -36,6 +36,7 @@ export const users = sqliteTable(
     uniqueIndex("users_email").on(table.email),
     uniqueIndex("users_phone_number").on(table.phoneNumber),
     uniqueIndex("users_referral_code").on(table.referralCode),
+    index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
     index("users_joined").on(table.dateJoined, table.id),
     // A CASE, since drizzle-kit cuts an expression at its commas.
     index("users_dormant")

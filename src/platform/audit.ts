@@ -22,7 +22,7 @@ interface AuditEntry {
 /** The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. */
 export function recordAudit(
   deps: Pick<Deps, "db" | "now" | "newId">,
-  client: Pick<Client, "ip" | "userAgent">,
+  client: Pick<Client, "userAgent"> & { ip: string | null },
   entry: AuditEntry,
   condition: SQL,
 ) {

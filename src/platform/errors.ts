@@ -12,12 +12,17 @@ export const errorCatalogue = {
   authentication_required: { status: 401, message: "Sign in to do this." },
   token_not_valid: { status: 401, message: "The token is invalid." },
   permission_denied: { status: 403, message: "You are not allowed to do this." },
+  reauthentication_required: {
+    status: 403,
+    message: "Sign in again to do this, or send a fresh verification_token.",
+  },
   account_inactive: { status: 403, message: "This account has been deactivated. Contact support." },
   not_found: { status: 404, message: "There is nothing at this address." },
   user_not_found: { status: 404, message: "There is no account for this identifier yet. Register instead." },
   method_not_allowed: { status: 405, message: "This address does not answer that method." },
   user_already_exists: { status: 409, message: "There is already an account for this identifier. Log in instead." },
   username_taken: { status: 409, message: "This username is taken. Choose another one." },
+  conflict: { status: 409, message: "This cannot be done now." },
   idempotency_key_reused: {
     status: 409,
     message: "This Idempotency-Key was already used with another request. Use a new key.",

@@ -31,3 +31,8 @@ export async function denySessions(deps: Pick<Deps, "kv" | "log">, sessionIds: s
     if (put.status === "rejected") deps.log.warn("denylist_unwritable", { reason: describeError(put.reason) });
   }
 }
+
+/** Removes the entries of sessions that no row names any more. @throws when KV fails. */
+export async function forgetDenials(deps: Pick<Deps, "kv">, sessionIds: string[]): Promise<void> {
+  for (const id of sessionIds) await withDeadline(deps.kv.delete(keyOf(id)));
+}

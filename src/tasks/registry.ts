@@ -1,5 +1,6 @@
 import { deliverOtp } from "./deliver-otp.ts";
 import { deliverPush } from "./deliver-push.ts";
+import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { runDueJob } from "./run-due-job.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
@@ -10,6 +11,7 @@ import { updateUserLastActivity } from "./update-user-last-activity.ts";
 export const tasks: readonly Task[] = [
   deliverOtp,
   deliverPush,
+  finishAccountDeletion,
   notifySecurityEvents,
   runDueJob,
   sendProfileCompletionReminder,

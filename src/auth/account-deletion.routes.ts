@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { optionalText, textError } from "../platform/fields.ts";
+import { userEndpoint } from "../sessions/guard.ts";
+import { deleteOwnAccount } from "./account-deletion.service.ts";
+
+const deleted = "Your account is deleted.";
+
+export const deleteMyAccount = userEndpoint(
+  {
+    method: "delete",
+    path: "/auth/account",
+    tag: "Account",
+    summary: "Delete my account for good",
+    description:
+      "Needs a sign-in (not a refresh) of the last 10 minutes, or a fresh verification_token of one's own identifier. " +
+      "An open rental or a debt stands in the way. The identifiers and the username are free at once.",
+    body: z.object({ verification_token: optionalText(z.string({ error: textError })) }),
+    data: z.object({ message: z.string() }),
+    message: deleted,
+    errors: ["reauthentication_required", "conflict"],
+  },
+  async (deps, { body, caller }) => {
+    await deleteOwnAccount(deps, caller, body.verification_token);
+    return { data: { message: deleted } };
+  },
+);

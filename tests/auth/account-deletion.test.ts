@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  type Answer,
+  call,
+  newIp,
+  newPhone,
+  requestCode,
+  type SignedIn,
+  signUp,
+  stopClock,
+  testEnv,
+  verify,
+} from "../support/client.ts";
+import type { Fault } from "../support/simulator/scheduler.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+import { findTraces } from "../support/traces.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const MINUTE = 60_000;
+const remove = (token: string, json: object = {}) => call("DELETE", "/api/auth/account", { token, json });
+const me = (token: string) => call("GET", "/api/auth/me", { token });
+
+const run = (sql: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(sql)
+    .bind(...values)
+    .run();
+async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
+  return (
+    await testEnv.DB.prepare(sql)
+      .bind(...values)
+      .all<T>()
+  ).results;
+}
+
+/** A user about whom every store holds something, and the words that would give them away. */
+async function wellKnownUser() {
+  const ip = newIp();
+  const userAgent = `canary agent ${crypto.randomUUID()}`;
+  const options = { ip, headers: { "user-agent": userAgent } };
+  const user = await signUp(newPhone(), options);
+  const mark = crypto.randomUUID();
+  const fcm_token = `canary-push-${mark}`;
+  const profile = { full_name: `Canary ${mark}`, date_of_birth: "1990-01-01", address: `Canary street ${mark}` };
+  await call("PUT", "/api/users/profile", { ...options, token: user.access, json: profile });
+  await call("POST", "/api/auth/device", {
+    ...options,
+    token: user.access,
+    json: { device_id: `canary-device-${mark}`, fcm_token, device_type: "ANDROID" },
+  });
+  const key = `kyc/${user.userId}/${crypto.randomUUID()}`;
+  await testEnv.KYC_BUCKET.put(key, "canary");
+  await run(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?1, ?2, 'T', ?3, '', 0)",
+    crypto.randomUUID(),
+    user.userId,
+    `Canary title ${mark}`,
+  );
+  await run(
+    `insert into dead_letters (id, queue, event_id, type, user_id, payload, reason, attempts, created_at)
+      values (?1, 'tasks', ?1, 't', ?2, ?3, 'r', 1, 0)`,
+    crypto.randomUUID(),
+    user.userId,
+    JSON.stringify({ name: `Canary letter ${mark}` }),
+  );
+  clock.advance(2 * MINUTE);
+  // A code that still lives in KV and in the ledger.
+  await requestCode(user.identifier, options);
+  const [named] = await rows<{ username: string; referral_code: string }>(
+    "select username, referral_code from users where id = ?",
+    user.userId,
+  );
+  const words = [user.identifier, mark, userAgent, ip, named?.username ?? "", named?.referral_code ?? ""];
+  return { user, options, words };
+}
+
+/** Lets queue and cron do their work. */
+async function settle(simulation = new Simulation(1)): Promise<void> {
+  await simulation.deliver();
+  for (let minute = 0; minute < 3; minute++) {
+    clock.advance(MINUTE);
+    await simulation.tick();
+    await simulation.deliver(2);
+  }
+}
+
+async function deletedIn(simulation: Simulation, user: SignedIn): Promise<Answer> {
+  const answer = await simulation.call("DELETE", "/api/auth/account", { token: user.access, json: {} });
+  if (answer === "died") throw new Error("the call died");
+  return answer;
+}
+
+describe("DELETE auth/account", () => {
+  it("leaves nothing of the person in D1, KV and R2 but a tombstone", async () => {
+    const { user, words } = await wellKnownUser();
+    expect((await findTraces(words)).length).toBeGreaterThan(8);
+    const simulation = new Simulation(1);
+    expect((await deletedIn(simulation, user)).status).toBe(200);
+    await settle(simulation);
+    expect(await findTraces(words)).toEqual([]);
+    const left = await findTraces([user.userId]);
+    expect([...new Set(left.map(({ where }) => where))].sort()).toEqual(["audit_logs", "dead_letters", "outbox"]);
+    const [tombstone] = await rows(
+      "select * from audit_logs where user_id = ? and action = 'DELETE' and entity_type = 'user'",
+      user.userId,
+    );
+    expect(tombstone).toMatchObject({ entity_id: user.userId, old_values: null, new_values: null, ip: null });
+  });
+
+  it("ends every session at once, and answers a second deletion with 401", async () => {
+    const user = await signUp();
+    expect((await remove(user.access)).status).toBe(200);
+    const refreshed = await call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
+    const after = [await remove(user.access), await me(user.access), refreshed];
+    expect(after.map(({ status, body }) => [status, body.error.code])).toEqual([
+      [401, "token_not_valid"],
+      [401, "token_not_valid"],
+      [401, "token_not_valid"],
+    ]);
+  });
+
+  it("frees identifier and username for a new account, which starts from nothing", async () => {
+    const user = await signUp();
+    const [{ username } = { username: "" }] = await rows<{ username: string }>(
+      "select username from users where id = ?",
+      user.userId,
+    );
+    await remove(user.access);
+    clock.advance(2 * MINUTE);
+    const verification_token = await verify(user.identifier, { ip: newIp() });
+    const json = { identifier: user.identifier, verification_token, username };
+    const again = await call("POST", "/api/auth/register", { json });
+    expect(again.status).toBe(201);
+    expect(again.body.data.user_id).not.toBe(user.userId);
+    expect(await rows("select id from audit_logs where user_id = ?", again.body.data.user_id)).toHaveLength(1);
+  });
+
+  it("keeps the ledgers without the person", async () => {
+    const user = await signUp();
+    const [bonus] = await rows<{ id: string }>("select id from point_transactions where user_id = ?", user.userId);
+    const transaction = crypto.randomUUID();
+    await run(
+      `insert into wallet_transactions (id, user_id, source, transaction_id, transaction_type, amount_minor,
+        wallet_delta_minor, currency, occurred_at, created_at) values (?1, ?2, 'pay', ?1, 'TOPUP', 500, 500, 'NPR', 0, 0)`,
+      transaction,
+      user.userId,
+    );
+    await remove(user.access);
+    expect(await rows("select user_id, delta from point_transactions where id = ?", bonus?.id)).toEqual([
+      { user_id: null, delta: 50 },
+    ]);
+    expect(await rows("select user_id, amount_minor from wallet_transactions where id = ?", transaction)).toEqual([
+      { user_id: null, amount_minor: 500 },
+    ]);
+  });
+
+  it("asks for a new sign-in after 10 minutes; refreshing is none (ASVS 7.5.1)", async () => {
+    const user = await signUp();
+    clock.advance(10 * MINUTE - 1);
+    const { body } = await call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
+    clock.advance(1);
+    const refused = await remove(body.access);
+    expect([refused.status, refused.body.error.code]).toEqual([403, "reauthentication_required"]);
+    expect((await me(body.access)).status).toBe(200);
+  });
+
+  it("takes a fresh verification token of one's own identifier instead; nobody else's, no used and no old one", async () => {
+    const user = await signUp();
+    clock.advance(11 * MINUTE);
+    const stranger = await verify(newPhone(), { ip: newIp() });
+    const own = await verify(user.identifier, { ip: newIp() });
+    expect((await remove(user.access, { verification_token: stranger })).status).toBe(403);
+    expect((await remove(user.access, { verification_token: "made up" })).status).toBe(403);
+    const used = await call("POST", "/api/auth/login", {
+      json: { identifier: user.identifier, verification_token: own },
+    });
+    expect(used.status).toBe(200);
+    expect((await remove(user.access, { verification_token: own })).status).toBe(403);
+    clock.advance(2 * MINUTE);
+    const fresh = await verify(user.identifier, { ip: newIp() });
+    expect((await remove(user.access, { verification_token: fresh })).status).toBe(200);
+  });
+
+  it.each([
+    [
+      "an open rental",
+      "insert into rentals (user_id, rental_id, started_at) values (?, 'r', 1)",
+      "update rentals set returned_at = 2 where user_id = ?",
+      /rental/,
+    ],
+    [
+      "a debt",
+      "update wallets set balance_minor = -1 where user_id = ?",
+      "update wallets set balance_minor = 0 where user_id = ?",
+      /balance/,
+    ],
+  ])("is refused with %s, saying what to do; the token is not used up", async (_, create, mend, words) => {
+    const user = await signUp();
+    clock.advance(11 * MINUTE);
+    const verification_token = await verify(user.identifier, { ip: newIp() });
+    await run(create, user.userId);
+    const refused = await remove(user.access, { verification_token });
+    expect([refused.status, refused.body.error.code]).toEqual([409, "conflict"]);
+    expect(refused.body.error.message).toMatch(words);
+    expect((await me(user.access)).status).toBe(200);
+    await run(mend, user.userId);
+    expect((await remove(user.access, { verification_token })).status).toBe(200);
+  });
+
+  it("is refused to the last admin", async () => {
+    const [first, second] = [await signUp(), await signUp()];
+    await run("update users set role = 'user' where role = 'admin'");
+    await run("update users set role = 'admin' where id in (?, ?)", first.userId, second.userId);
+    expect((await remove(first.access)).status).toBe(200);
+    const refused = await remove(second.access);
+    expect([refused.status, refused.body.error.code]).toEqual([409, "conflict"]);
+    await run("update users set role = 'user' where id = ?", second.userId);
+  });
+
+  it("takes effect once of a hundred calls", async () => {
+    const user = await signUp();
+    const simulation = new Simulation(7);
+    const answers = await simulation.race(
+      Array.from({ length: 100 }, () => ({
+        method: "DELETE",
+        path: "/api/auth/account",
+        options: { token: user.access, json: {} },
+      })),
+    );
+    const statuses = answers.map((answer) => (answer === "died" ? 0 : answer.status)).sort();
+    expect(statuses).toEqual([200, ...Array.from({ length: 99 }, () => 401)]);
+    expect(await rows("select id from audit_logs where user_id = ? and action = 'DELETE'", user.userId)).toHaveLength(
+      1,
+    );
+    expect(await rows("select id from outbox where user_id = ? and type = 'user.deleted'", user.userId)).toHaveLength(
+      1,
+    );
+  });
+
+  it("lets nothing live on that was refreshed at the same moment (R8)", async () => {
+    for (const seed of [1, 2, 3]) {
+      const user = await signUp();
+      const simulation = new Simulation(seed);
+      const answers = await simulation.race([
+        ...Array.from({ length: 10 }, () => ({
+          method: "POST",
+          path: "/api/auth/refresh",
+          options: { json: { refresh: user.refresh } },
+        })),
+        { method: "DELETE", path: "/api/auth/account", options: { token: user.access, json: {} } },
+      ]);
+      expect(answers.at(-1)).toMatchObject({ status: 200 });
+      for (const answer of answers.slice(0, -1)) {
+        if (answer === "died" || answer.status !== 200) continue;
+        expect((await me(answer.body.access)).status).toBe(401);
+      }
+    }
+  });
+
+  it("is finished whatever call of it fails or dies", async () => {
+    const faults: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
+    for (const fault of faults) {
+      for (let index = 0; index < 6; index++) {
+        const { user, words } = await wellKnownUser();
+        const simulation = new Simulation(index);
+        const place = { faults: (each: { index: number }) => (each.index === index ? fault : undefined) };
+        await simulation.call("DELETE", "/api/auth/account", { token: user.access, json: {} }, place);
+        const held = structuredClone(simulation.queue.held);
+        await simulation.deliver(1, place);
+        // What was not acknowledged comes again.
+        simulation.queue.held.push(...held);
+        if ((await me(user.access)).status === 200) await deletedIn(simulation, user);
+        await settle(simulation);
+        expect(await findTraces(words), `${fault} at ${index}`).toEqual([]);
+      }
+    }
+  });
+});
