@@ -43,12 +43,13 @@ function query(sql: string): Record<string, unknown>[] {
 
 function listDeadLetters(): void {
   const letters =
-    query(`select id, queue, type, reason, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
+    query(`select id, queue, type, reason, trace, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
     replayed_at is not null as replayed from dead_letters order by created_at desc limit 50`);
   if (letters.length === 0) console.log("No dead letters.");
-  for (const { id, at, queue, type, reason, attempts, payload, replayed } of letters) {
+  for (const { id, at, queue, type, reason, trace, attempts, payload, replayed } of letters) {
     console.log(`${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} tries${replayed ? "  (replayed)" : ""}`);
     console.log(`  ${reason}\n  ${payload ?? "(payload not kept)"}`);
+    if (trace) console.log(`  ${String(trace).replaceAll("\n", "\n  ")}`);
   }
 }
 

@@ -129,6 +129,8 @@ export const deadLetters = sqliteTable(
     /** JSON text; null where the message carried a sealed code. */
     payload: text("payload"),
     reason: text("reason").notNull(),
+    /** Where the last try failed: stack frames without the error's own words. */
+    trace: text("trace"),
     attempts: integer("attempts").notNull(),
     createdAt: instant("created_at").notNull(),
     replayedAt: instant("replayed_at"),

@@ -24,3 +24,13 @@ export function describeError(error: unknown): string {
   const [message = ""] = error.message.split("\nparams:");
   return `${error.name}: ${message.slice(0, 300)}${cause.slice(0, 300)}`;
 }
+
+/** Where an error was thrown: the frames of its stack, without its message, at most ten. */
+export function traceOf(error: unknown): string | undefined {
+  const stack = error instanceof Error ? error.stack : undefined;
+  const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line));
+  return frames
+    ?.map((frame) => frame.trim())
+    .slice(0, 10)
+    .join("\n");
+}

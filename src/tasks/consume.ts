@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { randomId } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { describeError } from "../platform/log.ts";
+import { describeError, traceOf } from "../platform/log.ts";
 import { insertDeadLetter } from "./dead-letter.store.ts";
 import { findTask } from "./registry.ts";
 import type { Task } from "./task.ts";
@@ -68,7 +68,7 @@ async function consume(deps: Deps, queue: string, message: Message): Promise<voi
     const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
     deps.log.warn("task_failed", { ...about, reason });
     const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
-    if (delaySeconds === undefined) await bury(deps, queue, message, parsed.data, reason);
+    if (delaySeconds === undefined) await bury(deps, queue, message, parsed.data, reason, traceOf(error));
     else message.retry({ delaySeconds });
   }
 }
@@ -87,6 +87,7 @@ async function bury(
   message: Message,
   event: Envelope | undefined,
   reason: string,
+  trace?: string,
 ): Promise<void> {
   const payload = event?.payload ?? JSON.stringify(message.body) ?? "";
   await insertDeadLetter(deps, {
@@ -96,6 +97,7 @@ async function bury(
     userId: event?.user_id ?? null,
     payload: payload.includes(SEALED_FIELD) ? null : payload,
     reason,
+    trace,
     attempts: message.attempts,
   });
   message.ack();

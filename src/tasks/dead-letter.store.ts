@@ -12,6 +12,8 @@ export interface DeadLetter {
   payload: string | null;
   /** What went wrong, without values of the payload. */
   reason: string;
+  /** Stack frames of the last try, without the error's own words. */
+  trace?: string | undefined;
   attempts: number;
 }
 
