@@ -8,6 +8,7 @@ import {
   providerSettings,
   readProviders,
 } from "./provider-settings.ts";
+import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./webhook-settings.ts";
 
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
@@ -105,6 +106,7 @@ const settings = z.object({
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
   ...providerSettings,
+  ...webhookSettings,
 });
 
 export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
@@ -125,6 +127,8 @@ export interface Config {
   testIdentifiers: z.infer<typeof testIdentifiers>;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
+  /** Where changes of users are told, in development too. */
+  webhooks: WebhookEndpoint[];
   /** The only origins that the Worker calls (ASVS 13.2.4). */
   egressOrigins: ReadonlySet<string>;
 }
@@ -150,8 +154,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
-  const half = findHalfConfigured(value, isDevelopment);
-  if (half) throw new ConfigError(half);
+  const webhooks = value.WEBHOOKS ?? [];
+  const unfit = findHalfConfigured(value, isDevelopment) ?? findInsecureWebhook(webhooks, isDevelopment);
+  if (unfit) throw new ConfigError(unfit);
   const providers = readProviders(value);
   return {
     isDevelopment,
@@ -166,6 +171,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
     providers,
-    egressOrigins: egressOriginsOf(providers),
+    webhooks,
+    egressOrigins: egressOriginsOf(providers, webhooks),
   };
 }
