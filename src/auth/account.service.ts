@@ -3,6 +3,7 @@ import { randomText, sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { relay } from "../platform/outbox.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
@@ -118,6 +119,7 @@ async function answerSignIn(
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   const isOwn = token?.usedBy === deps.attemptId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
+  if (isOwn && outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
     return {
       ...(await mintTokens(deps, session)),
