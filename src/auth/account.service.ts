@@ -119,10 +119,12 @@ async function answerSignIn(
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   const isOwn = token?.usedBy === deps.attemptId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
-  if (isOwn && outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
+    const tokens = await mintTokens(deps, session);
+    // Begun last, so that the queue has no part in what the client waits for.
+    if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
     return {
-      ...(await mintTokens(deps, session)),
+      ...tokens,
       user,
       referralApplied: use.usedFor === "REGISTER" && outcome.hasReferral,
     };
