@@ -156,7 +156,23 @@ describe("What is told", () => {
     await call("GET", "/api/auth/me", { token: again.access, env });
     const json = { refresh_token: refreshed.body.refresh };
     expect((await call("POST", "/api/auth/logout", { token: again.access, json, env })).status).toBe(200);
-    expect(tasks.take(user.userId).filter(({ type }) => type.startsWith("user."))).toEqual([]);
+    expect(await fanOut(user, tasks, env)).toEqual([]);
+  });
+
+  it("a changed profile is one message with what it says now; the same once more is none", async () => {
+    const { tasks, user, env } = await signUpHeld(crmOnly);
+    tasks.take(user.userId);
+    const json = { full_name: "Asha Gurung", date_of_birth: "1999-04-01", address: "Pokhara" };
+    for (let repetition = 0; repetition < 2; repetition++) {
+      const answer = await call("PATCH", "/api/users/profile", { token: user.access, json, env });
+      expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+    }
+    const received = fakeInternet({ [CRM]: accept });
+    expect(await runTasks(await fanOut(user, tasks, env), env)).toEqual(["taken"]);
+    expect(read(received[CRM]?.[0] as Outgoing, newSecret)).toMatchObject({
+      type: "user.updated",
+      data: { ...json, profile_complete: true, version: 2 },
+    });
   });
 
   it("of a deleted user nothing but the id is told, and what was still on its way before is dropped", async () => {
