@@ -20,6 +20,6 @@ export const syncUserDataWithExternalServices: Task = {
     const due = endpoints.map((endpoint) => ({ type: event.type, user_id, occurred_at: event.createdAt, endpoint }));
     const rows = await insertDueWebhooks(deps, { consumer: name, eventId: event.id }, due);
     await relay(deps, rows);
-    return { done: true, note: rows.length > 0 ? `${rows.length} webhooks` : "seen before" };
+    return { done: true, note: rows.length > 0 ? `due: ${rows.length}` : "seen before" };
   },
 };
