@@ -23,7 +23,8 @@ function withoutNotifications(): Partial<Env> {
 }
 
 function messageFor(user: SignedIn, changes: Record<string, unknown> = {}) {
-  return { event_id: crypto.randomUUID(), type: "auth.new_device", user_id: user.userId, payload: "{}", ...changes };
+  const event = { event_id: crypto.randomUUID(), type: "auth.new_device", user_id: user.userId, payload: "{}" };
+  return { ...event, created_at: Date.now(), ...changes };
 }
 
 async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {

@@ -66,7 +66,16 @@ async function pushFor(userId: string) {
     .bind(id, userId, Date.now())
     .run();
   const payload = JSON.stringify({ notification_id: id });
-  return { id, message: { event_id: crypto.randomUUID(), type: "push.requested", user_id: userId, payload } };
+  return {
+    id,
+    message: {
+      event_id: crypto.randomUUID(),
+      type: "push.requested",
+      user_id: userId,
+      payload,
+      created_at: Date.now(),
+    },
+  };
 }
 
 const tokensOf = async (userId: string) =>

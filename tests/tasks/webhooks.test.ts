@@ -178,14 +178,8 @@ describe("What is told", () => {
   it("of a deleted user nothing but the id is told, and what was still on its way before is dropped", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const before = await fanOut(user, tasks, env);
-    await testEnv.DB.prepare("delete from users where id = ?").bind(user.userId).run();
-    const deletion = {
-      event_id: crypto.randomUUID(),
-      type: "user.deleted",
-      user_id: user.userId,
-      payload: JSON.stringify({ user_id: user.userId }),
-      created_at: Date.now(),
-    };
+    expect((await call("DELETE", "/api/auth/account", { token: user.access, env })).status).toBe(200);
+    const [deletion] = tasks.take(user.userId, "user.deleted") as [TaskMessage];
     expect(await runTasks([deletion], env)).toEqual(["taken"]);
     const received = fakeInternet({ [CRM]: accept });
     const due = [...before, ...tasks.take(user.userId, "webhook.due")];

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
+import { heldTasks, runTasks } from "../support/tasks.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -139,8 +140,10 @@ describe("notify_security_events", () => {
   it("tells of a new device once (ASVS 6.3.5)", async () => {
     const user = await signUp(undefined, { ip: newIp(), headers: { "user-agent": "phone" } });
     clock.advance(120_000);
-    const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "laptop" } });
-    await settle();
+    const tasks = heldTasks();
+    const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "laptop" }, env: tasks.env });
+    const messages = tasks.take(user.userId, "auth.new_device");
+    expect(await runTasks([...messages, ...messages], {})).toEqual(["taken", "taken"]);
     expect(await typesOf(second.access)).toEqual(["NEW_DEVICE"]);
   });
 
