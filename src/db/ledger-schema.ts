@@ -65,6 +65,8 @@ export const rentals = sqliteTable(
     rentalId: text("rental_id").notNull(),
     startedAt: instant("started_at"),
     returnedAt: instant("returned_at"),
+    /** Of two returns of one rental the later counts, of two at once the one with the greater event id. */
+    returnedEventId: text("returned_event_id"),
     isOnTime: flag("is_on_time"),
     amountMinor: integer("amount_minor"),
   },
@@ -102,9 +104,13 @@ export const userStatistics = sqliteTable("user_statistics", {
 });
 
 /** A report that staff asked for, for an hour. */
-export const analyticsReports = sqliteTable("analytics_reports", {
-  userId: userId().primaryKey(),
-  report: text("report", { mode: "json" }).notNull(),
-  createdAt: instant("created_at").notNull(),
-  expiresAt: instant("expires_at").notNull(),
-});
+export const analyticsReports = sqliteTable(
+  "analytics_reports",
+  {
+    userId: userId().primaryKey(),
+    report: text("report", { mode: "json" }).notNull(),
+    createdAt: instant("created_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (table) => [index("analytics_reports_expiry").on(table.expiresAt)],
+);
