@@ -26,6 +26,8 @@ import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
+import { getMyUsage } from "./users/usage.routes.ts";
+import { getMyWallet } from "./users/wallet.routes.ts";
 
 /** The whole surface: who may call what. */
 const endpoints = [
@@ -46,6 +48,8 @@ const endpoints = [
   by(signedIn, patchMyProfile),
   by(signedIn, listMyNotifications),
   by(signedIn, readMyNotification),
+  by(signedIn, getMyWallet),
+  by(signedIn, getMyUsage),
 ];
 
 /** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */

@@ -5,6 +5,7 @@ import { recordAudit } from "../platform/audit.ts";
 import type { Client, Locale } from "../platform/client.ts";
 import { insertWhere } from "../platform/database.ts";
 import { type IdempotentCall, isBound } from "../platform/idempotency.ts";
+import { CURRENCY } from "../platform/money.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
@@ -20,8 +21,6 @@ import {
   type Writes,
 } from "./sign-in.store.ts";
 import { isUsedHere, type TokenUse, useVerificationToken } from "./verification-token.store.ts";
-
-const CURRENCY = "NPR";
 
 export interface NewAccount {
   userId: string;

@@ -1,5 +1,6 @@
 import { lt, or, type SQL, sql } from "drizzle-orm";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
+import { analyticsReports } from "../db/ledger-schema.ts";
 import { deliveries, idempotencyKeys, jobRuns, localOutbox, outbox, processedEvents } from "../db/platform-schema.ts";
 import {
   familiarNetworks,
@@ -33,6 +34,7 @@ const rules: [SQLiteTable, (now: number) => SQL | undefined][] = [
   [processedEvents, (now) => lt(processedEvents.processedAt, now - 14 * DAY_MS)],
   [deliveries, (now) => lt(deliveries.eventId, firstIdAt(now - 14 * DAY_MS))],
   [localOutbox, (now) => lt(localOutbox.createdAt, now - 14 * DAY_MS)],
+  [analyticsReports, (now) => lt(analyticsReports.expiresAt, now)],
   [jobRuns, (now) => lt(jobRuns.finishedAt, now - 30 * DAY_MS)],
 ];
 

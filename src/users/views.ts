@@ -1,8 +1,11 @@
 import { z } from "zod";
+import { formatMinor } from "../platform/money.ts";
 import type { NotificationRow } from "./notification.store.ts";
 import type { ProfileRow } from "./profile.store.ts";
+import type { UsageRow } from "./usage.store.ts";
 import type { UserRow } from "./user.store.ts";
 import type { UserState } from "./user-state.store.ts";
+import type { WalletRow } from "./wallet.store.ts";
 
 /** What a user sees of their own account. */
 export const userView = z.object({
@@ -103,5 +106,55 @@ export function viewUserState(row: UserState) {
     date_joined: instant(row.dateJoined),
     updated_at: instant(row.updatedAt),
     version: row.version,
+  };
+}
+
+/** Money in two places, as decimal text. */
+const money = z
+  .string()
+  .regex(/^-?\d+\.\d{2}$/)
+  .meta({ example: "1250.00" });
+
+/** What a user has. */
+export const walletView = z.object({
+  balance: money,
+  currency: z.string(),
+  points: z.object({ current_points: z.number().int(), total_points: z.number().int() }),
+  last_updated: z.iso.datetime(),
+});
+
+export function viewWallet(row: WalletRow): z.input<typeof walletView> {
+  return {
+    balance: formatMinor(row.balanceMinor),
+    currency: row.currency,
+    points: { current_points: row.currentPoints, total_points: row.totalPoints },
+    last_updated: instant(row.updatedAt),
+  };
+}
+
+/** What a user did so far. */
+export const usageView = z.object({
+  total_rentals: z.number().int(),
+  total_spent: money,
+  total_points_earned: z.number().int(),
+  total_referrals: z.number().int(),
+  timely_returns: z.number().int(),
+  late_returns: z.number().int(),
+  favorite_stations_count: z.number().int(),
+  last_rental_date: z.iso.datetime().nullable(),
+  member_since: z.iso.datetime(),
+});
+
+export function viewUsage(row: UsageRow): z.input<typeof usageView> {
+  return {
+    total_rentals: row.totalRentals,
+    total_spent: formatMinor(row.totalSpentMinor),
+    total_points_earned: row.totalPoints,
+    total_referrals: row.totalReferrals,
+    timely_returns: row.timelyReturns,
+    late_returns: row.lateReturns,
+    favorite_stations_count: row.favoriteStationsCount,
+    last_rental_date: row.lastRentalAt === null ? null : instant(row.lastRentalAt),
+    member_since: instant(row.memberSince),
   };
 }

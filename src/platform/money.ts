@@ -1,0 +1,21 @@
+/** The currency of every wallet (ISO 4217). */
+export const CURRENCY = "NPR";
+
+/** Minor units of a decimal text of at most 13 digits before the point and 2 behind it; undefined for any other text. */
+export function parseMinor(text: string): number | undefined {
+  const [, sign, units, cents = ""] = /^(-?)(0|[1-9]\d{0,12})(?:\.(\d{1,2}))?$/.exec(text) ?? [];
+  if (units === undefined) return undefined;
+  const minor = Number(units) * 100 + Number(cents.padEnd(2, "0"));
+  return sign && minor > 0 ? -minor : minor;
+}
+
+/**
+ * Minor units as decimal text with two places: -5 is `-0.05`.
+ *
+ * @throws RangeError for what is not a safe integer.
+ */
+export function formatMinor(minor: number): string {
+  if (!Number.isSafeInteger(minor)) throw new RangeError("an amount must be a safe integer");
+  const digits = String(Math.abs(minor)).padStart(3, "0");
+  return `${minor < 0 ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+}

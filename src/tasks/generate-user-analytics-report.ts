@@ -1,0 +1,46 @@
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { analyticsReports } from "../db/ledger-schema.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
+import { onlyOnce } from "../platform/once.ts";
+import { buildAnalyticsReport } from "../users/usage.service.ts";
+import type { Task, TaskOutcome } from "./task.ts";
+
+const payloadSchema = z.object({ user_id: z.string() });
+
+const NAME = "generate_user_analytics_report";
+/** A report is kept for so long, in milliseconds. */
+const KEPT_MS = 60 * 60 * 1000;
+
+/** Writes what a user did so far as one row, kept for an hour; a later report replaces it, an earlier one does not. */
+export const generateUserAnalyticsReport: Task = {
+  name: NAME,
+  types: ["analytics_report.requested"],
+  async run(deps, event): Promise<TaskOutcome> {
+    const { user_id: userId } = payloadSchema.parse(event.payload);
+    const report = await buildAnalyticsReport(deps, userId);
+    if (!report) return { done: true, note: "no such user" };
+    const createdAt = Date.parse(report.generated_at);
+    const { mark, isFirst } = onlyOnce(deps, NAME, event.id);
+    const { written } = await inOneTrip(deps, {
+      mark,
+      written: insertWhere(
+        deps,
+        analyticsReports,
+        { userId, report, createdAt, expiresAt: createdAt + KEPT_MS },
+        sql`${isFirst} and exists (select 1 from users where users.id = ${userId})`,
+      )
+        .onConflictDoUpdate({
+          target: analyticsReports.userId,
+          set: {
+            report: sql`excluded.report`,
+            createdAt: sql`excluded.created_at`,
+            expiresAt: sql`excluded.expires_at`,
+          },
+          setWhere: sql`excluded.created_at >= ${analyticsReports.createdAt}`,
+        })
+        .returning({ userId: analyticsReports.userId }),
+    });
+    return { done: true, note: written.length > 0 ? "written" : "written before" };
+  },
+};

@@ -1,0 +1,15 @@
+import { userEndpoint } from "../sessions/guard.ts";
+import { getUserAnalytics } from "./usage.service.ts";
+import { usageView, viewUsage } from "./views.ts";
+
+export const getMyUsage = userEndpoint(
+  {
+    method: "get",
+    path: "/users/analytics/usage-stats",
+    tag: "Wallet",
+    summary: "What I did so far",
+    data: usageView,
+    message: "Your usage.",
+  },
+  async (deps, { caller }) => ({ data: viewUsage(await getUserAnalytics(deps, caller)) }),
+);

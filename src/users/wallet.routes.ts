@@ -1,0 +1,15 @@
+import { userEndpoint } from "../sessions/guard.ts";
+import { viewWallet, walletView } from "./views.ts";
+import { getWallet } from "./wallet.service.ts";
+
+export const getMyWallet = userEndpoint(
+  {
+    method: "get",
+    path: "/users/wallet",
+    tag: "Wallet",
+    summary: "My balance and points",
+    data: walletView,
+    message: "Your wallet.",
+  },
+  async (deps, { caller }) => ({ data: viewWallet(await getWallet(deps, caller)) }),
+);
