@@ -84,6 +84,17 @@ export function recordEndedSessions(
   };
 }
 
+/** The caller's role while their session lives and they may act; undefined otherwise. */
+export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db
+      .select({ role: users.role })
+      .from(users)
+      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+  });
+  return found[0]?.role;
+}
+
 type EndDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
 
 /**

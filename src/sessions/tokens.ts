@@ -21,6 +21,11 @@ export interface AccessClaims {
   sessionId: string;
 }
 
+/** What an access token says, with its expiry in milliseconds since the epoch. */
+export interface AccessToken extends AccessClaims {
+  expiresAt: number;
+}
+
 export interface RefreshClaims extends AccessClaims {
   /** The session's counter when this token was minted. */
   counter: number;
@@ -73,6 +78,7 @@ const accessPayload = z.object({
   user_id: z.string(),
   sid: z.string(),
   token_type: z.literal("access"),
+  exp: z.number(),
 });
 const refreshPayload = z.object({
   sub: z.string(),
@@ -82,13 +88,14 @@ const refreshPayload = z.object({
 });
 
 /** Checks signature and claims without any I/O; the session's state is the database's to tell. */
-export async function verifyAccessToken(deps: TokenDeps, token: string): Promise<Verified<AccessClaims>> {
+export async function verifyAccessToken(deps: TokenDeps, token: string): Promise<Verified<AccessToken>> {
   const { verifyingKeys } = deps.keyring.accessToken;
   const checked = await verify(deps, token, { alg: "EdDSA", typ: ACCESS_TYP, keyFor: (kid) => verifyingKeys.get(kid) });
   if (checked.state === "invalid") return checked;
   const payload = accessPayload.safeParse(checked.claims);
   if (!payload.success || payload.data.sub !== payload.data.user_id) return { state: "invalid", reason: "claims" };
-  return { state: checked.state, claims: { userId: payload.data.sub, sessionId: payload.data.sid } };
+  const { sub: userId, sid: sessionId, exp } = payload.data;
+  return { state: checked.state, claims: { userId, sessionId, expiresAt: exp * 1000 } };
 }
 
 /** As `verifyAccessToken`, for refresh tokens. */
