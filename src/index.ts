@@ -1,5 +1,8 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { app } from "./app.ts";
+import { type Recorded, recordFromCaller } from "./events/intake.service.ts";
 import { buildDeps } from "./platform/deps.ts";
+import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier.service.ts";
 import { consumeBatch, keepDeadLetters } from "./tasks/consume.ts";
 import { runMinuteTick } from "./tasks/schedule.ts";
 
@@ -13,3 +16,17 @@ export default {
     await runMinuteTick(await buildDeps(env, context, `cron-${controller.scheduledTime}`));
   },
 } satisfies ExportedHandler<Env>;
+
+/** RPC for the services that report to this one; their bindings' props say who they are: `{ caller = "rentals" }`. */
+export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> {
+  async record(event: unknown): Promise<Recorded> {
+    return recordFromCaller(await buildDeps(this.env, this.ctx, "rpc-PlatformEvents"), this.ctx.props, event);
+  }
+}
+
+/** RPC for the services that let our users in. */
+export class TokenVerifier extends WorkerEntrypoint<Env> {
+  async verifyAccessToken(token: unknown): Promise<TokenAnswer> {
+    return checkTokenForOthers(await buildDeps(this.env, this.ctx, "rpc-TokenVerifier"), token);
+  }
+}

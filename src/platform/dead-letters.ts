@@ -1,6 +1,6 @@
 import { deadLetters } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
-import type { Deps } from "../platform/deps.ts";
+import { inOneTrip } from "./database.ts";
+import type { Deps } from "./deps.ts";
 
 /** A message that nobody could serve. */
 export interface DeadLetter {

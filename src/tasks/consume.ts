@@ -1,20 +1,11 @@
 import { z } from "zod";
 import { randomId } from "../platform/crypto.ts";
+import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError, traceOf } from "../platform/log.ts";
-import { insertDeadLetter } from "./dead-letter.store.ts";
+import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
 import type { Task } from "./task.ts";
-
-/** What the relay puts into a queue; the payload is JSON text. */
-const envelope = z.object({
-  event_id: z.string(),
-  type: z.string(),
-  user_id: z.string().nullable(),
-  payload: z.string(),
-  created_at: z.number(),
-});
-type Envelope = z.infer<typeof envelope>;
 
 /** Field of a payload that carries a sealed code; such a payload is never kept. */
 export const SEALED_FIELD = "sealed_code";
@@ -39,22 +30,21 @@ export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<voi
 /** Keeps what the platform gave up on, since no try of ours came to its end. */
 export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
   for (const message of batch.messages) {
-    const parsed = envelope.safeParse(message.body);
-    const event = parsed.success ? parsed.data : undefined;
+    const event = readEnvelope(batch.queue, message);
     await bury(deps, batch.queue, message, event, "no try came to its end").catch(() => message.retry());
   }
 }
 
 async function consume(deps: Deps, queue: string, message: Message): Promise<void> {
-  const parsed = envelope.safeParse(message.body);
-  const task = parsed.success ? findTask(parsed.data.type) : undefined;
-  const payload = parsed.success ? parseJson(parsed.data.payload) : undefined;
-  if (!parsed.success || !task || payload === undefined) {
-    const reason = !parsed.success ? "malformed message" : task ? "payload is not JSON" : "unknown type";
-    await bury(deps, queue, message, parsed.success ? parsed.data : undefined, reason);
+  const event = readEnvelope(queue, message);
+  const task = event && findTask(event.type);
+  const payload = event && parseJson(event.payload);
+  if (!event || !task || payload === undefined) {
+    const reason = !event ? "malformed message" : task ? "payload is not JSON" : "unknown type";
+    await bury(deps, queue, message, event, reason);
     return;
   }
-  const { event_id: id, type, user_id: userId, created_at: createdAt } = parsed.data;
+  const { event_id: id, type, user_id: userId, created_at: createdAt } = event;
   const about = { task: task.name, type, event_id: id, attempt: message.attempts };
   try {
     // Copies of one message may share a batch: each try has marks of its own.
@@ -62,14 +52,14 @@ async function consume(deps: Deps, queue: string, message: Message): Promise<voi
     const outcome = await task.run(own, { id, type, userId, payload, createdAt });
     deps.log.info("task", { ...about, done: outcome.done, note: outcome.note });
     if (outcome.done) message.ack();
-    else if (retrySeconds(task, message.attempts) === undefined)
-      await bury(deps, queue, message, parsed.data, outcome.note);
+    else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
+      await bury(deps, queue, message, event, outcome.note);
     else message.retry({ delaySeconds: outcome.retryInSeconds });
   } catch (error) {
     const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
     deps.log.warn("task_failed", { ...about, reason });
     const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
-    if (delaySeconds === undefined) await bury(deps, queue, message, parsed.data, reason, traceOf(error));
+    if (delaySeconds === undefined) await bury(deps, queue, message, event, reason, traceOf(error));
     else message.retry({ delaySeconds });
   }
 }

@@ -2,7 +2,9 @@ import { deliverOtp } from "./deliver-otp.ts";
 import { deliverPush } from "./deliver-push.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
+import { generateUserAnalyticsReport } from "./generate-user-analytics-report.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
+import { recordPlatformEventTask } from "./record-platform-event.ts";
 import { runDueJob } from "./run-due-job.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
@@ -20,6 +22,8 @@ export const tasks: readonly Task[] = [
   sendProfileCompletionReminder,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
+  generateUserAnalyticsReport,
+  recordPlatformEventTask,
 ];
 
 const byType: ReadonlyMap<string, Task> = new Map(tasks.flatMap((task) => task.types.map((type) => [type, task])));

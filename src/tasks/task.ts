@@ -1,7 +1,10 @@
 import type { Deps } from "../platform/deps.ts";
 
-/** What a task says of one message: it is done with, or must come again in so many seconds. */
-export type TaskOutcome = { done: true; note: string } | { done: false; retryInSeconds: number; note: string };
+/** What a task says of one message: it is done with, must come again in so many seconds, or will never be served. */
+export type TaskOutcome =
+  | { done: true; note: string }
+  | { done: false; retryInSeconds: number; note: string }
+  | { done: false; isFinal: true; note: string };
 
 /** A message as its task gets it. */
 export interface TaskEvent {

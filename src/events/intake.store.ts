@@ -1,0 +1,58 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { processedEvents } from "../db/platform-schema.ts";
+import { inOneTrip, type Statement } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { onlyOnce } from "../platform/once.ts";
+import { recordFavorite } from "./favorite-effects.store.ts";
+import { recordPoints, recordTransaction } from "./ledger-effects.store.ts";
+import type { PlatformEvent } from "./platform-event.ts";
+import { recordReturn, recordStart } from "./rental-effects.store.ts";
+
+export type IntakeDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+type Effects = Record<string, Statement | undefined> & { contradicting?: Statement & { _: { result: unknown[] } } };
+
+/**
+ * Marks the event as processed and does what it says, in one transaction: `known` when it was processed before,
+ * `unknown_user` when there is no such user any more, and then no mark stays.
+ */
+export async function insertPlatformEvent(
+  deps: IntakeDeps,
+  event: PlatformEvent,
+): Promise<"recorded" | "known" | "unknown_user"> {
+  const consumer = `platform:${event.source}`;
+  const isUser = sql`exists (select 1 from users where users.id = ${event.user_id})`;
+  const { mark, isFirst } = onlyOnce(deps, consumer, event.id, isUser);
+  const effects: Effects = effectsOf(deps, event, isFirst);
+  const { processed, contradicting } = await inOneTrip(deps, {
+    mark,
+    ...effects,
+    processed: deps.db
+      .select({ by: processedEvents.processedBy })
+      .from(processedEvents)
+      .where(and(eq(processedEvents.consumer, consumer), eq(processedEvents.eventId, event.id))),
+  });
+  const [found] = processed;
+  if (!found) return "unknown_user";
+  if (found.by !== deps.attemptId) return "known";
+  if (contradicting && (contradicting as unknown[]).length > 0) {
+    deps.log.warn("platform_event_contradicts", { source: event.source, event_id: event.id, type: event.type });
+  }
+  return "recorded";
+}
+
+function effectsOf(deps: IntakeDeps, event: PlatformEvent, isFirst: SQL): Effects {
+  switch (event.type) {
+    case "rental.started":
+      return recordStart(deps, event, isFirst);
+    case "rental.returned":
+      return recordReturn(deps, event, isFirst);
+    case "transaction.succeeded":
+      return recordTransaction(deps, event, isFirst);
+    case "points.changed":
+      return recordPoints(deps, event, isFirst);
+    case "station.favorited":
+    case "station.unfavorited":
+      return recordFavorite(deps, event, isFirst);
+  }
+}

@@ -1,0 +1,120 @@
+import { and, eq, ne, type SQL, sql } from "drizzle-orm";
+import { points, pointTransactions, userStatistics, wallets, walletTransactions } from "../db/ledger-schema.ts";
+import { insertWhere, instantOf } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { CURRENCY } from "../platform/money.ts";
+import type { EventOf } from "./platform-event.ts";
+import { openStatistics } from "./statistics.store.ts";
+
+type EffectDeps = Pick<Deps, "db" | "now" | "newId">;
+
+/** Transactions whose amount counts as spent. */
+const SPENDING: readonly string[] = ["RENTAL", "TOPUP"];
+
+/**
+ * Ledger row, balance and what was spent, together or not at all; a transaction that is on record from its service with
+ * its type changes nothing, and `contradicting` then tells whether it was another amount or user's.
+ */
+export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.succeeded">, isFirst: SQL) {
+  const { user_id: userId, source, data } = event;
+  const now = instantOf(deps.now());
+  const id = deps.newId();
+  const own = (what: string) => sql`(select ${sql.raw(what)} from wallet_transactions where id = ${id})`;
+  const isOwn = sql`exists ${own("1")}`;
+  return {
+    entry: insertWhere(
+      deps,
+      walletTransactions,
+      {
+        id,
+        userId,
+        source,
+        transactionId: data.transaction_id,
+        transactionType: data.transaction_type,
+        amountMinor: data.amount,
+        walletDeltaMinor: data.wallet_delta,
+        currency: data.currency,
+        occurredAt: event.occurred_at,
+        createdAt: deps.now(),
+      },
+      isFirst,
+    ).onConflictDoNothing(),
+    wallet: insertWhere(
+      deps,
+      wallets,
+      { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: deps.now() },
+      isOwn,
+    ).onConflictDoNothing(),
+    balance: deps.db
+      .update(wallets)
+      .set({ balanceMinor: sql`${wallets.balanceMinor} + ${own("wallet_delta_minor")}`, updatedAt: now })
+      .where(and(eq(wallets.userId, userId), isOwn)),
+    statistics: openStatistics(deps, sql`${userId}`, sql`where ${isOwn}`),
+    spent: SPENDING.includes(data.transaction_type)
+      ? deps.db
+          .update(userStatistics)
+          .set({ totalSpentMinor: sql`${userStatistics.totalSpentMinor} + ${own("amount_minor")}`, updatedAt: now })
+          .where(and(eq(userStatistics.userId, userId), isOwn))
+      : undefined,
+    contradicting: deps.db
+      .select({ id: walletTransactions.id })
+      .from(walletTransactions)
+      .where(
+        and(
+          eq(walletTransactions.source, source),
+          eq(walletTransactions.transactionId, data.transaction_id),
+          eq(walletTransactions.transactionType, data.transaction_type),
+          sql`(${walletTransactions.userId}, ${walletTransactions.amountMinor}, ${walletTransactions.walletDeltaMinor})
+            is not (${userId}, ${data.amount}, ${data.wallet_delta})`,
+        ),
+      ),
+  };
+}
+
+/** Ledger row and both sums of points, together or not at all; one row a user, reason and reference. */
+export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">, isFirst: SQL) {
+  const { user_id: userId, data } = event;
+  const id = deps.newId();
+  return {
+    entry: insertWhere(
+      deps,
+      pointTransactions,
+      { id, userId, delta: data.delta, reason: data.reason, reference: data.reference, createdAt: deps.now() },
+      isFirst,
+    ).onConflictDoNothing(),
+    ...creditEntries(deps, [id]),
+    contradicting: deps.db
+      .select({ id: pointTransactions.id })
+      .from(pointTransactions)
+      .where(
+        and(
+          eq(pointTransactions.userId, userId),
+          eq(pointTransactions.reason, data.reason),
+          eq(pointTransactions.reference, data.reference),
+          ne(pointTransactions.delta, data.delta),
+        ),
+      ),
+  };
+}
+
+/**
+ * The statements that add ledger rows of this batch, at most one a user, to their users' points: the current ones by
+ * any delta, below zero if need be, the total by what was gained.
+ */
+export function creditEntries(deps: EffectDeps, ids: readonly string[]) {
+  const now = instantOf(deps.now());
+  const entries = sql`point_transactions t where t.id in (select value from json_each(${JSON.stringify(ids)}))`;
+  // The plus keeps the planner from the index on users, which would walk their whole ledger.
+  const delta = sql`(select t.delta from ${entries} and +t.user_id = points.user_id)`;
+  return {
+    points: deps.db.insert(points).select(sql`select t.user_id, 0, 0, ${now} from ${entries}`).onConflictDoNothing(),
+    credit: deps.db
+      .update(points)
+      .set({
+        currentPoints: sql`${points.currentPoints} + ${delta}`,
+        totalPoints: sql`${points.totalPoints} + max(0, ${delta})`,
+        updatedAt: now,
+      })
+      .where(sql`${points.userId} in (select t.user_id from ${entries})`),
+  };
+}

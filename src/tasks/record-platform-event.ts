@@ -1,0 +1,13 @@
+import { PLATFORM_EVENT, recordPlatformEvent, refusalOf } from "../events/intake.service.ts";
+import type { Task } from "./task.ts";
+
+/** Does what an event of another service says, once; one that is malformed or of an unknown user never will. */
+export const recordPlatformEventTask: Task = {
+  name: "record_platform_event",
+  types: [PLATFORM_EVENT],
+  async run(deps, event) {
+    const outcome = await recordPlatformEvent(deps, undefined, event.payload);
+    if (!outcome.accepted) return { done: false, isFinal: true, note: refusalOf(outcome) };
+    return { done: true, note: outcome.duplicate ? "known before" : "recorded" };
+  },
+};
