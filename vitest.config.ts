@@ -1,6 +1,27 @@
+import { readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { join } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { newSecrets } from "./scripts/secrets.ts";
+
+/** The name that the tests' own Worker has for other Workers. */
+const USERS = "vitest-pool-workers-runner-";
+
+/** Another service of the platform, whose bindings say that it is `caller`; or nothing, where that is undefined. */
+function otherService(name: string, caller: string | undefined) {
+  const source = readFileSync(join(import.meta.dirname, "dev/platform/worker.ts"), "utf8");
+  return {
+    name,
+    compatibilityDate: "2026-08-01",
+    modules: [{ type: "ESModule" as const, path: "worker.js", contents: stripTypeScriptTypes(source) }],
+    serviceBindings: {
+      PLATFORM_EVENTS: { name: USERS, entrypoint: "PlatformEvents", ...(caller ? { props: { caller } } : {}) },
+      TOKEN_VERIFIER: { name: USERS, entrypoint: "TokenVerifier" },
+    },
+    queueProducers: { EVENT_QUEUE: "platform-events" },
+  };
+}
 
 export default defineConfig({
   plugins: [
@@ -14,6 +35,8 @@ export default defineConfig({
           MIGRATIONS: await readD1Migrations("./migrations/users"),
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
         },
+        serviceBindings: { RENTALS: "rentals", NOBODY: "nobody" },
+        workers: [otherService("rentals", "rentals"), otherService("nobody", undefined)],
       },
     })),
   ],
@@ -50,6 +73,7 @@ export default defineConfig({
             "zod",
             "ajv/dist/2020",
             "ajv-formats",
+            "fast-check",
           ],
         },
       },

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 // Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
 
 const base = process.argv[2] ?? "http://localhost:8787";
+/** The Worker that stands for the platform's other services, on the port beside. */
+const otherServices = `http://localhost:${Number(new URL(base).port) + 1}`;
 
 type Json = { data?: Record<string, unknown>; error?: { code: string }; messages?: { code: string }[] };
 
@@ -49,6 +51,23 @@ async function health(): Promise<void> {
   });
 }
 
+/** Has another service send the event: by RPC to `/events`, by the queue to `/queue`. */
+async function send(path: "/events" | "/queue", userId: unknown, type: string, data: object, id: string) {
+  const event = { id, type, source: "rentals", user_id: userId, occurred_at: new Date().toISOString(), data };
+  const response = await fetch(otherServices + path, { method: "POST", body: JSON.stringify(event) });
+  return { status: response.status, json: { data: (await response.json()) as Record<string, unknown> } };
+}
+
+/** Reads the wallet until its balance is that. */
+async function waitForBalance(balance: string, accessToken: string): Promise<Answer> {
+  for (let i = 0; i < 100; i++) {
+    const answer = await call("GET", "/api/users/wallet", undefined, accessToken);
+    if (answer.json.data?.balance === balance) return answer;
+    await sleep(100);
+  }
+  throw new Error(`the balance is not ${balance} within 10 seconds`);
+}
+
 await health();
 // A number nobody has used: the walk can be taken again and again.
 const identifier = `984${String(Date.now()).slice(-7)}`;
@@ -69,6 +88,30 @@ const access = String(account.access_token);
 const first = account.refresh_token;
 const me = step("read my account", await call("GET", "/api/auth/me", undefined, access), 200);
 console.log(`  ${JSON.stringify(me)}`);
+
+const rental_id = crypto.randomUUID();
+const started = [
+  "/events",
+  account.user_id,
+  "rental.started",
+  { rental_id, station_id: "thamel-1" },
+  rental_id,
+] as const;
+const told = step("another service reports a rental, by RPC", await send(...started), 200);
+console.log(`  ${JSON.stringify(told)}`);
+console.log(`  ${JSON.stringify(step("and once more", await send(...started), 200))}`);
+const topUp = { transaction_id: crypto.randomUUID(), transaction_type: "TOPUP", currency: "NPR" };
+const paid = { ...topUp, amount: "500.00", wallet_delta: "500.00" };
+step(
+  "a top-up, by the queue",
+  await send("/queue", account.user_id, "transaction.succeeded", paid, topUp.transaction_id),
+  202,
+);
+const wallet = step("read my wallet", await waitForBalance("500.00", access), 200);
+console.log(`  ${JSON.stringify(wallet)}`);
+const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
+console.log(`  ${JSON.stringify(usage)}`);
+
 const second = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: first }), 200);
 const lost = step(
   "refresh again, as after a lost answer",
