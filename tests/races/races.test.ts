@@ -1,9 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { naiveIntake } from "../support/naive/naive-events.ts";
 import { naiveOtp, naiveRequest, naiveVerify } from "../support/naive/naive-otp.ts";
 import { naiveDenylist, naiveLogout, naiveRegistration, naiveRotation } from "../support/naive/naive-sessions.ts";
 import type { FetchHandler } from "../support/simulator/simulation.ts";
 import { requests, requestsBesideGuesses, rightCodes, wrongCodesOverResends } from "./otp-races.ts";
+import { platformEvents } from "./platform-races.ts";
 import { MODES, type RaceSetting, type Verdict } from "./race.ts";
 import {
   logouts,
@@ -30,6 +32,7 @@ const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, na
   ["R8: nothing is accepted after a logout", refreshesBesideLogout, naiveDenylist],
   ["R9: a verification token makes one user", registrations, naiveRegistration],
   ["R12: a hundred logouts end the session once", logouts, naiveLogout],
+  ["R16: what another service reports a hundred times is credited once", platformEvents, naiveIntake],
 ];
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));

@@ -43,9 +43,9 @@ export async function requestAndKeep(
 }
 
 /** Hands the bodies to the consumer as one batch; tells the positions of those taken and those that shall come again. */
-export async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1) {
+export async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1, queue = "otp") {
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));
-  const batch = createMessageBatch("otp", messages);
+  const batch = createMessageBatch(queue, messages);
   const context = createExecutionContext();
   await worker.queue(batch, { ...testEnv, ...env }, context);
   const result = await getQueueResult(batch, context);

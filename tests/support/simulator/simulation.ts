@@ -71,14 +71,18 @@ export class Simulation {
 
   /** Delivers every held message `copies` times at once, shuffled, each in an invocation of its own. */
   async deliver(copies = 1, place: Place = {}): Promise<void> {
-    const held = this.queue.held.splice(0);
-    const doubled = Array.from({ length: copies }, () => held).flat();
+    await this.consume("tasks", this.queue.held.splice(0), copies, place);
+  }
+
+  /** Hands the messages, `copies` times each and shuffled, to the consumer of the queue, each in an invocation of its own. */
+  async consume(queue: string, messages: HeldMessage[], copies = 1, place: Place = {}): Promise<void> {
+    const doubled = Array.from({ length: copies }, () => messages).flat();
     const shuffled = doubled
       .map((message) => ({ message, order: this.scheduler.random() }))
       .sort((a, b) => a.order - b.order);
     const done = shuffled.map(({ message }, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
-        const batch = createMessageBatch("tasks", [{ ...message, timestamp: new Date() }]);
+        const batch = createMessageBatch(queue, [{ ...message, timestamp: new Date() }]);
         await worker.queue(batch, { ...env, ...place.env }, context);
       }),
     );
