@@ -1,0 +1,202 @@
+import { createExecutionContext } from "cloudflare:test";
+import { SignJWT } from "jose";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PlatformEvents, TokenVerifier } from "../../src/index.ts";
+import { call, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv } from "../support/client.ts";
+import { askOther, deadLettersOf, insertUser, rows, stateOf, topUp } from "../support/platform.ts";
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const newUser = () => insertUser(Date.now());
+const record = async (event: unknown, service: "RENTALS" | "NOBODY" = "RENTALS") =>
+  (await askOther(service, "/events", event)).body;
+
+const brokenEnv = {
+  ...testEnv,
+  DB: new Proxy(testEnv.DB, {
+    get: (db, name) =>
+      name === "batch" ? () => Promise.reject(new Error("D1_ERROR: secret detail")) : Reflect.get(db, name).bind(db),
+  }),
+};
+
+/** A context whose props are those of a binding. */
+const contextOf = (props: object) => Object.assign(createExecutionContext(), { props }) as ExecutionContext<object>;
+
+describe("PlatformEvents.record", () => {
+  it("records an event of the service that its binding names, once", async () => {
+    const userId = await newUser();
+    const event = topUp(userId, "12.50");
+    expect(await record(event)).toEqual({ accepted: true, duplicate: false });
+    expect(await record(event)).toEqual({ accepted: true, duplicate: true });
+    expect(await stateOf(userId)).toMatchObject({ balance: 1250 });
+  });
+
+  it("refuses a caller whose binding does not say who it is, and keeps nothing", async () => {
+    const userId = await newUser();
+    expect(await record(topUp(userId, "1.00"), "NOBODY")).toEqual({ accepted: false, reason: "unknown_caller" });
+    expect(await stateOf(userId)).toMatchObject({ balance: 0 });
+    expect(await deadLettersOf(userId)).toEqual([]);
+  });
+
+  it("refuses an event in another service's name, and keeps nothing", async () => {
+    const userId = await newUser();
+    expect(await record(topUp(userId, "1.00", { source: "payments" }))).toEqual({
+      accepted: false,
+      reason: "wrong_source",
+    });
+    expect(await stateOf(userId)).toMatchObject({ balance: 0 });
+    expect(await deadLettersOf(userId)).toEqual([]);
+  });
+
+  it.each([
+    [{ caller: "" }],
+    [{ caller: 5 }],
+    [{ caller: ["rentals"] }],
+    [{ caller: "Rentals" }],
+    [{ name: "rentals" }],
+    [{}],
+  ])("refuses the props %j", async (props) => {
+    const userId = await newUser();
+    const entrypoint = new PlatformEvents(contextOf(props), testEnv);
+    expect(await entrypoint.record(topUp(userId, "1.00"))).toEqual({ accepted: false, reason: "unknown_caller" });
+    expect(await stateOf(userId)).toMatchObject({ balance: 0 });
+  });
+
+  it("answers a malformed event with its fields and an unknown user with that, and keeps both as dead letters", async () => {
+    const userId = await newUser();
+    const malformed = { ...topUp(userId, "1.00"), occurred_at: "yesterday" };
+    expect(await record(malformed)).toEqual({
+      accepted: false,
+      reason: "malformed",
+      fields: ["occurred_at invalid_format"],
+    });
+    expect(await deadLettersOf(userId)).toMatchObject([
+      { queue: "PlatformEvents", type: "platform.event", reason: "malformed: occurred_at invalid_format" },
+    ]);
+    const stranger = crypto.randomUUID();
+    expect(await record(topUp(stranger, "1.00"))).toEqual({ accepted: false, reason: "unknown_user" });
+    expect(await deadLettersOf(stranger)).toMatchObject([{ reason: "unknown user" }]);
+  });
+
+  it.each([[null], [7], ["text"], [[]], [{}], [{ type: "points.changed" }]])("never throws for %j", async (given) => {
+    expect(await record(given)).toMatchObject({ accepted: false, reason: "malformed" });
+  });
+
+  it("never throws for what JSON cannot hold", async () => {
+    const circular: Record<string, unknown> = { id: 10n, date: new Date(), map: new Map() };
+    circular.self = circular;
+    const entrypoint = new PlatformEvents(contextOf({ caller: "rentals" }), testEnv);
+    for (const given of [undefined, circular, () => 5, 10n, Symbol.iterator.toString]) {
+      expect(await entrypoint.record(given)).toMatchObject({ accepted: false, reason: "malformed" });
+    }
+  });
+
+  it("throws when the database is down, without its words, and the same event counts once afterwards", async () => {
+    const userId = await newUser();
+    const event = topUp(userId, "1.00");
+    const entrypoint = new PlatformEvents(contextOf({ caller: "rentals" }), brokenEnv);
+    const failure = await entrypoint.record(event).catch((error) => error);
+    expect(failure).toBeInstanceOf(Error);
+    expect(String(failure)).not.toContain("secret");
+    expect(await record(event)).toEqual({ accepted: true, duplicate: false });
+  });
+
+  it("takes the same event from the queue and by RPC as one", async () => {
+    const userId = await newUser();
+    const event = topUp(userId, "1.00");
+    expect((await askOther("RENTALS", "/queue", event)).status).toBe(202);
+    await record(event);
+    vi.useRealTimers();
+    await vi.waitFor(async () =>
+      expect(await rows("select 1 from processed_events where event_id = ?", event.id)).toHaveLength(1),
+    );
+    expect(await stateOf(userId)).toMatchObject({ balance: 100 });
+  });
+});
+
+describe("TokenVerifier.verifyAccessToken", () => {
+  const newSession = () => signUp(newPhone(), { ip: newIp() });
+  const verify = async (token: unknown) => (await askOther("RENTALS", "/tokens", { token })).body;
+  const logout = (user: SignedIn) =>
+    call("POST", "/api/auth/logout", { token: user.access, json: { refresh_token: user.refresh } });
+
+  it("tells user, session, role and expiry of a token whose session lives", async () => {
+    const user = await newSession();
+    const answer = await verify(user.access);
+    expect(answer).toEqual({
+      valid: true,
+      user_id: user.userId,
+      session_id: expect.any(String),
+      role: "user",
+      expires_at: new Date(Math.floor(Date.now() / 1000) * 1000 + 15 * 60_000).toISOString(),
+    });
+    await rows("update users set role = 'admin' where id = ?", user.userId);
+    expect(await verify(user.access)).toEqual({ ...answer, role: "admin" });
+  });
+
+  it("says expired of one that is, without asking the database", async () => {
+    const user = await newSession();
+    clock.advance(15 * 60_000 + 6_000);
+    expect(await verify(user.access)).toEqual({ valid: false, reason: "expired" });
+    const entrypoint = new TokenVerifier(contextOf({}), brokenEnv);
+    expect(await entrypoint.verifyAccessToken(user.access)).toEqual({ valid: false, reason: "expired" });
+  });
+
+  it("says invalid of what is none of ours", async () => {
+    const user = await newSession();
+    const [head, body, signature] = user.access.split(".") as [string, string, string];
+    const forged = await new SignJWT({ user_id: user.userId, sid: "x", token_type: "access" })
+      .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+      .setSubject(user.userId)
+      .setExpirationTime("1h")
+      .sign(new Uint8Array(32));
+    const altered = `${head}.${body}.${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`;
+    for (const token of [
+      "",
+      "x",
+      forged,
+      altered,
+      user.refresh,
+      "a".repeat(100_000),
+      5,
+      null,
+      [user.access],
+      undefined,
+    ]) {
+      expect(await verify(token), String(token).slice(0, 20)).toEqual({ valid: false, reason: "invalid" });
+    }
+  });
+
+  it("says ended from the logout, the ban and the deletion on", async () => {
+    const [left, banned, deleted] = [await newSession(), await newSession(), await newSession()];
+    await logout(left);
+    await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
+    await rows("delete from users where id = ?", deleted.userId);
+    for (const { access } of [left, banned, deleted])
+      expect(await verify(access)).toEqual({ valid: false, reason: "ended" });
+  });
+
+  it("throws when the database is down: nobody knows then, and the token is not invalid", async () => {
+    const user = await newSession();
+    const entrypoint = new TokenVerifier(contextOf({}), brokenEnv);
+    await expect(entrypoint.verifyAccessToken(user.access)).rejects.toThrow(/not available/);
+    expect(await verify(user.access)).toMatchObject({ valid: true });
+  });
+
+  it("asks the database once", async () => {
+    const user = await newSession();
+    let trips = 0;
+    const DB = new Proxy(testEnv.DB, {
+      get: (db, name) => {
+        if (name === "batch") trips += 1;
+        return Reflect.get(db, name).bind(db);
+      },
+    });
+    await new TokenVerifier(contextOf({}), { ...testEnv, DB }).verifyAccessToken(user.access);
+    expect(trips).toBe(1);
+  });
+});
