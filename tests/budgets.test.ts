@@ -35,6 +35,8 @@ async function walk(): Promise<Record<string, Cost>> {
   const register = await measure("POST", "/api/auth/register", { ip, json }, 201);
   const { access_token: token, refresh_token } = register.body.data;
   const me = await measure("GET", "/api/auth/me", { token }, 200);
+  const wallet = await measure("GET", "/api/users/wallet", { token }, 200);
+  const usage = await measure("GET", "/api/users/analytics/usage-stats", { token }, 200);
   const refresh = await measure("POST", "/api/auth/refresh", { json: { refresh_token } }, 200);
   const sessions = await measure("GET", "/api/auth/sessions", { token }, 200);
   const others = await measure("DELETE", "/api/auth/sessions", { token }, 200);
@@ -51,7 +53,8 @@ async function walk(): Promise<Record<string, Cost>> {
   const proof = await measure("POST", "/api/auth/otp/verify", { ...later, json: { identifier, otp: secondCode } }, 200);
   const again = { identifier, verification_token: proof.body.data.verification_token };
   const login = await measure("POST", "/api/auth/login", { ...later, json: again }, 200);
-  const routes = { request, guess, verify, unknown, register, me, refresh, sessions, others, logout, login };
+  const reads = { me, wallet, usage, sessions };
+  const routes = { request, guess, verify, unknown, register, ...reads, refresh, others, logout, login };
   return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
 }
 
@@ -64,6 +67,8 @@ const budgets: Record<string, { d1: number; kv: number }> = {
   register: { d1: 1, kv: 0 },
   login: { d1: 1, kv: 0 },
   me: { d1: 1, kv: 0 },
+  wallet: { d1: 1, kv: 0 },
+  usage: { d1: 1, kv: 0 },
   refresh: { d1: 1, kv: 1 },
   sessions: { d1: 1, kv: 0 },
   others: { d1: 1, kv: 0 },

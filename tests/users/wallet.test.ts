@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { call, newIp, newPhone, signUp, stopClock } from "../support/client.ts";
+import { deliver, newEvent, rows, topUp } from "../support/platform.ts";
+import { consume } from "../support/queue.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => {
+  clock = stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const newUser = () => signUp(newPhone(), { ip: newIp() });
+const wallet = (token: string) => call("GET", "/api/users/wallet", { token });
+const usage = (token: string) => call("GET", "/api/users/analytics/usage-stats", { token });
+const now = () => new Date().toISOString();
+
+describe("users/wallet", () => {
+  it("holds nothing but the signup points at first", async () => {
+    const { access } = await newUser();
+    expect((await wallet(access)).body.data).toEqual({
+      balance: "0.00",
+      currency: "NPR",
+      points: { current_points: 50, total_points: 50 },
+      last_updated: now(),
+    });
+  });
+
+  it("shows the balance, negative too, and when it or the points changed last", async () => {
+    const { access, userId } = await newUser();
+    clock.advance(MINUTE_MS);
+    await deliver([topUp(userId, "20.05", {}, { transaction_type: "FINE", wallet_delta: "-20.05" })]);
+    expect((await wallet(access)).body.data).toMatchObject({ balance: "-20.05", last_updated: now() });
+    clock.advance(MINUTE_MS);
+    await deliver([newEvent(userId, "points.changed", { delta: -70, reason: "redeemed", reference: "gift" })]);
+    expect((await wallet(access)).body.data).toEqual({
+      balance: "-20.05",
+      currency: "NPR",
+      points: { current_points: -20, total_points: 50 },
+      last_updated: now(),
+    });
+  });
+});
+
+describe("users/analytics/usage-stats", () => {
+  it("is all zero at first", async () => {
+    const { access } = await newUser();
+    expect((await usage(access)).body.data).toEqual({
+      total_rentals: 0,
+      total_spent: "0.00",
+      total_points_earned: 50,
+      total_referrals: 0,
+      timely_returns: 0,
+      late_returns: 0,
+      favorite_stations_count: 0,
+      last_rental_date: null,
+      member_since: now(),
+    });
+  });
+
+  it("shows what the platform reported", async () => {
+    const { access, userId } = await newUser();
+    const joined = now();
+    clock.advance(MINUTE_MS);
+    const last = now();
+    const returned = (rental_id: string, on_time: boolean) =>
+      newEvent(userId, "rental.returned", { rental_id, on_time, amount: "30" });
+    await deliver([
+      newEvent(userId, "rental.started", { rental_id: "a", station_id: "s" }),
+      newEvent(userId, "rental.started", { rental_id: "b", station_id: "s" }, { occurred_at: joined }),
+      returned("a", true),
+      returned("b", false),
+      returned("c", false),
+      topUp(userId, "99.99"),
+      newEvent(userId, "station.favorited", { station_id: "s" }),
+      newEvent(userId, "station.favorited", { station_id: "t" }, { occurred_at: joined }),
+      newEvent(userId, "station.unfavorited", { station_id: "t" }),
+    ]);
+    expect((await usage(access)).body.data).toEqual({
+      total_rentals: 2,
+      total_spent: "99.99",
+      total_points_earned: 50,
+      total_referrals: 0,
+      timely_returns: 1,
+      late_returns: 2,
+      favorite_stations_count: 1,
+      last_rental_date: last,
+      member_since: joined,
+    });
+  });
+});
+
+describe.each([
+  ["users/wallet", wallet],
+  ["users/analytics/usage-stats", usage],
+] as const)("%s", (_path, get) => {
+  it("answers nobody without a live session of an active user", async () => {
+    const { access, refresh } = await newUser();
+    const banned = await newUser();
+    await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
+    expect(await get(banned.access)).toMatchObject({ status: 401, body: { error: { code: "token_not_valid" } } });
+    await call("POST", "/api/auth/logout", { token: access, json: { refresh_token: refresh } });
+    expect(await get(access)).toMatchObject({ status: 401, body: { error: { code: "token_not_valid" } } });
+  });
+});
+
+describe("generate_user_analytics_report", () => {
+  const request = (userId: string, id: string = crypto.randomUUID()) => ({
+    event_id: id,
+    type: "analytics_report.requested",
+    user_id: userId,
+    payload: JSON.stringify({ user_id: userId }),
+  });
+  const run = (...requests: unknown[]) => consume(requests, {}, 1, "tasks");
+  const reportOf = async (userId: string) => {
+    const [row] = await rows<{ report: string; expires_at: number }>(
+      "select report, expires_at from analytics_reports where user_id = ?",
+      userId,
+    );
+    return row && { ...row, report: JSON.parse(row.report) };
+  };
+
+  it("writes what wallet and usage say, for an hour", async () => {
+    const { access, userId } = await newUser();
+    await deliver([topUp(userId, "5.00")]);
+    expect(await run(request(userId))).toEqual({ acked: [0], retried: [] });
+    const { points, ...money } = (await wallet(access)).body.data;
+    expect(await reportOf(userId)).toEqual({
+      report: { user_id: userId, usage: (await usage(access)).body.data, wallet: money, points, generated_at: now() },
+      expires_at: Date.now() + HOUR_MS,
+    });
+  });
+
+  it("is written once for one request, and anew for the next", async () => {
+    const { userId } = await newUser();
+    const first = request(userId);
+    await run(first, first);
+    const before = await reportOf(userId);
+    clock.advance(MINUTE_MS);
+    await deliver([topUp(userId, "5.00")]);
+    await run(first);
+    expect(await reportOf(userId)).toEqual(before);
+    await run(request(userId));
+    expect(await reportOf(userId)).toMatchObject({ report: { wallet: { balance: "5.00" }, generated_at: now() } });
+  });
+
+  it("is nothing for an unknown user, and a dead letter without one", async () => {
+    const id = crypto.randomUUID();
+    expect(await run(request(crypto.randomUUID()), { ...request(id), payload: "{}" })).toEqual({
+      acked: [0, 1],
+      retried: [],
+    });
+    expect(await rows("select reason from dead_letters where user_id = ?", id)).toEqual([
+      { reason: "payload: user_id invalid_type" },
+    ]);
+  });
+
+  it("is gone once its hour is over and purge_expired_rows has run", async () => {
+    const [early, late] = [await newUser(), await newUser()];
+    await run(request(early.userId));
+    clock.advance(HOUR_MS / 2);
+    await run(request(late.userId));
+    clock.advance(HOUR_MS / 2 + 1);
+    const period = Date.now();
+    await rows(
+      "insert into job_runs (name, period_started_at, chunks, processed, leased_until) values ('purge_expired_rows', ?, 0, 0, 0)",
+      period,
+    );
+    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null };
+    await run({ ...due, payload: JSON.stringify({ name: "purge_expired_rows", period_started_at: period }) });
+    expect(await reportOf(early.userId)).toBeUndefined();
+    expect(await reportOf(late.userId)).toBeDefined();
+  });
+});
+
+describe("a user of ten years", () => {
+  /** So many rentals, favourites and ledger rows, with the sums that they stand for. */
+  async function giveHistory(userId: string, howMany: number): Promise<void> {
+    const numbers =
+      "(with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)";
+    for (const sql of [
+      `insert into rentals (user_id, rental_id, started_at, returned_at, returned_event_id, is_on_time, amount_minor)
+        select ?1, 'old-' || value, value, value + 1, 'e', value % 2, 100 from ${numbers}`,
+      `insert into favorite_stations select ?1, 'old-' || value, 1, value, 'e' from ${numbers}`,
+      `insert into wallet_transactions select 'w-' || ?1 || '-' || value, ?1, 'old', ?1 || '-' || value, 'RENTAL', 100, -100,
+        'NPR', value, value from ${numbers}`,
+      `insert into point_transactions select 'p-' || ?1 || '-' || value, ?1, 1, 'old', 'old-' || value, value from ${numbers}`,
+    ])
+      await rows(sql, userId, howMany);
+    await deliver([topUp(userId, "1.00")]);
+  }
+
+  const rowsRead = (simulation: Simulation) => simulation.log.reduce((sum, call) => sum + call.rowsRead, 0);
+  const trips = (simulation: Simulation, binding: string) =>
+    simulation.log.filter((call) => call.binding === binding && call.beforeResponse).length;
+
+  it("reads as many rows as one of a week, in one trip, by each route and with each event", async () => {
+    const costs = [];
+    for (const howMany of [10, 10_000]) {
+      const { access: token, userId } = await newUser();
+      await giveHistory(userId, howMany);
+      const cost: Record<string, number> = {};
+      for (const path of ["/api/users/wallet", "/api/users/analytics/usage-stats"]) {
+        const simulation = new Simulation(1);
+        expect(await simulation.call("GET", path, { token })).toMatchObject({ status: 200 });
+        expect([trips(simulation, "D1"), trips(simulation, "KV")]).toEqual([1, 0]);
+        cost[path] = rowsRead(simulation);
+      }
+      for (const event of [
+        newEvent(userId, "rental.started", { rental_id: "new", station_id: "s" }),
+        newEvent(userId, "rental.returned", { rental_id: "new", on_time: true, amount: "1" }),
+        topUp(userId, "1.00"),
+        newEvent(userId, "points.changed", { delta: 1, reason: "x", reference: "new" }),
+        newEvent(userId, "station.favorited", { station_id: "new" }),
+      ]) {
+        const simulation = new Simulation(1);
+        await simulation.consume("platform-events", [{ id: "m", body: event, attempts: 1 }]);
+        cost[event.type] = rowsRead(simulation);
+      }
+      costs.push(cost);
+    }
+    console.log(JSON.stringify(costs));
+    for (const [name, cost] of Object.entries(costs[1] ?? {})) {
+      expect(cost, name).toBeGreaterThan(0);
+      // A look-up reads a row more where its key is not the last of its index.
+      expect.soft(Math.abs(cost - (costs[0]?.[name] ?? 0)), name).toBeLessThan(5);
+    }
+    for (const route of ["/api/users/wallet", "/api/users/analytics/usage-stats"])
+      expect(costs[1]?.[route]).toBe(costs[0]?.[route]);
+  });
+});
