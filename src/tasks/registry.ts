@@ -17,13 +17,13 @@ export const tasks: readonly Task[] = [
   deliverPush,
   deliverWebhook,
   finishAccountDeletion,
+  generateUserAnalyticsReport,
   notifySecurityEvents,
+  recordPlatformEventTask,
   runDueJob,
   sendProfileCompletionReminder,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
-  generateUserAnalyticsReport,
-  recordPlatformEventTask,
 ];
 
 const byType: ReadonlyMap<string, Task> = new Map(tasks.flatMap((task) => task.types.map((type) => [type, task])));

@@ -173,7 +173,7 @@ describe("what cannot be done", () => {
     await deliver([event]);
     const [letter] = await deadLettersOf(event.user_id);
     const payload = JSON.stringify({ ...event, user_id: userId });
-    const replayed = { event_id: letter?.event_id, type: letter?.type, user_id: event.user_id, payload };
+    const replayed = { event_id: letter?.event_id, type: letter?.type, user_id: event.user_id, payload, created_at: 0 };
     expect(await consume([replayed, replayed], {}, 1, "tasks")).toEqual({ acked: [0, 1], retried: [] });
     expect(await stateOf(userId)).toMatchObject({ balance: 500 });
   });

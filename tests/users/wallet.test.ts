@@ -113,6 +113,7 @@ describe("generate_user_analytics_report", () => {
     type: "analytics_report.requested",
     user_id: userId,
     payload: JSON.stringify({ user_id: userId }),
+    created_at: Date.now(),
   });
   const run = (...requests: unknown[]) => consume(requests, {}, 1, "tasks");
   const reportOf = async (userId: string) => {
@@ -169,7 +170,7 @@ describe("generate_user_analytics_report", () => {
       "insert into job_runs (name, period_started_at, chunks, processed, leased_until) values ('purge_expired_rows', ?, 0, 0, 0)",
       period,
     );
-    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null };
+    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, created_at: period };
     await run({ ...due, payload: JSON.stringify({ name: "purge_expired_rows", period_started_at: period }) });
     expect(await reportOf(early.userId)).toBeUndefined();
     expect(await reportOf(late.userId)).toBeDefined();
