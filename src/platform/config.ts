@@ -8,6 +8,13 @@ import {
   providerSettings,
   readProviders,
 } from "./provider-settings.ts";
+import {
+  findHalfConfiguredSocial,
+  readSocial,
+  type Social,
+  socialOriginsOf,
+  socialSettings,
+} from "./social-settings.ts";
 
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
@@ -105,6 +112,7 @@ const settings = z.object({
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
   ...providerSettings,
+  ...socialSettings,
 });
 
 export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
@@ -125,6 +133,8 @@ export interface Config {
   testIdentifiers: z.infer<typeof testIdentifiers>;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
+  /** Sign-in by Google and Apple. */
+  social: Social;
   /** The only origins that the Worker calls (ASVS 13.2.4). */
   egressOrigins: ReadonlySet<string>;
 }
@@ -150,9 +160,10 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
-  const half = findHalfConfigured(value, isDevelopment);
+  const half = findHalfConfigured(value, isDevelopment) ?? findHalfConfiguredSocial(value, isDevelopment);
   if (half) throw new ConfigError(half);
   const providers = readProviders(value);
+  const social = readSocial(value);
   return {
     isDevelopment,
     appName: value.APP_NAME,
@@ -166,6 +177,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
     providers,
-    egressOrigins: egressOriginsOf(providers),
+    social,
+    egressOrigins: new Set([...egressOriginsOf(providers), ...socialOriginsOf(social)]),
   };
 }

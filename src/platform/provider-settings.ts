@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseJson } from "./json.ts";
 
 /** A setting that may be absent; an empty text is absent too. */
-const optional = <T extends z.ZodType>(schema: T) =>
+export const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
 
 const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
