@@ -56,7 +56,10 @@ let server = startServer();
 
 /** Starts wrangler, and again when it ends unasked: its proxy does when a client hangs up in the middle of a body. */
 function startServer() {
-  const child = spawn(process.execPath, [wrangler, ...args, "--var", `ISSUER:${base}`], {
+  // Of .dev.vars wrangler takes the required secrets only.
+  const { WEBHOOKS } = process.env;
+  const vars = ["--var", `ISSUER:${base}`, ...(WEBHOOKS ? ["--var", `WEBHOOKS:${WEBHOOKS}`] : [])];
+  const child = spawn(process.execPath, [wrangler, ...args, ...vars], {
     cwd: root,
     stdio: "inherit",
   });

@@ -3,6 +3,7 @@ import { randomText, sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { relay } from "../platform/outbox.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
@@ -119,8 +120,11 @@ async function answerSignIn(
   const isOwn = token?.usedBy === deps.attemptId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
+    const tokens = await mintTokens(deps, session);
+    // Begun last, so that the queue has no part in what the client waits for.
+    if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
     return {
-      ...(await mintTokens(deps, session)),
+      ...tokens,
       user,
       referralApplied: use.usedFor === "REGISTER" && outcome.hasReferral,
     };

@@ -51,7 +51,7 @@ export function signIn(
     used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
     changeEvent: recordEvent(
       deps,
-      { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})` },
+      { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})`, queue: "tasks" },
       changes,
     ),
     ...grantSignupBonus(deps, userId, changes),

@@ -133,7 +133,11 @@ export function insertAccount(
       },
       made,
     ),
-    event: recordEvent(deps, { type: "user.created", userId, payload: JSON.stringify({ user_id: userId }) }, made),
+    changeEvent: recordEvent(
+      deps,
+      { type: "user.created", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
+      made,
+    ),
     ...adoptNetwork(deps, party, made),
     bind: bindSession(deps, call, use, made),
   };

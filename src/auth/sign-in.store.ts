@@ -5,6 +5,7 @@ import { referrals } from "../db/user-schema.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
+import type { recordEvent } from "../platform/outbox.ts";
 import type { openSession } from "../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { selectUser } from "../users/user.store.ts";
@@ -41,7 +42,7 @@ function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | un
 }
 
 /** Statements that a sign-in brings along. */
-export type Writes = ReturnType<typeof openSession>;
+export type Writes = ReturnType<typeof openSession> & { changeEvent: ReturnType<typeof recordEvent> };
 
 /**
  * Runs a sign-in's writes and reads what became of it, in one trip; when the answer is lost, what became of it is read
@@ -64,6 +65,8 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
     hasReferral: found.referral.length > 0,
     /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
     endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
+    /** Events to relay; after a lost answer the cron does it. */
+    events: "changeEvent" in found ? [...found.changeEvent, ...found.newDeviceEvent] : [],
   };
 }
 

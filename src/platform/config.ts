@@ -15,6 +15,7 @@ import {
   socialOriginsOf,
   socialSettings,
 } from "./social-settings.ts";
+import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./webhook-settings.ts";
 
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
@@ -113,6 +114,7 @@ const settings = z.object({
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
   ...providerSettings,
   ...socialSettings,
+  ...webhookSettings,
 });
 
 export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
@@ -135,6 +137,8 @@ export interface Config {
   providers: Providers;
   /** Sign-in by Google and Apple. */
   social: Social;
+  /** Where changes of users are told, in development too. */
+  webhooks: WebhookEndpoint[];
   /** The only origins that the Worker calls (ASVS 13.2.4). */
   egressOrigins: ReadonlySet<string>;
 }
@@ -160,8 +164,12 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
-  const half = findHalfConfigured(value, isDevelopment) ?? findHalfConfiguredSocial(value, isDevelopment);
-  if (half) throw new ConfigError(half);
+  const webhooks = value.WEBHOOKS ?? [];
+  const unfit =
+    findHalfConfigured(value, isDevelopment) ??
+    findHalfConfiguredSocial(value, isDevelopment) ??
+    findInsecureWebhook(webhooks, isDevelopment);
+  if (unfit) throw new ConfigError(unfit);
   const providers = readProviders(value);
   const social = readSocial(value);
   return {
@@ -178,6 +186,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     testIdentifiers: value.TEST_IDENTIFIERS,
     providers,
     social,
-    egressOrigins: new Set([...egressOriginsOf(providers), ...socialOriginsOf(social)]),
+    webhooks,
+    egressOrigins: new Set([...egressOriginsOf(providers, webhooks), ...socialOriginsOf(social)]),
   };
 }

@@ -7,12 +7,13 @@ export const optional = <T extends z.ZodType>(schema: T) =>
 
 const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
 
-const url = (protocol: RegExp) =>
+/** A URL without credentials in it. */
+export const url = (protocol: RegExp) =>
   z.url({ protocol, error: "must be a URL" }).refine((text) => !HAS_CREDENTIALS.test(text), "must hold no credentials");
 const endpoint = url(/^https?$/);
 
 /** Standard Webhooks: 24 to 64 bytes, base64 behind `whsec_`. */
-const webhookSecret = z
+export const webhookSecret = z
   .string()
   .regex(
     /^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/,
@@ -129,8 +130,11 @@ export function readProviders(value: ProviderSettings): Providers {
   };
 }
 
-/** The only origins that the Worker calls. */
-export function egressOriginsOf({ sparrow, smsFallback, fcm }: Providers): ReadonlySet<string> {
-  const urls = [sparrow?.url, smsFallback?.url, fcm?.sendUrl, fcm?.tokenUrl];
+/** The only origins that the Worker calls: the providers' and the webhooks'. */
+export function egressOriginsOf(
+  { sparrow, smsFallback, fcm }: Providers,
+  webhooks: { url: string }[],
+): ReadonlySet<string> {
+  const urls = [sparrow?.url, smsFallback?.url, fcm?.sendUrl, fcm?.tokenUrl, ...webhooks.map(({ url }) => url)];
   return new Set(urls.filter((url) => url !== undefined).map((url) => new URL(url).origin));
 }

@@ -12,6 +12,7 @@ const envelope = z.object({
   type: z.string(),
   user_id: z.string().nullable(),
   payload: z.string(),
+  created_at: z.number(),
 });
 type Envelope = z.infer<typeof envelope>;
 
@@ -53,12 +54,12 @@ async function consume(deps: Deps, queue: string, message: Message): Promise<voi
     await bury(deps, queue, message, parsed.success ? parsed.data : undefined, reason);
     return;
   }
-  const { event_id: id, type, user_id: userId } = parsed.data;
+  const { event_id: id, type, user_id: userId, created_at: createdAt } = parsed.data;
   const about = { task: task.name, type, event_id: id, attempt: message.attempts };
   try {
     // Copies of one message may share a batch: each try has marks of its own.
     const own = { ...deps, attemptId: randomId(deps.randomBytes) };
-    const outcome = await task.run(own, { id, type, userId, payload });
+    const outcome = await task.run(own, { id, type, userId, payload, createdAt });
     deps.log.info("task", { ...about, done: outcome.done, note: outcome.note });
     if (outcome.done) message.ack();
     else if (retrySeconds(task, message.attempts) === undefined)

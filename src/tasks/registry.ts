@@ -1,9 +1,11 @@
 import { deliverOtp } from "./deliver-otp.ts";
 import { deliverPush } from "./deliver-push.ts";
+import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { runDueJob } from "./run-due-job.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
+import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
 import { updateUserLastActivity } from "./update-user-last-activity.ts";
 
@@ -11,10 +13,12 @@ import { updateUserLastActivity } from "./update-user-last-activity.ts";
 export const tasks: readonly Task[] = [
   deliverOtp,
   deliverPush,
+  deliverWebhook,
   finishAccountDeletion,
   notifySecurityEvents,
   runDueJob,
   sendProfileCompletionReminder,
+  syncUserDataWithExternalServices,
   updateUserLastActivity,
 ];
 

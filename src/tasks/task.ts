@@ -10,6 +10,8 @@ export interface TaskEvent {
   type: string;
   userId: string | null;
   payload: unknown;
+  /** When its cause took place. */
+  createdAt: number;
 }
 
 /** Work that a queue message asks for; safe to run twice. */

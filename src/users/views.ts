@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { NotificationRow } from "./notification.store.ts";
 import type { ProfileRow } from "./profile.store.ts";
 import type { UserRow } from "./user.store.ts";
+import type { UserState } from "./user-state.store.ts";
 
 /** What a user sees of their own account. */
 export const userView = z.object({
@@ -77,5 +78,30 @@ export function viewNotification(row: NotificationRow): z.input<typeof notificat
     data: row.data,
     is_read: row.readAt !== null,
     created_at: instant(row.createdAt),
+  };
+}
+
+/** What other services are told of a user: no secret, no document, nothing of a session. */
+export function viewUserState(row: UserState) {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    phone_number: row.phoneNumber,
+    email_verified: row.emailVerified,
+    phone_verified: row.phoneVerified,
+    status: row.status,
+    role: row.role,
+    social_provider: row.socialProvider,
+    profile_picture: row.profilePicture,
+    full_name: row.fullName,
+    date_of_birth: row.dateOfBirth,
+    address: row.address,
+    avatar_url: row.avatarUrl,
+    profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
+    kyc_status: row.kycStatus ?? "NOT_SUBMITTED",
+    date_joined: instant(row.dateJoined),
+    updated_at: instant(row.updatedAt),
+    version: row.version,
   };
 }

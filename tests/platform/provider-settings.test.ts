@@ -2,7 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { buildDeps } from "../../src/platform/deps.ts";
 import { callOutside } from "../../src/platform/outbound.ts";
-import { call, newEmail, newIp, newPhone } from "../support/client.ts";
+import { call, newEmail, newIp, newPhone, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, SPARROW, sparrow } from "../support/internet.ts";
 import { productionEnv, providerVars, recordLog } from "../support/production.ts";
 import { requestAndKeep } from "../support/queue.ts";
@@ -14,6 +14,14 @@ const account = {
   client_email: "push@power-bank.iam.gserviceaccount.com",
   private_key: "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n",
 };
+
+const hook = {
+  url: "https://crm.example.org/in?canary",
+  secrets: [`whsec_${btoa("canary-webhook-secret-of-32-byte")}`],
+};
+const hooks = (...list: unknown[]) => ({ WEBHOOKS: JSON.stringify(list) });
+const sixHooks = Array.from({ length: 6 }, (_, i) => ({ ...hook, url: `https://crm${i}.example.org/canary` }));
+const fourSecrets = ["a", "b", "c", "d"].map((each) => `whsec_${btoa(each.repeat(32))}`);
 
 describe("A provider that is configured by half serves nothing, and the log names what is missing", () => {
   const cases: [string, Record<string, unknown>][] = [
@@ -42,6 +50,25 @@ describe("A provider that is configured by half serves nothing, and the log name
       "FCM_SERVICE_ACCOUNT.token_uri",
       { FCM_SERVICE_ACCOUNT: JSON.stringify({ ...account, token_uri: "http://google.example/token" }) },
     ],
+    ["WEBHOOKS", { WEBHOOKS: "https://canary.example" }],
+    ["WEBHOOKS", { WEBHOOKS: JSON.stringify(hook) }],
+    ["WEBHOOKS", hooks(...sixHooks)],
+    ["WEBHOOKS", hooks(hook, { ...hook, url: hook.url.replace("crm", "CRM") })],
+    ["WEBHOOKS.0.url", hooks({ ...hook, url: undefined })],
+    ["WEBHOOKS.0.url", hooks({ ...hook, url: "canary" })],
+    ["WEBHOOKS.0.url", hooks({ ...hook, url: "ftp://canary.example" })],
+    ["WEBHOOKS.0.url", hooks({ ...hook, url: "https://canary:canary@crm.example.org" })],
+    ["WEBHOOKS.0.url", hooks({ ...hook, url: "http://crm.example.org/canary" })],
+    ["WEBHOOKS.1.url", hooks(hook, { ...hook, url: "http://localhost:9000/canary" })],
+    ["WEBHOOKS.0.secrets", hooks({ ...hook, secrets: undefined })],
+    ["WEBHOOKS.0.secrets", hooks({ ...hook, secrets: [] })],
+    ["WEBHOOKS.0.secrets", hooks({ ...hook, secrets: fourSecrets })],
+    ["WEBHOOKS.0.secrets", hooks({ ...hook, secrets: [...hook.secrets, ...hook.secrets] })],
+    ["WEBHOOKS.0.secrets.0", hooks({ ...hook, secrets: ["canary"] })],
+    [
+      "WEBHOOKS.0.secrets.1",
+      hooks({ ...hook, secrets: [...hook.secrets, `whsec_${btoa("canary-of-too-few-bytes")}`] }),
+    ],
   ];
 
   test.each(cases)("%s in %j", async (name, changes) => {
@@ -54,10 +81,29 @@ describe("A provider that is configured by half serves nothing, and the log name
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
+  test("a webhook may be told by http in development, on this machine only", async () => {
+    const statusWith = async (url: string) => {
+      const env = { ...testEnv, ...hooks({ ...hook, url }) } as unknown as Env;
+      return (await call("GET", "/.well-known/jwks.json", { env })).status;
+    };
+    for (const host of ["localhost:9000", "127.0.0.1:9000", "[::1]:9000", "crm.localhost"]) {
+      expect(await statusWith(`http://${host}/in`), host).toBe(200);
+    }
+    for (const host of ["crm.example.org", "localhost.example.org", "127.0.0.1.example.org", "192.168.0.7"]) {
+      expect(await statusWith(`http://${host}/in`), host).toBe(503);
+    }
+  });
+
   test("all of them whole, or none of them, serve", async () => {
     const none = Object.fromEntries(Object.keys(providerVars).map((name) => [name, undefined]));
     const environment = { ENVIRONMENT: providerVars.ENVIRONMENT, ISSUER: providerVars.ISSUER };
-    for (const changes of [{}, { ...none, ...environment }, { ...none, ...environment, EMAIL: undefined }]) {
+    for (const changes of [
+      {},
+      { ...none, ...environment },
+      { ...none, ...environment, EMAIL: undefined },
+      hooks(),
+      hooks(hook),
+    ]) {
       expect((await call("GET", "/.well-known/jwks.json", { env: productionEnv(changes) })).status).toBe(200);
     }
   });
@@ -92,7 +138,7 @@ describe("A code is promised in production where its channel has a provider", ()
 });
 
 test("ASVS 13.2.4: no origin is called but those of the configuration", async () => {
-  const deps = await buildDeps(productionEnv(), createExecutionContext(), "egress");
+  const deps = await buildDeps(productionEnv(hooks(hook)), createExecutionContext(), "egress");
   const fetched = vi.spyOn(globalThis, "fetch");
   const strangers = [
     "https://canary.example/",
@@ -101,6 +147,8 @@ test("ASVS 13.2.4: no origin is called but those of the configuration", async ()
     "https://api.sparrowsms.com.canary.example/",
     "https://api.sparrowsms.com@canary.example/",
     "https://fcm.googleapis.com/",
+    "https://crm.example.org:8443/in",
+    "http://crm.example.org/in",
   ];
   for (const url of strangers) {
     await expect(callOutside(deps, url, { method: "GET", headers: {} }), url).rejects.toThrow("not an origin");

@@ -17,6 +17,8 @@ interface Place {
   /** Location of the network; calls of one location share its cache of KV. */
   location?: number;
   faults?: (call: BindingCall) => Fault | undefined;
+  /** Variables other than the test's own, for a queue batch or a cron tick. */
+  env?: Partial<Env>;
 }
 
 export type Simulated = Answer | "died";
@@ -77,7 +79,7 @@ export class Simulation {
     const done = shuffled.map(({ message }, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
         const batch = createMessageBatch("tasks", [{ ...message, timestamp: new Date() }]);
-        await worker.queue(batch, env, context);
+        await worker.queue(batch, { ...env, ...place.env }, context);
       }),
     );
     await this.scheduler.drain();
@@ -101,7 +103,7 @@ export class Simulation {
   async tick(count = 1, place: Place = {}): Promise<void> {
     const done = Array.from({ length: count }, (_, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
-        await worker.scheduled(createScheduledController({ cron: "* * * * *" }), env, context);
+        await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...env, ...place.env }, context);
       }),
     );
     await this.scheduler.drain();

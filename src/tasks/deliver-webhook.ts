@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { endpointIdOf, sendWebhook } from "../delivery/webhook.ts";
+import type { Deps } from "../platform/deps.ts";
+import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
+import type { UserState } from "../users/user-state.store.ts";
+import { viewUserState } from "../users/views.ts";
+import type { Task, TaskOutcome } from "./task.ts";
+import { findDelivery, markDelivered } from "./webhook.store.ts";
+
+const payloadSchema = z.object({
+  type: z.enum(["user.created", "user.updated", "user.deleted"]),
+  user_id: z.string(),
+  occurred_at: z.number(),
+  endpoint: z.string(),
+});
+type Payload = z.infer<typeof payloadSchema>;
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+
+/**
+ * Tells one endpoint of a change of a user, signed per Standard Webhooks: 8 tries over 24 hours. The body is made at the
+ * time of sending, so that a late message never brings back what has changed since.
+ */
+export const deliverWebhook: Task = {
+  name: "deliver_webhook",
+  types: ["webhook.due"],
+  // Each at most 12 hours, the longest delay of Queues.
+  retryDelays: [MINUTE, 5 * MINUTE, 24 * MINUTE, 1.5 * HOUR, 4 * HOUR, 7 * HOUR, 11 * HOUR],
+  async run(deps, event): Promise<TaskOutcome> {
+    const payload = payloadSchema.parse(event.payload);
+    const endpoint = await findEndpoint(deps, payload.endpoint);
+    if (!endpoint) return { done: true, note: "endpoint no longer configured" };
+    const { isDelivered, user } = await findDelivery(deps, event.id, payload.user_id);
+    if (isDelivered) return { done: true, note: "delivered before" };
+    const data = dataOf(payload, user);
+    if (!data) return { done: true, note: "the user is gone" };
+    const timestamp = new Date(payload.occurred_at).toISOString();
+    const body = JSON.stringify({ type: payload.type, timestamp, data });
+    const outcome = await sendWebhook(deps, endpoint, event.id, body);
+    if (outcome.state === "failed") throw new Error(`${new URL(endpoint.url).origin}: ${outcome.reason}`);
+    if (outcome.state === "gone") {
+      deps.log.error("webhook_gone", { endpoint: payload.endpoint, origin: new URL(endpoint.url).origin });
+      return { done: true, note: "gone" };
+    }
+    // It was taken, whether or not that can be noted; a copy that comes again has the same id.
+    const isMarked = await markDelivered(deps, event.id).then(
+      () => true,
+      () => false,
+    );
+    return { done: true, note: isMarked ? "delivered" : "delivered, not marked" };
+  },
+};
+
+async function findEndpoint({ config }: Pick<Deps, "config">, id: string): Promise<WebhookEndpoint | undefined> {
+  const ids = await Promise.all(config.webhooks.map(endpointIdOf));
+  return config.webhooks[ids.indexOf(id)];
+}
+
+/** Undefined where the user was deleted since: a message of its own says so. */
+function dataOf({ type, user_id: id }: Payload, user: UserState | undefined) {
+  if (type === "user.deleted") return { id };
+  return user && viewUserState(user);
+}

@@ -1,0 +1,59 @@
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import worker from "../../src/index.ts";
+import { testEnv } from "./client.ts";
+
+/** What travels in the task queue. */
+export interface TaskMessage {
+  event_id: string;
+  type: string;
+  user_id: string | null;
+  payload: string;
+  created_at: number;
+}
+
+/** A task queue that keeps what it is given, in place of the one that delivers at once. */
+export function heldTasks() {
+  const held: TaskMessage[] = [];
+  const sendBatch = async (messages: Iterable<{ body: TaskMessage }>) => {
+    // What travels is a copy.
+    for (const { body } of messages) held.push(JSON.parse(JSON.stringify(body)));
+  };
+  return {
+    env: { TASK_QUEUE: { sendBatch } as unknown as Env["TASK_QUEUE"] },
+    /** Takes out what the queue holds for the user. */
+    take(userId: string, type?: string): TaskMessage[] {
+      const own = held.filter((message) => message.user_id === userId && (type ?? message.type) === message.type);
+      for (const message of own) held.splice(held.indexOf(message), 1);
+      return own;
+    },
+  };
+}
+
+/** Hands each message to the consumer, all in one batch; tells of each that it was taken, or in how many seconds it comes again. */
+export async function runTasks(
+  bodies: TaskMessage[],
+  env: Partial<Env>,
+  attempts = 1,
+): Promise<("taken" | number | undefined)[]> {
+  const outcomes: ("taken" | number | undefined)[] = bodies.map(() => undefined);
+  const messages = bodies.map((body, i) => ({
+    id: `m${i}`,
+    timestamp: new Date(),
+    attempts,
+    body: structuredClone(body),
+    ack: () => outcomes.splice(i, 1, "taken"),
+    retry: (options?: QueueRetryOptions) => outcomes.splice(i, 1, options?.delaySeconds),
+  }));
+  const context = createExecutionContext();
+  const batch = { queue: "tasks", messages, ackAll: () => {}, retryAll: () => {} } as unknown as MessageBatch;
+  await worker.queue(batch, { ...testEnv, ...env }, context);
+  await waitOnExecutionContext(context);
+  return outcomes;
+}
+
+/** One tick of the cron. */
+export async function tick(env: Partial<Env>): Promise<void> {
+  const context = createExecutionContext();
+  await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
+  await waitOnExecutionContext(context);
+}
