@@ -48,6 +48,8 @@ export default defineConfig({
             "standardwebhooks",
             "uuid",
             "zod",
+            "arctic",
+            "hono/cookie",
             "ajv/dist/2020",
             "ajv-formats",
           ],

@@ -40,7 +40,7 @@ export async function verifyIdToken(
   provider: SocialProvider,
   token: string,
   expected: ExpectedToken,
-): Promise<SocialIdentity> {
+): Promise<{ identity: SocialIdentity; clientId: string }> {
   if (token.length > MAX_TOKEN_LENGTH) throw failed("length");
   const { settings, issuers } = provider;
   const payload = await verifySignature(deps, provider, token);
@@ -52,7 +52,9 @@ export async function verifyIdToken(
   if (!(await expected.nonce(nonce))) throw failed("nonce");
   const identity = readIdentity(provider.name, issuers[0] ?? "", payload, expected.givenName);
   if (!identity) throw failed("subject");
-  return identity;
+  // The client that the token was made for; the check above leaves one of ours.
+  const clientId = [azp, aud].flat().find((id) => settings.audiences.includes(String(id)));
+  return { identity, clientId: String(clientId ?? settings.clientId) };
 }
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {

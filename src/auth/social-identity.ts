@@ -2,18 +2,19 @@ import { z } from "zod";
 import type { ProviderName } from "./social-provider.ts";
 
 /** Who a provider says that somebody is. */
-export interface SocialIdentity {
-  provider: ProviderName;
-  issuer: string;
-  subject: string;
+export const socialIdentity = z.object({
+  provider: z.enum(["google", "apple"]),
+  issuer: z.string(),
+  subject: z.string(),
   /** Trimmed and lower case; null where the provider gives none. */
-  email: string | null;
+  email: z.string().nullable(),
   /** The provider vouches for the address: it checked it, and it is its own to give out. Only then is it the account's. */
-  isEmailAuthoritative: boolean;
-  name: string | null;
+  isEmailAuthoritative: z.boolean(),
+  name: z.string().nullable(),
   /** https URL. */
-  picture: string | null;
-}
+  picture: z.string().nullable(),
+});
+export type SocialIdentity = z.infer<typeof socialIdentity>;
 
 /** RFC 5321 section 4.5.3.1.3. */
 const email = z.email().max(254);

@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
 import { userId } from "./user-schema.ts";
 
@@ -18,6 +18,8 @@ export const socialAccounts = sqliteTable(
     sealKeyId: text("seal_key_id"),
     /** The client that the refresh token belongs to. */
     clientId: text("client_id"),
+    /** Attempt id of the link, so that its invocation knows it as its own. */
+    linkedBy: text("linked_by").notNull(),
     createdAt: instant("created_at").notNull(),
   },
   (table) => [
@@ -39,9 +41,8 @@ export const socialProofs = sqliteTable(
   {
     /** SHA-256 of the code or token. */
     proofHash: text("proof_hash").primaryKey(),
-    /** A code's identity, AES-GCM under `sealKeyId`; null for an ID token, which carries its own. */
+    /** A code's identity, sealed; null for an ID token, which carries its own. */
     sealedIdentity: text("sealed_identity"),
-    sealKeyId: text("seal_key_id"),
     /** SHA-256 of the flow's secret, which its cookie holds. */
     flowHash: text("flow_hash"),
     /** RFC 7636, S256; what a POST must prove. */
@@ -54,8 +55,6 @@ export const socialProofs = sqliteTable(
     isBurned: flag("is_burned").notNull(),
     /** The session that the use made. */
     sessionId: text("session_id"),
-    isNewUser: flag("is_new_user"),
-    attempts: integer("attempts").notNull(),
   },
   (table) => [index("social_proofs_expiry").on(table.expiresAt)],
 );

@@ -9,6 +9,7 @@ export const errorCatalogue = {
     message: "The verification token is not valid or has expired. Verify a new code and try again.",
   },
   social_auth_failed: { status: 400, message: "Signing in did not work. Try again, or choose another way." },
+  access_denied: { status: 400, message: "You did not finish signing in there. Try again when you like." },
   refresh_token_required: { status: 400, message: "Send the refresh token as refresh_token." },
   authentication_required: { status: 401, message: "Sign in to do this." },
   token_not_valid: { status: 401, message: "The token is invalid." },

@@ -3,8 +3,10 @@ import { deliverPush } from "./deliver-push.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
+import { revokeSocialToken } from "./revoke-social-token.ts";
 import { runDueJob } from "./run-due-job.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
+import { sendSocialAuthWelcomeMessage } from "./send-social-auth-welcome-message.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
 import { updateUserLastActivity } from "./update-user-last-activity.ts";
@@ -16,8 +18,10 @@ export const tasks: readonly Task[] = [
   deliverWebhook,
   finishAccountDeletion,
   notifySecurityEvents,
+  revokeSocialToken,
   runDueJob,
   sendProfileCompletionReminder,
+  sendSocialAuthWelcomeMessage,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
 ];
