@@ -71,6 +71,8 @@ export default defineConfig({
             "standardwebhooks",
             "uuid",
             "zod",
+            "arctic",
+            "hono/cookie",
             "ajv/dist/2020",
             "ajv-formats",
             "fast-check",

@@ -4,6 +4,20 @@ import { getMe, login, register } from "./auth/account.routes.ts";
 import { deleteMyAccount } from "./auth/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp.routes.ts";
+import {
+  appleLogin,
+  appleToken,
+  getSocialSuccess,
+  googleLogin,
+  googleToken,
+  linkApple,
+  linkGoogle,
+  postSocialSuccess,
+  unlinkApple,
+  unlinkGoogle,
+} from "./auth/social.routes.ts";
+import { mountSocialFlow } from "./auth/social-browser.routes.ts";
+import { flowOwner } from "./auth/social-flow.guard.ts";
 import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/app-env.ts";
 import { mountDebugHeaders } from "./platform/debug.routes.ts";
@@ -37,6 +51,16 @@ const endpoints = [
   by(anyone, login),
   by(anyone, refresh),
   by(signedInOrExpired, logout),
+  by(anyone, googleLogin),
+  by(anyone, appleLogin),
+  by(flowOwner, getSocialSuccess),
+  by(anyone, postSocialSuccess),
+  by(anyone, googleToken),
+  by(anyone, appleToken),
+  by(signedIn, linkGoogle),
+  by(signedIn, linkApple),
+  by(signedIn, unlinkGoogle),
+  by(signedIn, unlinkApple),
   by(signedIn, getMe),
   by(signedIn, deleteMyAccount),
   by(signedIn, listMySessions),
@@ -52,8 +76,13 @@ const endpoints = [
   by(signedIn, getMyUsage),
 ];
 
-/** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */
-const walled = ["/api/auth/otp/request", "/api/auth/otp/verify", "/api/auth/register", "/api/auth/login"];
+/** Routes whose calls cost messages, guesses or calls to a provider stand behind the platform's limiter as well. */
+const walled: [method: "GET" | "POST", paths: string[]][] = [
+  ["POST", ["/api/auth/otp/request", "/api/auth/otp/verify", "/api/auth/register", "/api/auth/login"]],
+  ["POST", ["/api/auth/google/token", "/api/auth/apple/token", "/api/auth/apple/callback", "/api/auth/social/success"]],
+  ["GET", ["/api/auth/google/login", "/api/auth/apple/login", "/api/auth/google/start", "/api/auth/apple/start"]],
+  ["GET", ["/api/auth/google/callback", "/api/auth/social/success"]],
+];
 
 export const app = new OpenAPIHono<AppEnv>({ strict: false });
 
@@ -66,8 +95,9 @@ app.use(
   }),
 );
 for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
-for (const path of walled) app.post(path, firstWall);
+for (const [method, paths] of walled) app.on([method], paths, firstWall);
 mount(app, "/api", endpoints);
+mountSocialFlow(app);
 mountHealth(app);
 mountDebugHeaders(app);
 mountJwks(app);

@@ -15,6 +15,7 @@ import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { isReauthenticated } from "./reauthentication.store.ts";
+import { recordRevocation } from "./social-link.store.ts";
 
 /** Entries of KV that are removed after the account, at most, of each kind: the newest. */
 const MAX_KV_ENTRIES = 200;
@@ -69,6 +70,7 @@ export async function deleteAccount(deps: DeletionDeps, caller: AccessClaims, to
       },
       isGone,
     ),
+    revocationEvent: recordRevocation(deps, userId, "APPLE", isGone),
     history: deps.db
       .update(auditLogs)
       .set({ oldValues: null, newValues: null, ip: null, userAgent: null })
@@ -106,12 +108,12 @@ export async function deleteAccount(deps: DeletionDeps, caller: AccessClaims, to
     // The batch may stand although its answer was lost: the tombstone tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.tombstones.length === 0) throw error;
-      return { ...again, deletedEvent: [], cleanupEvent: [] };
+      return { ...again, deletedEvent: [], cleanupEvent: [], revocationEvent: [] };
     }),
   );
   return {
     isDeleted: found.tombstones.length > 0,
-    events: [...found.deletedEvent, ...found.cleanupEvent],
+    events: [...found.deletedEvent, ...found.cleanupEvent, ...found.revocationEvent],
     obstacles: found.obstacles[0],
   };
 }

@@ -1,5 +1,5 @@
 import type { Client } from "../platform/client.ts";
-import { randomText, sha256 } from "../platform/crypto.ts";
+import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
@@ -12,16 +12,14 @@ import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 import { findSignedInUser, type UserRow } from "../users/user.store.ts";
 import { defaultUsernames, withKey } from "../users/username.ts";
 import { signIn } from "./login.store.ts";
+import { drawAccount } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
 import type { SignInOutcome } from "./sign-in.store.ts";
 import { findTestCode } from "./test-identifiers.ts";
 import type { TokenUse } from "./verification-token.store.ts";
 
 /** How long a register or login may be repeated without a key, as after a lost answer. */
-const REPEAT_WINDOW_MS = 180_000;
-/** Drawn for each registration; the first that nobody has is taken. */
-const REFERRAL_CODE_CANDIDATES = 3;
-const REFERRAL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+export const REPEAT_WINDOW_MS = 180_000;
 
 export interface SignedIn extends TokenPair {
   user: UserRow;
@@ -51,17 +49,9 @@ export async function registerUser(
     ...request,
     identifier: identifier.value,
   });
-  const account = {
-    userId: deps.newId(),
-    usernames:
-      request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)],
-    referralCodes: Array.from(
-      { length: REFERRAL_CODE_CANDIDATES },
-      () => `REF${randomText(deps.randomBytes, REFERRAL_ALPHABET, 6)}`,
-    ),
-    referredBy: request.referral_code?.toUpperCase(),
-    locale: client.locale,
-  };
+  const usernames =
+    request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
+  const account = drawAccount(deps, client, usernames, request.referral_code);
   const outcome = await insertAccount(deps, client, use, account, call, findTestCode(deps, identifier) !== undefined);
   const signedIn = await answerSignIn(deps, use, call, outcome);
   if (signedIn) return signedIn;

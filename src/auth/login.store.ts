@@ -1,4 +1,4 @@
-import { and, eq, or, sql } from "drizzle-orm";
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
@@ -12,43 +12,47 @@ import {
   bindSession,
   grantSignupBonus,
   methodOf,
+  type SignInMethod,
   type SignInOutcome,
   settle,
 } from "./sign-in.store.ts";
 import { isUsedHere, type TokenUse, useVerificationToken } from "./verification-token.store.ts";
 
+/** Holds for rows of `users` that may sign in: active ones, and those that only sleep. */
+export const mayAct = or(
+  eq(users.status, "ACTIVE"),
+  and(eq(users.status, "INACTIVE"), eq(users.statusReason, "inactivity")),
+);
+
+/** An account that is signed in to. */
+interface Entry {
+  userId: SQL;
+  /** Holds for the account's row of `users`. */
+  isAccount: SQL;
+  /** The flag that this sign-in proves; none proves nothing of the account's own. */
+  proves: typeof users.phoneVerified | typeof users.emailVerified | undefined;
+  /** Holds, of the row, where it does; always where absent. */
+  provesWhere?: SQL;
+  method: SignInMethod;
+  isTestIdentifier: boolean;
+  sessionId: string;
+}
+
 /**
- * Opens a session for the account, uses the verification token up and binds the idempotency key, in one transaction; an
- * account that slept becomes active, an unverified identifier verified. Nothing where the token is not live or the
- * account may not sign in.
+ * The statements that record a sign-in where `entered` holds: an account that slept becomes active, an identifier that was
+ * unverified verified, with the signup bonus if it never had it; audit row and event.
  */
-export function signIn(
-  deps: AccountDeps,
-  client: Client,
-  use: TokenUse,
-  call: IdempotentCall | undefined,
-  isTest: boolean,
-): Promise<SignInOutcome> {
+export function enterAccount(deps: AccountDeps, client: Client, entry: Entry, entered: SQL) {
   const now = deps.now();
-  const { identifier } = use;
-  const party = { identifier: identifier.value, network: client.network };
-  const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
-  const mayAct = or(
-    eq(users.status, "ACTIVE"),
-    and(eq(users.status, "INACTIVE"), eq(users.statusReason, "inactivity")),
-  );
-  const isAllowed = deps.db
-    .select({ one: sql`1` })
-    .from(users)
-    .where(and(isIdentifiedBy(identifier), mayAct, isTest ? eq(users.role, "user") : undefined));
-  const used = isUsedHere(deps, use);
-  const verified = identifier.kind === "phone" ? users.phoneVerified : users.emailVerified;
-  const isAsleep = sql`${isIdentifiedBy(identifier)} and (status <> 'ACTIVE' or not ${verified})`;
-  const changes = sql`${used} and exists (select 1 from users where ${isAsleep})`;
+  const { userId, isAccount, proves, provesWhere = sql`true` } = entry;
+  const isProof = proves ? sql`(not ${proves} and ${provesWhere})` : sql`false`;
+  const changing = sql`(status <> 'ACTIVE' or ${isProof})`;
+  const isAsleep = sql`${isAccount} and ${changing}`;
+  const changes = sql`${entered} and exists (select 1 from users where ${isAsleep})`;
   const state = sql`'status', status, 'email_verified', json(iif(email_verified, 'true', 'false')),
     'phone_verified', json(iif(phone_verified, 'true', 'false'))`;
-  const writes = {
-    used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+  const proved = proves ? sql`iif(${isProof}, json_object(${proves.name}, json('true')), '{}')` : sql`'{}'`;
+  return {
     changeEvent: recordEvent(
       deps,
       { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})`, queue: "tasks" },
@@ -62,36 +66,71 @@ export function signIn(
         userId,
         action: "LOGIN",
         entityType: "session",
-        entityId: use.sessionId,
+        entityId: entry.sessionId,
         // Old values stand only where the sign-in changes the account.
         oldValues: sql`(select json_object(${state}) from users where ${isAsleep})`,
         newValues: sql`json_patch(
-          json_object('method', ${methodOf(identifier)}, 'test_identifier', json(${isTest ? "true" : "false"})),
-          coalesce((select json_object('status', 'ACTIVE', ${verified.name}, json('true')) from users where ${isAsleep}), '{}'))`,
+          json_object('method', ${entry.method}, 'test_identifier', json(${entry.isTestIdentifier ? "true" : "false"})),
+          coalesce((select json_patch(json_object('status', 'ACTIVE'), ${proved}) from users where ${isAsleep}), '{}'))`,
         actorId: userId,
-        sessionId: use.sessionId,
+        sessionId: entry.sessionId,
       },
-      used,
+      entered,
     ),
     account: deps.db
       .update(users)
       .set({
-        version: sql`${users.version} + (${users.status} <> 'ACTIVE' or not ${verified})`,
+        version: sql`${users.version} + ${changing}`,
         status: "ACTIVE",
         statusReason: null,
         lastLogin: now,
-        updatedAt: sql`case when ${users.status} <> 'ACTIVE' or not ${verified} then ${now} else ${users.updatedAt} end`,
-        ...(identifier.kind === "phone" ? { phoneVerified: true } : { emailVerified: true }),
+        updatedAt: sql`case when ${changing} then ${now} else ${users.updatedAt} end`,
+        ...(proves === users.phoneVerified ? { phoneVerified: sql`${users.phoneVerified} or ${isProof}` } : {}),
+        ...(proves === users.emailVerified ? { emailVerified: sql`${users.emailVerified} or ${isProof}` } : {}),
       })
-      .where(and(isIdentifiedBy(identifier), used)),
+      .where(sql`${isAccount} and ${entered}`),
+  };
+}
+
+/**
+ * Opens a session for the account, uses the verification token up and binds the idempotency key, in one transaction.
+ * Nothing where the token is not live or the account may not sign in.
+ */
+export function signIn(
+  deps: AccountDeps,
+  client: Client,
+  use: TokenUse,
+  call: IdempotentCall | undefined,
+  isTest: boolean,
+): Promise<SignInOutcome> {
+  const { identifier, sessionId } = use;
+  const party = { identifier: identifier.value, network: client.network };
+  const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
+  const method = methodOf(identifier);
+  const isAllowed = deps.db
+    .select({ one: sql`1` })
+    .from(users)
+    .where(and(isIdentifiedBy(identifier), mayAct, isTest ? eq(users.role, "user") : undefined));
+  const used = isUsedHere(deps, use);
+  const entry = {
+    userId,
+    isAccount: isIdentifiedBy(identifier),
+    proves: identifier.kind === "phone" ? users.phoneVerified : users.emailVerified,
+    method,
+    isTestIdentifier: isTest,
+    sessionId,
+  };
+  const writes = {
+    used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+    ...enterAccount(deps, client, entry, used),
     ...openSession(
       deps,
       client,
-      { id: use.sessionId, userId, isFromKnownNetwork: isFamiliar(party, now), method: methodOf(identifier) },
+      { id: sessionId, userId, isFromKnownNetwork: isFamiliar(party, deps.now()), method },
       used,
     ),
     ...adoptNetwork(deps, party, used),
-    bind: bindSession(deps, call, use, used),
+    bind: bindSession(deps, call, sessionId, used),
   };
   return settle(deps, use, call, writes);
 }

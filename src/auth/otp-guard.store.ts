@@ -188,3 +188,13 @@ export function forgiveFailures(deps: GuardDeps, identifier: string, networkClas
     ),
   };
 }
+
+/** The statements that open the closed classes of the user's identifiers where `condition` holds: they signed in otherwise. */
+export function openClosedClasses(deps: Pick<Deps, "db">, userId: SQL, condition: SQL) {
+  return {
+    openedClasses: deps.db.delete(otpClassGuards).where(
+      sql`identifier in (select value from users u, json_each(json_array(u.email, u.phone_number))
+          where u.id = ${userId} and value is not null) and streak >= ${otpLimits.lock.closedAfter} and ${condition}`,
+    ),
+  };
+}

@@ -41,8 +41,13 @@ function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | un
   };
 }
 
+type EventStatement = ReturnType<typeof recordEvent>;
+
 /** Statements that a sign-in brings along. */
-export type Writes = ReturnType<typeof openSession> & { changeEvent: ReturnType<typeof recordEvent> };
+export type Writes = ReturnType<typeof openSession> & {
+  newAccountEvent?: EventStatement;
+  changeEvent?: EventStatement;
+};
 
 /**
  * Runs a sign-in's writes and reads what became of it, in one trip; when the answer is lost, what became of it is read
@@ -66,7 +71,10 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
     /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
     endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
     /** Events to relay; after a lost answer the cron does it. */
-    events: "changeEvent" in found ? [...found.changeEvent, ...found.newDeviceEvent] : [],
+    events:
+      "newDeviceEvent" in found
+        ? [...(found.newAccountEvent ?? []), ...(found.changeEvent ?? []), ...found.newDeviceEvent]
+        : [],
   };
 }
 
@@ -94,12 +102,14 @@ export function grantSignupBonus(deps: AccountDeps, userId: SQL, condition: SQL)
   };
 }
 
+export type SignInMethod = (typeof sessions.$inferInsert)["method"];
+
 /** How the identifier was proved. */
-export function methodOf(identifier: Identifier): "OTP_PHONE" | "OTP_EMAIL" {
+export function methodOf(identifier: Identifier): SignInMethod {
   return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
 }
 
 /** The statement that binds the key to the session for a day. */
-export function bindSession(deps: AccountDeps, call: IdempotentCall | undefined, use: TokenUse, condition: SQL) {
-  return bindKey(deps, call, { id: use.sessionId, expiresAt: deps.now() + IDEMPOTENCY_TTL_MS }, condition);
+export function bindSession(deps: AccountDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
+  return bindKey(deps, call, { id: sessionId, expiresAt: deps.now() + IDEMPOTENCY_TTL_MS }, condition);
 }

@@ -84,6 +84,38 @@ export const notices = {
       message: "तपाईंको खाताको इमेल वा फोन नम्बर फेरियो। तपाईंले माग्नुभएको होइन भने तुरुन्त सहायतालाई सम्पर्क गर्नुहोस्।",
     },
   },
+  ACCOUNT_LINKED: {
+    en: {
+      title: "Sign-in linked",
+      message:
+        "A Google or Apple account can now sign in to yours. If you did not link it, unlink it and contact support.",
+    },
+    ne: {
+      title: "साइन इन जोडियो",
+      message:
+        "अब Google वा Apple खाताले तपाईंको खातामा साइन इन गर्न सक्छ। तपाईंले जोड्नुभएको होइन भने हटाउनुहोस् र सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  ACCOUNT_UNLINKED: {
+    en: {
+      title: "Sign-in unlinked",
+      message: "A Google or Apple account can no longer sign in to yours. If it was not you, contact support.",
+    },
+    ne: {
+      title: "साइन इन हटाइयो",
+      message: "अब त्यो Google वा Apple खाताले तपाईंको खातामा साइन इन गर्न सक्दैन। तपाईं होइन भने सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  WELCOME: {
+    en: {
+      title: "Welcome!",
+      message: "Your account is ready. Complete your profile and verify your identity to rent a power bank.",
+    },
+    ne: {
+      title: "स्वागत छ!",
+      message: "तपाईंको खाता तयार छ। पावर बैंक भाडामा लिन प्रोफाइल पूरा गर्नुहोस् र परिचय प्रमाणित गर्नुहोस्।",
+    },
+  },
   DEACTIVATED: {
     en: {
       title: "Your account sleeps",

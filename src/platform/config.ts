@@ -8,6 +8,13 @@ import {
   providerSettings,
   readProviders,
 } from "./provider-settings.ts";
+import {
+  findHalfConfiguredSocial,
+  readSocial,
+  type Social,
+  socialOriginsOf,
+  socialSettings,
+} from "./social-settings.ts";
 import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./webhook-settings.ts";
 
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
@@ -106,6 +113,7 @@ const settings = z.object({
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
   ...providerSettings,
+  ...socialSettings,
   ...webhookSettings,
 });
 
@@ -127,6 +135,8 @@ export interface Config {
   testIdentifiers: z.infer<typeof testIdentifiers>;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
+  /** Sign-in by Google and Apple. */
+  social: Social;
   /** Where changes of users are told, in development too. */
   webhooks: WebhookEndpoint[];
   /** The only origins that the Worker calls (ASVS 13.2.4). */
@@ -155,9 +165,13 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
   const webhooks = value.WEBHOOKS ?? [];
-  const unfit = findHalfConfigured(value, isDevelopment) ?? findInsecureWebhook(webhooks, isDevelopment);
+  const unfit =
+    findHalfConfigured(value, isDevelopment) ??
+    findHalfConfiguredSocial(value, isDevelopment) ??
+    findInsecureWebhook(webhooks, isDevelopment);
   if (unfit) throw new ConfigError(unfit);
   const providers = readProviders(value);
+  const social = readSocial(value);
   return {
     isDevelopment,
     appName: value.APP_NAME,
@@ -171,7 +185,8 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
     providers,
+    social,
     webhooks,
-    egressOrigins: egressOriginsOf(providers, webhooks),
+    egressOrigins: new Set([...egressOriginsOf(providers, webhooks), ...socialOriginsOf(social)]),
   };
 }

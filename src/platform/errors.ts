@@ -8,6 +8,8 @@ export const errorCatalogue = {
     status: 400,
     message: "The verification token is not valid or has expired. Verify a new code and try again.",
   },
+  social_auth_failed: { status: 400, message: "Signing in did not work. Try again, or choose another way." },
+  access_denied: { status: 400, message: "You did not finish signing in there. Try again when you like." },
   refresh_token_required: { status: 400, message: "Send the refresh token as refresh_token." },
   authentication_required: { status: 401, message: "Sign in to do this." },
   token_not_valid: { status: 401, message: "The token is invalid." },
@@ -22,6 +24,10 @@ export const errorCatalogue = {
   method_not_allowed: { status: 405, message: "This address does not answer that method." },
   user_already_exists: { status: 409, message: "There is already an account for this identifier. Log in instead." },
   username_taken: { status: 409, message: "This username is taken. Choose another one." },
+  link_required: {
+    status: 409,
+    message: "An account has this e-mail address already. Sign in with a one-time code, then link the provider.",
+  },
   conflict: { status: 409, message: "This cannot be done now." },
   idempotency_key_reused: {
     status: 409,

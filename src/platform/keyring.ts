@@ -24,6 +24,8 @@ export interface Keyring {
   cursor: CryptoKey;
   /** Signs in to Google as the service account of push notifications; absent where none is configured. */
   fcm: JoseKey | undefined;
+  /** Signs the client secrets of sign-in by Apple; absent where it is not configured. */
+  apple: JoseKey | undefined;
 }
 
 /**
@@ -58,7 +60,12 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
     cursor: await deriveHmacKey(config.lookupSecret, "cursor"),
-    fcm: await importServiceAccountKey(config.providers.fcm?.privateKey),
+    fcm: await importPrivateKey(
+      config.providers.fcm?.privateKey,
+      "RS256",
+      "FCM_SERVICE_ACCOUNT: private_key is not an RSA key",
+    ),
+    apple: await importPrivateKey(config.social.apple?.privateKey, "ES256", "APPLE_PRIVATE_KEY: is not a P-256 key"),
   };
 }
 
@@ -72,12 +79,17 @@ async function importKey(jwk: AccessTokenKey): Promise<JoseKey> {
   throw new ConfigError(`ACCESS_TOKEN_KEYS: ${jwk.kid} is not an Ed25519 key`);
 }
 
-async function importServiceAccountKey(privateKey: string | undefined): Promise<JoseKey | undefined> {
-  if (privateKey === undefined) return undefined;
+async function importPrivateKey(
+  pem: string | undefined,
+  algorithm: "RS256" | "ES256",
+  refusal: string,
+): Promise<JoseKey | undefined> {
+  if (pem === undefined) return undefined;
   try {
-    return await importPKCS8(privateKey, "RS256");
+    // A secret that was pasted on one line has its line ends spelt out.
+    return await importPKCS8(pem.replaceAll("\\n", "\n"), algorithm);
   } catch {
-    throw new ConfigError("FCM_SERVICE_ACCOUNT: private_key is not an RSA key");
+    throw new ConfigError(refusal);
   }
 }
 

@@ -1,4 +1,5 @@
 import { cleanupExpiredAuditLogs } from "./cleanup-expired-audit-logs.ts";
+import { cleanupUnlinkedSocialAccounts } from "./cleanup-unlinked-social-accounts.ts";
 import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
@@ -10,4 +11,5 @@ export const jobs: readonly Job[] = [
   cleanupExpiredAuditLogs,
   deactivateInactiveUsers,
   remindIncompleteProfiles,
+  cleanupUnlinkedSocialAccounts,
 ];

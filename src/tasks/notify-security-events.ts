@@ -9,6 +9,8 @@ const kinds: Readonly<Record<string, keyof typeof notices>> = {
   "auth.new_device": "NEW_DEVICE",
   "auth.lockout": "LOCKOUT",
   "auth.refresh_reuse": "SESSION_ENDED",
+  "auth.social_linked": "ACCOUNT_LINKED",
+  "auth.social_unlinked": "ACCOUNT_UNLINKED",
   "user.identifier_changed": "IDENTIFIER_CHANGED",
 };
 

@@ -5,8 +5,10 @@ import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { generateUserAnalyticsReport } from "./generate-user-analytics-report.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { recordPlatformEventTask } from "./record-platform-event.ts";
+import { revokeSocialToken } from "./revoke-social-token.ts";
 import { runDueJob } from "./run-due-job.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
+import { sendSocialAuthWelcomeMessage } from "./send-social-auth-welcome-message.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
 import { updateUserLastActivity } from "./update-user-last-activity.ts";
@@ -20,8 +22,10 @@ export const tasks: readonly Task[] = [
   generateUserAnalyticsReport,
   notifySecurityEvents,
   recordPlatformEventTask,
+  revokeSocialToken,
   runDueJob,
   sendProfileCompletionReminder,
+  sendSocialAuthWelcomeMessage,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
 ];

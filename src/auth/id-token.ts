@@ -1,0 +1,108 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { callOutside } from "../platform/outbound.ts";
+import { readIdentity, type SocialIdentity } from "./social-identity.ts";
+import type { SocialProvider } from "./social-provider.ts";
+
+type IdTokenDeps = Pick<Deps, "config" | "fetch" | "now">;
+
+/** Clocks of the providers' machines and ours may differ by this much. */
+const CLOCK_TOLERANCE_SECONDS = 30;
+/** An ID token older than this proves nobody's presence, in seconds. */
+export const MAX_AGE_SECONDS = 10 * 60;
+/** Longer ones are refused before any work is spent on them. */
+const MAX_TOKEN_LENGTH = 8192;
+/** An unknown key id asks for the keys again at most once in so long, in milliseconds. */
+const KEYS_COOLDOWN_MS = 60_000;
+const KEYS_MAX_AGE_MS = 10 * 60_000;
+
+/** The keys of each provider, kept for the isolate's life and renewed by jose. */
+const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
+/** The keys are fetched for whichever invocation needs them. */
+const fetchers = new Map<string, IdTokenDeps>();
+
+/** @param nonce accepts the token's claim, undefined where it has none. */
+export interface ExpectedToken {
+  nonce: (claim: string | undefined) => boolean | Promise<boolean>;
+  givenName?: string | undefined;
+}
+
+/**
+ * Checks an ID token whole: signature by the provider's own keys, algorithm, issuer, audience, authorized party, times and
+ * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
+ *
+ * @throws AppError `social_auth_failed` for a token that fails, with the reason in the log alone; `service_unavailable` when
+ *   the provider's keys cannot be had.
+ */
+export async function verifyIdToken(
+  deps: IdTokenDeps,
+  provider: SocialProvider,
+  token: string,
+  expected: ExpectedToken,
+): Promise<{ identity: SocialIdentity; clientId: string }> {
+  if (token.length > MAX_TOKEN_LENGTH) throw failed("length");
+  const { settings, issuers } = provider;
+  const payload = await verifySignature(deps, provider, token);
+  const { aud, azp, nonce, iat = 0 } = payload;
+  if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw failed("several audiences and no azp");
+  if (azp !== undefined && !settings.audiences.includes(String(azp))) throw failed("azp");
+  if (iat > deps.now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw failed("issued in the future");
+  if (nonce !== undefined && typeof nonce !== "string") throw failed("nonce");
+  if (!(await expected.nonce(nonce))) throw failed("nonce");
+  const identity = readIdentity(provider.name, issuers[0] ?? "", payload, expected.givenName);
+  if (!identity) throw failed("subject");
+  // The client that the token was made for; the check above leaves one of ours.
+  const clientId = [azp, aud].flat().find((id) => settings.audiences.includes(String(id)));
+  return { identity, clientId: String(clientId ?? settings.clientId) };
+}
+
+async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {
+  const { jwks } = settings.endpoints;
+  fetchers.set(jwks, deps);
+  try {
+    const { payload } = await jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown }>(token, keysOf(jwks), {
+      algorithms: ["RS256"],
+      issuer: issuers,
+      audience: settings.audiences,
+      requiredClaims: ["sub", "iat", "exp"],
+      maxTokenAge: MAX_AGE_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(deps.now()),
+    });
+    return payload;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // What jose says of the token; anything else is about fetching the keys.
+    if (error instanceof errors.JOSEError && !isAboutKeys(error)) throw failed(error.code);
+    throw new AppError("service_unavailable", { reason: "the provider's keys", retryAfterSeconds: 5, cause: error });
+  }
+}
+
+function isAboutKeys(error: errors.JOSEError): boolean {
+  return (
+    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === "ERR_JOSE_GENERIC"
+  );
+}
+
+function keysOf(url: string) {
+  const known = keySets.get(url);
+  if (known) return known;
+  const keys = createRemoteJWKSet(new URL(url), {
+    cooldownDuration: KEYS_COOLDOWN_MS,
+    cacheMaxAge: KEYS_MAX_AGE_MS,
+    [customFetch]: async () => {
+      const deps = fetchers.get(url);
+      if (!deps) throw new Error("nobody asks for the keys");
+      const result = await callOutside(deps, url, { method: "GET", headers: { accept: "application/json" } });
+      if (!result.answered) throw new Error(`keys: ${result.reason}`);
+      return new Response(result.text, { status: result.status });
+    },
+  });
+  keySets.set(url, keys);
+  return keys;
+}
+
+function failed(reason: string): AppError {
+  return new AppError("social_auth_failed", { reason: `ID token: ${reason}` });
+}

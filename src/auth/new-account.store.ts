@@ -1,0 +1,153 @@
+import { type SQL, sql } from "drizzle-orm";
+import { points, wallets } from "../db/ledger-schema.ts";
+import { profiles, referrals, users } from "../db/user-schema.ts";
+import { recordAudit } from "../platform/audit.ts";
+import type { Client, Locale } from "../platform/client.ts";
+import { insertWhere } from "../platform/database.ts";
+import { CURRENCY } from "../platform/money.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import type { Username } from "../users/username.ts";
+import { type AccountDeps, grantSignupBonus } from "./sign-in.store.ts";
+
+export interface NewAccount {
+  userId: string;
+  /** The chosen username, or default ones to try in their order. */
+  usernames: Username[];
+  /** Referral codes to try in their order. */
+  referralCodes: string[];
+  /** Somebody else's code, as given. */
+  referredBy: string | undefined;
+  locale: Locale;
+}
+
+/** How the account's person proved who they are, and what is known of them by it. */
+export interface AccountOrigin {
+  socialProvider: (typeof users.$inferInsert)["socialProvider"];
+  /** Canonical and proved. */
+  email: string | null;
+  /** E.164 and proved. */
+  phoneNumber: string | null;
+  fullName?: string | null;
+  profilePicture?: string | null;
+  /** JSON text. */
+  socialProfileData?: string;
+  /** For the audit row. */
+  isTestIdentifier?: boolean;
+  sessionId: string;
+}
+
+/** Takes the first of `candidates` that no row of `users` has in `column`; NULL when all are taken. */
+function firstFree(candidates: readonly unknown[], key: SQL, column: SQL, picked: SQL): SQL {
+  return sql`(select ${picked} from json_each(${JSON.stringify(candidates)})
+    where not exists (select 1 from users where ${column} = ${key}) order by json_each.key limit 1)`;
+}
+
+function freeName(account: NewAccount, field: "username" | "key"): SQL {
+  const key = sql`json_extract(value, '$.key')`;
+  return firstFree(account.usernames, key, sql.raw("username_key"), sql`json_extract(value, ${`$.${field}`})`);
+}
+
+/** Holds where one of the usernames is free. */
+export function hasFreeName(account: NewAccount): SQL {
+  return sql`${freeName(account, "key")} is not null`;
+}
+
+/** Holds once the account has been made. */
+export function isMade(account: NewAccount): SQL {
+  return sql`exists (select 1 from users where id = ${account.userId})`;
+}
+
+/**
+ * The statements that make an account where `condition` holds: user, profile, wallet, points with the signup bonus,
+ * referral link, audit row and event. Every way to register makes it by these.
+ */
+export function newAccount(
+  deps: AccountDeps,
+  client: Client,
+  account: NewAccount,
+  origin: AccountOrigin,
+  condition: SQL,
+) {
+  const now = deps.now();
+  const { userId } = account;
+  const made = isMade(account);
+  const freeCode = firstFree(account.referralCodes, sql`json_each.value`, sql.raw("referral_code"), sql`value`);
+  return {
+    newUser: insertWhere(
+      deps,
+      users,
+      {
+        id: userId,
+        username: freeName(account, "username"),
+        usernameKey: freeName(account, "key"),
+        email: origin.email,
+        phoneNumber: origin.phoneNumber,
+        emailVerified: origin.email !== null,
+        phoneVerified: origin.phoneNumber !== null,
+        profilePicture: origin.profilePicture ?? null,
+        referralCode: freeCode,
+        status: "ACTIVE",
+        role: "user",
+        socialProvider: origin.socialProvider,
+        socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
+        locale: account.locale,
+        dateJoined: now,
+        lastLogin: now,
+        updatedAt: now,
+        version: 1,
+      },
+      condition,
+    ),
+    profile: insertWhere(
+      deps,
+      profiles,
+      {
+        userId,
+        id: deps.newId(),
+        fullName: origin.fullName ?? null,
+        avatarUrl: origin.profilePicture ?? null,
+        profileReminders: 0,
+        kycReminders: 0,
+        createdAt: now,
+        updatedAt: now,
+      },
+      made,
+    ),
+    wallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
+    points: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
+    ...grantSignupBonus(deps, sql`${userId}`, made),
+    newReferral: insertWhere(
+      deps,
+      referrals,
+      {
+        inviteeId: userId,
+        inviterId: sql`(select id from users where referral_code = ${account.referredBy ?? null})`,
+        status: "PENDING",
+        createdAt: now,
+      },
+      sql`${made} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})`,
+    ),
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        userId,
+        action: "CREATE",
+        entityType: "user",
+        entityId: userId,
+        newValues: sql`(select json_object('username', username, 'social_provider', social_provider,
+          'referred', exists (select 1 from referrals where invitee_id = ${userId}),
+          'test_identifier', json(${origin.isTestIdentifier ? "true" : "false"}))
+          from users where id = ${userId})`,
+        actorId: userId,
+        sessionId: origin.sessionId,
+      },
+      made,
+    ),
+    newAccountEvent: recordEvent(
+      deps,
+      { type: "user.created", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
+      made,
+    ),
+  };
+}

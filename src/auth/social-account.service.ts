@@ -1,0 +1,67 @@
+import type { Client } from "../platform/client.ts";
+import { sha256 } from "../platform/crypto.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { relay } from "../platform/outbox.ts";
+import { sessionEnded } from "../sessions/guard.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
+import { linkIdentity, unlinkIdentity } from "./social-link.store.ts";
+import type { ProviderName } from "./social-provider.ts";
+
+const hashOf = async (token: string | undefined) => (token === undefined ? undefined : await sha256(token));
+
+/**
+ * Links the caller's account to a provider's. Linking what is linked already changes nothing.
+ *
+ * @throws AppError `social_auth_failed` for a token that fails or was used, `reauthentication_required`, `conflict` where
+ *   the provider's account is somebody else's or the caller has another one there, `token_not_valid`.
+ */
+export async function linkSocialAccount(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  name: ProviderName,
+  request: ProviderToken & { verification_token?: string | undefined },
+): Promise<void> {
+  const { identity, trade } = await readProviderToken(deps, name, request);
+  const social = { identity, refreshToken: await trade() };
+  const [proofHash, tokenHash] = await Promise.all([sha256(request.id_token), hashOf(request.verification_token)]);
+  const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
+  if (outcome.isLinked) {
+    deps.afterResponse(relay(deps, outcome.events));
+    return;
+  }
+  if (!outcome.caller) throw sessionEnded();
+  if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  if (outcome.holderId === caller.userId) return;
+  if (outcome.holderId !== undefined) throw conflict("This account is linked to somebody else already.");
+  if (outcome.isTokenUsed) throw new AppError("social_auth_failed", { reason: "ID token used" });
+  throw conflict("You have another account of this provider linked. Unlink that one first.");
+}
+
+/**
+ * Takes a link away, never the last verified way in.
+ *
+ * @throws AppError `reauthentication_required`, `conflict` where it is the last way in, `not_found`, `token_not_valid`.
+ */
+export async function unlinkSocialAccount(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  name: ProviderName,
+  verificationToken: string | undefined,
+): Promise<void> {
+  const provider = name === "google" ? "GOOGLE" : "APPLE";
+  const outcome = await unlinkIdentity(deps, client, caller, provider, await hashOf(verificationToken));
+  if (outcome.isUnlinked) {
+    deps.afterResponse(relay(deps, outcome.events));
+    return;
+  }
+  if (!outcome.caller) throw sessionEnded();
+  if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  if (!outcome.hasAccount) throw new AppError("not_found", { message: "No account of this provider is linked." });
+  throw conflict("This is your only way to sign in. Add another one first.");
+}
+
+const conflict = (message: string) => new AppError("conflict", { message });

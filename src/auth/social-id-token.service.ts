@@ -1,0 +1,57 @@
+import { sha256 } from "../platform/crypto.ts";
+import type { Deps } from "../platform/deps.ts";
+import { fieldError } from "../platform/errors.ts";
+import { verifyIdToken } from "./id-token.ts";
+import type { SocialIdentity } from "./social-identity.ts";
+import { findProvider, type ProviderName } from "./social-provider.ts";
+import { type SealedRefreshToken, sealRefreshToken } from "./social-refresh-token.ts";
+import { exchangeCode } from "./social-token.ts";
+
+/** What a provider's SDK gives an app. */
+export interface ProviderToken {
+  id_token: string;
+  nonce?: string | undefined;
+  /** Apple's. */
+  authorization_code?: string | undefined;
+  /** Apple gives it the first time only. */
+  name?: string | undefined;
+}
+
+/** The identity's own key, as one text. */
+export const identityKey = ({ issuer, subject }: SocialIdentity) => `${issuer} ${subject}`;
+
+/**
+ * Checks a provider's token whole. `trade` then trades Apple's authorization code, which works once, for the refresh token
+ * that its revocation needs.
+ *
+ * @throws AppError `social_auth_failed`, `not_found`, `validation_error` where Apple's nonce or code is missing,
+ *   `service_unavailable`.
+ */
+export async function readProviderToken(deps: Deps, name: ProviderName, token: ProviderToken) {
+  const provider = findProvider(deps.config, name);
+  const { nonce, authorization_code: code } = token;
+  if (name === "apple" && nonce === undefined) throw fieldError("nonce", "This field is required.");
+  if (name === "apple" && code === undefined) throw fieldError("authorization_code", "This field is required.");
+  const { identity, clientId } = await verifyIdToken(deps, provider, token.id_token, {
+    nonce: async (claim) => {
+      if (nonce === undefined) return true;
+      if (claim === undefined) return false;
+      // Apple's SDK is given the hash, Google's either (OpenID Connect Core 1.0 section 15.5.2).
+      return (
+        claim === (await hexSha256(nonce)) || claim === (await sha256(nonce)) || (name === "google" && claim === nonce)
+      );
+    },
+    givenName: token.name,
+  });
+  const trade = async (): Promise<SealedRefreshToken | undefined> => {
+    if (code === undefined || name !== "apple") return undefined;
+    const { refreshToken } = await exchangeCode(deps, provider, { code, clientId });
+    return sealRefreshToken(deps, refreshToken, clientId);
+  };
+  return { identity, trade };
+}
+
+async function hexSha256(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

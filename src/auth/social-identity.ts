@@ -1,0 +1,74 @@
+import { z } from "zod";
+import type { ProviderName } from "./social-provider.ts";
+
+/** Who a provider says that somebody is. */
+export const socialIdentity = z.object({
+  provider: z.enum(["google", "apple"]),
+  issuer: z.string(),
+  subject: z.string(),
+  /** Trimmed and lower case; null where the provider gives none. */
+  email: z.string().nullable(),
+  /** The provider vouches for the address: it checked it, and it is its own to give out. Only then is it the account's. */
+  isEmailAuthoritative: z.boolean(),
+  name: z.string().nullable(),
+  /** https URL. */
+  picture: z.string().nullable(),
+});
+export type SocialIdentity = z.infer<typeof socialIdentity>;
+
+/** RFC 5321 section 4.5.3.1.3. */
+const email = z.email().max(254);
+const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
+
+const claims = z.object({
+  sub: z.string().min(1).max(255),
+  email: z.string().optional(),
+  email_verified: z.unknown(),
+  /** Google: the Workspace domain that the account is of. */
+  hd: z.string().optional(),
+  name: z.string().optional(),
+  picture: z.string().optional(),
+});
+
+/** Domains of Apple's own mail, and of the relay that hides an address. */
+const APPLE_DOMAINS = ["icloud.com", "me.com", "mac.com", "privaterelay.appleid.com"];
+const MAX_NAME_LENGTH = 255;
+
+/**
+ * Reads an ID token's claims, whose signature, issuer, audience and time hold already.
+ *
+ * @param givenName the name that Apple hands over beside the token, once.
+ * @returns undefined when the subject is missing.
+ */
+export function readIdentity(
+  provider: ProviderName,
+  issuer: string,
+  payload: unknown,
+  givenName?: string,
+): SocialIdentity | undefined {
+  const parsed = claims.safeParse(payload);
+  if (!parsed.success) return undefined;
+  const { sub, hd, picture } = parsed.data;
+  const address = parsed.data.email?.trim().toLowerCase();
+  const isAddress = email.safeParse(address).success;
+  const domain = address?.slice(address.lastIndexOf("@") + 1) ?? "";
+  const isOwn = provider === "google" ? domain === "gmail.com" || Boolean(hd) : APPLE_DOMAINS.includes(domain);
+  const name = (givenName ?? parsed.data.name ?? "")
+    .normalize("NFC")
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .trim();
+  return {
+    provider,
+    issuer,
+    subject: sub,
+    email: isAddress && address ? address : null,
+    isEmailAuthoritative: isAddress && isOwn && isVerified(provider, parsed.data.email_verified),
+    name: name.length >= 2 ? name.slice(0, MAX_NAME_LENGTH) : null,
+    picture: httpsUrl.safeParse(picture).success ? (picture ?? null) : null,
+  };
+}
+
+/** Apple documents the word "true" beside the boolean; from Google it would be nothing Google sends. */
+function isVerified(provider: ProviderName, claim: unknown): boolean {
+  return claim === true || (provider === "apple" && claim === "true");
+}

@@ -1,0 +1,136 @@
+import { base64url } from "jose";
+import { z } from "zod";
+import type { Client } from "../platform/client.ts";
+import { equalInConstantTime, randomDigits, sha256 } from "../platform/crypto.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { relay } from "../platform/outbox.ts";
+import { openBriefly } from "../platform/sealed.ts";
+import { denySessions } from "../sessions/denylist.store.ts";
+import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
+import type { UserRow } from "../users/user.store.ts";
+import { defaultUsernames } from "../users/username.ts";
+import { REPEAT_WINDOW_MS } from "./account.service.ts";
+import { drawAccount } from "./new-account.ts";
+import type { SocialAccount } from "./social-account.store.ts";
+import { burnUnusedCode, findProofRow } from "./social-flow.store.ts";
+import { identityKey, type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
+import { socialIdentity } from "./social-identity.ts";
+import type { ProofUse } from "./social-proof.store.ts";
+import type { ProviderName } from "./social-provider.ts";
+import { sealedRefreshToken } from "./social-refresh-token.ts";
+import { type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
+
+export interface SocialSignIn extends TokenPair {
+  user: UserRow;
+}
+
+/**
+ * Signs in by an ID token of a provider's own SDK: it works once, and the same call again within 180 seconds, or with its
+ * key, gives the same session while nobody used it.
+ *
+ * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`, `idempotency_key_reused`, `not_found`;
+ *   `service_unavailable` when the provider does not answer.
+ */
+export async function signInByIdToken(
+  deps: Deps,
+  client: Client,
+  name: ProviderName,
+  token: ProviderToken,
+): Promise<SocialSignIn> {
+  const proofHash = await sha256(token.id_token);
+  const { identity, trade } = await readProviderToken(deps, name, token);
+  const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
+  // A token that was used needs no trade: its authorization code is used up as well.
+  const isUsed = name === "apple" && (await findProofRow(deps, proofHash)) !== undefined;
+  const refreshToken = isUsed ? undefined : await trade();
+  const use = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
+  return complete(deps, client, use, { identity, refreshToken }, call);
+}
+
+const sealedContent = z.object({ identity: socialIdentity, refreshToken: sealedRefreshToken.optional() });
+
+/** How the caller shows that the flow was theirs: its secret, among those of its cookies, or the verifier of its challenge. */
+export type FlowProof = { secrets: readonly string[] } | { codeVerifier: string };
+
+/**
+ * Trades a flow's one-time code for a session. A wrong proof burns an unused code; the right one again within 180 seconds
+ * gives the same session while nobody used it.
+ *
+ * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`.
+ */
+export async function signInByCode(deps: Deps, client: Client, code: string, proof: FlowProof): Promise<SocialSignIn> {
+  const proofHash = await sha256(code);
+  const row = await findProofRow(deps, proofHash);
+  if (!row || row.sealedIdentity === null) throw failed("no such code");
+  if (!(await isProved(row, proof))) {
+    if (row.usedBy === null) await burnUnusedCode(deps, proofHash);
+    throw failed("wrong proof");
+  }
+  const content = sealedContent.safeParse(await openBriefly(deps, "social identity", row.sealedIdentity));
+  if (!content.success) throw failed("key retired");
+  const { identity, refreshToken } = content.data;
+  const use = { kind: "code", proofHash, sessionId: deps.newId() } as const;
+  return complete(deps, client, use, { identity, refreshToken }, undefined);
+}
+
+async function isProved(
+  row: { flowHash: string | null; codeChallenge: string | null },
+  proof: FlowProof,
+): Promise<boolean> {
+  const isHashOf = async (text: string, hash: string | null) =>
+    hash !== null && equalInConstantTime(base64url.decode(await sha256(text)), base64url.decode(hash));
+  if ("codeVerifier" in proof) return isHashOf(proof.codeVerifier, row.codeChallenge);
+  const matches = await Promise.all(proof.secrets.map((secret) => isHashOf(secret, row.flowHash)));
+  return matches.includes(true);
+}
+
+async function complete(
+  deps: Deps,
+  client: Client,
+  use: ProofUse,
+  social: SocialAccount,
+  call: IdempotentCall | undefined,
+): Promise<SocialSignIn> {
+  const { email, isEmailAuthoritative } = social.identity;
+  const basis =
+    isEmailAuthoritative && email !== null
+      ? { kind: "email" as const, value: email }
+      : { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) };
+  const account = drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined);
+  const outcome = await signInByIdentity(deps, client, use, social, account, call);
+  if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash) {
+    throw new AppError("idempotency_key_reused");
+  }
+  const isOwn = outcome.proof?.usedBy === deps.attemptId;
+  if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
+  const { user } = outcome;
+  const session = isOwn ? outcome.session : findRepeated(deps, outcome);
+  if (user && session) {
+    const tokens = await mintTokens(deps, session);
+    if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
+    return { ...tokens, user };
+  }
+  throw refusalOf(deps, use, outcome);
+}
+
+/** The session that an earlier call with the same proof, or the same key, has opened and nobody has used yet. */
+function findRepeated(deps: Deps, { proof, session, binding, boundSession }: SocialOutcome) {
+  const isSoon = proof?.usedAt != null && proof.usedAt > deps.now() - REPEAT_WINDOW_MS;
+  const found = binding ? boundSession : isSoon ? session : undefined;
+  const isUntouched = found?.counter === 0 && found.revokedAt === null && found.idleExpiresAt > deps.now();
+  return isUntouched ? found : undefined;
+}
+
+function refusalOf(deps: Deps, use: ProofUse, { proof, user, holder }: SocialOutcome): AppError {
+  const isLive = proof
+    ? proof.usedBy === null && !proof.isBurned && proof.expiresAt > deps.now()
+    : use.kind === "id_token";
+  if (!isLive) return failed("used, burned or expired");
+  if (user) return new AppError("account_inactive");
+  if (holder) return new AppError("link_required");
+  return new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
+}
+
+const failed = (reason: string) => new AppError("social_auth_failed", { reason });

@@ -1,0 +1,146 @@
+import { eq, type SQL, sql } from "drizzle-orm";
+import { sessions } from "../db/sign-in-schema.ts";
+import { users } from "../db/user-schema.ts";
+import type { Client } from "../platform/client.ts";
+import { inOneTrip } from "../platform/database.ts";
+import { findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
+import { openSession } from "../sessions/session-open.store.ts";
+import { selectUser } from "../users/user.store.ts";
+import { enterAccount, mayAct } from "./login.store.ts";
+import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
+import { openClosedClasses } from "./otp-guard.store.ts";
+import { type AccountDeps, bindSession } from "./sign-in.store.ts";
+import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
+import { applyProof, findProof, isAppliedHere, type ProofUse } from "./social-proof.store.ts";
+
+/** The user whose e-mail address the provider names, as a condition on `users`. */
+const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
+
+/**
+ * Signs in by a provider's identity, in one transaction: as the user who has it linked; else as the one whose e-mail
+ * address the provider vouches for, linking it; else as a new user, unless somebody has that address already. Uses the
+ * proof up and binds the idempotency key; nothing at all where none of the three fits, or the account may not sign in.
+ */
+export async function signInByIdentity(
+  deps: AccountDeps,
+  client: Client,
+  use: ProofUse,
+  social: SocialAccount,
+  account: NewAccount,
+  call: IdempotentCall | undefined,
+) {
+  const { identity } = social;
+  const provider = providerOf(identity);
+  const { email, isEmailAuthoritative } = identity;
+  const address = hasAddress(email);
+  const ownAddress = isEmailAuthoritative ? address : sql`false`;
+  const linked = linkedUser(identity);
+  const isTaken = sql`exists (select 1 from users where ${address})`;
+  const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${mayAct})
+    when ${isTaken} then exists (select 1 from users where ${ownAddress} and ${mayAct}
+      and not exists (select 1 from social_accounts where user_id = users.id and provider = ${provider}))
+    else ${hasFreeName(account)} end)`;
+  const used = isAppliedHere(deps, use);
+  const isNew = isMade(account);
+  const userId = sql`${linked}`;
+  const method = provider;
+  const entered = sql`${used} and not ${isNew}`;
+  const writes = {
+    used: applyProof(deps, use, sql`${isAllowed} and not ${isBound(deps, call)}`),
+    ...newAccount(
+      deps,
+      client,
+      account,
+      {
+        socialProvider: provider,
+        email: isEmailAuthoritative ? email : null,
+        phoneNumber: null,
+        fullName: identity.name,
+        profilePicture: identity.picture,
+        socialProfileData: profileDataOf(identity),
+        sessionId: use.sessionId,
+      },
+      sql`${used} and ${linked} is null and not ${isTaken}`,
+    ),
+    ...linkAccount(
+      deps,
+      client,
+      social,
+      {
+        userId: sql`coalesce((select id from users where id = ${account.userId}), (select id from users where ${ownAddress}))`,
+        isNew,
+        actorSessionId: use.sessionId,
+      },
+      used,
+    ),
+    ...prefixed(
+      enterAccount(
+        deps,
+        client,
+        {
+          userId,
+          isAccount: sql`${users.id} = ${linked}`,
+          proves: users.emailVerified,
+          provesWhere: ownAddress,
+          method,
+          isTestIdentifier: false,
+          sessionId: use.sessionId,
+        },
+        entered,
+      ),
+    ),
+    ...openClosedClasses(deps, linked, used),
+    ...openSession(deps, client, { id: use.sessionId, userId, isFromKnownNetwork: sql`false`, method }, used),
+    bind: bindSession(deps, call, use.sessionId, used),
+  };
+  const reads = {
+    proof: findProof(deps, use.proofHash),
+    user: selectUser(deps, sql`${users.id} = ${linked}`),
+    session: deps.db
+      .select()
+      .from(sessions)
+      .where(eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${use.proofHash})`)),
+    boundSession: deps.db
+      .select()
+      .from(sessions)
+      .where(eq(sessions.id, sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
+    binding: findBinding(deps, call),
+    holder: deps.db.select({ status: users.status, statusReason: users.statusReason }).from(users).where(address),
+  };
+  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+    // The batch may stand although its answer was lost: the proof's marker tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.proof[0]?.usedBy !== deps.attemptId) throw error;
+      return again;
+    }),
+  );
+  return {
+    proof: found.proof[0],
+    user: found.user[0],
+    session: found.session[0],
+    boundSession: found.boundSession[0],
+    binding: found.binding?.[0],
+    /** Who has the address, whether or not they are the one who signs in. */
+    holder: found.holder[0],
+    endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
+    events:
+      "newDeviceEvent" in found
+        ? [
+            ...found.newAccountEvent,
+            ...found.changeEvent,
+            ...found.newDeviceEvent,
+            ...found.linkEvent,
+            ...found.linkChangeEvent,
+            ...found.welcomeEvent,
+          ]
+        : [],
+  };
+}
+
+export type SocialOutcome = Awaited<ReturnType<typeof signInByIdentity>>;
+
+/** The statements of entering beside those of making an account, whose names they share. */
+function prefixed(entry: ReturnType<typeof enterAccount>) {
+  const { changeEvent, bonusEntry, bonus, audit, account } = entry;
+  return { changeEvent, entryBonusEntry: bonusEntry, entryBonus: bonus, entryAudit: audit, enteredAccount: account };
+}

@@ -1,0 +1,31 @@
+import { open, seal } from "./crypto.ts";
+import type { Deps } from "./deps.ts";
+import { currentSecret } from "./keyring.ts";
+
+/**
+ * Seals a text that lives for minutes under the current token secret, whose id stands in front, so that it can travel
+ * through a browser.
+ *
+ * @param purpose must be given again to open it: what was sealed for one purpose is nothing for another.
+ */
+export async function sealBriefly(
+  deps: Pick<Deps, "keyring" | "randomBytes">,
+  purpose: string,
+  value: unknown,
+): Promise<string> {
+  const { keyring, randomBytes } = deps;
+  const text = JSON.stringify(value);
+  return `${keyring.currentSecretId}.${await seal(currentSecret(keyring).sealing, randomBytes, text, purpose)}`;
+}
+
+/** What was sealed; undefined when it was altered, sealed for another purpose, or its key has been retired. */
+export async function openBriefly(deps: Pick<Deps, "keyring">, purpose: string, sealed: string): Promise<unknown> {
+  const at = sealed.indexOf(".");
+  const key = deps.keyring.secrets.get(sealed.slice(0, at))?.sealing;
+  if (!key) return undefined;
+  try {
+    return JSON.parse(await open(key, sealed.slice(at + 1), purpose));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,12 @@
+import { notices } from "../delivery/messages.ts";
+import { notifyUser } from "./notify.ts";
+import type { Task } from "./task.ts";
+
+const NAME = "send_social_auth_welcome_message";
+
+/** Welcomes a person whose account a provider's sign-in has made. */
+export const sendSocialAuthWelcomeMessage: Task = {
+  name: NAME,
+  types: ["user.social_registered"],
+  run: (deps, event) => notifyUser(deps, NAME, event, { kind: "WELCOME", texts: notices.WELCOME }),
+};
