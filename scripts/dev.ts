@@ -59,9 +59,12 @@ process.env.WRANGLER_REGISTRY_PATH = join(root, ".wrangler", `registry-${port}`)
 
 let isStopping = false;
 const servers = new Map<string, ChildProcess>();
-// Of .dev.vars wrangler takes the required secrets only.
-const { WEBHOOKS } = process.env;
-startServer(port, ["--var", `ISSUER:${base}`, ...(WEBHOOKS ? ["--var", `WEBHOOKS:${WEBHOOKS}`] : [])]);
+// Of .dev.vars wrangler takes the required secrets only; these come from the environment.
+const passedOn = Object.entries(process.env).filter(([name]) =>
+  /^(WEBHOOKS|SOCIAL_REDIRECT_URIS|(GOOGLE|APPLE)_\w+)$/.test(name),
+);
+const settings = [["ISSUER", base], ...passedOn].flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+startServer(port, settings);
 startServer(platformPort, ["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"]);
 
 /** Starts wrangler, and again when it ends unasked: its proxy does when a client hangs up in the middle of a body. */

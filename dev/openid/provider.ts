@@ -1,0 +1,159 @@
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
+import Provider, { type Configuration } from "oidc-provider";
+
+// Stand-ins for Google and Apple on this machine: real OpenID providers, with people of nobody's.
+
+export interface StandIn {
+  /** Settings that make the Worker use it. */
+  vars: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+interface Setting {
+  port: number;
+  /** Where the Worker is, as browsers reach it. */
+  api: string;
+  /** Clients of native apps, whose ID tokens the Worker takes too. */
+  nativeClientId: string;
+}
+
+const CLIENT = { google: "google-web.development", apple: "apple-web.development" };
+
+/** Who signs in: whatever name was typed, as an address that the provider gives out itself. */
+function claimsOf(domain: string, id: string) {
+  const name = id.replace(/[^a-z0-9]+/gi, " ").trim() || "Somebody";
+  const address = `${id.toLowerCase().replace(/[^a-z0-9.]+/g, ".")}@${domain}`;
+  return { sub: `${domain}:${id}`, email: address, email_verified: true, name };
+}
+
+async function configure(domain: string, clients: Configuration["clients"]): Promise<Configuration> {
+  const { privateKey } = await generateKeyPair("RS256", { extractable: true });
+  return {
+    clients,
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: "RS256", use: "sig", kid: "development" }] } as never,
+    cookies: { keys: [randomBytes(16).toString("hex")] },
+    claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"], name: ["name"] },
+    scopes: ["openid", "email", "profile", "name", "offline_access"],
+    // What the SDKs' ID tokens hold too.
+    conformIdTokenClaims: false,
+    pkce: { required: () => false },
+    issueRefreshToken: async () => true,
+    findAccount: (_, id) => ({ accountId: id, claims: () => claimsOf(domain, id) }),
+    features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
+    ttl: { Interaction: 600, Session: 600, Grant: 600, IdToken: 600, AccessToken: 600, AuthorizationCode: 60 },
+  };
+}
+
+function listen(provider: Provider, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = provider.listen(port, "127.0.0.1", () => resolve(server));
+    server.once("error", reject);
+  });
+}
+
+const stopOf = (server: Server) => () =>
+  new Promise<void>((resolve) => {
+    server.closeAllConnections();
+    server.close(() => resolve());
+  });
+
+function endpointsOf(issuer: string) {
+  return JSON.stringify({
+    issuer,
+    authorization: `${issuer}/auth`,
+    token: `${issuer}/token`,
+    jwks: `${issuer}/jwks`,
+    revocation: `${issuer}/token/revocation`,
+  });
+}
+
+/** A provider in Google's place: PKCE, a client secret, addresses of gmail.com. */
+export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
+  const issuer = `http://localhost:${port}`;
+  const secret = randomBytes(24).toString("hex");
+  const client = {
+    client_secret: secret,
+    token_endpoint_auth_method: "client_secret_post" as const,
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code" as const],
+  };
+  const provider = new Provider(
+    issuer,
+    await configure("gmail.com", [
+      { ...client, client_id: CLIENT.google, redirect_uris: [`${api}/api/auth/google/callback`] },
+      { ...client, client_id: nativeClientId, redirect_uris: ["http://localhost/native"] },
+    ]),
+  );
+  const server = await listen(provider, port);
+  return {
+    vars: {
+      GOOGLE_CLIENT_ID: CLIENT.google,
+      GOOGLE_CLIENT_SECRET: secret,
+      GOOGLE_NATIVE_CLIENT_IDS: nativeClientId,
+      GOOGLE_ENDPOINTS: endpointsOf(issuer),
+    },
+    stop: stopOf(server),
+  };
+}
+
+/**
+ * A provider in Apple's place: no openid scope is asked for, the client secret is a JWT of the team's key, and the answer
+ * comes by a form post from its own site.
+ */
+export async function startApple({ port, api, nativeClientId }: Setting): Promise<StandIn> {
+  const issuer = `http://localhost:${port}`;
+  const [teamId, keyId, secret] = ["TEAM000000", "KEY0000000", randomBytes(24).toString("hex")];
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  await importPKCS8(pem, "ES256");
+  const client = {
+    client_secret: secret,
+    token_endpoint_auth_method: "client_secret_post" as const,
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code" as const],
+  };
+  const provider = new Provider(
+    issuer,
+    await configure("privaterelay.appleid.com", [
+      { ...client, client_id: CLIENT.apple, redirect_uris: [`${api}/api/auth/apple/callback`] },
+      { ...client, client_id: nativeClientId, redirect_uris: ["http://localhost/native"] },
+    ]),
+  );
+  provider.use(async (context, next) => {
+    if (context.path === "/auth" && context.method === "GET") {
+      context.query = { ...context.query, scope: `openid ${context.query.scope ?? ""}` };
+    }
+    if (context.method === "POST" && context.path.startsWith("/token")) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of context.req) chunks.push(chunk as Buffer);
+      const form = Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString()));
+      const isApples = await jwtVerify(form.client_secret ?? "", createPublicKey(privateKey), {
+        algorithms: ["ES256"],
+        issuer: teamId,
+        audience: issuer,
+        subject: form.client_id ?? "",
+        requiredClaims: ["iat", "exp"],
+      }).then(
+        ({ protectedHeader }) => protectedHeader.kid === keyId,
+        () => false,
+      );
+      form.client_secret = isApples ? secret : "refused";
+      (context.req as { body?: unknown }).body = new URLSearchParams(form).toString();
+    }
+    await next();
+  });
+  const server = await listen(provider, port);
+  return {
+    vars: {
+      APPLE_CLIENT_ID: CLIENT.apple,
+      APPLE_NATIVE_CLIENT_IDS: nativeClientId,
+      APPLE_TEAM_ID: teamId,
+      APPLE_KEY_ID: keyId,
+      APPLE_PRIVATE_KEY: pem,
+      APPLE_ENDPOINTS: endpointsOf(issuer),
+    },
+    stop: stopOf(server),
+  };
+}

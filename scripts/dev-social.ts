@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { startApple, startGoogle } from "../dev/openid/provider.ts";
+
+// `npm run dev:social`: as `npm run dev`, with stand-ins for Google and Apple, and a page with their buttons.
+
+const port = Number(process.env.PORT ?? "8787");
+const api = `http://localhost:${port}`;
+const pagePort = port + 4;
+
+const standIns = [
+  await startGoogle({ port: port + 2, api, nativeClientId: "google-native.development" }),
+  await startApple({ port: port + 3, api, nativeClientId: "apple-native.development" }),
+];
+const vars = Object.assign({}, ...standIns.map((each) => each.vars)) as Record<string, string>;
+
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Sign in</title>
+    <link rel="icon" href="data:,">
+    <style>
+      body { font: 16px/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 22rem; padding: 0 1rem; color: #1c2733; }
+      a { display: block; border: 1px solid #d5dde5; border-radius: 8px; margin: 1rem 0; padding: .8rem; text-align: center;
+          color: inherit; text-decoration: none; font-weight: 600; }
+      a:hover { background: #f2f5f8; }
+    </style>
+  </head>
+  <body>
+    <h1>Sign in</h1>
+    <p>Neither button leaves this machine: type any name and any password.</p>
+    <a href="/google">Continue with Google</a>
+    <a href="/apple">Continue with Apple</a>
+  </body>
+</html>`;
+
+const pages = createServer(async (request, response) => {
+  const name = /^\/(google|apple)$/.exec(request.url ?? "")?.[1];
+  if (!name) {
+    response.writeHead(request.url === "/" ? 200 : 404, { "content-type": "text/html; charset=utf-8" }).end(page);
+    return;
+  }
+  try {
+    const answer = (await (await fetch(`${api}/api/auth/${name}/login`)).json()) as { data: { login_url: string } };
+    response.writeHead(303, { location: answer.data.login_url }).end();
+  } catch (error) {
+    response.writeHead(502, { "content-type": "text/plain" }).end(`The API does not answer: ${error}`);
+  }
+}).listen(pagePort, "127.0.0.1");
+
+console.log(`\nSign in by "Google" or "Apple": http://localhost:${pagePort}\n`);
+
+const server = spawn(process.execPath, [join(import.meta.dirname, "dev.ts")], {
+  env: { ...process.env, ...vars },
+  stdio: "inherit",
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => server.kill(signal));
+server.on("exit", async (code) => {
+  pages.close();
+  await Promise.all(standIns.map((each) => each.stop()));
+  process.exit(code ?? 0);
+});
