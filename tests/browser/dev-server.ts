@@ -13,11 +13,13 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `npm run dev`'s own script with a database of its own, and gives its address once it answers. */
-export async function startDevServer(): Promise<{ base: string; stop(): Promise<void> }> {
+/** Starts `npm run dev`'s own script, or another, with a database of its own, and gives its address once it answers. */
+export async function startDevServer(
+  script = "dev.ts",
+): Promise<{ base: string; port: number; stop(): Promise<void> }> {
   const state = mkdtempSync(join(tmpdir(), "users-api-"));
   const port = await freePort();
-  const server = spawn(process.execPath, [join(import.meta.dirname, "..", "..", "scripts", "dev.ts")], {
+  const server = spawn(process.execPath, [join(import.meta.dirname, "..", "..", "scripts", script)], {
     env: { ...process.env, PORT: String(port), PERSIST_TO: state },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -31,6 +33,7 @@ export async function startDevServer(): Promise<{ base: string; stop(): Promise<
   });
   return {
     base: `http://localhost:${port}`,
+    port,
     async stop() {
       const stopped = new Promise((resolve) => server.once("exit", resolve));
       server.kill("SIGTERM");

@@ -1,25 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser } from "./chromium.ts";
 import { startDevServer } from "./dev-server.ts";
-
-const candidates = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/google-chrome"];
-const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
-if (!executablePath) {
-  console.error("No Chromium found. Install it (Debian: apt-get install chromium) or set CHROMIUM_PATH.");
-  process.exit(1);
-}
 
 let server: Awaited<ReturnType<typeof startDevServer>>;
 let browser: Browser;
 
 before(async () => {
   server = await startDevServer();
-  browser = await chromium.launch({
-    ...(executablePath ? { executablePath } : {}),
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launchBrowser();
 });
 
 after(async () => {
