@@ -42,6 +42,7 @@ export default defineConfig({
   ],
   test: {
     include: ["tests/**/*.test.ts"],
+    globalSetup: ["tests/support/stand-ins.ts"],
     setupFiles: ["./tests/support/setup.ts"],
     isolate: false,
     silent: "passed-only",

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
-import Provider, { type Configuration } from "oidc-provider";
+import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
 
 // Stand-ins for Google and Apple on this machine: real OpenID providers, with people of nobody's.
 
@@ -35,6 +35,7 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: "RS256", use: "sig", kid: "development" }] } as never,
     cookies: { keys: [randomBytes(16).toString("hex")] },
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"], name: ["name"] },
+    responseTypes: ["code", "code id_token"],
     scopes: ["openid", "email", "profile", "name", "offline_access"],
     // What the SDKs' ID tokens hold too.
     conformIdTokenClaims: false,
@@ -43,6 +44,18 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
     findAccount: (_, id) => ({ accountId: id, claims: () => claimsOf(domain, id) }),
     features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
     ttl: { Interaction: 600, Session: 600, Grant: 600, IdToken: 600, AccessToken: 600, AuthorizationCode: 60 },
+  };
+}
+
+/** An app's own client: its SDK gets an ID token beside the code (OpenID Connect Core 1.0 section 3.3). */
+function nativeClient(client: Omit<ClientMetadata, "client_id">, client_id: string): ClientMetadata {
+  return {
+    ...client,
+    client_id,
+    application_type: "native",
+    redirect_uris: ["com.example.app:/signed-in"],
+    grant_types: ["authorization_code", "implicit", "refresh_token"],
+    response_types: ["code id_token"],
   };
 }
 
@@ -73,17 +86,17 @@ function endpointsOf(issuer: string) {
 export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
   const issuer = `http://localhost:${port}`;
   const secret = randomBytes(24).toString("hex");
-  const client = {
+  const client: Omit<ClientMetadata, "client_id"> = {
     client_secret: secret,
-    token_endpoint_auth_method: "client_secret_post" as const,
+    token_endpoint_auth_method: "client_secret_post",
     grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code" as const],
+    response_types: ["code"],
   };
   const provider = new Provider(
     issuer,
     await configure("gmail.com", [
       { ...client, client_id: CLIENT.google, redirect_uris: [`${api}/api/auth/google/callback`] },
-      { ...client, client_id: nativeClientId, redirect_uris: ["http://localhost/native"] },
+      nativeClient(client, nativeClientId),
     ]),
   );
   const server = await listen(provider, port);
@@ -108,17 +121,17 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   await importPKCS8(pem, "ES256");
-  const client = {
+  const client: Omit<ClientMetadata, "client_id"> = {
     client_secret: secret,
-    token_endpoint_auth_method: "client_secret_post" as const,
+    token_endpoint_auth_method: "client_secret_post",
     grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code" as const],
+    response_types: ["code"],
   };
   const provider = new Provider(
     issuer,
     await configure("privaterelay.appleid.com", [
       { ...client, client_id: CLIENT.apple, redirect_uris: [`${api}/api/auth/apple/callback`] },
-      { ...client, client_id: nativeClientId, redirect_uris: ["http://localhost/native"] },
+      nativeClient(client, nativeClientId),
     ]),
   );
   provider.use(async (context, next) => {
