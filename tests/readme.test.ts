@@ -27,6 +27,8 @@ it("states every limit as it runs (ASVS 6.1.1)", () => {
     "otp.send.network": send.perNetwork,
     "otp.send.class": send.perClass,
     "otp.send.day": send.perClassDaily,
+    "otp.sms.network": send.perSmsNetwork,
+    "otp.sms.prefix": send.perSmsPrefix,
     "otp.lock.network": lock.perNetwork,
     "otp.lock.class": lock.perClass,
     "otp.lock.closed": { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },

@@ -125,6 +125,8 @@ export interface Config {
   tokenSecrets: TokenSecret[];
   lookupSecret: Uint8Array;
   testIdentifiers: z.infer<typeof testIdentifiers>;
+  /** Calls of SMS providers a day, in Asia/Kathmandu; 0 where nothing carries SMS. */
+  smsDailyBudget: number;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
   /** Where changes of users are told, in development too. */
@@ -170,6 +172,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     tokenSecrets: value.TOKEN_SECRETS,
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
+    smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     providers,
     webhooks,
     egressOrigins: egressOriginsOf(providers, webhooks),
