@@ -3,17 +3,12 @@ import { smsBudgetDays } from "../db/sms-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
-
-/** Percent of a day's budget kept for numbers that belong to an account. */
-export const RESERVED_PERCENT = 30;
+import { openCalls } from "./sms-budget.ts";
 
 type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /** `reserved`: what is left is kept for others. `spent`: nothing is left. */
 export type BudgetShare = "taken" | "reserved" | "spent";
-
-/** Calls of a day that any number may cause; beyond it only one that belongs to an account. */
-const openCalls = (budget: number) => Math.floor((budget * (100 - RESERVED_PERCENT)) / 100);
 
 /**
  * Takes one call of an SMS provider from the day's budget, before the call is made; nothing is ever given back. One
