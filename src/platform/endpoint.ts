@@ -18,6 +18,8 @@ export interface Input<Body, Params, Query, Caller> {
   files: Files;
   caller: Caller;
   client: Client;
+  /** Scheme and host that the call came to. */
+  origin: string;
 }
 
 /** What a handler gives back; the helper adds the envelope. */
@@ -116,6 +118,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
         query,
         caller: c.get("caller") as Caller,
         client,
+        origin: new URL(c.req.url).origin,
       };
       const { data, beside, headers = {} } = await handle(c.get("deps"), input);
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
