@@ -2,8 +2,10 @@ import { deliverOtp } from "./deliver-otp.ts";
 import { deliverPush } from "./deliver-push.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
+import { notifyKycStatus } from "./notify-kyc-status.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { runDueJob } from "./run-due-job.ts";
+import { sendKycVerificationReminder } from "./send-kyc-verification-reminder.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
@@ -15,8 +17,10 @@ export const tasks: readonly Task[] = [
   deliverPush,
   deliverWebhook,
   finishAccountDeletion,
+  notifyKycStatus,
   notifySecurityEvents,
   runDueJob,
+  sendKycVerificationReminder,
   sendProfileCompletionReminder,
   syncUserDataWithExternalServices,
   updateUserLastActivity,

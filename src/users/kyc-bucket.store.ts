@@ -4,7 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import { describeError } from "../platform/log.ts";
 
 /** Every object's key begins so: `kyc/{user_id}/{document_id}`. */
-export const OBJECT_PREFIX = "kyc/";
+const OBJECT_PREFIX = "kyc/";
 /** How long R2 may take for one file, in milliseconds. */
 const PUT_DEADLINE_MS = 30_000;
 
@@ -50,8 +50,21 @@ export async function readObject(deps: BucketDeps, key: string): Promise<Readabl
 }
 
 /** Removes the objects, at most 1,000; those that are not there are no fault. */
-export async function removeObjects(deps: BucketDeps, keys: string[]): Promise<void> {
+export async function removeObjects(deps: Pick<Deps, "bucket">, keys: string[]): Promise<void> {
   if (keys.length > 0) await withDeadline(deps.bucket.delete(keys), PUT_DEADLINE_MS);
+}
+
+/** A page of what the bucket holds, from a place on that an earlier page named. */
+export async function listObjects(
+  deps: Pick<Deps, "bucket">,
+  cursor: string | undefined,
+): Promise<{ objects: { key: string; uploadedAt: number }[]; next: string | undefined }> {
+  const page = await withDeadline(
+    deps.bucket.list({ prefix: OBJECT_PREFIX, limit: 1000, ...(cursor ? { cursor } : {}) }),
+    PUT_DEADLINE_MS,
+  );
+  const objects = page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded.getTime() }));
+  return { objects, next: page.truncated ? page.cursor : undefined };
 }
 
 function bucketFailed(deps: Pick<Deps, "log">, error: unknown): AppError {
