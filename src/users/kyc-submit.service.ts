@@ -3,6 +3,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, type FieldErrors } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { describeError } from "../platform/log.ts";
 import { relay } from "../platform/outbox.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
 import { sessionEnded } from "../sessions/guard.ts";
@@ -74,7 +75,7 @@ export async function submitKyc(
     const outcome = await commitSubmission(deps, client, caller, submission, call);
     if (outcome.isDone && outcome.own?.kyc) {
       deps.afterResponse(relay(deps, outcome.events));
-      deps.afterResponse(removeDocuments(deps, outcome.replaced));
+      tidyUp(deps, removeDocuments(deps, outcome.replaced));
       return { kyc: await answer(outcome.own.kyc), limit };
     }
     const standing = findStanding(kind, call, outcome);
@@ -89,16 +90,17 @@ export async function submitKyc(
 
 const withoutBytes = ({ bytes: _, ...document }: StagedDocument): NewDocument => document;
 
-/** Lets go of files that came to nothing, as far as they are still nobody's; the sweeper finds the rest. */
+/** Lets go of files that came to nothing, as far as they are still nobody's. */
 function giveUp(deps: Deps, documents: readonly NewDocument[]): void {
-  if (documents.length > 0) {
-    deps.afterResponse(
-      abandonDocuments(
-        deps,
-        documents.map(({ id }) => id),
-      ),
-    );
-  }
+  if (documents.length === 0) return;
+  const ids = documents.map(({ id }) => id);
+  tidyUp(deps, abandonDocuments(deps, ids));
+}
+
+/** Removes files after the response; what fails is left to the sweeper. */
+function tidyUp(deps: Deps, work: Promise<void>): void {
+  const left = (error: unknown) => deps.log.warn("kyc_files_left", { reason: describeError(error) });
+  deps.afterResponse(work.catch(left));
 }
 
 /** Checks every file, and names each that will not do. */
