@@ -182,6 +182,22 @@ describe("An upload and the sweeper", () => {
   });
 });
 
+it("An upload never writes over what is there already", async () => {
+  const user = await newUser();
+  const bucket = new Proxy(env.KYC_BUCKET, {
+    get: (target, name) =>
+      name === "put"
+        ? async (key: string, bytes: Uint8Array, options: R2PutOptions) => {
+            await target.put(key, "first", { onlyIf: { etagDoesNotMatch: "*" } });
+            return target.put(key, bytes, options);
+          }
+        : Reflect.get(target, name).bind(target),
+  });
+  await submit(user, whole(), { env: { KYC_BUCKET: bucket } });
+  const [key = ""] = await keysOf(user);
+  expect(await (await env.KYC_BUCKET.get(key))?.text()).toBe("first");
+});
+
 describe("The sweeper", () => {
   it("removes an object that no row names once it is an hour old, and no other", async () => {
     const user = await newUser();
