@@ -54,6 +54,7 @@ export default defineConfig({
           include: [
             "@hono/zod-openapi",
             "@hono/zod-validator",
+            "@remix-run/multipart-parser",
             "drizzle-orm",
             "drizzle-orm/d1",
             "drizzle-orm/sqlite-core",

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { crc32, deflateSync } from "node:zlib";
 
 // Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
 
@@ -9,14 +10,15 @@ const otherServices = `http://localhost:${Number(new URL(base).port) + 1}`;
 type Json = { data?: Record<string, unknown>; error?: { code: string }; messages?: { code: string }[] };
 
 async function call(method: string, path: string, body?: object, accessToken?: string) {
+  const isForm = body instanceof FormData;
   const response = await fetch(base + path, {
     method,
     headers: {
       accept: "application/json",
-      ...(body ? { "content-type": "application/json" } : {}),
+      ...(body && !isForm ? { "content-type": "application/json" } : {}),
       ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}),
     },
-    ...(body ? { body: JSON.stringify(body) } : {}),
+    ...(body ? { body: isForm ? body : JSON.stringify(body) } : {}),
   });
   return { status: response.status, json: (await response.json()) as Json };
 }
@@ -68,6 +70,25 @@ async function waitForBalance(balance: string, accessToken: string): Promise<Ans
   throw new Error(`the balance is not ${balance} within 10 seconds`);
 }
 
+/** A square picture of one colour, as a PNG. */
+function picture(size: number, rgb: [number, number, number]): File {
+  const chunk = (type: string, content: Buffer) => {
+    const named = Buffer.concat([Buffer.from(type), content]);
+    const numbers = Buffer.alloc(8);
+    numbers.writeUInt32BE(content.length, 0);
+    numbers.writeUInt32BE(crc32(named), 4);
+    return Buffer.concat([numbers.subarray(0, 4), named, numbers.subarray(4)]);
+  };
+  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
+  header.writeUInt32BE(size, 0);
+  header.writeUInt32BE(size, 4);
+  const row = Buffer.concat([Buffer.of(0), ...Array.from({ length: size }, () => Buffer.from(rgb))]);
+  const pixels = deflateSync(Buffer.concat(Array.from({ length: size }, () => row)));
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  const parts = [signature, chunk("IHDR", header), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))];
+  return new File([Buffer.concat(parts)], "document.png", { type: "image/png" });
+}
+
 await health();
 // A number nobody has used: the walk can be taken again and again.
 const identifier = `984${String(Date.now()).slice(-7)}`;
@@ -112,6 +133,25 @@ console.log(`  ${JSON.stringify(wallet)}`);
 const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
 console.log(`  ${JSON.stringify(usage)}`);
 
+const documents = new FormData();
+documents.append("document_number", "12-34-56-78901");
+documents.append("document_front", picture(64, [180, 40, 40]));
+documents.append("document_back", picture(64, [40, 40, 180]));
+const kyc = step("submit my documents", await call("POST", "/api/users/kyc", documents, access), 201);
+const opened = await fetch(String(kyc.document_front_url));
+const size = (await opened.arrayBuffer()).byteLength;
+console.log(
+  `${opened.status === 200 ? "✓" : "✗"} open the front by its link → ${opened.status} ${opened.headers.get("content-type")}, ${size} bytes`,
+);
+if (opened.status !== 200) process.exit(1);
+const forged = String(kyc.document_front_url).replace("sig=", "sig=x");
+step("open it by a forged link", await call("GET", forged.slice(base.length), undefined), 404, "not_found");
+const page = new FormData();
+page.append("document_number", "12-34-56-78901");
+page.append("document_front", new File(["<script>alert(1)</script>"], "id.jpg", { type: "image/jpeg" }));
+step("submit a page named id.jpg", await call("POST", "/api/users/kyc", page, access), 400, "validation_error");
+const status = step("where my documents stand", await call("GET", "/api/users/kyc/status", undefined, access), 200);
+console.log(`  ${status.status}`);
 const second = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: first }), 200);
 const lost = step(
   "refresh again, as after a lost answer",

@@ -21,9 +21,12 @@ import {
   provideDeps,
 } from "./platform/middleware.ts";
 import { respondToError } from "./platform/responses.ts";
-import { anyone, signedIn, signedInOrExpired } from "./sessions/guard.ts";
+import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc.routes.ts";
+import { mountKycDocuments } from "./users/kyc-document.routes.ts";
+import { getKycSubmissions, patchUserKyc } from "./users/kyc-review.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";
@@ -50,6 +53,12 @@ const endpoints = [
   by(signedIn, readMyNotification),
   by(signedIn, getMyWallet),
   by(signedIn, getMyUsage),
+  by(signedIn, postMyKyc),
+  by(signedIn, patchMyKyc),
+  by(signedIn, getMyKyc),
+  by(signedIn, getMyKycStatus),
+  by(staffOnly, getKycSubmissions),
+  by(staffOnly, patchUserKyc),
 ];
 
 /** Routes whose calls cost messages or guesses stand behind the platform's limiter as well. */
@@ -68,6 +77,7 @@ app.use(
 for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
 for (const path of walled) app.post(path, firstWall);
 mount(app, "/api", endpoints);
+mountKycDocuments(app);
 mountHealth(app);
 mountDebugHeaders(app);
 mountJwks(app);

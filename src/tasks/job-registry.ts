@@ -2,7 +2,9 @@ import { cleanupExpiredAuditLogs } from "./cleanup-expired-audit-logs.ts";
 import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
+import { remindUnverifiedPeople } from "./send-kyc-verification-reminder.ts";
 import { remindIncompleteProfiles } from "./send-profile-completion-reminder.ts";
+import { sweepKycUploads } from "./sweep-kyc-uploads.ts";
 
 /** Every periodic job. */
 export const jobs: readonly Job[] = [
@@ -10,4 +12,6 @@ export const jobs: readonly Job[] = [
   cleanupExpiredAuditLogs,
   deactivateInactiveUsers,
   remindIncompleteProfiles,
+  remindUnverifiedPeople,
+  sweepKycUploads,
 ];

@@ -3,9 +3,11 @@ import { deliverPush } from "./deliver-push.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { generateUserAnalyticsReport } from "./generate-user-analytics-report.ts";
+import { notifyKycStatus } from "./notify-kyc-status.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { recordPlatformEventTask } from "./record-platform-event.ts";
 import { runDueJob } from "./run-due-job.ts";
+import { sendKycVerificationReminder } from "./send-kyc-verification-reminder.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
@@ -18,9 +20,11 @@ export const tasks: readonly Task[] = [
   deliverWebhook,
   finishAccountDeletion,
   generateUserAnalyticsReport,
+  notifyKycStatus,
   notifySecurityEvents,
   recordPlatformEventTask,
   runDueJob,
+  sendKycVerificationReminder,
   sendProfileCompletionReminder,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
