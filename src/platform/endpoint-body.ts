@@ -79,7 +79,7 @@ function detailsOf(issues: readonly z.core.$ZodIssue[]): FieldErrors {
 export function describeBody({ body, files }: BodySpec) {
   if (!body) return undefined;
   const binary = Object.entries(files ?? {}).map(([name, { required, description }]) => {
-    const file = z.any().meta({ type: "string", format: "binary", description });
+    const file = z.string().meta({ format: "binary", description });
     return [name, required ? file : file.optional()] as const;
   });
   const multipart = binary.length > 0 && body instanceof z.ZodObject ? body.extend(Object.fromEntries(binary)) : body;

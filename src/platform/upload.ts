@@ -51,7 +51,7 @@ export async function readUpload(
     throw new AppError("unsupported_media_type", { message: "Send the body without Content-Encoding." });
   }
   if (Number(request.header("content-length")) > MAX_UPLOAD_BYTES) throw new AppError("payload_too_large");
-  const boundary = getMultipartBoundary(request.header("content-type") ?? "");
+  const boundary = getMultipartBoundary(request.header("content-type") ?? "")?.trim();
   // RFC 2046 section 5.1.1.
   if (!boundary || boundary.length > 70) throw malformed();
   const parser = new MultipartParser(boundary, {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { call, type SignedIn, testEnv } from "../support/client.ts";
 import {
   ascii,
@@ -372,6 +372,34 @@ describe("A body is read no further than it may be", () => {
     const answer = await post(endless(pieces()).stream);
     expect(answer.status, JSON.stringify(answer.body)).toBe(201);
     expect(asText(await storedBytes(user))).toBe(asText(jpeg()));
+  });
+
+  test("that stands still for two minutes is given up", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    let wasCancelled = false;
+    let isWaiting = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      isWaiting = resolve;
+    });
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          controller.enqueue(heading("document_front"));
+          isWaiting();
+          return new Promise(() => {});
+        },
+        cancel() {
+          wasCancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const answer = post(stream);
+    await waiting;
+    vi.advanceTimersByTime(120_000);
+    vi.useRealTimers();
+    expect(codeOf(await answer)).toEqual([400, "validation_error"]);
+    expect(wasCancelled).toBe(true);
   });
 
   test("beside too many others of the same isolate comes again later, and the memory is given back", async () => {

@@ -164,8 +164,7 @@ describe("The review queue", () => {
       `insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
         social_provider, locale, date_joined, updated_at, version)
         select 'queue-' || value, 'q', 'queue-' || value, 0, 0, 'queue-' || value, 'ACTIVE', 'user', 'PHONE', 'en', 0, 0, 1
-        from (with recursive n(value) as (select 1 union all select value + 1 from n where value < 2000) select value from n)
-        where not exists (select 1 from users where id = 'queue-1')`,
+        from (with recursive n(value) as (select 1 union all select value + 1 from n where value < 2000) select value from n)`,
     );
     await run(
       `insert into kyc select 'queue-' || substr(users.id, 7), 'kyc-' || users.id, k.document_type, k.document_number_sealed,
@@ -183,6 +182,8 @@ describe("The review queue", () => {
     );
     expect(plan.map(({ detail }) => detail).join()).toMatch(/kyc_queue/);
     expect(plan.map(({ detail }) => detail).join()).not.toMatch(/TEMP B-TREE|SCAN/);
+    // Other files look through every table.
+    await run("delete from users where id glob 'queue-*'");
   });
 });
 
