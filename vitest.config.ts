@@ -46,6 +46,8 @@ export default defineConfig({
     isolate: false,
     silent: "passed-only",
     testTimeout: 60_000,
+    // The queue of codes delivers by itself: its last line may come when the last test is over.
+    onUnhandledError: (error) => error.name !== "EnvironmentTeardownError",
     deps: {
       optimizer: {
         ssr: {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { crc32, deflateSync } from "node:zlib";
+import { findTraces } from "./traces.ts";
 
 // Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
 
@@ -33,6 +35,15 @@ function step(title: string, answer: Answer, expected: number, code?: string): R
   if (isRight) return answer.json.data ?? {};
   console.error(JSON.stringify(answer.json, null, 2));
   console.error(`expected ${expected} ${code ?? ""}`);
+  process.exit(1);
+}
+
+/** Ends the walk where the two differ. */
+function expectSame(what: string, actual: unknown, expected: unknown): void {
+  const isSame = isDeepStrictEqual(actual, expected);
+  console.log(`${isSame ? "✓" : "✗"} ${what}: ${JSON.stringify(actual)}`);
+  if (isSame) return;
+  console.error(`expected ${JSON.stringify(expected)}`);
   process.exit(1);
 }
 
@@ -110,28 +121,40 @@ const first = account.refresh_token;
 const me = step("read my account", await call("GET", "/api/auth/me", undefined, access), 200);
 console.log(`  ${JSON.stringify(me)}`);
 
-const rental_id = crypto.randomUUID();
-const started = [
-  "/events",
-  account.user_id,
-  "rental.started",
-  { rental_id, station_id: "thamel-1" },
-  rental_id,
-] as const;
-const told = step("another service reports a rental, by RPC", await send(...started), 200);
-console.log(`  ${JSON.stringify(told)}`);
-console.log(`  ${JSON.stringify(step("and once more", await send(...started), 200))}`);
-const topUp = { transaction_id: crypto.randomUUID(), transaction_type: "TOPUP", currency: "NPR" };
-const paid = { ...topUp, amount: "500.00", wallet_delta: "500.00" };
 step(
-  "a top-up, by the queue",
-  await send("/queue", account.user_id, "transaction.succeeded", paid, topUp.transaction_id),
-  202,
+  "request another code too soon",
+  await call("POST", "/api/auth/otp/request", { identifier }),
+  429,
+  "rate_limit_exceeded",
 );
-const wallet = step("read my wallet", await waitForBalance("500.00", access), 200);
-console.log(`  ${JSON.stringify(wallet)}`);
+const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: "Lakeside, Pokhara" };
+const profile = step("fill my profile", await call("PUT", "/api/users/profile", whole, access), 200);
+expectSame("it is complete", profile.is_profile_complete, true);
+
+const rental_id = crypto.randomUUID();
+const started = ["rental.started", { rental_id, station_id: "thamel-1" }, `${rental_id}-start`] as const;
+const told = step("another service reports a rental, by RPC", await send("/events", account.user_id, ...started), 200);
+expectSame("it is taken", told, { accepted: true, duplicate: false });
+const again = step("and once more", await send("/events", account.user_id, ...started), 200);
+expectSame("it is known", again, { accepted: true, duplicate: true });
+const returned = ["rental.returned", { rental_id, on_time: true, amount: "75.50" }, `${rental_id}-return`] as const;
+step("the power bank is back", await send("/events", account.user_id, ...returned), 200);
+for (const [type, amount, wallet_delta] of [
+  ["TOPUP", "500.00", "500.00"],
+  ["RENTAL", "75.50", "-75.50"],
+] as const) {
+  const id = crypto.randomUUID();
+  const data = { transaction_id: id, transaction_type: type, amount, wallet_delta, currency: "NPR" };
+  step(`${type} by the queue`, await send("/queue", account.user_id, "transaction.succeeded", data, id), 202);
+}
+const wallet = step("read my wallet", await waitForBalance("424.50", access), 200);
+expectSame("my points", wallet.points, { current_points: 50, total_points: 50 });
 const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
-console.log(`  ${JSON.stringify(usage)}`);
+expectSame(
+  "my sums",
+  [usage.total_rentals, usage.timely_returns, usage.late_returns, usage.total_spent],
+  [1, 1, 0, "575.50"],
+);
 
 const documents = new FormData();
 documents.append("document_number", "12-34-56-78901");
@@ -165,17 +188,20 @@ const third = step(
   200,
 );
 const newest = String(third.access);
-step("log out", await call("POST", "/api/auth/logout", { refresh_token: third.refresh }, newest), 200);
+step("delete my account", await call("DELETE", "/api/auth/account", {}, newest), 200);
 step("read my account", await call("GET", "/api/auth/me", undefined, newest), 401, "token_not_valid");
 step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: third.refresh }), 401, "token_not_valid");
+const personal = [identifier, whole.full_name, whole.address, String(me.username), String(me.referral_code)];
+let traces = await findTraces([...personal, `kyc/${account.user_id}`]);
+for (let i = 0; i < 10 && traces.length > 0; i++) {
+  await sleep(1000);
+  traces = await findTraces([...personal, `kyc/${account.user_id}`]);
+}
+expectSame("what D1, KV and R2 still hold of me", traces, []);
+const tombs = (await findTraces([String(account.user_id)])).map(({ where }) => where);
+expectSame("where my id stands, without me", [...new Set(tombs)].sort(), ["D1 audit_logs", "D1 outbox"]);
 
-console.log("\nSigning in again, and losing a refresh token to a thief");
-step(
-  "request another code too soon",
-  await call("POST", "/api/auth/otp/request", { identifier }),
-  429,
-  "rate_limit_exceeded",
-);
+console.log("\nSigning up another, logging out, and losing a refresh token to a thief");
 const other = `985${String(Date.now()).slice(-7)}`;
 step("request a code for another number", await call("POST", "/api/auth/otp/request", { identifier: other }), 200);
 const otherProof = step(
@@ -203,4 +229,22 @@ step(
   401,
   "token_not_valid",
 );
+const visitorNumber = `986${String(Date.now()).slice(-7)}`;
+step("request a code", await call("POST", "/api/auth/otp/request", { identifier: visitorNumber }), 200);
+const lastProof = step(
+  "verify it",
+  await call("POST", "/api/auth/otp/verify", { identifier: visitorNumber, otp: await readCode(visitorNumber) }),
+  200,
+);
+const visitor = step(
+  "register",
+  await call("POST", "/api/auth/register", {
+    identifier: visitorNumber,
+    verification_token: lastProof.verification_token,
+  }),
+  201,
+);
+const pass = String(visitor.access_token);
+step("log out", await call("POST", "/api/auth/logout", { refresh_token: visitor.refresh_token }, pass), 200);
+step("read my account", await call("GET", "/api/auth/me", undefined, pass), 401, "token_not_valid");
 console.log("\nAll steps passed.");
