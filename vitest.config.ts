@@ -47,6 +47,8 @@ export default defineConfig({
     isolate: false,
     silent: "passed-only",
     testTimeout: 60_000,
+    // The queue of codes delivers by itself: its last line may come when the last test is over.
+    onUnhandledError: (error) => error.name !== "EnvironmentTeardownError",
     deps: {
       optimizer: {
         ssr: {
@@ -55,6 +57,7 @@ export default defineConfig({
           include: [
             "@hono/zod-openapi",
             "@hono/zod-validator",
+            "@remix-run/multipart-parser",
             "drizzle-orm",
             "drizzle-orm/d1",
             "drizzle-orm/sqlite-core",

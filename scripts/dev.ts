@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { newSecrets } from "./secrets.ts";
@@ -35,10 +35,12 @@ for (const each of [port, platformPort]) {
 }
 
 const secretsFile = join(root, ".dev.vars");
-if (!existsSync(secretsFile)) {
-  const lines = Object.entries(newSecrets()).map(([name, value]) => `${name}='${value}'\n`);
-  writeFileSync(secretsFile, lines.join(""), { mode: 0o600 });
-  console.log("Made .dev.vars with secrets of this machine's own.");
+const known = existsSync(secretsFile) ? readFileSync(secretsFile, "utf8") : "";
+const missing = Object.entries(newSecrets()).filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
+if (missing.length > 0) {
+  const lines = missing.map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(secretsFile, known.replace(/\n?$/, known && "\n") + lines.join(""), { mode: 0o600 });
+  console.log(`Put secrets of this machine's own into .dev.vars: ${missing.map(([name]) => name).join(", ")}.`);
 }
 
 // CI=1: apply without asking.

@@ -1,12 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { openCalls } from "../src/delivery/sms-budget.ts";
+import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
 
-// `npm run tasks -- dead | replay ID [--payload JSON] | run NAME`, on the local database, or with --remote on production's.
+// `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
 
 const USAGE = `npm run tasks -- dead                          dead letters, newest first
 npm run tasks -- replay ID [--payload JSON]    sends a dead letter again, mended where a payload is given
 npm run tasks -- run NAME [--base URL]         runs a periodic job on a local server, and prints its outcome
+npm run tasks -- budget                        what text messages took of today's budget, and who asked for most
 
 --remote: on the production database (not with run)`;
 
@@ -96,7 +99,34 @@ async function run(name: string): Promise<void> {
   fail(`${name} did not finish within two minutes; is it the name of a job? See the server's log.`);
 }
 
+const DAY_MS = 24 * 60 * 60_000;
+const RANKS = 5;
+
+/** Today's SMS calls, and the ranges of numbers and networks that asked for most codes; never a whole number. */
+function showBudget(): void {
+  const now = Date.now();
+  const [day] = query(`select * from sms_budget_days where day = ${quote(dayOf(now))}`) as Record<string, number>[];
+  if (!day) {
+    console.log(`${dayOf(now)} (Kathmandu): no text message so far.`);
+    return;
+  }
+  const { budget = 0, taken = 0, refused_by_reserve, refused_by_spent } = day;
+  const reserve = budget - openCalls(budget);
+  console.log(`${dayOf(now)} (Kathmandu): ${taken} of ${budget} SMS calls taken
+  open to every number        ${Math.max(0, openCalls(budget) - taken)} of ${openCalls(budget)} left
+  reserve, for accounts only  ${Math.max(0, Math.min(reserve, budget - taken))} of ${reserve} left
+  messages dropped            ${refused_by_reserve} for the reserve, ${refused_by_spent} since it is spent`);
+  const range = "substr(identifier, 1, length(identifier) - 4) || 'xxxx'";
+  for (const [title, column] of Object.entries({ ranges: range, networks: "network" })) {
+    console.log(`Most codes, by ${title}`);
+    const ranks = query(`select ${column} as name, count(*) as codes from otp_challenges
+      where created_at >= ${dayEndsAt(now) - DAY_MS} and identifier like '+%' group by 1 order by 2 desc, 1 limit ${RANKS}`);
+    for (const { name, codes } of ranks) console.log(`  ${String(name).padEnd(26)}  ${codes}`);
+  }
+}
+
 if (command === "dead") listDeadLetters();
+else if (command === "budget") showBudget();
 else if (command === "replay" && argument) replay(argument);
 else if (command === "run" && argument && !values.remote) await run(argument);
 else {

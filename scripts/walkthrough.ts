@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { crc32, deflateSync } from "node:zlib";
+import { findTraces } from "./traces.ts";
 
 // Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
 
@@ -9,14 +12,15 @@ const otherServices = `http://localhost:${Number(new URL(base).port) + 1}`;
 type Json = { data?: Record<string, unknown>; error?: { code: string }; messages?: { code: string }[] };
 
 async function call(method: string, path: string, body?: object, accessToken?: string) {
+  const isForm = body instanceof FormData;
   const response = await fetch(base + path, {
     method,
     headers: {
       accept: "application/json",
-      ...(body ? { "content-type": "application/json" } : {}),
+      ...(body && !isForm ? { "content-type": "application/json" } : {}),
       ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}),
     },
-    ...(body ? { body: JSON.stringify(body) } : {}),
+    ...(body ? { body: isForm ? body : JSON.stringify(body) } : {}),
   });
   return { status: response.status, json: (await response.json()) as Json };
 }
@@ -31,6 +35,15 @@ function step(title: string, answer: Answer, expected: number, code?: string): R
   if (isRight) return answer.json.data ?? {};
   console.error(JSON.stringify(answer.json, null, 2));
   console.error(`expected ${expected} ${code ?? ""}`);
+  process.exit(1);
+}
+
+/** Ends the walk where the two differ. */
+function expectSame(what: string, actual: unknown, expected: unknown): void {
+  const isSame = isDeepStrictEqual(actual, expected);
+  console.log(`${isSame ? "✓" : "✗"} ${what}: ${JSON.stringify(actual)}`);
+  if (isSame) return;
+  console.error(`expected ${JSON.stringify(expected)}`);
   process.exit(1);
 }
 
@@ -68,6 +81,25 @@ async function waitForBalance(balance: string, accessToken: string): Promise<Ans
   throw new Error(`the balance is not ${balance} within 10 seconds`);
 }
 
+/** A square picture of one colour, as a PNG. */
+function picture(size: number, rgb: [number, number, number]): File {
+  const chunk = (type: string, content: Buffer) => {
+    const named = Buffer.concat([Buffer.from(type), content]);
+    const numbers = Buffer.alloc(8);
+    numbers.writeUInt32BE(content.length, 0);
+    numbers.writeUInt32BE(crc32(named), 4);
+    return Buffer.concat([numbers.subarray(0, 4), named, numbers.subarray(4)]);
+  };
+  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
+  header.writeUInt32BE(size, 0);
+  header.writeUInt32BE(size, 4);
+  const row = Buffer.concat([Buffer.of(0), ...Array.from({ length: size }, () => Buffer.from(rgb))]);
+  const pixels = deflateSync(Buffer.concat(Array.from({ length: size }, () => row)));
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  const parts = [signature, chunk("IHDR", header), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))];
+  return new File([Buffer.concat(parts)], "document.png", { type: "image/png" });
+}
+
 await health();
 // A number nobody has used: the walk can be taken again and again.
 const identifier = `984${String(Date.now()).slice(-7)}`;
@@ -89,29 +121,60 @@ const first = account.refresh_token;
 const me = step("read my account", await call("GET", "/api/auth/me", undefined, access), 200);
 console.log(`  ${JSON.stringify(me)}`);
 
-const rental_id = crypto.randomUUID();
-const started = [
-  "/events",
-  account.user_id,
-  "rental.started",
-  { rental_id, station_id: "thamel-1" },
-  rental_id,
-] as const;
-const told = step("another service reports a rental, by RPC", await send(...started), 200);
-console.log(`  ${JSON.stringify(told)}`);
-console.log(`  ${JSON.stringify(step("and once more", await send(...started), 200))}`);
-const topUp = { transaction_id: crypto.randomUUID(), transaction_type: "TOPUP", currency: "NPR" };
-const paid = { ...topUp, amount: "500.00", wallet_delta: "500.00" };
 step(
-  "a top-up, by the queue",
-  await send("/queue", account.user_id, "transaction.succeeded", paid, topUp.transaction_id),
-  202,
+  "request another code too soon",
+  await call("POST", "/api/auth/otp/request", { identifier }),
+  429,
+  "rate_limit_exceeded",
 );
-const wallet = step("read my wallet", await waitForBalance("500.00", access), 200);
-console.log(`  ${JSON.stringify(wallet)}`);
-const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
-console.log(`  ${JSON.stringify(usage)}`);
+const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: "Lakeside, Pokhara" };
+const profile = step("fill my profile", await call("PUT", "/api/users/profile", whole, access), 200);
+expectSame("it is complete", profile.is_profile_complete, true);
 
+const rental_id = crypto.randomUUID();
+const started = ["rental.started", { rental_id, station_id: "thamel-1" }, `${rental_id}-start`] as const;
+const told = step("another service reports a rental, by RPC", await send("/events", account.user_id, ...started), 200);
+expectSame("it is taken", told, { accepted: true, duplicate: false });
+const again = step("and once more", await send("/events", account.user_id, ...started), 200);
+expectSame("it is known", again, { accepted: true, duplicate: true });
+const returned = ["rental.returned", { rental_id, on_time: true, amount: "75.50" }, `${rental_id}-return`] as const;
+step("the power bank is back", await send("/events", account.user_id, ...returned), 200);
+for (const [type, amount, wallet_delta] of [
+  ["TOPUP", "500.00", "500.00"],
+  ["RENTAL", "75.50", "-75.50"],
+] as const) {
+  const id = crypto.randomUUID();
+  const data = { transaction_id: id, transaction_type: type, amount, wallet_delta, currency: "NPR" };
+  step(`${type} by the queue`, await send("/queue", account.user_id, "transaction.succeeded", data, id), 202);
+}
+const wallet = step("read my wallet", await waitForBalance("424.50", access), 200);
+expectSame("my points", wallet.points, { current_points: 50, total_points: 50 });
+const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
+expectSame(
+  "my sums",
+  [usage.total_rentals, usage.timely_returns, usage.late_returns, usage.total_spent],
+  [1, 1, 0, "575.50"],
+);
+
+const documents = new FormData();
+documents.append("document_number", "12-34-56-78901");
+documents.append("document_front", picture(64, [180, 40, 40]));
+documents.append("document_back", picture(64, [40, 40, 180]));
+const kyc = step("submit my documents", await call("POST", "/api/users/kyc", documents, access), 201);
+const opened = await fetch(String(kyc.document_front_url));
+const size = (await opened.arrayBuffer()).byteLength;
+console.log(
+  `${opened.status === 200 ? "✓" : "✗"} open the front by its link → ${opened.status} ${opened.headers.get("content-type")}, ${size} bytes`,
+);
+if (opened.status !== 200) process.exit(1);
+const forged = String(kyc.document_front_url).replace("sig=", "sig=x");
+step("open it by a forged link", await call("GET", forged.slice(base.length), undefined), 404, "not_found");
+const page = new FormData();
+page.append("document_number", "12-34-56-78901");
+page.append("document_front", new File(["<script>alert(1)</script>"], "id.jpg", { type: "image/jpeg" }));
+step("submit a page named id.jpg", await call("POST", "/api/users/kyc", page, access), 400, "validation_error");
+const status = step("where my documents stand", await call("GET", "/api/users/kyc/status", undefined, access), 200);
+console.log(`  ${status.status}`);
 const second = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: first }), 200);
 const lost = step(
   "refresh again, as after a lost answer",
@@ -125,17 +188,20 @@ const third = step(
   200,
 );
 const newest = String(third.access);
-step("log out", await call("POST", "/api/auth/logout", { refresh_token: third.refresh }, newest), 200);
+step("delete my account", await call("DELETE", "/api/auth/account", {}, newest), 200);
 step("read my account", await call("GET", "/api/auth/me", undefined, newest), 401, "token_not_valid");
 step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: third.refresh }), 401, "token_not_valid");
+const personal = [identifier, whole.full_name, whole.address, String(me.username), String(me.referral_code)];
+let traces = await findTraces([...personal, `kyc/${account.user_id}`]);
+for (let i = 0; i < 10 && traces.length > 0; i++) {
+  await sleep(1000);
+  traces = await findTraces([...personal, `kyc/${account.user_id}`]);
+}
+expectSame("what D1, KV and R2 still hold of me", traces, []);
+const tombs = (await findTraces([String(account.user_id)])).map(({ where }) => where);
+expectSame("where my id stands, without me", [...new Set(tombs)].sort(), ["D1 audit_logs", "D1 outbox"]);
 
-console.log("\nSigning in again, and losing a refresh token to a thief");
-step(
-  "request another code too soon",
-  await call("POST", "/api/auth/otp/request", { identifier }),
-  429,
-  "rate_limit_exceeded",
-);
+console.log("\nSigning up another, logging out, and losing a refresh token to a thief");
 const other = `985${String(Date.now()).slice(-7)}`;
 step("request a code for another number", await call("POST", "/api/auth/otp/request", { identifier: other }), 200);
 const otherProof = step(
@@ -163,4 +229,22 @@ step(
   401,
   "token_not_valid",
 );
+const visitorNumber = `986${String(Date.now()).slice(-7)}`;
+step("request a code", await call("POST", "/api/auth/otp/request", { identifier: visitorNumber }), 200);
+const lastProof = step(
+  "verify it",
+  await call("POST", "/api/auth/otp/verify", { identifier: visitorNumber, otp: await readCode(visitorNumber) }),
+  200,
+);
+const visitor = step(
+  "register",
+  await call("POST", "/api/auth/register", {
+    identifier: visitorNumber,
+    verification_token: lastProof.verification_token,
+  }),
+  201,
+);
+const pass = String(visitor.access_token);
+step("log out", await call("POST", "/api/auth/logout", { refresh_token: visitor.refresh_token }, pass), 200);
+step("read my account", await call("GET", "/api/auth/me", undefined, pass), 401, "token_not_valid");
 console.log("\nAll steps passed.");

@@ -35,9 +35,12 @@ import {
   provideDeps,
 } from "./platform/middleware.ts";
 import { respondToError } from "./platform/responses.ts";
-import { anyone, signedIn, signedInOrExpired } from "./sessions/guard.ts";
+import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc.routes.ts";
+import { mountKycDocuments } from "./users/kyc-document.routes.ts";
+import { getKycSubmissions, patchUserKyc } from "./users/kyc-review.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";
@@ -74,6 +77,12 @@ const endpoints = [
   by(signedIn, readMyNotification),
   by(signedIn, getMyWallet),
   by(signedIn, getMyUsage),
+  by(signedIn, postMyKyc),
+  by(signedIn, patchMyKyc),
+  by(signedIn, getMyKyc),
+  by(signedIn, getMyKycStatus),
+  by(staffOnly, getKycSubmissions),
+  by(staffOnly, patchUserKyc),
 ];
 
 /** Routes whose calls cost messages, guesses or calls to a provider stand behind the platform's limiter as well. */
@@ -98,6 +107,7 @@ for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, dev
 for (const [method, paths] of walled) app.on([method], paths, firstWall);
 mount(app, "/api", endpoints);
 mountSocialFlow(app);
+mountKycDocuments(app);
 mountHealth(app);
 mountDebugHeaders(app);
 mountJwks(app);

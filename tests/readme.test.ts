@@ -4,6 +4,7 @@ import { app } from "../src/app.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { tasks } from "../src/tasks/registry.ts";
+import { uploadLimit } from "../src/users/kyc-reserve.store.ts";
 
 /** The cells of every row below the heading. */
 function table(heading: string): string[][] {
@@ -27,10 +28,13 @@ it("states every limit as it runs (ASVS 6.1.1)", () => {
     "otp.send.network": send.perNetwork,
     "otp.send.class": send.perClass,
     "otp.send.day": send.perClassDaily,
+    "otp.sms.network": send.perSmsNetwork,
+    "otp.sms.prefix": send.perSmsPrefix,
     "otp.lock.network": lock.perNetwork,
     "otp.lock.class": lock.perClass,
     "otp.lock.closed": { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },
     "otp.guesses": guessesPerNetwork,
+    "kyc.uploads": uploadLimit,
   };
   const stated = table("Limits").map(([name, count, seconds]) => [name, Number(count), Number(seconds)]);
   expect(stated).toEqual(Object.entries(running).map(([name, { count, windowMs }]) => [name, count, windowMs / 1000]));

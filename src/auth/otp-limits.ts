@@ -19,6 +19,10 @@ export const otpLimits = {
     perNetwork: { count: 3, windowMs: HOUR_MS },
     perClass: { count: 5, windowMs: HOUR_MS },
     perClassDaily: { count: 10, windowMs: DAY_MS },
+    /** Codes by SMS of one network to any number; wide, since a mobile carrier puts many people behind one network. */
+    perSmsNetwork: { count: 100, windowMs: HOUR_MS },
+    /** Codes by SMS to one range: the numbers that differ in their last digits alone. */
+    perSmsPrefix: { count: 50, windowMs: DAY_MS, hiddenDigits: 4 },
   },
   lock: {
     /** Of one identifier and network; each lock is twice as long as the one before, up to the longest. */

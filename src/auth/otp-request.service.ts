@@ -5,6 +5,7 @@ import { randomDigits, randomId, seal } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
+import { dayEndsAt } from "../platform/kathmandu.ts";
 import { currentSecret } from "../platform/keyring.ts";
 import { relay } from "../platform/outbox.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
@@ -25,7 +26,8 @@ export interface SentCode {
  * Makes a code and sends it to its owner. Answer, statements and binding calls are the same whether or not there is an
  * account (ASVS 6.3.8).
  *
- * @throws AppError `validation_error`, `rate_limit_exceeded` with the seconds to wait, `idempotency_key_reused`.
+ * @throws AppError `validation_error`, `rate_limit_exceeded` with the seconds to wait, `idempotency_key_reused`;
+ *   `service_unavailable` until the end of the day when its budget for SMS is spent.
  */
 export async function generateOtp(
   deps: Deps,
@@ -66,6 +68,13 @@ function answerWithoutCode(deps: Deps, call: IdempotentCall | undefined, outcome
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   const sent = describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
   if (call && binding) return { ...sent, resendInSeconds: binding.resultNumber ?? sent.resendInSeconds };
+  if (outcome.isSmsClosed) {
+    throw new AppError("service_unavailable", {
+      reason: "the day's SMS budget is spent",
+      message: "We cannot send text messages at the moment. Try again later.",
+      retryAfterSeconds: Math.ceil((dayEndsAt(deps.now()) - deps.now()) / 1000),
+    });
+  }
   throw new AppError("rate_limit_exceeded", {
     message: "A code was sent or tried too often. Wait before you request another one.",
     retryAfterSeconds: sent.resendInSeconds,

@@ -1,5 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
+import { isSmsBudgetSpent } from "../delivery/sms-budget.store.ts";
 import type { Locale } from "../platform/client.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -8,14 +9,15 @@ import { recordEvent, selectEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
+import { countSmsSend, smsHeldUntil } from "./sms-guard.store.ts";
 
-type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "attemptId" | "log">;
 
 /** A constant of ours written into the statement: D1 binds at most 100 parameters. */
 const literal = (value: number): SQL => sql.raw(String(value));
 
 /** The instant from which the next code may be sent to the party, all limits considered. */
-function nextSendAt(party: Party, now: number): SQL<number> {
+function nextSendAt(identifier: Identifier, party: Party, now: number): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // What is older than the longest window counts for nothing, and is not looked at.
   const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}
@@ -33,7 +35,7 @@ function nextSendAt(party: Party, now: number): SQL<number> {
   return sql`max(
     coalesce(${newest}, 0) + ${gap},
     ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofClass, perClass)}, ${fullUntil(ofClass, perClassDaily)},
-    ${blockedUntil(party, now)})`;
+    ${blockedUntil(party, now)}, ${smsHeldUntil(identifier, party, now)})`;
 }
 
 export interface NewChallenge {
@@ -48,7 +50,8 @@ export interface NewChallenge {
  * Records a code, if the limits allow another one now, with the event that carries it to its reader; one transaction.
  * The statements are the same whether or not the identifier has an account.
  *
- * @returns `created` is undefined when no code was made; `next_send_at` is an instant in milliseconds.
+ * @returns `created` is undefined when no code was made; `nextSendAt` is an instant in milliseconds; `isSmsClosed` when
+ *   the message would be an SMS and the day's budget for them is spent.
  */
 export async function insertChallenge(
   deps: StoreDeps,
@@ -61,7 +64,9 @@ export async function insertChallenge(
   const made = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
   const { message } = challenge;
   const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message?.locale ?? null})`;
-  const waitSeconds = sql`cast(ceil((${nextSendAt(party, now)} - ${now}) / 1000.0) as integer)`;
+  const nextAt = nextSendAt(identifier, party, now);
+  const waitSeconds = sql`cast(ceil((${nextAt} - ${now}) / 1000.0) as integer)`;
+  const isSmsClosed = identifier.kind === "phone" && message ? isSmsBudgetSpent(deps) : sql`0`;
   const eventId = deps.newId();
   const writes = {
     challenge: insertWhere(
@@ -79,7 +84,7 @@ export async function insertChallenge(
         triesFamiliar: 0,
         triesOther: 0,
       },
-      sql`${nextSendAt(party, now)} <= ${now} and not ${isBound(deps, call)}`,
+      sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isSmsClosed}`,
     ),
     event: message
       ? recordEvent(
@@ -94,14 +99,16 @@ export async function insertChallenge(
           made,
         )
       : undefined,
-    bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextSendAt(party, now) }, made),
+    counted: countSmsSend(deps, identifier, party, made),
+    bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, made),
   };
   const reads = {
     created: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(eq(otpChallenges.cid, challenge.cid)),
     events: selectEvent(deps, eventId),
     state: deps.db
       .select({
-        nextSendAt: nextSendAt(party, now).as("next_send_at"),
+        nextSendAt: nextAt.as("next_send_at"),
+        isSmsClosed: sql<number>`${isSmsClosed}`.as("is_sms_closed"),
         sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${party.identifier}
           and network = ${party.network} and created_at > ${now - otpLimits.send.perNetwork.windowMs})`.as(
           "sent_by_network",

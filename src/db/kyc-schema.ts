@@ -23,6 +23,8 @@ export const kyc = sqliteTable(
     /** Attempt id of the last change, so that its invocation knows it as its own. */
     changedBy: text("changed_by").notNull(),
     rejectionReason: text("rejection_reason"),
+    /** The version whose rejection the person was reminded of. */
+    remindedVersion: integer("reminded_version").notNull().default(0),
     verifiedAt: instant("verified_at"),
     submittedAt: instant("submitted_at").notNull(),
     createdAt: instant("created_at").notNull(),
@@ -32,20 +34,27 @@ export const kyc = sqliteTable(
     uniqueIndex("kyc_id").on(table.id),
     index("kyc_queue").on(table.status, table.submittedAt, table.userId),
     index("kyc_document_number").on(table.documentNumberIndex),
+    index("kyc_rejected").on(table.updatedAt).where(sql`status = 'REJECTED'`),
   ],
 );
 
-/** A file in R2: `pending` before it is put, `live` once a submission names it, `replaced` until it is removed. */
+/**
+ * A file in R2: `pending` before it is put, `live` once a submission names it. One that was live is `replaced` until its
+ * object is gone and `removed` for the rest of the day, since uploads are counted from these rows; one that never was is
+ * `abandoned` until its object is gone, and then not there.
+ */
 export const kycDocuments = sqliteTable(
   "kyc_documents",
   {
     id: text("id").primaryKey(),
     userId: userId(),
+    /** The call that brought it. */
+    uploadId: text("upload_id").notNull().default(""),
     side: text("side", { enum: ["front", "back"] }).notNull(),
     objectKey: text("object_key").notNull(),
     contentType: text("content_type").notNull(),
     sizeBytes: integer("size_bytes").notNull(),
-    state: text("state", { enum: ["pending", "live", "replaced"] }).notNull(),
+    state: text("state", { enum: ["pending", "live", "replaced", "abandoned", "removed"] }).notNull(),
     createdAt: instant("created_at").notNull(),
   },
   (table) => [

@@ -89,7 +89,7 @@ export const deliveries = sqliteTable("deliveries", {
   /** Claims whose outcome nobody recorded; each may have reached the person. */
   attempts: integer("attempts").notNull(),
   deliveredAt: instant("delivered_at"),
-  /** Set when a provider says that the recipient cannot be reached: it is not tried again. */
+  /** Set when a provider says that the recipient cannot be reached, or no budget is left: it is not tried again. */
   undeliverableAt: instant("undeliverable_at"),
 });
 

@@ -11,7 +11,7 @@ export interface DeliveryResult {
   isGone?: boolean;
 }
 
-type DeliverDeps = ProviderDeps & Pick<Deps, "attemptId">;
+type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "attemptId">;
 
 /**
  * Brings a message to its person, once however often it is asked for: claimed before a provider is called, by any one
@@ -31,6 +31,9 @@ export async function deliver(deps: DeliverDeps, message: OutgoingMessage): Prom
     case "undeliverable":
       await closeDelivery(deps, message.id);
       return { isDone: true, note: "undeliverable", isGone: outcome.isGone };
+    case "dropped":
+      await closeDelivery(deps, message.id);
+      return { isDone: true, note: `dropped: ${outcome.reason}` };
     case "refused":
       await releaseDelivery(deps, message.id);
       return { isDone: false, note: `refused: ${outcome.reason}` };

@@ -15,7 +15,7 @@ type ClaimDeps = Pick<Deps, "db" | "now" | "log" | "attemptId">;
 /**
  * Takes the right to send a message, before its provider is called: one consumer at a time, none after it was delivered.
  *
- * @returns `claimed`; `delivered` when it has been sent; `undeliverable` when its recipient cannot be reached; `busy`
+ * @returns `claimed`; `delivered` when it has been sent; `undeliverable` when it was given up; `busy`
  *   while another consumer holds it; `exhausted` when it may have gone out twice already.
  */
 export async function claimDelivery(deps: ClaimDeps, eventId: string) {
@@ -66,7 +66,7 @@ export async function settleDelivery(deps: ClaimDeps, eventId: string): Promise<
   await update(deps, eventId, { deliveredAt: deps.now() });
 }
 
-/** Records that the recipient cannot be reached: no later try is made. */
+/** Records that the recipient cannot be reached, or that no budget is left for them: no later try is made. */
 export async function closeDelivery(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { undeliverableAt: deps.now() });
 }

@@ -2,10 +2,17 @@ import type { Deps } from "../platform/deps.ts";
 import { admitTry, recordFailure, recordSuccess } from "./breaker.store.ts";
 import { renewClaim } from "./delivery.store.ts";
 import { type MessageProvider, type OutgoingMessage, refused, type SendOutcome, unknown } from "./message-provider.ts";
+import { takeSmsCall } from "./sms-budget.store.ts";
 
-type FailoverDeps = Pick<Deps, "db" | "now" | "log" | "attemptId">;
+type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "attemptId">;
 
-export type FailoverOutcome = SendOutcome & {
+/** The day's budget leaves no call for the message: a code does not live until there is another. */
+interface Dropped {
+  kind: "dropped";
+  reason: string;
+}
+
+export type FailoverOutcome = (SendOutcome | Dropped) & {
   /** The last provider that was asked; undefined when none was. */
   provider?: string;
 };
@@ -22,11 +29,13 @@ export async function sendWithFailover(
   providers: MessageProvider[],
   message: OutgoingMessage,
 ): Promise<FailoverOutcome> {
-  let last: FailoverOutcome | undefined;
+  let last: (SendOutcome & { provider: string }) | undefined;
   for (const provider of providers) {
     if (message.expiresAt !== undefined && message.expiresAt <= deps.now()) return last ?? refused("expired");
     if (!(await isAdmitted(deps, provider, message))) continue;
     if (last && !(await mayTryAgain(deps, message, last))) return last;
+    const withheld = await takeCall(deps, message);
+    if (withheld) return withheld;
     last = { ...(await tryProvider(deps, provider, message)), provider: provider.name };
     if (last.kind === "sent" || last.kind === "undeliverable") return last;
   }
@@ -43,6 +52,19 @@ async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message
 
 async function mayTryAgain(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
   return renewClaim(deps, message.id, { wasUncertain: last.kind === "unknown" }).catch(() => false);
+}
+
+/**
+ * Counts the call that is about to be made; undefined when it may be. One that cannot be counted is not made, and the
+ * message comes again: as after a refusal, since a renewed claim then has one try more to give back.
+ */
+async function takeCall(deps: FailoverDeps, message: OutgoingMessage): Promise<SendOutcome | Dropped | undefined> {
+  if (message.channel !== "sms") return undefined;
+  const share = await takeSmsCall(deps, message.to).catch(() => undefined);
+  if (share === "taken") return undefined;
+  if (share === undefined) return refused("the SMS budget cannot be counted");
+  deps.log.warn("sms_dropped", { event_id: message.id, reason: share });
+  return { kind: "dropped", reason: `SMS budget ${share}` };
 }
 
 async function tryProvider(

@@ -127,6 +127,30 @@ export const notices = {
       message: "तपाईंले १८० दिनसम्म साइन इन नगर्नुभएकाले खाता निष्क्रिय गरियो। साइन इन गरेपछि फेरि सक्रिय हुन्छ।",
     },
   },
+  KYC_APPROVED: {
+    en: { title: "Identity verified", message: "Your documents were checked and your identity is verified." },
+    ne: { title: "परिचय प्रमाणित भयो", message: "तपाईंका कागजात जाँचिए र तपाईंको परिचय प्रमाणित भयो।" },
+  },
+  KYC_REJECTED: {
+    en: {
+      title: "Documents not accepted",
+      message: "Your documents could not be accepted. Open the app to see why, and send them again.",
+    },
+    ne: {
+      title: "कागजात स्वीकार भएनन्",
+      message: "तपाईंका कागजात स्वीकार गर्न सकिएन। कारण हेर्न एप खोल्नुहोस् र फेरि पठाउनुहोस्।",
+    },
+  },
+  KYC_REMINDER: {
+    en: {
+      title: "Verify your identity",
+      message: "Your identity is not verified yet. Send a picture of your document in the app.",
+    },
+    ne: {
+      title: "परिचय प्रमाणित गर्नुहोस्",
+      message: "तपाईंको परिचय अझै प्रमाणित भएको छैन। एपबाट आफ्नो कागजातको तस्बिर पठाउनुहोस्।",
+    },
+  },
   PROFILE_REMINDER: {
     en: {
       title: "Complete your profile",

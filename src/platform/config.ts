@@ -110,6 +110,7 @@ const settings = z.object({
   SMS_COUNTRIES: list(",").pipe(z.array(z.string().refine(isSupportedCountry, "must be ISO 3166-1 alpha-2")).min(1)),
   ACCESS_TOKEN_KEYS: json(accessTokenKeys),
   TOKEN_SECRETS: json(tokenSecrets),
+  DATA_SECRETS: json(tokenSecrets),
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
   ...providerSettings,
@@ -131,8 +132,12 @@ export interface Config {
   smsCountries: string[];
   accessTokenKeys: AccessTokenKey[];
   tokenSecrets: TokenSecret[];
+  /** Seal what is kept for years: the first seals, all open, and none is dropped while a row needs it. */
+  dataSecrets: TokenSecret[];
   lookupSecret: Uint8Array;
   testIdentifiers: z.infer<typeof testIdentifiers>;
+  /** Calls of SMS providers a day, in Asia/Kathmandu; 0 where nothing carries SMS. */
+  smsDailyBudget: number;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
   /** Sign-in by Google and Apple. */
@@ -182,8 +187,10 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     smsCountries: value.SMS_COUNTRIES,
     accessTokenKeys: value.ACCESS_TOKEN_KEYS,
     tokenSecrets: value.TOKEN_SECRETS,
+    dataSecrets: value.DATA_SECRETS,
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
+    smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     providers,
     social,
     webhooks,

@@ -14,6 +14,7 @@ const DOCS_POLICY =
 /** What holds for every route, for people who write clients. */
 const CONVENTIONS = `
 Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64 KB. Unknown fields are ignored.
+Files are parts of a multipart body, up to 8 MB each.
 
 Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
 Act on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.

@@ -3,18 +3,23 @@ import { zValidator } from "@hono/zod-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { type Fields, readFields } from "./body.ts";
+import type { Fields } from "./body.ts";
 import { type Client, readClient } from "./client.ts";
 import type { Deps } from "./deps.ts";
-import { AppError, type ErrorCode, errorCatalogue, type FieldErrors } from "./errors.ts";
+import { checkFields, describeBody, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
+import { type ErrorCode, errorCatalogue } from "./errors.ts";
+import { shareUploadMemory } from "./upload-memory.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
 export interface Input<Body, Params, Query, Caller> {
   body: Body;
   params: Params;
   query: Query;
+  files: Files;
   caller: Caller;
   client: Client;
+  /** Scheme and host that the call came to. */
+  origin: string;
 }
 
 /** What a handler gives back; the helper adds the envelope. */
@@ -38,6 +43,8 @@ interface EndpointSpec<
   summary: string;
   description?: string;
   body?: Body;
+  /** Files of a multipart body, by their field. Where one is required no other format will do. */
+  files?: Readonly<Record<string, FileSpec>>;
   params?: Params;
   /** A name given more than once fits no field of one value; an empty value counts as absent. */
   query?: Query;
@@ -102,13 +109,24 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
     const client = readClient(c, spec.idempotent === true);
     const params: unknown = spec.params ? c.req.valid("param" as never) : {};
-    const query = spec.query ? check(spec.query, readQuery(c)) : {};
-    const body = spec.body ? check(spec.body, await readFields(c.req)) : {};
-    const input = { body, params, query, caller: c.get("caller") as Caller, client };
-    const { data, beside, headers = {} } = await handle(c.get("deps"), input);
-    for (const [name, value] of Object.entries(headers)) c.header(name, value);
-    guard.onSuccess?.(c.get("deps"), input.caller);
-    return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
+    const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
+    const share = shareUploadMemory();
+    try {
+      const input = {
+        ...(await readBody(c.req, spec, share)),
+        params,
+        query,
+        caller: c.get("caller") as Caller,
+        client,
+        origin: new URL(c.req.url).origin,
+      };
+      const { data, beside, headers = {} } = await handle(c.get("deps"), input);
+      for (const [name, value] of Object.entries(headers)) c.header(name, value);
+      guard.onSuccess?.(c.get("deps"), input.caller);
+      return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
+    } finally {
+      share.release();
+    }
   };
   // Its type fixes the bindings to none at all.
   const checkParams = spec.params && (zValidator("param", spec.params, refuse) as unknown as MiddlewareHandler<AppEnv>);
@@ -130,22 +148,6 @@ function readQuery(c: Context<AppEnv>): Fields {
 
 function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (!result.success) throw invalid(result.error?.issues ?? []);
-}
-
-function check(schema: z.ZodType, value: Fields): unknown {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues);
-}
-
-/** `validation_error` naming every field that does not fit. */
-function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
-  const details: FieldErrors = {};
-  for (const issue of issues) {
-    const field = issue.path.join(".") || "body";
-    details[field] = [...(details[field] ?? []), issue.message];
-  }
-  return new AppError("validation_error", { details });
 }
 
 /** Mounts the endpoints and enters them into the OpenAPI document. */
@@ -175,6 +177,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
     data: spec.data,
     ...spec.beside,
   });
+  const requestBody = describeBody(spec);
   return createRoute({
     method: spec.method,
     path: base + spec.path,
@@ -187,18 +190,7 @@ function describe(base: string, { spec, security, errors }: GuardedEndpoint): Ro
       ...(spec.params instanceof z.ZodObject ? { params: spec.params } : {}),
       ...(spec.query instanceof z.ZodObject ? { query: spec.query } : {}),
       ...(spec.idempotent ? { headers: z.object({ "Idempotency-Key": idempotencyKeyHeader }) } : {}),
-      ...(spec.body
-        ? {
-            body: {
-              required: !spec.body.safeParse({}).success,
-              content: {
-                "application/json": { schema: spec.body },
-                "application/x-www-form-urlencoded": { schema: spec.body },
-                "multipart/form-data": { schema: spec.body },
-              },
-            },
-          }
-        : {}),
+      ...(requestBody ? { body: requestBody } : {}),
     },
     responses: {
       [spec.status ?? 200]: {

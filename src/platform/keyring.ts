@@ -8,6 +8,7 @@ export interface SecretKeys {
   verificationToken: CryptoKey;
   otp: CryptoKey;
   sealing: CryptoKey;
+  documentLink: CryptoKey;
 }
 
 export interface Keyring {
@@ -15,11 +16,15 @@ export interface Keyring {
   currentSecretId: string;
   /** By key id; older entries still verify, so a rotation signs nobody out. */
   secrets: ReadonlyMap<string, SecretKeys>;
+  /** Seals document numbers: the current key's id, and every key by its id. */
+  documentNumber: { kid: string; keys: ReadonlyMap<string, CryptoKey> };
   accessToken: { kid: string; signingKey: JoseKey; verifyingKeys: ReadonlyMap<string, JoseKey> };
   /** RFC 7517; public parts only. */
   jwks: { keys: JWK[] };
   /** Keyed hashes that rows are found by; not rotated with the token secrets. */
   lookup: CryptoKey;
+  /** Keyed hashes that tell the same document number again. */
+  documentNumberIndex: CryptoKey;
   /** Signs the cursors of lists. */
   cursor: CryptoKey;
   /** Signs in to Google as the service account of push notifications; absent where none is configured. */
@@ -36,17 +41,24 @@ export interface Keyring {
 export async function buildKeyring(config: Config): Promise<Keyring> {
   const [current] = config.tokenSecrets;
   const [signing] = config.accessTokenKeys;
-  if (!current || !signing) throw new Error("the configuration was not parsed");
+  const [data] = config.dataSecrets;
+  if (!current || !signing || !data) throw new Error("the configuration was not parsed");
   const secrets = await Promise.all(
     config.tokenSecrets.map(async ({ kid, secret }): Promise<[string, SecretKeys]> => {
-      const [refreshToken, verificationToken, otp, sealing] = await Promise.all([
+      const [refreshToken, verificationToken, otp, sealing, documentLink] = await Promise.all([
         deriveHmacKey(secret, "refresh-token"),
         deriveHmacKey(secret, "verification-token"),
         deriveHmacKey(secret, "otp"),
         deriveSealingKey(secret, "sealed-message"),
+        deriveSealingKey(secret, "document-link"),
       ]);
-      return [kid, { refreshToken, verificationToken, otp, sealing }];
+      return [kid, { refreshToken, verificationToken, otp, sealing, documentLink }];
     }),
+  );
+  const documentNumberKeys = await Promise.all(
+    config.dataSecrets.map(
+      async ({ kid, secret }): Promise<[string, CryptoKey]> => [kid, await deriveSealingKey(secret, "document-number")],
+    ),
   );
   const publicKeys = config.accessTokenKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x }));
   const verifying = publicKeys.map(async (jwk): Promise<[string, JoseKey]> => [jwk.kid, await importKey(jwk)]);
@@ -56,9 +68,11 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
   return {
     currentSecretId: current.kid,
     secrets: new Map(secrets),
+    documentNumber: { kid: data.kid, keys: new Map(documentNumberKeys) },
     accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
+    documentNumberIndex: await deriveHmacKey(config.lookupSecret, "document-number"),
     cursor: await deriveHmacKey(config.lookupSecret, "cursor"),
     fcm: await importPrivateKey(
       config.providers.fcm?.privateKey,

@@ -40,7 +40,11 @@ function idsOf(found: unknown): { user_id?: string; session_id?: string } {
   return ids.success ? { user_id: ids.data.userId, session_id: ids.data.sessionId } : {};
 }
 
-const baseHeaders = secureHeaders({ strictTransportSecurity: false, xFrameOptions: "DENY" });
+const baseHeaders = secureHeaders({
+  strictTransportSecurity: false,
+  xFrameOptions: "DENY",
+  crossOriginResourcePolicy: false,
+});
 
 /** HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -50,6 +54,7 @@ export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
     headers.set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
   }
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+  if (!headers.has("Cross-Origin-Resource-Policy")) headers.set("Cross-Origin-Resource-Policy", "same-origin");
   if (!headers.has("Content-Security-Policy")) {
     headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   }

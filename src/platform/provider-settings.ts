@@ -37,6 +37,12 @@ const serviceAccount = z
     ),
   );
 
+/** A number of at most nine digits, from 1. */
+const positiveInteger = z
+  .string()
+  .regex(/^[1-9]\d{0,8}$/, "must be a positive integer")
+  .transform(Number);
+
 /** Settings of the providers that carry messages to people; each may be absent, none by half. */
 export const providerSettings = {
   SPARROW_TOKEN: optional(z.string()),
@@ -45,6 +51,8 @@ export const providerSettings = {
   SPARROW_URL: optional(endpoint),
   SMS_FALLBACK_URL: optional(endpoint),
   SMS_FALLBACK_SECRET: optional(webhookSecret),
+  /** Calls of SMS providers a day. */
+  SMS_DAILY_BUDGET: optional(positiveInteger),
   EMAIL_FROM: optional(z.email()),
   /** The binding; wrangler.toml has it. */
   EMAIL: z.unknown(),
@@ -100,6 +108,9 @@ export function findHalfConfigured(value: ProviderSettings, isDevelopment: boole
     needs("SPARROW_TOKEN", "SPARROW_URL") ??
     needs("SMS_FALLBACK_URL", "SMS_FALLBACK_SECRET") ??
     needs("SMS_FALLBACK_SECRET", "SMS_FALLBACK_URL") ??
+    needs("SMS_DAILY_BUDGET", "SPARROW_TOKEN") ??
+    needs("SMS_DAILY_BUDGET", "SMS_FALLBACK_URL") ??
+    (isDevelopment && value.SMS_DAILY_BUDGET === undefined ? "SMS_DAILY_BUDGET: missing" : undefined) ??
     needs("EMAIL", "EMAIL_FROM") ??
     (insecure && `${insecure}: must be https`)
   );

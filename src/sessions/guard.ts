@@ -13,6 +13,9 @@ export const userEndpoint = endpointFor<AccessClaims>();
 /** Declares a route for a user whose access token may have expired. */
 export const expiringEndpoint = endpointFor<ExpiringClaims>();
 
+/** Declares a route for staff. */
+export const staffEndpoint = endpointFor<AccessClaims>();
+
 /** Nobody is asked who they are. */
 export const anyone: Guard<undefined> = {
   security: undefined,
@@ -34,6 +37,21 @@ export const signedIn: Guard<AccessClaims> = {
   },
   onSuccess: reportActivity,
 };
+
+/**
+ * As `signedIn`. That the user is staff is checked with the session, by the statement that reads or writes the route's
+ * data (`isStaff`); `refuseUnlessStaff` then says which of the two was missing.
+ */
+export const staffOnly: Guard<AccessClaims> = { ...signedIn, errors: [...signedIn.errors, "permission_denied"] };
+
+/**
+ * @param caller what `selectCaller` found.
+ * @throws AppError `token_not_valid` when the session has ended, `permission_denied` when the user is not staff.
+ */
+export function refuseUnlessStaff(caller: { role: string } | undefined): void {
+  if (!caller) throw sessionEnded();
+  if (caller.role === "user") throw new AppError("permission_denied", { reason: "not staff" });
+}
 
 /** A caller whose access token may have expired. */
 export interface ExpiringClaims extends AccessClaims {

@@ -1,4 +1,4 @@
-import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
@@ -22,6 +22,23 @@ export function isLive(now: number): SQL {
  * in its own WHERE, so that logout, ban and deletion hold from the next statement on.
  */
 export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
+  return isSignedInAs(deps, caller);
+}
+
+/** As `isSignedIn`, while the user is staff or admin, too. */
+export function isStaff(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
+  return isSignedInAs(deps, caller, inArray(users.role, ["staff", "admin"]));
+}
+
+/** The statement that reads the signed-in caller's role; no row where the session has ended. */
+export function selectCaller(deps: Pick<Deps, "db" | "now">, caller: AccessClaims) {
+  return deps.db
+    .select({ role: users.role })
+    .from(users)
+    .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
+}
+
+function isSignedInAs(deps: Pick<Deps, "db" | "now">, caller: AccessClaims, role?: SQL): SQL {
   const session = deps.db
     .select({ one: sql`1` })
     .from(sessions)
@@ -32,6 +49,7 @@ export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims)
         eq(sessions.userId, caller.userId),
         isLive(deps.now()),
         eq(users.status, "ACTIVE"),
+        role,
       ),
     );
   return sql`exists ${session}`;

@@ -3,7 +3,9 @@ import { cleanupUnlinkedSocialAccounts } from "./cleanup-unlinked-social-account
 import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
+import { remindUnverifiedPeople } from "./send-kyc-verification-reminder.ts";
 import { remindIncompleteProfiles } from "./send-profile-completion-reminder.ts";
+import { sweepKycUploads } from "./sweep-kyc-uploads.ts";
 
 /** Every periodic job. */
 export const jobs: readonly Job[] = [
@@ -12,4 +14,6 @@ export const jobs: readonly Job[] = [
   deactivateInactiveUsers,
   remindIncompleteProfiles,
   cleanupUnlinkedSocialAccounts,
+  remindUnverifiedPeople,
+  sweepKycUploads,
 ];

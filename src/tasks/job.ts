@@ -3,7 +3,7 @@ import type { Statement } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** What a job may use. */
-export type JobDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+export type JobDeps = Pick<Deps, "db" | "bucket" | "now" | "newId" | "attemptId" | "log">;
 
 /** A bounded piece of a job, as the statements of one batch. */
 export interface Chunk {
@@ -22,9 +22,10 @@ export interface Job {
   /** How long after the period's beginning it is due, in milliseconds. */
   offsetMs?: number;
   /**
-   * Plans the chunk that begins at `cursor` (null at first).
+   * Plans the chunk that begins at `cursor` (null at first). What must be read or done outside the database comes first,
+   * here: it must bear being done again, and by an invocation that has lost its lease.
    *
    * @param fence holds while this invocation leases the run, so that a chunk of a lost lease changes nothing.
    */
-  planChunk(deps: JobDeps, cursor: string | null, fence: SQL): Chunk;
+  planChunk(deps: JobDeps, cursor: string | null, fence: SQL): Chunk | Promise<Chunk>;
 }

@@ -11,6 +11,8 @@ import {
   sessions,
   verificationTokens,
 } from "../db/sign-in-schema.ts";
+import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
+import { dayOf } from "../platform/kathmandu.ts";
 import type { Job } from "./job.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -25,6 +27,8 @@ const rules: [SQLiteTable, (now: number) => SQL | undefined][] = [
   [otpNetworkGuards, (now) => lt(otpNetworkGuards.lastGuessAt, now - 7 * DAY_MS)],
   [otpClassGuards, (now) => lt(otpClassGuards.lastGuessAt, now - 7 * DAY_MS)],
   [networkGuessLimits, (now) => lt(networkGuessLimits.windowStartedAt, now - HOUR_MS)],
+  [smsSendLimits, (now) => lt(smsSendLimits.windowEndsAt, now)],
+  [smsBudgetDays, (now) => lt(smsBudgetDays.day, dayOf(now - 90 * DAY_MS))],
   [familiarNetworks, (now) => lt(familiarNetworks.lastSignInAt, now - 90 * DAY_MS)],
   // A keyed repetition of the sign-in asks for the token for a day after its use.
   [verificationTokens, (now) => lt(verificationTokens.expiresAt, now - DAY_MS)],

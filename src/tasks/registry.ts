@@ -3,10 +3,12 @@ import { deliverPush } from "./deliver-push.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { generateUserAnalyticsReport } from "./generate-user-analytics-report.ts";
+import { notifyKycStatus } from "./notify-kyc-status.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
 import { recordPlatformEventTask } from "./record-platform-event.ts";
 import { revokeSocialToken } from "./revoke-social-token.ts";
 import { runDueJob } from "./run-due-job.ts";
+import { sendKycVerificationReminder } from "./send-kyc-verification-reminder.ts";
 import { sendProfileCompletionReminder } from "./send-profile-completion-reminder.ts";
 import { sendSocialAuthWelcomeMessage } from "./send-social-auth-welcome-message.ts";
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
@@ -20,10 +22,12 @@ export const tasks: readonly Task[] = [
   deliverWebhook,
   finishAccountDeletion,
   generateUserAnalyticsReport,
+  notifyKycStatus,
   notifySecurityEvents,
   recordPlatformEventTask,
   revokeSocialToken,
   runDueJob,
+  sendKycVerificationReminder,
   sendProfileCompletionReminder,
   sendSocialAuthWelcomeMessage,
   syncUserDataWithExternalServices,

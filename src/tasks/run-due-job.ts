@@ -25,7 +25,7 @@ export const runDueJob: Task = {
     let cursor: string | null | undefined = claimed.cursor;
     let chunks = 0;
     for (; cursor !== undefined && chunks < CHUNKS_PER_RUN; chunks++) {
-      const { statements, next } = job.planChunk(deps, cursor, isLeasedHere(deps, run));
+      const { statements, next } = await job.planChunk(deps, cursor, isLeasedHere(deps, run));
       const results = await inOneTrip(deps, { advanced: advanceRun(deps, run, cursor, processed), ...statements });
       if (results.advanced.length === 0) return { done: true, note: "the lease was lost" };
       const changed = (results.changed as unknown[]).length;

@@ -1,3 +1,4 @@
+import { countSmsCalls } from "../delivery/sms-budget.store.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import { eraseExpiredPayloads, relayDueEvents, sendEvents } from "../platform/outbox.ts";
@@ -15,6 +16,7 @@ export async function runMinuteTick(deps: Deps): Promise<void> {
     ["erased", () => eraseExpiredPayloads(deps)],
     ["relayed", async () => (await relayDueEvents(deps)).sent],
     ["jobs", () => askForJobs(deps)],
+    ["sms_calls_today", () => countSmsCalls(deps)],
   ];
   for (const [name, run] of parts) {
     try {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { newPhone, testEnv } from "../support/client.ts";
+import { newPhone } from "../support/client.ts";
 import {
   FALLBACK,
   fakeInternet,
@@ -10,7 +10,7 @@ import {
   sparrow,
   sparrowRefusal,
 } from "../support/internet.ts";
-import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";
+import { closeBreakers, databaseWithout, productionEnv, recordLog, stopTime } from "../support/production.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
@@ -25,20 +25,6 @@ const env = productionEnv();
 const failing: Host = () => new Response("canary", { status: 500 });
 
 const messages = (count: number) => Promise.all(Array.from({ length: count }, () => requestAndKeep(newPhone(), env)));
-
-/** The database, but that statements which match fail before they run. */
-function databaseWithout(failing: RegExp): Partial<Env> {
-  const DB = new Proxy(testEnv.DB, {
-    get(target, name) {
-      if (name !== "prepare") return Reflect.get(target, name).bind(target);
-      return (statement: string) => {
-        if (failing.test(statement)) throw new Error("D1_ERROR: Network connection lost.");
-        return target.prepare(statement);
-      };
-    },
-  });
-  return { DB };
-}
 
 /** Requests that a host gets for each message, by the event's id. */
 const idsOf = (requests: { body: string }[]) => requests.map(({ body }) => JSON.parse(body).id).sort();

@@ -57,7 +57,7 @@ async function logOf(work: () => Promise<unknown>): Promise<string> {
   return lines.join("\n");
 }
 
-const secretNames = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "LOOKUP_SECRET"];
+const secretNames = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS", "LOOKUP_SECRET"];
 
 describe("What is not development is production", () => {
   const environments = [undefined, "", "production", "staging", "test", "Development", " development", "dev"];
@@ -129,6 +129,16 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
           { kid: "k1", secret: repeated(1) },
         ]),
     ],
+    [
+      "DATA_SECRETS",
+      "weak in an older entry",
+      () =>
+        secrets([
+          { kid: "k2", secret: random(32) },
+          { kid: "k1", secret: repeated(1) },
+        ]),
+    ],
+    ["DATA_SECRETS", "an empty list", () => "[]"],
     [
       "TOKEN_SECRETS",
       "with one kid twice",
@@ -205,6 +215,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     const vars = {
       LOOKUP_SECRET: random(32),
       TOKEN_SECRETS: secrets([{ kid: "k1", secret: random(32) }]),
+      DATA_SECRETS: secrets([{ kid: "k1", secret: random(32) }]),
       ACCESS_TOKEN_KEYS: secrets([await someKey("k1")]),
     };
     expect((await call("GET", "/.well-known/jwks.json", withVars(vars))).status).toBe(200);

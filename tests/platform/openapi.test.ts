@@ -64,6 +64,9 @@ const guardedRoutes = [
   ["POST", "/api/auth/logout"],
   ["GET", "/api/auth/me"],
   ["GET", "/api/auth/sessions"],
+  ["GET", "/api/users/kyc"],
+  ["GET", "/api/users/kyc/status"],
+  ["GET", "/api/users/kyc/submissions"],
   ["DELETE", "/api/auth/sessions"],
   ["DELETE", "/api/auth/sessions/0198c0de-0000-7000-8000-000000000000"],
 ] as const;
@@ -150,6 +153,26 @@ test("Every body is documented in JSON, urlencoded and multipart form, with the 
     return validate(bad) ? [`${path} allows ${JSON.stringify(bad).slice(0, 80)}`] : [];
   });
   expect(wrong).toEqual([]);
+});
+
+test("A body with files is documented as multipart with binary parts, and in the other forms where no file is needed", () => {
+  const bodyOf = (method: string) => document.paths["/api/users/kyc"]?.[method]?.requestBody?.content ?? {};
+  expect(Object.keys(bodyOf("post"))).toEqual(["multipart/form-data"]);
+  expect(Object.keys(bodyOf("patch")).sort()).toEqual([
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+  ]);
+  for (const [method, required] of [
+    ["post", ["document_number", "document_front"]],
+    ["patch", undefined],
+  ] as const) {
+    const schema = bodyOf(method)["multipart/form-data"]?.schema as Record<string, unknown>;
+    const file = expect.objectContaining({ type: "string", format: "binary" });
+    expect(schema.properties).toMatchObject({ document_front: file, document_back: file });
+    expect(schema.required).toEqual(required);
+  }
+  expect(JSON.stringify(bodyOf("patch")["application/json"])).not.toContain("document_front");
 });
 
 test("A whole sign-up, refresh, sessions and logout walk answers as documented", async () => {

@@ -36,3 +36,17 @@ export function recordLog(): Record<string, unknown>[] {
 export async function closeBreakers(): Promise<void> {
   await testEnv.DB.prepare("delete from provider_breakers").run();
 }
+
+/** The database, but that statements which match fail before they run. */
+export function databaseWithout(failing: RegExp): Partial<Env> {
+  const DB = new Proxy(testEnv.DB, {
+    get(target, name) {
+      if (name !== "prepare") return Reflect.get(target, name).bind(target);
+      return (statement: string) => {
+        if (failing.test(statement)) throw new Error("D1_ERROR: Network connection lost.");
+        return target.prepare(statement);
+      };
+    },
+  });
+  return { DB };
+}

@@ -1,27 +1,29 @@
 import { testEnv } from "./client.ts";
 
-/** Everything that the stores hold, as texts: each row of each table, each entry of KV, each object of R2. */
-export async function dumpStores(): Promise<{ where: string; text: string }[]> {
+/** Where any of the words stands, in the rows of D1, the names and values of KV, and the keys of R2. */
+export async function findTraces(words: readonly string[]): Promise<{ where: string; text: string }[]> {
   const { DB, KV, KYC_BUCKET } = testEnv;
   const tables = await DB.prepare(
-    "select name from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'",
-  ).all<{ name: string }>();
-  const dump: { where: string; text: string }[] = [];
-  for (const { name } of tables.results) {
-    const { results } = await DB.prepare(`select * from ${name}`).all();
-    for (const row of results) dump.push({ where: name, text: JSON.stringify(row) });
+    `select name, (select group_concat('coalesce(t."' || c.name || '", '''')', ' || char(10) || ')
+        from pragma_table_info(m.name) c) as columns
+      from sqlite_master m where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'`,
+  ).all<{ name: string; columns: string }>();
+  const found: { where: string; text: string }[] = [];
+  for (const { name, columns } of tables.results) {
+    const { results } = await DB.prepare(
+      `select * from "${name}" t where exists (select 1 from json_each(?) w where instr(${columns}, w.value))`,
+    )
+      .bind(JSON.stringify(words))
+      .all();
+    found.push(...results.map((row) => ({ where: name, text: JSON.stringify(row) })));
   }
+  const isTelling = (text: string) => words.some((word) => text.includes(word));
   const { keys } = await KV.list();
-  for (const { name } of keys) dump.push({ where: "KV", text: `${name} ${await KV.get(name)}` });
+  for (const { name } of keys) {
+    const text = `${name} ${await KV.get(name)}`;
+    if (isTelling(text)) found.push({ where: "KV", text });
+  }
   const { objects } = await KYC_BUCKET.list();
-  for (const { key } of objects) dump.push({ where: "R2", text: key });
-  return dump;
-}
-
-/** Where any of the words still stands. */
-export async function findTraces(words: readonly string[]): Promise<{ where: string; word: string; text: string }[]> {
-  const dump = await dumpStores();
-  return dump.flatMap(({ where, text }) =>
-    words.filter((word) => text.includes(word)).map((word) => ({ where, word, text })),
-  );
+  found.push(...objects.filter(({ key }) => isTelling(key)).map(({ key }) => ({ where: "R2", text: key })));
+  return found;
 }

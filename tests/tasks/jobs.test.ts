@@ -97,6 +97,7 @@ describe("purge_expired_rows", () => {
           "insert into verification_tokens values (?1, ?1, '', ?1, '', ?2, ?2, null, null, null, null)",
         ).bind(mark, at),
         env.DB.prepare("insert into idempotency_keys values (?1, '', '', null, ?2)").bind(mark, at),
+        env.DB.prepare("insert into sms_send_limits values ('network', ?1, ?2, 1)").bind(mark, at),
       ]);
     };
     await insertAll("purge-old", old);
@@ -109,9 +110,20 @@ describe("purge_expired_rows", () => {
       await count("from network_guess_limits where network = ?", mark),
       await count("from verification_tokens where id = ?", mark),
       await count("from idempotency_keys where key_hash = ?", mark),
+      await count("from sms_send_limits where key = ?", mark),
     ];
-    expect(await left("purge-old")).toEqual([0, 0, 0, 0, 0, 0]);
-    expect(await left("purge-new")).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(await left("purge-old")).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(await left("purge-new")).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  it("keeps a day's SMS calls for 90 days", async () => {
+    const dayOf = (age: number) => new Date(today - age * DAY_MS).toISOString().slice(0, 10);
+    for (const age of [92, 89]) {
+      await env.DB.prepare("insert into sms_budget_days values (?, 10, 1, null, 0, 0)").bind(dayOf(age)).run();
+    }
+    await runMinutes(new Simulation(1), 2);
+    const left = (age: number) => count("from sms_budget_days where day = ?", dayOf(age));
+    expect([await left(92), await left(89)]).toEqual([0, 1]);
   });
 
   it("keeps an ended session for 30 days, and a sent event for 14", async () => {

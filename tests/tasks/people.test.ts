@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
@@ -15,6 +15,16 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
 });
 afterEach(() => vi.useRealTimers());
+/** Thousands of people would slow down every test that follows. */
+afterAll(async () => {
+  const theirs = (column: string) =>
+    `${column} glob 'sleepy-*' or ${column} glob 'awake-*' or ${column} glob 'drowsy-*'`;
+  await env.DB.batch([
+    env.DB.prepare(`delete from audit_logs where ${theirs("user_id")}`),
+    env.DB.prepare(`delete from outbox where ${theirs("user_id")}`),
+    env.DB.prepare(`delete from users where ${theirs("id")}`),
+  ]);
+});
 
 async function rows<T>(sql: string, ...values: unknown[]): Promise<T[]> {
   return (

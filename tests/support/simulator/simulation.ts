@@ -13,12 +13,19 @@ export type FetchHandler = (request: Request, env: Env, context: ExecutionContex
 export const realHandler: FetchHandler = (request, env, context) =>
   worker.fetch(request as Parameters<typeof worker.fetch>[0], env, context);
 
+/** Anything that consumes queue messages as the Worker does. */
+export type QueueHandler = (batch: MessageBatch, env: Env, context: ExecutionContext) => Promise<void>;
+
+const realConsumer: QueueHandler = (batch, env, context) => worker.queue(batch, env, context);
+
 interface Place {
   /** Location of the network; calls of one location share its cache of KV. */
   location?: number;
   faults?: (call: BindingCall) => Fault | undefined;
   /** Variables other than the test's own, for a queue batch or a cron tick. */
   env?: Partial<Env>;
+  /** The naive variant of the consumer, or the Worker itself where absent. */
+  consumer?: QueueHandler;
 }
 
 export type Simulated = Answer | "died";
@@ -83,7 +90,7 @@ export class Simulation {
     const done = shuffled.map(({ message }, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
         const batch = createMessageBatch(queue, [{ ...message, timestamp: new Date() }]);
-        await worker.queue(batch, { ...env, ...place.env }, context);
+        await (place.consumer ?? realConsumer)(batch, { ...env, ...place.env }, context);
       }),
     );
     await this.scheduler.drain();

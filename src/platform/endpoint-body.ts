@@ -1,0 +1,96 @@
+import type { HonoRequest } from "hono";
+import { z } from "zod";
+import { type Fields, readFields } from "./body.ts";
+import { AppError, type FieldErrors } from "./errors.ts";
+import { readUpload } from "./upload.ts";
+import type { Share } from "./upload-memory.ts";
+
+/** A file that a route takes beside its fields, in a multipart body only. */
+export interface FileSpec {
+  required: boolean;
+  description: string;
+}
+
+/** Files by their field; absent where none was sent. */
+export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | undefined>>;
+
+interface BodySpec {
+  body?: z.ZodType | undefined;
+  files?: Readonly<Record<string, FileSpec>> | undefined;
+}
+
+/**
+ * The parsed fields and the files of a request.
+ *
+ * @throws AppError `validation_error` naming every field and file that does not fit; those of reading the body.
+ */
+export async function readBody(
+  request: HonoRequest,
+  { body, files }: BodySpec,
+  share: Share,
+): Promise<{ body: unknown; files: Files }> {
+  if (!body) return { body: {}, files: {} };
+  if (!files) return { body: checkFields(body, await readFields(request)), files: {} };
+  const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share) : undefined;
+  const fields = upload?.fields ?? (await readFields(request));
+  const parsed = body.safeParse(fields);
+  const details: FieldErrors = parsed.success ? {} : detailsOf(parsed.error.issues);
+  for (const [name, { required }] of Object.entries(files)) {
+    const isText = fields[name] !== undefined && fields[name] !== null;
+    if (isText) details[name] = ["Must be a file, sent as multipart/form-data."];
+    else if (required && !upload?.files.has(name)) details[name] = ["This file is required."];
+  }
+  Object.assign(details, upload?.details);
+  if (!parsed.success || Object.keys(details).length > 0) throw new AppError("validation_error", { details });
+  return { body: parsed.data, files: Object.fromEntries(upload?.files ?? []) };
+}
+
+function isMultipart(request: HonoRequest): boolean {
+  return /^\s*multipart\/form-data\s*(;|$)/i.test(request.header("content-type") ?? "");
+}
+
+function namesOf({ body, files }: Required<BodySpec>) {
+  const fields = body instanceof z.ZodObject ? Object.keys(body.shape) : [];
+  return { fields: new Set(fields), files: new Set(Object.keys(files ?? {})) };
+}
+
+/** @throws AppError `validation_error` naming every field that does not fit. */
+export function checkFields(schema: z.ZodType, value: Fields): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues);
+}
+
+/** `validation_error` naming every field that does not fit. */
+export function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
+  return new AppError("validation_error", { details: detailsOf(issues) });
+}
+
+function detailsOf(issues: readonly z.core.$ZodIssue[]): FieldErrors {
+  const details: FieldErrors = {};
+  for (const issue of issues) {
+    const field = issue.path.join(".") || "body";
+    details[field] = [...(details[field] ?? []), issue.message];
+  }
+  return details;
+}
+
+/** The bodies that a route takes, for the OpenAPI document. */
+export function describeBody({ body, files }: BodySpec) {
+  if (!body) return undefined;
+  const binary = Object.entries(files ?? {}).map(([name, { required, description }]) => {
+    const file = z.string().meta({ format: "binary", description });
+    return [name, required ? file : file.optional()] as const;
+  });
+  const multipart = binary.length > 0 && body instanceof z.ZodObject ? body.extend(Object.fromEntries(binary)) : body;
+  const needsFile = Object.values(files ?? {}).some(({ required }) => required);
+  return {
+    required: needsFile || !body.safeParse({}).success,
+    content: {
+      ...(needsFile
+        ? {}
+        : { "application/json": { schema: body }, "application/x-www-form-urlencoded": { schema: body } }),
+      "multipart/form-data": { schema: multipart },
+    },
+  };
+}

@@ -1,0 +1,13 @@
+/** Nepal Time is UTC+05:45 all year (IANA Asia/Kathmandu, since 1986). */
+const OFFSET_MS = (5 * 60 + 45) * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+
+/** The calendar day of the instant in Asia/Kathmandu, `YYYY-MM-DD`. */
+export function dayOf(at: number): string {
+  return new Date(at + OFFSET_MS).toISOString().slice(0, 10);
+}
+
+/** The instant at which that day ends. */
+export function dayEndsAt(at: number): number {
+  return (Math.floor((at + OFFSET_MS) / DAY_MS) + 1) * DAY_MS - OFFSET_MS;
+}

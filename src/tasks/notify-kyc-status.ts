@@ -1,0 +1,26 @@
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { notices } from "../delivery/messages.ts";
+import { notifyUser } from "./notify.ts";
+import type { Task } from "./task.ts";
+
+const NAME = "notify_kyc_status";
+
+const payloadSchema = z.object({ status: z.enum(["APPROVED", "REJECTED"]), kyc_id: z.string() });
+
+/** Tells a person how their documents were decided; nothing when they were submitted anew or decided otherwise by then. */
+export const notifyKycStatus: Task = {
+  name: NAME,
+  types: ["kyc.decided"],
+  run(deps, event) {
+    const { status, kyc_id } = payloadSchema.parse(event.payload);
+    const kind = `KYC_${status}` as const;
+    return notifyUser(deps, NAME, event, {
+      kind,
+      texts: notices[kind],
+      data: { kyc_id, status },
+      withPush: true,
+      onlyWhere: sql`exists (select 1 from kyc where kyc.user_id = users.id and kyc.status = ${status})`,
+    });
+  },
+};

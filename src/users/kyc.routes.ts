@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { NO_CONTROLS, optionalText, text, textError, tidy } from "../platform/fields.ts";
+import { userEndpoint } from "../sessions/guard.ts";
+import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
+import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
+import { canonicalNumber } from "./kyc-number.ts";
+import { submitKyc, uploadHeaders } from "./kyc-submit.service.ts";
+
+const tag = "KYC";
+
+const plain = (max: number) =>
+  z
+    .string({ error: textError })
+    .max(max, `Must have at most ${max} characters.`)
+    .regex(NO_CONTROLS, "Must not hold control characters.");
+const documentType = optionalText(plain(50).meta({ example: "CITIZENSHIP" }), tidy);
+const documentNumber = plain(100)
+  .min(5, "Must have at least 5 characters.")
+  .refine((number) => canonicalNumber(number).length > 0, "Must hold letters or digits.")
+  .meta({ example: "12-34-56-78901" });
+
+const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 50 megapixels";
+const front = { description: `Front of the document: ${FORMATS}` };
+const back = { description: `Its back: ${FORMATS}` };
+
+const submitted = "Your documents were submitted. We will tell you when they have been checked.";
+
+export const postMyKyc = userEndpoint(
+  {
+    method: "post",
+    path: "/users/kyc",
+    tag,
+    summary: "Submit my documents",
+    description:
+      "Takes the place of what was submitted before, unless that is approved. What a camera wrote into a picture (place, " +
+      "time, owner) is taken out; names of files are not looked at. The links in the answer live five minutes.",
+    body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
+    files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
+    data: kycView,
+    message: submitted,
+    status: 201,
+    errors: ["conflict", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, files, caller, client, origin }) => {
+    const request = { document_type: "CITIZENSHIP", ...given(body), ...files };
+    const { kyc, limit } = await submitKyc(deps, client, caller, "submit", request, origin);
+    return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
+  },
+);
+
+export const patchMyKyc = userEndpoint(
+  {
+    method: "patch",
+    path: "/users/kyc",
+    tag,
+    summary: "Change what I submitted",
+    description:
+      "Changes what is sent and submits the whole anew. Without files any of the three body formats will do.",
+    body: z.object({ document_type: documentType, document_number: optionalText(documentNumber) }),
+    files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
+    data: kycView,
+    message: submitted,
+    errors: ["conflict", "not_found", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, files, caller, client, origin }) => {
+    const { kyc, limit } = await submitKyc(deps, client, caller, "amend", { ...body, ...files }, origin);
+    return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
+  },
+);
+
+/** Without the members that are there and undefined. */
+function given<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+export const getMyKyc = userEndpoint(
+  {
+    method: "get",
+    path: "/users/kyc",
+    tag,
+    summary: "What I submitted",
+    data: kycView,
+    message: "Your KYC.",
+    errors: ["not_found"],
+  },
+  async (deps, { caller, origin }) => ({ data: viewKyc(await getOwnKyc(deps, caller, origin)) }),
+);
+
+export const getMyKycStatus = userEndpoint(
+  {
+    method: "get",
+    path: "/users/kyc/status",
+    tag,
+    summary: "Where my KYC stands",
+    data: kycStatusView,
+    message: "Your KYC status.",
+  },
+  async (deps, { caller }) => ({ data: viewKycStatus(await getOwnKycStatus(deps, caller)) }),
+);

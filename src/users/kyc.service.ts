@@ -1,0 +1,44 @@
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { sessionEnded } from "../sessions/guard.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { findOwnKyc, type KycRow } from "./kyc.store.ts";
+import { linkToDocument } from "./kyc-link.ts";
+import { openNumber } from "./kyc-number.ts";
+
+/** A KYC as one viewer gets it: the number opened, links to the files for this viewer's session. */
+export interface OpenKyc {
+  row: KycRow;
+  documentNumber: string;
+  frontUrl: string;
+  backUrl: string | null;
+}
+
+/** Opens a KYC for a viewer who may see it. */
+export async function openKyc(deps: Deps, origin: string, viewer: AccessClaims, row: KycRow): Promise<OpenKyc> {
+  const [documentNumber, frontUrl, backUrl] = await Promise.all([
+    openNumber(deps, row),
+    linkToDocument(deps, origin, viewer, row.frontDocumentId),
+    row.backDocumentId === null ? null : linkToDocument(deps, origin, viewer, row.backDocumentId),
+  ]);
+  return { row, documentNumber, frontUrl, backUrl };
+}
+
+/** The caller's own KYC. @throws AppError `not_found` when nothing was submitted, `token_not_valid`. */
+export async function getOwnKyc(deps: Deps, caller: AccessClaims, origin: string): Promise<OpenKyc> {
+  const row = await findOwnKyc(deps, caller);
+  if (row === undefined) throw sessionEnded();
+  if (row === null) throw noKyc();
+  return openKyc(deps, origin, caller, row);
+}
+
+/** Where the caller's KYC stands; null when nothing was submitted. @throws AppError `token_not_valid`. */
+export async function getOwnKycStatus(deps: Deps, caller: AccessClaims): Promise<KycRow | null> {
+  const row = await findOwnKyc(deps, caller);
+  if (row === undefined) throw sessionEnded();
+  return row;
+}
+
+export function noKyc(): AppError {
+  return new AppError("not_found", { message: "No documents were submitted yet." });
+}

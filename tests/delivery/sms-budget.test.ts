@@ -1,0 +1,352 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { call, newEmail, newIp, newPhone, signUp, testEnv } from "../support/client.ts";
+import {
+  type Behaviour,
+  FALLBACK,
+  fakeInternet,
+  fallback,
+  type Host,
+  misbehaviours,
+  SPARROW,
+  sparrow,
+  sparrowRefusal,
+} from "../support/internet.ts";
+import { naiveBudget } from "../support/naive/naive-budget.ts";
+import {
+  closeBreakers,
+  databaseWithout,
+  productionEnv,
+  providerVars,
+  recordLog,
+  stopTime,
+} from "../support/production.ts";
+import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+import { type QueueHandler, Simulation } from "../support/simulator/simulation.ts";
+import { readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Each test has a day of its own, since a budget is the day's. */
+let today = Date.UTC(2028, 0, 1, 6);
+let clock: ReturnType<typeof stopTime>;
+const startedAt = Date.now();
+
+beforeEach(async () => {
+  today += DAY_MS;
+  clock = stopTime();
+  vi.setSystemTime(today);
+  await closeBreakers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const taken = { acked: [0], retried: [] };
+const again = { acked: [], retried: [0] };
+const failing: Host = () => new Response("canary", { status: 500 });
+const budgetOf = (calls: number) => productionEnv({ SMS_DAILY_BUDGET: String(calls) });
+/** The variables alone: on the simulator the bindings are the simulator's. */
+const varsOf = (calls: number) => ({ ...providerVars, SMS_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
+const callsIn = (received: Record<string, unknown[]>) => Object.values(received).flat().length;
+
+/** A number that belongs to an account. */
+async function knownPhone(): Promise<string> {
+  const { identifier } = await signUp(newPhone(), { ip: newIp() });
+  await setTaken(0);
+  return identifier;
+}
+
+function hold(simulation: Simulation, messages: Sent[]): void {
+  simulation.queue.held.push(...messages.map((body) => ({ id: body.event_id, body, attempts: 1 })));
+}
+
+/** A host that also checks that the call which reaches it was counted before. */
+function counting(host: Host, received: () => number, early: number[]): Host {
+  return async (request) => {
+    const calls = received();
+    if ((await readBudget()).taken < calls) early.push(calls);
+    return host(request);
+  };
+}
+
+describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
+  const SEEDS = [1, 2];
+  const BUDGET = 10;
+  const MESSAGES = 100;
+
+  /** Delivers the messages at once; gives the calls that providers got, and those that came before their count. */
+  async function deliverAtOnce(
+    simulation: Simulation,
+    messages: Sent[],
+    place: { faults?: (call: BindingCall) => Fault | undefined; consumer?: QueueHandler },
+    hosts: { sparrow: Host; fallback: Host } = { sparrow, fallback },
+    rounds = 1,
+  ) {
+    const early: number[] = [];
+    const received: Record<string, unknown[]> = fakeInternet({
+      [SPARROW]: counting(hosts.sparrow, () => callsIn(received), early),
+      [FALLBACK]: counting(hosts.fallback, () => callsIn(received), early),
+    });
+    for (let round = 0; round < rounds; round++) {
+      hold(simulation, messages);
+      await simulation.deliver(2, { env: varsOf(BUDGET), ...place });
+      clock.advance(31_000);
+    }
+    vi.restoreAllMocks();
+    return { calls: callsIn(received), early };
+  }
+
+  test.each(SEEDS)("a hundred messages at once, each delivered twice, share ten calls (seed %i)", async (seed) => {
+    const messages = await smsMessages(MESSAGES, await knownPhone());
+    const { calls, early } = await deliverAtOnce(new Simulation(seed), messages, {});
+    expect({ calls, early }).toEqual({ calls: BUDGET, early: [] });
+    expect(await readBudget()).toEqual({ taken: BUDGET, reserved: 0, spent: MESSAGES - BUDGET });
+  });
+
+  test.each(SEEDS)(
+    "nor when calls fail, are lost or die, and messages come again and again (seed %i)",
+    async (seed) => {
+      const known = await knownPhone();
+      const messages = [...(await smsMessages(MESSAGES / 2, known)), ...(await smsMessages(MESSAGES / 2))];
+      const simulation = new Simulation(seed);
+      const random = simulation.scheduler.random;
+      const kinds: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
+      const faults = () => (random() < 0.1 ? kinds[Math.floor(random() * kinds.length)] : undefined);
+      const moody: Host = (request) => (random() < 0.5 ? sparrowRefusal(1012) : sparrow(request));
+      const { calls, early } = await deliverAtOnce(simulation, messages, { faults }, { sparrow: moody, fallback }, 4);
+      const counted = (await readBudget()).taken;
+      expect(early).toEqual([]);
+      expect(calls).toBeGreaterThan(0);
+      expect(calls).toBeLessThanOrEqual(counted);
+      expect(counted).toBe(BUDGET);
+    },
+  );
+
+  test("a counter that is read, compared and written is right while nobody races, and overspent when they do", async () => {
+    const naive = (seed: number, isCalm: boolean) =>
+      setTaken(0)
+        .then(() => smsMessages(MESSAGES / 2))
+        .then((messages) =>
+          deliverAtOnce(new Simulation(seed, undefined, isCalm), messages, { consumer: naiveBudget }),
+        );
+    expect((await naive(1, true)).calls).toBe(BUDGET);
+    expect((await naive(1, false)).calls).toBeGreaterThan(BUDGET);
+  });
+
+  test("R3: a hundred requests for one number at once are one call of one provider", async () => {
+    const simulation = new Simulation(3);
+    const options = { ip: newIp(), json: { identifier: newPhone() }, env: varsOf(1000) };
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    await simulation.race(
+      Array.from({ length: 100 }, () => ({ method: "POST", path: "/api/auth/otp/request", options })),
+    );
+    await simulation.deliver(3, { env: varsOf(1000) });
+    expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
+    expect((await readBudget()).taken).toBe(1);
+  });
+});
+
+describe("The last 30 % of a day", () => {
+  test("are for numbers that belong to an account; the log tells once when they begin and when they are spent", async () => {
+    const known = await knownPhone();
+    const [unknown, owners] = [await smsMessages(9), await smsMessages(5, known)];
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    const lines = recordLog();
+    const sentAfter = async (messages: Sent[]) => {
+      for (const message of messages) expect(await consume([message], budgetOf(10))).toEqual(taken);
+      return received[SPARROW]?.length;
+    };
+    expect(await sentAfter(unknown.slice(0, 6))).toBe(6);
+    const named = (name: string) => lines.filter(({ event }) => event === name);
+    expect(named("sms_reserve_entered")).toEqual([]);
+    expect(await sentAfter(unknown.slice(6, 7))).toBe(7);
+    expect(await sentAfter(unknown.slice(7))).toBe(7);
+    expect(await sentAfter(owners.slice(0, 2))).toBe(9);
+    expect(named("sms_budget_spent")).toEqual([]);
+    expect(await sentAfter(owners.slice(2))).toBe(10);
+    expect(await readBudget()).toEqual({ taken: 10, reserved: 2, spent: 2 });
+    expect(named("sms_reserve_entered")).toMatchObject([{ level: "warn", taken: 7, budget: 10 }]);
+    expect(named("sms_budget_spent")).toMatchObject([{ level: "error", taken: 10, budget: 10 }]);
+    expect(named("sms_dropped").map(({ reason }) => reason)).toEqual(["reserved", "reserved", "spent", "spent"]);
+    expect(
+      named("task")
+        .map(({ note }) => note)
+        .filter((note) => String(note).startsWith("dropped")),
+    ).toHaveLength(4);
+    expect(JSON.stringify(lines)).not.toContain(known.slice(4));
+  });
+
+  test("shrink with what owners use before; a number that was dropped is not called when the message comes again", async () => {
+    const known = await knownPhone();
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    for (const message of await smsMessages(7, known)) await consume([message], budgetOf(10));
+    const [stranger] = (await smsMessages(1)) as [Sent];
+    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([stranger], budgetOf(10))).toEqual(taken);
+    // Not even where the budget has been raised since: the code's owner has asked again or gone.
+    expect(await consume([stranger], budgetOf(1000))).toEqual(taken);
+    expect(received[SPARROW]).toHaveLength(7);
+    expect((await readBudget()).reserved).toBe(1);
+  });
+});
+
+describe("What counts", () => {
+  test("is every call: the first, the failover and each redelivery", async () => {
+    const [message] = (await smsMessages(1)) as [Sent];
+    const received = fakeInternet({
+      [SPARROW]: () => sparrowRefusal(1012),
+      [FALLBACK]: () => new Response(null, { status: 429 }),
+    });
+    for (let delivery = 1; delivery <= 2; delivery++) {
+      expect(await consume([message], budgetOf(100))).toEqual(again);
+      expect((await readBudget()).taken).toBe(2 * delivery);
+    }
+    expect(callsIn(received)).toBe(4);
+  });
+
+  test("ends a message between two providers where nothing is left for the second", async () => {
+    for (const host of [failing, () => sparrowRefusal(1012)]) {
+      await setTaken(9);
+      const [message] = (await smsMessages(1, await knownPhone())) as [Sent];
+      await setTaken(9);
+      const received = fakeInternet({ [SPARROW]: host, [FALLBACK]: fallback });
+      expect(await consume([message], budgetOf(10))).toEqual(taken);
+      expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
+    }
+  });
+
+  test("is no provider that is not called: one whose breaker is open, or a message that expired", async () => {
+    const messages = await smsMessages(7);
+    fakeInternet({ [SPARROW]: failing, [FALLBACK]: fallback });
+    for (const message of messages.slice(0, 5)) await consume([message], budgetOf(100));
+    expect((await readBudget()).taken).toBe(10);
+    await consume(messages.slice(5, 6), budgetOf(100));
+    expect((await readBudget()).taken).toBe(11);
+    clock.advance(5 * 60_000);
+    await consume(messages.slice(6), budgetOf(100));
+    expect((await readBudget()).taken).toBe(11);
+  });
+
+  test("is the local outbox too, and no e-mail", async () => {
+    await setTaken(10);
+    const [phone] = (await smsMessages(1)) as [Sent];
+    const identifier = newEmail();
+    const email = await requestAndKeep(identifier);
+    const env = { SMS_DAILY_BUDGET: "10" } as unknown as Partial<Env>;
+    expect(await consume([phone, email], env)).toEqual({ acked: [0, 1], retried: [] });
+    const kept = await testEnv.DB.prepare("select recipient from local_outbox where recipient in (?, ?)")
+      .bind(JSON.parse(phone.payload).to, identifier)
+      .all();
+    expect(kept.results).toEqual([{ recipient: identifier }]);
+    expect((await readBudget()).taken).toBe(10);
+  });
+
+  test("stands in the minute tick's line", async () => {
+    // The jobs of a day to come would be in the way of tests that wait for theirs.
+    vi.setSystemTime(startedAt);
+    await setTaken(42);
+    const lines = recordLog();
+    await new Simulation(1).tick();
+    expect(lines.find(({ event }) => event === "minute_tick")).toMatchObject({ sms_calls_today: 42 });
+  });
+});
+
+describe("A counter that cannot be read or written", () => {
+  test.each([/"sms_budget_days"/i, /^update "sms_budget_days"/i])(
+    "makes no call and costs no try; the message comes again (%s)",
+    async (statement) => {
+      const [message] = (await smsMessages(1)) as [Sent];
+      const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+      const blind = { ...budgetOf(10), ...databaseWithout(statement) };
+      for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], blind)).toEqual(again);
+      expect(callsIn(received)).toBe(0);
+      expect(await consume([message], budgetOf(10))).toEqual(taken);
+      expect(received[SPARROW]).toHaveLength(1);
+    },
+  );
+
+  /** Meets the nth count of a call. */
+  function atCount(nth: number, fault: Fault) {
+    let counts = 0;
+    return ({ detail }: BindingCall) =>
+      detail.some((statement) => statement.startsWith('update "sms_budget_days"')) && ++counts === nth
+        ? fault
+        : undefined;
+  }
+
+  async function deliverOnce(message: Sent, faults?: (call: BindingCall) => Fault | undefined) {
+    const simulation = new Simulation(1);
+    hold(simulation, [message]);
+    await simulation.deliver(1, { env: varsOf(100), ...(faults ? { faults } : {}) });
+    clock.advance(31_000);
+  }
+
+  test("nor when only its answer is lost: the call stays counted and is not made", async () => {
+    const [message] = (await smsMessages(1)) as [Sent];
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    // Both providers' counts: the first one's is lost, the second's not made.
+    await deliverOnce(message, (binding) =>
+      binding.detail.some((statement) => statement.startsWith('update "sms_budget_days"')) ? "throw-after" : undefined,
+    );
+    expect([callsIn(received), (await readBudget()).taken]).toEqual([0, 1]);
+    await deliverOnce(message);
+    expect([received[SPARROW]?.length, (await readBudget()).taken]).toEqual([1, 2]);
+  });
+
+  test("between two providers, after an outcome that nobody knows, leaves the one try that may still be made", async () => {
+    const [message] = (await smsMessages(1)) as [Sent];
+    const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: failing });
+    await deliverOnce(message, atCount(2, "throw-before"));
+    expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
+    for (let delivery = 0; delivery < 3; delivery++) await deliverOnce(message);
+    expect(callsIn(received)).toBe(2);
+  });
+});
+
+describe("The day", () => {
+  test("turns at midnight in Kathmandu, and with it the budget", async () => {
+    // 23:59:59.999 at UTC+05:45.
+    vi.setSystemTime(new Date(today).setUTCHours(18, 14, 59, 999));
+    await setTaken(10);
+    const [late, next] = (await smsMessages(2)) as [Sent, Sent];
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    const ask = () =>
+      call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier: newPhone() }, env: budgetOf(10) });
+    const closed = await ask();
+    expect([closed.status, closed.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await consume([late], budgetOf(10))).toEqual(taken);
+    expect(received[SPARROW]).toHaveLength(0);
+    clock.advance(1);
+    expect((await ask()).status).toBe(200);
+    expect(await consume([next], budgetOf(10))).toEqual(taken);
+    expect(received[SPARROW]).toHaveLength(1);
+  });
+});
+
+describe("A request for a code", () => {
+  const behaviours = { ...misbehaviours, "refuses with 403": () => () => sparrowRefusal(1012) } as Record<
+    string,
+    Behaviour
+  >;
+
+  test.each(Object.entries(behaviours))(
+    "is answered before any provider is called; where the first one %s, the second delivers once",
+    async (_what, misbehave) => {
+      const received = fakeInternet({ [SPARROW]: misbehave(clock.advance), [FALLBACK]: fallback });
+      const simulation = new Simulation(1);
+      const options = { ip: newIp(), json: { identifier: newPhone() }, env: varsOf(100) };
+      expect(await simulation.call("POST", "/api/auth/otp/request", options)).toMatchObject({ status: 200 });
+      expect(callsIn(received)).toBe(0);
+      expect(simulation.log.filter(({ binding, beforeResponse }) => binding === "D1" && beforeResponse)).toHaveLength(
+        1,
+      );
+      const [message] = [...simulation.queue.held];
+      for (let delivery = 0; delivery < 3; delivery++) {
+        await simulation.deliver(3, { env: varsOf(100) });
+        if (message) simulation.queue.held.push(message);
+      }
+      expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 1]);
+    },
+  );
+});

@@ -1,0 +1,111 @@
+import { decodeJwt } from "jose";
+import { expect } from "vitest";
+import { type Answer, type CallOptions, call, newIp, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
+import { file, jpeg } from "./documents.ts";
+import { fetchDocument, findDeviations, type OpenApiDocument } from "./openapi.ts";
+
+export const KYC = "/api/users/kyc";
+
+let openApi: OpenApiDocument | undefined;
+
+/** Calls and holds the answer against the OpenAPI document. */
+export async function documented(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  openApi ??= await fetchDocument();
+  const answer = await call(method, path, options);
+  const { status, body } = answer;
+  expect(findDeviations(openApi, { method, path, status, body })).toEqual([]);
+  return answer;
+}
+
+export const newUser = () => signUp(newPhone(), { ip: newIp() });
+
+export const run = (statement: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(statement)
+    .bind(...values)
+    .run();
+
+export async function rows<Row = Record<string, unknown>>(statement: string, ...values: unknown[]): Promise<Row[]> {
+  const { results } = await testEnv.DB.prepare(statement)
+    .bind(...values)
+    .all<Row>();
+  return results;
+}
+
+/** Makes the user staff in the database, as the command does; sessions stay. */
+export async function promote({ userId }: SignedIn, role = "staff"): Promise<void> {
+  await run("update users set role = ? where id = ?", role, userId);
+}
+
+export async function newStaff(): Promise<SignedIn> {
+  const staff = await newUser();
+  await promote(staff);
+  return staff;
+}
+
+let serial = Math.floor(Math.random() * 1e9);
+/** A document number that no other test uses. */
+export const newNumber = () => `NP-${serial++}`;
+
+/** The parts of a whole submission. */
+export const whole = (more: Record<string, string | File> = {}) => ({
+  document_number: newNumber(),
+  document_front: file(jpeg()),
+  ...more,
+});
+
+export const submit = (
+  { access }: SignedIn,
+  multipart: Record<string, string | File> = whole(),
+  more: CallOptions = {},
+) => documented("POST", KYC, { token: access, multipart, ...more });
+
+export const amend = ({ access }: SignedIn, options: CallOptions) =>
+  documented("PATCH", KYC, { token: access, ...options });
+
+/** Path and query of a link. */
+export function pathOf(url: string): string {
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}
+
+export const documentIdOf = (url: string) => new URL(url).pathname.split("/").at(-1) ?? "";
+
+export const keysOf = async ({ userId }: SignedIn) =>
+  (await testEnv.KYC_BUCKET.list({ prefix: `kyc/${userId}/` })).objects.map(({ key }) => key);
+
+/** The bytes that are kept of the user's only file. */
+export async function storedBytes(user: SignedIn): Promise<Uint8Array> {
+  const [key = "", ...others] = await keysOf(user);
+  expect(others).toEqual([]);
+  const object = await testEnv.KYC_BUCKET.get(key);
+  return new Uint8Array((await object?.arrayBuffer()) ?? []);
+}
+
+/** The user's uploads of today no longer count. */
+export async function forgetUploads({ userId }: SignedIn): Promise<void> {
+  await run("update kyc_documents set created_at = created_at - 86400001 where user_id = ?", userId);
+}
+
+export const sessionOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);
+
+/** Opens every file of the user's submission as the reviewer, and gives the submission. */
+export async function look(reviewer: SignedIn, { userId }: SignedIn) {
+  for (let cursor = ""; ; ) {
+    const path = `${KYC}/submissions?page_size=100${cursor && `&cursor=${cursor}`}`;
+    const { body } = await documented("GET", path, { token: reviewer.access });
+    const found = body.data.results.find((each: { user: { id: string } }) => each.user.id === userId);
+    if (found) {
+      for (const url of [found.document_front_url, found.document_back_url]) {
+        if (url) expect((await call("GET", pathOf(url))).status).toBe(200);
+      }
+      return found;
+    }
+    cursor = body.data.next_cursor;
+    if (!cursor) throw new Error("the submission is not in the queue");
+  }
+}
+
+export const decide = (reviewer: SignedIn, { userId }: SignedIn, json: Record<string, unknown>) =>
+  documented("PATCH", `/api/users/${userId}/kyc`, { token: reviewer.access, json });
+
+export const codeOf = ({ status, body }: Answer) => [status, body.error?.code];
