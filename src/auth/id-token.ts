@@ -28,6 +28,8 @@ const fetchers = new Map<string, IdTokenDeps>();
 export interface ExpectedToken {
   nonce: (claim: string | undefined) => boolean | Promise<boolean>;
   givenName?: string | undefined;
+  /** A token of the last 24 hours will do, if it is only to answer a call again; one of 10 minutes where absent. */
+  acceptsStale?: boolean;
 }
 
 export interface VerifiedIdToken {
@@ -40,7 +42,7 @@ export interface VerifiedIdToken {
 
 /**
  * Checks an ID token whole: signature by the provider's own keys, algorithm, issuer, audience, authorized party, times and
- * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725). Age alone is left to the caller, for a day.
+ * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
  *
  * @throws AppError `social_auth_failed` for a token that fails, with the reason in the log alone; `service_unavailable` when
  *   the provider's keys cannot be had.
@@ -63,13 +65,14 @@ export async function verifyIdToken(
   if (typeof iat !== "number") throw failed("iat");
   const ageSeconds = Math.floor(deps.now() / 1000) - iat;
   if (ageSeconds < -CLOCK_TOLERANCE_SECONDS) throw failed("issued in the future");
-  if (ageSeconds > MAX_REPEAT_SECONDS) throw failed("age");
+  const isStale = isExpired || ageSeconds > MAX_AGE_SECONDS;
+  if (ageSeconds > MAX_REPEAT_SECONDS || (isStale && !expected.acceptsStale)) throw failed("issued too long ago");
   if (nonce !== undefined && typeof nonce !== "string") throw failed("nonce");
   if (!(await expected.nonce(nonce))) throw failed("nonce");
   const identity = readIdentity(provider.name, issuers[0] ?? "", payload, expected.givenName);
   if (!identity) throw failed("subject");
   const clientId = String(azp ?? audiences[0]);
-  return { identity, clientId, isStale: isExpired || ageSeconds > MAX_AGE_SECONDS };
+  return { identity, clientId, isStale };
 }
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {

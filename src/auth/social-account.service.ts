@@ -24,8 +24,7 @@ export async function linkSocialAccount(
   name: ProviderName,
   request: ProviderToken & { verification_token?: string | undefined },
 ): Promise<void> {
-  const { identity, proofHash, isStale, trade } = await readProviderToken(deps, name, request);
-  if (isStale) throw new AppError("social_auth_failed", { reason: "ID token: issued too long ago" });
+  const { identity, proofHash, trade } = await readProviderToken(deps, name, request);
   const tokenHash = await hashOf(request.verification_token);
   if (trade) {
     // A code works once: it is traded only for a link that will be made.

@@ -28,12 +28,17 @@ const proofHashOf = (idToken: string) => sha256(idToken.slice(0, idToken.lastInd
 
 /**
  * Checks a provider's token whole. Apple's `trade` then trades its authorization code, which works once, for the refresh
- * token that its revocation needs; Google has none. A token that `isStale` signs nobody in any more.
+ * token that its revocation needs; Google has none. A token that `isStale`, where that is accepted, signs nobody in any more.
  *
  * @throws AppError `social_auth_failed`, `not_found`, `validation_error` where Apple's nonce or code is missing,
  *   `service_unavailable`.
  */
-export async function readProviderToken(deps: Deps, name: ProviderName, token: ProviderToken) {
+export async function readProviderToken(
+  deps: Deps,
+  name: ProviderName,
+  token: ProviderToken,
+  { acceptsStale = false } = {},
+) {
   const provider = findProvider(deps.config, name);
   const { nonce, authorization_code: code } = token;
   if (name === "apple" && nonce === undefined) throw fieldError("nonce", "This field is required.");
@@ -48,6 +53,7 @@ export async function readProviderToken(deps: Deps, name: ProviderName, token: P
       );
     },
     givenName: token.name,
+    acceptsStale,
   });
   const trade = async (): Promise<SealedRefreshToken | undefined> => {
     const { refreshToken } = await exchangeCode(deps, provider, { code: code ?? "", clientId });

@@ -39,7 +39,9 @@ export async function signInByIdToken(
   name: ProviderName,
   token: ProviderToken,
 ): Promise<SocialSignIn> {
-  const { identity, proofHash, isStale, trade } = await readProviderToken(deps, name, token);
+  const { identity, proofHash, isStale, trade } = await readProviderToken(deps, name, token, {
+    acceptsStale: true,
+  });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
   const use = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
   const account = accountOf(deps, client, identity);
