@@ -166,7 +166,12 @@ export async function unlinkIdentity(
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
     user: deps.db
       .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(deps.now()) })
+      .set({
+        version: sql`${users.version} + 1`,
+        updatedAt: instantOf(deps.now()),
+        socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
+          null, ${users.socialProfileData})`,
+      })
       .where(and(eq(users.id, userId), isUnlinkedHere)),
   };
   const reads = {
