@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CallOptions, call, newIp, signUp, testEnv } from "../support/client.ts";
 import type { Host } from "../support/internet.ts";
@@ -17,6 +17,7 @@ import {
   type Person,
   type Providers,
   publicJwk,
+  rsa,
   signText,
   strangerRsa,
 } from "../support/openid.ts";
@@ -301,6 +302,17 @@ describe.each(names)("a token of %s", (name) => {
     const token = await mint(name, claims, { key: strangerRsa.privateKey, header: { kid: "next" } });
     expect((await post(name, fields(name, token))).status).toBe(200);
     await expectRefused(name, fields(name, await mint(name, claims)));
+  });
+
+  it("is accepted by RS256 alone, although the key would fit other algorithms (RFC 8725 section 3.1)", async () => {
+    const { alg: _, use: __, ...bare } = publicJwk;
+    providers.behaviour[providers.certs[name]] = () => Response.json({ keys: [bare] });
+    const claims = { ...newPerson(name), nonce: await hexSha256(NONCE) };
+    for (const alg of ["RS384", "RS512", "PS256", "PS384", "PS512"]) {
+      const key = await importJWK({ ...(await exportJWK(rsa.privateKey)), alg });
+      await expectRefused(name, fields(name, await mint(name, claims, { header: { alg }, key })));
+    }
+    expect((await post(name, fields(name, await mint(name, claims)))).status).toBe(200);
   });
 
   it("with one unknown kid after the other asks for the keys once a minute", async () => {

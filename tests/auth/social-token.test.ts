@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type CallOptions, call, newEmail, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import { type Answer, type CallOptions, call, newEmail, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import type { Host } from "../support/internet.ts";
 import {
   base64urlSha256,
   CLIENTS,
@@ -142,6 +143,18 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("social_accounts where user_id = ?", user_id)).toBe(1);
     expect(await count("point_transactions where user_id = ?", user_id)).toBe(1);
     expect((await me(first.body.data.access_token)).status).toBe(200);
+  });
+
+  it("signs a linked person in to their own account although the address is somebody else's by now", async () => {
+    const person = newPerson(name);
+    const first = await signIn(name, person);
+    const other = newPerson(name);
+    const local = await otpUser(other.email);
+    const again = await signIn(name, { ...person, email: other.email });
+    expect(again.status, JSON.stringify(again.body)).toBe(200);
+    expect(again.body.data.user_id).toBe(first.body.data.user_id);
+    expect(await count("social_accounts where user_id = ?", local.userId)).toBe(0);
+    expect((await signIn(name, other)).body.data.user_id).toBe(local.userId);
   });
 
   it("repeated with the same token within 180 seconds gives the same session, later a refusal", async () => {
@@ -450,6 +463,21 @@ describe("Apple's authorization code", () => {
     expect(refusal(await post("apple", { ...json, authorization_code: "none" }))).toEqual([400, "social_auth_failed"]);
     expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
     expect((await post("apple", json)).status).toBe(200);
+  });
+
+  it("that the same call has traded meanwhile gives that call's session", async () => {
+    const json = await providers.nativeSignIn("apple", newPerson("apple"));
+    const whole = providers.behaviour[providers.tokens.apple] as Host;
+    let inner: Answer | undefined;
+    providers.behaviour[providers.tokens.apple] = async (request) => {
+      providers.behaviour[providers.tokens.apple] = whole;
+      inner = await post("apple", json);
+      return whole(request);
+    };
+    const outer = await post("apple", json);
+    expect(providers.refused).toEqual(["code"]);
+    expect([inner?.status, outer.status]).toEqual([200, 200]);
+    expect(outer.body.data.refresh_token).toBe(inner?.body.data.refresh_token);
   });
 
   it("is not spent on an account that may not sign in", async () => {
