@@ -1,11 +1,15 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type CallOptions, call, newIp, newPhone, readCode, type SignedIn, signUp } from "./support/client.ts";
+import { APP_URI, fakeProviders, type Name, newPerson, newVerifier } from "./support/openid.ts";
 import { type Cost, costOf } from "./support/simulator/budget.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 /** Lets the time between two sends to one identifier pass. */
 const waitToResend = () => vi.setSystemTime(Date.now() + 61_000);
@@ -21,7 +25,7 @@ async function measure(method: string, path: string, options: CallOptions, expec
   expect(answer.status, JSON.stringify(answer.body)).toBe(expected);
   const cost = costOf(simulation.log);
   await simulation.deliver();
-  return { body: answer.body, cost };
+  return { body: answer.body, headers: answer.headers, cost };
 }
 
 /** A user's whole way in and out, with the cost of each route. */
@@ -62,6 +66,59 @@ async function walk(): Promise<Record<string, Cost>> {
   return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
 }
 
+/** A person's ways in by Google and Apple, with the cost of each route. */
+async function walkSocially(): Promise<Record<string, Cost>> {
+  const { env: settings, ...providers } = fakeProviders();
+  const costs: Record<string, Cost> = {};
+  const go = async (route: string, method: string, path: string, options: CallOptions, expected = 200) => {
+    const { cost, ...answer } = await measure(method, path, { ip: newIp(), env: settings, ...options }, expected);
+    costs[route] = cost;
+    return answer;
+  };
+  const person = newPerson("google", { name: "Asha Gurung", picture: "https://example.com/a.png" });
+  const native = async (name: Name, who = person) => ({ json: await providers.nativeSignIn(name, who) });
+  const made = await go("google/token, new", "POST", "/api/auth/google/token", await native("google"));
+  await go("google/token", "POST", "/api/auth/google/token", await native("google"));
+  const apple = newPerson("apple");
+  await go("apple/token, new", "POST", "/api/auth/apple/token", await native("apple", apple));
+  await go("apple/token", "POST", "/api/auth/apple/token", await native("apple", apple));
+  const { access_token: token } = made.body.data;
+  const others = await native("apple", newPerson("apple"));
+  await go("apple/link", "POST", "/api/auth/apple/link", { token, ...others });
+  await go("google/unlink", "DELETE", "/api/auth/google/link", { token });
+  await go("google/link", "POST", "/api/auth/google/link", { token, ...(await native("google", newPerson("google"))) });
+
+  const { verifier, challenge } = await newVerifier();
+  const query = new URLSearchParams({ redirect_uri: APP_URI, code_challenge: challenge });
+  const ordered = await go("login", "GET", `/api/auth/google/login?${query}`, {});
+  const { pathname, search } = new URL(ordered.body.data.login_url);
+  const started = await go("start", "GET", pathname + search, {}, 303);
+  const cookie = started.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const consent = await providers.consent("google", started.headers.get("location") ?? "", newPerson("google"));
+  const callback = `/api/auth/google/callback?${new URLSearchParams(consent)}`;
+  const back = await go("callback", "GET", callback, { headers: { cookie } }, 303);
+  const code = new URL(back.headers.get("location") ?? "").searchParams.get("code");
+  await go("success", "POST", "/api/auth/social/success", { json: { code, code_verifier: verifier } });
+  await go("error", "GET", "/api/auth/social/error", {}, 400);
+  return costs;
+}
+
+/** Round trips that each of them may make: a callback uses its state up before it trades the code. */
+const socialBudgets: Record<string, number> = {
+  "google/token, new": 1,
+  "google/token": 1,
+  "apple/token, new": 2,
+  "apple/token": 2,
+  "apple/link": 2,
+  "google/unlink": 1,
+  "google/link": 1,
+  login: 0,
+  start: 0,
+  callback: 2,
+  success: 2,
+  error: 0,
+};
+
 /** Round trips that each route may make before its response. */
 const budgets: Record<string, { d1: number; kv: number }> = {
   request: { d1: 1, kv: 0 },
@@ -92,11 +149,25 @@ it("keeps every route within its round trips, and leaves queues and buckets alon
   );
 });
 
+it("keeps every way in by Google and Apple within its round trips", async () => {
+  const costs = await walkSocially();
+  expect(Object.keys(costs)).toEqual(Object.keys(socialBudgets));
+  for (const [route, { d1, kv, r2, queue }] of Object.entries(costs)) {
+    expect({ d1, kv, r2, queue }, route).toEqual({ d1: socialBudgets[route], kv: 0, r2: 0, queue: 0 });
+  }
+  console.log(
+    Object.entries(costs)
+      .map(([route, cost]) => `${route} ${JSON.stringify(cost)}`)
+      .join("\n"),
+  );
+});
+
 it("reads and writes as many rows for the thousandth user as for the first", async () => {
-  const before = await walk();
+  const everyWay = async () => ({ ...(await walk()), ...(await walkSocially()) });
+  const before = await everyWay();
   const statements = Array.from({ length: 1000 }, (_, i) => crowd(`crowd-${i}`, i)).flat();
   for (let at = 0; at < statements.length; at += 500) await env.DB.batch(statements.slice(at, at + 500));
-  const after = await walk();
+  const after = await everyWay();
   for (const [route, cost] of Object.entries(after)) {
     expect(cost.rowsWritten, route).toBe(before[route]?.rowsWritten);
     // A look-up reads one row more where its key is not the last of the index; a scan would read a thousand.
@@ -133,6 +204,13 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
     env.DB.prepare("insert into wallets (user_id, balance_minor, currency, updated_at) values (?1, 0, 'NPR', 0)").bind(
       id,
     ),
+    env.DB.prepare(
+      `insert into social_accounts (issuer, subject, provider, user_id, linked_by, created_at)
+        values ('https://accounts.google.com', ?1, 'GOOGLE', ?1, '', 0)`,
+    ).bind(id),
+    env.DB.prepare(
+      "insert into social_proofs (proof_hash, created_at, expires_at, is_burned) values ('proof of ' || ?1, 0, 0, 0)",
+    ).bind(id),
     env.DB.prepare("insert into points (user_id, current_points, total_points, updated_at) values (?1, 0, 0, 0)").bind(
       id,
     ),

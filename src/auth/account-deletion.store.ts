@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs, deadLetters, localOutbox, outbox } from "../db/platform-schema.ts";
 import {
   familiarNetworks,
@@ -46,7 +46,10 @@ export async function deleteAccount(deps: DeletionDeps, caller: AccessClaims, to
         and not ${obstacle.hasOpenRental} and not ${obstacle.hasDebt} and not ${obstacle.isLastAdmin})
         and ${isSignedIn(deps, caller)}`,
     ),
-    outbox: deps.db.delete(outbox).where(and(eq(outbox.userId, userId), isGone)),
+    // What Apple has not been told yet of an unlink it must still hear.
+    outbox: deps.db
+      .delete(outbox)
+      .where(and(eq(outbox.userId, userId), ne(outbox.type, "social.revocation_due"), isGone)),
     // Codes on their way carry the identifier; those that are not erased yet are few.
     codes: deps.db
       .delete(outbox)

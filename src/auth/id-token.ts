@@ -10,7 +10,9 @@ type IdTokenDeps = Pick<Deps, "config" | "fetch" | "now">;
 /** Clocks of the providers' machines and ours may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** An ID token older than this proves nobody's presence, in seconds. */
-export const MAX_AGE_SECONDS = 10 * 60;
+const MAX_AGE_SECONDS = 10 * 60;
+/** Until then it may still tell whose call is repeated, in seconds: as long as an `Idempotency-Key` lives. */
+const MAX_REPEAT_SECONDS = 24 * 60 * 60;
 /** Longer ones are refused before any work is spent on them. */
 const MAX_TOKEN_LENGTH = 8192;
 /** An unknown key id asks for the keys again at most once in so long, in milliseconds. */
@@ -26,6 +28,16 @@ const fetchers = new Map<string, IdTokenDeps>();
 export interface ExpectedToken {
   nonce: (claim: string | undefined) => boolean | Promise<boolean>;
   givenName?: string | undefined;
+  /** A token of the last 24 hours will do, if it is only to answer a call again; one of 10 minutes where absent. */
+  acceptsStale?: boolean;
+}
+
+export interface VerifiedIdToken {
+  identity: SocialIdentity;
+  /** The client of ours that the token was made for. */
+  clientId: string;
+  /** Too old to sign anybody in: good only to answer a call again that it was answered before. */
+  isStale: boolean;
 }
 
 /**
@@ -40,38 +52,52 @@ export async function verifyIdToken(
   provider: SocialProvider,
   token: string,
   expected: ExpectedToken,
-): Promise<{ identity: SocialIdentity; clientId: string }> {
+): Promise<VerifiedIdToken> {
   if (token.length > MAX_TOKEN_LENGTH) throw failed("length");
   const { settings, issuers } = provider;
-  const payload = await verifySignature(deps, provider, token);
-  const { aud, azp, nonce, iat = 0 } = payload;
-  if (Array.isArray(aud) && aud.length > 1 && azp === undefined) throw failed("several audiences and no azp");
-  if (azp !== undefined && !settings.audiences.includes(String(azp))) throw failed("azp");
-  if (iat > deps.now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw failed("issued in the future");
+  const { payload, isExpired } = await verifySignature(deps, provider, token);
+  const { azp, nonce, iat } = payload;
+  const audiences = [payload.aud].flat();
+  const isOurs = (id: unknown) => typeof id === "string" && settings.audiences.includes(id);
+  if (audiences.length > 1 && azp === undefined) throw failed("several audiences and no azp");
+  if (!audiences.every(isOurs)) throw failed("an audience that is not ours");
+  if (azp !== undefined && !isOurs(azp)) throw failed("azp");
+  if (typeof iat !== "number") throw failed("iat");
+  const ageSeconds = Math.floor(deps.now() / 1000) - iat;
+  if (ageSeconds < -CLOCK_TOLERANCE_SECONDS) throw failed("issued in the future");
+  const isStale = isExpired || ageSeconds > MAX_AGE_SECONDS;
+  if (ageSeconds > MAX_REPEAT_SECONDS || (isStale && !expected.acceptsStale)) throw failed("issued too long ago");
   if (nonce !== undefined && typeof nonce !== "string") throw failed("nonce");
   if (!(await expected.nonce(nonce))) throw failed("nonce");
   const identity = readIdentity(provider.name, issuers[0] ?? "", payload, expected.givenName);
   if (!identity) throw failed("subject");
-  // The client that the token was made for; the check above leaves one of ours.
-  const clientId = [azp, aud].flat().find((id) => settings.audiences.includes(String(id)));
-  return { identity, clientId: String(clientId ?? settings.clientId) };
+  const clientId = String(azp ?? audiences[0]);
+  return { identity, clientId, isStale };
 }
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {
   const { jwks } = settings.endpoints;
   fetchers.set(jwks, deps);
-  try {
-    const { payload } = await jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown }>(token, keysOf(jwks), {
+  const verifyAt = (instant: number) =>
+    jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown }>(token, keysOf(jwks), {
       algorithms: ["RS256"],
       issuer: issuers,
       audience: settings.audiences,
       requiredClaims: ["sub", "iat", "exp"],
-      maxTokenAge: MAX_AGE_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
-      currentDate: new Date(deps.now()),
+      currentDate: new Date(instant),
     });
-    return payload;
+  try {
+    const { payload } = await verifyAt(deps.now());
+    return { payload, isExpired: false };
   } catch (error) {
+    if (error instanceof errors.JWTExpired && typeof error.payload.iat === "number") {
+      // All the rest of an expired token must hold as well, as of the instant that it was issued.
+      const { payload } = await verifyAt(error.payload.iat * 1000).catch((reason) => {
+        throw failed(reason instanceof errors.JOSEError ? reason.code : "not verified");
+      });
+      return { payload, isExpired: true };
+    }
     if (error instanceof AppError) throw error;
     // What jose says of the token; anything else is about fetching the keys.
     if (error instanceof errors.JOSEError && !isAboutKeys(error)) throw failed(error.code);

@@ -6,7 +6,7 @@ import { relay } from "../platform/outbox.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
-import { linkIdentity, unlinkIdentity } from "./social-link.store.ts";
+import { foreseeLink, type LinkObstacles, linkIdentity, unlinkIdentity } from "./social-link.store.ts";
 import type { ProviderName } from "./social-provider.ts";
 
 const hashOf = async (token: string | undefined) => (token === undefined ? undefined : await sha256(token));
@@ -24,20 +24,28 @@ export async function linkSocialAccount(
   name: ProviderName,
   request: ProviderToken & { verification_token?: string | undefined },
 ): Promise<void> {
-  const { identity, trade } = await readProviderToken(deps, name, request);
-  const social = { identity, refreshToken: await trade() };
-  const [proofHash, tokenHash] = await Promise.all([sha256(request.id_token), hashOf(request.verification_token)]);
-  const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
-  if (outcome.isLinked) {
-    deps.afterResponse(relay(deps, outcome.events));
-    return;
+  const { identity, proofHash, trade } = await readProviderToken(deps, name, request);
+  const tokenHash = await hashOf(request.verification_token);
+  if (trade) {
+    // A code works once: it is traded only for a link that will be made.
+    const foreseen = await foreseeLink(deps, caller, identity, proofHash, tokenHash);
+    if (refuseLink(caller, foreseen) === "linked already") return;
   }
-  if (!outcome.caller) throw sessionEnded();
-  if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
-  if (outcome.holderId === caller.userId) return;
-  if (outcome.holderId !== undefined) throw conflict("This account is linked to somebody else already.");
-  if (outcome.isTokenUsed) throw new AppError("social_auth_failed", { reason: "ID token used" });
-  throw conflict("You have another account of this provider linked. Unlink that one first.");
+  const social = { identity, refreshToken: await trade?.() };
+  const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
+  if (outcome.isLinked) deps.afterResponse(relay(deps, outcome.events));
+  else if (refuseLink(caller, outcome) === undefined) throw conflict("This cannot be linked now.");
+}
+
+/** @throws AppError for what stands in the way of a link; undefined where nothing does. */
+function refuseLink(caller: AccessClaims, found: LinkObstacles): "linked already" | undefined {
+  if (!found.caller) throw sessionEnded();
+  if (found.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  if (found.holderId === caller.userId) return "linked already";
+  if (found.holderId !== undefined) throw conflict("This account is linked to somebody else already.");
+  if (found.isTokenUsed) throw new AppError("social_auth_failed", { reason: "ID token used" });
+  if (found.hasAnother) throw conflict("You have another account of this provider linked. Unlink that one first.");
+  return undefined;
 }
 
 /**

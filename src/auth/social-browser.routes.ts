@@ -42,8 +42,16 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
     });
   }
   describeRedirect(app, "get", "/api/auth/google/callback", "Where Google sends the browser back to");
-  app.get("/api/auth/google/callback", (c) => answer(c, "google", c.req.query()));
-  describeRedirect(app, "post", "/api/auth/apple/callback", "Where Apple sends the browser back to");
+  app.get("/api/auth/google/callback", (c) => {
+    // A link preview that asks for the head alone must not use the state up.
+    if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
+    return answer(c, "google", c.req.query());
+  });
+  describeRedirect(app, "post", "/api/auth/apple/callback", "Where Apple sends the browser back to", [
+    "validation_error",
+    "payload_too_large",
+    "unsupported_media_type",
+  ]);
   app.post("/api/auth/apple/callback", async (c) => answer(c, "apple", await readFields(c.req)));
   app.openAPIRegistry.registerPath(
     createRoute({
@@ -69,7 +77,13 @@ async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<str
   return c.redirect(location, 303);
 }
 
-function describeRedirect(app: OpenAPIHono<AppEnv>, method: "get" | "post", path: string, summary: string): void {
+function describeRedirect(
+  app: OpenAPIHono<AppEnv>,
+  method: "get" | "post",
+  path: string,
+  summary: string,
+  more: ErrorCode[] = [],
+): void {
   const words = path.split(/[^a-z]+/).slice(2);
   app.openAPIRegistry.registerPath(
     createRoute({
@@ -80,7 +94,7 @@ function describeRedirect(app: OpenAPIHono<AppEnv>, method: "get" | "post", path
       summary,
       responses: {
         303: { description: "On to the provider, the app, the success or the error page." },
-        ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE]),
+        ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...more]),
       },
     }),
   );

@@ -137,7 +137,7 @@ export async function completeFlow(
   if (!flow) throw failed("no flow of this browser");
   if (answer.state === undefined || !isSame(answer.state, flow.state)) throw failed("state");
   if (answer.iss !== undefined && answer.iss !== provider.settings.endpoints.issuer) throw failed("iss");
-  if (answer.error !== undefined) throw failed(`the provider says ${answer.error.slice(0, 60)}`);
+  if (answer.error !== undefined) throw failed(`the provider says ${/^[a-z_]{1,60}$/.exec(answer.error) ?? "no word"}`);
   if (!answer.code) throw failed("no code");
   if (!(await consumeState(deps, await sha256(flow.state), flow.expiresAt))) throw failed("state used");
   const { clientId } = provider.settings;
@@ -147,10 +147,11 @@ export async function completeFlow(
     redirectUri: callbackUrl(deps, name),
     ...(name === "google" ? { codeVerifier: flow.codeVerifier } : {}),
   });
-  const { identity } = await verifyIdToken(deps, provider, tokens.idToken, {
+  const { identity, clientId: audience } = await verifyIdToken(deps, provider, tokens.idToken, {
     nonce: (claim) => claim !== undefined && isSame(claim, flow.nonce),
     givenName: readAppleName(answer.user),
   });
+  if (audience !== clientId) throw failed("ID token of another client");
   const refreshToken = name === "apple" ? await sealRefreshToken(deps, tokens.refreshToken, clientId) : undefined;
   const code = random(deps);
   await storeCode(deps, {

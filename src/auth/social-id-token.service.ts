@@ -21,18 +21,29 @@ export interface ProviderToken {
 export const identityKey = ({ issuer, subject }: SocialIdentity) => `${issuer} ${subject}`;
 
 /**
- * Checks a provider's token whole. `trade` then trades Apple's authorization code, which works once, for the refresh token
- * that its revocation needs.
+ * What a use of the token is remembered by. Not the signature: it can be spelt in several ways that all verify, while what
+ * is signed cannot.
+ */
+const proofHashOf = (idToken: string) => sha256(idToken.slice(0, idToken.lastIndexOf(".")));
+
+/**
+ * Checks a provider's token whole. Apple's `trade` then trades its authorization code, which works once, for the refresh
+ * token that its revocation needs; Google has none. A token that `isStale`, where that is accepted, signs nobody in any more.
  *
  * @throws AppError `social_auth_failed`, `not_found`, `validation_error` where Apple's nonce or code is missing,
  *   `service_unavailable`.
  */
-export async function readProviderToken(deps: Deps, name: ProviderName, token: ProviderToken) {
+export async function readProviderToken(
+  deps: Deps,
+  name: ProviderName,
+  token: ProviderToken,
+  { acceptsStale = false } = {},
+) {
   const provider = findProvider(deps.config, name);
   const { nonce, authorization_code: code } = token;
   if (name === "apple" && nonce === undefined) throw fieldError("nonce", "This field is required.");
   if (name === "apple" && code === undefined) throw fieldError("authorization_code", "This field is required.");
-  const { identity, clientId } = await verifyIdToken(deps, provider, token.id_token, {
+  const { identity, clientId, isStale } = await verifyIdToken(deps, provider, token.id_token, {
     nonce: async (claim) => {
       if (nonce === undefined) return true;
       if (claim === undefined) return false;
@@ -42,13 +53,14 @@ export async function readProviderToken(deps: Deps, name: ProviderName, token: P
       );
     },
     givenName: token.name,
+    acceptsStale,
   });
   const trade = async (): Promise<SealedRefreshToken | undefined> => {
-    if (code === undefined || name !== "apple") return undefined;
-    const { refreshToken } = await exchangeCode(deps, provider, { code, clientId });
+    const { refreshToken } = await exchangeCode(deps, provider, { code: code ?? "", clientId });
     return sealRefreshToken(deps, refreshToken, clientId);
   };
-  return { identity, trade };
+  const proofHash = await proofHashOf(token.id_token);
+  return { identity, proofHash, isStale, trade: name === "apple" ? trade : undefined };
 }
 
 async function hexSha256(text: string): Promise<string> {

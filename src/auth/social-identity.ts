@@ -23,7 +23,7 @@ const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
 const claims = z.object({
   sub: z.string().min(1).max(255),
   email: z.string().optional(),
-  email_verified: z.unknown(),
+  email_verified: z.unknown().optional(),
   /** Google: the Workspace domain that the account is of. */
   hd: z.string().optional(),
   name: z.string().optional(),

@@ -10,7 +10,8 @@ import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { isReauthenticated } from "./reauthentication.store.ts";
-import { linkAccount, linkedUser, type SocialAccount } from "./social-account.store.ts";
+import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
+import type { SocialIdentity } from "./social-identity.ts";
 import { applyProof, isAppliedHere } from "./social-proof.store.ts";
 
 type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
@@ -22,6 +23,58 @@ function selectCaller(deps: LinkDeps, caller: AccessClaims, tokenHash: string | 
     .select({ isReauthenticated: sql<number>`${isReauthenticated(deps, caller, tokenHash)}` })
     .from(users)
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
+}
+
+/** What may stand in the way of a link. */
+export interface LinkObstacles {
+  /** Absent when the session has ended. */
+  caller: { isReauthenticated: number } | undefined;
+  isTokenUsed: boolean;
+  /** Who has the identity linked. */
+  holderId: string | undefined;
+  /** The caller has a link to this provider. */
+  hasAnother: boolean;
+}
+
+function readObstacles(
+  deps: LinkDeps,
+  caller: AccessClaims,
+  { issuer, subject, provider }: SocialIdentity,
+  proofHash: string,
+  tokenHash: string | undefined,
+) {
+  return {
+    caller: selectCaller(deps, caller, tokenHash),
+    isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${proofHash}`),
+    holder: deps.db
+      .select({ userId: socialAccounts.userId })
+      .from(socialAccounts)
+      .where(and(eq(socialAccounts.issuer, issuer), eq(socialAccounts.subject, subject))),
+    another: deps.db
+      .select({ subject: socialAccounts.subject })
+      .from(socialAccounts)
+      .where(and(eq(socialAccounts.userId, caller.userId), eq(socialAccounts.provider, providerOf({ provider })))),
+  };
+}
+
+type FoundObstacles = { [K in keyof ReturnType<typeof readObstacles>]: Awaited<ReturnType<typeof readObstacles>[K]> };
+
+const describeObstacles = (found: FoundObstacles): LinkObstacles => ({
+  caller: found.caller[0],
+  isTokenUsed: found.isUsed.length > 0,
+  holderId: found.holder[0]?.userId,
+  hasAnother: found.another.length > 0,
+});
+
+/** What stands in the way of a link, without making it. */
+export async function foreseeLink(
+  deps: LinkDeps,
+  caller: AccessClaims,
+  identity: SocialIdentity,
+  proofHash: string,
+  tokenHash: string | undefined,
+): Promise<LinkObstacles> {
+  return describeObstacles(await inOneTrip(deps, readObstacles(deps, caller, identity, proofHash, tokenHash)));
 }
 
 /**
@@ -40,7 +93,7 @@ export async function linkIdentity(
   const use = { kind: "id_token", proofHash, sessionId: "" } as const;
   const userId = sql`(select id from users where id = ${caller.userId})`;
   const used = isAppliedHere(deps, use);
-  const provider = social.identity.provider === "google" ? "GOOGLE" : "APPLE";
+  const provider = providerOf(social.identity);
   const isFree = sql`${linkedUser(social.identity)} is null
     and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
   const writes = {
@@ -51,23 +104,12 @@ export async function linkIdentity(
     ),
     ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, used),
   };
-  const reads = {
-    caller: selectCaller(deps, caller, tokenHash),
-    isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${proofHash}`),
-    holder: deps.db
-      .select({ userId: socialAccounts.userId })
-      .from(socialAccounts)
-      .where(
-        and(eq(socialAccounts.issuer, social.identity.issuer), eq(socialAccounts.subject, social.identity.subject)),
-      ),
-  };
+  const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
   // After a lost answer the caller repeats, and is told that the link stands.
   const found = await inOneTrip(deps, { ...writes, ...reads });
   return {
+    ...describeObstacles(found),
     isLinked: found.linked.length > 0,
-    caller: found.caller[0],
-    isTokenUsed: found.isUsed.length > 0,
-    holderId: found.holder[0]?.userId,
     events: [...found.linkEvent, ...found.linkChangeEvent],
   };
 }
@@ -124,7 +166,12 @@ export async function unlinkIdentity(
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
     user: deps.db
       .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(deps.now()) })
+      .set({
+        version: sql`${users.version} + 1`,
+        updatedAt: instantOf(deps.now()),
+        socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
+          null, ${users.socialProfileData})`,
+      })
       .where(and(eq(users.id, userId), isUnlinkedHere)),
   };
   const reads = {

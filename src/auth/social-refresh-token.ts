@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { open, seal } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { currentSecret } from "../platform/keyring.ts";
 
 /** Apple's refresh token as it is kept: for years, only to be revoked. */
 export const sealedRefreshToken = z.object({ sealed: z.string(), keyId: z.string(), clientId: z.string() });
@@ -16,9 +15,10 @@ export async function sealRefreshToken(
   clientId: string,
 ): Promise<SealedRefreshToken | undefined> {
   if (token === undefined) return undefined;
-  const { keyring, randomBytes } = deps;
-  const sealed = await seal(currentSecret(keyring).sealing, randomBytes, token, CONTEXT);
-  return { sealed, keyId: keyring.currentSecretId, clientId };
+  const { kid: keyId, keys } = deps.keyring.appleRefreshToken;
+  const key = keys.get(keyId);
+  if (!key) throw new Error("the current data secret is not in the keyring");
+  return { sealed: await seal(key, deps.randomBytes, token, CONTEXT), keyId, clientId };
 }
 
 /** The token; undefined when its key is gone. */
@@ -26,6 +26,6 @@ export async function openRefreshToken(
   deps: Pick<Deps, "keyring">,
   { sealed, keyId }: SealedRefreshToken,
 ): Promise<string | undefined> {
-  const key = deps.keyring.secrets.get(keyId)?.sealing;
+  const key = deps.keyring.appleRefreshToken.keys.get(keyId);
   return key && open(key, sealed, CONTEXT);
 }

@@ -12,15 +12,15 @@ import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
 import type { UserRow } from "../users/user.store.ts";
 import { defaultUsernames } from "../users/username.ts";
 import { REPEAT_WINDOW_MS } from "./account.service.ts";
+import type { NewAccount } from "./new-account.store.ts";
 import { drawAccount } from "./new-account.ts";
-import type { SocialAccount } from "./social-account.store.ts";
 import { burnUnusedCode, findProofRow } from "./social-flow.store.ts";
 import { identityKey, type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
-import { socialIdentity } from "./social-identity.ts";
+import { type SocialIdentity, socialIdentity } from "./social-identity.ts";
 import type { ProofUse } from "./social-proof.store.ts";
 import type { ProviderName } from "./social-provider.ts";
-import { sealedRefreshToken } from "./social-refresh-token.ts";
-import { type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
+import { type SealedRefreshToken, sealedRefreshToken } from "./social-refresh-token.ts";
+import { foreseeSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
 
 export interface SocialSignIn extends TokenPair {
   user: UserRow;
@@ -39,14 +39,32 @@ export async function signInByIdToken(
   name: ProviderName,
   token: ProviderToken,
 ): Promise<SocialSignIn> {
-  const proofHash = await sha256(token.id_token);
-  const { identity, trade } = await readProviderToken(deps, name, token);
+  const { identity, proofHash, isStale, trade } = await readProviderToken(deps, name, token, {
+    acceptsStale: true,
+  });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
-  // A token that was used needs no trade: its authorization code is used up as well.
-  const isUsed = name === "apple" && (await findProofRow(deps, proofHash)) !== undefined;
-  const refreshToken = isUsed ? undefined : await trade();
   const use = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
-  return complete(deps, client, use, { identity, refreshToken }, call);
+  const account = accountOf(deps, client, identity);
+  if (!isStale && !trade) {
+    const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken: undefined }, account, call);
+    return answer(deps, use, identity, outcome, call);
+  }
+  const foresee = async () => foreseeSignIn(deps, use, identity, account, call);
+  const foreseen = await foresee();
+  if (isStale) return answer(deps, use, identity, { ...foreseen, isStale }, call);
+  // A code is traded only for a sign-in that will be: a used one would be refused, a refused sign-in would use it up.
+  if (!foreseen.isAllowed || !trade) return answer(deps, use, identity, foreseen, call);
+  let refreshToken: SealedRefreshToken | undefined;
+  try {
+    refreshToken = await trade();
+  } catch (error) {
+    // The same call may have traded it meanwhile: then its session stands.
+    const again = await foresee();
+    if (!again.proof) throw error;
+    return answer(deps, use, identity, again, call);
+  }
+  const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken }, account, call);
+  return answer(deps, use, identity, outcome, call);
 }
 
 const sealedContent = z.object({ identity: socialIdentity, refreshToken: sealedRefreshToken.optional() });
@@ -72,7 +90,9 @@ export async function signInByCode(deps: Deps, client: Client, code: string, pro
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
   const use = { kind: "code", proofHash, sessionId: deps.newId() } as const;
-  return complete(deps, client, use, { identity, refreshToken }, undefined);
+  const account = accountOf(deps, client, identity);
+  const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken }, account, undefined);
+  return answer(deps, use, identity, outcome, undefined);
 }
 
 async function isProved(
@@ -86,20 +106,23 @@ async function isProved(
   return matches.includes(true);
 }
 
-async function complete(
-  deps: Deps,
-  client: Client,
-  use: ProofUse,
-  social: SocialAccount,
-  call: IdempotentCall | undefined,
-): Promise<SocialSignIn> {
-  const { email, isEmailAuthoritative } = social.identity;
+/** What the identity's account is made of, should it be a new one. */
+function accountOf(deps: Deps, client: Client, { email, isEmailAuthoritative }: SocialIdentity): NewAccount {
   const basis =
     isEmailAuthoritative && email !== null
       ? { kind: "email" as const, value: email }
       : { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) };
-  const account = drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined);
-  const outcome = await signInByIdentity(deps, client, use, social, account, call);
+  return drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined);
+}
+
+/** The tokens of the session that this call, or the one that it repeats, has opened; else why there is none. */
+async function answer(
+  deps: Deps,
+  use: ProofUse,
+  identity: SocialIdentity,
+  outcome: SocialOutcome & { isStale?: boolean },
+  call: IdempotentCall | undefined,
+): Promise<SocialSignIn> {
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash) {
     throw new AppError("idempotency_key_reused");
   }
@@ -112,7 +135,8 @@ async function complete(
     if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
     return { ...tokens, user };
   }
-  throw refusalOf(deps, use, outcome);
+  if (outcome.isStale) throw failed("issued too long ago");
+  throw refusalOf(deps, use, identity, outcome);
 }
 
 /** The session that an earlier call with the same proof, or the same key, has opened and nobody has used yet. */
@@ -123,12 +147,19 @@ function findRepeated(deps: Deps, { proof, session, binding, boundSession }: Soc
   return isUntouched ? found : undefined;
 }
 
-function refusalOf(deps: Deps, use: ProofUse, { proof, user, holder }: SocialOutcome): AppError {
+function refusalOf(
+  deps: Deps,
+  use: ProofUse,
+  { isEmailAuthoritative }: SocialIdentity,
+  { proof, user, holder }: SocialOutcome,
+): AppError {
   const isLive = proof
     ? proof.usedBy === null && !proof.isBurned && proof.expiresAt > deps.now()
     : use.kind === "id_token";
   if (!isLive) return failed("used, burned or expired");
   if (user) return new AppError("account_inactive");
+  // Whose address is proved is told the truth about its account, as by a one-time code.
+  if (holder && isEmailAuthoritative && holder.mayAct === 0) return new AppError("account_inactive");
   if (holder) return new AppError("link_required");
   return new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
 }

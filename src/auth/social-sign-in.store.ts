@@ -11,10 +11,79 @@ import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.
 import { openClosedClasses } from "./otp-guard.store.ts";
 import { type AccountDeps, bindSession } from "./sign-in.store.ts";
 import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
+import type { SocialIdentity } from "./social-identity.ts";
 import { applyProof, findProof, isAppliedHere, type ProofUse } from "./social-proof.store.ts";
 
 /** The user whose e-mail address the provider names, as a condition on `users`. */
 const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
+
+/** Who the identity is to us, and whether it may sign in. */
+function conditionsOf(identity: SocialIdentity, account: NewAccount) {
+  const address = hasAddress(identity.email);
+  const ownAddress = identity.isEmailAuthoritative ? address : sql`false`;
+  const linked = linkedUser(identity);
+  const isTaken = sql`exists (select 1 from users where ${address})`;
+  const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${mayAct})
+    when ${isTaken} then exists (select 1 from users where ${ownAddress} and ${mayAct}
+      and not exists (select 1 from social_accounts where user_id = users.id and provider = ${providerOf(identity)}))
+    else ${hasFreeName(account)} end)`;
+  return { linked, ownAddress, isTaken, isAllowed };
+}
+
+/** Everything a sign-in leaves behind: the caller tells from it what happened. */
+function readOutcome(deps: AccountDeps, use: ProofUse, identity: SocialIdentity, call: IdempotentCall | undefined) {
+  return {
+    proof: findProof(deps, use.proofHash),
+    user: selectUser(deps, sql`${users.id} = ${linkedUser(identity)}`),
+    session: deps.db
+      .select()
+      .from(sessions)
+      .where(eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${use.proofHash})`)),
+    boundSession: deps.db
+      .select()
+      .from(sessions)
+      .where(eq(sessions.id, sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
+    binding: findBinding(deps, call),
+    holder: deps.db
+      .select({ mayAct: sql<number>`${mayAct}` })
+      .from(users)
+      .where(hasAddress(identity.email)),
+  };
+}
+
+type Found = { [K in keyof ReturnType<typeof readOutcome>]: Awaited<ReturnType<typeof readOutcome>[K]> };
+
+function describeOutcome(found: Found) {
+  return {
+    proof: found.proof[0],
+    user: found.user[0],
+    session: found.session[0],
+    boundSession: found.boundSession[0],
+    binding: found.binding?.[0],
+    /** Who has the address, whether or not they are the one who signs in. */
+    holder: found.holder[0],
+  };
+}
+
+/** What `signInByIdentity` would do, without doing it: whether it would sign in, and what an earlier call has done. */
+export async function foreseeSignIn(
+  deps: AccountDeps,
+  use: ProofUse,
+  identity: SocialIdentity,
+  account: NewAccount,
+  call: IdempotentCall | undefined,
+) {
+  const { isAllowed } = conditionsOf(identity, account);
+  const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${use.proofHash})`;
+  const { allowed, ...found } = await inOneTrip(deps, {
+    allowed: deps.db
+      .select({ one: sql`1` })
+      .from(sql`(select 1)`)
+      .where(sql`${isAllowed} and ${isUnused} and not ${isBound(deps, call)}`),
+    ...readOutcome(deps, use, identity, call),
+  });
+  return { ...describeOutcome(found), isAllowed: allowed.length > 0, endedSessions: [], events: [] };
+}
 
 /**
  * Signs in by a provider's identity, in one transaction: as the user who has it linked; else as the one whose e-mail
@@ -32,14 +101,7 @@ export async function signInByIdentity(
   const { identity } = social;
   const provider = providerOf(identity);
   const { email, isEmailAuthoritative } = identity;
-  const address = hasAddress(email);
-  const ownAddress = isEmailAuthoritative ? address : sql`false`;
-  const linked = linkedUser(identity);
-  const isTaken = sql`exists (select 1 from users where ${address})`;
-  const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${mayAct})
-    when ${isTaken} then exists (select 1 from users where ${ownAddress} and ${mayAct}
-      and not exists (select 1 from social_accounts where user_id = users.id and provider = ${provider}))
-    else ${hasFreeName(account)} end)`;
+  const { linked, ownAddress, isTaken, isAllowed } = conditionsOf(identity, account);
   const used = isAppliedHere(deps, use);
   const isNew = isMade(account);
   const userId = sql`${linked}`;
@@ -93,20 +155,7 @@ export async function signInByIdentity(
     ...openSession(deps, client, { id: use.sessionId, userId, isFromKnownNetwork: sql`false`, method }, used),
     bind: bindSession(deps, call, use.sessionId, used),
   };
-  const reads = {
-    proof: findProof(deps, use.proofHash),
-    user: selectUser(deps, sql`${users.id} = ${linked}`),
-    session: deps.db
-      .select()
-      .from(sessions)
-      .where(eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${use.proofHash})`)),
-    boundSession: deps.db
-      .select()
-      .from(sessions)
-      .where(eq(sessions.id, sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
-    binding: findBinding(deps, call),
-    holder: deps.db.select({ status: users.status, statusReason: users.statusReason }).from(users).where(address),
-  };
+  const reads = readOutcome(deps, use, identity, call);
   const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
     // The batch may stand although its answer was lost: the proof's marker tells.
     inOneTrip(deps, reads).then((again) => {
@@ -115,13 +164,7 @@ export async function signInByIdentity(
     }),
   );
   return {
-    proof: found.proof[0],
-    user: found.user[0],
-    session: found.session[0],
-    boundSession: found.boundSession[0],
-    binding: found.binding?.[0],
-    /** Who has the address, whether or not they are the one who signs in. */
-    holder: found.holder[0],
+    ...describeOutcome(found),
     endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
     events:
       "newDeviceEvent" in found

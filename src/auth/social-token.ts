@@ -8,10 +8,14 @@ import { callOutside } from "../platform/outbound.ts";
 import type { AppleSettings } from "../platform/social-settings.ts";
 import type { SocialProvider } from "./social-provider.ts";
 
-type ExchangeDeps = Pick<Deps, "config" | "fetch" | "now" | "keyring">;
+type ExchangeDeps = Pick<Deps, "config" | "fetch" | "now" | "keyring" | "log">;
 
 /** Apple takes client secrets of up to six months; this one is for a single call. */
 const CLIENT_SECRET_TTL_SECONDS = 300;
+
+/** RFC 6749 section 5.2: it is us whom the endpoint refuses, not the code. */
+const OUR_FAULT = ["invalid_client", "unauthorized_client"];
+const refusal = z.object({ error: z.string() });
 
 const answer = z.looseObject({ id_token: z.string(), refresh_token: z.string().optional() });
 
@@ -27,8 +31,8 @@ export interface Exchange {
 /**
  * Trades an authorization code for the provider's tokens (RFC 6749 section 4.1.3).
  *
- * @throws AppError `social_auth_failed` when the provider refuses the code, `service_unavailable` when it does not answer
- *   as it should.
+ * @throws AppError `social_auth_failed` when the provider refuses the code, `service_unavailable` when it refuses our client
+ *   or does not answer as it should.
  */
 export async function exchangeCode(
   deps: ExchangeDeps,
@@ -40,7 +44,12 @@ export async function exchangeCode(
   if (redirectUri !== undefined) form.set("redirect_uri", redirectUri);
   if (codeVerifier !== undefined) form.set("code_verifier", codeVerifier);
   const result = await post(deps, provider.settings.endpoints.token, form);
-  if (result.status >= 400 && result.status < 500 && result.status !== 429) {
+  const error = errorOf(result.text);
+  if (OUR_FAULT.includes(error)) {
+    deps.log.error("social_client_refused", { provider: provider.name, error });
+    throw unavailable(`token endpoint: ${error}`);
+  }
+  if (result.status >= 400 && result.status < 500 && result.status !== 408 && result.status !== 429) {
     throw new AppError("social_auth_failed", { reason: `token endpoint: ${result.status}` });
   }
   const parsed = answer.safeParse(parseJson(result.text));
@@ -64,8 +73,15 @@ export async function revokeToken(
   const form = new URLSearchParams({ client_id: clientId, token, token_type_hint: "refresh_token" });
   form.set("client_secret", await clientSecretOf(deps, provider, clientId));
   const result = await callOutside(deps, revocation, request(form));
+  if (!result.answered) return false;
   // A token that the provider does not know is as good as revoked (RFC 7009 section 2.2).
-  return result.answered && (result.status === 200 || result.status === 400);
+  return result.status === 200 || (result.status === 400 && errorOf(result.text) === "invalid_grant");
+}
+
+/** The endpoint's own word for what is wrong; empty where it has none. */
+function errorOf(text: string): string {
+  const parsed = refusal.safeParse(parseJson(text));
+  return parsed.success ? parsed.data.error : "";
 }
 
 async function post(deps: ExchangeDeps, url: string, form: URLSearchParams) {

@@ -116,7 +116,7 @@ export const getSocialSuccess = flowEndpoint(
     query: z.object({ code: codeField }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    errors: ["social_auth_failed", "link_required", "account_inactive", "rate_limit_exceeded"],
   },
   async (deps, { query, client, caller }) => ({
     data: describeSignIn(await signInByCode(deps, client, query.code, caller)),
@@ -134,7 +134,7 @@ export const postSocialSuccess = publicEndpoint(
     body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    errors: ["social_auth_failed", "link_required", "account_inactive", "rate_limit_exceeded"],
   },
   async (deps, { body, client }) => ({
     data: describeSignIn(await signInByCode(deps, client, body.code, { codeVerifier: body.code_verifier })),

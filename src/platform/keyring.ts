@@ -11,13 +11,21 @@ export interface SecretKeys {
   documentLink: CryptoKey;
 }
 
+/** Keys of what is kept for years: the current one's id, and every one by its id. */
+export interface DataKeys {
+  kid: string;
+  keys: ReadonlyMap<string, CryptoKey>;
+}
+
 export interface Keyring {
   /** Key id of new refresh tokens, codes, verification tokens and sealed messages. */
   currentSecretId: string;
   /** By key id; older entries still verify, so a rotation signs nobody out. */
   secrets: ReadonlyMap<string, SecretKeys>;
-  /** Seals document numbers: the current key's id, and every key by its id. */
-  documentNumber: { kid: string; keys: ReadonlyMap<string, CryptoKey> };
+  /** Seals document numbers. */
+  documentNumber: DataKeys;
+  /** Seals Apple's refresh tokens. */
+  appleRefreshToken: DataKeys;
   accessToken: { kid: string; signingKey: JoseKey; verifyingKeys: ReadonlyMap<string, JoseKey> };
   /** RFC 7517; public parts only. */
   jwks: { keys: JWK[] };
@@ -55,11 +63,12 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
       return [kid, { refreshToken, verificationToken, otp, sealing, documentLink }];
     }),
   );
-  const documentNumberKeys = await Promise.all(
-    config.dataSecrets.map(
-      async ({ kid, secret }): Promise<[string, CryptoKey]> => [kid, await deriveSealingKey(secret, "document-number")],
-    ),
-  );
+  const dataKeys = async (purpose: string): Promise<DataKeys> => {
+    const keys = config.dataSecrets.map(
+      async ({ kid, secret }): Promise<[string, CryptoKey]> => [kid, await deriveSealingKey(secret, purpose)],
+    );
+    return { kid: data.kid, keys: new Map(await Promise.all(keys)) };
+  };
   const publicKeys = config.accessTokenKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x }));
   const verifying = publicKeys.map(async (jwk): Promise<[string, JoseKey]> => [jwk.kid, await importKey(jwk)]);
   const verifyingKeys = new Map(await Promise.all(verifying));
@@ -68,7 +77,8 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
   return {
     currentSecretId: current.kid,
     secrets: new Map(secrets),
-    documentNumber: { kid: data.kid, keys: new Map(documentNumberKeys) },
+    documentNumber: await dataKeys("document-number"),
+    appleRefreshToken: await dataKeys("apple-refresh-token"),
     accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),

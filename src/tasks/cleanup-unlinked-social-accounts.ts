@@ -3,7 +3,8 @@ import { getTableConfig } from "drizzle-orm/sqlite-core";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import type { Job } from "./job.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 const CHUNK_SIZE = 500;
 
 const tables = [socialStates, socialProofs] as const;
@@ -20,7 +21,7 @@ export const cleanupUnlinkedSocialAccounts: Job = {
     const table = tables[at];
     if (!table) throw new Error(`no table ${at}`);
     const name = sql.identifier(getTableConfig(table).name);
-    const expired = sql`select rowid from ${name} where ${lt(table.expiresAt, deps.now())} limit ${CHUNK_SIZE}`;
+    const expired = sql`select rowid from ${name} where ${lt(table.expiresAt, deps.now() - HOUR_MS)} limit ${CHUNK_SIZE}`;
     return {
       statements: {
         changed: deps.db.delete(table).where(sql`rowid in (${expired}) and ${fence}`).returning({ one: sql`1` }),

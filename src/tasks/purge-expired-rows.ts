@@ -12,6 +12,7 @@ import {
   verificationTokens,
 } from "../db/sign-in-schema.ts";
 import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
+import { socialProofs } from "../db/social-schema.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { Job } from "./job.ts";
 
@@ -32,6 +33,8 @@ const rules: [SQLiteTable, (now: number) => SQL | undefined][] = [
   [familiarNetworks, (now) => lt(familiarNetworks.lastSignInAt, now - 90 * DAY_MS)],
   // A keyed repetition of the sign-in asks for the token for a day after its use.
   [verificationTokens, (now) => lt(verificationTokens.expiresAt, now - DAY_MS)],
+  // A used code may be repeated for 180 seconds, although it lives for 60.
+  [socialProofs, (now) => lt(socialProofs.expiresAt, now - HOUR_MS)],
   [idempotencyKeys, (now) => lt(idempotencyKeys.expiresAt, now)],
   [sessions, (now) => or(lt(sessions.revokedAt, now - 30 * DAY_MS), idleSince(now - 30 * DAY_MS, now))],
   [outbox, (now) => lt(outbox.sentAt, now - 14 * DAY_MS)],
@@ -53,7 +56,7 @@ function firstIdAt(instant: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
-/** Deletes what has expired: codes, guards, tokens, keys, ended sessions after 30 days, sent events after 14. */
+/** Deletes what has expired: codes, guards, tokens, keys, used ID tokens, ended sessions after 30 days, sent events after 14. */
 export const purgeExpiredRows: Job = {
   name: "purge_expired_rows",
   everyMs: HOUR_MS,

@@ -3,36 +3,15 @@ import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
-import {
-  type CallOptions,
-  logIn,
-  newIp,
-  newPhone,
-  readCode,
-  type SignedIn,
-  signUp,
-  verify,
-} from "../support/client.ts";
+import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
 import { d1For } from "../support/simulator/d1.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "../support/simulator/scheduler.ts";
-import { type Simulated, Simulation } from "../support/simulator/simulation.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+import { FAULTS, type Flow, failAtEachCall } from "./flow.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
-
-const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
-
-interface Flow {
-  method?: string;
-  path: string;
-  options: CallOptions;
-  success: number;
-  /** What a repetition answers where the first call took effect and its answer was lost; absent: success again. */
-  isDone?: number;
-  /** What must be true once the call has been repeated until it was answered. */
-  check(answer: Exclude<Simulated, "died">, simulation: Simulation): Promise<void>;
-}
 
 const count = async (sql: string, ...values: unknown[]) =>
   env.DB.prepare(`select count(*) as n ${sql}`)
@@ -187,30 +166,7 @@ async function expectEnded(ended: SignedIn[], living: SignedIn[]): Promise<void>
 }
 
 describe.each(Object.entries(flows))("%s, failing at each of its binding calls in turn", (_name, start) => {
-  it.each(FAULTS)("is whole after a call that did %s, and takes effect once", async (fault) => {
-    for (let at = 0; ; at++) {
-      const flow = await start();
-      const simulation = new Simulation(at + 1);
-      let met = false;
-      const faults = ({ index }: BindingCall) => {
-        if (index !== at) return undefined;
-        met = true;
-        return fault;
-      };
-      const { method = "POST", path, options, success, isDone = success } = flow;
-      let answer = await simulation.call(method, path, options, { faults });
-      if (answer !== "died") expect([success, 503], `call ${at}`).toContain(answer.status);
-      const answered = [success];
-      for (let tries = 0; tries < 3 && (answer === "died" || !answered.includes(answer.status)); tries++) {
-        answer = await simulation.call(method, path, options);
-        answered[1] = isDone;
-      }
-      if (answer === "died") throw new Error("a call without a fault died");
-      expect(answered, `call ${at}: ${JSON.stringify(answer.body)}`).toContain(answer.status);
-      await flow.check(answer, simulation);
-      if (!met) break;
-    }
-  });
+  it.each(FAULTS)("is whole after a call that did %s, and takes effect once", (fault) => failAtEachCall(start, fault));
 });
 
 /** Runs a handler on bindings that fail as told; tells whether it came to its end, and gives what it gave. */

@@ -172,3 +172,29 @@ describe("purge_expired_rows", () => {
     expect(await count("from audit_logs where user_id = 'audit-many'")).toBe(0);
   });
 });
+
+describe("what browser flows and used ID tokens leave behind", () => {
+  it("goes an hour after it has expired, and not before a used code can no longer be repeated", async () => {
+    const id = crypto.randomUUID();
+    const proof = (name: string, expiresAt: number) =>
+      env.DB.prepare("insert into social_proofs (proof_hash, created_at, expires_at, is_burned) values (?, ?, ?, 0)")
+        .bind(`${name} ${id}`, expiresAt, expiresAt)
+        .run();
+    const state = (name: string, expiresAt: number) =>
+      env.DB.prepare("insert into social_states (state_hash, expires_at) values (?, ?)")
+        .bind(`${name} ${id}`, expiresAt)
+        .run();
+    for (const insert of [proof, state]) {
+      await insert("old", today - HOUR_MS - 60_000);
+      await insert("young", today - 170_000);
+    }
+    await runMinutes(new Simulation(1), 1);
+    expect(await count("from social_proofs where proof_hash = ?", `old ${id}`)).toBe(0);
+    expect(await count("from social_proofs where proof_hash = ?", `young ${id}`)).toBe(1);
+    expect(await count("from social_states where state_hash = ?", `old ${id}`)).toBe(0);
+    expect(await count("from social_states where state_hash = ?", `young ${id}`)).toBe(1);
+    for (const job of ["purge_expired_rows", "cleanup_unlinked_social_accounts"]) {
+      expect(await runOf(job, today - DAY_MS), job).toMatchObject({ finished_at: expect.any(Number) });
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import { expect } from "vitest";
+import type { CallOptions } from "../support/client.ts";
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+import { type Simulated, Simulation } from "../support/simulator/simulation.ts";
+
+export const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
+
+export interface Flow {
+  method?: string;
+  path: string;
+  options: CallOptions;
+  success: number;
+  /** What a repetition answers where the first call took effect and its answer was lost; absent: success again. */
+  isDone?: number;
+  /** What the person sends where a repetition is refused, since what they had sent works once at somebody else's. */
+  anew?: () => Promise<CallOptions>;
+  /** What must be true once the call has been repeated until it was answered. */
+  check(answer: Exclude<Simulated, "died">, simulation: Simulation): Promise<void>;
+}
+
+/** Lets the first, second … binding call of the flow fail, repeats it as a client would, and checks what came of it. */
+export async function failAtEachCall(start: () => Promise<Flow>, fault: Fault): Promise<void> {
+  for (let at = 0; ; at++) {
+    const flow = await start();
+    const simulation = new Simulation(at + 1);
+    let met = false;
+    const faults = ({ index }: BindingCall) => {
+      if (index !== at) return undefined;
+      met = true;
+      return fault;
+    };
+    const { method = "POST", path, options, success, isDone = success, anew } = flow;
+    let answer = await simulation.call(method, path, options, { faults });
+    if (answer !== "died") expect([success, 503], `call ${at}`).toContain(answer.status);
+    const answered = [success];
+    for (let tries = 0; tries < 3 && (answer === "died" || !answered.includes(answer.status)); tries++) {
+      const isRefused = answer !== "died" && answer.status === 400;
+      answer = await simulation.call(method, path, isRefused && anew ? await anew() : options);
+      answered[1] = isDone;
+    }
+    if (answer === "died") throw new Error("a call without a fault died");
+    expect(answered, `call ${at}: ${JSON.stringify(answer.body)}`).toContain(answer.status);
+    await flow.check(answer, simulation);
+    if (!met) break;
+  }
+}

@@ -1,0 +1,55 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { naiveCallback, naiveSuccess, naiveToken, naiveWays } from "../support/naive/naive-social.ts";
+import type { FetchHandler } from "../support/simulator/simulation.ts";
+import { MODES, type RaceSetting, type Verdict } from "./race.ts";
+import {
+  assertedBesideProved,
+  callbacks,
+  codes,
+  codesBesideThieves,
+  idTokens,
+  oneAddressThreeWays,
+} from "./social-races.ts";
+
+const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
+
+/** A naive variant may get away with some orders, not with all of these. */
+const NAIVE_SEEDS = 8;
+
+const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler | undefined][] = [
+  ["R10: one address by code, Google and Apple is one user", oneAddressThreeWays, naiveWays],
+  ["R10: an asserted address is its owner's alone", assertedBesideProved, undefined],
+  ["R11: a hundred times Google's ID token give one session", idTokens("google"), naiveToken],
+  ["R11: a hundred times Apple's ID token give one session", idTokens("apple"), naiveToken],
+  ["R11: a hundred callbacks trade their code once", callbacks, naiveCallback],
+  ["R11: a hundred times a code of ours give one session", codes, naiveSuccess],
+  ["R11: a code beside wrong proofs is burned, or its owner's", codesBesideThieves, undefined],
+];
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe.each(races)("%s", (_name, race, naive) => {
+  it.each(MODES)("with clients %s", async (mode) => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = await race({ seed, mode });
+      expect(violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
+  it.runIf(naive)("finds a naive variant right while nobody races, and wrong when they do", async () => {
+    if (!naive) return;
+    const calm = await race({ seed: 1, mode: "apart", handler: naive, isCalm: true });
+    expect(calm.violations).toEqual([]);
+    const caught: number[] = [];
+    for (let seed = 1; seed <= NAIVE_SEEDS && caught.length === 0; seed++) {
+      const { violations } = await race({ seed, mode: "apart", handler: naive });
+      if (violations.length > 0) caught.push(seed);
+    }
+    expect(caught, `none of ${NAIVE_SEEDS} seeds caught it`).toHaveLength(1);
+  });
+});
