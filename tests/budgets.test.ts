@@ -45,6 +45,14 @@ async function walk(): Promise<Record<string, Cost>> {
   const me = await measure("GET", "/api/auth/me", { token }, 200);
   const wallet = await measure("GET", "/api/users/wallet", { token }, 200);
   const usage = await measure("GET", "/api/users/analytics/usage-stats", { token }, 200);
+  const profile = await measure("GET", "/api/users/profile", { token }, 200);
+  const changed = await measure("PUT", "/api/users/profile", { token, json: { full_name: "Asha Gurung" } }, 200);
+  const device = { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "ANDROID" };
+  const registered = await measure("POST", "/api/auth/device", { token, json: device }, 200);
+  await insertNotification(register.body.data.user_id);
+  const notifications = await measure("GET", "/api/users/notifications", { token }, 200);
+  const [newest] = notifications.body.data.results;
+  const read = await measure("POST", `/api/users/notifications/${newest.id}/read`, { token }, 200);
   const refresh = await measure("POST", "/api/auth/refresh", { json: { refresh_token } }, 200);
   const sessions = await measure("GET", "/api/auth/sessions", { token }, 200);
   const others = await measure("DELETE", "/api/auth/sessions", { token }, 200);
@@ -61,8 +69,12 @@ async function walk(): Promise<Record<string, Cost>> {
   const proof = await measure("POST", "/api/auth/otp/verify", { ...later, json: { identifier, otp: secondCode } }, 200);
   const again = { identifier, verification_token: proof.body.data.verification_token };
   const login = await measure("POST", "/api/auth/login", { ...later, json: again }, 200);
-  const reads = { me, wallet, usage, sessions };
-  const routes = { request, guess, verify, unknown, register, ...reads, refresh, others, logout, login };
+  const own = { ...later, token: login.body.data.access_token, json: {} };
+  const deletion = await measure("DELETE", "/api/auth/account", own, 200);
+  const routes = {
+    ...{ request, guess, verify, unknown, register, me, wallet, usage, profile, changed, registered },
+    ...{ notifications, read, refresh, sessions, others, logout, login, deletion },
+  };
   return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
 }
 
@@ -119,6 +131,14 @@ const socialBudgets: Record<string, number> = {
   error: 0,
 };
 
+function insertNotification(userId: string) {
+  return env.DB.prepare(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', '', '', 0)",
+  )
+    .bind(crypto.randomUUID(), userId)
+    .run();
+}
+
 /** Round trips that each route may make before its response. */
 const budgets: Record<string, { d1: number; kv: number }> = {
   request: { d1: 1, kv: 0 },
@@ -130,6 +150,12 @@ const budgets: Record<string, { d1: number; kv: number }> = {
   me: { d1: 1, kv: 0 },
   wallet: { d1: 1, kv: 0 },
   usage: { d1: 1, kv: 0 },
+  profile: { d1: 1, kv: 0 },
+  changed: { d1: 1, kv: 0 },
+  registered: { d1: 1, kv: 0 },
+  notifications: { d1: 1, kv: 0 },
+  read: { d1: 1, kv: 0 },
+  deletion: { d1: 1, kv: 0 },
   refresh: { d1: 1, kv: 1 },
   sessions: { d1: 1, kv: 0 },
   others: { d1: 1, kv: 0 },
