@@ -1,7 +1,6 @@
 import { base64url } from "jose";
 import { keyedHash, open, seal } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
 import { toAsciiDigits } from "../platform/fields.ts";
 
 /** A document number as it rests: sealed for its owner's row alone, and a keyed hash that tells it again. */
@@ -34,15 +33,24 @@ export async function sealNumber(
   return { sealed, keyId: kid, index: base64url.encode(index) };
 }
 
-/** @throws AppError `service_unavailable` when DATA_SECRETS lacks the key that it was sealed with. */
+/**
+ * The number; null where it cannot be opened, since DATA_SECRETS lacks its key or the row was altered: the log says so, and
+ * one such row does not take a whole list with it.
+ */
 export async function openNumber(
-  deps: Pick<Deps, "keyring">,
-  row: { userId: string; documentNumberSealed: string; documentNumberKeyId: string },
-): Promise<string> {
+  deps: Pick<Deps, "keyring" | "log">,
+  row: { id: string; userId: string; documentNumberSealed: string; documentNumberKeyId: string },
+): Promise<string | null> {
   const key = deps.keyring.documentNumber.keys.get(row.documentNumberKeyId);
-  if (!key) {
-    const reason = `DATA_SECRETS lacks ${row.documentNumberKeyId}`;
-    throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
+  try {
+    if (key) return await open(key, row.documentNumberSealed, row.userId);
+  } catch {
+    // What the runtime says of it may quote the row.
   }
-  return open(key, row.documentNumberSealed, row.userId);
+  deps.log.error("document_number_lost", {
+    kyc_id: row.id,
+    key_id: row.documentNumberKeyId,
+    has_key: key !== undefined,
+  });
+  return null;
 }

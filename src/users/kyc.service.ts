@@ -9,7 +9,8 @@ import { openNumber } from "./kyc-number.ts";
 /** A KYC as one viewer gets it: the number opened, links to the files for this viewer's session. */
 export interface OpenKyc {
   row: KycRow;
-  documentNumber: string;
+  /** Null where it cannot be opened. */
+  documentNumber: string | null;
   frontUrl: string;
   backUrl: string | null;
 }

@@ -10,7 +10,7 @@ const link = z.string().meta({ description: "Lives five minutes, and only for th
 export const kycView = z.object({
   id: z.string(),
   document_type: z.string(),
-  document_number: z.string(),
+  document_number: z.string().nullable().meta({ description: "Null only where our key to it is lost." }),
   document_front_url: link,
   document_back_url: link.nullable(),
   status,
