@@ -188,10 +188,12 @@ const third = step(
   200,
 );
 const newest = String(third.access);
+const personal = [identifier, whole.full_name, whole.address, String(me.username), String(me.referral_code)];
+const before = new Set((await findTraces(personal)).map(({ where }) => where));
+expectSame("the stores know me", before.has("D1 users") && before.has("D1 profiles"), true);
 step("delete my account", await call("DELETE", "/api/auth/account", {}, newest), 200);
 step("read my account", await call("GET", "/api/auth/me", undefined, newest), 401, "token_not_valid");
 step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: third.refresh }), 401, "token_not_valid");
-const personal = [identifier, whole.full_name, whole.address, String(me.username), String(me.referral_code)];
 let traces = await findTraces([...personal, `kyc/${account.user_id}`]);
 for (let i = 0; i < 10 && traces.length > 0; i++) {
   await sleep(1000);
