@@ -11,6 +11,7 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { naiveDeletion } from "../support/naive/naive-deletion.ts";
 import type { Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { findTraces } from "../support/traces.ts";
@@ -239,6 +240,17 @@ describe("DELETE auth/account", () => {
     expect(await rows("select id from outbox where user_id = ? and type = 'user.deleted'", user.userId)).toHaveLength(
       1,
     );
+  });
+
+  it("would be told many times if it looked before it deleted: right alone, wrong in the race", async () => {
+    const tellings = async (isCalm: boolean) => {
+      const { userId } = await signUp();
+      const calls = { method: "DELETE", path: `/api/auth/account?user=${userId}` };
+      await new Simulation(7, naiveDeletion, isCalm).race(Array.from({ length: 20 }, () => calls));
+      return (await rows("select id from outbox where user_id = ? and type = 'user.deleted'", userId)).length;
+    };
+    expect(await tellings(true)).toBe(1);
+    expect(await tellings(false)).toBeGreaterThan(1);
   });
 
   it("lets nothing live on that was refreshed at the same moment (R8)", async () => {

@@ -1,0 +1,16 @@
+import type { FetchHandler } from "../simulator/simulation.ts";
+
+/** Deletes an account as it is often written: look whether it is there, tell the others, delete. Right when nobody races. */
+export const naiveDeletion: FetchHandler = async (request, env) => {
+  const userId = new URL(request.url).searchParams.get("user");
+  const user = await env.DB.prepare("select id from users where id = ?").bind(userId).first();
+  if (!user) return Response.json({ success: false }, { status: 401 });
+  await env.DB.prepare(
+    `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      values (?, 'user.deleted', ?, '{}', null, 0, 0, 0)`,
+  )
+    .bind(crypto.randomUUID(), userId)
+    .run();
+  await env.DB.prepare("delete from users where id = ?").bind(userId).run();
+  return Response.json({ success: true });
+};
