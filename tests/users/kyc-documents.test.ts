@@ -175,7 +175,7 @@ describe("A link", () => {
     await open(url);
     expect(await views(id)).toEqual([{ viewer_id: user.userId, viewed_at: Date.now() }]);
     expect(await audits(id), "looking at one's own is no staff's act").toEqual([]);
-    expect(codeOf(await open(url.replace(/sig=./, "sig=_"), "HEAD"))[0]).toBe(404);
+    expect(codeOf(await open(url.replace("sig=", "sig=x"), "HEAD"))[0]).toBe(404);
   });
 
   test("stays out of the log", async () => {
