@@ -47,6 +47,16 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
   };
 }
 
+/** What every client of a browser flow has. */
+function webClient(client_secret: string): Omit<ClientMetadata, "client_id"> {
+  return {
+    client_secret,
+    token_endpoint_auth_method: "client_secret_post",
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+  };
+}
+
 /** An app's own client: its SDK gets an ID token beside the code (OpenID Connect Core 1.0 section 3.3). */
 function nativeClient(client: Omit<ClientMetadata, "client_id">, client_id: string): ClientMetadata {
   return {
@@ -86,12 +96,7 @@ function endpointsOf(issuer: string) {
 export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
   const issuer = `http://localhost:${port}`;
   const secret = randomBytes(24).toString("hex");
-  const client: Omit<ClientMetadata, "client_id"> = {
-    client_secret: secret,
-    token_endpoint_auth_method: "client_secret_post",
-    grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code"],
-  };
+  const client = webClient(secret);
   const provider = new Provider(
     issuer,
     await configure("gmail.com", [
@@ -121,12 +126,7 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   await importPKCS8(pem, "ES256");
-  const client: Omit<ClientMetadata, "client_id"> = {
-    client_secret: secret,
-    token_endpoint_auth_method: "client_secret_post",
-    grant_types: ["authorization_code", "refresh_token"],
-    response_types: ["code"],
-  };
+  const client = webClient(secret);
   const provider = new Provider(
     issuer,
     await configure("privaterelay.appleid.com", [
