@@ -206,6 +206,28 @@ describe("send_profile_completion_reminder", () => {
     expect(await remindersOf("quick-1")).toBe(0);
   });
 
+  it("reminds once in 20 hours, however often the profile is changed and left incomplete", async () => {
+    await insertPeople("busy", 1, { joined: today - 100 * DAY_MS, lastLogin: today });
+    const change = async (id: string) => {
+      await env.DB.prepare(
+        `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+          values (?, 'profile.reminder_due', 'busy-1', '{}', 'tasks', 0, 0, 0)`,
+      )
+        .bind(`${id}-${today}`)
+        .run();
+      await runMinutes(new Simulation(1), 1);
+    };
+    await change("first");
+    await change("second");
+    expect(await remindersOf("busy-1")).toBe(1);
+    vi.setSystemTime(today + 19 * 3_600_000);
+    await change("third");
+    expect(await remindersOf("busy-1")).toBe(1);
+    vi.setSystemTime(today + 21 * 3_600_000);
+    await change("fourth");
+    expect(await remindersOf("busy-1")).toBe(2);
+  });
+
   it("reminds each person once, however messages are doubled and invocations die", async () => {
     await insertPeople("many", 250, { joined: today - 2 * DAY_MS });
     for (let seed = 1; seed <= 5; seed++) {
