@@ -33,6 +33,7 @@ export default defineConfig({
         bindings: {
           ...newSecrets(),
           MIGRATIONS: await readD1Migrations("./migrations/users"),
+          SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
         },
         serviceBindings: { RENTALS: "rentals", NOBODY: "nobody" },

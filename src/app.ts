@@ -38,6 +38,21 @@ import { respondToError } from "./platform/responses.ts";
 import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
+import { getUsers } from "./staff/directory.routes.ts";
+import {
+  deleteSessionsOfUser,
+  getSessionsOfUser,
+  getUser,
+  getUserAuditLogs,
+  getUserReport,
+  patchUser,
+  postUser,
+  postUserReport,
+  postUserStatus,
+  postUserUnlock,
+  putUser,
+  putUserRole,
+} from "./staff/person.routes.ts";
 import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc.routes.ts";
 import { mountKycDocuments } from "./users/kyc-document.routes.ts";
 import { getKycSubmissions, patchUserKyc } from "./users/kyc-review.routes.ts";
@@ -83,6 +98,19 @@ const endpoints = [
   by(signedIn, getMyKycStatus),
   by(staffOnly, getKycSubmissions),
   by(staffOnly, patchUserKyc),
+  by(staffOnly, getUsers),
+  by(staffOnly, postUser),
+  by(staffOnly, getUser),
+  by(staffOnly, putUser),
+  by(staffOnly, patchUser),
+  by(staffOnly, postUserStatus),
+  by(staffOnly, putUserRole),
+  by(staffOnly, postUserUnlock),
+  by(staffOnly, getSessionsOfUser),
+  by(staffOnly, deleteSessionsOfUser),
+  by(staffOnly, postUserReport),
+  by(staffOnly, getUserReport),
+  by(staffOnly, getUserAuditLogs),
 ];
 
 /** Routes whose calls cost messages, guesses or calls to a provider stand behind the platform's limiter as well. */

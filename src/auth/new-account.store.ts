@@ -6,6 +6,7 @@ import type { Client, Locale } from "../platform/client.ts";
 import { insertWhere } from "../platform/database.ts";
 import { CURRENCY } from "../platform/money.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
 import type { Username } from "../users/username.ts";
 import { type AccountDeps, grantSignupBonus } from "./sign-in.store.ts";
 
@@ -20,14 +21,19 @@ export interface NewAccount {
   locale: Locale;
 }
 
-/** How the account's person proved who they are, and what is known of them by it. */
+/** How the account comes to be, and what is known of its person by it. */
 export interface AccountOrigin {
   socialProvider: (typeof users.$inferInsert)["socialProvider"];
-  /** Canonical and proved. */
+  /** Canonical. */
   email: string | null;
-  /** E.164 and proved. */
+  /** E.164. */
   phoneNumber: string | null;
-  fullName?: string | null;
+  /** Absent where its person signs in now, and so has proved the identifier; else who made the account for them. */
+  madeBy?: AccessClaims;
+  fullName?: string | null | undefined;
+  /** `YYYY-MM-DD`. */
+  dateOfBirth?: string | null | undefined;
+  address?: string | null | undefined;
   profilePicture?: string | null;
   /** JSON text. */
   socialProfileData?: string;
@@ -59,7 +65,8 @@ export function isMade(account: NewAccount): SQL {
 
 /**
  * The statements that make an account where `condition` holds: user, profile, wallet, points with the signup bonus,
- * referral link, audit row and event. Every way to register makes it by these.
+ * referral link, audit row and event. Every way to register makes it by these. The bonus of one that staff made comes with
+ * its owner's first sign-in.
  */
 export function newAccount(
   deps: AccountDeps,
@@ -70,6 +77,7 @@ export function newAccount(
 ) {
   const now = deps.now();
   const { userId } = account;
+  const { madeBy } = origin;
   const made = isMade(account);
   const freeCode = firstFree(account.referralCodes, sql`json_each.value`, sql.raw("referral_code"), sql`value`);
   return {
@@ -82,8 +90,8 @@ export function newAccount(
         usernameKey: freeName(account, "key"),
         email: origin.email,
         phoneNumber: origin.phoneNumber,
-        emailVerified: origin.email !== null,
-        phoneVerified: origin.phoneNumber !== null,
+        emailVerified: !madeBy && origin.email !== null,
+        phoneVerified: !madeBy && origin.phoneNumber !== null,
         profilePicture: origin.profilePicture ?? null,
         referralCode: freeCode,
         status: "ACTIVE",
@@ -92,9 +100,10 @@ export function newAccount(
         socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
         locale: account.locale,
         dateJoined: now,
-        lastLogin: now,
+        lastLogin: madeBy ? null : now,
         updatedAt: now,
         version: 1,
+        kycStatus: "NOT_SUBMITTED",
       },
       condition,
     ),
@@ -105,6 +114,8 @@ export function newAccount(
         userId,
         id: deps.newId(),
         fullName: origin.fullName ?? null,
+        dateOfBirth: origin.dateOfBirth ?? null,
+        address: origin.address ?? null,
         avatarUrl: origin.profilePicture ?? null,
         profileReminders: 0,
         kycReminders: 0,
@@ -115,7 +126,7 @@ export function newAccount(
     ),
     wallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
     points: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
-    ...grantSignupBonus(deps, sql`${userId}`, made),
+    ...(madeBy ? {} : grantSignupBonus(deps, sql`${userId}`, made)),
     newReferral: insertWhere(
       deps,
       referrals,
@@ -139,7 +150,8 @@ export function newAccount(
           'referred', exists (select 1 from referrals where invitee_id = ${userId}),
           'test_identifier', json(${origin.isTestIdentifier ? "true" : "false"}))
           from users where id = ${userId})`,
-        actorId: userId,
+        actorId: madeBy?.userId ?? userId,
+        byStaff: madeBy !== undefined,
         sessionId: origin.sessionId,
       },
       made,

@@ -18,6 +18,11 @@ export function findTestCode(deps: Pick<Deps, "config" | "now">, identifier: Ide
   return lastDayStartsAt > now - DAY_MS && lastDayStartsAt <= now + MAX_AHEAD_MS ? entry.code : undefined;
 }
 
+/** Every identifier that store reviewers share, valid now or not. */
+export function canonicalTestIdentifiers(deps: Pick<Deps, "config">): string[] {
+  return deps.config.testIdentifiers.flatMap(({ identifier }) => canonical(deps, identifier) ?? []);
+}
+
 function canonical(deps: Pick<Deps, "config">, given: string): string | undefined {
   try {
     return parseIdentifier(deps, given).value;

@@ -30,6 +30,22 @@ export const users = sqliteTable(
     updatedAt: instant("updated_at").notNull(),
     /** Grows with every change that projections must see. */
     version: integer("version").notNull(),
+    /** As in `kyc`, which triggers keep it equal to. */
+    kycStatus: text("kyc_status", { enum: ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] })
+      .notNull()
+      .default("NOT_SUBMITTED"),
+    /** The combination of what lists are filtered by, 0 to 47: `facetsOf` names those of a filter. */
+    facet: integer("facet").generatedAlwaysAs(
+      sql`case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
+        + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
+        + email_verified * 2 + phone_verified`,
+      { mode: "virtual" },
+    ),
+    /** `last_login`, 0 for never: a sort key that is never null. */
+    lastLoginOrder: integer("last_login_order").generatedAlwaysAs(
+      sql`case when last_login is null then 0 else last_login end`,
+      { mode: "virtual" },
+    ),
   },
   (table) => [
     uniqueIndex("users_username_key").on(table.usernameKey),
@@ -38,12 +54,22 @@ export const users = sqliteTable(
     uniqueIndex("users_referral_code").on(table.referralCode),
     index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
     index("users_joined").on(table.dateJoined, table.id),
+    // Each order of a filtered list: whatever the filter, a page is merged from the facets that it lets through.
+    index("users_facet_joined").on(table.facet, table.dateJoined),
+    index("users_facet_login").on(table.facet, table.lastLoginOrder),
+    index("users_facet_username").on(table.facet, table.usernameKey),
     // A CASE, since drizzle-kit cuts an expression at its commas.
     index("users_dormant")
       .on(sql`case when last_login is null then date_joined else last_login end`)
       .where(sql`status = 'ACTIVE'`),
   ],
 );
+
+/** How many users each facet has, and under `ALL_FACETS` how many there are; kept by triggers, in the transaction of each change. */
+export const userCounts = sqliteTable("user_counts", {
+  facet: integer("facet").primaryKey(),
+  count: integer("count").notNull(),
+});
 
 /** The column that ties a row to its user and goes with them. */
 export const userId = () =>

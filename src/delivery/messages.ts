@@ -127,6 +127,30 @@ export const notices = {
       message: "तपाईंले १८० दिनसम्म साइन इन नगर्नुभएकाले खाता निष्क्रिय गरियो। साइन इन गरेपछि फेरि सक्रिय हुन्छ।",
     },
   },
+  ACCOUNT_ACTIVATED: {
+    en: { title: "Your account is active", message: "You can sign in and use your account again." },
+    ne: { title: "तपाईंको खाता सक्रिय छ", message: "अब तपाईं फेरि साइन इन गरी खाता प्रयोग गर्न सक्नुहुन्छ।" },
+  },
+  ACCOUNT_DEACTIVATED: {
+    en: {
+      title: "Your account was deactivated",
+      message: "Support has deactivated your account. Contact us to use it again.",
+    },
+    ne: {
+      title: "तपाईंको खाता निष्क्रिय गरियो",
+      message: "सहायता टोलीले तपाईंको खाता निष्क्रिय गरेको छ। फेरि प्रयोग गर्न सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  ACCOUNT_BANNED: {
+    en: {
+      title: "Your account was closed",
+      message: "Your account was closed for breaking the rules. Contact support if you disagree.",
+    },
+    ne: {
+      title: "तपाईंको खाता बन्द गरियो",
+      message: "नियम उल्लङ्घनका कारण तपाईंको खाता बन्द गरियो। असहमत हुनुहुन्छ भने सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
   KYC_APPROVED: {
     en: { title: "Identity verified", message: "Your documents were checked and your identity is verified." },
     ne: { title: "परिचय प्रमाणित भयो", message: "तपाईंका कागजात जाँचिए र तपाईंको परिचय प्रमाणित भयो।" },

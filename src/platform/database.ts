@@ -72,7 +72,8 @@ export function insertWhere<T extends SQLiteTable>(
 /** As `insertWhere`, with a row for each of the rows that `from` (a FROM clause and what follows it) gives. */
 export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table: T, row: NewRow<T>, from: SQL) {
   const given: Readonly<Record<string, unknown>> = row;
-  const values = Object.entries(getTableColumns(table)).map(([name, column]) => {
+  const columns = Object.entries(getTableColumns(table)).filter(([, column]) => column.generated === undefined);
+  const values = columns.map(([name, column]) => {
     const value = given[name];
     if (value === undefined || value === null) return sql`null`;
     return value instanceof Object && "getSQL" in value ? value : sql.param(value, column);

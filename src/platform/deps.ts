@@ -10,6 +10,8 @@ export interface Deps {
   config: Config;
   keyring: Keyring;
   db: DrizzleD1Database;
+  /** What users are searched by: a projection, in a database of its own. */
+  searchDb: DrizzleD1Database;
   kv: KVNamespace;
   bucket: R2Bucket;
   /** Producers by the name that outbox rows carry. */
@@ -31,7 +33,7 @@ export interface Deps {
   afterResponse: (work: Promise<unknown>) => void;
 }
 
-export type QueueName = "otp" | "tasks";
+export type QueueName = "otp" | "tasks" | "search";
 
 /** What the platform hands to every kind of invocation. */
 type Context = Pick<ExecutionContext, "waitUntil">;
@@ -64,9 +66,10 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     config,
     keyring,
     db: drizzle(env.DB),
+    searchDb: drizzle(env.SEARCH_DB),
     kv: env.KV,
     bucket: env.KYC_BUCKET,
-    queues: { otp: env.OTP_QUEUE, tasks: env.TASK_QUEUE },
+    queues: { otp: env.OTP_QUEUE, tasks: env.TASK_QUEUE, search: env.SEARCH_QUEUE },
     rateLimiter: env.RATE_LIMITER,
     email: env.EMAIL,
     fetch: (url, init) => fetch(url, init),

@@ -25,6 +25,8 @@ export interface Input<Body, Params, Query, Caller> {
 /** What a handler gives back; the helper adds the envelope. */
 export interface Answer<Data> {
   data: Data;
+  /** In place of the route's own, where there is more to say. */
+  message?: string;
   /** Further members of the body beside `data`. */
   beside?: Record<string, unknown>;
   headers?: Record<string, string>;
@@ -53,7 +55,7 @@ interface EndpointSpec<
   beside?: z.ZodRawShape;
   /** For a person; `data.message` where the contract has one is the same text. */
   message: string;
-  status?: 200 | 201;
+  status?: 200 | 201 | 202;
   /** Codes of this route's own; those of the body, the guard and the platform are added. */
   errors?: ErrorCode[];
   /** Honours `Idempotency-Key`. */
@@ -120,10 +122,10 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
         client,
         origin: new URL(c.req.url).origin,
       };
-      const { data, beside, headers = {} } = await handle(c.get("deps"), input);
+      const { data, message = spec.message, beside, headers = {} } = await handle(c.get("deps"), input);
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
       guard.onSuccess?.(c.get("deps"), input.caller);
-      return c.json({ success: true, message: spec.message, data, ...beside }, spec.status ?? 200);
+      return c.json({ success: true, message, data, ...beside }, spec.status ?? 200);
     } finally {
       share.release();
     }
@@ -154,9 +156,14 @@ function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
 export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
   for (const each of endpoints) {
     app.openAPIRegistry.registerPath(describe(base, each));
-    const path = base + each.spec.path.replaceAll(/\{(.+?)\}/g, ":$1");
-    app.on([each.spec.method.toUpperCase()], [path], ...each.handlers);
+    app.on([each.spec.method.toUpperCase()], [base + pathOf(each.spec)], ...each.handlers);
   }
+}
+
+/** The router's path. A parameter that is an id takes only what looks like one, so that it stands in no other route's way. */
+function pathOf({ path, params }: GuardedEndpoint["spec"]): string {
+  const isId = (name: string) => params instanceof z.ZodObject && params.shape[name] instanceof z.ZodUUID;
+  return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => (isId(name) ? `:${name}{[0-9a-fA-F-]+}` : `:${name}`));
 }
 
 /** What any route can answer with. */

@@ -11,3 +11,9 @@ export function dayOf(at: number): string {
 export function dayEndsAt(at: number): number {
   return (Math.floor((at + OFFSET_MS) / DAY_MS) + 1) * DAY_MS - OFFSET_MS;
 }
+
+/** The first and last millisecond of a calendar day in Asia/Kathmandu. @param day `YYYY-MM-DD` */
+export function boundsOf(day: string): { first: number; last: number } {
+  const first = Date.parse(`${day}T00:00:00Z`) - OFFSET_MS;
+  return { first, last: first + DAY_MS - 1 };
+}

@@ -10,6 +10,10 @@ const LEASE_MS = 30_000;
 const CLAIM_SIZE = 100;
 /** Claims one cron tick makes at most. */
 const CLAIMS_PER_TICK = 10;
+/** Events that a second queue hears of too, in a message of another type: one row serves both. */
+const ECHOES: Readonly<Record<string, { queue: QueueName; type: string }>> = Object.fromEntries(
+  ["user.created", "user.updated", "user.deleted"].map((type) => [type, { queue: "search", type: "user_search.due" }]),
+);
 
 export interface OutboxEvent {
   /** Made here where absent. */
@@ -112,16 +116,27 @@ type RelayDeps = Pick<Deps, "db" | "queues" | "now" | "log" | "attemptId">;
 /** Sends the rows to their queues and marks them sent. What fails stays leased and is relayed by a later tick. */
 export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent: number; failed: number }> {
   const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
-  const byQueue = Map.groupBy(sendable, (row) => row.queue as QueueName);
-  const sent: string[] = [];
-  for (const [queue, group] of byQueue) {
-    try {
-      await sendEvents(deps, queue, group.map(toMessage));
-      sent.push(...group.map((row) => row.id));
-    } catch (error) {
-      deps.log.warn("relay_failed", { queue, events: group.length, reason: describeError(error) });
-    }
-  }
+  const messages = sendable.flatMap((row) => {
+    const own = { queue: row.queue as QueueName, message: toMessage(row) };
+    const echo = ECHOES[row.type];
+    return echo ? [own, { queue: echo.queue, message: { ...own.message, type: echo.type } }] : [own];
+  });
+  const failed = new Set<string>();
+  await Promise.all(
+    [...Map.groupBy(messages, ({ queue }) => queue)].map(async ([queue, group]) => {
+      try {
+        await sendEvents(
+          deps,
+          queue,
+          group.map(({ message }) => message),
+        );
+      } catch (error) {
+        for (const { message } of group) failed.add(message.event_id);
+        deps.log.warn("relay_failed", { queue, events: group.length, reason: describeError(error) });
+      }
+    }),
+  );
+  const sent = sendable.map(({ id }) => id).filter((id) => !failed.has(id));
   // Unmarked they are sent once more when the lease is over; their consumers know them by their id.
   if (sent.length > 0)
     await markSent(deps, sent).catch(() => deps.log.warn("relay_not_marked", { events: sent.length }));

@@ -4,6 +4,7 @@ import { tokenField } from "../platform/fields.ts";
 import { expiringEndpoint, publicEndpoint, userEndpoint } from "./guard.ts";
 import { refreshSession } from "./refresh.service.ts";
 import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";
+import { sessionView, viewSession } from "./session.views.ts";
 import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 
 const tag = "Sessions";
@@ -70,17 +71,6 @@ export const logout = expiringEndpoint(
   },
 );
 
-const sessionView = z.object({
-  id: z.string(),
-  current: z.boolean(),
-  created_at: z.iso.datetime(),
-  last_used_at: z.iso.datetime(),
-  ip: z.string(),
-  user_agent: z.string().nullable(),
-  device_name: z.string().nullable(),
-  method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
-});
-
 export const listMySessions = userEndpoint(
   {
     method: "get",
@@ -92,18 +82,7 @@ export const listMySessions = userEndpoint(
   },
   async (deps, { caller }) => {
     const found = await listOwnSessions(deps, caller);
-    return {
-      data: found.map((session) => ({
-        id: session.id,
-        current: session.id === caller.sessionId,
-        created_at: new Date(session.createdAt).toISOString(),
-        last_used_at: new Date(session.lastUsedAt).toISOString(),
-        ip: session.ip,
-        user_agent: session.userAgent,
-        device_name: session.deviceName,
-        method: session.method,
-      })),
-    };
+    return { data: found.map((session) => viewSession(session, caller.sessionId)) };
   },
 );
 

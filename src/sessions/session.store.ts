@@ -30,6 +30,11 @@ export function isStaff(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): S
   return isSignedInAs(deps, caller, inArray(users.role, ["staff", "admin"]));
 }
 
+/** As `isSignedIn`, while the user is admin, too. */
+export function isAdmin(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
+  return isSignedInAs(deps, caller, eq(users.role, "admin"));
+}
+
 /** The statement that reads the signed-in caller's role; no row where the session has ended. */
 export function selectCaller(deps: Pick<Deps, "db" | "now">, caller: AccessClaims) {
   return deps.db
@@ -57,11 +62,12 @@ function isSignedInAs(deps: Pick<Deps, "db" | "now">, caller: AccessClaims, role
 
 /**
  * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each,
- * for at most `MAX_SESSIONS` of them, since no user has more.
+ * for at most `MAX_SESSIONS` of them, since no user has more. `staff`: who ended them, where it was not their user.
  */
 export function recordEndedSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
   client: Pick<Client, "ip" | "userAgent">,
+  staff?: AccessClaims,
 ) {
   const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.attemptId}`;
   const now = instantOf(deps.now());
@@ -76,11 +82,11 @@ export function recordEndedSessions(
         entityType: "session",
         entityId: sql`${sessions.id}`,
         newValues: sql`json_object('reason', ${sessions.revokedReason})`,
-        actorId: sql`${sessions.userId}`,
-        byStaff: false,
+        actorId: staff?.userId ?? sql`${sessions.userId}`,
+        byStaff: staff !== undefined,
         ip: client.ip,
         userAgent: client.userAgent,
-        sessionId: sql`${sessions.id}`,
+        sessionId: staff?.sessionId ?? sql`${sessions.id}`,
         createdAt: now,
       },
       ended,
@@ -181,12 +187,17 @@ async function endSessions(
 /** The caller's live sessions, newest first; empty when the caller's own has ended. */
 export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
   const { found } = await inOneTrip(deps, {
-    found: deps.db
-      .select()
-      .from(sessions)
-      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), isSignedIn(deps, caller)))
-      .orderBy(desc(sessions.createdAt), desc(sessions.id))
-      .limit(MAX_SESSIONS),
+    found: selectLiveSessions(deps, caller.userId, isSignedIn(deps, caller)),
   });
   return found;
+}
+
+/** The statement that reads a user's live sessions, newest first, where `condition` holds. */
+export function selectLiveSessions(deps: Pick<Deps, "db" | "now">, userId: string, condition: SQL) {
+  return deps.db
+    .select()
+    .from(sessions)
+    .where(and(eq(sessions.userId, userId), isLive(deps.now()), condition))
+    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .limit(MAX_SESSIONS);
 }

@@ -5,7 +5,7 @@ import type { Deps } from "../platform/deps.ts";
 import { describeError, traceOf } from "../platform/log.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
-import type { Task } from "./task.ts";
+import type { Task, TaskEvent } from "./task.ts";
 
 /** Field of a payload that carries a sealed code; such a payload is never kept. */
 export const SEALED_FIELD = "sealed_code";
@@ -16,53 +16,85 @@ const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 
 /** Runs each message's task on its own: one that fails is retried with growing delay and holds no other back. */
 export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<void> {
-  await Promise.all(
-    batch.messages.map((message) =>
-      consume(deps, batch.queue, message).catch((error) => {
-        // Not even the dead letter could be kept.
-        deps.log.error("message_failed", { queue: batch.queue, reason: describeError(error) });
-        message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
-      }),
-    ),
-  );
+  const readable = await Promise.all(batch.messages.map((message) => read(deps, batch.queue, message)));
+  const received = readable.filter((each) => each !== undefined);
+  const together = Map.groupBy(received, ({ task, message }) => (task.check ? task : message));
+  await Promise.all([...together.values()].map((group) => run(deps, batch.queue, group)));
 }
 
 /** Keeps what the platform gave up on, since no try of ours came to its end. */
 export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
   for (const message of batch.messages) {
     const event = readEnvelope(batch.queue, message);
-    await bury(deps, batch.queue, message, event, "no try came to its end").catch(() => message.retry());
+    await bury(deps, batch.queue, message, event, "no try came to its end");
   }
 }
 
-async function consume(deps: Deps, queue: string, message: Message): Promise<void> {
-  const event = readEnvelope(queue, message);
-  const task = event && findTask(event.type);
-  const payload = event && parseJson(event.payload);
-  if (!event || !task || payload === undefined) {
-    const reason = !event ? "malformed message" : task ? "payload is not JSON" : "unknown type";
-    await bury(deps, queue, message, event, reason);
-    return;
+interface Received {
+  message: Message;
+  envelope: Envelope;
+  event: TaskEvent;
+  task: Task;
+}
+
+/** The message as its task gets it; undefined for one that no task can take, which is kept as a dead letter. */
+async function read(deps: Deps, queue: string, message: Message): Promise<Received | undefined> {
+  const envelope = readEnvelope(queue, message);
+  const task = envelope && findTask(envelope.type);
+  const payload = envelope && parseJson(envelope.payload);
+  if (!envelope || !task || payload === undefined) {
+    const reason = !envelope ? "malformed message" : task ? "payload is not JSON" : "unknown type";
+    await bury(deps, queue, message, envelope, reason);
+    return undefined;
   }
-  const { event_id: id, type, user_id: userId, created_at: createdAt } = event;
-  const about = { task: task.name, type, event_id: id, attempt: message.attempts };
+  const { event_id: id, type, user_id: userId, created_at: createdAt } = envelope;
+  const event = { id, type, userId, payload, createdAt };
+  try {
+    task.check?.(event);
+  } catch (error) {
+    await giveUpOrRetry(deps, queue, { message, envelope, event, task }, error);
+    return undefined;
+  }
+  return { message, envelope, event, task };
+}
+
+/** Runs the task once for all the messages: what becomes of one becomes of each. */
+async function run(deps: Deps, queue: string, group: Received[]): Promise<void> {
+  const [first, ...others] = group;
+  if (!first) return;
+  const { task } = first;
   try {
     // Copies of one message may share a batch: each try has marks of its own.
     const own = { ...deps, attemptId: randomId(deps.randomBytes) };
-    const outcome = await task.run(own, { id, type, userId, payload, createdAt });
-    deps.log.info("task", { ...about, done: outcome.done, note: outcome.note });
-    if (outcome.done) message.ack();
-    else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
-      await bury(deps, queue, message, event, outcome.note);
-    else message.retry({ delaySeconds: outcome.retryInSeconds });
+    const outcome = await task.run(own, first.event, ...others.map(({ event }) => event));
+    for (const received of group) {
+      const { message, envelope } = received;
+      deps.log.info("task", { ...about(received), done: outcome.done, note: outcome.note });
+      if (outcome.done) message.ack();
+      else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
+        await bury(deps, queue, message, envelope, outcome.note);
+      else message.retry({ delaySeconds: outcome.retryInSeconds });
+    }
   } catch (error) {
-    const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
-    deps.log.warn("task_failed", { ...about, reason });
-    const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
-    if (delaySeconds === undefined) await bury(deps, queue, message, event, reason, traceOf(error));
-    else message.retry({ delaySeconds });
+    await Promise.all(group.map((received) => giveUpOrRetry(deps, queue, received, error)));
   }
 }
+
+async function giveUpOrRetry(deps: Deps, queue: string, received: Received, error: unknown): Promise<void> {
+  const { message, envelope, task } = received;
+  const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
+  deps.log.warn("task_failed", { ...about(received), reason });
+  const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
+  if (delaySeconds === undefined) await bury(deps, queue, message, envelope, reason, traceOf(error));
+  else message.retry({ delaySeconds });
+}
+
+const about = ({ task, event, message }: Received) => ({
+  task: task.name,
+  type: event.type,
+  event_id: event.id,
+  attempt: message.attempts,
+});
 
 /** Grows by doubling from two seconds, unless the task says otherwise; undefined after its last try. */
 function retrySeconds(task: Task, attempts: number): number | undefined {
@@ -71,7 +103,10 @@ function retrySeconds(task: Task, attempts: number): number | undefined {
   return attempts < MAX_ATTEMPTS ? Math.min(2 ** attempts, MAX_RETRY_SECONDS.other) : undefined;
 }
 
-/** Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. */
+/**
+ * Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. Where not even that can be done
+ * it comes again.
+ */
 async function bury(
   deps: Deps,
   queue: string,
@@ -81,7 +116,7 @@ async function bury(
   trace?: string,
 ): Promise<void> {
   const payload = event?.payload ?? JSON.stringify(message.body) ?? "";
-  await insertDeadLetter(deps, {
+  const letter = {
     queue,
     eventId: event?.event_id ?? null,
     type: event?.type ?? null,
@@ -90,8 +125,14 @@ async function bury(
     reason,
     trace,
     attempts: message.attempts,
-  });
-  message.ack();
+  };
+  try {
+    await insertDeadLetter(deps, letter);
+    message.ack();
+  } catch (error) {
+    deps.log.error("message_failed", { queue, reason: describeError(error) });
+    message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
+  }
 }
 
 /** Undefined where the text is not JSON; the parser's own words would quote it. */

@@ -1,13 +1,15 @@
+import { checkUserSearch } from "./check-user-search.ts";
 import { cleanupExpiredAuditLogs } from "./cleanup-expired-audit-logs.ts";
 import { cleanupUnlinkedSocialAccounts } from "./cleanup-unlinked-social-accounts.ts";
 import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
+import { rebuildUserSearch } from "./rebuild-user-search.ts";
 import { remindUnverifiedPeople } from "./send-kyc-verification-reminder.ts";
 import { remindIncompleteProfiles } from "./send-profile-completion-reminder.ts";
 import { sweepKycUploads } from "./sweep-kyc-uploads.ts";
 
-/** Every periodic job. */
+/** Every job: the periodic ones, and those that are asked for by hand. */
 export const jobs: readonly Job[] = [
   purgeExpiredRows,
   cleanupExpiredAuditLogs,
@@ -16,4 +18,6 @@ export const jobs: readonly Job[] = [
   cleanupUnlinkedSocialAccounts,
   remindUnverifiedPeople,
   sweepKycUploads,
+  checkUserSearch,
+  rebuildUserSearch,
 ];

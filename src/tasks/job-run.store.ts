@@ -17,10 +17,9 @@ export interface JobRun {
  */
 export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
   const now = deps.now();
-  const due = jobs.map(({ name, everyMs, offsetMs = 0 }) => ({
-    name,
-    period: Math.floor((now - offsetMs) / everyMs) * everyMs,
-  }));
+  const due = jobs.flatMap(({ name, everyMs, offsetMs = 0 }) =>
+    everyMs === undefined ? [] : [{ name, period: Math.floor((now - offsetMs) / everyMs) * everyMs }],
+  );
   const { open } = await inOneTrip(deps, {
     entered: deps.db
       .insert(jobRuns)

@@ -3,7 +3,7 @@ import type { Statement } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** What a job may use. */
-export type JobDeps = Pick<Deps, "db" | "bucket" | "now" | "newId" | "attemptId" | "log">;
+export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" | "attemptId" | "log">;
 
 /** A bounded piece of a job, as the statements of one batch. */
 export interface Chunk {
@@ -17,8 +17,8 @@ export interface Chunk {
 export interface Job {
   /** As the contract names it. */
   name: string;
-  /** How often it is due, in milliseconds; periods begin at its multiples, UTC. */
-  everyMs: number;
+  /** How often it is due, in milliseconds; periods begin at its multiples, UTC. Undefined: only when asked for by hand. */
+  everyMs: number | undefined;
   /** How long after the period's beginning it is due, in milliseconds. */
   offsetMs?: number;
   /**

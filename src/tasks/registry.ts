@@ -14,6 +14,7 @@ import { sendSocialAuthWelcomeMessage } from "./send-social-auth-welcome-message
 import { syncUserDataWithExternalServices } from "./sync-user-data-with-external-services.ts";
 import type { Task } from "./task.ts";
 import { updateUserLastActivity } from "./update-user-last-activity.ts";
+import { updateUserSearch } from "./update-user-search.ts";
 
 /** Every task. */
 export const tasks: readonly Task[] = [
@@ -32,6 +33,7 @@ export const tasks: readonly Task[] = [
   sendSocialAuthWelcomeMessage,
   syncUserDataWithExternalServices,
   updateUserLastActivity,
+  updateUserSearch,
 ];
 
 const byType: ReadonlyMap<string, Task> = new Map(tasks.flatMap((task) => task.types.map((type) => [type, task])));

@@ -27,6 +27,8 @@ export interface Task {
   isUrgent?: boolean;
   /** Seconds to wait after each failed try, instead of the usual growth; after the last one it is a dead letter. */
   retryDelays?: readonly number[];
+  /** Where there is one, `run` gets all messages of a batch at once, but those that this throws for. */
+  check?(event: TaskEvent): unknown;
   /** @param deps with an attempt id of this try's own. */
-  run(deps: Deps, event: TaskEvent): Promise<TaskOutcome>;
+  run(deps: Deps, event: TaskEvent, ...others: TaskEvent[]): Promise<TaskOutcome>;
 }

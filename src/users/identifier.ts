@@ -31,39 +31,55 @@ export const identifierField = text(
   example: "9841234567",
 });
 
+/** The field that an identifier came in, for its errors, and the kind that it must be, where it must be one. */
+interface Expected {
+  field: string;
+  kind?: Identifier["kind"];
+}
+
 /**
  * Canonicalises what a person typed: every way of writing an address or a number is one user.
  *
- * @throws AppError `validation_error` on `identifier`, saying what is wrong with it.
+ * @throws AppError `validation_error` on the field, saying what is wrong with it.
  */
-export function parseIdentifier(deps: Pick<Deps, "config">, given: string): Identifier {
+export function parseIdentifier(
+  deps: Pick<Deps, "config">,
+  given: string,
+  expected: Expected = { field: "identifier" },
+): Identifier {
   // Numbers copied from contact apps come with invisible direction marks, or as RFC 3966 links.
   const typed = given
     .normalize("NFKC")
     .replace(/\p{Cf}/gu, "")
     .trim()
     .replace(/^tel:/i, "");
-  return typed.includes("@") ? parseEmail(typed) : parsePhone(typed, deps.config.smsCountries);
+  const kind = expected.kind ?? (typed.includes("@") ? "email" : "phone");
+  return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
 }
 
-function parseEmail(typed: string): Identifier {
+function parseEmail(typed: string, { field }: Expected): Identifier {
   const value = typed.toLowerCase();
-  if (!email.safeParse(value).success) throw fieldError("identifier", "This is not an e-mail address.");
+  if (value.length > MAX_EMAIL_LENGTH || !email.safeParse(value).success) {
+    throw fieldError(field, "This is not an e-mail address.");
+  }
   return { kind: "email", value };
 }
 
-function parsePhone(typed: string, smsCountries: string[]): Identifier {
+function parsePhone(typed: string, smsCountries: string[], { field, kind }: Expected): Identifier {
   const number = parsePhoneNumberFromString(toAsciiDigits(typed), { defaultCountry: DEFAULT_COUNTRY, extract: false });
   if (!number || number.ext !== undefined) {
-    throw fieldError("identifier", "This is neither an e-mail address nor a phone number.");
+    throw fieldError(
+      field,
+      kind ? "This is not a phone number." : "This is neither an e-mail address nor a phone number.",
+    );
   }
-  if (!number.isValid()) throw fieldError("identifier", "This phone number does not exist. Check its digits.");
+  if (!number.isValid()) throw fieldError(field, "This phone number does not exist. Check its digits.");
   if (number.country === undefined || !smsCountries.includes(number.country)) {
-    throw fieldError("identifier", "We cannot send text messages to this country yet.");
+    throw fieldError(field, "We cannot send text messages to this country yet.");
   }
   const type = number.getType();
   if (type !== "MOBILE" && type !== "FIXED_LINE_OR_MOBILE") {
-    throw fieldError("identifier", "This is not a mobile number. Only mobile numbers can receive the code.");
+    throw fieldError(field, "This is not a mobile number. Only mobile numbers can receive the code.");
   }
   return { kind: "phone", value: number.number };
 }

@@ -57,7 +57,7 @@ export const patchUserKyc = staffEndpoint(
     summary: "Approve or reject a KYC",
     description:
       "Approving needs that this reviewer has opened each file since it was submitted. Only a pending KYC can be decided.",
-    params: z.object({ id: z.string().max(64) }),
+    params: z.object({ id: z.uuid("Must be an id.") }),
     body: decision,
     data: kycView,
     message: "The decision is recorded, and its user will be told.",

@@ -37,7 +37,11 @@ const droppingQueue = { send: async () => {}, sendBatch: async () => {} };
  * The bindings of every call. What is asked of tasks is dropped: a queue that delivers by itself would still work when the
  * test is over. Tests of tasks hold the messages in their own hand (`heldTasks`, `Simulation`).
  */
-export const testEnv: Env = { ...env, TASK_QUEUE: droppingQueue as unknown as Queue };
+export const testEnv: Env = {
+  ...env,
+  TASK_QUEUE: droppingQueue as unknown as Queue,
+  SEARCH_QUEUE: droppingQueue as unknown as Queue,
+};
 
 /** Calls the Worker as a client would, and waits for what it does after the response. */
 export async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {

@@ -312,7 +312,7 @@ describe("A decision", () => {
       "not_found",
     ]);
     expect(
-      codeOf(await documented("PATCH", `/api/users/${"x".repeat(65)}/kyc`, { token: staff.access, json })),
+      codeOf(await documented("PATCH", `/api/users/${"a".repeat(65)}/kyc`, { token: staff.access, json })),
     ).toEqual([400, "validation_error"]);
   });
 

@@ -3,6 +3,7 @@ import type { BindingCall } from "./scheduler.ts";
 export interface Cost {
   /** Round trips before the response. */
   d1: number;
+  search: number;
   kv: number;
   r2: number;
   queue: number;
@@ -17,6 +18,7 @@ export function costOf(log: readonly BindingCall[]): Cost {
   const sum = (pick: (call: BindingCall) => number) => log.reduce((total, call) => total + pick(call), 0);
   return {
     d1: trips("D1"),
+    search: trips("SEARCH_DB"),
     kv: trips("KV"),
     r2: trips("R2"),
     queue: trips("QUEUE"),

@@ -2,15 +2,21 @@ import type { BindingCall, Invocation, Scheduler } from "./scheduler.ts";
 
 interface Wrapped {
   sql: string;
+  database: D1Database;
   real: D1PreparedStatement;
 }
 
 const wrappedStatements = new WeakMap<object, Wrapped>();
 
-/** D1 whose every call passes the gate; each batch takes effect as one, as on the real primary. */
-export function d1For(scheduler: Scheduler, invocation: Invocation, real: D1Database): D1Database {
+/** A D1 database whose every call passes the gate; each batch takes effect as one, as on the real primary. */
+export function d1For(
+  scheduler: Scheduler,
+  invocation: Invocation,
+  real: D1Database,
+  binding: "D1" | "SEARCH_DB" = "D1",
+): D1Database {
   const pass = <T>(operation: string, detail: string[], work: (call: BindingCall) => Promise<T>) =>
-    scheduler.pass(invocation, { binding: "D1", operation, detail }, work);
+    scheduler.pass(invocation, { binding, operation, detail }, work);
   const count = (call: BindingCall, results: { meta?: { rows_read?: number; rows_written?: number } }[]) => {
     for (const { meta } of results) {
       call.rowsRead += meta?.rows_read ?? 0;
@@ -32,12 +38,12 @@ export function d1For(scheduler: Scheduler, invocation: Invocation, real: D1Data
         pass("first", [sql], () => (column === undefined ? statement.first() : statement.first(column))),
       raw: (options?: { columnNames?: false }) => pass("raw", [sql], () => statement.raw(options)),
     };
-    wrappedStatements.set(wrapped, { sql, real: statement });
+    wrappedStatements.set(wrapped, { sql, database: real, real: statement });
     return wrapped as unknown as D1PreparedStatement;
   };
   const unwrap = (statement: D1PreparedStatement): Wrapped => {
     const found = wrappedStatements.get(statement);
-    if (!found) throw new Error("a statement of another database");
+    if (found?.database !== real) throw new Error("a statement of another database");
     return found;
   };
   const database = {

@@ -8,7 +8,7 @@ export interface BindingCall {
   invocation: Invocation;
   /** Number of the call within its invocation, from 0. */
   index: number;
-  binding: "D1" | "KV" | "R2" | "QUEUE" | "RATE_LIMITER";
+  binding: "D1" | "SEARCH_DB" | "KV" | "R2" | "QUEUE" | "RATE_LIMITER";
   operation: string;
   /** Keys, or SQL of the statements. */
   detail: string[];

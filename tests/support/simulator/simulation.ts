@@ -34,6 +34,8 @@ export type Simulated = Answer | "died";
 export class Simulation {
   readonly scheduler: Scheduler;
   readonly queue: EdgeQueue;
+  /** What asks for search entries; kept apart, and delivered by `consume("search", …)`. */
+  readonly searchQueue: EdgeQueue;
   private readonly kv: EdgeKv;
   private readonly handler: FetchHandler;
 
@@ -41,6 +43,7 @@ export class Simulation {
   constructor(seed: number, handler: FetchHandler = realHandler, isCalm = false) {
     this.scheduler = new Scheduler(seed, isCalm);
     this.queue = new EdgeQueue(this.scheduler);
+    this.searchQueue = new EdgeQueue(this.scheduler);
     this.kv = new EdgeKv(this.scheduler, testEnv.KV, isCalm);
     this.handler = handler;
   }
@@ -158,10 +161,12 @@ export class Simulation {
     return {
       ...testEnv,
       DB: d1For(this.scheduler, invocation, testEnv.DB),
+      SEARCH_DB: d1For(this.scheduler, invocation, testEnv.SEARCH_DB, "SEARCH_DB"),
       KV: this.kv.bindingFor(invocation),
       KYC_BUCKET: r2For(this.scheduler, invocation, testEnv.KYC_BUCKET),
       OTP_QUEUE: this.queue.bindingFor(invocation),
       TASK_QUEUE: this.queue.bindingFor(invocation),
+      SEARCH_QUEUE: this.searchQueue.bindingFor(invocation),
       RATE_LIMITER: limiter as unknown as RateLimit,
     };
   }

@@ -1,0 +1,13 @@
+CREATE TABLE `search_entries` (
+	`place` integer PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`version` integer NOT NULL,
+	`text` text NOT NULL,
+	`phone_number` text NOT NULL,
+	`facet` integer NOT NULL,
+	`written_by` text NOT NULL,
+	`removed_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `search_entries_user` ON `search_entries` (`user_id`);--> statement-breakpoint
+CREATE INDEX `search_entries_removed` ON `search_entries` (`removed_at`) WHERE removed_at is not null;

@@ -1,0 +1,10 @@
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/**
+ * The FTS5 table over the trigrams of `search_entries.text`: contentless, so that it has rowids and can be matched, and no
+ * text to read. Drizzle Kit knows no virtual tables: its migration is written by hand.
+ */
+export const userSearch = sqliteTable("user_search", {
+  rowid: integer("rowid").primaryKey(),
+  text: text("text").notNull(),
+});

@@ -1,0 +1,28 @@
+import { z } from "zod";
+import type { sessions } from "../db/sign-in-schema.ts";
+
+/** A session, as its user and staff see it. */
+export const sessionView = z.object({
+  id: z.string(),
+  current: z.boolean().meta({ description: "The one that asks." }),
+  created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime(),
+  ip: z.string(),
+  user_agent: z.string().nullable(),
+  device_name: z.string().nullable(),
+  method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
+});
+
+/** @param currentId the session that asks. */
+export function viewSession(session: typeof sessions.$inferSelect, currentId: string): z.input<typeof sessionView> {
+  return {
+    id: session.id,
+    current: session.id === currentId,
+    created_at: new Date(session.createdAt).toISOString(),
+    last_used_at: new Date(session.lastUsedAt).toISOString(),
+    ip: session.ip,
+    user_agent: session.userAgent,
+    device_name: session.deviceName,
+    method: session.method,
+  };
+}

@@ -1,0 +1,52 @@
+import type { Client } from "../platform/client.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { relay } from "../platform/outbox.ts";
+import { denySessions } from "../sessions/denylist.store.ts";
+import { refuseUnlessStaff } from "../sessions/guard.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import type { ActOutcome, Actor } from "./act.store.ts";
+import type { Person } from "./person.store.ts";
+
+type Role = Person["user"]["role"];
+
+/** Does after the response what an act leaves to be done: its events, and the denylist. */
+export function finishAct(deps: Deps, { events, endedSessions }: Pick<ActOutcome, "events" | "endedSessions">): void {
+  if (events.length > 0) deps.afterResponse(relay(deps, events));
+  if (endedSessions.length > 0) deps.afterResponse(denySessions(deps, endedSessions));
+}
+
+/** @throws AppError as `refuseUnlessStaff`, or `not_found` when there is no such user. */
+export function expectPerson<T>(caller: { role: Role } | undefined, person: T | undefined): T {
+  refuseUnlessStaff(caller);
+  if (person === undefined) throw noUser();
+  return person;
+}
+
+export function noUser(): AppError {
+  return new AppError("not_found", { message: "There is no such user." });
+}
+
+/** @throws AppError `permission_denied` where the caller may not act on the account: their own, or staff's, not being admin. */
+export function refuseUnlessMayAct(caller: { role: Role } | undefined, actor: Actor, target: { role: Role }): void {
+  if (actor.userId === actor.caller.userId) {
+    throw new AppError("permission_denied", { message: "Nobody does this to their own account." });
+  }
+  if (target.role !== "user" && caller?.role !== "admin") {
+    throw new AppError("permission_denied", { message: "Only an admin does this to an account of staff." });
+  }
+}
+
+/**
+ * The person after an act that may change nothing, since they stood so already.
+ *
+ * @throws AppError `token_not_valid`, `permission_denied`, `not_found`.
+ */
+export function settleAct(deps: Deps, actor: Actor, outcome: ActOutcome): Person {
+  const person = expectPerson(outcome.caller, outcome.person);
+  if (outcome.isDone) finishAct(deps, outcome);
+  else refuseUnlessMayAct(outcome.caller, actor, person.user);
+  return person;
+}
+
+export const actorOf = (client: Client, caller: AccessClaims, userId: string): Actor => ({ client, caller, userId });

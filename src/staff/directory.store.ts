@@ -1,0 +1,144 @@
+import { type SQL, sql } from "drizzle-orm";
+import { userCounts, type users } from "../db/user-schema.ts";
+import { inOneTrip } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import { isStaff, selectCaller } from "../sessions/session.store.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { ALL_FACETS, EVERY_FACET, hasFacet } from "./facets.ts";
+
+type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
+
+/** A row of a list of users: no more than the list shows. */
+export interface ListedUser {
+  id: string;
+  username: string;
+  status: (typeof users.$inferSelect)["status"];
+  dateJoined: number;
+}
+
+/** A user's place in an order: its key there, and the row's number where keys are equal. */
+export type Position = readonly [key: string | number, row: number];
+
+export interface Order {
+  by: keyof typeof keys;
+  isDescending: boolean;
+}
+
+/** The column of each order; `isWhole` where an index holds it for all users at once. */
+const keys = {
+  date_joined: { column: "date_joined", isWhole: true },
+  last_login: { column: "last_login_order", isWhole: false },
+  username: { column: "username_key", isWhole: true },
+} as const;
+
+/** Users by when they joined, in milliseconds, both ends inclusive. */
+export interface Joined {
+  from: number | undefined;
+  to: number | undefined;
+}
+
+export interface DirectoryPage {
+  order: Order;
+  /** Undefined: all. */
+  facets: readonly number[] | undefined;
+  joined: Joined;
+  size: number;
+  offset: number;
+  after: Position | undefined;
+}
+
+/** Users looked at for one page where dates filter an order that no index has: what it may cost at most. */
+const MAX_SCANNED = 600;
+/** SQLite's limit on the parts of a compound select, as D1 sets it. */
+const MAX_PARTS = 5;
+
+/**
+ * A page of users, how many the filter lets through (dates apart), and the caller's role, undefined when not signed in.
+ * Each facet's users stand sorted in an index; the page is merged from them, so that any filter reads about the page alone.
+ *
+ * @returns `found` with up to one user more than the page has; `scannedTo`, where the search for a page was given up.
+ */
+export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page: DirectoryPage) {
+  const { order, facets, joined, size, offset } = page;
+  const { column, isWhole } = keys[order.by];
+  const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
+  const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_FACET);
+  const within = isScan ? sql`true` : isJoinedWithin(joined);
+  const merged = merge(
+    parts.map((facet) => part(column, facet, within, page)),
+    order,
+  );
+  const scanned = sql`(select *, row_number() over () as nth from (${merged} limit ${sql.raw(String(MAX_SCANNED + offset))}))`;
+  const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
+  const {
+    caller: who,
+    total,
+    rows,
+  } = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    total: deps.db
+      .select({ count: sql<number>`coalesce(sum(count), 0)` })
+      .from(userCounts)
+      .where(facets ? hasFacet(sql`facet`, facets) : sql`facet = ${sql.raw(String(ALL_FACETS))}`),
+    rows: deps.db
+      .select({
+        id: sql<string>`id`.as("id"),
+        username: sql<string>`username`.as("username"),
+        status: sql<ListedUser["status"]>`status`.as("status"),
+        dateJoined: sql<number>`date_joined`.as("date_joined"),
+        key: sql<string | number>`sort_key`.as("sort_key"),
+        row: sql<number>`row_number`.as("row_number"),
+        fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
+      })
+      .from(isScan ? scanned : sql`(${merged})`)
+      .where(sql`${isStaff(deps, caller)} and ${isScan ? sql`(${isJoinedWithin(joined)} or ${isLast})` : sql`true`}`)
+      .limit(size + 1)
+      .offset(offset),
+  });
+  const found = rows.filter(({ fits }) => fits === 1);
+  const last = rows.find(({ fits }) => fits === 0);
+  return {
+    caller: who[0],
+    total: total[0]?.count ?? 0,
+    found: found.map(({ key, row, fits: _, ...user }) => ({ user, position: [key, row] as Position })),
+    scannedTo: last && found.length <= size ? ([last.key, last.row] as Position) : undefined,
+  };
+}
+
+/** Holds for users who joined within the range. The instants are numbers of ours, written out: parameters are few. */
+export function isJoinedWithin({ from, to }: Joined): SQL {
+  const bounds = [
+    from === undefined ? [] : [`date_joined >= ${from}`],
+    to === undefined ? [] : [`date_joined <= ${to}`],
+  ];
+  return sql.raw(bounds.flat().join(" and ") || "true");
+}
+
+/** The users of one facet, or all, from behind the position on, in order. */
+function part(column: string, facet: number | undefined, within: SQL, { order, after }: DirectoryPage): SQL {
+  const direction = sql.raw(order.isDescending ? "desc" : "asc");
+  const compare = sql.raw(order.isDescending ? "<" : ">");
+  const key = sql.raw(column);
+  // Numbers are written out, since each facet has its own copy of the position and parameters are few.
+  const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
+  const isBehind = after ? sql`(${key}, rowid) ${compare} (${start(after[0])}, ${start(after[1])})` : sql`true`;
+  const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
+  return sql`select * from (select id, username, status, date_joined, ${key} as sort_key, rowid as row_number from users
+    where ${isIn} and ${within} and ${isBehind} order by ${key} ${direction}, rowid ${direction})`;
+}
+
+/** Merges sorted parts into one, a few at a time; SQLite reads of each no more than is asked for. */
+function merge(parts: SQL[], order: Order): SQL {
+  const direction = sql.raw(order.isDescending ? "desc" : "asc");
+  let level = parts;
+  while (level.length > 1) {
+    const groups = Array.from({ length: Math.ceil(level.length / MAX_PARTS) }, (_, i) =>
+      level.slice(i * MAX_PARTS, (i + 1) * MAX_PARTS),
+    );
+    level = groups.map(
+      (group) =>
+        sql`select * from (${sql.join(group, sql` union all `)} order by sort_key ${direction}, row_number ${direction})`,
+    );
+  }
+  return level[0] ?? sql`select * from users where false`;
+}

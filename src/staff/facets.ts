@@ -1,0 +1,39 @@
+import { type SQL, sql } from "drizzle-orm";
+
+/** What a list of users is filtered by, beside dates and search; what is absent lets everybody through. */
+export interface FacetFilter {
+  status?: (typeof STATUSES)[number] | undefined;
+  kycStatus?: (typeof KYC_STATUSES)[number] | undefined;
+  emailVerified?: boolean | undefined;
+  phoneVerified?: boolean | undefined;
+}
+
+// In the order of the column's expression.
+export const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
+export const KYC_STATUSES = ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] as const;
+
+/** The key of `user_counts` under which all users are counted. */
+export const ALL_FACETS = -1;
+
+/** The values of `users.facet` that the filter lets through; undefined where it lets everybody through. */
+export function facetsOf(filter: FacetFilter): number[] | undefined {
+  if (Object.values(filter).every((value) => value === undefined)) return undefined;
+  const bits = (given: boolean | undefined) => (given === undefined ? [0, 1] : [Number(given)]);
+  const places = <T>(values: readonly T[], given: T | undefined) =>
+    given === undefined ? [...values.keys()] : [values.indexOf(given)];
+  return places(STATUSES, filter.status).flatMap((status) =>
+    places(KYC_STATUSES, filter.kycStatus).flatMap((kyc) =>
+      bits(filter.emailVerified).flatMap((email) =>
+        bits(filter.phoneVerified).map((phone) => status * 16 + kyc * 4 + email * 2 + phone),
+      ),
+    ),
+  );
+}
+
+/** Every value that the column may have. */
+export const EVERY_FACET: readonly number[] = Array.from({ length: STATUSES.length * 16 }, (_, facet) => facet);
+
+/** Holds where the column `facet` has one of the values. */
+export function hasFacet(column: SQL, facets: readonly number[] | undefined): SQL {
+  return facets ? sql`${column} in (${sql.raw(facets.join(", "))})` : sql`true`;
+}

@@ -1,0 +1,106 @@
+import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
+import type { Deps } from "../platform/deps.ts";
+import { toAsciiDigits } from "../platform/fields.ts";
+import { withKey } from "../users/username.ts";
+
+/**
+ * Stands before each field of a searched text, so that no pattern reaches from one field into the next, and so that the
+ * beginning of a field has trigrams even where a pattern has fewer than three characters.
+ */
+const MARK = "\n\n";
+/** Characters of a trigram. */
+const TRIGRAM = 3;
+/** Characters that the index is asked for, at most: of long phrases the frequent trigrams cost more than they narrow. */
+const MAX_PHRASE = { digits: 6, text: 8 };
+
+/** What of a user is searched. */
+export interface Searched {
+  usernameKey: string;
+  email: string | null;
+  /** E.164. */
+  phoneNumber: string | null;
+}
+
+/** The text that a user is found by. */
+export function searchTextOf({ usernameKey, email, phoneNumber }: Searched): string {
+  const national = phoneNumber === null ? null : parsePhoneNumberFromString(phoneNumber)?.nationalNumber;
+  return [usernameKey, email, national].map((field) => (field ? MARK + field : "")).join("");
+}
+
+/** What a search asks for: an entry is found where one of the parts or numbers fits it. */
+export interface SearchPattern {
+  /** As the person wrote it, in the form that keys have. */
+  text: string;
+  /** FTS5 query whose entries include all that fit; undefined where nothing narrows the search. */
+  match: string | undefined;
+  /** Texts that an entry's text holds. */
+  parts: string[];
+  /** Beginnings of an entry's number in E.164. */
+  numbers: string[];
+  /** Only the beginnings of fields were searched, since the pattern has too few characters. */
+  isShort: boolean;
+}
+
+/**
+ * Reads what a person typed into a search: part of a username, an e-mail address or a number, in any case; a number with
+ * or without its country code, and with whatever stands between its digits.
+ */
+export function readPattern({ config }: Pick<Deps, "config">, typed: string): SearchPattern {
+  const text = withKey(
+    typed
+      .toWellFormed()
+      .normalize("NFKC")
+      .replace(/\p{Cf}/gu, "")
+      .trim(),
+  ).key;
+  const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
+  const texts = [...new Set([text, ...parts])];
+  const phrases = [...texts, ...national].map(phraseOf);
+  return {
+    text,
+    match: phrases.includes("") ? undefined : phrases.map(quote).join(" OR "),
+    parts: texts.map((part) => ([...part].length < TRIGRAM ? MARK + part : part)),
+    numbers,
+    isShort: [...text].length < TRIGRAM,
+  };
+}
+
+/** The meanings that a text of digits and what stands between them has as a number. */
+function readDigits(text: string, countries: readonly string[]) {
+  const none = { parts: [], national: [], numbers: [] };
+  if (!/^\+?[\d\s().\p{Pd}]*$/u.test(text)) return none;
+  const digits = text.replace(/\D/g, "");
+  if (digits === "") return none;
+  const isInternational = text.startsWith("+") || digits.startsWith("00");
+  const full = isInternational ? digits.replace(/^00/, "") : digits;
+  const codes = countries.map((country) => getCountryCallingCode(country as CountryCode));
+  const code = codes.find((each) => full.startsWith(each));
+  const international =
+    code === undefined ? { national: [], numbers: [] } : { national: [full.slice(code.length)], numbers: [`+${full}`] };
+  if (isInternational) {
+    // The first digits of a country code: everybody there.
+    const isBegun = code === undefined && codes.some((each) => each.startsWith(full));
+    return isBegun ? { parts: [], national: [""], numbers: [`+${full}`] } : { parts: [], ...international };
+  }
+  const withoutTrunk = digits.replace(/^0+/, "");
+  const isCodeAlone = international.national[0] === "";
+  return { parts: [digits, withoutTrunk].filter(Boolean), ...(isCodeAlone ? none : international) };
+}
+
+/** The characters of a part that the index is asked for: those that are likely to be rare. */
+function phraseOf(part: string): string {
+  if (part === "") return "";
+  const characters = [...part];
+  // The trigrams that begin a field.
+  if (characters.length < TRIGRAM) return MARK.slice(characters.length - 1) + part;
+  if (/^\d+$/.test(part)) return characters.slice(-MAX_PHRASE.digits).join("");
+  // Providers of e-mail are shared by many; names are not.
+  const at = characters.indexOf("@");
+  const local = at + 1 >= TRIGRAM ? characters.slice(0, at + 1) : characters;
+  return local.slice(-MAX_PHRASE.text).join("");
+}
+
+/** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */
+function quote(phrase: string): string {
+  return `"${phrase.replaceAll('"', '""')}"`;
+}

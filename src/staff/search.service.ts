@@ -1,0 +1,83 @@
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { refuseUnlessStaff } from "../sessions/guard.ts";
+import type { AccessClaims } from "../sessions/tokens.ts";
+import { parseIdentifier } from "../users/identifier.ts";
+import type { Joined } from "./directory.store.ts";
+import { placeOf } from "./search-place.ts";
+import { readPattern } from "./search-text.ts";
+import { findNamed, findUsers } from "./user-lookup.store.ts";
+import { findHits, findScanEnd, type Hit } from "./user-search.store.ts";
+
+export interface Search {
+  typed: string;
+  facets: readonly number[] | undefined;
+  joined: Joined;
+  size: number;
+  /** Users of the pages before this one, where a page number leads here. */
+  offset: number;
+  /** Where the page before ended, where a cursor leads here. */
+  before: number | undefined;
+}
+
+/**
+ * Users whose username, e-mail address or number has what was typed as a part, newest first.
+ *
+ * The index is seconds behind; rows come from the primary, which also drops who is gone and applies the filters. Whoever
+ * is named whole is looked up there, and stands on the first page: a user is found as soon as they exist.
+ *
+ * @returns the page, and where the next begins; undefined after the last. A page may be short although another follows.
+ * @throws AppError `permission_denied`, `token_not_valid`, `service_unavailable` when either database fails.
+ */
+export async function searchUsers(deps: Deps, caller: AccessClaims, search: Search) {
+  const { facets, joined, size, offset, before } = search;
+  const pattern = readPattern(deps, search.typed);
+  const named = await findNamed(deps, caller, pattern.text, phoneOf(deps, search.typed));
+  refuseUnlessStaff(named.caller);
+  const reach = offset + size;
+  const query = { pattern, facets, joined, before, reach };
+  const hits = await findHits(deps, query);
+  const own = named.users.map((user) => ({ userId: user.id, place: placeOf(user) }));
+  const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);
+  const others = hits.filter((hit) => !isOwn(hit));
+  const all = before === undefined ? withNamed(own, others, size) : others;
+  const page = all.slice(offset, reach);
+  const mayBeCut = hits.length <= reach;
+  const [found, scanEnd] = await Promise.all([
+    findUsers(
+      deps,
+      caller,
+      page.map(({ userId }) => userId),
+      { facets, joined },
+    ),
+    mayBeCut ? findScanEnd(deps, query) : undefined,
+  ]);
+  refuseUnlessStaff(found.caller);
+  const byId = new Map(found.users.map((user) => [user.id, user]));
+  const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
+  const next = all.length > reach ? (lastShown ?? (others[0]?.place ?? 0) + 1) : scanEnd;
+  const note = pattern.isShort ? SHORT : scanEnd === undefined ? undefined : CUT;
+  return { users: page.flatMap(({ userId }) => byId.get(userId) ?? []), next, ...(note ? { note } : {}) };
+}
+
+const SHORT =
+  "With fewer than three characters only the beginnings of usernames, e-mail addresses and numbers are searched.";
+const CUT = "Few of those looked at fit. Go on with next_cursor.";
+
+/** The hits, and on the first page those who are named whole, at their places among its hits: newest first. */
+function withNamed(own: readonly Hit[], others: readonly Hit[], size: number): Hit[] {
+  const room = Math.max(0, size - own.length);
+  const first = [...own, ...others.slice(0, room)].sort((a, b) => b.place - a.place);
+  return [...first, ...others.slice(room)];
+}
+
+/** What was typed as a whole number in E.164; undefined where it is none. */
+function phoneOf(deps: Deps, typed: string): string | undefined {
+  try {
+    const { kind, value } = parseIdentifier(deps, typed);
+    return kind === "phone" ? value : undefined;
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}

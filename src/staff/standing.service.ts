@@ -1,0 +1,57 @@
+import { canonicalTestIdentifiers } from "../auth/test-identifiers.ts";
+import type { Deps } from "../platform/deps.ts";
+import { AppError } from "../platform/errors.ts";
+import { expectPerson, finishAct, refuseUnlessMayAct, settleAct } from "./act.service.ts";
+import type { Actor } from "./act.store.ts";
+import type { Person } from "./person.store.ts";
+import {
+  changeRole,
+  changeStatus,
+  clearLocks,
+  endUserSessions,
+  type RoleChange,
+  type StatusChange,
+} from "./standing.store.ts";
+
+/**
+ * Lets a user act, or not: INACTIVE and BANNED end every session before the answer is sent.
+ *
+ * @throws AppError `permission_denied` also for one's own account, and for one of staff where the caller is no admin;
+ *   `not_found`.
+ */
+export async function updateAccountStatus(deps: Deps, actor: Actor, change: StatusChange): Promise<Person> {
+  return settleAct(deps, actor, await changeStatus(deps, actor, change));
+}
+
+/**
+ * Makes a user staff, admin, or neither; their sessions end. Only an admin may, and not to themselves, so that one is left.
+ *
+ * @throws AppError `permission_denied`, `not_found`, `conflict` where the account cannot be staff.
+ */
+export async function updateRole(deps: Deps, actor: Actor, change: RoleChange): Promise<Person> {
+  const outcome = await changeRole(deps, actor, change, canonicalTestIdentifiers(deps));
+  if (!outcome.isDone && outcome.caller?.role === "staff") {
+    throw new AppError("permission_denied", { message: "Only an admin changes roles." });
+  }
+  const person = settleAct(deps, actor, outcome);
+  if (!outcome.isDone && person.user.role !== change.role && outcome.more.fit.length === 0) {
+    throw new AppError("conflict", {
+      message: "Staff need an identifier that is verified, and not a test identifier.",
+    });
+  }
+  return person;
+}
+
+/** Clears the locks of a user's identifiers. @throws AppError as `updateAccountStatus`. */
+export async function unlockUser(deps: Deps, actor: Actor, reason: string): Promise<Person> {
+  return settleAct(deps, actor, await clearLocks(deps, actor, reason));
+}
+
+/** Ends every session of a user's and says how many. @throws AppError as `updateAccountStatus`. */
+export async function endSessionsOf(deps: Deps, actor: Actor): Promise<number> {
+  const { caller, user, endedSessions } = await endUserSessions(deps, actor);
+  const target = expectPerson(caller, user);
+  if (endedSessions.length > 0) finishAct(deps, { events: [], endedSessions });
+  else refuseUnlessMayAct(caller, actor, target);
+  return endedSessions.length;
+}

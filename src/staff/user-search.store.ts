@@ -1,0 +1,83 @@
+import { type SQL, sql } from "drizzle-orm";
+import { inOneTrip } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
+import type { Joined } from "./directory.store.ts";
+import { hasFacet } from "./facets.ts";
+import { PLACES_PER_MS } from "./search-place.ts";
+import type { SearchPattern } from "./search-text.ts";
+
+type SearchDeps = Pick<Deps, "searchDb" | "log">;
+
+/** Entries looked at beyond those wanted, at most: a frequent pattern that few of them fit must end somewhere. */
+const MAX_SCANNED = 600;
+
+export interface SearchQuery {
+  pattern: SearchPattern;
+  facets: readonly number[] | undefined;
+  joined: Joined;
+  /** Places before this one only. */
+  before: number | undefined;
+  /** Users wanted, from there on. */
+  reach: number;
+}
+
+export interface Hit {
+  place: number;
+  userId: string;
+}
+
+/** Who fits the pattern, newest first: as the projection has it, seconds old. Up to one more than is wanted. */
+export async function findHits(deps: SearchDeps, query: SearchQuery): Promise<Hit[]> {
+  const { found } = await onSearch(deps, {
+    found: deps.searchDb
+      .select({ place: sql<number>`search_entries.place`, userId: sql<string>`user_id` })
+      .from(sql`(${scan(query)}) scanned cross join search_entries on search_entries.place = scanned.place`)
+      .where(sql`${fits(query.pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`)
+      .limit(query.reach + 1),
+  });
+  return found;
+}
+
+/** Where the search ended without having looked at everybody; undefined where it has. */
+export async function findScanEnd(deps: SearchDeps, query: SearchQuery): Promise<number | undefined> {
+  const { end } = await onSearch(deps, {
+    end: deps.searchDb
+      .select({ place: sql<number>`place` })
+      .from(sql`(${scan(query)})`)
+      .limit(1)
+      .offset(MAX_SCANNED + query.reach - 1),
+  });
+  return end[0]?.place;
+}
+
+/** The places that may fit, newest first; SQLite fetches of them what is asked for. */
+function scan({ pattern, joined, before, reach }: SearchQuery): SQL {
+  const limit = sql.raw(String(MAX_SCANNED + reach));
+  // As integers: FTS5 ignores a bound of another type and walks from the top.
+  const from = integer(joined.from === undefined ? undefined : joined.from * PLACES_PER_MS);
+  const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * PLACES_PER_MS];
+  const to = integer(Math.min(...ends.map((end) => end ?? Number.MAX_SAFE_INTEGER)));
+  const isWithin = (place: SQL) => sql`${place} < ${to} ${from ? sql`and ${place} >= ${from}` : sql``}`;
+  return pattern.match === undefined
+    ? sql`select place from search_entries where ${isWithin(sql.raw("place"))} order by place desc limit ${limit}`
+    : sql`select rowid as place from user_search where user_search match ${pattern.match} and ${isWithin(sql.raw("rowid"))}
+        order by rowid desc limit ${limit}`;
+}
+
+function integer<T extends number | undefined>(value: T): T extends number ? SQL : SQL | undefined {
+  return (value === undefined ? undefined : sql`cast(${value} as integer)`) as T extends number ? SQL : SQL | undefined;
+}
+
+/** Holds for entries that the pattern fits, whichever trigrams they have. */
+function fits({ parts, numbers }: SearchPattern): SQL {
+  const conditions = [
+    ...parts.map((part) => sql`instr(text, ${part}) > 0`),
+    ...numbers.map((number) => sql`substr(phone_number, 1, ${sql.raw(String(number.length))}) = ${number}`),
+  ];
+  return sql`(${sql.join(conditions, sql` or `)})`;
+}
+
+/** As `inOneTrip`, on the search database: statements of the two never share a trip. */
+export function onSearch<T extends Parameters<typeof inOneTrip>[1]>(deps: SearchDeps, statements: T) {
+  return inOneTrip({ db: deps.searchDb, log: deps.log }, statements);
+}

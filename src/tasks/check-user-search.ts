@@ -1,0 +1,44 @@
+import { type SQL, sql } from "drizzle-orm";
+import { compareEntries } from "../staff/search-projection.service.ts";
+import { forgetRemoved } from "../staff/search-projection.store.ts";
+import type { Chunk, Job, JobDeps } from "./job.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+/** 02:15 in Nepal. */
+const NIGHT_OFFSET_MS = (20 * 60 + 30) * 60_000;
+/** Entries of users who are gone outlive every message that could bring them back. */
+const GONE_KEPT_MS = 7 * DAY_MS;
+/** Users compared in one chunk. */
+export const COMPARED_SIZE = 400;
+/** Entries forgotten in one chunk. */
+const FORGOTTEN_SIZE = 500;
+const FORGET = "forget";
+
+/** Holds every search entry against the primary, mends those that differ, and reports how many did. */
+export const checkUserSearch: Job = {
+  name: "check_user_search",
+  everyMs: DAY_MS,
+  offsetMs: NIGHT_OFFSET_MS,
+  planChunk: (deps, cursor, fence) => (cursor === FORGET ? forget(deps, fence) : check(deps, cursor, fence)),
+};
+
+async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<Chunk> {
+  const { mended, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, false);
+  if (mended.length > 0) deps.log.warn("user_search_drift", { users: mended.length });
+  return { statements: { changed: rowsOf(deps, mended.length, fence) }, next: () => next ?? FORGET };
+}
+
+async function forget(deps: JobDeps, fence: SQL): Promise<Chunk> {
+  const forgotten = await forgetRemoved(deps, deps.now() - GONE_KEPT_MS, FORGOTTEN_SIZE);
+  // They are no drift: nothing is counted.
+  const next = forgotten < FORGOTTEN_SIZE ? undefined : FORGET;
+  return { statements: { changed: rowsOf(deps, 0, fence) }, next: () => next };
+}
+
+/** The statement that gives a row for each entry which was written in the other database. */
+export function rowsOf(deps: JobDeps, count: number, fence: SQL) {
+  return deps.db
+    .select({ nth: sql<number>`key`.as("nth") })
+    .from(sql`json_each(${JSON.stringify(Array(count).fill(0))})`)
+    .where(fence);
+}

@@ -1,0 +1,13 @@
+import { compareEntries } from "../staff/search-projection.service.ts";
+import { COMPARED_SIZE, rowsOf } from "./check-user-search.ts";
+import type { Job } from "./job.ts";
+
+/** Writes every search entry anew and removes those of nobody; by hand, after one of the two databases was restored. */
+export const rebuildUserSearch: Job = {
+  name: "rebuild_user_search",
+  everyMs: undefined,
+  async planChunk(deps, cursor, fence) {
+    const { mended, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, true);
+    return { statements: { changed: rowsOf(deps, mended.length, fence) }, next: () => next };
+  },
+};

@@ -1,0 +1,17 @@
+import { z } from "zod";
+import { projectUsers } from "../staff/search-projection.service.ts";
+import type { Task, TaskEvent } from "./task.ts";
+
+const payloadSchema = z.object({ user_id: z.uuid() });
+const userOf = (event: TaskEvent) => payloadSchema.parse(event.payload).user_id;
+
+/** Brings the search entries of users who changed up to date: those of a whole batch in one write. */
+export const updateUserSearch: Task = {
+  name: "update_user_search",
+  types: ["user_search.due"],
+  check: userOf,
+  async run(deps, ...events) {
+    const written = await projectUsers(deps, events.map(userOf));
+    return { done: true, note: `${written} of ${events.length} written` };
+  },
+};
