@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+/** Ends the command with a message. */
+export function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+/** A text as SQL: these commands are run by people who may write any SQL anyway, but quotes must not break theirs. */
+export const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
+export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
+  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+  const where = remote ? ["--remote", "--env", "production"] : ["--local"];
+  const persist = process.env.PERSIST_TO && !remote ? ["--persist-to", process.env.PERSIST_TO] : [];
+  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  if (status !== 0) fail(`${stdout}${stderr}`);
+  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
+  return results.at(-1)?.results ?? [];
+}
+
+/** A statement's text with its parameters written into it. */
+export function inline({ sql, params }: { sql: string; params: unknown[] }): string {
+  const [first = "", ...parts] = sql.split("?");
+  if (parts.length !== params.length) throw new Error("a question mark that is no parameter");
+  return parts.reduce((text, part, i) => text + literal(params[i]) + part, first);
+}
+
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return quote(value);
+  throw new Error(`no literal for a ${typeof value}`);
+}
