@@ -9,9 +9,6 @@ export function fail(message: string): never {
   process.exit(1);
 }
 
-/** A text as SQL: these commands are run by people who may write any SQL anyway, but quotes must not break theirs. */
-export const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-
 /** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
 export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
   const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
@@ -22,18 +19,4 @@ export function query(sql: string, { remote }: { remote: boolean }): Record<stri
   if (status !== 0) fail(`${stdout}${stderr}`);
   const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
   return results.at(-1)?.results ?? [];
-}
-
-/** A statement's text with its parameters written into it. */
-export function inline({ sql, params }: { sql: string; params: unknown[] }): string {
-  const [first = "", ...parts] = sql.split("?");
-  if (parts.length !== params.length) throw new Error("a question mark that is no parameter");
-  return parts.reduce((text, part, i) => text + literal(params[i]) + part, first);
-}
-
-function literal(value: unknown): string {
-  if (value === null || value === undefined) return "null";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return quote(value);
-  throw new Error(`no literal for a ${typeof value}`);
 }

@@ -6,7 +6,8 @@ import { unstable_readConfig } from "wrangler";
 import { AppError } from "../src/platform/errors.ts";
 import { roleGrant, selectStaff } from "../src/staff/grant.store.ts";
 import { parseIdentifier } from "../src/users/identifier.ts";
-import { fail, inline, query } from "./d1.ts";
+import { fail, query } from "./d1.ts";
+import { inline } from "./inline.ts";
 
 // `npm run staff -- list | grant IDENTIFIER | revoke IDENTIFIER`, on the local database, or with --remote on production's.
 

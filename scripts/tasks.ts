@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { openCalls } from "../src/delivery/sms-budget.ts";
 import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
-import { fail, query as queryIn, quote } from "./d1.ts";
+import { fail, query as queryIn } from "./d1.ts";
+import { quote } from "./inline.ts";
 
 // `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
 
