@@ -4,7 +4,7 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..");
 
 /** Databases that the Worker binds, by the names of their bindings. */
-export const DATABASES = ["DB", "SEARCH_DB"] as const;
+const DATABASES = ["DB", "SEARCH_DB"];
 
 /**
  * Brings the local databases up to date, in wrangler's own place or in `persistTo`.
@@ -15,7 +15,7 @@ export function migrateLocal(persistTo: string | undefined): void {
   const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
   const persist = persistTo ? ["--persist-to", persistTo] : [];
   for (const database of DATABASES) {
-    const args = [wrangler, "d1", "migrations", "apply", database, "--local", ...persist];
+    const args = [wrangler, "d1", "migrations", "apply", database, "--local", "--env=", ...persist];
     // CI=1: apply without asking.
     const env = { ...process.env, CI: "1" };
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: "utf8" });

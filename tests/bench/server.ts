@@ -1,19 +1,19 @@
-import { spawnSync } from "node:child_process";
 import { createWriteStream, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { migrateLocal } from "../../scripts/migrate.ts";
 import { newSecrets } from "../../scripts/secrets.ts";
-import { buildBundle, bundleIn, wrangler } from "./bundle.ts";
+import { buildBundle, bundleIn } from "./bundle.ts";
 
-// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …]
+// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--still]
 //
 // The production bundle on Miniflare, with nothing between the socket and the Worker, since the proxy of `wrangler dev`
 // costs many times what a route does. Databases are those of `PERSIST_TO=DIR npm run dev`. When it is up it prints one
 // line of JSON: url, platformUrl (the stand-in for the platform's other services: POST /events, /queue, /tokens), pid (of
-// workerd) and log (a file). It ends on SIGTERM.
+// workerd) and log (a file). It ends on SIGTERM. --still: on databases as they are, without migrations, and no cron.
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     bundle: { type: "string" },
     entry: { type: "string", default: "src/index.ts" },
     var: { type: "string", multiple: true, default: [] },
+    still: { type: "boolean", default: false },
   },
 });
 if (!values.persist) {
@@ -37,13 +38,7 @@ const vars = Object.fromEntries(
   values.var.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]),
 );
 
-for (const database of ["DB", "SEARCH_DB"]) {
-  const args = [wrangler, "d1", "migrations", "apply", database, "--local", "--env=", "--persist-to", persist];
-  // CI=1: apply without asking.
-  const env = { ...process.env, CI: "1" };
-  const migrated = spawnSync(process.execPath, args, { cwd: root, env, encoding: "utf8" });
-  if (migrated.status !== 0) throw new Error(`${migrated.stdout}${migrated.stderr}`);
-}
+if (!values.still) migrateLocal(persist);
 
 const modulePath = values.bundle ? bundleIn(values.bundle, values.entry) : buildBundle({ entry: values.entry });
 
@@ -117,6 +112,7 @@ function workerdPid(): number {
 // Through the entry of Miniflare, which answers for the handlers that are not fetch; it fires no cron by itself.
 const tick = new URL("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", await miniflare.ready);
 const cron = setInterval(() => {
+  if (values.still) return;
   fetch(tick).catch((error: unknown) => log.write(`cron tick failed: ${error}\n`));
 }, 60_000);
 
