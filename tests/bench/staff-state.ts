@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { importJWK, SignJWT } from "jose";
+import { migrateLocal } from "../../scripts/migrate.ts";
 import { secretsIn } from "../../scripts/secrets.ts";
 import { type Databases, inserter, openDatabases } from "../../scripts/seed/databases.ts";
 import { seedUsers } from "../../scripts/seed/seed-users.ts";
@@ -24,7 +26,10 @@ export function benchSecrets(): Record<string, string> {
 /** The folder with the databases of so many users; seeded where it is not there yet, in a name that tells when it is whole. */
 export async function stateOf(count: number): Promise<string> {
   const state = join(folder, String(count));
-  if (existsSync(state)) return state;
+  if (existsSync(state)) {
+    if (!withDatabases(state, isMigrated)) migrateLocal(state);
+    return state;
+  }
   const part = `${state}.part`;
   rmSync(part, { recursive: true, force: true });
   console.error(`Seeding ${count} users …`);
@@ -34,7 +39,17 @@ export async function stateOf(count: number): Promise<string> {
   return state;
 }
 
-/** Lets an admin in, and gives what `work` reads of the databases; nobody else may hold them meanwhile. */
+/** Whether nothing was added to the migrations since. */
+function isMigrated({ primary, search }: Databases): boolean {
+  const isWhole = (database: DatabaseSync, name: string) => {
+    const files = readdirSync(join(root, "migrations", name)).filter((file) => file.endsWith(".sql"));
+    const applied = database.prepare("select count(*) as count from d1_migrations").get() as { count: number };
+    return applied.count === files.length;
+  };
+  return isWhole(primary, "users") && isWhole(search, "search");
+}
+
+/** Gives what `work` reads of the databases; nobody else may hold them meanwhile. */
 export function withDatabases<T>(state: string, work: (databases: Databases) => T): T {
   const databases = openDatabases(state);
   if (!databases) throw new Error(`${state} holds no databases`);
