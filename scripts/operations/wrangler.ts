@@ -21,8 +21,8 @@ export function wranglerIn(cwd: string, script = WRANGLER, extra: NodeJS.Process
   return (args, input) => {
     const { status, stdout, stderr, error } = spawnSync(process.execPath, [script, ...args], {
       cwd,
-      // CI: take every default instead of asking.
-      env: { ...process.env, CI: "1", ...extra },
+      // CI: take every default instead of asking. The output is read, so without colours.
+      env: { ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0", ...extra },
       encoding: "utf8",
       stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       ...(input === undefined ? {} : { input }),
