@@ -1,7 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
-
-const root = join(import.meta.dirname, "..");
+import { readJsonOutput, root, wranglerIn } from "./operations/wrangler.ts";
 
 /** Ends the command with a message. */
 export function fail(message: string): never {
@@ -11,12 +8,19 @@ export function fail(message: string): never {
 
 /** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
 export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
-  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
-  const where = remote ? ["--remote", "--env", "production"] : ["--local"];
+  const where = remote ? ["--remote", "--env", "production"] : ["--local", "--env="];
   const persist = process.env.PERSIST_TO && !remote ? ["--persist-to", process.env.PERSIST_TO] : [];
-  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) fail(`${stdout}${stderr}`);
-  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
+  const { ok, stdout, output } = wranglerIn(root)([
+    "d1",
+    "execute",
+    "DB",
+    ...where,
+    ...persist,
+    "--json",
+    "--command",
+    sql,
+  ]);
+  if (!ok) fail(output);
+  const results = readJsonOutput(stdout) as { results: Record<string, unknown>[] }[];
   return results.at(-1)?.results ?? [];
 }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { migrateLocal } from "../../scripts/migrate.ts";
+import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { newSecrets } from "../../scripts/secrets.ts";
 import { buildBundle, bundleIn } from "./bundle.ts";
 
