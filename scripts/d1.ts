@@ -1,4 +1,6 @@
-import { readJsonOutput, root, wranglerIn } from "./operations/wrangler.ts";
+import { resolve } from "node:path";
+import { queryPrimary } from "./operations/database.ts";
+import { defaultState } from "./operations/local-database.ts";
 
 /** Ends the command with a message. */
 export function fail(message: string): never {
@@ -6,21 +8,14 @@ export function fail(message: string): never {
   process.exit(1);
 }
 
+/** The folder of the local databases: PERSIST_TO, or wrangler's own. */
+const state = process.env.PERSIST_TO ? resolve(process.env.PERSIST_TO) : defaultState;
+
 /** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
 export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
-  const where = remote ? ["--remote", "--env", "production"] : ["--local", "--env="];
-  const persist = process.env.PERSIST_TO && !remote ? ["--persist-to", process.env.PERSIST_TO] : [];
-  const { ok, stdout, output } = wranglerIn(root)([
-    "d1",
-    "execute",
-    "DB",
-    ...where,
-    ...persist,
-    "--json",
-    "--command",
-    sql,
-  ]);
-  if (!ok) fail(output);
-  const results = readJsonOutput(stdout) as { results: Record<string, unknown>[] }[];
-  return results.at(-1)?.results ?? [];
+  try {
+    return queryPrimary(remote ? { remote } : { remote, state }, sql);
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
 }
