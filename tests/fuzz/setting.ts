@@ -5,7 +5,7 @@ const given = env as unknown as Record<string, string | undefined>;
 /** How much to do, and by which numbers: `npm run fuzz` and `npm run models` say more than the slice of `npm test`. */
 export const setting = {
   /** Requests of the whole fuzz, about. */
-  requests: Number(given.FUZZ_REQUESTS ?? "900"),
+  requests: Number(given.FUZZ_REQUESTS ?? "700"),
   /** Runs of each model. */
   modelRuns: Number(given.MODEL_RUNS ?? "6"),
   seed: Number(given.FUZZ_SEED ?? "20260801"),
