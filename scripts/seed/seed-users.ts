@@ -65,8 +65,8 @@ async function writePeople({ primary }: Databases, keyring: Keyring, { users, se
   }
 }
 
-/** The keys that document numbers are sealed with. */
-function keyringOf(secrets: Readonly<Record<string, string>>): Promise<Keyring> {
+/** The keys that these secrets are, outside a Worker. */
+export function keyringOf(secrets: Readonly<Record<string, string>>): Promise<Keyring> {
   const settings = { APP_NAME: "Seed", ISSUER: "http://localhost", AUDIENCE: "seed", OTP_AUTOFILL_DOMAIN: "localhost" };
   const others = { CORS_ORIGINS: "", SMS_COUNTRIES: "NP", SMS_DAILY_BUDGET: "1", EMAIL: undefined };
   return buildKeyring(parseConfig({ ENVIRONMENT: "development", ...settings, ...others, ...secrets }));

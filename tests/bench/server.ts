@@ -13,7 +13,8 @@ import { buildBundle, bundleIn } from "./bundle.ts";
 // The production bundle on Miniflare, with nothing between the socket and the Worker, since the proxy of `wrangler dev`
 // costs many times what a route does. Databases are those of `PERSIST_TO=DIR npm run dev`. When it is up it prints one
 // line of JSON: url, platformUrl (the stand-in for the platform's other services: POST /events, /queue, /tokens), pid (of
-// workerd) and log (a file). It ends on SIGTERM. --still: on databases as they are, without migrations, and no cron.
+// workerd) and log (a file). It ends on SIGTERM. --still: on databases as they are, without migrations;
+// nothing ticks, and what is sent to queues stays there, so that requests alone use its CPU.
 
 const { values } = parseArgs({
   options: {
@@ -68,6 +69,7 @@ const miniflare = new Miniflare(
     workers: [
       {
         ...settings,
+        ...(values.still ? { queueConsumers: {} } : {}),
         name: "users-api",
         modules: [{ type: "ESModule", path: modulePath }],
         modulesRoot: dirname(modulePath),

@@ -5,10 +5,10 @@ import { parseArgs } from "node:util";
 import { buildBundle } from "./bundle.ts";
 import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
-import { drawSamples, type StaffCase, staffCases } from "./staff-cases.ts";
-import { countRows, type Measured, measureCpu, quiesce } from "./staff-measure.ts";
-import { findOffences, growthOf, type Row } from "./staff-requirements.ts";
-import { benchSecrets, letAdminIn, staffToken, stateOf, withDatabases } from "./staff-state.ts";
+import { drawSamples, type StaffCase, staffCases } from "./staff/cases.ts";
+import { countRows, type Measured, measureCpu, quiesce } from "./staff/measure.ts";
+import { findOffences, growthOf, type Row } from "./staff/requirements.ts";
+import { ADMIN, accessToken, benchVars, letAdminIn, stateOf, withDatabases } from "./state.ts";
 
 // `npm run bench:staff`: what staff routes read and cost at 1 thousand, 100 thousand and 1 million users, as a Markdown table;
 // ends with 1, and says why, where they cost more than they may. --only TEXT: cases whose name has it (and the list page).
@@ -25,15 +25,17 @@ const { values } = parseArgs({
 const sizes = values.users.split(",").map(Number);
 const [turns, requests] = [Number(values.turns), Number(values.requests)];
 
-const vars = { ...benchSecrets(), ISSUER: "http://localhost:8787", AUDIENCE: "users-api-bench" };
-const token = await staffToken(vars);
+const vars = benchVars();
+const token = await accessToken(vars, ADMIN);
 const states: string[] = [];
 for (const size of sizes) states.push(await stateOf(size));
-const samples = states.map((state) =>
-  withDatabases(state, (databases) => {
-    letAdminIn(databases);
-    return drawSamples(databases);
-  }),
+const samples = await Promise.all(
+  states.map((state) =>
+    withDatabases(state, (databases) => {
+      letAdminIn(databases);
+      return drawSamples(databases);
+    }),
+  ),
 );
 
 /** Runs the work with a server for each number of users, all of one bundle. */
@@ -69,7 +71,7 @@ async function walk({ url }: Server, size: number): Promise<string> {
   return cursor ?? "";
 }
 
-const counted = await withServers("tests/bench/rows-entry.ts", (servers) =>
+const counted = await withServers("tests/bench/observed-entry.ts", (servers) =>
   Promise.all(
     servers.map(async (server, i) => {
       const found: [StaffCase, Measured][] = [];

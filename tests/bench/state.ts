@@ -10,15 +10,14 @@ import { sessions } from "../../src/db/sign-in-schema.ts";
 import { users } from "../../src/db/user-schema.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const folder = join(root, ".wrangler", "bench");
+/** Where what the benchmarks make is kept. */
+export const folder = join(root, ".wrangler", "bench");
 /** The last seeded users joined before; a fixed day, since what is seeded is kept. */
 const UNTIL = Date.parse("2026-08-01");
 const HOUR_MS = 60 * 60 * 1000;
-const ADMIN_ID = "019a0000-0000-7000-8000-000000000001";
-const SESSION_ID = "019a0000-0000-7000-8000-000000000002";
 
-/** The secrets of every benchmarked server; kept beside what was sealed with them. */
-export function benchSecrets(): Record<string, string> {
+/** Kept beside what was sealed with them. */
+function benchSecrets(): Record<string, string> {
   mkdirSync(folder, { recursive: true });
   return secretsIn(join(folder, "secrets"));
 }
@@ -27,7 +26,7 @@ export function benchSecrets(): Record<string, string> {
 export async function stateOf(count: number): Promise<string> {
   const state = join(folder, String(count));
   if (existsSync(state)) {
-    if (!withDatabases(state, isMigrated)) migrateLocal(state);
+    if (!(await withDatabases(state, isMigrated))) migrateLocal(state);
     return state;
   }
   const part = `${state}.part`;
@@ -50,24 +49,24 @@ function isMigrated({ primary, search }: Databases): boolean {
 }
 
 /** Gives what `work` reads of the databases; nobody else may hold them meanwhile. */
-export function withDatabases<T>(state: string, work: (databases: Databases) => T): T {
+export async function withDatabases<T>(state: string, work: (databases: Databases) => T | Promise<T>): Promise<T> {
   const databases = openDatabases(state);
   if (!databases) throw new Error(`${state} holds no databases`);
   try {
-    return work(databases);
+    return await work(databases);
   } finally {
     databases.close();
   }
 }
 
-/** Makes the admin who asks, and a session that the token of `staffToken` belongs to. */
+/** Makes the admin who asks, and the session of their token. */
 export function letAdminIn({ primary }: Databases): void {
   const now = Date.now();
   inserter(
     primary,
     users,
   )({
-    id: ADMIN_ID,
+    id: ADMIN.userId,
     username: "bench-admin",
     usernameKey: "bench-admin",
     email: "admin@example.com",
@@ -84,13 +83,13 @@ export function letAdminIn({ primary }: Databases): void {
     version: 1,
     kycStatus: "NOT_SUBMITTED",
   });
-  primary.prepare("delete from sessions where id = ?").run(SESSION_ID);
+  primary.prepare("delete from sessions where id = ?").run(ADMIN.sessionId);
   inserter(
     primary,
     sessions,
   )({
-    id: SESSION_ID,
-    userId: ADMIN_ID,
+    id: ADMIN.sessionId,
+    userId: ADMIN.userId,
     createdAt: now,
     lastUsedAt: now,
     activityAt: now,
@@ -107,17 +106,31 @@ export function letAdminIn({ primary }: Databases): void {
   });
 }
 
-/** An access token of the admin that lives as long as the run. */
-export async function staffToken(audience: { ISSUER: string; AUDIENCE: string }): Promise<string> {
-  const [key] = JSON.parse(benchSecrets().ACCESS_TOKEN_KEYS ?? "[]") as { kid: string }[];
+/** An access token that lives as long as the run. */
+export async function accessToken(
+  { ACCESS_TOKEN_KEYS = "[]", ISSUER = "", AUDIENCE = "" }: Record<string, string>,
+  { userId, sessionId }: { userId: string; sessionId: string },
+): Promise<string> {
+  const [key] = JSON.parse(ACCESS_TOKEN_KEYS) as { kid: string }[];
   if (!key) throw new Error("no signing key");
-  return new SignJWT({ user_id: ADMIN_ID, sid: SESSION_ID, token_type: "access" })
+  return new SignJWT({ user_id: userId, sid: sessionId, token_type: "access" })
     .setProtectedHeader({ alg: "EdDSA", kid: key.kid, typ: "at+jwt" })
-    .setIssuer(audience.ISSUER)
-    .setAudience(audience.AUDIENCE)
-    .setSubject(ADMIN_ID)
-    .setJti(SESSION_ID)
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setSubject(userId)
+    .setJti(sessionId)
     .setIssuedAt()
     .setExpirationTime("6h")
     .sign(await importJWK(key, "EdDSA"));
 }
+
+/** The variables of every benchmarked server. */
+export function benchVars(): Record<string, string> {
+  return { ...benchSecrets(), ISSUER: "http://localhost:8787", AUDIENCE: "users-api-bench" };
+}
+
+/** The admin who asks, and their session. */
+export const ADMIN = {
+  userId: "019a0000-0000-7000-8000-000000000001",
+  sessionId: "019a0000-0000-7000-8000-000000000002",
+};

@@ -1,7 +1,7 @@
-import { cpuSeconds } from "./cpu.ts";
-import { ROWS_HEADER } from "./rows-header.ts";
-import type { Server } from "./server-process.ts";
-import type { StaffCase } from "./staff-cases.ts";
+import { cpuSeconds } from "../cpu.ts";
+import { ROWS_HEADER } from "../observed.ts";
+import type { Server } from "../server-process.ts";
+import type { StaffCase } from "./cases.ts";
 
 /** What one case was found to be at one number of users. */
 export interface Measured {

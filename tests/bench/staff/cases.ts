@@ -1,4 +1,4 @@
-import type { Databases } from "../../scripts/seed/databases.ts";
+import type { Databases } from "../../../scripts/seed/databases.ts";
 
 /** One kind of request, the same at every number of users. */
 export interface StaffCase {

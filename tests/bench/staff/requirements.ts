@@ -1,6 +1,6 @@
-import { median } from "./median.ts";
-import { LIST_PAGE, type StaffCase } from "./staff-cases.ts";
-import type { Measured } from "./staff-measure.ts";
+import { median } from "../median.ts";
+import { LIST_PAGE, type StaffCase } from "./cases.ts";
+import type { Measured } from "./measure.ts";
 
 /** A case with what was measured, at each number of users, the fewest first. */
 export interface Row {
