@@ -149,6 +149,8 @@ async function runMinutes(simulation: Simulation, minutes: number, faults?: (cal
   for (let minute = 0; minute < minutes; minute++) {
     await simulation.tick(1, faults ? { faults } : {});
     await simulation.deliver(1, faults ? { faults } : {});
+    // Jobs change users, too.
+    await simulation.consume("search", simulation.searchQueue.held.splice(0));
     vi.setSystemTime(Date.now() + 61_000);
   }
 }
