@@ -1,0 +1,114 @@
+import type { Journal } from "./journal.ts";
+import type { Check } from "./proof.ts";
+
+/** Memory and CPU of the server at one moment. */
+export interface Sample {
+  /** Since the load began. */
+  seconds: number;
+  rssBytes: number;
+  cpuSeconds: number;
+}
+
+const quantile = (sorted: number[], q: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+const round = (value: number, places = 1) => value.toFixed(places);
+
+function table(head: string[], rows: string[][]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
+}
+
+/** Rates and times of each route, over its expected answers. */
+export function routeTable({ calls, seconds }: Journal): string {
+  const routes = [...Map.groupBy(calls, ({ route }) => route)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const row = (name: string, milliseconds: number[]) => {
+    const sorted = milliseconds.toSorted((a, b) => a - b);
+    const times = [0.5, 0.95, 0.99, 1].map((q) => round(quantile(sorted, q)));
+    return [name, String(sorted.length), round(sorted.length / seconds, 2), ...times];
+  };
+  const isCounted = (route: string) => route !== "a code arrives";
+  const all = calls.filter(({ route }) => isCounted(route)).flatMap(({ milliseconds }) => milliseconds);
+  return table(
+    ["Route", "Calls", "A second", "p50 ms", "p95", "p99", "Longest"],
+    [
+      ...routes.map(([route, counts]) =>
+        row(
+          route,
+          counts.flatMap(({ milliseconds }) => milliseconds),
+        ),
+      ),
+      row("all", all),
+    ],
+  );
+}
+
+/** Every answer that is not a success, by status and code. */
+export function failureTable({ calls }: Journal): string {
+  const failures = calls.filter(({ status }) => status < 200 || status >= 400);
+  const groups = [
+    ...Map.groupBy(
+      failures,
+      ({ status, code, isExpected }) => `${status} ${code}|${isExpected ? "as scripted" : "UNEXPECTED"}`,
+    ),
+  ];
+  return table(
+    ["Answer", "", "Calls", "Routes"],
+    groups
+      .map(([key, group]) => [
+        ...key.split("|"),
+        String(group.reduce((sum, { milliseconds }) => sum + milliseconds.length, 0)),
+        [...new Set(group.map(({ route }) => route))].join(", "),
+      ])
+      .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
+  );
+}
+
+/** Memory and CPU of the server, a line for each half minute. */
+export function memoryTable(samples: Sample[]): string {
+  const rows = samples.filter((_, i) => i % 30 === 0 || i === samples.length - 1);
+  return table(
+    ["Seconds", "Memory MB", "CPU s"],
+    rows.map(({ seconds, rssBytes, cpuSeconds }) => [
+      round(seconds, 0),
+      round(rssBytes / 2 ** 20, 0),
+      round(cpuSeconds),
+    ]),
+  );
+}
+
+/** What was proved, and what not. */
+export function checkTable(checks: Check[]): string {
+  return checks
+    .flatMap(({ name, cases, violations }) => [
+      `${violations.length === 0 ? "✓" : "✗"} ${name} (${cases})`,
+      ...violations.slice(0, 5).map((violation) => `    ${violation}`),
+      ...(violations.length > 5 ? [`    … ${violations.length} in all`] : []),
+    ])
+    .join("\n");
+}
+
+/**
+ * Whether memory levels off: the middle of its last minute against that of the second one. An isolate's heap grows until
+ * the engine sees cause to collect, so a third more is allowed, and 64 MB where there is little.
+ */
+export function memoryCheck(samples: Sample[]): Check {
+  const name = "memory does not grow with the work done";
+  const last = samples.at(-1)?.seconds ?? 0;
+  const middle = (from: number, to: number) =>
+    quantile(
+      samples
+        .filter(({ seconds }) => seconds >= from && seconds < to)
+        .map(({ rssBytes }) => rssBytes)
+        .sort((a, b) => a - b),
+      0.5,
+    );
+  if (last < 180) return { name: `${name} (needs 3 minutes)`, cases: 0, violations: [] };
+  const [second, end] = [middle(60, 120), middle(last - 60, last)];
+  const isFlat = end <= Math.max(second * 1.33, second + 64 * 2 ** 20);
+  const megabytes = (bytes: number) => `${round(bytes / 2 ** 20, 0)} MB`;
+  return {
+    name,
+    cases: samples.length,
+    violations: isFlat ? [] : [`${megabytes(second)} in minute 2, ${megabytes(end)} in the last`],
+  };
+}
