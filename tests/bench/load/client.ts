@@ -56,7 +56,7 @@ await Promise.all(Array.from({ length: Number(values.clients) }, () => liveOn(wo
 clearInterval(staffRefresh);
 world.journal.seconds = (Date.now() - startedAt) / 1000;
 console.log("end");
-await probe(world);
+await probe({ ...world, journal: { ...world.journal, calls: [] } });
 writeFileSync(values.journal, JSON.stringify(world.journal));
 process.exit();
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CallCounts, Journal, Person } from "./journal.ts";
 
 /** What every simulated client shares. */
@@ -69,22 +68,18 @@ function pacer(rate: number, journal: Journal, isOver: () => boolean): () => Pro
   const tickMs = 5;
   let due = 0;
   let last = performance.now();
-  void (async () => {
-    while (!isOver()) {
-      await sleep(tickMs);
-      const now = performance.now();
-      due += ((now - last) * rate) / 1000;
-      last = now;
-      for (; due >= 1; due -= 1) {
-        const next = waiting.shift();
-        if (next) next();
-        else journal.missedSlots += 1;
-      }
+  setInterval(() => {
+    const now = performance.now();
+    due += ((now - last) * rate) / 1000;
+    last = now;
+    for (; due >= 1; due -= 1) {
+      const next = waiting.shift();
+      if (next) next();
+      // What was begun is brought to its end when the time is over, by ever fewer clients.
+      else if (!isOver()) journal.missedSlots += 1;
     }
-    // What was begun is brought to its end without pacing.
-    for (const next of waiting.splice(0)) next();
-  })();
-  return () => (isOver() ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve)));
+  }, tickMs).unref();
+  return () => new Promise((resolve) => waiting.push(resolve));
 }
 
 /** A small seeded generator (Tommy Ettinger's Mulberry32, in the public domain). */
