@@ -41,6 +41,7 @@ const root = join(import.meta.dirname, "..", "..");
 function start(script: string, args: string[]): { child: ChildProcess; lines: AsyncIterator<string> } {
   const node = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, script), ...args];
   const child = spawn(process.execPath, node, { stdio: ["ignore", "pipe", "inherit"] });
+  process.on("exit", () => child.kill());
   return { child, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]() };
 }
 

@@ -115,9 +115,12 @@ function workerdPid(): number {
 }
 
 // Through the entry of Miniflare, which answers for the handlers that are not fetch; it fires no cron by itself.
-const tick = new URL("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", await miniflare.ready);
+const tick = new URL("/cdn-cgi/local/scheduled?cron=*+*+*+*+*", await miniflare.ready);
 const cron = setInterval(() => {
-  fetch(tick).catch((error: unknown) => log.write(`cron tick failed: ${error}\n`));
+  fetch(tick).then(
+    ({ ok, status }) => ok || log.write(`cron tick failed: ${status}\n`),
+    (error: unknown) => log.write(`cron tick failed: ${error}\n`),
+  );
 }, 60_000);
 
 async function stop(): Promise<void> {

@@ -78,7 +78,7 @@ function pacer(rate: number, journal: Journal, isOver: () => boolean): () => Pro
       // What was begun is brought to its end when the time is over, by ever fewer clients.
       else if (!isOver()) journal.missedSlots += 1;
     }
-  }, tickMs).unref();
+  }, tickMs);
   return () => new Promise((resolve) => waiting.push(resolve));
 }
 
