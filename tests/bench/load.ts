@@ -12,6 +12,7 @@ import { gatherEvidence, prove } from "./load/proof.ts";
 import { unprocessed } from "./load/proof-projections.ts";
 import { checkTable, failureTable, memoryCheck, memoryTable, routeTable, type Sample } from "./load/report.ts";
 import { readServerLog } from "./load/server-log.ts";
+import { checkProof } from "./load/tamper.ts";
 
 // npm run load -- [--minutes 5] [--rate 40] [--clients N] [--users N] [--seed N] [--keep]
 //
@@ -86,8 +87,12 @@ const stopped = new Promise((resolve) => server.child.once("exit", resolve));
 server.child.kill("SIGTERM");
 await stopped;
 
+const evidence = gatherEvidence(persist, journal, log, before);
+const proof = prove(evidence);
+const isClean = proof.every(({ violations }) => violations.length === 0);
 const checks = [
-  ...prove(gatherEvidence(persist, journal, log, before)),
+  ...proof,
+  ...(isClean ? [checkProof(persist, evidence)] : []),
   memoryCheck(samples),
   {
     name: "no answer was other than scripted, and none 5xx",

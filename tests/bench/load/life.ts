@@ -49,15 +49,13 @@ const TOTAL_WEIGHT = ACTS.reduce((sum, [weight]) => sum + weight, 0);
 /** One client after the other, until the time is over. */
 export async function liveOn(world: World): Promise<void> {
   while (!world.isOver()) {
-    const before = world.journal.people.length;
     const known: { person?: Person } = {};
     try {
       if (world.chance(0.05)) await guess(world);
       else await live(world, known);
     } catch (error) {
       if (known.person) known.person.isUncertain = true;
-      if (!(error instanceof UnexpectedAnswer))
-        complain(world, `${error instanceof Error ? error.stack : error} (${before})`);
+      if (!(error instanceof UnexpectedAnswer)) complain(world, `${error instanceof Error ? error.stack : error}`);
     }
   }
 }

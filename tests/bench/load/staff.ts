@@ -107,6 +107,3 @@ export async function invite(world: World): Promise<{ userId: string; identifier
   const { data } = await byStaff(world, { method: "POST", path: "/api/users", json: { identifier }, expect: [201] });
   return { userId: data.id, identifier, referralCode: data.referral_code };
 }
-
-/** The notification's type, as the database has it, of each status. */
-export const STATUS_NOTICES = ["ACCOUNT_BANNED", "ACCOUNT_ACTIVATED"];
