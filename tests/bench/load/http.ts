@@ -93,8 +93,9 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
   } catch (error) {
     if (error instanceof UnexpectedAnswer) throw error;
     if (breakOffAfterMs !== undefined) return undefined;
-    countsOf(world.journal, { route, status: 0, code: String(error), isExpected: false }).milliseconds.push(0);
-    complain(world, `${route}: no answer: ${error}`);
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    countsOf(world.journal, { route, status: 0, code: String(cause), isExpected: false }).milliseconds.push(0);
+    complain(world, `${route}: no answer: ${cause}`);
     return undefined;
   }
 }

@@ -65,7 +65,7 @@ async function live(world: World, known: { person?: Person }): Promise<void> {
   const fate = world.pick(FATES);
   // What is told of one who will be gone must be known to have arrived before.
   const isSure = fate === "delete";
-  const person = world.chance(0.08) ? await joinInvited(world) : await join(world);
+  const person = world.chance(0.08) ? await joinInvited(world, known) : await join(world);
   known.person = person;
   if (fate !== "delete") world.inviters.push(person);
   await act(world, person, isSure, 8 + world.random() * 16);
@@ -84,9 +84,10 @@ async function join(world: World): Promise<Person> {
 }
 
 /** One whom staff made an account for, and who signs in to it. */
-async function joinInvited(world: World): Promise<Person> {
+async function joinInvited(world: World, known: { person?: Person }): Promise<Person> {
   const invited = await invite(world);
   const person = newPerson(invited.userId, invited.identifier, newIp(world));
+  known.person = person;
   person.referralCode = invited.referralCode;
   count(person.audits, "CREATE user");
   world.journal.people.push(person);

@@ -7,7 +7,7 @@ export function proveLedgers({ users: query, bucket, people, journal }: Evidence
   const wallets = byUser(`select user_id, balance_minor,
     (select coalesce(sum(wallet_delta_minor), 0) from wallet_transactions t where t.user_id = wallets.user_id) as ledger from wallets`);
   const points = byUser(`select p.user_id, current_points, total_points, coalesce(sum(delta), 0) as ledger,
-    coalesce(sum(max(0, delta)), 0) as gained, sum(reason = 'signup_bonus') as bonuses
+    coalesce(sum(max(0, delta)), 0) as gained, coalesce(sum(reason = 'signup_bonus'), 0) as bonuses
     from points p left join point_transactions t on t.user_id = p.user_id group by p.user_id`);
   const statistics = byUser("select * from user_statistics");
   const marks = new Map(
