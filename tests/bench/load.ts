@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { cpuSeconds, rssBytes } from "./cpu.ts";
+import { collectedHeap } from "./heap.ts";
 import { databaseWith, reader } from "./load/databases.ts";
 import type { Journal } from "./load/journal.ts";
 import { gatherEvidence, prove } from "./load/proof.ts";
@@ -54,8 +55,8 @@ if (values.users) {
   });
   if (seeded.status !== 0) process.exit(1);
 }
-const server = start("server.ts", ["--persist", persist, "--var", "SMS_DAILY_BUDGET=100000000"]);
-const { url, platformUrl, pid, log: logPath } = JSON.parse((await server.lines.next()).value ?? "{}");
+const server = start("server.ts", ["--persist", persist, "--inspect", "--var", "SMS_DAILY_BUDGET=100000000"]);
+const { url, platformUrl, pid, log: logPath, inspectorUrl } = JSON.parse((await server.lines.next()).value ?? "{}");
 if (!url) process.exit(1);
 const usersPath = databaseWith(persist, "d1", "users");
 const before = new Set(reader(usersPath)("select id from users").map(({ id }) => String(id)));
@@ -122,15 +123,24 @@ if (values.keep) console.log(`The databases, the log and the journal: ${persist}
 else rmSync(persist, { recursive: true });
 process.exit(isProven ? 0 : 1);
 
-/** Samples the server's memory once a second until the clients have ended. */
+/** Samples the server's memory once a minute until the clients have ended, and then once more. */
 async function watch(child: ChildProcess): Promise<Sample[]> {
   const taken: Sample[] = [];
   const startedAt = Date.now();
+  const take = async () =>
+    taken.push({
+      seconds: (Date.now() - startedAt) / 1000,
+      heapBytes: await collectedHeap(inspectorUrl),
+      rssBytes: rssBytes(pid),
+      cpuSeconds: cpuSeconds(pid),
+    });
+  await take();
   while (child.exitCode === null) {
-    taken.push({ seconds: (Date.now() - startedAt) / 1000, rssBytes: rssBytes(pid), cpuSeconds: cpuSeconds(pid) });
     await sleep(1000);
+    if (Date.now() - startedAt >= taken.length * 60_000) await take();
   }
   if (child.exitCode !== 0) process.exit(1);
+  await take();
   return taken;
 }
 

@@ -8,12 +8,12 @@ import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { newSecrets } from "../../scripts/secrets.ts";
 import { buildBundle, bundleIn, wrangler } from "./bundle.ts";
 
-// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …]
+// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--inspect]
 //
 // The production bundle on Miniflare, with nothing between the socket and the Worker, since the proxy of `wrangler dev`
 // costs many times what a route does. Databases are those of `PERSIST_TO=DIR npm run dev`. When it is up it prints one
 // line of JSON: url, platformUrl (the stand-in for the platform's other services: POST /events, /queue, /tokens), pid (of
-// workerd) and log (a file). It ends on SIGTERM.
+// workerd), log (a file), and with --inspect inspectorUrl. It ends on SIGTERM.
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     bundle: { type: "string" },
     entry: { type: "string", default: "src/index.ts" },
     var: { type: "string", multiple: true, default: [] },
+    inspect: { type: "boolean", default: false },
   },
 });
 if (!values.persist) {
@@ -66,6 +67,7 @@ const miniflare = new Miniflare(
     log: new Log(LogLevel.NONE),
     logRequests: false,
     unsafeTriggerHandlers: true,
+    ...(values.inspect ? { inspectorPort: 0 } : {}),
     telemetry: { enabled: false },
     handleStructuredLogs: ({ level, message }) => log.write(`${level} ${message}\n`),
     // Where wrangler keeps them.
@@ -131,11 +133,6 @@ async function stop(): Promise<void> {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
 
 const origin = async (name: string) => (await miniflare.unsafeGetDirectURL(name)).origin;
-console.log(
-  JSON.stringify({
-    url: await origin("users-api"),
-    platformUrl: await origin("platform"),
-    pid: workerdPid(),
-    log: logPath,
-  }),
-);
+const addresses = { url: await origin("users-api"), platformUrl: await origin("platform") };
+const inspectorUrl = values.inspect ? { inspectorUrl: String(await miniflare.getInspectorURL()) } : {};
+console.log(JSON.stringify({ ...addresses, pid: workerdPid(), log: logPath, ...inspectorUrl }));

@@ -66,6 +66,8 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
       method,
       headers: {
         accept: "application/json",
+        // A connection that rests may be closed by the server at the moment it is used again.
+        connection: "close",
         "cf-connecting-ip": ip,
         "user-agent": "load",
         ...(json ? { "content-type": "application/json" } : {}),

@@ -27,7 +27,7 @@ async function readOutbox(world: World, identifier: string, lastId: string) {
   const startedAt = performance.now();
   for (let i = 0; i < 30; i++) {
     await sleep(lookAgainMs(i));
-    const response = await fetch(path, { headers: { accept: "application/json" } });
+    const response = await fetch(path, { headers: { accept: "application/json", connection: "close" } });
     const { messages } = (await response.json()) as { messages: { id: string; code: string | null }[] };
     const [newest] = messages.filter(({ code }) => code !== null);
     if (newest?.code && newest.id > lastId) {
