@@ -1,7 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
-
-const root = join(import.meta.dirname, "..");
+import { resolve } from "node:path";
+import { queryPrimary } from "./operations/database.ts";
+import { defaultState } from "./operations/local-database.ts";
 
 /** Ends the command with a message. */
 export function fail(message: string): never {
@@ -9,14 +8,14 @@ export function fail(message: string): never {
   process.exit(1);
 }
 
+/** The folder of the local databases: PERSIST_TO, or wrangler's own. */
+const state = process.env.PERSIST_TO ? resolve(process.env.PERSIST_TO) : defaultState;
+
 /** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
 export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
-  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
-  const where = remote ? ["--remote", "--env", "production"] : ["--local"];
-  const persist = process.env.PERSIST_TO && !remote ? ["--persist-to", process.env.PERSIST_TO] : [];
-  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) fail(`${stdout}${stderr}`);
-  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
-  return results.at(-1)?.results ?? [];
+  try {
+    return queryPrimary(remote ? { remote } : { remote, state }, sql);
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
 }
