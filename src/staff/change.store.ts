@@ -82,6 +82,13 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
         updatedAt: instantOf(deps.now()),
       })
       .where(and(eq(users.id, userId), isDone)),
+    // Somebody who came from elsewhere may have none yet.
+    newProfile: insertWhere(
+      deps,
+      profiles,
+      { userId, id: deps.newId(), createdAt: deps.now(), updatedAt: deps.now(), profileReminders: 0, kycReminders: 0 },
+      sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
+    ),
     profileChange: deps.db
       .update(profiles)
       .set({

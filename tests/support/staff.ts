@@ -85,11 +85,11 @@ const insertKyc = ({ id, kycStatus }: Person) =>
 
 /** Takes out whom `insertPeople` put in: other files' tasks would find them long inactive. */
 export async function removePeople(): Promise<void> {
-  const ids = JSON.stringify(inserted.splice(0));
-  await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))").bind(ids).run();
-  await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id in (select value from json_each(?))")
-    .bind(ids)
+  const ids = inserted.splice(0);
+  await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))")
+    .bind(JSON.stringify(ids))
     .run();
+  await deliverSearch(ids);
 }
 
 /** What the search queue carries when the user changed. */
