@@ -126,8 +126,9 @@ async function expectAgreement({ staff, people, names, era }: Scene): Promise<vo
     ...(phone_number ? [phone_number.slice(6), phone_number.slice(4, 11), phone_number.slice(4)] : []),
   ]);
   const former = people.map(({ identifier }) => identifier.slice(5));
-  for (const text of new Set([...own, ...former, ...names, names[0]?.slice(0, 9) ?? "", "aab", "bab", ".aaaa"])) {
-    for (const status of [undefined, ...STATUSES]) {
+  const texts = new Set([...own, ...former, ...names, names[0]?.slice(0, 9) ?? "", "aab", "bab", ".aaaa"]);
+  for (const [nth, text] of [...texts].entries()) {
+    for (const status of [undefined, STATUSES[nth % 3]]) {
       const query = `search=${encodeURIComponent(text)}&${duringEra(era)}${status ? `&status=${status}` : ""}`;
       const found = idsOf(await directory(staff, query));
       const expected = naiveSearch(all, text, status);
