@@ -149,6 +149,8 @@ async function runMinutes(simulation: Simulation, minutes: number, faults?: (cal
   for (let minute = 0; minute < minutes; minute++) {
     await simulation.tick(1, faults ? { faults } : {});
     await simulation.deliver(1, faults ? { faults } : {});
+    // Jobs change users, too.
+    await simulation.consume("search", simulation.searchQueue.held.splice(0));
     vi.setSystemTime(Date.now() + 61_000);
   }
 }
@@ -156,11 +158,11 @@ async function runMinutes(simulation: Simulation, minutes: number, faults?: (cal
 const runsOf = (name: string) =>
   rows("select processed, finished_at from job_runs where name = ? and period_started_at >= ?", name, today - DAY_MS);
 
-/** Users who joined long ago, in the order of their ids. */
+/** Users who joined long ago, the first of them 30 days. */
 async function settledUsers(count: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let i = 0; i < count; i++) ids.push(await insertUser(Date.now() - 30 * DAY_MS));
-  return ids.sort();
+  for (let i = 0; i < count; i++) ids.push(await insertUser(Date.now() - 30 * DAY_MS - i * 1000));
+  return ids;
 }
 
 describe("check_user_search", () => {
