@@ -27,8 +27,8 @@ beforeAll(async () => {
       phoneVerified: i % 7 !== 0,
     })),
   );
-  for (let at = 0; at < people.length; at += 100) await deliverSearch(people.slice(at, at + 100).map(({ id }) => id));
-});
+  await deliverSearch(people.map(({ id }) => id));
+}, 60_000);
 afterAll(removePeople);
 
 async function measure(method: string, path: string, options: CallOptions, expected = 200) {
@@ -130,24 +130,28 @@ describe("Rows that a page of the directory reads", () => {
     "status=ACTIVE&kyc_status=APPROVED",
     "status=INACTIVE&email_verified=true&phone_verified=true&kyc_status=PENDING",
   ];
-  const limit = (pageSize: number) => 3 * pageSize + 50;
+  /** Of each facet that a filter lets through (24 at most; by last_login all 48) its count and a row ahead are read. */
+  const limit = (pageSize: number) => Math.max(3 * pageSize + 50, pageSize + 105);
 
-  test.each(ORDERINGS)("by %s are at most three times its size and 50, whatever the filter", async (ordering) => {
-    const most: Record<string, number> = {};
-    for (const filter of FILTERS) {
-      for (const size of [1, 20, 100]) {
-        const query = `ordering=${ordering}&page_size=${size}${filter && `&${filter}`}`;
-        const first = await get(`/api/users?${query}`);
-        most[`${filter} ${size}`] = first.cost.rowsRead;
-        expect.soft(first.cost.rowsRead, query).toBeLessThanOrEqual(limit(size));
-        const { next_cursor } = first.body.data.pagination;
-        if (!next_cursor) continue;
-        const second = await get(`/api/users?${query}&cursor=${next_cursor}`);
-        expect.soft(second.cost.rowsRead, `${query}, second page`).toBeLessThanOrEqual(limit(size));
+  test.each(ORDERINGS)(
+    "by %s are at most three times its size and 50, or its size and 105, whatever the filter",
+    async (ordering) => {
+      const most: Record<string, number> = {};
+      for (const filter of FILTERS) {
+        for (const size of [1, 20, 100]) {
+          const query = `ordering=${ordering}&page_size=${size}${filter && `&${filter}`}`;
+          const first = await get(`/api/users?${query}`);
+          most[`${filter} ${size}`] = first.cost.rowsRead;
+          expect.soft(first.cost.rowsRead, query).toBeLessThanOrEqual(limit(size));
+          const { next_cursor } = first.body.data.pagination;
+          if (!next_cursor) continue;
+          const second = await get(`/api/users?${query}&cursor=${next_cursor}`);
+          expect.soft(second.cost.rowsRead, `${query}, second page`).toBeLessThanOrEqual(limit(size));
+        }
       }
-    }
-    console.log(`${ordering} ${JSON.stringify(most)}`);
-  });
+      console.log(`${ordering} ${JSON.stringify(most)}`);
+    },
+  );
 
   test("by dates are as few in the order of joining", async () => {
     const instant = (at: number) => new Date(at).toISOString();
@@ -163,6 +167,30 @@ describe("Rows that a page of the directory reads", () => {
     const none = `start_date=${instant(era - DAY_MS)}&end_date=${instant(era - 1)}`;
     expect((await get(`/api/users?${none}&ordering=-date_joined`)).cost.rowsRead).toBeLessThanOrEqual(limit(20));
   });
+
+  test.each(["date_joined", "-date_joined", "last_login", "-last_login"])(
+    "by %s are as few where hundreds stand at one place of the order",
+    async (ordering) => {
+      const tied = newEra();
+      const together = { joinedAt: tied, lastLoginAt: null, status: "BANNED", kycStatus: "REJECTED" } as const;
+      await insertPeople(Array.from({ length: 400 }, () => together));
+      const filters = ["", "status=BANNED&kyc_status=REJECTED"];
+      if (ordering.includes("joined")) filters.push(duringEra(tied));
+      for (const filter of filters) {
+        let cursor = "";
+        const seen = new Set<string>();
+        for (let page = 0; page < 12; page++) {
+          const query = `ordering=${ordering}&page_size=20&${filter}${cursor}`;
+          const { body, cost } = await get(`/api/users?${query}`);
+          expect.soft(cost.rowsRead, `${ordering} ${filter}, page ${page}`).toBeLessThanOrEqual(limit(20));
+          for (const { id } of body.data.results) seen.add(id);
+          if (body.data.pagination.next_cursor === null) break;
+          cursor = `&cursor=${body.data.pagination.next_cursor}`;
+        }
+        expect(seen.size, "nobody twice").toBe(240);
+      }
+    },
+  );
 
   test("by a page number are its offset more", async () => {
     for (const page of [2, 10, 30]) {

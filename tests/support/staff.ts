@@ -1,7 +1,7 @@
 import { type Answer, type CallOptions, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
 import { documented, newUser, promote, rows } from "./kyc.ts";
+import { consume } from "./queue.ts";
 import type { HeldMessage } from "./simulator/queue.ts";
-import { Simulation } from "./simulator/simulation.ts";
 
 export const USERS = "/api/users";
 export const DAY_MS = 86_400_000;
@@ -85,11 +85,11 @@ const insertKyc = ({ id, kycStatus }: Person) =>
 
 /** Takes out whom `insertPeople` put in: other files' tasks would find them long inactive. */
 export async function removePeople(): Promise<void> {
-  const ids = JSON.stringify(inserted.splice(0));
-  await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))").bind(ids).run();
-  await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id in (select value from json_each(?))")
-    .bind(ids)
+  const ids = inserted.splice(0);
+  await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))")
+    .bind(JSON.stringify(ids))
     .run();
+  await deliverSearch(ids);
 }
 
 /** What the search queue carries when the user changed. */
@@ -99,9 +99,14 @@ export const searchDue = (userId: string): HeldMessage => {
   return { id, attempts: 1, body: { event_id: id, type: "user_search.due", user_id: userId, payload, created_at: 0 } };
 };
 
-/** Lets the search queue deliver what is due of these users. */
-export const deliverSearch = (userIds: string[], copies = 1) =>
-  new Simulation(1).consume("search", userIds.map(searchDue), copies);
+/** Lets the search queue deliver what is due of these users, a hundred a batch. */
+export async function deliverSearch(userIds: string[], copies = 1): Promise<void> {
+  const bodies = Array.from({ length: copies }, () => userIds.map((id) => searchDue(id).body)).flat();
+  for (let at = 0; at < bodies.length; at += 100) {
+    const { retried } = await consume(bodies.slice(at, at + 100), {}, 1, "search");
+    if (retried.length > 0) throw new Error(`${retried.length} messages come again`);
+  }
+}
 
 /** A page of the directory, as documented. */
 export const directory = ({ access }: SignedIn, query = "", options: CallOptions = {}) =>
