@@ -1,6 +1,6 @@
 CREATE TABLE `user_counts` (
-	`facet` integer PRIMARY KEY NOT NULL,
-	`count` integer NOT NULL
+	`id` integer PRIMARY KEY NOT NULL,
+	`by_facet` text NOT NULL
 );
 --> statement-breakpoint
 ALTER TABLE `users` ADD `kyc_status` text DEFAULT 'NOT_SUBMITTED' NOT NULL;--> statement-breakpoint
@@ -8,6 +8,6 @@ ALTER TABLE `users` ADD `facet` integer GENERATED ALWAYS AS (case status when 'A
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
         + email_verified * 2 + phone_verified) VIRTUAL;--> statement-breakpoint
 ALTER TABLE `users` ADD `last_login_order` integer GENERATED ALWAYS AS (case when last_login is null then 0 else last_login end) VIRTUAL;--> statement-breakpoint
-CREATE INDEX `users_facet_joined` ON `users` (`facet`,`date_joined`);--> statement-breakpoint
-CREATE INDEX `users_facet_login` ON `users` (`facet`,`last_login_order`);--> statement-breakpoint
+CREATE INDEX `users_facet_joined` ON `users` (`facet`,`date_joined`,`id`);--> statement-breakpoint
+CREATE INDEX `users_facet_login` ON `users` (`facet`,`last_login_order`,`id`);--> statement-breakpoint
 CREATE INDEX `users_facet_username` ON `users` (`facet`,`username_key`);

@@ -53,10 +53,11 @@ export const users = sqliteTable(
     uniqueIndex("users_phone_number").on(table.phoneNumber),
     uniqueIndex("users_referral_code").on(table.referralCode),
     index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
-    index("users_joined").on(table.dateJoined),
-    // Each order of a filtered list: whatever the filter, a page is merged from the facets that it lets through.
-    index("users_facet_joined").on(table.facet, table.dateJoined),
-    index("users_facet_login").on(table.facet, table.lastLoginOrder),
+    index("users_joined").on(table.dateJoined, table.id),
+    // Each order of a filtered list: whatever the filter, a page is merged from the facets that it lets through. The id
+    // settles ties, so that a cursor goes on behind one user of many who share an instant.
+    index("users_facet_joined").on(table.facet, table.dateJoined, table.id),
+    index("users_facet_login").on(table.facet, table.lastLoginOrder, table.id),
     index("users_facet_username").on(table.facet, table.usernameKey),
     // A CASE, since drizzle-kit cuts an expression at its commas.
     index("users_dormant")
@@ -65,10 +66,14 @@ export const users = sqliteTable(
   ],
 );
 
-/** How many users each facet has, and under `ALL_FACETS` how many there are; kept by triggers, in the transaction of each change. */
+/**
+ * One row: how many users each facet has, kept by triggers in the transaction of each change. An array, since a list of any
+ * filter then reads one row for its count.
+ */
 export const userCounts = sqliteTable("user_counts", {
-  facet: integer("facet").primaryKey(),
-  count: integer("count").notNull(),
+  id: integer("id").primaryKey(),
+  /** JSON array of 48 numbers, by facet. */
+  byFacet: text("by_facet", { mode: "json" }).$type<number[]>().notNull(),
 });
 
 /** The column that ties a row to its user and goes with them. */

@@ -81,7 +81,7 @@ export async function listDirectory(deps: Deps, caller: AccessClaims, query: Dir
   };
 
   async function listed(): Promise<Found<Position>> {
-    const after = await readCursor(deps, isOf, cursor, z.tuple([z.union([z.string(), z.int()]), z.int()]));
+    const after = await readCursor(deps, isOf, cursor, z.tuple([z.union([z.string(), z.int()]), z.string()]));
     const { caller: who, found, total, scannedTo } = await listUsers(deps, caller, { ...range, order, after });
     refuseUnlessStaff(who);
     const shown = found.slice(0, pageSize);

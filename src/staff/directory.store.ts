@@ -4,7 +4,7 @@ import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isStaff, selectCaller } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { ALL_FACETS, EVERY_FACET, hasFacet } from "./facets.ts";
+import { EVERY_FACET } from "./facets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
 
@@ -16,8 +16,8 @@ export interface ListedUser {
   dateJoined: number;
 }
 
-/** A user's place in an order: its key there, and the row's number where keys are equal. */
-export type Position = readonly [key: string | number, row: number];
+/** A user's place in an order: its key there, and the id where keys are equal. */
+export type Position = readonly [key: string | number, id: string];
 
 export interface Order {
   by: keyof typeof keys;
@@ -66,7 +66,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
   const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_FACET);
   const merged = merge(
-    parts.flatMap((facet) => partsOf(order, facet, isScan ? {} : joined, page)),
+    parts.map((facet) => part(order, facet, isScan ? {} : joined, page)),
     order,
   );
   const bounds = sql.raw(`limit ${size + 1} offset ${offset}`);
@@ -78,14 +78,11 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
     : sql`(${merged} ${bounds})`;
   const {
     caller: who,
-    total,
+    counts,
     rows,
   } = await inOneTrip(deps, {
     caller: selectCaller(deps, caller),
-    total: deps.db
-      .select({ count: sql<number>`coalesce(sum(count), 0)` })
-      .from(userCounts)
-      .where(facets ? hasFacet(sql`facet`, facets) : sql`facet = ${sql.raw(String(ALL_FACETS))}`),
+    counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
     rows: deps.db
       .select({
         id: sql<string>`id`.as("id"),
@@ -93,7 +90,6 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
         status: sql<ListedUser["status"]>`status`.as("status"),
         dateJoined: sql<number>`date_joined`.as("date_joined"),
         key: sql<string | number>`sort_key`.as("sort_key"),
-        row: sql<number>`row_number`.as("row_number"),
         fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
       })
       .from(candidates)
@@ -103,9 +99,9 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
   const last = rows.find(({ fits }) => fits === 0);
   return {
     caller: who[0],
-    total: total[0]?.count ?? 0,
-    found: found.map(({ key, row, fits: _, ...user }) => ({ user, position: [key, row] as Position })),
-    scannedTo: last && found.length <= size ? ([last.key, last.row] as Position) : undefined,
+    total: (facets ?? EVERY_FACET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
+    found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
+    scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,
   };
 }
 
@@ -118,38 +114,37 @@ export function isJoinedWithin({ from, to }: Bounds): SQL {
   return sql.raw(bounds.flat().join(" and ") || "true");
 }
 
-/**
- * The users of one facet, or all, from behind the position on: each part in order. Those who share the position's key
- * are a part of their own, since SQLite finds `(key, rowid) > (?, ?)` by the key alone and would read all of them again.
- */
-function partsOf(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL[] {
+/** The users of one facet, or all, from behind the position on, in order. */
+function part(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL {
   const { column, isUnique } = keys[order.by];
-  const [direction, compare] = [sql.raw(order.isDescending ? "desc" : "asc"), sql.raw(order.isDescending ? "<" : ">")];
+  const compare = sql.raw(order.isDescending ? "<" : ">");
   const key = sql.raw(column);
   // Numbers are written out, since each facet has its own copy of the position and parameters are few.
   const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
   const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
-  const part = (isBehind: SQL, bounds: Bounds) =>
-    sql`select * from (select id, username, status, date_joined, ${key} as sort_key, rowid as row_number from users
-      where ${isIn} and ${isJoinedWithin(bounds)} and ${isBehind} order by ${key} ${direction}, rowid ${direction})`;
-  if (!after) return [part(sql`true`, joined)];
-  const [at, row] = [start(after[0]), start(after[1])];
+  const isBehind = ([at, id]: Position) =>
+    isUnique ? sql`${key} ${compare} ${start(at)}` : sql`(${key}, id) ${compare} (${start(at)}, ${id})`;
   // The position is within the dates: of two bounds on one side SQLite might seek by the wider one.
-  const others = part(sql`${key} ${compare} ${at}`, order.isDescending ? { from: joined.from } : { to: joined.to });
-  return isUnique ? [others] : [part(sql`${key} = ${at} and rowid ${compare} ${row}`, {}), others];
+  const bounds = after ? (order.isDescending ? { from: joined.from } : { to: joined.to }) : joined;
+  return sql`select * from (select id, username, status, date_joined, ${key} as sort_key from users
+    where ${isIn} and ${isJoinedWithin(bounds)} and ${after ? isBehind(after) : sql`true`} order by ${sorting(order, column)})`;
+}
+
+/** What to sort by: no more than settles the order, since SQLite reads ahead for what its index does not have. */
+function sorting(order: Order, column: string): SQL {
+  const columns = keys[order.by].isUnique ? [column] : [column, "id"];
+  return sql.raw(columns.map((name) => `${name} ${order.isDescending ? "desc" : "asc"}`).join(", "));
 }
 
 /** Merges sorted parts into one, a few at a time; SQLite reads of each no more than is asked for. */
 function merge(parts: SQL[], order: Order): SQL {
-  const direction = sql.raw(order.isDescending ? "desc" : "asc");
   let level = parts;
   while (level.length > 1) {
     const groups = Array.from({ length: Math.ceil(level.length / MAX_PARTS) }, (_, i) =>
       level.slice(i * MAX_PARTS, (i + 1) * MAX_PARTS),
     );
     level = groups.map(
-      (group) =>
-        sql`select * from (${sql.join(group, sql` union all `)} order by sort_key ${direction}, row_number ${direction})`,
+      (group) => sql`select * from (${sql.join(group, sql` union all `)} order by ${sorting(order, "sort_key")})`,
     );
   }
   return level[0] ?? sql`select * from users where false`;

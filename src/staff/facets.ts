@@ -12,9 +12,6 @@ export interface FacetFilter {
 export const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 export const KYC_STATUSES = ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] as const;
 
-/** The key of `user_counts` under which all users are counted. */
-export const ALL_FACETS = -1;
-
 /** The values of `users.facet` that the filter lets through; undefined where it lets everybody through. */
 export function facetsOf(filter: FacetFilter): number[] | undefined {
   if (Object.values(filter).every((value) => value === undefined)) return undefined;

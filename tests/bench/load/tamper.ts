@@ -57,7 +57,11 @@ const harms: { what: string; store: "users" | "search" | "bucket"; sql: string }
     store: "users",
     sql: "update outbox set sent_at = null where id = (select max(id) from outbox where queue is not null)",
   },
-  { what: "a wrong count", store: "users", sql: "update user_counts set count = count + 1 where facet = -1" },
+  {
+    what: "a wrong count",
+    store: "users",
+    sql: "update user_counts set by_facet = json_set(by_facet, '$[0]', (by_facet ->> 0) + 1)",
+  },
   {
     what: "a file that no KYC names",
     store: "users",
