@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { newSecrets } from "./scripts/secrets.ts";
+import { EvenShards } from "./tests/support/even-shards.ts";
 
 /** The name that the tests' own Worker has for other Workers. */
 const USERS = "vitest-pool-workers-runner-";
@@ -24,6 +25,7 @@ function otherService(name: string, caller: string | undefined) {
 }
 
 export default defineConfig({
+  ...(process.env.VITEST_CACHE ? { cacheDir: process.env.VITEST_CACHE } : {}),
   plugins: [
     cloudflareTest(async () => ({
       wrangler: { configPath: "./wrangler.toml" },
@@ -52,6 +54,7 @@ export default defineConfig({
     globalSetup: ["tests/support/stand-ins.ts"],
     setupFiles: ["./tests/support/setup.ts"],
     isolate: false,
+    sequence: { sequencer: EvenShards },
     silent: "passed-only",
     testTimeout: 60_000,
     // The queue of codes delivers by itself: its last line may come when the last test is over.
