@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { newSecrets } from "./secrets.ts";
+import { prepareLocal } from "./operations/prepare.ts";
 
 // `npm run dev`: makes what a fresh clone lacks, starts the Worker and one that stands for the other services on
 // loopback, and ticks the cron.
@@ -34,25 +33,7 @@ for (const each of [port, platformPort]) {
   process.exit(1);
 }
 
-const secretsFile = join(root, ".dev.vars");
-const known = existsSync(secretsFile) ? readFileSync(secretsFile, "utf8") : "";
-const missing = Object.entries(newSecrets()).filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
-if (missing.length > 0) {
-  const lines = missing.map(([name, value]) => `${name}='${value}'\n`);
-  writeFileSync(secretsFile, known.replace(/\n?$/, known && "\n") + lines.join(""), { mode: 0o600 });
-  console.log(`Put secrets of this machine's own into .dev.vars: ${missing.map(([name]) => name).join(", ")}.`);
-}
-
-// CI=1: apply without asking.
-const migrated = spawnSync(process.execPath, [wrangler, "d1", "migrations", "apply", "DB", "--local", ...persist], {
-  cwd: root,
-  env: { ...process.env, CI: "1" },
-  encoding: "utf8",
-});
-if (migrated.status !== 0) {
-  console.error(migrated.stdout, migrated.stderr);
-  process.exit(1);
-}
+prepareLocal();
 
 // wrangler looks for this file beside each configuration.
 process.loadEnvFile(join(root, ".env"));

@@ -1,7 +1,12 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { parseEnv } from "node:util";
+
+type SecretName = "ACCESS_TOKEN_KEYS" | "TOKEN_SECRETS" | "DATA_SECRETS" | "LOOKUP_SECRET";
 
 /** Fresh secrets, one value for each name that the configuration asks for. */
-export function newSecrets(): Record<"ACCESS_TOKEN_KEYS" | "TOKEN_SECRETS" | "DATA_SECRETS" | "LOOKUP_SECRET", string> {
+export function newSecrets(): Record<SecretName, string> {
   const kid = `k${new Date().toISOString().slice(0, 10).replaceAll("-", "")}-${randomBytes(3).toString("hex")}`;
   const { kty, crv, x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const secret = () => randomBytes(32).toString("base64url");
@@ -11,4 +16,18 @@ export function newSecrets(): Record<"ACCESS_TOKEN_KEYS" | "TOKEN_SECRETS" | "DA
     DATA_SECRETS: JSON.stringify([{ kid, secret: secret() }]),
     LOOKUP_SECRET: secret(),
   };
+}
+
+/** The secrets that a file of the form of .dev.vars holds; those that it lacks are drawn and put into it first. */
+export function secretsIn(file: string): Record<SecretName, string> {
+  const known = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const missing = Object.entries(newSecrets()).filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
+  const text = known.replace(/\n?$/, known && "\n") + missing.map(([name, value]) => `${name}='${value}'\n`).join("");
+  if (missing.length > 0) {
+    writeFileSync(file, text, { mode: 0o600 });
+    console.log(
+      `Put secrets of this machine's own into ${basename(file)}: ${missing.map(([name]) => name).join(", ")}.`,
+    );
+  }
+  return parseEnv(text) as Record<SecretName, string>;
 }

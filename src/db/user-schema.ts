@@ -53,7 +53,7 @@ export const users = sqliteTable(
     uniqueIndex("users_phone_number").on(table.phoneNumber),
     uniqueIndex("users_referral_code").on(table.referralCode),
     index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
-    index("users_joined").on(table.dateJoined, table.id),
+    index("users_joined").on(table.dateJoined),
     // Each order of a filtered list: whatever the filter, a page is merged from the facets that it lets through.
     index("users_facet_joined").on(table.facet, table.dateJoined),
     index("users_facet_login").on(table.facet, table.lastLoginOrder),

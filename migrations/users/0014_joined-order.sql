@@ -1,0 +1,2 @@
+DROP INDEX `users_joined`;--> statement-breakpoint
+CREATE INDEX `users_joined` ON `users` (`date_joined`);

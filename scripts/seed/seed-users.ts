@@ -1,0 +1,73 @@
+import { parseConfig } from "../../src/platform/config.ts";
+import { buildKeyring, type Keyring } from "../../src/platform/keyring.ts";
+import { migrateLocal } from "../operations/prepare.ts";
+import { type Databases, inTransaction, openDatabases } from "./databases.ts";
+import { drawPerson } from "./people.ts";
+import { peopleWriter } from "./primary.ts";
+import { drawsFrom } from "./random.ts";
+import { projectAll } from "./search.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** How long the platform has been growing. */
+const AGE_MS = 3 * 365 * DAY_MS;
+const BATCH_SIZE = 10_000;
+
+export interface Seeding {
+  /** The folder that PERSIST_TO names; wrangler's own where undefined. */
+  persistTo: string | undefined;
+  /** The same folder, as a path. */
+  state: string;
+  users: number;
+  seed: number;
+  /** Nobody joins later. */
+  until: number;
+  secrets: Readonly<Record<string, string>>;
+  onProgress: (step: string, done: number) => void;
+}
+
+/**
+ * Adds so many made-up users to the local databases, primary and search, as if they had joined over three years, more and
+ * more of them. The same seed, end and databases give the same users.
+ *
+ * @throws Error in one sentence, where a server holds the databases.
+ */
+export async function seedUsers(seeding: Seeding): Promise<void> {
+  const { persistTo, state, secrets, onProgress } = seeding;
+  // First to see that nobody holds them.
+  openDatabases(state)?.close();
+  migrateLocal(persistTo);
+  const databases = openDatabases(state);
+  if (!databases) throw new Error(`The databases in ${state} are not migrated.`);
+  try {
+    await writePeople(databases, await keyringOf(secrets), seeding);
+    projectAll(databases, (done) => onProgress("search entries", done));
+    for (const each of [databases.primary, databases.search]) each.exec("pragma wal_checkpoint(truncate)");
+  } finally {
+    databases.close();
+  }
+}
+
+async function writePeople({ primary }: Databases, keyring: Keyring, { users, seed, until, onProgress }: Seeding) {
+  const draws = drawsFrom(seed);
+  const write = peopleWriter(primary, keyring, draws, until);
+  for (let done = 0; done < users; ) {
+    const end = Math.min(users, done + BATCH_SIZE);
+    await inTransaction(primary, async () => {
+      for (; done < end; done++) {
+        // Ever more a day, and each later than the one before.
+        const share = Math.sqrt((done + draws.fraction()) / users);
+        const dateJoined = Math.floor(until - AGE_MS * (1 - share));
+        // Until one has a name, an address and a number that nobody has.
+        while (!(await write(drawPerson(draws, dateJoined, until))));
+      }
+    });
+    onProgress("users", done);
+  }
+}
+
+/** The keys that these secrets are, outside a Worker. */
+export function keyringOf(secrets: Readonly<Record<string, string>>): Promise<Keyring> {
+  const settings = { APP_NAME: "Seed", ISSUER: "http://localhost", AUDIENCE: "seed", OTP_AUTOFILL_DOMAIN: "localhost" };
+  const others = { CORS_ORIGINS: "", SMS_COUNTRIES: "NP", SMS_DAILY_BUDGET: "1", EMAIL: undefined };
+  return buildKeyring(parseConfig({ ENVIRONMENT: "development", ...settings, ...others, ...secrets }));
+}

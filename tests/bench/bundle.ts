@@ -1,0 +1,28 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, extname, join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** wrangler's command line, to be run by this Node. */
+export const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+
+/**
+ * Bundles a Worker as a deployment does, minified, into `outdir` (a new folder where none is named), and gives the path
+ * of its module.
+ *
+ * @param entry path of the Worker, from the root of the project; ours by default
+ */
+export function buildBundle({ entry = "src/index.ts", outdir = newFolder() } = {}): string {
+  const args = ["deploy", entry, "--dry-run", "--minify", "--env=", "--outdir", outdir];
+  const built = spawnSync(process.execPath, [wrangler, ...args], { cwd: root, encoding: "utf8" });
+  if (built.status !== 0) throw new Error(`${built.stdout}${built.stderr}`);
+  return bundleIn(outdir, entry);
+}
+
+/** The module that `buildBundle` left in a folder. */
+export const bundleIn = (outdir: string, entry = "src/index.ts") =>
+  join(outdir, `${basename(entry, extname(entry))}.js`);
+
+const newFolder = () => mkdtempSync(join(tmpdir(), "users-api-bundle-"));

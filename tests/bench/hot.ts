@@ -1,0 +1,130 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildBundle } from "./bundle.ts";
+import { cpuSeconds } from "./cpu.ts";
+import { type CapturedParams, capture } from "./hot/capture.ts";
+import { preparePeople } from "./hot/people.ts";
+import { HOT_ROUTES, type HotRoute, hotRequest, type Person } from "./hot/requests.ts";
+import { median } from "./median.ts";
+import { type Server, startServer, varOptions } from "./server-process.ts";
+import { benchVars, stateOf, withDatabases } from "./state.ts";
+
+// `npm run bench`: what the hot routes cost beside a bare Worker that does the least for the same answer, as a Markdown table;
+// ends with 1 where a ratio is beyond its goal. Both run at once, asked in turns; every request is one that was not made before.
+
+const { values } = parseArgs({
+  options: { turns: { type: "string", default: "5" }, people: { type: "string", default: "600" } },
+});
+const turns = Number(values.turns);
+const peopleCount = Number(values.people);
+/** Requests that are on their way at once. */
+const CLIENTS = 4;
+/** CPU of ours over that of the bare Worker, at most. */
+const GOALS: Record<HotRoute, number> = { me: 1.3, refresh: 1.5, login: 1.5, register: 1.5 };
+/** Repeats `me`, which changes nothing, since it is over so soon. */
+const REPEATS: Record<HotRoute, number> = { me: 5, refresh: 1, login: 1, register: 1 };
+
+const vars = benchVars();
+const home = mkdtempSync(join(tmpdir(), "users-api-hot-"));
+const copies = ["observed", "ours", "bare"].map((name) => join(home, name));
+const [observed = "", ours = "", bare = ""] = copies;
+
+/** Starts a server on a copy of the databases. */
+function start(persist: string, entry: string, more: Record<string, string> = {}): Promise<Server> {
+  const bundle = mkdtempSync(join(home, "bundle-"));
+  buildBundle({ entry, outdir: bundle });
+  const options = ["--still", "--persist", persist, "--bundle", bundle, "--entry", entry];
+  return startServer([...options, ...varOptions({ ...vars, ...more })]);
+}
+
+cpSync(join(await stateOf(1000), "v3"), join(observed, "v3"), { recursive: true });
+const people = await withDatabases(observed, (databases) => preparePeople(databases, vars, peopleCount));
+for (const copy of [ours, bare]) cpSync(observed, copy, { recursive: true });
+
+const observer = await start(observed, "tests/bench/observed-entry.ts");
+const { routes, params } = await capture(observer, people);
+await observer.stop();
+
+interface Turn {
+  cpuMs: number;
+  perSecond: number;
+}
+
+/** Sends the requests of these people, a few at a time, and says what each cost the server. */
+async function measure(
+  server: Server,
+  route: HotRoute,
+  from: number,
+  count: number,
+  sent?: CapturedParams,
+): Promise<Turn> {
+  const queue = Array.from({ length: count * REPEATS[route] }, (_, i) => from + (i % count));
+  const total = queue.length;
+  const [cpuBefore, begunAt] = [cpuSeconds(server.pid), performance.now()];
+  const client = async () => {
+    for (let i = queue.pop(); i !== undefined; i = queue.pop()) {
+      const beside = sent && route !== "me" ? { params: sent[route][i] } : {};
+      const { path, init } = hotRequest(route, people[i] as Person, i, beside);
+      const response = await fetch(server.url + path, init);
+      const body = await response.text();
+      if (!response.ok) throw new Error(`${route}: ${response.status} ${body}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  const seconds = (performance.now() - begunAt) / 1000;
+  return { cpuMs: ((cpuSeconds(server.pid) - cpuBefore) * 1000) / total, perSecond: total / seconds };
+}
+
+const servers = [
+  { server: await start(ours, "src/index.ts"), sent: undefined },
+  { server: await start(bare, "tests/bench/bare-entry.ts", { STATEMENTS: JSON.stringify(routes) }), sent: params },
+];
+const results = new Map<HotRoute, [Turn[], Turn[]]>(HOT_ROUTES.map((route) => [route, [[], []]]));
+try {
+  const size = Math.floor(peopleCount / (turns + 1));
+  // Turn 0 warms up.
+  for (let turn = 0; turn <= turns; turn++) {
+    for (const [route, found] of results) {
+      for (const [i, { server, sent }] of servers.entries()) {
+        const one = await measure(server, route, turn * size, size, sent);
+        if (turn > 0) found[i]?.push(one);
+      }
+    }
+  }
+} finally {
+  await Promise.all(servers.map(({ server }) => server.stop()));
+}
+// Both must have done the same work.
+const made = await Promise.all(
+  [ours, bare].map((state) =>
+    withDatabases(state, ({ primary }) =>
+      Object.values(
+        primary
+          .prepare(
+            "select (select count(*) from users), (select count(*) from sessions), (select count(*) from audit_logs)",
+          )
+          .get() ?? {},
+      ).join(),
+    ),
+  ),
+);
+if (made[0] !== made[1]) throw new Error(`not the same work: ${made.join(" and ")}`);
+rmSync(home, { recursive: true });
+
+console.log(
+  "| Route | CPU ms, ours · bare | × | goal | requests a second, ours · bare | statements |\n|---|---|---|---|---|---|",
+);
+for (const [route, found] of results) {
+  const [cpu, perSecond] = (["cpuMs", "perSecond"] as const).map((name) =>
+    found.map((turnsOf) => median(turnsOf.map((turn) => turn[name]))),
+  ) as [number[], number[]];
+  const [own = 0, least = 1] = cpu;
+  console.log(
+    `| ${route} | ${own.toFixed(2)} · ${least.toFixed(2)} | ${(own / least).toFixed(2)} | ≤ ${GOALS[route]} | ${perSecond.map(Math.round).join(" · ")} | ${routes.texts[route].length} |`,
+  );
+  if (own / least <= GOALS[route]) continue;
+  console.error(`${route} costs ${(own / least).toFixed(2)} × a bare Worker, more than ${GOALS[route]}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,44 @@
+import { type SentStatement, STATEMENTS_HEADER } from "../observed.ts";
+import type { Server } from "../server-process.ts";
+import { HOT_ROUTES, type HotRoute, hotRequest, type Person } from "./requests.ts";
+
+/** The statements of each route, which are the same for every request. */
+export interface CapturedRoutes {
+  texts: Record<HotRoute, string[]>;
+  /** Of `me`: `$user`, `$session` and `$now` stand for what each request has of its own. */
+  meParams: unknown[];
+}
+
+/** What every request sends beside its texts: of each route a list a request. */
+export type CapturedParams = Record<HotRoute, unknown[][][]>;
+
+/** Plays every person's requests on the real Worker, and keeps what it sends to the database for them. */
+export async function capture(server: Server, people: readonly Person[]) {
+  const texts = {} as CapturedRoutes["texts"];
+  const params = {} as CapturedParams;
+  for (const route of HOT_ROUTES) {
+    params[route] = [];
+    for (const [i, person] of people.entries()) {
+      const sent = await statementsOf(server, route, person, i);
+      const own = sent.map(({ sql }) => sql);
+      texts[route] ??= own;
+      if (own.join(";") !== texts[route].join(";")) throw new Error(`${route} sends other statements the ${i}-th time`);
+      params[route].push(sent.map((each) => each.params));
+    }
+  }
+  const [first] = people;
+  const meParams = (params.me[0]?.[0] ?? []).map((value) => {
+    if (value === first?.userId) return "$user";
+    if (value === first?.sessionId) return "$session";
+    return typeof value === "number" && value > 1e12 ? "$now" : value;
+  });
+  return { routes: { texts, meParams } satisfies CapturedRoutes, params };
+}
+
+async function statementsOf({ url }: Server, route: HotRoute, person: Person, i: number): Promise<SentStatement[]> {
+  const { path, init } = hotRequest(route, person, i);
+  const response = await fetch(url + path, { ...init, headers: { ...init.headers, [STATEMENTS_HEADER]: "1" } });
+  const body: unknown = await response.json();
+  if (!response.ok) throw new Error(`${route}: ${response.status} ${JSON.stringify(body)}`);
+  return body as SentStatement[];
+}

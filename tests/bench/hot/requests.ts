@@ -1,0 +1,43 @@
+/** The hot routes: what phones ask for most, and what every session begins with. */
+export const HOT_ROUTES = ["me", "refresh", "login", "register"] as const;
+export type HotRoute = (typeof HOT_ROUTES)[number];
+
+/** What the `i`-th request of a route is made of. */
+export interface Person {
+  userId: string;
+  identifier: string;
+  sessionId: string;
+  accessToken: string;
+  refreshToken: string;
+  /** Proves the identifier; for `register` there is one of its own, of somebody new. */
+  loginToken: string;
+  registerToken: string;
+  newIdentifier: string;
+}
+
+export const USER_AGENT = "users-api-bench";
+
+/** The `i`-th request of a route; `beside` is added to its body. */
+export function hotRequest(route: HotRoute, person: Person, i: number, beside: Record<string, unknown> = {}) {
+  const headers: Record<string, string> = {
+    "User-Agent": USER_AGENT,
+    // Each from a network of its own, so that no limit on one is met.
+    "CF-Connecting-IP": `10.${Math.floor(i / 250)}.${i % 250}.7`,
+  };
+  if (route === "me") {
+    return { path: "/api/auth/me", init: { headers: { ...headers, Authorization: `Bearer ${person.accessToken}` } } };
+  }
+  const body = {
+    refresh: { refresh_token: person.refreshToken },
+    login: { identifier: person.identifier, verification_token: person.loginToken },
+    register: { identifier: person.newIdentifier, verification_token: person.registerToken },
+  }[route];
+  return {
+    path: `/api/auth/${route}`,
+    init: {
+      method: "POST",
+      headers: { ...headers, "Content-Type": "application/json" },
+      body: JSON.stringify({ ...body, ...beside }),
+    },
+  };
+}

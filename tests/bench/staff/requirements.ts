@@ -1,0 +1,52 @@
+import { median } from "../median.ts";
+import { LIST_PAGE, type StaffCase } from "./cases.ts";
+import type { Measured } from "./measure.ts";
+
+/** A case with what was measured, at each number of users, the fewest first. */
+export interface Row {
+  of: StaffCase;
+  at: Measured[];
+}
+
+/** Rows that an answer may read whose page is not filled, or whose filter few users fit. */
+const MAX_SELECTIVE_ROWS = 2000;
+/** CPU at the most users over that at the fewest. */
+const MAX_GROWTH = 1.5;
+/** CPU of a search over that of a list page. */
+const MAX_SEARCH = 3;
+
+/** What does not hold, a sentence each. */
+export function findOffences(rows: readonly Row[]): string[] {
+  return rows.flatMap((row) => [...findRowOffences(row), ...findGrowth(row), ...findDearSearches(row, rows)]);
+}
+
+function findRowOffences({ of: { name, pageSize, offset, isSelective }, at }: Row): string[] {
+  const most = at.at(-1);
+  if (!most) return [];
+  const isFull = most.results === undefined || most.results >= pageSize;
+  const limit = isFull && !isSelective ? offset + 3 * pageSize + 50 : MAX_SELECTIVE_ROWS;
+  return most.rows > limit ? [`${name}: reads ${most.rows} rows, at most ${limit} are allowed (${most.trips})`] : [];
+}
+
+/** CPU at the most users over that at the fewest; undefined where the two answers are not alike. */
+export function growthOf({ at }: Row): number | undefined {
+  const [fewest, most] = [at[0], at.at(-1)];
+  if (!fewest || !most || fewest.results !== most.results) return undefined;
+  return median(most.cpu) / median(fewest.cpu);
+}
+
+function findGrowth(row: Row): string[] {
+  const growth = growthOf(row);
+  if (growth === undefined || growth <= MAX_GROWTH) return [];
+  return [`${row.of.name}: costs ${growth.toFixed(2)} × the CPU that it costs with the fewest users`];
+}
+
+function findDearSearches({ of: { name, kind }, at }: Row, rows: readonly Row[]): string[] {
+  if (kind !== "search") return [];
+  const lists = rows.find((row) => row.of.name === LIST_PAGE)?.at ?? [];
+  return at.flatMap(({ cpu }, i) => {
+    const list = lists[i];
+    const ratio = list ? median(cpu) / median(list.cpu) : 0;
+    return ratio > MAX_SEARCH ? [`${name}: costs ${ratio.toFixed(2)} × a list page (column ${i + 1})`] : [];
+  });
+}

@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { importJWK, SignJWT } from "jose";
+import { migrateLocal } from "../../scripts/operations/prepare.ts";
+import { secretsIn } from "../../scripts/secrets.ts";
+import { type Databases, inserter, openDatabases } from "../../scripts/seed/databases.ts";
+import { seedUsers } from "../../scripts/seed/seed-users.ts";
+import { sessions } from "../../src/db/sign-in-schema.ts";
+import { users } from "../../src/db/user-schema.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+/** Where what the benchmarks make is kept. */
+export const folder = join(root, ".wrangler", "bench");
+/** The last seeded users joined before; a fixed day, since what is seeded is kept. */
+const UNTIL = Date.parse("2026-08-01");
+const HOUR_MS = 60 * 60 * 1000;
+
+/** Kept beside what was sealed with them. */
+function benchSecrets(): Record<string, string> {
+  mkdirSync(folder, { recursive: true });
+  return secretsIn(join(folder, "secrets"));
+}
+
+/** The folder with the databases of so many users; seeded where it is not there yet, in a name that tells when it is whole. */
+export async function stateOf(count: number): Promise<string> {
+  const state = join(folder, String(count));
+  if (existsSync(state)) {
+    if (!(await withDatabases(state, isMigrated))) migrateLocal(state);
+    return state;
+  }
+  const part = `${state}.part`;
+  rmSync(part, { recursive: true, force: true });
+  console.error(`Seeding ${count} users …`);
+  const seeding = { users: count, seed: 1, until: UNTIL, secrets: benchSecrets(), onProgress: () => {} };
+  await seedUsers({ persistTo: part, state: part, ...seeding });
+  renameSync(part, state);
+  return state;
+}
+
+/** Whether nothing was added to the migrations since. */
+function isMigrated({ primary, search }: Databases): boolean {
+  const isWhole = (database: DatabaseSync, name: string) => {
+    const files = readdirSync(join(root, "migrations", name)).filter((file) => file.endsWith(".sql"));
+    const applied = database.prepare("select count(*) as count from d1_migrations").get() as { count: number };
+    return applied.count === files.length;
+  };
+  return isWhole(primary, "users") && isWhole(search, "search");
+}
+
+/** Gives what `work` reads of the databases; nobody else may hold them meanwhile. */
+export async function withDatabases<T>(state: string, work: (databases: Databases) => T | Promise<T>): Promise<T> {
+  const databases = openDatabases(state);
+  if (!databases) throw new Error(`${state} holds no databases`);
+  try {
+    return await work(databases);
+  } finally {
+    databases.close();
+  }
+}
+
+/** Makes the admin who asks, and the session of their token. */
+export function letAdminIn({ primary }: Databases): void {
+  const now = Date.now();
+  inserter(
+    primary,
+    users,
+  )({
+    id: ADMIN.userId,
+    username: "bench-admin",
+    usernameKey: "bench-admin",
+    email: "admin@example.com",
+    emailVerified: true,
+    phoneVerified: false,
+    referralCode: "REFBENCH0",
+    status: "ACTIVE",
+    role: "admin",
+    socialProvider: "EMAIL",
+    locale: "en",
+    dateJoined: now,
+    lastLogin: now,
+    updatedAt: now,
+    version: 1,
+    kycStatus: "NOT_SUBMITTED",
+  });
+  primary.prepare("delete from sessions where id = ?").run(ADMIN.sessionId);
+  inserter(
+    primary,
+    sessions,
+  )({
+    id: ADMIN.sessionId,
+    userId: ADMIN.userId,
+    createdAt: now,
+    lastUsedAt: now,
+    activityAt: now,
+    counter: 0,
+    refreshKeyId: "none",
+    rotatedAt: now,
+    rotatedBy: "none",
+    replays: 0,
+    idleTtlMs: 12 * HOUR_MS,
+    idleExpiresAt: now + 12 * HOUR_MS,
+    absoluteExpiresAt: now + 24 * HOUR_MS,
+    ip: "127.0.0.1",
+    method: "OTP_EMAIL",
+  });
+}
+
+/** An access token that lives as long as the run. */
+export async function accessToken(
+  { ACCESS_TOKEN_KEYS = "[]", ISSUER = "", AUDIENCE = "" }: Record<string, string>,
+  { userId, sessionId }: { userId: string; sessionId: string },
+): Promise<string> {
+  const [key] = JSON.parse(ACCESS_TOKEN_KEYS) as { kid: string }[];
+  if (!key) throw new Error("no signing key");
+  return new SignJWT({ user_id: userId, sid: sessionId, token_type: "access" })
+    .setProtectedHeader({ alg: "EdDSA", kid: key.kid, typ: "at+jwt" })
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setSubject(userId)
+    .setJti(sessionId)
+    .setIssuedAt()
+    .setExpirationTime("6h")
+    .sign(await importJWK(key, "EdDSA"));
+}
+
+/** The variables of every benchmarked server. */
+export function benchVars(): Record<string, string> {
+  return { ...benchSecrets(), ISSUER: "http://localhost:8787", AUDIENCE: "users-api-bench" };
+}
+
+/** The admin who asks, and their session. */
+export const ADMIN = {
+  userId: "019a0000-0000-7000-8000-000000000001",
+  sessionId: "019a0000-0000-7000-8000-000000000002",
+};
