@@ -4,6 +4,7 @@ import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { fail, query as queryIn } from "./d1.ts";
 import { quote } from "./inline.ts";
+import { replayStatements } from "./replay.ts";
 
 // `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
 
@@ -48,13 +49,7 @@ function replay(id: string): void {
       fail("--payload must be JSON.");
     }
   }
-  const letter = `dead_letters where id = ${quote(id)} and replayed_at is null and type is not null and ${payload} is not null`;
-  const [replayed] = query(`
-    insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
-      select event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letter}
-      on conflict (id) do update set payload = excluded.payload, queue = 'tasks', leased_until = 0, sent_at = null;
-    update dead_letters set replayed_at = cast(unixepoch('subsec') * 1000 as integer) where id in (select id from ${letter})
-      returning type`);
+  const [replayed] = query(replayStatements(quote(id), payload));
   if (!replayed)
     fail("No such dead letter, or it was replayed, or it has no type or payload (give one: --payload JSON).");
   console.log(`${replayed.type} goes out again with the next minute's tick.`);

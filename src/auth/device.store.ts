@@ -63,7 +63,8 @@ export async function upsertDevice(
     .select({ id: devices.id })
     .from(devices)
     .where(eq(devices.userId, userId))
-    .orderBy(sql`${devices.lastUsedAt} desc, ${devices.id} desc`)
+    // This one first: another machine's clock may have been ahead when it wrote the others.
+    .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
     .limit(MAX_DEVICES);
   const writes = {
     audit: recordAudit(

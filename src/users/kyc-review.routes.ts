@@ -34,10 +34,11 @@ const decision = z
       tidy,
     ).meta({ description: "Shown to the user; required with REJECTED." }),
     version: z
-      .preprocess(
-        (given) => (given === null || given === "" ? undefined : given),
-        z.coerce.number("Must be a number.").int("Must be a whole number.").optional(),
-      )
+      .preprocess((given) => {
+        if (given === null || given === "") return undefined;
+        // Forms write it in digits; Number() would read lists and flags, too.
+        return typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
+      }, z.number("Must be a number.").int("Must be a whole number.").optional())
       .optional()
       .meta({ description: "The version looked at; a stale one is refused." }),
   })

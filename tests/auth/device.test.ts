@@ -108,6 +108,17 @@ describe("auth/device", () => {
     expect(kept).toEqual(Array.from({ length: 20 }, (_, i) => `device-${i + 3}`));
   });
 
+  it("keeps the one just registered, though the clock that wrote the others was ahead", async () => {
+    const { access, userId } = await signUp();
+    for (let i = 1; i <= 20; i++) await post(access, phone({ device_id: `device-${i}` }));
+    await testEnv.DB.prepare("update devices set last_used_at = last_used_at + 60000 where user_id = ?")
+      .bind(userId)
+      .run();
+    const newest = await post(access, phone({ device_id: "newest" }));
+    expect([newest.status, newest.body.data?.device_id]).toEqual([200, "newest"]);
+    expect(await devicesOf(userId)).toHaveLength(20);
+  });
+
   it.each([
     ["device_id", undefined],
     ["device_id", ""],

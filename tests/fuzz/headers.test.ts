@@ -93,7 +93,7 @@ const ignored: Record<string, string[]> = {
   cookie: ["access_token=x; session=1", "__Host-google-flow=x", "=", ";;;", "a=b; a=c"],
   origin: ["https://evil.example", "null", "file://", "https://api.example.com"],
   referer: ["https://evil.example/?token=x"],
-  "user-agent": ["", "() { :; }; /bin/true", "x\u00ff"],
+  "user-agent": ["", "() { :; }; /bin/true"],
   "idempotency-key": ["x", "y".repeat(255)],
   "sec-fetch-site": ["cross-site"],
   "cf-ray": ["x"],
@@ -221,7 +221,7 @@ describe("headers that decide", () => {
   });
 
   test("an Idempotency-Key of another form is 400 where keys count", async () => {
-    for (const key of ["x".repeat(256), "a b", "é", "\u00ff", long]) {
+    for (const key of ["x".repeat(256), "a b", "a\tb", long]) {
       const route: Route = [
         "POST",
         "/api/auth/login",

@@ -64,6 +64,15 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
+  test("ASVS 3.5.3: changes nothing by a GET, but that a look of staff's is recorded", async () => {
+    for (const operation of operations.filter(({ method }) => method === "GET")) {
+      const earlier = await photograph(stage);
+      await ask("GET", pathOf(operation));
+      const changed = differences(earlier, await photograph(stage));
+      expect(changed, operation.name).toEqual(operation.name === "GET /api/users/{id}" ? ["audit_logs"] : []);
+    }
+  });
+
   test("is the same with a slash behind it", async () => {
     const masked = (body: unknown) =>
       JSON.stringify(body)

@@ -7,7 +7,7 @@ export const setting = {
   /** Requests of the whole fuzz, about. */
   requests: Number(given.FUZZ_REQUESTS ?? "700"),
   /** Runs of each model. */
-  modelRuns: Number(given.MODEL_RUNS ?? "6"),
+  modelRuns: Number(given.MODEL_RUNS ?? "4"),
   seed: Number(given.FUZZ_SEED ?? "20260801"),
   /** Of fast-check, to go straight to a failure. */
   path: given.FUZZ_PATH || undefined,

@@ -285,7 +285,7 @@ describe("A decision", () => {
     await look(staff, user);
     const stale = await decide(staff, user, { status: "APPROVED", version });
     expect(codeOf(stale)).toEqual([409, "conflict"]);
-    for (const wrong of ["x", 1.5]) {
+    for (const wrong of ["x", 1.5, [], [version + 1], true, "0x2", {}]) {
       expect(codeOf(await decide(staff, user, { status: "APPROVED", version: wrong }))).toEqual([
         400,
         "validation_error",

@@ -1,0 +1,102 @@
+// What the contract says of one person's documents, as a few fields.
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+interface ModelFile {
+  id: string;
+  /** When each reviewer last looked. */
+  viewedAt: Map<number, number>;
+}
+
+interface Upload {
+  at: number;
+  /** Of a call that died before anything named its file. */
+  orphan?: string;
+}
+
+export type Outcome = "ok" | "conflict" | "not_found" | "rate_limit_exceeded" | "validation_error";
+
+/** One person's KYC as the rules have it. */
+export function newKycModel() {
+  const state = {
+    status: "NOT_SUBMITTED" as "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED",
+    version: 0,
+    reason: null as string | null,
+    front: undefined as ModelFile | undefined,
+    back: undefined as ModelFile | undefined,
+    /** Links that somebody has been given: to which file, and when. */
+    links: [] as { url: string; file: string; at: number }[],
+  };
+  let submittedAt = 0;
+  let uploads: Upload[] = [];
+  const orphans = new Set<string>();
+
+  const files = () => [state.front, state.back].filter((file) => file !== undefined);
+
+  /** Submitting anew or amending; `files`: whether it brings any. */
+  function maySubmit(kind: "submit" | "amend", hasFiles: boolean, now: number): Outcome {
+    if (state.status === "APPROVED") return "conflict";
+    if (kind === "amend" && state.status === "NOT_SUBMITTED") return "not_found";
+    if (hasFiles && uploads.filter(({ at }) => now - at < DAY).length >= 10) return "rate_limit_exceeded";
+    return "ok";
+  }
+
+  function submitted(kind: "submit" | "amend", sent: { front?: string; back?: string }, now: number): void {
+    const named = (id: string): ModelFile => ({ id, viewedAt: new Map() });
+    if (sent.front) state.front = named(sent.front);
+    if (sent.back) state.back = named(sent.back);
+    else if (kind === "submit") state.back = undefined;
+    if (sent.front || sent.back) uploads.push({ at: now });
+    state.status = "PENDING";
+    state.reason = null;
+    state.version += 1;
+    submittedAt = now;
+  }
+
+  function view(file: string, reviewer: number, now: number): void {
+    files()
+      .find(({ id }) => id === file)
+      ?.viewedAt.set(reviewer, now);
+  }
+
+  function decide(
+    status: "APPROVED" | "REJECTED",
+    reviewer: number,
+    reason: string | null,
+    version: number | undefined,
+  ): Outcome {
+    if (status === "REJECTED" && reason === null) return "validation_error";
+    if (state.status === "NOT_SUBMITTED") return "not_found";
+    if (state.status !== "PENDING" || (version !== undefined && version !== state.version)) return "conflict";
+    const hasSeen = files().every(({ viewedAt }) => (viewedAt.get(reviewer) ?? -1) >= submittedAt);
+    if (status === "APPROVED" && !hasSeen) return "conflict";
+    state.status = status;
+    state.reason = reason;
+    return "ok";
+  }
+
+  const isOpen = ({ file, at }: { file: string; at: number }, now: number) =>
+    now - at < 5 * MINUTE && files().some(({ id }) => id === file);
+
+  /** A call that died: its file is there, its upload counted, and nothing names it. */
+  function orphaned(id: string, now: number): void {
+    uploads.push({ at: now, orphan: id });
+    orphans.add(id);
+  }
+
+  function sweep(now: number): void {
+    const gone = uploads.filter(({ at, orphan }) => orphan !== undefined && now - at > HOUR);
+    for (const { orphan = "" } of gone) orphans.delete(orphan);
+    uploads = uploads.filter((upload) => !gone.includes(upload));
+  }
+
+  /** What lies in the bucket. */
+  const stored = () => [...files().map(({ id }) => id), ...orphans].sort();
+
+  return Object.assign(state, { maySubmit, submitted, view, decide, isOpen, orphaned, sweep, stored });
+}
+
+export type KycModel = ReturnType<typeof newKycModel>;

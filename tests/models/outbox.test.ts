@@ -1,0 +1,214 @@
+import fc from "fast-check";
+import { afterEach, expect, test, vi } from "vitest";
+import { replayStatements } from "../../scripts/replay.ts";
+import { testEnv } from "../support/client.ts";
+import { insertUser } from "../support/platform.ts";
+import { databaseWithout } from "../support/production.ts";
+import { consume } from "../support/queue.ts";
+import { type TaskMessage, tick } from "../support/tasks.ts";
+import { checkModel, command, wait } from "./run-model.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/** An event as the rules have it: it is somewhere until it had its effect, and has that once. */
+interface ModelEvent {
+  id: string;
+  isSent: boolean;
+  leasedUntil: number;
+  hasEffect: boolean;
+  /** Dead letters of it that nobody has replayed. */
+  dead: number;
+}
+
+interface Model {
+  events: ModelEvent[];
+  /** Messages that the queue holds, by their event; one that was taken may still come again. */
+  held: { event: ModelEvent; tries: number }[];
+  taken: ModelEvent[];
+}
+
+interface Real {
+  userId: string;
+  messages: Map<string, TaskMessage>;
+}
+
+const run = (statement: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(statement)
+    .bind(...values)
+    .run();
+const all = async <Row>(statement: string, ...values: unknown[]) =>
+  (
+    await testEnv.DB.prepare(statement)
+      .bind(...values)
+      .all<Row>()
+  ).results;
+
+/** The database says what the rules say of every event. */
+async function expectState({ events }: Model, { userId }: Real): Promise<void> {
+  const found = await all<ModelEvent & { effects: number }>(
+    `select o.id, o.sent_at is not null as isSent,
+        (select count(*) from processed_events p where p.event_id = o.id) as effects,
+        (select count(*) from dead_letters d where d.event_id = o.id and d.replayed_at is null) as dead
+      from outbox o where o.user_id = ? and o.type = 'auth.new_device' order by o.id`,
+    userId,
+  );
+  const expected = events.map(({ id, isSent, hasEffect, dead }) => ({
+    id,
+    isSent: Number(isSent),
+    effects: Number(hasEffect),
+    dead,
+  }));
+  expect(found).toEqual(expected.sort((a, b) => (a.id < b.id ? -1 : 1)));
+  const [notes] = await all<{ n: number }>("select count(*) as n from notifications where user_id = ?", userId);
+  expect(notes?.n).toBe(events.filter(({ hasEffect }) => hasEffect).length);
+}
+
+/** A step, after which rules and database agree. */
+const step = (
+  name: string,
+  act: (model: Model, real: Real) => Promise<void>,
+  check?: (model: Readonly<Model>) => boolean,
+) =>
+  command<Model, Real>(
+    name,
+    async (model, real) => {
+      await act(model, real);
+      await expectState(model, real);
+    },
+    check,
+  );
+
+/** An event in the outbox, held by the invocation that recorded it, which dies or not. */
+const record = step("record", async ({ events }, { userId }) => {
+  const id = crypto.randomUUID();
+  const leasedUntil = Date.now() + 30 * SECOND;
+  await run(
+    `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      values (?, 'auth.new_device', ?, '{}', 'tasks', ?, ?, 1)`,
+    id,
+    userId,
+    Date.now(),
+    leasedUntil,
+  );
+  events.push({ id, isSent: false, leasedUntil, hasEffect: false, dead: 0 });
+});
+
+type Fate = "sends" | "is refused" | "sends and fails" | "sends and cannot mark";
+
+const relay = (fate: Fate) =>
+  step(`relay ${fate}`, async (model, { userId, messages }) => {
+    const now = Date.now();
+    const due = model.events.filter(({ isSent, leasedUntil }) => !isSent && leasedUntil <= now);
+    const sendBatch = async (sent: Iterable<{ body: TaskMessage }>) => {
+      const own = [...sent]
+        .map(({ body }) => body)
+        .filter((body) => body.user_id === userId && body.type === "auth.new_device");
+      if (fate !== "is refused") for (const body of own) messages.set(body.event_id, structuredClone(body));
+      if (fate === "is refused" || fate === "sends and fails") throw new Error("Queue is overloaded");
+    };
+    const broken = fate === "sends and cannot mark" ? databaseWithout(/^update "outbox" set "(payload|sent_at)"/) : {};
+    await tick({ TASK_QUEUE: { sendBatch } as unknown as Queue, ...broken });
+    for (const event of due) {
+      event.leasedUntil = now + 30 * SECOND;
+      event.isSent = fate === "sends";
+      if (fate !== "is refused") model.held.push({ event, tries: 0 });
+    }
+  });
+
+/** The queue hands out one of its messages, or once more one that was taken. */
+const deliver = (index: number, fails: boolean, isLastTry: boolean) =>
+  step(
+    `deliver ${index}${fails ? ", which fails" : ""}${isLastTry ? " for the last time" : ""}`,
+    async (model, { messages }) => {
+      const [message] = model.held.splice(index % model.held.length, 1);
+      if (!message) return;
+      const { event } = message;
+      const tries = isLastTry ? 12 : Math.min(message.tries + 1, 11);
+      const env = fails ? databaseWithout(/insert into "notifications"/) : {};
+      const result = await consume([messages.get(event.id)], env, tries, "tasks");
+      if (!fails) {
+        expect(result).toEqual({ acked: [0], retried: [] });
+        event.hasEffect = true;
+        model.taken.push(event);
+      } else if (tries === 12) {
+        expect(result).toEqual({ acked: [0], retried: [] });
+        event.dead += 1;
+      } else {
+        expect(result).toEqual({ acked: [], retried: [0] });
+        model.held.push({ event, tries });
+      }
+    },
+    (model) => model.held.length > 0,
+  );
+
+const redeliver = step(
+  "redeliver what was taken",
+  async ({ taken }, { messages }) => {
+    const copies = taken.map(({ id }) => messages.get(id));
+    expect((await consume([...copies, ...copies], {}, 2, "tasks")).retried).toEqual([]);
+  },
+  (model) => model.taken.length > 0,
+);
+
+const replay = step(
+  "replay a dead letter",
+  async ({ events }) => {
+    const event = events.find(({ dead }) => dead > 0);
+    if (!event) return;
+    const [letter] = await all<{ id: string }>(
+      "select id from dead_letters where event_id = ? and replayed_at is null",
+      event.id,
+    );
+    // The second time there is nothing to replay.
+    for (const rows of [1, 0]) {
+      const [, marked] = await testEnv.DB.batch(
+        replayStatements(`'${letter?.id}'`)
+          .split(";")
+          .map((each) => testEnv.DB.prepare(each)),
+      );
+      expect(marked?.results).toHaveLength(rows);
+    }
+    event.dead -= 1;
+    event.isSent = false;
+    event.leasedUntil = 0;
+  },
+  (model) => model.events.some(({ dead }) => dead > 0),
+);
+
+test("R14, ASVS 2.3.3: an event has its effect once, whatever dies, fails and comes again", {
+  timeout: 3_600_000,
+}, async () => {
+  await checkModel<Model, Real>(
+    [
+      fc.constant(record),
+      fc.constant(record),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(relay),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(relay),
+      fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
+      fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
+      fc.constant(redeliver),
+      fc.constant(replay),
+      fc.constantFrom(SECOND, 30 * SECOND - 1, 30 * SECOND, MINUTE).map(wait),
+      fc.constant(wait(30 * SECOND)),
+    ],
+    async () => {
+      // What other runs left is none of this one's.
+      await run("update outbox set sent_at = created_at where sent_at is null");
+      const model: Model = { events: [], held: [], taken: [] };
+      const real: Real = { userId: await insertUser(Date.now()), messages: new Map() };
+      /** Once nothing fails any more, everything that was recorded has its effect. */
+      const finish = async () => {
+        while (model.events.some(({ dead }) => dead > 0)) await replay.run(model, real);
+        await wait(MINUTE).run(model, real);
+        await relay("sends").run(model, real);
+        while (model.held.length > 0) await deliver(0, false, false).run(model, real);
+        expect(model.events.filter(({ hasEffect }) => !hasEffect)).toEqual([]);
+      };
+      return { model, real, finish };
+    },
+    { share: 3, steps: 50 },
+  );
+});

@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import readme from "../README.md?raw";
+import { securityRows, withoutSubject } from "./security-rows.ts";
+
+const tests = import.meta.glob<string>("./**/*.test.ts", { query: "?raw", import: "default", eager: true });
+
+/** What the file calls its tests and groups; of a table of races the first cell of each row. */
+function titlesOf(text: string): string[] {
+  const titles = [...text.matchAll(/(["`])((?:(?!\1).)+)\1,\s*(?:\{[^}]*\},\s*)?(?:async\s*)?[\w.<>]*\(/g)].map(
+    (found) => found[2] ?? "",
+  );
+  const cells = [...text.matchAll(/\[\s*"(R\d+: [^"]+)"/g)].map((found) => found[1] ?? "");
+  return [...titles, ...cells];
+}
+
+test("Every security requirement is shown by a test that is there, or the README's words about it", () => {
+  const spaced = (text: string) => text.replace(/\s+/g, " ");
+  const missing: string[] = [];
+  for (const [id, { tests: shown = [], readme: words }] of Object.entries(securityRows)) {
+    if (shown.length === 0 && !words) missing.push(`${id}: nothing`);
+    if (words && !spaced(readme).includes(spaced(words))) missing.push(`${id}: README: ${words}`);
+    for (const [file, name] of shown) {
+      const text = tests[`./${file.replace("tests/", "")}`];
+      if (!titlesOf(text ?? "").some((title) => title.includes(name))) missing.push(`${id}: ${file}: ${name}`);
+    }
+  }
+  expect(missing).toEqual([]);
+});
+
+test("Every requirement that a test's name cites is in the table", () => {
+  const known = new Set([...Object.keys(securityRows), ...Object.keys(withoutSubject)]);
+  const groups = new Set([...known].map((id) => id.split(".").slice(0, 2).join(".")));
+  const cited = Object.values(tests)
+    .flatMap(titlesOf)
+    .flatMap((title) => [...title.matchAll(/ASVS ((?:\d+(?:\.\d+)+(?:-[\d.]+)?(?:, )?)+)/g)])
+    .flatMap(([, list = ""]) => list.split(/, |-/).filter(Boolean))
+    .map((id) => `ASVS ${id}`);
+  expect(cited.length).toBeGreaterThan(50);
+  expect(cited.filter((id) => !known.has(id) && !groups.has(id))).toEqual([]);
+  for (const id of Object.keys(withoutSubject)) expect(Object.keys(securityRows)).not.toContain(id);
+});

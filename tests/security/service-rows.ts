@@ -1,0 +1,191 @@
+import { type SecurityRows, type Shown, shown } from "./evidence.ts";
+
+const auth = "tests/auth";
+const otpRequest = `${auth}/otp-request.test.ts`;
+const retries = `${auth}/sign-in-retries.test.ts`;
+const config = "tests/platform/config.test.ts";
+const responses = "tests/platform/responses.test.ts";
+const healthAndLog = "tests/platform/health-and-log.test.ts";
+const sessions = "tests/sessions/sessions.test.ts";
+const refresh = "tests/sessions/refresh.test.ts";
+const mutations = "tests/sessions/jwt-mutations.test.ts";
+const files = "tests/users/kyc-files.test.ts";
+const links = "tests/users/kyc-documents.test.ts";
+const person = "tests/staff/person.test.ts";
+const oauth = "tests/fuzz/oauth.test.ts";
+const fuzz = "tests/fuzz/operations.test.ts";
+const routes = "tests/fuzz/routes.test.ts";
+const headers = "tests/fuzz/headers.test.ts";
+const races = "tests/races/races.test.ts";
+const otpModel = shown(["tests/models/otp.test.ts", "one-time codes and their tokens keep the contract's rules"]);
+const sessionModel: Shown = ["tests/models/sessions.test.ts", "sessions keep the contract's rules"];
+const eachMutation: Shown = [mutations, "of an access token are 401 at a route"];
+
+/** Everything else: authorization, validation, the surface, files, data, logs and configuration. */
+export const serviceRows: SecurityRows = {
+  // Authorization, validation, business logic.
+  "ASVS 8.2.1": shown(
+    ["tests/staff/authorization-matrix.test.ts", "The authorization matrix (ASVS 8.2.1"],
+    [fuzz, "answers a right request as documented, whoever asks"],
+  ),
+  API5: shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
+  "ASVS 8.2.2": shown([sessions, "(ASVS 8.2.2)"], ["tests/users/notifications.test.ts", "(ASVS 8.2.2)"]),
+  API1: shown([sessions, "(ASVS 8.2.2)"], [links, "is nobody's who is neither owner nor staff"]),
+  "ASVS 8.2.3": shown(["tests/users/profile.test.ts", "(ASVS 8.2.3)"]),
+  "ASVS 15.3.1": shown([fuzz, "answers a right request as documented, whoever asks"]),
+  "ASVS 15.3.3": shown(
+    ["tests/platform/bodies.test.ts", "ASVS 15.3.3"],
+    ["tests/staff/authorization-matrix.test.ts", "Mass assignment (ASVS 15.3.3)"],
+  ),
+  API3: shown(["tests/platform/bodies.test.ts", "ASVS 15.3.3"]),
+  "ASVS 8.3.1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
+  "ASVS 8.3.2": shown([person, "do nothing from the next request on"]),
+  "ASVS 8.4.2": shown([person, "gives staff short sessions"]),
+  "ASVS 2.1.1": shown(["tests/platform/openapi.test.ts", "with the limits that the routes hold"]),
+  "ASVS 2.2.1": shown([fuzz, "ASVS 2.2.1"]),
+  "ASVS 2.2.2": shown([fuzz, "refuses what is wrong"]),
+  "ASVS 2.2.3": shown(
+    ["tests/staff/directory.test.ts", "refuse a start after the end"],
+    ["tests/users/kyc-review.test.ts", "to reject needs a reason"],
+    ["tests/users/profile.test.ts", "takes yesterday in Nepal as a birthday"],
+  ),
+  "ASVS 2.3.1": otpModel,
+  "ASVS 2.3.2": shown(
+    ["tests/users/kyc.test.ts", "are ten, whatever came of the files"],
+    ["tests/auth/device.test.ts", "keeps the 20 devices used last"],
+    ["tests/auth/account.test.ts", "links somebody else's referral code once"],
+  ),
+  "ASVS 2.3.3": shown(
+    ["tests/faults/crashes.test.ts", "is whole after a call that did %s, and takes effect once"],
+    ["tests/models/outbox.test.ts", "an event has its effect once"],
+  ),
+  "ASVS 2.3.4": shown([retries, "(ASVS 2.3.4)"], [races, "R9: a verification token makes one user"]),
+  "ASVS 2.4.1": shown(["tests/delivery/sms-budget.test.ts", "ASVS 2.4.1"]),
+  API4: shown(
+    ["tests/platform/bodies.test.ts", "API4: a body beyond 64 KB is 413"],
+    ["tests/delivery/sms-budget.test.ts", "provider calls never exceed the day's budget"],
+  ),
+  API6: shown(["tests/auth/sms-limits.test.ts", "are a hundred an hour, to whatever numbers"]),
+  "ASVS 15.4.2": shown([refresh, "(ASVS 15.4.2)"], [races, "R5: a hundred refreshes give one successor"]),
+  "ASVS 1.2.4": shown(
+    ["tests/platform/bodies.test.ts", "ASVS 1.2.4"],
+    [fuzz, "refuses what is wrong"],
+    ["tests/staff/search.test.ts", "may be 255 characters long, not 256"],
+  ),
+  "ASVS 1.1.1": shown([
+    "tests/auth/account.test.ts",
+    "takes every way of writing a phone number or an e-mail address for one user",
+  ]),
+  "ASVS 1.5.3": shown(["tests/platform/bodies.test.ts", "ASVS 1.5.3"], [routes, "ASVS 1.5.3"]),
+  "ASVS 1.3.6": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4: no origin is called"]),
+  API7: shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4: no origin is called"]),
+  "ASVS 1.3.12": shown(["tests/platform/source.test.ts", "ASVS 1.3.12"]),
+  "ASVS 15.3.2": shown(["tests/delivery/sms.test.ts", "API10: a provider is not trusted"]),
+  "ASVS 15.3.4": shown([responses, "ASVS 15.3.4"], [headers, "15.3.4"]),
+  "ASVS 4.1.3": shown([otpRequest, "ASVS 4.1.3"], [headers, "ASVS 4.1.3"]),
+  "ASVS 15.3.5": shown(["tests/platform/bodies.test.ts", "ASVS 15.3.5"], [fuzz, "15.3.5"]),
+  "ASVS 15.3.6": shown(["tests/platform/bodies.test.ts", "ASVS 15.3.6"]),
+  "ASVS 15.3.7": shown(
+    [oauth, "signs nobody in for any other code, error, issuer or doubled parameter"],
+    [fuzz, "refuses what is wrong"],
+  ),
+  "ASVS 15.2.2": shown(["tests/budgets.test.ts", "leaves queues and buckets alone before the response"]),
+  API8: shown([config, "What is not development is production"]),
+  API9: shown(["tests/platform/openapi.test.ts", "the document lists exactly the mounted routes"]),
+
+  // The surface, files, data, logs, configuration.
+  "ASVS 4.1.1": shown([routes, "ASVS 4.1.1"], [fuzz, "refuses what is wrong"]),
+  "ASVS 4.1.2": {
+    ...shown([config, "An ISSUER that is not https serves in development only"]),
+    readme: '**HTTPS**: turn on the zone\'s "Always Use HTTPS"',
+  },
+  "ASVS 4.1.4": shown([routes, "ASVS 4.1.4"]),
+  "ASVS 4.2.1": shown([routes, "ASVS 4.2.1"], [headers, "ASVS 4.2.1"]),
+  "ASVS 3.4.1": shown([responses, "ASVS 3.4: every answer carries the security headers"]),
+  "ASVS 3.4.4": shown(
+    [responses, "ASVS 3.4: every answer carries the security headers"],
+    [fuzz, "refuses what is wrong"],
+  ),
+  "ASVS 3.4.5": shown([responses, "ASVS 3.4: every answer carries the security headers"]),
+  "ASVS 14.3.2": shown([responses, "ASVS 14.3.2"]),
+  "ASVS 3.4.2": shown([responses, "ASVS 3.4.2: browsers of exactly the configured origins"]),
+  "ASVS 3.5.1": shown(["tests/sessions/tokens.test.ts", "is asked for as Authorization: Bearer, and by no other way"]),
+  "ASVS 3.5.3": shown([routes, "ASVS 3.5.3"]),
+  "ASVS 5.1.1": shown([
+    "tests/platform/openapi.test.ts",
+    "A body with files is documented as multipart with binary parts",
+  ]),
+  "ASVS 5.2.1": shown([files, "two files of 8 MB are taken, one byte more is not"], [files, "whose length is a lie"]),
+  "ASVS 5.2.2": shown([files, "A file is known by its content"], [files, "Two files in one"]),
+  "ASVS 5.2.3": shown([files, "with %s in front are refused"]),
+  "ASVS 5.2.4": shown(
+    ["tests/users/kyc.test.ts", "are ten, whatever came of the files"],
+    ["tests/models/kyc.test.ts", "ASVS 2.3.1, 5.2.4"],
+  ),
+  "ASVS 5.2.5": shown([files, "with %s behind the end are refused"]),
+  "ASVS 5.2.6": shown([files, "and 50 megapixels are allowed"]),
+  "ASVS 5.3.1": shown(["tests/users/kyc.test.ts", "keeps neither the name nor the declared type of a file"]),
+  "ASVS 5.3.2": shown(["tests/users/kyc.test.ts", "keeps neither the name nor the declared type of a file"]),
+  "ASVS 5.4.1": shown([links, "offers a PDF for saving only"]),
+  "ASVS 5.4.2": shown([links, "opens the file without any header, as what it is and nothing else"]),
+  "ASVS 14.1.1": shown(["tests/users/kyc.test.ts", "A document number rests nowhere in the clear"]),
+  "ASVS 14.2.4": shown(
+    ["tests/users/kyc.test.ts", "A document number rests nowhere in the clear"],
+    ["tests/users/kyc.test.ts", "A number opens under every data secret that is kept"],
+  ),
+  "ASVS 14.2.2": shown([responses, "ASVS 14.3.2"]),
+  "ASVS 14.2.5": shown([responses, "ASVS 14.3.2"]),
+  "ASVS 14.2.6": shown(
+    ["tests/staff/directory.test.ts", "show exactly the contract's fields of a user"],
+    [person, "the document number masked"],
+  ),
+  "ASVS 14.2.7": shown(
+    ["tests/tasks/jobs.test.ts", "deletes what is older than 365 days and nothing younger"],
+    ["tests/auth/account-deletion.test.ts", "leaves nothing of the person in D1, KV and R2"],
+  ),
+  "ASVS 14.2.8": shown([files, "What a camera wrote about the place is taken out"]),
+  "ASVS 16.2.1": shown(
+    ["tests/auth/account.test.ts", "one audit row and one event (ASVS 16.2)"],
+    [healthAndLog, "has one JSON line for each request"],
+  ),
+  "ASVS 16.3.1": shown(["tests/auth/account.test.ts", "one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)"]),
+  "ASVS 16.3.2": shown([person, "leaves one VIEW row a look, by staff, and none for a look that was refused"]),
+  "ASVS 16.3.3": shown([healthAndLog, "has one JSON line for each request"]),
+  "ASVS 16.3.4": shown(["tests/tasks/consumer.test.ts", "is a dead letter with its reason and where it failed"]),
+  "ASVS 16.2.5": shown(
+    [healthAndLog, "ASVS 16.2.5: the log"],
+    ["tests/delivery/sms.test.ts", "ASVS 16.2.5: the log of a try"],
+  ),
+  "ASVS 16.4.1": shown([healthAndLog, "has one JSON line for each request"]),
+  "ASVS 16.4.3": { readme: "**Logs**: one JSON line a request and task" },
+  "ASVS 16.5.1": shown([responses, "ASVS 16.5.1: a binding that fails"], [fuzz, "refuses what is wrong"]),
+  "ASVS 16.5.2": shown(["tests/faults/deadlines.test.ts", "ASVS 16.5.2: a database that never answers"]),
+  "ASVS 16.5.3": shown(
+    [responses, "a database that is down is 503 with Retry-After"],
+    ["tests/sessions/outages.test.ts", "a KV namespace that fails or never heard of an end"],
+  ),
+  "ASVS 16.5.4": shown([fuzz, "refuses what is wrong"]),
+  "ASVS 13.1.2": shown(["tests/faults/deadlines.test.ts", "a queue that never answers delays nobody's answer"]),
+  "ASVS 13.1.3": shown(["tests/delivery/failover.test.ts", "The circuit breaker"]),
+  "ASVS 13.2.6": shown(["tests/tasks/webhooks.test.ts", "is tried 8 times over 24 hours"]),
+  "ASVS 13.2.2": shown([links, "is nobody's who is neither owner nor staff"]),
+  "ASVS 13.3.2": shown(["tests/events/rpc.test.ts", "refuses a caller whose binding does not say who it is"]),
+  "ASVS 13.2.4": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4"]),
+  "ASVS 13.2.5": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4"]),
+  "ASVS 13.4.1": shown([config, "shows neither the outbox nor the headers"]),
+  "ASVS 13.4.2": shown([config, "Production keeps no code where the outbox could show it"]),
+  "ASVS 13.4.3": shown(["tests/platform/openapi.test.ts", "Nothing but the viewer's own two files is served"]),
+  "ASVS 13.4.4": shown([config, "No method betrays that the development routes exist"]),
+  "ASVS 13.4.5": shown([
+    "tests/platform/openapi.test.ts",
+    "The debug route is refused as documented outside development",
+  ]),
+  "ASVS 15.1.2": shown(["tests/platform/source.test.ts", "ASVS 15.1.2"]),
+  "ASVS 15.2.4": shown(["tests/platform/source.test.ts", "ASVS 15.1.2"]),
+  API2: shown(eachMutation, sessionModel),
+  "MASVS-AUTH-1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
+  "MASVS-AUTH-3": shown(["tests/auth/account-deletion.test.ts", "asks for a new sign-in after 10 minutes"]),
+  "MASVS-NETWORK-1": shown([responses, "HSTS over https alone"]),
+  "MASVS-STORAGE-2": shown(["tests/tasks/push.test.ts", "with ids and nothing personal as data"]),
+  "MASVS-PRIVACY": shown(["tests/auth/account-deletion.test.ts", "leaves nothing of the person in D1, KV and R2"]),
+};

@@ -1,0 +1,148 @@
+import { type SecurityRows, type Shown, shown } from "./evidence.ts";
+
+const auth = "tests/auth";
+const otpVerify = `${auth}/otp-verify.test.ts`;
+const otpRequest = `${auth}/otp-request.test.ts`;
+const otpLocks = `${auth}/otp-locks.test.ts`;
+const otpMessages = `${auth}/otp-messages.test.ts`;
+const browserFlow = `${auth}/social-browser.test.ts`;
+const refusals = `${auth}/social-refusals.test.ts`;
+const retries = `${auth}/sign-in-retries.test.ts`;
+const config = "tests/platform/config.test.ts";
+const sessions = "tests/sessions/sessions.test.ts";
+const refresh = "tests/sessions/refresh.test.ts";
+const mutations = "tests/sessions/jwt-mutations.test.ts";
+const person = "tests/staff/person.test.ts";
+const oauth = "tests/fuzz/oauth.test.ts";
+const headers = "tests/fuzz/headers.test.ts";
+const races = "tests/races/races.test.ts";
+const otpModel = shown(["tests/models/otp.test.ts", "one-time codes and their tokens keep the contract's rules"]);
+const sessionModel: Shown = ["tests/models/sessions.test.ts", "sessions keep the contract's rules"];
+const eachMutation: Shown = [mutations, "of an access token are 401 at a route"];
+const ONE_FACTOR =
+  "Accepted limits: a one-time code alone is one factor; one sent by e-mail proves an address, not a device";
+const RESTRICTED = "SMS is a restricted authenticator, beside which Google and Apple stand";
+
+/** Authentication, sessions and tokens: ASVS V6, V7 and V9, NIST SP 800-63B-4, RFC 8725. */
+export const signInRows: SecurityRows = {
+  // Authentication.
+  "ASVS 6.1.1": shown(["tests/readme.test.ts", "states every limit as it runs (ASVS 6.1.1)"]),
+  "ASVS 6.1.3": shown(
+    ["tests/readme.test.ts", "lists every route that is mounted"],
+    ["tests/platform/openapi.test.ts", "ASVS 6.1.3"],
+  ),
+  "ASVS 6.3.4": shown(["tests/platform/openapi.test.ts", "the document lists exactly the mounted routes"]),
+  "ASVS 6.3.1": shown(
+    [otpLocks, "ASVS 6.3.1: twenty failures a day"],
+    [races, "R2: wrong codes over resends"],
+    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.1: a network may guess 600 times"],
+  ),
+  "ASVS 6.3.3": { readme: ONE_FACTOR },
+  "ASVS 6.3.5": shown(
+    [sessions, "the event of a new device (ASVS 6.3.5)"],
+    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.5: a lock-out is told to its user"],
+  ),
+  "ASVS 6.3.7": shown(
+    [refresh, "with one auth.refresh_reuse event (ASVS 10.4.5, 6.3.7)"],
+    ["tests/users/notifications.test.ts", "tells of a changed identifier in the app"],
+  ),
+  "ASVS 6.3.8": shown(
+    [otpRequest, "ASVS 6.3.8: known, unknown and banned identifiers"],
+    ["tests/budgets.test.ts", "makes the same statements and calls"],
+  ),
+  "ASVS 6.4.1": shown(
+    [retries, "of another identifier is refused and lives on (ASVS 6.4.1)"],
+    [retries, "lives 10 minutes"],
+  ),
+  "ASVS 6.5.1": shown([otpVerify, "ASVS 6.5.1: is accepted once"], [races, "R1: a hundred right codes give one token"]),
+  "ASVS 6.5.2": shown(
+    [otpMessages, "ASVS 16.2.5, 6.5.2"],
+    ["tests/platform/outbox.test.ts", "nothing that travels or rests holds it in the clear"],
+  ),
+  "ASVS 6.5.3": shown([otpMessages, "ASVS 6.5.3: making a code never draws from Math.random"]),
+  "ASVS 6.5.4": shown([otpMessages, "codes are uniformly distributed"]),
+  "ASVS 6.5.5": otpModel,
+  "ASVS 6.6.1": { readme: RESTRICTED },
+  "ASVS 6.6.2": shown([otpVerify, "ASVS 6.6.2: the two newest codes work"]),
+  "ASVS 6.6.3": shown([races, "R2: wrong codes over resends"], [otpVerify, "a code has five, from whatever networks"]),
+  "ASVS 6.8.1": shown(
+    [refusals, "is refused, leaves nothing behind and says no more than that (ASVS 6.8.2, 10.5)"],
+    ["tests/auth/social-token.test.ts", "extends to the addresses of a Workspace domain, and not to the word true"],
+  ),
+  "ASVS 6.8.2": shown([refusals, "(ASVS 6.8.2, 10.5)"], [refusals, "is accepted by RS256 alone"]),
+  "ASVS 6.8.4": shown([
+    "tests/auth/account-deletion.test.ts",
+    "asks for a new sign-in after 10 minutes; refreshing is none (ASVS 7.5.1)",
+  ]),
+  "NIST 3.1.3.1": {
+    ...shown(["tests/auth/account-deletion.test.ts", "asks for a new sign-in after 10 minutes"]),
+    readme: ONE_FACTOR,
+  },
+  "NIST 3.1.3.2 random": shown([otpMessages, "NIST SP 800-63B 3.1.3.2: codes are uniformly distributed"]),
+  "NIST 3.1.3.2 once": shown([races, "R1: a hundred right codes give one token"]),
+  "NIST 3.1.3.2 failures": shown(
+    [otpLocks, "new codes do not shorten them"],
+    [otpVerify, "strangers cannot use up those of a network"],
+  ),
+  "NIST 3.1.3.3": { readme: RESTRICTED },
+  "NIST 3.2.9": { readme: RESTRICTED },
+  "NIST 3.2.2": shown(
+    [otpLocks, "NIST SP 800-63B 3.2.2: a hundred failures in a row"],
+    ["tests/auth/social-token.test.ts", "opens a class of networks that guesses have closed"],
+  ),
+  "NIST 4.1.2": shown(
+    [person, "comes as %s"],
+    [
+      "tests/users/notifications.test.ts",
+      "tells of a changed identifier in the app, and by one message to the old one",
+    ],
+  ),
+
+  // Sessions and tokens.
+  "ASVS 7.1.1": shown([refresh, "ends when it was not refreshed for its idle time"], sessionModel),
+  "ASVS 7.1.2": shown([sessions, "(ASVS 7.1.2)"]),
+  "ASVS 7.2.1": shown([headers, "ASVS 7.2.1"]),
+  "ASVS 7.2.4": shown(["tests/auth/account.test.ts", "with a new session beside the old one"], sessionModel),
+  "ASVS 7.3.1": shown([refresh, "ends when it was not refreshed for its idle time"]),
+  "ASVS 7.3.2": shown([refresh, "ends at its absolute time however often it is refreshed"]),
+  "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
+  "ASVS 7.4.2": shown([person, "ends every session at once, with an audit row and a notification"], sessionModel),
+  "ASVS 7.4.3": shown([sessions, "ends all others and keeps the one that asks (ASVS 7.4.3)"]),
+  "ASVS 7.4.5": {
+    ...shown([person, "are listed, and all ended, audited once"]),
+    readme: "**Sign everybody out**: replace TOKEN_SECRETS and ACCESS_TOKEN_KEYS altogether",
+  },
+  "ASVS 7.5.1": shown(
+    ["tests/auth/account-deletion.test.ts", "(ASVS 7.5.1)"],
+    ["tests/auth/social-links.test.ts", "(ASVS 7.5.1)"],
+  ),
+  "ASVS 7.5.2": shown([sessions, "the list of sessions (ASVS 7.5.2)"]),
+  "ASVS 7.5.3": shown(
+    [person, "gives staff short sessions"],
+    [person, "needs a known status, and a reason unless ACTIVE"],
+  ),
+  "ASVS 7.6.2": shown(
+    [browserFlow, "ends without its cookie, with an altered one and with another provider's (ASVS 7.6.2)"],
+    [oauth, "ASVS 7.6.2"],
+  ),
+  "ASVS 9.1.1": shown(eachMutation),
+  "ASVS 9.1.2": shown(eachMutation),
+  "ASVS 9.1.3": shown(eachMutation),
+  "ASVS 9.2.1": shown(eachMutation, ["tests/sessions/tokens.test.ts", "ends after 15 minutes"]),
+  "ASVS 9.2.2": shown([mutations, "is refused in every other's place"]),
+  "ASVS 9.2.3": shown(["tests/sessions/tokens.test.ts", "(ASVS 9.2.3)"]),
+  "ASVS 9.2.4": shown(["tests/sessions/tokens.test.ts", "made for another audience or by another issuer"]),
+  "RFC 8725 3.1": shown(eachMutation, [refusals, "is accepted by RS256 alone"]),
+  "RFC 8725 3.2": shown(["tests/sessions/tokens.test.ts", "is an EdDSA JWT of 15 minutes"]),
+  "RFC 8725 3.5": shown([config, "RFC 8725 3.5: nothing is served with a secret that is missing, malformed or weak"]),
+  "RFC 8725 3.8": shown(["tests/sessions/tokens.test.ts", "RFC 8725 section 3.8"]),
+  "RFC 8725 3.9": shown(["tests/sessions/tokens.test.ts", "(ASVS 9.2.3)"]),
+  "RFC 8725 3.10": shown(eachMutation),
+  "RFC 8725 3.11": shown([mutations, "RFC 8725 section 3.11"]),
+  "RFC 8725 3.12": shown([mutations, "is refused in every other's place"]),
+  "ASVS 11.2.4": shown(["tests/platform/source.test.ts", "ASVS 11.2.4"]),
+  "ASVS 11.5.1": shown(["tests/platform/source.test.ts", "ASVS 11.5.1"]),
+  "ASVS 11.1.1": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),
+  "ASVS 13.3.1": shown([config, "RFC 8725 3.5: nothing is served with a secret"]),
+  "ASVS 13.3.4": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),
+};
