@@ -69,7 +69,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
   const writes = {
-    user: deps.db
+    userChange: deps.db
       .update(users)
       .set({
         ...(change.username === undefined ? {} : nameOf(change.username)),
@@ -82,7 +82,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
         updatedAt: instantOf(deps.now()),
       })
       .where(and(eq(users.id, userId), isDone)),
-    profile: deps.db
+    profileChange: deps.db
       .update(profiles)
       .set({
         ...(change.full_name === undefined ? {} : { fullName: change.full_name }),
