@@ -35,6 +35,8 @@ export default defineConfig({
           MIGRATIONS: await readD1Migrations("./migrations/users"),
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
+          FAULTS_ONLY: process.env.FAULTS_ONLY ?? "",
+          FAULTS_WHOLE: process.env.FAULTS_WHOLE ?? "",
         },
         serviceBindings: { RENTALS: "rentals", NOBODY: "nobody" },
         workers: [otherService("rentals", "rentals"), otherService("nobody", undefined)],

@@ -43,15 +43,21 @@ if (missing.length > 0) {
   console.log(`Put secrets of this machine's own into .dev.vars: ${missing.map(([name]) => name).join(", ")}.`);
 }
 
-// CI=1: apply without asking.
-const migrated = spawnSync(process.execPath, [wrangler, "d1", "migrations", "apply", "DB", "--local", ...persist], {
-  cwd: root,
-  env: { ...process.env, CI: "1" },
-  encoding: "utf8",
-});
-if (migrated.status !== 0) {
-  console.error(migrated.stdout, migrated.stderr);
-  process.exit(1);
+for (const database of ["DB", "SEARCH_DB"]) {
+  // CI=1: apply without asking.
+  const migrated = spawnSync(
+    process.execPath,
+    [wrangler, "d1", "migrations", "apply", database, "--local", ...persist],
+    {
+      cwd: root,
+      env: { ...process.env, CI: "1" },
+      encoding: "utf8",
+    },
+  );
+  if (migrated.status !== 0) {
+    console.error(migrated.stdout, migrated.stderr);
+    process.exit(1);
+  }
 }
 
 // wrangler looks for this file beside each configuration.

@@ -1,8 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openCalls } from "../src/delivery/sms-budget.ts";
 import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
+import { fail, query as queryIn } from "./d1.ts";
+import { quote } from "./inline.ts";
 
 // `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
 
@@ -22,27 +22,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [command, argument] = positionals;
-const root = join(import.meta.dirname, "..");
-
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
-
-/** A text as SQL: these commands are run by people who may write any SQL anyway, but quotes must not break theirs. */
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-
-/** Runs the statements in one transaction and gives the rows of the last. */
-function query(sql: string): Record<string, unknown>[] {
-  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
-  const where = values.remote ? ["--remote", "--env", "production"] : ["--local"];
-  const persist = process.env.PERSIST_TO && !values.remote ? ["--persist-to", process.env.PERSIST_TO] : [];
-  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) fail(`${stdout}${stderr}`);
-  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
-  return results.at(-1)?.results ?? [];
-}
+const query = (sql: string) => queryIn(sql, values);
 
 function listDeadLetters(): void {
   const letters =
