@@ -38,7 +38,7 @@ export default defineConfig({
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           ...Object.fromEntries(
-            ["FUZZ_REQUESTS", "FUZZ_SEED", "FUZZ_PATH", "MODEL_RUNS"].flatMap((name) => {
+            ["FUZZ_REQUESTS", "FUZZ_SEED", "FUZZ_PATH", "MODEL_RUNS", "FAULTS_ONLY", "FAULTS_WHOLE"].flatMap((name) => {
               const value = process.env[name];
               return value === undefined ? [] : [[name, value]];
             }),

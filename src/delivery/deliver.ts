@@ -4,7 +4,7 @@ import { sendWithFailover } from "./failover.ts";
 import type { OutgoingMessage } from "./message-provider.ts";
 import { listProviders, type ProviderDeps } from "./providers.ts";
 
-/** `isDone`: nothing is left to do. `note` is for the log. `isGone`: the address is dead and should be forgotten. */
+/** `isDone`: nothing is left to do. `note` is for the log. `isGone`: the address was found to be dead. */
 export interface DeliveryResult {
   isDone: boolean;
   note: string;
@@ -16,8 +16,14 @@ type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "attemptId">;
 /**
  * Brings a message to its person, once however often it is asked for: claimed before a provider is called, by any one
  * provider of its channel. After a lost answer it may go out a second time, never a third.
+ *
+ * @param forget called where the address is dead, before the message is given up: what fails then comes again with it.
  */
-export async function deliver(deps: DeliverDeps, message: OutgoingMessage): Promise<DeliveryResult> {
+export async function deliver(
+  deps: DeliverDeps,
+  message: OutgoingMessage,
+  forget?: () => Promise<void>,
+): Promise<DeliveryResult> {
   const providers = listProviders(deps, message.channel, message.to);
   if (providers.length === 0) return { isDone: false, note: "no provider" };
   const claim = await claimDelivery(deps, message.id);
@@ -29,6 +35,7 @@ export async function deliver(deps: DeliverDeps, message: OutgoingMessage): Prom
       await settleDelivery(deps, message.id);
       return { isDone: true, note: `sent by ${outcome.provider}` };
     case "undeliverable":
+      if (outcome.isGone) await forget?.();
       await closeDelivery(deps, message.id);
       return { isDone: true, note: "undeliverable", isGone: outcome.isGone };
     case "dropped":

@@ -27,8 +27,8 @@ export const deliverPush: Task = {
     const [row] = notification;
     if (!row) return { done: true, note: "no such notification" };
     const results = await Promise.all(
-      targets.map(async (device) => {
-        const result = await deliver(deps, {
+      targets.map((device) => {
+        const message = {
           id: `${event.id}:${device.id}`,
           channel: "push",
           to: device.fcmToken,
@@ -36,9 +36,8 @@ export const deliverPush: Task = {
           text: row.message,
           data: { notification_id: row.id, notification_type: row.notificationType },
           expiresAt: row.createdAt + LIFE_MS,
-        });
-        if (result.isGone) await forgetPushToken(deps, device.id, device.fcmToken);
-        return result;
+        } as const;
+        return deliver(deps, message, () => forgetPushToken(deps, device.id, device.fcmToken));
       }),
     );
     const open = results.filter(({ isDone }) => !isDone);

@@ -31,16 +31,23 @@ export class EdgeKv {
   }
 
   bindingFor(invocation: Invocation): KVNamespace {
-    const pass = <T>(operation: string, keys: string[], work: () => Promise<T>) =>
-      this.scheduler.pass(invocation, { binding: "KV", operation, detail: keys }, work);
+    const pass = <T>(operation: string, keys: string[], work: () => Promise<T>, absent?: T) => {
+      const stale = absent === undefined ? {} : { stale: absent };
+      return this.scheduler.pass(invocation, { binding: "KV", operation, detail: keys, ...stale }, work);
+    };
     const binding = {
       get: (key: string | string[]) =>
         Array.isArray(key)
-          ? pass("get", key, async () => {
-              const pairs = key.map(async (each) => [each, await this.read(invocation, each)] as const);
-              return new Map(await Promise.all(pairs));
-            })
-          : pass("get", [key], () => this.read(invocation, key)),
+          ? pass(
+              "get",
+              key,
+              async () => {
+                const pairs = key.map(async (each) => [each, await this.read(invocation, each)] as const);
+                return new Map(await Promise.all(pairs));
+              },
+              new Map(key.map((each) => [each, null])),
+            )
+          : pass("get", [key], () => this.read(invocation, key), null),
       put: (key: string, value: string, options?: KVNamespacePutOptions) =>
         pass("put", [key], () => this.write(invocation, key, value, () => this.real.put(key, value, options))),
       delete: (key: string) =>

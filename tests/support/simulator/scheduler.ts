@@ -1,7 +1,29 @@
 import { seededRandom } from "./random.ts";
 
-/** What happens to a binding call. `die` ends the whole invocation: nothing of it runs after the call. */
-export type Fault = "throw-before" | "throw-after" | "die-before" | "die-after";
+/**
+ * What happens to a binding call: it throws, or is never answered, before or after it took effect; `refuse` is the
+ * platform's own "too many requests"; `stale` is KV's absence of a minute ago. `die` ends the whole invocation: nothing of
+ * it runs after the call.
+ */
+export type Fault =
+  | "throw-before"
+  | "throw-after"
+  | "hang-before"
+  | "hang-after"
+  | "refuse"
+  | "stale"
+  | "die-before"
+  | "die-after";
+
+/** How each binding words its refusal of too many calls. */
+const REFUSALS = {
+  D1: "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
+  SEARCH_DB: "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
+  KV: "KV request failed: 429 Too Many Requests",
+  R2: "Reduce your concurrent request rate for the same object. (10058)",
+  QUEUE: "Queue sendBatch failed: Too Many Requests",
+  RATE_LIMITER: "Too Many Requests",
+};
 
 /** One call of a binding, as it was made. */
 export interface BindingCall {
@@ -14,6 +36,8 @@ export interface BindingCall {
   detail: string[];
   /** The response waited for it. */
   beforeResponse: boolean;
+  /** Where it was made; its stack is only worked out when it is read. */
+  origin: Error;
   /** Rows that D1 read and wrote. */
   rowsRead: number;
   rowsWritten: number;
@@ -55,6 +79,8 @@ const realSetTimeout = globalThis.setTimeout;
 const MICROTASK_TURNS = 60;
 /** Turns of the event loop after which waiting invocations are released although others still compute. */
 const EVENT_LOOP_TURNS = 20;
+/** Times that the clock may be asked to move for a call that hangs, before it is plain that nobody set a deadline. */
+const MAX_STANDSTILLS = 50;
 
 /**
  * Holds every binding call until all running invocations wait for one, then lets a seeded choice of them through, one
@@ -68,6 +94,10 @@ export class Scheduler {
   private invocations = 0;
 
   private readonly isSerial: boolean;
+  private isHanging = false;
+  private standstills = 0;
+  /** Moves the clock to the next deadline while a call hangs and nothing else is left to do; false where none is set. */
+  passTime: () => boolean = () => false;
 
   /** A serial scheduler lets each invocation run to its end before the next: nobody races. */
   constructor(seed: number, isSerial = false) {
@@ -89,16 +119,18 @@ export class Scheduler {
   /** Passes a call of a binding through the gate; `work` makes the real call. */
   pass<T>(
     invocation: Invocation,
-    about: Pick<BindingCall, "binding" | "operation" | "detail">,
+    about: Pick<BindingCall, "binding" | "operation" | "detail"> & { stale?: T; refused?: T },
     work: (call: BindingCall) => Promise<T>,
   ): Promise<T> {
+    const { stale, refused, ...named } = about;
     const call = {
+      origin: new Error("a binding call"),
       invocation,
       index: invocation.calls++,
       beforeResponse: false,
       rowsRead: 0,
       rowsWritten: 0,
-      ...about,
+      ...named,
     };
     this.log.push(call);
     invocation.waiting += 1;
@@ -109,12 +141,17 @@ export class Scheduler {
         const fault = invocation.faults(call);
         if (fault === "die-before") return invocation.die();
         if (fault === "throw-before") return reject(new Error("simulated: the call did not arrive"));
+        if (fault === "refuse" && refused === undefined) return reject(new Error(REFUSALS[call.binding]));
+        if (fault === "refuse") return resolve(refused as T);
+        if (fault === "stale" && stale !== undefined) return resolve(stale);
+        if (fault === "hang-before") return this.hang();
         const settled = await work(call).then(
           (value) => () => resolve(value),
           (error) => () => reject(error),
         );
         call.beforeResponse = !invocation.hasAnswered;
         if (fault === "die-after") return invocation.die();
+        if (fault === "hang-after") return this.hang();
         if (fault === "throw-after") return reject(new Error("simulated: the answer was lost"));
         settled();
       };
@@ -130,8 +167,20 @@ export class Scheduler {
       if (this.running.size === 0) break;
       const next = this.take();
       if (next) await next.release();
+      else if (this.isHanging) this.standStill();
     }
     this.waiting.length = 0;
+  }
+
+  private hang(): void {
+    this.isHanging = true;
+    this.standstills = 0;
+  }
+
+  private standStill(): void {
+    if (this.passTime()) return;
+    this.standstills += 1;
+    if (this.standstills > MAX_STANDSTILLS) throw new Error("a binding call hangs, and nobody set it a deadline");
   }
 
   private take(): Waiting | undefined {
@@ -148,7 +197,7 @@ export class Scheduler {
     const isSettled = () => [...this.running].every((each) => each.state !== "running" || each.waiting > 0);
     // All of them: an invocation that has begun work for after its response still has the response to give.
     for (let turn = 0; turn < MICROTASK_TURNS; turn++) await Promise.resolve();
-    for (let turn = 0; turn < EVENT_LOOP_TURNS || this.waiting.length === 0; turn++) {
+    for (let turn = 0; turn < EVENT_LOOP_TURNS || (this.waiting.length === 0 && !this.isHanging); turn++) {
       if (isSettled()) return;
       await new Promise((resolve) => realSetTimeout(resolve, 0));
       if (this.running.size === 0) return;

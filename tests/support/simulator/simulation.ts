@@ -64,7 +64,8 @@ export class Simulation {
         );
         invocation.hasAnswered = true;
         const text = await response.text();
-        const body = response.headers.get("content-type")?.startsWith("application/json") ? JSON.parse(text) : text;
+        const isJson = response.headers.get("content-type")?.startsWith("application/json") && text !== "";
+        const body = isJson ? JSON.parse(text) : text;
         return { status: response.status, headers: response.headers, body } satisfies Answer;
       }),
     );
@@ -113,6 +114,34 @@ export class Simulation {
     await done;
   }
 
+  /**
+   * Hands the messages over as one batch, and gives those that the queue brings again: what was asked for once more, and
+   * whatever was not acknowledged by an invocation that failed. Of one that died nobody knows what it acknowledged.
+   */
+  async hand(queue: string, messages: readonly HeldMessage[], place: Place = {}): Promise<HeldMessage[]> {
+    const verdicts = new Map<string, "ack" | "retry">();
+    let hasEnded = false;
+    const done = this.invoke(place, async (env, context) => {
+      const given = messages.map((message) => ({
+        ...message,
+        timestamp: new Date(),
+        ack: () => void verdicts.set(message.id, "ack"),
+        retry: () => void verdicts.set(message.id, "retry"),
+      }));
+      const batch = { queue, messages: given, ackAll: () => {}, retryAll: () => {} } as unknown as MessageBatch;
+      await (place.consumer ?? realConsumer)(batch, { ...env, ...place.env }, context);
+      hasEnded = true;
+      return "ended" as const;
+    }).catch(() => "failed" as const);
+    await this.scheduler.drain();
+    const outcome = await done;
+    const isTaken = ({ id }: HeldMessage) =>
+      outcome !== "died" && (verdicts.get(id) === "ack" || (hasEnded && !verdicts.has(id)));
+    return messages
+      .filter((message) => !isTaken(message))
+      .map((message) => ({ ...message, attempts: message.attempts + 1 }));
+  }
+
   /** Runs `count` cron ticks at once. */
   async tick(count = 1, place: Place = {}): Promise<void> {
     const done = Array.from({ length: count }, (_, i) =>
@@ -154,9 +183,11 @@ export class Simulation {
   private envFor(invocation: Invocation): Env {
     const limiter = {
       limit: () =>
-        this.scheduler.pass(invocation, { binding: "RATE_LIMITER", operation: "limit", detail: [] }, async () => ({
-          success: true,
-        })),
+        this.scheduler.pass(
+          invocation,
+          { binding: "RATE_LIMITER", operation: "limit", detail: [], refused: { success: false } },
+          async () => ({ success: true }),
+        ),
     };
     return {
       ...testEnv,

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BindingCall, Fault } from "./scheduler.ts";
-import { type FetchHandler, Simulation } from "./simulation.ts";
+import { type FetchHandler, type QueueHandler, Simulation } from "./simulation.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
@@ -95,5 +95,60 @@ describe("the simulated edge", () => {
     expect(answer === "died" ? 0 : answer.status).toBe(status);
     expect(await rows(fault)).toBe(effects);
     expect(simulation.queue.held.length > 0).toBe(sent);
+  });
+
+  it.each<[Fault, number]>([
+    ["hang-before", 0],
+    ["hang-after", 1],
+  ])("lets a call that does %s wait until its deadline, and no longer", async (fault, effects) => {
+    const patient: FetchHandler = async (request, bindings, context) => {
+      const deadline = new Promise<Response>((resolve) => {
+        setTimeout(() => resolve(Response.json({}, { status: 503 })), 10_000);
+      });
+      return Promise.race([probe(request, bindings, context), deadline]);
+    };
+    const startedAt = Date.now();
+    const simulation = new Simulation(1, patient);
+    simulation.scheduler.passTime = () => vi.getTimerCount() > 0 && Boolean(vi.advanceTimersToNextTimer());
+    const faults = ({ binding }: BindingCall) => (binding === "D1" ? fault : undefined);
+    expect(await simulation.call("POST", `/row?key=${fault}`, {}, { faults })).toMatchObject({ status: 503 });
+    expect(Date.now() - startedAt).toBe(10_000);
+    expect(await rows(fault)).toBe(effects);
+  });
+
+  it("says so where a call hangs that nobody gave a deadline", async () => {
+    const simulation = new Simulation(1, probe);
+    const faults = () => "hang-before" as const;
+    await expect(simulation.call("GET", "/get?key=hanging", {}, { faults })).rejects.toThrow(
+      "nobody set it a deadline",
+    );
+  });
+
+  it("refuses a call in its binding's own words, and answers a read of KV as a minute ago", async () => {
+    const simulation = new Simulation(1, probe, true);
+    const refused = await simulation.call("POST", "/put?key=refused", {}, { faults: () => "refuse" });
+    expect(refused).toMatchObject({ status: 500 });
+    await simulation.call("POST", "/put?key=seen");
+    expect(await simulation.call("GET", "/get?key=refused")).toMatchObject({ body: { value: null } });
+    expect(await simulation.call("GET", "/get?key=seen")).toMatchObject({ body: { value: "new" } });
+    const stale = await simulation.call("GET", "/get?key=seen", {}, { faults: () => "stale" });
+    expect(stale).toMatchObject({ body: { value: null } });
+  });
+
+  it("brings a message again that was not acknowledged, or whose invocation failed", async () => {
+    const messages = ["a", "b", "c"].map((id) => ({ id, body: {}, attempts: 1 }));
+    const simulation = new Simulation(1);
+    const consumer: QueueHandler = async (batch) => {
+      batch.messages[0]?.ack();
+      batch.messages[1]?.retry();
+    };
+    const again = async (handler: QueueHandler) =>
+      (await simulation.hand("tasks", messages, { consumer: handler })).map(({ id, attempts }) => `${id}${attempts}`);
+    expect(await again(consumer)).toEqual(["b2"]);
+    const failing: QueueHandler = async (...given) => {
+      await consumer(...given);
+      throw new Error("failed");
+    };
+    expect(await again(failing)).toEqual(["b2", "c2"]);
   });
 });

@@ -1,0 +1,15 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+// `npm run faults`: every fault at every binding call of every flow; `-- --only refresh` of those whose name matches.
+
+const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const root = join(import.meta.dirname, "..");
+const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+const { status } = spawnSync(process.execPath, [vitest, "run", "tests/faults/faults.test.ts", "--silent=false"], {
+  cwd: root,
+  env: { ...process.env, FAULTS_WHOLE: "yes", FAULTS_ONLY: values.only },
+  stdio: "inherit",
+});
+process.exit(status ?? 1);

@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from "node:util";
+import { findOrphans, findViolations, footprintOf, usersIn } from "../support/invariants.ts";
+import { type Attempt, attempt, nameOf, type Report } from "./attempt.ts";
+import type { Flow } from "./flow-table.ts";
+import { settle } from "./settle.ts";
+import { type Trial, trialsOf } from "./trials.ts";
+
+/** Trials whose leavings are settled together. */
+const GROUP = 30;
+
+type Footprint = Record<string, number>;
+
+/**
+ * Runs the flow without a fault, then once for each trial, each time on people of its own; lets the queues and three
+ * cron ticks do what is left; and gives what differs from the run without a fault, or breaks a rule that always holds.
+ */
+export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], report: Report): Promise<string[]> {
+  const { env = {}, prepare } = await flow.open();
+  const violations: string[] = [];
+  const undisturbed = await prepare();
+  const before = await footprintOf(undisturbed.scope);
+  const first = await attempt(flow, undisturbed, undefined, env, report, violations);
+  const { request, messages } = first.attempt.run;
+  const trials = choose(trialsOf(first.calls, request ? "lost-response" : messages ? "doubled" : undefined));
+  const wanted = await finish([first.attempt]);
+  // A flow that does nothing would come out alike whatever happened to it.
+  if (!isDeepStrictEqual(before, wanted) === (flow.changesNothing ?? false)) {
+    violations.push(`without a fault: ${JSON.stringify(before)} became ${JSON.stringify(wanted)}`);
+  }
+
+  for (let at = 0; at < trials.length; at += flow.isAlone ? 1 : GROUP) {
+    const attempts: Attempt[] = [];
+    for (const trial of trials.slice(at, at + (flow.isAlone ? 1 : GROUP))) {
+      attempts.push((await attempt(flow, await prepare(), trial, env, report, violations)).attempt);
+    }
+    await finish(attempts, wanted);
+  }
+  report.flows += 1;
+  report.calls += first.calls.length;
+  report.trials += trials.length;
+  return violations.map((violation) => `${flow.name}: ${violation}`);
+
+  /** Lets everything come to its end, and looks at what came of the attempts; gives what came of the first. */
+  async function finish(attempts: Attempt[], expected?: Footprint): Promise<Footprint> {
+    violations.push(
+      ...(await settle(
+        flow,
+        attempts.flatMap(({ held }) => held),
+        env,
+        expected !== undefined,
+      )),
+    );
+    const footprint = expected ?? (await footprintOf(attempts[0]?.run.scope ?? {}));
+    violations.push(...(await compare(flow, attempts, footprint, report)));
+    return footprint;
+  }
+}
+
+/** Holds what came of each attempt against what came of the one without a fault. */
+async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footprint, report: Report): Promise<string[]> {
+  const found: string[] = [];
+  for (const { run, trial, isRepeated } of attempts) {
+    const say = (what: string) => found.push(`${nameOf(trial)}: ${what}`);
+    for (const user of await usersIn(run.scope)) report.users.add(user);
+    const footprint = await footprintOf(run.scope);
+    const labels = [...new Set([...Object.keys(wanted), ...Object.keys(footprint)])];
+    for (const label of labels) {
+      const [n, of] = [footprint[label] ?? 0, wanted[label] ?? 0];
+      if (n === of || (isRepeated && n > of && flow.mayRepeat?.test(label))) continue;
+      // The nightly comparison may have been there first.
+      if (label === "search has the user" && n > of) continue;
+      if (isRepeated && flow.mayLack && n === 0) continue;
+      say(`${n} of "${label}" instead of ${of}`);
+    }
+    (await findViolations(run.scope)).forEach(say);
+    if (flow.isSwept) (await findOrphans(await usersIn(run.scope))).forEach(say);
+    await run.afterwards?.().catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
+  }
+  return found;
+}

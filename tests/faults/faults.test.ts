@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { testEnv } from "../support/client.ts";
+import { findMiscounts, findSealedCodes } from "../support/invariants.ts";
+import { findSearchDrift } from "../support/search-invariants.ts";
+import { callSites } from "../support/simulator/call-sites.ts";
+import { seededRandom } from "../support/simulator/random.ts";
+import { Simulation } from "../support/simulator/simulation.ts";
+import { newReport } from "./attempt.ts";
+import { runFlow } from "./battery.ts";
+import { jobFlows } from "./flows/jobs.ts";
+import { kycFlows } from "./flows/kyc.ts";
+import { platformFlows } from "./flows/platform.ts";
+import { providerFlows } from "./flows/providers.ts";
+import { signInFlows } from "./flows/sign-in.ts";
+import { socialFlows } from "./flows/social.ts";
+import { staffFlows } from "./flows/staff.ts";
+import { taskFlows } from "./flows/tasks.ts";
+import { userFlows } from "./flows/users.ts";
+import { webhookFlows } from "./flows/webhooks.ts";
+import { sql } from "./people.ts";
+import { advance } from "./settle.ts";
+import { sampleOf, type Trial } from "./trials.ts";
+
+// `npm run faults` runs every trial; `npm test` every trial of the flows that have few, and a sample of the others'.
+const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
+const MANY = 17;
+const MORE = 2;
+
+const all = [
+  ...signInFlows,
+  ...socialFlows,
+  ...userFlows,
+  ...kycFlows,
+  ...staffFlows,
+  ...taskFlows,
+  ...platformFlows,
+  ...webhookFlows,
+  ...providerFlows,
+  ...jobFlows,
+];
+const flows = all.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));
+const report = newReport();
+const startedAt = performance.now();
+
+/** Each flow goes on where the one before it ended: what was due in an hour is due once. */
+let now = Date.now();
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now });
+});
+afterEach(() => {
+  now = Date.now();
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** Thousands of lines about faults that are meant. */
+const beQuiet = () => {
+  for (const level of ["debug", "log", "info", "warn", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation(() => {});
+  }
+};
+
+describe("every binding call of every flow, failing in every way", () => {
+  it.each(flows.map((flow) => [flow.name, flow] as const))(
+    "%s comes out as without a fault",
+    async (name, flow) => {
+      beQuiet();
+      const random = seededRandom(name.length);
+      const isWhole = (trials: Trial[]) => FAULTS_WHOLE || (trials.length <= MANY && !flow.isAlone);
+      const choose = (trials: Trial[]) => (isWhole(trials) ? trials : sampleOf(trials, random, MORE));
+      expect(await runFlow(flow, choose, report)).toEqual([]);
+    },
+    1_200_000,
+  );
+});
+
+describe("after all of them", () => {
+  it("the search has everybody as they are, once it was compared with the primary", async () => {
+    beQuiet();
+    advance(11 * 60_000);
+    await sql("insert into job_runs values ('check_user_search', -1, null, 0, 0, 0, null, null)");
+    const isOpen = async () =>
+      (await sql("select 1 from job_runs where period_started_at = -1 and finished_at is null")).length > 0;
+    const simulation = new Simulation(1, undefined, true);
+    for (let tick = 0; tick < 3 && (await isOpen()); tick++) {
+      await simulation.tick();
+      await simulation.deliver();
+      advance(61_000);
+    }
+    expect(await isOpen()).toBe(false);
+    expect(await findSearchDrift([...report.users])).toEqual([]);
+    expect(report.users.size).toBeGreaterThan(FAULTS_ONLY ? 0 : 500);
+  });
+
+  it("the counters of users are exact, and no sealed code rests beyond its time", async () => {
+    expect(await findMiscounts()).toEqual([]);
+    expect(await findSealedCodes(Date.now())).toEqual([]);
+  });
+
+  it.skipIf(Boolean(FAULTS_ONLY))("every call site of a binding in the source has met a fault", () => {
+    const unmet = callSites.filter((site) => !report.sites.has(site));
+    expect({ strays: [...report.strays], unmet }).toEqual({ strays: [], unmet: [] });
+  });
+
+  it("tells what was done", () => {
+    const { flows: ran, calls, trials, faults, sites, users } = report;
+    const met = {
+      flows: ran,
+      calls,
+      trials,
+      faults,
+      users: users.size,
+      call_sites: `${sites.size}/${callSites.length}`,
+    };
+    console.log(
+      JSON.stringify({ event: "faults", ...met, seconds: Math.round((performance.now() - startedAt) / 1000) }),
+    );
+    expect(faults).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,193 @@
+import { jobs } from "../../../src/tasks/job-registry.ts";
+import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { findOrphans } from "../../support/invariants.ts";
+import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
+import { must, newUser, sql, tokenFor } from "../people.ts";
+import { advance } from "../settle.ts";
+import { submitted } from "./kyc.ts";
+import { expectFound } from "./tasks.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+let period = -1_000_000;
+
+/** A job that is asked for by its message, with something to do for one user. */
+const job = (
+  name: string,
+  prepare: () => Promise<{ run: Omit<Run, "messages">; cursor?: string }>,
+  more: Partial<Flow> = {},
+) =>
+  flow(
+    `job ${name}`,
+    async () => {
+      if (!jobs.some((each) => each.name === name)) throw new Error(`there is no job ${name}`);
+      const { run, cursor = null } = await prepare();
+      period -= 1;
+      await sql("insert into job_runs values (?, ?, ?, 0, 0, 0, null, null)", name, period, cursor);
+      const body = {
+        event_id: crypto.randomUUID(),
+        type: "job.due",
+        user_id: null,
+        payload: JSON.stringify({ name, period_started_at: period }),
+        created_at: Date.now(),
+      };
+      const own = period;
+      return {
+        ...run,
+        messages: [{ queue: "tasks", body }],
+        async afterwards() {
+          const open = await sql(
+            "select 1 from job_runs where name = ? and period_started_at = ? and finished_at is null",
+            name,
+            own,
+          );
+          if (open.length > 0) throw new Error("the run was not finished");
+          await run.afterwards?.();
+        },
+      };
+    },
+    { isAlone: true, ...more },
+  );
+
+const scopeOf = (user: SignedIn) => ({ userIds: [user.userId], identifiers: [user.identifier] });
+
+const ofUser = (name: string, ready: (user: SignedIn) => Promise<unknown>) =>
+  job(name, async () => {
+    const user = await newUser();
+    await ready(user);
+    return { run: { scope: scopeOf(user) } };
+  });
+
+const joined = (daysAgo: number) => async (user: SignedIn) => {
+  const at = Date.now() - daysAgo * DAY_MS;
+  await sql("update users set date_joined = ?, last_login = ? where id = ?", at, at, user.userId);
+  await sql("delete from sessions where user_id = ?", user.userId);
+};
+
+const purge = ofUser("purge_expired_rows", async (user) => {
+  await tokenFor(user.identifier);
+  await sql(
+    "update verification_tokens set expires_at = ? where identifier = ?",
+    Date.now() - 2 * DAY_MS,
+    user.identifier,
+  );
+});
+
+const oldAudits = ofUser("cleanup_expired_audit_logs", (user) =>
+  sql("update audit_logs set created_at = ? where user_id = ?", Date.now() - 366 * DAY_MS, user.userId),
+);
+
+const flows = job("cleanup_unlinked_social_accounts", async () => {
+  const hash = crypto.randomUUID();
+  await sql("insert into social_states (state_hash, expires_at) values (?, ?)", hash, Date.now() - 2 * HOUR_MS);
+  return {
+    run: {
+      scope: {},
+      async afterwards() {
+        const left = await sql("select 1 from social_states where state_hash = ?", hash);
+        if (left.length > 0) throw new Error("an abandoned flow is still there");
+      },
+    },
+  };
+});
+
+/** A file that nobody named, one that was replaced, and an object without a row. */
+const sweep = job("sweep_kyc_uploads", async () => {
+  const user = await submitted();
+  const id = crypto.randomUUID();
+  const key = `kyc/${user.userId}/${id}`;
+  const old = Date.now() - 2 * HOUR_MS;
+  await testEnv.KYC_BUCKET.put(key, "pending");
+  await testEnv.KYC_BUCKET.put(`${key}-stray`, "stray");
+  await sql(
+    `insert into kyc_documents (id, user_id, upload_id, side, object_key, content_type, size_bytes, state, created_at)
+      values (?, ?, '', 'back', ?, 'image/png', 7, 'pending', ?)`,
+    id,
+    user.userId,
+    key,
+    old,
+  );
+  // R2 keeps the real clock: two hours later by ours the stray object is old as well.
+  advance(2 * HOUR_MS);
+  return {
+    run: {
+      scope: { ...scopeOf(user), hasFiles: true },
+      async afterwards() {
+        const orphans = await findOrphans([user.userId]);
+        if (orphans.length > 0) throw new Error(orphans.join("; "));
+      },
+    },
+  };
+});
+
+/** A user whose entry is missing, as after a message that was lost. */
+const searchJob = (name: string) =>
+  job(name, async () => {
+    const [before] = await sql<{ id: string }>("select id from users where id < 'a' order by id desc limit 1");
+    const user = await newUser();
+    await sql("update users set updated_at = ? where id = ?", Date.now() - HOUR_MS, user.userId);
+    await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id = ?").bind(user.userId).run();
+    // From there on: what all the others of the battery are found by is looked at in its last test.
+    const cursor = before?.id ?? "";
+    return { run: { scope: scopeOf(user), afterwards: () => expectFound(user) }, cursor };
+  });
+
+const rejected = job("remind_unverified_people", async () => {
+  const user = await submitted();
+  await sql(
+    "update kyc set status = 'REJECTED', updated_at = ? where user_id = ?",
+    Date.now() - 25 * HOUR_MS,
+    user.userId,
+  );
+  return { run: { scope: scopeOf(user) } };
+});
+
+/** The minute's work: what a queue did not take, and a code whose time is over. */
+const tick = flow(
+  "the minute tick",
+  async () => {
+    const down = { sendBatch: () => Promise.reject(new Error("Queue is overloaded")) } as unknown as Queue;
+    const identifier = newPhone();
+    const json = { identifier, verification_token: await tokenFor(identifier) };
+    await must("POST", "/api/auth/register", { ip: newIp(), json, env: { TASK_QUEUE: down } });
+    await sql(
+      `insert into outbox (id, type, user_id, payload, queue, created_at, erase_at, leased_until, attempts)
+        values (?1, 'otp.requested', null, '{"sealed_code":"canary"}', 'otp', ?2, ?2, ?3, 1)`,
+      crypto.randomUUID(),
+      Date.now(),
+      Date.now() + HOUR_MS,
+    );
+    advance(31_000);
+    return { scope: { identifiers: [identifier] }, work: (simulation, place) => simulation.tick(1, place) };
+  },
+  { isAlone: true },
+);
+
+/** Two ticks at once. */
+const ticks = flow(
+  "two ticks at once",
+  async () => {
+    const user = await newUser({
+      TASK_QUEUE: { sendBatch: () => Promise.reject(new Error("Queue is overloaded")) } as unknown as Queue,
+    });
+    advance(31_000);
+    return { scope: scopeOf(user), work: (simulation, place) => simulation.tick(2, place) };
+  },
+  { isAlone: true },
+);
+
+export const jobFlows = [
+  tick,
+  ticks,
+  searchJob("check_user_search"),
+  searchJob("rebuild_user_search"),
+  purge,
+  oldAudits,
+  ofUser("deactivate_inactive_users", joined(181)),
+  ofUser("remind_incomplete_profiles", joined(1)),
+  ofUser("remind_unverified_people", joined(3)),
+  { ...rejected, name: "job remind_unverified_people after a rejection" },
+  traceless(flows),
+  sweep,
+];

@@ -1,0 +1,132 @@
+import { call, newIp, type SignedIn } from "../../support/client.ts";
+import { file, jpeg, png } from "../../support/documents.ts";
+import { KYC, newNumber, pathOf, whole } from "../../support/kyc.ts";
+import { type Flow, flow, type Run, traceless, withAndWithoutKey } from "../flow-table.ts";
+import { expectEnded, must, newUser, someStaff, sql } from "../people.ts";
+
+const parts = () => ({
+  document_number: newNumber(),
+  document_front: file(jpeg()),
+  document_back: file(png()),
+});
+
+export const submitted = async (): Promise<SignedIn> => {
+  const user = await newUser();
+  await must("POST", KYC, { token: user.access, multipart: whole() });
+  return user;
+};
+
+const scopeOf = (...users: SignedIn[]) => ({ userIds: users.map(({ userId }) => userId), hasFiles: true });
+
+/** A repeated submission without a key is one more, which sets the one before it aside. */
+const keyedOnly = (plain: Flow): Flow[] => withAndWithoutKey(plain).slice(1);
+
+const submit = flow(
+  "POST users/kyc",
+  async () => {
+    const user = await newUser();
+    return {
+      scope: scopeOf(user),
+      request: { method: "POST", path: KYC, options: { token: user.access, multipart: parts() } },
+      success: 201,
+    };
+  },
+  { isSwept: true },
+);
+
+const amend = flow(
+  "PATCH users/kyc",
+  async () => {
+    const user = await submitted();
+    const multipart = { document_front: file(png()) };
+    return {
+      scope: scopeOf(user),
+      request: { method: "PATCH", path: KYC, options: { token: user.access, multipart } },
+    };
+  },
+  { isSwept: true },
+);
+
+const show = flow("GET users/kyc", async () => {
+  const user = await submitted();
+  return { scope: scopeOf(user), request: { method: "GET", path: KYC, options: { token: user.access } } };
+});
+
+/** The path of a link to the user's front file, as the viewer is given it. */
+async function linkFor({ userId }: SignedIn, reviewer?: SignedIn, access = ""): Promise<string> {
+  if (!reviewer) return pathOf((await must("GET", KYC, { token: access })).data.document_front_url);
+  const { data } = await must("GET", `/api/users/${userId}`, { token: reviewer.access });
+  return pathOf(data.kyc.document_front_url);
+}
+
+const openFile = (name: string, prepare: () => Promise<Run>, mayRepeat = /nothing/) =>
+  flow(name, prepare, { mayRepeat });
+
+const ownFile = openFile("GET users/kyc/documents of one's own", async () => {
+  const user = await submitted();
+  const path = await linkFor(user, undefined, user.access);
+  return { scope: scopeOf(user), request: { method: "GET", path, options: {} } };
+});
+
+const headOfFile = flow("HEAD users/kyc/documents", async () => {
+  const user = await submitted();
+  const path = await linkFor(user, undefined, user.access);
+  return { scope: scopeOf(user), request: { method: "HEAD", path, options: {} } };
+});
+
+const staffFile = openFile(
+  "GET users/kyc/documents by staff",
+  async () => {
+    const [user, reviewer] = [await submitted(), await someStaff()];
+    const path = await linkFor(user, reviewer);
+    return { scope: scopeOf(user), request: { method: "GET", path, options: {} } };
+  },
+  /^audit VIEW/,
+);
+
+const queue = flow("GET users/kyc/submissions", async () => {
+  const reviewer = await someStaff();
+  const path = `${KYC}/submissions?status=PENDING`;
+  return { scope: {}, request: { method: "GET", path, options: { token: reviewer.access } } };
+});
+
+const decide = (json: Record<string, string>) =>
+  flow(`PATCH users/{id}/kyc ${json.status}`, async () => {
+    const [user, reviewer] = [await submitted(), await someStaff()];
+    await call("GET", await linkFor(user, reviewer));
+    const path = `/api/users/${user.userId}/kyc`;
+    return {
+      scope: scopeOf(user),
+      request: { method: "PATCH", path, options: { token: reviewer.access, json } },
+      // An approved one is decided.
+      repeated: [409],
+    };
+  });
+
+const deletion = flow(
+  "deletion of an account with files",
+  async () => {
+    const user = await submitted();
+    await sql("update sessions set created_at = ? where user_id = ?", Date.now(), user.userId);
+    return {
+      scope: scopeOf(user),
+      request: { method: "DELETE", path: "/api/auth/account", options: { token: user.access, ip: newIp() } },
+      repeated: [401],
+      onSuccess: () => expectEnded(user),
+    };
+  },
+  { isSwept: true },
+);
+
+export const kycFlows = [
+  ...keyedOnly(submit),
+  ...keyedOnly(amend),
+  traceless(show),
+  ownFile,
+  traceless(headOfFile),
+  staffFile,
+  traceless(queue),
+  decide({ status: "APPROVED" }),
+  decide({ status: "REJECTED", rejection_reason: "Blurred" }),
+  deletion,
+];

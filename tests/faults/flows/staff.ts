@@ -1,0 +1,143 @@
+import { newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { type Flow, flow, traceless } from "../flow-table.ts";
+import { expectEnded, newUser, signInAgain, someStaff, sql } from "../people.ts";
+
+type Act = { method: string; path: (user: SignedIn) => string; json?: object; success?: number; role?: "admin" };
+
+/** What staff do to a user. */
+const act = (
+  name: string,
+  { method, path, json, success = 200, role }: Act,
+  more: Partial<Flow> & { ends?: true } = {},
+) =>
+  flow(
+    name,
+    async () => {
+      const [actor, user] = [await someStaff(role ?? "staff"), await newUser()];
+      const options = { token: actor.access, ...(json ? { json } : {}) };
+      return {
+        scope: { userIds: [user.userId], identifiers: [user.identifier] },
+        request: { method, path: path(user), options },
+        success,
+        ...(more.ends ? { onSuccess: () => expectEnded(user), afterwards: () => expectEnded(user) } : {}),
+      };
+    },
+    more,
+  );
+
+const person = ({ userId }: SignedIn) => `/api/users/${userId}`;
+const under = (part: string) => (user: SignedIn) => `${person(user)}/${part}`;
+const reason = "Asked by phone";
+
+const create = flow("POST users", async () => {
+  const [actor, identifier] = [await someStaff(), newPhone()];
+  const json = { identifier, full_name: "Asha Rai" };
+  return {
+    scope: { identifiers: [identifier] },
+    request: { method: "POST", path: "/api/users", options: { token: actor.access, json } },
+    success: 201,
+    // Who asks again is told that the account is there.
+    repeated: [409],
+  };
+});
+
+/** A changed number is told to the one before it. */
+const changeIdentifier = flow("PATCH users/{id} of an identifier", async () => {
+  const [actor, user, phone_number] = [await someStaff(), await newUser(), newPhone()];
+  await signInAgain(user);
+  const json = { phone_number, reason };
+  return {
+    scope: { userIds: [user.userId], identifiers: [user.identifier, phone_number] },
+    request: { method: "PATCH", path: person(user), options: { token: actor.access, json } },
+    onSuccess: () => expectEnded(user),
+    afterwards: () => expectEnded(user),
+  };
+});
+
+const unlock = flow("POST users/{id}/unlock", async () => {
+  const [actor, user] = [await someStaff(), await newUser()];
+  await sql(
+    `insert into otp_network_guards (identifier, network, failures, lock_count, locked_until, last_guess_at)
+      values (?, '10.9.9.0/24', '[]', 1, ?, ?)`,
+    user.identifier,
+    Date.now() + 600_000,
+    Date.now(),
+  );
+  return {
+    scope: { userIds: [user.userId], identifiers: [user.identifier] },
+    request: { method: "POST", path: under("unlock")(user), options: { token: actor.access, json: { reason } } },
+  };
+});
+
+const readReport = flow("GET users/{id}/analytics-report", async () => {
+  const [actor, user] = [await someStaff(), await newUser()];
+  await sql(
+    "insert into analytics_reports (user_id, report, created_at, expires_at) values (?, '{}', ?, ?)",
+    user.userId,
+    Date.now(),
+    Date.now() + 3_600_000,
+  );
+  const path = under("analytics-report")(user);
+  return { scope: { userIds: [user.userId] }, request: { method: "GET", path, options: { token: actor.access } } };
+});
+
+const list = (query: string) =>
+  flow(`GET users?${query}`, async () => {
+    const actor = await someStaff();
+    return { scope: {}, request: { method: "GET", path: `/api/users?${query}`, options: { token: actor.access } } };
+  });
+
+/** A search for what so many have that it ends before it has looked at everybody. */
+const longSearch: Flow = {
+  ...list("search=zzcrowd&page_size=5"),
+  name: "GET users by a part that thousands have",
+  async open() {
+    await fillSearch();
+    return list("search=zzcrowd&page_size=5").open();
+  },
+};
+
+async function fillSearch(): Promise<void> {
+  const numbers =
+    "(with recursive n(value) as (select 1 union all select value + 1 from n where value < 2600) select value from n)";
+  const text = "char(10) || char(10) || 'zzcrowd' || value";
+  await testEnv.SEARCH_DB.batch([
+    testEnv.SEARCH_DB.prepare(
+      `insert or ignore into search_entries (place, user_id, version, text, phone_number, facet, written_by, removed_at)
+        select value, '0-crowd-' || value, 1, ${text}, '', 0, 'crowd', null from ${numbers}`,
+    ),
+    testEnv.SEARCH_DB.prepare(
+      "insert into user_search (rowid, text) select place, text from search_entries where written_by = 'crowd'",
+    ),
+  ]);
+}
+
+export const staffFlows = [
+  ...[list("status=ACTIVE&page_size=5"), list("search=userx"), longSearch].map(traceless),
+  create,
+  act("GET users/{id}", { method: "GET", path: person }, { mayRepeat: /^audit VIEW/ }),
+  act("PUT users/{id}", { method: "PUT", path: person, json: { full_name: "Asha Rai", address: "Pokhara" } }),
+  act("PATCH users/{id}", { method: "PATCH", path: person, json: { address: "Pokhara" } }),
+  changeIdentifier,
+  act(
+    "POST users/{id}/status BANNED",
+    { method: "POST", path: under("status"), json: { status: "BANNED", reason } },
+    { ends: true },
+  ),
+  act(
+    "PUT users/{id}/role",
+    { method: "PUT", path: under("role"), json: { role: "staff", reason }, role: "admin" },
+    { ends: true },
+  ),
+  unlock,
+  traceless(act("GET users/{id}/sessions", { method: "GET", path: under("sessions") })),
+  act("DELETE users/{id}/sessions", { method: "DELETE", path: under("sessions") }, { ends: true }),
+  act(
+    "POST users/{id}/analytics-report",
+    { method: "POST", path: under("analytics-report"), success: 202 },
+    // Each call asks for a report of its own; they take each other's place.
+    { mayRepeat: /^event analytics_report/ },
+  ),
+  traceless(readReport),
+  traceless(act("GET users/{id}/audit-logs", { method: "GET", path: under("audit-logs") })),
+];

@@ -1,0 +1,101 @@
+import { sha256 } from "../../src/platform/crypto.ts";
+import { type CallOptions, call, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
+import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
+
+export const sql = async <Row = Record<string, unknown>>(statement: string, ...values: unknown[]): Promise<Row[]> => {
+  const { results } = await testEnv.DB.prepare(statement)
+    .bind(...values)
+    .all<Row>();
+  return results;
+};
+
+/** What the call gave, which must have succeeded. */
+export async function must(method: string, path: string, options: CallOptions = {}) {
+  const answer = await call(method, path, options);
+  if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
+
+/** A code that was sent to the identifier a moment ago; the message is delivered by hand, so that nobody waits for a queue. */
+export async function codeFor(identifier: string, env: Partial<Env> = {}): Promise<string> {
+  const sent: Sent = await requestAndKeep(identifier, env);
+  await consume([sent]);
+  const [newest] = await sql<{ code: string }>(
+    "select code from local_outbox where recipient = ? order by id desc limit 1",
+    identifier,
+  );
+  return newest?.code ?? "";
+}
+
+/**
+ * A verification token of the identifier, put where otp/verify puts it: thousands of people sign in here, and none of
+ * their codes is what is looked at.
+ */
+export async function tokenFor(identifier: string): Promise<string> {
+  const token = crypto.randomUUID();
+  const now = Date.now();
+  await sql(
+    `insert into verification_tokens (id, token_hash, secret_id, identifier, challenge_id, created_at, expires_at)
+      values (?1, ?2, '', ?3, ?1, ?4, ?5)`,
+    crypto.randomUUID(),
+    await sha256(token),
+    identifier,
+    now,
+    now + 600_000,
+  );
+  return token;
+}
+
+const signedInAs = (identifier: string, data: Record<string, string>): SignedIn => ({
+  identifier,
+  userId: data.user_id ?? "",
+  access: data.access_token ?? "",
+  refresh: data.refresh_token ?? "",
+});
+
+/** A new user, by the public door. */
+export async function newUser(env: Partial<Env> = {}, more: Record<string, string> = {}): Promise<SignedIn> {
+  const identifier = newPhone();
+  const json = { identifier, verification_token: await tokenFor(identifier), ...more };
+  return signedInAs(identifier, (await must("POST", "/api/auth/register", { ip: newIp(), json, env })).data);
+}
+
+/** The user once more, on another device. */
+export async function signInAgain({ identifier }: SignedIn, env: Partial<Env> = {}): Promise<SignedIn> {
+  const json = { identifier, verification_token: await tokenFor(identifier) };
+  const headers = { "user-agent": crypto.randomUUID() };
+  return signedInAs(identifier, (await must("POST", "/api/auth/login", { ip: newIp(), json, headers, env })).data);
+}
+
+let staff: { user: SignedIn; role: string; until: number }[] = [];
+
+/** Somebody of staff, whose access token lives for a while yet. */
+export async function someStaff(role: "staff" | "admin" = "staff"): Promise<SignedIn> {
+  const now = Date.now();
+  staff = staff.filter(({ until }) => until > now);
+  const known = staff.find((each) => each.role === role);
+  if (known) return known.user;
+  const user = await newUser();
+  await sql("update users set role = ? where id = ?", role, user.userId);
+  staff.push({ user, role, until: now + 8 * 60_000 });
+  return user;
+}
+
+/** The call is refused, as one of a session that has ended is. */
+export async function expectEnded(...ended: SignedIn[]): Promise<void> {
+  for (const { access, refresh } of ended) {
+    const me = await call("GET", "/api/auth/me", { token: access });
+    const again = await call("POST", "/api/auth/refresh", { json: { refresh_token: refresh } });
+    if (me.status !== 401 || again.status !== 401)
+      throw new Error(`an ended session lives: ${me.status} ${again.status}`);
+  }
+}
+
+/** The user's session lives. */
+export async function expectLive(...living: SignedIn[]): Promise<void> {
+  for (const { access } of living) {
+    const me = await call("GET", "/api/auth/me", { token: access });
+    const isLive = me.status === 200 || (me.status === 401 && me.body.error.message === "The token has expired.");
+    if (!isLive) throw new Error(`a session that nobody ended does not live: ${me.status}`);
+  }
+}

@@ -1,0 +1,62 @@
+import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
+
+/**
+ * What happens in a trial: a fault at one call; an outage, which loses a call's answer and stays; a lost response; a message that
+ * comes twice.
+ */
+export type Kind = Fault | "outage" | "lost-response" | "doubled";
+
+/** One way in which a flow is disturbed. */
+export interface Trial {
+  /** Number of the call that meets the fault. */
+  at: number;
+  kind: Kind;
+}
+
+const EVERYWHERE: Kind[] = ["throw-before", "throw-after", "hang-before", "hang-after", "die-before", "die-after"];
+const KINDS: Record<BindingCall["binding"], Kind[]> = {
+  D1: [...EVERYWHERE, "outage"],
+  SEARCH_DB: [...EVERYWHERE, "outage"],
+  KV: [...EVERYWHERE, "refuse"],
+  R2: [...EVERYWHERE, "refuse", "outage"],
+  QUEUE: [...EVERYWHERE, "refuse"],
+  RATE_LIMITER: ["throw-before", "hang-before", "die-before", "refuse"],
+};
+
+/** Every trial of a flow that made these calls. */
+export function trialsOf(calls: readonly BindingCall[], beside: Kind | undefined): Trial[] {
+  const atCalls = calls.flatMap(({ index: at, binding, operation }) => {
+    const kinds: Kind[] = binding === "KV" && operation === "get" ? [...KINDS.KV, "stale"] : KINDS[binding];
+    return kinds.map((kind) => ({ at, kind }));
+  });
+  return beside ? [{ at: -1, kind: beside }, ...atCalls] : atCalls;
+}
+
+/** One trial at each call, whose kind the generator draws, and a few more: every call meets a fault all the same. */
+export function sampleOf(trials: readonly Trial[], random: () => number, more: number): Trial[] {
+  const draw = (from: readonly Trial[]) => from[Math.floor(random() * from.length)];
+  const drawn = [...Map.groupBy(trials, ({ at }) => at).values()].map(draw);
+  // What asks again after a lost answer is only met by an outage.
+  const outages = trials.filter(({ kind }) => kind === "outage");
+  const others = Array.from({ length: more }, () => draw(trials));
+  return [...new Set([...drawn, ...outages, ...others])].filter((trial) => trial !== undefined);
+}
+
+/** The trial as the simulator asks for it; `met` is told of every call that a fault met. */
+export function faultsOf({ at, kind }: Trial, met: (call: BindingCall, fault: Fault) => void) {
+  let failed: BindingCall["binding"] | undefined;
+  const decide = ({ index, binding }: BindingCall): Fault | undefined => {
+    if (kind === "lost-response" || kind === "doubled") return undefined;
+    if (kind !== "outage") return index === at ? kind : undefined;
+    if (index === at) {
+      failed = binding;
+      return "throw-after";
+    }
+    return failed === binding ? "throw-before" : undefined;
+  };
+  return (call: BindingCall) => {
+    const fault = decide(call);
+    if (fault !== undefined) met(call, fault);
+    return fault;
+  };
+}
