@@ -35,6 +35,12 @@ export default defineConfig({
           MIGRATIONS: await readD1Migrations("./migrations/users"),
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
+          ...Object.fromEntries(
+            ["FUZZ_REQUESTS", "FUZZ_SEED", "FUZZ_PATH", "MODEL_RUNS"].flatMap((name) => {
+              const value = process.env[name];
+              return value === undefined ? [] : [[name, value]];
+            }),
+          ),
         },
         serviceBindings: { RENTALS: "rentals", NOBODY: "nobody" },
         workers: [otherService("rentals", "rentals"), otherService("nobody", undefined)],

@@ -53,7 +53,7 @@ const pages = createServer(async (request, response) => {
 
 console.log(`\nSign in by "Google" or "Apple": http://localhost:${pagePort}\n`);
 
-const server = spawn(process.execPath, [join(import.meta.dirname, "dev.ts")], {
+const server = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "dev.ts")], {
   env: { ...process.env, ...vars },
   stdio: "inherit",
 });

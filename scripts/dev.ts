@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { migrateLocal } from "./migrate.ts";
-import { secretsIn } from "./secrets.ts";
+import { prepareLocal } from "./operations/prepare.ts";
 
 // `npm run dev`: makes what a fresh clone lacks, starts the Worker and one that stands for the other services on
 // loopback, and ticks the cron.
@@ -34,14 +33,7 @@ for (const each of [port, platformPort]) {
   process.exit(1);
 }
 
-secretsIn(join(root, ".dev.vars"));
-
-try {
-  migrateLocal(process.env.PERSIST_TO);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-}
+prepareLocal();
 
 // wrangler looks for this file beside each configuration.
 process.loadEnvFile(join(root, ".env"));

@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { secretsIn } from "./secrets.ts";
+import { defaultState } from "./operations/local-database.ts";
+import { localSecrets } from "./operations/prepare.ts";
 import { seedUsers } from "./seed/seed-users.ts";
 
 // `npm run seed -- --users 1000000`: made-up users for the databases of `npm run dev`, which must not run meanwhile.
@@ -26,7 +26,6 @@ if (!(Number.isInteger(users) && users >= 1 && users <= 5_000_000 && Number.isIn
   process.exit(2);
 }
 
-const root = join(import.meta.dirname, "..");
 const persistTo = process.env.PERSIST_TO;
 const startedAt = Date.now();
 const seconds = () => Math.round((Date.now() - startedAt) / 1000);
@@ -35,11 +34,11 @@ let shownAt = 0;
 try {
   await seedUsers({
     persistTo,
-    state: persistTo ?? join(root, ".wrangler", "state"),
+    state: persistTo ?? defaultState,
     users,
     seed,
     until,
-    secrets: secretsIn(join(root, ".dev.vars")),
+    secrets: localSecrets(),
     onProgress(step, done) {
       if (done < users && Date.now() - shownAt < 5000) return;
       shownAt = Date.now();

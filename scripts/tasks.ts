@@ -1,17 +1,19 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openCalls } from "../src/delivery/sms-budget.ts";
 import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
+import { jobs } from "../src/tasks/job-registry.ts";
+import { fail, query as queryIn } from "./d1.ts";
+import { quote } from "./inline.ts";
 
 // `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
 
 const USAGE = `npm run tasks -- dead                          dead letters, newest first
 npm run tasks -- replay ID [--payload JSON]    sends a dead letter again, mended where a payload is given
-npm run tasks -- run NAME [--base URL]         runs a periodic job on a local server, and prints its outcome
+npm run tasks -- run NAME [--base URL]         runs a job on a local server, and prints its outcome; with --remote by
+                                               production's next minute tick, and waits for it
 npm run tasks -- budget                        what text messages took of today's budget, and who asked for most
 
---remote: on the production database (not with run)`;
+--remote: on the production database`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,27 +24,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [command, argument] = positionals;
-const root = join(import.meta.dirname, "..");
-
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
-
-/** A text as SQL: these commands are run by people who may write any SQL anyway, but quotes must not break theirs. */
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-
-/** Runs the statements in one transaction and gives the rows of the last. */
-function query(sql: string): Record<string, unknown>[] {
-  const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
-  const where = values.remote ? ["--remote", "--env", "production"] : ["--local"];
-  const persist = process.env.PERSIST_TO && !values.remote ? ["--persist-to", process.env.PERSIST_TO] : [];
-  const args = [wrangler, "d1", "execute", "DB", ...where, ...persist, "--json", "--command", sql];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) fail(`${stdout}${stderr}`);
-  const results = JSON.parse(stdout.slice(stdout.indexOf("["))) as { results: Record<string, unknown>[] }[];
-  return results.at(-1)?.results ?? [];
-}
+const query = (sql: string) => queryIn(sql, values);
 
 function listDeadLetters(): void {
   const letters =
@@ -78,25 +60,39 @@ function replay(id: string): void {
   console.log(`${replayed.type} goes out again with the next minute's tick.`);
 }
 
-/** Makes the job due once more, fires the cron, and waits for the run. */
+const POLL_MS = 2_000;
+/** Twice the minute that passes before production's tick, and what a long job takes: polling is all that it costs. */
+const PATIENCE_MS = { local: 2 * 60_000, remote: 30 * 60_000 };
+
+/** Makes the job due once more, fires the cron where it does not fire by itself, and waits for the run. */
 async function run(name: string): Promise<void> {
+  // Without a job of that name the row would stay unfinished for ever.
+  if (!jobs.some((job) => job.name === name))
+    fail(`There is no job ${name}. Jobs: ${jobs.map((job) => job.name).join(", ")}`);
   const now = Date.now();
-  const run = `name = ${quote(name)} and period_started_at = ${now}`;
   query(
     `insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (${quote(name)}, ${now}, 0, 0, 0)`,
   );
-  for (let tries = 0; tries < 60; tries++) {
-    await fetch(`${values.base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
-      fail(`Nothing answers at ${values.base}. Start it with: npm run dev`),
+  if (values.remote) console.log(`${name} is due; production's cron takes it up within a minute.`);
+  const patience = values.remote ? PATIENCE_MS.remote : PATIENCE_MS.local;
+  while (Date.now() - now < patience) {
+    if (!values.remote) await tick();
+    await new Promise((resolve) => setTimeout(resolve, values.remote ? 5 * POLL_MS : POLL_MS));
+    const [row] = query(
+      `select chunks, processed, finished_at from job_runs where name = ${quote(name)} and period_started_at = ${now}`,
     );
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    const [row] = query(`select chunks, processed, finished_at from job_runs where ${run}`);
     if (row?.finished_at) {
       console.log(`${name}: finished, ${row.processed} rows in ${row.chunks} chunks`);
       return;
     }
   }
-  fail(`${name} did not finish within two minutes; is it the name of a job? See the server's log.`);
+  fail(`${name} has not finished after ${patience / 60_000} minutes, and goes on by itself: see the log.`);
+}
+
+async function tick(): Promise<void> {
+  await fetch(`${values.base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
+    fail(`Nothing answers at ${values.base}. Start it with: npm run dev`),
+  );
 }
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -128,7 +124,7 @@ function showBudget(): void {
 if (command === "dead") listDeadLetters();
 else if (command === "budget") showBudget();
 else if (command === "replay" && argument) replay(argument);
-else if (command === "run" && argument && !values.remote) await run(argument);
+else if (command === "run" && argument) await run(argument);
 else {
   console.error(USAGE);
   process.exit(2);

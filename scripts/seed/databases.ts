@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { databaseFile, localDatabases } from "../operations/local-database.ts";
 
 /** Bytes that SQLite may keep of a database in memory, negative and in KiB as its pragma has it. */
 const CACHE_KIB = -1024 * 1024;
@@ -22,20 +22,15 @@ export interface Databases {
  * @throws Error in one sentence, where a server holds one.
  */
 export function openDatabases(state: string): Databases | undefined {
-  const folder = join(state, "v3", "d1", "miniflare-D1DatabaseObject");
-  if (!existsSync(folder)) return undefined;
-  const files = readdirSync(folder).filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
-  const opened = files.map((name) => openAlone(join(folder, name)));
-  const having = (table: string) =>
-    opened.find((each) => each.prepare("select 1 from sqlite_master where name = ?").get(table) !== undefined);
-  const primary = having("users");
-  const search = having("user_search");
+  const files = localDatabases.map((database) => databaseFile(state, database));
+  if (!files.every((file) => existsSync(file))) return undefined;
+  const [primary, search] = files.map(openAlone);
+  if (!primary || !search) return undefined;
   const close = () => {
-    for (const each of opened) each.close();
+    primary.close();
+    search.close();
   };
-  if (primary && search) return { primary, search, close };
-  close();
-  return undefined;
+  return { primary, search, close };
 }
 
 function openAlone(path: string): DatabaseSync {

@@ -1,6 +1,6 @@
 import { parseConfig } from "../../src/platform/config.ts";
 import { buildKeyring, type Keyring } from "../../src/platform/keyring.ts";
-import { migrateLocal } from "../migrate.ts";
+import { migrateLocal } from "../operations/prepare.ts";
 import { type Databases, inTransaction, openDatabases } from "./databases.ts";
 import { drawPerson } from "./people.ts";
 import { peopleWriter } from "./primary.ts";

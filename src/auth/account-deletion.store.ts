@@ -9,7 +9,7 @@ import {
 } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -107,7 +107,7 @@ export async function deleteAccount(deps: DeletionDeps, caller: AccessClaims, to
       .from(users)
       .where(and(eq(users.id, userId), isSignedIn(deps, caller))),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the tombstone tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.tombstones.length === 0) throw error;

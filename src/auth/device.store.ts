@@ -4,7 +4,7 @@ import { sessions } from "../db/sign-in-schema.ts";
 import { devices, users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, insertWhere, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertWhere, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isLive, isSignedIn } from "../sessions/session.store.ts";
@@ -125,7 +125,7 @@ export async function upsertDevice(
     found: deps.db.select().from(devices).where(and(isThis, signedIn)),
     isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const outcome = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells, where there is one.
     inOneTrip(deps, reads).then((again) => {
       if (again.isChanged.length === 0) throw error;

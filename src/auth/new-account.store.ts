@@ -107,7 +107,7 @@ export function newAccount(
       },
       condition,
     ),
-    profile: insertWhere(
+    newProfile: insertWhere(
       deps,
       profiles,
       {
@@ -124,8 +124,8 @@ export function newAccount(
       },
       made,
     ),
-    wallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
-    points: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
+    newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
+    newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
     ...(madeBy ? {} : grantSignupBonus(deps, sql`${userId}`, made)),
     newReferral: insertWhere(
       deps,

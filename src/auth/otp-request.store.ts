@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
 import { isSmsBudgetSpent } from "../delivery/sms-budget.store.ts";
 import type { Locale } from "../platform/client.ts";
-import { inOneTrip, insertWhere } from "../platform/database.ts";
+import { inOneTrip, insertWhere, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { recordEvent, selectEvent } from "../platform/outbox.ts";
@@ -117,7 +117,7 @@ export async function insertChallenge(
       .from(sql`(select 1)`),
     binding: findBinding(deps, call),
   };
-  const { created, events, state, binding } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const { created, events, state, binding } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the code's own id tells, and the code still leaves at once.
     inOneTrip(deps, reads).then((found) => {
       if (found.created.length === 0) throw error;

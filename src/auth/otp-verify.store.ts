@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../db/platform-schema.ts";
 import { otpChallenges, verificationTokens } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip, insertWhere, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertWhere, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import {
   bindKey,
@@ -205,7 +205,7 @@ export async function consumeChallenge(
       charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
-  const { made, account } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const { made, account } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the token's own id tells.
     inOneTrip(deps, reads).then((found) => {
       if (found.made.length === 0) throw error;

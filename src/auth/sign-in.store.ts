@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { points, pointTransactions } from "../db/ledger-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { referrals } from "../db/user-schema.ts";
-import { inOneTrip, insertWhere } from "../platform/database.ts";
+import { inOneTrip, insertWhere, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
 import type { recordEvent } from "../platform/outbox.ts";
@@ -55,7 +55,7 @@ export type Writes = ReturnType<typeof openSession> & {
  */
 export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, writes: Writes) {
   const reads = readOutcome(deps, use, call);
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the token's marker tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.token[0]?.usedBy !== deps.attemptId) throw error;

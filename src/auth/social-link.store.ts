@@ -4,7 +4,7 @@ import { socialAccounts } from "../db/social-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -106,7 +106,7 @@ export async function linkIdentity(
   };
   const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
   // After a lost answer the caller repeats, and is told that the link stands.
-  const found = await inOneTrip(deps, { ...writes, ...reads });
+  const found = await inOneTrip(deps, together(writes, reads));
   return {
     ...describeObstacles(found),
     isLinked: found.linked.length > 0,
@@ -182,7 +182,7 @@ export async function unlinkIdentity(
       .from(socialAccounts)
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider))),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.isUnlinked.length === 0) throw error;

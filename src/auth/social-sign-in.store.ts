@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { selectUser } from "../users/user.store.ts";
@@ -156,7 +156,7 @@ export async function signInByIdentity(
     bind: bindSession(deps, call, use.sessionId, used),
   };
   const reads = readOutcome(deps, use, identity, call);
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the proof's marker tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.proof[0]?.usedBy !== deps.attemptId) throw error;

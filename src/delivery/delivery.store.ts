@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { deliveries } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 
@@ -34,7 +34,7 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
       .returning({ eventId: deliveries.eventId }),
   };
   // The claim may stand although its answer was lost: the row says whose it is.
-  const { found } = await inOneTrip(deps, { ...writes, ...reads }).catch(() => inOneTrip(deps, reads));
+  const { found } = await inOneTrip(deps, together(writes, reads)).catch(() => inOneTrip(deps, reads));
   const [row] = found;
   if (!row) throw new AppError("service_unavailable", { reason: "the claim was not made" });
   if (row.deliveredAt !== null) return "delivered";

@@ -14,7 +14,8 @@ interface AuditEntry {
   /** JSON text or SQL that gives it; no secrets. */
   oldValues?: SQL;
   newValues?: SQL;
-  actorId: string | SQL;
+  /** Null for who operates the service. */
+  actorId: string | SQL | null;
   byStaff?: boolean;
   sessionId?: string;
 }

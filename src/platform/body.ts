@@ -22,7 +22,7 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
   if (mediaType === "application/json") return parseJson(bytes);
-  if (mediaType === "application/x-www-form-urlencoded") return fromForm(new URLSearchParams(decodeUtf8(bytes)));
+  if (mediaType === "application/x-www-form-urlencoded") return fromForm(parseForm(decodeUtf8(bytes)));
   if (mediaType === "multipart/form-data") return fromForm(await parseMultipart(bytes, contentType));
   throw new AppError("unsupported_media_type");
 }
@@ -74,6 +74,18 @@ function parseJson(bytes: Uint8Array): Fields {
     throw malformed("The body must be a JSON object.");
   }
   return value as Fields;
+}
+
+/** URLSearchParams puts a replacement character where the escaped bytes are no UTF-8, and says nothing. */
+function parseForm(text: string): URLSearchParams {
+  for (const [escaped] of text.matchAll(/(?:%[89a-f][\da-f])+/gi)) {
+    try {
+      decodeURIComponent(escaped);
+    } catch {
+      throw malformed("The body is not UTF-8.");
+    }
+  }
+  return new URLSearchParams(text);
 }
 
 async function parseMultipart(bytes: Uint8Array, contentType: string): Promise<FormData> {

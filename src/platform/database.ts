@@ -25,8 +25,11 @@ export async function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_D
 /** A statement of a batch. */
 export type Statement = BatchItem<"sqlite">;
 
+/** Statements by the names that their results get; undefined ones are left out. */
+type Statements = Record<string, Statement | undefined>;
+
 /** Rows of a statement that returns some, D1's own result of one that does not. */
-type Outcome<T extends Record<string, Statement | undefined>> = { [K in keyof T]: ResultOf<T[K]> };
+type Outcome<T extends Statements> = { [K in keyof T]: ResultOf<T[K]> };
 type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 
 /**
@@ -35,7 +38,7 @@ type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
  * @throws AppError `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
  *   same: a caller whose client must know asks again by its attempt id.
  */
-export async function inOneTrip<T extends Record<string, Statement | undefined>>(
+export async function inOneTrip<T extends Statements>(
   deps: Pick<Deps, "db" | "log">,
   statements: T,
 ): Promise<Outcome<T>> {
@@ -49,6 +52,13 @@ export async function inOneTrip<T extends Record<string, Statement | undefined>>
     deps.log.error("database_failed", { reason: describeError(error) });
     throw new AppError("service_unavailable", { retryAfterSeconds: 2, cause: error });
   }
+}
+
+/** The statements of one trip from two lists. @throws Error where a name stands in both, since one would be lost. */
+export function together<A extends Statements, B extends Statements>(first: A, then: B): A & B {
+  const lost = Object.keys(first).find((name) => name in then);
+  if (lost !== undefined) throw new Error(`two statements are named ${lost}`);
+  return { ...first, ...then };
 }
 
 /** Binds an instant as an integer: D1 binds every number as REAL, and what no column converts stays one. */

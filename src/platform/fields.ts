@@ -49,8 +49,14 @@ export const optionalFlag = z
 
 /** A person's text in composed Unicode; white space counts as one space. */
 export const tidy = (given: string) => given.normalize("NFC").replace(/\s+/gu, " ").trim();
-/** Text without control characters. */
-export const NO_CONTROLS = /^\P{Cc}*$/u;
+const NO_CONTROLS = /^\P{Cc}*$/u;
+
+/** The same text, without control characters. */
+export const withoutControls = (schema: z.ZodString) =>
+  schema
+    .regex(NO_CONTROLS, "Must not hold control characters.")
+    // JSON Schema patterns are always Unicode ones and carry no flags.
+    .meta({ pattern: NO_CONTROLS.source });
 
 const MAX_PAGE_SIZE = 100;
 

@@ -3,7 +3,7 @@ import { idempotencyKeys } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import {
   bindKey,
@@ -103,7 +103,7 @@ export async function rotateSession(
   };
   const reads = { session: findSession(deps, token), binding: findBinding(deps, call) };
   try {
-    const found = await inOneTrip(deps, { ...statements, ...reads });
+    const found = await inOneTrip(deps, together(statements, reads));
     const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
     return {
       rotated: rotated[0],

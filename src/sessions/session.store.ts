@@ -3,7 +3,7 @@ import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { idForEachRow, inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
+import { idForEachRow, inOneTrip, insertFrom, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { AccessClaims } from "./tokens.ts";
 
@@ -62,12 +62,14 @@ function isSignedInAs(deps: Pick<Deps, "db" | "now">, caller: AccessClaims, role
 
 /**
  * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each,
- * for at most `MAX_SESSIONS` of them, since no user has more. `staff`: who ended them, where it was not their user.
+ * for at most `MAX_SESSIONS` of them, since no user has more.
+ *
+ * @param staff who ended them, where it was not their user; null for who operates the service.
  */
 export function recordEndedSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
-  client: Pick<Client, "ip" | "userAgent">,
-  staff?: AccessClaims,
+  client: Pick<Client, "userAgent"> & { ip: string | null },
+  staff?: AccessClaims | null,
 ) {
   const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.attemptId}`;
   const now = instantOf(deps.now());
@@ -82,11 +84,11 @@ export function recordEndedSessions(
         entityType: "session",
         entityId: sql`${sessions.id}`,
         newValues: sql`json_object('reason', ${sessions.revokedReason})`,
-        actorId: staff?.userId ?? sql`${sessions.userId}`,
+        actorId: staff === undefined ? sql`${sessions.userId}` : (staff?.userId ?? null),
         byStaff: staff !== undefined,
         ip: client.ip,
         userAgent: client.userAgent,
-        sessionId: staff?.sessionId ?? sql`${sessions.id}`,
+        sessionId: staff === undefined ? sql`${sessions.id}` : (staff?.sessionId ?? null),
         createdAt: now,
       },
       ended,
@@ -174,7 +176,7 @@ async function endSessions(
   const reads = {
     ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the marker tells.
     inOneTrip(deps, reads).then(({ ended }) => {
       if (ended.length === 0) throw error;

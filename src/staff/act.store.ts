@@ -3,7 +3,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, instantOf, type Statement } from "../platform/database.ts";
+import { inOneTrip, instantOf, type Statement, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { type OutboxRow, recordEvent } from "../platform/outbox.ts";
 import { isAdmin, isLive, isStaff, recordEndedSessions, selectCaller } from "../sessions/session.store.ts";
@@ -70,8 +70,16 @@ export function recordChange(deps: ActDeps, userId: string, isDone: SQL): EventS
   return recordEvent(deps, { type: "user.updated", userId, payload, queue: "tasks" }, isDone);
 }
 
+/** Whose sessions end, and who ends them: null for who operates the service. */
+interface EndsSessions {
+  client: Pick<Client, "userAgent"> & { ip: string | null };
+  caller: AccessClaims | null;
+  userId: string | SQL;
+}
+
 /** The statements that end every session of the user's, with an audit row and an event each. */
-export function endEverySession(deps: ActDeps, { client, caller, userId }: Actor, reason: string, condition: SQL) {
+export function endEverySession(deps: ActDeps, by: EndsSessions, reason: string, condition: SQL) {
+  const { client, caller, userId } = by;
   return {
     revoked: deps.db
       .update(sessions)
@@ -106,7 +114,7 @@ export async function runAct<More extends Record<string, Statement>>(
     ...selectPerson(deps, userId),
     ...more,
   };
-  const all: Record<string, Statement> = { audit, ...writes, ...events, ...reads };
+  const all = together({ audit, ...writes, ...events }, reads);
   type Reads = { [K in keyof typeof reads]: (typeof reads)[K]["_"]["result"] };
   const found = (await inOneTrip(deps, all).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.

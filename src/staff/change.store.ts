@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../db/user-schema.ts";
-import { instantOf } from "../platform/database.ts";
+import { insertWhere, instantOf } from "../platform/database.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isStaff } from "../sessions/session.store.ts";
 import type { ProfileChange } from "../users/profile.store.ts";
@@ -44,7 +44,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
     Object.entries(columns).map(([name, column]) => sql`when ${name} then ${column}`),
     sql` `,
   )} end`;
-  const differing = sql`from users u join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
+  const differing = sql`from users u left join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
   const obstacles = obstaclesOf(userId, change, changes(sensitive), reason);
@@ -69,7 +69,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
   const writes = {
-    user: deps.db
+    userChange: deps.db
       .update(users)
       .set({
         ...(change.username === undefined ? {} : nameOf(change.username)),
@@ -82,7 +82,14 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
         updatedAt: instantOf(deps.now()),
       })
       .where(and(eq(users.id, userId), isDone)),
-    profile: deps.db
+    // Somebody who came from elsewhere may have none yet.
+    newProfile: insertWhere(
+      deps,
+      profiles,
+      { userId, id: deps.newId(), createdAt: deps.now(), updatedAt: deps.now(), profileReminders: 0, kycReminders: 0 },
+      sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
+    ),
+    profileChange: deps.db
       .update(profiles)
       .set({
         ...(change.full_name === undefined ? {} : { fullName: change.full_name }),

@@ -3,7 +3,7 @@ import { hasFreeName, isMade, type NewAccount, newAccount } from "../auth/new-ac
 import type { AccountDeps } from "../auth/sign-in.store.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/database.ts";
 import { isStaff, selectCaller } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
@@ -52,7 +52,7 @@ export async function insertPerson(
     made: stands(isMade(account)),
     ...selectPerson(deps, account.userId),
   };
-  const found = await inOneTrip(deps, { ...writes, newAccountEvent, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together({ ...writes, newAccountEvent }, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the id tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.made.length === 0) throw error;

@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { cursorField, optionalFlag, optionalText, pageSizeField, textError } from "../platform/fields.ts";
+import {
+  cursorField,
+  optionalFlag,
+  optionalText,
+  pageSizeField,
+  textError,
+  withoutControls,
+} from "../platform/fields.ts";
 import { boundsOf } from "../platform/kathmandu.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
@@ -33,10 +40,7 @@ const query = z
     phone_verified: optionalFlag,
     kyc_status: oneOf(KYC_STATUSES),
     search: optionalText(
-      z
-        .string({ error: textError })
-        .max(255, "Must have at most 255 characters.")
-        .regex(/^\P{Cc}*$/u, "Must not hold control characters."),
+      withoutControls(z.string({ error: textError }).max(255, "Must have at most 255 characters.")),
     ).meta({
       description:
         "Part of username, e-mail address or phone number, in any case, the number with or without country code and " +

@@ -24,11 +24,11 @@ export interface Order {
   isDescending: boolean;
 }
 
-/** The column of each order; `isWhole` where an index holds it for all users at once. */
+/** The column of each order; `isWhole` where an index holds it for all users at once, `isUnique` where no two share a key. */
 const keys = {
-  date_joined: { column: "date_joined", isWhole: true },
-  last_login: { column: "last_login_order", isWhole: false },
-  username: { column: "username_key", isWhole: true },
+  date_joined: { column: "date_joined", isWhole: true, isUnique: false },
+  last_login: { column: "last_login_order", isWhole: false, isUnique: false },
+  username: { column: "username_key", isWhole: true, isUnique: true },
 } as const;
 
 /** Users by when they joined, in milliseconds, both ends inclusive. */
@@ -36,6 +36,8 @@ export interface Joined {
   from: number | undefined;
   to: number | undefined;
 }
+
+type Bounds = { [K in keyof Joined]?: Joined[K] };
 
 export interface DirectoryPage {
   order: Order;
@@ -60,12 +62,11 @@ const MAX_PARTS = 5;
  */
 export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page: DirectoryPage) {
   const { order, facets, joined, size, offset } = page;
-  const { column, isWhole } = keys[order.by];
+  const { isWhole } = keys[order.by];
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
   const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_FACET);
-  const within = isScan ? sql`true` : isJoinedWithin(joined);
   const merged = merge(
-    parts.map((facet) => part(column, facet, within, page)),
+    parts.flatMap((facet) => partsOf(order, facet, isScan ? {} : joined, page)),
     order,
   );
   const bounds = sql.raw(`limit ${size + 1} offset ${offset}`);
@@ -109,7 +110,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
 }
 
 /** Holds for users who joined within the range. The instants are numbers of ours, written out: parameters are few. */
-export function isJoinedWithin({ from, to }: Joined): SQL {
+export function isJoinedWithin({ from, to }: Bounds): SQL {
   const bounds = [
     from === undefined ? [] : [`date_joined >= ${from}`],
     to === undefined ? [] : [`date_joined <= ${to}`],
@@ -117,17 +118,25 @@ export function isJoinedWithin({ from, to }: Joined): SQL {
   return sql.raw(bounds.flat().join(" and ") || "true");
 }
 
-/** The users of one facet, or all, from behind the position on, in order. */
-function part(column: string, facet: number | undefined, within: SQL, { order, after }: DirectoryPage): SQL {
-  const direction = sql.raw(order.isDescending ? "desc" : "asc");
-  const compare = sql.raw(order.isDescending ? "<" : ">");
+/**
+ * The users of one facet, or all, from behind the position on: each part in order. Those who share the position's key
+ * are a part of their own, since SQLite finds `(key, rowid) > (?, ?)` by the key alone and would read all of them again.
+ */
+function partsOf(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL[] {
+  const { column, isUnique } = keys[order.by];
+  const [direction, compare] = [sql.raw(order.isDescending ? "desc" : "asc"), sql.raw(order.isDescending ? "<" : ">")];
   const key = sql.raw(column);
   // Numbers are written out, since each facet has its own copy of the position and parameters are few.
   const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
-  const isBehind = after ? sql`(${key}, rowid) ${compare} (${start(after[0])}, ${start(after[1])})` : sql`true`;
   const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
-  return sql`select * from (select id, username, status, date_joined, ${key} as sort_key, rowid as row_number from users
-    where ${isIn} and ${within} and ${isBehind} order by ${key} ${direction}, rowid ${direction})`;
+  const part = (isBehind: SQL, bounds: Bounds) =>
+    sql`select * from (select id, username, status, date_joined, ${key} as sort_key, rowid as row_number from users
+      where ${isIn} and ${isJoinedWithin(bounds)} and ${isBehind} order by ${key} ${direction}, rowid ${direction})`;
+  if (!after) return [part(sql`true`, joined)];
+  const [at, row] = [start(after[0]), start(after[1])];
+  // The position is within the dates: of two bounds on one side SQLite might seek by the wider one.
+  const others = part(sql`${key} ${compare} ${at}`, order.isDescending ? { from: joined.from } : { to: joined.to });
+  return isUnique ? [others] : [part(sql`${key} = ${at} and rowid ${compare} ${row}`, {}), others];
 }
 
 /** Merges sorted parts into one, a few at a time; SQLite reads of each no more than is asked for. */

@@ -3,12 +3,12 @@ import type { Deps } from "../platform/deps.ts";
 import {
   clearable,
   cursorField,
-  NO_CONTROLS,
   optionalText,
   pageSizeField,
   text,
   textError,
   tidy,
+  withoutControls,
 } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { sessionView, viewSession } from "../sessions/session.views.ts";
@@ -41,11 +41,9 @@ async function viewDetail(deps: Deps, person: Person, caller: AccessClaims, orig
   return { data: viewPersonDetail(person, open) };
 }
 
-const reasonText = z
-  .string({ error: textError })
-  .min(1, "This field is required.")
-  .max(255, "Must have at most 255 characters.")
-  .regex(NO_CONTROLS, "Must not hold control characters.");
+const reasonText = withoutControls(
+  z.string({ error: textError }).min(1, "This field is required.").max(255, "Must have at most 255 characters."),
+);
 const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
 const optionalReason = optionalText(reasonText, tidy);
 

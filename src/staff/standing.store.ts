@@ -2,7 +2,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpClassGuards, otpNetworkGuards } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import { isAdmin, selectCaller } from "../sessions/session.store.ts";
 import { recordNotification } from "../users/notification.store.ts";
 import {
@@ -142,7 +142,7 @@ export async function endUserSessions(deps: ActDeps, actor: Actor) {
     ended: selectEnded(deps),
   };
   const writes = endEverySession(deps, actor, "ended_by_staff", sql`${mayActOn(deps, actor)} and ${isUser(userId)}`);
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the marker tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.ended.length === 0) throw error;

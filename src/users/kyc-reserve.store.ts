@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
-import { inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertFrom, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -96,7 +96,7 @@ export async function reserveDocuments(
         and (select count(distinct upload_id) ${recent}) < ${uploadLimit.count}`,
     ),
   };
-  const { own, binding, uploads, reserved } = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const { own, binding, uploads, reserved } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the files' own ids tell.
     inOneTrip(deps, reads).then((found) => {
       if (found.reserved.length === 0) throw error;

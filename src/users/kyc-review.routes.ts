@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cursorField, NO_CONTROLS, optionalText, pageSizeField, textError, tidy } from "../platform/fields.ts";
+import { cursorField, optionalText, pageSizeField, textError, tidy, withoutControls } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { kycView, submissionView, viewKyc, viewSubmission } from "./kyc.views.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
@@ -30,10 +30,7 @@ const decision = z
   .object({
     status: z.enum(["APPROVED", "REJECTED"], "Must be APPROVED or REJECTED."),
     rejection_reason: optionalText(
-      z
-        .string({ error: textError })
-        .max(255, "Must have at most 255 characters.")
-        .regex(NO_CONTROLS, "Must not hold control characters."),
+      withoutControls(z.string({ error: textError }).max(255, "Must have at most 255 characters.")),
       tidy,
     ).meta({ description: "Shown to the user; required with REJECTED." }),
     version: z

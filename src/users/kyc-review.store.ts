@@ -4,7 +4,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isStaff, selectCaller } from "../sessions/session.store.ts";
@@ -149,7 +149,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
       .where(and(eq(kyc.userId, userId), isViewedBy(caller))),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.done.length === 0) throw error;

@@ -4,7 +4,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, insertWhere, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertWhere, instantOf, together } from "../platform/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -93,7 +93,7 @@ export async function commitSubmission(
     binding: findBinding(deps, call),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells. The sweeper and the cron do the rest.
     inOneTrip(deps, reads).then((again) => {
       if (again.done.length === 0) throw error;

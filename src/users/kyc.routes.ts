@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { NO_CONTROLS, optionalText, text, textError, tidy } from "../platform/fields.ts";
+import { optionalText, text, textError, tidy, withoutControls } from "../platform/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
 import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
 import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
@@ -9,10 +9,7 @@ import { submitKyc, uploadHeaders } from "./kyc-submit.service.ts";
 const tag = "KYC";
 
 const plain = (max: number) =>
-  z
-    .string({ error: textError })
-    .max(max, `Must have at most ${max} characters.`)
-    .regex(NO_CONTROLS, "Must not hold control characters.");
+  withoutControls(z.string({ error: textError }).max(max, `Must have at most ${max} characters.`));
 const documentType = optionalText(plain(50).meta({ example: "CITIZENSHIP" }), tidy);
 const documentNumber = plain(100)
   .min(5, "Must have at least 5 characters.")

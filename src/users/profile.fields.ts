@@ -1,15 +1,16 @@
 import { z } from "zod";
-import { clearable, NO_CONTROLS, textError, tidy, toAsciiDigits } from "../platform/fields.ts";
+import { clearable, textError, tidy, toAsciiDigits, withoutControls } from "../platform/fields.ts";
 
 /** Earlier ones are slips of the keyboard. */
 const EARLIEST_BIRTH = "1900-01-01";
 
 const personText = (min: number) =>
-  z
-    .string({ error: textError })
-    .min(min, `Must have at least ${min} characters.`)
-    .max(255, "Must have at most 255 characters.")
-    .regex(NO_CONTROLS, "Must not hold control characters.");
+  withoutControls(
+    z
+      .string({ error: textError })
+      .min(min, `Must have at least ${min} characters.`)
+      .max(255, "Must have at most 255 characters."),
+  );
 
 /** The address of a picture; nothing here fetches it. */
 export const httpsUrl = z

@@ -3,7 +3,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { profiles, users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -92,7 +92,7 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     profile: selectProfile(deps, caller),
     isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, { ...writes, ...reads }).catch((error) =>
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
     inOneTrip(deps, reads).then((again) => {
       if (again.isChanged.length === 0) throw error;

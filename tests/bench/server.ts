@@ -4,17 +4,17 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { migrateLocal } from "../../scripts/migrate.ts";
+import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { newSecrets } from "../../scripts/secrets.ts";
 import { buildBundle, bundleIn } from "./bundle.ts";
 
-// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--still]
+// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--still] [--inspect]
 //
 // The production bundle on Miniflare, with nothing between the socket and the Worker, since the proxy of `wrangler dev`
 // costs many times what a route does. Databases are those of `PERSIST_TO=DIR npm run dev`. When it is up it prints one
 // line of JSON: url, platformUrl (the stand-in for the platform's other services: POST /events, /queue, /tokens), pid (of
-// workerd) and log (a file). It ends on SIGTERM. --still: on databases as they are, without migrations;
-// nothing ticks, and what is sent to queues stays there, so that requests alone use its CPU.
+// workerd), log (a file), and with --inspect inspectorUrl. It ends on SIGTERM. --still: on databases as they are, without
+// migrations; nothing ticks, and what is sent to queues stays there, so that requests alone use its CPU.
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     entry: { type: "string", default: "src/index.ts" },
     var: { type: "string", multiple: true, default: [] },
     still: { type: "boolean", default: false },
+    inspect: { type: "boolean", default: false },
   },
 });
 if (!values.persist) {
@@ -62,6 +63,7 @@ const miniflare = new Miniflare(
     log: new Log(LogLevel.NONE),
     logRequests: false,
     unsafeTriggerHandlers: true,
+    ...(values.inspect ? { inspectorPort: 0 } : {}),
     telemetry: { enabled: false },
     handleStructuredLogs: ({ level, message }) => log.write(`${level} ${message}\n`),
     // Where wrangler keeps them.
@@ -112,10 +114,13 @@ function workerdPid(): number {
 }
 
 // Through the entry of Miniflare, which answers for the handlers that are not fetch; it fires no cron by itself.
-const tick = new URL("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", await miniflare.ready);
+const tick = new URL("/cdn-cgi/local/scheduled?cron=*+*+*+*+*", await miniflare.ready);
 const cron = setInterval(() => {
   if (values.still) return;
-  fetch(tick).catch((error: unknown) => log.write(`cron tick failed: ${error}\n`));
+  fetch(tick).then(
+    ({ ok, status }) => ok || log.write(`cron tick failed: ${status}\n`),
+    (error: unknown) => log.write(`cron tick failed: ${error}\n`),
+  );
 }, 60_000);
 
 async function stop(): Promise<void> {
@@ -126,11 +131,6 @@ async function stop(): Promise<void> {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
 
 const origin = async (name: string) => (await miniflare.unsafeGetDirectURL(name)).origin;
-console.log(
-  JSON.stringify({
-    url: await origin("users-api"),
-    platformUrl: await origin("platform"),
-    pid: workerdPid(),
-    log: logPath,
-  }),
-);
+const addresses = { url: await origin("users-api"), platformUrl: await origin("platform") };
+const inspectorUrl = values.inspect ? { inspectorUrl: String(await miniflare.getInspectorURL()) } : {};
+console.log(JSON.stringify({ ...addresses, pid: workerdPid(), log: logPath, ...inspectorUrl }));

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { importJWK, SignJWT } from "jose";
-import { migrateLocal } from "../../scripts/migrate.ts";
+import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { secretsIn } from "../../scripts/secrets.ts";
 import { type Databases, inserter, openDatabases } from "../../scripts/seed/databases.ts";
 import { seedUsers } from "../../scripts/seed/seed-users.ts";

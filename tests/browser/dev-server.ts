@@ -13,16 +13,20 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `npm run dev`'s own script, or another, with a database of its own, and gives its address once it answers. */
+/** Starts `npm run dev`'s own script, or another, on databases of its own in `state`, and gives its address once it answers. */
 export async function startDevServer(
   script = "dev.ts",
+  state = mkdtempSync(join(tmpdir(), "users-api-")),
 ): Promise<{ base: string; port: number; stop(): Promise<void> }> {
-  const state = mkdtempSync(join(tmpdir(), "users-api-"));
   const port = await freePort();
-  const server = spawn(process.execPath, [join(import.meta.dirname, "..", "..", "scripts", script)], {
-    env: { ...process.env, PORT: String(port), PERSIST_TO: state },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const server = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "..", "..", "scripts", script)],
+    {
+      env: { ...process.env, PORT: String(port), PERSIST_TO: state },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   await new Promise<void>((resolve, reject) => {
     let printed = "";
     server.stdout.on("data", (chunk) => {

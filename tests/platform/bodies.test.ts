@@ -264,6 +264,19 @@ describe("What cannot be read", () => {
     }
   });
 
+  test("an escape that is not UTF-8 is refused in a form, and every whole one is read", async () => {
+    const { access: token } = await signUp(newPhone(), { ip: newIp() });
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const save = (full_name: string) =>
+      call("PATCH", "/api/users/profile", { token, headers, raw: `full_name=${full_name}` });
+    for (const cut of ["Asha+%ff", "Asha+%E0%A4", "Asha+%A4%BE", "%C0%80+Asha", "%ED%A0%80+Asha"]) {
+      const answer = await save(cut);
+      expect([answer.status, answer.body.error?.code], cut).toEqual([400, "validation_error"]);
+    }
+    expect((await call("GET", "/api/users/profile", { token })).body.data.full_name).toBeNull();
+    expect((await save("%E0%A4%86%e0%a4%b6%E0%A4%BE+100%+%F0%9F%98%80é")).body.data.full_name).toBe("आशा 100% 😀é");
+  });
+
   test("a broken multipart body is a validation_error", async () => {
     const field = 'content-disposition: form-data; name="identifier"\r\n\r\n9841234567\r\n';
     const bodies: [string, string][] = [

@@ -78,6 +78,24 @@ test("The document is OpenAPI 3.1 with a title, a version, and tags and summarie
   for (const { name, operation } of operations()) expect(operation.summary, name).toMatch(/\S/);
 });
 
+test("Every pattern of the document is one that the field's example fits", () => {
+  const found: { pattern: string; examples: string[] }[] = [];
+  const collect = (part: unknown): void => {
+    if (typeof part !== "object" || part === null) return;
+    const { pattern, example } = part as { pattern?: unknown; example?: unknown };
+    // A text of letters, digits and spaces where no example says better.
+    if (typeof pattern === "string") found.push({ pattern, examples: [example ?? "Asha Gurung"].map(String) });
+    for (const each of Object.values(part)) collect(each);
+  };
+  for (const { operation } of operations()) collect(operation.requestBody?.content);
+  expect(found.length).toBeGreaterThan(20);
+  const unmatched = found.filter(
+    ({ pattern, examples }) => !examples.every((each) => new RegExp(pattern, "u").test(each)),
+  );
+  // RFC 7636 section 4.1: a code verifier has 43 characters and more.
+  expect(unmatched.filter(({ pattern }) => !pattern.includes("{43,128}"))).toEqual([]);
+});
+
 test("Every schema of the document is JSON Schema 2020-12, and every path parameter is declared", () => {
   for (const { name, path, operation } of operations()) {
     const contents = [operation.requestBody, ...Object.values(operation.responses)].flatMap((each) =>

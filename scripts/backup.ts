@@ -1,0 +1,47 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { listDocuments } from "./operations/bucket.ts";
+import type { Target } from "./operations/database.ts";
+import { countRows, hashFile } from "./operations/dump.ts";
+import { defaultState } from "./operations/local-database.ts";
+import { takeDump } from "./operations/take-dump.ts";
+import { root } from "./operations/wrangler.ts";
+
+// `npm run backup [-- --remote]`: the primary as SQL, a list of the documents, and what a restore is held against.
+
+const { values } = parseArgs({
+  options: {
+    local: { type: "boolean", default: false },
+    remote: { type: "boolean", default: false },
+    "persist-to": { type: "string" },
+    output: { type: "string", default: join(root, "backups") },
+  },
+});
+if (values.local && values.remote) {
+  console.error("Either --local or --remote.");
+  process.exit(2);
+}
+const state = values["persist-to"] ?? process.env.PERSIST_TO;
+const target: Target = values.remote
+  ? { remote: true }
+  : { remote: false, state: state ? resolve(state) : defaultState };
+
+const takenAt = new Date().toISOString();
+const folder = resolve(values.output, takenAt.replaceAll(":", "-"));
+mkdirSync(folder, { recursive: true, mode: 0o700 });
+const dump = join(folder, "users.sql");
+const tables = await takeDump(target, dump);
+const documents = await listDocuments(target);
+writeFileSync(join(folder, "documents.json"), `${JSON.stringify(documents, null, 2)}\n`);
+const manifest = {
+  taken_at: takenAt,
+  source: target.remote ? "production" : "local",
+  sha256: await hashFile(dump),
+  tables,
+  documents: documents.length,
+};
+writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+const rows = countRows(tables);
+console.log(`${folder}: ${rows} rows in ${Object.keys(tables).length - 1} tables, ${documents.length} documents listed.
+It holds personal data in the clear: keep it encrypted, and no longer than you must.`);

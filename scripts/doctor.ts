@@ -1,0 +1,29 @@
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { readConfiguration } from "./operations/configuration.ts";
+import { diagnoseDevelopment, diagnoseProduction } from "./operations/diagnose.ts";
+import { formatFinding } from "./operations/finding.ts";
+import { defaultState } from "./operations/local-database.ts";
+import { listSecretNames } from "./operations/secret-names.ts";
+import { root, wranglerIn } from "./operations/wrangler.ts";
+
+// `npm run doctor [-- --env production]`: names what is missing or weak in a configuration; 0 when it is fit, 1 when not.
+
+const { values } = parseArgs({
+  options: { env: { type: "string" }, config: { type: "string", default: join(root, "wrangler.toml") } },
+});
+if (values.env !== undefined && values.env !== "production") {
+  console.error("--env takes production; without it development is looked at.");
+  process.exit(2);
+}
+
+const config = readConfiguration(values.config, values.env);
+const state = process.env.PERSIST_TO ? resolve(process.env.PERSIST_TO) : defaultState;
+const findings = values.env
+  ? diagnoseProduction(config, listSecretNames(wranglerIn(root), values.config), Date.now())
+  : diagnoseDevelopment(config, state, Date.now());
+for (const finding of findings) console.log(formatFinding(finding));
+const errors = findings.filter(({ level }) => level === "error").length;
+const name = values.env ?? "development";
+console.log(errors === 0 ? `${name} is fit.` : `${name} is not fit: ${errors} to mend.`);
+process.exit(errors === 0 ? 0 : 1);

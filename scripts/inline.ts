@@ -1,0 +1,16 @@
+/** A text as SQL. */
+export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** A statement's text with its parameters written into it; none of its own words may hold a question mark. */
+export function inline({ sql, params }: { sql: string; params: unknown[] }): string {
+  const [first = "", ...parts] = sql.split("?");
+  if (parts.length !== params.length) throw new Error("a question mark that is no parameter");
+  return parts.reduce((text, part, i) => text + literal(params[i]) + part, first);
+}
+
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return quote(value);
+  throw new Error(`no literal for a ${typeof value}`);
+}

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getPlatformProxy } from "wrangler";
+import { readConfiguration } from "./configuration.ts";
+import type { Target } from "./database.ts";
+import { root } from "./wrangler.ts";
+
+/** One object of the bucket of documents, without its content. */
+export interface StoredObject {
+  key: string;
+  size: number;
+  etag: string;
+  uploaded: string;
+}
+
+/** Every object of the bucket, in the order of keys. wrangler has no command that lists them, so the binding is asked. */
+export async function listDocuments(target: Target): Promise<StoredObject[]> {
+  const folder = mkdtempSync(join(tmpdir(), "users-api-bucket-"));
+  const { r2_buckets, compatibility_date } = readConfiguration(
+    join(root, "wrangler.toml"),
+    target.remote ? "production" : undefined,
+  );
+  const bucket = r2_buckets.find(({ binding }) => binding === "KYC_BUCKET");
+  const config = join(folder, "wrangler.json");
+  const remote = target.remote ? { remote: true } : {};
+  writeFileSync(config, JSON.stringify({ name: "backup", compatibility_date, r2_buckets: [{ ...bucket, ...remote }] }));
+  const { env, dispose } = await getPlatformProxy<Pick<Env, "KYC_BUCKET">>({
+    configPath: config,
+    persist: target.remote ? false : { path: join(target.state, "v3") },
+    remoteBindings: target.remote,
+  });
+  try {
+    const found: StoredObject[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await env.KYC_BUCKET.list(cursor ? { cursor } : {});
+      found.push(
+        ...page.objects.map(({ key, size, etag, uploaded }) => ({ key, size, etag, uploaded: uploaded.toISOString() })),
+      );
+      cursor = page.truncated ? page.cursor : undefined;
+    } while (cursor);
+    return found;
+  } finally {
+    await dispose();
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,114 @@
+import { type Config, ConfigError, parseConfig } from "../../src/platform/config.ts";
+import { newSecrets } from "../secrets.ts";
+import { error, type Finding, warning } from "./finding.ts";
+import { optionalSecrets, putSecret } from "./provider-secrets.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+const MAX_TEST_IDENTIFIER_DAYS = 30;
+/** More calls a day than this is more than most would want to pay for by mistake. */
+const WIDE_SMS_BUDGET = 10_000;
+
+/** Hosts kept for documentation (RFC 2606 section 3), which no deployer owns. */
+const EXAMPLE = /(^|[./@])example\.(com|org|net)\b/;
+
+/**
+ * What is missing or weak in variables and secrets: first the rules of the Worker itself, which would refuse to serve,
+ * then what it would serve with all the same.
+ */
+export function checkSettings(
+  settings: Readonly<Record<string, unknown>>,
+  { now, isProduction }: { now: number; isProduction: boolean },
+): Finding[] {
+  const placeholders = isProduction ? checkPlaceholders(settings) : [];
+  let config: Config;
+  try {
+    config = parseConfig(settings);
+  } catch (refusal) {
+    if (!(refusal instanceof ConfigError)) throw refusal;
+    return [...placeholders, ...refusal.message.split("; ").map((line) => explain(line, isProduction))];
+  }
+  const isClosed = config.corsOrigins.length === 0;
+  const closed = "is empty, so no page of another origin may call";
+  return [
+    ...placeholders,
+    ...checkSecrets(config),
+    ...checkTestIdentifiers(config, now),
+    ...(isProduction ? checkProduction(config) : []),
+    ...(isClosed ? [warning("CORS_ORIGINS", closed, "List the dashboard's origin, if there is one")] : []),
+  ];
+}
+
+const secretNames = [...Object.keys(newSecrets()), ...optionalSecrets];
+
+/** A refusal of the Worker, `NAME.path: why`, with what to do about it. */
+function explain(line: string, isProduction: boolean): Finding {
+  const [, path = line, why = "is not fit"] = /^([^:]+): (.*)$/s.exec(line) ?? [];
+  const name = /^\w+/.exec(path)?.[0] ?? path;
+  const place = isProduction ? "[env.production.vars]" : "[vars]";
+  if (!secretNames.includes(name)) return error(path, why, `Set it in ${place} of wrangler.toml`);
+  return error(path, why, isProduction ? putSecret(name) : "Set it in .dev.vars; npm run secrets prints fresh ones");
+}
+
+function checkPlaceholders(settings: Readonly<Record<string, unknown>>): Finding[] {
+  return Object.entries(settings)
+    .filter(([, value]) => typeof value === "string" && value.split(/[\s,]+/).some((part) => EXAMPLE.test(part)))
+    .map(([name, value]) =>
+      error(name, `${value} is an example`, "Put your own into [env.production.vars] of wrangler.toml", "placeholder"),
+    );
+}
+
+function checkSecrets({ tokenSecrets, dataSecrets, lookupSecret, accessTokenKeys }: Config): Finding[] {
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+  const uses = [
+    ...tokenSecrets.map(({ kid, secret }) => ({ name: `TOKEN_SECRETS ${kid}`, value: hex(secret) })),
+    ...dataSecrets.map(({ kid, secret }) => ({ name: `DATA_SECRETS ${kid}`, value: hex(secret) })),
+    { name: "LOOKUP_SECRET", value: hex(lookupSecret) },
+    ...accessTokenKeys.map(({ kid, x }) => ({ name: `ACCESS_TOKEN_KEYS ${kid}`, value: x })),
+  ];
+  return [...Map.groupBy(uses, ({ value }) => value).values()]
+    .filter((same) => same.length > 1)
+    .map((same) => {
+      const names = same.map(({ name }) => name).join(" and ");
+      return error(names, "are one secret", "Make another: npm run secrets prints fresh ones");
+    });
+}
+
+function checkTestIdentifiers({ testIdentifiers }: Config, now: number): Finding[] {
+  return testIdentifiers.flatMap(({ identifier, until }) => {
+    const name = `TEST_IDENTIFIERS ${identifier.slice(0, 3)}…`;
+    const endsAt = Date.parse(until) + DAY_MS;
+    if (endsAt <= now) return [error(name, `ended on ${until}`, "Take it away, or give it a new end")];
+    return endsAt - now > (MAX_TEST_IDENTIFIER_DAYS + 1) * DAY_MS
+      ? [error(name, `ends on ${until}, more than ${MAX_TEST_IDENTIFIER_DAYS} days ahead`, "Give it an earlier end")]
+      : [];
+  });
+}
+
+function checkProduction({ issuer, corsOrigins, providers, smsDailyBudget, isDevelopment }: Config): Finding[] {
+  const isLocal = (text: string) => /^https?:\/\/(localhost|127\.|\[::1\])/.test(text);
+  const hasSms = providers.sparrow !== undefined || providers.smsFallback !== undefined;
+  const open = "development would show every message to anyone";
+  const wide = `${smsDailyBudget} calls a day may be paid for`;
+  return [
+    ...(isDevelopment ? [error("ENVIRONMENT", open, "Set it to production")] : []),
+    ...(isLocal(issuer) ? [error("ISSUER", `${issuer} is this machine`, "Set the address that clients call")] : []),
+    ...corsOrigins
+      .filter((origin) => isLocal(origin) || origin.startsWith("http:"))
+      .map((origin) => error("CORS_ORIGINS", `${origin} is not https on a host of yours`, "Take it away")),
+    ...checkChannels(hasSms, providers.email !== undefined),
+    ...(smsDailyBudget > WIDE_SMS_BUDGET
+      ? [warning("SMS_DAILY_BUDGET", wide, "Set about three times a usual day's calls")]
+      : []),
+  ];
+}
+
+/** Without any channel nobody could sign in; without one of the two those people could not. */
+function checkChannels(hasSms: boolean, hasEmail: boolean): Finding[] {
+  const level = hasSms || hasEmail ? warning : error;
+  const sms = "Set SPARROW_FROM and the secret SPARROW_TOKEN, or SMS_FALLBACK_URL and SMS_FALLBACK_SECRET";
+  const email = "Set EMAIL_FROM, of a domain onboarded to Cloudflare Email Service";
+  return [
+    ...(hasSms ? [] : [level("SMS", "has no provider: nobody can sign in by phone", sms, "no-provider")]),
+    ...(hasEmail ? [] : [level("e-mail", "has no provider: nobody can sign in by e-mail", email, "no-provider")]),
+  ];
+}

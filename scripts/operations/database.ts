@@ -1,0 +1,60 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultState } from "./local-database.ts";
+import { readJsonOutput, root, wranglerIn } from "./wrangler.ts";
+
+/** The primary of production, or the local one kept in a folder. */
+export type Target = { remote: true } | { remote: false; state: string };
+
+const configPath = join(root, "wrangler.toml");
+const wrangler = wranglerIn(root);
+
+const flags = (target: Target) =>
+  target.remote ? ["--remote", "--env", "production"] : ["--local", "--persist-to", target.state];
+
+function run(args: readonly string[]): string {
+  const { ok, stdout, output } = wrangler(args);
+  if (!ok) throw new Error(`wrangler ${args.slice(0, 3).join(" ")}\n${output}`);
+  return stdout;
+}
+
+type Row = Record<string, unknown>;
+
+/** The rows of each statement, which run on the primary in one transaction. */
+export function queryEach(target: Target, statements: readonly string[]): Row[][] {
+  const stdout = run(["d1", "execute", "DB", ...flags(target), "--json", "--command", statements.join(";\n")]);
+  return (readJsonOutput(stdout) as { results: Row[] }[]).map(({ results }) => results);
+}
+
+/** The rows of the last of the statements, which run on the primary in one transaction. */
+export function queryPrimary(target: Target, sql: string): Row[] {
+  return queryEach(target, [sql]).at(-1) ?? [];
+}
+
+/** Writes the primary to a file of SQL; D1 answers nobody else while it exports. */
+export function exportPrimary(target: Target, file: string): void {
+  if (target.remote) {
+    run(["d1", "export", "DB", ...flags(target), "--skip-confirmation", "--output", file]);
+    return;
+  }
+  if (target.state === defaultState) {
+    run(["d1", "export", "DB", "--local", "--output", file]);
+    return;
+  }
+  // `d1 export` takes no folder; it looks for the state beside the configuration.
+  const folder = mkdtempSync(join(tmpdir(), "users-api-export-"));
+  try {
+    copyFileSync(configPath, join(folder, "wrangler.toml"));
+    mkdirSync(join(folder, ".wrangler"));
+    symlinkSync(target.state, join(folder, ".wrangler", "state"), "dir");
+    run(["d1", "export", "DB", "--local", "--config", join(folder, "wrangler.toml"), "--output", file]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs a file of SQL on the primary: all of it or nothing. */
+export function loadPrimary(target: Target, file: string): void {
+  run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
+}

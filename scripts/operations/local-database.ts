@@ -1,0 +1,47 @@
+import { createHash, createHmac } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { root } from "./wrangler.ts";
+
+/** The databases of local development, as wrangler.toml names them; a test holds the two together. */
+export const localDatabases = [
+  { binding: "DB", id: "local-only-users", migrations: "migrations/users" },
+  { binding: "SEARCH_DB", id: "local-only-users-search", migrations: "migrations/search" },
+] as const;
+
+export type LocalDatabase = (typeof localDatabases)[number];
+
+/** Where wrangler keeps local state unless it is told another place. */
+export const defaultState = join(root, ".wrangler", "state");
+
+/** The file of a local database: Miniflare names it by the Durable Object id that workerd derives from the database's id. */
+export function databaseFile(state: string, { id }: Pick<LocalDatabase, "id">): string {
+  const key = createHash("sha256").update("miniflare-D1DatabaseObject").digest();
+  const keyed = (data: string | Buffer) => createHmac("sha256", key).update(data).digest().subarray(0, 16);
+  const name = keyed(id);
+  const hex = Buffer.concat([name, keyed(name)]).toString("hex");
+  return join(state, "v3", "d1", "miniflare-D1DatabaseObject", `${hex}.sqlite`);
+}
+
+/** The migrations that a local database lacks: all of them where there is none yet. Read in milliseconds, without wrangler. */
+export function pendingMigrations(state: string, database: LocalDatabase): string[] {
+  const known = readdirSync(join(root, database.migrations)).filter((name) => name.endsWith(".sql"));
+  const applied = new Set(appliedMigrations(databaseFile(state, database)));
+  return known.filter((name) => !applied.has(name)).sort();
+}
+
+function appliedMigrations(file: string): string[] {
+  if (!existsSync(file)) return [];
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const hasLedger = database.prepare("select 1 from sqlite_master where name = 'd1_migrations'").get();
+    if (!hasLedger) return [];
+    return database
+      .prepare("select name from d1_migrations")
+      .all()
+      .map(({ name }) => String(name));
+  } finally {
+    database.close();
+  }
+}

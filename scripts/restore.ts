@@ -1,0 +1,64 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { loadPrimary, queryPrimary, type Target } from "./operations/database.ts";
+import { compareDigests, countRows, hashFile, type TableDigest } from "./operations/dump.ts";
+import { defaultState } from "./operations/local-database.ts";
+import { takeDump } from "./operations/take-dump.ts";
+
+// `npm run restore -- DIR [--remote]`: loads a backup into an empty primary, and holds what is there then against it.
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    local: { type: "boolean", default: false },
+    remote: { type: "boolean", default: false },
+    "persist-to": { type: "string" },
+  },
+});
+const [folder] = positionals;
+if (!folder || (values.local && values.remote)) {
+  console.error("npm run restore -- DIR [--local | --remote] [--persist-to DIR]");
+  process.exit(2);
+}
+const state = values["persist-to"] ?? process.env.PERSIST_TO;
+const target: Target = values.remote
+  ? { remote: true }
+  : { remote: false, state: state ? resolve(state) : defaultState };
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+const dump = resolve(folder, "users.sql");
+const manifest = JSON.parse(readFileSync(resolve(folder, "manifest.json"), "utf8")) as {
+  sha256: string;
+  tables: Record<string, TableDigest>;
+};
+if ((await hashFile(dump)) !== manifest.sha256) {
+  fail(`${dump} is not the file that the manifest was made of. Nothing was loaded.`);
+}
+
+const [existing] = queryPrimary(
+  target,
+  "select count(*) as tables from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'",
+);
+if (existing?.tables !== 0) {
+  fail(`The database has ${existing?.tables} tables, and a backup is loaded into an empty one only. Nothing was changed.
+Make a new one and put its id into wrangler.toml, or choose another folder with --persist-to.`);
+}
+
+loadPrimary(target, dump);
+const check = mkdtempSync(join(tmpdir(), "users-api-restore-"));
+try {
+  const others = compareDigests(manifest.tables, await takeDump(target, join(check, "users.sql")));
+  if (others.length > 0) fail(`Loaded, and not equal to the backup:\n  ${others.join("\n  ")}`);
+} finally {
+  rmSync(check, { recursive: true });
+}
+const rows = countRows(manifest.tables);
+const where = values.remote ? " --remote" : "";
+console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums are those of the backup.
+Now make the search database anew: npm run tasks -- run rebuild_user_search${where}`);

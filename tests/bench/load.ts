@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { cpuSeconds, rssBytes } from "./cpu.ts";
+import { collectedHeap } from "./heap.ts";
+import { databaseWith, reader } from "./load/databases.ts";
+import type { Journal } from "./load/journal.ts";
+import { gatherEvidence, prove } from "./load/proof.ts";
+import { unprocessed } from "./load/proof-projections.ts";
+import { checkTable, failureTable, memoryCheck, memoryTable, routeTable, type Sample } from "./load/report.ts";
+import { readServerLog } from "./load/server-log.ts";
+import { checkProof } from "./load/tamper.ts";
+
+// npm run load -- [--minutes 5] [--rate 40] [--clients N] [--users N] [--seed N] [--keep]
+//
+// Holds a mixed load against the production bundle, client and server in processes of their own, and proves from the
+// databases afterwards that nothing was lost and nothing doubled.
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "5" },
+    rate: { type: "string", default: "40" },
+    clients: { type: "string" },
+    users: { type: "string" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    keep: { type: "boolean", default: false },
+  },
+});
+const rate = Number(values.rate);
+const seconds = Number(values.minutes) * 60;
+const clients = values.clients ?? String(Math.ceil(rate * 4));
+/** How long what was begun may take to come to its end, afterwards. */
+const QUIET_MS = 240_000;
+
+const persist = mkdtempSync(join(tmpdir(), "users-api-load-"));
+const root = join(import.meta.dirname, "..", "..");
+
+/** Starts a script of ours, and gives its lines as they come. */
+function start(script: string, args: string[]): { child: ChildProcess; lines: AsyncIterator<string> } {
+  const node = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, script), ...args];
+  const child = spawn(process.execPath, node, { stdio: ["ignore", "pipe", "inherit"] });
+  process.on("exit", () => child.kill());
+  return { child, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]() };
+}
+
+if (values.users) {
+  const seeded = spawnSync("npm", ["run", "-s", "seed", "--", "--users", values.users], {
+    cwd: root,
+    env: { ...process.env, PERSIST_TO: persist },
+    stdio: "inherit",
+  });
+  if (seeded.status !== 0) process.exit(1);
+}
+const server = start("server.ts", ["--persist", persist, "--inspect", "--var", "SMS_DAILY_BUDGET=100000000"]);
+const { url, platformUrl, pid, log: logPath, inspectorUrl } = JSON.parse((await server.lines.next()).value ?? "{}");
+if (!url) process.exit(1);
+const usersPath = databaseWith(persist, "d1", "users");
+const before = new Set(reader(usersPath)("select id from users").map(({ id }) => String(id)));
+console.log(
+  `Server at ${url}; ${before.size} users. ${rate} calls a second by ${clients} clients, ${seconds} s, seed ${values.seed}.`,
+);
+
+const journalPath = join(persist, "journal.json");
+const settings = {
+  url,
+  platform: platformUrl,
+  persist,
+  journal: journalPath,
+  rate: values.rate,
+  clients,
+  seconds,
+  seed: values.seed,
+};
+const client = start(
+  "load/client.ts",
+  Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+);
+await client.lines.next();
+const samples = await watch(client.child);
+const journal = JSON.parse(readFileSync(journalPath, "utf8")) as Journal;
+await settle();
+const log = readServerLog(logPath);
+const stopped = new Promise((resolve) => server.child.once("exit", resolve));
+server.child.kill("SIGTERM");
+await stopped;
+
+const evidence = gatherEvidence(persist, journal, log, before);
+const proof = prove(evidence);
+const isClean = proof.every(({ violations }) => violations.length === 0);
+const checks = [
+  ...proof,
+  ...(isClean ? [checkProof(persist, evidence)] : []),
+  memoryCheck(samples),
+  {
+    name: "no answer was other than scripted, and none 5xx",
+    cases: journal.calls.reduce((sum, { milliseconds }) => sum + milliseconds.length, 0),
+    violations: journal.problems,
+  },
+];
+const isProven = checks.every(({ violations }) => violations.length === 0);
+const uncertain = journal.people.filter(({ isUncertain }) => isUncertain).length;
+console.log(`
+${routeTable(journal)}
+
+${failureTable(journal)}
+
+Answers lost: ${journal.lostAnswers} thrown away, ${journal.brokenConnections} connections broken off; the calls were repeated.
+Slots of the asked rate without a free client: ${journal.missedSlots}. People left out after an unexpected answer: ${uncertain}.
+
+${memoryTable(samples)}
+
+In the server's log, beside the ${log.deadLetters} dead letters and ${log.ticks} ticks:
+${[...log.troubles].map(([what, times]) => `  ${times} × ${what}`).join("\n") || "  nothing"}
+
+${checkTable(checks)}
+
+${isProven ? "PROVEN: nothing lost, nothing doubled." : "VIOLATED: see above."}`);
+if (values.keep) console.log(`The databases, the log and the journal: ${persist}`);
+else rmSync(persist, { recursive: true });
+process.exit(isProven ? 0 : 1);
+
+/** Samples the server's memory once a minute until the clients have ended, and then once more. */
+async function watch(child: ChildProcess): Promise<Sample[]> {
+  const taken: Sample[] = [];
+  const startedAt = Date.now();
+  const take = async () =>
+    taken.push({
+      seconds: (Date.now() - startedAt) / 1000,
+      heapBytes: await collectedHeap(inspectorUrl),
+      rssBytes: rssBytes(pid),
+      cpuSeconds: cpuSeconds(pid),
+    });
+  await take();
+  while (child.exitCode === null) {
+    await sleep(1000);
+    if (Date.now() - startedAt >= taken.length * 60_000) await take();
+  }
+  if (child.exitCode !== 0) process.exit(1);
+  await take();
+  return taken;
+}
+
+/** Waits until every event has been relayed and processed, or for as long as that may take. */
+async function settle(): Promise<void> {
+  const query = reader(usersPath);
+  const until = Date.now() + QUIET_MS;
+  let size = -1;
+  while (Date.now() < until) {
+    await sleep(5000);
+    const now = readServerLog(logPath);
+    const open = query("select id, type, queue, sent_at from outbox").filter(
+      (row) => unprocessed(row, now) !== undefined,
+    );
+    if (open.length === 0 && now.done.size === size) return;
+    size = now.done.size;
+  }
+}

@@ -1,0 +1,109 @@
+import { complain, countsOf, UnexpectedAnswer, type World } from "./world.ts";
+
+export interface Call {
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  path: string;
+  /** Statuses that are right here; a number alone, or with the code that the failure must have. */
+  expect: (number | `${number} ${string}`)[];
+  ip: string;
+  token?: string | undefined;
+  json?: object;
+  form?: FormData;
+  /** `Idempotency-Key`. */
+  key?: string | undefined;
+}
+
+export interface Answer {
+  status: number;
+  code: string;
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of every shape.
+  data: any;
+  headers: Headers;
+}
+
+/** How often an answer is lost on its way to the client. */
+const LOSS = 0.06;
+/** Longer than any deadline of the server's own. */
+const TIMEOUT_MS = 30_000;
+
+/** Makes a call at the asked rate. An answer that is not expected ends the caller's script. */
+export async function call(world: World, what: Call): Promise<Answer> {
+  await world.slot();
+  const answer = await send(world, what);
+  if (!answer) throw new UnexpectedAnswer(`${routeOf(what)}: no answer`);
+  return answer;
+}
+
+/**
+ * As `call`, by a client on a bad network: now and then the answer is thrown away, or the connection broken off in the
+ * middle, and the same call is made again until an answer comes. `after` are the statuses that are right the second time.
+ */
+export async function callUntilHeard(
+  world: World,
+  what: Call,
+  after = what.expect,
+): Promise<Answer & { wasLost: boolean }> {
+  let wasLost = false;
+  while (world.chance(LOSS)) {
+    await world.slot();
+    const isBroken = world.chance(0.5);
+    world.journal[isBroken ? "brokenConnections" : "lostAnswers"] += 1;
+    await send(world, wasLost ? { ...what, expect: after } : what, isBroken ? world.random() * 12 : undefined);
+    wasLost = true;
+  }
+  return { ...(await call(world, wasLost ? { ...what, expect: after } : what)), wasLost };
+}
+
+/** @param breakOffAfterMs the caller hangs up so long after the call, and hears nothing. */
+async function send(world: World, what: Call, breakOffAfterMs?: number): Promise<Answer | undefined> {
+  const { method, path, ip, token, json, form, key } = what;
+  const signal =
+    breakOffAfterMs === undefined ? AbortSignal.timeout(TIMEOUT_MS) : AbortSignal.timeout(Math.ceil(breakOffAfterMs));
+  const route = routeOf(what);
+  const startedAt = performance.now();
+  try {
+    const response = await fetch(path.startsWith("http") ? path : world.url + path, {
+      method,
+      headers: {
+        accept: "application/json",
+        // A connection that rests may be closed by the server at the moment it is used again.
+        connection: "close",
+        "cf-connecting-ip": ip,
+        "user-agent": "load",
+        ...(json ? { "content-type": "application/json" } : {}),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(key ? { "idempotency-key": key } : {}),
+      },
+      signal,
+      ...(form ? { body: form } : json ? { body: JSON.stringify(json) } : {}),
+    });
+    const text = await response.text();
+    const milliseconds = performance.now() - startedAt;
+    const isJson = response.headers.get("content-type")?.startsWith("application/json");
+    const body = isJson ? JSON.parse(text) : {};
+    const code: string = body.error?.code ?? "";
+    const { status, headers } = response;
+    const isExpected = what.expect.includes(status) || what.expect.includes(`${status} ${code}`);
+    countsOf(world.journal, { route, status, code, isExpected }).milliseconds.push(milliseconds);
+    if (status === 429 && !headers.get("retry-after")) complain(world, `${route}: 429 without Retry-After`);
+    if (!isExpected) {
+      const problem = `${route}: ${status} ${code} (${what.expect.join(", ")} expected) ${text.slice(0, 300)}`;
+      complain(world, problem);
+      throw new UnexpectedAnswer(problem);
+    }
+    return { status, code, data: body.data ?? body, headers };
+  } catch (error) {
+    if (error instanceof UnexpectedAnswer) throw error;
+    if (breakOffAfterMs !== undefined) return undefined;
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    countsOf(world.journal, { route, status: 0, code: String(cause), isExpected: false }).milliseconds.push(0);
+    complain(world, `${route}: no answer: ${cause}`);
+    return undefined;
+  }
+}
+
+/** The call without ids and query, under which it is counted. */
+function routeOf({ method, path }: Call): string {
+  const { pathname } = new URL(path, "http://localhost");
+  return `${method} ${pathname.replace(/^\/api/, "").replace(/[0-9a-f-]{36}/g, "{id}")}`;
+}

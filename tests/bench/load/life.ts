@@ -1,0 +1,166 @@
+import {
+  changeProfile,
+  deleteAccount,
+  endOthers,
+  logOut,
+  read,
+  refresh,
+  registerDevice,
+  showSpentToken,
+  submitKyc,
+} from "./acts.ts";
+import { changePoints, favor, rent, tellNonsense, topUp } from "./events.ts";
+import { call } from "./http.ts";
+import { count, liveSessions, newPerson, type Person, type Session } from "./journal.ts";
+import { login, newIdentifier, newIp, register, requestCode } from "./sign-in.ts";
+import { ban, invite, listDirectory, look, reviewKyc, search, unban } from "./staff.ts";
+import { complain, UnexpectedAnswer, type World } from "./world.ts";
+
+type Fate = "stay" | "log out" | "end others" | "be robbed" | "be banned" | "delete";
+const FATES: Fate[] = ["stay", "stay", "stay", "log out", "log out", "end others", "be robbed", "be banned", "delete"];
+
+type Act = (world: World, person: Person, session: Session, isSure: boolean) => Promise<unknown>;
+
+/** How often each act is done, beside the others. */
+const ACTS: [weight: number, act: Act][] = [
+  [16, read("/api/auth/me")],
+  [5, read("/api/users/profile")],
+  [8, read("/api/users/wallet")],
+  [3, read("/api/users/analytics/usage-stats")],
+  [4, read("/api/users/notifications")],
+  [3, read("/api/auth/sessions")],
+  [3, read("/api/users/kyc/status")],
+  [12, refresh],
+  [6, changeProfile],
+  [3, registerDevice],
+  [5, submitKyc],
+  [4, (world, person) => reviewKyc(world, person)],
+  [3, (world) => listDirectory(world)],
+  [4, (world, person) => search(world, person)],
+  [3, (world, person) => look(world, person)],
+  [3, (world, person, _session, isSure) => topUp(world, person, isSure)],
+  [4, (world, person, _session, isSure) => rent(world, person, isSure)],
+  [3, (world, person, _session, isSure) => changePoints(world, person, isSure)],
+  [2, (world, person, _session, isSure) => favor(world, person, isSure)],
+  [0.3, (world) => tellNonsense(world)],
+];
+const TOTAL_WEIGHT = ACTS.reduce((sum, [weight]) => sum + weight, 0);
+
+/** One client after the other, until the time is over. */
+export async function liveOn(world: World): Promise<void> {
+  while (!world.isOver()) {
+    const known: { person?: Person } = {};
+    try {
+      if (world.chance(0.05)) await guess(world);
+      else await live(world, known);
+    } catch (error) {
+      if (known.person) known.person.isUncertain = true;
+      if (!(error instanceof UnexpectedAnswer)) complain(world, `${error instanceof Error ? error.stack : error}`);
+    }
+  }
+}
+
+/** From signing up to what becomes of the account. */
+async function live(world: World, known: { person?: Person }): Promise<void> {
+  const fate = world.pick(FATES);
+  // What is told of one who will be gone must be known to have arrived before.
+  const isSure = fate === "delete";
+  const person = world.chance(0.08) ? await joinInvited(world, known) : await join(world);
+  known.person = person;
+  if (fate !== "delete") world.inviters.push(person);
+  await act(world, person, isSure, 8 + world.random() * 16);
+  await signInAgain(world, person, isSure);
+  await act(world, person, isSure, 4 + world.random() * 8);
+  await meet(world, person, fate);
+}
+
+async function join(world: World): Promise<Person> {
+  const [identifier, ip] = [newIdentifier(world), newIp(world)];
+  const { code } = await requestCode(world, identifier, ip, false);
+  if (!code) throw new UnexpectedAnswer("too early for a first code");
+  if (world.chance(0.15)) await beHasty(world, identifier, ip);
+  const inviter = world.inviters.length > 0 && world.chance(0.3) ? world.pick(world.inviters) : undefined;
+  return register(world, identifier, ip, inviter, code);
+}
+
+/** One whom staff made an account for, and who signs in to it. */
+async function joinInvited(world: World, known: { person?: Person }): Promise<Person> {
+  const invited = await invite(world);
+  const person = newPerson(invited.userId, invited.identifier, newIp(world));
+  known.person = person;
+  person.referralCode = invited.referralCode;
+  count(person.audits, "CREATE user");
+  world.journal.people.push(person);
+  const { code } = await requestCode(world, person.identifier, person.ip, false);
+  if (code) await login(world, person, person.ip, code, true);
+  return person;
+}
+
+function pickAct(world: World): Act {
+  let left = world.random() * TOTAL_WEIGHT;
+  for (const [weight, act] of ACTS) {
+    left -= weight;
+    if (left < 0) return act;
+  }
+  return read("/api/auth/me");
+}
+
+async function act(world: World, person: Person, isSure: boolean, times: number): Promise<void> {
+  for (let i = 0; i < times && !world.isOver(); i++) {
+    const live = liveSessions(person);
+    if (live.length === 0) return;
+    const session = world.pick(live);
+    await pickAct(world)(world, person, session, isSure);
+  }
+}
+
+/** Signs in on a second device, as soon as another code may be sent. */
+async function signInAgain(world: World, person: Person, isSure: boolean): Promise<void> {
+  const ip = world.chance(0.5) ? person.ip : newIp(world);
+  while (!world.isOver()) {
+    const { code, waitSeconds } = await requestCode(world, person.identifier, ip, true);
+    if (code) {
+      await login(world, person, ip, code);
+      return;
+    }
+    const until = Date.now() + (waitSeconds ?? 60) * 1000;
+    while (Date.now() < until && !world.isOver()) await act(world, person, isSure, 1);
+  }
+}
+
+async function meet(world: World, person: Person, fate: Fate): Promise<void> {
+  const [session] = liveSessions(person);
+  if (!session) return;
+  if (fate === "log out") await logOut(world, person, session);
+  if (fate === "end others") await endOthers(world, person, session);
+  if (fate === "be robbed") await showSpentToken(world, person, session);
+  if (fate === "be banned") {
+    await ban(world, person);
+    if (world.chance(0.4)) await unban(world, person);
+  }
+  if (fate === "delete") {
+    await deleteAccount(world, person, session);
+    // The identifier is free again, and its next owner a stranger to the one before.
+    if (person.isDeleted && world.chance(0.5)) {
+      const ip = newIp(world);
+      const { code } = await requestCode(world, person.identifier, ip, true);
+      if (code) await register(world, person.identifier, ip, undefined, code);
+    }
+  }
+}
+
+/** Asks for another code at once. */
+async function beHasty(world: World, identifier: string, ip: string): Promise<void> {
+  const what = { method: "POST", path: "/api/auth/otp/request", json: { identifier }, ip } as const;
+  await call(world, { ...what, expect: ["429 rate_limit_exceeded"] });
+}
+
+/** Guesses until the lock, which then holds for the right code too. */
+async function guess(world: World): Promise<void> {
+  const [identifier, ip] = [newIdentifier(world), newIp(world)];
+  const { code } = await requestCode(world, identifier, ip, false);
+  const attempt = (otp: string | undefined, expect: `${number} ${string}`) =>
+    call(world, { method: "POST", path: "/api/auth/otp/verify", json: { identifier, otp }, ip, expect: [expect] });
+  for (let i = 0; i < 5; i++) await attempt(code === "000000" ? "000001" : "000000", "400 invalid_otp");
+  await attempt(code, "429 rate_limit_exceeded");
+}

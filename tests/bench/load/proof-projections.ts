@@ -1,0 +1,73 @@
+import { placeOf } from "../../../src/staff/search-place.ts";
+import { searchTextOf } from "../../../src/staff/search-text.ts";
+import { type Check, check, checkNone, differenceOf, type Evidence, rowsBy } from "./proof.ts";
+import type { ServerLog } from "./server-log.ts";
+
+/** What is made of the rows, in the same transaction or later: counts, events, search. */
+export function proveProjections({ users: query, search, people, journal, log }: Evidence): Check[] {
+  const facets = rowsBy(query("select facet, count(*) as n from users group by facet"), "facet");
+  const total = query("select count(*) as n from users")[0]?.n;
+  const entries = rowsBy(search("select * from search_entries"), "user_id");
+  const indexed = new Set(search("select rowid from user_search").map(({ rowid }) => rowid));
+  const deadLetters = query("select id, queue, type, reason, user_id from dead_letters");
+
+  return [
+    check("the directory's counts are exact", query("select facet, count from user_counts"), ({ facet, count }) =>
+      differenceOf(`facet ${facet}`, count, facet === -1 ? total : (facets.get(facet)?.[0]?.n ?? 0)),
+    ),
+    check("each event was relayed and processed", query("select id, type, queue, sent_at from outbox"), (row) =>
+      unprocessed(row, log),
+    ),
+    check(
+      "the search has each user as they are",
+      query("select id, version, username_key, email, phone_number, facet, date_joined from users"),
+      (row) => {
+        const entry = entries.get(row.id)?.[0];
+        const phoneNumber = row.phone_number === null ? null : String(row.phone_number);
+        const text = searchTextOf({
+          usernameKey: String(row.username_key),
+          email: row.email === null ? null : String(row.email),
+          phoneNumber,
+        });
+        const near = Number(entry?.place) - placeOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
+        return differenceOf(
+          String(row.id),
+          [
+            entry?.version,
+            entry?.text,
+            entry?.phone_number,
+            entry?.facet,
+            near >= 0 && near < 4096,
+            indexed.has(entry?.place ?? null),
+          ],
+          [row.version, text, phoneNumber ?? "", row.facet, true, true],
+        );
+      },
+    ),
+    check("the search has nobody who is gone", people, ({ userId, isDeleted }) => {
+      const [entry] = entries.get(userId) ?? [];
+      if (!isDeleted || !entry) return undefined;
+      return differenceOf(userId, [entry.text, indexed.has(entry.place ?? null)], ["", false]);
+    }),
+    check("dead letters are those of hopeless events", [deadLetters.length], (count) =>
+      count === journal.hopelessEvents
+        ? undefined
+        : `${count} instead of ${journal.hopelessEvents}: ${JSON.stringify(deadLetters.slice(0, 5))}`,
+    ),
+    checkNone(
+      "no message to a person went out twice",
+      query("select event_id, attempts from deliveries where attempts > 1 or delivered_at is null"),
+    ),
+  ];
+}
+
+/** What of an outbox row has not come to its end. */
+export function unprocessed(row: Record<string, unknown>, log: ServerLog): string | undefined {
+  // What nothing consumes waits unrelayed; an erased code is closed to the relay.
+  if (row.queue === null) return row.type === "session.ended" ? undefined : `${row.type} ${row.id} has no consumer`;
+  if (row.sent_at === null) return `${row.type} ${row.id} was not relayed`;
+  const isIn = (task?: string) => (task ? log.done.has(`${task} ${row.id}`) : log.eventsDone.has(String(row.id)));
+  if (!isIn()) return `${row.type} ${row.id} was not processed`;
+  const isOfSearch = ["user.created", "user.updated", "user.deleted"].includes(String(row.type));
+  return isOfSearch && !isIn("update_user_search") ? `${row.type} ${row.id} did not reach the search` : undefined;
+}

@@ -1,0 +1,116 @@
+import { DatabaseSync } from "node:sqlite";
+import { databaseWith, type Row } from "./databases.ts";
+import { type Check, type Evidence, prove } from "./proof.ts";
+
+/** The losses and doublings that the proof is there to find, each as it would stand in a database. */
+const harms: { what: string; store: "users" | "search" | "bucket"; sql: string }[] = [
+  { what: "a lost user", store: "users", sql: "delete from users where id = (select max(id) from users)" },
+  { what: "a lost session", store: "users", sql: "delete from sessions where id = (select max(id) from sessions)" },
+  {
+    what: "a session that lives on",
+    store: "users",
+    sql: "update sessions set revoked_at = null where id = (select max(id) from sessions where revoked_at is not null)",
+  },
+  {
+    what: "a doubled rotation",
+    store: "users",
+    sql: "update sessions set counter = counter + 1 where id = (select min(id) from sessions)",
+  },
+  {
+    what: "a doubled audit row",
+    store: "users",
+    sql: `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
+      select id || '-', user_id, action, entity_type, entity_id, by_staff, created_at from audit_logs limit 1`,
+  },
+  {
+    what: "a lost audit row",
+    store: "users",
+    sql: "delete from audit_logs where id = (select max(id) from audit_logs)",
+  },
+  {
+    what: "a payment that counted twice",
+    store: "users",
+    sql: "update wallets set balance_minor = balance_minor + 1 where user_id = (select max(user_id) from wallets)",
+  },
+  {
+    what: "a second signup bonus",
+    store: "users",
+    sql: "update points set current_points = current_points + 50 where user_id = (select max(user_id) from points)",
+  },
+  {
+    what: "a lost ledger row",
+    store: "users",
+    sql: `delete from point_transactions where id = (select max(p.id) from point_transactions p join users u on u.id = p.user_id)`,
+  },
+  {
+    what: "a rental that counted twice",
+    store: "users",
+    sql: "update user_statistics set total_rentals = total_rentals + 1 where user_id = (select max(user_id) from user_statistics)",
+  },
+  {
+    what: "a lost event of the platform",
+    store: "users",
+    sql: `delete from processed_events where event_id = (select max(p.event_id) from processed_events p where consumer like 'platform:%')`,
+  },
+  {
+    what: "an event that was not relayed",
+    store: "users",
+    sql: "update outbox set sent_at = null where id = (select max(id) from outbox where queue is not null)",
+  },
+  { what: "a wrong count", store: "users", sql: "update user_counts set count = count + 1 where facet = -1" },
+  {
+    what: "a file that no KYC names",
+    store: "users",
+    sql: "update kyc_documents set state = 'replaced' where id = (select max(id) from kyc_documents where state = 'live')",
+  },
+  {
+    what: "a lost change of a profile",
+    store: "users",
+    sql: "update profiles set address = '-' where user_id = (select max(user_id) from profiles)",
+  },
+  {
+    what: "a message sent twice",
+    store: "users",
+    sql: "update deliveries set attempts = 2 where event_id = (select max(event_id) from deliveries)",
+  },
+  {
+    what: "a search entry left behind",
+    store: "search",
+    sql: "update search_entries set version = 0 where place = (select max(place) from search_entries where removed_at is null)",
+  },
+  {
+    what: "a user whom the index has not",
+    store: "search",
+    sql: "delete from user_search where rowid = (select max(place) from search_entries where removed_at is null)",
+  },
+  { what: "a lost file", store: "bucket", sql: "delete from _mf_objects" },
+];
+
+/**
+ * Does each harm to the databases, in a transaction that is rolled back, and sees that the proof fails by it: one that
+ * cannot fail proves nothing. Only where the proof held and the server has stopped.
+ */
+export function checkProof(persist: string, evidence: Evidence): Check {
+  const stores = {
+    users: new DatabaseSync(databaseWith(persist, "d1", "users")),
+    search: new DatabaseSync(databaseWith(persist, "d1", "search_entries")),
+    bucket: new DatabaseSync(databaseWith(persist, "r2", "_mf_objects")),
+  };
+  const violations: string[] = [];
+  for (const { what, store, sql } of harms) {
+    const database = stores[store];
+    database.exec("begin");
+    const isDone = Number(database.prepare(sql).run().changes) > 0;
+    const query: Evidence["users"] = (text, ...values) => database.prepare(text).all(...values) as Row[];
+    const isFound = prove({ ...evidence, [store]: query }).some((check) => check.violations.length > 0);
+    database.exec("rollback");
+    if (!isDone) violations.push(`${what}: there was nothing to harm`);
+    else if (!isFound) violations.push(`${what} is not found`);
+  }
+  for (const database of Object.values(stores)) database.close();
+  return {
+    name: "the proof finds each loss and doubling that is done to the databases",
+    cases: harms.length,
+    violations,
+  };
+}

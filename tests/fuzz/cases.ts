@@ -1,0 +1,206 @@
+import fc from "fast-check";
+import type { CallOptions } from "../support/client.ts";
+import { hostileSegments, prototypeMembers, readOnlyFields, wrongTypes } from "./corpora.ts";
+import type { Operation } from "./operations.ts";
+import { anyValue, hostileText, isNullable, misfitsOf } from "./values.ts";
+
+export type Fields = Record<string, unknown>;
+export type Format = "json" | "form" | "multipart";
+
+/** A request made of the document, and what is expected of its answer. */
+export interface Case {
+  fields: Fields;
+  query: Record<string, string | string[]>;
+  /** Values of the path's parameters, as they stand in the URL. */
+  segments: Record<string, string>;
+  format: Format;
+  /** In place of the fields: text after the opening brace of their JSON. */
+  members?: string;
+  /** Where it must be refused, the field that the refusal names; "body" for the whole. */
+  refuses?: string;
+}
+
+/** All required and some optional fields, each with a value that it takes. */
+export function fieldsOf({ body }: Operation): fc.Arbitrary<Fields> {
+  if (!body) return fc.constant({});
+  const known = Object.entries(body.fields).map(([name, schema]) => {
+    const value = anyValue(name, schema);
+    return [name, body.required.includes(name) || !isNullable(schema) ? value : fc.option(value)] as const;
+  });
+  const requiredKeys = Object.keys(body.fields).filter((name) => body.required.includes(name));
+  return fc.record(Object.fromEntries(known), { requiredKeys }).map((fields) => ({ ...fields }));
+}
+
+/** Required and some optional parameters of the query. */
+export function queryOf({ query }: Operation): fc.Arbitrary<Record<string, string>> {
+  const known = query.map(({ name, schema }) => [name, anyValue(name, schema)] as const);
+  const requiredKeys = query.filter(({ required }) => required).map(({ name }) => name);
+  return fc
+    .record(Object.fromEntries(known), { requiredKeys })
+    .map((values) =>
+      Object.fromEntries(
+        Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+      ),
+    );
+}
+
+const anyFormat = fc.constantFrom<Format>("json", "form", "multipart");
+
+/** A format in which the fields can be written. */
+export const formatFor = ({ body }: Operation, fields: Fields, wanted: Format): Format => {
+  if (!body?.takesJson) return "multipart";
+  const isText = Object.values(fields).every(
+    (value) =>
+      typeof value === "string" ||
+      typeof value === "boolean" ||
+      (Number.isInteger(value) && Number(value) >= 0 && Number(value) < 1e6),
+  );
+  return isText ? wanted : "json";
+};
+
+/** A whole, right request. */
+export function rightCase(operation: Operation): fc.Arbitrary<Case> {
+  return fc
+    .record({ fields: fieldsOf(operation), query: queryOf(operation), wanted: anyFormat })
+    .map(({ fields, query, wanted }) => ({
+      fields,
+      query,
+      segments: {},
+      format: formatFor(operation, fields, wanted),
+    }));
+}
+
+type Change = (right: Case) => Case;
+
+/** A right request with one thing wrong or strange about it. */
+export function wrongCase(operation: Operation): fc.Arbitrary<Case> {
+  const changes = [...bodyChanges(operation), ...queryChanges(operation), ...pathChanges(operation)];
+  if (changes.length === 0) return rightCase(operation);
+  return fc.tuple(rightCase(operation), fc.oneof(...changes)).map(([right, change]) => change(right));
+}
+
+const withFields = (operation: Operation, right: Case, fields: Fields, more: Partial<Case> = {}): Case => ({
+  ...right,
+  fields,
+  format: formatFor(operation, fields, right.format),
+  ...more,
+});
+
+function bodyChanges(operation: Operation): fc.Arbitrary<Change>[] {
+  const { body } = operation;
+  if (!body) return [];
+  const names = Object.keys(body.fields);
+  const field = fc.constantFrom(...names);
+  const changed =
+    (name: string, value: unknown, refuses?: string): Change =>
+    (right) =>
+      withFields(operation, right, { ...right.fields, [name]: value }, refuses ? { refuses } : {});
+  const misfits = names.flatMap((name) =>
+    misfitsOf(name, body.fields[name] ?? {}).map((value) => changed(name, value, name)),
+  );
+  const hostile = fc.tuple(field, hostileText).map(([name, value]) => changed(name, value));
+  const readOnly = fc
+    .tuple(
+      fc.subarray(
+        Object.entries(readOnlyFields).filter(([name]) => !names.includes(name)),
+        { minLength: 1 },
+      ),
+      anyFormat,
+    )
+    .map(
+      ([extra]): Change =>
+        (right) =>
+          withFields(operation, right, { ...Object.fromEntries(extra), ...right.fields }),
+    );
+  const missing = body.required
+    .filter((name) => names.includes(name))
+    .map(
+      (name): Change =>
+        ({ fields, ...right }) => {
+          const { [name]: _, ...others } = fields;
+          return withFields(operation, { ...right, fields }, others, { refuses: name });
+        },
+    );
+  const found = [hostile, hostile, readOnly];
+  if (misfits.length > 0) found.push(fc.constantFrom(...misfits));
+  if (missing.length > 0) found.push(fc.constantFrom(...missing));
+  return body.takesJson ? [...found, ...jsonChanges(operation, names, changed)] : found;
+}
+
+function jsonChanges(
+  { body }: Operation,
+  names: string[],
+  changed: (name: string, value: unknown, refuses?: string) => Change,
+): fc.Arbitrary<Change>[] {
+  const field = fc.constantFrom(...names);
+  const wrong = fc.tuple(field, fc.constantFrom(...wrongTypes)).map(([name, value]) => changed(name, value, name));
+  const nulls = (body?.required ?? []).map((name) => changed(name, null, name));
+  const members = fc.constantFrom(...prototypeMembers).map(
+    (text): Change =>
+      (right) => ({ ...right, format: "json", members: text }),
+  );
+  const doubled = fc.tuple(field, fc.constantFrom(...wrongTypes)).map(
+    ([name, value]): Change =>
+      (right) => ({
+        ...right,
+        format: "json",
+        // The last of two wins: what comes first is as if it were not there.
+        members: `${JSON.stringify(name)}:${JSON.stringify(value)}`,
+      }),
+  );
+  return [wrong, wrong, members, doubled, ...(nulls.length > 0 ? [fc.constantFrom(...nulls)] : [])];
+}
+
+function queryChanges({ query }: Operation): fc.Arbitrary<Change>[] {
+  const put =
+    (name: string, value: string | string[], refuses?: string): Change =>
+    (right) => ({
+      ...right,
+      query: { ...right.query, [name]: value },
+      ...(refuses ? { refuses } : {}),
+    });
+  const extra = fc.tuple(fc.constantFrom("a", "__proto__", "constructor", "id", "", "page[]", "Status"), hostileText);
+  const found = [extra.map(([name, value]) => put(name, value))];
+  if (query.length === 0) return found;
+  const misfits = query.flatMap(({ name, schema }) => misfitsOf(name, schema).map((value) => put(name, value, name)));
+  const name = fc.constantFrom(...query.map((each) => each.name));
+  found.push(fc.tuple(name, hostileText).map(([name, value]) => put(name, value)));
+  found.push(fc.tuple(name, hostileText).map(([name, value]) => put(name, ["1", value])));
+  if (misfits.length > 0) found.push(fc.constantFrom(...misfits));
+  return found;
+}
+
+function pathChanges({ pathParameters }: Operation): fc.Arbitrary<Change>[] {
+  return pathParameters.map((name) =>
+    fc.constantFrom(...hostileSegments).map(
+      (value): Change =>
+        (right) => ({ ...right, segments: { ...right.segments, [name]: value } }),
+    ),
+  );
+}
+
+/** The body of a case, with the files that the operation needs. */
+export function bodyOf(
+  { body }: Operation,
+  { fields, format, members }: Case,
+  files: Record<string, File>,
+): CallOptions {
+  if (!body) return {};
+  if (members !== undefined) {
+    const rest = JSON.stringify(fields).slice(1);
+    return { raw: `{${members}${rest === "}" ? "" : ","}${rest}`, headers: { "content-type": "application/json" } };
+  }
+  if (format === "json") return { json: fields };
+  const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
+  const texts = Object.fromEntries(
+    given.map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]),
+  );
+  return format === "form" ? { form: texts } : { multipart: { ...texts, ...files } };
+}
+
+/** Its query as it stands in the URL. */
+export function searchOf({ query }: Case): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
+  const search = new URLSearchParams(pairs).toString();
+  return search && `?${search}`;
+}

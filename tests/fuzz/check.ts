@@ -1,0 +1,76 @@
+import { type Answer, type CallOptions, call } from "../support/client.ts";
+import { findDeviations, type OpenApiDocument } from "../support/openapi.ts";
+
+let sent = 0;
+
+/** Requests made by `send` so far. */
+export const countRequests = () => sent;
+
+/** Calls by https, and counts. */
+export function send(method: string, path: string, options: CallOptions): Promise<Answer> {
+  sent += 1;
+  return call(method, path, { origin: "https://api.example.com", ...options });
+}
+
+const ALWAYS: Readonly<Record<string, RegExp>> = {
+  "x-request-id": /^[\w=-]+$/,
+  "x-content-type-options": /^nosniff$/,
+  "x-frame-options": /^DENY$/,
+  "referrer-policy": /^no-referrer$/,
+  "content-security-policy": /default-src 'none'/,
+  "strict-transport-security": /max-age=31536000/,
+  "cache-control": /./,
+};
+
+/** What only our own code, its libraries or its stores would say. */
+const INSIDE = /\bat \S+ \(|\.[jt]s:\d+|D1_|SQLITE|drizzle|ZodError|TypeError|SyntaxError|node_modules|Cannot read/;
+
+/** What is wrong with the answer, whatever was asked: empty for one that keeps the contract. */
+export function findFaults(document: OpenApiDocument, method: string, path: string, answer: Answer): string[] {
+  const { status, headers, body } = answer;
+  const faults = Object.entries(ALWAYS)
+    .filter(([name, form]) => !form.test(headers.get(name) ?? ""))
+    .map(([name]) => `${name}: ${headers.get(name)}`);
+  if (status >= 500) faults.push(`status ${status}`);
+  if (status >= 400) faults.push(...findFailureFaults(answer, method));
+  if (status === 303 && !isSafeTarget(headers.get("location") ?? ""))
+    faults.push(`leads to ${headers.get("location")}`);
+  const pathname = new URL(path, "https://api.example.com").pathname;
+  const isJson = typeof body === "object";
+  if (isJson && method !== "HEAD") {
+    const deviations = findDeviations(document, { method, path: pathname, status, body });
+    // Of an address or a method that no operation has, the failure shape is all that is promised.
+    const isElsewhere = deviations.some((each) => each.endsWith("is not in the document"));
+    const isPromised = isElsewhere && [404, 405].includes(status);
+    if (!isPromised) faults.push(...deviations);
+  }
+  return faults;
+}
+
+/** Our own pages, the providers' sign-in pages, or the configured addresses of apps. */
+function isSafeTarget(location: string): boolean {
+  return [
+    "https://api.example.com/api/auth/social/",
+    "https://accounts.google.com/o/oauth2/v2/auth?",
+    "https://appleid.apple.com/auth/authorize?",
+    "com.example.app:/signed-in?",
+    "https://app.example.com/signed-in?",
+  ].some((start) => location.startsWith(start));
+}
+
+function findFailureFaults({ status, headers, body }: Answer, method: string): string[] {
+  const faults: string[] = [];
+  if (status === 401 && !/^Bearer/.test(headers.get("www-authenticate") ?? "")) faults.push("401 without a challenge");
+  if (status === 405 && !headers.get("allow")) faults.push("405 without Allow");
+  if ([429, 503].includes(status) && !/^[1-9]\d*$/.test(headers.get("retry-after") ?? ""))
+    faults.push("no Retry-After");
+  if (method === "HEAD") return faults;
+  const { success, error, request_id, data, ...others } = Object(body);
+  if (success !== false || typeof error?.code !== "string" || !/\S/.test(error?.message ?? ""))
+    faults.push(`no failure shape: ${JSON.stringify(body)?.slice(0, 300)}`);
+  if (request_id !== headers.get("x-request-id")) faults.push("request_id is another");
+  if (Object.keys(others).length > 0) faults.push(`more members: ${Object.keys(others)}`);
+  if (error?.details && error.code !== "validation_error") faults.push("details beside another code");
+  if (INSIDE.test(JSON.stringify(body))) faults.push(`inner words: ${JSON.stringify(body).slice(0, 300)}`);
+  return faults;
+}

@@ -1,0 +1,145 @@
+import { decodeJwt } from "jose";
+import { newEmail, newIp, readCode, type SignedIn, verify } from "../support/client.ts";
+import { file, jpeg, png } from "../support/documents.ts";
+import { newNumber, submit } from "../support/kyc.ts";
+import { newPerson as newSocialPerson } from "../support/openid.ts";
+import type { Fields } from "./cases.ts";
+import { send } from "./check.ts";
+import { addNotification, newPerson, type Stage } from "./stage.ts";
+
+/** What a right request needs beside what the document says: a state of things, and the values that fit it. */
+export interface Fixture {
+  /** In place of the generated fields. */
+  fields?: Fields;
+  segments?: Record<string, string>;
+  query?: Record<string, string>;
+  files?: Record<string, File>;
+  /** Who calls, where it must not be one of the actors. */
+  caller?: SignedIn;
+  /** Statuses that a right request may get beside the documented success. */
+  alsoRight?: number[];
+}
+
+type Prepare = (stage: Stage) => Promise<Fixture>;
+
+const sidOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);
+
+const byNewcomer: Prepare = async (stage) => ({ caller: await newPerson(stage) });
+
+async function social(stage: Stage, name: "google" | "apple"): Promise<Fixture> {
+  return { fields: await stage.providers.nativeSignIn(name, newSocialPerson(name)) };
+}
+
+const link =
+  (name: "google" | "apple"): Prepare =>
+  async (stage) => ({
+    ...(await social(stage, name)),
+    caller: await newPerson(stage),
+  });
+
+const onTarget: Prepare = async ({ target }) => ({ segments: { id: target.userId } });
+
+/** What staff do to somebody whom nothing else is done to. */
+const onNewcomer: Prepare = async (stage) => ({ segments: { id: (await newPerson(stage)).userId } });
+
+/** The operations that a request cannot be right for without preparation. */
+export const fixtures: Readonly<Record<string, Prepare>> = {
+  "POST /api/auth/otp/request": async () => ({ alsoRight: [429] }),
+  "POST /api/auth/otp/verify": async ({ env }) => {
+    const identifier = newEmail();
+    await send("POST", "/api/auth/otp/request", { env, ip: newIp(), json: { identifier } });
+    return { fields: { identifier, otp: await readCode(identifier) } };
+  },
+  "POST /api/auth/register": async ({ env }) => {
+    const identifier = newEmail();
+    return {
+      fields: { identifier, verification_token: await verify(identifier, { env, ip: newIp() }) },
+      alsoRight: [409],
+    };
+  },
+  "POST /api/auth/login": async (stage) => {
+    const { identifier } = await newPerson(stage);
+    // Another network, since the waiting time of the first one's has begun.
+    const verification_token = await proveAgain(stage, identifier);
+    return { fields: { identifier, verification_token } };
+  },
+  "POST /api/auth/refresh": async (stage) => ({
+    fields: { refresh: (await newPerson(stage)).refresh, refresh_token: null },
+  }),
+  "POST /api/auth/logout": async (stage) => {
+    const caller = await newPerson(stage);
+    return { caller, fields: { refresh_token: caller.refresh, refresh: null } };
+  },
+  "GET /api/auth/google/login": async () => ({ query: {} }),
+  "GET /api/auth/apple/login": async () => ({ query: {} }),
+  "POST /api/auth/google/token": (stage) => social(stage, "google"),
+  "POST /api/auth/apple/token": (stage) => social(stage, "apple"),
+  "POST /api/auth/google/link": link("google"),
+  "POST /api/auth/apple/link": link("apple"),
+  "DELETE /api/auth/account": byNewcomer,
+  "DELETE /api/auth/sessions": byNewcomer,
+  "DELETE /api/auth/sessions/{id}": async (stage) => {
+    const caller = await newPerson(stage);
+    return { caller, segments: { id: sidOf(caller) } };
+  },
+  "POST /api/users/notifications/{id}/read": async ({ actors }) => ({
+    caller: actors.user,
+    segments: { id: await addNotification(actors.user) },
+  }),
+  "POST /api/users/kyc": async (stage) => ({
+    caller: await newPerson(stage),
+    files: { document_front: file(jpeg()), document_back: file(png()) },
+  }),
+  "PATCH /api/users/kyc": async () => ({ fields: { document_number: newNumber() } }),
+  "PATCH /api/users/{id}/kyc": async (stage) => {
+    const person = await newPerson(stage);
+    await submit(person, undefined, { env: stage.env, origin: "https://api.example.com" });
+    return {
+      segments: { id: person.userId },
+      fields: { status: "REJECTED", rejection_reason: "blurred", version: null },
+    };
+  },
+  "POST /api/users": async () => ({ alsoRight: [409] }),
+  "GET /api/users/{id}": onTarget,
+  "GET /api/users/{id}/sessions": onTarget,
+  "GET /api/users/{id}/audit-logs": onTarget,
+  "POST /api/users/{id}/analytics-report": onTarget,
+  "POST /api/users/{id}/unlock": onTarget,
+  "PUT /api/users/{id}": async ({ target }) => ({
+    segments: { id: target.userId },
+    fields: { reason: "Asked by phone" },
+  }),
+  "PATCH /api/users/{id}": async ({ target }) => ({
+    segments: { id: target.userId },
+    fields: { reason: "Asked by phone" },
+  }),
+  "POST /api/users/{id}/status": async (stage) => ({
+    ...(await onNewcomer(stage)),
+    fields: { reason: "Asked by phone" },
+  }),
+  "PUT /api/users/{id}/role": onNewcomer,
+  "DELETE /api/users/{id}/sessions": onNewcomer,
+};
+
+async function proveAgain({ env }: Stage, identifier: string): Promise<string> {
+  const { testEnv } = await import("../support/client.ts");
+  await testEnv.DB.prepare("delete from otp_challenges where identifier = ?").bind(identifier).run();
+  await testEnv.DB.prepare("delete from local_outbox where recipient = ?").bind(identifier).run();
+  return verify(identifier, { env, ip: newIp() });
+}
+
+/** Operations whose success is another story: what the browser brings, a link, or a report that nobody has made. */
+export const elsewhere: readonly string[] = [
+  "GET /api/auth/social/success",
+  "POST /api/auth/social/success",
+  "DELETE /api/auth/google/link",
+  "DELETE /api/auth/apple/link",
+  "GET /api/auth/google/start",
+  "GET /api/auth/apple/start",
+  "GET /api/auth/google/callback",
+  "POST /api/auth/apple/callback",
+  "GET /api/auth/social/error",
+  "GET /api/users/kyc/documents/{id}",
+  "GET /api/users/{id}/analytics-report",
+  "GET /api/auth/debug/headers",
+];

@@ -1,0 +1,134 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Answer, newIp, stopClock } from "../support/client.ts";
+import { file, jpeg } from "../support/documents.ts";
+import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { bodyOf, type Case, rightCase, searchOf, wrongCase } from "./cases.ts";
+import { countRequests, findFaults, send } from "./check.ts";
+import { elsewhere, fixtures } from "./fixtures.ts";
+import { fillPath, type Operation, operationsOf } from "./operations.ts";
+import { parameters, setting } from "./setting.ts";
+import { differences, photograph, type Role, roles, type Stage, setStage } from "./stage.ts";
+
+let document: OpenApiDocument;
+let stage: Stage;
+let operations: Operation[];
+
+beforeAll(async () => {
+  // Tokens last as long as the run.
+  stopClock();
+  document = await fetchDocument();
+  operations = operationsOf(document);
+  stage = await setStage();
+});
+afterAll(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  console.log(`fuzz: ${countRequests()} requests, seed ${setting.seed}`);
+});
+
+const role = fc.constantFrom<Role>(...roles);
+
+/** Whether the role gets past the operation's guard. */
+const isAllowed = ({ isGuarded, isForStaff }: Operation, who: Role) =>
+  !isGuarded || (who !== "anonymous" && (who !== "user" || !isForStaff));
+
+const tokenOf = (who: Role) => (who === "anonymous" ? {} : { token: stage.actors[who].access });
+
+/** The files of a wrong request; what is wrong with it is not they. */
+const someFiles = ({ body }: Operation) => Object.fromEntries((body?.files ?? []).map((name) => [name, file(jpeg())]));
+
+async function ask(operation: Operation, request: Case, who: Role): Promise<{ path: string; answer: Answer }> {
+  const segments = { id: stage.target.userId, ...request.segments };
+  const path = fillPath(operation, segments) + searchOf(request);
+  const body = bodyOf(operation, request, someFiles(operation));
+  const answer = await send(operation.method, path, { ...body, ...tokenOf(who), env: stage.env, ip: newIp() });
+  return { path, answer };
+}
+
+/** What the refusal of a guard looks like, where the role has no business there; or that there is no such address. */
+function expectRefusal({ isGuarded }: Operation, who: Role, { status, body }: Answer) {
+  const found = `${status} ${body.error?.code}`;
+  if (isGuarded && who === "anonymous") expect(["401 authentication_required", "404 not_found"]).toContain(found);
+  else expect([400, 403, 404], JSON.stringify(body)).toContain(status);
+}
+
+/** Every operation, a share of the requests each; all that fail are told at once. */
+function forEach(share: number, check: (operation: Operation, runs: number) => Promise<void>) {
+  return async () => {
+    const failures: string[] = [];
+    for (const operation of operations) {
+      await check(operation, (setting.requests * share) / operations.length).catch((error) =>
+        failures.push(`${operation.name}: ${error}`),
+      );
+    }
+    expect(failures.join("\n\n")).toBe("");
+  };
+}
+
+describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600_000 }, () => {
+  test(
+    "answers a right request as documented, whoever asks",
+    forEach(0.1, async (operation, runs) => {
+      const isElsewhere = elsewhere.includes(operation.name);
+      await fc.assert(
+        fc.asyncProperty(rightCase(operation), role, async (generated, who) => {
+          const {
+            fields,
+            segments,
+            query,
+            files,
+            caller,
+            alsoRight = [],
+          } = (await fixtures[operation.name]?.(stage)) ?? {};
+          const request = {
+            ...generated,
+            fields: { ...generated.fields, ...fields },
+            query: query ?? generated.query,
+            format: fields && generated.format !== "multipart" ? ("json" as const) : generated.format,
+          };
+          const path = fillPath(operation, segments) + searchOf(request);
+          const token = caller && who !== "anonymous" ? { token: caller.access } : tokenOf(who);
+          const body = bodyOf(operation, request, files ?? {});
+          const options = { ...body, ...token, env: stage.env, ip: newIp() };
+          const answer = await send(operation.method, path, options);
+          expect(findFaults(document, operation.method, path, answer)).toEqual([]);
+          if (!isAllowed(operation, who)) return expectRefusal(operation, who, answer);
+          if (isElsewhere) return;
+          const right = [...operation.statuses.filter((status) => status < 300), ...alsoRight];
+          const isTaken = answer.status === 409 && operation.isForStaff;
+          const isForAdmin = answer.status === 403 && operation.path.endsWith("/role") && who === "staff";
+          if (!isTaken && !isForAdmin) expect(right, JSON.stringify(answer.body)).toContain(answer.status);
+        }),
+        parameters(runs),
+      );
+    }),
+  );
+
+  test(
+    "refuses what is wrong as the contract shapes refusals, and a refusal changes nothing",
+    forEach(0.9, async (operation, runs) => {
+      let before = await photograph(stage);
+      await fc.assert(
+        fc.asyncProperty(wrongCase(operation), role, async (request, who) => {
+          const { path, answer } = await ask(operation, request, who);
+          expect(findFaults(document, operation.method, path, answer)).toEqual([]);
+          const after = await photograph(stage);
+          const changed = differences(before, after);
+          before = after;
+          if (answer.status >= 400 || (operation.method === "GET" && !operation.isForStaff))
+            expect(changed).toEqual([]);
+          if (!isAllowed(operation, who)) return expectRefusal(operation, who, answer);
+          if (request.refuses === undefined) return;
+          expect([answer.status, answer.body.error?.code], JSON.stringify(answer.body)).toEqual([
+            400,
+            "validation_error",
+          ]);
+          const named = Object.keys(answer.body.error.details ?? {});
+          expect(named.map((name) => name.split(".")[0])).toContain(request.refuses);
+        }),
+        parameters(runs),
+      );
+    }),
+  );
+});

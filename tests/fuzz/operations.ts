@@ -1,0 +1,73 @@
+import type { OpenApiDocument } from "../support/openapi.ts";
+
+/** As much of a JSON Schema as the document uses of request fields. */
+export interface FieldSchema {
+  type?: string | string[];
+  enum?: unknown[];
+  format?: string;
+  pattern?: string;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  anyOf?: FieldSchema[];
+}
+
+interface BodySchema {
+  properties?: Record<string, FieldSchema>;
+  required?: string[];
+}
+
+/** One operation of the document, as what a request needs to know of it. */
+export interface Operation {
+  method: string;
+  /** With its parameters in braces. */
+  path: string;
+  name: string;
+  isGuarded: boolean;
+  /** Whether it may answer that the caller is not staff. */
+  isForStaff: boolean;
+  statuses: number[];
+  pathParameters: string[];
+  query: { name: string; required: boolean; schema: FieldSchema }[];
+  /** Absent where the operation takes no body. */
+  body?: { fields: Record<string, FieldSchema>; files: string[]; required: string[]; takesJson: boolean };
+}
+
+/** Every operation of the document. */
+export function operationsOf(document: OpenApiDocument): Operation[] {
+  return Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, { parameters = [], requestBody, responses, security }]) => {
+      const statuses = Object.keys(responses).map(Number);
+      const isGuarded = (security ?? []).length > 0;
+      const content = requestBody?.content ?? {};
+      const schema = content["multipart/form-data"]?.schema as BodySchema | undefined;
+      const all = Object.entries(schema?.properties ?? {});
+      const isFile = ([, field]: [string, FieldSchema]) => field.format === "binary";
+      const body = schema && {
+        fields: Object.fromEntries(all.filter((each) => !isFile(each))),
+        files: all.filter(isFile).map(([name]) => name),
+        required: schema.required ?? [],
+        takesJson: "application/json" in content,
+      };
+      return {
+        method: method.toUpperCase(),
+        path,
+        name: `${method.toUpperCase()} ${path}`,
+        isGuarded,
+        isForStaff: isGuarded && JSON.stringify(responses["403"] ?? "").includes("permission_denied"),
+        statuses,
+        pathParameters: parameters.filter((each) => each.in === "path").map((each) => each.name),
+        query: parameters
+          .filter((each) => each.in === "query")
+          .map(({ name, required = false, schema }) => ({ name, required, schema: schema as FieldSchema })),
+        ...(body ? { body } : {}),
+      };
+    }),
+  );
+}
+
+/** The path with its parameters filled in; what is not given is an id that nobody has. */
+export function fillPath({ path }: Operation, values: Record<string, string> = {}): string {
+  return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => values[name] ?? "0198c0de-0000-7000-8000-000000000000");
+}

@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type CallOptions, newIp, stopClock } from "../support/client.ts";
+import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { findFaults, send } from "./check.ts";
+import { fillPath, type Operation, operationsOf } from "./operations.ts";
+import { differences, photograph, type Stage, setStage } from "./stage.ts";
+
+let document: OpenApiDocument;
+let stage: Stage;
+let operations: Operation[];
+let before: Record<string, string>;
+
+beforeAll(async () => {
+  stopClock();
+  document = await fetchDocument();
+  operations = operationsOf(document);
+  stage = await setStage();
+});
+beforeEach(async () => {
+  before = await photograph(stage);
+});
+afterAll(async () => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** An admin's call about the target, held against what every answer keeps. */
+async function ask(method: string, path: string, options: CallOptions = {}) {
+  const answer = await send(method, path, {
+    token: stage.actors.admin.access,
+    env: stage.env,
+    ip: newIp(),
+    ...options,
+  });
+  expect(findFaults(document, method, path, answer), `${method} ${path}`).toEqual([]);
+  return answer;
+}
+
+const pathOf = (operation: Operation) => fillPath(operation, { id: stage.target.userId });
+const withBody = () => operations.filter(({ body }) => body);
+const expectUnchanged = async () => expect(differences(before, await photograph(stage))).toEqual([]);
+const type = (value: string) => ({ "content-type": value });
+
+/** Operations whose body may be anything: the provider's browser sends it, and the answer is a redirect. */
+const byBrowser = (path: string) => path.endsWith("/callback");
+
+describe("Every route of the document", () => {
+  test("ASVS 4.1.4: answers other methods with 405 and Allow, which names the documented ones", async () => {
+    const paths = Map.groupBy(operations, ({ path }) => path);
+    for (const [path, own] of paths) {
+      const documented = own.map(({ method }) => method);
+      const allowed = documented.includes("GET") ? [...documented, "HEAD"] : documented;
+      const others = ["GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "REPORT"].filter(
+        (each) => !allowed.includes(each),
+      );
+      for (const method of others) {
+        const answer = await ask(method, fillPath(own[0] as Operation, { id: stage.target.userId }));
+        expect([answer.status, answer.body.error?.code], `${method} ${path}`).toEqual([405, "method_not_allowed"]);
+        expect((answer.headers.get("allow") ?? "").split(", ").sort(), `${method} ${path}`).toEqual(
+          [...allowed].sort(),
+        );
+      }
+    }
+    await expectUnchanged();
+  });
+
+  test("is the same with a slash behind it", async () => {
+    const masked = (body: unknown) =>
+      JSON.stringify(body)
+        .replace(/"request_id":"[^"]+"/, "")
+        .replace(/(exp|flow)=[^"]+/g, "");
+    for (const operation of operations) {
+      const path = pathOf(operation);
+      // What changes something would answer another way the second time.
+      const options = operation.method === "GET" ? {} : { raw: "[]", headers: type("application/json") };
+      const isHarmless = operation.method === "GET" || (operation.body && !byBrowser(path));
+      if (!isHarmless || path.endsWith("/docs") || path.endsWith("/debug/headers")) continue;
+      const [bare, slashed] = [
+        await ask(operation.method, path, options),
+        await ask(operation.method, `${path}/`, options),
+      ];
+      expect(slashed.status, path).toBe(bare.status);
+      expect(masked(slashed.body), path).toBe(masked(bare.body));
+    }
+  });
+
+  test("ASVS 4.1.1: takes no other media type: 415", async () => {
+    const types = [
+      "text/plain",
+      "application/xml",
+      "application/jsonp",
+      "text/json",
+      "application/octet-stream",
+      "x",
+      "*/*",
+    ];
+    for (const { method, ...operation } of withBody()) {
+      for (const each of [...types, undefined]) {
+        const raw = new TextEncoder().encode('{"a":1}');
+        const answer = await ask(method, pathOf({ method, ...operation }), {
+          raw,
+          headers: each === undefined ? {} : type(each),
+        });
+        expect([answer.status, answer.body.error?.code], `${operation.name} ${each}`).toEqual([
+          415,
+          "unsupported_media_type",
+        ]);
+      }
+    }
+    await expectUnchanged();
+  });
+
+  test("ASVS 4.2.1: takes no more than 64 KB: 413, with and without Content-Length", async () => {
+    const long = "x".repeat(64 * 1024 + 1);
+    const chunked = () =>
+      new ReadableStream({
+        start(stream) {
+          for (let i = 0; i < 9; i++) stream.enqueue(new TextEncoder().encode("x".repeat(8 * 1024)));
+          stream.close();
+        },
+      });
+    for (const operation of withBody()) {
+      const bodies: CallOptions[] = [
+        { raw: JSON.stringify({ a: long }), headers: type("application/json") },
+        { raw: `a=${long}`, headers: type("application/x-www-form-urlencoded") },
+        { raw: chunked(), headers: type("application/json") },
+        ...((operation.body?.files ?? []).length === 0 ? [{ multipart: { a: long } }] : []),
+      ];
+      for (const body of bodies) {
+        const answer = await ask(operation.method, pathOf(operation), body);
+        expect([answer.status, answer.body.error?.code], operation.name).toEqual([413, "payload_too_large"]);
+      }
+    }
+    await expectUnchanged();
+  });
+
+  test("ASVS 1.5.3: refuses what is cut off or malformed in each format: 400", async () => {
+    const part = '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx';
+    const bodies: [string, string][] = [
+      ["application/json", '{"a":"x'],
+      ["application/json", '{"a":1,}'],
+      ["application/json", "[1]"],
+      ["application/json", "null"],
+      ["application/json", '"x"'],
+      ["application/json", "{}{}"],
+      ["application/json", `${"[".repeat(30_000)}`],
+      ["application/x-www-form-urlencoded", "a=%ff"],
+      ["application/x-www-form-urlencoded", "a=%E0%A4"],
+      ["multipart/form-data; boundary=b", part],
+      ["multipart/form-data; boundary=b", part.slice(0, 30)],
+      ["multipart/form-data; boundary=b", `${part}\r\n--b`],
+      ["multipart/form-data", `${part}\r\n--b--\r\n`],
+    ];
+    for (const operation of withBody()) {
+      for (const [media, raw] of bodies) {
+        const answer = await ask(operation.method, pathOf(operation), { raw, headers: type(media) });
+        expect([answer.status, answer.body.error?.code], `${operation.name} ${media} ${raw.slice(0, 40)}`).toEqual([
+          400,
+          "validation_error",
+        ]);
+      }
+    }
+    await expectUnchanged();
+  });
+
+  test("gives the three body formats one answer", async () => {
+    const values: Record<string, string> = {
+      identifier: "x",
+      otp: "12345",
+      status: "NOPE",
+      role: "NOPE",
+      full_name: "x",
+      reason: "x".repeat(256),
+    };
+    for (const operation of withBody().filter(({ body }) => body?.takesJson)) {
+      const names = Object.keys(operation.body?.fields ?? {});
+      const wrong = Object.fromEntries(names.map((name) => [name, values[name] ?? "x".repeat(5000)]));
+      const empty = {};
+      for (const fields of [wrong, empty]) {
+        if (fields === empty && operation.body?.required.length === 0) continue;
+        const answers = await Promise.all(
+          [{ json: fields }, { form: fields }, { multipart: { ...fields, unheard_of: "x" } }].map((body) =>
+            ask(operation.method, pathOf(operation), body),
+          ),
+        );
+        const [first, ...others] = answers.map(({ status, body }) => ({ status, ...body, request_id: "" }));
+        for (const other of others) expect(other, operation.name).toEqual(first);
+        expect(first?.status, operation.name).toBeGreaterThanOrEqual(400);
+      }
+    }
+    await expectUnchanged();
+  });
+
+  test("gives the three body formats one effect", async () => {
+    const fields = {
+      full_name: "आशा Gurung",
+      address: "Kathmandu 44600",
+      date_of_birth: "1990-05-05",
+      avatar_url: "https://example.com/a.png",
+    };
+    const device = {
+      device_id: "d1",
+      fcm_token: "x".repeat(20),
+      device_type: "IOS",
+      device_name: "Phone é",
+      is_active: "true",
+    };
+    const seen: unknown[][] = [[], [], []];
+    for (const [i, format] of ["json", "form", "multipart"].entries()) {
+      for (const [method, path, body] of [
+        ["PUT", "/api/users/profile", fields],
+        ["PATCH", "/api/users/profile", fields],
+        ["POST", "/api/auth/device", device],
+        ["PATCH", `/api/users/${stage.target.userId}`, { address: "Patan" }],
+        ["POST", `/api/users/${stage.target.userId}/unlock`, { reason: "Asked by phone" }],
+      ] as const) {
+        const answer = await ask(method, path, { [format]: body });
+        expect(answer.status, `${path} ${format}`).toBe(200);
+        seen[i]?.push(JSON.parse(JSON.stringify(answer.body).replace(/(exp|flow)=[^"]+/g, "")));
+      }
+    }
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[2]).toEqual(seen[0]);
+  });
+});

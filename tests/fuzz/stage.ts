@@ -1,0 +1,92 @@
+import { newEmail, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { file, jpeg } from "../support/documents.ts";
+import { newNumber, promote, run } from "../support/kyc.ts";
+import { fakeProviders } from "../support/openid.ts";
+import { send } from "./check.ts";
+
+export const roles = ["anonymous", "user", "staff", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** Who acts, and whom staff act on. */
+export interface Stage {
+  env: Partial<Env>;
+  providers: ReturnType<typeof fakeProviders>;
+  actors: Record<Exclude<Role, "anonymous">, SignedIn>;
+  /** Somebody whom staff may do anything to. */
+  target: SignedIn;
+}
+
+/** Somebody new, with an account of their own. */
+export const newPerson = ({ env }: Pick<Stage, "env">) => signUp(newEmail(), { ip: newIp(), env });
+
+/** Four people who have a submission and a notification each; their sign-in is too long ago to delete anything. */
+export async function setStage(): Promise<Stage> {
+  const providers = fakeProviders();
+  const { env } = providers;
+  const [user, staff, admin, target] = [
+    await newPerson({ env }),
+    await newPerson({ env }),
+    await newPerson({ env }),
+    await newPerson({ env }),
+  ];
+  await promote(staff, "staff");
+  await promote(admin, "admin");
+  for (const person of [user, staff, admin, target]) {
+    await run("update sessions set created_at = created_at - 3600000 where user_id = ?", person.userId);
+    await addNotification(person);
+    const multipart = { document_number: newNumber(), document_front: file(jpeg()) };
+    const { status } = await send("POST", "/api/users/kyc", { token: person.access, env, ip: newIp(), multipart });
+    if (status !== 201) throw new Error(`kyc: ${status}`);
+  }
+  return { env, providers, actors: { user, staff, admin }, target };
+}
+
+/** Puts an unread notification into the user's list, and gives its id. */
+export async function addNotification({ userId }: SignedIn): Promise<string> {
+  const id = crypto.randomUUID();
+  await run(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', 'a', 'b', ?)",
+    id,
+    userId,
+    Date.now(),
+  );
+  return id;
+}
+
+let columns: Promise<{ name: string; list: string }[]> | undefined;
+
+/** Tables that are about a user, and what their rows are compared by. */
+function findColumns() {
+  columns ??= testEnv.DB.prepare(
+    `select m.name, (select group_concat('"' || c.name || '"', ', ') from pragma_table_info(m.name) c) as list
+      from sqlite_master m where m.type = 'table' and m.name not glob '_cf_*' and m.name not glob 'd1_*' and m.name not glob 'sqlite_*'
+        and exists (select 1 from pragma_table_info(m.name) where name = 'user_id')`,
+  )
+    .all<{ name: string; list: string }>()
+    .then(({ results }) => results);
+  return columns;
+}
+
+/** Tables that only grow: how many rows they have says enough. */
+const LEDGERS = ["audit_logs", "outbox", "point_transactions"];
+
+/** Everything that the database holds about the people, table by table. */
+export async function photograph({ actors, target }: Stage): Promise<Record<string, string>> {
+  const tables = await findColumns();
+  const ids = JSON.stringify([...Object.values(actors), target].map(({ userId }) => userId));
+  const about = (table: string, column: string, list: string) =>
+    `'${table}', (select ${LEDGERS.includes(table) ? "count(*)" : `json_group_array(json_array(${list}))`}
+      from (select * from "${table}" where "${column}" in (select value from json_each(?1)) order by 1, 2))`;
+  const user = "id, username, email, phone_number, status, role, email_verified, phone_verified, version, updated_at";
+  const parts = [about("users", "id", user), ...tables.map(({ name, list }) => about(name, "user_id", list))];
+  const row = await testEnv.DB.prepare(`select json_object(${parts.join(", ")}) as found`)
+    .bind(ids)
+    .first<string>("found");
+  return Object.fromEntries(
+    Object.entries(JSON.parse(row ?? "{}")).map(([name, rows]) => [name, JSON.stringify(rows)]),
+  );
+}
+
+/** Tables in which the two differ. */
+export const differences = (before: Record<string, string>, after: Record<string, string>) =>
+  Object.keys(after).filter((name) => before[name] !== after[name]);

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { checkBindings } from "../../scripts/operations/check-bindings.ts";
+import { checkLocalDatabases, checkMachine } from "../../scripts/operations/check-machine.ts";
+import { checkSettings } from "../../scripts/operations/check-settings.ts";
+import { isZeroId, readConfiguration, textVars } from "../../scripts/operations/configuration.ts";
+import { diagnoseProduction } from "../../scripts/operations/diagnose.ts";
+import { localDatabases } from "../../scripts/operations/local-database.ts";
+import { root } from "../../scripts/operations/wrangler.ts";
+import { replaceZeroId } from "../../scripts/operations/zero-ids.ts";
+import { newSecrets } from "../../scripts/secrets.ts";
+
+const path = join(root, "wrangler.toml");
+const development = readConfiguration(path, undefined);
+const production = readConfiguration(path, "production");
+const now = Date.parse("2026-11-26T00:00:00Z");
+
+const settings = (changed: Record<string, string> = {}) => ({
+  ...textVars(development),
+  ...newSecrets(),
+  EMAIL: {},
+  ...changed,
+});
+const said = (changed: Record<string, string>, isProduction = false) =>
+  checkSettings(settings(changed), { now, isProduction }).map(({ level, what, why }) => `${level} ${what}: ${why}`);
+
+test("the databases that are looked for locally are those of wrangler.toml", () => {
+  assert.deepEqual(
+    development.d1_databases.map(({ binding, database_id, migrations_dir }) => [binding, database_id, migrations_dir]),
+    localDatabases.map(({ binding, id, migrations }) => [binding, id, migrations]),
+  );
+});
+
+test("both environments have every binding, queue and cron that the code uses", () => {
+  assert.deepEqual(checkBindings(development, undefined), []);
+  const findings = checkBindings(production, "production");
+  assert.deepEqual(
+    findings.filter(({ kind }) => kind !== "zero-id"),
+    [],
+  );
+  assert.equal(
+    findings.length,
+    [...production.d1_databases, ...production.kv_namespaces].filter((each) =>
+      isZeroId("id" in each ? each.id : (each as { database_id?: string }).database_id),
+    ).length,
+  );
+});
+
+test("a binding, consumer, dead-letter queue or cron that is taken away is named", () => {
+  const { d1_databases, kv_namespaces, queues, triggers } = development;
+  const consumers = queues.consumers ?? [];
+  const cases: [string, Partial<typeof development>][] = [
+    ["SEARCH_DB is not bound", { d1_databases: d1_databases.slice(0, 1) }],
+    ["KV is not bound", { kv_namespaces: kv_namespaces.slice(1) }],
+    ["no cron runs every minute", { triggers: { crons: ["0 3 * * *"] } }],
+    [
+      "nothing consumes the queue search",
+      { queues: { ...queues, consumers: consumers.filter(({ queue }) => queue !== "search") } },
+    ],
+    [
+      "tasks has no dead letters",
+      {
+        queues: {
+          ...queues,
+          consumers: consumers.map(({ queue, dead_letter_queue }) =>
+            queue === "tasks" || !dead_letter_queue ? { queue } : { queue, dead_letter_queue },
+          ),
+        },
+      },
+    ],
+    [
+      "otp has dead letters",
+      { queues: { ...queues, consumers: consumers.map((each) => ({ ...each, dead_letter_queue: "dead-letters" })) } },
+    ],
+    [
+      "nothing consumes the dead letters dead-letters",
+      { queues: { ...queues, consumers: consumers.filter(({ queue }) => queue !== "dead-letters") } },
+    ],
+  ];
+  assert.ok(triggers.crons);
+  for (const [what, change] of cases) {
+    const findings = checkBindings({ ...development, ...change }, undefined);
+    assert.ok(
+      findings.some((finding) => finding.what === what && finding.level === "error"),
+      what,
+    );
+  }
+});
+
+test("a fit configuration has nothing to mend", () => {
+  assert.deepEqual(said({}), []);
+});
+
+test("each weakness of the settings is named, and never a value of a secret", () => {
+  const { TOKEN_SECRETS, LOOKUP_SECRET } = newSecrets();
+  const same = JSON.stringify([{ kid: "k", secret: LOOKUP_SECRET }]);
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ LOOKUP_SECRET: "short" }, /^error LOOKUP_SECRET: must be at least 32 random bytes/],
+    [{ TOKEN_SECRETS: "[]" }, /^error TOKEN_SECRETS: /],
+    [{ DATA_SECRETS: same, LOOKUP_SECRET }, /^error DATA_SECRETS k and LOOKUP_SECRET: are one secret/],
+    [{ TOKEN_SECRETS, DATA_SECRETS: TOKEN_SECRETS }, /^error TOKEN_SECRETS \S+ and DATA_SECRETS \S+: are one secret/],
+    [{ CORS_ORIGINS: "https://a.test/path" }, /^error CORS_ORIGINS.0: must be an origin/],
+    [{ CORS_ORIGINS: "" }, /^warning CORS_ORIGINS: is empty/],
+    [{ SPARROW_FROM: "PowerBank" }, /^error SPARROW_TOKEN: missing beside SPARROW_FROM/],
+    [{ GOOGLE_CLIENT_ID: "id" }, /^error GOOGLE_CLIENT_SECRET: /],
+    [{ SMS_DAILY_BUDGET: "" }, /^error SMS_DAILY_BUDGET: missing/],
+    [{ TEST_IDENTIFIERS: testers("2026-11-25", 1) }, /^error TEST_IDENTIFIERS \+97…: ended on 2026-11-25/],
+    [
+      { TEST_IDENTIFIERS: testers("2027-01-15", 1) },
+      /^error TEST_IDENTIFIERS \+97…: ends on 2027-01-15, more than 30 days/,
+    ],
+    [{ TEST_IDENTIFIERS: testers("2026-12-01", 6) }, /^error TEST_IDENTIFIERS: /],
+  ];
+  for (const [changed, expected] of cases) {
+    const lines = said(changed);
+    assert.equal(lines.length, 1, `${JSON.stringify(Object.keys(changed))}: ${lines.join("\n")}`);
+    assert.match(lines[0] ?? "", expected);
+    assert.ok(!lines.join().includes(LOOKUP_SECRET));
+  }
+});
+
+function testers(until: string, count: number): string {
+  return JSON.stringify(
+    Array.from({ length: count }, (_, i) => ({ identifier: `+977984100000${i}`, code: "123456", until })),
+  );
+}
+
+test("production is held to more: https, its own hosts, a way to send codes, and a budget", () => {
+  const own = {
+    ENVIRONMENT: "production",
+    ISSUER: "https://api.powerbank.test",
+    CORS_ORIGINS: "https://a.test",
+    OTP_AUTOFILL_DOMAIN: "powerbank.test",
+    EMAIL_FROM: "a@powerbank.test",
+    SPARROW_FROM: "P",
+    SPARROW_TOKEN: "t",
+    SMS_DAILY_BUDGET: "2000",
+  };
+  assert.deepEqual(said(own, true), []);
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ ISSUER: "http://api.powerbank.test" }, /^error ISSUER: must be https/],
+    [{ ISSUER: "https://localhost" }, /^error ISSUER: https:\/\/localhost is this machine/],
+    [{ ISSUER: "https://api.example.com" }, /^error ISSUER: https:\/\/api.example.com is an example/],
+    [{ CORS_ORIGINS: "http://a.test" }, /^error CORS_ORIGINS: http:\/\/a.test is not https/],
+    [{ EMAIL_FROM: "" }, /^warning e-mail: has no provider/],
+    [{ SPARROW_FROM: "", SPARROW_TOKEN: "" }, /^warning SMS: has no provider/],
+    [{ SMS_DAILY_BUDGET: "50000" }, /^warning SMS_DAILY_BUDGET: 50000 calls a day/],
+    [{ ENVIRONMENT: "development" }, /^error ENVIRONMENT: /],
+  ];
+  for (const [changed, expected] of cases) {
+    const lines = said({ ...own, ...changed }, true);
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(lines[0] ?? "", expected);
+  }
+  assert.deepEqual(
+    said({ ...own, EMAIL_FROM: "", SPARROW_FROM: "", SPARROW_TOKEN: "" }, true).map((line) => line.split(":")[0]),
+    ["error SMS", "error e-mail"],
+  );
+});
+
+test("required secrets of production that are not set are named; unseen ones are not held missing", () => {
+  const names = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS"];
+  const unset = (known: string[] | undefined) =>
+    diagnoseProduction(production, known, now)
+      .filter(({ why }) => why === "is not set")
+      .map(({ what }) => what);
+  assert.deepEqual(unset(names), ["LOOKUP_SECRET"]);
+  assert.deepEqual(unset(undefined), []);
+  const sparrow = { ...production, vars: { ...production.vars, SPARROW_FROM: "P" } };
+  const [unseen] = diagnoseProduction(sparrow, undefined, now).filter(({ what }) => what === "SPARROW_TOKEN");
+  assert.equal(unseen?.level, "warning");
+});
+
+test("a compatibility date that workerd does not know is named", () => {
+  assert.deepEqual(checkMachine(development), []);
+  assert.match(
+    checkMachine({ ...development, compatibility_date: "2099-01-01" })[0]?.why ?? "",
+    /^2099-01-01 is later/,
+  );
+});
+
+test("local databases that lack migrations are named", () => {
+  const state = mkdtempSync(join(tmpdir(), "users-api-state-"));
+  assert.deepEqual(
+    checkLocalDatabases(state).map(({ what }) => what),
+    ["the local DB", "the local SEARCH_DB"],
+  );
+  rmSync(state, { recursive: true });
+});
+
+test("an id is written over zeros alone, in its own table alone, and every other byte stays", () => {
+  const toml = readFileSync(path, "utf8");
+  const table = { header: "[[env.production.d1_databases]]", key: "database_id" };
+  const zeros = '"00000000-0000-0000-0000-000000000000"';
+  const clean = toml.replaceAll(/(\[\[env\.production\.d1_databases\]\][^[]*database_id = )"[^"]*"/g, `$1${zeros}`);
+  const changed = replaceZeroId(clean, { ...table, having: ["binding", "SEARCH_DB"] }, "an-id");
+  assert.equal(changed.replace('"an-id"', zeros), clean);
+  assert.ok(changed.indexOf('"an-id"') > changed.indexOf('binding = "SEARCH_DB"\ndatabase_name = "users-search"\n'));
+  assert.throws(() => replaceZeroId(changed, { ...table, having: ["binding", "SEARCH_DB"] }, "other"), /no single/);
+  assert.throws(() => replaceZeroId(clean, { ...table, having: ["binding", "NONE"] }, "other"), /no single/);
+});

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { root } from "../../scripts/operations/wrangler.ts";
+
+let clone = "";
+before(() => {
+  clone = mkdtempSync(join(tmpdir(), "users-api-clone-"));
+  for (const name of ["src", "scripts", "migrations", "build", "wrangler.toml", "package.json", ".env"]) {
+    cpSync(join(root, name), join(clone, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(clone, "node_modules"), "dir");
+});
+after(() => rmSync(clone, { recursive: true, force: true }));
+
+/** Starts a bare `wrangler dev` in the clone and gives the address that it says it is ready on. */
+async function startWrangler(): Promise<{ base: string; stop(): Promise<void> }> {
+  const bin = join(clone, "node_modules", "wrangler", "bin", "wrangler.js");
+  const args = [bin, "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"];
+  const server = spawn(process.execPath, args, { cwd: clone, stdio: ["ignore", "pipe", "pipe"] });
+  const stopped = new Promise((resolve) => server.once("exit", resolve));
+  const base = await new Promise<string>((resolve, reject) => {
+    let printed = "";
+    const read = (chunk: Buffer) => {
+      printed += chunk;
+      const [, address] = /Ready on (http:\/\/127\.0\.0\.1:\d+)/.exec(printed) ?? [];
+      if (address) resolve(address);
+    };
+    server.stdout.on("data", read);
+    server.stderr.on("data", read);
+    server.once("exit", () => reject(new Error(`wrangler dev ended:\n${printed}`)));
+  });
+  return {
+    base,
+    async stop() {
+      server.kill("SIGTERM");
+      await stopped;
+    },
+  };
+}
+
+test("a bare wrangler dev serves on a fresh clone, and keeps its secrets at the next start", async () => {
+  const first = await startWrangler();
+  try {
+    assert.equal((await fetch(`${first.base}/api/health`)).status, 200);
+    const body = new URLSearchParams({ identifier: "9841234567" });
+    const answer = await fetch(`${first.base}/api/auth/otp/request`, { method: "POST", body });
+    assert.equal(answer.status, 200, await answer.text());
+  } finally {
+    await first.stop();
+  }
+  const secrets = readFileSync(join(clone, ".dev.vars"), "utf8");
+  assert.equal(statSync(join(clone, ".dev.vars")).mode & 0o777, 0o600);
+  const second = await startWrangler();
+  try {
+    assert.equal((await fetch(`${second.base}/api/health`)).status, 200);
+    assert.equal(readFileSync(join(clone, ".dev.vars"), "utf8"), secrets);
+  } finally {
+    await second.stop();
+  }
+});

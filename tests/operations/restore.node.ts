@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { compareDigests, digestDump } from "../../scripts/operations/dump.ts";
+import { databaseFile, localDatabases } from "../../scripts/operations/local-database.ts";
+import { root, wranglerIn } from "../../scripts/operations/wrangler.ts";
+import { startDevServer } from "../browser/dev-server.ts";
+
+const [primary, search] = localDatabases;
+let folder = "";
+let backup = "";
+const source = () => join(folder, "source");
+const restored = () => join(folder, "restored");
+
+function script(name: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  const command = ["--disable-warning=ExperimentalWarning", join(root, "scripts", name), ...args];
+  const env = { ...process.env, ...environment };
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: root, env, encoding: "utf8" });
+  return { status, output: stdout + stderr };
+}
+
+function wrangler(...args: string[]): void {
+  const { ok, output } = wranglerIn(root)(args);
+  assert.ok(ok, output);
+}
+
+/** The rows of a local database's statement, read from its file. */
+function rows(state: string, database: (typeof localDatabases)[number], sql: string): Record<string, unknown>[] {
+  const file = new DatabaseSync(databaseFile(state, database), { readOnly: true });
+  try {
+    const statement = file.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement.all().map((row) => ({ ...row }));
+  } finally {
+    file.close();
+  }
+}
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "users-api-restore-"));
+  const local = ["--local", "--persist-to", source()];
+  wrangler("d1", "migrations", "apply", "DB", ...local);
+  wrangler("d1", "execute", "DB", ...local, "--file", join(import.meta.dirname, "people.sql"));
+  writeFileSync(join(folder, "front.jpg"), "a document");
+  wrangler("r2", "object", "put", "kyc-development/kyc/u1/d1", ...local, "--file", join(folder, "front.jpg"));
+  const taken = script("backup.ts", ["--persist-to", source(), "--output", join(folder, "backups")]);
+  assert.equal(taken.status, 0, taken.output);
+  const [name] = readdirSync(join(folder, "backups"));
+  backup = join(folder, "backups", name ?? "");
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a backup holds every row, a list of the documents, and a digest of each table", () => {
+  const manifest = JSON.parse(readFileSync(join(backup, "manifest.json"), "utf8"));
+  assert.equal(manifest.tables.users.rows, 3);
+  assert.equal(manifest.tables.kyc.rows, 2);
+  assert.match(manifest.tables.users.sha256, /^[0-9a-f]{64}$/);
+  const [document, ...others] = JSON.parse(readFileSync(join(backup, "documents.json"), "utf8"));
+  assert.deepEqual([document.key, document.size, others], ["kyc/u1/d1", "a document".length, []]);
+  assert.match(document.etag, /^[0-9a-f]{32}$/);
+});
+
+test("a changed dump is not loaded", () => {
+  const changed = join(folder, "changed");
+  mkdirSync(changed);
+  for (const name of readdirSync(backup)) copyFileSync(join(backup, name), join(changed, name));
+  appendFileSync(join(changed, "users.sql"), "\ndelete from wallets;");
+  const { status, output } = script("restore.ts", [changed, "--persist-to", join(folder, "other")]);
+  assert.equal(status, 1, output);
+  assert.match(output, /not the file that the manifest was made of/);
+});
+
+test("the digest of a table tells a value that changed, a row that is missing and a type that is another", async () => {
+  const dump = join(folder, "some.sql");
+  const digest = async (values: string) => {
+    writeFileSync(dump, `CREATE TABLE t (a, b);\nINSERT INTO "t" ("a","b") VALUES ${values};`);
+    return await digestDump(dump);
+  };
+  const whole = await digest("('1', 2), ('x', null)");
+  assert.deepEqual(compareDigests(whole, await digest("('1', 2), ('x', null)")), []);
+  for (const other of [
+    "('1', 3), ('x', null)",
+    "(1, 2), ('x', null)",
+    "('12', null), ('x', null)",
+    "('1', 2), ('x', 'null')",
+  ]) {
+    assert.deepEqual(compareDigests(whole, await digest(other)), ["t: 2 rows of 2, with other values"], other);
+  }
+  assert.deepEqual(compareDigests(whole, await digest("('1', 2)")), ["t: 1 rows of 2"]);
+});
+
+test("what is restored is what was backed up, row for row, and counted once", () => {
+  const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
+  assert.equal(status, 0, output);
+  assert.match(output, /npm run tasks -- run rebuild_user_search/);
+  const tables = rows(
+    source(),
+    primary,
+    "select name from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'",
+  );
+  assert.ok(tables.length > 30);
+  for (const { name } of tables) {
+    const all = `select * from "${name}" order by 1, 2`;
+    assert.deepEqual(rows(restored(), primary, all), rows(source(), primary, all), String(name));
+  }
+  const schema =
+    "select type, name, sql from sqlite_master where name not glob 'sqlite_*' and name not glob '_cf_*' order by 1, 2";
+  assert.deepEqual(rows(restored(), primary, schema), rows(source(), primary, schema), "triggers and indexes");
+  const counted = "select facet, count from user_counts where facet >= 0 and count > 0 order by 1";
+  const real = "select facet, count(*) as count from users group by 1 order by 1";
+  assert.deepEqual(rows(restored(), primary, counted), rows(restored(), primary, real));
+  assert.deepEqual(rows(restored(), primary, "select count from user_counts where facet = -1"), [{ count: 3n }]);
+  assert.deepEqual(rows(restored(), primary, "pragma foreign_key_check"), []);
+});
+
+test("a database that holds something is left as it is", () => {
+  const before = rows(restored(), primary, "select * from users order by 1");
+  const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
+  assert.equal(status, 1, output);
+  assert.match(output, /Nothing was changed/);
+  assert.deepEqual(rows(restored(), primary, "select * from users order by 1"), before);
+});
+
+test("after a restore the search database is made anew by the job, and the triggers count on", async () => {
+  const server = await startDevServer("dev.ts", restored());
+  try {
+    const { status, output } = script("tasks.ts", ["run", "rebuild_user_search", "--base", server.base], {
+      PERSIST_TO: restored(),
+    });
+    assert.equal(status, 0, output);
+    assert.match(output, /rebuild_user_search: finished, 3 rows/);
+    assert.deepEqual(
+      rows(restored(), search, "select user_id from search_entries where removed_at is null order by 1"),
+      [{ user_id: "u1" }, { user_id: "u2" }, { user_id: "u3" }],
+    );
+    wrangler(
+      "d1",
+      "execute",
+      "DB",
+      "--local",
+      "--persist-to",
+      restored(),
+      "--command",
+      "delete from users where id = 'u3'",
+    );
+    assert.deepEqual(rows(restored(), primary, "select count from user_counts where facet = -1"), [{ count: 2n }]);
+  } finally {
+    await server.stop();
+  }
+});

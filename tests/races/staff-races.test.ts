@@ -1,0 +1,66 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { naiveFirstLogin, naiveLastAdmin, naiveRevocation, naiveStatus } from "../support/naive/naive-staff.ts";
+import { type FetchHandler, realHandler } from "../support/simulator/simulation.ts";
+import { MODES, type RaceSetting, type Verdict } from "./race.ts";
+import {
+  adminsAgainstEachOther,
+  bansBesideLiftings,
+  creations,
+  endings,
+  firstSignIns,
+  naiveCreation,
+  naiveTaking,
+  requestsAround,
+  takings,
+} from "./staff-races.ts";
+
+const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
+/** A naive variant may get away with some orders, not with all of these. */
+const NAIVE_SEEDS = 8;
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
+afterEach(() => vi.useRealTimers());
+
+async function isCaught(race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler) {
+  const calm = await race({ seed: 1, mode: "apart", handler: naive, isCalm: true });
+  expect(calm.violations).toEqual([]);
+  const caught: number[] = [];
+  for (let seed = 1; seed <= NAIVE_SEEDS && caught.length === 0; seed++) {
+    const { violations } = await race({ seed, mode: "apart", handler: naive });
+    if (violations.length > 0) caught.push(seed);
+  }
+  expect(caught, `none of ${NAIVE_SEEDS} seeds caught it`).toHaveLength(1);
+}
+
+describe.each(endings)("R8: a thousand requests around $name", (ending) => {
+  it("none that started after its answer succeeds", async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = await requestsAround(ending, realHandler)({ seed, mode: "apart" });
+      expect(violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
+  it("finds a naive variant right while nobody races and KV is fresh, and wrong when they do", () =>
+    isCaught(requestsAround(ending, realHandler, 100), naiveRevocation));
+});
+
+const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
+  ["R12: a hundred bans beside a hundred liftings leave one history", bansBesideLiftings, naiveStatus],
+  ["R12: admins against each other leave one", adminsAgainstEachOther, naiveLastAdmin],
+  ["R9: a hundred first sign-ins bring one bonus", firstSignIns, naiveFirstLogin],
+  ["R10: a hundred of staff make one account", creations, naiveCreation],
+  ["R10: one name and one number have one owner each", takings, naiveTaking],
+];
+
+describe.each(races)("%s", (_name, race, naive) => {
+  it.each(MODES)("with clients %s", async (mode) => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = await race({ seed, mode });
+      expect(violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
+  it("finds a naive variant right while nobody races and KV is fresh, and wrong when they do", () =>
+    isCaught(race, naive));
+});

@@ -1,0 +1,423 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import {
+  type Answer,
+  type CallOptions,
+  call,
+  newIp,
+  newPhone,
+  type SignedIn,
+  testEnv,
+  verify,
+} from "../support/client.ts";
+import { file, jpeg } from "../support/documents.ts";
+import { newNumber, newStaff, newUser, promote, rows, run, sessionOf, submit } from "../support/kyc.ts";
+import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
+import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
+import { fakeProviders } from "../support/openid.ts";
+import { newAdmin } from "../support/staff.ts";
+
+let openApi: OpenApiDocument;
+let providers: Partial<Env>;
+const people: Partial<Record<Column, SignedIn>> = {};
+let target: SignedIn;
+
+/** Whose session lives although the account may not act. */
+async function standing(status: string): Promise<SignedIn> {
+  const user = await newUser();
+  await run("update users set status = ?, status_reason = 'staff' where id = ?", status, user.userId);
+  return user;
+}
+
+const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
+  "a user": newUser,
+  "an inactive user": () => standing("INACTIVE"),
+  "a banned user": () => standing("BANNED"),
+  staff: newStaff,
+  "an admin": newAdmin,
+  "a user naming another": newUser,
+};
+
+beforeAll(async () => {
+  openApi = await fetchDocument();
+  // Our own keys and tokens, with Google and Apple as a production has them.
+  const { ISSUER, ENVIRONMENT } = testEnv;
+  providers = { ...fakeProviders().env, ISSUER, ENVIRONMENT };
+  target = await newUser();
+  for (const [column, make] of Object.entries(makers)) people[column as Column] = await make();
+});
+afterAll(() => vi.restoreAllMocks());
+
+async function tokenOf(column: Column, isLast: boolean): Promise<{ token?: string; holder?: SignedIn }> {
+  const expiredAt = Math.floor(Date.now() / 1000) - 60;
+  const user = people["a user"] as SignedIn;
+  if (column === "no token") return {};
+  if (column === "a garbage token") return { token: "garbage.of.mine" };
+  if (column === "an expired token") return { token: await tokenWith(user, { iat: expiredAt - 900, exp: expiredAt }) };
+  if (column === "a token of a foreign audience") return { token: await tokenWith(user, { aud: "another-service" }) };
+  const holder = isLast ? await makers[column]?.() : people[column];
+  return holder ? { token: holder.access, holder } : {};
+}
+
+/** A notification of the user's. */
+async function insertNotification(userId: string): Promise<string> {
+  const id = crypto.randomUUID();
+  await run(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', '', '', 0)",
+    id,
+    userId,
+  );
+  return id;
+}
+
+/** The path with ids that are the target's. */
+async function pathOf(template: string, query = ""): Promise<string> {
+  const id = template.includes("sessions/{id}")
+    ? sessionOf(target)
+    : template.includes("notifications/{id}")
+      ? await insertNotification(target.userId)
+      : target.userId;
+  return `${template.replace("{id}", id)}${query && `?${query}`}`;
+}
+
+const routes = () =>
+  Object.entries(openApi.paths).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((method) => ["get", "post", "put", "patch", "delete"].includes(method))
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+
+const targetsRecord = async () =>
+  JSON.stringify([
+    await rows("select status, role, username, phone_number, email, version from users where id = ?", target.userId),
+    await rows("select * from profiles where user_id = ?", target.userId),
+    await rows("select id, revoked_at from sessions where user_id = ? order by id", target.userId),
+    await rows("select read_at from notifications where user_id = ? and read_at is not null", target.userId),
+  ]);
+
+describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
+  test("has an expectation for every route of the document, and no other", () => {
+    expect(routes().toSorted()).toEqual(Object.keys(expectations).toSorted());
+  });
+
+  test("tells for each guarded route what the document says of it", () => {
+    for (const route of routes()) {
+      const [method = "", path = ""] = route.split(" ");
+      const operation = openApi.paths[path]?.[method.toLowerCase()];
+      const isGuarded = expectations[route]?.guard !== "anyone";
+      expect(Boolean(operation?.security?.length), `${route} in the document`).toBe(isGuarded);
+      if (isGuarded) expect(operation?.responses, route).toHaveProperty("401");
+      const isForStaff = ["staff", "admin"].includes(expectations[route]?.guard ?? "");
+      if (isForStaff) expect(operation?.responses, route).toHaveProperty("403");
+    }
+  });
+
+  let asserted = 0;
+  test.each(COLUMNS)("holds for every route with %s", async (column) => {
+    for (const route of routes()) {
+      const expectation = expectations[route] as Expectation;
+      const [method = "", template = ""] = route.split(" ");
+      const { token, holder } = await tokenOf(column, expectation.isLast === true);
+      let path = await pathOf(template, expectation.query);
+      const options: CallOptions = {
+        ip: newIp(),
+        env: providers,
+        ...expectation.options?.(),
+        ...(token ? { token } : {}),
+      };
+      if (column === "a user naming another") {
+        const theirs = { user_id: target.userId, id: target.userId, sub: target.userId, session_id: sessionOf(target) };
+        path += `${path.includes("?") ? "&" : "?"}${new URLSearchParams(theirs)}`;
+        if (options.json) options.json = { ...theirs, ...options.json };
+      }
+      const isHarmless =
+        expectation.guard === "anyone" || cellOf(expectation, column)[0] >= 400 || holder === people["a user"];
+      const before = isHarmless || column === "a user naming another" ? await targetsRecord() : "";
+      const answer = await call(method, path, options);
+      const [status, code] = cellOf(expectation, column);
+      expect([route, answer.status, ...(code ? [answer.body.error?.code] : [])], JSON.stringify(answer.body)).toEqual([
+        route,
+        status,
+        ...(code ? [code] : []),
+      ]);
+      if (status === 401) expect(answer.headers.get("www-authenticate"), route).toMatch(/^Bearer/);
+      if (typeof answer.body === "object" && !["/api/openapi.json", "/.well-known/jwks.json"].includes(template)) {
+        expect(findDeviations(openApi, { method, path, status, body: answer.body }), route).toEqual([]);
+      }
+      if (before) expect(await targetsRecord(), `${route} leaves the other user alone`).toBe(before);
+      if (column === "a user naming another" && answer.status < 300 && expectation.guard === "user") {
+        expect(JSON.stringify(answer.body), `${route} tells nothing of the other user`).not.toContain(target.userId);
+      }
+      asserted += 1;
+    }
+  });
+
+  test("asserted every cell", () => {
+    expect(asserted).toBe(Object.keys(expectations).length * COLUMNS.length);
+  });
+});
+
+/** What no client may set, with values that would show. */
+const poison = {
+  id: crypto.randomUUID(),
+  user_id: crypto.randomUUID(),
+  is_staff: true,
+  is_superuser: true,
+  is_active: true,
+  is_admin: true,
+  balance: "9999.00",
+  balance_minor: 999_900,
+  wallet_balance: { balance: "9999.00", currency: "USD" },
+  points: { current_points: 9999, total_points: 9999 },
+  current_points: 9999,
+  version: 999_999,
+  email_verified: true,
+  phone_verified: true,
+  kyc_status: "APPROVED",
+  is_profile_complete: true,
+  referral_code: "REFPOISON",
+  date_joined: "2001-01-01T00:00:00.000Z",
+  last_login: "2001-01-01T00:00:00.000Z",
+  created_at: "2001-01-01T00:00:00.000Z",
+  updated_at: "2001-01-01T00:00:00.000Z",
+  social_provider: "GOOGLE",
+  status_reason: "inactivity",
+  verified_at: "2001-01-01T00:00:00.000Z",
+  counter: 999,
+  __proto__: { role: "admin" },
+  constructor: { prototype: { role: "admin" } },
+};
+const POISONED_JOIN = Date.parse(poison.date_joined);
+/** Sent along where the route itself has no field of that name. */
+const standings = { status: "BANNED", role: "admin" };
+
+/** What of a user no route may set from outside. */
+async function protectedOf(userId: string) {
+  const [row] = await rows(
+    `select u.id, u.status, u.role, u.email_verified, u.phone_verified, u.referral_code, u.date_joined, u.social_provider,
+      u.status_reason, u.kyc_status, w.balance_minor, w.currency, p.current_points, p.total_points
+      from users u join wallets w on w.user_id = u.id join points p on p.user_id = u.id where u.id = ?`,
+    userId,
+  );
+  return row;
+}
+
+interface Write {
+  /** Makes the call with what is sent along, and tells the users whom it may touch. */
+  send: (extra: Record<string, unknown>, prepared: Prepared) => Promise<{ answer: Answer; userId?: string }>;
+  /** Fields of `standings` that the route has itself. */
+  own?: (keyof typeof standings)[];
+  /** What the call is answered with; 200 where absent. */
+  status?: number;
+  /** Of what is protected, what the call changes by right. */
+  changes?: Record<string, unknown>;
+}
+interface Prepared {
+  user: SignedIn;
+  admin: SignedIn;
+}
+
+const as = (method: string, path: string, json: Record<string, unknown>, status = 200): Write => ({
+  status,
+  send: async (extra, { user }) => ({
+    answer: await call(method, path, { token: user.access, json: { ...extra, ...json }, ip: newIp(), env: providers }),
+  }),
+});
+const on = (method: string, rest: string, json: Record<string, unknown>, more: Partial<Write> = {}): Write => ({
+  send: async (extra, { user, admin }) => ({
+    answer: await call(method, `/api/users/${user.userId}${rest}`, {
+      token: admin.access,
+      json: { ...extra, ...json },
+    }),
+  }),
+  ...more,
+});
+const enter =
+  (step: "register" | "login"): Write["send"] =>
+  async (extra, { user }) => {
+    const identifier = step === "login" ? user.identifier : newPhone();
+    const ip = newIp();
+    await run("delete from otp_challenges where identifier = ?", identifier);
+    const verification_token = await verify(identifier, { ip });
+    const answer = await call("POST", `/api/auth/${step}`, { ip, json: { ...extra, identifier, verification_token } });
+    return { answer, userId: answer.body.data?.user_id };
+  };
+
+const writes: Record<string, Write> = {
+  "POST /api/auth/otp/request": {
+    send: async (extra, { user }) => ({
+      answer: await call("POST", "/api/auth/otp/request", {
+        ip: newIp(),
+        json: { ...extra, identifier: user.identifier },
+      }),
+    }),
+  },
+  "POST /api/auth/otp/verify": as("POST", "/api/auth/otp/verify", { identifier: newPhone(), otp: "123456" }, 400),
+  "POST /api/auth/register": { send: enter("register"), status: 201 },
+  "POST /api/auth/login": { send: enter("login") },
+  "POST /api/auth/refresh": {
+    send: async (extra, { user }) => ({
+      answer: await call("POST", "/api/auth/refresh", { json: { ...extra, refresh_token: user.refresh } }),
+    }),
+  },
+  "POST /api/auth/logout": {
+    send: async (extra, { user }) => ({
+      answer: await call("POST", "/api/auth/logout", {
+        token: user.access,
+        json: { ...extra, refresh_token: user.refresh },
+      }),
+    }),
+  },
+  "POST /api/auth/social/success": as(
+    "POST",
+    "/api/auth/social/success",
+    { code: "x", code_verifier: "x".repeat(43) },
+    400,
+  ),
+  "POST /api/auth/google/token": as("POST", "/api/auth/google/token", { id_token: "x" }, 400),
+  "POST /api/auth/apple/token": as(
+    "POST",
+    "/api/auth/apple/token",
+    { id_token: "x", nonce: "x".repeat(8), authorization_code: "x" },
+    400,
+  ),
+  "POST /api/auth/google/link": as("POST", "/api/auth/google/link", { id_token: "x" }, 400),
+  "POST /api/auth/apple/link": as(
+    "POST",
+    "/api/auth/apple/link",
+    { id_token: "x", nonce: "x".repeat(8), authorization_code: "x" },
+    400,
+  ),
+  "DELETE /api/auth/google/link": as("DELETE", "/api/auth/google/link", {}, 404),
+  "DELETE /api/auth/apple/link": as("DELETE", "/api/auth/apple/link", {}, 404),
+  "POST /api/auth/apple/callback": {
+    status: 303,
+    send: async (extra) => {
+      const form = Object.fromEntries(Object.entries(extra).map(([name, value]) => [name, String(value)]));
+      return {
+        answer: await call("POST", "/api/auth/apple/callback", { form: { ...form, state: "x" }, env: providers }),
+      };
+    },
+  },
+  // The account that is named is another's: it must stay, and the caller's own go.
+  "DELETE /api/auth/account": {
+    send: async (extra) => {
+      const own = await newUser();
+      return { answer: await call("DELETE", "/api/auth/account", { token: own.access, json: extra }) };
+    },
+  },
+  "POST /api/auth/device": as("POST", "/api/auth/device", {
+    device_id: "d",
+    fcm_token: "f".repeat(20) + Math.random(),
+    device_type: "WEB",
+  }),
+  "PUT /api/users/profile": as("PUT", "/api/users/profile", { address: "Patan" }),
+  "PATCH /api/users/profile": as("PATCH", "/api/users/profile", { address: "Thimi" }),
+  "POST /api/users/kyc": {
+    status: 201,
+    send: async (extra, { user }) => {
+      // As many parts as a submission may have.
+      const some = Object.entries({ ...standings, ...extra }).slice(0, 20);
+      const fields = Object.fromEntries(some.map(([name, value]) => [name, String(value)]));
+      const multipart = { ...fields, document_number: newNumber(), document_front: file(jpeg()) };
+      return { answer: await call("POST", "/api/users/kyc", { token: user.access, multipart }) };
+    },
+    changes: { kyc_status: "PENDING" },
+  },
+  "PATCH /api/users/kyc": {
+    send: async (extra, { user }) => {
+      await submit(user);
+      return {
+        answer: await call("PATCH", "/api/users/kyc", {
+          token: user.access,
+          json: { ...extra, document_type: "PASSPORT" },
+        }),
+      };
+    },
+    changes: { kyc_status: "PENDING" },
+  },
+  "PATCH /api/users/{id}/kyc": {
+    send: async ({ version: _, ...extra }, { user, admin }) => {
+      await submit(user);
+      const json = { ...extra, status: "REJECTED", rejection_reason: "blurred" };
+      return { answer: await call("PATCH", `/api/users/${user.userId}/kyc`, { token: admin.access, json }) };
+    },
+    own: ["status"],
+    changes: { kyc_status: "REJECTED" },
+  },
+  "POST /api/users": {
+    status: 201,
+    send: async (extra, { admin }) => {
+      const answer = await call("POST", "/api/users", {
+        token: admin.access,
+        json: { ...extra, identifier: newPhone() },
+      });
+      return { answer, userId: answer.body.data?.id };
+    },
+  },
+  "PUT /api/users/{id}": on("PUT", "", { address: "Patan" }),
+  "PATCH /api/users/{id}": on("PATCH", "", { address: "Patan" }),
+  "POST /api/users/{id}/status": on(
+    "POST",
+    "/status",
+    { status: "INACTIVE", reason: "x" },
+    {
+      own: ["status"],
+      changes: { status: "INACTIVE", status_reason: "staff" },
+    },
+  ),
+  "PUT /api/users/{id}/role": on(
+    "PUT",
+    "/role",
+    { role: "staff", reason: "x" },
+    { own: ["role"], changes: { role: "staff" } },
+  ),
+  "POST /api/users/{id}/unlock": on("POST", "/unlock", { reason: "x" }),
+};
+
+describe("Mass assignment (ASVS 15.3.3)", () => {
+  test("is tried at every route that takes a body", () => {
+    const taking = routes().filter((route) => {
+      const [method = "", path = ""] = route.split(" ");
+      return openApi.paths[path]?.[method.toLowerCase()]?.requestBody;
+    });
+    const tried = Object.keys(writes);
+    expect(taking.filter((route) => !tried.includes(route))).toEqual([]);
+  });
+
+  test.each(Object.entries(writes))(
+    "at %s changes nothing",
+    async (_route, { send, own = [], changes = {}, status = 200 }) => {
+      const [user, admin, bystander] = [await newUser(), await newStaff(), await newUser()];
+      await promote(admin, "admin");
+      const named = { ...poison, ...standings, id: bystander.userId, user_id: bystander.userId };
+      const extra = Object.fromEntries(Object.entries(named).filter(([name]) => !(own as string[]).includes(name)));
+      const before = await Promise.all([user, admin, bystander].map(({ userId }) => protectedOf(userId)));
+      const { answer, userId } = await send(extra, { user, admin });
+      expect(answer.status, JSON.stringify(answer.body)).toBe(status);
+      const after = await Promise.all([user, admin, bystander].map(({ userId }) => protectedOf(userId)));
+      expect(after).toEqual([{ ...before[0], ...changes }, before[1], before[2]]);
+      if (userId && userId !== user.userId) {
+        expect(await protectedOf(userId)).toMatchObject({
+          id: userId,
+          status: "ACTIVE",
+          role: "user",
+          balance_minor: 0,
+          currency: "NPR",
+          email_verified: 0,
+          kyc_status: "NOT_SUBMITTED",
+          social_provider: "PHONE",
+        });
+      }
+      const subject = userId ?? user.userId;
+      const [row] = await rows<{ version: number; date_joined: number; referral_code: string; current_points: number }>(
+        "select * from users u join points p on p.user_id = u.id where u.id = ?",
+        subject,
+      );
+      expect(row?.version).toBeLessThan(100);
+      expect(row?.date_joined).not.toBe(POISONED_JOIN);
+      expect(row?.referral_code).not.toBe(poison.referral_code);
+      expect([0, 50]).toContain(row?.current_points);
+      expect(await rows("select 1 from users where id in (?, ?)", poison.id, poison.user_id)).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,138 @@
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { forge, type SigningJwk, signerOf } from "../sessions/jwt-corpus.ts";
+import { type CallOptions, newPhone, type SignedIn, testEnv } from "./client.ts";
+
+/** Who may call a route. */
+export type Guard = "anyone" | "user" | "staff" | "admin";
+
+/** How a route is called well enough to pass its guard, and what then is answered. */
+export interface Expectation {
+  guard: Guard;
+  /** Status for whoever may call; for `anyone` whatever the token. */
+  status: number;
+  /** Parts of the call; a function where each call needs its own. */
+  options?: () => CallOptions;
+  query?: string;
+  /** The call ends the caller's session or account. */
+  isLast?: true;
+  /** Status with an expired access token, where it is not refused as such. */
+  expired?: number;
+  /** The call is refused by its own content, with the same status, before anybody asks whether the session lives. */
+  isRefusedFirst?: true;
+}
+
+const anyone = (status: number, options?: () => CallOptions, query?: string): Expectation => ({
+  guard: "anyone",
+  status,
+  ...(options ? { options } : {}),
+  ...(query ? { query } : {}),
+});
+const json = (body: unknown) => () => ({ json: body });
+const user = (status: number, more: Partial<Expectation> = {}): Expectation => ({ guard: "user", status, ...more });
+const staff = (status: number, more: Partial<Expectation> = {}): Expectation => ({ guard: "staff", status, ...more });
+
+const reason = "asked by phone";
+
+/** Each route of the OpenAPI document. */
+export const expectations: Record<string, Expectation> = {
+  "POST /api/auth/otp/request": anyone(400, json({})),
+  "POST /api/auth/otp/verify": anyone(400, json({})),
+  "POST /api/auth/register": anyone(400, json({})),
+  "POST /api/auth/login": anyone(400, json({})),
+  "POST /api/auth/refresh": anyone(400, json({})),
+  "POST /api/auth/logout": user(400, { options: json({}), expired: 400, isRefusedFirst: true }),
+  "GET /api/auth/google/login": anyone(200),
+  "GET /api/auth/apple/login": anyone(200),
+  "GET /api/auth/google/start": anyone(400),
+  "GET /api/auth/apple/start": anyone(400),
+  "GET /api/auth/google/callback": anyone(303),
+  "POST /api/auth/apple/callback": anyone(303, () => ({ form: { state: "x" } })),
+  "GET /api/auth/social/success": anyone(400, undefined, "code=x"),
+  "POST /api/auth/social/success": anyone(400, json({})),
+  "GET /api/auth/social/error": anyone(400),
+  "POST /api/auth/google/token": anyone(400, json({})),
+  "POST /api/auth/apple/token": anyone(400, json({})),
+  "POST /api/auth/google/link": user(400, { options: json({}), isRefusedFirst: true }),
+  "POST /api/auth/apple/link": user(400, { options: json({}), isRefusedFirst: true }),
+  "DELETE /api/auth/google/link": user(404, { options: json({}) }),
+  "DELETE /api/auth/apple/link": user(404, { options: json({}) }),
+  "GET /api/auth/me": user(200),
+  "DELETE /api/auth/account": user(200, { options: json({}), isLast: true }),
+  "GET /api/auth/sessions": user(200),
+  "DELETE /api/auth/sessions": user(200),
+  "DELETE /api/auth/sessions/{id}": user(404),
+  "POST /api/auth/device": user(200, {
+    options: () => ({ json: { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "WEB" } }),
+  }),
+  "GET /api/users/profile": user(200),
+  "PUT /api/users/profile": user(200, { options: json({ address: "Patan" }) }),
+  "PATCH /api/users/profile": user(200, { options: json({ address: "Patan" }) }),
+  "GET /api/users/notifications": user(200),
+  "POST /api/users/notifications/{id}/read": user(404),
+  "GET /api/users/wallet": user(200),
+  "GET /api/users/analytics/usage-stats": user(200),
+  "POST /api/users/kyc": user(400, {
+    options: () => ({ multipart: { document_type: "PASSPORT" } }),
+    isRefusedFirst: true,
+  }),
+  "PATCH /api/users/kyc": user(404, { options: json({ document_type: "PASSPORT" }) }),
+  "GET /api/users/kyc": user(404),
+  "GET /api/users/kyc/status": user(200),
+  "GET /api/users/kyc/documents/{id}": anyone(404, undefined, "exp=1&sig=x"),
+  "GET /api/users/kyc/submissions": staff(200),
+  "PATCH /api/users/{id}/kyc": staff(404, { options: json({ status: "REJECTED", rejection_reason: reason }) }),
+  "GET /api/users": staff(200, { query: "page_size=1" }),
+  "POST /api/users": staff(201, { options: () => ({ json: { identifier: newPhone() } }) }),
+  "GET /api/users/{id}": staff(200),
+  "PUT /api/users/{id}": staff(200, { options: json({ address: "Patan" }) }),
+  "PATCH /api/users/{id}": staff(200, { options: json({ address: "Thimi" }) }),
+  "POST /api/users/{id}/status": staff(200, { options: json({ status: "ACTIVE", reason }) }),
+  "PUT /api/users/{id}/role": { guard: "admin", status: 200, options: json({ role: "user", reason }) },
+  "POST /api/users/{id}/unlock": staff(200, { options: json({ reason }) }),
+  "GET /api/users/{id}/sessions": staff(200),
+  "DELETE /api/users/{id}/sessions": staff(200),
+  "POST /api/users/{id}/analytics-report": staff(202),
+  "GET /api/users/{id}/analytics-report": staff(404),
+  "GET /api/users/{id}/audit-logs": staff(200),
+  "GET /api/auth/debug/headers": anyone(200),
+  "GET /api/health": anyone(200),
+  "GET /api/openapi.json": anyone(200),
+  "GET /api/docs": anyone(200),
+  "GET /.well-known/jwks.json": anyone(200),
+};
+
+export const COLUMNS = [
+  "no token",
+  "a user",
+  "an inactive user",
+  "a banned user",
+  "staff",
+  "an admin",
+  "an expired token",
+  "a token of a foreign audience",
+  "a garbage token",
+  "a user naming another",
+] as const;
+export type Column = (typeof COLUMNS)[number];
+
+/** What the cell holds: status, and the code where it is a refusal of the caller. */
+export function cellOf(expectation: Expectation, column: Column): [status: number, code?: string] {
+  const { guard, status, expired, isRefusedFirst } = expectation;
+  if (guard === "anyone") return [status];
+  if (column === "no token") return [401, "authentication_required"];
+  if (column === "an expired token" && expired !== undefined) return [expired];
+  const hasRights: Column[] = ["a user", "staff", "an admin", "a user naming another"];
+  if (isRefusedFirst && (column === "an inactive user" || column === "a banned user")) return [status];
+  if (!hasRights.includes(column)) return [401, "token_not_valid"];
+  const isUser = column === "a user" || column === "a user naming another";
+  const isRefused = (guard === "staff" && isUser) || (guard === "admin" && column !== "an admin");
+  if (isRefused) return [403, "permission_denied"];
+  return [status];
+}
+
+const [ownKey] = JSON.parse(testEnv.ACCESS_TOKEN_KEYS) as [SigningJwk];
+
+/** The user's access token with other claims, well signed. */
+export async function tokenWith({ access }: SignedIn, claims: Record<string, unknown>): Promise<string> {
+  return forge(await signerOf(ownKey), decodeProtectedHeader(access), { ...decodeJwt(access), ...claims });
+}
