@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
@@ -27,12 +27,12 @@ export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims)
 
 /** As `isSignedIn`, while the user is staff or admin, too. */
 export function isStaff(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
-  return isSignedInAs(deps, caller, inArray(users.role, ["staff", "admin"]));
+  return isSignedInAs(deps, caller, sql` and users.role in ('staff', 'admin')`);
 }
 
 /** As `isSignedIn`, while the user is admin, too. */
 export function isAdmin(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
-  return isSignedInAs(deps, caller, eq(users.role, "admin"));
+  return isSignedInAs(deps, caller, sql` and users.role = 'admin'`);
 }
 
 /** The statement that reads the signed-in caller's role; no row where the session has ended. */
@@ -43,21 +43,12 @@ export function selectCaller(deps: Pick<Deps, "db" | "now">, caller: AccessClaim
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 }
 
-function isSignedInAs(deps: Pick<Deps, "db" | "now">, caller: AccessClaims, role?: SQL): SQL {
-  const session = deps.db
-    .select({ one: sql`1` })
-    .from(sessions)
-    .innerJoin(users, eq(users.id, sessions.userId))
-    .where(
-      and(
-        eq(sessions.id, caller.sessionId),
-        eq(sessions.userId, caller.userId),
-        isLive(deps.now()),
-        eq(users.status, "ACTIVE"),
-        role,
-      ),
-    );
-  return sql`exists ${session}`;
+/** As text with four parameters, since every request pays for it: built from columns it costs several times as much. */
+function isSignedInAs(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims, role: SQL = sql``): SQL {
+  const now = deps.now();
+  return sql`exists (select 1 from sessions inner join users on users.id = sessions.user_id
+    where sessions.id = ${sessionId} and sessions.user_id = ${userId} and sessions.revoked_at is null
+    and sessions.idle_expires_at > ${now} and sessions.absolute_expires_at > ${now} and users.status = 'ACTIVE'${role})`;
 }
 
 /**

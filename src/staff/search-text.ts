@@ -2,6 +2,7 @@ import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } f
 import type { Deps } from "../platform/deps.ts";
 import { toAsciiDigits } from "../platform/fields.ts";
 import { withKey } from "../users/username.ts";
+import { commonnessOf, trigramsOf } from "./common-text.ts";
 
 /**
  * Stands before each field of a searched text, so that no pattern reaches from one field into the next, and so that the
@@ -10,8 +11,6 @@ import { withKey } from "../users/username.ts";
 const MARK = "\n\n";
 /** Characters of a trigram. */
 const TRIGRAM = 3;
-/** Characters that the index is asked for, at most: of long phrases the frequent trigrams cost more than they narrow. */
-const MAX_PHRASE = { digits: 6, text: 8 };
 
 /** What of a user is searched. */
 export interface Searched {
@@ -55,10 +54,10 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
   ).key;
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
   const texts = [...new Set([text, ...parts])];
-  const phrases = [...texts, ...national].map(phraseOf);
+  const queries = [...texts, ...national].map(queryOf);
   return {
     text,
-    match: phrases.includes("") ? undefined : phrases.map(quote).join(" OR "),
+    match: queries.includes("") ? undefined : [...new Set(queries)].join(" OR "),
     parts: texts.map((part) => ([...part].length < TRIGRAM ? MARK + part : part)),
     numbers,
     isShort: [...text].length < TRIGRAM,
@@ -87,17 +86,24 @@ function readDigits(text: string, countries: readonly string[]) {
   return { parts: [digits, withoutTrunk].filter(Boolean), ...(isCodeAlone ? none : international) };
 }
 
-/** The characters of a part that the index is asked for: those that are likely to be rare. */
-function phraseOf(part: string): string {
+/**
+ * What the index is asked for: the two trigrams of a part that are likely to be in the fewest users. FTS5 walks the list of
+ * every trigram that it is given, and of a frequent one that costs more than it narrows. Whether the whole part is there is
+ * seen in the entries found.
+ */
+function queryOf(part: string): string {
   if (part === "") return "";
   const characters = [...part];
   // The trigrams that begin a field.
-  if (characters.length < TRIGRAM) return MARK.slice(characters.length - 1) + part;
-  if (/^\d+$/.test(part)) return characters.slice(-MAX_PHRASE.digits).join("");
-  // Providers of e-mail are shared by many; names are not.
-  const at = characters.indexOf("@");
-  const local = at + 1 >= TRIGRAM ? characters.slice(0, at + 1) : characters;
-  return local.slice(-MAX_PHRASE.text).join("");
+  if (characters.length < TRIGRAM) return quote(MARK.slice(characters.length - 1) + part);
+  // The last of equals: a number ends in what is its own.
+  const ranked = trigramsOf(part)
+    .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
+    .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
+  const [first, ...others] = ranked;
+  // One that shares no character tells more.
+  const second = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM) ?? others[0];
+  return [first, second].flatMap((each) => (each ? quote(each.trigram) : [])).join(" AND ");
 }
 
 /** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */

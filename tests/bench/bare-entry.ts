@@ -1,5 +1,7 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { Hono } from "hono";
-import { importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { base64url, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { deriveHmacKey } from "../../src/platform/crypto.ts";
 import type { CapturedRoutes } from "./hot/capture.ts";
 
 // What the hot routes are measured against: a bare Hono Worker that does the least for the same answer, with nothing
@@ -28,7 +30,7 @@ async function importKeys(env: Settings) {
     kid,
     signing: await importJWK(access, "EdDSA"),
     verifying: await importJWK({ kid, kty, crv, x } as JWK, "EdDSA"),
-    refresh: new TextEncoder().encode(refresh.secret),
+    refresh: await deriveHmacKey(base64url.decode(refresh.secret), "refresh-token"),
     statements: JSON.parse(env.STATEMENTS) as CapturedRoutes,
   };
 }
@@ -87,7 +89,7 @@ for (const route of ["refresh", "login", "register"] as const) {
   app.post(`/api/auth/${route}`, async (c) => {
     const keys = await keysOf(c.env);
     const body = await c.req.json<{ refresh_token?: string; params: unknown[][] }>();
-    // The signature alone is HS256's cost; whose it is, is in the parameters.
+    // Whose it is, is in the parameters.
     if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, { algorithms: ["HS256"] });
     const rows = (await run(c.env, keys.statements.texts[route], body.params)).flat();
     const session = rows.find((row) => "refresh_key_id" in row);
@@ -100,3 +102,7 @@ for (const route of ["refresh", "login", "register"] as const) {
 }
 
 export default app;
+
+// The other services of `server.ts` are bound to these.
+export class PlatformEvents extends WorkerEntrypoint {}
+export class TokenVerifier extends WorkerEntrypoint {}

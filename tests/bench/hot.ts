@@ -15,7 +15,7 @@ import { benchVars, stateOf, withDatabases } from "./state.ts";
 // ends with 1 where a ratio is beyond its goal. Both run at once, asked in turns; every request is one that was not made before.
 
 const { values } = parseArgs({
-  options: { turns: { type: "string", default: "5" }, people: { type: "string", default: "600" } },
+  options: { turns: { type: "string", default: "5" }, people: { type: "string", default: "540" } },
 });
 const turns = Number(values.turns);
 const peopleCount = Number(values.people);

@@ -16,6 +16,8 @@ export async function startServer(options: readonly string[]): Promise<Server> {
   const child = spawn(process.execPath, ["--no-warnings", script, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  // One that outlives a run that failed would hold its databases.
+  process.once("exit", () => child.kill("SIGTERM"));
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const lines = createInterface({ input: child.stdout });
   const first = await Promise.race([new Promise<string>((resolve) => lines.once("line", resolve)), ended]);

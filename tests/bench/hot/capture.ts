@@ -37,7 +37,11 @@ export async function capture(server: Server, people: readonly Person[]) {
 
 async function statementsOf({ url }: Server, route: HotRoute, person: Person, i: number): Promise<SentStatement[]> {
   const { path, init } = hotRequest(route, person, i);
-  const response = await fetch(url + path, { ...init, headers: { ...init.headers, [STATEMENTS_HEADER]: "1" } });
+  const response = await fetch(url + path, {
+    ...init,
+    signal: AbortSignal.timeout(20_000),
+    headers: { ...init.headers, [STATEMENTS_HEADER]: "1" },
+  });
   const body: unknown = await response.json();
   if (!response.ok) throw new Error(`${route}: ${response.status} ${JSON.stringify(body)}`);
   return body as SentStatement[];

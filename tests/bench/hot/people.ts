@@ -21,14 +21,14 @@ export async function preparePeople({ primary }: Databases, vars: Record<string,
   const now = Date.now();
   const found = primary
     .prepare(
-      `select id, email, phone_number from users where status = 'ACTIVE' and role = 'user'
-        and (email_verified or phone_verified) order by id limit ?`,
+      `select id, phone_number from users where status = 'ACTIVE' and role = 'user'
+        and phone_verified order by id limit ?`,
     )
-    .all(count) as { id: string; email: string | null; phone_number: string | null }[];
+    .all(count) as { id: string; phone_number: string }[];
   if (found.length < count) throw new Error(`only ${found.length} of ${count} users can sign in`);
   const people: Person[] = [];
   for (const [i, user] of found.entries()) {
-    const identifier = user.phone_number ?? user.email ?? "";
+    const identifier = user.phone_number;
     const session = {
       id: idOf(1, i),
       userId: user.id,
