@@ -24,7 +24,6 @@ import { sampleOf, type Trial } from "./trials.ts";
 // `npm run faults` runs every trial; `npm test` every trial of the flows that have few, and a sample of the others'.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const MANY = 17;
-const MORE = 2;
 
 const all = [
   ...signInFlows,
@@ -67,7 +66,7 @@ describe("every binding call of every flow, failing in every way", () => {
       beQuiet();
       const random = seededRandom(name.length);
       const isWhole = (trials: Trial[]) => FAULTS_WHOLE || (trials.length <= MANY && !flow.isAlone);
-      const choose = (trials: Trial[]) => (isWhole(trials) ? trials : sampleOf(trials, random, MORE));
+      const choose = (trials: Trial[]) => (isWhole(trials) ? trials : sampleOf(trials, random));
       expect(await runFlow(flow, choose, report)).toEqual([]);
     },
     1_200_000,
