@@ -67,8 +67,6 @@ async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footpri
     for (const label of labels) {
       const [n, of] = [footprint[label] ?? 0, wanted[label] ?? 0];
       if (n === of || (isRepeated && n > of && flow.mayRepeat?.test(label))) continue;
-      // The nightly comparison may have been there first.
-      if (label === "search has the user" && n > of) continue;
       if (isRepeated && flow.mayLack && n === 0) continue;
       say(`${n} of "${label}" instead of ${of}`);
     }

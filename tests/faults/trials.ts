@@ -32,14 +32,11 @@ export function trialsOf(calls: readonly BindingCall[], beside: Kind | undefined
   return beside ? [{ at: -1, kind: beside }, ...atCalls] : atCalls;
 }
 
-/** One trial at each call, whose kind the generator draws, and a few more: every call meets a fault all the same. */
-export function sampleOf(trials: readonly Trial[], random: () => number, more: number): Trial[] {
-  const draw = (from: readonly Trial[]) => from[Math.floor(random() * from.length)];
-  const drawn = [...Map.groupBy(trials, ({ at }) => at).values()].map(draw);
-  // What asks again after a lost answer is only met by an outage.
-  const outages = trials.filter(({ kind }) => kind === "outage");
-  const others = Array.from({ length: more }, () => draw(trials));
-  return [...new Set([...drawn, ...outages, ...others])].filter((trial) => trial !== undefined);
+/** One trial at each call, whose kind the generator draws, and every outage: what asks again is met by nothing else. */
+export function sampleOf(trials: readonly Trial[], random: () => number): Trial[] {
+  const byCall = [...Map.groupBy(trials, ({ at }) => at).values()];
+  const drawn = byCall.map((each) => each[Math.floor(random() * each.length)]).filter((trial) => trial !== undefined);
+  return [...new Set([...drawn, ...trials.filter(({ kind }) => kind === "outage")])];
 }
 
 /** The trial as the simulator asks for it; `met` is told of every call that a fault met. */
