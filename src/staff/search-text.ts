@@ -11,6 +11,9 @@ import { commonnessOf, trigramsOf } from "./common-text.ts";
 const MARK = "\n\n";
 /** Characters of a trigram. */
 const TRIGRAM = 3;
+/** Of a text the index is asked for so many trigrams, of a number for its last digits. */
+const MAX_TRIGRAMS = 3;
+const MAX_DIGITS = 6;
 
 /** What of a user is searched. */
 export interface Searched {
@@ -87,23 +90,22 @@ function readDigits(text: string, countries: readonly string[]) {
 }
 
 /**
- * What the index is asked for: the two trigrams of a part that are likely to be in the fewest users. FTS5 walks the list of
- * every trigram that it is given, and of a frequent one that costs more than it narrows. Whether the whole part is there is
- * seen in the entries found.
+ * What the index is asked for: the trigrams of a part that are likely to be in the fewest users. FTS5 walks the list of every
+ * trigram that it is given, and of a frequent one that costs more than it narrows. Whether the whole part is there is seen in
+ * the entries found.
  */
 function queryOf(part: string): string {
   if (part === "") return "";
   const characters = [...part];
   // The trigrams that begin a field.
   if (characters.length < TRIGRAM) return quote(MARK.slice(characters.length - 1) + part);
-  // The last of equals: a number ends in what is its own.
+  // All digits are as frequent, and the last of a number its own.
+  const digits = /\d+$/.exec(part)?.[0] ?? "";
+  if (digits === part || digits.length >= MAX_DIGITS) return quote(digits.slice(-MAX_DIGITS));
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
     .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
-  const [first, ...others] = ranked;
-  // One that shares no character tells more.
-  const second = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM) ?? others[0];
-  return [first, second].flatMap((each) => (each ? quote(each.trigram) : [])).join(" AND ");
+  return [...new Set(ranked.map(({ trigram }) => trigram))].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
 }
 
 /** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */
