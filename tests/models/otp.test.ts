@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type Answer, call, newEmail, newIp, readCode, testEnv } from "../support/client.ts";
 import { newOtpModel, type OtpModel } from "./otp-model.ts";
 import { checkModel, command, wait } from "./run-model.ts";
@@ -25,6 +25,8 @@ const ipOf = (person: Person, network: number) => person.networks[network] ?? ""
 
 const request = (network: number) =>
   command<OtpModel, Person>(`request from ${network}`, async (model, person) => {
+    // Of two codes of one instant none is the newer.
+    vi.setSystemTime(Date.now() + SECOND);
     const [ip, now] = [ipOf(person, network), Date.now()];
     const { identifier } = person;
     const expected = model.request(ip, now);
@@ -150,6 +152,6 @@ test("ASVS 2.3.1, 6.3.1, 6.5.1: one-time codes and their tokens keep the contrac
       await testEnv.DB.prepare("delete from network_guess_limits").run();
       return { model: newOtpModel(), real: person };
     },
-    { share: 3, steps: 40 },
+    { share: 2, steps: 40 },
   );
 });

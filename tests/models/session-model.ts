@@ -79,11 +79,12 @@ export function newSessionModel() {
     session.isRotatedByKey = hasKey;
   }
 
-  /** By access token, expired or not, and the refresh token of so many rotations ago. */
+  /** By an access token that is good, and any refresh token of the session; or by an expired one, and the live one. */
   function logout(session: ModelSession, age: number, now: number): boolean {
     const token = session.refreshTokens.at(-1 - age);
     const isShown = token && now < token.expiresAt + TOLERANCE;
-    const isHolder = age === 0 || (age === 1 && now - session.rotatedAt < 2 * MINUTE);
+    const isFresh = now - session.accessAt < 15 * MINUTE + TOLERANCE;
+    const isHolder = isFresh || age === 0 || (age === 1 && now - session.rotatedAt < 2 * MINUTE);
     if (!isShown || !isHolder || !isLive(session, now)) return false;
     session.isEnded = true;
     return true;
