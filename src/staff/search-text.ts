@@ -105,7 +105,11 @@ function queryOf(part: string): string {
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
     .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
-  return [...new Set(ranked.map(({ trigram }) => trigram))].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
+  const [first, ...others] = ranked;
+  // One that shares no character with the rarest tells more than its neighbours.
+  const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
+  const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
+  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
 }
 
 /** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */

@@ -26,34 +26,28 @@ export interface Hit {
   userId: string;
 }
 
-/** What a search found: who fits the pattern, newest first, up to one more than is wanted. */
-export interface Hits {
-  hits: Hit[];
-  /** Where the search ended without having looked at everybody; undefined where it has, or found enough. */
-  scanEnd: number | undefined;
-}
-
-/** Searches the projection, which is seconds old. Where it was given up is told by the same walk: a second one costs as much. */
-export async function findHits(deps: SearchDeps, query: SearchQuery): Promise<Hits> {
-  const isFit = sql`${fits(query.pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`;
-  const last = MAX_SCANNED + query.reach;
+/** Who fits the pattern, newest first: as the projection has it, seconds old. Up to one more than is wanted. */
+export async function findHits(deps: SearchDeps, query: SearchQuery): Promise<Hit[]> {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
-      .select({
-        place: sql<number>`scanned.place`,
-        nth: sql<number>`nth`,
-        userId: sql<string>`user_id`,
-        isFit: sql<number>`${isFit}`.as("is_fit"),
-      })
-      .from(
-        sql`(select place, row_number() over () as nth from (${scan(query)})) scanned
-          left join search_entries on search_entries.place = scanned.place`,
-      )
-      .where(sql`is_fit or nth = ${sql.raw(String(last))}`)
+      .select({ place: sql<number>`search_entries.place`, userId: sql<string>`user_id` })
+      .from(sql`(${scan(query)}) scanned cross join search_entries on search_entries.place = scanned.place`)
+      .where(sql`${fits(query.pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`)
       .limit(query.reach + 1),
   });
-  const hits = found.filter((row) => row.isFit === 1).map(({ place, userId }) => ({ place, userId }));
-  return { hits, scanEnd: hits.length > query.reach ? undefined : found.find(({ nth }) => nth === last)?.place };
+  return found;
+}
+
+/** Where the search ended without having looked at everybody; undefined where it has. */
+export async function findScanEnd(deps: SearchDeps, query: SearchQuery): Promise<number | undefined> {
+  const { end } = await onSearch(deps, {
+    end: deps.searchDb
+      .select({ place: sql<number>`place` })
+      .from(sql`(${scan(query)})`)
+      .limit(1)
+      .offset(MAX_SCANNED + query.reach - 1),
+  });
+  return end[0]?.place;
 }
 
 /** The places that may fit, newest first; SQLite fetches of them what is asked for. */
