@@ -35,6 +35,8 @@ export interface SearchPattern {
   text: string;
   /** FTS5 query whose entries include all that fit; undefined where nothing narrows the search. */
   match: string | undefined;
+  /** Whether few are likely to fit, so that the walk of the index goes to its end. */
+  isRare: boolean;
   /** Texts that an entry's text holds. */
   parts: string[];
   /** Beginnings of an entry's number in E.164. */
@@ -61,6 +63,7 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
   return {
     text,
     match: queries.includes("") ? undefined : [...new Set(queries)].join(" OR "),
+    isRare: isRare(text),
     parts: texts.map((part) => ([...part].length < TRIGRAM ? MARK + part : part)),
     numbers,
     isShort: [...text].length < TRIGRAM,
@@ -110,6 +113,13 @@ function queryOf(part: string): string {
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
   return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
+}
+
+/** A text that ends in digits of its own, or has characters next to each other that no common name has. */
+function isRare(text: string): boolean {
+  return (
+    /(\d\D*){6}$/.test(text) || (text.length > TRIGRAM && trigramsOf(text).some((each) => commonnessOf(each) === 0))
+  );
 }
 
 /** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */

@@ -36,13 +36,12 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   refuseUnlessStaff(named.caller);
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
-  const hits = await findHits(deps, query);
+  const { hits, isEndKnown, scanEnd: toldEnd } = await findHits(deps, query);
   const own = named.users.map((user) => ({ userId: user.id, place: placeOf(user) }));
   const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);
   const others = hits.filter((hit) => !isOwn(hit));
   const all = before === undefined ? withNamed(own, others, size) : others;
   const page = all.slice(offset, reach);
-  const mayBeCut = hits.length <= reach;
   const [found, scanEnd] = await Promise.all([
     findUsers(
       deps,
@@ -50,7 +49,7 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
       page.map(({ userId }) => userId),
       { facets, joined },
     ),
-    mayBeCut ? findScanEnd(deps, query) : undefined,
+    isEndKnown ? toldEnd : findScanEnd(deps, query),
   ]);
   refuseUnlessStaff(found.caller);
   const byId = new Map(found.users.map((user) => [user.id, user]));

@@ -124,7 +124,7 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     search("ojx"),
     search("9@i"),
     named("3 characters of one name", username_key.slice(-3)),
-    named("6 characters of one address", local.slice(-6)),
+    named("6 characters of one address", local.slice(-6), selective),
     named("10 characters of one address", local.slice(-10)),
     named("last 6 digits of one number", national.slice(-6)),
     named("first 8 digits of one number", national.slice(0, 8)),
@@ -144,7 +144,7 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     search("gmail.com", { end_date: "2024-06-30" }),
   ];
 
-  function named(name: string, pattern: string): StaffCase {
-    return { ...search(pattern), name: `search ${name}` };
+  function named(name: string, pattern: string, more: Partial<StaffCase> = {}): StaffCase {
+    return { ...search(pattern, {}, more), name: `search ${name}` };
   }
 }
