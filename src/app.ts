@@ -40,7 +40,6 @@ import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
 import { getUsers } from "./staff/directory.routes.ts";
 import {
-  deleteSessionsOfUser,
   getSessionsOfUser,
   getUser,
   getUserAuditLogs,
@@ -48,11 +47,9 @@ import {
   patchUser,
   postUser,
   postUserReport,
-  postUserStatus,
-  postUserUnlock,
   putUser,
-  putUserRole,
 } from "./staff/person.routes.ts";
+import { deleteSessionsOfUser, postUserStatus, postUserUnlock, putUserRole } from "./staff/standing.routes.ts";
 import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc.routes.ts";
 import { mountKycDocuments } from "./users/kyc-document.routes.ts";
 import { getKycSubmissions, patchUserKyc } from "./users/kyc-review.routes.ts";

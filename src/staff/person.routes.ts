@@ -1,25 +1,13 @@
 import { z } from "zod";
-import type { Deps } from "../platform/deps.ts";
-import {
-  clearable,
-  cursorField,
-  optionalText,
-  pageSizeField,
-  text,
-  textError,
-  tidy,
-  withoutControls,
-} from "../platform/fields.ts";
+import { clearable, cursorField, optionalText, pageSizeField, textError } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { sessionView, viewSession } from "../sessions/session.views.ts";
-import type { AccessClaims } from "../sessions/tokens.ts";
 import { identifierField } from "../users/identifier.ts";
-import { openKyc } from "../users/kyc.service.ts";
 import { httpsUrl, profileFields } from "../users/profile.fields.ts";
 import { withoutNulls } from "../users/profile.service.ts";
 import { usernameField } from "../users/username.ts";
 import { actorOf } from "./act.service.ts";
-import { STATUSES } from "./facets.ts";
+import { optionalReason, params, viewDetail } from "./detail.routes.ts";
 import {
   createPerson,
   getAuditLogs,
@@ -27,25 +15,11 @@ import {
   getReport,
   getUserSessions,
   orderReport,
-  type Person,
   updatePerson,
 } from "./person.service.ts";
-import { auditLogView, personView, reportView, viewAuditLog, viewPersonDetail } from "./person.views.ts";
-import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./standing.service.ts";
+import { auditLogView, personView, reportView, viewAuditLog } from "./person.views.ts";
 
 const tag = "Users";
-const params = z.object({ id: z.uuid("Must be an id.") });
-
-async function viewDetail(deps: Deps, person: Person, caller: AccessClaims, origin: string) {
-  const open = person.kyc ? await openKyc(deps, origin, caller, person.kyc) : null;
-  return { data: viewPersonDetail(person, open) };
-}
-
-const reasonText = withoutControls(
-  z.string({ error: textError }).min(1, "This field is required.").max(255, "Must have at most 255 characters."),
-);
-const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
-const optionalReason = optionalText(reasonText, tidy);
 
 export const postUser = staffEndpoint(
   {
@@ -133,74 +107,6 @@ export const patchUser = staffEndpoint(
   },
 );
 
-export const postUserStatus = staffEndpoint(
-  {
-    method: "post",
-    path: "/users/{id}/status",
-    tag,
-    summary: "Let a user act, or not",
-    description: "INACTIVE and BANNED end every session at once. The user is told by a notification.",
-    params,
-    body: z
-      .object({
-        status: z.enum(STATUSES, `Must be one of ${STATUSES.join(", ")}.`),
-        reason: optionalReason.meta({ description: "Kept in the audit log; required but for ACTIVE." }),
-      })
-      .refine(({ status, reason }) => status === "ACTIVE" || reason !== undefined, {
-        path: ["reason"],
-        message: "This field is required but for ACTIVE.",
-      }),
-    data: personView,
-    message: "The status is as you said.",
-    errors: ["not_found"],
-  },
-  async (deps, { body, caller, client, params, origin }) => {
-    const change = { status: body.status, reason: body.reason ?? null };
-    return viewDetail(
-      deps,
-      await updateAccountStatus(deps, actorOf(client, caller, params.id), change),
-      caller,
-      origin,
-    );
-  },
-);
-
-export const putUserRole = staffEndpoint(
-  {
-    method: "put",
-    path: "/users/{id}/role",
-    tag,
-    summary: "Make a user staff, admin, or neither",
-    description: "For admins. Ends the user's sessions.",
-    params,
-    body: z.object({
-      role: z.enum(["user", "staff", "admin"], "Must be user, staff or admin."),
-      reason,
-    }),
-    data: personView,
-    message: "The role is as you said.",
-    errors: ["not_found", "conflict"],
-  },
-  async (deps, { body, caller, client, params, origin }) =>
-    viewDetail(deps, await updateRole(deps, actorOf(client, caller, params.id), body), caller, origin),
-);
-
-export const postUserUnlock = staffEndpoint(
-  {
-    method: "post",
-    path: "/users/{id}/unlock",
-    tag,
-    summary: "Clear the locks of a user's identifiers",
-    params,
-    body: z.object({ reason }),
-    data: personView,
-    message: "The user is not locked.",
-    errors: ["not_found"],
-  },
-  async (deps, { body, caller, client, params, origin }) =>
-    viewDetail(deps, await unlockUser(deps, actorOf(client, caller, params.id), body.reason), caller, origin),
-);
-
 export const getSessionsOfUser = staffEndpoint(
   {
     method: "get",
@@ -216,24 +122,6 @@ export const getSessionsOfUser = staffEndpoint(
     const found = await getUserSessions(deps, caller, params.id);
     return { data: found.map((session) => viewSession(session, caller.sessionId)) };
   },
-);
-
-const ended = "The user's sessions have ended.";
-
-export const deleteSessionsOfUser = staffEndpoint(
-  {
-    method: "delete",
-    path: "/users/{id}/sessions",
-    tag,
-    summary: "End a user's sessions",
-    params,
-    data: z.object({ message: z.string(), ended: z.number().int() }),
-    message: ended,
-    errors: ["not_found"],
-  },
-  async (deps, { caller, client, params }) => ({
-    data: { message: ended, ended: await endSessionsOf(deps, actorOf(client, caller, params.id)) },
-  }),
 );
 
 const ordered = "The report will be there soon.";
