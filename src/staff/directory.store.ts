@@ -50,7 +50,7 @@ export interface DirectoryPage {
 }
 
 /** Users looked at for one page where dates filter an order that no index has: what it may cost at most. */
-const MAX_SCANNED = 600;
+const MAX_SCANNED = 400;
 /** SQLite's limit on the parts of a compound select, as D1 sets it. */
 const MAX_PARTS = 5;
 

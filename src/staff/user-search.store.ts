@@ -9,9 +9,7 @@ import type { SearchPattern } from "./search-text.ts";
 type SearchDeps = Pick<Deps, "searchDb" | "log">;
 
 /** Entries looked at beyond those wanted, at most: a frequent pattern that few of them fit must end somewhere. */
-const MAX_SCANNED = 600;
-/** The same where they are numbered, which reads twice as many rows. */
-const MAX_NUMBERED = 450;
+const MAX_SCANNED = 400;
 
 export interface SearchQuery {
   pattern: SearchPattern;
@@ -39,9 +37,9 @@ export async function findHits(
   query: SearchQuery,
 ): Promise<{ hits: Hit[]; isEndKnown: boolean; scanEnd: number | undefined }> {
   const { reach, pattern } = query;
-  const last = MAX_NUMBERED + reach;
+  const last = MAX_SCANNED + reach;
   const isFit = sql`${fits(pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`;
-  const numbered = sql`(select place, row_number() over () as nth from (${scan(query, last)}))`;
+  const numbered = sql`(select place, row_number() over () as nth from (${scan(query)}))`;
   const walked = pattern.isRare ? numbered : sql`(select place, 0 as nth from (${scan(query)}))`;
   const { found } = await onSearch(deps, {
     found: deps.searchDb
@@ -74,8 +72,8 @@ export async function findScanEnd(deps: SearchDeps, query: SearchQuery): Promise
 }
 
 /** The places that may fit, newest first; SQLite fetches of them what is asked for. */
-function scan({ pattern, joined, before, reach }: SearchQuery, count = MAX_SCANNED + reach): SQL {
-  const limit = sql.raw(String(count));
+function scan({ pattern, joined, before, reach }: SearchQuery): SQL {
+  const limit = sql.raw(String(MAX_SCANNED + reach));
   // As integers: FTS5 ignores a bound of another type and walks from the top.
   const from = integer(joined.from === undefined ? undefined : joined.from * PLACES_PER_MS);
   const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * PLACES_PER_MS];
