@@ -11,14 +11,17 @@ const NAMES = `user_ acharya adhikari aryal basnet bhandari bhattarai bista chau
   niraj nisha prakash puja rajan rajendra rajesh ram ramesh roshan sagar sanjay santosh sarita shyam sita suman sunita suraj
   श्रेष्ठ थापा गुरुङ शर्मा अधिकारी तामाङ राई लामा पौडेल खड्का भट्टराई राम सीता हरि गीता कृष्ण लक्ष्मी`;
 
-/** A domain is in more users than a name by so much. */
-const DOMAIN_WEIGHT = 20;
+/** From so much on a trigram is in a good part of all users: a domain is in more of them than a name by so much. */
+export const COMMON = 20;
+/** What mobile numbers of Nepal begin with. */
+const RANGES = /^9[678]\d$/;
 const TRIGRAM = 3;
 
 let counted: ReadonlyMap<string, number> | undefined;
 
 /** How common a trigram is, from 0 for one of no common name on; a guess, which decides what a search costs and never what it finds. */
 export function commonnessOf(trigram: string): number {
+  if (RANGES.test(trigram)) return COMMON;
   counted ??= count();
   return counted.get(trigram) ?? 0;
 }
@@ -31,7 +34,7 @@ export function trigramsOf(text: string): string[] {
 
 function count(): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const [words, weight] of [[DOMAINS, DOMAIN_WEIGHT] as const, [NAMES, 1] as const]) {
+  for (const [words, weight] of [[DOMAINS, COMMON] as const, [NAMES, 1] as const]) {
     for (const trigram of words.split(/\s+/).flatMap(trigramsOf)) {
       counts.set(trigram, (counts.get(trigram) ?? 0) + weight);
     }

@@ -2,7 +2,7 @@ import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } f
 import type { Deps } from "../platform/deps.ts";
 import { toAsciiDigits } from "../platform/fields.ts";
 import { withKey } from "../users/username.ts";
-import { commonnessOf, trigramsOf } from "./common-text.ts";
+import { COMMON, commonnessOf, trigramsOf } from "./common-text.ts";
 
 /**
  * Stands before each field of a searched text, so that no pattern reaches from one field into the next, and so that the
@@ -11,9 +11,8 @@ import { commonnessOf, trigramsOf } from "./common-text.ts";
 const MARK = "\n\n";
 /** Characters of a trigram. */
 const TRIGRAM = 3;
-/** Of a text the index is asked for so many trigrams, of a number for its last digits. */
-const MAX_TRIGRAMS = 3;
-const MAX_DIGITS = 6;
+/** The index is asked for so many trigrams at most: those of digits are all as rare, and two are rare enough. */
+const MAX_TRIGRAMS = { text: 3, digits: 2 };
 
 /** What of a user is searched. */
 export interface Searched {
@@ -94,25 +93,25 @@ function readDigits(text: string, countries: readonly string[]) {
 
 /**
  * What the index is asked for: the trigrams of a part that are likely to be in the fewest users. FTS5 walks the list of every
- * trigram that it is given, and of a frequent one that costs more than it narrows. Whether the whole part is there is seen in
- * the entries found.
+ * trigram that it is given, and of a frequent one that costs more than it narrows; a phrase costs their positions, too.
+ * Whether the whole part is there is seen in the entries found.
  */
 function queryOf(part: string): string {
   if (part === "") return "";
   const characters = [...part];
   // The trigrams that begin a field.
   if (characters.length < TRIGRAM) return quote(MARK.slice(characters.length - 1) + part);
-  // All digits are as frequent, and the last of a number its own.
-  const digits = /\d+$/.exec(part)?.[0] ?? "";
-  if (digits === part || digits.length >= MAX_DIGITS) return quote(digits.slice(-MAX_DIGITS));
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
     .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
-  const [first, ...others] = ranked;
+  const telling = ranked.filter(({ commonness }) => commonness < COMMON);
+  // Where all are common, most of those who have one fit.
+  const [first, ...others] = telling.length > 0 ? telling : ranked.slice(0, 1);
   // One that shares no character with the rarest tells more than its neighbours.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
-  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
+  const most = /^\d+$/.test(part) ? MAX_TRIGRAMS.digits : MAX_TRIGRAMS.text;
+  return [...new Set(chosen)].slice(0, most).map(quote).join(" AND ");
 }
 
 /** A text that ends in digits of its own, or has characters next to each other that no common name has. */

@@ -9,7 +9,7 @@ import type { SearchPattern } from "./search-text.ts";
 type SearchDeps = Pick<Deps, "searchDb" | "log">;
 
 /** Entries looked at beyond those wanted, at most: a frequent pattern that few of them fit must end somewhere. */
-const MAX_SCANNED = 400;
+const MAX_SCANNED = 250;
 
 export interface SearchQuery {
   pattern: SearchPattern;

@@ -9,9 +9,12 @@ it("asks the index for the trigrams that few users have: where names meet, numbe
   expect(asked("sitashrestha93@gmail.com")).toBe('"3@g" AND "ha9" AND "93@"');
 });
 
-it("asks for a number once, however it is written", () => {
-  expect(asked("9841234567")).toBe('"234567"');
-  expect(asked("+977 984-1234567")).toBe(asked("9841234567"));
+it("asks for the digits of a number that are its own, however it is written", () => {
+  expect(asked("9841234567")).toBe('"567" AND "234"');
+  expect(asked("+977 984-1234567")).toContain('"567" AND "234"');
+  expect(asked("984984"), "not for what every number begins with").toBe('"498" AND "849"');
+  expect(asked("984")).toBe('"984"');
+  expect(asked("gmail.com"), "one of what all have").toMatch(/^"..."$/);
 });
 
 it("asks for at most three trigrams, however long the pattern", () => {
