@@ -11,8 +11,8 @@ import { COMMON, commonnessOf, trigramsOf } from "./common-text.ts";
 const MARK = "\n\n";
 /** Characters of a trigram. */
 const TRIGRAM = 3;
-/** The index is asked for so many trigrams at most: those of digits are all as rare, and two are rare enough. */
-const MAX_TRIGRAMS = { text: 3, digits: 2 };
+/** The index is asked for so many trigrams at most. */
+const MAX_TRIGRAMS = 3;
 
 /** What of a user is searched. */
 export interface Searched {
@@ -110,8 +110,7 @@ function queryOf(part: string): string {
   // One that shares no character with the rarest tells more than its neighbours.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
-  const most = /^\d+$/.test(part) ? MAX_TRIGRAMS.digits : MAX_TRIGRAMS.text;
-  return [...new Set(chosen)].slice(0, most).map(quote).join(" AND ");
+  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
 }
 
 /** A text that ends in digits of its own, or has characters next to each other that no common name has. */
