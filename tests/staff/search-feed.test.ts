@@ -200,8 +200,9 @@ describe("check_user_search", () => {
     const [run] = await runsOf("check_user_search");
     expect(run).toMatchObject({ processed: 5, finished_at: expect.any(Number) });
     const lines = told.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("user_search_drift"));
-    // A run that another test left unfinished may be made up for at the same time.
-    expect(lines.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ level: "warn", users: 5 }));
+    // A line a chunk; a run that another test left unfinished may be made up for at the same time.
+    const drift = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
+    expect(drift.reduce((sum, { users }) => sum + users, 0)).toBeGreaterThanOrEqual(5);
     for (const id of [missing, stale, unindexed, restored, alike]) {
       const [user] = await rows("select username_key, version, facet from users where id = ?", id);
       const text = `\n\n${user?.username_key}`;

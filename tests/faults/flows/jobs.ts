@@ -124,8 +124,9 @@ const sweep = job("sweep_kyc_uploads", async () => {
 /** A user whose entry is missing, as after a message that was lost. */
 const searchJob = (name: string) =>
   job(name, async () => {
-    const [before] = await sql<{ id: string }>("select id from users where id < 'a' order by id desc limit 1");
     const user = await newUser();
+    const last = "select id from users where id < ? order by id desc limit 1";
+    const [before] = await sql<{ id: string }>(last, user.userId);
     await sql("update users set updated_at = ? where id = ?", Date.now() - HOUR_MS, user.userId);
     await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id = ?").bind(user.userId).run();
     // From there on: what all the others of the battery are found by is looked at in its last test.

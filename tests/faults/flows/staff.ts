@@ -113,7 +113,9 @@ async function fillSearch(): Promise<void> {
 }
 
 export const staffFlows = [
-  ...[list("status=ACTIVE&page_size=5"), list("search=userx"), longSearch].map(traceless),
+  ...[list("status=ACTIVE&page_size=5"), list("search=userx"), list("search=gurung&status=BANNED"), longSearch].map(
+    traceless,
+  ),
   create,
   act("GET users/{id}", { method: "GET", path: person }, { mayRepeat: /^audit VIEW/ }),
   act("PUT users/{id}", { method: "PUT", path: person, json: { full_name: "Asha Rai", address: "Pokhara" } }),
