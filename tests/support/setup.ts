@@ -5,5 +5,35 @@ const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}M
 
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);
-// Calls that name no address come from this network: the codes that other files asked for there are not this one's.
-await env.DB.prepare("delete from sms_send_limits where key = '203.0.113.0/24'").run();
+
+// The files of a process share its storage: each begins with nothing there, so that their order means nothing.
+await emptyTables(env.DB, "user_counts");
+await env.SEARCH_DB.prepare("insert into user_search (user_search) values ('delete-all')").run();
+await emptyTables(env.SEARCH_DB);
+await emptyKv();
+await emptyBucket();
+
+/** Deletes every row of every table but those named; what triggers keep up goes along. */
+async function emptyTables(db: D1Database, ...kept: string[]): Promise<void> {
+  const { results } = await db
+    .prepare(
+      `select name from pragma_table_list where schema = 'main' and type = 'table' and name not in (${kept.map(() => "?").join()})
+        and name not like 'sqlite@_%' escape '@' and name not like '@_cf@_%' escape '@' and name <> 'd1_migrations'`,
+    )
+    .bind(...kept)
+    .all<{ name: string }>();
+  const deletions = results.map(({ name }) => db.prepare(`delete from "${name}"`));
+  if (deletions.length > 0) await db.batch([db.prepare("pragma defer_foreign_keys = on"), ...deletions]);
+}
+
+async function emptyKv(): Promise<void> {
+  const { keys, list_complete: isWhole } = await env.KV.list();
+  await Promise.all(keys.map(({ name }) => env.KV.delete(name)));
+  if (!isWhole) await emptyKv();
+}
+
+async function emptyBucket(): Promise<void> {
+  const { objects, truncated } = await env.KYC_BUCKET.list();
+  if (objects.length > 0) await env.KYC_BUCKET.delete(objects.map(({ key }) => key));
+  if (truncated) await emptyBucket();
+}
