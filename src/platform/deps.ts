@@ -1,7 +1,8 @@
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { v7 as uuidv7 } from "uuid";
 import { type Config, parseConfig } from "./config.ts";
 import { type RandomBytes, randomId } from "./crypto.ts";
+import { drizzleOn } from "./dialect.ts";
 import { buildKeyring, type Keyring } from "./keyring.ts";
 import { jsonLog, type Log } from "./log.ts";
 
@@ -65,8 +66,8 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
   return {
     config,
     keyring,
-    db: drizzle(env.DB),
-    searchDb: drizzle(env.SEARCH_DB),
+    db: drizzleOn(env.DB),
+    searchDb: drizzleOn(env.SEARCH_DB),
     kv: env.KV,
     bucket: env.KYC_BUCKET,
     queues: { otp: env.OTP_QUEUE, tasks: env.TASK_QUEUE, search: env.SEARCH_QUEUE },

@@ -1,8 +1,10 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { compareDialects } from "./compared-dialect.ts";
 
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
+compareDialects();
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);
 
