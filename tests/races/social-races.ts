@@ -204,6 +204,7 @@ export async function codesBesideThieves(setting: RaceSetting): Promise<Verdict>
   verdict.equal("successes of the thief", successes(results.slice(0, CLIENTS / 2)).length, 0);
   const all = successes(results).map(({ body }) => body.data);
   verdict.atMost("different refresh tokens", distinct(all.map(({ refresh_token }) => refresh_token)), 1);
+  if (setting.handler) return verdict;
   const links = await count("from social_accounts where subject = ?", person.sub);
   verdict.equal("links", links, all.length > 0 ? 1 : 0);
   return verdict;

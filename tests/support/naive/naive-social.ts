@@ -119,6 +119,21 @@ export const naiveWays: FetchHandler = async (request, env, context) => {
   return json({ success: true, data: { user_id, refresh_token: session_id } }, 201);
 };
 
+/** Looks whether somebody else has the address that a provider asserts, and refuses it then; else as above. */
+export const naiveAssertion: FetchHandler = async (request, env, context) => {
+  if (request.url.endsWith("/token")) {
+    const { id_token } = (await request.clone().json()) as { id_token: string };
+    const { sub, email } = decodeJwt(id_token);
+    const holder = await tools(env).first(
+      "select 1 from users where email = ? and id not in (select user_id from social_accounts where subject = ?)",
+      email,
+      sub,
+    );
+    if (holder) return json({ success: false, error: { code: "user_already_exists" } }, 409);
+  }
+  return naiveWays(request, env, context);
+};
+
 /** Looks whether the state was used, trades the code, then marks the state. */
 export const naiveCallback: FetchHandler = async (request, env, context) => {
   const url = new URL(request.url);
