@@ -14,17 +14,20 @@ const NAMES = `user_ acharya adhikari aryal basnet bhandari bhattarai bista chau
 /** From so much on a trigram is in a good part of all users: a domain is in more of them than a name by so much. */
 export const COMMON = 20;
 /** What mobile numbers of Nepal begin with. */
-const RANGES = /^9[678]\d$/;
+const RANGES = /^9[678]\d/;
 const TRIGRAM = 3;
 
 let counted: ReadonlyMap<string, number> | undefined;
 
 /** How common a trigram is, from 0 for one of no common name on; a guess, which decides what a search costs and never what it finds. */
 export function commonnessOf(trigram: string): number {
-  if (RANGES.test(trigram)) return COMMON;
+  if (isMobile(trigram)) return COMMON;
   counted ??= count();
   return counted.get(trigram) ?? 0;
 }
+
+/** Whether a mobile number may begin with these three characters or more. */
+export const isMobile = (text: string): boolean => RANGES.test(text);
 
 /** The trigrams of a text, in their order; each of three characters, as FTS5 counts them. */
 export function trigramsOf(text: string): string[] {

@@ -2,7 +2,7 @@ import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } f
 import type { Deps } from "../platform/deps.ts";
 import { toAsciiDigits } from "../platform/fields.ts";
 import { withKey } from "../users/username.ts";
-import { COMMON, commonnessOf, trigramsOf } from "./common-text.ts";
+import { COMMON, commonnessOf, isMobile, trigramsOf } from "./common-text.ts";
 
 /**
  * Stands before each field of a searched text, so that no pattern reaches from one field into the next, and so that the
@@ -13,6 +13,12 @@ const MARK = "\n\n";
 const TRIGRAM = 3;
 /** The index is asked for so many trigrams at most. */
 const MAX_TRIGRAMS = 3;
+
+const AND = " AND ";
+/** So many digits in a row few of a million people share; one more where a mobile number begins with them. */
+const SHARED_DIGITS = 6;
+/** Characters of a text that rarely fills a page. */
+const LONG = 6;
 
 /** What of a user is searched. */
 export interface Searched {
@@ -34,7 +40,7 @@ export interface SearchPattern {
   text: string;
   /** FTS5 query whose entries include all that fit; undefined where nothing narrows the search. */
   match: string | undefined;
-  /** Whether few are likely to fit, so that the walk of the index goes to its end. */
+  /** Whether the walk of the index is dear and few are likely to fit, so that it goes to its end. */
   isRare: boolean;
   /** Texts that an entry's text holds. */
   parts: string[];
@@ -62,7 +68,7 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
   return {
     text,
     match: queries.includes("") ? undefined : [...new Set(queries)].join(" OR "),
-    isRare: isRare(text),
+    isRare: queries.some((query) => query.includes(AND)) && isRare(text),
     parts: texts.map((part) => ([...part].length < TRIGRAM ? MARK + part : part)),
     numbers,
     isShort: [...text].length < TRIGRAM,
@@ -110,14 +116,14 @@ function queryOf(part: string): string {
   // One that shares no character with the rarest tells more than its neighbours.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
-  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(" AND ");
+  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(AND);
 }
 
-/** A text that ends in digits of its own, or has characters next to each other that no common name has. */
+/** A text that ends in more digits than many people share, or a longer one with a trigram that no common name has. */
 function isRare(text: string): boolean {
-  return (
-    /(\d\D*){6}$/.test(text) || (text.length > TRIGRAM && trigramsOf(text).some((each) => commonnessOf(each) === 0))
-  );
+  const digits = /[\d\s().\p{Pd}]*$/u.exec(text)?.[0].replace(/\D/g, "") ?? "";
+  if (digits.length >= (isMobile(digits) ? SHARED_DIGITS + 1 : SHARED_DIGITS)) return true;
+  return text.length > LONG && trigramsOf(text).some((each) => commonnessOf(each) === 0);
 }
 
 /** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */

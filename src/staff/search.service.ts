@@ -7,7 +7,7 @@ import type { Joined } from "./directory.store.ts";
 import { placeOf } from "./search-place.ts";
 import { readPattern } from "./search-text.ts";
 import { findNamed, findUsers } from "./user-lookup.store.ts";
-import { findHits, findScanEnd, type Hit } from "./user-search.store.ts";
+import { findHits, type Hit } from "./user-search.store.ts";
 
 export interface Search {
   typed: string;
@@ -36,21 +36,14 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   refuseUnlessStaff(named.caller);
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
-  const { hits, isEndKnown, scanEnd: toldEnd } = await findHits(deps, query);
+  const { hits, scanEnd } = await findHits(deps, query);
   const own = named.users.map((user) => ({ userId: user.id, place: placeOf(user) }));
   const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);
   const others = hits.filter((hit) => !isOwn(hit));
   const all = before === undefined ? withNamed(own, others, size) : others;
   const page = all.slice(offset, reach);
-  const [found, scanEnd] = await Promise.all([
-    findUsers(
-      deps,
-      caller,
-      page.map(({ userId }) => userId),
-      { facets, joined },
-    ),
-    isEndKnown ? toldEnd : findScanEnd(deps, query),
-  ]);
+  const ids = page.map(({ userId }) => userId);
+  const found = await findUsers(deps, caller, ids, { facets, joined });
   refuseUnlessStaff(found.caller);
   const byId = new Map(found.users.map((user) => [user.id, user]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;

@@ -29,46 +29,45 @@ export interface Hit {
 /**
  * Who fits the pattern, newest first: as the projection has it, seconds old. Up to one more than is wanted.
  *
- * Of a rare pattern the walk of the index is dear and its rows are few: it numbers them, and so tells its end too. Of a
- * frequent one the page is full before the end; should it not be, `findScanEnd` walks again.
+ * @returns the hits, and where the search ended without having looked at everybody; undefined where it has, or where there
+ *   are more than wanted.
  */
 export async function findHits(
   deps: SearchDeps,
   query: SearchQuery,
-): Promise<{ hits: Hit[]; isEndKnown: boolean; scanEnd: number | undefined }> {
+): Promise<{ hits: Hit[]; scanEnd: number | undefined }> {
   const { reach, pattern } = query;
   const last = MAX_SCANNED + reach;
   const isFit = sql`${fits(pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`;
-  const numbered = sql`(select place, row_number() over () as nth from (${scan(query)}))`;
-  const walked = pattern.isRare ? numbered : sql`(select place, 0 as nth from (${scan(query)}))`;
   const { found } = await onSearch(deps, {
     found: deps.searchDb
       .select({
-        place: sql<number>`scanned.place`,
+        place: sql<number>`place`,
         nth: sql<number>`nth`,
         userId: sql<string>`user_id`,
-        isFit: sql<number>`${isFit}`.as("is_fit"),
+        isFit: sql<number>`is_fit`,
       })
-      .from(sql`${walked} scanned left join search_entries on search_entries.place = scanned.place`)
-      .where(pattern.isRare ? sql`is_fit or nth = ${sql.raw(String(last))}` : sql`is_fit`)
+      .from(sql`(${pattern.isRare ? inOneWalk(query, isFit, last) : untilFull(query, isFit, last)})`)
       .limit(reach + 1),
   });
   const hits = found.filter((row) => row.isFit === 1).map(({ place, userId }) => ({ place, userId }));
-  const isEndKnown = pattern.isRare || hits.length > reach;
   const end = found.find(({ nth }) => nth === last)?.place;
-  return { hits, isEndKnown, scanEnd: hits.length > reach ? undefined : end };
+  return { hits, scanEnd: hits.length > reach ? undefined : end };
 }
 
-/** Where the search ended without having looked at everybody; undefined where it has. */
-export async function findScanEnd(deps: SearchDeps, query: SearchQuery): Promise<number | undefined> {
-  const { end } = await onSearch(deps, {
-    end: deps.searchDb
-      .select({ place: sql<number>`place` })
-      .from(sql`(${scan(query)})`)
-      .limit(1)
-      .offset(MAX_SCANNED + query.reach - 1),
-  });
-  return end[0]?.place;
+/** Of a rare pattern the walk of the index is dear and goes to its end: it numbers what it looks at. */
+function inOneWalk(query: SearchQuery, isFit: SQL, last: number): SQL {
+  return sql`select scanned.place as place, nth, user_id, ${isFit} as is_fit
+    from (select place, row_number() over () as nth from (${scan(query)})) scanned
+    left join search_entries on search_entries.place = scanned.place where is_fit or nth = ${sql.raw(String(last))}`;
+}
+
+/** Of a frequent one the page is full soon; only should it not be, the second half walks again for the end. */
+function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
+  const [end, before] = [last, last - 1].map((number) => sql.raw(String(number)));
+  return sql`select scanned.place as place, 0 as nth, user_id, 1 as is_fit
+    from (${scan(query)}) scanned join search_entries on search_entries.place = scanned.place where ${isFit}
+    union all select * from (select place, ${end}, '', 0 from (${scan(query)}) limit 1 offset ${before})`;
 }
 
 /** The places that may fit, newest first; SQLite fetches of them what is asked for. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { trigramsOf } from "../../src/staff/common-text.ts";
 import { placeOf } from "../../src/staff/search-place.ts";
 import { call, newIp, newPhone, readCode, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { insertUser, rows } from "../support/platform.ts";
@@ -215,7 +216,9 @@ describe("check_user_search", () => {
       });
       const found = onSearch(
         "select user_id from user_search join search_entries on place = user_search.rowid where user_search match ?",
-        `"${String(user?.username_key)}"`,
+        trigramsOf(String(user?.username_key))
+          .map((trigram) => `"${trigram}"`)
+          .join(" AND "),
       );
       expect(await found).toEqual([{ user_id: id }]);
     }

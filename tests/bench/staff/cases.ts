@@ -116,15 +116,17 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
   return [
     // Frequent ones, of 2, 3, 6 and 10 characters.
     ...["ra", "98", "ram", "984", "gurung", "gmail.com", "@gmail.com"].map((each) => search(each)),
-    // Frequent at a million only: they are looked for as rare ones are.
-    ...["984123", "adhikari19", "shresthara"].map((each) => search(each, {}, selective)),
+    // Frequent at a million only.
+    search("984123"),
+    // Looked for as rare ones are.
+    ...["adhikari19", "shresthara"].map((each) => search(each, {}, selective)),
     search("राम"),
     search("श्रेष्ठ"),
     // Rare ones.
     search("ojx"),
     search("9@i"),
     named("3 characters of one name", username_key.slice(-3)),
-    named("6 characters of one address", local.slice(-6), selective),
+    named("6 characters of one address", local.slice(-6)),
     named("10 characters of one address", local.slice(-10)),
     named("last 6 digits of one number", national.slice(-6)),
     named("first 8 digits of one number", national.slice(0, 8)),
@@ -133,12 +135,12 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     named("part of one with country code and separators", `+977-${national.slice(0, 3)} ${national.slice(3, 7)}`),
     named("one address, whole", email),
     // What costs most: the index lists many, and few of them fit.
-    search("9@gmail.com", {}, selective),
+    search("9@gmail.com"),
     search("sitashrestha", {}, selective),
     search("rajanpokharel", {}, selective),
-    search("q@gmail.com", {}, selective),
+    search("q@gmail.com"),
     search("984984", {}, selective),
-    search("mailgmail", {}, selective),
+    search("mailgmail"),
     search("gmail.com", { kyc_status: "REJECTED" }, selective),
     search("ram", { status: "BANNED" }, selective),
     search("gmail.com", { end_date: "2024-06-30" }),
