@@ -39,10 +39,11 @@ export type QueueName = "otp" | "tasks" | "search";
 /** What the platform hands to every kind of invocation. */
 type Context = Pick<ExecutionContext, "waitUntil">;
 
-let settled: { inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
+let settled: { env: Env; inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
 
 /** Parses and imports once per isolate; again only when a variable or secret is another one. */
 function settle(env: Env): Promise<{ config: Config; keyring: Keyring }> {
+  if (settled?.env === env) return settled.value;
   const inputs = [env.EMAIL === undefined, ...Object.values(env).filter((value) => typeof value === "string")];
   const same = settled?.inputs.length === inputs.length && settled.inputs.every((input, i) => input === inputs[i]);
   if (settled && same) return settled.value;
@@ -50,7 +51,7 @@ function settle(env: Env): Promise<{ config: Config; keyring: Keyring }> {
     const config = parseConfig({ ...env });
     return { config, keyring: await buildKeyring(config) };
   });
-  settled = { inputs, value };
+  settled = { env, inputs, value };
   return value;
 }
 

@@ -12,8 +12,10 @@ import { AppError } from "./errors.ts";
 import { describeError, jsonLog } from "./log.ts";
 import { rateLimitHeaders } from "./rate-limit.ts";
 
+const REQUEST_ID = "X-Request-Id";
+
 /** A caller's id of letters, digits, `-`, `_` and `=` is kept; it is echoed and logged and decides nothing. */
-export const identifyRequest = requestId({ limitLength: 128, headerName: "X-Request-Id" });
+export const identifyRequest = requestId({ limitLength: 128, headerName: REQUEST_ID });
 
 /** Writes one line for each request, with the path but never its query. */
 export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -46,13 +48,15 @@ const baseHeaders = secureHeaders({
   crossOriginResourcePolicy: false,
 });
 
-/** HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
+/** The request's id, HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await baseHeaders(c, next);
   const { headers } = c.res;
   if (new URL(c.req.url).protocol === "https:") {
     headers.set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
   }
+  // Answers of the assets' own come without what was set before them.
+  headers.set(REQUEST_ID, c.get("requestId"));
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
   if (!headers.has("Cross-Origin-Resource-Policy")) headers.set("Cross-Origin-Resource-Policy", "same-origin");
   if (!headers.has("Content-Security-Policy")) {
@@ -72,15 +76,22 @@ export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
-/** Browsers of exactly the configured origins may read answers. */
-export const allowOrigins: MiddlewareHandler<AppEnv> = (c, next) =>
-  cors({
+/** Browsers of exactly the configured origins may read answers. Whoever names no origin is no browser that asks. */
+export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
+  if (c.req.method !== "OPTIONS" && c.req.header("Origin") === undefined) {
+    await next();
+    // What a cache keeps of this is not for those who do.
+    c.header("Vary", "Origin", { append: true });
+    return;
+  }
+  return cors({
     origin: c.get("deps").config.corsOrigins,
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", "X-Request-Id"],
-    exposeHeaders: ["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
+    allowHeaders: ["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", REQUEST_ID],
+    exposeHeaders: [REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
     maxAge: 3600,
   })(c, next);
+};
 
 /** As the binding is configured in wrangler.toml. */
 const WALL = { count: 300, windowMs: 60_000 };
