@@ -22,7 +22,7 @@ import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/app-env.ts";
 import { mountDebugHeaders } from "./platform/debug.routes.ts";
 import { mountDocs } from "./platform/docs.routes.ts";
-import { guarded as by, mount } from "./platform/endpoint.ts";
+import { guarded as by } from "./platform/endpoint.ts";
 import { AppError } from "./platform/errors.ts";
 import { mountHealth } from "./platform/health.routes.ts";
 import {
@@ -34,6 +34,7 @@ import {
   protectResponse,
   provideDeps,
 } from "./platform/middleware.ts";
+import { mount } from "./platform/mount.ts";
 import { respondToError } from "./platform/responses.ts";
 import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";

@@ -4,8 +4,8 @@ import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
 import { readFields } from "../platform/body.ts";
-import { EVERY_ROUTE, failures } from "../platform/endpoint.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
+import { describeLater, EVERY_ROUTE, failures } from "../platform/openapi.ts";
 import { FLOW_COOKIES } from "./social-flow.guard.ts";
 import { answerCallback, FLOW_TTL_SECONDS, startFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
@@ -53,7 +53,7 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
     "unsupported_media_type",
   ]);
   app.post("/api/auth/apple/callback", async (c) => answer(c, "apple", await readFields(c.req)));
-  app.openAPIRegistry.registerPath(
+  describeLater(app, () =>
     createRoute({
       method: "get",
       path: "/api/auth/social/error",
@@ -85,7 +85,7 @@ function describeRedirect(
   more: ErrorCode[] = [],
 ): void {
   const words = path.split(/[^a-z]+/).slice(2);
-  app.openAPIRegistry.registerPath(
+  describeLater(app, () =>
     createRoute({
       method,
       path,

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { EVERY_ROUTE, failures } from "./endpoint.ts";
+import { describeLater, EVERY_ROUTE, failures } from "./openapi.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
@@ -14,7 +14,7 @@ const debugData = z.object({
 
 /** Shows a developer what arrives here; 404 outside development. */
 export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
-  app.openAPIRegistry.registerPath({
+  describeLater(app, () => ({
     method: "get",
     path: "/api/auth/debug/headers",
     tags: ["Platform"],
@@ -28,7 +28,7 @@ export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
       },
       ...failures(["not_found", ...EVERY_ROUTE]),
     },
-  });
+  }));
   app.get("/api/auth/debug/headers", (c) => {
     const url = new URL(c.req.url);
     const headers = Object.fromEntries(

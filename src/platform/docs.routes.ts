@@ -2,8 +2,8 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { html, raw } from "hono/html";
 import { version } from "../../package.json";
 import type { AppEnv } from "./app-env.ts";
-import { EVERY_ROUTE, failures } from "./endpoint.ts";
 import { AppError } from "./errors.ts";
+import { describeLater, describeRoutes, EVERY_ROUTE, failures } from "./openapi.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
 /** The viewer styles itself inline; its script and everything else come from our own origin. */
@@ -31,13 +31,13 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
     ["/api/openapi.json", "This document", "application/json"],
     ["/api/docs", "This document as a page", "text/html"],
   ] as const) {
-    app.openAPIRegistry.registerPath({
+    describeLater(app, () => ({
       method: "get",
       path,
       tags: ["Platform"],
       summary,
       responses: { 200: { description: summary, content: { [type]: { schema: {} } } }, ...failures(EVERY_ROUTE) },
-    });
+    }));
   }
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
@@ -47,6 +47,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
 
   let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
   app.get("/api/openapi.json", (c) => {
+    describeRoutes(app);
     document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
       info: { title: `${c.get("deps").config.appName} Users API`, version, description: CONVENTIONS },

@@ -1,13 +1,12 @@
-import { createRoute, type OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import { zValidator } from "@hono/zod-validator";
 import type { Context, MiddlewareHandler } from "hono";
-import { z } from "zod";
+import type { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
 import { type Client, readClient } from "./client.ts";
 import type { Deps } from "./deps.ts";
-import { checkFields, describeBody, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
-import { type ErrorCode, errorCatalogue } from "./errors.ts";
+import { checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
+import type { ErrorCode } from "./errors.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
@@ -150,106 +149,4 @@ function readQuery(c: Context<AppEnv>): Fields {
 
 function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (!result.success) throw invalid(result.error?.issues ?? []);
-}
-
-/** Mounts the endpoints and enters them into the OpenAPI document. */
-export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
-  for (const each of endpoints) {
-    app.openAPIRegistry.registerPath(describe(base, each));
-    app.on([each.spec.method.toUpperCase()], [base + pathOf(each.spec)], ...each.handlers);
-  }
-}
-
-/** The router's path. A parameter that is an id takes only what looks like one, so that it stands in no other route's way. */
-function pathOf({ path, params }: GuardedEndpoint["spec"]): string {
-  const isId = (name: string) => params instanceof z.ZodObject && params.shape[name] instanceof z.ZodUUID;
-  return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => (isId(name) ? `:${name}{[0-9a-fA-F-]+}` : `:${name}`));
-}
-
-/** What any route can answer with. */
-export const EVERY_ROUTE: ErrorCode[] = ["internal_error", "service_unavailable"];
-const EVERY_BODY: ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
-
-function describe(base: string, { spec, security, errors }: GuardedEndpoint): RouteConfig {
-  const codes = new Set([
-    ...errors,
-    ...EVERY_ROUTE,
-    ...(spec.body ? EVERY_BODY : []),
-    ...(spec.params || spec.query ? (["validation_error"] as const) : []),
-  ]);
-  if (spec.idempotent) codes.add("idempotency_key_reused").add("validation_error");
-  const success = z.object({
-    success: z.literal(true),
-    message: z.string(),
-    data: spec.data,
-    ...spec.beside,
-  });
-  const requestBody = describeBody(spec);
-  return createRoute({
-    method: spec.method,
-    path: base + spec.path,
-    tags: [spec.tag],
-    operationId: operationIdOf(spec),
-    summary: spec.summary,
-    ...(spec.description ? { description: spec.description } : {}),
-    ...(security ? { security: [{ [security]: [] }] } : {}),
-    request: {
-      ...(spec.params instanceof z.ZodObject ? { params: spec.params } : {}),
-      ...(spec.query instanceof z.ZodObject ? { query: spec.query } : {}),
-      ...(spec.idempotent ? { headers: z.object({ "Idempotency-Key": idempotencyKeyHeader }) } : {}),
-      ...(requestBody ? { body: requestBody } : {}),
-    },
-    responses: {
-      [spec.status ?? 200]: {
-        description: spec.message,
-        ...(spec.limited ? { headers: rateLimitHeaders } : {}),
-        content: { "application/json": { schema: success } },
-      },
-      ...failures([...codes]),
-    },
-  });
-}
-
-/** `post /auth/otp/request` as `postAuthOtpRequest`, for generated clients. */
-function operationIdOf({ method, path }: { method: string; path: string }): string {
-  const words = path.split(/[^A-Za-z]+/).filter(Boolean);
-  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
-}
-
-const idempotencyKeyHeader = z
-  .string()
-  .max(255)
-  .optional()
-  .describe("The same key and body give the same answer and no second effect.");
-
-const rateLimitHeaders = z.object({
-  RateLimit: z.string().describe("What is left: r attempts, t seconds until there are more."),
-  "RateLimit-Policy": z.string().describe("The limit: q attempts in w seconds."),
-});
-
-/** The failure answers of an operation, grouped by status as OpenAPI has them. */
-export function failures(codes: ErrorCode[]): RouteConfig["responses"] {
-  const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status);
-  return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
-      status,
-      {
-        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join("\n\n"),
-        content: { "application/json": { schema: failureSchema(group) } },
-      },
-    ]),
-  );
-}
-
-/** The failure shape, with the codes that one status can carry. */
-export function failureSchema(codes: ErrorCode[]) {
-  return z.object({
-    success: z.literal(false),
-    error: z.object({
-      code: z.enum(codes as [ErrorCode, ...ErrorCode[]]),
-      message: z.string(),
-      details: z.record(z.string(), z.array(z.string())).optional(),
-    }),
-    request_id: z.string(),
-  });
 }

@@ -1,9 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { failureSchema, failures } from "./endpoint.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
+import { describeLater, failureSchema, failures } from "./openapi.ts";
 
 /** How long a result is given out again, in milliseconds: a flood of health checks costs the stores nothing. */
 const KEPT_MS = 10_000;
@@ -12,7 +12,7 @@ const kept = new WeakMap<object, { until: number; health: Health }>();
 
 /** Says which bindings answer; 503 when one does not. */
 export function mountHealth(app: OpenAPIHono<AppEnv>): void {
-  app.openAPIRegistry.registerPath({
+  describeLater(app, () => ({
     method: "get",
     path: "/api/health",
     tags: ["Platform"],
@@ -32,7 +32,7 @@ export function mountHealth(app: OpenAPIHono<AppEnv>): void {
         },
       },
     },
-  });
+  }));
   app.get("/api/health", async (c) => {
     const deps = c.get("deps");
     const key = c.env.DB ?? c.env;

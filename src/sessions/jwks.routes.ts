@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
-import { EVERY_ROUTE, failures } from "../platform/endpoint.ts";
+import { describeLater, EVERY_ROUTE, failures } from "../platform/openapi.ts";
 
 const jwks = z.object({
   keys: z.array(
@@ -18,7 +18,7 @@ const jwks = z.object({
 
 /** Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs: see the README on rotation. */
 export function mountJwks(app: OpenAPIHono<AppEnv>): void {
-  app.openAPIRegistry.registerPath({
+  describeLater(app, () => ({
     method: "get",
     path: "/.well-known/jwks.json",
     tags: ["Platform"],
@@ -27,7 +27,7 @@ export function mountJwks(app: OpenAPIHono<AppEnv>): void {
       200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
       ...failures(EVERY_ROUTE),
     },
-  });
+  }));
   app.get("/.well-known/jwks.json", (c) => {
     c.header("Cache-Control", "public, max-age=300");
     return c.json(c.get("deps").keyring.jwks);

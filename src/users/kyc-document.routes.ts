@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
 import { readClient } from "../platform/client.ts";
-import { EVERY_ROUTE, failures } from "../platform/endpoint.ts";
+import { describeLater, EVERY_ROUTE, failures } from "../platform/openapi.ts";
 import { openDocument } from "./kyc-document.service.ts";
 
 /** Pictures are shown; anything else is only saved. */
@@ -11,7 +11,7 @@ const SHOWN = /^image\//;
 /** Serves the files of a KYC by the links that its answers carry; the link is the only proof that is asked for. */
 export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
   const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
-  app.openAPIRegistry.registerPath({
+  describeLater(app, () => ({
     method: "get",
     path: "/api/users/kyc/documents/{id}",
     tags: ["KYC"],
@@ -30,7 +30,7 @@ export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
       },
       ...failures(["not_found", ...EVERY_ROUTE]),
     },
-  });
+  }));
   app.get("/api/users/kyc/documents/:id", async (c) => {
     const link = { exp: c.req.query("exp"), sig: c.req.query("sig") };
     const isHead = c.req.method === "HEAD";

@@ -1,0 +1,19 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z } from "zod";
+import type { AppEnv } from "./app-env.ts";
+import type { GuardedEndpoint } from "./endpoint.ts";
+import { describe, describeLater } from "./openapi.ts";
+
+/** Mounts the endpoints, and lets the OpenAPI document describe them. */
+export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
+  for (const each of endpoints) {
+    describeLater(app, () => describe(base, each));
+    app.on([each.spec.method.toUpperCase()], [base + pathOf(each.spec)], ...each.handlers);
+  }
+}
+
+/** The router's path. A parameter that is an id takes only what looks like one, so that it stands in no other route's way. */
+function pathOf({ path, params }: GuardedEndpoint["spec"]): string {
+  const isId = (name: string) => params instanceof z.ZodObject && params.shape[name] instanceof z.ZodUUID;
+  return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => (isId(name) ? `:${name}{[0-9a-fA-F-]+}` : `:${name}`));
+}
