@@ -19,7 +19,7 @@ export function isLive(now: number): SQL {
 
 /**
  * Holds while the caller's session lives and its user is active. Every read and write on a caller's behalf asks for it
- * in its own WHERE, so that logout, ban and deletion hold from the next statement on.
+ * in its own WHERE, or a read beside it in the same transaction, so that logout, ban and deletion hold from the next statement on.
  */
 export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
   return isSignedInAs(deps, caller);

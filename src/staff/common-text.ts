@@ -15,6 +15,8 @@ const NAMES = `user_ acharya adhikari aryal basnet bhandari bhattarai bista chau
 export const COMMON = 20;
 /** What mobile numbers of Nepal begin with. */
 const RANGES = /^9[678]\d/;
+/** Of an address whose local part ends in a digit, as many do. */
+const ADDRESS = /^\d@/;
 const TRIGRAM = 3;
 
 let counted: ReadonlyMap<string, number> | undefined;
@@ -22,6 +24,7 @@ let counted: ReadonlyMap<string, number> | undefined;
 /** How common a trigram is, from 0 for one of no common name on; a guess, which decides what a search costs and never what it finds. */
 export function commonnessOf(trigram: string): number {
   if (isMobile(trigram)) return COMMON;
+  if (ADDRESS.test(trigram)) return COMMON - 1;
   counted ??= count();
   return counted.get(trigram) ?? 0;
 }

@@ -63,7 +63,9 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
       .trim(),
   ).key;
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
-  const texts = [...new Set([text, ...parts])];
+  // As it stands it is in no field, where the digits are set apart.
+  const asWritten = parts.length + national.length > 0 && /[\s()]/.test(text) ? [] : [text];
+  const texts = [...new Set([...asWritten, ...parts])];
   const queries = [...texts, ...national].map(queryOf);
   return {
     text,

@@ -37,7 +37,10 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
-  const own = named.users.map((user) => ({ userId: user.id, place: placeOf(user) }));
+  const own = named.users
+    .map((user) => ({ userId: user.id, place: placeOf(user) }))
+    .sort((a, b) => b.place - a.place)
+    .slice(0, size);
   const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);
   const others = hits.filter((hit) => !isOwn(hit));
   const all = before === undefined ? withNamed(own, others, size) : others;
@@ -47,7 +50,9 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   refuseUnlessStaff(found.caller);
   const byId = new Map(found.users.map((user) => [user.id, user]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
-  const next = all.length > reach ? (lastShown ?? (others[0]?.place ?? 0) + 1) : scanEnd;
+  // A later page may have dropped the last hits, who stood on the first.
+  const end = hits.length > reach ? hits.at(-1)?.place : scanEnd;
+  const next = all.length > reach ? (lastShown ?? (others[0]?.place ?? 0) + 1) : end;
   const note = pattern.isShort ? SHORT : scanEnd === undefined ? undefined : CUT;
   return { users: page.flatMap(({ userId }) => byId.get(userId) ?? []), next, ...(note ? { note } : {}) };
 }

@@ -40,8 +40,8 @@ export async function findNamed(deps: LookupDeps, caller: AccessClaims, text: st
 }
 
 /**
- * The users with these ids that the filters let through, in no order; and the caller's role at that instant, which whoever
- * asks looks at first: one transaction reads both.
+ * The users with these ids that the filters let through, in no order; and the caller's role at that instant: one
+ * transaction reads both, and nobody but staff gets the users.
  */
 export async function findUsers(
   deps: LookupDeps,
@@ -57,5 +57,6 @@ export async function findUsers(
       .from(sql`json_each(${JSON.stringify(ids)}) cross join users on users.id = json_each.value`)
       .where(fits),
   });
-  return { caller: found.caller[0], users: found.users };
+  const [who] = found.caller;
+  return { caller: who, users: who && who.role !== "user" ? found.users : [] };
 }

@@ -66,7 +66,7 @@ function inOneWalk(query: SearchQuery, isFit: SQL, last: number): SQL {
 function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
   const [end, before] = [last, last - 1].map((number) => sql.raw(String(number)));
   return sql`select scanned.place as place, 0 as nth, user_id, 1 as is_fit
-    from (${scan(query)}) scanned join search_entries on search_entries.place = scanned.place where ${isFit}
+    from (${scan(query)}) scanned cross join search_entries on search_entries.place = scanned.place where ${isFit}
     union all select * from (select place, ${end}, '', 0 from (${scan(query)}) limit 1 offset ${before})`;
 }
 

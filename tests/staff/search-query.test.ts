@@ -6,12 +6,12 @@ const asked = (typed: string) => readPattern(deps, typed).match;
 
 it("asks the index for the trigrams that few users have: where names meet, numbers, not the provider of an address", () => {
   expect(asked("sitashrestha")).toBe('"tas" AND "sth" AND "est"');
-  expect(asked("sitashrestha93@gmail.com")).toBe('"3@g" AND "ha9" AND "93@"');
+  expect(asked("sitashrestha93@gmail.com")).toBe('"93@" AND "tas" AND "a93"');
 });
 
 it("asks for the digits of a number that are its own, however it is written", () => {
   expect(asked("9841234567")).toBe('"567" AND "234" AND "456"');
-  expect(asked("+977 984-1234567")).toContain('"567" AND "234" AND "456"');
+  expect(asked("+977 984-1234567")).toBe('"567" AND "234" AND "456"');
   expect(asked("984984"), "not for what every number begins with").toBe('"498" AND "849"');
   expect(asked("984")).toBe('"984"');
   expect(asked("gmail.com"), "one of what all have").toMatch(/^"..."$/);

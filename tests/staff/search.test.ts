@@ -330,6 +330,36 @@ describe("A search of many", () => {
     }
   });
 
+  test("in which somebody is named whole lists everybody once, wherever their place is", async () => {
+    for (const place of [0, 3, 4, 5, 6, 9]) {
+      const [era, mark] = [newEra(), newMark()];
+      const people = await insertPeople(
+        Array.from({ length: 10 }, (_, i) => ({ username: i === place ? mark : `${mark}.${i}`, joinedAt: era + i })),
+      );
+      await deliverSearch(people.map(({ id }) => id));
+      const ids = people.map(({ id }) => id).sort();
+      for (const size of [1, 2, 3, 4, 9, 10]) {
+        const seen = await walk(staff, `search=${mark}&page_size=${size}`);
+        expect(seen.toSorted(), `place ${place}, pages of ${size}`).toEqual(ids);
+        expect(seen.slice(0, size)).toContain(ids.find((id) => id === people[place]?.id));
+      }
+    }
+  });
+
+  test("in which two are named whole lists both, though a page has room for one", async () => {
+    const [era, phone] = [newEra(), newPhone()];
+    const people = await insertPeople([
+      { username: phone.slice(4), joinedAt: era },
+      { phone, joinedAt: era + 1 },
+    ]);
+    await deliverSearch(people.map(({ id }) => id));
+    for (const size of [1, 2]) {
+      expect(await walk(staff, `search=${phone.slice(4)}&page_size=${size}`)).toEqual(
+        people.map(({ id }) => id).toReversed(),
+      );
+    }
+  });
+
   test("in which few pass the filter gives short pages that lead to all of them", async () => {
     const [era, mark] = [newEra(), newMark()];
     const people = await insertPeople(

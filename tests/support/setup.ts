@@ -1,10 +1,12 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { compareDialects } from "./compared-dialect.ts";
+import { afterAll, expect } from "vitest";
+import { compareDialects, differences } from "./compared-dialect.ts";
 
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
 compareDialects();
+afterAll(() => expect(differences).toEqual([]));
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);
 
