@@ -11,9 +11,6 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Of what several turns cost, the least: whatever else runs on the machine only adds. */
-export const leastOf = (costs: readonly number[]): number => Math.min(...costs);
-
 /** The memory of a process that is in RAM now, its share of mapped files included. */
 export function rssBytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBundle } from "./bundle.ts";
-import { cpuSeconds, leastOf } from "./cpu.ts";
+import { cpuSeconds } from "./cpu.ts";
 import { type CapturedParams, capture } from "./hot/capture.ts";
 import { preparePeople } from "./hot/people.ts";
 import { HOT_ROUTES, type HotRoute, hotRequest, type Person } from "./hot/requests.ts";
+import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { benchVars, stateOf, withDatabases } from "./state.ts";
 
@@ -120,8 +121,8 @@ console.log(
 |---|---|---|---|---|---|---|`,
 );
 for (const [route, found] of results) {
-  const cpu = found.map((turnsOf) => leastOf(turnsOf.map(({ cpuMs }) => cpuMs)));
-  const rates = found.map((turnsOf) => Math.max(...turnsOf.map(({ perSecond }) => perSecond)));
+  const cpu = found.map((turnsOf) => median(turnsOf.map(({ cpuMs }) => cpuMs)));
+  const rates = found.map((turnsOf) => median(turnsOf.map(({ perSecond }) => perSecond)));
   const [own = 0, least = 1, alike = 1] = cpu;
   const cells = [
     route,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBundle } from "./bundle.ts";
-import { leastOf } from "./cpu.ts";
+import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { drawSamples, LIST_PAGE, type StaffCase, staffCases } from "./staff/cases.ts";
 import { countRows, type Measured, measureCpu, quiesce } from "./staff/measure.ts";
@@ -116,7 +116,7 @@ if (values.rows) {
     const column = (value: (one: Measured) => string | number) => row.at.map(value).join(" · ");
     const growth = growthOf(row)?.toFixed(2) ?? "";
     console.log(
-      `| ${row.of.name} | ${column(({ results }) => results ?? "")} | ${column(({ rows }) => rows)} | ${column(({ cpu }) => leastOf(cpu).toFixed(2))} | ${growth} |`,
+      `| ${row.of.name} | ${column(({ results }) => results ?? "")} | ${column(({ rows }) => rows)} | ${column(({ cpu }) => median(cpu).toFixed(2))} | ${growth} |`,
     );
   }
   const offences = findOffences(rows);

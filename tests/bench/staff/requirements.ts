@@ -1,4 +1,4 @@
-import { leastOf } from "../cpu.ts";
+import { median } from "../median.ts";
 import { LIST_PAGE, type StaffCase } from "./cases.ts";
 import type { Measured } from "./measure.ts";
 
@@ -32,7 +32,7 @@ function findRowOffences({ of: { name, pageSize, offset, isSelective }, at }: Ro
 export function growthOf({ at }: Row): number | undefined {
   const [fewest, most] = [at[0], at.at(-1)];
   if (!fewest || !most || fewest.results !== most.results) return undefined;
-  return leastOf(most.cpu) / leastOf(fewest.cpu);
+  return median(most.cpu) / median(fewest.cpu);
 }
 
 function findGrowth(row: Row): string[] {
@@ -46,7 +46,7 @@ function findDearSearches({ of: { name, kind }, at }: Row, rows: readonly Row[])
   const lists = rows.find((row) => row.of.name === LIST_PAGE)?.at ?? [];
   return at.flatMap(({ cpu }, i) => {
     const list = lists[i];
-    const ratio = list ? leastOf(cpu) / leastOf(list.cpu) : 0;
+    const ratio = list ? median(cpu) / median(list.cpu) : 0;
     return ratio > MAX_SEARCH ? [`${name}: costs ${ratio.toFixed(2)} × a list page (column ${i + 1})`] : [];
   });
 }
