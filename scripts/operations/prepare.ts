@@ -27,6 +27,6 @@ export function migrateLocal(persistTo: string | undefined): void {
     const args = ["d1", "migrations", "apply", database.binding, "--local", "--env=", "--persist-to", state];
     const { ok, output } = wranglerIn(root)(args);
     if (!ok) throw new Error(`The migrations of ${database.binding} could not be applied locally.\n${output}`);
-    console.log(`Applied ${pending.length} migrations to the local ${database.binding}.`);
+    console.error(`Applied ${pending.length} migrations to the local ${database.binding}.`);
   }
 }
