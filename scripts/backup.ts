@@ -5,6 +5,7 @@ import { listDocuments } from "./operations/bucket.ts";
 import type { Target } from "./operations/database.ts";
 import { countRows, hashFile } from "./operations/dump.ts";
 import { defaultState } from "./operations/local-database.ts";
+import { migrateLocal } from "./operations/prepare.ts";
 import { takeDump } from "./operations/take-dump.ts";
 import { root } from "./operations/wrangler.ts";
 
@@ -26,6 +27,9 @@ const state = values["persist-to"] ?? process.env.PERSIST_TO;
 const target: Target = values.remote
   ? { remote: true }
   : { remote: false, state: state ? resolve(state) : defaultState };
+
+// As every local command does: where there is no database yet, there is an empty one to keep.
+if (!target.remote) migrateLocal(target.state);
 
 const takenAt = new Date().toISOString();
 const folder = resolve(values.output, takenAt.replaceAll(":", "-"));

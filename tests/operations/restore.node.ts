@@ -63,6 +63,18 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+test("a backup of a clone that has no database yet keeps an empty one", () => {
+  const taken = script("backup.ts", [
+    "--local",
+    "--persist-to",
+    join(folder, "none"),
+    "--output",
+    join(folder, "empty"),
+  ]);
+  assert.equal(taken.status, 0, taken.output);
+  assert.match(taken.output, /rows in \d+ tables, 0 documents listed/);
+});
+
 test("a backup holds every row, a list of the documents, and a digest of each table", () => {
   const manifest = JSON.parse(readFileSync(join(backup, "manifest.json"), "utf8"));
   assert.equal(manifest.tables.users.rows, 3);
