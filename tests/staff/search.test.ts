@@ -360,6 +360,18 @@ describe("A search of many", () => {
     }
   });
 
+  test("fills a page of 100, newest first", async () => {
+    const [era, mark] = [newEra(), newMark()];
+    const people = await insertPeople(
+      Array.from({ length: 101 }, (_, i) => ({ username: `${mark}.${i}`, joinedAt: era + i })),
+    );
+    await deliverSearch(people.slice(0, 60).map(({ id }) => id));
+    await deliverSearch(people.slice(60).map(({ id }) => id));
+    const newest = people.toReversed().map(({ id }) => id);
+    expect(await find(mark, "page_size=100")).toEqual(newest.slice(0, 100));
+    expect(await walk(staff, `search=${mark}&page_size=100`)).toEqual(newest);
+  });
+
   test("in which few pass the filter gives short pages that lead to all of them", async () => {
     const [era, mark] = [newEra(), newMark()];
     const people = await insertPeople(

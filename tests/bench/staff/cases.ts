@@ -118,8 +118,10 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     ...["ra", "98", "ram", "984", "gurung", "gmail.com", "@gmail.com"].map((each) => search(each)),
     // Frequent at a million only.
     search("984123"),
+    search("ram", { page_size: "100" }, { pageSize: 100 }),
     // Looked for as rare ones are.
-    ...["adhikari19", "shresthara"].map((each) => search(each, {}, selective)),
+    search("adhikari19"),
+    search("shresthara", {}, selective),
     search("राम"),
     search("श्रेष्ठ"),
     // Rare ones.
