@@ -2,8 +2,10 @@ import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
+import { together } from "../platform/database.ts";
 import { type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
 import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";
@@ -12,6 +14,7 @@ import {
   bindSession,
   grantSignupBonus,
   methodOf,
+  readOutcome,
   type SignInMethod,
   type SignInOutcome,
   settle,
@@ -42,7 +45,7 @@ interface Entry {
  * The statements that record a sign-in where `entered` holds: an account that slept becomes active, an identifier that was
  * unverified verified, with the signup bonus if it never had it; audit row and event.
  */
-export function enterAccount(deps: AccountDeps, client: Client, entry: Entry, entered: SQL) {
+export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, entered: SQL) {
   const now = deps.now();
   const { userId, isAccount, proves, provesWhere = sql`true` } = entry;
   const isProof = proves ? sql`(not ${proves} and ${provesWhere})` : sql`false`;
@@ -92,6 +95,8 @@ export function enterAccount(deps: AccountDeps, client: Client, entry: Entry, en
   };
 }
 
+const signInStatements = prepared(writeSignIn);
+
 /**
  * Opens a session for the account, uses the verification token up and binds the idempotency key, in one transaction.
  * Nothing where the token is not live or the account may not sign in.
@@ -103,6 +108,16 @@ export function signIn(
   call: IdempotentCall | undefined,
   isTest: boolean,
 ): Promise<SignInOutcome> {
+  return settle(deps, use, call, signInStatements(deps, client, use, call, isTest));
+}
+
+function writeSignIn(
+  deps: StatementDeps,
+  client: Client,
+  use: TokenUse,
+  call: IdempotentCall | undefined,
+  isTest: boolean,
+) {
   const { identifier, sessionId } = use;
   const party = { identifier: identifier.value, network: client.network };
   const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
@@ -132,5 +147,5 @@ export function signIn(
     ...adoptNetwork(deps, party, used),
     bind: bindSession(deps, call, sessionId, used),
   };
-  return settle(deps, use, call, writes);
+  return together(writes, readOutcome(deps, use, call));
 }

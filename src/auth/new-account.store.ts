@@ -6,9 +6,10 @@ import type { Client, Locale } from "../platform/client.ts";
 import { insertWhere } from "../platform/database.ts";
 import { CURRENCY } from "../platform/money.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { derived, type StatementDeps } from "../platform/prepared.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import type { Username } from "../users/username.ts";
-import { type AccountDeps, grantSignupBonus } from "./sign-in.store.ts";
+import { grantSignupBonus } from "./sign-in.store.ts";
 
 export interface NewAccount {
   userId: string;
@@ -44,7 +45,7 @@ export interface AccountOrigin {
 
 /** Takes the first of `candidates` that no row of `users` has in `column`; NULL when all are taken. */
 function firstFree(candidates: readonly unknown[], key: SQL, column: SQL, picked: SQL): SQL {
-  return sql`(select ${picked} from json_each(${JSON.stringify(candidates)})
+  return sql`(select ${picked} from json_each(${derived(candidates, JSON.stringify)})
     where not exists (select 1 from users where ${column} = ${key}) order by json_each.key limit 1)`;
 }
 
@@ -69,7 +70,7 @@ export function isMade(account: NewAccount): SQL {
  * its owner's first sign-in.
  */
 export function newAccount(
-  deps: AccountDeps,
+  deps: StatementDeps,
   client: Client,
   account: NewAccount,
   origin: AccountOrigin,
@@ -158,7 +159,12 @@ export function newAccount(
     ),
     newAccountEvent: recordEvent(
       deps,
-      { type: "user.created", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
+      {
+        type: "user.created",
+        userId,
+        payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
+        queue: "tasks",
+      },
       made,
     ),
   };

@@ -8,6 +8,7 @@ import {
 } from "../db/sign-in-schema.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { before } from "../platform/prepared.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 /** Who guesses or asks: the identifier, and the network the request came from. */
@@ -23,7 +24,7 @@ type GuardDeps = Pick<Deps, "db" | "now" | "attemptId">;
 /** Holds where the identifier signed in from this network during the last 90 days. */
 export function isFamiliar({ identifier, network }: Party, now: number): SQL {
   return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
-    and last_sign_in_at > ${now - otpLimits.familiarMs})`;
+    and last_sign_in_at > ${before(now, otpLimits.familiarMs)})`;
 }
 
 /** The class that the party's network belongs to. */
@@ -59,7 +60,7 @@ export function adoptNetwork(deps: GuardDeps, party: Party, condition: SQL) {
       .set({ networkClass: "familiar" })
       .where(
         sql`${otpChallenges.identifier} = ${party.identifier} and ${otpChallenges.network} = ${party.network}
-          and ${otpChallenges.createdAt} > ${deps.now() - otpLimits.send.perClassDaily.windowMs}
+          and ${otpChallenges.createdAt} > ${before(deps.now(), otpLimits.send.perClassDaily.windowMs)}
           and ${otpChallenges.networkClass} = 'other' and ${condition}`,
       ),
   };

@@ -1,12 +1,16 @@
 import { sql } from "drizzle-orm";
 import type { Client } from "../platform/client.ts";
+import { together } from "../platform/database.ts";
 import { type IdempotentCall, isBound } from "../platform/idempotency.ts";
+import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
 import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";
-import { type AccountDeps, bindSession, methodOf, type SignInOutcome, settle } from "./sign-in.store.ts";
+import { type AccountDeps, bindSession, methodOf, readOutcome, type SignInOutcome, settle } from "./sign-in.store.ts";
 import { isUsedHere, type TokenUse, useVerificationToken } from "./verification-token.store.ts";
+
+const registerStatements = prepared(writeAccount);
 
 /**
  * Makes the account, opens its session, uses the verification token up and binds the idempotency key: all in one
@@ -20,6 +24,23 @@ export async function insertAccount(
   call: IdempotentCall | undefined,
   isTest: boolean,
 ): Promise<SignInOutcome & { isUsernameTaken: boolean }> {
+  const outcome = await settle(deps, use, call, registerStatements(deps, client, use, account, call, isTest));
+  const isUsernameTaken =
+    outcome.token !== undefined &&
+    outcome.token.usedBy === null &&
+    outcome.user === undefined &&
+    account.usernames.length === 1;
+  return { ...outcome, isUsernameTaken };
+}
+
+function writeAccount(
+  deps: StatementDeps,
+  client: Client,
+  use: TokenUse,
+  account: NewAccount,
+  call: IdempotentCall | undefined,
+  isTest: boolean,
+) {
   const { identifier } = use;
   const party = { identifier: identifier.value, network: client.network };
   const isPhone = identifier.kind === "phone";
@@ -50,11 +71,5 @@ export async function insertAccount(
     ...adoptNetwork(deps, party, made),
     bind: bindSession(deps, call, use.sessionId, made),
   };
-  const outcome = await settle(deps, use, call, writes);
-  const isUsernameTaken =
-    outcome.token !== undefined &&
-    outcome.token.usedBy === null &&
-    outcome.user === undefined &&
-    account.usernames.length === 1;
-  return { ...outcome, isUsernameTaken };
+  return together(writes, readOutcome(deps, use, call));
 }

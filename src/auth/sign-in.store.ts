@@ -2,10 +2,11 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { points, pointTransactions } from "../db/ledger-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { referrals } from "../db/user-schema.ts";
-import { inOneTrip, insertWhere, together } from "../platform/database.ts";
+import { inOneTrip, insertWhere } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../platform/idempotency.ts";
 import type { recordEvent } from "../platform/outbox.ts";
+import { after, type StatementDeps, type Trip } from "../platform/prepared.ts";
 import type { openSession } from "../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { selectUser } from "../users/user.store.ts";
@@ -17,10 +18,10 @@ import { findVerificationToken, type TokenUse } from "./verification-token.store
 const SIGNUP_BONUS = 50;
 
 /** What a sign-in needs. */
-export type AccountDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | "log">;
+export type AccountDeps = StatementDeps & Pick<Deps, "log">;
 
-/** Everything a sign-in leaves behind, read in the same batch: the caller tells from it what happened. */
-function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined) {
+/** The statements that read what a sign-in leaves behind, last of its batch: the caller tells from it what happened. */
+export function readOutcome(deps: StatementDeps, use: TokenUse, call: IdempotentCall | undefined) {
   return {
     token: findVerificationToken(deps, use),
     user: selectUser(deps, isIdentifiedBy(use.identifier)),
@@ -43,21 +44,15 @@ function readOutcome(deps: AccountDeps, use: TokenUse, call: IdempotentCall | un
 
 type EventStatement = ReturnType<typeof recordEvent>;
 
-/** Statements that a sign-in brings along. */
-export type Writes = ReturnType<typeof openSession> & {
-  newAccountEvent?: EventStatement;
-  changeEvent?: EventStatement;
-};
+/** What a sign-in writes, and what is read of it. */
+type SignIn = ReturnType<typeof openSession> &
+  ReturnType<typeof readOutcome> & { newAccountEvent?: EventStatement; changeEvent?: EventStatement };
 
-/**
- * Runs a sign-in's writes and reads what became of it, in one trip; when the answer is lost, what became of it is read
- * again.
- */
-export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, writes: Writes) {
-  const reads = readOutcome(deps, use, call);
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+/** Runs a sign-in, and tells what became of it; when the answer is lost, that is read again. */
+export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, signIn: Trip<SignIn>) {
+  const found = await inOneTrip(deps, signIn).catch((error) =>
     // The batch may stand although its answer was lost: the token's marker tells.
-    inOneTrip(deps, reads).then((again) => {
+    inOneTrip(deps, readOutcome(deps, use, call)).then((again) => {
       if (again.token[0]?.usedBy !== deps.attemptId) throw error;
       return again;
     }),
@@ -82,7 +77,7 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
 export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
 
 /** Credits the signup bonus once for each user, whoever asks and however often. */
-export function grantSignupBonus(deps: AccountDeps, userId: SQL, condition: SQL) {
+export function grantSignupBonus(deps: StatementDeps, userId: SQL, condition: SQL) {
   const id = deps.newId();
   return {
     bonusEntry: insertWhere(
@@ -110,6 +105,6 @@ export function methodOf(identifier: Identifier): SignInMethod {
 }
 
 /** The statement that binds the key to the session for a day. */
-export function bindSession(deps: AccountDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
-  return bindKey(deps, call, { id: sessionId, expiresAt: deps.now() + IDEMPOTENCY_TTL_MS }, condition);
+export function bindSession(deps: StatementDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
+  return bindKey(deps, call, { id: sessionId, expiresAt: after(deps.now(), IDEMPOTENCY_TTL_MS) }, condition);
 }

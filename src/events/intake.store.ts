@@ -1,8 +1,9 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
-import { inOneTrip, type Statement } from "../platform/database.ts";
+import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { onlyOnce } from "../platform/once.ts";
+import type { Statement } from "../platform/prepared.ts";
 import { recordFavorite } from "./favorite-effects.store.ts";
 import { recordPoints, recordTransaction } from "./ledger-effects.store.ts";
 import type { PlatformEvent } from "./platform-event.ts";

@@ -1,10 +1,10 @@
 import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import type { BatchItem } from "drizzle-orm/batch";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Deps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError } from "./log.ts";
+import { type Statement, type Statements, Trip, written } from "./prepared.ts";
 
 /** How long a binding may keep a request waiting, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
@@ -22,14 +22,8 @@ export async function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_D
   }
 }
 
-/** A statement of a batch. */
-export type Statement = BatchItem<"sqlite">;
-
-/** Statements by the names that their results get; undefined ones are left out. */
-type Statements = Record<string, Statement | undefined>;
-
 /** Rows of a statement that returns some, D1's own result of one that does not. */
-type Outcome<T extends Statements> = { [K in keyof T]: ResultOf<T[K]> };
+type Outcome<T> = T extends Trip<infer S> ? Outcome<S> : { [K in keyof T]: ResultOf<T[K]> };
 type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 
 /**
@@ -38,16 +32,19 @@ type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
  * @throws AppError `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
  *   same: a caller whose client must know asks again by its attempt id.
  */
-export async function inOneTrip<T extends Statements>(
+export async function inOneTrip<T extends Statements | Trip<Statements>>(
   deps: Pick<Deps, "db" | "log">,
   statements: T,
 ): Promise<Outcome<T>> {
-  const given = Object.entries(statements).filter((entry): entry is [string, Statement] => entry[1] !== undefined);
-  const [first, ...rest] = given.map(([, statement]) => statement);
-  if (!first) throw new Error("a batch needs a statement");
+  const { queries } = statements instanceof Trip ? statements : written(statements);
+  if (queries.length === 0) throw new Error("a batch needs a statement");
   try {
-    const results: unknown[] = await withDeadline(deps.db.batch([first, ...rest]));
-    return Object.fromEntries(given.map(([name], i) => [name, results[i]])) as Outcome<T>;
+    const client = deps.db.$client;
+    const bound = queries.map(({ text, params }) => client.prepare(text).bind(...params));
+    const results = await withDeadline(client.batch(bound));
+    const outcome: Record<string, unknown> = {};
+    for (const [i, { name, read }] of queries.entries()) outcome[name] = read(results[i] as D1Result);
+    return outcome as Outcome<T>;
   } catch (error) {
     deps.log.error("database_failed", { reason: describeError(error) });
     throw new AppError("service_unavailable", { retryAfterSeconds: 2, cause: error });
@@ -91,8 +88,7 @@ export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table:
   return deps.db.insert(table).select(sql`select ${sql.join(values, sql`, `)} ${from}`);
 }
 
-/** One of `count` new ids for each row of an INSERT … SELECT of at most so many rows. */
-export function idForEachRow(deps: Pick<Deps, "newId">, count: number): SQL {
-  const ids = JSON.stringify(Array.from({ length: count }, deps.newId));
-  return sql`json_extract(${ids}, '$[' || (row_number() over () - 1) || ']')`;
+/** A new id for each row of an INSERT … SELECT: of one drawn here, with the last 48 of its 74 random bits drawn by the database. */
+export function idForEachRow(deps: Pick<Deps, "newId">): SQL {
+  return sql`substr(${deps.newId()}, 1, 24) || lower(hex(randomblob(6)))`;
 }

@@ -1,8 +1,7 @@
-import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { v7 as uuidv7 } from "uuid";
 import { type Config, parseConfig } from "./config.ts";
 import { type RandomBytes, randomId } from "./crypto.ts";
-import { drizzleOn } from "./dialect.ts";
+import { type Database, drizzleOn } from "./drizzle.ts";
 import { buildKeyring, type Keyring } from "./keyring.ts";
 import { jsonLog, type Log } from "./log.ts";
 
@@ -10,9 +9,9 @@ import { jsonLog, type Log } from "./log.ts";
 export interface Deps {
   config: Config;
   keyring: Keyring;
-  db: DrizzleD1Database;
+  db: Database;
   /** What users are searched by: a projection, in a database of its own. */
-  searchDb: DrizzleD1Database;
+  searchDb: Database;
   kv: KVNamespace;
   bucket: R2Bucket;
   /** Producers by the name that outbox rows carry. */

@@ -1,13 +1,6 @@
 import { Column, Name, Param, Placeholder, type Query, SQL, StringChunk, sql, Table } from "drizzle-orm";
-import { DrizzleD1Database, SQLiteD1Session } from "drizzle-orm/d1";
 import { TypedQueryBuilder } from "drizzle-orm/query-builders/query-builder";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
-
-/** Drizzle on a database, with a dialect that writes what Drizzle's own does for less. */
-export function drizzleOn(client: D1Database): DrizzleD1Database {
-  const session = new SQLiteD1Session<Record<string, never>, Record<string, never>>(client, dialect, undefined);
-  return new DrizzleD1Database("async", dialect, session, undefined);
-}
 
 /**
  * Writes a statement in one pass over its chunks. Drizzle's own way asks of each chunk, class by class, what it is, and
@@ -69,8 +62,6 @@ export class OnePassDialect extends SQLiteAsyncDialect {
     return name;
   }
 }
-
-const dialect = new OnePassDialect();
 
 function bind(value: unknown, query: Query): void {
   query.sql += "?";

@@ -1,4 +1,3 @@
-import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { version } from "../../package.json";
 import { withDeadline } from "./database.ts";
@@ -37,7 +36,7 @@ export async function probeHealth(deps: Deps): Promise<Health> {
     }
   };
   const [database, kv, bucket] = await Promise.all([
-    up("database", () => deps.db.select({ one: sql`1` }).from(sql`(select 1)`)),
+    up("database", () => deps.db.$client.prepare("select 1").all()),
     up("kv", () => deps.kv.get("health")),
     up("bucket", () => deps.bucket.head("health")),
   ]);

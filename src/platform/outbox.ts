@@ -3,6 +3,7 @@ import { outbox } from "../db/platform-schema.ts";
 import { idForEachRow, inOneTrip, insertFrom, insertWhere, instantOf, withDeadline } from "./database.ts";
 import type { Deps, QueueName } from "./deps.ts";
 import { describeError } from "./log.ts";
+import { after } from "./prepared.ts";
 
 /** How long one invocation may hold events before another relays them. */
 const LEASE_MS = 30_000;
@@ -49,7 +50,7 @@ export function recordEvent(
       queue: event.queue ?? null,
       createdAt: now,
       eraseAt: event.eraseAt ?? null,
-      leasedUntil: now + LEASE_MS,
+      leasedUntil: after(now, LEASE_MS),
       leasedBy: deps.attemptId,
       attempts: 1,
       sentAt: null,
@@ -59,13 +60,12 @@ export function recordEvent(
 }
 
 /**
- * As `recordEvent`, an event for each user that `from` (a FROM clause and what follows it, of at most `count` rows with
- * a `users.id`) gives; left to the next cron tick, since there may be many.
+ * As `recordEvent`, an event for each user that `from` (a FROM clause and what follows it, of rows with a
+ * `users.id`) gives; left to the next cron tick, since there may be many.
  */
 export function recordEventForEach(
   deps: Pick<Deps, "db" | "now" | "newId">,
   event: { type: string; queue: QueueName },
-  count: number,
   from: SQL,
 ) {
   const now = instantOf(deps.now());
@@ -73,7 +73,7 @@ export function recordEventForEach(
     deps,
     outbox,
     {
-      id: idForEachRow(deps, count),
+      id: idForEachRow(deps),
       type: event.type,
       userId: sql`users.id`,
       payload: sql`json_object('user_id', users.id)`,

@@ -15,13 +15,14 @@ import {
   isBoundToOtherBody,
 } from "../platform/idempotency.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { after, before, derived, prepared, type StatementDeps } from "../platform/prepared.ts";
 import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 
 /** Repetitions of one rotation; beyond it the answer is 429 and the session lives on. */
 export const MAX_REPLAYS = 200;
 
-type RotateDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | "log">;
+const rotationStatements = prepared(writeRotation);
 
 /**
  * Rotates, replays or ends the session that a refresh token names, whichever its counter calls for, in one transaction:
@@ -33,17 +34,41 @@ type RotateDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring" | 
  * `session` is the row as it stands afterwards; undefined when there is none or it does not belong to the subject.
  */
 export async function rotateSession(
-  deps: RotateDeps,
+  deps: StatementDeps & Pick<Deps, "log">,
   client: Client,
   token: RefreshClaims,
   call: IdempotentCall | undefined,
 ) {
+  try {
+    const found = await inOneTrip(deps, rotationStatements(deps, client, token, call));
+    const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
+    return {
+      rotated: rotated[0],
+      replayed: replayed[0],
+      ended: ended[0],
+      events,
+      session: session[0],
+      binding: binding?.[0],
+    };
+  } catch (error) {
+    // The batch may stand although its answer was lost: the marker tells.
+    const { session, binding } = await inOneTrip(deps, readRotation(deps, token, call)).catch(() => {
+      throw error;
+    });
+    const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
+    if (!rotated) throw error;
+    return { rotated, replayed: undefined, ended: undefined, events: [], session: session[0], binding: binding?.[0] };
+  }
+}
+
+function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims, call: IdempotentCall | undefined) {
   const now = deps.now();
+  const next = derived(token.counter, (counter) => counter + 1);
   const own = and(eq(sessions.id, token.sessionId), eq(sessions.userId, token.userId), isLive(now));
   const active = sql`exists (select 1 from users where id = ${token.userId} and status = 'ACTIVE')`;
   const rotatedByOther = sql`${sessions.rotatedBy} <> ${deps.attemptId}`;
-  const isParent = eq(sessions.counter, token.counter + 1);
-  const mayReplay = sql`(${gt(sessions.rotatedAt, now - REPLAY_WINDOW_MS)} or ${isBoundToThisRotation(deps, call)})`;
+  const isParent = eq(sessions.counter, next);
+  const mayReplay = sql`(${gt(sessions.rotatedAt, before(now, REPLAY_WINDOW_MS))} or ${isBoundToThisRotation(deps, call)})`;
   const bound = isBoundToOtherBody(deps, call);
   const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.attemptId})`;
   const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.attemptId})`;
@@ -51,7 +76,7 @@ export async function rotateSession(
     rotated: deps.db
       .update(sessions)
       .set({
-        counter: token.counter + 1,
+        counter: next,
         rotatedAt: now,
         rotatedBy: deps.attemptId,
         replays: 0,
@@ -71,20 +96,14 @@ export async function rotateSession(
     ended: deps.db
       .update(sessions)
       .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.attemptId })
-      .where(
-        and(
-          own,
-          rotatedByOther,
-          sql`(${gt(sessions.counter, token.counter + 1)} or (${isParent} and not ${mayReplay}))`,
-        ),
-      )
+      .where(and(own, rotatedByOther, sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`))
       .returning({ id: sessions.id }),
     reuseEvent: recordEvent(
       deps,
       {
         type: "auth.refresh_reuse",
         userId: token.userId,
-        payload: JSON.stringify({ session_id: token.sessionId, ip: client.ip }),
+        payload: sql`json_object('session_id', ${token.sessionId}, 'ip', ${client.ip})`,
         queue: "tasks",
       },
       endedHere,
@@ -97,31 +116,15 @@ export async function rotateSession(
     bind: bindKey(
       deps,
       call,
-      { id: token.sessionId, number: token.counter + 1, expiresAt: now + IDEMPOTENCY_TTL_MS },
+      { id: token.sessionId, number: next, expiresAt: after(now, IDEMPOTENCY_TTL_MS) },
       rotatedHere,
     ),
   };
-  const reads = { session: findSession(deps, token), binding: findBinding(deps, call) };
-  try {
-    const found = await inOneTrip(deps, together(statements, reads));
-    const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
-    return {
-      rotated: rotated[0],
-      replayed: replayed[0],
-      ended: ended[0],
-      events,
-      session: session[0],
-      binding: binding?.[0],
-    };
-  } catch (error) {
-    // The batch may stand although its answer was lost: the marker tells.
-    const { session, binding } = await inOneTrip(deps, reads).catch(() => {
-      throw error;
-    });
-    const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
-    if (!rotated) throw error;
-    return { rotated, replayed: undefined, ended: undefined, events: [], session: session[0], binding: binding?.[0] };
-  }
+  return together(statements, readRotation(deps, token, call));
+}
+
+function readRotation(deps: StatementDeps, token: RefreshClaims, call: IdempotentCall | undefined) {
+  return { session: findSession(deps, token), binding: findBinding(deps, call) };
 }
 
 /** Holds where the caller's key made the session's last rotation, with this body. */

@@ -2,8 +2,8 @@ import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
 import type { Client } from "../platform/client.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
-import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { derived, type StatementDeps } from "../platform/prepared.ts";
 import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -26,13 +26,11 @@ export interface NewSession {
   method: (typeof sessions.$inferInsert)["method"];
 }
 
-type OpenDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring">;
-
 /**
  * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, and the
  * event that tells the user of a device not seen before, on a network not familiar before.
  */
-export function openSession(deps: OpenDeps, client: Client, session: NewSession, condition: SQL) {
+export function openSession(deps: StatementDeps, client: Client, session: NewSession, condition: SQL) {
   const now = deps.now();
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
   const lifeMs = (kind: "absolute" | "idle") =>
@@ -54,7 +52,7 @@ export function openSession(deps: OpenDeps, client: Client, session: NewSession,
     .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
     .orderBy(desc(eq(sessions.id, session.id)), desc(sessions.createdAt), desc(sessions.id))
     .limit(MAX_SESSIONS);
-  const payload = JSON.stringify({ session_id: session.id });
+  const payload = derived(session.id, (id) => JSON.stringify({ session_id: id }));
   return {
     openedSession: insertWhere(
       deps,

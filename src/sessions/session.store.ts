@@ -55,8 +55,7 @@ function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims)
 }
 
 /**
- * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each,
- * for at most `MAX_SESSIONS` of them, since no user has more.
+ * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each.
  *
  * @param staff who ended them, where it was not their user; null for who operates the service.
  */
@@ -72,7 +71,7 @@ export function recordEndedSessions(
       deps,
       auditLogs,
       {
-        id: idForEachRow(deps, MAX_SESSIONS),
+        id: idForEachRow(deps),
         userId: sql`${sessions.userId}`,
         action: "LOGOUT",
         entityType: "session",
@@ -91,7 +90,7 @@ export function recordEndedSessions(
       deps,
       outbox,
       {
-        id: idForEachRow(deps, MAX_SESSIONS),
+        id: idForEachRow(deps),
         type: "session.ended",
         userId: sql`${sessions.userId}`,
         payload: sql`json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason})`,

@@ -32,7 +32,7 @@ export const deactivateInactiveUsers: Job = {
           deps,
           auditLogs,
           {
-            id: idForEachRow(deps, CHUNK_SIZE),
+            id: idForEachRow(deps),
             userId: sql`users.id`,
             action: "UPDATE",
             entityType: "user",
@@ -46,10 +46,10 @@ export const deactivateInactiveUsers: Job = {
         ),
         notifications: recordNotification(
           deps,
-          { id: idForEachRow(deps, CHUNK_SIZE), kind: "DEACTIVATED", texts: notices.DEACTIVATED },
+          { id: idForEachRow(deps), kind: "DEACTIVATED", texts: notices.DEACTIVATED },
           from,
         ),
-        events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, CHUNK_SIZE, from),
+        events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, from),
         changed: deps.db
           .update(users)
           .set({

@@ -1,6 +1,7 @@
 import type { SQL } from "drizzle-orm";
-import type { Statement } from "../platform/database.ts";
+
 import type { Deps } from "../platform/deps.ts";
+import type { Statement } from "../platform/prepared.ts";
 
 /** What a job may use. */
 export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" | "attemptId" | "log">;

@@ -92,5 +92,5 @@ function planRejected(deps: JobDeps, fence: SQL) {
 }
 
 function remind(deps: JobDeps, from: SQL) {
-  return recordEventForEach(deps, { type: TYPE, queue: "tasks" }, CHUNK_SIZE, from);
+  return recordEventForEach(deps, { type: TYPE, queue: "tasks" }, from);
 }

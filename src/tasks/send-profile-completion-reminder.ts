@@ -58,7 +58,6 @@ export const remindIncompleteProfiles: Job = {
         events: recordEventForEach(
           deps,
           { type: "profile.reminder_due", queue: "tasks" },
-          CHUNK_SIZE,
           sql`from users where users.id in (${due}) and ${fence}`,
         ),
         changed: deps.db

@@ -2,6 +2,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 
@@ -46,13 +47,15 @@ export function selectUser(deps: Pick<Deps, "db">, which: SQL) {
   return deps.db.select(userFields).from(users).where(which);
 }
 
+const signedInUserStatements = prepared((deps, caller: AccessClaims) => ({
+  found: selectUser(deps, sql`${and(eq(users.id, caller.userId), isSignedIn(deps, caller))}`),
+}));
+
 /** The signed-in user; undefined when the session has ended or the user may not act. */
 export async function findSignedInUser(
-  deps: Pick<Deps, "db" | "now" | "log">,
+  deps: StatementDeps & Pick<Deps, "log">,
   caller: AccessClaims,
 ): Promise<UserRow | undefined> {
-  const { found } = await inOneTrip(deps, {
-    found: selectUser(deps, sql`${and(eq(users.id, caller.userId), isSignedIn(deps, caller))}`),
-  });
+  const { found } = await inOneTrip(deps, signedInUserStatements(deps, caller));
   return found[0];
 }

@@ -1,11 +1,11 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, expect } from "vitest";
-import { compareDialects, differences } from "./compared-dialect.ts";
+import { compareStatements, differences } from "./compared-statements.ts";
 
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
-compareDialects();
+compareStatements();
 afterAll(() => expect(differences).toEqual([]));
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);

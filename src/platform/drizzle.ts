@@ -1,0 +1,52 @@
+import { Column, NoopLogger, SQL } from "drizzle-orm";
+import { NoopCache } from "drizzle-orm/cache/core";
+import { D1PreparedQuery, DrizzleD1Database, SQLiteD1Session } from "drizzle-orm/d1";
+import { OnePassDialect } from "./dialect.ts";
+
+/** Drizzle on a D1 database. */
+export type Database = DrizzleD1Database & { $client: D1Database };
+
+/** Drizzle that writes statements and reads rows as its own would, for less CPU; `inOneTrip` sends them. */
+export function drizzleOn(client: D1Database): Database {
+  const db = new DrizzleD1Database("async", dialect, new TripSession(client, dialect, undefined), undefined);
+  return Object.assign(db, { $client: client });
+}
+
+const dialect = new OnePassDialect();
+
+type Base = SQLiteD1Session<Record<string, never>, Record<string, never>>;
+type Fields = NonNullable<Parameters<Base["prepareQuery"]>[1]>;
+
+/** Reads rows without nested objects in one pass, others as Drizzle does. */
+class TripSession extends SQLiteD1Session<Record<string, never>, Record<string, never>> {
+  override prepareQuery(...[query, fields, method, isArray, mapper]: Parameters<Base["prepareQuery"]>) {
+    const isFlat = method === "all" && fields?.every(({ path, field }) => path.length === 1 && decoderOf(field));
+    const read = mapper ?? (isFlat ? (rows: unknown[][]) => readFlat(fields ?? [], rows) : undefined);
+    return new D1PreparedQuery(notPrepared, query, logger, cache, undefined, undefined, fields, method, isArray, read);
+  }
+}
+
+/** Writing a statement does not touch the database. */
+const notPrepared = undefined as unknown as D1PreparedStatement;
+const logger = new NoopLogger();
+const cache = new NoopCache();
+
+function decoderOf(field: Fields[number]["field"]): Pick<Column, "mapFromDriverValue"> | undefined {
+  if (field instanceof Column) return field;
+  const own = field instanceof SQL.Aliased ? field.sql : field;
+  return own instanceof SQL ? (own as unknown as { decoder: Column }).decoder : undefined;
+}
+
+/** An object of each row, whose values are in the order of the fields. */
+function readFlat(fields: Fields, rows: readonly unknown[][]): Record<string, unknown>[] {
+  if (rows.length === 0) return [];
+  const columns = fields.map(({ path: [name = ""], field }) => ({ name, decoder: decoderOf(field) }));
+  return rows.map((row) => {
+    const read: Record<string, unknown> = {};
+    for (const [i, { name, decoder }] of columns.entries()) {
+      const value = row[i];
+      read[name] = value === null ? null : decoder?.mapFromDriverValue(value);
+    }
+    return read;
+  });
+}

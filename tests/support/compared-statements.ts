@@ -1,0 +1,51 @@
+import type { SQL } from "drizzle-orm";
+import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import { OnePassDialect } from "../../src/platform/dialect.ts";
+import { Preparation, type StatementDeps, type Statements, type Trip, written } from "../../src/platform/prepared.ts";
+
+/** Statements that are not what they would be without what makes them cheap. A failure inside a trip would be taken for one of the database. */
+export const differences: unknown[] = [];
+
+/**
+ * From here on every statement is held against what Drizzle's own dialect writes, and every prepared one against the same
+ * built anew for its values.
+ */
+export function compareStatements(): void {
+  OnePassDialect.prototype.sqlToQuery = comparedQuery;
+  Preparation.prototype.use = comparedUse;
+}
+
+const { sqlToQuery } = OnePassDialect.prototype;
+const drizzles = new SQLiteAsyncDialect();
+
+function comparedQuery(this: OnePassDialect, statement: SQL, invokeSource?: "indexes") {
+  const own = sqlToQuery.call(this, statement, invokeSource);
+  const { sql, params } = drizzles.sqlToQuery(statement, invokeSource);
+  const isSame = own.params.length === params.length && params.every((each, i) => Object.is(each, own.params[i]));
+  if (own.sql !== sql || !isSame) differences.push({ written: own, drizzles: { sql, params } });
+  return own;
+}
+
+const { use } = Preparation.prototype;
+
+function comparedUse(this: Preparation<readonly unknown[], Statements>, deps: StatementDeps, args: readonly unknown[]) {
+  const now = deps.now();
+  const still = { ...deps, now: () => now };
+  const trip = use.call(this, still, args);
+  const prepared = describe(trip);
+  const anew = describe(written(this.build(still, ...args)));
+  if (prepared !== anew) differences.push({ prepared, anew });
+  return trip;
+}
+
+const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g;
+
+/** Names, texts and parameters. Each id is told by where it stands first, since those that are drawn differ. */
+function describe({ queries }: Trip<Statements>): string {
+  const ids: string[] = [];
+  const placeOf = (id: string) => {
+    if (!ids.includes(id)) ids.push(id);
+    return `#${ids.indexOf(id)}`;
+  };
+  return JSON.stringify(queries.map(({ name, text, params }) => ({ name, text, params }))).replace(UUID, placeOf);
+}
