@@ -113,7 +113,7 @@ const endpoints = [
 
 /** Routes whose calls cost messages, guesses or calls to a provider stand behind the platform's limiter as well. */
 const walled: [method: "GET" | "POST", paths: string[]][] = [
-  ["POST", ["/api/auth/otp/request", "/api/auth/otp/verify", "/api/auth/register", "/api/auth/login"]],
+  ["POST", ["/api/auth/otp/request", "/api/auth/otp/verify"]],
   ["POST", ["/api/auth/google/token", "/api/auth/apple/token", "/api/auth/apple/callback", "/api/auth/social/success"]],
   ["GET", ["/api/auth/google/login", "/api/auth/apple/login", "/api/auth/google/start", "/api/auth/apple/start"]],
   ["GET", ["/api/auth/google/callback", "/api/auth/social/success"]],

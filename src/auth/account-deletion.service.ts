@@ -1,10 +1,10 @@
-import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { relay } from "../platform/outbox.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { deleteAccount } from "./account-deletion.store.ts";
+import { hashVerificationToken } from "./verification-token.ts";
 
 /**
  * Deletes the caller's account for good; what lies outside the database goes soon after, until it is done.
@@ -17,7 +17,7 @@ export async function deleteOwnAccount(
   caller: AccessClaims,
   verificationToken: string | undefined,
 ): Promise<void> {
-  const tokenHash = verificationToken === undefined ? undefined : await sha256(verificationToken);
+  const tokenHash = await hashVerificationToken(deps, verificationToken);
   const { isDeleted, events, obstacles } = await deleteAccount(deps, caller, tokenHash);
   if (isDeleted) {
     if (events.length > 0) deps.afterResponse(relay(deps, events));

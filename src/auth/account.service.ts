@@ -1,5 +1,4 @@
 import type { Client } from "../platform/client.ts";
-import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
@@ -14,9 +13,10 @@ import { defaultUsernames, withKey } from "../users/username.ts";
 import { signIn } from "./login.store.ts";
 import { drawAccount } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
-import type { SignInOutcome } from "./sign-in.store.ts";
+import { isKeyReused, type SignInOutcome } from "./sign-in.store.ts";
 import { findTestCode } from "./test-identifiers.ts";
 import type { TokenUse } from "./verification-token.store.ts";
+import { hashVerificationToken } from "./verification-token.ts";
 
 /** How long a register or login may be repeated without a key, as after a lost answer. */
 export const REPEAT_WINDOW_MS = 180_000;
@@ -44,11 +44,11 @@ export async function registerUser(
   },
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
-  const use = await useOf(deps, identifier, request.verification_token, "REGISTER");
   const call = await identifyCall(deps, client.idempotencyKey, "register", identifier.value, {
     ...request,
     identifier: identifier.value,
   });
+  const use = await useOf(deps, call, identifier, request.verification_token, "REGISTER");
   const usernames =
     request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
   const account = drawAccount(deps, client, usernames, request.referral_code);
@@ -75,24 +75,34 @@ export async function loginUser(
   request: { identifier: string; verification_token: string },
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
-  const use = await useOf(deps, identifier, request.verification_token, "LOGIN");
   const call = await identifyCall(deps, client.idempotencyKey, "login", identifier.value, {
     ...request,
     identifier: identifier.value,
   });
+  const use = await useOf(deps, call, identifier, request.verification_token, "LOGIN");
   const outcome = await signIn(deps, client, use, call, findTestCode(deps, identifier) !== undefined);
   const signedIn = await answerSignIn(deps, use, call, outcome);
   if (signedIn) return signedIn;
   throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");
 }
 
+/**
+ * @throws AppError for what was never a token of ours: `idempotency_key_reused` where its key says more, else
+ *   `invalid_token`, without a question to the database where no key was sent.
+ */
 async function useOf(
   deps: Deps,
+  call: IdempotentCall | undefined,
   identifier: Identifier,
   verificationToken: string,
   usedFor: TokenUse["usedFor"],
 ): Promise<TokenUse> {
-  return { tokenHash: await sha256(verificationToken), identifier, usedFor, sessionId: deps.newId() };
+  const tokenHash = await hashVerificationToken(deps, verificationToken);
+  if (tokenHash === undefined) {
+    if (call && (await isKeyReused(deps, call))) throw new AppError("idempotency_key_reused");
+    throw new AppError("invalid_token", { reason: "not ours" });
+  }
+  return { tokenHash, identifier, usedFor, sessionId: deps.newId() };
 }
 
 /**

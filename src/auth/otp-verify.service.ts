@@ -1,6 +1,6 @@
 import { base64url } from "jose";
 import type { Client } from "../platform/client.ts";
-import { equalInConstantTime, keyedHash, randomId, sha256 } from "../platform/crypto.ts";
+import { equalInConstantTime } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
@@ -12,6 +12,7 @@ import type { Party } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
 import { chargeGuess, consumeChallenge, hasAccount } from "./otp-verify.store.ts";
+import { mintVerificationToken, newVerificationToken } from "./verification-token.ts";
 
 export interface VerifiedIdentifier {
   verificationToken: string;
@@ -94,20 +95,6 @@ async function findMatch(deps: Deps, identifier: Identifier, otp: string, codes:
   return match;
 }
 
-/** The token is derived from a random id, so that it can be derived again but never read from the database. */
-async function deriveToken(deps: Deps, id: string, secretId: string): Promise<string | undefined> {
-  const key = deps.keyring.secrets.get(secretId)?.verificationToken;
-  return key ? base64url.encode(await keyedHash(key, id)) : undefined;
-}
-
-async function newVerificationToken(deps: Deps) {
-  const id = randomId(deps.randomBytes);
-  const secretId = deps.keyring.currentSecretId;
-  const value = await deriveToken(deps, id, secretId);
-  if (value === undefined) throw new Error("the current secret is not in the keyring");
-  return { id, secretId, value, tokenHash: await sha256(value) };
-}
-
 /** The same token again, for a repeated call; undefined once it was used, has expired or cannot be derived. */
 async function replayToken(
   deps: Deps,
@@ -115,7 +102,7 @@ async function replayToken(
   row: { id: string; secretId: string; usedBy: string | null; expiresAt: number },
 ): Promise<Omit<VerifiedIdentifier, "limit"> | undefined> {
   if (row.usedBy !== null || row.expiresAt <= deps.now()) return undefined;
-  const verificationToken = await deriveToken(deps, row.id, row.secretId);
+  const verificationToken = await mintVerificationToken(deps, row.id, row.secretId);
   if (verificationToken === undefined) return undefined;
   return { verificationToken, purpose: (await hasAccount(deps, identifier)) ? "LOGIN" : "REGISTER" };
 }

@@ -99,6 +99,12 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, condition: SQ
 
 export type SignInMethod = (typeof sessions.$inferInsert)["method"];
 
+/** Whether the key is bound to another body, for a call that goes no further. */
+export async function isKeyReused(deps: AccountDeps, call: IdempotentCall): Promise<boolean> {
+  const { binding } = await inOneTrip(deps, { binding: findBinding(deps, call) });
+  return binding?.[0] !== undefined && binding[0].bodyHash !== call.bodyHash;
+}
+
 /** How the identifier was proved. */
 export function methodOf(identifier: Identifier): SignInMethod {
   return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";

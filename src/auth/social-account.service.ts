@@ -1,5 +1,4 @@
 import type { Client } from "../platform/client.ts";
-import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { relay } from "../platform/outbox.ts";
@@ -8,8 +7,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
 import { foreseeLink, type LinkObstacles, linkIdentity, unlinkIdentity } from "./social-link.store.ts";
 import type { ProviderName } from "./social-provider.ts";
-
-const hashOf = async (token: string | undefined) => (token === undefined ? undefined : await sha256(token));
+import { hashVerificationToken } from "./verification-token.ts";
 
 /**
  * Links the caller's account to a provider's. Linking what is linked already changes nothing.
@@ -25,7 +23,7 @@ export async function linkSocialAccount(
   request: ProviderToken & { verification_token?: string | undefined },
 ): Promise<void> {
   const { identity, proofHash, trade } = await readProviderToken(deps, name, request);
-  const tokenHash = await hashOf(request.verification_token);
+  const tokenHash = await hashVerificationToken(deps, request.verification_token);
   if (trade) {
     // A code works once: it is traded only for a link that will be made.
     const foreseen = await foreseeLink(deps, caller, identity, proofHash, tokenHash);
@@ -61,7 +59,8 @@ export async function unlinkSocialAccount(
   verificationToken: string | undefined,
 ): Promise<void> {
   const provider = name === "google" ? "GOOGLE" : "APPLE";
-  const outcome = await unlinkIdentity(deps, client, caller, provider, await hashOf(verificationToken));
+  const tokenHash = await hashVerificationToken(deps, verificationToken);
+  const outcome = await unlinkIdentity(deps, client, caller, provider, tokenHash);
   if (outcome.isUnlinked) {
     deps.afterResponse(relay(deps, outcome.events));
     return;

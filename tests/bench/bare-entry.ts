@@ -6,7 +6,7 @@ import type { CapturedRoutes } from "./hot/capture.ts";
 
 // What the hot routes are measured against: a bare Hono Worker that does the least for the same answer, with nothing
 // checked but the token. It sends the statements that the real routes were seen to send, in one batch. With BESIDE it also
-// makes the calls to KV, limiter and queues that they make, since what simulates those here uses CPU of the same process.
+// makes the calls to KV and queues that they make, since what simulates those here uses CPU of the same process.
 
 interface Settings {
   ISSUER: string;
@@ -19,7 +19,6 @@ interface Settings {
   BESIDE?: string;
   DB: D1Database;
   KV: KVNamespace;
-  RATE_LIMITER: RateLimit;
   TASK_QUEUE: Queue;
   SEARCH_QUEUE: Queue;
 }
@@ -72,13 +71,6 @@ async function run(env: Settings, texts: readonly string[], params: readonly unk
   return (await env.DB.batch<Row>(batch)).map(({ results }) => results);
 }
 
-/** What the real route asks of the limiter or the denylist. */
-const besides = {
-  refresh: (env: Settings, session: string) => env.KV.get(`deny:${session}`),
-  login: (env: Settings, session: string) => env.RATE_LIMITER.limit({ key: session }),
-  register: (env: Settings, session: string) => env.RATE_LIMITER.limit({ key: session }),
-};
-
 /** Relays the events that the batch recorded, as the real routes do after the answer. */
 async function relay(env: Settings, events: Row[]): Promise<void> {
   if (events.length === 0) return;
@@ -116,7 +108,7 @@ for (const route of ["refresh", "login", "register"] as const) {
     // Whose it is, is in the parameters.
     if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, { algorithms: ["HS256"] });
     const sent = run(c.env, keys.statements.texts[route], body.params);
-    if (c.env.BESIDE) await besides[route](c.env, crypto.randomUUID());
+    if (c.env.BESIDE && route === "refresh") await c.env.KV.get(`deny:${crypto.randomUUID()}`);
     const rows = (await sent).flat();
     if (c.env.BESIDE) {
       const events = rows.filter((row) => "queue" in row);

@@ -1,4 +1,5 @@
-import { sha256 } from "../../src/platform/crypto.ts";
+import { newVerificationToken } from "../../src/auth/verification-token.ts";
+import { buildDeps } from "../../src/platform/deps.ts";
 import { type CallOptions, call, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 
@@ -32,18 +33,19 @@ export async function codeFor(identifier: string, env: Partial<Env> = {}): Promi
  * their codes is what is looked at.
  */
 export async function tokenFor(identifier: string): Promise<string> {
-  const token = crypto.randomUUID();
-  const now = Date.now();
+  const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
+  const { id, secretId, value, tokenHash } = await newVerificationToken(deps);
   await sql(
     `insert into verification_tokens (id, token_hash, secret_id, identifier, challenge_id, created_at, expires_at)
-      values (?1, ?2, '', ?3, ?1, ?4, ?5)`,
-    crypto.randomUUID(),
-    await sha256(token),
+      values (?1, ?2, ?3, ?4, ?1, ?5, ?6)`,
+    id,
+    tokenHash,
+    secretId,
     identifier,
-    now,
-    now + 600_000,
+    deps.now(),
+    deps.now() + 600_000,
   );
-  return token;
+  return value;
 }
 
 const signedInAs = (identifier: string, data: Record<string, string>): SignedIn => ({

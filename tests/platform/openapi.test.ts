@@ -244,7 +244,8 @@ test("A failing database answers as documented on every route that needs it", as
       throw new Error("D1_ERROR: SQLITE_BUSY");
     },
   });
-  const json = { identifier: newPhone(), otp: "123456", verification_token: "x".repeat(43), refresh_token };
+  const verification_token = await verify(newPhone(), { ip: newIp() });
+  const json = { identifier: newPhone(), otp: "123456", verification_token, refresh_token };
   for (const path of bodyRoutes) {
     await refused("POST", path, 503, "service_unavailable", { ip: newIp(), json, env: { DB } });
   }

@@ -240,14 +240,50 @@ it("every token is refused in every other's place (ASVS 9.2.2, RFC 8725 section 
   expect((await call("POST", "/api/auth/register", { json })).status).toBe(201);
 });
 
-it.each(["register", "login"])("whatever is no verification token is invalid_token at %s", async (step) => {
-  const user = await newUser();
-  for (const verification_token of ["x", "x".repeat(43), "0", "' OR 1=1", user.access, user.refresh]) {
-    const answer = await call("POST", `/api/auth/${step}`, {
-      json: { identifier: user.identifier, verification_token },
+it.each(["register", "login"])(
+  "whatever is no verification token is invalid_token at %s, and D1 is not asked",
+  async (step) => {
+    const user = await newUser();
+    const identifier = newPhone();
+    const genuine = await verify(identifier, { ip: newIp() });
+    const [id = "", proof = ""] = genuine.split(".");
+    const [, othersProof = ""] = (await verify(newPhone(), { ip: newIp() })).split(".");
+    const forged = [
+      ...["x", "x".repeat(43), "0", "' OR 1=1", ".", "..", user.access, user.refresh],
+      ...[id, proof, `${proof}.${id}`, `${id}.${othersProof}`, `${id}..${proof}`, `${genuine}.`, `${genuine}=`],
+      ...[`${id}.${"A".repeat(43)}`, `${"A".repeat(22)}.${proof}`, `${id}.${proof.slice(1)}A`],
+      ...[`${id}\u0000.${proof}`, `${genuine}x`, genuine.replace(".", "\u2024"), genuine.toUpperCase()],
+    ];
+    const DB = new Proxy(testEnv.DB, {
+      get: () => {
+        throw new Error("D1 was asked");
+      },
     });
-    expect([answer.status, answer.body.error.code]).toEqual([400, "invalid_token"]);
-  }
+    for (const verification_token of forged) {
+      const json = { identifier, verification_token };
+      const answer = await call("POST", `/api/auth/${step}`, { json, env: { DB } });
+      expect([answer.status, answer.body.error.code], verification_token).toEqual([400, "invalid_token"]);
+    }
+    const json = { identifier, verification_token: genuine };
+    const answer = await call("POST", `/api/auth/${step}`, { json });
+    expect(answer.status).toBe(step === "register" ? 201 : 404);
+  },
+);
+
+it.each(["register", "login"])("a key that was used says so at %s, whatever token comes with it", async (step) => {
+  const { identifier } = await newUser();
+  clock.advance(61_000);
+  const by = step === "register" ? newPhone() : identifier;
+  const headers = { "idempotency-key": crypto.randomUUID() };
+  const verification_token = await verify(by, { ip: newIp() });
+  const first = await call("POST", `/api/auth/${step}`, { headers, json: { identifier: by, verification_token } });
+  expect(first.status).toBe(step === "register" ? 201 : 200);
+  const forged = { identifier: by, verification_token: "x" };
+  const refusals = await Promise.all([
+    call("POST", `/api/auth/${step}`, { headers, json: forged }),
+    call("POST", `/api/auth/${step}`, { headers: { "idempotency-key": crypto.randomUUID() }, json: forged }),
+  ]);
+  expect(refusals.map(({ body }) => body.error.code)).toEqual(["idempotency_key_reused", "invalid_token"]);
 });
 
 describe("a change of keys (ASVS 13.3.4)", () => {

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type Databases, inserter } from "../../../scripts/seed/databases.ts";
 import { keyringOf } from "../../../scripts/seed/seed-users.ts";
+import { newVerificationToken } from "../../../src/auth/verification-token.ts";
 import { familiarNetworks, sessions, verificationTokens } from "../../../src/db/sign-in-schema.ts";
 import { mintRefreshToken } from "../../../src/sessions/tokens.ts";
 import { accessToken } from "../state.ts";
@@ -62,25 +63,17 @@ export async function preparePeople({ primary }: Databases, vars: Record<string,
       sessionId: session.id,
       accessToken: await accessToken(vars, { userId: user.id, sessionId: session.id }),
       refreshToken: refreshToken ?? "",
-      loginToken: proofOf(identifier),
-      registerToken: proofOf(newIdentifier),
+      loginToken: await proofOf(identifier),
+      registerToken: await proofOf(newIdentifier),
       newIdentifier,
     });
   }
   return people;
 
-  function proofOf(identifier: string): string {
-    const token = randomBytes(32).toString("base64url");
-    insertToken({
-      id: randomBytes(16).toString("base64url"),
-      tokenHash: createHash("sha256").update(token).digest("base64url"),
-      secretId: keyring.currentSecretId,
-      identifier,
-      challengeId: "none",
-      createdAt: now,
-      expiresAt: now + DAY_MS,
-    });
-    return token;
+  async function proofOf(identifier: string): Promise<string> {
+    const { value, ...token } = await newVerificationToken({ keyring, randomBytes });
+    insertToken({ ...token, identifier, challengeId: "none", createdAt: now, expiresAt: now + DAY_MS });
+    return value;
   }
 }
 
