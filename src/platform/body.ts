@@ -33,10 +33,11 @@ async function readCapped(request: Request): Promise<Uint8Array> {
   let length = 0;
   // Content-Length may be absent or untrue, so reading itself stops at the cap (ASVS 5.2.1).
   try {
-    for await (const chunk of request.body ?? []) {
-      length += chunk.length;
+    const reader = request.body?.getReader();
+    for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+      length += read.value.length;
       if (length > MAX_BODY_BYTES) throw new AppError("payload_too_large");
-      chunks.push(chunk);
+      chunks.push(read.value);
     }
   } catch (error) {
     // A phone that loses its signal is no fault of ours.

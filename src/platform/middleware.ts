@@ -80,8 +80,8 @@ export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
 export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (c.req.method !== "OPTIONS" && c.req.header("Origin") === undefined) {
     await next();
-    // What a cache keeps of this is not for those who do.
-    c.header("Vary", "Origin", { append: true });
+    // What a cache keeps of this is not for those who do. Hono's own way would make the response anew.
+    c.res.headers.append("Vary", "Origin");
     return;
   }
   return cors({
