@@ -1,6 +1,6 @@
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { deleteAccount } from "./account-deletion.store.ts";

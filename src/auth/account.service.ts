@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";

@@ -1,6 +1,6 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Device, type DeviceRow, upsertDevice } from "./device.store.ts";

@@ -5,7 +5,7 @@ import { equalInConstantTime, randomDigits, sha256 } from "../platform/crypto.ts
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { openBriefly } from "../platform/sealed.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";

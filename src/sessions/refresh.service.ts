@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";

@@ -1,7 +1,7 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";

@@ -4,7 +4,7 @@ import type { Client } from "../platform/client.ts";
 import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/errors.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { parseIdentifier } from "../users/identifier.ts";

@@ -3,7 +3,8 @@ import { notifications } from "../db/user-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { onlyOnce } from "../platform/once.ts";
-import { recordEvent, relay } from "../platform/outbox.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { recordNotification, type Texts } from "../users/notification.store.ts";
 import type { TaskEvent, TaskOutcome } from "./task.ts";
 

@@ -1,7 +1,8 @@
 import { countSmsCalls } from "../delivery/sms-budget.store.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
-import { eraseExpiredPayloads, relayDueEvents, sendEvents } from "../platform/outbox.ts";
+import { eraseExpiredPayloads } from "../platform/outbox.ts";
+import { relayDueEvents, sendEvents } from "../platform/relay.ts";
 import { jobs } from "./job-registry.ts";
 import { type JobRun, listOpenRuns } from "./job-run.store.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpointIdOf } from "../delivery/webhook.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import type { Task, TaskOutcome } from "./task.ts";
 import { insertDueWebhooks } from "./webhook.store.ts";
 

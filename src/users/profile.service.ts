@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { fieldError } from "../platform/errors.ts";
 import { dayOf } from "../platform/kathmandu.ts";
-import { relay } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { changeProfile, findProfile, type ProfileChange, type ProfileRow } from "./profile.store.ts";
