@@ -36,6 +36,8 @@ export default defineConfig({
           ...newSecrets(),
           MIGRATIONS: await readD1Migrations("./migrations/users"),
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
+          // Each test waits for what a call does after its response.
+          EVENT_GATHER_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           ...Object.fromEntries(
             ["FUZZ_REQUESTS", "FUZZ_SEED", "FUZZ_PATH", "MODEL_RUNS", "FAULTS_ONLY", "FAULTS_WHOLE"].flatMap((name) => {

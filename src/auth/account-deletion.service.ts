@@ -1,6 +1,6 @@
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { deleteAccount } from "./account-deletion.store.ts";
@@ -20,7 +20,7 @@ export async function deleteOwnAccount(
   const tokenHash = await hashVerificationToken(deps, verificationToken);
   const { isDeleted, events, obstacles } = await deleteAccount(deps, caller, tokenHash);
   if (isDeleted) {
-    if (events.length > 0) deps.afterResponse(relay(deps, events));
+    deps.afterResponse(relayTogether(deps, events));
     return;
   }
   if (!obstacles) throw sessionEnded();

@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
@@ -122,7 +122,7 @@ async function answerSignIn(
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
     const tokens = await mintTokens(deps, session);
     // Begun last, so that the queue has no part in what the client waits for.
-    if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
+    deps.afterResponse(relayTogether(deps, outcome.events));
     return {
       ...tokens,
       user,

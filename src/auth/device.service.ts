@@ -1,6 +1,6 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Device, type DeviceRow, upsertDevice } from "./device.store.ts";
@@ -14,6 +14,6 @@ export async function registerDevice(
 ): Promise<DeviceRow> {
   const outcome = await upsertDevice(deps, client, caller, device);
   if (!outcome.device) throw sessionEnded();
-  if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
+  deps.afterResponse(relayTogether(deps, outcome.events));
   return outcome.device;
 }

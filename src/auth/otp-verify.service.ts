@@ -5,7 +5,7 @@ import type { Deps } from "../platform/deps.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 import { findCodeHashes } from "./otp-code.store.ts";
 import type { Party } from "./otp-guard.store.ts";
@@ -52,7 +52,7 @@ export async function verifyOtp(
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
-  if (charge.lockout.length > 0) deps.afterResponse(relay(deps, charge.lockout));
+  deps.afterResponse(relayTogether(deps, charge.lockout));
   throw refuseGuess(deps, charge);
 }
 

@@ -1,7 +1,7 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
@@ -31,7 +31,7 @@ export async function linkSocialAccount(
   }
   const social = { identity, refreshToken: await trade?.() };
   const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
-  if (outcome.isLinked) deps.afterResponse(relay(deps, outcome.events));
+  if (outcome.isLinked) deps.afterResponse(relayTogether(deps, outcome.events));
   else if (refuseLink(caller, outcome) === undefined) throw conflict("This cannot be linked now.");
 }
 
@@ -62,7 +62,7 @@ export async function unlinkSocialAccount(
   const tokenHash = await hashVerificationToken(deps, verificationToken);
   const outcome = await unlinkIdentity(deps, client, caller, provider, tokenHash);
   if (outcome.isUnlinked) {
-    deps.afterResponse(relay(deps, outcome.events));
+    deps.afterResponse(relayTogether(deps, outcome.events));
     return;
   }
   if (!outcome.caller) throw sessionEnded();

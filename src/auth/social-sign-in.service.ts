@@ -5,7 +5,7 @@ import { equalInConstantTime, randomDigits, sha256 } from "../platform/crypto.ts
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { openBriefly } from "../platform/sealed.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
@@ -132,7 +132,7 @@ async function answer(
   const session = isOwn ? outcome.session : findRepeated(deps, outcome);
   if (user && session) {
     const tokens = await mintTokens(deps, session);
-    if (outcome.events.length > 0) deps.afterResponse(relay(deps, outcome.events));
+    deps.afterResponse(relayTogether(deps, outcome.events));
     return { ...tokens, user };
   }
   if (outcome.isStale) throw failed("issued too long ago");

@@ -20,6 +20,9 @@ import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./we
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
 
+/** An event waits this long for others at most, in milliseconds: far less than its lease. */
+const MAX_EVENT_GATHER_MS = 5_000;
+
 /** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
 const MIN_DISTINCT_BYTES = 12;
 
@@ -113,6 +116,7 @@ const settings = z.object({
   DATA_SECRETS: json(tokenSecrets),
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
+  EVENT_GATHER_MS: z.coerce.number().int().min(0).max(MAX_EVENT_GATHER_MS).default(250),
   ...providerSettings,
   ...socialSettings,
   ...webhookSettings,
@@ -136,6 +140,8 @@ export interface Config {
   dataSecrets: TokenSecret[];
   lookupSecret: Uint8Array;
   testIdentifiers: z.infer<typeof testIdentifiers>;
+  /** How long an event of an isolate waits for others to be relayed with, in milliseconds; 0 relays each at once. */
+  eventGatherMs: number;
   /** Calls of SMS providers a day, in Asia/Kathmandu; 0 where nothing carries SMS. */
   smsDailyBudget: number;
   /** Those that carry messages in production; development has the local outbox instead. */
@@ -190,6 +196,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     dataSecrets: value.DATA_SECRETS,
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
+    eventGatherMs: value.EVENT_GATHER_MS,
     smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     providers,
     social,

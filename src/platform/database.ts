@@ -10,16 +10,12 @@ import { type Statement, type Statements, Trip, written } from "./prepared.ts";
 export const BINDING_DEADLINE_MS = 10_000;
 
 /** Gives up after `milliseconds`; the call itself may still take effect. */
-export async function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLINE_MS): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLINE_MS): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const expire = () => reject(new Error(`no answer within ${milliseconds} ms`));
+    const timer = setTimeout(expire, milliseconds);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([work, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Rows of a statement that returns some, D1's own result of one that does not. */

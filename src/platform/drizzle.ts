@@ -21,7 +21,7 @@ type Fields = NonNullable<Parameters<Base["prepareQuery"]>[1]>;
 class TripSession extends SQLiteD1Session<Record<string, never>, Record<string, never>> {
   override prepareQuery(...[query, fields, method, isArray, mapper]: Parameters<Base["prepareQuery"]>) {
     const isFlat = method === "all" && fields?.every(({ path, field }) => path.length === 1 && decoderOf(field));
-    const read = mapper ?? (isFlat ? (rows: unknown[][]) => readFlat(fields ?? [], rows) : undefined);
+    const read = mapper ?? (isFlat ? flatReader(fields ?? []) : undefined);
     return new D1PreparedQuery(notPrepared, query, logger, cache, undefined, undefined, fields, method, isArray, read);
   }
 }
@@ -37,16 +37,16 @@ function decoderOf(field: Fields[number]["field"]): Pick<Column, "mapFromDriverV
   return own instanceof SQL ? (own as unknown as { decoder: Column }).decoder : undefined;
 }
 
-/** An object of each row, whose values are in the order of the fields. */
-function readFlat(fields: Fields, rows: readonly unknown[][]): Record<string, unknown>[] {
-  if (rows.length === 0) return [];
+/** Makes an object of each row, whose values are in the order of the fields. */
+function flatReader(fields: Fields): (rows: unknown[][]) => Record<string, unknown>[] {
   const columns = fields.map(({ path: [name = ""], field }) => ({ name, decoder: decoderOf(field) }));
-  return rows.map((row) => {
-    const read: Record<string, unknown> = {};
-    for (const [i, { name, decoder }] of columns.entries()) {
-      const value = row[i];
-      read[name] = value === null ? null : decoder?.mapFromDriverValue(value);
-    }
-    return read;
-  });
+  return (rows) =>
+    rows.map((row) => {
+      const read: Record<string, unknown> = {};
+      for (const [i, { name, decoder }] of columns.entries()) {
+        const value = row[i];
+        read[name] = value === null ? null : decoder?.mapFromDriverValue(value);
+      }
+      return read;
+    });
 }

@@ -4,6 +4,7 @@ import { inOneTrip, withDeadline } from "./database.ts";
 import type { Deps, QueueName } from "./deps.ts";
 import { describeError } from "./log.ts";
 import { LEASE_MS, type OutboxRow, relayed } from "./outbox.ts";
+import { derived, prepared, type StatementDeps } from "./prepared.ts";
 
 /** Events a claim takes at most: the most that one `sendBatch` carries. */
 const CLAIM_SIZE = 100;
@@ -23,7 +24,7 @@ export interface EventMessage {
   created_at: number;
 }
 
-type RelayDeps = Pick<Deps, "db" | "queues" | "now" | "log" | "attemptId">;
+type RelayDeps = StatementDeps & Pick<Deps, "queues" | "log">;
 
 /** Sends the rows to their queues and marks them sent. What fails stays leased and is relayed by a later tick. */
 export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent: number; failed: number }> {
@@ -51,8 +52,42 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<{ sent:
   const sent = sendable.map(({ id }) => id).filter((id) => !failed.has(id));
   // Unmarked they are sent once more when the lease is over; their consumers know them by their id.
   if (sent.length > 0)
-    await markSent(deps, sent).catch(() => deps.log.warn("relay_not_marked", { events: sent.length }));
+    await inOneTrip(deps, markStatements(deps, sent)).catch(() =>
+      deps.log.warn("relay_not_marked", { events: sent.length }),
+    );
   return { sent: sent.length, failed: sendable.length - sent.length };
+}
+
+/** Events of an isolate that leave together, and when whoever gathers them is taken for dead. */
+interface Gathering {
+  rows: OutboxRow[];
+  until: number;
+}
+
+const gatherings = new WeakMap<D1Database, Gathering>();
+/** A timer may be this late. */
+const PATIENCE_MS = 1_000;
+
+/**
+ * Relays events together with those that other invocations of this isolate record within EVENT_GATHER_MS: one call a
+ * queue and one trip for all of them. Of an invocation that dies meanwhile, the cron relays what it had gathered.
+ */
+export async function relayTogether(deps: RelayDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
+  const { eventGatherMs } = deps.config;
+  if (rows.length === 0) return;
+  const database = deps.db.$client;
+  const running = gatherings.get(database);
+  if (running && deps.now() < running.until && running.rows.length + rows.length <= CLAIM_SIZE) {
+    running.rows.push(...rows);
+    return;
+  }
+  const own = { rows: [...rows], until: deps.now() + eventGatherMs + PATIENCE_MS };
+  if (eventGatherMs > 0) {
+    gatherings.set(database, own);
+    await new Promise((resolve) => setTimeout(resolve, eventGatherMs));
+    if (gatherings.get(database) === own) gatherings.delete(database);
+  }
+  await relay(deps, own.rows);
 }
 
 /** Puts messages into a queue: at most 100, as one call takes. */
@@ -71,17 +106,15 @@ function toMessage(row: OutboxRow): EventMessage {
   };
 }
 
-async function markSent(deps: RelayDeps, ids: string[]): Promise<void> {
-  await inOneTrip(deps, {
-    mark: deps.db
-      .update(outbox)
-      .set({
-        sentAt: deps.now(),
-        payload: sql`case when ${outbox.eraseAt} is null then ${outbox.payload} end`,
-      })
-      .where(sql`${outbox.id} in (select value from json_each(${JSON.stringify(ids)}))`),
-  });
-}
+const markStatements = prepared((deps, ids: string[]) => ({
+  mark: deps.db
+    .update(outbox)
+    .set({
+      sentAt: deps.now(),
+      payload: sql`case when ${outbox.eraseAt} is null then ${outbox.payload} end`,
+    })
+    .where(sql`${outbox.id} in (select value from json_each(${derived(ids, JSON.stringify)}))`),
+}));
 
 /** Relays what no living invocation holds; bounded, and safe to run several times at once: each claim is a lease. */
 export async function relayDueEvents(deps: RelayDeps): Promise<{ sent: number; failed: number }> {

@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
@@ -37,7 +37,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
   ]);
   if (outcome.ended) {
     deps.log.warn("refresh_reuse", { session_id: token.sessionId, user_id: token.userId });
-    deps.afterResponse(Promise.all([denySessions(deps, [token.sessionId]), relay(deps, outcome.events)]));
+    deps.afterResponse(Promise.all([denySessions(deps, [token.sessionId]), relayTogether(deps, outcome.events)]));
     throw tokenNotValid({ state: "invalid", reason: "refresh token reuse" });
   }
   const { session } = outcome;

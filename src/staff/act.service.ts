@@ -1,7 +1,7 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -12,7 +12,7 @@ type Role = Person["user"]["role"];
 
 /** Does after the response what an act leaves to be done: its events, and the denylist. */
 export function finishAct(deps: Deps, { events, endedSessions }: Pick<ActOutcome, "events" | "endedSessions">): void {
-  if (events.length > 0) deps.afterResponse(relay(deps, events));
+  deps.afterResponse(relayTogether(deps, events));
   if (endedSessions.length > 0) deps.afterResponse(denySessions(deps, endedSessions));
 }
 

@@ -4,7 +4,7 @@ import type { Client } from "../platform/client.ts";
 import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/errors.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { parseIdentifier } from "../users/identifier.ts";
@@ -67,7 +67,7 @@ export async function getAuditLogs(
 export async function orderReport(deps: Deps, caller: AccessClaims, userId: string): Promise<void> {
   const found = await requestReport(deps, caller, userId);
   expectPerson(found.caller, found.isUser || undefined);
-  deps.afterResponse(relay(deps, found.events));
+  deps.afterResponse(relayTogether(deps, found.events));
 }
 
 /** A user's analytics report, as it was made during the last hour. @throws AppError `permission_denied`, `not_found`. */
@@ -98,7 +98,7 @@ export async function createPerson(
   const outcome = await insertPerson(deps, client, caller, { ...given, identifier }, account);
   refuseUnlessStaff(outcome.caller);
   if (outcome.isMade && outcome.person) {
-    deps.afterResponse(relay(deps, outcome.events));
+    deps.afterResponse(relayTogether(deps, outcome.events));
     return outcome.person;
   }
   if (outcome.isTaken) {

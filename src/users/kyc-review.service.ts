@@ -3,7 +3,7 @@ import type { Client } from "../platform/client.ts";
 import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { noKyc, type OpenKyc, openKyc } from "./kyc.service.ts";
@@ -59,7 +59,7 @@ export async function updateKycStatus(
   const outcome = await decideKyc(deps, client, caller, decision);
   refuseUnlessStaff(outcome.caller);
   if (outcome.isDone && outcome.kyc) {
-    deps.afterResponse(relay(deps, outcome.events));
+    deps.afterResponse(relayTogether(deps, outcome.events));
     return openKyc(deps, origin, caller, outcome.kyc);
   }
   if (decision.userId === caller.userId) {

@@ -5,7 +5,7 @@ import { AppError, type FieldErrors } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
 import { describeError } from "../platform/log.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { noKyc, type OpenKyc, openKyc } from "./kyc.service.ts";
@@ -74,7 +74,7 @@ export async function submitKyc(
     await Promise.all(documents.map((document) => putObject(deps, document.objectKey, document)));
     const outcome = await commitSubmission(deps, client, caller, submission, call);
     if (outcome.isDone && outcome.own?.kyc) {
-      deps.afterResponse(relay(deps, outcome.events));
+      deps.afterResponse(relayTogether(deps, outcome.events));
       tidyUp(deps, removeDocuments(deps, outcome.replaced));
       return { kyc: await answer(outcome.own.kyc), limit };
     }

@@ -2,7 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { fieldError } from "../platform/errors.ts";
 import { dayOf } from "../platform/kathmandu.ts";
-import { relay } from "../platform/relay.ts";
+import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { changeProfile, findProfile, type ProfileChange, type ProfileRow } from "./profile.store.ts";
@@ -28,7 +28,7 @@ export async function updateProfile(
   refuseFutureBirth(deps, change);
   const { profile, events } = await changeProfile(deps, client, caller, change);
   if (!profile) throw sessionEnded();
-  if (events.length > 0) deps.afterResponse(relay(deps, events));
+  deps.afterResponse(relayTogether(deps, events));
   return profile;
 }
 
