@@ -13,12 +13,18 @@ import { benchVars, stateOf, withDatabases } from "./state.ts";
 
 // `npm run bench`: what the hot routes cost beside a bare Worker that does the least for the same answer, as a Markdown table;
 // ends with 1 where a ratio is beyond its goal. Both run at once, asked in turns; every request is one that was not made before.
+// --route NAME (of me, refresh, login, register; may be repeated) measures that one alone.
 
 const { values } = parseArgs({
-  options: { turns: { type: "string", default: "9" }, people: { type: "string", default: "3600" } },
+  options: {
+    turns: { type: "string", default: "9" },
+    people: { type: "string", default: "3600" },
+    route: { type: "string", multiple: true, default: [...HOT_ROUTES] },
+  },
 });
 const turns = Number(values.turns);
 const peopleCount = Number(values.people);
+const measured = HOT_ROUTES.filter((route) => values.route.includes(route));
 /** Requests that are on their way at once. */
 const CLIENTS = 4;
 /** CPU of ours over that of the bare Worker, at most. */
@@ -44,7 +50,7 @@ const people = await withDatabases(observed, (databases) => preparePeople(databa
 for (const copy of [ours, bare, beside]) cpSync(observed, copy, { recursive: true });
 
 const observer = await start(observed, "tests/bench/observed-entry.ts");
-const { routes, params } = await capture(observer, people);
+const { routes, params } = await capture(observer, people, measured);
 await observer.stop();
 
 interface Turn {
@@ -87,7 +93,7 @@ const servers = [
     routes: ["refresh"],
   },
 ];
-const results = new Map<HotRoute, Turn[][]>(HOT_ROUTES.map((route) => [route, [[], [], []]]));
+const results = new Map<HotRoute, Turn[][]>(measured.map((route) => [route, [[], [], []]]));
 try {
   const size = Math.floor(peopleCount / (turns + 1));
   // Turn 0 warms up.

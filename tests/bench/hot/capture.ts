@@ -1,6 +1,6 @@
 import { type SentStatement, STATEMENTS_HEADER } from "../observed.ts";
 import type { Server } from "../server-process.ts";
-import { HOT_ROUTES, type HotRoute, hotRequest, type Person } from "./requests.ts";
+import { type HotRoute, hotRequest, type Person } from "./requests.ts";
 
 /** The statements of each route, which are the same for every request. */
 export interface CapturedRoutes {
@@ -13,10 +13,10 @@ export interface CapturedRoutes {
 export type CapturedParams = Record<HotRoute, unknown[][][]>;
 
 /** Plays every person's requests on the real Worker, and keeps what it sends to the database for them. */
-export async function capture(server: Server, people: readonly Person[]) {
+export async function capture(server: Server, people: readonly Person[], measured: readonly HotRoute[]) {
   const texts = {} as CapturedRoutes["texts"];
   const params = {} as CapturedParams;
-  for (const route of HOT_ROUTES) {
+  for (const route of measured) {
     params[route] = [];
     for (const [i, person] of people.entries()) {
       const sent = await statementsOf(server, route, person, i);
@@ -27,7 +27,7 @@ export async function capture(server: Server, people: readonly Person[]) {
     }
   }
   const [first] = people;
-  const meParams = (params.me[0]?.[0] ?? []).map((value) => {
+  const meParams = (params.me?.[0]?.[0] ?? []).map((value) => {
     if (value === first?.userId) return "$user";
     if (value === first?.sessionId) return "$session";
     return typeof value === "number" && value > 1e12 ? "$now" : value;
