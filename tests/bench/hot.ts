@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { buildBundle } from "./bundle.ts";
 import { cpuSeconds } from "./cpu.ts";
@@ -17,7 +18,7 @@ import { benchVars, stateOf, withDatabases } from "./state.ts";
 
 const { values } = parseArgs({
   options: {
-    turns: { type: "string", default: "9" },
+    turns: { type: "string", default: "20" },
     people: { type: "string", default: "3600" },
     route: { type: "string", multiple: true, default: [...HOT_ROUTES] },
   },
@@ -27,6 +28,8 @@ const peopleCount = Number(values.people);
 const measured = HOT_ROUTES.filter((route) => values.route.includes(route));
 /** Requests that are on their way at once. */
 const CLIENTS = 4;
+/** What a route does after its answers is over by then, and counts. */
+const SETTLED_MS = 400;
 /** CPU of ours over that of the bare Worker, at most. */
 const GOALS: Record<HotRoute, number> = { me: 1.3, refresh: 1.5, login: 1.5, register: 1.5 };
 /** Repeats `me`, which changes nothing, since it is over so soon. */
@@ -80,6 +83,7 @@ async function measure(
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
   const seconds = (performance.now() - begunAt) / 1000;
+  await sleep(SETTLED_MS);
   return { cpuMs: ((cpuSeconds(server.pid) - cpuBefore) * 1000) / total, perSecond: total / seconds };
 }
 
