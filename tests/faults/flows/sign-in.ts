@@ -64,6 +64,20 @@ const loginFlow = flow("login", async () => {
   };
 });
 
+/** With a token that is none of ours, and the key of a login that took place. */
+const forgedFlow = flow(
+  "login by a forged token under a used key",
+  async () => {
+    const user = await newUser();
+    const headers = { "Idempotency-Key": user.identifier };
+    const json = { identifier: user.identifier, verification_token: await tokenFor(user.identifier) };
+    await must("POST", "/api/auth/login", { json, headers, ip: newIp() });
+    const forged = { identifier: user.identifier, verification_token: "forged" };
+    return { scope: { userIds: [user.userId] }, request: post("login", forged, { headers }), success: 409 };
+  },
+  { changesNothing: true },
+);
+
 const wakeFlow = flow("login of a sleeper", async () => {
   const user = await newUser();
   const json = { identifier: user.identifier, verification_token: await tokenFor(user.identifier) };
@@ -206,6 +220,7 @@ export const signInFlows = [
   repeatedVerify,
   ...withAndWithoutKey(registerFlow),
   ...withAndWithoutKey(loginFlow),
+  forgedFlow,
   wakeFlow,
   ...withAndWithoutKey(refreshFlow),
   reuse,

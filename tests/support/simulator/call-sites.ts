@@ -8,7 +8,7 @@ const sources = import.meta.glob<string>("../../../src/**/*.ts", { query: "?raw"
 
 /** What calls a binding by itself or through the one function that runs batches. */
 const CALL =
-  /\b(inOneTrip|onSearch)\(|\bdeps\.kv\.(get|put|delete|list)\(|\bdeps\.bucket\.(get|put|delete|list|head)\(|\.(sendBatch)\(|\brateLimiter\.(limit)\(|\(\) => deps\.db\.(select)\(/g;
+  /\b(inOneTrip|onSearch)\(|\bdeps\.kv\.(get|put|delete|list)\(|\bdeps\.bucket\.(get|put|delete|list|head)\(|\.(sendBatch)\(|\brateLimiter\.(limit)\(|\$client\.(prepare)\(/g;
 /** The functions that all others go through: the place is whoever calls them. */
 const THROUGH = /at (inOneTrip|onSearch) /;
 /** Declarations, and the two steps by which the general functions stand on each other. */
@@ -36,15 +36,12 @@ const nameOf = ({ file, line, column }: Site): CallSite => `${file}:${line}:${co
 /** Every place in the source that calls a binding. */
 export const callSites: readonly CallSite[] = listed.map(nameOf);
 
-/** A query that is its own promise is sent by whoever awaits it, so that no frame of its place is left. */
-const PROBE = listed.find(({ file }) => file === "src/platform/health.ts");
-
 /** The place that made the call, from its stack; undefined where the stack names none that is listed. */
 export function siteOf(call: BindingCall): CallSite | undefined {
   const frames = (call.origin.stack ?? "").split("\n");
   const frame = frames.find((each) => each.includes("/src/") && !THROUGH.test(each));
   const [, file, line, column] = frame?.match(/\/(src\/.+\.ts):(\d+):(\d+)/) ?? [];
-  if (file === undefined) return call.operation !== "batch" && PROBE ? nameOf(PROBE) : undefined;
+  if (file === undefined) return undefined;
   const here = listed.filter((site) => site.file === file && site.line === Number(line));
   // Of two in one line, the one that begins last before the call.
   const found = here.findLast((site) => site.column <= Number(column)) ?? here[0];
