@@ -33,6 +33,7 @@ import {
   logRequest,
   protectResponse,
   provideDeps,
+  wallAfterRefusals,
 } from "./platform/middleware.ts";
 import { mount } from "./platform/mount.ts";
 import { respondToError } from "./platform/responses.ts";
@@ -131,6 +132,8 @@ app.use(
 );
 for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
 for (const [method, paths] of walled) app.on([method], paths, firstWall);
+// Their success takes what was proved, so only what they refuse can be a flood.
+app.on(["POST"], ["/api/auth/register", "/api/auth/login"], wallAfterRefusals);
 mount(app, "/api", endpoints);
 mountSocialFlow(app);
 mountKycDocuments(app);

@@ -1,6 +1,6 @@
 import { base64url } from "jose";
 import type { Client } from "../platform/client.ts";
-import { equalInConstantTime } from "../platform/crypto.ts";
+import { equalInConstantTime, sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
@@ -99,10 +99,11 @@ async function findMatch(deps: Deps, identifier: Identifier, otp: string, codes:
 async function replayToken(
   deps: Deps,
   identifier: Identifier,
-  row: { id: string; secretId: string; usedBy: string | null; expiresAt: number },
+  row: { id: string; secretId: string; tokenHash: string; usedBy: string | null; expiresAt: number },
 ): Promise<Omit<VerifiedIdentifier, "limit"> | undefined> {
   if (row.usedBy !== null || row.expiresAt <= deps.now()) return undefined;
   const verificationToken = await mintVerificationToken(deps, row.id, row.secretId);
-  if (verificationToken === undefined) return undefined;
+  // A key id may have been given another secret meanwhile.
+  if (verificationToken === undefined || (await sha256(verificationToken)) !== row.tokenHash) return undefined;
   return { verificationToken, purpose: (await hasAccount(deps, identifier)) ? "LOGIN" : "REGISTER" };
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import {
   egressOriginsOf,
   findHalfConfigured,
+  optional,
   type Providers,
   providerSettings,
   readProviders,
@@ -20,7 +21,8 @@ import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./we
 /** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
 export const MAX_NAME_AND_DOMAIN = 34;
 
-/** An event waits this long for others at most, in milliseconds: far less than its lease. */
+/** How long an event waits for others where nothing else is configured, and at most: far less than its lease. */
+const EVENT_GATHER_MS = 250;
 const MAX_EVENT_GATHER_MS = 5_000;
 
 /** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
@@ -116,7 +118,7 @@ const settings = z.object({
   DATA_SECRETS: json(tokenSecrets),
   LOOKUP_SECRET: secret,
   TEST_IDENTIFIERS: json(testIdentifiers).default([]),
-  EVENT_GATHER_MS: z.coerce.number().int().min(0).max(MAX_EVENT_GATHER_MS).default(250),
+  EVENT_GATHER_MS: optional(z.coerce.number().int().min(0).max(MAX_EVENT_GATHER_MS)),
   ...providerSettings,
   ...socialSettings,
   ...webhookSettings,
@@ -196,7 +198,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     dataSecrets: value.DATA_SECRETS,
     lookupSecret: value.LOOKUP_SECRET,
     testIdentifiers: value.TEST_IDENTIFIERS,
-    eventGatherMs: value.EVENT_GATHER_MS,
+    eventGatherMs: value.EVENT_GATHER_MS ?? EVENT_GATHER_MS,
     smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     providers,
     social,

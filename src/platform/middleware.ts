@@ -7,7 +7,7 @@ import type { AppEnv } from "./app-env.ts";
 import { networkOf, readIp } from "./client.ts";
 import { ConfigError } from "./config.ts";
 import { withDeadline } from "./database.ts";
-import { buildDeps } from "./deps.ts";
+import { buildDeps, type Deps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError, jsonLog } from "./log.ts";
 import { rateLimitHeaders } from "./rate-limit.ts";
@@ -101,20 +101,51 @@ const WALL = { count: 300, windowMs: 60_000 };
  * costs money or guesses. When it fails, the exact counters in D1 decide alone.
  */
 export const firstWall: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const { rateLimiter, log } = c.get("deps");
   const network = networkOf(readIp(c));
-  let success = true;
-  try {
-    ({ success } = await withDeadline(rateLimiter.limit({ key: network }), 500));
-  } catch (error) {
-    log.warn("rate_limiter_failed", { reason: describeError(error) });
-  }
-  if (!success) {
-    const headers = rateLimitHeaders("network", WALL, { remaining: 0, resetSeconds: 60 });
-    throw new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60, headers });
-  }
+  if (!(await isWithinWall(c.get("deps"), network))) throw beyondWall();
   await next();
 };
+
+/** Networks that this isolate lets no further, by the limiter that said so, and until when. */
+const shutOut = new WeakMap<object, Map<string, number>>();
+const MAX_SHUT_OUT = 10_000;
+/** Stands for a limiter that is not bound. */
+const NONE = {};
+
+/**
+ * The first wall for routes whose success uses up what a person has proved: only what they refuse can be a flood, so
+ * only that is counted, after the answer. Who is beyond it meets no database for a minute.
+ */
+export const wallAfterRefusals: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const deps = c.get("deps");
+  const network = networkOf(readIp(c));
+  const limiter = deps.rateLimiter ?? NONE;
+  const shut = shutOut.get(limiter) ?? new Map<string, number>();
+  shutOut.set(limiter, shut);
+  if ((shut.get(network) ?? 0) > deps.now()) throw beyondWall();
+  await next();
+  if (c.res.status < 400) return;
+  const count = async () => {
+    if (await isWithinWall(deps, network)) return;
+    if (shut.size >= MAX_SHUT_OUT) shut.clear();
+    shut.set(network, deps.now() + WALL.windowMs);
+  };
+  deps.afterResponse(count());
+};
+
+async function isWithinWall({ rateLimiter, log }: Pick<Deps, "rateLimiter" | "log">, key: string): Promise<boolean> {
+  try {
+    return (await withDeadline(rateLimiter.limit({ key }), 500)).success;
+  } catch (error) {
+    log.warn("rate_limiter_failed", { reason: describeError(error) });
+    return true;
+  }
+}
+
+function beyondWall(): AppError {
+  const headers = rateLimitHeaders("network", WALL, { remaining: 0, resetSeconds: 60 });
+  return new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60, headers });
+}
 
 /** Outside development there is nothing here, whatever the method. */
 export const developmentOnly: MiddlewareHandler<AppEnv> = async (c, next) => {

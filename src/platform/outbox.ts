@@ -6,6 +6,7 @@ import { after } from "./prepared.ts";
 
 /** How long one invocation may hold events before another relays them. */
 export const LEASE_MS = 30_000;
+
 export interface OutboxEvent {
   /** Made here where absent. */
   id?: string;
@@ -20,8 +21,9 @@ export interface OutboxEvent {
 }
 
 /**
- * The statement that records an event in the batch of its cause. The row is born leased to this invocation, which
- * relays it right after the response; if it dies first, the cron relays it when the lease is over.
+ * The statement that records an event in the batch of its cause. The row is born leased: it is relayed
+ * after the response, alone or with others of this isolate; if who does that dies first, the cron relays it when the lease
+ * is over.
  */
 export function recordEvent(
   deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,

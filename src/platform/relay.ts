@@ -90,10 +90,28 @@ export async function relayTogether(deps: RelayDeps & Pick<Deps, "config">, rows
   await relay(deps, own.rows);
 }
 
-/** Puts messages into a queue: at most 100, as one call takes. */
+/** Of the 256 KB that one `sendBatch` carries, what is left beside the queue's own headers, by far. */
+const MAX_BATCH_BYTES = 200_000;
+const encoder = new TextEncoder();
+
+/** Puts at most 100 messages into a queue, in one call unless they are too large together. */
 export async function sendEvents(deps: Pick<Deps, "queues">, queue: QueueName, events: EventMessage[]): Promise<void> {
-  const messages = events.map((body) => ({ body, contentType: "json" as const }));
-  await withDeadline(deps.queues[queue].sendBatch(messages));
+  const batches: EventMessage[][] = [];
+  let room = 0;
+  for (const event of events) {
+    const bytes = encoder.encode(JSON.stringify(event)).length;
+    if (bytes > room) {
+      batches.push([]);
+      room = MAX_BATCH_BYTES;
+    }
+    batches.at(-1)?.push(event);
+    room -= bytes;
+  }
+  const sendings = batches.map((batch) => {
+    const messages = batch.map((body) => ({ body, contentType: "json" as const }));
+    return withDeadline(deps.queues[queue].sendBatch(messages));
+  });
+  await Promise.all(sendings);
 }
 
 function toMessage(row: OutboxRow): EventMessage {

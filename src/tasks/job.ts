@@ -1,5 +1,4 @@
 import type { SQL } from "drizzle-orm";
-
 import type { Deps } from "../platform/deps.ts";
 import type { Statement } from "../platform/prepared.ts";
 

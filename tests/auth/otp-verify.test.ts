@@ -265,6 +265,15 @@ describe("Idempotency-Key", () => {
     }
   });
 
+  test("a token that can no longer be made as it was is not told again", async () => {
+    const [phone, headers] = [newPhone(), newKey()];
+    const code = await requestCode(phone, { ip: newIp() });
+    expect(codeOf(await guess(phone, code, { headers }))).toBe("ok");
+    const changed = "update verification_tokens set token_hash = 'of another secret' where identifier = ?";
+    await testEnv.DB.prepare(changed).bind(phone).run();
+    expect(codeOf(await guess(phone, code, { headers }))).toBe("invalid_otp");
+  });
+
   test("a wrong guess leaves its key free", async () => {
     const [phone, headers] = [newPhone(), newKey()];
     const code = await requestCode(phone, { ip: newIp() });

@@ -4,18 +4,19 @@ import { join } from "node:path";
 /** The CPU time, user and system, that the threads of a process have used so far. */
 export function cpuSeconds(pid: number): number {
   const threads = `/proc/${pid}/task`;
-  // In nanoseconds (sched-stats of the kernel's documentation); /proc/PID/stat counts in steps of 10 ms.
-  return readdirSync(threads).reduce((sum, thread) => sum + nanosecondsOf(join(threads, thread)), 0) / 1e9;
+  for (const thread of readdirSync(threads)) {
+    try {
+      // In nanoseconds (sched-stats of the kernel's documentation); /proc/PID/stat counts in steps of 10 ms.
+      used.set(`${pid}/${thread}`, Number(readFileSync(join(threads, thread, "schedstat"), "utf8").split(" ")[0]));
+    } catch {
+      // It has just ended.
+    }
+  }
+  return [...used].reduce((sum, [thread, each]) => sum + (thread.startsWith(`${pid}/`) ? each : 0), 0) / 1e9;
 }
 
-/** Of one thread; nothing where it has just ended. */
-function nanosecondsOf(thread: string): number {
-  try {
-    return Number(readFileSync(join(thread, "schedstat"), "utf8").split(" ")[0]);
-  } catch {
-    return 0;
-  }
-}
+/** Nanoseconds that each thread was last seen with: one that has ended counts on. */
+const used = new Map<string, number>();
 
 /** The memory of a process that is in RAM now, its share of mapped files included. */
 export function rssBytes(pid: number): number {

@@ -10,7 +10,7 @@ interface Observed {
   statements: SentStatement[];
 }
 
-/** Only what the app uses: it prepares, binds, and sends everything by `batch`. */
+/** Only what routes use: they prepare, bind, and send everything by `batch`. */
 function observe(database: D1Database, name: string, { trips, statements }: Observed): D1Database {
   const sent = new WeakMap<D1PreparedStatement, SentStatement>();
   const prepare = (sql: string) => {

@@ -92,6 +92,47 @@ describe("Events of one isolate", () => {
     expect(tasks.calls.map((messages) => messages.length)).toEqual([100, 1]);
   });
 
+  test("that cannot be sent go out by the cron, all of them", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2072, 1, 1) });
+    const broken = { sendBatch: async () => Promise.reject(new Error("queue")) } as unknown as Queue;
+    const deps = await Promise.all([0, 1, 2].map(() => invoke(30, { TASK_QUEUE: broken })));
+    const rows = await Promise.all(deps.map((each) => record(each)));
+    await Promise.all(deps.map((each, i) => relayTogether(each, rows[i] ?? [])));
+    const tasks = recordingQueue();
+    vi.setSystemTime(Date.now() + 31_000);
+    await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
+    const ids = rows.flat().map(({ id }) => id);
+    expect(tasks.calls.flat().map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(ids));
+  });
+
+  test("that cannot be marked are sent once more, by the same ids", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2073, 1, 1) });
+    const tasks = recordingQueue();
+    const deps = await Promise.all([0, 1].map(() => invoke(30, { TASK_QUEUE: tasks.binding })));
+    const rows = await Promise.all(deps.map((each) => record(each)));
+    const spy = vi.spyOn(testEnv.DB, "batch").mockRejectedValue(new Error("D1"));
+    await Promise.all(deps.map((each, i) => relayTogether(each, rows[i] ?? [])));
+    spy.mockRestore();
+    vi.setSystemTime(Date.now() + 31_000);
+    await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
+    const ids = rows.flat().map(({ id }) => id);
+    const sent = tasks.calls.flat().map(({ event_id }) => event_id);
+    for (const id of ids) expect(sent.filter((each) => each === id).length).toBe(2);
+  });
+
+  test("that are large leave in as many calls as a queue's 256 KB ask for", async () => {
+    const tasks = recordingQueue();
+    const deps = await invoke(0, { TASK_QUEUE: tasks.binding });
+    const payload = JSON.stringify({ text: "ब".repeat(8_000) });
+    const rows = (await record(deps, 20)).map((row) => ({ ...row, payload }));
+    await relayTogether(deps, rows);
+    expect(tasks.calls.flat().length).toBe(20);
+    expect(tasks.calls.length).toBeGreaterThan(1);
+    for (const messages of tasks.calls) {
+      expect(new TextEncoder().encode(JSON.stringify(messages)).length).toBeLessThan(256_000);
+    }
+  });
+
   test("that a dead invocation had gathered go out by the cron, and do not hold later ones up", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.UTC(2071, 1, 1) });
     const tasks = recordingQueue();
