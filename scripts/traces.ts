@@ -1,11 +1,29 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { getPlatformProxy } from "wrangler";
 
 const root = join(import.meta.dirname, "..");
 const state = process.env.PERSIST_TO ?? join(root, ".wrangler", "state");
 
+interface Trace {
+  where: string;
+  word: string;
+}
+
 /** Where any of the words stands in the local D1, KV and R2, beside a server that runs on them. */
-export async function findTraces(words: readonly string[]): Promise<{ where: string; word: string }[]> {
+export async function findTraces(words: readonly string[]): Promise<Trace[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await lookFor(words);
+    } catch (error) {
+      // The server may be writing just when its databases are opened here.
+      if (tries === 3) throw error;
+      await sleep(1_000);
+    }
+  }
+}
+
+async function lookFor(words: readonly string[]): Promise<Trace[]> {
   const { env, dispose } = await getPlatformProxy<Env>({
     configPath: join(root, "wrangler.toml"),
     persist: { path: join(state, "v3") },
