@@ -124,7 +124,8 @@ export const wallAfterRefusals: MiddlewareHandler<AppEnv> = async (c, next) => {
   shutOut.set(limiter, shut);
   if ((shut.get(network) ?? 0) > deps.now()) throw beyondWall();
   await next();
-  if (c.res.status < 400) return;
+  // An outage of ours is no refusal: who repeats their call then must not be shut out when it is over.
+  if (c.res.status < 400 || c.res.status >= 500) return;
   const count = async () => {
     if (await isWithinWall(deps, network)) return;
     if (shut.size >= MAX_SHUT_OUT) shut.clear();

@@ -63,6 +63,18 @@ test.each(["register", "login"])(
   },
 );
 
+test("an outage is not counted: who repeats a call until it is over gets in", async () => {
+  const { env, asked } = walled(0);
+  const ip = newIp();
+  const json = await proof({ ip });
+  const DB = { prepare: () => ({ bind: () => ({}) }), batch: () => Promise.reject(new Error("D1")) };
+  const away = { ...env, DB: DB as unknown as D1Database };
+  for (let i = 0; i < 3; i++)
+    expect((await call("POST", "/api/auth/register", { ip, env: away, json })).status).toBe(503);
+  expect((await call("POST", "/api/auth/register", { ip, env, json })).status).toBe(201);
+  expect(asked.size).toBe(0);
+});
+
 test.each([
   ["fails", async () => Promise.reject(new Error("limiter"))],
   ["is not bound", undefined],
