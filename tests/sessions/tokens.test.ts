@@ -193,6 +193,15 @@ describe("an access token", () => {
 });
 
 describe("a refresh token", () => {
+  it("is made of the same bytes in every release, since a lost one is minted again", async () => {
+    const { refresh: token } = await newUser();
+    // In the order in which they stand in the token.
+    expect([decodeProtectedHeader(token), decodeJwt(token)].map(Object.keys)).toEqual([
+      ["alg", "kid", "typ"],
+      ["user_id", "sid", "token_type", "counter", "iss", "aud", "sub", "jti", "iat", "exp"],
+    ]);
+  });
+
   it("that was altered or forged is 401, never 500, and ends no session (RFC 8725)", async () => {
     const user = await newUser();
     const [header, claims] = [{ ...decodeProtectedHeader(user.refresh) }, { ...decodeJwt(user.refresh) }];
