@@ -119,7 +119,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
         query,
         caller: c.get("caller") as Caller,
         client,
-        origin: new URL(c.req.url).origin,
+        origin: originOf(c.req.url),
       };
       const { data, message = spec.message, beside, headers = {} } = await handle(c.get("deps"), input);
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
@@ -137,6 +137,11 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     errors: [...guard.errors, ...(spec.errors ?? [])],
     handlers: checkParams ? [admit, checkParams, answer] : [admit, answer],
   };
+}
+
+/** The URL of a request is absolute, of http or https, and in its normal form: the first slash after the scheme's ends its origin. */
+function originOf(url: string): string {
+  return url.slice(0, url.indexOf("/", "https://".length));
 }
 
 function readQuery(c: Context<AppEnv>): Fields {
