@@ -14,7 +14,13 @@ export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLIN
   return new Promise((resolve, reject) => {
     const expire = () => reject(new Error(`no answer within ${milliseconds} ms`));
     const timer = setTimeout(expire, milliseconds);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    const then =
+      <A>(settle: (answer: A) => void) =>
+      (answer: A) => {
+        clearTimeout(timer);
+        settle(answer);
+      };
+    work.then(then(resolve), then(reject));
   });
 }
 

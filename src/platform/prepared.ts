@@ -46,24 +46,19 @@ interface Use {
   deps: StatementDeps;
   /** What their function was called with, as `shapeOf` lists it. */
   values: readonly unknown[];
-  /** What parameters are known to be. */
-  known: Map<Parameter, unknown>;
+  /** What was drawn for it: the clock and ids. */
+  drawn: Map<Parameter, unknown>;
 }
 
 const UNKNOWN = "a prepared statement is built before its values are known: derive from them with `derived`";
 
 /** Stands for a value where a prepared statement is built; it can be bound, and derived from. */
 class Parameter {
-  readonly #read: (use: Use) => unknown;
+  /** What it is in a use. */
+  readonly in: (use: Use) => unknown;
 
   constructor(read: (use: Use) => unknown) {
-    this.#read = read;
-  }
-
-  /** Read once in each use, so that an id that is drawn is the same wherever it is bound. */
-  in(use: Use): unknown {
-    if (!use.known.has(this)) use.known.set(this, this.#read(use));
-    return use.known.get(this);
+    this.in = read;
   }
 
   [Symbol.toPrimitive](): never {
@@ -109,7 +104,7 @@ export class Preparation<Args extends readonly unknown[], S extends Statements> 
       trip = written(this.build(parametersOf(deps), ...(parameters as Args)));
       this.#trips.set(shape, trip);
     }
-    const use: Use = { deps, values, known: new Map() };
+    const use: Use = { deps, values, drawn: new Map() };
     const bind = (value: unknown) => (value instanceof Parameter ? value.in(use) : value);
     return new Trip(trip.queries.map((query) => ({ ...query, params: query.params.map(bind) })));
   }
@@ -158,13 +153,21 @@ function withParameters(given: unknown, parameter: () => Parameter, isTop = true
 }
 
 function parametersOf({ db }: StatementDeps): StatementDeps {
-  const parameter = (read: (deps: StatementDeps) => unknown) => new Parameter(({ deps }) => read(deps)) as never;
-  const now = parameter((deps) => deps.now());
+  const now = drawnOnce((deps) => deps.now());
   return {
     db,
-    now: () => now,
-    newId: () => parameter((deps) => deps.newId()),
-    attemptId: parameter((deps) => deps.attemptId),
-    keyring: { currentSecretId: parameter((deps) => deps.keyring.currentSecretId) } as unknown as Deps["keyring"],
+    now: () => now as never,
+    newId: () => drawnOnce((deps) => deps.newId()) as never,
+    attemptId: new Parameter(({ deps }) => deps.attemptId) as never,
+    keyring: { currentSecretId: new Parameter(({ deps }) => deps.keyring.currentSecretId) } as never,
   };
+}
+
+/** Drawn once in each use, so that it is the same wherever it is bound. */
+function drawnOnce(draw: (deps: StatementDeps) => unknown): Parameter {
+  const parameter: Parameter = new Parameter(({ deps, drawn }) => {
+    if (!drawn.has(parameter)) drawn.set(parameter, draw(deps));
+    return drawn.get(parameter);
+  });
+  return parameter;
 }
