@@ -103,6 +103,10 @@ for (const route of ["refresh", "login", "register"] as const) {
     if (!session) return c.json({ success: false }, 401);
     const { access, refresh } = await sign(c.env, keys, session);
     const tokens = { access_token: access, refresh_token: refresh, token_type: "Bearer", expires_in: 900 };
+    if (route === "refresh") {
+      const data = { access, refresh, token_type: "Bearer", expires_in: 900 };
+      return c.json({ success: true, message: "Refreshed", data, access, refresh });
+    }
     return c.json({ success: true, message: "Welcome", data: { ...tokens, user } }, route === "register" ? 201 : 200);
   });
 }

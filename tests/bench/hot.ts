@@ -13,13 +13,14 @@ import { type Server, startServer, varOptions } from "./server-process.ts";
 import { benchVars, stateOf, withDatabases } from "./state.ts";
 
 // `npm run bench`: what the hot routes cost beside a bare Worker that does the least for the same answer, as a Markdown table;
-// ends with 1 where a ratio is beyond its goal. Both run at once, asked in turns; every request is one that was not made before.
+// ends with 1 where a ratio is beyond its goal. Both run at once and are asked in turns, once they are warm; every request
+// is one that was not made before.
 // --route NAME (of me, refresh, login, register; may be repeated) measures that one alone.
 
 const { values } = parseArgs({
   options: {
     turns: { type: "string", default: "20" },
-    people: { type: "string", default: "3600" },
+    people: { type: "string", default: "5800" },
     route: { type: "string", multiple: true, default: [...HOT_ROUTES] },
   },
 });
@@ -28,6 +29,10 @@ const peopleCount = Number(values.people);
 const measured = HOT_ROUTES.filter((route) => values.route.includes(route));
 /** Requests that are on their way at once. */
 const CLIENTS = 4;
+/** Requests to one server before the next one's turn. */
+const BLOCK = 24;
+/** Requests until the engine has compiled what it runs often; they are not counted. */
+const WARM_UP = 1_600;
 /** What a route does after its answers is over by then, and counts. */
 const SETTLED_MS = 400;
 /** CPU of ours over that of the bare Worker, at most. */
@@ -61,19 +66,19 @@ interface Turn {
   perSecond: number;
 }
 
-/** Sends the requests of these people, a few at a time, and says what each cost the server. */
-async function measure(
-  server: Server,
-  route: HotRoute,
-  from: number,
-  count: number,
-  sent?: CapturedParams,
-): Promise<Turn> {
-  const queue = Array.from({ length: count * REPEATS[route] }, (_, i) => from + (i % count));
-  const total = queue.length;
-  const [cpuBefore, begunAt] = [cpuSeconds(server.pid), performance.now()];
+interface Contender {
+  server: Server;
+  /** What its requests carry beside their own. */
+  sent: CapturedParams | undefined;
+  routes: readonly HotRoute[];
+}
+
+/** Sends the requests of these people, a few at a time, and says how many milliseconds they took. */
+async function send({ server, sent }: Contender, route: HotRoute, from: number, to: number): Promise<number> {
+  let next = from;
+  const begunAt = performance.now();
   const client = async () => {
-    for (let i = queue.pop(); i !== undefined; i = queue.pop()) {
+    for (let i = next++; i < to; i = next++) {
       const params = sent && route !== "me" ? { params: sent[route][i] } : {};
       const { path, init } = hotRequest(route, people[i] as Person, i, params);
       const response = await fetch(server.url + path, init);
@@ -82,13 +87,30 @@ async function measure(
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  const seconds = (performance.now() - begunAt) / 1000;
+  return performance.now() - begunAt;
+}
+
+/** Sends the requests of these people to each, block by block in turn, so that what slows the machine slows all. */
+async function measure(contenders: readonly Contender[], route: HotRoute, from: number, to: number): Promise<Turn[]> {
+  const before = contenders.map(({ server }) => cpuSeconds(server.pid));
+  const tookMs = contenders.map(() => 0);
+  for (let repeat = 0; repeat < REPEATS[route]; repeat++) {
+    for (let start = from; start < to; start += BLOCK) {
+      for (const [i, contender] of contenders.entries()) {
+        tookMs[i] = (tookMs[i] ?? 0) + (await send(contender, route, start, Math.min(start + BLOCK, to)));
+      }
+    }
+  }
   await sleep(SETTLED_MS);
-  return { cpuMs: ((cpuSeconds(server.pid) - cpuBefore) * 1000) / total, perSecond: total / seconds };
+  const total = (to - from) * REPEATS[route];
+  return contenders.map(({ server }, i) => ({
+    cpuMs: ((cpuSeconds(server.pid) - (before[i] ?? 0)) * 1000) / total,
+    perSecond: (total / (tookMs[i] ?? 0)) * 1000,
+  }));
 }
 
 const STATEMENTS = JSON.stringify(routes);
-const servers = [
+const contenders: Contender[] = [
   { server: await start(ours, "src/index.ts"), sent: undefined, routes: HOT_ROUTES },
   { server: await start(bare, "tests/bench/bare-entry.ts", { STATEMENTS }), sent: params, routes: HOT_ROUTES },
   {
@@ -97,22 +119,22 @@ const servers = [
     routes: ["refresh"],
   },
 ];
-const results = new Map<HotRoute, Turn[][]>(measured.map((route) => [route, [[], [], []]]));
+const results = new Map<HotRoute, Turn[][]>(measured.map((route) => [route, []]));
 try {
-  const size = Math.floor(peopleCount / (turns + 1));
-  // Turn 0 warms up.
-  for (let turn = 0; turn <= turns; turn++) {
-    for (const [route, found] of results) {
-      for (const [i, { server, sent, routes: asked }] of servers.entries()) {
-        if (!asked.includes(route)) continue;
-        // The same sessions each time, where nothing changes: their activity is reported in the first turn alone.
-        const one = await measure(server, route, route === "me" ? 0 : turn * size, size, sent);
-        if (turn > 0) found[i]?.push(one);
+  const size = Math.floor((peopleCount - WARM_UP) / turns);
+  for (const [route, found] of results) {
+    const asked = contenders.filter((contender) => contender.routes.includes(route));
+    await measure(asked, route, 0, WARM_UP);
+    for (let turn = 0; turn < turns; turn++) {
+      // The same sessions each time, where nothing changes: their activity has been reported by then.
+      const from = route === "me" ? 0 : WARM_UP + turn * size;
+      for (const [i, one] of (await measure(asked, route, from, from + size)).entries()) {
+        found[i] = [...(found[i] ?? []), one];
       }
     }
   }
 } finally {
-  await Promise.all(servers.map(({ server }) => server.stop()));
+  await Promise.all(contenders.map(({ server }) => server.stop()));
 }
 // Both must have done the same work.
 const made = await Promise.all(
@@ -131,9 +153,11 @@ const made = await Promise.all(
 if (new Set(made).size > 1) throw new Error(`not the same work: ${made.join(" and ")}`);
 rmSync(home, { recursive: true });
 
-/** Of each turn, in which one came right after the other: what slows the machine slows both. */
+const sum = (figures: readonly number[]) => figures.reduce((total, each) => total + each, 0);
+
+/** CPU of all turns, in which both took part: now and then one of them collects its garbage. */
 function ratioOf(own: readonly Turn[], other: readonly Turn[]): number {
-  return median(own.flatMap(({ cpuMs }, i) => (other[i] ? [cpuMs / other[i].cpuMs] : [])));
+  return sum(own.map(({ cpuMs }) => cpuMs)) / sum(other.map(({ cpuMs }) => cpuMs));
 }
 
 console.log(
@@ -143,7 +167,7 @@ console.log(
 for (const [route, found] of results) {
   const [own = [], least = [], alike = []] = found;
   const asked = found.filter(({ length }) => length > 0);
-  const cpu = asked.map((turnsOf) => median(turnsOf.map(({ cpuMs }) => cpuMs)));
+  const cpu = asked.map((turnsOf) => sum(turnsOf.map(({ cpuMs }) => cpuMs)) / turns);
   const rates = asked.map((turnsOf) => median(turnsOf.map(({ perSecond }) => perSecond)));
   const ratio = ratioOf(own, least);
   const cells = [
