@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { jobs } from "../../src/tasks/job-registry.ts";
 import { testEnv } from "../support/client.ts";
 import { findMiscounts, findSealedCodes } from "../support/invariants.ts";
 import { findSearchDrift } from "../support/search-invariants.ts";
@@ -24,6 +25,7 @@ import { sampleOf, type Trial } from "./trials.ts";
 // `npm run faults` runs every trial; `npm test` every trial of the flows that have few, and a sample of the others'.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const MANY = 17;
+const DAY_MS = 86_400_000;
 
 const all = [
   ...signInFlows,
@@ -43,17 +45,27 @@ const startedAt = performance.now();
 
 /** Each flow goes on where the one before it ended: what was due in an hour is due once. */
 let now = Date.now();
-/** The nightly comparison of the search, which would mend what a flow has lost, has no night here. */
+/**
+ * Daily jobs run in flows of their own alone: by the clock they would find the people of another flow, in the middle of it,
+ * at some hours of the day; and the nightly comparison of the search would mend what a flow has lost.
+ */
+const daily = JSON.stringify(jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name }) => name));
 beforeAll(async () => {
-  const day = 86_400_000;
-  for (let nth = -2; nth < 60; nth++) {
-    const period = (Math.floor(now / day) + nth) * day;
-    await sql("insert or ignore into job_runs values ('check_user_search', ?, null, 0, 0, 0, null, ?)", period, now);
-  }
+  const days = Array.from({ length: 62 }, (_, nth) => (Math.floor(now / DAY_MS) + nth - 2) * DAY_MS);
+  await sql(
+    `insert or ignore into job_runs
+      select job.value, day.value, null, 0, 0, 0, null, ? from json_each(?) job, json_each(?) day`,
+    now,
+    daily,
+    JSON.stringify(days),
+  );
 });
-/** Other tests have nights, and nobody of the crowd. */
+/** Other tests have days and nights, and nobody of the crowd. */
 afterAll(async () => {
-  await sql("delete from job_runs where name = 'check_user_search' and chunks = 0 and finished_at is not null");
+  await sql(
+    "delete from job_runs where name in (select value from json_each(?)) and chunks = 0 and finished_at is not null",
+    daily,
+  );
   await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id glob '0-crowd-*'").run();
 });
 beforeEach(() => {
