@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { Hono } from "hono";
-import { base64url, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { base64url, CompactSign, importJWK, type JWK, jwtVerify } from "jose";
 import { deriveHmacKey } from "../../src/platform/crypto.ts";
 import type { CapturedRoutes } from "./hot/capture.ts";
 
@@ -44,21 +44,27 @@ function keysOf(env: Settings): Promise<Keys> {
   return imported;
 }
 
+const encoder = new TextEncoder();
+
 async function sign(env: Settings, keys: Keys, session: Row) {
   const now = Math.floor(Date.now() / 1000);
   const claims = { user_id: session.user_id, sid: session.id };
-  const token = (payload: Row, alg: string, seconds: number) =>
-    new SignJWT(payload as never)
-      .setProtectedHeader({ alg, kid: keys.kid })
-      .setIssuer(env.ISSUER)
-      .setAudience(env.AUDIENCE)
-      .setSubject(String(session.user_id))
-      .setJti(crypto.randomUUID())
-      .setIssuedAt(now)
-      .setExpirationTime(now + seconds);
+  const token = (kind: Row, alg: string, seconds: number) => {
+    const payload = {
+      ...claims,
+      ...kind,
+      iss: env.ISSUER,
+      aud: env.AUDIENCE,
+      sub: session.user_id,
+      jti: crypto.randomUUID(),
+      iat: now,
+      exp: now + seconds,
+    };
+    return new CompactSign(encoder.encode(JSON.stringify(payload))).setProtectedHeader({ alg, kid: keys.kid });
+  };
   const [access, refresh] = await Promise.all([
-    token({ ...claims, token_type: "access" }, "EdDSA", 900).sign(keys.signing),
-    token({ ...claims, token_type: "refresh", counter: session.counter }, "HS256", 5_000_000).sign(keys.refresh),
+    token({ token_type: "access" }, "EdDSA", 900).sign(keys.signing),
+    token({ token_type: "refresh", counter: session.counter }, "HS256", 5_000_000).sign(keys.refresh),
   ]);
   return { access, refresh };
 }

@@ -24,15 +24,23 @@ const { values } = parseArgs({
     route: { type: "string", multiple: true, default: [...HOT_ROUTES] },
   },
 });
-const turns = Number(values.turns);
-const peopleCount = Number(values.people);
-const measured = HOT_ROUTES.filter((route) => values.route.includes(route));
 /** Requests that are on their way at once. */
 const CLIENTS = 4;
 /** Requests to one server before the next one's turn. */
 const BLOCK = 24;
 /** Requests until the engine has compiled what it runs often; they are not counted. */
 const WARM_UP = 1_600;
+const turns = Number(values.turns);
+const peopleCount = Number(values.people);
+const measured = HOT_ROUTES.filter((route) => values.route.includes(route));
+const isMeasurable =
+  Number.isInteger(turns) && turns > 0 && Number.isInteger(peopleCount) && peopleCount >= WARM_UP + turns;
+if (!isMeasurable || measured.length < new Set(values.route).size) {
+  console.error(
+    `--turns takes a whole number, --people one of at least ${WARM_UP} more, --route ${HOT_ROUTES.join(", ")}.`,
+  );
+  process.exit(2);
+}
 /** What a route does after its answers is over by then, and counts. */
 const SETTLED_MS = 400;
 /** CPU of ours over that of the bare Worker, at most. */
@@ -42,6 +50,7 @@ const REPEATS: Record<HotRoute, number> = { me: 5, refresh: 1, login: 1, registe
 
 const vars = benchVars();
 const home = mkdtempSync(join(tmpdir(), "users-api-hot-"));
+process.once("exit", () => rmSync(home, { recursive: true, force: true }));
 const copies = ["observed", "ours", "bare", "beside"].map((name) => join(home, name));
 const [observed = "", ours = "", bare = "", beside = ""] = copies;
 
@@ -151,7 +160,6 @@ const made = await Promise.all(
   ),
 );
 if (new Set(made).size > 1) throw new Error(`not the same work: ${made.join(" and ")}`);
-rmSync(home, { recursive: true });
 
 const sum = (figures: readonly number[]) => figures.reduce((total, each) => total + each, 0);
 
