@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type CallOptions, call, newIp, newPhone, readCode, type SignedIn, signUp } from "./support/client.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier } from "./support/openid.ts";
+import { table } from "./support/readme.ts";
 import { type Cost, costOf } from "./support/simulator/budget.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
@@ -161,6 +162,33 @@ const budgets: Record<string, { d1: number; kv: number }> = {
   others: { d1: 1, kv: 0 },
   logout: { d1: 1, kv: 0 },
 };
+
+/** The routes by the names that the README's table of costs gives them. */
+const named: Record<string, string> = {
+  "otp/request": "request",
+  "otp/verify": "verify",
+  "usage-stats": "usage",
+  "google/callback": "callback",
+  "social/success, new": "success",
+};
+/** Rows that a look-up reads depend a little on what else a table holds. */
+const ROWS_OF_CHANCE = 10;
+
+it("states in the README what each route costs", async () => {
+  const costs = { ...(await walkSocially()), ...(await walk()) };
+  const rows = table("Cost of a call").flatMap(([name = "", ...cells]) => {
+    const [route = "", kinds] = name.split(", new · ");
+    const pairs = kinds === undefined ? [route] : [`${route}, new`, route];
+    return pairs.map((each, i) => [each, cells.map((cell) => Number(cell.split(" · ").at(i) ?? cell))] as const);
+  });
+  const known = rows.filter(([name]) => name !== "login and start of a browser flow");
+  expect(known.length).toBeGreaterThan(12);
+  for (const [name, [d1, kv, rowsRead = 0, rowsWritten]] of known) {
+    const cost = costs[named[name] ?? name];
+    expect.soft({ d1: cost?.d1, kv: cost?.kv, rowsWritten: cost?.rowsWritten }, name).toEqual({ d1, kv, rowsWritten });
+    expect.soft(Math.abs((cost?.rowsRead ?? Number.NaN) - rowsRead), name).toBeLessThan(ROWS_OF_CHANCE);
+  }
+});
 
 it("keeps every route within its round trips, and leaves queues and buckets alone before the response", async () => {
   const costs = await walk();

@@ -1,25 +1,10 @@
 import { expect, it } from "vitest";
-import readme from "../README.md?raw";
 import { app } from "../src/app.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { tasks } from "../src/tasks/registry.ts";
 import { uploadLimit } from "../src/users/kyc-reserve.store.ts";
-
-/** The cells of every row below the heading. */
-function table(heading: string): string[][] {
-  const section = readme.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
-  return section
-    .split("\n")
-    .filter((line) => line.startsWith("|") && !line.startsWith("|--"))
-    .slice(1)
-    .map((line) =>
-      line
-        .split("|")
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
+import { table } from "./support/readme.ts";
 
 it("states every limit as it runs (ASVS 6.1.1)", () => {
   const { send, lock, guessesPerNetwork, triesPerCode, ttlMs } = otpLimits;
