@@ -79,8 +79,6 @@ export default defineConfig({
             "hono/cors",
             "hono/html",
             "hono/method-not-allowed",
-            "hono/request-id",
-            "hono/secure-headers",
             "hono/utils/ipaddr",
             "jose",
             "libphonenumber-js/max",

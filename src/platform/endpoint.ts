@@ -139,7 +139,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   };
 }
 
-/** The URL of a request is absolute, of http or https, and in its normal form: the first slash after the scheme's ends its origin. */
+/** The URL of a request is absolute, of http or https: the first slash after the scheme's ends its origin. */
 function originOf(url: string): string {
   return url.slice(0, url.indexOf("/", "https://".length));
 }

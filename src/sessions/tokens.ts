@@ -83,7 +83,7 @@ export async function mintRefreshToken(deps: TokenDeps, session: MintableSession
 
 const encoder = new TextEncoder();
 
-/** A JWT is a JWS of the JSON of its claims (RFC 7519 section 3); `SignJWT` would clone them first, which costs as much as a signature. */
+/** A JWT is a JWS of the JSON of its claims (RFC 7519 section 3); `SignJWT` would clone them first. */
 function sign(claims: JWTPayload, header: CompactJWSHeaderParameters, key: Key): Promise<string> {
   return new CompactSign(encoder.encode(JSON.stringify(claims))).setProtectedHeader(header).sign(key);
 }
