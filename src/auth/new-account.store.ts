@@ -36,6 +36,8 @@ export interface AccountOrigin {
   dateOfBirth?: string | null | undefined;
   address?: string | null | undefined;
   profilePicture?: string | null;
+  /** The profile's own picture; by default the account's. */
+  avatarUrl?: string | null | undefined;
   /** JSON text. */
   socialProfileData?: string;
   /** For the audit row. */
@@ -117,7 +119,7 @@ export function newAccount(
         fullName: origin.fullName ?? null,
         dateOfBirth: origin.dateOfBirth ?? null,
         address: origin.address ?? null,
-        avatarUrl: origin.profilePicture ?? null,
+        avatarUrl: origin.avatarUrl ?? origin.profilePicture ?? null,
         profileReminders: 0,
         kycReminders: 0,
         createdAt: now,

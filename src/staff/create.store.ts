@@ -15,6 +15,7 @@ export interface NewPerson {
   dateOfBirth: string | undefined;
   address: string | undefined;
   profilePicture: string | undefined;
+  avatarUrl: string | undefined;
 }
 
 /** Makes an account for somebody, by staff: its identifier is unverified and it has no session. Nothing where it is taken. */
@@ -41,6 +42,7 @@ export async function insertPerson(
       dateOfBirth: person.dateOfBirth,
       address: person.address,
       profilePicture: person.profilePicture ?? null,
+      avatarUrl: person.avatarUrl,
       sessionId: caller.sessionId,
     },
     sql`${isStaff(deps, caller)} and not ${isTaken} and ${hasFreeName(account)}`,

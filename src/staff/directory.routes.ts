@@ -114,6 +114,7 @@ export const getUsers = staffEndpoint(
       pageSize: query.page_size,
       cursor: query.cursor,
     });
+    const pages = total === undefined ? undefined : Math.ceil(total / pageSize);
     const isNextInReach = hasNext && page !== undefined && isInReach(page + 1, pageSize);
     return {
       data: {
@@ -125,13 +126,13 @@ export const getUsers = staffEndpoint(
         })),
         pagination: {
           current_page: page ?? null,
-          total_pages: total === undefined ? null : Math.ceil(total / pageSize),
+          total_pages: pages ?? null,
           total_count: total ?? null,
           page_size: pageSize,
           has_next: hasNext,
           has_previous: page !== 1,
           next_page: isNextInReach ? page + 1 : null,
-          previous_page: page !== undefined && page > 1 ? page - 1 : null,
+          previous_page: page !== undefined && page > 1 ? Math.min(page - 1, Math.max(1, pages ?? page)) : null,
           next_cursor: nextCursor,
         },
       },

@@ -34,6 +34,7 @@ export const postUser = staffEndpoint(
       full_name: optionalText(profileFields.full_name),
       date_of_birth: optionalText(profileFields.date_of_birth),
       address: optionalText(profileFields.address),
+      avatar_url: optionalText(profileFields.avatar_url),
       profile_picture: optionalText(httpsUrl),
     }),
     data: personView,
@@ -49,6 +50,7 @@ export const postUser = staffEndpoint(
       dateOfBirth: body.date_of_birth ?? undefined,
       address: body.address ?? undefined,
       profilePicture: body.profile_picture,
+      avatarUrl: body.avatar_url ?? undefined,
     });
     return viewDetail(deps, person, caller, origin);
   },

@@ -25,6 +25,8 @@ describe("An account that staff make", () => {
       full_name: "Asha Gurung",
       address: "Patan",
       date_of_birth: "1990-01-02",
+      avatar_url: "https://example.com/a.png",
+      profile_picture: "https://example.com/p.png",
     });
     expect(answer.status).toBe(201);
     const { data } = answer.body;
@@ -36,7 +38,14 @@ describe("An account that staff make", () => {
       status: "ACTIVE",
       last_login: null,
       referral_code: expect.stringMatching(/^REF[A-Z0-9]{6}$/),
-      profile: { full_name: "Asha Gurung", address: "Patan", date_of_birth: "1990-01-02", is_profile_complete: true },
+      profile_picture: "https://example.com/p.png",
+      profile: {
+        full_name: "Asha Gurung",
+        address: "Patan",
+        date_of_birth: "1990-01-02",
+        avatar_url: "https://example.com/a.png",
+        is_profile_complete: true,
+      },
       kyc: null,
       points: { current_points: 0, total_points: 0 },
       wallet_balance: { balance: "0.00", currency: "NPR" },
@@ -80,6 +89,7 @@ describe("An account that staff make", () => {
       full_name: "x",
       date_of_birth: "2999-01-01",
       profile_picture: "javascript:alert(1)",
+      avatar_url: "http://example.com",
     })) {
       const answer = await make(staff, { identifier: newPhone(), [field]: value });
       expect([field, ...codeOf(answer)]).toEqual([field, 400, "validation_error"]);

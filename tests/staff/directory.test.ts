@@ -287,6 +287,8 @@ describe("Pages of the directory", () => {
     const totals = async (filter: string) => {
       const { pagination } = (await directory(staff, `page_size=7${filter && `&${filter}`}`)).body.data;
       expect(pagination.total_pages, filter).toBe(Math.ceil(pagination.total_count / 7));
+      const beyond = (await directory(staff, `page_size=7&page=200${filter && `&${filter}`}`)).body.data.pagination;
+      expect(beyond.previous_page, "the last page that there is").toBe(Math.max(1, pagination.total_pages));
       return pagination.total_count as number;
     };
     const filters: Record<string, string> = {
