@@ -14,10 +14,12 @@ export const health = z.object({
   checked_at: z.iso.datetime(),
   bindings: z.object({
     database: state,
+    search_database: state,
     kv: state,
     bucket: state,
     otp_queue: state,
     task_queue: state,
+    search_queue: state,
     rate_limiter: state,
     email: state,
   }),
@@ -35,8 +37,9 @@ export async function probeHealth(deps: Deps): Promise<Health> {
       return "down";
     }
   };
-  const [database, kv, bucket] = await Promise.all([
+  const [database, search_database, kv, bucket] = await Promise.all([
     up("database", () => deps.db.$client.prepare("select 1").all()),
+    up("search_database", () => deps.searchDb.$client.prepare("select 1").all()),
     up("kv", () => deps.kv.get("health")),
     up("bucket", () => deps.bucket.head("health")),
   ]);
@@ -44,8 +47,10 @@ export async function probeHealth(deps: Deps): Promise<Health> {
   const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
   const otp_queue = isBound(deps.queues.otp);
   const task_queue = isBound(deps.queues.tasks);
+  const search_queue = isBound(deps.queues.search);
   const rate_limiter = isBound(deps.rateLimiter);
   const email = isBound(deps.email);
-  const bindings = { database, kv, bucket, otp_queue, task_queue, rate_limiter, email };
+  const stores = { database, search_database, kv, bucket };
+  const bindings = { ...stores, otp_queue, task_queue, search_queue, rate_limiter, email };
   return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
 }

@@ -25,12 +25,12 @@ describe("Health", () => {
     return clock;
   }
 
-  test.each(["DB", "KV", "KYC_BUCKET", "OTP_QUEUE"] as const)(
+  test.each(["DB", "SEARCH_DB", "KV", "KYC_BUCKET", "OTP_QUEUE", "SEARCH_QUEUE"] as const)(
     "is 503 with the same data when %s is not there",
     async (name) => {
       const clock = afterwards();
       const cases: Partial<Env>[] = [{ [name]: undefined }];
-      if (name !== "OTP_QUEUE") cases.push(broken(name));
+      if (name !== "OTP_QUEUE" && name !== "SEARCH_QUEUE") cases.push(broken(name));
       for (const env of cases) {
         clock.advance(60_000);
         const answer = await call("GET", "/api/health", { env });
