@@ -100,7 +100,8 @@ for (const route of ["refresh", "login", "register"] as const) {
     const keys = await keysOf(c.env);
     const body = await c.req.json<{ refresh_token?: string; params: unknown[][] }>();
     // Whose it is, is in the parameters.
-    if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, { algorithms: ["HS256"] });
+    const checks = { issuer: c.env.ISSUER, audience: c.env.AUDIENCE, algorithms: ["HS256"] };
+    if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, checks);
     const sent = run(c.env, keys.statements.texts[route], body.params);
     if (c.env.BESIDE) await c.env.KV.get(`deny:${crypto.randomUUID()}`);
     const rows = (await sent).flat();
