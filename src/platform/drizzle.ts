@@ -8,9 +8,17 @@ export type Database = DrizzleD1Database & { $client: D1Database };
 
 /** Drizzle that writes statements and reads rows as its own would, for less CPU; `inOneTrip` sends them. */
 export function drizzleOn(client: D1Database): Database {
+  const known = databases.get(client);
+  if (known) return known;
   const db = new DrizzleD1Database("async", dialect, new TripSession(client, dialect, undefined), undefined);
-  return Object.assign(db, { $client: client });
+  const database = Object.assign(db, { $client: client });
+  // What is not bound is told by the first who asks it.
+  if (client) databases.set(client, database);
+  return database;
 }
+
+/** By the bindings, which an isolate keeps. */
+const databases = new WeakMap<D1Database, Database>();
 
 const dialect = new OnePassDialect();
 

@@ -103,11 +103,11 @@ export interface GuardedEndpoint {
 }
 
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
-  const admit: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const admit = async (c: Context<AppEnv>) => {
     c.set("caller", await guard.authorize(c.get("deps"), c));
-    await next();
   };
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
+    if (!checkParams) await admit(c);
     const client = readClient(c, spec.idempotent === true);
     const params: unknown = spec.params ? c.req.valid("param" as never) : {};
     const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
@@ -135,7 +135,8 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     security: guard.security,
     spec,
     errors: [...guard.errors, ...(spec.errors ?? [])],
-    handlers: checkParams ? [admit, checkParams, answer] : [admit, answer],
+    // Who may not call is told so before what is wrong with the path.
+    handlers: checkParams ? [(c, next) => admit(c).then(next), checkParams, answer] : [answer],
   };
 }
 

@@ -49,19 +49,19 @@ function idsOf(found: unknown): { user_id?: string; session_id?: string } {
 }
 
 /** What every answer says. */
-const RULES = {
+const RULES = Object.entries({
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY",
   "Cross-Origin-Opener-Policy": "same-origin",
-};
+});
 
 /** What an answer says whose handler says nothing else. */
-const DEFAULTS = {
+const DEFAULTS = Object.entries({
   "Cache-Control": "no-store",
   "Cross-Origin-Resource-Policy": "same-origin",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-};
+});
 
 /** The request's id, HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -69,8 +69,8 @@ export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { headers } = c.res;
   // Answers of the assets' own come without what was set before them.
   headers.set(REQUEST_ID, c.get("requestId"));
-  for (const [name, value] of Object.entries(RULES)) headers.set(name, value);
-  for (const [name, value] of Object.entries(DEFAULTS)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of RULES) headers.set(name, value);
+  for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value);
   if (c.req.url.startsWith("https:")) {
     headers.set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
   }
