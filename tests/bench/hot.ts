@@ -28,7 +28,7 @@ const { values } = parseArgs({
 const CLIENTS = 4;
 /** Requests to one server before the next one's turn. */
 const BLOCK = 24;
-/** Requests until the engine has compiled what it runs often; they are not counted. */
+/** People whose requests come first and are not counted, until the engine has compiled what it runs often. */
 const WARM_UP = 1_600;
 const turns = Number(values.turns);
 const peopleCount = Number(values.people);
