@@ -217,6 +217,8 @@ describe("Headers", () => {
         expect(headers.get("x-content-type-options"), kind).toBe("nosniff");
         expect(headers.get("referrer-policy"), kind).toBe("no-referrer");
         expect(headers.get("x-frame-options"), kind).toBe("DENY");
+        expect(headers.get("cross-origin-opener-policy"), kind).toBe("same-origin");
+        expect(headers.get("cross-origin-resource-policy"), kind).toBe("same-origin");
         expect(headers.get("content-security-policy"), kind).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
         expect(headers.get("x-powered-by")).toBeNull();
         const hsts = headers.get("strict-transport-security");
