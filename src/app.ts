@@ -28,12 +28,10 @@ import { mountHealth } from "./platform/health.routes.ts";
 import {
   allowOrigins,
   developmentOnly,
-  firstWall,
   identifyRequest,
   logRequest,
   protectResponse,
   provideDeps,
-  wallAfterRefusals,
 } from "./platform/middleware.ts";
 import { mount } from "./platform/mount.ts";
 import { respondToError } from "./platform/responses.ts";
@@ -112,14 +110,6 @@ const endpoints = [
   by(staffOnly, getUserAuditLogs),
 ];
 
-/** Routes whose calls cost messages, guesses or calls to a provider stand behind the platform's limiter as well. */
-const walled: [method: "GET" | "POST", paths: string[]][] = [
-  ["POST", ["/api/auth/otp/request", "/api/auth/otp/verify"]],
-  ["POST", ["/api/auth/google/token", "/api/auth/apple/token", "/api/auth/apple/callback", "/api/auth/social/success"]],
-  ["GET", ["/api/auth/google/login", "/api/auth/apple/login", "/api/auth/google/start", "/api/auth/apple/start"]],
-  ["GET", ["/api/auth/google/callback", "/api/auth/social/success"]],
-];
-
 export const app = new OpenAPIHono<AppEnv>({ strict: false });
 
 app.use(identifyRequest, logRequest, protectResponse, provideDeps, allowOrigins);
@@ -131,9 +121,6 @@ app.use(
   }),
 );
 for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
-for (const [method, paths] of walled) app.on([method], paths, firstWall);
-// Their success takes what was proved, so only what they refuse can be a flood.
-app.on(["POST"], ["/api/auth/register", "/api/auth/login"], wallAfterRefusals);
 mount(app, "/api", endpoints);
 mountSocialFlow(app);
 mountKycDocuments(app);

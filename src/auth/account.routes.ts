@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { optionalText, textError, tokenField } from "../platform/fields.ts";
+import type { FirstLimit } from "../platform/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
 import { identifierField } from "../users/identifier.ts";
 import { usernameField } from "../users/username.ts";
 import { userView, viewUser } from "../users/views.ts";
 import { getOwnAccount, loginUser, registerUser, type SignedIn } from "./account.service.ts";
+import { hashVerificationToken } from "./verification-token.ts";
 
 const tag = "Account";
 
@@ -33,6 +35,15 @@ function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof sig
   };
 }
 
+/**
+ * A bucket per network for tokens that this service has not issued, and one per genuine token: who floods with either
+ * refuses nobody else, whose own token is genuine.
+ */
+const rateLimitFailures: FirstLimit<{ verification_token: string }> = {
+  group: "sign-in-refusals",
+  subject: (deps, { verification_token }) => hashVerificationToken(deps, verification_token),
+};
+
 const verificationTokenField = tokenField.min(1, "This field is required.");
 const registered = "Welcome! Your account is ready.";
 
@@ -54,8 +65,9 @@ export const register = publicEndpoint(
     data: signedInData,
     message: registered,
     status: 201,
-    errors: ["invalid_token", "user_already_exists", "username_taken", "rate_limit_exceeded"],
+    errors: ["invalid_token", "user_already_exists", "username_taken"],
     idempotent: true,
+    rateLimitFailures,
   },
   async (deps, { body, client }) => ({ data: describeSignIn(await registerUser(deps, client, body), registered) }),
 );
@@ -72,8 +84,9 @@ export const login = publicEndpoint(
     body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
     data: signedInData,
     message: welcomeBack,
-    errors: ["invalid_token", "user_not_found", "account_inactive", "rate_limit_exceeded"],
+    errors: ["invalid_token", "user_not_found", "account_inactive"],
     idempotent: true,
+    rateLimitFailures,
   },
   async (deps, { body, client }) => ({ data: describeSignIn(await loginUser(deps, client, body), welcomeBack) }),
 );

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { optionalText, text, textError, toAsciiDigits } from "../platform/fields.ts";
+import type { FirstLimit } from "../platform/first-limiter.ts";
 import { rateLimitHeaders } from "../platform/rate-limit.ts";
 import { publicEndpoint } from "../sessions/guard.ts";
-import { identifierField } from "../users/identifier.ts";
+import { identifierField, readIdentifier } from "../users/identifier.ts";
 import { otpLimits } from "./otp-limits.ts";
 import { generateOtp } from "./otp-request.service.ts";
 import { verifyOtp } from "./otp-verify.service.ts";
@@ -10,6 +11,12 @@ import { verifyOtp } from "./otp-verify.service.ts";
 const tag = "One-time codes";
 const purpose = z.enum(["REGISTER", "LOGIN"], "Must be REGISTER or LOGIN.");
 const purposeField = optionalText(purpose);
+
+/** A bucket per network and identifier, so that nobody is locked out by who guesses or asks about somebody else. */
+const rateLimitByNetwork: FirstLimit<{ identifier: string }> = {
+  group: "otp",
+  subject: (deps, { identifier }) => readIdentifier(deps, identifier)?.value,
+};
 
 const codeSent = "If the address or number is right, a code is on its way.";
 
@@ -26,6 +33,7 @@ export const requestOtp = publicEndpoint(
     errors: ["rate_limit_exceeded"],
     idempotent: true,
     limited: true,
+    rateLimitByNetwork,
   },
   async (deps, { body, client }) => {
     const { resendInSeconds, limit } = await generateOtp(deps, client, body);
@@ -69,6 +77,7 @@ export const verifyCode = publicEndpoint(
     errors: ["invalid_otp", "rate_limit_exceeded"],
     idempotent: true,
     limited: true,
+    rateLimitByNetwork,
   },
   async (deps, { body, client }) => {
     const { verificationToken, purpose: fitting, limit } = await verifyOtp(deps, client, body);

@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
 import { readFields } from "../platform/body.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
+import { rateLimitByNetwork } from "../platform/first-limiter.ts";
 import { describeLater, EVERY_ROUTE, failures } from "../platform/openapi.ts";
 import { FLOW_COOKIES } from "./social-flow.guard.ts";
 import { answerCallback, FLOW_TTL_SECONDS, startFlow } from "./social-flow.service.ts";
@@ -27,7 +28,7 @@ const knownErrors: readonly string[] = ["access_denied", "social_auth_failed"] s
 export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
   for (const name of ["google", "apple"] as const) {
     describeRedirect(app, "get", `/api/auth/${name}/start`, "Go to the provider, with the flow's cookie");
-    app.get(`/api/auth/${name}/start`, async (c) => {
+    app.get(`/api/auth/${name}/start`, rateLimitByNetwork("social-start"), async (c) => {
       const { cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
       setCookie(c, FLOW_COOKIES[name], cookie, {
         prefix: "host",
@@ -42,7 +43,7 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
     });
   }
   describeRedirect(app, "get", "/api/auth/google/callback", "Where Google sends the browser back to");
-  app.get("/api/auth/google/callback", (c) => {
+  app.get("/api/auth/google/callback", rateLimitByNetwork("social-token"), (c) => {
     // A link preview that asks for the head alone must not use the state up.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
     return answer(c, "google", c.req.query());
@@ -52,7 +53,9 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
     "payload_too_large",
     "unsupported_media_type",
   ]);
-  app.post("/api/auth/apple/callback", async (c) => answer(c, "apple", await readFields(c.req)));
+  app.post("/api/auth/apple/callback", rateLimitByNetwork("social-token"), async (c) =>
+    answer(c, "apple", await readFields(c.req)),
+  );
   describeLater(app, () =>
     createRoute({
       method: "get",

@@ -57,7 +57,8 @@ function loginRoute(name: ProviderName) {
       query: z.object({ redirect_uri: z.string().optional(), code_challenge: challenge.optional() }),
       data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
       message: loginStarted,
-      errors: ["not_found", "rate_limit_exceeded"],
+      errors: ["not_found"],
+      rateLimitByNetwork: { group: "social-start" },
     },
     async (deps, { query }) => ({
       data: { login_url: await orderFlow(deps, name, query), provider: name, message: loginStarted },
@@ -94,8 +95,9 @@ function tokenRoute(name: ProviderName) {
       body: tokenBodies[name],
       data: signedInData,
       message: welcome,
-      errors: ["social_auth_failed", "link_required", "account_inactive", "not_found", "rate_limit_exceeded"],
+      errors: ["social_auth_failed", "link_required", "account_inactive", "not_found"],
       idempotent: true,
+      rateLimitByNetwork: { group: "social-token" },
     },
     async (deps, { body, client }) => ({ data: describeSignIn(await signInByIdToken(deps, client, name, body)) }),
   );
@@ -116,7 +118,8 @@ export const getSocialSuccess = flowEndpoint(
     query: z.object({ code: codeField }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive", "rate_limit_exceeded"],
+    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { query, client, caller }) => ({
     data: describeSignIn(await signInByCode(deps, client, query.code, caller)),
@@ -134,7 +137,8 @@ export const postSocialSuccess = publicEndpoint(
     body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive", "rate_limit_exceeded"],
+    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { body, client }) => ({
     data: describeSignIn(await signInByCode(deps, client, body.code, { codeVerifier: body.code_verifier })),

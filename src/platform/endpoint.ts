@@ -3,10 +3,11 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
-import { type Client, readClient } from "./client.ts";
+import { type Client, networkOf, readClient, readIp } from "./client.ts";
 import type { Deps } from "./deps.ts";
 import { checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
+import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
@@ -61,6 +62,10 @@ interface EndpointSpec<
   idempotent?: boolean;
   /** Answers with `RateLimit` and `RateLimit-Policy`. */
   limited?: boolean;
+  /** Counts every call in the first limiter: before the guard, or with a subject once the body is parsed. */
+  rateLimitByNetwork?: FirstLimit<z.output<Body>>;
+  /** Counts refused calls (4xx) alone in the first limiter, after the response. */
+  rateLimitFailures?: FirstLimit<z.output<Body>>;
 }
 
 export interface Endpoint<Caller> {
@@ -106,37 +111,45 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   const admit = async (c: Context<AppEnv>) => {
     c.set("caller", await guard.authorize(c.get("deps"), c));
   };
+  const { rateLimitByNetwork: byNetwork, rateLimitFailures } = spec;
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
-    if (!checkParams) await admit(c);
-    const client = readClient(c, spec.idempotent === true);
-    const params: unknown = spec.params ? c.req.valid("param" as never) : {};
-    const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
+    const deps = c.get("deps");
     const share = shareUploadMemory();
-    try {
-      const input = {
-        ...(await readBody(c.req, spec, share)),
-        params,
-        query,
-        caller: c.get("caller") as Caller,
-        client,
-        origin: originOf(c.req.url),
-      };
-      const { data, message = spec.message, beside, headers = {} } = await handle(c.get("deps"), input);
+    const read = async () => {
+      if (!checkParams) await admit(c);
+      const client = readClient(c, spec.idempotent === true);
+      const params: unknown = spec.params ? c.req.valid("param" as never) : {};
+      const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
+      const sent = await readBody(c.req, spec, share);
+      return { ...sent, params, query, caller: c.get("caller") as Caller, client, origin: originOf(c.req.url) };
+    };
+    const respond = async (input: Awaited<ReturnType<typeof read>>) => {
+      const { data, message = spec.message, beside, headers = {} } = await handle(deps, input);
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
-      guard.onSuccess?.(c.get("deps"), input.caller);
+      guard.onSuccess?.(deps, input.caller);
       return c.json({ success: true, message, data, ...beside }, spec.status ?? 200);
+    };
+    try {
+      const limits = { byNetwork: byNetwork?.subject && byNetwork, failures: rateLimitFailures };
+      return await withinLimits(deps, networkOf(readIp(c)), limits, read, respond);
     } finally {
       share.release();
     }
   };
   // Its type fixes the bindings to none at all.
   const checkParams = spec.params && (zValidator("param", spec.params, refuse) as unknown as MiddlewareHandler<AppEnv>);
+  const admitFirst: MiddlewareHandler<AppEnv> = (c, next) => admit(c).then(next);
+  const isLimited = byNetwork !== undefined || rateLimitFailures !== undefined;
   return {
     security: guard.security,
     spec,
-    errors: [...guard.errors, ...(spec.errors ?? [])],
-    // Who may not call is told so before what is wrong with the path.
-    handlers: checkParams ? [(c, next) => admit(c).then(next), checkParams, answer] : [answer],
+    errors: [...guard.errors, ...(spec.errors ?? []), ...(isLimited ? (["rate_limit_exceeded"] as const) : [])],
+    handlers: [
+      ...(byNetwork && !byNetwork.subject ? [rateLimitByNetwork(byNetwork.group)] : []),
+      // Who may not call is told so before what is wrong with the path.
+      ...(checkParams ? [admitFirst, checkParams] : []),
+      answer,
+    ],
   };
 }
 

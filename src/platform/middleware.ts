@@ -2,13 +2,11 @@ import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { networkOf, readIp } from "./client.ts";
+import { readIp } from "./client.ts";
 import { ConfigError } from "./config.ts";
-import { withDeadline } from "./database.ts";
-import { buildDeps, type Deps } from "./deps.ts";
+import { buildDeps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError, jsonLog } from "./log.ts";
-import { rateLimitHeaders } from "./rate-limit.ts";
 
 const REQUEST_ID = "X-Request-Id";
 
@@ -104,61 +102,6 @@ export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
     maxAge: 3600,
   })(c, next);
 };
-
-/** As the binding is configured in wrangler.toml. */
-const WALL = { count: 300, windowMs: 60_000 };
-
-/**
- * The platform's own limiter as a first wall against floods: per location and approximate, so it decides nothing that
- * costs money or guesses. When it fails, the exact counters in D1 decide alone.
- */
-export const firstWall: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const network = networkOf(readIp(c));
-  if (!(await isWithinWall(c.get("deps"), network))) throw beyondWall();
-  await next();
-};
-
-/** Networks that this isolate lets no further, by the limiter that said so, and until when. */
-const shutOut = new WeakMap<object, Map<string, number>>();
-const MAX_SHUT_OUT = 10_000;
-/** Stands for a limiter that is not bound. */
-const NONE = {};
-
-/**
- * The first wall for routes whose success uses up what a person has proved: only what they refuse can be a flood, so
- * only that is counted, after the answer. Who is beyond it meets no database for a minute.
- */
-export const wallAfterRefusals: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const deps = c.get("deps");
-  const network = networkOf(readIp(c));
-  const limiter = deps.rateLimiter ?? NONE;
-  const shut = shutOut.get(limiter) ?? new Map<string, number>();
-  shutOut.set(limiter, shut);
-  if ((shut.get(network) ?? 0) > deps.now()) throw beyondWall();
-  await next();
-  // An outage of ours is no refusal: who repeats their call then must not be shut out when it is over.
-  if (c.res.status < 400 || c.res.status >= 500) return;
-  const count = async () => {
-    if (await isWithinWall(deps, network)) return;
-    if (shut.size >= MAX_SHUT_OUT) shut.clear();
-    shut.set(network, deps.now() + WALL.windowMs);
-  };
-  deps.afterResponse(count());
-};
-
-async function isWithinWall({ rateLimiter, log }: Pick<Deps, "rateLimiter" | "log">, key: string): Promise<boolean> {
-  try {
-    return (await withDeadline(rateLimiter.limit({ key }), 500)).success;
-  } catch (error) {
-    log.warn("rate_limiter_failed", { reason: describeError(error) });
-    return true;
-  }
-}
-
-function beyondWall(): AppError {
-  const headers = rateLimitHeaders("network", WALL, { remaining: 0, resetSeconds: 60 });
-  return new AppError("rate_limit_exceeded", { reason: "first wall", retryAfterSeconds: 60, headers });
-}
 
 /** Outside development there is nothing here, whatever the method. */
 export const developmentOnly: MiddlewareHandler<AppEnv> = async (c, next) => {

@@ -3,7 +3,7 @@ import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/
 import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
-import { fieldError } from "../platform/errors.ts";
+import { AppError, fieldError } from "../platform/errors.ts";
 import { text, textError, toAsciiDigits } from "../platform/fields.ts";
 
 /** An e-mail address or a mobile number in its one canonical form. */
@@ -55,6 +55,16 @@ export function parseIdentifier(
     .replace(/^tel:/i, "");
   const kind = expected.kind ?? (typed.includes("@") ? "email" : "phone");
   return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
+}
+
+/** As `parseIdentifier`; undefined for what names nobody. */
+export function readIdentifier(deps: Pick<Deps, "config">, given: string): Identifier | undefined {
+  try {
+    return parseIdentifier(deps, given);
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 function parseEmail(typed: string, { field }: Expected): Identifier {
