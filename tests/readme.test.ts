@@ -5,6 +5,7 @@ import { jobs } from "../src/tasks/job-registry.ts";
 import { tasks } from "../src/tasks/registry.ts";
 import { uploadLimit } from "../src/users/kyc-reserve.store.ts";
 import { table } from "./support/readme.ts";
+import { describeRetention } from "./support/retention.ts";
 
 it("states every limit as it runs (ASVS 6.1.1)", () => {
   const { send, lock, guessesPerNetwork, triesPerCode, ttlMs } = otpLimits;
@@ -37,4 +38,8 @@ it("lists every route that is mounted, and no other (ASVS 6.1.3)", () => {
 it("lists every task and job that is registered, and no other", () => {
   const registered = [...tasks.map(({ name }) => name), ...jobs.map(({ name }) => name)];
   expect(table("Tasks").map(([name]) => name)).toEqual(registered);
+});
+
+it("states how long each table keeps its rows, as the jobs delete them", () => {
+  expect(table("Retention")).toEqual(describeRetention());
 });

@@ -78,6 +78,7 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
       updatedAt: Math.max(changedAt, kyc?.decidedAt ?? 0),
       version: 1 + Number(isBanned || isDormant || isStopped) + (kyc ? (kyc.status === "PENDING" ? 1 : 2) : 0),
       kycStatus: "NOT_SUBMITTED",
+      unreadNotifications: 0,
     },
     fullName: draws.chance(0.7) ? `${given} ${surname}` : null,
     dateOfBirth: draws.chance(0.5) ? drawBirthday(draws) : null,

@@ -107,6 +107,7 @@ export function newAccount(
         updatedAt: now,
         version: 1,
         kycStatus: "NOT_SUBMITTED",
+        unreadNotifications: 0,
       },
       condition,
     ),

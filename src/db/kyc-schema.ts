@@ -60,7 +60,7 @@ export const kycDocuments = sqliteTable(
   (table) => [
     uniqueIndex("kyc_documents_object").on(table.objectKey),
     index("kyc_documents_user").on(table.userId, table.createdAt),
-    index("kyc_documents_sweep").on(table.createdAt).where(sql`state <> 'live'`),
+    index("kyc_documents_sweep").on(table.state, table.createdAt).where(sql`state <> 'live'`),
   ],
 );
 

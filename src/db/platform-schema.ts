@@ -46,7 +46,7 @@ export const outbox = sqliteTable(
     userId: text("user_id"),
     /** JSON text; null once erased. */
     payload: text("payload"),
-    /** Producer that carries the event; null while no consumer is registered, and the row stays unrelayed. */
+    /** Queue that carries the event; null once the payload was erased unsent, which closes the row to the relay. */
     queue: text("queue"),
     createdAt: instant("created_at").notNull(),
     /** The payload is erased when this passes or the event is sent, whichever comes first. */
@@ -61,6 +61,7 @@ export const outbox = sqliteTable(
     index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
     index("outbox_user").on(table.userId),
     index("outbox_sent").on(table.sentAt).where(sql`sent_at is not null`),
+    index("outbox_erased").on(table.createdAt).where(sql`sent_at is null and payload is null`),
   ],
 );
 
@@ -155,5 +156,13 @@ export const jobRuns = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.name, table.periodStartedAt] }),
     index("job_runs_open").on(table.leasedUntil).where(sql`finished_at is null`),
+    index("job_runs_finished").on(table.finishedAt).where(sql`finished_at is not null`),
   ],
 );
+
+/** Where a job that walks something endless goes on at its next run: a row a job. */
+export const jobCursors = sqliteTable("job_cursors", {
+  name: text("name").primaryKey(),
+  /** What the last run ended with; empty to begin anew. */
+  cursor: text("cursor").notNull(),
+});

@@ -24,6 +24,7 @@ export const sessions = sqliteTable(
     idleTtlMs: integer("idle_ttl_ms").notNull(),
     idleExpiresAt: instant("idle_expires_at").notNull(),
     absoluteExpiresAt: instant("absolute_expires_at").notNull(),
+    /** When the session ended; set to its expiry by the purge once it can no longer be refreshed. Null until then. */
     revokedAt: instant("revoked_at"),
     revokedReason: text("revoked_reason"),
     revokedBy: text("revoked_by"),
@@ -36,7 +37,7 @@ export const sessions = sqliteTable(
     index("sessions_user").on(table.userId, table.createdAt),
     index("sessions_live").on(table.userId, table.createdAt).where(sql`revoked_at is null`),
     index("sessions_ended").on(table.revokedBy).where(sql`revoked_by is not null`),
-    index("sessions_expiry").on(table.absoluteExpiresAt),
+    index("sessions_expiry").on(table.absoluteExpiresAt).where(sql`revoked_at is null`),
     index("sessions_revoked").on(table.revokedAt).where(sql`revoked_at is not null`),
   ],
 );

@@ -27,6 +27,8 @@ export const users = sqliteTable(
     dateJoined: instant("date_joined").notNull(),
     lastLogin: instant("last_login"),
     lastActivityAt: instant("last_activity_at"),
+    /** Unread rows of `notifications`, kept by triggers: a list then reads no history to count them. */
+    unreadNotifications: integer("unread_notifications").notNull().default(0),
     updatedAt: instant("updated_at").notNull(),
     /** Grows with every change that projections must see. */
     version: integer("version").notNull(),
@@ -93,6 +95,8 @@ export const profiles = sqliteTable("profiles", {
   /** Reminders sent so far, of those that follow joining. */
   profileReminders: integer("profile_reminders").notNull().default(0),
   kycReminders: integer("kyc_reminders").notNull().default(0),
+  /** Until when no further profile reminder is asked for: one is on its way, or came within 20 hours. Null: never asked. */
+  reminderHeldUntil: instant("reminder_held_until"),
   createdAt: instant("created_at").notNull(),
   updatedAt: instant("updated_at").notNull(),
 });
@@ -127,10 +131,7 @@ export const notifications = sqliteTable(
     readAt: instant("read_at"),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [
-    index("notifications_user").on(table.userId, table.id),
-    index("notifications_unread").on(table.userId).where(sql`read_at is null`),
-  ],
+  (table) => [index("notifications_user").on(table.userId, table.id)],
 );
 
 /** Where a person's push notifications go. */

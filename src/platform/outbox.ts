@@ -14,8 +14,8 @@ export interface OutboxEvent {
   userId?: string | SQL;
   /** JSON text, or SQL that gives it. */
   payload: string | SQL;
-  /** Absent while nothing consumes the type: the row then waits unrelayed. */
-  queue?: QueueName;
+  /** Queue whose consumer has a task for the type: an event that nobody consumes is not written. */
+  queue: QueueName;
   /** When the payload must be gone, sent or not. */
   eraseAt?: number;
 }
@@ -39,7 +39,7 @@ export function recordEvent(
       type: event.type,
       userId: event.userId ?? null,
       payload: event.payload,
-      queue: event.queue ?? null,
+      queue: event.queue,
       createdAt: now,
       eraseAt: event.eraseAt ?? null,
       leasedUntil: after(now, LEASE_MS),

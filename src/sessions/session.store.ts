@@ -1,5 +1,5 @@
 import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
-import { auditLogs, outbox } from "../db/platform-schema.ts";
+import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import type { Client } from "../platform/client.ts";
@@ -55,7 +55,7 @@ function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims)
 }
 
 /**
- * The statements that put the sessions which this invocation has just ended on record: an audit row and an event each.
+ * The statement that records the sessions which this invocation has just ended: one audit row each.
  *
  * @param staff who ended them, where it was not their user; null for who operates the service.
  */
@@ -83,20 +83,6 @@ export function recordEndedSessions(
         userAgent: client.userAgent,
         sessionId: staff === undefined ? sql`${sessions.id}` : (staff?.sessionId ?? null),
         createdAt: now,
-      },
-      ended,
-    ),
-    endedEvents: insertFrom(
-      deps,
-      outbox,
-      {
-        id: idForEachRow(deps),
-        type: "session.ended",
-        userId: sql`${sessions.userId}`,
-        payload: sql`json_object('session_id', ${sessions.id}, 'reason', ${sessions.revokedReason})`,
-        createdAt: now,
-        leasedUntil: now,
-        attempts: 0,
       },
       ended,
     ),

@@ -78,7 +78,7 @@ interface EndsSessions {
   userId: string | SQL;
 }
 
-/** The statements that end every session of the user's, with an audit row and an event each. */
+/** The statements that end every session of the user, with an audit row each. */
 export function endEverySession(deps: ActDeps, by: EndsSessions, reason: string, condition: SQL) {
   const { client, caller, userId } = by;
   return {

@@ -1,22 +1,14 @@
-import { sql } from "drizzle-orm";
-import { auditLogs } from "../db/platform-schema.ts";
 import type { Job } from "./job.ts";
+import { planPurge } from "./purge.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const KEPT_MS = 365 * DAY_MS;
+/** With 100 chunks a tick, 72 million rows a day: four times what 100 sign-ins a second leave behind. */
 const CHUNK_SIZE = 500;
+const NAME = "cleanup_expired_audit_logs";
 
 /** Deletes audit rows older than 365 days. */
 export const cleanupExpiredAuditLogs: Job = {
-  name: "cleanup_expired_audit_logs",
+  name: NAME,
   everyMs: DAY_MS,
-  planChunk(deps, _cursor, fence) {
-    const expired = sql`select rowid from audit_logs where created_at < ${deps.now() - KEPT_MS} limit ${CHUNK_SIZE}`;
-    return {
-      statements: {
-        changed: deps.db.delete(auditLogs).where(sql`rowid in (${expired}) and ${fence}`).returning({ one: sql`1` }),
-      },
-      next: (changed) => (changed < CHUNK_SIZE ? undefined : "more"),
-    };
-  },
+  planChunk: (deps, cursor, fence) => planPurge(deps, NAME, CHUNK_SIZE, cursor, fence),
 };

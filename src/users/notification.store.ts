@@ -77,7 +77,7 @@ export async function listNotifications(
       // One more tells whether there is a next page.
       .limit(page.size + 1),
     unread: deps.db
-      .select({ count: sql<number>`(select count(*) from notifications where user_id = users.id and read_at is null)` })
+      .select({ count: users.unreadNotifications })
       .from(users)
       .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
   });

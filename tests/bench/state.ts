@@ -82,6 +82,7 @@ export function letAdminIn({ primary }: Databases): void {
     updatedAt: now,
     version: 1,
     kycStatus: "NOT_SUBMITTED",
+    unreadNotifications: 0,
   });
   primary.prepare("delete from sessions where id = ?").run(ADMIN.sessionId);
   inserter(

@@ -53,7 +53,7 @@ describe("The command that makes the first admin", () => {
       "select type, queue from outbox where user_id = ? and sent_at is null order by type",
       user.userId,
     );
-    expect(events).toMatchObject([{ type: "session.ended" }, { type: "user.updated", queue: "tasks" }]);
+    expect(events).toMatchObject([{ type: "user.updated", queue: "tasks" }]);
     expect(await grant(phone(user.identifier), "admin"), "once more").toMatchObject({ role: "admin", is_changed: 0 });
     const staff = await testEnv.DB.prepare(inline(selectStaff({ db: drizzle({} as D1Database) }).toSQL())).all();
     expect(staff.results).toContainEqual(expect.objectContaining({ id: user.userId, role: "admin" }));

@@ -111,10 +111,13 @@ const RULES: readonly (readonly [string, string])[] = [
     "select user_id as id from sessions where user_id in $ and revoked_at is null group by 1 having count(*) > 10",
   ],
   [
-    "has an ended session without one audit row and one event",
-    `select user_id as id from sessions where user_id in $ and revoked_at is not null and (
-      (select count(*) from audit_logs l where l.action = 'LOGOUT' and l.entity_id = sessions.id) <> 1
-      or (select count(*) from outbox o where o.type = 'session.ended' and json_extract(o.payload, '$.session_id') = sessions.id) <> 1)`,
+    "has an ended session without exactly one audit row",
+    `select user_id as id from sessions where user_id in $ and revoked_at is not null and
+      (select count(*) from audit_logs l where l.action = 'LOGOUT' and l.entity_id = sessions.id) <> 1`,
+  ],
+  [
+    "has an event that no queue carries",
+    "select user_id as id from outbox where user_id in $ and queue is null and payload is not null",
   ],
   [
     "has a change that other services are not told of once",

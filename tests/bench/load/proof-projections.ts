@@ -64,8 +64,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
 
 /** What of an outbox row has not come to its end. */
 export function unprocessed(row: Record<string, unknown>, log: ServerLog): string | undefined {
-  // What nothing consumes waits unrelayed; an erased code is closed to the relay.
-  if (row.queue === null) return row.type === "session.ended" ? undefined : `${row.type} ${row.id} has no consumer`;
+  if (row.queue === null) return `${row.type} ${row.id} has no consumer`;
   if (row.sent_at === null) return `${row.type} ${row.id} was not relayed`;
   const isIn = (task?: string) => (task ? log.done.has(`${task} ${row.id}`) : log.eventsDone.has(String(row.id)));
   if (!isIn()) return `${row.type} ${row.id} was not processed`;

@@ -118,7 +118,7 @@ export const naiveRegistration: FetchHandler = async (request, env, context) => 
   return json({ success: true, data: { user_id, refresh_token: session_id } }, 201);
 };
 
-/** Looks whether the session lives, ends it, and writes audit row and event whatever came between. */
+/** Looks whether the session lives, ends it, and writes the audit row whatever came between. */
 export const naiveLogout: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/logout")) return realHandler(request, env, context);
   const { sid, sub } = claimsOf(await refreshTokenOf(request));
@@ -130,11 +130,6 @@ export const naiveLogout: FetchHandler = async (request, env, context) => {
     "insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at) values (?, ?, 'LOGOUT', 'session', ?, 0, 0)",
   )
     .bind(id, sub, sid)
-    .run();
-  await env.DB.prepare(
-    "insert into outbox (id, type, user_id, created_at, leased_until, attempts) values (?, 'session.ended', ?, 0, 0, 0)",
-  )
-    .bind(id, sub)
     .run();
   return json({ success: true });
 };

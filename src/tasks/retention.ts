@@ -1,0 +1,162 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { analyticsReports } from "../db/ledger-schema.ts";
+import {
+  auditLogs,
+  deadLetters,
+  deliveries,
+  idempotencyKeys,
+  jobRuns,
+  localOutbox,
+  outbox,
+  processedEvents,
+} from "../db/platform-schema.ts";
+import {
+  familiarNetworks,
+  networkGuessLimits,
+  otpChallenges,
+  otpClassGuards,
+  otpNetworkGuards,
+  sessions,
+  verificationTokens,
+} from "../db/sign-in-schema.ts";
+import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
+import { socialProofs, socialStates } from "../db/social-schema.ts";
+import { notifications } from "../db/user-schema.ts";
+import { dayOf } from "../platform/kathmandu.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** The jobs that delete rows by age. */
+export type PurgeJob = "purge_expired_rows" | "cleanup_expired_audit_logs" | "cleanup_unlinked_social_accounts";
+
+/** Rows of one table that a job deletes by their age. */
+export interface PurgeRule {
+  table: SQLiteTable;
+  /** When a row's time begins. An index of this column holds nothing but rows that will be due, in that order. */
+  since: SQLiteColumn;
+  /** How long a row is kept from then on, in milliseconds. */
+  keptMs: number;
+  by: PurgeJob;
+  /** Condition of the partial index, where the index is one. */
+  among?: SQL;
+  /** How `since` writes an instant; absent where it holds milliseconds since the epoch. */
+  write?: (instant: number) => string;
+  /** What a due row becomes instead of being deleted: it has another rule then. */
+  becomes?: Record<string, SQL | string>;
+  /** Why so long, where the number does not say it. */
+  reason?: string;
+}
+
+const hourly = { by: "purge_expired_rows" } as const;
+
+/** Every rule that deletes rows by age, in the order in which a job applies them. */
+export const purgeRules: readonly PurgeRule[] = [
+  {
+    ...hourly,
+    table: otpChallenges,
+    since: otpChallenges.createdAt,
+    keptMs: DAY_MS,
+    reason: "a day's codes are counted from these",
+  },
+  {
+    ...hourly,
+    table: otpNetworkGuards,
+    since: otpNetworkGuards.lastGuessAt,
+    keptMs: 7 * DAY_MS,
+    reason: "a week without a guess ends every lock",
+  },
+  { ...hourly, table: otpClassGuards, since: otpClassGuards.lastGuessAt, keptMs: 7 * DAY_MS, reason: "as above" },
+  { ...hourly, table: networkGuessLimits, since: networkGuessLimits.windowStartedAt, keptMs: HOUR_MS },
+  { ...hourly, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
+  { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
+  { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: 90 * DAY_MS },
+  {
+    ...hourly,
+    table: verificationTokens,
+    since: verificationTokens.expiresAt,
+    keptMs: DAY_MS,
+    reason: "a keyed repetition of the sign-in reads the token for a day",
+  },
+  {
+    ...hourly,
+    table: socialProofs,
+    since: socialProofs.expiresAt,
+    keptMs: HOUR_MS,
+    reason: "a used code can be repeated for 180 seconds",
+  },
+  { ...hourly, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
+  {
+    ...hourly,
+    table: sessions,
+    since: sessions.absoluteExpiresAt,
+    keptMs: 0,
+    among: sql`revoked_at is null`,
+    // Each expired session is read once: it leaves the index of those without an end.
+    becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
+  },
+  { ...hourly, table: sessions, since: sessions.revokedAt, keptMs: 30 * DAY_MS, among: sql`revoked_at is not null` },
+  { ...hourly, table: outbox, since: outbox.sentAt, keptMs: 14 * DAY_MS, among: sql`sent_at is not null` },
+  {
+    ...hourly,
+    table: outbox,
+    since: outbox.createdAt,
+    keptMs: 14 * DAY_MS,
+    among: sql`sent_at is null and payload is null`,
+    reason: "codes that expired unsent",
+  },
+  {
+    ...hourly,
+    table: processedEvents,
+    since: processedEvents.processedAt,
+    keptMs: 14 * DAY_MS,
+    reason: "no queue keeps a message for longer",
+  },
+  { ...hourly, table: deliveries, since: deliveries.eventId, keptMs: 14 * DAY_MS, write: firstIdAt },
+  { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: 14 * DAY_MS, write: firstIdAt },
+  { ...hourly, table: notifications, since: notifications.id, keptMs: 180 * DAY_MS, write: firstIdAt },
+  { ...hourly, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
+  { ...hourly, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
+  { ...hourly, table: jobRuns, since: jobRuns.finishedAt, keptMs: 30 * DAY_MS, among: sql`finished_at is not null` },
+  { by: "cleanup_expired_audit_logs", table: auditLogs, since: auditLogs.createdAt, keptMs: 365 * DAY_MS },
+  { by: "cleanup_unlinked_social_accounts", table: socialStates, since: socialStates.expiresAt, keptMs: HOUR_MS },
+];
+
+/** Why the rows of a table that no purge rule names do not pile up, by the table's name. */
+export const otherRetention: Readonly<Record<string, string>> = {
+  users: "until the account is deleted",
+  profiles: "with the user",
+  wallets: "with the user",
+  points: "with the user",
+  user_statistics: "with the user",
+  rentals: "with the user",
+  favorite_stations: "with the user",
+  referrals: "with the user",
+  devices: "with the user",
+  social_accounts: "with the user",
+  kyc: "with the user",
+  kyc_documents:
+    "with the user; sweep_kyc_uploads removes a file that no submission named, or that was replaced, an hour after its upload, and the row of a replaced one a day after",
+  kyc_document_views: "with the document",
+  point_transactions: "for good, without the person once the account is deleted",
+  wallet_transactions: "for good, without the person once the account is deleted",
+  provider_breakers: "one row a provider",
+  job_cursors: "one row a job",
+  user_counts: "one row",
+  search_entries: "with the user; check_user_search deletes the entry of a deleted user after 7 days",
+  user_search: "with the search entry",
+};
+
+/** Holds for the rows that the rule ends at `now`; a range of one index, whatever else the table holds. */
+export function isDue({ since, keptMs, among, write }: PurgeRule, now: number): SQL {
+  const instant = now - keptMs;
+  const range = sql`${since} < ${write ? write(instant) : instant}`;
+  return among ? sql`${among} and ${range}` : range;
+}
+
+/** The least UUIDv7 of the instant (RFC 9562 section 5.7): ids sort by the time at which they were made. */
+function firstIdAt(instant: number): string {
+  const hex = instant.toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+}

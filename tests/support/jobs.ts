@@ -1,0 +1,30 @@
+import { env } from "cloudflare:workers";
+import { runTasks } from "./tasks.ts";
+
+/** A finished run, and what its chunks read of the database. */
+export interface FinishedRun {
+  chunks: number;
+  processed: number;
+}
+
+let lastPeriod = 0;
+
+/** Runs a job from its beginning to its end, as `npm run tasks -- run NAME` does, by messages of the task queue. */
+export async function runJob(name: string, given: Partial<Env> = {}): Promise<FinishedRun> {
+  lastPeriod = Math.max(Date.now(), lastPeriod + 1);
+  const payload = JSON.stringify({ name, period_started_at: lastPeriod });
+  await env.DB.prepare(
+    `insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (?, ?, 0, 0, 0)`,
+  )
+    .bind(name, lastPeriod)
+    .run();
+  for (let message = 0; message < 200; message++) {
+    const event = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    await runTasks([event], given);
+    const run = await env.DB.prepare("select * from job_runs where name = ? and period_started_at = ?")
+      .bind(name, lastPeriod)
+      .first<FinishedRun & { finished_at: number | null }>();
+    if (run?.finished_at) return { chunks: run.chunks, processed: run.processed };
+  }
+  throw new Error(`${name} does not finish`);
+}

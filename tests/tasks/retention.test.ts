@@ -1,0 +1,149 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { dayEndsAt } from "../../src/platform/kathmandu.ts";
+import { otherRetention, type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
+import { runJob } from "../support/jobs.ts";
+import { insertUser, rows } from "../support/platform.ts";
+import { describeRetention, tableOf } from "../support/retention.ts";
+
+const DAY_MS = 86_400_000;
+/** The last millisecond of a day in Nepal, so that what is kept by days has its boundary here too. */
+const BOUNDARY = dayEndsAt(Date.UTC(2033, 0, 1)) - 1;
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: BOUNDARY }));
+afterEach(() => vi.useRealTimers());
+
+interface Column {
+  name: string;
+  type: string;
+  notnull: number;
+  dflt_value: string | null;
+  pk: number;
+}
+
+async function tablesOf(db: D1Database): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `select name from pragma_table_list where schema = 'main' and type in ('table', 'virtual') and name <> 'd1_migrations'
+        and name not like 'sqlite@_%' escape '@' and name not like '@_cf@_%' escape '@' order by name`,
+    )
+    .all<{ name: string }>();
+  return results.map(({ name }) => name);
+}
+
+describe("Retention", () => {
+  it("is stated for every table of both databases, once, and for no other", async () => {
+    const tables = [...(await tablesOf(env.DB)), ...(await tablesOf(env.SEARCH_DB))];
+    const stated = describeRetention().map(([table]) => table);
+    expect(stated.sort()).toEqual(tables.sort());
+  });
+
+  it("is kept by a foreign key where a table's rows go with their user or document", async () => {
+    for (const [table, rule] of Object.entries(otherRetention)) {
+      if (!/^with the (user|document)/.test(rule) || table === "search_entries") continue;
+      const keys = await rows<{ table: string; on_delete: string }>(
+        `select * from pragma_foreign_key_list('${table}')`,
+      );
+      const owners = keys.filter(({ on_delete }) => on_delete === "CASCADE").map((key) => key.table);
+      expect(owners, table).toContain(rule.startsWith("with the user") ? "users" : "kyc_documents");
+    }
+  });
+});
+
+/** What a row needs beside the column that its time begins with, so that no other rule is about it. */
+const others: Readonly<Record<string, Record<string, unknown>>> = {
+  "sessions.absolute_expires_at": { idle_expires_at: BOUNDARY - DAY_MS },
+  "sessions.revoked_at": { absolute_expires_at: BOUNDARY + DAY_MS, idle_expires_at: BOUNDARY + DAY_MS },
+  "outbox.sent_at": { created_at: BOUNDARY, queue: "tasks" },
+};
+
+const nameOf = (rule: PurgeRule) => `${tableOf(rule)}.${rule.since.name}`;
+
+/** Puts one row that is due a millisecond after the boundary, and gives the condition that finds it. */
+async function insertAtBoundary(rule: PurgeRule): Promise<string> {
+  const table = tableOf(rule);
+  const columns = await rows<Column>(`select * from pragma_table_info('${table}')`);
+  const instant = BOUNDARY - rule.keptMs;
+  const given: Record<string, unknown> = {
+    ...others[nameOf(rule)],
+    [rule.since.name]: rule.write ? rule.write(instant) : instant,
+  };
+  const label = `${nameOf(rule)} at its boundary`;
+  for (const { name, type, notnull, dflt_value } of columns) {
+    if (name in given || !notnull || dflt_value !== null) continue;
+    given[name] = name === "user_id" ? await insertUser(BOUNDARY) : type.toLowerCase() === "integer" ? 0 : label;
+  }
+  const names = Object.keys(given);
+  await env.DB.prepare(`insert into ${table} (${names.join()}) values (${names.map(() => "?").join()})`)
+    .bind(...Object.values(given))
+    .run();
+  const keys = columns.filter(({ pk }) => pk > 0).map(({ name }) => name);
+  const found = keys.map((key) => `${key} = '${given[key]}'`).join(" and ");
+  return `from ${table} where ${found}${rule.becomes ? " and revoked_at is null" : ""}`;
+}
+
+const count = async (from: string) => (await rows<{ n: number }>(`select count(*) as n ${from}`))[0]?.n ?? 0;
+
+describe("Rows that are kept for a time", () => {
+  const purgeAll = async () => {
+    for (const job of new Set(purgeRules.map(({ by }) => by))) await runJob(job);
+  };
+
+  it("are there until the last millisecond of it, and gone after the next purge", async () => {
+    const placed = new Map<string, string>();
+    for (const rule of purgeRules) placed.set(nameOf(rule), await insertAtBoundary(rule));
+    expect(placed.size, "each rule has its own name").toBe(purgeRules.length);
+    const left = async () => {
+      const counts: Record<string, number> = {};
+      for (const [name, from] of placed) counts[name] = await count(from);
+      return counts;
+    };
+    const all = (n: number) => Object.fromEntries([...placed.keys()].map((name) => [name, n]));
+    vi.setSystemTime(BOUNDARY - 1);
+    await purgeAll();
+    expect(await left()).toEqual(all(1));
+    vi.setSystemTime(BOUNDARY);
+    await purgeAll();
+    expect(await left(), "at the boundary").toEqual(all(1));
+    vi.setSystemTime(BOUNDARY + 1);
+    await purgeAll();
+    expect(await left(), "behind the boundary").toEqual(all(0));
+  });
+
+  it("keep an event that was not sent, whatever its age", async () => {
+    await rows(
+      `insert into outbox (id, type, queue, payload, created_at, leased_until, attempts)
+        values ('unsent', 'user.updated', 'tasks', '{}', 0, ${BOUNDARY * 2}, 0)`,
+    );
+    await purgeAll();
+    expect(await count("from outbox where id = 'unsent'")).toBe(1);
+  });
+
+  it("count the 30 days of an expired session from the day on which it could no longer be refreshed", async () => {
+    const userId = await insertUser(BOUNDARY);
+    const insert = (id: string, idle: number, absolute: number) =>
+      rows(
+        `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays,
+          idle_ttl_ms, idle_expires_at, absolute_expires_at, ip, method)
+          values (?, ?, 0, 0, 0, '', 0, '', 0, 0, ?, ?, '', 'OTP_PHONE')`,
+        id,
+        userId,
+        idle,
+        absolute,
+      );
+    await insert("idle 30 days", BOUNDARY - 30 * DAY_MS, BOUNDARY - DAY_MS);
+    await insert("idle 31 days", BOUNDARY - 31 * DAY_MS, BOUNDARY - DAY_MS);
+    await insert("idle, not expired", BOUNDARY - DAY_MS, BOUNDARY + DAY_MS);
+    await insert("live", BOUNDARY + DAY_MS, BOUNDARY + DAY_MS);
+    await purgeAll();
+    const left = await rows(
+      "select id, revoked_at, revoked_reason from sessions where user_id = ? order by id",
+      userId,
+    );
+    expect(left).toEqual([
+      { id: "idle 30 days", revoked_at: BOUNDARY - 30 * DAY_MS, revoked_reason: "expired" },
+      { id: "idle, not expired", revoked_at: null, revoked_reason: null },
+      { id: "live", revoked_at: null, revoked_reason: null },
+    ]);
+  });
+});
