@@ -64,7 +64,7 @@ async function walk(): Promise<Record<string, Cost>> {
     200,
   );
   waitToResend();
-  const later = { ip: newIp(), json: { identifier } };
+  const later = { ip, json: { identifier } };
   await measure("POST", "/api/auth/otp/request", later, 200);
   const secondCode = await readCode(identifier, 2);
   const proof = await measure("POST", "/api/auth/otp/verify", { ...later, json: { identifier, otp: secondCode } }, 200);
@@ -83,8 +83,9 @@ async function walk(): Promise<Record<string, Cost>> {
 async function walkSocially(): Promise<Record<string, Cost>> {
   const { env: settings, ...providers } = fakeProviders();
   const costs: Record<string, Cost> = {};
+  const ip = newIp();
   const go = async (route: string, method: string, path: string, options: CallOptions, expected = 200) => {
-    const { cost, ...answer } = await measure(method, path, { ip: newIp(), env: settings, ...options }, expected);
+    const { cost, ...answer } = await measure(method, path, { ip, env: settings, ...options }, expected);
     costs[route] = cost;
     return answer;
   };

@@ -85,7 +85,9 @@ export async function deleteAccount(deps: DeletionDeps, caller: AccessClaims, to
     challenges: deps.db.delete(otpChallenges).where(sql`identifier in ${identifiers}`),
     networkGuards: deps.db.delete(otpNetworkGuards).where(sql`identifier in ${identifiers}`),
     classGuards: deps.db.delete(otpClassGuards).where(sql`identifier in ${identifiers}`),
-    networks: deps.db.delete(familiarNetworks).where(sql`identifier in ${identifiers}`),
+    networks: deps.db
+      .delete(familiarNetworks)
+      .where(sql`identifier in ${identifiers} or (identifier = ${userId} and ${isGone})`),
     tokens: deps.db.delete(verificationTokens).where(sql`identifier in ${identifiers}`),
     messages: deps.db
       .delete(localOutbox)

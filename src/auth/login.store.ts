@@ -8,7 +8,8 @@ import { recordEvent } from "../platform/outbox.ts";
 import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
-import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";
+import { announceNewDevice } from "./new-device.store.ts";
+import { adoptNetwork } from "./otp-guard.store.ts";
 import {
   type AccountDeps,
   bindSession,
@@ -137,13 +138,9 @@ function writeSignIn(
   };
   const writes = {
     used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+    newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, used),
     ...enterAccount(deps, client, entry, used),
-    ...openSession(
-      deps,
-      client,
-      { id: sessionId, userId, isFromKnownNetwork: isFamiliar(party, deps.now()), method },
-      used,
-    ),
+    ...openSession(deps, client, { id: sessionId, userId, method }, used),
     ...adoptNetwork(deps, party, used),
     bind: bindSession(deps, call, sessionId, used),
   };

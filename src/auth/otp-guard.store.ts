@@ -1,14 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
-import {
-  familiarNetworks,
-  networkGuessLimits,
-  otpChallenges,
-  otpClassGuards,
-  otpNetworkGuards,
-} from "../db/sign-in-schema.ts";
+import { networkGuessLimits, otpChallenges, otpClassGuards, otpNetworkGuards } from "../db/sign-in-schema.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { before } from "../platform/prepared.ts";
+import { before, type StatementDeps } from "../platform/prepared.ts";
+import { rememberNetwork } from "./new-device.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 /** Who guesses or asks: the identifier, and the network the request came from. */
@@ -44,17 +39,9 @@ export function blockedUntil(party: Party, now: number): SQL<number> {
 }
 
 /** The statements that make the party's network familiar where `condition` holds; it takes its own sends along. */
-export function adoptNetwork(deps: GuardDeps, party: Party, condition: SQL) {
+export function adoptNetwork(deps: StatementDeps, party: Party, condition: SQL) {
   return {
-    familiarNetwork: insertWhere(
-      deps,
-      familiarNetworks,
-      { identifier: party.identifier, network: party.network, lastSignInAt: deps.now() },
-      condition,
-    ).onConflictDoUpdate({
-      target: [familiarNetworks.identifier, familiarNetworks.network],
-      set: { lastSignInAt: sql`excluded.last_sign_in_at` },
-    }),
+    familiarNetwork: rememberNetwork(deps, party.identifier, party.network, condition),
     ownSends: deps.db
       .update(otpChallenges)
       .set({ networkClass: "familiar" })

@@ -6,7 +6,7 @@ import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { openSession } from "../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../users/identifier.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
-import { adoptNetwork, isFamiliar } from "./otp-guard.store.ts";
+import { adoptNetwork } from "./otp-guard.store.ts";
 import { type AccountDeps, bindSession, methodOf, readOutcome, type SignInOutcome, settle } from "./sign-in.store.ts";
 import { isUsedHere, type TokenUse, useVerificationToken } from "./verification-token.store.ts";
 
@@ -57,17 +57,7 @@ function writeAccount(
   const writes = {
     used: useVerificationToken(deps, use, isNew),
     ...newAccount(deps, client, account, origin, isUsedHere(deps, use)),
-    ...openSession(
-      deps,
-      client,
-      {
-        id: use.sessionId,
-        userId: account.userId,
-        isFromKnownNetwork: isFamiliar(party, deps.now()),
-        method: methodOf(identifier),
-      },
-      made,
-    ),
+    ...openSession(deps, client, { id: use.sessionId, userId: account.userId, method: methodOf(identifier) }, made),
     ...adoptNetwork(deps, party, made),
     bind: bindSession(deps, call, use.sessionId, made),
   };

@@ -46,7 +46,11 @@ type EventStatement = ReturnType<typeof recordEvent>;
 
 /** What a sign-in writes, and what is read of it. */
 type SignIn = ReturnType<typeof openSession> &
-  ReturnType<typeof readOutcome> & { newAccountEvent?: EventStatement; changeEvent?: EventStatement };
+  ReturnType<typeof readOutcome> & {
+    newAccountEvent?: EventStatement;
+    newDeviceEvent?: EventStatement;
+    changeEvent?: EventStatement;
+  };
 
 /** Runs a sign-in, and tells what became of it; when the answer is lost, that is read again. */
 export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, signIn: Trip<SignIn>) {
@@ -67,8 +71,8 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
     endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
     /** Events to relay; after a lost answer the cron does it. */
     events:
-      "newDeviceEvent" in found
-        ? [...(found.newAccountEvent ?? []), ...(found.changeEvent ?? []), ...found.newDeviceEvent]
+      "endedSessions" in found
+        ? [...(found.newAccountEvent ?? []), ...(found.changeEvent ?? []), ...(found.newDeviceEvent ?? [])]
         : [],
   };
 }

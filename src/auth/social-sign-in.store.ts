@@ -8,6 +8,7 @@ import { openSession } from "../sessions/session-open.store.ts";
 import { selectUser } from "../users/user.store.ts";
 import { enterAccount, mayAct } from "./login.store.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
+import { announceNewDevice, rememberNetwork } from "./new-device.store.ts";
 import { openClosedClasses } from "./otp-guard.store.ts";
 import { type AccountDeps, bindSession } from "./sign-in.store.ts";
 import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
@@ -135,6 +136,7 @@ export async function signInByIdentity(
       },
       used,
     ),
+    newDeviceEvent: announceNewDevice(deps, { userId, sessionId: use.sessionId, network: client.network }, entered),
     ...prefixed(
       enterAccount(
         deps,
@@ -152,7 +154,8 @@ export async function signInByIdentity(
       ),
     ),
     ...openClosedClasses(deps, linked, used),
-    ...openSession(deps, client, { id: use.sessionId, userId, isFromKnownNetwork: sql`false`, method }, used),
+    ...openSession(deps, client, { id: use.sessionId, userId, method }, used),
+    network: rememberNetwork(deps, userId, client.network, used),
     bind: bindSession(deps, call, use.sessionId, used),
   };
   const reads = readOutcome(deps, use, identity, call);
@@ -167,7 +170,7 @@ export async function signInByIdentity(
     ...describeOutcome(found),
     endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
     events:
-      "newDeviceEvent" in found
+      "endedSessions" in found
         ? [
             ...found.newAccountEvent,
             ...found.changeEvent,

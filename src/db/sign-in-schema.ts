@@ -118,10 +118,11 @@ export const networkGuessLimits = sqliteTable(
   (table) => [index("network_guess_limits_window").on(table.windowStartedAt)],
 );
 
-/** Networks from which an identifier has signed in. */
+/** Networks from which an identifier, or by Google or Apple a user, has signed in. */
 export const familiarNetworks = sqliteTable(
   "familiar_networks",
   {
+    /** The identifier that was proved; the user's id where a provider vouched for the user. */
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
     lastSignInAt: instant("last_sign_in_at").notNull(),

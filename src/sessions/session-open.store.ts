@@ -1,9 +1,8 @@
-import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
 import type { Client } from "../platform/client.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
-import { recordEvent } from "../platform/outbox.ts";
-import { derived, type StatementDeps } from "../platform/prepared.ts";
+import type { StatementDeps } from "../platform/prepared.ts";
 import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -14,45 +13,26 @@ const LIFE_MS = {
   user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
 };
-/** A device is new when none of so many latest sessions was its. */
-const REMEMBERED_SESSIONS = 20;
 
 export interface NewSession {
   id: string;
   /** The user's id, or SQL that gives it. */
   userId: string | SQL;
-  /** Holds where the user has signed in from this network before. */
-  isFromKnownNetwork: SQL;
   method: (typeof sessions.$inferInsert)["method"];
 }
 
-/**
- * The statements that open a session where `condition` holds: the row, the end of the oldest beyond the limit, and the
- * event that tells the user of a device not seen before, on a network not familiar before.
- */
+/** The statements that open a session where `condition` holds: the row, and the end of the oldest beyond the limit. */
 export function openSession(deps: StatementDeps, client: Client, session: NewSession, condition: SQL) {
   const now = deps.now();
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
   const lifeMs = (kind: "absolute" | "idle") =>
     sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
-  const others = deps.db
-    .select({ one: sql`1` })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)));
-  const recent = deps.db
-    .select({ userAgent: sessions.userAgent })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), ne(sessions.id, session.id)))
-    .orderBy(desc(sessions.createdAt))
-    .limit(REMEMBERED_SESSIONS);
-  const sameDevice = sql`(select 1 from ${recent} where user_agent is ${client.userAgent})`;
   const live = deps.db
     .select({ id: sessions.id })
     .from(sessions)
     .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
     .orderBy(desc(eq(sessions.id, session.id)), desc(sessions.createdAt), desc(sessions.id))
     .limit(MAX_SESSIONS);
-  const payload = derived(session.id, (id) => JSON.stringify({ session_id: id }));
   return {
     openedSession: insertWhere(
       deps,
@@ -75,11 +55,6 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
         method: session.method,
       },
       condition,
-    ),
-    newDeviceEvent: recordEvent(
-      deps,
-      { type: "auth.new_device", userId: session.userId, payload, queue: "tasks" },
-      sql`${condition} and exists ${others} and not exists ${sameDevice} and not ${session.isFromKnownNetwork}`,
     ),
     endedSessions: deps.db
       .update(sessions)

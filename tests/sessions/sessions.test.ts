@@ -255,31 +255,62 @@ describe("ending sessions from the list", () => {
 
 describe("the event of a new device (ASVS 6.3.5)", () => {
   const agent = (name: string) => ({ headers: { "user-agent": name } });
+  const announced = (user: SignedIn) => events(user.userId, "auth.new_device");
 
-  it("is made once for another user agent from a network the user never signed in from", async () => {
+  it("is made once for a sign-in from a network the user never signed in from", async () => {
     const user = await newUser(newPhone(), agent("Phone/1"));
-    expect(await events(user.userId, "auth.new_device")).toEqual([]);
+    expect(await announced(user)).toEqual([]);
     clock.advance(2 * MINUTE);
     const from = { ip: newIp(), ...agent("Laptop/1") };
     const json = { identifier: user.identifier, verification_token: await verify(user.identifier, from) };
     for (let repeat = 0; repeat < 2; repeat++) {
       expect((await call("POST", "/api/auth/login", { ...from, json })).status).toBe(200);
     }
-    expect(await events(user.userId, "auth.new_device")).toHaveLength(1);
+    expect(await announced(user)).toHaveLength(1);
   });
 
-  it("is not made for the same device or from the same network", async () => {
+  it.each(["Phone/1", "Tablet/1"])(
+    "does not depend on the user agent: on a new network %s is a new device",
+    async (sent) => {
+      const user = await newUser(newPhone(), agent("Phone/1"));
+      const { access } = await logIn(user, agent(sent));
+      const [event, ...more] = await announced(user);
+      expect(more).toEqual([]);
+      expect(JSON.parse(String(event?.payload))).toEqual({ session_id: decodeJwt(access).sid });
+    },
+  );
+
+  it("is not made on the network of an earlier sign-in, by whatever user agent", async () => {
     const ip = newIp();
     const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
-    await logIn(user, agent("Phone/1"));
+    await logIn(user, { ip, ...agent("Phone/1") });
     await logIn(user, { ip, ...agent("Tablet/1") });
-    expect(await events(user.userId, "auth.new_device")).toEqual([]);
+    expect(await announced(user)).toEqual([]);
   });
 
-  it("is made for another user agent from a network the user last signed in from more than 90 days ago", async () => {
+  it("is made again for each network, and once for two sign-ins from one", async () => {
+    const user = await newUser();
+    const [first, second] = [newIp(), newIp()];
+    await logIn(user, { ip: first });
+    await logIn(user, { ip: first });
+    await logIn(user, { ip: second });
+    expect(await announced(user)).toHaveLength(2);
+  });
+
+  it.each([
+    ["just under 90 days ago", 90 * DAY - HOUR, 0],
+    ["90 days ago", 90 * DAY, 1],
+  ])("counts a network that was last used %s as it should", async (_when, later, count) => {
     const ip = newIp();
     const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
-    await logIn(user, { ip, ...agent("Tablet/1") }, 91 * DAY);
-    expect(await events(user.userId, "auth.new_device")).toHaveLength(1);
+    await logIn(user, { ip, ...agent("Phone/1") }, later);
+    expect(await announced(user)).toHaveLength(count);
+  });
+
+  it("is made after a long absence too, when no session of the user is left", async () => {
+    const user = await newUser();
+    await testEnv.DB.prepare("delete from sessions where user_id = ?").bind(user.userId).run();
+    await logIn(user, {}, 200 * DAY);
+    expect(await announced(user)).toHaveLength(1);
   });
 });
