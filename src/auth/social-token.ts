@@ -1,6 +1,7 @@
 import { OAuth2Tokens } from "arctic";
 import { SignJWT } from "jose";
 import { z } from "zod";
+import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { parseJson } from "../platform/json.ts";
@@ -46,7 +47,7 @@ export async function exchangeCode(
   const result = await post(deps, provider.settings.endpoints.token, form);
   const error = errorOf(result.text);
   if (OUR_FAULT.includes(error)) {
-    deps.log.error("social_client_refused", { provider: provider.name, error });
+    raiseAlert(deps, "social_client_refused", { provider: provider.name, error });
     throw unavailable(`token endpoint: ${error}`);
   }
   if (result.status >= 400 && result.status < 500 && result.status !== 408 && result.status !== 429) {

@@ -1,3 +1,4 @@
+import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { claimDelivery, closeDelivery, keepDoubt, releaseDelivery, settleDelivery } from "./delivery.store.ts";
 import { sendWithFailover } from "./failover.ts";
@@ -27,7 +28,7 @@ export async function deliver(
   const providers = listProviders(deps, message.channel, message.to);
   if (providers.length === 0) return { isDone: false, note: "no provider" };
   const claim = await claimDelivery(deps, message.id);
-  if (claim === "exhausted") deps.log.error("delivery_unknown", { event_id: message.id });
+  if (claim === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: message.id });
   if (claim !== "claimed") return { isDone: claim !== "busy", note: claim };
   const outcome = await sendWithFailover(deps, providers, message);
   switch (outcome.kind) {

@@ -1,3 +1,4 @@
+import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { admitTry, recordFailure, recordSuccess } from "./breaker.store.ts";
 import { renewClaim } from "./delivery.store.ts";
@@ -46,7 +47,7 @@ export async function sendWithFailover(
 async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message: OutgoingMessage): Promise<boolean> {
   if (provider.isLocal) return true;
   const admitted = await admitTry(deps, provider.name).catch(() => false);
-  if (!admitted) deps.log.warn("delivery_skipped", { provider: provider.name, event_id: message.id });
+  if (!admitted) raiseAlert(deps, "delivery_skipped", { provider: provider.name, event_id: message.id });
   return admitted;
 }
 

@@ -1,5 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { smsBudgetDays } from "../db/sms-schema.ts";
+import { raiseAlert } from "../platform/alerts.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
@@ -47,8 +48,8 @@ export async function takeSmsCall(deps: BudgetDeps, to: string): Promise<BudgetS
   const [row] = counted;
   if (!row) throw new Error("the day has no row");
   if (row.takenBy !== marker) return row.taken >= budget ? "spent" : "reserved";
-  if (row.taken === openCalls(budget)) deps.log.warn("sms_reserve_entered", { day, taken: row.taken, budget });
-  if (row.taken >= budget) deps.log.error("sms_budget_spent", { day, taken: row.taken, budget });
+  if (row.taken === openCalls(budget)) raiseAlert(deps, "sms_reserve_entered", { day, taken: row.taken, budget });
+  if (row.taken >= budget) raiseAlert(deps, "sms_budget_spent", { day, taken: row.taken, budget });
   return "taken";
 }
 

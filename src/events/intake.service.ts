@@ -1,3 +1,4 @@
+import { raiseAlert } from "../platform/alerts.ts";
 import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
@@ -51,7 +52,7 @@ export async function recordFromCaller(deps: Deps, props: unknown, given: unknow
   if (reason === "malformed" || reason === "unknown_user") {
     // The caller is told in any case.
     await keepRefused(deps, given, refusalOf(outcome)).catch((error) =>
-      deps.log.error("dead_letter_lost", { reason: describeError(error) }),
+      raiseAlert(deps, "dead_letter_lost", { reason: describeError(error) }),
     );
   }
   return outcome;

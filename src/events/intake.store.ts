@@ -1,5 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
+import { raiseAlert } from "../platform/alerts.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { onlyOnce } from "../platform/once.ts";
@@ -37,7 +38,7 @@ export async function insertPlatformEvent(
   if (!found) return "unknown_user";
   if (found.by !== deps.attemptId) return "known";
   if (contradicting && (contradicting as unknown[]).length > 0) {
-    deps.log.warn("platform_event_contradicts", { source: event.source, event_id: event.id, type: event.type });
+    raiseAlert(deps, "platform_event_contradicts", { source: event.source, event_id: event.id, type: event.type });
   }
   return "recorded";
 }

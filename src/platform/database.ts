@@ -1,6 +1,7 @@
 import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { getTableColumns } from "drizzle-orm/utils";
+import { raiseAlert } from "./alerts.ts";
 import type { Deps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError } from "./log.ts";
@@ -9,10 +10,13 @@ import { type Statement, type Statements, Trip, written } from "./prepared.ts";
 /** How long a binding may keep a request waiting, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
 
+/** A call was not answered in time. */
+export class DeadlineError extends Error {}
+
 /** Gives up after `milliseconds`; the call itself may still take effect. */
 export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLINE_MS): Promise<T> {
   return new Promise((resolve, reject) => {
-    const expire = () => reject(new Error(`no answer within ${milliseconds} ms`));
+    const expire = () => reject(new DeadlineError(`no answer within ${milliseconds} ms`));
     const timer = setTimeout(expire, milliseconds);
     const then =
       <A>(settle: (answer: A) => void) =>
@@ -35,11 +39,12 @@ type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
  *   same: a caller whose client must know asks again by its attempt id.
  */
 export async function inOneTrip<T extends Statements | Trip<Statements>>(
-  deps: Pick<Deps, "db" | "log">,
+  deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
   statements: T,
 ): Promise<Outcome<T>> {
   const { queries } = statements instanceof Trip ? statements : written(statements);
   if (queries.length === 0) throw new Error("a batch needs a statement");
+  if (deps.queries) deps.queries.used += queries.length;
   try {
     const client = deps.db.$client;
     const bound = queries.map(({ text, params }) => client.prepare(text).bind(...params));
@@ -48,7 +53,7 @@ export async function inOneTrip<T extends Statements | Trip<Statements>>(
     for (const [i, { name, read }] of queries.entries()) outcome[name] = read(results[i] as D1Result);
     return outcome as Outcome<T>;
   } catch (error) {
-    deps.log.error("database_failed", { reason: describeError(error) });
+    raiseAlert(deps, "database_failed", { reason: describeError(error) });
     throw new AppError("service_unavailable", { retryAfterSeconds: 2, cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { type RandomBytes, randomId } from "./crypto.ts";
 import { type Database, drizzleOn } from "./drizzle.ts";
 import { buildKeyring, type Keyring } from "./keyring.ts";
 import { jsonLog, type Log } from "./log.ts";
+import type { QueryCount } from "./query-count.ts";
 
 /** Everything outside the process that a function may touch; narrowed by `Pick` to what it does touch. */
 export interface Deps {
@@ -29,6 +30,8 @@ export interface Deps {
   /** 128 random bits of this invocation's own, which mark its rows inside a batch; never anything a caller sends. */
   attemptId: string;
   log: Log;
+  /** Shared by everything that the invocation does. */
+  queries: QueryCount;
   /** Work that may be cut off: nothing that must happen is only here. */
   afterResponse: (work: Promise<unknown>) => void;
 }
@@ -79,6 +82,7 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     newId: () => uuidv7({ msecs: now(), random: randomBytes(16) }),
     attemptId: randomId(randomBytes),
     log: jsonLog(now, { request_id: requestId }),
+    queries: { used: 0 },
     afterResponse: (work) => context.waitUntil(work),
   };
 }

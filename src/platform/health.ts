@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { version } from "../../package.json";
+import { raiseAlert } from "./alerts.ts";
 import { withDeadline } from "./database.ts";
 import type { Deps } from "./deps.ts";
 import { describeError } from "./log.ts";
@@ -33,7 +34,7 @@ export async function probeHealth(deps: Deps): Promise<Health> {
       await withDeadline(work(), PROBE_DEADLINE_MS);
       return "up";
     } catch (error) {
-      deps.log.error("binding_down", { binding: name, reason: describeError(error) });
+      raiseAlert(deps, "binding_down", { binding: name, reason: describeError(error) });
       return "down";
     }
   };

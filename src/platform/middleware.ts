@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { z } from "zod";
+import { raiseAlert } from "./alerts.ts";
 import type { AppEnv } from "./app-env.ts";
 import { readIp } from "./client.ts";
 import { ConfigError } from "./config.ts";
@@ -80,7 +81,7 @@ export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
     c.set("deps", await buildDeps(c.env, c.executionCtx, c.get("requestId")));
   } catch (error) {
     const reason = error instanceof ConfigError ? error.message : describeError(error);
-    c.get("log").error("configuration_refused", { reason });
+    raiseAlert({ log: c.get("log") }, "configuration_refused", { reason });
     throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
   }
   await next();

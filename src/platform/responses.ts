@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { raiseAlert } from "./alerts.ts";
 import type { AppEnv } from "./app-env.ts";
 import { AppError, errorCatalogue } from "./errors.ts";
 import { describeError } from "./log.ts";
@@ -9,7 +10,7 @@ export function respondToError(error: unknown, c: Context<AppEnv>): Response {
   const { status } = errorCatalogue[known.code];
   const log = c.get("log");
   const reason = known.options.reason ?? (known.options.cause ? describeError(known.options.cause) : undefined);
-  if (status === 500) log.error("request_failed", { code: known.code, reason });
+  if (status === 500) raiseAlert({ log }, "request_failed", { code: known.code, reason });
   c.set("outcome", { code: known.code, reason });
   for (const [name, value] of Object.entries(known.options.headers ?? {})) c.header(name, value);
   if (known.options.retryAfterSeconds !== undefined) {

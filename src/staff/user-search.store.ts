@@ -6,7 +6,7 @@ import { hasFacet } from "./facets.ts";
 import { PLACES_PER_MS } from "./search-place.ts";
 import type { SearchPattern } from "./search-text.ts";
 
-type SearchDeps = Pick<Deps, "searchDb" | "log">;
+type SearchDeps = Pick<Deps, "searchDb" | "log"> & Partial<Pick<Deps, "queries">>;
 
 /** Entries looked at beyond those wanted, at most: a frequent pattern that few of them fit must end somewhere. */
 const MAX_SCANNED = 250;
@@ -99,5 +99,5 @@ function fits({ parts, numbers }: SearchPattern): SQL {
 
 /** As `inOneTrip`, on the search database: statements of the two never share a trip. */
 export function onSearch<T extends Parameters<typeof inOneTrip>[1]>(deps: SearchDeps, statements: T) {
-  return inOneTrip({ db: deps.searchDb, log: deps.log }, statements);
+  return inOneTrip({ db: deps.searchDb, log: deps.log, ...(deps.queries && { queries: deps.queries }) }, statements);
 }

@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import { raiseAlert } from "../platform/alerts.ts";
 import { compareEntries } from "../staff/search-projection.service.ts";
 import { forgetRemoved } from "../staff/search-projection.store.ts";
 import type { Chunk, Job, JobDeps } from "./job.ts";
@@ -24,7 +25,7 @@ export const checkUserSearch: Job = {
 
 async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<Chunk> {
   const { mended, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, false);
-  if (mended.length > 0) deps.log.warn("user_search_drift", { users: mended.length });
+  if (mended.length > 0) raiseAlert(deps, "user_search_drift", { users: mended.length });
   return { statements: { changed: rowsOf(deps, mended.length, fence) }, next: () => next ?? FORGET };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { raiseAlert } from "../platform/alerts.ts";
 import { randomId } from "../platform/crypto.ts";
 import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -130,7 +131,7 @@ async function bury(
     await insertDeadLetter(deps, letter);
     message.ack();
   } catch (error) {
-    deps.log.error("message_failed", { queue, reason: describeError(error) });
+    raiseAlert(deps, "message_failed", { queue, reason: describeError(error) });
     message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpointIdOf, sendWebhook } from "../delivery/webhook.ts";
+import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
 import type { UserState } from "../users/user-state.store.ts";
@@ -40,7 +41,7 @@ export const deliverWebhook: Task = {
     const outcome = await sendWebhook(deps, endpoint, event.id, body);
     if (outcome.state === "failed") throw new Error(`${new URL(endpoint.url).origin}: ${outcome.reason}`);
     if (outcome.state === "gone") {
-      deps.log.error("webhook_gone", { endpoint: payload.endpoint, origin: new URL(endpoint.url).origin });
+      raiseAlert(deps, "webhook_gone", { endpoint: payload.endpoint, origin: new URL(endpoint.url).origin });
       return { done: true, note: "gone" };
     }
     // It was taken, whether or not that can be noted; a copy that comes again has the same id.

@@ -1,3 +1,4 @@
+import { raiseAlert } from "../platform/alerts.ts";
 import { withDeadline } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
@@ -68,6 +69,6 @@ export async function listObjects(
 }
 
 function bucketFailed(deps: Pick<Deps, "log">, error: unknown): AppError {
-  deps.log.error("bucket_failed", { reason: describeError(error) });
+  raiseAlert(deps, "bucket_failed", { reason: describeError(error) });
   return new AppError("service_unavailable", { retryAfterSeconds: 2, cause: error });
 }

@@ -1,4 +1,5 @@
 import { base64url } from "jose";
+import { raiseAlert } from "../platform/alerts.ts";
 import { keyedHash, open, seal } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { toAsciiDigits } from "../platform/fields.ts";
@@ -47,7 +48,7 @@ export async function openNumber(
   } catch {
     // What the runtime says of it may quote the row.
   }
-  deps.log.error("document_number_lost", {
+  raiseAlert(deps, "document_number_lost", {
     kyc_id: row.id,
     key_id: row.documentNumberKeyId,
     has_key: key !== undefined,

@@ -1,0 +1,36 @@
+import type { Deps } from "./deps.ts";
+import type { LogFields } from "./log.ts";
+
+/**
+ * Every log line that somebody should be alerted by, with its level. The README's table of alerts says what to do about
+ * each; a test holds the two together.
+ */
+export const alerts = {
+  binding_down: "error",
+  bucket_failed: "error",
+  configuration_refused: "error",
+  database_failed: "error",
+  dead_letter: "error",
+  dead_letter_lost: "error",
+  delivery_skipped: "warn",
+  delivery_unknown: "error",
+  document_number_lost: "error",
+  message_failed: "error",
+  platform_event_contradicts: "warn",
+  relay_behind: "warn",
+  relay_failed: "warn",
+  request_failed: "error",
+  sms_budget_spent: "error",
+  sms_reserve_entered: "warn",
+  social_client_refused: "error",
+  tick_part_failed: "error",
+  user_search_drift: "warn",
+  webhook_gone: "error",
+} as const satisfies Record<string, "warn" | "error">;
+
+export type AlertName = keyof typeof alerts;
+
+/** Writes the alert's line: its name as `event`, `alert: true`, and the fields, which hold no personal data. */
+export function raiseAlert({ log }: Pick<Deps, "log">, name: AlertName, fields: LogFields = {}): void {
+  log[alerts[name]](name, { alert: true, ...fields });
+}

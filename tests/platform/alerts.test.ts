@@ -1,0 +1,55 @@
+/// <reference types="vite/client" />
+import { afterEach, describe, expect, it, vi } from "vitest";
+import readme from "../../README.md?raw";
+import { type AlertName, alerts, raiseAlert } from "../../src/platform/alerts.ts";
+import { jsonLog } from "../../src/platform/log.ts";
+import { recordLog } from "../support/production.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const sources = import.meta.glob<string>("../../src/**/*.ts", { query: "?raw", import: "default", eager: true });
+const source = Object.entries(sources)
+  .filter(([path]) => !path.endsWith("/platform/alerts.ts"))
+  .map(([, text]) => text)
+  .join("\n");
+
+/** Name and level of each row of the README's table of alerts. */
+function documented(): [string, string][] {
+  const section = readme.split("\n### Alerts\n")[1]?.split(/\n##+ /)[0] ?? "";
+  return [...section.matchAll(/^\| (\w+) \| (warn|error) \| ([^|]{10,}) \| ([^|]{5,}) \|$/gm)].map(
+    ([, name = "", level = ""]) => [name, level],
+  );
+}
+
+describe("Alerts", () => {
+  it("are all in the README, each with its level, and the README lists no other", () => {
+    expect(documented()).toEqual(Object.entries(alerts));
+  });
+
+  it("are each raised somewhere in the source", () => {
+    const raised = new Set(
+      [...source.matchAll(/raiseAlert\(\s*(?:deps|\{[^}]*\}),\s*"(\w+)"/g)].map(([, name]) => name),
+    );
+    expect([...raised].sort()).toEqual(Object.keys(alerts).sort());
+  });
+
+  it("are the only lines of level error, so that no failure is logged without an alert", () => {
+    expect([...source.matchAll(/\blog\.error\(|\blog\[[^\]]*error/g)].map(([text]) => text)).toEqual([]);
+  });
+
+  it("have one shape: their name as event, their level, and alert", () => {
+    const lines = recordLog();
+    const log = jsonLog(() => 0, { request_id: "r" });
+    for (const name of Object.keys(alerts) as AlertName[]) raiseAlert({ log }, name, { reason: "why" });
+    expect(lines).toEqual(
+      Object.entries(alerts).map(([event, level]) => ({
+        time: "1970-01-01T00:00:00.000Z",
+        level,
+        event,
+        request_id: "r",
+        alert: true,
+        reason: "why",
+      })),
+    );
+  });
+});
