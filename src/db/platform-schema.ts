@@ -55,9 +55,22 @@ export const outbox = sqliteTable(
     leasedBy: text("leased_by"),
     attempts: integer("attempts").notNull(),
     sentAt: instant("sent_at"),
+    /**
+     * The order in which waiting events leave, 0 first: sign-in codes; deletions, revocations and security warnings; what
+     * people change; reminders, which jobs record by the thousand. A new bulk type belongs to the last class.
+     */
+    urgency: integer("urgency").generatedAlwaysAs(
+      sql`case when queue = 'otp' then 0
+        when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 1
+        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 1
+        when type in ('profile.reminder_due', 'kyc.reminder_due') then 3 else 2 end`,
+      { mode: "virtual" },
+    ),
   },
   (table) => [
-    index("outbox_unsent").on(table.leasedUntil).where(sql`sent_at is null and queue is not null`),
+    index("outbox_unsent")
+      .on(table.urgency, table.leasedUntil)
+      .where(sql`sent_at is null and queue is not null and payload is not null`),
     index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
     index("outbox_user").on(table.userId),
     index("outbox_sent").on(table.sentAt).where(sql`sent_at is not null`),
@@ -150,6 +163,7 @@ export const jobRuns = sqliteTable(
     chunks: integer("chunks").notNull(),
     processed: integer("processed").notNull(),
     leasedUntil: instant("leased_until").notNull(),
+    /** The invocation that works on the run; of a run that was closed unfinished the reason, a `RunClosing`. */
     leasedBy: text("leased_by"),
     finishedAt: instant("finished_at"),
   },
@@ -165,4 +179,16 @@ export const jobCursors = sqliteTable("job_cursors", {
   name: text("name").primaryKey(),
   /** What the last run ended with; empty to begin anew. */
   cursor: text("cursor").notNull(),
+});
+
+/** Jobs that fail: a row from the first failure until a run of the job finishes. */
+export const jobFailures = sqliteTable("job_failures", {
+  name: text("name").primaryKey(),
+  /** The first failure after which no run finished and no two hours passed without another failure. */
+  failingSince: instant("failing_since").notNull(),
+  failedAt: instant("failed_at").notNull(),
+  /** Failures in a row without a chunk between them, from which the delay before the next attempt grows. */
+  failures: integer("failures").notNull(),
+  /** What went wrong the last time, without values of rows. */
+  reason: text("reason").notNull(),
 });

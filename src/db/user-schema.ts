@@ -76,6 +76,9 @@ export const userCounts = sqliteTable("user_counts", {
   id: integer("id").primaryKey(),
   /** JSON array of 48 numbers, by facet. */
   byFacet: text("by_facet", { mode: "json" }).$type<number[]>().notNull(),
+  /** While `check_user_counts` counts again: the numbers of users whose id is at most `recountedTo`. Triggers keep it exact. */
+  recount: text("recount", { mode: "json" }).$type<number[]>(),
+  recountedTo: text("recounted_to"),
 });
 
 /** The column that ties a row to its user and goes with them. */

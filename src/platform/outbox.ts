@@ -86,6 +86,7 @@ export const relayed = {
   payload: outbox.payload,
   queue: outbox.queue,
   createdAt: outbox.createdAt,
+  attempts: outbox.attempts,
 };
 
 /** The statement that reads an event as the relay takes it. */

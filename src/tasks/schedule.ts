@@ -1,8 +1,10 @@
 import { countSmsCalls } from "../delivery/sms-budget.store.ts";
+import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import { eraseExpiredPayloads } from "../platform/outbox.ts";
-import { relayDueEvents, sendEvents } from "../platform/relay.ts";
+import { relayDueEvents } from "../platform/relay.ts";
+import { sendEvents } from "../platform/send-events.ts";
 import { jobs } from "./job-registry.ts";
 import { type JobRun, listOpenRuns } from "./job-run.store.ts";
 
@@ -24,7 +26,7 @@ export async function runMinuteTick(deps: Deps): Promise<void> {
       counts[name] = await run();
     } catch (error) {
       // The next tick tries again; the other parts need not wait for it.
-      deps.log.error("tick_part_failed", { part: name, reason: describeError(error) });
+      raiseAlert(deps, "tick_part_failed", { part: name, reason: describeError(error) });
     }
   }
   deps.log.info("minute_tick", counts);
