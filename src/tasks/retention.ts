@@ -143,6 +143,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   wallet_transactions: "for good, without the person once the account is deleted",
   provider_breakers: "one row a provider",
   job_cursors: "one row a job",
+  job_failures: "one row a job that fails, until a run of it finishes",
   user_counts: "one row",
   search_entries: "with the user; check_user_search deletes the entry of a deleted user after 7 days",
   user_search: "with the search entry",
