@@ -79,6 +79,7 @@ export default defineConfig({
             "hono/cors",
             "hono/html",
             "hono/method-not-allowed",
+            "hono/route",
             "hono/utils/ipaddr",
             "jose",
             "libphonenumber-js/max",

@@ -32,6 +32,7 @@ import {
   logRequest,
   protectResponse,
   provideDeps,
+  requireHttps,
 } from "./platform/middleware.ts";
 import { mount } from "./platform/mount.ts";
 import { respondToError } from "./platform/responses.ts";
@@ -112,7 +113,7 @@ const endpoints = [
 
 export const app = new OpenAPIHono<AppEnv>({ strict: false });
 
-app.use(identifyRequest, logRequest, protectResponse, provideDeps, allowOrigins);
+app.use(identifyRequest, logRequest, protectResponse, provideDeps, requireHttps, allowOrigins);
 app.use(
   methodNotAllowed({
     app,

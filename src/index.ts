@@ -6,27 +6,34 @@ import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier
 import { consumeBatch, keepDeadLetters } from "./tasks/consume.ts";
 import { runMinuteTick } from "./tasks/schedule.ts";
 
+/** The request id of an invocation that is no HTTP request: what started it, and a random part of its own. */
+const invocationId = (trigger: string) => `${trigger}-${crypto.randomUUID()}`;
+
 export default {
   fetch: app.fetch,
   async queue(batch, env, context) {
-    const deps = await buildDeps(env, context, `queue-${batch.queue}`);
+    const deps = await buildDeps(env, context, invocationId(`queue-${batch.queue}`));
     await (batch.queue.endsWith("dead-letters") ? keepDeadLetters(deps, batch) : consumeBatch(deps, batch));
   },
   async scheduled(controller, env, context) {
-    await runMinuteTick(await buildDeps(env, context, `cron-${controller.scheduledTime}`));
+    await runMinuteTick(await buildDeps(env, context, invocationId(`cron-${controller.scheduledTime}`)));
   },
 } satisfies ExportedHandler<Env>;
 
 /** RPC for the services that report to this one; their bindings' props say who they are: `{ caller = "rentals" }`. */
 export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> {
   async record(event: unknown): Promise<Recorded> {
-    return recordFromCaller(await buildDeps(this.env, this.ctx, "rpc-PlatformEvents"), this.ctx.props, event);
+    return recordFromCaller(
+      await buildDeps(this.env, this.ctx, invocationId("rpc-PlatformEvents")),
+      this.ctx.props,
+      event,
+    );
   }
 }
 
 /** RPC for the services that let our users in. */
 export class TokenVerifier extends WorkerEntrypoint<Env> {
   async verifyAccessToken(token: unknown): Promise<TokenAnswer> {
-    return checkTokenForOthers(await buildDeps(this.env, this.ctx, "rpc-TokenVerifier"), token);
+    return checkTokenForOthers(await buildDeps(this.env, this.ctx, invocationId("rpc-TokenVerifier")), token);
   }
 }

@@ -60,6 +60,7 @@ export const register = publicEndpoint(
       username: usernameField,
       referral_code: optionalText(
         z.string({ error: textError }).max(10, "Must have at most 10 characters.").meta({ example: "REFABC123" }),
+        (code) => code.toUpperCase(),
       ),
     }),
     data: signedInData,

@@ -22,7 +22,7 @@ export function drawAccount(
       { length: REFERRAL_CODE_CANDIDATES },
       () => `REF${randomText(deps.randomBytes, REFERRAL_ALPHABET, 6)}`,
     ),
-    referredBy: referredBy?.toUpperCase(),
+    referredBy,
     locale: client.locale,
   };
 }

@@ -1,5 +1,5 @@
 import { eq, type SQL, sql } from "drizzle-orm";
-import { points, pointTransactions } from "../db/ledger-schema.ts";
+import { OWN_SOURCE, points, pointTransactions } from "../db/ledger-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { referrals } from "../db/user-schema.ts";
 import { inOneTrip, insertWhere } from "../platform/database.ts";
@@ -87,7 +87,15 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, condition: SQ
     bonusEntry: insertWhere(
       deps,
       pointTransactions,
-      { id, userId, delta: SIGNUP_BONUS, reason: "signup_bonus", reference: "signup", createdAt: deps.now() },
+      {
+        id,
+        userId,
+        source: OWN_SOURCE,
+        delta: SIGNUP_BONUS,
+        reason: "signup_bonus",
+        reference: "signup",
+        createdAt: deps.now(),
+      },
       condition,
     ).onConflictDoNothing(),
     bonus: deps.db

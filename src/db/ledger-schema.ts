@@ -13,6 +13,9 @@ export const wallets = sqliteTable("wallets", {
   updatedAt: instant("updated_at").notNull(),
 });
 
+/** The source of ledger rows that this service makes itself. */
+export const OWN_SOURCE = "users";
+
 export const points = sqliteTable("points", {
   userId: userId().primaryKey(),
   currentPoints: integer("current_points").notNull(),
@@ -20,7 +23,7 @@ export const points = sqliteTable("points", {
   updatedAt: instant("updated_at").notNull(),
 });
 
-/** The ledger behind every change of `points`: one row per user, reason and reference. */
+/** The ledger behind every change of `points`: one row per user, source, reason and reference. */
 export const pointTransactions = sqliteTable(
   "point_transactions",
   {
@@ -30,8 +33,10 @@ export const pointTransactions = sqliteTable(
     reason: text("reason").notNull(),
     reference: text("reference").notNull(),
     createdAt: instant("created_at").notNull(),
+    /** Service that reported it; `users` for the rows that this service makes itself. */
+    source: text("source").notNull().default(OWN_SOURCE),
   },
-  (table) => [uniqueIndex("point_transactions_once").on(table.userId, table.reason, table.reference)],
+  (table) => [uniqueIndex("point_transactions_once").on(table.userId, table.source, table.reason, table.reference)],
 );
 
 /** The ledger behind every change of a wallet, and behind what was spent. Amounts are in minor units. */

@@ -71,15 +71,15 @@ export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.
   };
 }
 
-/** Ledger row and both sums of points, together or not at all; one row a user, reason and reference. */
+/** Ledger row and both sums of points, together or not at all; one row a user, source, reason and reference. */
 export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">, isFirst: SQL) {
-  const { user_id: userId, data } = event;
+  const { user_id: userId, source, data } = event;
   const id = deps.newId();
   return {
     entry: insertWhere(
       deps,
       pointTransactions,
-      { id, userId, delta: data.delta, reason: data.reason, reference: data.reference, createdAt: deps.now() },
+      { id, userId, source, delta: data.delta, reason: data.reason, reference: data.reference, createdAt: deps.now() },
       isFirst,
     ).onConflictDoNothing(),
     ...creditEntries(deps, [id]),
@@ -89,6 +89,7 @@ export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">,
       .where(
         and(
           eq(pointTransactions.userId, userId),
+          eq(pointTransactions.source, source),
           eq(pointTransactions.reason, data.reason),
           eq(pointTransactions.reference, data.reference),
           ne(pointTransactions.delta, data.delta),

@@ -1,5 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { pointTransactions, rentals, userStatistics } from "../db/ledger-schema.ts";
+import { OWN_SOURCE, pointTransactions, rentals, userStatistics } from "../db/ledger-schema.ts";
 import { referrals } from "../db/user-schema.ts";
 import { insertFrom, insertWhere, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -95,7 +95,7 @@ function completeReferral(deps: EffectDeps, inviteeId: string, returnedAt: SQL, 
     insertFrom(
       deps,
       pointTransactions,
-      { id, userId, delta, reason: "referral", reference: inviteeId, createdAt: now },
+      { id, userId, source: OWN_SOURCE, delta, reason: "referral", reference: inviteeId, createdAt: now },
       due,
     ).onConflictDoNothing();
   const inviter = sql`from point_transactions t where t.id = ${inviterEntry}`;

@@ -2,8 +2,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { html, raw } from "hono/html";
 import { version } from "../../package.json";
 import type { AppEnv } from "./app-env.ts";
+import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
 import { AppError } from "./errors.ts";
-import { describeLater, describeRoutes, EVERY_ROUTE, failures } from "./openapi.ts";
+import { describeLater, describeRoutes, EVERY_ROUTE, failures, NOT_MODIFIED } from "./openapi.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
 /** The viewer styles itself inline; its script and everything else come from our own origin. */
@@ -36,7 +37,11 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
       path,
       tags: ["Platform"],
       summary,
-      responses: { 200: { description: summary, content: { [type]: { schema: {} } } }, ...failures(EVERY_ROUTE) },
+      responses: {
+        200: { description: summary, content: { [type]: { schema: {} } } },
+        ...(type === "application/json" ? NOT_MODIFIED : {}),
+        ...failures(EVERY_ROUTE),
+      },
     }));
   }
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
@@ -45,16 +50,16 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
     bearerFormat: "JWT",
   });
 
-  let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
-  app.get("/api/openapi.json", (c) => {
-    describeRoutes(app);
-    document ??= app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: { title: `${c.get("deps").config.appName} Users API`, version, description: CONVENTIONS },
-      servers: [{ url: "/" }],
-    });
-    c.header("Cache-Control", "public, max-age=300");
-    return c.json(document);
+  let kept: { title: string; document: CacheableDocument } | undefined;
+  app.get("/api/openapi.json", async (c) => {
+    const title = `${c.get("deps").config.appName} Users API`;
+    if (kept?.title !== title) {
+      describeRoutes(app);
+      const info = { title, version, description: CONVENTIONS };
+      const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
+      kept = { title, document: await cacheable(described) };
+    }
+    return respondCacheable(c, kept.document);
   });
 
   app.get("/docs", (c) => c.redirect("/api/docs", 303));

@@ -18,6 +18,7 @@ export const errorCatalogue = {
     status: 403,
     message: "Sign in again to do this, or send a fresh verification_token.",
   },
+  https_required: { status: 403, message: "Use https to call this address." },
   account_inactive: { status: 403, message: "This account has been deactivated. Contact support." },
   not_found: { status: 404, message: "There is nothing at this address." },
   user_not_found: { status: 404, message: "There is no account for this identifier yet. Register instead." },

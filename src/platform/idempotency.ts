@@ -14,7 +14,11 @@ export interface IdempotentCall {
   bodyHash: string;
 }
 
-/** Hashes key and parsed body; undefined when the caller sent no key. */
+/**
+ * Hashes key and body; undefined when the caller sent no key.
+ *
+ * @param body the parsed and validated values: absent, null and undefined members are the same, in any order.
+ */
 export async function identifyCall(
   deps: Pick<Deps, "keyring">,
   idempotencyKey: string | undefined,
@@ -23,12 +27,21 @@ export async function identifyCall(
   body: Readonly<Record<string, unknown>>,
 ): Promise<IdempotentCall | undefined> {
   if (idempotencyKey === undefined) return undefined;
-  const fields = JSON.stringify(Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const fields = JSON.stringify(canonical(body));
   const [keyHash, bodyHash] = await Promise.all([
     keyedHash(deps.keyring.lookup, "idempotency-key", route, scope, idempotencyKey),
     keyedHash(deps.keyring.lookup, "idempotency-body", route, scope, fields),
   ]);
   return { keyHash: base64url.encode(keyHash), bodyHash: base64url.encode(bodyHash) };
+}
+
+/** The value with the members of each object in one order, without those that hold nothing. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== "object" || value === null) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined && member !== null);
+  const sorted = members.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([name, member]) => [name, canonical(member)]));
 }
 
 type DbDeps = Pick<Deps, "db" | "now">;

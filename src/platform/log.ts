@@ -16,6 +16,20 @@ export function jsonLog(now: () => number, fields: LogFields): Log {
   return { info: write("info"), warn: write("warn"), error: write("error") };
 }
 
+/** The log with `fields` in each of its lines. */
+export function logWith(log: Log, fields: LogFields): Log {
+  return {
+    info: (event, own) => log.info(event, { ...fields, ...own }),
+    warn: (event, own) => log.warn(event, { ...fields, ...own }),
+    error: (event, own) => log.error(event, { ...fields, ...own }),
+  };
+}
+
+/** The error's name, without its message. */
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "not an Error";
+}
+
 /** What went wrong, for the log: name and message, without the values a driver may quote. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return "not an Error";

@@ -1,5 +1,6 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
+import { matchedRoutes } from "hono/route";
 import { z } from "zod";
 import { raiseAlert } from "./alerts.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -21,14 +22,15 @@ export const identifyRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
-/** Writes one line for each request, with the path but never its query. */
+/** Writes one line for each request, with its route's pattern: paths and queries may hold identifiers. */
 export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   const startedAt = Date.now();
   c.set("log", jsonLog(Date.now, { request_id: c.get("requestId") }));
   await next();
   c.get("log").info("request", {
     method: c.req.method,
-    path: c.req.path.slice(0, 200),
+    path: patternOf(c),
+    target_id: targetOf(c),
     ip: readIp(c),
     ...idsOf(c.get("caller")),
     status: c.res.status,
@@ -37,6 +39,18 @@ export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
     reason: c.get("outcome")?.reason,
   });
 };
+
+/** The pattern of the route that the request met, as `/api/users/:id`; `unmatched` where it met none. */
+function patternOf(c: Context<AppEnv>): string {
+  const route = matchedRoutes(c).findLast(({ path }) => path !== "/*" && path !== "*");
+  return route?.path.replaceAll(/\{[^}]*\}/g, "") ?? "unmatched";
+}
+
+/** The UUID in the path, which names a row and tells nothing of a person; undefined for anything else there. */
+function targetOf(c: Context<AppEnv>): string | undefined {
+  const id = z.uuid().safeParse(c.req.param("id"));
+  return id.success ? id.data : undefined;
+}
 
 /** Ids that a guard may have found. */
 const caller = z.object({ userId: z.string(), sessionId: z.string() });
@@ -84,6 +98,18 @@ export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
     raiseAlert({ log: c.get("log") }, "configuration_refused", { reason });
     throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
   }
+  await next();
+};
+
+/**
+ * Outside development, refuses every request over plain http: a redirect would teach clients to send their tokens in the
+ * clear first. The scheme is the URL's, which Cloudflare sets; X-Forwarded-Proto is the caller's own word.
+ *
+ * @throws AppError `https_required`.
+ */
+export const requireHttps: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const { isDevelopment } = c.get("deps").config;
+  if (!isDevelopment && !c.req.url.startsWith("https:")) throw new AppError("https_required");
   await next();
 };
 

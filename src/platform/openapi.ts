@@ -21,7 +21,9 @@ export function describeRoutes(app: OpenAPIHono<AppEnv>): void {
 }
 
 /** What any route can answer with. */
-export const EVERY_ROUTE: ErrorCode[] = ["internal_error", "service_unavailable"];
+export const EVERY_ROUTE: ErrorCode[] = ["https_required", "internal_error", "service_unavailable"];
+/** The answer to `If-None-Match` with the present `ETag`. */
+export const NOT_MODIFIED = { 304: { description: "The caller's copy is the present one." } };
 const EVERY_BODY: ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
 
 export function describe(base: string, { spec, security, errors }: GuardedEndpoint): RouteConfig {

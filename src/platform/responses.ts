@@ -2,15 +2,19 @@ import type { Context } from "hono";
 import { raiseAlert } from "./alerts.ts";
 import type { AppEnv } from "./app-env.ts";
 import { AppError, errorCatalogue } from "./errors.ts";
-import { describeError } from "./log.ts";
+import { describeError, nameOf, traceOf } from "./log.ts";
 
 /** The one place that turns an error into a response; what is not an AppError is a 500 and says nothing. */
 export function respondToError(error: unknown, c: Context<AppEnv>): Response {
   const known = error instanceof AppError ? error : new AppError("internal_error", { cause: error });
   const { status } = errorCatalogue[known.code];
   const log = c.get("log");
-  const reason = known.options.reason ?? (known.options.cause ? describeError(known.options.cause) : undefined);
-  if (status === 500) raiseAlert({ log }, "request_failed", { code: known.code, reason });
+  const { cause } = known.options;
+  // The message of an error that nobody expected may hold values; its name and its frames do not.
+  const describe = status === 500 ? nameOf : describeError;
+  const reason = known.options.reason ?? (cause ? describe(cause) : undefined);
+  if (status === 500)
+    raiseAlert({ log }, "request_failed", { code: known.code, reason, trace: traceOf(cause ?? known) });
   c.set("outcome", { code: known.code, reason });
   for (const [name, value] of Object.entries(known.options.headers ?? {})) c.header(name, value);
   if (known.options.retryAfterSeconds !== undefined) {

@@ -1,7 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "../platform/app-env.ts";
-import { describeLater, EVERY_ROUTE, failures } from "../platform/openapi.ts";
+import { type CacheableDocument, cacheable, respondCacheable } from "../platform/cacheable.ts";
+import type { Keyring } from "../platform/keyring.ts";
+import { describeLater, EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/openapi.ts";
 
 const jwks = z.object({
   keys: z.array(
@@ -25,11 +27,14 @@ export function mountJwks(app: OpenAPIHono<AppEnv>): void {
     summary: "Public keys of the access tokens",
     responses: {
       200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
+      ...NOT_MODIFIED,
       ...failures(EVERY_ROUTE),
     },
   }));
-  app.get("/.well-known/jwks.json", (c) => {
-    c.header("Cache-Control", "public, max-age=300");
-    return c.json(c.get("deps").keyring.jwks);
+  let kept: { jwks: Keyring["jwks"]; document: CacheableDocument } | undefined;
+  app.get("/.well-known/jwks.json", async (c) => {
+    const { jwks: current } = c.get("deps").keyring;
+    if (kept?.jwks !== current) kept = { jwks: current, document: await cacheable(current) };
+    return respondCacheable(c, kept.document);
   });
 }

@@ -3,7 +3,7 @@ import { raiseAlert } from "../platform/alerts.ts";
 import { randomId } from "../platform/crypto.ts";
 import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
-import { describeError, traceOf } from "../platform/log.ts";
+import { describeError, logWith, traceOf } from "../platform/log.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
 import type { Task, TaskEvent } from "./task.ts";
@@ -66,7 +66,8 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
   const { task } = first;
   try {
     // Copies of one message may share a batch: each try has marks of its own.
-    const own = { ...deps, attemptId: randomId(deps.randomBytes) };
+    const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
+    const own = { ...deps, log, attemptId: randomId(deps.randomBytes) };
     const outcome = await task.run(own, first.event, ...others.map(({ event }) => event));
     for (const received of group) {
       const { message, envelope } = received;
@@ -94,6 +95,7 @@ const about = ({ task, event, message }: Received) => ({
   task: task.name,
   type: event.type,
   event_id: event.id,
+  message_id: message.id,
   attempt: message.attempts,
 });
 

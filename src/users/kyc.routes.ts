@@ -41,7 +41,7 @@ export const postMyKyc = userEndpoint(
     limited: true,
   },
   async (deps, { body, files, caller, client, origin }) => {
-    const request = { document_type: "CITIZENSHIP", ...given(body), ...files };
+    const request = { ...body, document_type: body.document_type ?? "CITIZENSHIP", ...files };
     const { kyc, limit } = await submitKyc(deps, client, caller, "submit", request, origin);
     return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
   },
@@ -68,11 +68,6 @@ export const patchMyKyc = userEndpoint(
     return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
   },
 );
-
-/** Without the members that are there and undefined. */
-function given<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
 
 export const getMyKyc = userEndpoint(
   {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type CallOptions, call, newIp, newPhone, stopClock, testEnv, verify } from "../support/client.ts";
+import { type CallOptions, call, newIp, newPhone, readCode, stopClock, testEnv, verify } from "../support/client.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -136,6 +136,33 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(await take(proof, { headers }))).toEqual([400, "invalid_token"]);
   });
 
+  it("with an Idempotency-Key gives the same answer for a body that parses alike", async () => {
+    const { identifier, verification_token } = await proveFor();
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    const named = step === "register" ? { referral_code: " refabc123 ", username: null } : {};
+    const first = await take({ identifier, verification_token, ...named }, { headers });
+    expect(first.status).toBe(success);
+    const code = step === "register" ? { referral_code: "REFABC123" } : {};
+    const options = { ip: newIp(), headers };
+    const alike: CallOptions[] = [
+      { json: { verification_token, identifier, ...code } },
+      { json: { identifier: ` ${identifier.slice(4)} `, verification_token: `${verification_token} `, ...code } },
+      { json: { identifier: `00${identifier.slice(1)}`, verification_token, username: "", ...code, is_staff: true } },
+      { form: { identifier, username: "", verification_token, ...code, extra: "1" } },
+      { multipart: { verification_token, identifier: `tel:${identifier}`, ...code } },
+    ];
+    for (const body of alike) {
+      const again = await call("POST", `/api/auth/${step}`, { ...options, ...body });
+      expect([again.status, again.body.data?.refresh_token], JSON.stringify(body)).toEqual([
+        success,
+        first.body.data.refresh_token,
+      ]);
+    }
+    if (step === "login") return;
+    const other = await take({ identifier, verification_token, referral_code: "REFABC124" }, { headers });
+    expect(refusal(other)).toEqual([409, "idempotency_key_reused"]);
+  });
+
   it("with an Idempotency-Key that another body has is refused with 409 and lives on", async () => {
     const proof = await proveFor();
     const headers = { "idempotency-key": crypto.randomUUID() };
@@ -186,4 +213,48 @@ it("an Idempotency-Key is free after a refusal: only a 2xx binds it", async () =
   const headers = { "idempotency-key": crypto.randomUUID() };
   expect((await register({ ...proof, username: taken }, { headers })).status).toBe(409);
   expect((await register({ ...proof, username: `${taken}x` }, { headers })).status).toBe(201);
+});
+
+it("an Idempotency-Key of otp/request and otp/verify has one body, whatever its spelling", async () => {
+  const ip = newIp();
+  const identifier = newPhone();
+  const bodies = (extra: Record<string, string> = {}): CallOptions[] => [
+    { json: { identifier, ...extra } },
+    { json: { ...extra, purpose: null, identifier: identifier.slice(4) } },
+    { form: { purpose: "", identifier: `00${identifier.slice(1)}`, ...extra } },
+    { multipart: { identifier: ` ${identifier}`, ...extra } },
+  ];
+  const sent = { ip, headers: { "idempotency-key": crypto.randomUUID() } };
+  for (const body of bodies())
+    expect((await call("POST", "/api/auth/otp/request", { ...sent, ...body })).status, JSON.stringify(body)).toBe(200);
+  const changed = await call("POST", "/api/auth/otp/request", { ...sent, json: { identifier, purpose: "LOGIN" } });
+  expect([changed.status, changed.body.error.code]).toEqual([409, "idempotency_key_reused"]);
+
+  const otp = await readCode(identifier);
+  const tried = { ip, headers: { "idempotency-key": crypto.randomUUID() } };
+  const tokens = new Set();
+  for (const body of [...bodies({ otp }), ...bodies({ otp: `${otp.slice(0, 3)} ${otp.slice(3)}` })]) {
+    const answer = await call("POST", "/api/auth/otp/verify", { ...tried, ...body });
+    expect(answer.status, JSON.stringify(body)).toBe(200);
+    tokens.add(answer.body.data.verification_token);
+  }
+  expect(tokens.size).toBe(1);
+});
+
+it("an Idempotency-Key of refresh has one body under both names of the token", async () => {
+  const { refresh_token } = await newUser();
+  const options = { headers: { "idempotency-key": crypto.randomUUID() } };
+  const bodies: CallOptions[] = [
+    { json: { refresh: refresh_token } },
+    { json: { refresh_token, refresh: null } },
+    { form: { refresh_token, refresh: "" } },
+    { json: { refresh: ` ${refresh_token} ` } },
+  ];
+  const successors = new Set();
+  for (const body of bodies) {
+    const answer = await call("POST", "/api/auth/refresh", { ...options, ...body });
+    expect(answer.status, JSON.stringify(body)).toBe(200);
+    successors.add(answer.body.refresh);
+  }
+  expect(successors.size).toBe(1);
 });

@@ -93,7 +93,9 @@ function expectedState(happenings: Happening[], events: SentEvent[], joined: num
     ).values(),
   ].map((each) => ("kind" in each ? each.kind : 0));
   const deltas = [
-    ...new Map(typed("points.changed").map((each) => [`${each.thing} ${"kind" in each && each.kind}`, each])).values(),
+    ...new Map(
+      typed("points.changed").map((each) => [`${each.source} ${each.thing} ${"kind" in each && each.kind}`, each]),
+    ).values(),
   ].map((each) => DELTAS[each.thing] ?? 0);
   const isReferred = typed("rental.returned").some((each) => each.day <= 30);
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);

@@ -71,6 +71,17 @@ describe("what the platform sends by its queue", () => {
     expect(await stateOf(other)).toMatchObject({ balance: 0, spent: 0 });
   });
 
+  it("counts points once per source, reason and reference", async () => {
+    const userId = await newUser();
+    const points = (source: string, delta: number, reason = "promo") =>
+      newEvent(userId, "points.changed", { delta, reason, reference: "dashain" }, { source });
+    await deliver([points("rentals", 10), points("payments", 10), points("rentals", 10), points("payments", 7)]);
+    expect(await stateOf(userId)).toMatchObject({ current_points: 50 + 20, total_points: 50 + 20 });
+    await deliver([points("rentals", 1, "other"), points("users", 10)]);
+    expect(await stateOf(userId)).toMatchObject({ current_points: 50 + 31 });
+    expect(await unbalancedUsers([userId])).toEqual([]);
+  });
+
   it("keeps points by reason and reference, the total by what was gained", async () => {
     const userId = await newUser();
     const points = (delta: number, reference: string) =>

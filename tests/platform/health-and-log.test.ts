@@ -1,4 +1,6 @@
+import { createExecutionContext, createMessageBatch, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import worker from "../../src/index.ts";
 import { call, newEmail, newIp, newPhone, requestCode, stopClock, testEnv } from "../support/client.ts";
 
 afterEach(() => {
@@ -74,6 +76,44 @@ describe("Health", () => {
     expect(probes).toBeGreaterThan(asked);
   });
 
+  test("a hundred calls at once share one probe of each binding", async () => {
+    afterwards();
+    let probes = 0;
+    const KV = new Proxy(testEnv.KV, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name);
+        if (name !== "get") return typeof value === "function" ? value.bind(target) : value;
+        return (...given: unknown[]) => {
+          probes += 1;
+          return value.apply(target, given);
+        };
+      },
+    });
+    const answers = await Promise.all(Array.from({ length: 100 }, () => call("GET", "/api/health", { env: { KV } })));
+    expect(probes).toBe(1);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(new Set(answers.map(({ body }) => body.data.checked_at)).size).toBe(1);
+  });
+
+  test("a probe whose invocation was cut off holds nobody up", async () => {
+    afterwards();
+    // A database binding of its own has a result of its own.
+    const DB = new Proxy(testEnv.DB, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    const stuck = new Proxy(testEnv.KV, { get: () => () => new Promise(() => {}) });
+    const cutOff = call("GET", "/api/health", { env: { DB, KV: stuck } });
+    const waiting = call("GET", "/api/health", { env: { DB } });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([(await cutOff).status, (await waiting).status]).toContain(503);
+    vi.setSystemTime(Date.now() + 11_000);
+    expect((await call("GET", "/api/health", { env: { DB } })).status).toBe(200);
+  });
+
   test("is 200 with the state of each binding and the version", async () => {
     afterwards();
     const answer = await call("GET", "/api/health");
@@ -120,7 +160,7 @@ describe("ASVS 16.2.5: the log", () => {
     return lines;
   }
 
-  test("has one JSON line for each request, with its id and its path, and never its query", async () => {
+  test("has one JSON line for each request, with its id and its route, and never its query", async () => {
     let id: string | null = null;
     const lines = await linesOf(async () => {
       id = (await call("GET", "/api/auth/me?access_token=canary&phone=9841234567")).headers.get("x-request-id");
@@ -131,6 +171,75 @@ describe("ASVS 16.2.5: the log", () => {
     expect(requests[0]).toMatchObject({ request_id: id, method: "GET", path: "/api/auth/me", status: 401 });
     expect(requests[0].time).toMatch(/Z$/);
     expect(lines.join()).not.toMatch(/canary|9841234567/);
+  });
+
+  test.each([
+    ["GET", `/api/users/${crypto.randomUUID()}`, "/api/users/:id"],
+    ["GET", `/api/users/${crypto.randomUUID()}/`, "/api/users/:id"],
+    ["DELETE", "/api/auth/sessions/9841234567", "/api/auth/sessions/:id"],
+    ["GET", "/api/users/kyc/documents/9841234567?exp=1&sig=9841234567", "/api/users/kyc/documents/:id"],
+    ["GET", "/api/docs/9841234567", "/api/docs/:file"],
+    ["GET", "/api/users/9841234567z", "unmatched"],
+    ["GET", "/api/person@example.com/9841234567", "unmatched"],
+    ["PUT", "/api/auth/me/9841234567", "unmatched"],
+    ["POST", "/api/auth/me", "unmatched"],
+    ["OPTIONS", "/api/9841234567", "unmatched"],
+  ])("names the pattern of %s %s, never the path", async (method, path, pattern) => {
+    const lines = await linesOf(() => call(method, path));
+    const [line] = lines.map((each) => JSON.parse(each)).filter(({ event }) => event === "request");
+    expect(line).toMatchObject({ method, path: pattern });
+    expect(lines.join()).not.toMatch(/9841234567|person@/);
+  });
+
+  test("names the id of a path where that is a UUID", async () => {
+    const id = crypto.randomUUID();
+    const lines = await linesOf(() => call("GET", `/api/users/${id}`));
+    expect(lines.map((each) => JSON.parse(each)).find(({ event }) => event === "request")).toMatchObject({
+      path: "/api/users/:id",
+      target_id: id,
+    });
+  });
+
+  test("a 500 logs where it was thrown, and neither the error's message nor its values", async () => {
+    const ASSETS = { fetch: () => Promise.reject(new RangeError("canary of 9841234567")) } as unknown as Fetcher;
+    const lines = await linesOf(async () => {
+      expect((await call("GET", "/api/docs/swagger-ui.css", { env: { ASSETS } })).status).toBe(500);
+    });
+    const [failed] = lines.map((each) => JSON.parse(each)).filter(({ event }) => event === "request_failed");
+    expect(failed).toMatchObject({ code: "internal_error", reason: "RangeError" });
+    expect(failed.trace).toMatch(/^at .+\n/);
+    expect(failed.trace.split("\n").length).toBeLessThanOrEqual(10);
+    expect(lines.join()).not.toMatch(/canary|9841234567/);
+  });
+
+  test("queues, cron and RPC log a request id of their own for each invocation, and the message's id", async () => {
+    const run = async (invoke: () => Promise<unknown>) => {
+      const lines = (await linesOf(invoke)).map((each) => JSON.parse(each));
+      expect(lines.length).toBeGreaterThan(0);
+      const ids = new Set(lines.map(({ request_id }) => request_id));
+      expect(ids.size).toBe(1);
+      return { id: String([...ids][0]), lines };
+    };
+    const deliver = (id: string) => async () => {
+      const context = createExecutionContext();
+      const body = { event_id: id, type: "user.active", user_id: id, payload: "{}", created_at: Date.now() };
+      await worker.queue(
+        createMessageBatch("tasks", [{ id, timestamp: new Date(), attempts: 1, body }]),
+        testEnv,
+        context,
+      );
+      await waitOnExecutionContext(context);
+    };
+    const first = await run(deliver("message-1"));
+    const second = await run(deliver("message-2"));
+    expect(first.id).toMatch(/^queue-tasks-[\da-f-]{36}$/);
+    expect(second.id).not.toBe(first.id);
+    for (const [{ lines }, id] of [
+      [first, "message-1"],
+      [second, "message-2"],
+    ] as const) {
+      expect(lines.some(({ message_id }) => message_id === id)).toBe(true);
+    }
   });
 
   test.each([newPhone, newEmail])(

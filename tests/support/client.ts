@@ -69,7 +69,11 @@ export function buildRequest(method: string, path: string, options: CallOptions)
     for (const [name, value] of Object.entries(options.multipart)) form.append(name, value);
     body = form;
   }
-  return new Request((options.origin ?? "http://localhost") + path, { method, headers, ...(body ? { body } : {}) });
+  // Production answers over https alone.
+  const isProduction =
+    options.env !== undefined && "ENVIRONMENT" in options.env && options.env.ENVIRONMENT !== "development";
+  const origin = options.origin ?? `${isProduction ? "https" : "http"}://localhost`;
+  return new Request(origin + path, { method, headers, ...(body ? { body } : {}) });
 }
 
 /** Held from before a test stops the timers. */

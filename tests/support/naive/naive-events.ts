@@ -27,7 +27,7 @@ export const naiveIntake: FetchHandler = async (request, env) => {
       return false;
     const id = crypto.randomUUID();
     await run(
-      "insert or ignore into point_transactions values (?, ?, ?, ?, ?, 0)",
+      "insert or ignore into point_transactions (id, user_id, delta, reason, reference, created_at) values (?, ?, ?, ?, ?, 0)",
       id,
       userId,
       delta,
