@@ -36,6 +36,8 @@ export interface VerifiedIdToken {
   identity: SocialIdentity;
   /** The client of ours that the token was made for. */
   clientId: string;
+  /** The claim `c_hash`: half a hash of the authorization code beside the token. Undefined where absent. */
+  codeHash: string | undefined;
   /** Too old to sign anybody in: good only to answer a call again that it was answered before. */
   isStale: boolean;
 }
@@ -44,7 +46,8 @@ export interface VerifiedIdToken {
  * Checks an ID token whole: signature by the provider's own keys, algorithm, issuer, audience, authorized party, times and
  * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
  *
- * @throws AppError `social_auth_failed` for a token that fails, with the reason in the log alone; `service_unavailable` when
+ * @throws AppError `social_auth_failed` for a token that fails, with the reason in the log alone; `id_token_stale` for one
+ *   that is right but too old; `service_unavailable` when
  *   the provider's keys cannot be had.
  */
 export async function verifyIdToken(
@@ -56,7 +59,8 @@ export async function verifyIdToken(
   if (token.length > MAX_TOKEN_LENGTH) throw failed("length");
   const { settings, issuers } = provider;
   const { payload, isExpired } = await verifySignature(deps, provider, token);
-  const { azp, nonce, iat } = payload;
+  const { iat } = payload;
+  const [azp, nonce, codeHash] = [payload.azp, payload.nonce, payload.c_hash].map(textOrAbsent);
   const audiences = [payload.aud].flat();
   const isOurs = (id: unknown) => typeof id === "string" && settings.audiences.includes(id);
   if (audiences.length > 1 && azp === undefined) throw failed("several audiences and no azp");
@@ -66,20 +70,24 @@ export async function verifyIdToken(
   const ageSeconds = Math.floor(deps.now() / 1000) - iat;
   if (ageSeconds < -CLOCK_TOLERANCE_SECONDS) throw failed("issued in the future");
   const isStale = isExpired || ageSeconds > MAX_AGE_SECONDS;
-  if (ageSeconds > MAX_REPEAT_SECONDS || (isStale && !expected.acceptsStale)) throw failed("issued too long ago");
-  if (nonce !== undefined && typeof nonce !== "string") throw failed("nonce");
+  if (ageSeconds > MAX_REPEAT_SECONDS || (isStale && !expected.acceptsStale)) {
+    throw new AppError("id_token_stale", { reason: "ID token: issued too long ago" });
+  }
   if (!(await expected.nonce(nonce))) throw failed("nonce");
   const identity = readIdentity(provider.name, issuers[0] ?? "", payload, expected.givenName);
   if (!identity) throw failed("subject");
   const clientId = String(azp ?? audiences[0]);
-  return { identity, clientId, isStale };
+  return { identity, clientId, codeHash, isStale };
 }
+
+/** A claim of an unexpected type counts as absent. */
+const textOrAbsent = (claim: unknown): string | undefined => (typeof claim === "string" ? claim : undefined);
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {
   const { jwks } = settings.endpoints;
   fetchers.set(jwks, deps);
   const verifyAt = (instant: number) =>
-    jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown }>(token, keysOf(jwks), {
+    jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown; c_hash?: unknown }>(token, keysOf(jwks), {
       algorithms: ["RS256"],
       issuer: issuers,
       audience: settings.audiences,

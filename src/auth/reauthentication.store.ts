@@ -22,14 +22,35 @@ export function isReauthenticated(
   const live = deps.db
     .select({ one: sql`1` })
     .from(verificationTokens)
-    .where(
-      and(
-        eq(verificationTokens.tokenHash, tokenHash),
-        isNull(verificationTokens.usedBy),
-        gt(verificationTokens.expiresAt, deps.now()),
-        sql`${verificationTokens.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
-          where u.id = ${caller.userId} and value is not null)`,
-      ),
-    );
+    .where(isLiveToken(deps, caller, tokenHash));
   return sql`(${isRecent} or exists ${live})`;
+}
+
+/**
+ * The statement that uses up the token that a caller has shown, where `isDone` holds: in the batch of the effect, after
+ * its marker, so that the token lives where nothing else happens and serves one effect alone. A live token of the
+ * caller's is used up even where a recent sign-in would have been proof enough.
+ */
+export function spendReauthentication(
+  deps: Pick<Deps, "db" | "now" | "attemptId">,
+  caller: AccessClaims,
+  tokenHash: string | undefined,
+  isDone: SQL,
+) {
+  if (tokenHash === undefined) return undefined;
+  return deps.db
+    .update(verificationTokens)
+    .set({ usedBy: deps.attemptId, usedAt: deps.now(), usedFor: "REAUTHENTICATION" })
+    .where(and(isLiveToken(deps, caller, tokenHash), isDone));
+}
+
+/** Holds for a row of `verification_tokens` that is this token, live, and of an identifier of the caller's. */
+function isLiveToken(deps: Pick<Deps, "now">, caller: AccessClaims, tokenHash: string) {
+  return and(
+    eq(verificationTokens.tokenHash, tokenHash),
+    isNull(verificationTokens.usedBy),
+    gt(verificationTokens.expiresAt, deps.now()),
+    sql`${verificationTokens.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
+      where u.id = ${caller.userId} and value is not null)`,
+  );
 }

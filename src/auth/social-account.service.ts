@@ -2,6 +2,7 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { relayTogether } from "../platform/relay.ts";
+import { denySessions } from "../sessions/denylist.store.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
@@ -12,8 +13,9 @@ import { hashVerificationToken } from "./verification-token.ts";
 /**
  * Links the caller's account to a provider's. Linking what is linked already changes nothing.
  *
- * @throws AppError `social_auth_failed` for a token that fails or was used, `reauthentication_required`, `conflict` where
- *   the provider's account is somebody else's or the caller has another one there, `token_not_valid`.
+ * @throws AppError `social_auth_failed` for a token that fails, `id_token_stale` for one that was used or is too old,
+ *   `reauthentication_required`, `conflict` where the provider's account is linked to another user,
+ *   `provider_already_linked` where the caller has another one there, `token_not_valid`.
  */
 export async function linkSocialAccount(
   deps: Deps,
@@ -32,24 +34,26 @@ export async function linkSocialAccount(
   const social = { identity, refreshToken: await trade?.() };
   const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
   if (outcome.isLinked) deps.afterResponse(relayTogether(deps, outcome.events));
-  else if (refuseLink(caller, outcome) === undefined) throw conflict("This cannot be linked now.");
+  else if (refuseLink(caller, outcome) === undefined) throw new AppError("conflict");
 }
 
 /** @throws AppError for what stands in the way of a link; undefined where nothing does. */
 function refuseLink(caller: AccessClaims, found: LinkObstacles): "linked already" | undefined {
   if (!found.caller) throw sessionEnded();
-  if (found.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  // First, since a repetition after a lost answer shows a verification token that its first call has used up.
   if (found.holderId === caller.userId) return "linked already";
-  if (found.holderId !== undefined) throw conflict("This account is linked to somebody else already.");
-  if (found.isTokenUsed) throw new AppError("social_auth_failed", { reason: "ID token used" });
-  if (found.hasAnother) throw conflict("You have another account of this provider linked. Unlink that one first.");
+  if (found.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  if (found.holderId !== undefined)
+    throw new AppError("conflict", { message: "This account is linked to another user already." });
+  if (found.isTokenUsed) throw new AppError("id_token_stale", { reason: "ID token used" });
+  if (found.hasAnother) throw new AppError("provider_already_linked");
   return undefined;
 }
 
 /**
- * Takes a link away, never the last verified way in.
+ * Removes a link, never the last verified way in, and ends the other sessions that were opened by it.
  *
- * @throws AppError `reauthentication_required`, `conflict` where it is the last way in, `not_found`, `token_not_valid`.
+ * @throws AppError `reauthentication_required`, `last_sign_in_method`, `not_found`, `token_not_valid`.
  */
 export async function unlinkSocialAccount(
   deps: Deps,
@@ -63,12 +67,11 @@ export async function unlinkSocialAccount(
   const outcome = await unlinkIdentity(deps, client, caller, provider, tokenHash);
   if (outcome.isUnlinked) {
     deps.afterResponse(relayTogether(deps, outcome.events));
+    if (outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
     return;
   }
   if (!outcome.caller) throw sessionEnded();
-  if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
   if (!outcome.hasAccount) throw new AppError("not_found", { message: "No account of this provider is linked." });
-  throw conflict("This is your only way to sign in. Add another one first.");
+  if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  throw new AppError("last_sign_in_method");
 }
-
-const conflict = (message: string) => new AppError("conflict", { message });

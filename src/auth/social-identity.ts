@@ -20,14 +20,17 @@ export type SocialIdentity = z.infer<typeof socialIdentity>;
 const email = z.email().max(254);
 const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
 
+/** A claim of an unexpected type counts as absent. */
+const optionalClaim = z.string().optional().catch(undefined);
+
 const claims = z.object({
   sub: z.string().min(1).max(255),
-  email: z.string().optional(),
+  email: optionalClaim,
   email_verified: z.unknown().optional(),
   /** Google: the Workspace domain that the account is of. */
-  hd: z.string().optional(),
-  name: z.string().optional(),
-  picture: z.string().optional(),
+  hd: optionalClaim,
+  name: optionalClaim,
+  picture: optionalClaim,
 });
 
 /** Domains of Apple's own mail, and of the relay that hides an address. */

@@ -1,5 +1,6 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, ne, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
+import { sessions } from "../db/sign-in-schema.ts";
 import { socialAccounts } from "../db/social-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
@@ -7,9 +8,9 @@ import type { Client } from "../platform/client.ts";
 import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
-import { isSignedIn } from "../sessions/session.store.ts";
+import { isLive, isSignedIn, recordEndedSessions } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { isReauthenticated } from "./reauthentication.store.ts";
+import { isReauthenticated, spendReauthentication } from "./reauthentication.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 import { applyProof, isAppliedHere } from "./social-proof.store.ts";
@@ -78,8 +79,8 @@ export async function foreseeLink(
 }
 
 /**
- * Links the identity to the caller, using its ID token up; nothing unless the caller is signed in and has proved who they
- * are, and neither the identity nor the caller has a link of the kind.
+ * Links the identity to the caller and uses up its ID token and the verification token shown. Changes nothing unless the
+ * caller is signed in and has proved who they are, and neither the identity nor the caller has a link of the kind.
  */
 export async function linkIdentity(
   deps: LinkDeps,
@@ -103,6 +104,7 @@ export async function linkIdentity(
       sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
     ),
     ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, used),
+    spent: spendReauthentication(deps, caller, tokenHash, used),
   };
   const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
   // After a lost answer the caller repeats, and is told that the link stands.
@@ -115,8 +117,9 @@ export async function linkIdentity(
 }
 
 /**
- * Takes the caller's link to the provider away, with audit row and events, Apple's revocation among them; nothing unless
- * the caller is signed in, has proved who they are, and has another verified way in.
+ * Removes the caller's link to the provider, with audit row and events, Apple's revocation among them; ends the sessions
+ * that the provider's sign-in opened, but the caller's; uses up the verification token shown. Changes nothing unless the
+ * caller is signed in, has proved who they are, and has another verified way in.
  */
 export async function unlinkIdentity(
   deps: LinkDeps,
@@ -173,8 +176,23 @@ export async function unlinkIdentity(
           null, ${users.socialProfileData})`,
       })
       .where(and(eq(users.id, userId), isUnlinkedHere)),
+    spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
+    revoked: deps.db
+      .update(sessions)
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.attemptId })
+      .where(
+        and(
+          eq(sessions.userId, userId),
+          eq(sessions.method, provider),
+          ne(sessions.id, caller.sessionId),
+          isLive(deps.now()),
+          isUnlinkedHere,
+        ),
+      ),
+    ...recordEndedSessions(deps, client),
   };
   const reads = {
+    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
     isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
     caller: selectCaller(deps, caller, tokenHash),
     account: deps.db
@@ -193,6 +211,7 @@ export async function unlinkIdentity(
     isUnlinked: found.isUnlinked.length > 0,
     caller: found.caller[0],
     hasAccount: found.account.length > 0,
+    endedSessions: found.ended.map(({ id }) => id),
     events: [...found.unlinkEvent, ...found.changeEvent, ...found.revocationEvent],
   };
 }

@@ -30,7 +30,8 @@ export interface SocialSignIn extends TokenPair {
  * Signs in by an ID token of a provider's own SDK: it works once, and the same call again within 180 seconds, or with its
  * key, gives the same session while nobody used it.
  *
- * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`, `idempotency_key_reused`, `not_found`;
+ * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `account_inactive`, `idempotency_key_reused`,
+ *   `not_found`;
  *   `service_unavailable` when the provider does not answer.
  */
 export async function signInByIdToken(
@@ -130,12 +131,13 @@ async function answer(
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   const { user } = outcome;
   const session = isOwn ? outcome.session : findRepeated(deps, outcome);
-  if (user && session) {
+  // A repetition signs in whose session it opened, even where the identity is linked to another user since.
+  if (user && session?.userId === user.id) {
     const tokens = await mintTokens(deps, session);
     deps.afterResponse(relayTogether(deps, outcome.events));
     return { ...tokens, user };
   }
-  if (outcome.isStale) throw failed("issued too long ago");
+  if (outcome.isStale) throw new AppError("id_token_stale", { reason: "issued too long ago" });
   throw refusalOf(deps, use, identity, outcome);
 }
 
@@ -156,6 +158,7 @@ function refusalOf(
   const isLive = proof
     ? proof.usedBy === null && !proof.isBurned && proof.expiresAt > deps.now()
     : use.kind === "id_token";
+  if (!isLive && use.kind === "id_token") return new AppError("id_token_stale", { reason: "used" });
   if (!isLive) return failed("used, burned or expired");
   if (user) return new AppError("account_inactive");
   // Whose address is proved is told the truth about its account, as by a one-time code.

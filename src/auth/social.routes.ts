@@ -54,7 +54,11 @@ function loginRoute(name: ProviderName) {
       description:
         "`login_url` must be opened in the browser that will come back. An app gives one of the configured addresses as " +
         "redirect_uri, with the S256 challenge of a code verifier of its own, and receives a one-time code there.",
-      query: z.object({ redirect_uri: z.string().optional(), code_challenge: challenge.optional() }),
+      query: z.object({
+        redirect_uri: z.string().optional(),
+        code_challenge: challenge.optional(),
+        code_challenge_method: z.literal("S256", { error: "Must be S256." }).optional(),
+      }),
       data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
       message: loginStarted,
       errors: ["not_found"],
@@ -95,7 +99,7 @@ function tokenRoute(name: ProviderName) {
       body: tokenBodies[name],
       data: signedInData,
       message: welcome,
-      errors: ["social_auth_failed", "link_required", "account_inactive", "not_found"],
+      errors: ["social_auth_failed", "id_token_stale", "link_required", "account_inactive", "not_found"],
       idempotent: true,
       rateLimitByNetwork: { group: "social-token" },
     },
@@ -158,7 +162,14 @@ function linkRoute(name: ProviderName) {
       body: tokenBodies[name].extend({ verification_token: optionalText(z.string({ error: textError })) }),
       data: z.object({ message: z.string() }),
       message: linked,
-      errors: ["social_auth_failed", "reauthentication_required", "conflict", "not_found"],
+      errors: [
+        "social_auth_failed",
+        "id_token_stale",
+        "reauthentication_required",
+        "conflict",
+        "provider_already_linked",
+        "not_found",
+      ],
     },
     async (deps, { body, client, caller }) => {
       await linkSocialAccount(deps, client, caller, name, body);
@@ -184,7 +195,7 @@ function unlinkRoute(name: ProviderName) {
       body: z.object({ verification_token: optionalText(z.string({ error: textError })) }),
       data: z.object({ message: z.string() }),
       message: unlinked,
-      errors: ["reauthentication_required", "conflict", "not_found"],
+      errors: ["reauthentication_required", "last_sign_in_method", "not_found"],
     },
     async (deps, { body, client, caller }) => {
       await unlinkSocialAccount(deps, client, caller, name, body.verification_token);

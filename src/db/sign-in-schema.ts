@@ -146,8 +146,8 @@ export const verificationTokens = sqliteTable(
     expiresAt: instant("expires_at").notNull(),
     usedBy: text("used_by"),
     usedAt: instant("used_at"),
-    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN"] }),
-    /** The session that the use made. */
+    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION"] }),
+    /** The session that the use opened; null after a reauthentication. */
     sessionId: text("session_id"),
   },
   (table) => [

@@ -9,6 +9,10 @@ export const errorCatalogue = {
     message: "The verification token is not valid or has expired. Verify a new code and try again.",
   },
   social_auth_failed: { status: 400, message: "Signing in did not work. Try again, or choose another way." },
+  id_token_stale: {
+    status: 400,
+    message: "This sign-in was used already or is too old. Sign in with Google or Apple again.",
+  },
   access_denied: { status: 400, message: "You did not finish signing in there. Try again when you like." },
   refresh_token_required: { status: 400, message: "Send the refresh token as refresh_token." },
   authentication_required: { status: 401, message: "Sign in to do this." },
@@ -28,6 +32,15 @@ export const errorCatalogue = {
   link_required: {
     status: 409,
     message: "An account has this e-mail address already. Sign in with a one-time code, then link the provider.",
+  },
+  last_sign_in_method: { status: 409, message: "This is your only way to sign in. Add another one first." },
+  last_admin: { status: 409, message: "You are the last admin. Make somebody else an admin first." },
+  kyc_already_approved: { status: 409, message: "Your identity is verified already. It cannot be changed." },
+  kyc_not_viewed: { status: 409, message: "Open the link of each document first, then approve." },
+  kyc_version_stale: { status: 409, message: "The documents were submitted again. Look at the new ones first." },
+  provider_already_linked: {
+    status: 409,
+    message: "You have another account of this provider linked. Unlink that one first.",
   },
   conflict: { status: 409, message: "This cannot be done now." },
   idempotency_key_reused: {

@@ -11,7 +11,7 @@ export const publicEndpoint = endpointFor<undefined>();
 /** Declares a route for a signed-in user. */
 export const userEndpoint = endpointFor<AccessClaims>();
 /** Declares a route for a user whose access token may have expired. */
-export const expiringEndpoint = endpointFor<ExpiringClaims>();
+export const expiringEndpoint = endpointFor<AccessClaims>();
 
 /** Declares a route for staff. */
 export const staffEndpoint = endpointFor<AccessClaims>();
@@ -53,18 +53,32 @@ export function refuseUnlessStaff(caller: { role: string } | undefined): void {
   if (caller.role === "user") throw new AppError("permission_denied", { reason: "not staff" });
 }
 
-/** A caller whose access token may have expired. */
-export interface ExpiringClaims extends AccessClaims {
-  isExpired: boolean;
+/**
+ * Says why `mayActOn` refused a member of staff.
+ *
+ * @param caller what `selectCaller` found.
+ * @throws AppError `permission_denied` for one's own account, and for an account of staff where the caller is no admin.
+ */
+export function refuseUnlessMayAct(
+  caller: { role: string } | undefined,
+  { caller: { userId: callerId }, userId }: { caller: AccessClaims; userId: string },
+  target: { role: string },
+): void {
+  if (userId === callerId) {
+    throw new AppError("permission_denied", { message: "You cannot do this to your own account. Ask another admin." });
+  }
+  if (target.role !== "user" && caller?.role !== "admin") {
+    throw new AppError("permission_denied", { message: "Only an admin can do this to a staff account." });
+  }
 }
 
 /** As `signedIn`, but an expired token will do: for a route that then asks for a second proof. */
-export const signedInOrExpired: Guard<ExpiringClaims> = {
+export const signedInOrExpired: Guard<AccessClaims> = {
   ...signedIn,
   async authorize(deps, c) {
     const token = await readAccessToken(deps, c);
     if (token.state === "invalid") throw tokenNotValid(token);
-    return { ...token.claims, isExpired: token.state === "expired" };
+    return token.claims;
   },
 };
 

@@ -21,7 +21,7 @@ export interface NewSession {
   method: (typeof sessions.$inferInsert)["method"];
 }
 
-/** The statements that open a session where `condition` holds: the row, and the end of the oldest beyond the limit. */
+/** The statements that open a session where `condition` holds: the row, and the end of the one used least recently beyond the limit. */
 export function openSession(deps: StatementDeps, client: Client, session: NewSession, condition: SQL) {
   const now = deps.now();
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
@@ -31,7 +31,12 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
     .select({ id: sessions.id })
     .from(sessions)
     .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
-    .orderBy(desc(eq(sessions.id, session.id)), desc(sessions.createdAt), desc(sessions.id))
+    .orderBy(
+      desc(eq(sessions.id, session.id)),
+      desc(sql`max(${sessions.lastUsedAt}, coalesce(${sessions.activityAt}, 0))`),
+      desc(sessions.createdAt),
+      desc(sessions.id),
+    )
     .limit(MAX_SESSIONS);
   return {
     openedSession: insertWhere(

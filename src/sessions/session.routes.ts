@@ -59,7 +59,7 @@ export const logout = expiringEndpoint(
     path: "/auth/logout",
     tag,
     summary: "End this session",
-    description: "The access token may have expired; the refresh token must be of the same session.",
+    description: "The access token may have expired. Any refresh token of the same session will do, a rotated one too.",
     body: logoutBody,
     data: z.object({ message: z.string() }),
     message: loggedOut,

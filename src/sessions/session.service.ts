@@ -2,29 +2,29 @@ import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { denySessions } from "./denylist.store.ts";
-import { type ExpiringClaims, sessionEnded, tokenNotValid } from "./guard.ts";
+import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";
 import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
 
 /**
- * Ends the caller's session: its access and refresh tokens stop at once.
+ * Ends the caller's session: its access and refresh tokens stop at once. Any refresh token of the session will do, live,
+ * rotated or expired: who shows one may end the session, and nothing else.
  *
- * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended; beside
- *   an expired access token, also when the refresh token is no longer the live one.
+ * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended.
  */
 export async function logoutUser(
   deps: Deps,
   client: Client,
-  caller: ExpiringClaims,
+  caller: AccessClaims,
   refreshToken: string,
 ): Promise<void> {
   const verified = await verifyRefreshToken(deps, refreshToken);
-  if (verified.state !== "valid") throw tokenNotValid(verified);
-  const { sessionId, userId, counter } = verified.claims;
+  if (verified.state === "invalid") throw tokenNotValid(verified);
+  const { sessionId, userId } = verified.claims;
   if (sessionId !== caller.sessionId || userId !== caller.userId) {
     throw tokenNotValid({ state: "invalid", reason: "refresh token of another session" });
   }
-  const ended = await endOwnSession(deps, client, caller, caller.isExpired ? counter : undefined);
+  const ended = await endOwnSession(deps, client, caller);
   if (ended.length === 0) throw sessionEnded();
   deps.afterResponse(denySessions(deps, ended));
 }

@@ -9,7 +9,7 @@ import type { AccessClaims } from "./tokens.ts";
 
 /** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */
 export const REPLAY_WINDOW_MS = 120_000;
-/** Live sessions a user may have; one more ends the oldest. */
+/** Live sessions a user may have; one more ends the one used least recently. */
 export const MAX_SESSIONS = 10;
 
 /** Holds for rows of `sessions` that have neither ended nor expired. */
@@ -102,23 +102,9 @@ export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, c
 
 type EndDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
 
-/**
- * Ends the caller's own session; empty when it had ended already. With a counter, only while that is the live refresh
- * token's, or its parent's while the successor's answer may have been lost.
- */
-export async function endOwnSession(
-  deps: EndDeps,
-  client: Client,
-  caller: AccessClaims,
-  counter?: number,
-): Promise<string[]> {
-  const isLiveToken =
-    counter === undefined
-      ? undefined
-      : sql`(${sessions.counter} = ${counter} or (${sessions.counter} = ${counter + 1}
-          and ${sessions.rotatedAt} > ${deps.now() - REPLAY_WINDOW_MS}))`;
-  const which = and(eq(sessions.id, caller.sessionId), isLiveToken);
-  const { ended } = await endSessions(deps, client, caller, "logout", which);
+/** Ends the caller's own session; empty when it had ended already. */
+export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
+  const { ended } = await endSessions(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
   return ended;
 }
 

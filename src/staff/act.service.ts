@@ -3,7 +3,7 @@ import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { denySessions } from "../sessions/denylist.store.ts";
-import { refuseUnlessStaff } from "../sessions/guard.ts";
+import { refuseUnlessMayAct, refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import type { ActOutcome, Actor } from "./act.store.ts";
 import type { Person } from "./person.store.ts";
@@ -25,16 +25,6 @@ export function expectPerson<T>(caller: { role: Role } | undefined, person: T | 
 
 export function noUser(): AppError {
   return new AppError("not_found", { message: "There is no such user." });
-}
-
-/** @throws AppError `permission_denied` where the caller may not act on the account: their own, or staff's, not being admin. */
-export function refuseUnlessMayAct(caller: { role: Role } | undefined, actor: Actor, target: { role: Role }): void {
-  if (actor.userId === actor.caller.userId) {
-    throw new AppError("permission_denied", { message: "Nobody does this to their own account." });
-  }
-  if (target.role !== "user" && caller?.role !== "admin") {
-    throw new AppError("permission_denied", { message: "Only an admin does this to an account of staff." });
-  }
 }
 
 /**

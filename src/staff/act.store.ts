@@ -7,7 +7,7 @@ import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { type OutboxRow, recordEvent } from "../platform/outbox.ts";
 import type { Statement } from "../platform/prepared.ts";
-import { isAdmin, isLive, isStaff, recordEndedSessions, selectCaller } from "../sessions/session.store.ts";
+import { isLive, recordEndedSessions, selectCaller } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { personOf, selectPerson } from "./person.store.ts";
 
@@ -20,12 +20,6 @@ export interface Actor {
   client: Client;
   caller: AccessClaims;
   userId: string;
-}
-
-/** Holds while the caller may act on the user's account: nobody on their own, and on those of staff only an admin. */
-export function mayActOn(deps: ActDeps, { caller, userId }: Actor): SQL {
-  return sql`(${userId} <> ${caller.userId} and (${isAdmin(deps, caller)}
-    or ${isStaff(deps, caller)} and exists (select 1 from users where id = ${userId} and role = 'user')))`;
 }
 
 type EventStatement = ReturnType<typeof recordEvent>;

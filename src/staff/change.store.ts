@@ -2,10 +2,10 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../db/user-schema.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
 import { recordEvent } from "../platform/outbox.ts";
-import { isStaff } from "../sessions/session.store.ts";
+import { mayActOn } from "../sessions/authority.store.ts";
 import type { ProfileChange } from "../users/profile.store.ts";
 import { withKey } from "../users/username.ts";
-import { type ActDeps, type Actor, beginAct, endEverySession, mayActOn, recordChange, runAct } from "./act.store.ts";
+import { type ActDeps, type Actor, beginAct, endEverySession, recordChange, runAct } from "./act.store.ts";
 
 /** What is sent of a user, in canonical form; null clears. */
 export interface PersonChange extends ProfileChange {
@@ -28,7 +28,6 @@ const columns = {
 } as const satisfies Record<keyof PersonChange, SQL>;
 
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
-const identifiers = sql.raw("('email', 'phone_number')");
 
 /**
  * Changes what is given of a user: one row in the audit log for all of it. A changed identifier is unverified, ends the
@@ -48,7 +47,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
   const obstacles = obstaclesOf(userId, change, changes(sensitive), reason);
-  const mayChange = sql`(not ${changes(identifiers)} or ${mayActOn(deps, actor)})`;
+  const mayChange = mayActOn(deps, caller, userId);
   const isFree = sql.join(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
     sql` and `,
@@ -61,7 +60,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
       newValues: sql`json_patch((select json_group_object(g.key, g.value) ${differing}),
         ${JSON.stringify(reason === undefined ? {} : { reason })})`,
     },
-    sql`${isStaff(deps, caller)} and exists (select 1 ${differing}) and ${mayChange} and ${isFree}`,
+    sql`${mayChange} and exists (select 1 ${differing}) and ${isFree}`,
   );
   const changedHere = (name: "email" | "phone_number") =>
     sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${id} and old.key = ${name})`;
@@ -136,7 +135,6 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
     id,
     { audit, writes, events },
     {
-      changesIdentifier: stands(changes(identifiers)),
       mayNot: stands(sql`not ${mayChange}`),
       lacksReason: stands(obstacles.lacksReason),
       isIdentifierTaken: stands(obstacles.isIdentifierTaken),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ErrorCode } from "../platform/errors.ts";
 import { clearable, cursorField, optionalText, pageSizeField, textError } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { sessionView, viewSession } from "../sessions/session.views.ts";
@@ -92,7 +93,7 @@ const changeSpec = {
   body: change,
   data: personView,
   message: "The changes are saved.",
-  errors: ["not_found", "user_already_exists", "username_taken", "conflict"] as ("not_found" | "conflict")[],
+  errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],
 };
 
 export const putUser = staffEndpoint(

@@ -5,12 +5,12 @@ import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/errors.ts";
 import { relayTogether } from "../platform/relay.ts";
-import { refuseUnlessStaff } from "../sessions/guard.ts";
+import { refuseUnlessMayAct, refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { parseIdentifier } from "../users/identifier.ts";
 import { refuseFutureBirth } from "../users/profile.service.ts";
 import { defaultUsernames, withKey } from "../users/username.ts";
-import { expectPerson, noUser, refuseUnlessMayAct, settleAct } from "./act.service.ts";
+import { expectPerson, noUser, settleAct } from "./act.service.ts";
 import type { Actor } from "./act.store.ts";
 import { changePerson, type PersonChange } from "./change.store.ts";
 import { insertPerson, type NewPerson } from "./create.store.ts";
@@ -115,7 +115,7 @@ export async function createPerson(
  * Changes what is sent of a person; a null clears.
  *
  * @throws AppError `validation_error`, also where a name or identifier is to change without a reason; `permission_denied`,
- *   `not_found`, `user_already_exists`, `username_taken`; `conflict` where the account would have no way in.
+ *   `not_found`, `user_already_exists`, `username_taken`; `last_sign_in_method` where the account would have no way in.
  */
 export async function updatePerson(
   deps: Deps,
@@ -142,7 +142,7 @@ export async function updatePerson(
   }
   if (more.isNameTaken.length > 0) throw new AppError("username_taken");
   if (more.isLastWayIn.length > 0)
-    throw new AppError("conflict", { message: "The account would have no way to sign in." });
+    throw new AppError("last_sign_in_method", { message: "The account would have no way to sign in." });
   return person;
 }
 

@@ -1,7 +1,8 @@
 import { canonicalTestIdentifiers } from "../auth/test-identifiers.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
-import { expectPerson, finishAct, refuseUnlessMayAct, settleAct } from "./act.service.ts";
+import { refuseUnlessMayAct } from "../sessions/guard.ts";
+import { expectPerson, finishAct, settleAct } from "./act.service.ts";
 import type { Actor } from "./act.store.ts";
 import type { Person } from "./person.store.ts";
 import {

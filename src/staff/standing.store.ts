@@ -3,18 +3,10 @@ import { otpClassGuards, otpNetworkGuards } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
 import { inOneTrip, instantOf, together } from "../platform/database.ts";
+import { mayActOn } from "../sessions/authority.store.ts";
 import { isAdmin, selectCaller } from "../sessions/session.store.ts";
 import { recordNotification } from "../users/notification.store.ts";
-import {
-  type ActDeps,
-  type Actor,
-  beginAct,
-  endEverySession,
-  mayActOn,
-  recordChange,
-  runAct,
-  selectEnded,
-} from "./act.store.ts";
+import { type ActDeps, type Actor, beginAct, endEverySession, recordChange, runAct, selectEnded } from "./act.store.ts";
 import { isUser } from "./person.store.ts";
 
 export interface StatusChange {
@@ -36,7 +28,7 @@ export function changeStatus(deps: ActDeps, actor: Actor, { status, reason }: St
       oldValues: values(sql`json_object('status', status, 'status_reason', status_reason)`),
       newValues: sql`json_object('status', ${status}, 'status_reason', ${statusReason}, 'reason', ${reason})`,
     },
-    sql`${mayActOn(deps, actor)} and exists (select 1 from users where id = ${userId}
+    sql`${mayActOn(deps, actor.caller, userId)} and exists (select 1 from users where id = ${userId}
       and (status <> ${status} or status_reason is not ${statusReason}))`,
   );
   const kind = told[status];
@@ -123,7 +115,7 @@ export function clearLocks(deps: ActDeps, actor: Actor, reason: string) {
         'classes', (select count(*) from otp_class_guards where ${own}))`,
       newValues: sql`json_object('reason', ${reason})`,
     },
-    sql`${mayActOn(deps, actor)} and (exists (select 1 from otp_network_guards where ${own})
+    sql`${mayActOn(deps, actor.caller, userId)} and (exists (select 1 from otp_network_guards where ${own})
       or exists (select 1 from otp_class_guards where ${own}))`,
   );
   const writes = {
@@ -141,7 +133,12 @@ export async function endUserSessions(deps: ActDeps, actor: Actor) {
     user: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
     ended: selectEnded(deps),
   };
-  const writes = endEverySession(deps, actor, "ended_by_staff", sql`${mayActOn(deps, actor)} and ${isUser(userId)}`);
+  const writes = endEverySession(
+    deps,
+    actor,
+    "ended_by_staff",
+    sql`${mayActOn(deps, actor.caller, userId)} and ${isUser(userId)}`,
+  );
   const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the marker tells.
     inOneTrip(deps, reads).then((again) => {

@@ -59,7 +59,7 @@ export const patchUserKyc = staffEndpoint(
     body: decision,
     data: kycView,
     message: "The decision is recorded, and its user will be told.",
-    errors: ["not_found", "conflict"],
+    errors: ["not_found", "conflict", "kyc_already_approved", "kyc_not_viewed", "kyc_version_stale"],
   },
   async (deps, { body, params, caller, client, origin }) => {
     const { status, rejection_reason, version } = body;

@@ -4,7 +4,7 @@ import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { relayTogether } from "../platform/relay.ts";
-import { refuseUnlessStaff } from "../sessions/guard.ts";
+import { refuseUnlessMayAct, refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { noKyc, type OpenKyc, openKyc } from "./kyc.service.ts";
 import type { KycRow } from "./kyc.store.ts";
@@ -46,8 +46,9 @@ export async function listKycSubmissions(
 /**
  * Approves or rejects a pending KYC; its user is told by the event.
  *
- * @throws AppError `not_found` when the user submitted nothing; `permission_denied` also for one's own; `conflict` when it
- *   is decided already, was submitted anew, or is to be approved by somebody who has not looked at each of its files.
+ * @throws AppError `not_found` when the user submitted nothing; `permission_denied` also for one's own, and for one of
+ *   staff where the caller is no admin; `kyc_already_approved`; `conflict` when it is rejected already;
+ *   `kyc_version_stale` when it was submitted anew; `kyc_not_viewed` when the caller has not opened each of its files.
  */
 export async function updateKycStatus(
   deps: Deps,
@@ -62,15 +63,16 @@ export async function updateKycStatus(
     deps.afterResponse(relayTogether(deps, outcome.events));
     return openKyc(deps, origin, caller, outcome.kyc);
   }
-  if (decision.userId === caller.userId) {
-    throw new AppError("permission_denied", { message: "Nobody decides about their own documents." });
-  }
+  if (outcome.target) refuseUnlessMayAct(outcome.caller, { caller, userId: decision.userId }, outcome.target);
   if (!outcome.kyc) throw noKyc();
-  throw new AppError("conflict", { message: reasonOf(decision, outcome.kyc) });
+  throw obstacleOf(decision, outcome.kyc);
 }
 
-function reasonOf({ version }: Decision, kyc: KycRow): string {
-  if (kyc.status !== "PENDING") return "This KYC is decided already.";
-  if (version !== undefined && version !== kyc.version) return "It was submitted anew. Look at it again.";
-  return "Look at each of its files first: open their links, then approve.";
+/** Why a decision by somebody who may decide was not taken. */
+function obstacleOf({ version }: Decision, kyc: KycRow): AppError {
+  if (kyc.status === "APPROVED")
+    return new AppError("kyc_already_approved", { message: "This KYC is approved already." });
+  if (kyc.status !== "PENDING") return new AppError("conflict", { message: "This KYC is decided already." });
+  if (version !== undefined && version !== kyc.version) return new AppError("kyc_version_stale");
+  return new AppError("kyc_not_viewed");
 }

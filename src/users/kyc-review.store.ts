@@ -7,6 +7,7 @@ import type { Client } from "../platform/client.ts";
 import { inOneTrip, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { mayActOn } from "../sessions/authority.store.ts";
 import { isStaff, selectCaller } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { auditedKyc, type KycRow } from "./kyc.store.ts";
@@ -71,10 +72,10 @@ function isViewedBy(reviewer: AccessClaims): SQL {
 }
 
 /**
- * Decides a pending KYC, with audit row and events; one transaction, or nothing: where the caller is not staff, decides
- * their own, means another version, or approves what they have not looked at.
+ * Decides a pending KYC, with audit row and events, in one transaction. Changes nothing where the caller may not change
+ * the account, names another version, or approves files that they have not opened.
  *
- * @returns `isDone`, and what decided it: the caller's role, the KYC as it stands, and whether the caller has seen it.
+ * @returns `isDone`, and what decided it: the caller's role, the submitter's role and the KYC as they stand.
  */
 export async function decideKyc(deps: ReviewDeps, client: Client, caller: AccessClaims, decision: Decision) {
   const { userId, status, rejectionReason, version } = decision;
@@ -83,8 +84,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
   const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   const mayDecide = and(
-    isStaff(deps, caller),
-    sql`${userId} <> ${caller.userId}`,
+    mayActOn(deps, caller, userId),
     sql`exists (select 1 ${own} and kyc.status = 'PENDING'
       ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
       ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`,
@@ -143,10 +143,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
       .select()
       .from(kyc)
       .where(and(eq(kyc.userId, userId), isStaff(deps, caller))),
-    viewed: deps.db
-      .select({ one: sql<number>`1` })
-      .from(kyc)
-      .where(and(eq(kyc.userId, userId), isViewedBy(caller))),
+    target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
   const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
@@ -160,7 +157,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
     isDone: found.done.length > 0,
     caller: found.caller[0],
     kyc: found.kyc[0],
-    isViewed: found.viewed.length > 0,
+    target: found.target[0],
     events: [...found.changeEvent, ...found.decisionEvent],
   };
 }

@@ -38,7 +38,7 @@ interface StagedDocument extends NewDocument {
 /**
  * Submits the caller's documents for review, or amends what was submitted; either way the KYC is PENDING again.
  *
- * @throws AppError `validation_error` naming the file that is not what it should be; `conflict` when the KYC is approved;
+ * @throws AppError `validation_error` naming the file that is not what it should be; `kyc_already_approved`;
  *   `not_found` when there is none to amend; `rate_limit_exceeded` after the day's uploads; `idempotency_key_reused`.
  */
 export async function submitKyc(
@@ -158,7 +158,7 @@ function findStanding(kind: Submission["kind"], call: IdempotentCall | undefined
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   if (binding && own.kyc) return own.kyc;
   if (own.kyc?.status === "APPROVED") {
-    throw new AppError("conflict", { message: "Your identity is verified already; nothing can be changed." });
+    throw new AppError("kyc_already_approved");
   }
   if (kind === "amend" && !own.kyc) throw noKyc();
   return undefined;

@@ -134,7 +134,7 @@ describe.each(names)("linking %s", (name) => {
     expect(refusal(theirs)).toEqual([409, "conflict"]);
     expect(await count("social_accounts where user_id = ?", user.userId)).toBe(0);
     const second = await link(name, owner.access, await providers.nativeSignIn(name, newPerson(name)));
-    expect(refusal(second)).toEqual([409, "conflict"]);
+    expect(refusal(second)).toEqual([409, "provider_already_linked"]);
     expect(await count("social_accounts where user_id = ?", owner.userId)).toBe(1);
     expect((await signIn(name, owner.person)).body.data.user_id).toBe(owner.userId);
   });
@@ -147,7 +147,7 @@ describe.each(names)("linking %s", (name) => {
     const { user_id, access_token } = signedIn.body.data;
     expect((await unlink(name, access_token)).status).toBe(200);
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;
-    expect(refusal(await link(name, access_token, fresh))).toEqual([400, "social_auth_failed"]);
+    expect(refusal(await link(name, access_token, fresh))).toEqual([400, "id_token_stale"]);
     expect(await count("social_accounts where user_id = ?", user_id)).toBe(0);
   });
 
@@ -157,7 +157,7 @@ describe.each(names)("linking %s", (name) => {
     await link(name, user.access, json);
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;
     const answer = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json: fresh });
-    expect(refusal(answer)).toEqual([400, "social_auth_failed"]);
+    expect(refusal(answer)).toEqual([400, "id_token_stale"]);
     expect(await count("sessions where user_id = ?", user.userId)).toBe(1);
   });
 
@@ -169,7 +169,7 @@ describe.each(names)("linking %s", (name) => {
     }
     clock.advance(9 * MINUTE);
     const stale = await providers.nativeSignIn(name, newPerson(name), { iat: Math.floor(Date.now() / 1000) - 601 });
-    expect(refusal(await link(name, user.access, stale))).toEqual([400, "social_auth_failed"]);
+    expect(refusal(await link(name, user.access, stale))).toEqual([400, "id_token_stale"]);
     expect((await call("GET", "/api/auth/me", { token: user.access, env })).status).toBe(200);
   });
 
@@ -244,15 +244,15 @@ describe.each(names)("unlinking %s", (name) => {
 
   it("is refused for the last verified way in", async () => {
     const alone = (await signIn(name, newPerson(name, { email: newEmail() }))).body.data;
-    expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "conflict"]);
+    expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
     // An address that staff set is no way in until it is proved.
     await rows("update users set email = ?, email_verified = 0 where id = ?", newEmail(), alone.user_id);
-    expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "conflict"]);
+    expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
     expect(await count("social_accounts where user_id = ?", alone.user_id)).toBe(1);
     const other = name === "google" ? "apple" : "google";
     await link(other, alone.access_token, await providers.nativeSignIn(other, newPerson(other)));
     expect((await unlink(name, alone.access_token)).status).toBe(200);
-    expect(refusal(await unlink(other, alone.access_token))).toEqual([409, "conflict"]);
+    expect(refusal(await unlink(other, alone.access_token))).toEqual([409, "last_sign_in_method"]);
   });
 
   it("is 404 where nothing is linked, and where it is not configured", async () => {

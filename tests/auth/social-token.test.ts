@@ -166,7 +166,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(again.body.data.refresh_token).toBe(first.body.data.refresh_token);
     expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     clock.advance(2000);
-    expect(refusal(await post(name, json))).toEqual([400, "social_auth_failed"]);
+    expect(refusal(await post(name, json))).toEqual([400, "id_token_stale"]);
     expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     if (name === "apple") expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
@@ -177,8 +177,8 @@ describe.each(names)("a sign-in by %s", (name) => {
     const { access_token: token, refresh_token } = (await post(name, json, { headers })).body.data;
     if (how === "rotated") await refresh(refresh_token);
     else await call("POST", "/api/auth/logout", { token, json: { refresh_token }, env: providers.env });
-    expect(refusal(await post(name, json))).toEqual([400, "social_auth_failed"]);
-    expect(refusal(await post(name, json, { headers }))).toEqual([400, "social_auth_failed"]);
+    expect(refusal(await post(name, json))).toEqual([400, "id_token_stale"]);
+    expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
   });
 
   it("with an Idempotency-Key gives the same answer for 24 hours, however the body is encoded", async () => {
@@ -194,7 +194,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     }
     expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     clock.advance(HOUR);
-    expect(refusal(await post(name, json, { headers }))).toEqual([400, "social_auth_failed"]);
+    expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
   });
 
   it("under an Idempotency-Key that another body has is refused with 409, and its token lives on", async () => {
@@ -203,7 +203,8 @@ describe.each(names)("a sign-in by %s", (name) => {
     await signIn(name, person, { headers });
     const next = await providers.nativeSignIn(name, person);
     expect(refusal(await post(name, next, { headers }))).toEqual([409, "idempotency_key_reused"]);
-    const fresh = name === "apple" ? { ...next, authorization_code: providers.issueCode("apple") } : next;
+    const code = { authorization_code: providers.issueCode("apple", { sub: person.sub }) };
+    const fresh = name === "apple" ? { ...next, ...code } : next;
     expect((await post(name, fresh)).status).toBe(200);
     // Keys are the person's own: another's are other keys.
     expect((await signIn(name, newPerson(name), { headers })).status).toBe(200);
@@ -350,7 +351,9 @@ describe.each(names)("a sign-in by %s", (name) => {
     ].filter((spelling) => spelling !== id_token);
     for (const spelling of spellings) {
       const apple = name === "apple" ? { authorization_code: providers.issueCode("apple") } : {};
-      expect(refusal(await post(name, { ...json, id_token: spelling, ...apple }))).toEqual([400, "social_auth_failed"]);
+      const answer = await post(name, { ...json, id_token: spelling, ...apple });
+      expect(answer.status).toBe(400);
+      expect(["id_token_stale", "social_auth_failed"]).toContain(answer.body.error.code);
     }
     expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
   });

@@ -17,7 +17,15 @@ interface Upload {
   orphan?: string;
 }
 
-export type Outcome = "ok" | "conflict" | "not_found" | "rate_limit_exceeded" | "validation_error";
+export type Outcome =
+  | "ok"
+  | "conflict"
+  | "kyc_already_approved"
+  | "kyc_not_viewed"
+  | "kyc_version_stale"
+  | "not_found"
+  | "rate_limit_exceeded"
+  | "validation_error";
 
 /** One person's KYC as the rules have it. */
 export function newKycModel() {
@@ -38,7 +46,7 @@ export function newKycModel() {
 
   /** Submitting anew or amending; `files`: whether it brings any. */
   function maySubmit(kind: "submit" | "amend", hasFiles: boolean, now: number): Outcome {
-    if (state.status === "APPROVED") return "conflict";
+    if (state.status === "APPROVED") return "kyc_already_approved";
     if (kind === "amend" && state.status === "NOT_SUBMITTED") return "not_found";
     if (hasFiles && uploads.filter(({ at }) => now - at < DAY).length >= 10) return "rate_limit_exceeded";
     return "ok";
@@ -70,9 +78,11 @@ export function newKycModel() {
   ): Outcome {
     if (status === "REJECTED" && reason === null) return "validation_error";
     if (state.status === "NOT_SUBMITTED") return "not_found";
-    if (state.status !== "PENDING" || (version !== undefined && version !== state.version)) return "conflict";
+    if (state.status === "APPROVED") return "kyc_already_approved";
+    if (state.status !== "PENDING") return "conflict";
+    if (version !== undefined && version !== state.version) return "kyc_version_stale";
     const hasSeen = files().every(({ viewedAt }) => (viewedAt.get(reviewer) ?? -1) >= submittedAt);
-    if (status === "APPROVED" && !hasSeen) return "conflict";
+    if (status === "APPROVED" && !hasSeen) return "kyc_not_viewed";
     state.status = status;
     state.reason = reason;
     return "ok";

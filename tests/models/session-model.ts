@@ -79,13 +79,9 @@ export function newSessionModel() {
     session.isRotatedByKey = hasKey;
   }
 
-  /** By an access token that is good, and any refresh token of the session; or by an expired one, and the live one. */
+  /** By any access token and any refresh token of the session, expired or rotated ones too. */
   function logout(session: ModelSession, age: number, now: number): boolean {
-    const token = session.refreshTokens.at(-1 - age);
-    const isShown = token && now < token.expiresAt + TOLERANCE;
-    const isFresh = now - session.accessAt < 15 * MINUTE + TOLERANCE;
-    const isHolder = isFresh || age === 0 || (age === 1 && now - session.rotatedAt < 2 * MINUTE);
-    if (!isShown || !isHolder || !isLive(session, now)) return false;
+    if (!session.refreshTokens.at(-1 - age) || !isLive(session, now)) return false;
     session.isEnded = true;
     return true;
   }

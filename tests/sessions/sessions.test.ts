@@ -138,11 +138,32 @@ describe("logout", () => {
     expect(await logoutRows(user.userId)).toEqual([]);
   });
 
-  it("refuses an expired access token with a refresh token that was used long ago", async () => {
+  it.each(["a live", "an expired"])(
+    "takes %s access token with a refresh token rotated long ago, and ends the session",
+    async (age) => {
+      const user = await newUser();
+      const second = await rotate(user.refresh);
+      const third = await rotate(second);
+      clock.advance(age === "a live" ? MINUTE : HOUR);
+      const other = await newUser();
+      expectRefused(await logout(user.access, other.refresh));
+      expect((await logout(user.access, user.refresh)).status).toBe(200);
+      for (const token of [user.refresh, second, third]) expectRefused(await refresh(token));
+      expect(await logoutRows(user.userId)).toEqual([expect.objectContaining({ entity_id: sid(user) })]);
+      expectRefused(await logout(user.access, third));
+      await rotate(other.refresh);
+    },
+  );
+
+  it("takes a refresh token that has expired by itself while its session lives on", async () => {
     const user = await newUser();
-    await rotate(await rotate(user.refresh));
-    clock.advance(HOUR);
-    expectRefused(await logout(user.access, user.refresh));
+    let token = user.refresh;
+    for (let month = 0; month < 2; month++) {
+      clock.advance(31 * DAY);
+      token = await rotate(token);
+    }
+    expect((await logout(user.access, user.refresh)).status).toBe(200);
+    expectRefused(await refresh(token));
   });
 
   it("asks for an access token, and for one of its own kind", async () => {
@@ -187,7 +208,18 @@ describe("the list of sessions (ASVS 7.5.2)", () => {
     expect(body.data[0].method).toBe("OTP_PHONE");
   });
 
-  it("has at most 10: the 11th sign-in ends the oldest, audited once (ASVS 7.1.2)", async () => {
+  it("has at most 10: the 11th sign-in ends the one used least recently, not the oldest", async () => {
+    const sessions = [await newUser()];
+    const [oldest] = sessions as [SignedIn];
+    while (sessions.length < 10) sessions.push(await logIn(oldest, {}, 3 * HOUR));
+    const rotated = await rotate(oldest.refresh);
+    sessions.push(await logIn(oldest, {}, 3 * HOUR));
+    expectRefused(await refresh(sessions[1]?.refresh ?? ""));
+    await rotate(rotated);
+    for (const { refresh: token } of sessions.slice(2)) await rotate(token);
+  });
+
+  it("has at most 10: the 11th sign-in ends the oldest where none was used since, audited once (ASVS 7.1.2)", async () => {
     const sessions = [await newUser()];
     const [oldest] = sessions as [SignedIn];
     while (sessions.length < 11) sessions.push(await logIn(oldest, {}, 3 * HOUR));

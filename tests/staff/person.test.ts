@@ -362,7 +362,7 @@ describe("A change of a person", () => {
       [byMail, "email"],
     ] as const) {
       const clear = (method: string) => change(staff, user, { [field]: null, reason: "x" }, method);
-      await expectNothingChanged(user, () => clear("PUT"), 409, "conflict");
+      await expectNothingChanged(user, () => clear("PUT"), 409, "last_sign_in_method");
       const before = await recordOf(user);
       expect((await clear("PATCH")).status, "ignored").toBe(200);
       expect(await recordOf(user)).toBe(before);

@@ -98,6 +98,8 @@ export async function signText(text: string, header: Claims = { alg: "RS256", ki
 
 interface IssuedCode {
   clientId: string;
+  /** Whom the code was given to, where no ID token is given. */
+  sub?: string | undefined;
   idToken: string | undefined;
   redirectUri: string | null;
   challenge: string | null;
@@ -165,7 +167,7 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
       access_token: "canary-access-token",
       token_type: "Bearer",
       expires_in: 3600,
-      id_token: code.idToken ?? (await mint(name, { sub: "nobody" })),
+      id_token: code.idToken ?? (await mint(name, { sub: code.sub ?? "nobody", aud: code.clientId })),
       ...(name === "apple" ? { refresh_token: REFRESH_TOKEN } : {}),
     });
   }
@@ -242,7 +244,8 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
       const id_token = await mint(name, { ...person, nonce: await hexSha256(nonce), ...claims });
       const aud = [claims.aud ?? CLIENTS[name].ios].flat()[0];
       if (name === "google") return { id_token, nonce };
-      return { id_token, nonce, authorization_code: issueCode(name, { clientId: String(aud) }) };
+      const code = issueCode(name, { clientId: String(aud), sub: String(claims.sub ?? person.sub) });
+      return { id_token, nonce, authorization_code: code };
     },
     /** What the person's browser brings back from the provider it was sent to. */
     async consent(name: Name, location: string, person: Person, claims: Claims = {}) {

@@ -228,18 +228,24 @@ describe("A decision", () => {
     const [user, staff, colleague] = [await newUser(), await newStaff(), await newStaff()];
     await submit(user, whole({ document_back: file(png()) }));
     clock.advance(1_000);
-    expect(codeOf(await decide(staff, user, { status: "APPROVED" }))).toEqual([409, "conflict"]);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED" }))).toEqual([409, "kyc_not_viewed"]);
     await look(colleague, user);
-    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "a colleague looked").toEqual([409, "conflict"]);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "a colleague looked").toEqual([
+      409,
+      "kyc_not_viewed",
+    ]);
     const { results } = (await page(staff)).body.data;
     await call("GET", pathOf(results[0].document_front_url));
     await call("HEAD", pathOf(results[0].document_back_url));
-    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "one side").toEqual([409, "conflict"]);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "one side").toEqual([409, "kyc_not_viewed"]);
     await call("GET", pathOf(results[0].document_back_url));
     clock.advance(1_000);
     await amend(user, { json: { document_number: newNumber() } });
     clock.advance(1_000);
-    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "submitted anew").toEqual([409, "conflict"]);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "submitted anew").toEqual([
+      409,
+      "kyc_not_viewed",
+    ]);
     await look(staff, user);
     const approved = await decide(staff, user, { status: "APPROVED", rejection_reason: "not kept" });
     expect(approved.status).toBe(200);
@@ -284,7 +290,7 @@ describe("A decision", () => {
     await amend(user, { json: { document_number: newNumber() } });
     await look(staff, user);
     const stale = await decide(staff, user, { status: "APPROVED", version });
-    expect(codeOf(stale)).toEqual([409, "conflict"]);
+    expect(codeOf(stale)).toEqual([409, "kyc_version_stale"]);
     for (const wrong of ["x", 1.5, [], [version + 1], true, "0x2", {}]) {
       expect(codeOf(await decide(staff, user, { status: "APPROVED", version: wrong }))).toEqual([
         400,

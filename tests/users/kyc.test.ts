@@ -239,7 +239,7 @@ describe("Submitting again", () => {
       await amend(user, { json: { document_number: newNumber() } }),
       await amend(user, { multipart: { document_back: file(png()) } }),
     ];
-    for (const answer of answers) expect(codeOf(answer)).toEqual([409, "conflict"]);
+    for (const answer of answers) expect(codeOf(answer)).toEqual([409, "kyc_already_approved"]);
     expect(await rows("select * from kyc where user_id = ?", user.userId)).toEqual(before);
     expect(await keysOf(user)).toEqual(keys);
   });

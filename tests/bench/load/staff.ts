@@ -67,7 +67,7 @@ export async function reviewKyc(world: World, person: Person): Promise<void> {
     await decide({ status: "REJECTED", rejection_reason: "Not readable" }, [200]);
     person.kyc.status = "REJECTED";
   } else {
-    if (world.chance(0.2)) await decide({ status: "APPROVED" }, ["409 conflict"]);
+    if (world.chance(0.2)) await decide({ status: "APPROVED" }, ["409 kyc_not_viewed"]);
     const { data } = await byStaff(staffOnly, { method: "GET", path: `/api/users/${person.userId}`, expect: [200] });
     count(person.audits, "VIEW user");
     const links = [data.kyc.document_front_url, data.kyc.document_back_url].filter(Boolean);

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type CallOptions, newEmail, type SignedIn, stopClock } from "../support/client.ts";
+import { codeOf, decide, documented, look, newStaff, newUser, promote, rows, run, submit } from "../support/kyc.ts";
+import { newAdmin } from "../support/staff.ts";
+
+beforeEach(() => {
+  stopClock();
+});
+afterEach(() => vi.useRealTimers());
+
+const reason = "asked by phone";
+
+/** Each write of staff on somebody's account, and what it is called with. */
+const writes: Record<string, [method: string, path: string, options: () => CallOptions]> = {
+  "its profile by PATCH": ["PATCH", "", () => ({ json: { full_name: "Changed Name" } })],
+  "its profile by PUT": ["PUT", "", () => ({ json: { address: "Changed" } })],
+  "its picture": ["PATCH", "", () => ({ json: { profile_picture: "https://example.com/changed.png" } })],
+  "its username": ["PATCH", "", () => ({ json: { username: `changed_${crypto.randomUUID().slice(0, 8)}`, reason } })],
+  "its e-mail address": ["PATCH", "", () => ({ json: { email: newEmail(), reason } })],
+  "its status": ["POST", "/status", () => ({ json: { status: "BANNED", reason } })],
+  "its locks": ["POST", "/unlock", () => ({ json: { reason } })],
+  "its sessions": ["DELETE", "/sessions", () => ({ json: {} })],
+  "its KYC by approval": ["PATCH", "/kyc", () => ({ json: { status: "APPROVED" } })],
+  "its KYC by rejection": ["PATCH", "/kyc", () => ({ json: { status: "REJECTED", rejection_reason: "no" } })],
+};
+
+const recordOf = async ({ userId }: SignedIn) =>
+  JSON.stringify([
+    await rows("select * from users where id = ?", userId),
+    await rows("select * from profiles where user_id = ?", userId),
+    await rows("select id, revoked_at from sessions where user_id = ? order by id", userId),
+    await rows("select status, version, verified_at, rejection_reason from kyc where user_id = ?", userId),
+    await rows("select count(*) as n from audit_logs where user_id = ? and action <> 'VIEW'", userId),
+  ]);
+
+/** Somebody with a KYC that waits, and each reviewer has opened its files. */
+async function withKyc(person: SignedIn, ...reviewers: SignedIn[]): Promise<SignedIn> {
+  expect((await submit(person)).status).toBe(201);
+  for (const reviewer of reviewers) await look(reviewer, person);
+  return person;
+}
+
+const write = (name: string, actor: SignedIn, target: SignedIn) => {
+  const [method, path, options] = writes[name] as (typeof writes)[string];
+  return documented(method, `/api/users/${target.userId}${path}`, { token: actor.access, ...options() });
+};
+
+describe.each(Object.keys(writes))("of an account, %s", (name) => {
+  test("staff cannot change where the account is another member's of staff, an admin's or their own", async () => {
+    const [staff, colleague, admin] = [await newStaff(), await newStaff(), await newAdmin()];
+    for (const target of [colleague, admin, staff]) {
+      await withKyc(target, staff);
+      const before = await recordOf(target);
+      expect(codeOf(await write(name, staff, target))).toEqual([403, "permission_denied"]);
+      expect(await recordOf(target)).toBe(before);
+    }
+  });
+
+  test("an admin can change where the account is of staff or another admin's, and not their own", async () => {
+    const [admin, staff, other] = [await newAdmin(), await newStaff(), await newAdmin()];
+    for (const target of [staff, other]) {
+      await withKyc(target, admin);
+      expect((await write(name, admin, target)).status).toBe(200);
+    }
+    await withKyc(admin, admin);
+    const before = await recordOf(admin);
+    expect(codeOf(await write(name, admin, admin))).toEqual([403, "permission_denied"]);
+    expect(await recordOf(admin)).toBe(before);
+  });
+
+  test("staff can change where the account is a user's, until they are demoted or it is promoted", async () => {
+    const [staff, demoted] = [await newStaff(), await newStaff()];
+    const user = await withKyc(await newUser(), staff, demoted);
+    const before = await recordOf(user);
+    await run("update users set role = 'user' where id = ?", demoted.userId);
+    expect(codeOf(await write(name, demoted, user))).toEqual([403, "permission_denied"]);
+    expect(await recordOf(user)).toBe(before);
+    expect((await write(name, staff, user)).status).toBe(200);
+    const promoted = await withKyc(await newUser(), staff);
+    await promote(promoted);
+    const standing = await recordOf(promoted);
+    expect(codeOf(await write(name, staff, promoted))).toEqual([403, "permission_denied"]);
+    expect(await recordOf(promoted)).toBe(standing);
+  });
+});
+
+describe("A KYC decision of staff's", () => {
+  test("says what stood in the way by its own code", async () => {
+    const [staff, user] = [await newStaff(), await newUser()];
+    await submit(user);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED" }))).toEqual([409, "kyc_not_viewed"]);
+    expect(codeOf(await decide(staff, user, { status: "APPROVED", version: 9 }))).toEqual([409, "kyc_version_stale"]);
+    await look(staff, user);
+    expect((await decide(staff, user, { status: "APPROVED" })).status).toBe(200);
+    for (const json of [{ status: "APPROVED" }, { status: "REJECTED", rejection_reason: "no" }]) {
+      expect(codeOf(await decide(staff, user, json))).toEqual([409, "kyc_already_approved"]);
+    }
+    const other = await newUser();
+    await submit(other);
+    expect((await decide(staff, other, { status: "REJECTED", rejection_reason: "no" })).status).toBe(200);
+    expect(codeOf(await decide(staff, other, { status: "APPROVED" }))).toEqual([409, "conflict"]);
+  });
+});
