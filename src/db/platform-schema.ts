@@ -187,7 +187,7 @@ export const jobFailures = sqliteTable("job_failures", {
   /** The first failure after which no run finished and no two hours passed without another failure. */
   failingSince: instant("failing_since").notNull(),
   failedAt: instant("failed_at").notNull(),
-  /** Failures in a row without a chunk between them, from which the delay before the next attempt grows. */
+  /** Failures since then, from which the delay before the next attempt grows. */
   failures: integer("failures").notNull(),
   /** What went wrong the last time, without values of rows. */
   reason: text("reason").notNull(),

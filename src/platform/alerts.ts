@@ -15,6 +15,7 @@ export const alerts = {
   delivery_skipped: "warn",
   delivery_unknown: "error",
   document_number_lost: "error",
+  job_failed: "error",
   message_failed: "error",
   platform_event_contradicts: "warn",
   relay_behind: "warn",

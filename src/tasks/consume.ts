@@ -75,7 +75,7 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
       if (outcome.done) message.ack();
       else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
         await bury(deps, queue, message, envelope, outcome.note);
-      else message.retry({ delaySeconds: outcome.retryInSeconds });
+      else message.retry({ delaySeconds: growing(task, message.attempts, outcome.retryInSeconds) });
     }
   } catch (error) {
     await Promise.all(group.map((received) => giveUpOrRetry(deps, queue, received, error)));
@@ -98,6 +98,12 @@ const about = ({ task, event, message }: Received) => ({
   message_id: message.id,
   attempt: message.attempts,
 });
+
+/** The delay that a task asks for, doubled after each attempt; a code is not delayed beyond what its task says. */
+function growing(task: Task, attempts: number, seconds: number): number {
+  if (task.isUrgent) return seconds;
+  return Math.min(seconds * 2 ** (attempts - 1), Math.max(seconds, MAX_RETRY_SECONDS.other));
+}
 
 /** Grows by doubling from two seconds, unless the task says otherwise; undefined after its last try. */
 function retrySeconds(task: Task, attempts: number): number | undefined {

@@ -5,8 +5,9 @@ import { describeError } from "../platform/log.ts";
 import { eraseExpiredPayloads } from "../platform/outbox.ts";
 import { relayDueEvents } from "../platform/relay.ts";
 import { sendEvents } from "../platform/send-events.ts";
+import { jobDue } from "./job-due.ts";
 import { jobs } from "./job-registry.ts";
-import { type JobRun, listOpenRuns } from "./job-run.store.ts";
+import { listOpenRuns } from "./job-run.store.ts";
 
 /**
  * The minute tick: relays what its own invocation could not, erases codes whose time is over, and asks for the jobs
@@ -41,14 +42,4 @@ async function askForJobs(deps: Deps): Promise<number> {
       open.map((run) => jobDue(deps, run)),
     );
   return open.length;
-}
-
-function jobDue(deps: Deps, { name, periodStartedAt }: JobRun) {
-  return {
-    event_id: deps.newId(),
-    type: "job.due",
-    user_id: null,
-    payload: JSON.stringify({ name, period_started_at: periodStartedAt }),
-    created_at: deps.now(),
-  };
 }
