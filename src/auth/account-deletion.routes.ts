@@ -13,11 +13,11 @@ export const deleteMyAccount = userEndpoint(
     summary: "Delete my account for good",
     description:
       "Needs a sign-in (not a refresh) of the last 10 minutes, or a fresh verification_token of one's own identifier. " +
-      "An open rental or a debt stands in the way. The identifiers and the username are free at once.",
+      "An open rental, a negative balance or being the only admin forbids it. Identifiers and username are free at once.",
     body: z.object({ verification_token: optionalText(z.string({ error: textError })) }),
     data: z.object({ message: z.string() }),
     message: deleted,
-    errors: ["reauthentication_required", "conflict"],
+    errors: ["reauthentication_required", "open_rental", "debt_due", "last_admin"],
   },
   async (deps, { body, caller }) => {
     await deleteOwnAccount(deps, caller, body.verification_token);

@@ -3,14 +3,16 @@ import { AppError } from "../platform/errors.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { deleteAccount } from "./account-deletion.store.ts";
+import { deleteAccount, findDeletable } from "./account-deletion.store.ts";
+import { prepareErasure } from "./account-erasure.store.ts";
 import { hashVerificationToken } from "./verification-token.ts";
 
 /**
- * Deletes the caller's account for good; what lies outside the database goes soon after, until it is done.
+ * Deletes the caller's account for good. From then on no route shows anything of the person; `finish_account_deletion`
+ * erases what is left of their history.
  *
- * @throws AppError `reauthentication_required` where the sign-in is older than 10 minutes and no fresh verification token
- *   of theirs is given; `conflict` with what to do first; `token_not_valid`. None of them uses the token up.
+ * @throws AppError `reauthentication_required` when the sign-in is older than 10 minutes and no fresh verification token
+ *   of theirs is given; `open_rental`, `debt_due`, `last_admin`; `token_not_valid`. None of them uses the token up.
  */
 export async function deleteOwnAccount(
   deps: Deps,
@@ -18,18 +20,17 @@ export async function deleteOwnAccount(
   verificationToken: string | undefined,
 ): Promise<void> {
   const tokenHash = await hashVerificationToken(deps, verificationToken);
-  const { isDeleted, events, obstacles } = await deleteAccount(deps, caller, tokenHash);
+  const deletable = await findDeletable(deps, caller, tokenHash);
+  if (!deletable) throw sessionEnded();
+  if (deletable.obstacle) throw new AppError(deletable.obstacle);
+  const erasure = await prepareErasure(deps, caller.userId, deletable.snapshot);
+  const { isDeleted, events, found } = await deleteAccount(deps, caller, tokenHash, erasure);
   if (isDeleted) {
     deps.afterResponse(relayTogether(deps, events));
     return;
   }
-  if (!obstacles) throw sessionEnded();
-  if (obstacles.mustReauthenticate) throw new AppError("reauthentication_required");
-  if (obstacles.hasOpenRental) throw inTheWay("Return your power bank first: a rental is still open.");
-  if (obstacles.hasDebt) throw inTheWay("Pay what is due first: the balance of your wallet is negative.");
-  if (obstacles.isLastAdmin) throw inTheWay("You are the last admin. Make somebody else an admin first.");
-  // It was in the way when the batch was decided, and is not any more.
+  if (!found) throw sessionEnded();
+  if (found.obstacle) throw new AppError(found.obstacle);
+  // An identifier or a linked provider changed between the two batches.
   throw new AppError("service_unavailable", { retryAfterSeconds: 1 });
 }
-
-const inTheWay = (message: string) => new AppError("conflict", { message });

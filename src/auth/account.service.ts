@@ -10,6 +10,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
 import { findSignedInUser, type UserRow } from "../users/user.store.ts";
 import { defaultUsernames, withKey } from "../users/username.ts";
+import { hashIdentities } from "./former-identity.ts";
 import { signIn } from "./login.store.ts";
 import { drawAccount } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
@@ -51,7 +52,8 @@ export async function registerUser(
   const use = await useOf(deps, call, identifier, request.verification_token, "REGISTER");
   const usernames =
     request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
-  const account = drawAccount(deps, client, usernames, request.referral_code);
+  const identities = await hashIdentities(deps, [identifier.value]);
+  const account = drawAccount(deps, client, usernames, request.referral_code, identities);
   const outcome = await insertAccount(deps, client, use, account, call, findTestCode(deps, identifier) !== undefined);
   const signedIn = await answerSignIn(deps, use, call, outcome);
   if (signedIn) return signedIn;
@@ -80,7 +82,8 @@ export async function loginUser(
     identifier: identifier.value,
   });
   const use = await useOf(deps, call, identifier, request.verification_token, "LOGIN");
-  const outcome = await signIn(deps, client, use, call, findTestCode(deps, identifier) !== undefined);
+  const isTest = findTestCode(deps, identifier) !== undefined;
+  const outcome = await signIn(deps, client, use, call, isTest, await hashIdentities(deps, [identifier.value]));
   const signedIn = await answerSignIn(deps, use, call, outcome);
   if (signedIn) return signedIn;
   throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");

@@ -40,6 +40,8 @@ interface Entry {
   method: SignInMethod;
   isTestIdentifier: boolean;
   sessionId: string;
+  /** What signs in, as `hashIdentities` gives it. */
+  identities: readonly string[];
 }
 
 /**
@@ -62,7 +64,7 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
       { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})`, queue: "tasks" },
       changes,
     ),
-    ...grantSignupBonus(deps, userId, changes),
+    ...grantSignupBonus(deps, userId, entry.identities, changes),
     audit: recordAudit(
       deps,
       client,
@@ -108,8 +110,9 @@ export function signIn(
   use: TokenUse,
   call: IdempotentCall | undefined,
   isTest: boolean,
+  identities: string[],
 ): Promise<SignInOutcome> {
-  return settle(deps, use, call, signInStatements(deps, client, use, call, isTest));
+  return settle(deps, use, call, signInStatements(deps, client, use, call, isTest, identities));
 }
 
 function writeSignIn(
@@ -118,6 +121,7 @@ function writeSignIn(
   use: TokenUse,
   call: IdempotentCall | undefined,
   isTest: boolean,
+  identities: string[],
 ) {
   const { identifier, sessionId } = use;
   const party = { identifier: identifier.value, network: client.network };
@@ -135,6 +139,7 @@ function writeSignIn(
     method,
     isTestIdentifier: isTest,
     sessionId,
+    identities,
   };
   const writes = {
     used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),

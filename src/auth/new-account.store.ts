@@ -9,6 +9,7 @@ import { recordEvent } from "../platform/outbox.ts";
 import { derived, type StatementDeps } from "../platform/prepared.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import type { Username } from "../users/username.ts";
+import { isFormerIdentity } from "./former-identity.store.ts";
 import { grantSignupBonus } from "./sign-in.store.ts";
 
 export interface NewAccount {
@@ -17,6 +18,8 @@ export interface NewAccount {
   usernames: Username[];
   /** Referral codes to try in their order. */
   referralCodes: string[];
+  /** As `hashIdentities` gives them: one that belonged to a deleted user earns no bonus and no referral. */
+  identities: string[];
   /** Somebody else's code, as given. */
   referredBy: string | undefined;
   locale: Locale;
@@ -130,7 +133,7 @@ export function newAccount(
     ),
     newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
     newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
-    ...(madeBy ? {} : grantSignupBonus(deps, sql`${userId}`, made)),
+    ...(madeBy ? {} : grantSignupBonus(deps, sql`${userId}`, account.identities, made)),
     newReferral: insertWhere(
       deps,
       referrals,
@@ -140,7 +143,8 @@ export function newAccount(
         status: "PENDING",
         createdAt: now,
       },
-      sql`${made} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})`,
+      sql`${made} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
+        and not ${isFormerIdentity(account.identities)}`,
     ),
     audit: recordAudit(
       deps,

@@ -14,6 +14,7 @@ export function drawAccount(
   client: Pick<Client, "locale">,
   usernames: Username[],
   referredBy: string | undefined,
+  identities: string[],
 ): NewAccount {
   return {
     userId: deps.newId(),
@@ -22,6 +23,7 @@ export function drawAccount(
       { length: REFERRAL_CODE_CANDIDATES },
       () => `REF${randomText(deps.randomBytes, REFERRAL_ALPHABET, 6)}`,
     ),
+    identities,
     referredBy,
     locale: client.locale,
   };

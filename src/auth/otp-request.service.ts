@@ -10,6 +10,7 @@ import { currentSecret } from "../platform/keyring.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
 import { relay } from "../platform/relay.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
+import { hashForOtpLimits } from "./former-identity.ts";
 import { storeCodeHash } from "./otp-code.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
@@ -47,12 +48,13 @@ export async function generateOtp(
   const secretId = deps.keyring.currentSecretId;
   const codeHash = base64url.encode(await hashCode(deps, secretId, cid, identifier, code));
   const payload = testCode === undefined ? await sealMessage(deps, identifier, cid, code) : undefined;
+  const formerHash = await hashForOtpLimits(deps, identifier.value);
   const party = { identifier: identifier.value, network: client.network };
   const outcome = await insertChallenge(
     deps,
     identifier,
     party,
-    { cid, codeHash, secretId, message: payload ? { payload, locale: client.locale } : undefined },
+    { cid, codeHash, secretId, formerHash, message: payload ? { payload, locale: client.locale } : undefined },
     call,
   );
   if (!outcome.created) return answerWithoutCode(deps, call, outcome);

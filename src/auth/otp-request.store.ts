@@ -7,6 +7,7 @@ import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
 import { recordEvent, selectEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
+import { takeBackOtpLimits } from "./former-identity.store.ts";
 import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 import { countSmsSend, smsHeldUntil } from "./sms-guard.store.ts";
@@ -42,6 +43,8 @@ export interface NewChallenge {
   cid: string;
   codeHash: string;
   secretId: string;
+  /** What `hashForOtpLimits` makes of the identifier. */
+  formerHash: string;
   /** Payload of the message's event; undefined when nothing is to be sent. */
   message: { payload: string; locale: Locale } | undefined;
 }
@@ -69,6 +72,7 @@ export async function insertChallenge(
   const isSmsClosed = identifier.kind === "phone" && message ? isSmsBudgetSpent(deps) : sql`0`;
   const eventId = deps.newId();
   const writes = {
+    ...takeBackOtpLimits(deps, { identifier: party.identifier, hash: challenge.formerHash }),
     challenge: insertWhere(
       deps,
       otpChallenges,

@@ -46,7 +46,7 @@ export async function verifyOtp(
     if (replay) return { ...replay, limit: { remaining: failuresAllowed.count, resetSeconds: windowSeconds } };
   }
   const cid = await findMatch(deps, identifier, otp, charge.codes);
-  const token = cid === undefined ? undefined : await newVerificationToken(deps);
+  const token = cid === undefined ? undefined : await newVerificationToken(deps, cid);
   const consumed = cid && token ? await consumeChallenge(deps, identifier, charge, cid, token, call) : undefined;
   if (consumed && token) {
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };

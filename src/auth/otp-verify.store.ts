@@ -160,12 +160,10 @@ export async function consumeChallenge(
 ): Promise<{ hasAccount: boolean } | undefined> {
   const now = deps.now();
   const expiresAt = now + otpLimits.verificationTokenTtlMs;
-  const isConsumedHere = sql`exists (select 1 from otp_challenges where cid = ${cid} and consumed_by = ${deps.attemptId})`;
+  const own = sql`cid = ${cid} and consumed_by = ${deps.attemptId}`;
+  const isConsumedHere = sql`exists (select 1 from otp_challenges where ${own})`;
   const reads = {
-    made: deps.db
-      .select({ id: verificationTokens.id })
-      .from(verificationTokens)
-      .where(eq(verificationTokens.id, token.id)),
+    made: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(own),
     account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
   };
   const writes = {
@@ -206,7 +204,7 @@ export async function consumeChallenge(
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
   const { made, account } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the token's own id tells.
+    // The batch may stand although its answer was lost: the code's marker tells.
     inOneTrip(deps, reads).then((found) => {
       if (found.made.length === 0) throw error;
       return found;

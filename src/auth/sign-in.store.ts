@@ -10,6 +10,7 @@ import { after, type StatementDeps, type Trip } from "../platform/prepared.ts";
 import type { openSession } from "../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { selectUser } from "../users/user.store.ts";
+import { isFormerIdentity } from "./former-identity.store.ts";
 import { findVerificationToken, type TokenUse } from "./verification-token.store.ts";
 
 // What register and login have in common.
@@ -80,8 +81,12 @@ export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentC
 /** Token, user, session and binding as the batch left them; each undefined where there is none. */
 export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
 
-/** Credits the signup bonus once for each user, whoever asks and however often. */
-export function grantSignupBonus(deps: StatementDeps, userId: SQL, condition: SQL) {
+/**
+ * Credits the signup bonus, once per user.
+ *
+ * @param identities as `hashIdentities` gives them; none is credited where one belonged to a deleted user.
+ */
+export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
   const id = deps.newId();
   return {
     bonusEntry: insertWhere(
@@ -96,7 +101,7 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, condition: SQ
         reference: "signup",
         createdAt: deps.now(),
       },
-      condition,
+      sql`${condition} and not ${isFormerIdentity(identities)}`,
     ).onConflictDoNothing(),
     bonus: deps.db
       .update(points)

@@ -12,6 +12,7 @@ import { mintTokens, type TokenPair } from "../sessions/refresh.service.ts";
 import type { UserRow } from "../users/user.store.ts";
 import { defaultUsernames } from "../users/username.ts";
 import { REPEAT_WINDOW_MS } from "./account.service.ts";
+import { hashIdentities } from "./former-identity.ts";
 import type { NewAccount } from "./new-account.store.ts";
 import { drawAccount } from "./new-account.ts";
 import { burnUnusedCode, findProofRow } from "./social-flow.store.ts";
@@ -45,7 +46,7 @@ export async function signInByIdToken(
   });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
   const use = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
-  const account = accountOf(deps, client, identity);
+  const account = await accountOf(deps, client, identity);
   if (!isStale && !trade) {
     const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken: undefined }, account, call);
     return answer(deps, use, identity, outcome, call);
@@ -91,7 +92,7 @@ export async function signInByCode(deps: Deps, client: Client, code: string, pro
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
   const use = { kind: "code", proofHash, sessionId: deps.newId() } as const;
-  const account = accountOf(deps, client, identity);
+  const account = await accountOf(deps, client, identity);
   const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken }, account, undefined);
   return answer(deps, use, identity, outcome, undefined);
 }
@@ -108,12 +109,14 @@ async function isProved(
 }
 
 /** What the identity's account is made of, should it be a new one. */
-function accountOf(deps: Deps, client: Client, { email, isEmailAuthoritative }: SocialIdentity): NewAccount {
+async function accountOf(deps: Deps, client: Client, identity: SocialIdentity): Promise<NewAccount> {
+  const email = identity.isEmailAuthoritative ? identity.email : null;
   const basis =
-    isEmailAuthoritative && email !== null
-      ? { kind: "email" as const, value: email }
-      : { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) };
-  return drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined);
+    email === null
+      ? { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) }
+      : { kind: "email" as const, value: email };
+  const identities = await hashIdentities(deps, email === null ? [] : [email], [identity]);
+  return drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined, identities);
 }
 
 /** The tokens of the session that this call, or the one that it repeats, has opened; else why there is none. */

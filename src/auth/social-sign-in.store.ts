@@ -149,6 +149,7 @@ export async function signInByIdentity(
           method,
           isTestIdentifier: false,
           sessionId: use.sessionId,
+          identities: account.identities,
         },
         entered,
       ),

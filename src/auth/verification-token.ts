@@ -3,16 +3,16 @@ import { equalInConstantTime, keyedHash, randomId, sha256 } from "../platform/cr
 import type { Deps } from "../platform/deps.ts";
 import type { NewVerificationToken } from "./otp-verify.store.ts";
 
-// A verification token is a random id of 128 bits, a dot, and the HMAC-SHA-256 of the id, both base64url. So it can be made
+// A verification token is an id of 128 random bits, that of its challenge, a dot, and the HMAC-SHA-256 of the id, both base64url. So it can be made
 // again for who lost it but never from the database, and what is none of ours is refused without asking the database.
 
 type TokenDeps = Pick<Deps, "keyring">;
 
-/** A new token, and what is kept of it. */
+/** A new token, and what is kept of it. @param id the cid of the challenge that it is traded for; random where absent. */
 export async function newVerificationToken(
   deps: TokenDeps & Pick<Deps, "randomBytes">,
+  id = randomId(deps.randomBytes),
 ): Promise<NewVerificationToken & { value: string }> {
-  const id = randomId(deps.randomBytes);
   const secretId = deps.keyring.currentSecretId;
   const value = await mintVerificationToken(deps, id, secretId);
   if (value === undefined) throw new Error("the current secret is not in the keyring");

@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
-import { userId, users } from "./user-schema.ts";
+import { ownerId, userId } from "./user-schema.ts";
 
-/** Ties a ledger row to its user; the row stays when they go, without them. */
-const formerUserId = () => text("user_id").references(() => users.id, { onDelete: "set null" });
+/** Ties a ledger row to its user, without a foreign key, as `ownerId`; null once the user has been deleted. */
+const formerUserId = () => text("user_id");
 
 export const wallets = sqliteTable("wallets", {
   userId: userId().primaryKey(),
@@ -66,7 +66,7 @@ export const walletTransactions = sqliteTable(
 export const rentals = sqliteTable(
   "rentals",
   {
-    userId: userId(),
+    userId: ownerId(),
     rentalId: text("rental_id").notNull(),
     startedAt: instant("started_at"),
     returnedAt: instant("returned_at"),
@@ -85,7 +85,7 @@ export const rentals = sqliteTable(
 export const favoriteStations = sqliteTable(
   "favorite_stations",
   {
-    userId: userId(),
+    userId: ownerId(),
     stationId: text("station_id").notNull(),
     isFavorite: flag("is_favorite").notNull(),
     /** When the change took place where it was made; of two at once the greater event id counts. */

@@ -149,7 +149,7 @@ export const deadLetters = sqliteTable(
     createdAt: instant("created_at").notNull(),
     replayedAt: instant("replayed_at"),
   },
-  (table) => [index("dead_letters_created").on(table.createdAt), index("dead_letters_user").on(table.userId)],
+  (table) => [index("dead_letters_created").on(table.createdAt), index("dead_letters_user").on(table.userId, table.id)],
 );
 
 /** What is due of the periodic work: a row a job and period. */

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
 
-// SEARCH_DB holds nothing of its own: it is a projection of `users`, and can be made again from them.
+// A projection of `users`, which can be made again from them, and beside it the record of deleted accounts, which cannot.
 
 /** What a user is found by; `user_search`, an FTS5 table over the trigrams of `text`, has the same rowids. */
 export const searchEntries = sqliteTable(
@@ -28,4 +28,14 @@ export const searchEntries = sqliteTable(
     uniqueIndex("search_entries_user").on(table.userId),
     index("search_entries_removed").on(table.removedAt).where(sql`removed_at is not null`),
   ],
+);
+
+/**
+ * Users who deleted their account, kept for 400 days: longer than D1 Time Travel reaches back. The primary may be restored to a time
+ * before a deletion; from these rows `reapply_account_deletions` repeats it, and no search entry is written for them.
+ */
+export const deletedAccounts = sqliteTable(
+  "deleted_accounts",
+  { userId: text("user_id").primaryKey(), deletedAt: instant("deleted_at").notNull() },
+  (table) => [index("deleted_accounts_time").on(table.deletedAt)],
 );

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
-import { userId } from "./user-schema.ts";
+import { ownerId } from "./user-schema.ts";
 
 export const sessions = sqliteTable(
   "sessions",
   {
     id: text("id").primaryKey(),
-    userId: userId(),
+    userId: ownerId(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at").notNull(),
     /** Last activity that was counted; null before the first. */
@@ -136,7 +136,10 @@ export const familiarNetworks = sqliteTable(
 export const verificationTokens = sqliteTable(
   "verification_tokens",
   {
-    /** 128 random bits, base64url; the token itself is derived from it under `secretId`. */
+    /**
+     * The cid of the challenge that the token was traded for; the token itself is derived from it under `secretId`. A
+     * user's tokens are found through their challenges, so that the table needs no index on the identifier.
+     */
     id: text("id").primaryKey(),
     tokenHash: text("token_hash").notNull(),
     secretId: text("secret_id").notNull(),
@@ -155,3 +158,12 @@ export const verificationTokens = sqliteTable(
     index("verification_tokens_expiry").on(table.expiresAt),
   ],
 );
+
+/**
+ * Keyed hashes of identifiers and provider accounts whose user was deleted. They are kept for good: a new account of the
+ * same person gets no signup bonus and no referral reward again.
+ */
+export const formerIdentities = sqliteTable("former_identities", {
+  identityHash: text("identity_hash").primaryKey(),
+  createdAt: instant("created_at").notNull(),
+});

@@ -81,11 +81,18 @@ export const userCounts = sqliteTable("user_counts", {
   recountedTo: text("recounted_to"),
 });
 
-/** The column that ties a row to its user and goes with them. */
+/** Ties a row to its user and is deleted with them: for tables with a handful of rows per user. */
 export const userId = () =>
   text("user_id")
     .notNull()
     .references(() => users.id, { onDelete: "cascade" });
+
+/**
+ * Ties a row to its user in a table that may hold many rows per user. It has no foreign key, because deleting the user
+ * would then delete all of those rows in one statement; `finish_account_deletion` erases them in chunks instead. Every
+ * statement that inserts such a row requires the row of `users`.
+ */
+export const ownerId = () => text("user_id").notNull();
 
 export const profiles = sqliteTable("profiles", {
   userId: userId().primaryKey(),
@@ -110,9 +117,8 @@ export const referrals = sqliteTable(
     inviteeId: text("invitee_id")
       .primaryKey()
       .references(() => users.id, { onDelete: "cascade" }),
-    inviterId: text("inviter_id")
-      .notNull()
-      .references(() => users.id, { onDelete: "cascade" }),
+    /** Without a foreign key, as `ownerId`. */
+    inviterId: text("inviter_id").notNull(),
     status: text("status", { enum: ["PENDING", "COMPLETED"] }).notNull(),
     createdAt: instant("created_at").notNull(),
     completedAt: instant("completed_at"),
@@ -125,7 +131,7 @@ export const notifications = sqliteTable(
   "notifications",
   {
     id: text("id").primaryKey(),
-    userId: userId(),
+    userId: ownerId(),
     notificationType: text("notification_type").notNull(),
     title: text("title").notNull(),
     message: text("message").notNull(),

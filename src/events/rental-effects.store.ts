@@ -89,7 +89,8 @@ export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">
 function completeReferral(deps: EffectDeps, inviteeId: string, returnedAt: SQL, isFirst: SQL) {
   const now = deps.now();
   const [inviterEntry, inviteeEntry] = [deps.newId(), deps.newId()];
-  const due = sql`from referrals f join users u on u.id = f.invitee_id where f.invitee_id = ${inviteeId}
+  const due = sql`from referrals f join users u on u.id = f.invitee_id
+    join users inviter on inviter.id = f.inviter_id where f.invitee_id = ${inviteeId}
     and f.status = 'PENDING' and ${returnedAt} between u.date_joined and u.date_joined + ${REFERRAL_WINDOW_MS} and ${isFirst}`;
   const entry = (id: string, userId: SQL, delta: number) =>
     insertFrom(

@@ -33,6 +33,8 @@ export const errorCatalogue = {
     status: 409,
     message: "An account has this e-mail address already. Sign in with a one-time code, then link the provider.",
   },
+  open_rental: { status: 409, message: "You have an open rental. Return the power bank, then try again." },
+  debt_due: { status: 409, message: "Your wallet balance is negative. Pay what you owe, then try again." },
   last_sign_in_method: { status: 409, message: "This is your only way to sign in. Add another one first." },
   last_admin: { status: 409, message: "You are the last admin. Make somebody else an admin first." },
   kyc_already_approved: { status: 409, message: "Your identity is verified already. It cannot be changed." },

@@ -3,6 +3,7 @@ import { users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
+import { isLastAdmin } from "../users/last-admin.store.ts";
 import { type ActDeps, endEverySession } from "./act.store.ts";
 import { mayBeStaff, type RoleChange } from "./standing.store.ts";
 
@@ -78,6 +79,3 @@ const flag = (condition: SQL, name: string) => sql<0 | 1>`(${condition})`.as(nam
 
 const isReviewers = sql.raw(`exists (select 1 from audit_logs where audit_logs.user_id = users.id
   and json_extract(new_values, '$.test_identifier') = 1)`);
-
-const isLastAdmin = sql.raw(`(role = 'admin' and not exists (select 1 from users other where other.role = 'admin'
-  and other.status = 'ACTIVE' and other.id <> users.id))`);

@@ -94,7 +94,7 @@ export async function createPerson(
   const identifier = parseIdentifier(deps, given.identifier);
   const usernames =
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
-  const account = drawAccount(deps, client, usernames, undefined);
+  const account = drawAccount(deps, client, usernames, undefined, []);
   const outcome = await insertPerson(deps, client, caller, { ...given, identifier }, account);
   refuseUnlessStaff(outcome.caller);
   if (outcome.isMade && outcome.person) {

@@ -1,4 +1,5 @@
-import { and, desc, eq, gt, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { getTableColumns } from "drizzle-orm/utils";
 import { kyc } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import { auditLogs } from "../db/platform-schema.ts";
@@ -94,7 +95,16 @@ export async function listUserSessions(deps: PersonDeps, caller: AccessClaims, u
   return { caller: found.caller[0], isUser: found.user.length > 0, sessions: found.sessions };
 }
 
-/** A page of what was done to and by a user, newest first, from behind the id `after` on; people who are gone included. */
+/** The column while the row's user, and whoever acted, still has an account: the rest of a deleted person's history is erased later. */
+function shownOf<T>(column: SQLWrapper): SQL<T> {
+  return sql<T>`case when exists (select 1 from users owner where owner.id = ${auditLogs.userId})
+    and (${auditLogs.actorId} is null or ${users.id} is not null) then ${column} end`;
+}
+
+/**
+ * A page of what was done to and by a user, newest first, from behind the id `after` on. Rows of people who are gone are
+ * included, without values, address and user agent.
+ */
 export async function listAuditLogs(
   deps: PersonDeps,
   caller: AccessClaims,
@@ -106,7 +116,16 @@ export async function listAuditLogs(
     caller: selectCaller(deps, caller),
     user: selectId(deps, userId),
     logs: deps.db
-      .select({ log: auditLogs, actor: sql<string | null>`${users.username}`.as("actor_username") })
+      .select({
+        log: {
+          ...getTableColumns(auditLogs),
+          oldValues: shownOf(auditLogs.oldValues).mapWith(auditLogs.oldValues).as("shown_old_values"),
+          newValues: shownOf(auditLogs.newValues).mapWith(auditLogs.newValues).as("shown_new_values"),
+          ip: shownOf<string | null>(auditLogs.ip).as("shown_ip"),
+          userAgent: shownOf<string | null>(auditLogs.userAgent).as("shown_user_agent"),
+        },
+        actor: sql<string | null>`${users.username}`.as("actor_username"),
+      })
       .from(auditLogs)
       .leftJoin(users, eq(users.id, auditLogs.actorId))
       .where(

@@ -29,7 +29,7 @@ const TRIED_PLACES = 16;
 
 /**
  * Writes the entries, at most 1,000, unless one of the same or a greater version is there: late, doubled and reordered calls
- * change nothing.
+ * change nothing. Users who deleted their account get none, although a restored primary may have them again.
  *
  * @returns the users whose entries were written.
  */
@@ -49,7 +49,9 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
           ${field("userId")}, ${field("version")}, ${field("text")}, ${field("phoneNumber")}, ${field("facet")},
           ${deps.attemptId}, ${field("removedAt")}
           from json_each(${rows}) left join search_entries old on old.user_id = ${field("userId")}
-          where old.version is null or ${field("version")} > old.version or ${field("replaces")} = old.version`,
+          where (old.version is null or ${field("version")} > old.version or ${field("replaces")} = old.version)
+            and (${field("removedAt")} is not null
+              or not exists (select 1 from deleted_accounts d where d.user_id = ${field("userId")}))`,
       )
       .onConflictDoUpdate({
         target: searchEntries.userId,

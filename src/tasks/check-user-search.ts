@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { raiseAlert } from "../platform/alerts.ts";
+import { forgetDeletedAccounts } from "../staff/deleted-accounts.store.ts";
 import { compareEntries } from "../staff/search-projection.service.ts";
 import { forgetRemoved } from "../staff/search-projection.store.ts";
 import type { Chunk, Job, JobDeps } from "./job.ts";
@@ -14,13 +15,19 @@ export const COMPARED_SIZE = 400;
 /** Entries forgotten in one chunk. */
 const FORGOTTEN_SIZE = 500;
 const FORGET = "forget";
+const FORGET_DELETIONS = "forget deletions";
+/** D1 Time Travel reaches 30 days back; backups up to this age can be restored without bringing deleted people back. */
+const DELETION_RECORD_MS = 400 * DAY_MS;
 
 /** Holds every search entry against the primary, mends those that differ, and reports how many did. */
 export const checkUserSearch: Job = {
   name: "check_user_search",
   everyMs: DAY_MS,
   offsetMs: NIGHT_OFFSET_MS,
-  planChunk: (deps, cursor, fence) => (cursor === FORGET ? forget(deps, fence) : check(deps, cursor, fence)),
+  planChunk(deps, cursor, fence) {
+    if (cursor === FORGET) return forget(deps, fence);
+    return cursor === FORGET_DELETIONS ? forgetDeletions(deps, fence) : check(deps, cursor, fence);
+  },
 };
 
 async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<Chunk> {
@@ -32,7 +39,13 @@ async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<
 async function forget(deps: JobDeps, fence: SQL): Promise<Chunk> {
   const forgotten = await forgetRemoved(deps, deps.now() - GONE_KEPT_MS, FORGOTTEN_SIZE);
   // They are no drift: nothing is counted.
-  const next = forgotten < FORGOTTEN_SIZE ? undefined : FORGET;
+  const next = forgotten < FORGOTTEN_SIZE ? FORGET_DELETIONS : FORGET;
+  return { statements: { changed: rowsOf(deps, 0, fence) }, next: () => next };
+}
+
+async function forgetDeletions(deps: JobDeps, fence: SQL): Promise<Chunk> {
+  const forgotten = await forgetDeletedAccounts(deps, deps.now() - DELETION_RECORD_MS, FORGOTTEN_SIZE);
+  const next = forgotten < FORGOTTEN_SIZE ? undefined : FORGET_DELETIONS;
   return { statements: { changed: rowsOf(deps, 0, fence) }, next: () => next };
 }
 

@@ -1,27 +1,68 @@
 import { z } from "zod";
+import { eraseHistory, type Rest, wholeHistory } from "../auth/account-history.store.ts";
 import { forgetCodeHashes } from "../auth/otp-code.store.ts";
-import { withDeadline } from "../platform/database.ts";
+import { inOneTrip, withDeadline } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { onlyOnce } from "../platform/once.ts";
+import { recordEvent } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
 import { forgetDenials } from "../sessions/denylist.store.ts";
-import type { Task } from "./task.ts";
+import { recordDeletedAccount } from "../staff/deleted-accounts.store.ts";
+import type { Task, TaskEvent } from "./task.ts";
 
 const payloadSchema = z.object({
   user_id: z.string().min(1),
   session_ids: z.array(z.string()),
   challenge_ids: z.array(z.string()),
+  /** What is left of the history, after earlier messages; absent in the first. */
+  rest: z.record(z.string(), z.string()).optional(),
 });
 
-/** Removes what a deleted account has left outside the database; each part may be repeated, until all are done. */
+const NAME = "finish_account_deletion";
+/** Statements that one message spends on history: ten messages of a batch stay below D1's 1,000 queries. */
+const STATEMENTS_PER_MESSAGE = 60;
+
+/**
+ * Erases what a deleted account has left: the record for a later restore, KV entries and R2 objects first, then the
+ * history, in small transactions. A message does a bounded part and records the next one; each part is safe to repeat.
+ */
 export const finishAccountDeletion: Task = {
-  name: "finish_account_deletion",
+  name: NAME,
   types: ["account.deleted"],
   async run(deps, event) {
-    const { user_id: userId, session_ids: sessionIds, challenge_ids: cids } = payloadSchema.parse(event.payload);
-    await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
-    const files = await removeFiles(deps, `kyc/${userId}/`);
-    return { done: true, note: `${files} files` };
+    const {
+      user_id: userId,
+      session_ids: sessionIds,
+      challenge_ids: cids,
+      rest: given,
+    } = payloadSchema.parse(event.payload);
+    let files = 0;
+    if (!given) {
+      await recordDeletedAccount(deps, userId, event.createdAt);
+      await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
+      files = await removeFiles(deps, `kyc/${userId}/`);
+    }
+    let rest: Rest = given ?? wholeHistory;
+    const size = () => Object.keys(rest).length;
+    for (let spent = 0; size() > 0 && spent + size() <= STATEMENTS_PER_MESSAGE; ) {
+      spent += size();
+      rest = await eraseHistory(deps, userId, rest);
+    }
+    if (size() > 0) await goOn(deps, event, userId, rest);
+    return { done: true, note: `${files} files, ${size() > 0 ? `left: ${Object.keys(rest).join(", ")}` : "finished"}` };
   },
 };
+
+/** Records the message that erases the rest, once however often this one comes, and sends it. */
+async function goOn(deps: Deps, event: TaskEvent, userId: string, rest: Rest): Promise<void> {
+  const { mark, isFirst } = onlyOnce(deps, NAME, event.id);
+  const payload = JSON.stringify({ user_id: userId, session_ids: [], challenge_ids: [], rest });
+  const { next } = await inOneTrip(deps, {
+    mark,
+    next: recordEvent(deps, { type: event.type, userId, payload, queue: "tasks" }, isFirst),
+  });
+  await relay(deps, next);
+}
 
 /** Removes every object under the prefix; a listing holds at most 1,000, which is what one call deletes. */
 async function removeFiles(deps: Pick<Deps, "bucket">, prefix: string): Promise<number> {

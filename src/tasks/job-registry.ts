@@ -4,6 +4,7 @@ import { cleanupUnlinkedSocialAccounts } from "./cleanup-unlinked-social-account
 import { deactivateInactiveUsers } from "./deactivate-inactive-users.ts";
 import type { Job } from "./job.ts";
 import { purgeExpiredRows } from "./purge-expired-rows.ts";
+import { reapplyAccountDeletions } from "./reapply-account-deletions.ts";
 import { rebuildUserSearch } from "./rebuild-user-search.ts";
 import { remindUnverifiedPeople } from "./send-kyc-verification-reminder.ts";
 import { remindIncompleteProfiles } from "./send-profile-completion-reminder.ts";
@@ -20,4 +21,5 @@ export const jobs: readonly Job[] = [
   sweepKycUploads,
   checkUserSearch,
   rebuildUserSearch,
+  reapplyAccountDeletions,
 ];

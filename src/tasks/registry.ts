@@ -5,6 +5,7 @@ import { finishAccountDeletion } from "./finish-account-deletion.ts";
 import { generateUserAnalyticsReport } from "./generate-user-analytics-report.ts";
 import { notifyKycStatus } from "./notify-kyc-status.ts";
 import { notifySecurityEvents } from "./notify-security-events.ts";
+import { reapplyAccountDeletion } from "./reapply-account-deletions.ts";
 import { recordPlatformEventTask } from "./record-platform-event.ts";
 import { revokeSocialToken } from "./revoke-social-token.ts";
 import { runDueJob } from "./run-due-job.ts";
@@ -25,6 +26,7 @@ export const tasks: readonly Task[] = [
   generateUserAnalyticsReport,
   notifyKycStatus,
   notifySecurityEvents,
+  reapplyAccountDeletion,
   recordPlatformEventTask,
   revokeSocialToken,
   runDueJob,

@@ -130,9 +130,10 @@ export const otherRetention: Readonly<Record<string, string>> = {
   wallets: "with the user",
   points: "with the user",
   user_statistics: "with the user",
-  rentals: "with the user",
-  favorite_stations: "with the user",
-  referrals: "with the user",
+  rentals: "until the account is deleted; finish_account_deletion erases them",
+  favorite_stations: "as rentals",
+  referrals: "as rentals",
+  former_identities: "for good: hashes that keep the signup bonus and the referral reward from being earned again",
   devices: "with the user",
   social_accounts: "with the user",
   kyc: "with the user",
@@ -147,6 +148,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   user_counts: "one row",
   search_entries: "with the user; check_user_search deletes the entry of a deleted user after 7 days",
   user_search: "with the search entry",
+  deleted_accounts: "400 days, in SEARCH_DB; check_user_search deletes older records",
 };
 
 /** Holds for the rows that the rule ends at `now`; a range of one index, whatever else the table holds. */

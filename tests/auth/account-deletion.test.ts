@@ -150,7 +150,9 @@ describe("DELETE auth/account", () => {
       transaction,
       user.userId,
     );
-    await remove(user.access);
+    const simulation = new Simulation(1);
+    await deletedIn(simulation, user);
+    await settle(simulation);
     expect(await rows("select user_id, delta from point_transactions where id = ?", bonus?.id)).toEqual([
       { user_id: null, delta: 50 },
     ]);
@@ -191,21 +193,23 @@ describe("DELETE auth/account", () => {
       "an open rental",
       "insert into rentals (user_id, rental_id, started_at) values (?, 'r', 1)",
       "update rentals set returned_at = 2 where user_id = ?",
-      /rental/,
+      "open_rental",
+      /power bank/,
     ],
     [
       "a debt",
       "update wallets set balance_minor = -1 where user_id = ?",
       "update wallets set balance_minor = 0 where user_id = ?",
+      "debt_due",
       /balance/,
     ],
-  ])("is refused with %s, saying what to do; the token is not used up", async (_, create, mend, words) => {
+  ])("is refused with %s, saying what to do; the token is not used up", async (_, create, mend, code, words) => {
     const user = await signUp();
     clock.advance(11 * MINUTE);
     const verification_token = await verify(user.identifier, { ip: newIp() });
     await run(create, user.userId);
     const refused = await remove(user.access, { verification_token });
-    expect([refused.status, refused.body.error.code]).toEqual([409, "conflict"]);
+    expect([refused.status, refused.body.error.code]).toEqual([409, code]);
     expect(refused.body.error.message).toMatch(words);
     expect((await me(user.access)).status).toBe(200);
     await run(mend, user.userId);
@@ -218,7 +222,7 @@ describe("DELETE auth/account", () => {
     await run("update users set role = 'admin' where id in (?, ?)", first.userId, second.userId);
     expect((await remove(first.access)).status).toBe(200);
     const refused = await remove(second.access);
-    expect([refused.status, refused.body.error.code]).toEqual([409, "conflict"]);
+    expect([refused.status, refused.body.error.code]).toEqual([409, "last_admin"]);
     await run("update users set role = 'user' where id = ?", second.userId);
   });
 

@@ -584,7 +584,7 @@ describe("A change of role", () => {
     try {
       expect((await setStatus(admin, other, { status: "BANNED", reason: "x" })).status, "one is left").toBe(200);
       const remove = () => documented("DELETE", "/api/auth/account", { token: admin.access, json: {} });
-      await expectNothingChanged(admin, remove, 409, "conflict");
+      await expectNothingChanged(admin, remove, 409, "last_admin");
       for (const json of [{ role: "user" }, { role: "staff" }]) {
         const act = () => setRole(admin, admin, { ...json, reason: "x" });
         await expectNothingChanged(admin, act, 403, "permission_denied");

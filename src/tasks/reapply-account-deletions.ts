@@ -1,0 +1,50 @@
+import { eq, sql } from "drizzle-orm";
+import { z } from "zod";
+import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/account-erasure.store.ts";
+import { users } from "../db/user-schema.ts";
+import { inOneTrip } from "../platform/database.ts";
+import { recordEventForEach } from "../platform/outbox.ts";
+import { relay } from "../platform/relay.ts";
+import { listDeletedAccounts } from "../staff/deleted-accounts.store.ts";
+import type { Job } from "./job.ts";
+import type { Task } from "./task.ts";
+
+const TYPE = "account.deletion_undone";
+/** Records looked at in one chunk. */
+const CHUNK_SIZE = 100;
+
+/** By hand, after a restore of the primary: asks for the deletion of users who had deleted their account and are back. */
+export const reapplyAccountDeletions: Job = {
+  name: "reapply_account_deletions",
+  everyMs: undefined,
+  async planChunk(deps, cursor, fence) {
+    const ids = await listDeletedAccounts(deps, cursor ?? "", CHUNK_SIZE);
+    const back = sql`from users where users.id in (select value from json_each(${JSON.stringify(ids)})) and ${fence}`;
+    const changed = recordEventForEach(deps, { type: TYPE, queue: "tasks" }, back).returning({ one: sql`1` });
+    return { statements: { changed }, next: () => (ids.length < CHUNK_SIZE ? undefined : ids.at(-1)) };
+  },
+};
+
+const payloadSchema = z.object({ user_id: z.string() });
+
+/** Deletes one such user again, without asking for what forbids a person's own request; nothing when they are gone. */
+export const reapplyAccountDeletion: Task = {
+  name: "reapply_account_deletion",
+  types: [TYPE],
+  async run(deps, event) {
+    const { user_id: userId } = payloadSchema.parse(event.payload);
+    const { found } = await inOneTrip(deps, {
+      found: deps.db
+        .select({ snapshot: identitySnapshot.as("snapshot") })
+        .from(users)
+        .where(eq(users.id, userId)),
+    });
+    if (!found[0]) return { done: true, note: "already gone" };
+    const erasure = await prepareErasure(deps, userId, found[0].snapshot);
+    const events = await inOneTrip(deps, eraseAccount(deps, erasure, deps.newId(), sql`true`));
+    const { deletedEvent, cleanupEvent, revocationEvent } = events;
+    await relay(deps, [...deletedEvent, ...cleanupEvent, ...revocationEvent]);
+    if (deletedEvent.length === 0) throw new Error("the account changed meanwhile");
+    return { done: true, note: "deleted again" };
+  },
+};
