@@ -63,11 +63,15 @@ async function wellKnownUser() {
   );
   await run(
     `insert into dead_letters (id, queue, event_id, type, user_id, payload, reason, attempts, created_at)
-      values (?1, 'tasks', ?1, 't', ?2, ?3, 'r', 1, 0)`,
+      values (?1, 'tasks', ?1, 't', ?2, ?3, 'r', 1, ?4)`,
     crypto.randomUUID(),
     user.userId,
     JSON.stringify({ name: `Canary letter ${mark}` }),
+    Date.now(),
   );
+  const payload = JSON.stringify({ user_id: user.userId });
+  const due = { event_id: mark, type: "user_search.due", user_id: user.userId, payload, created_at: Date.now() };
+  await new Simulation(1).consume("search", [{ id: mark, attempts: 1, body: due }]);
   clock.advance(2 * MINUTE);
   // A code that still lives in KV and in the ledger.
   await requestCode(user.identifier, options);
@@ -87,6 +91,7 @@ async function settle(simulation = new Simulation(1)): Promise<void> {
     await simulation.tick();
     await simulation.deliver(2);
   }
+  await simulation.consume("search", simulation.searchQueue.held.splice(0), 2);
 }
 
 async function deletedIn(simulation: Simulation, user: SignedIn): Promise<Answer> {
@@ -96,15 +101,23 @@ async function deletedIn(simulation: Simulation, user: SignedIn): Promise<Answer
 }
 
 describe("DELETE auth/account", () => {
-  it("leaves nothing of the person in D1, KV and R2 but a tombstone", async () => {
+  it("leaves nothing of the person in D1, SEARCH_DB, KV and R2 but ids", async () => {
     const { user, words } = await wellKnownUser();
-    expect((await findTraces(words)).length).toBeGreaterThan(8);
+    const before = new Set((await findTraces(words)).map(({ where }) => where));
+    expect(before.size).toBeGreaterThan(10);
+    expect([...before]).toEqual(expect.arrayContaining(["audit_logs", "sessions", "search search_entries"]));
     const simulation = new Simulation(1);
     expect((await deletedIn(simulation, user)).status).toBe(200);
     await settle(simulation);
     expect(await findTraces(words)).toEqual([]);
     const left = await findTraces([user.userId]);
-    expect([...new Set(left.map(({ where }) => where))].sort()).toEqual(["audit_logs", "dead_letters", "outbox"]);
+    expect([...new Set(left.map(({ where }) => where))].sort()).toEqual([
+      "audit_logs",
+      "dead_letters",
+      "outbox",
+      "search deleted_accounts",
+      "search search_entries",
+    ]);
     const [tombstone] = await rows(
       "select * from audit_logs where user_id = ? and action = 'DELETE' and entity_type = 'user'",
       user.userId,

@@ -1,22 +1,17 @@
 import { testEnv } from "./client.ts";
 
-/** Where any of the words stands, in the rows of D1, the names and values of KV, and the keys of R2. */
-export async function findTraces(words: readonly string[]): Promise<{ where: string; text: string }[]> {
-  const { DB, KV, KYC_BUCKET } = testEnv;
-  const tables = await DB.prepare(
-    `select name, (select group_concat('coalesce(t."' || c.name || '", '''')', ' || char(10) || ')
-        from pragma_table_info(m.name) c) as columns
-      from sqlite_master m where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'`,
-  ).all<{ name: string; columns: string }>();
-  const found: { where: string; text: string }[] = [];
-  for (const { name, columns } of tables.results) {
-    const { results } = await DB.prepare(
-      `select * from "${name}" t where exists (select 1 from json_each(?) w where instr(${columns}, w.value))`,
-    )
-      .bind(JSON.stringify(words))
-      .all();
-    found.push(...results.map((row) => ({ where: name, text: JSON.stringify(row) })));
-  }
+interface Trace {
+  where: string;
+  text: string;
+}
+
+/**
+ * Where any of the words stands: in the rows of both databases (tables of SEARCH_DB named `search …`), the names and values
+ * of KV, and the keys of R2.
+ */
+export async function findTraces(words: readonly string[]): Promise<Trace[]> {
+  const { DB, SEARCH_DB, KV, KYC_BUCKET } = testEnv;
+  const found = [...(await findInRows(DB, words)), ...(await findInRows(SEARCH_DB, words, "search "))];
   const isTelling = (text: string) => words.some((word) => text.includes(word));
   const { keys } = await KV.list();
   for (const { name } of keys) {
@@ -25,5 +20,25 @@ export async function findTraces(words: readonly string[]): Promise<{ where: str
   }
   const { objects } = await KYC_BUCKET.list();
   found.push(...objects.filter(({ key }) => isTelling(key)).map(({ key }) => ({ where: "R2", text: key })));
+  return found;
+}
+
+async function findInRows(db: D1Database, words: readonly string[], prefix = ""): Promise<Trace[]> {
+  const tables = await db
+    .prepare(
+      `select name, (select group_concat('coalesce(t."' || c.name || '", '''')', ' || char(10) || ')
+          from pragma_table_info(m.name) c) as columns
+        from sqlite_master m where type = 'table' and sql not like 'create virtual%' and name not glob 'user_search_*'
+          and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'`,
+    )
+    .all<{ name: string; columns: string }>();
+  const found: Trace[] = [];
+  for (const { name, columns } of tables.results) {
+    const { results } = await db
+      .prepare(`select * from "${name}" t where exists (select 1 from json_each(?) w where instr(${columns}, w.value))`)
+      .bind(JSON.stringify(words))
+      .all();
+    found.push(...results.map((row) => ({ where: prefix + name, text: JSON.stringify(row) })));
+  }
   return found;
 }
