@@ -1,4 +1,4 @@
-import { latin1, viewOf } from "./cleaning.ts";
+import { startsWith, viewOf } from "./cleaning.ts";
 
 const HEADER = "Exif\0\0";
 /** TIFF 6.0; Exif 2.3 section 4.6.4. */
@@ -6,29 +6,35 @@ const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 const ENTRY_BYTES = 12;
 
-/** How a camera was held, 2 to 8, by an APP1 segment's content; undefined when it says nothing, or upright. */
-export function readOrientation(content: Uint8Array): number | undefined {
-  const start = HEADER.length;
-  if (latin1(content, 0, start) !== HEADER || content.length < start + 8) return undefined;
-  const tiff = viewOf(content.subarray(start));
-  const isLittleEndian = latin1(content, start, 2) === "II";
-  if (!isLittleEndian && latin1(content, start, 2) !== "MM") return undefined;
-  const directory = tiff.getUint32(4, isLittleEndian);
-  if (directory + 2 > tiff.byteLength) return undefined;
-  const entries = tiff.getUint16(directory, isLittleEndian);
+/** Whether the content of a JPEG's APP1 segment, from `at` up to `end`, is Exif. */
+export const isExif = (bytes: Uint8Array, at: number, end: number) => startsWith(bytes, at, end, HEADER);
+
+/**
+ * How a camera was held, 2 to 8, by its Exif; undefined when it says nothing, or upright. JPEG puts a header before the
+ * TIFF data of Exif, PNG does not, and WebP files exist with and without it.
+ */
+export function readOrientation(exif: Uint8Array): number | undefined {
+  const tiff = isExif(exif, 0, exif.length) ? exif.subarray(HEADER.length) : exif;
+  if (tiff.length < 8) return undefined;
+  const view = viewOf(tiff);
+  const isLittleEndian = startsWith(tiff, 0, 2, "II");
+  if (!isLittleEndian && !startsWith(tiff, 0, 2, "MM")) return undefined;
+  const directory = view.getUint32(4, isLittleEndian);
+  if (directory + 2 > tiff.length) return undefined;
+  const entries = view.getUint16(directory, isLittleEndian);
   for (let i = 0; i < entries; i++) {
     const entry = directory + 2 + i * ENTRY_BYTES;
-    if (entry + ENTRY_BYTES > tiff.byteLength) return undefined;
-    if (tiff.getUint16(entry, isLittleEndian) !== ORIENTATION_TAG) continue;
-    const orientation = tiff.getUint16(entry + 8, isLittleEndian);
-    const isOne = tiff.getUint16(entry + 2, isLittleEndian) === SHORT && orientation >= 2 && orientation <= 8;
+    if (entry + ENTRY_BYTES > tiff.length) return undefined;
+    if (view.getUint16(entry, isLittleEndian) !== ORIENTATION_TAG) continue;
+    const orientation = view.getUint16(entry + 8, isLittleEndian);
+    const isOne = view.getUint16(entry + 2, isLittleEndian) === SHORT && orientation >= 2 && orientation <= 8;
     return isOne ? orientation : undefined;
   }
   return undefined;
 }
 
-/** A whole APP1 segment that holds nothing but the orientation. */
-export function writeOrientation(orientation: number): Uint8Array {
+/** TIFF data that holds the orientation and nothing else, as PNG and WebP store Exif. */
+export function orientationTiff(orientation: number): Uint8Array<ArrayBuffer> {
   const tiff = new Uint8Array(26);
   const view = viewOf(tiff);
   tiff.set([0x4d, 0x4d, 0x00, 0x2a]);
@@ -38,11 +44,14 @@ export function writeOrientation(orientation: number): Uint8Array {
   view.setUint16(12, SHORT);
   view.setUint32(14, 1);
   view.setUint16(18, orientation);
-  const header = new TextEncoder().encode(HEADER);
-  const segment = new Uint8Array(4 + header.length + tiff.length);
-  segment.set([0xff, 0xe1]);
-  viewOf(segment).setUint16(2, segment.length - 2);
-  segment.set(header, 4);
-  segment.set(tiff, 4 + header.length);
-  return segment;
+  return tiff;
+}
+
+/** The same with the header that JPEG puts before it. */
+export function orientationExif(orientation: number): Uint8Array<ArrayBuffer> {
+  const tiff = orientationTiff(orientation);
+  const exif = new Uint8Array(HEADER.length + tiff.length);
+  exif.set(new TextEncoder().encode(HEADER));
+  exif.set(tiff, HEADER.length);
+  return exif;
 }

@@ -1,91 +1,115 @@
-import {
-  broken,
-  type Cleaning,
-  findSizeProblem,
-  findTrailerProblem,
-  join,
-  latin1,
-  type Refusal,
-  refused,
-  viewOf,
-} from "./cleaning.ts";
-import { readOrientation, writeOrientation } from "./exif-orientation.ts";
+import { broken, type Cleaning, findSizeProblem, keeperOf, type Refusal, refused, startsWith, viewOf } from "./cleaning.ts";
+import { isExif, orientationExif, readOrientation } from "./exif-orientation.ts";
 
 // ITU-T T.81, annex B.
+const TEM = 0x01;
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
+const APP0 = 0xe0;
+const APP1 = 0xe1;
+const APP2 = 0xe2;
+const APP14 = 0xee;
+const APP15 = 0xef;
+const COMMENT = 0xfe;
 /** Frames that browsers show: baseline, extended, progressive. */
 const SHOWN_FRAMES = new Set([0xc0, 0xc1, 0xc2]);
 /** Huffman tables, quantisation tables, number of lines, restart interval. */
 const TABLES = new Set([0xc4, 0xdb, 0xdc, 0xdd]);
+/** Far more than any encoder writes; each one costs the viewer a pass over the whole picture. */
+const MAX_SCANS = 100;
+
+const notShown = refused("This kind of JPEG cannot be shown. Send another picture.");
 
 export const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === SOI && bytes[2] === 0xff;
 
 /**
  * Walks a JPEG from its first marker to its last and keeps what a viewer needs: no Exif, XMP, IPTC or comment, where
- * cameras write the place, the owner and a thumbnail; of Exif only the orientation, else the picture lies on its side.
+ * cameras write the place, the owner and a thumbnail, no stray bytes between segments, and nothing behind the end, where
+ * phones put films and second pictures. Of Exif the orientation stays, in its place, because viewers turn the picture by it.
  */
-export function cleanJpeg(bytes: Uint8Array): Cleaning {
-  const pieces: Uint8Array[] = [bytes.subarray(0, 2)];
-  let orientation: number | undefined;
+export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
+  const kept = keeperOf(bytes);
+  kept.keep(0, 2);
+  const view = viewOf(bytes);
+  let hasExif = false;
   let frames = 0;
   let scans = 0;
-  for (let at = 2; ; ) {
-    if (bytes[at] !== 0xff) return broken;
-    while (bytes[at + 1] === 0xff) at++;
-    const marker = bytes[at + 1];
+  for (let at = findMarker(bytes, 2); at !== -1; ) {
+    const marker = bytes[at + 1] ?? 0;
     if (marker === EOI) {
-      if (frames !== 1 || scans === 0) return broken;
-      const trailer = bytes.subarray(at + 2);
-      if (!isOfCamera(trailer)) {
-        const problem = findTrailerProblem(trailer);
-        if (problem) return problem;
-      }
-      if (orientation !== undefined) pieces.splice(endOfJfif(pieces), 0, writeOrientation(orientation));
-      return { ok: true, bytes: join([...pieces, bytes.subarray(at, at + 2)]) };
+      if (scans === 0) return broken;
+      kept.keep(at, at + 2);
+      return { ok: true, bytes: kept.finish() };
     }
-    if (marker === undefined || at + 4 > bytes.length) return broken;
-    const end = at + 2 + viewOf(bytes).getUint16(at + 2);
+    if (isAlone(marker)) {
+      at = findMarker(bytes, at + 2);
+      continue;
+    }
+    if (at + 4 > bytes.length) return broken;
+    const end = at + 2 + view.getUint16(at + 2);
     if (end < at + 4 || end > bytes.length) return broken;
-    const content = bytes.subarray(at + 4, end);
     let next = end;
     if (SHOWN_FRAMES.has(marker)) {
-      frames++;
-      const problem = findFrameProblem(content);
+      if (++frames > 1) return broken;
+      const problem = findFrameProblem(bytes.subarray(at + 4, end));
       if (problem) return problem;
     } else if (marker === SOS) {
-      if (frames !== 1) return broken;
-      scans++;
-      next = endOfScan(bytes, end);
-    } else if (isApplication(marker)) {
-      if (marker === 0xe1) orientation ??= readOrientation(content);
-    } else if (!TABLES.has(marker)) {
-      return refused("This kind of JPEG cannot be shown. Send another picture.");
+      if (frames === 0) return broken;
+      if (++scans > MAX_SCANS) return notShown;
+      next = findScanEnd(bytes, end);
+    } else if (!isApplication(marker) && !TABLES.has(marker)) {
+      return notShown;
     }
-    if (!isApplication(marker) || isNeeded(marker, content)) pieces.push(bytes.subarray(at, next));
-    at = next;
+    if (!isApplication(marker) || isNeeded(bytes, at, end)) kept.keep(at, next);
+    // Viewers read the first Exif segment before the first scan, and no other.
+    else if (marker === APP1 && !hasExif && scans === 0 && isExif(bytes, at + 4, end)) {
+      hasExif = true;
+      const orientation = readOrientation(bytes.subarray(at + 4, end));
+      if (orientation !== undefined) kept.add(segmentOf(APP1, orientationExif(orientation)));
+    }
+    at = findMarker(bytes, next);
   }
+  return broken;
 }
+
+/**
+ * Where the next marker starts; -1 where there is none. Bytes before it are skipped, as libjpeg and the browsers do: fill
+ * bytes are legal, others are left over from cameras and editors.
+ */
+function findMarker(bytes: Uint8Array, from: number): number {
+  for (let at = from; at + 1 < bytes.length; at++) {
+    if (bytes[at] === 0xff && bytes[at + 1] !== 0xff && bytes[at + 1] !== 0x00) return at;
+  }
+  return -1;
+}
+
+/** Markers without a length. Outside a scan they mean nothing. */
+const isAlone = (marker: number) => marker === TEM || (marker >= 0xd0 && marker <= 0xd7);
 
 /** APP0 to APP15, and comments. */
-const isApplication = (marker: number) => (marker >= 0xe0 && marker <= 0xef) || marker === 0xfe;
+const isApplication = (marker: number) => (marker >= APP0 && marker <= APP15) || marker === COMMENT;
 
 /** Of what applications add, only what decides how the pixels look. */
-function isNeeded(marker: number, content: Uint8Array): boolean {
-  const starts = (text: string) => latin1(content, 0, text.length) === text;
-  if (marker === 0xe0) return starts("JFIF\0");
-  if (marker === 0xe2) return starts("ICC_PROFILE\0");
-  return marker === 0xee && starts("Adobe");
+function isNeeded(bytes: Uint8Array, at: number, end: number): boolean {
+  const marker = bytes[at + 1];
+  if (marker === APP0) return startsWith(bytes, at + 4, end, "JFIF\0");
+  if (marker === APP2) return startsWith(bytes, at + 4, end, "ICC_PROFILE\0");
+  return marker === APP14 && startsWith(bytes, at + 4, end, "Adobe");
 }
 
-/** JFIF wants its segment to be the first. */
-function endOfJfif(pieces: readonly Uint8Array[]): number {
-  return pieces[1]?.[1] === 0xe0 ? 2 : 1;
+function segmentOf(marker: number, content: Uint8Array): Uint8Array {
+  const segment = new Uint8Array(4 + content.length);
+  segment.set([0xff, marker]);
+  viewOf(segment).setUint16(2, segment.length - 2);
+  segment.set(content, 4);
+  return segment;
 }
 
 function findFrameProblem(content: Uint8Array): Refusal | undefined {
   if (content.length < 6) return broken;
+  // Browsers show samples of 8 bits only.
+  if (content[0] !== 8) return notShown;
   const components = content[5] ?? 0;
   if (![1, 3, 4].includes(components) || content.length !== 6 + 3 * components) return broken;
   const view = viewOf(content);
@@ -93,22 +117,12 @@ function findFrameProblem(content: Uint8Array): Refusal | undefined {
 }
 
 /** Where the compressed data of a scan ends: at the next marker that is neither stuffed nor a restart. */
-function endOfScan(bytes: Uint8Array, start: number): number {
-  for (let at = bytes.indexOf(0xff, start); at !== -1; at = bytes.indexOf(0xff, at + 1)) {
+function findScanEnd(bytes: Uint8Array, start: number): number {
+  for (let at = start; at < bytes.length; at++) {
+    if (bytes[at] !== 0xff) continue;
     const following = bytes[at + 1] ?? 0;
     const isData = following === 0x00 || (following >= 0xd0 && following <= 0xd7) || following === 0xff;
     if (!isData) return at;
   }
   return bytes.length;
-}
-
-/**
- * Phones put more behind the picture: another rendering of it, a moving one, a maker's block. It is dropped; refusing it
- * would refuse ordinary photos.
- */
-function isOfCamera(trailer: Uint8Array): boolean {
-  const isPicture = trailer[0] === 0xff && trailer[1] === SOI;
-  const isFilm = latin1(trailer, 4, 4) === "ftyp";
-  const isMakersBlock = latin1(trailer, trailer.length - 4, 4) === "SEFT";
-  return isPicture || isFilm || isMakersBlock || trailer.every((byte) => byte === 0);
 }

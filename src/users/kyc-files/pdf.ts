@@ -1,19 +1,48 @@
-import { broken, type Cleaning, findTrailerProblem, latin1 } from "./cleaning.ts";
+import { broken, type Cleaning, latin1, refused } from "./cleaning.ts";
+import { findEncryption } from "./pdf-encryption.ts";
 
-/** How far from the end of the file its own end marker may stand (ISO 32000-1, implementation note 18). */
-const TAIL_BYTES = 1024;
+/** How far into the file its header may stand, and how far before its end the end marker (ISO 32000-1, annex H). */
+const MARGIN_BYTES = 1024;
 const END = "%%EOF";
+/** Bytes other than padding that may follow the end marker. */
+const MAX_TRAILER_BYTES = 16;
+/** Line ends, tabs, form feeds, spaces and zeros. */
+const PADDING = new Set([0x00, 0x09, 0x0a, 0x0c, 0x0d, 0x20]);
+/** Text without mark-up: what stands before the header of a PDF must not make the file one of another kind. */
+const PLAIN_TEXT = /^(?!#!)[\t\n\f\r\x1b\x20-\x3b\x3d-\x7e\x80-\xff]*$/;
 
-export const isPdf = (bytes: Uint8Array) => /^%PDF-[12]\.\d/.test(latin1(bytes, 0, 8));
+/** Where the header is; -1 where there is none. */
+function findHeader(bytes: Uint8Array): number {
+  const start = latin1(bytes, 0, Math.min(bytes.length, MARGIN_BYTES + "%PDF-1.0".length));
+  return start.search(/%PDF-[12]\.\d/);
+}
 
-/** A PDF that ends with its own end marker. What stands in it is not changed. */
+export const isPdf = (bytes: Uint8Array) => {
+  const header = findHeader(bytes);
+  return header !== -1 && PLAIN_TEXT.test(latin1(bytes, 0, header));
+};
+
+/**
+ * Checks that a PDF is whole, and changes nothing in it: signatures and the tables of linearised files are about each byte.
+ * Padding of any length may follow its end.
+ */
 export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
-  const tailStart = Math.max(0, bytes.length - TAIL_BYTES);
-  const tail = latin1(bytes, tailStart, bytes.length - tailStart);
-  const end = tail.lastIndexOf(END);
-  if (end === -1 || !tail.slice(0, end).includes("startxref")) return broken;
-  const trailer = bytes.subarray(tailStart + end + END.length);
-  const isBlank = trailer.every((byte) => byte === 0x0a || byte === 0x0d || byte === 0x20 || byte === 0);
-  const problem = isBlank ? undefined : findTrailerProblem(trailer);
-  return problem ?? { ok: true, bytes: bytes.subarray(0, tailStart + end + END.length) };
+  let end = bytes.length;
+  while (end > 0 && PADDING.has(bytes[end - 1] ?? -1)) end--;
+  const tailStart = Math.max(0, end - MARGIN_BYTES);
+  const tail = latin1(bytes, tailStart, end - tailStart);
+  const marker = tail.lastIndexOf(END);
+  if (marker === -1) return broken;
+  if (tail.length - marker - END.length > MAX_TRAILER_BYTES) {
+    return refused("There is something else behind the end of the file.");
+  }
+  const keyword = tail.lastIndexOf("startxref", marker);
+  const [, digits] = /^startxref[\s\0]*(\d{1,10})(?!\d)/.exec(tail.slice(Math.max(0, keyword), marker)) ?? [];
+  const table = Number(digits);
+  if (keyword === -1 || digits === undefined || table === 0 || table >= tailStart + keyword) return broken;
+  const header = findHeader(bytes);
+  if (findEncryption(bytes, [table, header + table])) {
+    return refused("This PDF is protected by a password. Save a copy without the password, or send a picture of it.");
+  }
+  return { ok: true, bytes };
 }

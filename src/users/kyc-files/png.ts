@@ -1,30 +1,20 @@
-import {
-  broken,
-  type Cleaning,
-  findSizeProblem,
-  findTrailerProblem,
-  join,
-  latin1,
-  type Refusal,
-  viewOf,
-} from "./cleaning.ts";
+import { broken, type Cleaning, findSizeProblem, fourCharacters, keeperOf, type Refusal, viewOf } from "./cleaning.ts";
+import { orientationTiff, readOrientation } from "./exif-orientation.ts";
 
-const SIGNATURE = "\x89PNG\r\n\x1a\n";
-/** Chunks that decide how the pixels look (W3C PNG, section 11); texts, Exif, times and all others are dropped. */
-const NEEDED = new Set([
-  "IHDR",
-  "PLTE",
-  "IDAT",
-  "IEND",
-  "tRNS",
-  "gAMA",
-  "cHRM",
-  "sRGB",
-  "iCCP",
-  "sBIT",
-  "cICP",
-  "pHYs",
-]);
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** Length, type and checksum of a chunk, in bytes. */
+const CHUNK_OVERHEAD_BYTES = 12;
+const IHDR = fourCharacters("IHDR");
+const IDAT = fourCharacters("IDAT");
+const IEND = fourCharacters("IEND");
+const EXIF = fourCharacters("eXIf");
+/**
+ * Chunks that decide how the pixels look (W3C PNG, section 11). Texts, times and all others are dropped, those of an
+ * animation too: its still picture stays.
+ */
+const NEEDED = new Set(
+  ["IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sRGB", "iCCP", "sBIT", "cICP", "pHYs"].map(fourCharacters),
+);
 /** Bits a sample for each colour type. */
 const BIT_DEPTHS: Readonly<Record<number, readonly number[]>> = {
   0: [1, 2, 4, 8, 16],
@@ -34,41 +24,80 @@ const BIT_DEPTHS: Readonly<Record<number, readonly number[]>> = {
   6: [8, 16],
 };
 
-export const isPng = (bytes: Uint8Array) => latin1(bytes, 0, SIGNATURE.length) === SIGNATURE;
+export const isPng = (bytes: Uint8Array) => SIGNATURE.every((byte, i) => bytes[i] === byte);
 
-/** Walks a PNG from its header to its end chunk and keeps the picture alone. */
-export function cleanPng(bytes: Uint8Array): Cleaning {
-  const pieces: Uint8Array[] = [bytes.subarray(0, SIGNATURE.length)];
+/**
+ * Walks a PNG from its header to its end chunk and keeps the picture alone; what follows is cut off. Of Exif the
+ * orientation stays, in its place, because browsers turn the picture by it.
+ */
+export function cleanPng(bytes: Uint8Array<ArrayBuffer>): Cleaning {
+  const kept = keeperOf(bytes);
+  kept.keep(0, SIGNATURE.length);
   const view = viewOf(bytes);
-  const seen = new Set<string>();
-  for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
+  let hasData = false;
+  let hasExif = false;
+  for (let at = SIGNATURE.length; at + CHUNK_OVERHEAD_BYTES <= bytes.length; ) {
     const length = view.getUint32(at);
-    const end = at + 12 + length;
-    const type = latin1(bytes, at + 4, 4);
-    if (end > bytes.length || !/^[A-Za-z]{4}$/.test(type)) return broken;
-    if (seen.size === 0) {
-      const problem = findHeaderProblem(type, bytes.subarray(at + 8, end - 4));
+    const type = view.getUint32(at + 4);
+    const end = at + CHUNK_OVERHEAD_BYTES + length;
+    if (end > bytes.length || !isChunkType(type)) return broken;
+    const isFirst = at === SIGNATURE.length;
+    if (isFirst !== (type === IHDR)) return broken;
+    if (isFirst) {
+      const problem = findHeaderProblem(bytes.subarray(at + 8, end - 4));
       if (problem) return problem;
-    } else if (type === "IHDR") return broken;
-    seen.add(type);
-    // A chunk that must be understood, and that nobody does.
-    if (!NEEDED.has(type) && type.charAt(0) < "a") return broken;
-    if (NEEDED.has(type)) pieces.push(bytes.subarray(at, end));
-    if (type === "IEND") {
-      const problem =
-        findTrailerProblem(bytes.subarray(end)) ?? (seen.has("IDAT") && length === 0 ? undefined : broken);
-      return problem ?? { ok: true, bytes: join(pieces) };
     }
+    hasData ||= type === IDAT;
+    if (NEEDED.has(type)) kept.keep(at, end);
+    else if (isCritical(type)) return broken;
+    else if (type === EXIF && !hasExif) {
+      hasExif = true;
+      const orientation = readOrientation(bytes.subarray(at + 8, end - 4));
+      if (orientation !== undefined) kept.add(chunkOf(EXIF, orientationTiff(orientation)));
+    }
+    if (type === IEND) return hasData && length === 0 ? { ok: true, bytes: kept.finish() } : broken;
     at = end;
   }
   return broken;
 }
 
-function findHeaderProblem(type: string, header: Uint8Array): Refusal | undefined {
-  if (type !== "IHDR" || header.length !== 13) return broken;
+/** Four letters of ASCII. */
+function isChunkType(type: number): boolean {
+  for (let shift = 0; shift < 32; shift += 8) {
+    const lower = ((type >>> shift) & 0xff) | 0x20;
+    if (lower < 0x61 || lower > 0x7a) return false;
+  }
+  return true;
+}
+
+/** A capital first: a viewer that does not know the chunk must not show the picture. */
+const isCritical = (type: number) => (type & 0x20000000) === 0;
+
+function findHeaderProblem(header: Uint8Array): Refusal | undefined {
+  if (header.length !== 13) return broken;
   const [bitDepth = 0, colourType = 0, compression, filter, interlace = 0] = header.subarray(8);
   const isKnown = BIT_DEPTHS[colourType]?.includes(bitDepth) && compression === 0 && filter === 0 && interlace <= 1;
   if (!isKnown) return broken;
   const view = viewOf(header);
   return findSizeProblem(view.getUint32(0), view.getUint32(4));
+}
+
+function chunkOf(type: number, content: Uint8Array): Uint8Array {
+  const chunk = new Uint8Array(CHUNK_OVERHEAD_BYTES + content.length);
+  const view = viewOf(chunk);
+  view.setUint32(0, content.length);
+  view.setUint32(4, type);
+  chunk.set(content, 8);
+  view.setUint32(8 + content.length, crc32(chunk.subarray(4, 8 + content.length)));
+  return chunk;
+}
+
+/** The checksum of type and content (W3C PNG, annex D). */
+function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
 }
