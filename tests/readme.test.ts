@@ -3,7 +3,7 @@ import { app } from "../src/app.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { tasks } from "../src/tasks/registry.ts";
-import { uploadLimit } from "../src/users/kyc-reserve.store.ts";
+import { begunUploadLimit, uploadLimit } from "../src/users/kyc-upload.store.ts";
 import { table } from "./support/readme.ts";
 import { describeRetention } from "./support/retention.ts";
 
@@ -21,6 +21,7 @@ it("states every limit as it runs (ASVS 6.1.1)", () => {
     "otp.lock.closed": { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },
     "otp.guesses": guessesPerNetwork,
     "kyc.uploads": uploadLimit,
+    "kyc.begun": begunUploadLimit,
   };
   const stated = table("Limits").map(([name, count, seconds]) => [name, Number(count), Number(seconds)]);
   expect(stated).toEqual(Object.entries(running).map(([name, { count, windowMs }]) => [name, count, windowMs / 1000]));

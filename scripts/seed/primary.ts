@@ -109,7 +109,6 @@ export function peopleWriter(database: DatabaseSync, keyring: Keyring, draws: Dr
     insert.document({
       id: documentId,
       userId,
-      uploadId: newId(draws, submittedAt),
       side: "front",
       objectKey: objectKeyOf(userId, documentId),
       contentType: "image/jpeg",

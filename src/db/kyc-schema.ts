@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { instant } from "./columns.ts";
+import { flag, instant } from "./columns.ts";
 import { userId } from "./user-schema.ts";
 
 /** One a user: what they submitted last. */
@@ -39,28 +39,42 @@ export const kyc = sqliteTable(
 );
 
 /**
- * A file in R2: `pending` before it is put, `live` once a submission names it. One that was live is `replaced` until its
- * object is gone and `removed` for the rest of the day, since uploads are counted from these rows; one that never was is
- * `abandoned` until its object is gone, and then not there.
+ * A file in R2: `pending` before it is put, `live` once a submission names it. Until its object is gone, one that was live
+ * is `replaced` and one that never was is `abandoned`; then its row is deleted.
  */
 export const kycDocuments = sqliteTable(
   "kyc_documents",
   {
     id: text("id").primaryKey(),
     userId: userId(),
-    /** The call that brought it. */
-    uploadId: text("upload_id").notNull().default(""),
     side: text("side", { enum: ["front", "back"] }).notNull(),
     objectKey: text("object_key").notNull(),
     contentType: text("content_type").notNull(),
     sizeBytes: integer("size_bytes").notNull(),
-    state: text("state", { enum: ["pending", "live", "replaced", "abandoned", "removed"] }).notNull(),
+    state: text("state", { enum: ["pending", "live", "replaced", "abandoned"] }).notNull(),
     createdAt: instant("created_at").notNull(),
   },
   (table) => [
     uniqueIndex("kyc_documents_object").on(table.objectKey),
     index("kyc_documents_user").on(table.userId, table.createdAt),
     index("kyc_documents_sweep").on(table.state, table.createdAt).where(sql`state <> 'live'`),
+  ],
+);
+
+/** Uploads of the last day, whatever came of them: the daily limit counts these rows. */
+export const kycUploads = sqliteTable(
+  "kyc_uploads",
+  {
+    /** Attempt id of the call. */
+    id: text("id").primaryKey(),
+    userId: userId(),
+    /** False for a call that broke off, failed by our fault, or repeated a finished one. */
+    counts: flag("counts").notNull(),
+    createdAt: instant("created_at").notNull(),
+  },
+  (table) => [
+    index("kyc_uploads_user").on(table.userId, table.createdAt, table.counts),
+    index("kyc_uploads_created").on(table.createdAt),
   ],
 );
 

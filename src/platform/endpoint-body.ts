@@ -2,7 +2,7 @@ import type { HonoRequest } from "hono";
 import { z } from "zod";
 import { type Fields, readFields } from "./body.ts";
 import { AppError, type FieldErrors } from "./errors.ts";
-import { readUpload } from "./upload.ts";
+import { type Admission, readUpload } from "./upload.ts";
 import type { Share } from "./upload-memory.ts";
 
 /** A file that a route takes beside its fields, in a multipart body only. */
@@ -22,16 +22,18 @@ interface BodySpec {
 /**
  * The parsed fields and the files of a request.
  *
+ * @param admit called once, before the files of an upload are read.
  * @throws AppError `validation_error` naming every field and file that does not fit; those of reading the body.
  */
 export async function readBody(
   request: HonoRequest,
   { body, files }: BodySpec,
   share: Share,
-): Promise<{ body: unknown; files: Files }> {
-  if (!body) return { body: {}, files: {} };
-  if (!files) return { body: checkFields(body, await readFields(request)), files: {} };
-  const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share) : undefined;
+  admit: () => Promise<Admission | undefined>,
+): Promise<{ body: unknown; files: Files; upload: Admission | undefined }> {
+  if (!body) return { body: {}, files: {}, upload: undefined };
+  if (!files) return { body: checkFields(body, await readFields(request)), files: {}, upload: undefined };
+  const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share, admit) : undefined;
   const fields = upload?.fields ?? (await readFields(request));
   const parsed = body.safeParse(fields);
   const details: FieldErrors = parsed.success ? {} : detailsOf(parsed.error.issues);
@@ -42,7 +44,7 @@ export async function readBody(
   }
   Object.assign(details, upload?.details);
   if (!parsed.success || Object.keys(details).length > 0) throw new AppError("validation_error", { details });
-  return { body: parsed.data, files: Object.fromEntries(upload?.files ?? []) };
+  return { body: parsed.data, files: Object.fromEntries(upload?.files ?? []), upload: upload?.admission };
 }
 
 function isMultipart(request: HonoRequest): boolean {

@@ -8,14 +8,17 @@ import type { Deps } from "./deps.ts";
 import { checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
+import type { Admission } from "./upload.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
-export interface Input<Body, Params, Query, Caller> {
+export interface Input<Body, Params, Query, Caller, Upload extends Admission = Admission> {
   body: Body;
   params: Params;
   query: Query;
   files: Files;
+  /** What `admitUpload` gave; undefined where no file was sent. */
+  upload: Upload | undefined;
   caller: Caller;
   client: Client;
   /** Scheme and host that the call came to. */
@@ -37,6 +40,8 @@ interface EndpointSpec<
   Params extends z.ZodType,
   Query extends z.ZodType,
   Data extends z.ZodType,
+  Caller = unknown,
+  Upload extends Admission = Admission,
 > {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI form: `/auth/sessions/{id}`. */
@@ -47,6 +52,8 @@ interface EndpointSpec<
   body?: Body;
   /** Files of a multipart body, by their field. Where one is required no other format will do. */
   files?: Readonly<Record<string, FileSpec>>;
+  /** Lets an upload in, or refuses it, before more of the body is read than a form without files has. */
+  admitUpload?(deps: Deps, caller: Caller, client: Client): Promise<Upload>;
   params?: Params;
   /** A name given more than once fits no field of one value; an empty value counts as absent. */
   query?: Query;
@@ -69,7 +76,7 @@ interface EndpointSpec<
 }
 
 export interface Endpoint<Caller> {
-  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
+  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Caller>;
   handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
 }
 
@@ -80,11 +87,12 @@ export function endpointFor<Caller>() {
     Body extends z.ZodType = z.ZodType,
     Params extends z.ZodType = z.ZodType,
     Query extends z.ZodType = z.ZodType,
+    Upload extends Admission = Admission,
   >(
-    spec: EndpointSpec<Body, Params, Query, Data>,
+    spec: EndpointSpec<Body, Params, Query, Data, Caller, Upload>,
     handle: (
       deps: Deps,
-      input: Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller>,
+      input: Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller, Upload>,
     ) => Promise<Answer<z.input<Data>>>,
   ): Endpoint<Caller> => ({ spec, handle: handle as Endpoint<Caller>["handle"] });
 }
@@ -120,8 +128,10 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       const client = readClient(c, spec.idempotent === true);
       const params: unknown = spec.params ? c.req.valid("param" as never) : {};
       const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
-      const sent = await readBody(c.req, spec, share);
-      return { ...sent, params, query, caller: c.get("caller") as Caller, client, origin: originOf(c.req.url) };
+      const caller = c.get("caller") as Caller;
+      const admitUpload = async () => spec.admitUpload?.(deps, caller, client);
+      const sent = await readBody(c.req, spec, share, admitUpload);
+      return { ...sent, params, query, caller, client, origin: originOf(c.req.url) };
     };
     const respond = async (input: Awaited<ReturnType<typeof read>>) => {
       const { data, message = spec.message, beside, headers = {} } = await handle(deps, input);

@@ -69,7 +69,7 @@ interface AppErrorOptions {
   reason?: string;
   /** Replaces the catalogue's message; must be safe for anyone to read. */
   message?: string;
-  /** Only with `validation_error`. */
+  /** Only with `validation_error`, and with `payload_too_large` where one file is too large. */
   details?: FieldErrors;
   /** Seconds; sent as `Retry-After`. */
   retryAfterSeconds?: number;

@@ -14,6 +14,9 @@ export interface IdempotentCall {
   bodyHash: string;
 }
 
+/** The part of a call that is known before its body. */
+export type CallKey = Pick<IdempotentCall, "keyHash">;
+
 /**
  * Hashes key and body; undefined when the caller sent no key.
  *
@@ -26,13 +29,28 @@ export async function identifyCall(
   scope: string,
   body: Readonly<Record<string, unknown>>,
 ): Promise<IdempotentCall | undefined> {
+  const key = await identifyKey(deps, idempotencyKey, route, scope);
+  if (!key) return undefined;
+  const bodyHash = await keyedHash(
+    deps.keyring.lookup,
+    "idempotency-body",
+    route,
+    scope,
+    JSON.stringify(canonical(body)),
+  );
+  return { ...key, bodyHash: base64url.encode(bodyHash) };
+}
+
+/** The keyed hash of a key in its scope, before there is a body; undefined when the caller sent no key. */
+export async function identifyKey(
+  deps: Pick<Deps, "keyring">,
+  idempotencyKey: string | undefined,
+  route: string,
+  scope: string,
+): Promise<CallKey | undefined> {
   if (idempotencyKey === undefined) return undefined;
-  const fields = JSON.stringify(canonical(body));
-  const [keyHash, bodyHash] = await Promise.all([
-    keyedHash(deps.keyring.lookup, "idempotency-key", route, scope, idempotencyKey),
-    keyedHash(deps.keyring.lookup, "idempotency-body", route, scope, fields),
-  ]);
-  return { keyHash: base64url.encode(keyHash), bodyHash: base64url.encode(bodyHash) };
+  const keyHash = await keyedHash(deps.keyring.lookup, "idempotency-key", route, scope, idempotencyKey);
+  return { keyHash: base64url.encode(keyHash) };
 }
 
 /** The value with the members of each object in one order, without those that hold nothing. */
@@ -49,7 +67,7 @@ type DbDeps = Pick<Deps, "db" | "now">;
 const NEVER = sql`0`;
 
 /** Holds where the key is bound, to this body or another. */
-export function isBound(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+export function isBound(deps: DbDeps, call: CallKey | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call)}` : NEVER;
 }
 
@@ -68,7 +86,7 @@ export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): S
   return sql`${boundTo(deps, call, more)}`;
 }
 
-function boundTo(deps: DbDeps, call: IdempotentCall, more?: SQL) {
+function boundTo(deps: DbDeps, call: CallKey, more?: SQL) {
   return deps.db
     .select({ resultId: idempotencyKeys.resultId })
     .from(idempotencyKeys)

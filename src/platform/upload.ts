@@ -13,7 +13,8 @@ import { AppError, type FieldErrors } from "./errors.ts";
 import type { Share } from "./upload-memory.ts";
 
 /** A file, in bytes. */
-export const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const MAX_FILE_MB = 8;
+export const MAX_FILE_BYTES = MAX_FILE_MB * 1024 * 1024;
 /** Two files, and the text and the headings beside them. */
 const MAX_UPLOAD_BYTES = 17 * 1024 * 1024;
 /** All text of an upload together. */
@@ -26,7 +27,15 @@ const BLOCK_BYTES = 64 * 1024;
 /** How long a whole upload may take: a slow phone gets its time, one that stands still gives its memory back. */
 const DEADLINE_MS = 120_000;
 
+/** A route's permission to go on with an upload. */
+export interface Admission {
+  /** Called when the body ended too early or was no form, so that its files came to nothing. */
+  brokeOff(): void;
+}
+
 export interface Upload {
+  /** Undefined where the form held no file and was no longer than one block. */
+  admission: Admission | undefined;
   fields: Fields;
   files: Map<string, Uint8Array<ArrayBuffer>>;
   /** What is wrong with single parts; the caller adds what is wrong with fields. */
@@ -38,6 +47,7 @@ export interface Upload {
  * names and declared types are not looked at; parts that nobody declared are dropped.
  *
  * @param names the fields and the files that the route declares.
+ * @param admit called once, before more than the first block is read, or where that held a file; may refuse by throwing.
  * @throws AppError `payload_too_large`, `validation_error` when it cannot be parsed, `service_unavailable` when the
  *   isolate holds too many uploads.
  */
@@ -45,12 +55,12 @@ export async function readUpload(
   request: HonoRequest,
   names: { fields: ReadonlySet<string>; files: ReadonlySet<string> },
   share: Share,
+  admit: () => Promise<Admission | undefined>,
 ): Promise<Upload> {
   const encoding = request.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
     throw new AppError("unsupported_media_type", { message: "Send the body without Content-Encoding." });
   }
-  if (Number(request.header("content-length")) > MAX_UPLOAD_BYTES) throw new AppError("payload_too_large");
   const boundary = getMultipartBoundary(request.header("content-type") ?? "")?.trim();
   // RFC 2046 section 5.1.1.
   if (!boundary || boundary.length > 70) throw malformed();
@@ -60,17 +70,28 @@ export async function readUpload(
     maxHeaderSize: MAX_PART_HEADER_BYTES,
     maxParts: MAX_PARTS,
   });
-  const upload: Upload = { fields: {}, files: new Map(), details: {} };
-  const seen = { names: new Set<string>(), textBytes: 0 };
+  const upload: Upload = { admission: undefined, fields: {}, files: new Map(), details: {} };
+  const seen = { names: new Set<string>(), textBytes: 0, hasFile: false };
+  let admission: Promise<Admission | undefined> | undefined;
+  const admitOnce = async () => {
+    admission ??= admit();
+    upload.admission = await admission;
+  };
+  if (Number(request.header("content-length")) > BLOCK_BYTES) await admitOnce();
   try {
     for await (const block of readBlocks(request.raw, share)) {
       for (const part of parser.write(block)) takePart(upload, seen, names, part);
+      const isWhole = isClosed(parser);
+      if (isWhole ? seen.hasFile : block.length === BLOCK_BYTES) await admitOnce();
       // What stands after the closing delimiter is nobody's (RFC 2046 section 5.1.1), and is not read.
-      if (isClosed(parser)) return upload;
+      if (isWhole) return upload;
     }
     throw malformed();
   } catch (error) {
-    throw describeRefusal(error);
+    if (admission && !upload.admission) await admission;
+    const refusal = error instanceof MaxFileSizeExceededError ? tooLarge(parser, names) : describeRefusal(error);
+    if (refusal.code === "validation_error") upload.admission?.brokeOff();
+    throw refusal;
   }
 }
 
@@ -121,17 +142,17 @@ type Names = Parameters<typeof readUpload>[1];
 
 function takePart(
   upload: Upload,
-  seen: { names: Set<string>; textBytes: number },
+  seen: { names: Set<string>; textBytes: number; hasFile: boolean },
   names: Names,
   part: MultipartPart,
 ): void {
   const disposition = part.headers["content-disposition"] ?? "";
-  const match = /;\s*name=(?:"([^"]*)"|([^\s";]+))/i.exec(disposition);
-  const name = match?.[1] ?? match?.[2];
+  const name = nameOf(part);
   if (name === undefined) throw malformed();
   const isText = !/;\s*filename\*?=/i.test(disposition);
   if (isText) seen.textBytes += part.size;
   if (seen.textBytes > MAX_TEXT_BYTES) throw new AppError("payload_too_large");
+  if (!isText && part.size > 0) seen.hasFile = true;
   const isFile = names.files.has(name);
   if (!isFile && !names.fields.has(name)) return;
   // An empty text, and a file input that nobody filled in, count as absent.
@@ -143,20 +164,36 @@ function takePart(
   else upload.fields[name] = part.text;
 }
 
+function nameOf(part: MultipartPart): string | undefined {
+  const match = /;\s*name=(?:"([^"]*)"|([^\s";]+))/i.exec(part.headers["content-disposition"] ?? "");
+  return match?.[1] ?? match?.[2];
+}
+
 function findProblem(part: MultipartPart, isText: boolean, isFile: boolean): string | undefined {
   if (isText === isFile) return isFile ? "Must be a file." : "Must be text.";
   return part.size === 0 ? "The file is empty." : undefined;
 }
 
+/** Names the part that went beyond the cap of a file: the one that the parser gives when it is closed now. */
+function tooLarge(parser: MultipartParser, names: Names): AppError {
+  let name: string | undefined;
+  try {
+    const [part] = parser.write(new TextEncoder().encode(`\r\n--${parser.boundary}--`));
+    name = part && nameOf(part);
+  } catch {
+    // A block that ends like a delimiter: the message alone has to do.
+  }
+  const isNamed = name !== undefined && names.files.has(name);
+  return new AppError("payload_too_large", {
+    message: `The file is too large. Each file may have at most ${MAX_FILE_MB} MB.`,
+    ...(isNamed ? { details: { [String(name)]: [`Must have at most ${MAX_FILE_MB} MB.`] } } : {}),
+  });
+}
+
 function describeRefusal(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const tooLarge = [
-    MaxFileSizeExceededError,
-    MaxTotalSizeExceededError,
-    MaxHeaderSizeExceededError,
-    MaxPartsExceededError,
-  ];
-  if (tooLarge.some((kind) => error instanceof kind)) return new AppError("payload_too_large");
+  const caps = [MaxTotalSizeExceededError, MaxHeaderSizeExceededError, MaxPartsExceededError];
+  if (caps.some((kind) => error instanceof kind)) return new AppError("payload_too_large");
   // What is left: a phone that lost its signal, a broken format, or text that is not UTF-8.
   return malformed();
 }

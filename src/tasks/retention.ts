@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { kycUploads } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import {
   auditLogs,
@@ -24,6 +25,7 @@ import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
 import { dayOf } from "../platform/kathmandu.ts";
+import { uploadLimit } from "../users/kyc-upload.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -86,6 +88,13 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: HOUR_MS,
     reason: "a used code can be repeated for 180 seconds",
   },
+  {
+    ...hourly,
+    table: kycUploads,
+    since: kycUploads.createdAt,
+    keptMs: uploadLimit.windowMs,
+    reason: "a day's uploads are counted from these",
+  },
   { ...hourly, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
   {
     ...hourly,
@@ -138,7 +147,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   social_accounts: "with the user",
   kyc: "with the user",
   kyc_documents:
-    "with the user; sweep_kyc_uploads removes a file that no submission named, or that was replaced, an hour after its upload, and the row of a replaced one a day after",
+    "with the user; sweep_kyc_uploads removes a file that no submission named, or that was replaced, an hour after its upload",
   kyc_document_views: "with the document",
   point_transactions: "for good, without the person once the account is deleted",
   wallet_transactions: "for good, without the person once the account is deleted",

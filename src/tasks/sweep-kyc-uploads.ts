@@ -2,8 +2,7 @@ import { and, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import { listObjects, removeObjects } from "../users/kyc-bucket.store.ts";
-import { settleRemoved } from "../users/kyc-document.store.ts";
-import { uploadLimit } from "../users/kyc-reserve.store.ts";
+import { deleteRemoved } from "../users/kyc-document.store.ts";
 import type { Chunk, Job, JobDeps } from "./job.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -58,6 +57,7 @@ const steps: Readonly<Record<string, Step>> = {
         .from(kycDocuments)
         .where(
           and(
+            sql`${kycDocuments.state} <> 'live'`,
             inArray(kycDocuments.state, ["abandoned", "replaced"]),
             lt(kycDocuments.createdAt, deps.now() - GRACE_MS),
           ),
@@ -68,29 +68,13 @@ const steps: Readonly<Record<string, Step>> = {
       deps,
       due.map(({ objectKey }) => objectKey),
     );
-    const { forgotten, removed } = settleRemoved(
+    const changed = deleteRemoved(
       deps,
       due.map(({ id }) => id),
       fence,
     );
-    return { statements: { forgotten, changed: removed }, next: () => (due.length < CHUNK_SIZE ? "forget" : "remove") };
+    return { statements: { changed }, next: () => (due.length < CHUNK_SIZE ? OBJECTS : "remove") };
   },
-
-  forget: (deps, fence) => ({
-    statements: {
-      changed: deps.db
-        .delete(kycDocuments)
-        .where(
-          and(
-            sql`${kycDocuments.id} in (select id from kyc_documents where state <> 'live' and state = 'removed'
-              and created_at < ${deps.now() - uploadLimit.windowMs} limit ${CHUNK_SIZE})`,
-            fence,
-          ),
-        )
-        .returning({ id: kycDocuments.id }),
-    },
-    next: thenOn("forget", OBJECTS),
-  }),
 };
 
 /** Objects that no row names: of a call that died late, or of a user who is gone. */
@@ -101,7 +85,7 @@ async function sweepObjects(deps: JobDeps, from: string, fence: SQL): Promise<Ch
     unnamed: deps.db
       .select({ key: sql<string>`value`.as("key") })
       .from(sql`json_each(${JSON.stringify(old)})`)
-      .where(sql`not exists (select 1 from kyc_documents where object_key = value and state <> 'removed')`),
+      .where(sql`not exists (select 1 from kyc_documents where object_key = value)`),
   });
   const keys = unnamed.map(({ key }) => key);
   await removeObjects(deps, keys);

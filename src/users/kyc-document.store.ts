@@ -92,35 +92,23 @@ export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promis
   await removeDocuments(deps, abandoned);
 }
 
-/** Removes the objects of files that nothing names any more, then settles their rows. */
+/** Removes the objects of files that nothing names any more, then their rows. */
 export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnItsWayOut[]): Promise<void> {
   if (files.length === 0) return;
   await removeObjects(
     deps,
     files.map(({ objectKey }) => objectKey),
   );
-  await inOneTrip(
-    deps,
-    settleRemoved(
-      deps,
-      files.map(({ id }) => id),
-    ),
-  );
+  const ids = files.map(({ id }) => id);
+  await inOneTrip(deps, { removed: deleteRemoved(deps, ids) });
 }
 
-/** The statements that settle the rows of files whose objects are gone; `fence` must hold, too. */
-export function settleRemoved(deps: Pick<Deps, "db">, ids: string[], fence?: SQL) {
-  return {
-    forgotten: deps.db
-      .delete(kycDocuments)
-      .where(and(isOneOf(ids), eq(kycDocuments.state, "abandoned"), fence))
-      .returning({ id: kycDocuments.id }),
-    removed: deps.db
-      .update(kycDocuments)
-      .set({ state: "removed" })
-      .where(and(isOneOf(ids), eq(kycDocuments.state, "replaced"), fence))
-      .returning({ id: kycDocuments.id }),
-  };
+/** The statement that deletes the rows of files whose objects are gone; `fence` must hold, too. */
+export function deleteRemoved(deps: Pick<Deps, "db">, ids: string[], fence?: SQL) {
+  return deps.db
+    .delete(kycDocuments)
+    .where(and(isOneOf(ids), inArray(kycDocuments.state, ["abandoned", "replaced"]), fence))
+    .returning({ id: kycDocuments.id });
 }
 
 function isOneOf(ids: string[]): SQL {

@@ -3,13 +3,10 @@ import { kycDocuments } from "../db/kyc-schema.ts";
 import { inOneTrip, insertFrom, instantOf, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
-import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { selectOwnKyc } from "./kyc.store.ts";
 import type { RestingNumber } from "./kyc-number.ts";
-
-/** Uploads a user may make, whatever comes of them, in a rolling day (ASVS 5.2.4). */
-export const uploadLimit = { count: 10, windowMs: 24 * 60 * 60 * 1000 };
+import { hasClaimed, mayChangeKyc, type SubmissionKind } from "./kyc-upload.store.ts";
 
 export interface NewDocument {
   id: string;
@@ -20,8 +17,7 @@ export interface NewDocument {
 }
 
 export interface Submission {
-  /** `amend` changes what is sent of a KYC that there is already; `submit` sends all of it. */
-  kind: "submit" | "amend";
+  kind: SubmissionKind;
   documentType: string | undefined;
   number: RestingNumber | undefined;
   documents: readonly NewDocument[];
@@ -39,19 +35,14 @@ export function maySubmit(
   { kind }: Submission,
   call: IdempotentCall | undefined,
 ): SQL {
-  const own = sql`select 1 from kyc where kyc.user_id = ${caller.userId}`;
-  const isOpen =
-    kind === "amend"
-      ? sql`exists (${own} and kyc.status <> 'APPROVED')`
-      : sql`not exists (${own} and kyc.status = 'APPROVED')`;
-  return sql`${isSignedIn(deps, caller)} and ${isOpen} and not ${isBound(deps, call)}`;
+  return sql`${mayChangeKyc(deps, caller, kind)} and not ${isBound(deps, call)}`;
 }
 
 /**
- * Enters the files of a submission as pending, before any of them is put, where the caller may submit and has uploads
- * left today; all of them or none.
+ * Enters the files of a submission as pending, before any of them is put, where the caller may submit and this
+ * call was counted as an upload; all of them or none.
  *
- * @returns `isReserved`, and what decided it: the caller's KYC, the key's binding, and the day's uploads with this one.
+ * @returns `isReserved`, and what decided it: the caller's KYC and the key's binding.
  */
 export async function reserveDocuments(
   deps: SubmitDeps,
@@ -60,18 +51,11 @@ export async function reserveDocuments(
   call: IdempotentCall | undefined,
 ) {
   const now = deps.now();
-  const recent = sql`from kyc_documents where user_id = ${caller.userId} and created_at > ${now - uploadLimit.windowMs}`;
   const given = sql`json_each(${JSON.stringify(submission.documents)}) given`;
   const ofGiven = (field: keyof NewDocument) => sql.raw(`json_extract(given.value, '$.${field}')`);
   const reads = {
     own: selectOwnKyc(deps, caller),
     binding: findBinding(deps, call),
-    uploads: deps.db
-      .select({
-        count: sql<number>`(select count(distinct upload_id) ${recent})`.as("uploads"),
-        oldestAt: sql<number | null>`(select min(created_at) ${recent})`.as("oldest_at"),
-      })
-      .from(sql`(select 1)`),
     reserved: deps.db
       .select({ id: kycDocuments.id })
       .from(kycDocuments)
@@ -84,7 +68,6 @@ export async function reserveDocuments(
       {
         id: ofGiven("id"),
         userId: caller.userId,
-        uploadId: deps.attemptId,
         side: ofGiven("side"),
         objectKey: ofGiven("objectKey"),
         contentType: ofGiven("contentType"),
@@ -92,21 +75,24 @@ export async function reserveDocuments(
         state: "pending",
         createdAt: instantOf(now),
       },
-      sql`from ${given} where ${maySubmit(deps, caller, submission, call)}
-        and (select count(distinct upload_id) ${recent}) < ${uploadLimit.count}`,
+      sql`from ${given} where ${maySubmit(deps, caller, submission, call)} and ${hasClaimed(deps)}`,
     ),
   };
-  const { own, binding, uploads, reserved } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const { own, binding, reserved } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the files' own ids tell.
     inOneTrip(deps, reads).then((found) => {
       if (found.reserved.length === 0) throw error;
       return found;
     }),
   );
-  return {
-    isReserved: reserved.length > 0,
-    own: own[0],
-    binding: binding?.[0],
-    uploads: uploads[0] ?? { count: 0, oldestAt: null },
-  };
+  return { isReserved: reserved.length > 0, own: own[0], binding: binding?.[0] };
+}
+
+/** What a repetition of a finished call is answered from: the caller's KYC and the key's binding. */
+export async function findRepeated(deps: SubmitDeps, caller: AccessClaims, call: IdempotentCall | undefined) {
+  const { own, binding } = await inOneTrip(deps, {
+    own: selectOwnKyc(deps, caller),
+    binding: findBinding(deps, call),
+  });
+  return { own: own[0], binding: binding?.[0] };
 }

@@ -1,21 +1,22 @@
 import { base64url } from "jose";
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError, type FieldErrors } from "../platform/errors.ts";
+import { AppError, errorCatalogue, type FieldErrors } from "../platform/errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
 import { describeError } from "../platform/log.ts";
-import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { noKyc, type OpenKyc, openKyc } from "./kyc.service.ts";
+import { type OpenKyc, openKyc } from "./kyc.service.ts";
 import type { KycRow } from "./kyc.store.ts";
 import { objectKeyOf, putObject } from "./kyc-bucket.store.ts";
 import { abandonDocuments, removeDocuments } from "./kyc-document.store.ts";
 import { inspectDocument } from "./kyc-files/document-file.ts";
 import { sealNumber } from "./kyc-number.ts";
-import { type NewDocument, reserveDocuments, type Submission, uploadLimit } from "./kyc-reserve.store.ts";
+import { findRepeated, type NewDocument, reserveDocuments, type Submission } from "./kyc-reserve.store.ts";
 import { commitSubmission } from "./kyc-submit.store.ts";
+import { type KycUpload, keyRoute, refuseUnlessOpen } from "./kyc-upload.service.ts";
+import type { SubmissionKind } from "./kyc-upload.store.ts";
 
 /** What a person sends; the files as they arrived. */
 export interface KycRequest {
@@ -25,12 +26,6 @@ export interface KycRequest {
   document_back?: Uint8Array<ArrayBuffer> | undefined;
 }
 
-export interface SubmittedKyc {
-  kyc: OpenKyc;
-  /** Uploads left today; undefined where no file was sent. */
-  limit: RateLimit | undefined;
-}
-
 interface StagedDocument extends NewDocument {
   bytes: Uint8Array<ArrayBuffer>;
 }
@@ -38,52 +33,51 @@ interface StagedDocument extends NewDocument {
 /**
  * Submits the caller's documents for review, or amends what was submitted; either way the KYC is PENDING again.
  *
+ * @param upload what `admitUpload` gave; undefined where no file was sent.
  * @throws AppError `validation_error` naming the file that is not what it should be; `kyc_already_approved`;
- *   `not_found` when there is none to amend; `rate_limit_exceeded` after the day's uploads; `idempotency_key_reused`.
+ *   `not_found` when there is none to amend; `idempotency_key_reused`.
  */
 export async function submitKyc(
   deps: Deps,
   client: Client,
   caller: AccessClaims,
-  kind: Submission["kind"],
+  kind: SubmissionKind,
   request: KycRequest,
+  upload: KycUpload | undefined,
   origin: string,
-): Promise<SubmittedKyc> {
+): Promise<OpenKyc> {
+  const answer = (row: KycRow) => openKyc(deps, origin, caller, row);
+  const call = await identifySubmission(deps, client, caller, kind, request);
+  if (upload?.isRepetition) {
+    const standing = findStanding(kind, call, await findRepeated(deps, caller, call));
+    if (standing) return answer(standing);
+    throw new AppError("service_unavailable", { reason: "key expired", retryAfterSeconds: 1 });
+  }
   const documents = stageDocuments(deps, caller, request);
   const { document_type: documentType, document_number: documentNumber } = request;
   if (documents.length === 0 && documentType === undefined && documentNumber === undefined) {
     throw new AppError("validation_error", { message: "Send at least one field to change." });
   }
-  const [call, number] = await Promise.all([
-    identifySubmission(deps, client, caller, kind, request),
-    documentNumber === undefined ? undefined : sealNumber(deps, caller.userId, documentNumber),
-  ]);
+  const number = documentNumber === undefined ? undefined : await sealNumber(deps, caller.userId, documentNumber);
   const submission: Submission = { kind, documentType, number, documents: documents.map(withoutBytes) };
-  const answer = (row: KycRow) => openKyc(deps, origin, caller, row);
-  let limit: RateLimit | undefined;
-  if (documents.length > 0) {
-    const reserved = await reserveDocuments(deps, caller, submission, call);
-    limit = describeLimit(deps, reserved.uploads);
-    if (!reserved.isReserved) {
-      const standing = findStanding(kind, call, reserved);
-      if (standing) return { kyc: await answer(standing), limit };
-      throw tooManyUploads(limit);
-    }
-  }
   try {
-    await Promise.all(documents.map((document) => putObject(deps, document.objectKey, document)));
+    if (documents.length > 0) {
+      const reserved = await reserveDocuments(deps, caller, submission, call);
+      if (!reserved.isReserved) return answer(demandStanding(kind, call, reserved));
+      await Promise.all(documents.map((document) => putObject(deps, document.objectKey, document)));
+    }
     const outcome = await commitSubmission(deps, client, caller, submission, call);
     if (outcome.isDone && outcome.own?.kyc) {
       deps.afterResponse(relayTogether(deps, outcome.events));
       tidyUp(deps, removeDocuments(deps, outcome.replaced));
-      return { kyc: await answer(outcome.own.kyc), limit };
+      return answer(outcome.own.kyc);
     }
-    const standing = findStanding(kind, call, outcome);
-    if (!standing) throw new AppError("service_unavailable", { reason: "files swept", retryAfterSeconds: 2 });
+    const standing = demandStanding(kind, call, outcome);
     giveUp(deps, documents);
-    return { kyc: await answer(standing), limit };
+    return answer(standing);
   } catch (error) {
     giveUp(deps, documents);
+    if (!(error instanceof AppError) || errorCatalogue[error.code].status >= 500) upload?.giveBack();
     throw error;
   }
 }
@@ -128,7 +122,7 @@ async function identifySubmission(
   deps: Deps,
   client: Client,
   caller: AccessClaims,
-  kind: Submission["kind"],
+  kind: SubmissionKind,
   request: KycRequest,
 ): Promise<IdempotentCall | undefined> {
   if (client.idempotencyKey === undefined) return undefined;
@@ -139,7 +133,7 @@ async function identifySubmission(
     hash(request.document_back),
   ]);
   const body = { ...request, document_front, document_back };
-  return identifyCall(deps, client.idempotencyKey, `users/kyc ${kind}`, caller.userId, body);
+  return identifyCall(deps, client.idempotencyKey, keyRoute(kind), caller.userId, body);
 }
 
 interface Decided {
@@ -153,34 +147,17 @@ interface Decided {
  *
  * @throws AppError saying what did.
  */
-function findStanding(kind: Submission["kind"], call: IdempotentCall | undefined, { own, binding }: Decided) {
+function findStanding(kind: SubmissionKind, call: IdempotentCall | undefined, { own, binding }: Decided) {
   if (!own) throw sessionEnded();
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   if (binding && own.kyc) return own.kyc;
-  if (own.kyc?.status === "APPROVED") {
-    throw new AppError("kyc_already_approved");
-  }
-  if (kind === "amend" && !own.kyc) throw noKyc();
+  refuseUnlessOpen(kind, own.kyc);
   return undefined;
 }
 
-function describeLimit(deps: Deps, uploads: { count: number; oldestAt: number | null }): RateLimit {
-  const resetsAt = (uploads.oldestAt ?? deps.now()) + uploadLimit.windowMs;
-  return {
-    remaining: Math.max(0, uploadLimit.count - uploads.count),
-    resetSeconds: Math.max(1, Math.ceil((resetsAt - deps.now()) / 1000)),
-  };
-}
-
-/** The headers that tell a client its limit. */
-export function uploadHeaders(limit: RateLimit): Record<string, string> {
-  return rateLimitHeaders("kyc-uploads", uploadLimit, limit);
-}
-
-function tooManyUploads(limit: RateLimit): AppError {
-  return new AppError("rate_limit_exceeded", {
-    message: "You have sent documents too often today. Try again tomorrow.",
-    retryAfterSeconds: limit.resetSeconds,
-    headers: uploadHeaders(limit),
-  });
+/** As `findStanding`. @throws AppError `service_unavailable` where nothing stood in the way: the files were swept. */
+function demandStanding(kind: SubmissionKind, call: IdempotentCall | undefined, decided: Decided): KycRow {
+  const standing = findStanding(kind, call, decided);
+  if (!standing) throw new AppError("service_unavailable", { reason: "files swept", retryAfterSeconds: 2 });
+  return standing;
 }

@@ -4,7 +4,8 @@ import { userEndpoint } from "../sessions/guard.ts";
 import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
 import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
 import { canonicalNumber } from "./kyc-number.ts";
-import { submitKyc, uploadHeaders } from "./kyc-submit.service.ts";
+import { submitKyc } from "./kyc-submit.service.ts";
+import { admitUpload, type KycUpload, uploadHeaders } from "./kyc-upload.service.ts";
 
 const tag = "KYC";
 
@@ -16,7 +17,7 @@ const documentNumber = plain(100)
   .refine((number) => canonicalNumber(number).length > 0, "Must hold letters or digits.")
   .meta({ example: "12-34-56-78901" });
 
-const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 50 megapixels";
+const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 8192 × 8192 pixels";
 const front = { description: `Front of the document: ${FORMATS}` };
 const back = { description: `Its back: ${FORMATS}` };
 
@@ -33,6 +34,7 @@ export const postMyKyc = userEndpoint(
       "time, owner) is taken out; names of files are not looked at. The links in the answer live five minutes.",
     body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
     files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
+    admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "submit"),
     data: kycView,
     message: submitted,
     status: 201,
@@ -40,10 +42,10 @@ export const postMyKyc = userEndpoint(
     idempotent: true,
     limited: true,
   },
-  async (deps, { body, files, caller, client, origin }) => {
+  async (deps, { body, files, upload, caller, client, origin }) => {
     const request = { ...body, document_type: body.document_type ?? "CITIZENSHIP", ...files };
-    const { kyc, limit } = await submitKyc(deps, client, caller, "submit", request, origin);
-    return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
+    const kyc = await submitKyc(deps, client, caller, "submit", request, upload, origin);
+    return { data: viewKyc(kyc), ...limitOf(upload) };
   },
 );
 
@@ -57,17 +59,20 @@ export const patchMyKyc = userEndpoint(
       "Changes what is sent and submits the whole anew. Without files any of the three body formats will do.",
     body: z.object({ document_type: documentType, document_number: optionalText(documentNumber) }),
     files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
+    admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
     data: kycView,
     message: submitted,
     errors: ["kyc_already_approved", "not_found", "rate_limit_exceeded"],
     idempotent: true,
     limited: true,
   },
-  async (deps, { body, files, caller, client, origin }) => {
-    const { kyc, limit } = await submitKyc(deps, client, caller, "amend", { ...body, ...files }, origin);
-    return { data: viewKyc(kyc), ...(limit ? { headers: uploadHeaders(limit) } : {}) };
+  async (deps, { body, files, upload, caller, client, origin }) => {
+    const kyc = await submitKyc(deps, client, caller, "amend", { ...body, ...files }, upload, origin);
+    return { data: viewKyc(kyc), ...limitOf(upload) };
   },
 );
+
+const limitOf = (upload: KycUpload | undefined) => (upload ? { headers: uploadHeaders(upload.limit) } : {});
 
 export const getMyKyc = userEndpoint(
   {

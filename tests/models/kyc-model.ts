@@ -11,12 +11,6 @@ interface ModelFile {
   viewedAt: Map<number, number>;
 }
 
-interface Upload {
-  at: number;
-  /** Of a call that died before anything named its file. */
-  orphan?: string;
-}
-
 export type Outcome =
   | "ok"
   | "conflict"
@@ -39,8 +33,10 @@ export function newKycModel() {
     links: [] as { url: string; file: string; at: number }[],
   };
   let submittedAt = 0;
-  let uploads: Upload[] = [];
-  const orphans = new Set<string>();
+  /** When each upload of the day was made. */
+  const uploads: number[] = [];
+  /** Files of calls that died before anything named them, and when they were put. */
+  const orphans = new Map<string, number>();
 
   const files = () => [state.front, state.back].filter((file) => file !== undefined);
 
@@ -48,7 +44,7 @@ export function newKycModel() {
   function maySubmit(kind: "submit" | "amend", hasFiles: boolean, now: number): Outcome {
     if (state.status === "APPROVED") return "kyc_already_approved";
     if (kind === "amend" && state.status === "NOT_SUBMITTED") return "not_found";
-    if (hasFiles && uploads.filter(({ at }) => now - at < DAY).length >= 10) return "rate_limit_exceeded";
+    if (hasFiles && uploads.filter((at) => now - at < DAY).length >= 10) return "rate_limit_exceeded";
     return "ok";
   }
 
@@ -57,7 +53,7 @@ export function newKycModel() {
     if (sent.front) state.front = named(sent.front);
     if (sent.back) state.back = named(sent.back);
     else if (kind === "submit") state.back = undefined;
-    if (sent.front || sent.back) uploads.push({ at: now });
+    if (sent.front || sent.back) uploads.push(now);
     state.status = "PENDING";
     state.reason = null;
     state.version += 1;
@@ -93,18 +89,16 @@ export function newKycModel() {
 
   /** A call that died: its file is there, its upload counted, and nothing names it. */
   function orphaned(id: string, now: number): void {
-    uploads.push({ at: now, orphan: id });
-    orphans.add(id);
+    uploads.push(now);
+    orphans.set(id, now);
   }
 
   function sweep(now: number): void {
-    const gone = uploads.filter(({ at, orphan }) => orphan !== undefined && now - at > HOUR);
-    for (const { orphan = "" } of gone) orphans.delete(orphan);
-    uploads = uploads.filter((upload) => !gone.includes(upload));
+    for (const [id, at] of orphans) if (now - at > HOUR) orphans.delete(id);
   }
 
   /** What lies in the bucket. */
-  const stored = () => [...files().map(({ id }) => id), ...orphans].sort();
+  const stored = () => [...files().map(({ id }) => id), ...orphans.keys()].sort();
 
   return Object.assign(state, { maySubmit, submitted, view, decide, isOpen, orphaned, sweep, stored });
 }

@@ -143,14 +143,14 @@ const die = command<KycModel, Real>("die after the put", async (model, { owner }
   const id = crypto.randomUUID();
   const key = `kyc/${owner.userId}/${id}`;
   await run(
-    `insert into kyc_documents (id, user_id, upload_id, side, object_key, content_type, size_bytes, state, created_at)
-      values (?, ?, ?, 'front', ?, 'image/jpeg', 1, 'pending', ?)`,
+    `insert into kyc_documents (id, user_id, side, object_key, content_type, size_bytes, state, created_at)
+      values (?, ?, 'front', ?, 'image/jpeg', 1, 'pending', ?)`,
     id,
     owner.userId,
-    id,
     key,
     Date.now(),
   );
+  await run("insert into kyc_uploads values (?, ?, 1, ?)", id, owner.userId, Date.now());
   await testEnv.KYC_BUCKET.put(key, "x");
   model.orphaned(id, Date.now());
 });

@@ -45,7 +45,7 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
   await run("update kyc set status = 'REJECTED' where status = 'PENDING'");
   await submit(user);
   for (const reviewer of reviewers) await look(reviewer, user);
-  await run("update kyc_documents set upload_id = '' where user_id = ?", user.userId);
+  await run("delete from kyc_uploads where user_id = ?", user.userId);
   const simulation = new Simulation(setting.seed, withSweeper(setting.handler ?? realHandler), setting.isCalm);
   const submissions = Array.from({ length: SUBMISSIONS }, (_, i) => ({
     method: "POST",

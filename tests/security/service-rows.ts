@@ -10,6 +10,7 @@ const sessions = "tests/sessions/sessions.test.ts";
 const refresh = "tests/sessions/refresh.test.ts";
 const mutations = "tests/sessions/jwt-mutations.test.ts";
 const files = "tests/users/kyc-files.test.ts";
+const uploads = "tests/users/kyc-uploads.test.ts";
 const links = "tests/users/kyc-documents.test.ts";
 const person = "tests/staff/person.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";
@@ -51,7 +52,9 @@ export const serviceRows: SecurityRows = {
   ),
   "ASVS 2.3.1": otpModel,
   "ASVS 2.3.2": shown(
-    ["tests/users/kyc.test.ts", "are ten, whatever came of the files"],
+    [uploads, "lets ten through and refuses the eleventh"],
+    [uploads, "counts files that are refused"],
+    [uploads, "holds for uploads sent at once"],
     ["tests/auth/device.test.ts", "keeps the 20 devices used last"],
     ["tests/auth/account.test.ts", "links somebody else's referral code once"],
   ),
@@ -115,15 +118,24 @@ export const serviceRows: SecurityRows = {
     "tests/platform/openapi.test.ts",
     "A body with files is documented as multipart with binary parts",
   ]),
-  "ASVS 5.2.1": shown([files, "two files of 8 MB are taken, one byte more is not"], [files, "whose length is a lie"]),
+  "ASVS 5.2.1": shown(
+    [files, "of two files of 8 MB is taken"],
+    [files, "names the file that is too large"],
+    [files, "is counted whatever its Content-Length says"],
+  ),
   "ASVS 5.2.2": shown([files, "A file is known by its content"], [files, "Two files in one"]),
   "ASVS 5.2.3": shown([files, "with %s in front are refused"]),
   "ASVS 5.2.4": shown(
-    ["tests/users/kyc.test.ts", "are ten, whatever came of the files"],
+    [uploads, "lets ten through and refuses the eleventh"],
+    [uploads, "counts files that are refused"],
+    [uploads, "holds for uploads sent at once"],
     ["tests/models/kyc.test.ts", "ASVS 2.3.1, 5.2.4"],
   ),
-  "ASVS 5.2.5": shown([files, "with %s behind the end are refused"]),
-  "ASVS 5.2.6": shown([files, "and 50 megapixels are allowed"]),
+  "ASVS 5.2.5": shown(
+    [files, "with %s behind a picture become the picture alone"],
+    [files, "with %s behind a PDF are refused"],
+  ),
+  "ASVS 5.2.6": shown([files, "and 8192 × 8192 pixels are allowed"]),
   "ASVS 5.3.1": shown(["tests/users/kyc.test.ts", "keeps neither the name nor the declared type of a file"]),
   "ASVS 5.3.2": shown(["tests/users/kyc.test.ts", "keeps neither the name nor the declared type of a file"]),
   "ASVS 5.4.1": shown([links, "offers a PDF for saving only"]),

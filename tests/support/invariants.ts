@@ -55,7 +55,7 @@ const OF_USERS = [
   "select 'device' || is_active || (fcm_token is not null) as label, count(*) as n from devices where user_id in $ group by 1",
   "select 'social ' || provider as label, count(*) as n from social_accounts where user_id in $ group by 1",
   "select 'kyc ' || status || ' version ' || version as label, count(*) as n from kyc where user_id in $ group by 1",
-  "select 'file ' || state as label, count(*) as n from kyc_documents where user_id in $ and state <> 'removed' group by 1",
+  "select 'file ' || state as label, count(*) as n from kyc_documents where user_id in $ group by 1",
   "select 'viewed file' as label, count(*) as n from kyc_document_views where viewer_id in $ having n > 0",
   "select 'report' as label, count(*) as n from analytics_reports where user_id in $ having n > 0",
   "select 'dead letter ' || coalesce(type, '?') as label, count(*) as n from dead_letters where user_id in $ group by 1",

@@ -83,7 +83,7 @@ export async function storedBytes(user: SignedIn): Promise<Uint8Array> {
 
 /** The user's uploads of today no longer count. */
 export async function forgetUploads({ userId }: SignedIn): Promise<void> {
-  await run("update kyc_documents set created_at = created_at - 86400001 where user_id = ?", userId);
+  await run("delete from kyc_uploads where user_id = ?", userId);
 }
 
 export const sessionOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);

@@ -1,4 +1,13 @@
-import { broken, type Cleaning, findSizeProblem, keeperOf, type Refusal, refused, startsWith, viewOf } from "./cleaning.ts";
+import {
+  broken,
+  type Cleaning,
+  findSizeProblem,
+  keeperOf,
+  type Refusal,
+  refused,
+  startsWith,
+  viewOf,
+} from "./cleaning.ts";
 import { isExif, orientationExif, readOrientation } from "./exif-orientation.ts";
 
 // ITU-T T.81, annex B.

@@ -12,7 +12,7 @@ export function findEncryption(bytes: Uint8Array, offsets: readonly number[]): b
 function findTrailer(bytes: Uint8Array, offsets: readonly number[]): string | undefined {
   for (const offset of offsets) {
     const text = latin1(bytes, offset, Math.min(DICTIONARY_BYTES, bytes.length - offset));
-    const [stream] = /^\s*\d+\s+\d+\s+obj[^]*?stream/.exec(text) ?? [];
+    const [stream] = /^\s*\d+\s+\d+\s+obj[\s\S]*?stream/.exec(text) ?? [];
     if (stream !== undefined) return stream;
     if (/^\s*xref\s/.test(text)) return dictionaryAfter(bytes, bytesIndexOf(bytes, "trailer", offset));
   }

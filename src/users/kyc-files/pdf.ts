@@ -8,8 +8,10 @@ const END = "%%EOF";
 const MAX_TRAILER_BYTES = 16;
 /** Line ends, tabs, form feeds, spaces and zeros. */
 const PADDING = new Set([0x00, 0x09, 0x0a, 0x0c, 0x0d, 0x20]);
-/** Text without mark-up: what stands before the header of a PDF must not make the file one of another kind. */
-const PLAIN_TEXT = /^(?!#!)[\t\n\f\r\x1b\x20-\x3b\x3d-\x7e\x80-\xff]*$/;
+/** Control characters that text has: line ends, tabs, form feeds, and the escapes of printer languages. */
+const TEXT_CONTROLS = new Set([0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
+const LESS_THAN = 0x3c;
+const DELETE = 0x7f;
 
 /** Where the header is; -1 where there is none. */
 function findHeader(bytes: Uint8Array): number {
@@ -17,10 +19,16 @@ function findHeader(bytes: Uint8Array): number {
   return start.search(/%PDF-[12]\.\d/);
 }
 
-export const isPdf = (bytes: Uint8Array) => {
+export function isPdf(bytes: Uint8Array): boolean {
   const header = findHeader(bytes);
-  return header !== -1 && PLAIN_TEXT.test(latin1(bytes, 0, header));
-};
+  return header !== -1 && isPlainText(bytes.subarray(0, header));
+}
+
+/** Text that is neither mark-up nor a script: what precedes the header must not make the file one of another kind. */
+function isPlainText(bytes: Uint8Array): boolean {
+  const isText = (byte: number) => (byte < 0x20 ? TEXT_CONTROLS.has(byte) : byte !== LESS_THAN && byte !== DELETE);
+  return bytes.every(isText) && latin1(bytes, 0, 2) !== "#!";
+}
 
 /**
  * Checks that a PDF is whole, and changes nothing in it: signatures and the tables of linearised files are about each byte.
@@ -39,8 +47,12 @@ export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const keyword = tail.lastIndexOf("startxref", marker);
   const [, digits] = /^startxref[\s\0]*(\d{1,10})(?!\d)/.exec(tail.slice(Math.max(0, keyword), marker)) ?? [];
   const table = Number(digits);
-  if (keyword === -1 || digits === undefined || table === 0 || table >= tailStart + keyword) return broken;
+  if (keyword === -1 || digits === undefined || table >= tailStart + keyword) return broken;
   const header = findHeader(bytes);
+  // A linearised file has a table at its start that names no place; where that is the last one, the rest was cut off.
+  if (table === 0 && latin1(bytes, header, Math.min(MARGIN_BYTES, bytes.length - header)).includes("/Linearized")) {
+    return broken;
+  }
   if (findEncryption(bytes, [table, header + table])) {
     return refused("This PDF is protected by a password. Save a copy without the password, or send a picture of it.");
   }

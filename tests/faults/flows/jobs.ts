@@ -101,8 +101,8 @@ const sweep = job("sweep_kyc_uploads", async () => {
   await testEnv.KYC_BUCKET.put(key, "pending");
   await testEnv.KYC_BUCKET.put(`${key}-stray`, "stray");
   await sql(
-    `insert into kyc_documents (id, user_id, upload_id, side, object_key, content_type, size_bytes, state, created_at)
-      values (?, ?, '', 'back', ?, 'image/png', 7, 'pending', ?)`,
+    `insert into kyc_documents (id, user_id, side, object_key, content_type, size_bytes, state, created_at)
+      values (?, ?, 'back', ?, 'image/png', 7, 'pending', ?)`,
     id,
     user.userId,
     key,
