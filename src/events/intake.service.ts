@@ -1,20 +1,20 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
+import { jsonOf } from "../platform/json.ts";
 import { describeError } from "../platform/log.ts";
+import { fitsPayload, payloadRefusal } from "../platform/payload-size.ts";
 import { type IntakeDeps, insertPlatformEvent } from "./intake.store.ts";
 import { parsePlatformEvent, sourceName } from "./platform-event.ts";
 
 /** The type under which an event of the platform travels through our own queue and stands among the dead letters. */
 export const PLATFORM_EVENT = "platform.event";
-/** The longest event that is kept as a dead letter, in characters of JSON. */
-const MAX_KEPT_LENGTH = 64 * 1024;
 
 /** What became of an event. A refused one changed nothing; `fields` are paths with the kind of misfit, never values. */
 export type Recorded =
   | { accepted: true; duplicate: boolean }
   | { accepted: false; reason: "malformed"; fields: string[] }
-  | { accepted: false; reason: "unknown_user" | "wrong_source" | "unknown_caller" };
+  | { accepted: false; reason: "too_large" | "unknown_user" | "wrong_source" | "unknown_caller" };
 
 /**
  * Does what an event of another service says, once, whatever comes when and how often. An account that is banned or
@@ -39,23 +39,28 @@ export async function recordPlatformEvent(
 }
 
 /**
- * The RPC door: the props of the caller's binding say who it is, and one without is refused. A malformed event and one
- * of an unknown user are refused too, and kept as dead letters like those of the queue.
+ * The RPC entrypoint: the props of the caller's binding say who it is, and one without is refused. An event above 64 KB
+ * of JSON, a malformed one and one of an unknown user are refused too, and stored as dead letters like those of the queue.
  */
 export async function recordFromCaller(deps: Deps, props: unknown, given: unknown): Promise<Recorded> {
   const caller = sourceName.safeParse(props instanceof Object && "caller" in props ? props.caller : undefined);
   const outcome: Recorded = caller.success
-    ? await recordPlatformEvent(deps, caller.data, given)
+    ? await recordFromService(deps, caller.data, given)
     : { accepted: false, reason: "unknown_caller" };
   const reason = outcome.accepted ? null : outcome.reason;
   deps.log.info("platform_event", { caller: caller.data ?? null, accepted: outcome.accepted, reason });
-  if (reason === "malformed" || reason === "unknown_user") {
+  if (reason === "malformed" || reason === "too_large" || reason === "unknown_user") {
     // The caller is told in any case.
     await keepRefused(deps, given, refusalOf(outcome)).catch((error) =>
       raiseAlert(deps, "dead_letter_lost", { reason: describeError(error) }),
     );
   }
   return outcome;
+}
+
+async function recordFromService(deps: IntakeDeps, source: string, given: unknown): Promise<Recorded> {
+  if (!fitsPayload(describeEvent(given).payload)) return { accepted: false, reason: "too_large" };
+  return recordPlatformEvent(deps, source, given);
 }
 
 /** Why the event was refused, in words for the log and the dead letter. */
@@ -73,7 +78,7 @@ export function describeEvent(given: unknown): { eventId: string | null; userId:
   return {
     eventId: source && id ? `${source}:${id}` : null,
     userId: text(fields.user_id, 36)?.toLowerCase() ?? null,
-    payload: JSON.stringify(given) ?? "null",
+    payload: jsonOf(given) ?? "null",
   };
 }
 
@@ -84,8 +89,8 @@ async function keepRefused(deps: Deps, given: unknown, reason: string): Promise<
     eventId: eventId ?? deps.newId(),
     type: PLATFORM_EVENT,
     userId,
-    payload: payload.length <= MAX_KEPT_LENGTH ? payload : null,
-    reason,
+    payload,
+    reason: payloadRefusal(payload) ?? reason,
     attempts: 1,
   });
 }

@@ -8,6 +8,11 @@ export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
+/** Why a text may not be a payload; undefined where it may. */
+export function payloadRefusal(text: string): string | undefined {
+  return fitsPayload(text) ? undefined : `too large: ${byteLength(text)} bytes, more than ${MAX_PAYLOAD_BYTES}`;
+}
+
 /** Whether the text may be stored or taken as a payload. */
 export function fitsPayload(text: string): boolean {
   // No character takes more than three bytes for each of its UTF-16 units, so that most texts need no encoding.

@@ -3,7 +3,9 @@ import { raiseAlert } from "../platform/alerts.ts";
 import { randomId } from "../platform/crypto.ts";
 import { insertDeadLetter } from "../platform/dead-letters.ts";
 import type { Deps } from "../platform/deps.ts";
+import { jsonOf, parseJson } from "../platform/json.ts";
 import { describeError, logWith, traceOf } from "../platform/log.ts";
+import { payloadRefusal } from "../platform/payload-size.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
 import type { Task, TaskEvent } from "./task.ts";
@@ -42,10 +44,11 @@ interface Received {
 async function read(deps: Deps, queue: string, message: Message): Promise<Received | undefined> {
   const envelope = readEnvelope(queue, message);
   const task = envelope && findTask(envelope.type);
-  const payload = envelope && parseJson(envelope.payload);
+  const refusal = envelope && payloadRefusal(envelope.payload);
+  const payload = envelope && !refusal ? parseJson(envelope.payload) : undefined;
   if (!envelope || !task || payload === undefined) {
     const reason = !envelope ? "malformed message" : task ? "payload is not JSON" : "unknown type";
-    await bury(deps, queue, message, envelope, reason);
+    await bury(deps, queue, message, envelope, refusal ?? reason);
     return undefined;
   }
   const { event_id: id, type, user_id: userId, created_at: createdAt } = envelope;
@@ -124,7 +127,7 @@ async function bury(
   reason: string,
   trace?: string,
 ): Promise<void> {
-  const payload = event?.payload ?? JSON.stringify(message.body) ?? "";
+  const payload = event?.payload ?? jsonOf(message.body) ?? "";
   const letter = {
     queue,
     eventId: event?.event_id ?? null,
@@ -141,15 +144,6 @@ async function bury(
   } catch (error) {
     raiseAlert(deps, "message_failed", { queue, reason: describeError(error) });
     message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
-  }
-}
-
-/** Undefined where the text is not JSON; the parser's own words would quote it. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 
