@@ -8,16 +8,7 @@ import { seededRandom } from "../support/simulator/random.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { newReport } from "./attempt.ts";
 import { runFlow } from "./battery.ts";
-import { jobFlows } from "./flows/jobs.ts";
-import { kycFlows } from "./flows/kyc.ts";
-import { platformFlows } from "./flows/platform.ts";
-import { providerFlows } from "./flows/providers.ts";
-import { signInFlows } from "./flows/sign-in.ts";
-import { socialFlows } from "./flows/social.ts";
-import { staffFlows } from "./flows/staff.ts";
-import { taskFlows } from "./flows/tasks.ts";
-import { userFlows } from "./flows/users.ts";
-import { webhookFlows } from "./flows/webhooks.ts";
+import { allFlows } from "./flows/all.ts";
 import { sql } from "./people.ts";
 import { advance } from "./settle.ts";
 import { sampleOf, type Trial } from "./trials.ts";
@@ -27,19 +18,7 @@ const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, strin
 const MANY = 17;
 const DAY_MS = 86_400_000;
 
-const all = [
-  ...signInFlows,
-  ...socialFlows,
-  ...userFlows,
-  ...kycFlows,
-  ...staffFlows,
-  ...taskFlows,
-  ...platformFlows,
-  ...webhookFlows,
-  ...providerFlows,
-  ...jobFlows,
-];
-const flows = all.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));
+const flows = allFlows.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));
 const report = newReport();
 const startedAt = performance.now();
 

@@ -1,0 +1,25 @@
+import type { Flow } from "../flow-table.ts";
+import { jobFlows } from "./jobs.ts";
+import { kycFlows } from "./kyc.ts";
+import { platformFlows } from "./platform.ts";
+import { providerFlows } from "./providers.ts";
+import { signInFlows } from "./sign-in.ts";
+import { socialFlows } from "./social.ts";
+import { staffFlows } from "./staff.ts";
+import { taskFlows } from "./tasks.ts";
+import { userFlows } from "./users.ts";
+import { webhookFlows } from "./webhooks.ts";
+
+/** Every flow: the success of each route, each queue message and each job. */
+export const allFlows: readonly Flow[] = [
+  ...signInFlows,
+  ...socialFlows,
+  ...userFlows,
+  ...kycFlows,
+  ...staffFlows,
+  ...taskFlows,
+  ...platformFlows,
+  ...webhookFlows,
+  ...providerFlows,
+  ...jobFlows,
+];

@@ -1,0 +1,59 @@
+import { type PlanException, planExceptions } from "./plan-exceptions.ts";
+import { faultOf } from "./plan-rules.ts";
+import { explain, type SentStatement, sentStatements } from "./sent-statements.ts";
+
+export interface CheckedPlan {
+  statement: string;
+  plan: string[];
+  /** Lines that break a rule and are on no list, each with the reason. */
+  faults: { line: string; fault: string }[];
+  /** Exceptions that were made, by their number. */
+  exceptions: number[];
+}
+
+const checked = new Set<SentStatement>();
+
+/** The plans of the statements that were sent since the last check: each distinct statement once in a process. */
+export async function checkNewPlans(): Promise<CheckedPlan[]> {
+  const fresh = sentStatements().filter((statement) => !checked.has(statement));
+  for (const statement of fresh) checked.add(statement);
+  return checkPlans(fresh);
+}
+
+/** The plans of the statements, and what is wrong with them. */
+export async function checkPlans(statements: readonly SentStatement[]): Promise<CheckedPlan[]> {
+  const plans = await explain(statements);
+  const databases = [...new Set(statements.map(({ database }) => database))];
+  const tables = new Map(await Promise.all(databases.map(async (each) => [each, await tablesOf(each)] as const)));
+  return statements.map((statement) => {
+    const plan = plans.get(statement) ?? [];
+    const { text: sql, database } = statement;
+    const found: CheckedPlan = { statement: sql, plan: plan.map(({ detail }) => detail), faults: [], exceptions: [] };
+    for (const line of plan) {
+      const fault = faultOf(line, plan, sql, tables.get(database) ?? new Set());
+      if (fault === undefined) continue;
+      const exception = planExceptions.findIndex((each) => allows(each, line.detail, found));
+      if (exception < 0) found.faults.push({ line: line.detail, fault });
+      else found.exceptions.push(exception);
+    }
+    return found;
+  });
+}
+
+/** SQLite lists what a co-routine reads twice. */
+const MENTIONS = 2;
+
+/** Whether the exception is for such a line, and there are no more of them than parts of the statement that it knows. */
+function allows(exception: PlanException, line: string, { statement, exceptions }: CheckedPlan): boolean {
+  if (!exception.line.test(line)) return false;
+  const parts = [...statement.matchAll(exception.part)].length;
+  const made = exceptions.filter((each) => planExceptions[each] === exception).length;
+  return made < MENTIONS * parts;
+}
+
+async function tablesOf(database: D1Database): Promise<ReadonlySet<string>> {
+  const { results } = await database
+    .prepare("select name from sqlite_master where type = 'table'")
+    .all<{ name: string }>();
+  return new Set(results.map(({ name }) => name));
+}

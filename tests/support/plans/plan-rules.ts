@@ -1,0 +1,72 @@
+import type { PlanLine } from "./sent-statements.ts";
+
+/** Tables whose number of rows does not depend on how many users there are or what they do. */
+export const SMALL_TABLES: Readonly<Record<string, string>> = {
+  user_counts: "one row",
+  provider_breakers: "a row for each provider that the code names",
+  sms_budget_days: "a row a day, for 90 days",
+  job_runs: "a row for each job and period, for 30 days",
+  local_outbox: "empty in production",
+};
+
+/** Rows of a bound list, of one row's JSON, of VALUES or of nothing: as many as the statement itself says. */
+const LISTED = /^SCAN (?:\S+ VIRTUAL TABLE INDEX \d+:$|(?:\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)/;
+/** The index gives the order but for the last terms: only rows that tie are sorted. */
+const SORTS_TIES = /^USE TEMP B-TREE FOR LAST /;
+/** FTS5 names what it looks up behind the colon, a MATCH or a rowid; without it every entry is read. */
+const LOOKED_UP = /^SCAN \S+ VIRTUAL TABLE INDEX \d+:\S/;
+
+/** Why the line may cost more the more rows there are; undefined where it may not. */
+export function faultOf(
+  line: PlanLine,
+  plan: readonly PlanLine[],
+  text: string,
+  tables: ReadonlySet<string>,
+): string | undefined {
+  const { detail } = line;
+  if (/\bAUTOMATIC\b/.test(detail)) return "builds an index for this one statement";
+  if (detail.startsWith("USE TEMP B-TREE")) {
+    const isHarmless = SORTS_TIES.test(detail) || sortsFew(line, plan, (name) => tableOf(name, text, tables));
+    return isHarmless ? undefined : "collects rows to sort or count them";
+  }
+  const [, name] = detail.match(/^SCAN (\S+)/) ?? [];
+  if (name === undefined || LOOKED_UP.test(detail)) return undefined;
+  const table = tableOf(name, text, tables);
+  if (table !== undefined) return table in SMALL_TABLES ? undefined : `reads every row of ${table}`;
+  if (LISTED.test(detail) || isSubquery(name, text)) return undefined;
+  return `scans ${name}, which no table, list or subquery of the statement is named`;
+}
+
+/** Whether what the line sorts are the rows of lists and small tables alone. */
+function sortsFew(
+  { parent }: PlanLine,
+  plan: readonly PlanLine[],
+  findTable: (name: string) => string | undefined,
+): boolean {
+  const read = plan.filter((each) => each.parent === parent && /^(?:SCAN|SEARCH) /.test(each.detail));
+  const isFew = ({ detail }: PlanLine) =>
+    LISTED.test(detail) || (findTable(detail.split(" ")[1] ?? "") ?? "") in SMALL_TABLES;
+  return read.length > 0 && read.every(isFew);
+}
+
+const escaped = (name: string) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The table that a name of the plan stands for, by itself or as an alias. */
+function tableOf(name: string, text: string, tables: ReadonlySet<string>): string | undefined {
+  if (isCommonTable(name, text)) return undefined;
+  if (tables.has(name)) return name;
+  const aliases = text.matchAll(new RegExp(`"?(\\w+)"?\\s+(?:as\\s+)?"?${escaped(name)}"?(?![\\w"])`, "gi"));
+  return [...aliases].map(([, before = ""]) => before).find((before) => tables.has(before));
+}
+
+/** Whether a common table expression has the name; what it reads has lines of its own. */
+const isCommonTable = (name: string, text: string) =>
+  new RegExp(
+    `(?:with|recursive|,)\\s+"?${escaped(name)}"?\\s*(?:\\([^()]*\\)\\s*)?as\\s+(?:(?:not\\s+)?materialized\\s+)?\\(`,
+    "i",
+  ).test(text);
+
+const isSubquery = (name: string, text: string) =>
+  name.startsWith("(") ||
+  isCommonTable(name, text) ||
+  new RegExp(`\\)\\s*(?:as\\s+)?"?${escaped(name)}"?(?![\\w"])`, "i").test(text);

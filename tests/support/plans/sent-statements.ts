@@ -1,0 +1,73 @@
+import { env } from "cloudflare:workers";
+import { OnePassDialect } from "../../../src/platform/dialect.ts";
+
+/** A statement that the Worker sent, with the values of its first use. */
+export interface SentStatement {
+  database: D1Database;
+  text: string;
+  params: readonly unknown[];
+}
+
+const d1: D1Database = Object.getPrototypeOf(env.DB);
+const { prepare } = d1;
+
+/** Every text that the Worker's dialect has written. Tests write their own statements without it. */
+const written = new Set<string>();
+const sent = new Map<D1Database, Map<string, SentStatement>>();
+
+/** Collects from now on every distinct statement that the Worker sends to a D1 database, through any binding. */
+export function collectStatements(): void {
+  const { sqlToQuery } = OnePassDialect.prototype;
+  OnePassDialect.prototype.sqlToQuery = function (statement, invokeSource) {
+    const query = sqlToQuery.call(this, statement, invokeSource);
+    written.add(query.sql);
+    return query;
+  };
+  d1.prepare = function (text) {
+    const statement = prepare.call(this, text);
+    if (written.has(text)) recordFirstUse(this, text, statement);
+    return statement;
+  };
+}
+
+/** Statements that differ in numbers, or in the length of a list of values, count as one. */
+const shapeOf = (text: string) => text.replaceAll(/\?(?:, \?)+/g, "?").replaceAll(/\b\d+\b/g, "0");
+
+function recordFirstUse(database: D1Database, text: string, statement: D1PreparedStatement): void {
+  const known = sent.get(database) ?? new Map<string, SentStatement>();
+  sent.set(database, known);
+  const shape = shapeOf(text);
+  if (known.has(shape)) return;
+  const bind = statement.bind.bind(statement);
+  statement.bind = (...params) => {
+    known.set(shape, { database, text, params });
+    return bind(...params);
+  };
+}
+
+/** Every distinct statement that was sent so far. */
+export const sentStatements = (): SentStatement[] => [...sent.values()].flatMap((known) => [...known.values()]);
+
+/** A line of a query plan, as `EXPLAIN QUERY PLAN` gives it; `parent` is the id of the line that it belongs to. */
+export interface PlanLine {
+  id: number;
+  parent: number;
+  detail: string;
+}
+
+const BATCH = 100;
+
+/** Asks the database for the plan of each statement, many in one batch. */
+export async function explain(statements: readonly SentStatement[]): Promise<Map<SentStatement, PlanLine[]>> {
+  const plans = new Map<SentStatement, PlanLine[]>();
+  for (const [database, own] of Map.groupBy(statements, (statement) => statement.database)) {
+    for (let at = 0; at < own.length; at += BATCH) {
+      const asked = own.slice(at, at + BATCH);
+      const results = await database.batch<PlanLine>(
+        asked.map(({ text, params }) => prepare.call(database, `explain query plan ${text}`).bind(...params)),
+      );
+      for (const [i, statement] of asked.entries()) plans.set(statement, results[i]?.results ?? []);
+    }
+  }
+  return plans;
+}
