@@ -13,6 +13,7 @@ const needed: Record<BindingName, string> = {
   TASK_QUEUE: "queues.producers",
   SEARCH_QUEUE: "queues.producers",
   RATE_LIMITER: "ratelimits",
+  USER_RATE_LIMITER: "ratelimits",
   EMAIL: "send_email",
   ASSETS: "assets",
 };

@@ -1,5 +1,6 @@
 import type { SQL } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
+import { nowUnlessWindowIsFull, UNLIMITED_ENTITIES } from "./audited-writes.ts";
 import type { Client } from "./client.ts";
 import { insertWhere } from "./database.ts";
 import type { Deps } from "./deps.ts";
@@ -20,7 +21,16 @@ interface AuditEntry {
   sessionId?: string;
 }
 
-/** The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. */
+/** Whether the row counts towards the day's limit of its user's own writes. */
+function isOwnWrite({ userId, actorId, byStaff, entityType }: AuditEntry): boolean {
+  return actorId === userId && byStaff !== true && !UNLIMITED_ENTITIES.includes(entityType);
+}
+
+/**
+ * The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. The
+ * 1,001st write of a user of their own data within a day fails, and the batch with it: `inOneTrip` then throws
+ * `rate_limit_exceeded`.
+ */
 export function recordAudit(
   deps: Pick<Deps, "db" | "now" | "newId">,
   client: Pick<Client, "userAgent"> & { ip: string | null },
@@ -43,7 +53,7 @@ export function recordAudit(
       ip: client.ip,
       userAgent: client.userAgent,
       sessionId: entry.sessionId ?? null,
-      createdAt: deps.now(),
+      createdAt: isOwnWrite(entry) ? nowUnlessWindowIsFull(deps.now(), entry.userId) : deps.now(),
     },
     condition,
   );

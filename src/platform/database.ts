@@ -2,6 +2,7 @@ import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { getTableColumns } from "drizzle-orm/utils";
 import { raiseAlert } from "./alerts.ts";
+import { beyondAuditedWrites } from "./audited-writes.ts";
 import type { Deps } from "./deps.ts";
 import { AppError } from "./errors.ts";
 import { describeError } from "./log.ts";
@@ -35,7 +36,8 @@ type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 /**
  * Runs the named statements, in their order, as one transaction in one round trip to D1; undefined ones are left out.
  *
- * @throws AppError `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
+ * @throws AppError `rate_limit_exceeded` when the batch was rolled back because it holds one audited write of a user too
+ *   many for a day; `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
  *   same: a caller whose client must know asks again by its attempt id.
  */
 export async function inOneTrip<T extends Statements | Trip<Statements>>(
@@ -53,6 +55,8 @@ export async function inOneTrip<T extends Statements | Trip<Statements>>(
     for (const [i, { name, read }] of queries.entries()) outcome[name] = read(results[i] as D1Result);
     return outcome as Outcome<T>;
   } catch (error) {
+    const refusal = beyondAuditedWrites(error);
+    if (refusal) throw refusal;
     raiseAlert(deps, "database_failed", { reason: describeError(error) });
     throw new AppError("service_unavailable", { retryAfterSeconds: 2, cause: error });
   }

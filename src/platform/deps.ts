@@ -18,6 +18,8 @@ export interface Deps {
   /** Producers by the name that outbox rows carry. */
   queues: Readonly<Record<QueueName, Queue>>;
   rateLimiter: RateLimit;
+  /** Counts the writes of signed-in users; same kind. */
+  userRateLimiter: RateLimit;
   /** Cloudflare's own mail service; absent where it is not bound. */
   email: SendEmail | undefined;
   /** The network. Only `callOutside` uses it. */
@@ -75,6 +77,7 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     bucket: env.KYC_BUCKET,
     queues: { otp: env.OTP_QUEUE, tasks: env.TASK_QUEUE, search: env.SEARCH_QUEUE },
     rateLimiter: env.RATE_LIMITER,
+    userRateLimiter: env.USER_RATE_LIMITER,
     email: env.EMAIL,
     fetch: (url, init) => fetch(url, init),
     now,

@@ -10,6 +10,7 @@ import type { ErrorCode } from "./errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
 import type { Admission } from "./upload.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
+import { countWrite } from "./write-limit.ts";
 
 /** What a handler gets: everything already parsed; `caller` is what the guard found. */
 export interface Input<Body, Params, Query, Caller, Upload extends Admission = Admission> {
@@ -73,6 +74,11 @@ interface EndpointSpec<
   rateLimitByNetwork?: FirstLimit<z.output<Body>>;
   /** Counts refused calls (4xx) alone in the first limiter, after the response. */
   rateLimitFailures?: FirstLimit<z.output<Body>>;
+  /**
+   * What calls with a method other than GET are counted by, where the guard knows who writes: by the user where absent,
+   * or by the session, for what ends sessions, so that nobody who acts as the same user can stand in its way.
+   */
+  rateLimitWrites?: "session";
 }
 
 export interface Endpoint<Caller> {
@@ -103,6 +109,8 @@ export interface Guard<Caller> {
   security: "bearer" | undefined;
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
+  /** Whose writes the caller's are, for their limit; a guard without it lets anyone in. */
+  writer?(caller: Caller): { userId: string; sessionId: string };
   /** Called after a success, with the caller it let in. */
   onSuccess?(deps: Deps, caller: Caller): void;
 }
@@ -116,8 +124,14 @@ export interface GuardedEndpoint {
 }
 
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
+  const isWrite = guard.writer !== undefined && spec.method !== "get";
   const admit = async (c: Context<AppEnv>) => {
-    c.set("caller", await guard.authorize(c.get("deps"), c));
+    const caller = await guard.authorize(c.get("deps"), c);
+    c.set("caller", caller);
+    const writer = isWrite ? guard.writer?.(caller) : undefined;
+    if (writer) {
+      await countWrite(c.get("deps"), spec.rateLimitWrites === "session" ? writer.sessionId : writer.userId);
+    }
   };
   const { rateLimitByNetwork: byNetwork, rateLimitFailures } = spec;
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
@@ -149,7 +163,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   // Its type fixes the bindings to none at all.
   const checkParams = spec.params && (zValidator("param", spec.params, refuse) as unknown as MiddlewareHandler<AppEnv>);
   const admitFirst: MiddlewareHandler<AppEnv> = (c, next) => admit(c).then(next);
-  const isLimited = byNetwork !== undefined || rateLimitFailures !== undefined;
+  const isLimited = isWrite || byNetwork !== undefined || rateLimitFailures !== undefined;
   return {
     security: guard.security,
     spec,

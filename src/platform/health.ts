@@ -22,6 +22,7 @@ export const health = z.object({
     task_queue: state,
     search_queue: state,
     rate_limiter: state,
+    user_rate_limiter: state,
     email: state,
   }),
 });
@@ -50,8 +51,9 @@ export async function probeHealth(deps: Deps): Promise<Health> {
   const task_queue = isBound(deps.queues.tasks);
   const search_queue = isBound(deps.queues.search);
   const rate_limiter = isBound(deps.rateLimiter);
+  const user_rate_limiter = isBound(deps.userRateLimiter);
   const email = isBound(deps.email);
   const stores = { database, search_database, kv, bucket };
-  const bindings = { ...stores, otp_queue, task_queue, search_queue, rate_limiter, email };
+  const bindings = { ...stores, otp_queue, task_queue, search_queue, rate_limiter, user_rate_limiter, email };
   return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
 }

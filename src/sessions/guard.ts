@@ -35,6 +35,7 @@ export const signedIn: Guard<AccessClaims> = {
     if (token.state === "valid") return token.claims;
     throw tokenNotValid(token);
   },
+  writer: ({ userId, sessionId }) => ({ userId, sessionId }),
   onSuccess: reportActivity,
 };
 

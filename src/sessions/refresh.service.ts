@@ -1,8 +1,10 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
+import { withDeadline } from "../platform/database.ts";
 import { AppError } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
 import { relayTogether } from "../platform/relay.ts";
+import { countWrite } from "../platform/write-limit.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
@@ -24,12 +26,14 @@ export interface TokenPair {
  * the same successor, byte for byte, while nobody has used it.
  *
  * @throws AppError `token_not_valid` when the token is expired, forged, used before or of an ended session; showing one
- *   older than the immediate parent ends its session. `idempotency_key_reused`, `rate_limit_exceeded` after 200 replays.
+ *   older than the immediate parent ends its session. `idempotency_key_reused`, `rate_limit_exceeded` after 200 replays,
+ *   and where the user writes too often.
  */
 export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
   const verified = await verifyRefreshToken(deps, refreshToken);
   if (verified.state !== "valid") throw tokenNotValid(verified);
   const token = verified.claims;
+  await countFirstUse(deps, token);
   const call = await identifyCall(deps, client.idempotencyKey, "refresh", token.sessionId, { refreshToken });
   const [denied, outcome] = await Promise.all([
     isDenied(deps, token.sessionId),
@@ -49,6 +53,35 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
     throw new AppError("rate_limit_exceeded", { reason: "replays of one rotation", retryAfterSeconds: 120 });
   }
   throw tokenNotValid({ state: "invalid", reason: "session not usable" });
+}
+
+const MAX_REMEMBERED = 10_000;
+/** How long a repetition waits for the first call to be counted, in milliseconds. */
+const COUNTED_DEADLINE_MS = 1_000;
+/** The newest token that this isolate has been shown of a session, and whether its use was let pass. */
+const shown = new Map<string, { counter: number; counted: Promise<void> }>();
+
+/**
+ * Counts the first use of a token as a write of its user. A repetition is not counted: an app that lost an answer repeats
+ * its call, and the replays of one rotation have a limit of their own.
+ *
+ * @throws AppError `rate_limit_exceeded`.
+ */
+async function countFirstUse(deps: Deps, { sessionId, userId, counter }: RefreshClaims): Promise<void> {
+  const known = shown.get(sessionId);
+  const isRepetition = known !== undefined && known.counter >= counter;
+  const counted = isRepetition ? known.counted : countWrite(deps, userId);
+  if (!isRepetition) {
+    if (shown.size >= MAX_REMEMBERED) shown.clear();
+    shown.set(sessionId, { counter, counted });
+  }
+  try {
+    await withDeadline(counted, COUNTED_DEADLINE_MS);
+  } catch (error) {
+    if (shown.get(sessionId)?.counted === counted) shown.delete(sessionId);
+    // The first call may have been cut off.
+    if (error instanceof AppError) throw error;
+  }
 }
 
 function wasReplayedTooOften(session: { counter: number; replays: number }, token: RefreshClaims): boolean {

@@ -25,6 +25,7 @@ import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
 import { dayOf } from "../platform/kathmandu.ts";
+import { firstIdAt } from "../platform/uuid.ts";
 import { uploadLimit } from "../users/kyc-upload.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -165,10 +166,4 @@ export function isDue({ since, keptMs, among, write }: PurgeRule, now: number): 
   const instant = now - keptMs;
   const range = sql`${since} < ${write ? write(instant) : instant}`;
   return among ? sql`${among} and ${range}` : range;
-}
-
-/** The least UUIDv7 of the instant (RFC 9562 section 5.7): ids sort by the time at which they were made. */
-function firstIdAt(instant: number): string {
-  const hex = instant.toString(16).padStart(12, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
