@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { app } from "../src/app.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
+import { auditedWritesPerDay } from "../src/platform/audited-writes.ts";
+import { writesPerMinute } from "../src/platform/write-limit.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { tasks } from "../src/tasks/registry.ts";
 import { begunUploadLimit, uploadLimit } from "../src/users/kyc-upload.store.ts";
@@ -22,6 +24,8 @@ it("states every limit as it runs (ASVS 6.1.1)", () => {
     "otp.guesses": guessesPerNetwork,
     "kyc.uploads": uploadLimit,
     "kyc.begun": begunUploadLimit,
+    "writes.minute": writesPerMinute,
+    "writes.audited": auditedWritesPerDay,
   };
   const stated = table("Limits").map(([name, count, seconds]) => [name, Number(count), Number(seconds)]);
   expect(stated).toEqual(Object.entries(running).map(([name, { count, windowMs }]) => [name, count, windowMs / 1000]));

@@ -75,10 +75,11 @@ interface EndpointSpec<
   /** Counts refused calls (4xx) alone in the first limiter, after the response. */
   rateLimitFailures?: FirstLimit<z.output<Body>>;
   /**
-   * What calls with a method other than GET are counted by, where the guard knows who writes: by the user where absent,
-   * or by the session, for what ends sessions, so that nobody who acts as the same user can stand in its way.
+   * What calls with a method other than GET are counted by, where the guard knows who writes: by the user where absent;
+   * by the `session`, for what ends sessions, so that nobody who acts as the same user can stand in its way; or by the
+   * `service`, once it knows that the call will reach the database.
    */
-  rateLimitWrites?: "session";
+  rateLimitWrites?: "session" | "service";
 }
 
 export interface Endpoint<Caller> {
@@ -128,7 +129,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   const admit = async (c: Context<AppEnv>) => {
     const caller = await guard.authorize(c.get("deps"), c);
     c.set("caller", caller);
-    const writer = isWrite ? guard.writer?.(caller) : undefined;
+    const writer = isWrite && spec.rateLimitWrites !== "service" ? guard.writer?.(caller) : undefined;
     if (writer) {
       await countWrite(c.get("deps"), spec.rateLimitWrites === "session" ? writer.sessionId : writer.userId);
     }

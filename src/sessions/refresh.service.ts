@@ -1,6 +1,6 @@
 import type { Client } from "../platform/client.ts";
-import type { Deps } from "../platform/deps.ts";
 import { withDeadline } from "../platform/database.ts";
+import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
 import { relayTogether } from "../platform/relay.ts";

@@ -60,7 +60,7 @@ export const logout = expiringEndpoint(
     tag,
     summary: "End this session",
     description: "The access token may have expired. Any refresh token of the same session will do, a rotated one too.",
-    rateLimitWrites: "session",
+    rateLimitWrites: "service",
     body: logoutBody,
     data: z.object({ message: z.string() }),
     message: loggedOut,

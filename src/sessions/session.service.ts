@@ -1,6 +1,7 @@
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
+import { countWrite } from "../platform/write-limit.ts";
 import { denySessions } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";
@@ -11,6 +12,7 @@ import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
  * rotated or expired: who shows one may end the session, and nothing else.
  *
  * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended.
+ *   `rate_limit_exceeded`.
  */
 export async function logoutUser(
   deps: Deps,
@@ -24,6 +26,7 @@ export async function logoutUser(
   if (sessionId !== caller.sessionId || userId !== caller.userId) {
     throw tokenNotValid({ state: "invalid", reason: "refresh token of another session" });
   }
+  await countWrite(deps, sessionId);
   const ended = await endOwnSession(deps, client, caller);
   if (ended.length === 0) throw sessionEnded();
   deps.afterResponse(denySessions(deps, ended));

@@ -138,7 +138,7 @@ describe("the minute's limit of writes", () => {
         const answer = await call(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, user.userId), {
           token: user.access,
           env,
-          json: {},
+          json: { refresh_token: user.refresh },
         });
         expectRefusal(answer, policy);
         expect(Object.keys(operation.responses), `${method} ${path}`).toContain("429");
