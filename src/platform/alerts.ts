@@ -25,6 +25,7 @@ export const alerts = {
   sms_reserve_entered: "warn",
   social_client_refused: "error",
   tick_part_failed: "error",
+  user_counts_drift: "warn",
   user_search_drift: "warn",
   webhook_gone: "error",
 } as const satisfies Record<string, "warn" | "error">;

@@ -1,3 +1,4 @@
+import { checkUserCounts } from "./check-user-counts.ts";
 import { checkUserSearch } from "./check-user-search.ts";
 import { cleanupExpiredAuditLogs } from "./cleanup-expired-audit-logs.ts";
 import { cleanupUnlinkedSocialAccounts } from "./cleanup-unlinked-social-accounts.ts";
@@ -20,6 +21,7 @@ export const jobs: readonly Job[] = [
   remindUnverifiedPeople,
   sweepKycUploads,
   checkUserSearch,
+  checkUserCounts,
   rebuildUserSearch,
   reapplyAccountDeletions,
 ];

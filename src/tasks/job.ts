@@ -9,6 +9,8 @@ export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" 
 export interface Chunk {
   /** Each of them must ask for the fence; `changed` gives a row for each row that it changed. */
   statements: { changed: Statement & { _: { result: unknown[] } } } & Record<string, Statement>;
+  /** Told the rows that each statement gave, once they are committed. */
+  committed?(results: Readonly<Record<string, readonly unknown[]>>): void;
   /** Where the next chunk begins, given how many rows changed; undefined when the job is done. */
   next(changed: number): string | undefined;
 }

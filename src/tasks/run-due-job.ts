@@ -53,9 +53,10 @@ async function runChunks(
   let cursor: string | null | undefined = from.cursor;
   let chunks = 0;
   for (; cursor !== undefined && chunks < CHUNKS_PER_RUN && hasQueriesLeft(deps); chunks++) {
-    const { statements, next } = await job.planChunk(deps, cursor, isLeasedHere(deps, run));
+    const { statements, committed, next } = await job.planChunk(deps, cursor, isLeasedHere(deps, run));
     const results = await inOneTrip(deps, { advanced: advanceRun(deps, run, cursor, processed), ...statements });
     if (results.advanced.length === 0) return { done: true, note: "the lease was lost" };
+    committed?.(results as Readonly<Record<string, readonly unknown[]>>);
     const changed = (results.changed as unknown[]).length;
     processed += changed;
     cursor = next(changed);

@@ -9,7 +9,7 @@ afterEach(() => vi.restoreAllMocks());
 
 const sources = import.meta.glob<string>("../../src/**/*.ts", { query: "?raw", import: "default", eager: true });
 const source = Object.entries(sources)
-  .filter(([path]) => !path.endsWith("/platform/alerts.ts"))
+  .filter(([path]) => !/\/platform\/(alerts|log)\.ts$/.test(path))
   .map(([, text]) => text)
   .join("\n");
 

@@ -1,6 +1,6 @@
 import { jobs } from "../../../src/tasks/job-registry.ts";
 import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
-import { findOrphans } from "../../support/invariants.ts";
+import { findMiscounts, findOrphans } from "../../support/invariants.ts";
 import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
 import { must, newUser, sql, tokenFor } from "../people.ts";
 import { advance } from "../settle.ts";
@@ -134,6 +134,21 @@ const searchJob = (name: string) =>
     return { run: { scope: scopeOf(user), afterwards: () => expectFound(user) }, cursor };
   });
 
+/** Counters that somebody changed by hand. */
+const miscounted = job("check_user_counts", async () => {
+  const user = await newUser();
+  await sql("update user_counts set by_facet = json_set(by_facet, '$[47]', (by_facet ->> 47) + 5)");
+  return {
+    run: {
+      scope: scopeOf(user),
+      async afterwards() {
+        const wrong = await findMiscounts();
+        if (wrong.length > 0) throw new Error(wrong.join("; "));
+      },
+    },
+  };
+});
+
 const rejected = job("remind_unverified_people", async () => {
   const user = await submitted();
   await sql(
@@ -183,6 +198,7 @@ export const jobFlows = [
   ticks,
   searchJob("check_user_search"),
   searchJob("rebuild_user_search"),
+  miscounted,
   purge,
   oldAudits,
   ofUser("deactivate_inactive_users", joined(181)),

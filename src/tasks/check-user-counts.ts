@@ -1,0 +1,77 @@
+import { type SQL, sql } from "drizzle-orm";
+import { userCounts } from "../db/user-schema.ts";
+import { raiseAlert } from "../platform/alerts.ts";
+import { instantOf } from "../platform/database.ts";
+import type { Chunk, Job, JobDeps } from "./job.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+/** 02:45 in Nepal. */
+const NIGHT_OFFSET_MS = 21 * 60 * 60_000;
+/** Users counted in one chunk. */
+const COUNTED_SIZE = 2_000;
+/** The values of `users.facet`. */
+const FACETS = 48;
+const COUNT = "count";
+
+/**
+ * Counts the users of each facet anew, replaces the counters that differ, and reports how many did. The count is exact
+ * whatever happens meanwhile: users are counted in the order of their ids, and the triggers that keep `by_facet` also
+ * keep the new count for every user whom it has passed.
+ */
+export const checkUserCounts: Job = {
+  name: "check_user_counts",
+  everyMs: DAY_MS,
+  offsetMs: NIGHT_OFFSET_MS,
+  planChunk: (deps, cursor, fence) => (cursor === null ? begin(deps, fence) : count(deps, fence)),
+};
+
+function begin(deps: JobDeps, fence: SQL): Chunk {
+  return {
+    statements: {
+      changed: deps.db
+        .update(userCounts)
+        .set({ recount: Array<number>(FACETS).fill(0), recountedTo: "" })
+        .where(fence)
+        .returning({ id: userCounts.id }),
+    },
+    next: () => COUNT,
+  };
+}
+
+/** Each chunk begins where the counter stands, so that one that is repeated counts nobody twice. */
+function count(deps: JobDeps, fence: SQL): Chunk {
+  const following = sql`from users where users.id > user_counts.recounted_to order by users.id limit ${instantOf(COUNTED_SIZE)}`;
+  const isComplete = sql`recounted_to is not null and not exists (select 1 from users where users.id > recounted_to)`;
+  return {
+    statements: {
+      counted: deps.db
+        .update(userCounts)
+        .set({
+          recount: sql`(select json_group_array(n) from (
+            select known.value + coalesce(found.n, 0) as n from json_each(user_counts.recount) known
+              left join (select facet, count(*) as n from (select users.facet ${following}) group by facet) found
+                on found.facet = known.key
+              order by known.key))`,
+          recountedTo: sql`(select max(id) from (select users.id ${following}))`,
+        })
+        .where(
+          sql`recounted_to is not null and exists (select 1 from users where users.id > user_counts.recounted_to) and ${fence}`,
+        ),
+      // In the batch of the last count: nobody can sign up between it and the comparison.
+      drift: deps.db
+        .select({ facet: sql<number>`key`.as("facet") })
+        .from(sql`user_counts, json_each(by_facet)`)
+        .where(sql`${isComplete} and value <> (recount ->> key) and ${fence}`),
+      mended: deps.db
+        .update(userCounts)
+        .set({ byFacet: sql`recount`, recount: null, recountedTo: null })
+        .where(sql`${isComplete} and ${fence}`),
+      // A row while there is more to count.
+      changed: deps.db.select({ id: userCounts.id }).from(userCounts).where(sql`recounted_to is not null and ${fence}`),
+    },
+    committed({ drift = [] }) {
+      if (drift.length > 0) raiseAlert(deps, "user_counts_drift", { facets: drift.length });
+    },
+    next: (left) => (left > 0 ? COUNT : undefined),
+  };
+}
