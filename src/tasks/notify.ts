@@ -4,6 +4,7 @@ import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { onlyOnce } from "../platform/once.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import type { Statement } from "../platform/prepared.ts";
 import { relay } from "../platform/relay.ts";
 import { recordNotification, type Texts } from "../users/notification.store.ts";
 import type { TaskEvent, TaskOutcome } from "./task.ts";
@@ -18,6 +19,8 @@ interface Notice {
   withPush?: boolean;
   /** What must hold of the row of `users` at the time, beside that it is there. */
   onlyWhere?: SQL;
+  /** A statement for the same batch, whether the person is told or not; `isFirst` holds while the event is new. */
+  also?: (isFirst: SQL) => Statement;
 }
 
 /** Writes one notification for the event's user, and asks for its push, in the batch that marks the event as processed. */
@@ -43,6 +46,7 @@ export async function notifyUser(deps: Deps, task: string, event: TaskEvent, not
           sql`exists (select 1 from notifications where id = ${id})`,
         )
       : undefined,
+    also: notice.also?.(isFirst),
     made: deps.db.select({ id: notifications.id }).from(notifications).where(eq(notifications.id, id)),
   });
   if (push) await relay(deps, push);

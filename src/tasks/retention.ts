@@ -24,6 +24,7 @@ import {
 import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
+import { firstIdAt } from "../platform/ids.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { uploadLimit } from "../users/kyc-upload.store.ts";

@@ -2,20 +2,25 @@ import { type SQL, sql } from "drizzle-orm";
 import { kyc } from "../db/kyc-schema.ts";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
+import { inOneTrip } from "../platform/database.ts";
+import { firstIdAt } from "../platform/ids.ts";
 import { recordEventForEach } from "../platform/outbox.ts";
-import type { Job, JobDeps } from "./job.ts";
+import type { Chunk, Job, JobDeps } from "./job.ts";
+import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
 import type { Task } from "./task.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
-/** Days after joining on which a person is reminded. */
-const REMINDER_DAYS = [3, 10];
+const reminderDays: ReminderDays = { days: [3, 10], latest: 13 };
 /** A person who was rejected is reminded once, so long after it. */
 const AFTER_REJECTION_MS = DAY_MS;
-/** Of reminders that are overdue for longer, nobody is told. */
-const LATEST_MS = 13 * DAY_MS;
-const CHUNK_SIZE = 200;
+/** Rejections that one chunk looks at, due or not. */
+const PAGE_SIZE = 500;
+/** Above every rowid that D1 gives out. */
+const MAX_ROW_ID = Number.MAX_SAFE_INTEGER;
+/** Cursors of the walk through the rejections begin so; those of the walk through the newcomers do not. */
+const REJECTED = "rejected:";
 /** Ten in the morning in Nepal, when a phone may buzz. */
 const MORNING_MS = 4 * HOUR_MS + 15 * 60 * 1000;
 
@@ -35,7 +40,7 @@ export const sendKycVerificationReminder: Task = {
       onlyWhere: sql`users.status = 'ACTIVE'
         and not exists (select 1 from kyc where kyc.user_id = users.id and kyc.status in ('APPROVED', 'PENDING'))
         and not exists (select 1 from notifications n where n.user_id = users.id and n.notification_type = ${KIND}
-          and n.created_at > ${deps.now() - 20 * HOUR_MS})`,
+          and n.id > ${firstIdAt(deps.now() - 20 * HOUR_MS)})`,
     }),
 };
 
@@ -47,47 +52,61 @@ export const remindUnverifiedPeople: Job = {
   name: "remind_unverified_people",
   everyMs: DAY_MS,
   offsetMs: MORNING_MS,
-  planChunk: (deps, cursor, fence) => (cursor === "rejected" ? planRejected(deps, fence) : planNewcomers(deps, fence)),
+  planChunk: (deps, cursor, fence) =>
+    cursor?.startsWith(REJECTED)
+      ? planRejected(deps, cursor.slice(REJECTED.length), fence)
+      : planNewcomers(deps, cursor, fence),
 };
 
-function planNewcomers(deps: JobDeps, fence: SQL) {
-  const now = deps.now();
-  const joined = sql.raw("(select date_joined from users where users.id = profiles.user_id)");
-  const stage = sql.join(
-    REMINDER_DAYS.map((days) => sql`(${joined} <= ${now - days * DAY_MS})`),
-    sql` + `,
-  );
-  const due = sql`select user_id from profiles where user_id in (select users.id from users where status = 'ACTIVE'
-      and date_joined > ${now - LATEST_MS} and date_joined <= ${now - (REMINDER_DAYS[0] ?? 1) * DAY_MS})
-    and not exists (select 1 from kyc where kyc.user_id = profiles.user_id and kyc.status in ('APPROVED', 'PENDING'))
-    and kyc_reminders < ${stage} order by user_id limit ${CHUNK_SIZE}`;
+async function planNewcomers(deps: JobDeps, at: string | null, fence: SQL): Promise<Chunk> {
+  const { ids, next } = await listNewcomers(deps, reminderDays, at);
+  const stage = dueReminders(reminderDays, deps.now());
+  const due = sql`from users inner join profiles on profiles.user_id = users.id
+    where users.id in (select value from json_each(${ids})) and users.status = 'ACTIVE'
+      and users.kyc_status not in ('APPROVED', 'PENDING') and kyc_reminders < ${stage}`;
   return {
     statements: {
-      events: remind(deps, sql`from users where users.id in (${due}) and ${fence}`),
+      events: remind(deps, sql`${due} and ${fence}`),
       changed: deps.db
         .update(profiles)
-        .set({ kycReminders: sql`${stage}` })
-        .where(sql`${profiles.userId} in (${due}) and ${fence}`)
+        .set({ kycReminders: sql`(select ${stage} from users where users.id = profiles.user_id)` })
+        .where(sql`${profiles.userId} in (select users.id ${due}) and ${fence}`)
         .returning({ one: sql`1` }),
     },
-    next: (changed: number) => (changed < CHUNK_SIZE ? "rejected" : "newcomers"),
+    next: () => (next === undefined ? REJECTED : next),
   };
 }
 
-function planRejected(deps: JobDeps, fence: SQL) {
+/** The index of rejections, named since the planner takes the wider one of all states when it has no statistics. */
+const rejections = sql.raw("kyc indexed by kyc_rejected");
+
+async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chunk> {
   const now = deps.now();
-  const due = sql`select user_id from kyc where status = 'REJECTED' and updated_at <= ${now - AFTER_REJECTION_MS}
-    and updated_at > ${now - LATEST_MS} and reminded_version < version order by user_id limit ${CHUNK_SIZE}`;
+  const [updatedAt, rowId]: [number, number] =
+    at === "" ? [now - reminderDays.latest * DAY_MS, MAX_ROW_ID] : JSON.parse(at);
+  const { page } = await inOneTrip(deps, {
+    page: deps.db
+      .select({ userId: sql<string>`user_id`, updatedAt: sql<number>`updated_at`, rowId: sql<number>`rowid` })
+      .from(rejections)
+      .where(sql`status = 'REJECTED' and (updated_at, rowid) > (${updatedAt}, ${rowId})
+        and updated_at <= ${now - AFTER_REJECTION_MS}`)
+      .orderBy(sql`updated_at`, sql`rowid`)
+      .limit(PAGE_SIZE),
+  });
+  const last = page.length === PAGE_SIZE ? page.at(-1) : undefined;
+  const ids = JSON.stringify(page.map(({ userId }) => userId));
+  const due = sql`from kyc where user_id in (select value from json_each(${ids})) and status = 'REJECTED'
+    and updated_at <= ${now - AFTER_REJECTION_MS} and reminded_version < version`;
   return {
     statements: {
-      events: remind(deps, sql`from users where users.id in (${due}) and ${fence}`),
+      events: remind(deps, sql`from users where users.id in (select user_id ${due}) and ${fence}`),
       changed: deps.db
         .update(kyc)
         .set({ remindedVersion: sql`version` })
-        .where(sql`${kyc.userId} in (${due}) and ${fence}`)
+        .where(sql`${kyc.userId} in (select user_id ${due}) and ${fence}`)
         .returning({ one: sql`1` }),
     },
-    next: (changed: number) => (changed < CHUNK_SIZE ? undefined : "rejected"),
+    next: () => last && REJECTED + JSON.stringify([last.updatedAt, last.rowId]),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Deps } from "../platform/deps.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
+import { heldByReminder, isReminderFree, REMINDER_DUE } from "./profile-reminder.store.ts";
 
 /** Holds for a row of `profiles` that lacks something: the full name, the date of birth or the address. */
 export const isIncomplete = sql.raw("(full_name is null or date_of_birth is null or address is null)");
@@ -35,8 +36,8 @@ export async function findProfile(deps: ProfileDeps, caller: AccessClaims): Prom
 }
 
 /**
- * Changes what is given of the caller's profile, with audit row, event, and the reminder's event where it is still
- * incomplete; nothing at all where it says so already.
+ * Changes what is given of the caller's profile, with audit row and event, and asks for a reminder where it is still
+ * incomplete and none is on its way; nothing at all where the profile says so already.
  *
  * @returns the profile as it stands, undefined when the session has ended; and the events to relay.
  */
@@ -48,6 +49,7 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
   const differing = sql`from profiles p, json_each(${given}) g where p.user_id = ${caller.userId} and ${current} is not g.value`;
   const auditId = deps.newId();
   const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isReminderDue = sql`${isIncomplete} and ${isReminderFree(now)}`;
   const payload = JSON.stringify({ user_id: caller.userId });
   const event = { userId: caller.userId, payload, queue: "tasks" } as const;
   const writes = {
@@ -84,9 +86,13 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     changeEvent: recordEvent(deps, { type: "user.updated", ...event }, isChanged),
     reminderEvent: recordEvent(
       deps,
-      { type: "profile.reminder_due", ...event },
-      sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isIncomplete})`,
+      { type: REMINDER_DUE, ...event },
+      sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isReminderDue})`,
     ),
+    reminderHeld: deps.db
+      .update(profiles)
+      .set({ reminderHeldUntil: heldByReminder(now) })
+      .where(sql`${profiles.userId} = ${caller.userId} and ${isReminderDue} and ${isChanged}`),
   };
   const reads = {
     profile: selectProfile(deps, caller),
