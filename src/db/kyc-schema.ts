@@ -34,7 +34,7 @@ export const kyc = sqliteTable(
     uniqueIndex("kyc_id").on(table.id),
     index("kyc_queue").on(table.status, table.submittedAt, table.userId),
     index("kyc_document_number").on(table.documentNumberIndex, table.submittedAt),
-    index("kyc_rejected").on(table.updatedAt).where(sql`status = 'REJECTED'`),
+    index("kyc_rejected").on(table.updatedAt, table.userId).where(sql`status = 'REJECTED'`),
   ],
 );
 

@@ -140,7 +140,10 @@ export const notifications = sqliteTable(
     readAt: instant("read_at"),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [index("notifications_user").on(table.userId, table.id)],
+  (table) => [
+    index("notifications_user").on(table.userId, table.id),
+    index("notifications_created").on(table.createdAt),
+  ],
 );
 
 /** Where a person's push notifications go. */

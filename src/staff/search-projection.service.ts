@@ -51,8 +51,9 @@ export async function compareEntries(
   count: number,
   isWhole: boolean,
 ): Promise<Compared> {
-  const entries = await listEntries(deps, after, count);
-  const lastEntry = entries.length === count ? entries.at(-1)?.userId : undefined;
+  const listed = await listEntries(deps, after, count);
+  const lastEntry = listed.length === count ? listed.at(-1)?.userId : undefined;
+  const entries = listed.filter(({ removedAt }) => removedAt === null);
   const users = await listProjected(deps, after, lastEntry, count);
   const upTo = users.length === count ? users.at(-1)?.id : lastEntry;
   const compared = upTo === undefined ? entries : entries.filter(({ userId }) => userId <= upTo);

@@ -1,4 +1,4 @@
-import { and, asc, gt, isNull, lte, sql } from "drizzle-orm";
+import { and, asc, gt, lte, sql } from "drizzle-orm";
 import { searchEntries } from "../db/search.ts";
 import { userSearch } from "../db/search-trigrams.ts";
 import { users } from "../db/user-schema.ts";
@@ -130,13 +130,13 @@ export type ProjectedUser = {
   [K in keyof typeof projected]: K extends "facet" ? number : (typeof users.$inferSelect)[K];
 };
 
-/** Entries in the order of their users' ids, those of users who are gone left out. */
+/** Entries in the order of their users' ids, those of users who are gone among them: a chunk reads no more than `count`. */
 export async function listEntries(deps: Pick<Deps, "searchDb" | "log">, after: string, count: number) {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
       .select()
       .from(searchEntries)
-      .where(and(gt(searchEntries.userId, after), isNull(searchEntries.removedAt)))
+      .where(gt(searchEntries.userId, after))
       .orderBy(asc(searchEntries.userId))
       .limit(count),
   });

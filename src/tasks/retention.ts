@@ -24,7 +24,6 @@ import {
 import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
-import { firstIdAt } from "../platform/ids.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { uploadLimit } from "../users/kyc-upload.store.ts";
@@ -126,7 +125,7 @@ export const purgeRules: readonly PurgeRule[] = [
   },
   { ...hourly, table: deliveries, since: deliveries.eventId, keptMs: 14 * DAY_MS, write: firstIdAt },
   { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: 14 * DAY_MS, write: firstIdAt },
-  { ...hourly, table: notifications, since: notifications.id, keptMs: 180 * DAY_MS, write: firstIdAt },
+  { ...hourly, table: notifications, since: notifications.createdAt, keptMs: 180 * DAY_MS },
   { ...hourly, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
   { ...hourly, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
   { ...hourly, table: jobRuns, since: jobRuns.finishedAt, keptMs: 30 * DAY_MS, among: sql`finished_at is not null` },

@@ -3,8 +3,8 @@ import { kyc } from "../db/kyc-schema.ts";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
 import { inOneTrip } from "../platform/database.ts";
-import { firstIdAt } from "../platform/ids.ts";
 import { recordEventForEach } from "../platform/outbox.ts";
+import { firstIdAt } from "../platform/uuid.ts";
 import type { Chunk, Job, JobDeps } from "./job.ts";
 import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
@@ -17,8 +17,6 @@ const reminderDays: ReminderDays = { days: [3, 10], latest: 13 };
 const AFTER_REJECTION_MS = DAY_MS;
 /** Rejections that one chunk looks at, due or not. */
 const PAGE_SIZE = 500;
-/** Above every rowid that D1 gives out. */
-const MAX_ROW_ID = Number.MAX_SAFE_INTEGER;
 /** Cursors of the walk through the rejections begin so; those of the walk through the newcomers do not. */
 const REJECTED = "rejected:";
 /** Ten in the morning in Nepal, when a phone may buzz. */
@@ -82,21 +80,23 @@ const rejections = sql.raw("kyc indexed by kyc_rejected");
 
 async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chunk> {
   const now = deps.now();
-  const [updatedAt, rowId]: [number, number] =
-    at === "" ? [now - reminderDays.latest * DAY_MS, MAX_ROW_ID] : JSON.parse(at);
+  const [updatedAt, userId]: [number, string] = at === "" ? [now - reminderDays.latest * DAY_MS, "~"] : JSON.parse(at);
   const { page } = await inOneTrip(deps, {
     page: deps.db
-      .select({ userId: sql<string>`user_id`, updatedAt: sql<number>`updated_at`, rowId: sql<number>`rowid` })
+      .select({ userId: sql<string>`user_id`, updatedAt: sql<number>`updated_at` })
       .from(rejections)
-      .where(sql`status = 'REJECTED' and (updated_at, rowid) > (${updatedAt}, ${rowId})
-        and updated_at <= ${now - AFTER_REJECTION_MS}`)
-      .orderBy(sql`updated_at`, sql`rowid`)
+      .where(
+        sql`status = 'REJECTED' and (updated_at, user_id) > (${updatedAt}, ${userId})
+          and updated_at <= ${now - AFTER_REJECTION_MS}`,
+      )
+      .orderBy(sql`updated_at`, sql`user_id`)
       .limit(PAGE_SIZE),
   });
   const last = page.length === PAGE_SIZE ? page.at(-1) : undefined;
-  const ids = JSON.stringify(page.map(({ userId }) => userId));
-  const due = sql`from kyc where user_id in (select value from json_each(${ids})) and status = 'REJECTED'
-    and updated_at <= ${now - AFTER_REJECTION_MS} and reminded_version < version`;
+  const ids = JSON.stringify(page.map((row) => row.userId));
+  // The sign keeps the planner from looking for all rejections first.
+  const due = sql`from kyc where user_id in (select value from json_each(${ids})) and +status = 'REJECTED'
+    and +updated_at <= ${now - AFTER_REJECTION_MS} and reminded_version < version`;
   return {
     statements: {
       events: remind(deps, sql`from users where users.id in (select user_id ${due}) and ${fence}`),
@@ -106,7 +106,7 @@ async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chun
         .where(sql`${kyc.userId} in (select user_id ${due}) and ${fence}`)
         .returning({ one: sql`1` }),
     },
-    next: () => last && REJECTED + JSON.stringify([last.updatedAt, last.rowId]),
+    next: () => last && REJECTED + JSON.stringify([last.updatedAt, last.userId]),
   };
 }
 

@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { firstIdAt } from "../platform/ids.ts";
 import { recordEventForEach } from "../platform/outbox.ts";
+import { firstIdAt } from "../platform/uuid.ts";
 import { isIncomplete } from "../users/profile.store.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE, releaseReminder } from "../users/profile-reminder.store.ts";
 import type { Job } from "./job.ts";

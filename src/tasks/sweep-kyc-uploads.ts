@@ -1,36 +1,46 @@
-import { and, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import { listObjects, removeObjects } from "../users/kyc-bucket.store.ts";
 import { deleteRemoved } from "../users/kyc-document.store.ts";
 import type { Chunk, Job, JobDeps } from "./job.ts";
+import { findJobCursor, keepJobCursor } from "./job-cursor.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 /** Far longer than an upload takes. */
 const GRACE_MS = HOUR_MS;
 const CHUNK_SIZE = 200;
+/** Pages of 1,000 objects that one run lists: a bucket of a million is walked in 50 runs. */
+const PAGES_PER_RUN = 20;
+const NAME = "sweep_kyc_uploads";
 const OBJECTS = "objects:";
 
-// Each condition says `state <> 'live'` beside its own state: it is what the index of these rows is about.
 type Step = (deps: JobDeps, fence: SQL) => Chunk | Promise<Chunk>;
 
 /**
  * Removes what uploads left behind: files that no submission named within an hour, files that were replaced, and objects
  * that no row names. A row stops being nameable before its object goes, so that no KYC ever names what is not there.
+ *
+ * Objects are walked by their keys, 20,000 a run, from where the last run stopped: one that no row names, and that is
+ * older than an hour, is gone after as many hours as the bucket has objects by 20,000, and one more.
  */
 export const sweepKycUploads: Job = {
-  name: "sweep_kyc_uploads",
+  name: NAME,
   everyMs: HOUR_MS,
   planChunk(deps, cursor, fence) {
-    if (cursor?.startsWith(OBJECTS)) return sweepObjects(deps, cursor.slice(OBJECTS.length), fence);
+    if (cursor?.startsWith(OBJECTS)) return sweepObjects(deps, Number(cursor.slice(OBJECTS.length)), fence);
     const step = steps[cursor ?? "abandon"];
     if (!step) throw new Error(`no step ${cursor}`);
     return step(deps, fence);
   },
 };
 
-/** The same step once more while it finds enough to do. */
-const thenOn = (step: string, following: string) => (changed: number) => (changed < CHUNK_SIZE ? following : step);
+/** Holds for documents in one of the states that came before the hour of grace: ranges of the index of those not live. */
+const isLeftIn = (deps: JobDeps, ...states: string[]) =>
+  sql`state <> 'live' and state in (${sql.join(
+    states.map((state) => sql`${state}`),
+    sql`, `,
+  )}) and created_at < ${deps.now() - GRACE_MS}`;
 
 const steps: Readonly<Record<string, Step>> = {
   abandon: (deps, fence) => ({
@@ -40,14 +50,13 @@ const steps: Readonly<Record<string, Step>> = {
         .set({ state: "abandoned" })
         .where(
           and(
-            sql`${kycDocuments.id} in (select id from kyc_documents where state <> 'live' and state = 'pending' and created_at < ${deps.now() - GRACE_MS}
-              limit ${CHUNK_SIZE})`,
+            sql`${kycDocuments.id} in (select id from kyc_documents where ${isLeftIn(deps, "pending")} limit ${CHUNK_SIZE})`,
             fence,
           ),
         )
         .returning({ id: kycDocuments.id }),
     },
-    next: thenOn("abandon", "remove"),
+    next: (changed) => (changed < CHUNK_SIZE ? "remove" : "abandon"),
   }),
 
   async remove(deps, fence) {
@@ -55,13 +64,7 @@ const steps: Readonly<Record<string, Step>> = {
       due: deps.db
         .select({ id: kycDocuments.id, objectKey: kycDocuments.objectKey })
         .from(kycDocuments)
-        .where(
-          and(
-            sql`${kycDocuments.state} <> 'live'`,
-            inArray(kycDocuments.state, ["abandoned", "replaced"]),
-            lt(kycDocuments.createdAt, deps.now() - GRACE_MS),
-          ),
-        )
+        .where(isLeftIn(deps, "abandoned", "replaced"))
         .limit(CHUNK_SIZE),
     });
     await removeObjects(
@@ -73,13 +76,13 @@ const steps: Readonly<Record<string, Step>> = {
       due.map(({ id }) => id),
       fence,
     );
-    return { statements: { changed }, next: () => (due.length < CHUNK_SIZE ? OBJECTS : "remove") };
+    return { statements: { changed }, next: () => (due.length < CHUNK_SIZE ? `${OBJECTS}0` : "remove") };
   },
 };
 
 /** Objects that no row names: of a call that died late, or of a user who is gone. */
-async function sweepObjects(deps: JobDeps, from: string, fence: SQL): Promise<Chunk> {
-  const { objects, next } = await listObjects(deps, from || undefined);
+async function sweepObjects(deps: JobDeps, page: number, fence: SQL): Promise<Chunk> {
+  const { objects, last } = await listObjects(deps, await findJobCursor(deps, NAME));
   const old = objects.filter(({ uploadedAt }) => uploadedAt < deps.now() - GRACE_MS).map(({ key }) => key);
   const { unnamed } = await inOneTrip(deps, {
     unnamed: deps.db
@@ -95,7 +98,8 @@ async function sweepObjects(deps: JobDeps, from: string, fence: SQL): Promise<Ch
         .select({ key: sql<string>`value`.as("key") })
         .from(sql`json_each(${JSON.stringify(keys)})`)
         .where(fence),
+      cursor: keepJobCursor(deps, NAME, last ?? "", fence),
     },
-    next: () => (next === undefined ? undefined : OBJECTS + next),
+    next: () => (last === undefined || page + 1 === PAGES_PER_RUN ? undefined : OBJECTS + (page + 1)),
   };
 }

@@ -55,17 +55,21 @@ export async function removeObjects(deps: Pick<Deps, "bucket">, keys: string[]):
   if (keys.length > 0) await withDeadline(deps.bucket.delete(keys), PUT_DEADLINE_MS);
 }
 
-/** A page of what the bucket holds, from a place on that an earlier page named. */
+/**
+ * At most 1,000 objects in the order of their keys, behind the key `after` where it is not empty.
+ *
+ * @returns `last`: the last key of the page, for the next one to begin behind; undefined where the bucket ends.
+ */
 export async function listObjects(
   deps: Pick<Deps, "bucket">,
-  cursor: string | undefined,
-): Promise<{ objects: { key: string; uploadedAt: number }[]; next: string | undefined }> {
+  after: string,
+): Promise<{ objects: { key: string; uploadedAt: number }[]; last: string | undefined }> {
   const page = await withDeadline(
-    deps.bucket.list({ prefix: OBJECT_PREFIX, limit: 1000, ...(cursor ? { cursor } : {}) }),
+    deps.bucket.list({ prefix: OBJECT_PREFIX, limit: 1000, ...(after ? { startAfter: after } : {}) }),
     PUT_DEADLINE_MS,
   );
   const objects = page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded.getTime() }));
-  return { objects, next: page.truncated ? page.cursor : undefined };
+  return { objects, last: page.truncated ? objects.at(-1)?.key : undefined };
 }
 
 function bucketFailed(deps: Pick<Deps, "log">, error: unknown): AppError {

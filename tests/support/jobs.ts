@@ -28,3 +28,26 @@ export async function runJob(name: string, given: Partial<Env> = {}): Promise<Fi
   }
   throw new Error(`${name} does not finish`);
 }
+
+/** A database of the test's, its own where none is given, and the rows that each batch read of it. */
+export function countedDatabase(database = env.DB) {
+  const batches: number[] = [];
+  let queries = 0;
+  const batch = async (statements: D1PreparedStatement[]) => {
+    const results = await database.batch(statements);
+    queries += statements.length;
+    batches.push(results.reduce((sum, { meta }) => sum + (meta.rows_read ?? 0), 0));
+    return results;
+  };
+  const DB = { prepare: (text: string) => database.prepare(text), batch } as unknown as D1Database;
+  return {
+    env: { DB },
+    /** Rows that the hungriest batch read, and all of them; begins anew. */
+    take() {
+      const rows = batches.splice(0);
+      const counted = { most: Math.max(0, ...rows), all: rows.reduce((sum, n) => sum + n, 0), queries };
+      queries = 0;
+      return counted;
+    },
+  };
+}

@@ -5,6 +5,9 @@ const HOUR_MS = 3_600_000;
 
 export const tableOf = ({ table }: PurgeRule) => getTableConfig(table).name;
 
+/** A name of the rule's own: a table may have two. */
+export const nameOf = (rule: PurgeRule) => `${tableOf(rule)}.${rule.since.name}`;
+
 /** What the README says of each table: how long its rows are kept, and what ends them. */
 export function describeRetention(): string[][] {
   const purged = Map.groupBy(purgeRules, tableOf);

@@ -228,6 +228,34 @@ describe("send_profile_completion_reminder", () => {
     expect(await remindersOf("busy-1")).toBe(2);
   });
 
+  it("asks for no second reminder by the day's job while one is on its way, and again 20 hours after it has come", async () => {
+    await insertPeople("waiting", 1, { joined: today - 2 * DAY_MS });
+    const asked = () => count("from outbox where user_id = 'waiting-1' and type = 'profile.reminder_due'");
+    const simulation = new Simulation(1);
+    const minute = async () => {
+      await simulation.tick();
+      await simulation.deliver();
+      vi.setSystemTime(Date.now() + 61_000);
+    };
+    await minute();
+    expect(await asked()).toBe(1);
+    // The third day: the first reminder is still held by a queue.
+    vi.setSystemTime(today + 2 * DAY_MS);
+    await env.DB.prepare("update outbox set leased_until = ? where user_id = 'waiting-1'")
+      .bind(today + 9 * DAY_MS)
+      .run();
+    await minute();
+    expect(await asked(), "the third day's serves with the first").toBe(1);
+    await env.DB.prepare("update outbox set leased_until = 0 where user_id = 'waiting-1'").run();
+    await minute();
+    await minute();
+    expect(await remindersOf("waiting-1")).toBe(1);
+    // The seventh day.
+    vi.setSystemTime(today + 6 * DAY_MS);
+    await minute();
+    expect(await asked()).toBe(2);
+  });
+
   it("reminds each person once, however messages are doubled and invocations die", async () => {
     await insertPeople("many", 250, { joined: today - 2 * DAY_MS });
     for (let seed = 1; seed <= 5; seed++) {

@@ -1,10 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { dayEndsAt } from "../../src/platform/kathmandu.ts";
-import { otherRetention, type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
+import { otherRetention, purgeRules } from "../../src/tasks/retention.ts";
 import { runJob } from "../support/jobs.ts";
 import { insertUser, rows } from "../support/platform.ts";
-import { describeRetention, tableOf } from "../support/retention.ts";
+import { describeRetention, nameOf } from "../support/retention.ts";
+import { insertPurgeable } from "../support/retention-rows.ts";
 
 const DAY_MS = 86_400_000;
 /** The last millisecond of a day in Nepal, so that what is kept by days has its boundary here too. */
@@ -12,14 +13,6 @@ const BOUNDARY = dayEndsAt(Date.UTC(2033, 0, 1)) - 1;
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: BOUNDARY }));
 afterEach(() => vi.useRealTimers());
-
-interface Column {
-  name: string;
-  type: string;
-  notnull: number;
-  dflt_value: string | null;
-  pk: number;
-}
 
 async function tablesOf(db: D1Database): Promise<string[]> {
   const { results } = await db
@@ -50,38 +43,6 @@ describe("Retention", () => {
   });
 });
 
-/** What a row needs beside the column that its time begins with, so that no other rule is about it. */
-const others: Readonly<Record<string, Record<string, unknown>>> = {
-  "sessions.absolute_expires_at": { idle_expires_at: BOUNDARY - DAY_MS },
-  "sessions.revoked_at": { absolute_expires_at: BOUNDARY + DAY_MS, idle_expires_at: BOUNDARY + DAY_MS },
-  "outbox.sent_at": { created_at: BOUNDARY, queue: "tasks" },
-};
-
-const nameOf = (rule: PurgeRule) => `${tableOf(rule)}.${rule.since.name}`;
-
-/** Puts one row that is due a millisecond after the boundary, and gives the condition that finds it. */
-async function insertAtBoundary(rule: PurgeRule): Promise<string> {
-  const table = tableOf(rule);
-  const columns = await rows<Column>(`select * from pragma_table_info('${table}')`);
-  const instant = BOUNDARY - rule.keptMs;
-  const given: Record<string, unknown> = {
-    ...others[nameOf(rule)],
-    [rule.since.name]: rule.write ? rule.write(instant) : instant,
-  };
-  const label = `${nameOf(rule)} at its boundary`;
-  for (const { name, type, notnull, dflt_value } of columns) {
-    if (name in given || !notnull || dflt_value !== null) continue;
-    given[name] = name === "user_id" ? await insertUser(BOUNDARY) : type.toLowerCase() === "integer" ? 0 : label;
-  }
-  const names = Object.keys(given);
-  await env.DB.prepare(`insert into ${table} (${names.join()}) values (${names.map(() => "?").join()})`)
-    .bind(...Object.values(given))
-    .run();
-  const keys = columns.filter(({ pk }) => pk > 0).map(({ name }) => name);
-  const found = keys.map((key) => `${key} = '${given[key]}'`).join(" and ");
-  return `from ${table} where ${found}${rule.becomes ? " and revoked_at is null" : ""}`;
-}
-
 const count = async (from: string) => (await rows<{ n: number }>(`select count(*) as n ${from}`))[0]?.n ?? 0;
 
 describe("Rows that are kept for a time", () => {
@@ -91,7 +52,9 @@ describe("Rows that are kept for a time", () => {
 
   it("are there until the last millisecond of it, and gone after the next purge", async () => {
     const placed = new Map<string, string>();
-    for (const rule of purgeRules) placed.set(nameOf(rule), await insertAtBoundary(rule));
+    for (const [i, rule] of purgeRules.entries()) {
+      placed.set(nameOf(rule), await insertPurgeable(rule, BOUNDARY - rule.keptMs, `due${i}`, 1));
+    }
     expect(placed.size, "each rule has its own name").toBe(purgeRules.length);
     const left = async () => {
       const counts: Record<string, number> = {};

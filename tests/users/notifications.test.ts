@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import { countedDatabase } from "../support/jobs.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { heldTasks, runTasks } from "../support/tasks.ts";
 
@@ -64,6 +65,31 @@ describe("users/notifications", () => {
     expect((await list(access)).body.data).toEqual({ results: [], unread_count: 0, next_cursor: null });
     await insertNotifications(userId, 20);
     expect((await list(access)).body.data.next_cursor).toBeNull();
+  });
+
+  it("counts the unread at the same cost, however many there are, through every way that they become fewer", async () => {
+    const { access, userId } = await signUp();
+    const database = countedDatabase();
+    const unread = async () => {
+      const { body } = await call("GET", PATH, { token: access, env: database.env });
+      return { count: body.data.unread_count, ...database.take() };
+    };
+    await insertNotifications(userId, 30);
+    const few = await unread();
+    expect(few.count).toBe(30);
+    await testEnv.DB.prepare("delete from notifications where user_id = ?").bind(userId).run();
+    await insertNotifications(userId, 3_000);
+    const many = await unread();
+    expect(many.count).toBe(3_000);
+    expect(many.all).toBeLessThanOrEqual(few.all);
+    const run = (sql: string) => testEnv.DB.prepare(sql).bind(userId).run();
+    await run("update notifications set read_at = 1 where user_id = ? and created_at <= 1000");
+    expect((await unread()).count).toBe(2_000);
+    await run("update notifications set read_at = 2 where user_id = ? and created_at <= 1000");
+    await run("delete from notifications where user_id = ? and created_at <= 1500");
+    expect((await unread()).count).toBe(1_500);
+    await run("update notifications set read_at = null where user_id = ? and created_at <= 1600");
+    expect((await unread()).count).toBe(1_500);
   });
 
   it("marks one read, once; a repetition changes nothing", async () => {

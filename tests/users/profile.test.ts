@@ -105,6 +105,17 @@ describe("users/profile", () => {
     expect((await traces(userId)).events).toEqual(["profile.reminder_due", "user.updated", "user.updated"]);
   });
 
+  it("asks for one reminder, however often an incomplete profile is changed while it is on its way", async () => {
+    const [user, neighbour] = [await signUp(), await signUp()];
+    const reminders = async (userId: string) =>
+      (await traces(userId)).events.filter((type) => type === "profile.reminder_due").length;
+    for (let i = 0; i < 5; i++) await put(user.access, { full_name: `Asha ${"G".repeat(i + 1)}` });
+    await Promise.all([1, 2, 3].map((i) => put(user.access, { address: `Pokhara ${i}` })));
+    expect(await reminders(user.userId)).toBe(1);
+    await put(neighbour.access, { full_name: "Bikash Rai" });
+    expect(await reminders(neighbour.userId)).toBe(1);
+  });
+
   it("makes spaces and Unicode one, and reads Nepali digits", async () => {
     const { access: token } = await signUp();
     const answer = await put(token, { full_name: "  आशा \t गुरुङ ", date_of_birth: "१९९९-१२-३१", address: "Cafe\u0301" });
