@@ -110,8 +110,12 @@ export const deliveries = sqliteTable("deliveries", {
 /** How each provider fares: its circuit breaker, shared by every isolate. */
 export const providerBreakers = sqliteTable("provider_breakers", {
   provider: text("provider").primaryKey(),
-  /** In a row; 0 after a success. */
+  /** Recipients in a row whose messages failed; 0 after a success. */
   failures: integer("failures").notNull(),
+  /** Those recipients, the newest last, as a JSON list of short hashes that many people share. */
+  failedRecipients: text("failed_recipients").notNull().default("[]"),
+  /** The recipient whose message tries an open breaker. */
+  probedBy: text("probed_by"),
   /** No call before this, and then one; null while the provider works. */
   openedUntil: instant("opened_until"),
   updatedAt: instant("updated_at").notNull(),

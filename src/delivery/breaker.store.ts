@@ -1,20 +1,32 @@
 import { and, eq, isNotNull, lte, notExists, sql } from "drizzle-orm";
 import { providerBreakers } from "../db/platform-schema.ts";
+import { sha256 } from "../platform/crypto.ts";
 import { inOneTrip, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
-/** Failures in a row after which a provider is left alone. */
+/** Recipients in a row whose messages failed, after which a provider is left alone. */
 export const BREAKER_FAILURES = 5;
+/** Recipients that a breaker remembers: a message to one of them neither counts again nor keeps it open. */
+const REMEMBERED_RECIPIENTS = 20;
 /** How long it is left alone before one message tries it again, in milliseconds. */
 export const BREAKER_OPEN_MS = 30_000;
 
 type BreakerDeps = Pick<Deps, "db" | "now" | "log">;
 
+const { failures, failedRecipients, openedUntil, probedBy } = providerBreakers;
+
+/** Holds for a breaker against which a message to the recipient has counted since the last success. */
+const hasCounted = (recipient: string) =>
+  sql`exists (select 1 from json_each(${failedRecipients}) where value = ${recipient})`;
+
 /**
  * Whether a message may be given to the provider: always while the breaker is closed; when its time is over, to one
- * message, whose statement moves that time on for all others.
+ * message, whose statement moves that time on for all others. A message to a recipient that has counted already waits
+ * twice as long, so that others try first.
+ *
+ * @param recipient as `recipientKey` makes it.
  */
-export async function admitTry(deps: BreakerDeps, provider: string): Promise<boolean> {
+export async function admitTry(deps: BreakerDeps, provider: string, recipient: string): Promise<boolean> {
   const now = deps.now();
   const isProvider = eq(providerBreakers.provider, provider);
   const open = deps.db
@@ -25,8 +37,14 @@ export async function admitTry(deps: BreakerDeps, provider: string): Promise<boo
     closed: deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(notExists(open)),
     probe: deps.db
       .update(providerBreakers)
-      .set({ openedUntil: now + BREAKER_OPEN_MS, updatedAt: now })
-      .where(and(isProvider, lte(providerBreakers.openedUntil, now)))
+      .set({ openedUntil: now + BREAKER_OPEN_MS, probedBy: recipient, updatedAt: now })
+      .where(
+        and(
+          isProvider,
+          lte(openedUntil, now),
+          sql`(${openedUntil} <= ${now - BREAKER_OPEN_MS} or not ${hasCounted(recipient)})`,
+        ),
+      )
       .returning({ provider: providerBreakers.provider }),
   });
   return closed.length > 0 || probe.length > 0;
@@ -37,7 +55,7 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
   await inOneTrip(deps, {
     closed: deps.db
       .update(providerBreakers)
-      .set({ failures: 0, openedUntil: null, updatedAt: deps.now() })
+      .set({ failures: 0, failedRecipients: "[]", openedUntil: null, probedBy: null, updatedAt: deps.now() })
       .where(
         and(
           eq(providerBreakers.provider, provider),
@@ -47,21 +65,46 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
   });
 }
 
-/** Counts the failure; the last of the row opens the breaker, and so does every one after it. */
-export async function recordFailure(deps: BreakerDeps, provider: string): Promise<void> {
+/**
+ * Counts a failure, once for each recipient since the last success; the last one needed opens the breaker, and so does
+ * every new one after it. A try of an open breaker by a recipient that has counted already proves nothing: the next
+ * recipient tries at once.
+ */
+export async function recordFailure(deps: BreakerDeps, provider: string, recipient: string): Promise<void> {
   const now = deps.now();
+  const appended = sql`json_insert(${failedRecipients}, '$[#]', ${recipient})`;
   await inOneTrip(deps, {
     counted: deps.db
       .insert(providerBreakers)
-      .values({ provider, failures: 1, openedUntil: null, updatedAt: now })
+      .values({
+        provider,
+        failures: 1,
+        failedRecipients: JSON.stringify([recipient]),
+        openedUntil: null,
+        updatedAt: now,
+      })
       .onConflictDoUpdate({
         target: providerBreakers.provider,
         set: {
-          failures: sql`${providerBreakers.failures} + 1`,
-          openedUntil: sql`case when ${providerBreakers.failures} + 1 >= ${BREAKER_FAILURES}
-            then ${instantOf(now + BREAKER_OPEN_MS)} else ${providerBreakers.openedUntil} end`,
+          failures: sql`${failures} + (not ${hasCounted(recipient)})`,
+          failedRecipients: sql`case when ${hasCounted(recipient)} then ${failedRecipients}
+            when json_array_length(${failedRecipients}) >= ${REMEMBERED_RECIPIENTS} then json_remove(${appended}, '$[0]')
+            else ${appended} end`,
+          openedUntil: sql`case when not ${hasCounted(recipient)} and ${failures} + 1 >= ${BREAKER_FAILURES}
+              then ${instantOf(now + BREAKER_OPEN_MS)}
+            when ${hasCounted(recipient)} and ${openedUntil} is not null and ${probedBy} = ${recipient} then ${instantOf(now)}
+            else ${openedUntil} end`,
+          probedBy: sql`case when ${probedBy} = ${recipient} then null else ${probedBy} end`,
           updatedAt: now,
         },
       }),
   });
+}
+
+/**
+ * Names a recipient in a breaker: 24 bits of a hash of their user id or address, which many people share, so that the row
+ * tells nothing of anybody. Two recipients that share one count once.
+ */
+export async function recipientKey({ userId, to }: { userId?: string; to: string }): Promise<string> {
+  return (await sha256(userId ?? to)).slice(0, 4);
 }

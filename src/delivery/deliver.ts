@@ -2,7 +2,7 @@ import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { claimDelivery, closeDelivery, keepDoubt, releaseDelivery, settleDelivery } from "./delivery.store.ts";
 import { sendWithFailover } from "./failover.ts";
-import type { OutgoingMessage } from "./message-provider.ts";
+import { isFinal, isUncertain, type OutgoingMessage } from "./message-provider.ts";
 import { listProviders, type ProviderDeps } from "./providers.ts";
 
 /** `isDone`: nothing is left to do. `note` is for the log. `isGone`: the address was found to be dead. */
@@ -31,22 +31,20 @@ export async function deliver(
   if (claim === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: message.id });
   if (claim !== "claimed") return { isDone: claim !== "busy", note: claim };
   const outcome = await sendWithFailover(deps, providers, message);
-  switch (outcome.kind) {
-    case "sent":
-      await settleDelivery(deps, message.id);
-      return { isDone: true, note: `sent by ${outcome.provider}` };
-    case "undeliverable":
-      if (outcome.isGone) await forget?.();
-      await closeDelivery(deps, message.id);
-      return { isDone: true, note: "undeliverable", isGone: outcome.isGone };
-    case "dropped":
-      await closeDelivery(deps, message.id);
-      return { isDone: true, note: `dropped: ${outcome.reason}` };
-    case "refused":
-      await releaseDelivery(deps, message.id);
-      return { isDone: false, note: `refused: ${outcome.reason}` };
-    case "unknown":
-      await keepDoubt(deps, message.id);
-      return { isDone: false, note: `unknown: ${outcome.reason}` };
+  if (outcome.kind === "sent") {
+    await settleDelivery(deps, message.id);
+    return { isDone: true, note: `sent by ${outcome.provider}` };
   }
+  if (outcome.kind === "dropped") {
+    await closeDelivery(deps, message.id);
+    return { isDone: true, note: `dropped: ${outcome.reason}` };
+  }
+  if (isFinal(outcome)) {
+    const isGone = outcome.kind === "gone";
+    if (isGone) await forget?.();
+    await closeDelivery(deps, message.id);
+    return { isDone: true, note: "undeliverable", isGone };
+  }
+  await (isUncertain(outcome) ? keepDoubt : releaseDelivery)(deps, message.id);
+  return { isDone: false, note: `${outcome.kind}: ${outcome.reason}` };
 }

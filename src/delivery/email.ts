@@ -3,22 +3,38 @@ import { withDeadline } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { OUTBOUND_DEADLINE_MS } from "../platform/outbound.ts";
 import type { EmailSettings } from "../platform/provider-settings.ts";
-import { type MessageProvider, refused, type SendOutcome, sent, undeliverable, unknown } from "./message-provider.ts";
+import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 const coded = z.object({ code: z.string().regex(/^E_[A-Z_]{1,60}$/) });
 
-/** Said before the mail was taken; what is in neither list may have been sent. */
-const REFUSALS = new Set([
-  "E_VALIDATION_ERROR",
-  "E_FIELD_MISSING",
-  "E_TOO_MANY_RECIPIENTS",
-  "E_SENDER_NOT_VERIFIED",
-  "E_SENDER_DOMAIN_NOT_AVAILABLE",
-  "E_CONTENT_TOO_LARGE",
-  "E_RATE_LIMIT_EXCEEDED",
-  "E_DAILY_LIMIT_EXCEEDED",
-]);
-const RECIPIENT_REFUSALS = new Set(["E_RECIPIENT_SUPPRESSED", "E_RECIPIENT_NOT_ALLOWED"]);
+/**
+ * Every error that Cloudflare documents, by its `code`:
+ * https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes
+ */
+export const emailVerdicts: Readonly<Record<string, Verdict>> = {
+  /** Our own check accepts the address, and the service does not. */
+  E_VALIDATION_ERROR: "malformed",
+  E_FIELD_MISSING: "malformed",
+  E_TOO_MANY_RECIPIENTS: "malformed",
+  E_TOO_MANY_ATTACHMENTS: "malformed",
+  E_CONTENT_TOO_LARGE: "malformed",
+  E_HEADER_NOT_ALLOWED: "malformed",
+  E_HEADER_USE_API_FIELD: "malformed",
+  E_HEADER_VALUE_INVALID: "malformed",
+  E_HEADER_VALUE_TOO_LONG: "malformed",
+  E_HEADER_NAME_INVALID: "malformed",
+  E_HEADERS_TOO_LARGE: "malformed",
+  E_HEADERS_TOO_MANY: "malformed",
+  E_RECIPIENT_NOT_ALLOWED: "unreachable",
+  E_RECIPIENT_SUPPRESSED: "gone",
+  /** The recipient's server refused it or did not answer. */
+  E_DELIVERY_FAILED: "doubtful",
+  E_SENDER_NOT_VERIFIED: "ours",
+  E_SENDER_DOMAIN_NOT_AVAILABLE: "ours",
+  E_RATE_LIMIT_EXCEEDED: "ours",
+  E_DAILY_LIMIT_EXCEEDED: "ours",
+  E_INTERNAL_SERVER_ERROR: "unknown",
+};
 
 /** Cloudflare Email Service: https://developers.cloudflare.com/email-service/api/send-emails/workers-api/ */
 export function emailProvider(
@@ -47,6 +63,5 @@ function readError(error: unknown): SendOutcome {
   const parsed = coded.safeParse(error);
   if (!parsed.success) return unknown("no code");
   const { code } = parsed.data;
-  if (RECIPIENT_REFUSALS.has(code)) return undeliverable(code, code === "E_RECIPIENT_SUPPRESSED");
-  return REFUSALS.has(code) || code.startsWith("E_HEADER") ? refused(code) : unknown(code);
+  return answered(emailVerdicts[code] ?? "unknown", code);
 }

@@ -1,8 +1,18 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
-import { admitTry, recordFailure, recordSuccess } from "./breaker.store.ts";
+import { admitTry, recipientKey, recordFailure, recordSuccess } from "./breaker.store.ts";
 import { renewClaim } from "./delivery.store.ts";
-import { type MessageProvider, type OutgoingMessage, refused, type SendOutcome, unknown } from "./message-provider.ts";
+import {
+  answered,
+  isFinal,
+  isProvidersFault,
+  isUncertain,
+  type MessageProvider,
+  needsOperator,
+  type OutgoingMessage,
+  type SendOutcome,
+  unknown,
+} from "./message-provider.ts";
 import { takeSmsCall } from "./sms-budget.store.ts";
 
 type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "attemptId">;
@@ -19,9 +29,9 @@ export type FailoverOutcome = (SendOutcome | Dropped) & {
 };
 
 /**
- * Gives a claimed message to the providers in their order, until one takes it or says that the recipient cannot be
- * reached. A refusal that is certain, and an outcome that nobody knows, pass it on; after the latter only while the
- * claim allows one more possible doubling.
+ * Gives a claimed message to the providers in their order, until one takes it or says that it never reaches its
+ * recipient. Every other answer passes it on; one after which the message may have arrived, only while the claim allows one
+ * more possible doubling.
  *
  * @returns what the last provider that was asked said. Never throws: what fails here was not sent by here.
  */
@@ -32,27 +42,29 @@ export async function sendWithFailover(
 ): Promise<FailoverOutcome> {
   let last: (SendOutcome & { provider: string }) | undefined;
   for (const provider of providers) {
-    if (message.expiresAt !== undefined && message.expiresAt <= deps.now()) return last ?? refused("expired");
+    if (message.expiresAt !== undefined && message.expiresAt <= deps.now())
+      return last ?? answered("refused", "expired");
     if (!(await isAdmitted(deps, provider, message))) continue;
     if (last && !(await mayTryAgain(deps, message, last))) return last;
     const withheld = await takeCall(deps, message);
     if (withheld) return withheld;
     last = { ...(await tryProvider(deps, provider, message)), provider: provider.name };
-    if (last.kind === "sent" || last.kind === "undeliverable") return last;
+    if (last.kind === "sent" || isFinal(last)) return last;
   }
-  return last ?? refused("no provider is open");
+  return last ?? answered("refused", "no provider is open");
 }
 
 /** A breaker that cannot be read admits nobody: the message comes again. */
 async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message: OutgoingMessage): Promise<boolean> {
   if (provider.isLocal) return true;
-  const admitted = await admitTry(deps, provider.name).catch(() => false);
+  const recipient = await recipientKey(message);
+  const admitted = await admitTry(deps, provider.name, recipient).catch(() => false);
   if (!admitted) raiseAlert(deps, "delivery_skipped", { provider: provider.name, event_id: message.id });
   return admitted;
 }
 
 async function mayTryAgain(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
-  return renewClaim(deps, message.id, { wasUncertain: last.kind === "unknown" }).catch(() => false);
+  return renewClaim(deps, message.id, { wasUncertain: isUncertain(last) }).catch(() => false);
 }
 
 /**
@@ -63,7 +75,7 @@ async function takeCall(deps: FailoverDeps, message: OutgoingMessage): Promise<S
   if (message.channel !== "sms") return undefined;
   const share = await takeSmsCall(deps, message.to).catch(() => undefined);
   if (share === "taken") return undefined;
-  if (share === undefined) return refused("the SMS budget cannot be counted");
+  if (share === undefined) return answered("refused", "the SMS budget cannot be counted");
   deps.log.warn("sms_dropped", { event_id: message.id, reason: share });
   return { kind: "dropped", reason: `SMS budget ${share}` };
 }
@@ -77,18 +89,25 @@ async function tryProvider(
   const outcome = await provider
     .send(message)
     .catch((error: unknown) => unknown(error instanceof Error ? error.name : "not an Error"));
-  const isFailure = outcome.kind === "refused" || outcome.kind === "unknown";
+  const isFailure = isProvidersFault(outcome);
+  const reason = outcome.kind === "sent" ? undefined : outcome.reason;
   deps.log[isFailure ? "warn" : "info"]("delivery_try", {
     provider: provider.name,
     channel: message.channel,
     event_id: message.id,
     outcome: outcome.kind,
-    reason: outcome.kind === "sent" ? undefined : outcome.reason,
+    reason,
     duration_ms: deps.now() - startedAt,
   });
+  if (needsOperator(outcome)) {
+    const name = outcome.kind === "malformed" ? "delivery_malformed" : "delivery_refused";
+    raiseAlert(deps, name, { provider: provider.name, event_id: message.id, reason });
+  }
   // The message is on its way or not, whatever becomes of the count.
   if (!provider.isLocal) {
-    await (isFailure ? recordFailure : recordSuccess)(deps, provider.name).catch(() => undefined);
+    const recipient = await recipientKey(message);
+    const counted = isFailure ? recordFailure(deps, provider.name, recipient) : recordSuccess(deps, provider.name);
+    await counted.catch(() => undefined);
   }
   return outcome;
 }

@@ -1,26 +1,15 @@
-import { z } from "zod";
+import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { parseJson } from "../platform/json.ts";
 import { callOutside } from "../platform/outbound.ts";
 import type { FcmSettings } from "../platform/provider-settings.ts";
+import { readFcmAnswer } from "./fcm-answer.ts";
 import { findAccessToken, forgetAccessToken } from "./google-access-token.ts";
-import {
-  type MessageProvider,
-  type OutgoingMessage,
-  refused,
-  type SendOutcome,
-  sent,
-  undeliverable,
-  unknown,
-} from "./message-provider.ts";
+import { type MessageProvider, type OutgoingMessage, unknown } from "./message-provider.ts";
 
-const taken = z.object({ name: z.string() });
-const failure = z.object({
-  error: z.object({
-    status: z.string().regex(/^[A-Z_]{1,40}$/),
-    details: z.array(z.object({ errorCode: z.string().optional() })).optional(),
-  }),
-});
+/** How long a push is worth showing, in milliseconds; undelivered ones expire at the provider. */
+export const PUSH_LIFE_MS = 24 * 60 * 60 * 1000;
+/** APNs takes collapse ids of 64 bytes, web push topics of 32 base64url characters (RFC 8030 section 5.4). */
+const COLLAPSE_ID_LENGTH = 32;
 
 /** Firebase Cloud Messaging, HTTP v1: https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages */
 export function fcmProvider(
@@ -32,35 +21,34 @@ export function fcmProvider(
     reaches: () => true,
     async send(message) {
       const accessToken = await findAccessToken(deps, settings);
-      if (typeof accessToken !== "string") return refused(accessToken.reason);
+      if (typeof accessToken !== "string") return accessToken;
       const result = await callOutside(deps, settings.sendUrl, {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${accessToken}` },
-        body: JSON.stringify({ message: toFcm(message) }),
+        body: JSON.stringify({ message: await toFcm(deps, message) }),
       });
       if (!result.answered) return unknown(result.reason);
       if (result.status === 401) forgetAccessToken(settings);
-      return readAnswer(result.status, result.text);
+      return readFcmAnswer(result.status, result.text);
     },
   };
 }
 
-function toFcm({ to, title, text, data }: OutgoingMessage) {
-  return { token: to, notification: { ...(title ? { title } : {}), body: text }, ...(data ? { data } : {}) };
-}
-
-/** https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode */
-function readAnswer(status: number, text: string): SendOutcome {
-  const body = parseJson(text);
-  if (status === 200) return taken.safeParse(body).success ? sent : unknown("http 200");
-  const parsed = failure.safeParse(body);
-  if (!parsed.success) return unknown(`http ${status}`);
-  const { status: canonical, details } = parsed.data.error;
-  const codes = details?.map(({ errorCode }) => errorCode) ?? [];
-  if (codes.includes("UNREGISTERED") || (status === 404 && canonical === "NOT_FOUND")) {
-    return undeliverable("unregistered", true);
-  }
-  // A malformed token or message: the same everywhere and every time, but no proof that the device is gone.
-  if (status === 400) return undeliverable(canonical);
-  return status >= 500 ? unknown(canonical) : refused(canonical);
+/**
+ * The message for every platform: each has its own words for when it expires and which earlier one it replaces.
+ * https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages
+ */
+async function toFcm(deps: Pick<Deps, "now">, message: OutgoingMessage) {
+  const { id, cause = id, to, title, text, data, expiresAt = deps.now() + PUSH_LIFE_MS } = message;
+  const ttlSeconds = Math.max(0, Math.ceil((expiresAt - deps.now()) / 1000));
+  const collapseId = (await sha256(cause)).slice(0, COLLAPSE_ID_LENGTH);
+  return {
+    token: to,
+    notification: { ...(title ? { title } : {}), body: text },
+    ...(data ? { data } : {}),
+    // The tag replaces what is shown already, the key what still waits.
+    android: { ttl: `${ttlSeconds}s`, collapse_key: collapseId, notification: { tag: collapseId } },
+    apns: { headers: { "apns-expiration": String(Math.floor(expiresAt / 1000)), "apns-collapse-id": collapseId } },
+    webpush: { headers: { TTL: String(ttlSeconds), Topic: collapseId }, notification: { tag: collapseId } },
+  };
 }

@@ -4,6 +4,7 @@ import type { Deps } from "../platform/deps.ts";
 import { parseJson } from "../platform/json.ts";
 import { callOutside } from "../platform/outbound.ts";
 import type { FcmSettings } from "../platform/provider-settings.ts";
+import { answered, type Refusal } from "./message-provider.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 /** How long before its expiry a token is no longer used, in milliseconds. */
@@ -19,16 +20,16 @@ const kept = new WeakMap<FcmSettings, { accessToken: string; until: number }>();
 /**
  * The service account's access token, by a signed JWT (RFC 7523): kept until a minute before its expiry.
  *
- * @returns the token, or why there is none; nothing was sent to anyone then.
+ * @returns the token, or why there is none: the message was certainly not sent then.
  */
 export async function findAccessToken(
   deps: Pick<Deps, "config" | "fetch" | "now" | "keyring">,
   settings: FcmSettings,
-): Promise<string | { reason: string }> {
+): Promise<string | Refusal> {
   const known = kept.get(settings);
   if (known && known.until > deps.now()) return known.accessToken;
   const { fcm: key } = deps.keyring;
-  if (!key) return { reason: "no key" };
+  if (!key) return answered("ours", "no key");
   const issuedAt = Math.floor(deps.now() / 1000);
   const assertion = await new SignJWT({ scope: SCOPE })
     .setProtectedHeader({ alg: "RS256", typ: "JWT", ...(settings.privateKeyId ? { kid: settings.privateKeyId } : {}) })
@@ -45,9 +46,12 @@ export async function findAccessToken(
       assertion,
     }).toString(),
   });
-  if (!result.answered) return { reason: `access token: ${result.reason}` };
+  if (!result.answered) return answered("refused", `access token: ${result.reason}`);
   const parsed = grant.safeParse(parseJson(result.text));
-  if (result.status !== 200 || !parsed.success) return { reason: `access token: http ${result.status}` };
+  if (result.status !== 200 || !parsed.success) {
+    const isOurs = result.status >= 400 && result.status < 500;
+    return answered(isOurs ? "ours" : "refused", `access token: http ${result.status}`);
+  }
   const { access_token: accessToken, expires_in } = parsed.data;
   kept.set(settings, { accessToken, until: deps.now() + expires_in * 1000 - EXPIRY_MARGIN_MS });
   return accessToken;

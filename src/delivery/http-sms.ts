@@ -4,13 +4,25 @@ import type { Deps } from "../platform/deps.ts";
 import { parseJson } from "../platform/json.ts";
 import { callOutside } from "../platform/outbound.ts";
 import type { SmsFallbackSettings } from "../platform/provider-settings.ts";
-import { type MessageProvider, refused, type SendOutcome, sent, undeliverable, unknown } from "./message-provider.ts";
+import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
+
+/**
+ * What the adapter's answers mean by their status. Any other below 500 refuses us, since every message has the same form;
+ * any other above is unknown.
+ */
+export const httpSmsVerdicts: Readonly<Record<number, Verdict>> = {
+  /** An earlier request may still be under way. */
+  408: "unknown",
+  /** An earlier request of this message may still be under way. */
+  409: "doubtful",
+};
 
 const refusal = z.object({ error: z.literal("invalid_recipient") });
 
 /**
  * Any gateway behind a small adapter: POST `{id, to, text}`, signed per Standard Webhooks, the event's id as
- * `Idempotency-Key`. 2xx means taken, 4xx refused (422 with `{"error": "invalid_recipient"}`: the number's fault).
+ * `Idempotency-Key`. 2xx means taken; 422 with `{"error": "invalid_recipient"}` that the number cannot be reached;
+ * other answers as in `httpSmsVerdicts`.
  */
 export function httpSmsProvider(
   deps: Pick<Deps, "config" | "fetch" | "now">,
@@ -38,10 +50,8 @@ export function httpSmsProvider(
   };
 }
 
-/** 408 and 409 say that an earlier request may still be under way. */
 function readAnswer(status: number, text: string): SendOutcome {
   if (status >= 200 && status < 300) return sent;
-  if (status === 422 && refusal.safeParse(parseJson(text)).success) return undeliverable("invalid recipient");
-  if (status >= 500 || status === 408 || status === 409) return unknown(`http ${status}`);
-  return refused(`http ${status}`);
+  if (status === 422 && refusal.safeParse(parseJson(text)).success) return answered("unreachable", "invalid recipient");
+  return answered(httpSmsVerdicts[status] ?? (status >= 500 ? "unknown" : "ours"), `http ${status}`);
 }

@@ -2,7 +2,7 @@ import { desc, eq } from "drizzle-orm";
 import { localOutbox } from "../db/platform-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { type MessageProvider, refused, sent } from "./message-provider.ts";
+import { answered, type MessageProvider, sent } from "./message-provider.ts";
 
 /** Keeps messages in the database instead of sending them; for development and tests alone. */
 export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): MessageProvider {
@@ -16,7 +16,7 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
       // Kept twice is kept once, so a lost answer is no doubt.
       return inOneTrip(deps, { kept }).then(
         () => sent,
-        () => refused("database"),
+        () => answered("refused", "database"),
       );
     },
   };

@@ -5,6 +5,10 @@ export interface OutgoingMessage {
   channel: "sms" | "email" | "push";
   /** E.164 number, e-mail address or push token. */
   to: string;
+  /** Whom the address belongs to, where one person may have several: all of them are one recipient. */
+  userId?: string;
+  /** What the message is a copy of: a device shows one push of each, the newest. The message's own id where absent. */
+  cause?: string;
   /** Subject of an e-mail, title of a push notification. */
   title?: string;
   text: string;
@@ -16,15 +20,46 @@ export interface OutgoingMessage {
   expiresAt?: number;
 }
 
+/**
+ * What a provider's answer is about, which decides what follows. Each provider has one table that maps its documented
+ * codes to these.
+ *
+ * | verdict | about | the message | the address | the breaker |
+ * |---|---|---|---|---|
+ * | gone | recipient | given up | forgotten | as after a success |
+ * | unreachable | recipient | given up | kept | as after a success |
+ * | busy | recipient | tried again | kept | as after a success |
+ * | doubtful | recipient | may have arrived: tried once more at most | kept | as after a success |
+ * | platform | the recipient's platform | tried again; alert | kept | as after a success |
+ * | malformed | message | given up; alert | kept | as after a success |
+ * | ours | our credentials or quota | tried again; alert | kept | counts |
+ * | refused | service | certainly not taken: tried again | kept | counts |
+ * | unknown | service | may have been taken: tried once more at most | kept | counts |
+ */
+export type Verdict =
+  | "gone"
+  | "unreachable"
+  | "busy"
+  | "doubtful"
+  | "platform"
+  | "malformed"
+  | "ours"
+  | "refused"
+  | "unknown";
+
 /** What came of giving a message to a provider. `reason` is for the log: no word of the message, or of the answer. */
-export type SendOutcome =
-  | { kind: "sent" }
-  /** The provider certainly did not take it: another may try. */
-  | { kind: "refused"; reason: string }
-  /** It is about the recipient, so no provider is asked again. `isGone`: the address is dead and should be forgotten. */
-  | { kind: "undeliverable"; reason: string; isGone: boolean }
-  /** Nobody can know whether it was taken. */
-  | { kind: "unknown"; reason: string };
+export type SendOutcome = { kind: "sent" } | { kind: Verdict; reason: string };
+
+export type Refusal = Exclude<SendOutcome, { kind: "sent" }>;
+
+/** Whether the answer says that no later try of this message reaches this address. */
+export const isFinal = ({ kind }: SendOutcome): boolean => ["gone", "unreachable", "malformed"].includes(kind);
+/** Whether nobody can know if the message was taken. */
+export const isUncertain = ({ kind }: SendOutcome): boolean => kind === "unknown" || kind === "doubtful";
+/** Whether the answer counts against the provider: it is about the service or about us, not about one recipient. */
+export const isProvidersFault = ({ kind }: SendOutcome): boolean => ["ours", "refused", "unknown"].includes(kind);
+/** Whether only somebody who operates the service can mend what the answer says. */
+export const needsOperator = ({ kind }: SendOutcome): boolean => ["platform", "malformed", "ours"].includes(kind);
 
 /** One way for messages to reach people. */
 export interface MessageProvider {
@@ -37,10 +72,5 @@ export interface MessageProvider {
 }
 
 export const sent: SendOutcome = { kind: "sent" };
-export const refused = (reason: string): SendOutcome => ({ kind: "refused", reason });
-export const unknown = (reason: string): SendOutcome => ({ kind: "unknown", reason });
-export const undeliverable = (reason: string, isGone = false): SendOutcome => ({
-  kind: "undeliverable",
-  reason,
-  isGone,
-});
+export const answered = (kind: Verdict, reason: string): Refusal => ({ kind, reason });
+export const unknown = (reason: string): Refusal => answered("unknown", reason);

@@ -3,15 +3,40 @@ import type { Deps } from "../platform/deps.ts";
 import { parseJson } from "../platform/json.ts";
 import { callOutside } from "../platform/outbound.ts";
 import type { SparrowSettings } from "../platform/provider-settings.ts";
-import { type MessageProvider, refused, type SendOutcome, sent, undeliverable, unknown } from "./message-provider.ts";
+import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 /** Ten digits after Nepal's country code: the only numbers that Sparrow takes. */
 const NEPALI_NUMBER = /^\+977(\d{10})$/;
 
 const answer = z.object({ response_code: z.int(), count: z.int().optional() });
 
-/** `Invalid Receiver` and `No valid receiver`. */
-const RECEIVER_CODES = [1007, 1011];
+/** Every refusal that Sparrow documents, by its `response_code`: https://docs.sparrowsms.com/sms/outgoing_sendsms/ */
+export const sparrowVerdicts: Readonly<Record<number, Verdict>> = {
+  /** A required field is missing; every message of ours has the same fields. */
+  1000: "ours",
+  /** Invalid IP address. */
+  1001: "ours",
+  /** Invalid token. */
+  1002: "ours",
+  /** Account inactive. */
+  1003: "ours",
+  1004: "ours",
+  /** Account has expired. */
+  1005: "ours",
+  1006: "ours",
+  /** Invalid receiver. */
+  1007: "unreachable",
+  /** Invalid sender. */
+  1008: "ours",
+  /** Text is empty; none of ours is. */
+  1010: "ours",
+  /** No valid receiver. */
+  1011: "unreachable",
+  /** No credits available. */
+  1012: "ours",
+  /** Insufficient credits. */
+  1013: "ours",
+};
 
 /** Sparrow SMS, HTTP API v2: https://docs.sparrowsms.com/sms/outgoing_sendsms/ */
 export function sparrowProvider(
@@ -33,12 +58,12 @@ export function sparrowProvider(
   };
 }
 
-/** 200 with code 200 is success, 403 with any other code a refusal; nothing else is documented. */
+/** 200 with code 200 is success, 403 with another code a refusal; nothing else is documented. */
 function readAnswer(status: number, text: string): SendOutcome {
   const parsed = answer.safeParse(parseJson(text));
   if (!parsed.success) return unknown(`http ${status}`);
   const { response_code: code, count } = parsed.data;
   if (status === 200 && code === 200 && count !== 0) return sent;
   if (status !== 403) return unknown(`http ${status} code ${code}`);
-  return RECEIVER_CODES.includes(code) ? undeliverable(`code ${code}`) : refused(`code ${code}`);
+  return answered(sparrowVerdicts[code] ?? "refused", `code ${code}`);
 }

@@ -4,8 +4,8 @@ import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/outbound.ts";
 import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
 
-/** What came of a try; after a failure nobody knows whether the receiver acted. */
-export type WebhookOutcome = { state: "taken" | "gone" } | { state: "failed"; reason: string };
+/** What came of a try; after a failure nobody knows whether the receiver acted. `isSilent`: it gave no answer at all. */
+export type WebhookOutcome = { state: "taken" | "gone" } | { state: "failed"; reason: string; isSilent?: boolean };
 
 /** Names an endpoint where its URL must not stand: the same for the same URL, 72 bits of a hash. */
 export async function endpointIdOf({ url }: Pick<WebhookEndpoint, "url">): Promise<string> {
@@ -34,7 +34,10 @@ export async function sendWebhook(
     },
     body,
   });
-  if (!result.answered) return { state: "failed", reason: result.reason };
+  if (!result.answered) {
+    const isSilent = result.reason === "deadline" || result.reason === "network";
+    return { state: "failed", reason: result.reason, isSilent };
+  }
   if (result.status >= 200 && result.status < 300) return { state: "taken" };
   return result.status === 410 ? { state: "gone" } : { state: "failed", reason: `http ${result.status}` };
 }

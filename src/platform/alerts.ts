@@ -12,6 +12,8 @@ export const alerts = {
   database_failed: "error",
   dead_letter: "error",
   dead_letter_lost: "error",
+  delivery_malformed: "warn",
+  delivery_refused: "error",
   delivery_skipped: "warn",
   delivery_unknown: "error",
   document_number_lost: "error",

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { forgetPushToken, selectPushDevices } from "../auth/device.store.ts";
 import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
+import { PUSH_LIFE_MS } from "../delivery/fcm.ts";
 import { listProviders } from "../delivery/providers.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Task, TaskOutcome } from "./task.ts";
@@ -10,8 +11,6 @@ import type { Task, TaskOutcome } from "./task.ts";
 const payloadSchema = z.object({ notification_id: z.string() });
 
 const RETRY_SECONDS = 30;
-/** A reminder is worth nothing the day after. */
-const LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Sends a notification to each of its user's devices whose session lives; a token that is dead is forgotten. */
 export const deliverPush: Task = {
@@ -19,30 +18,34 @@ export const deliverPush: Task = {
   types: ["push.requested"],
   async run(deps, event): Promise<TaskOutcome> {
     const { notification_id: id } = payloadSchema.parse(event.payload);
-    if (!event.userId || listProviders(deps, "push", "").length === 0) return { done: true, note: "no provider" };
+    const { userId } = event;
+    if (!userId || listProviders(deps, "push", "").length === 0) return { done: true, note: "no provider" };
     const { notification, targets } = await inOneTrip(deps, {
       notification: deps.db.select().from(notifications).where(eq(notifications.id, id)),
-      targets: selectPushDevices(deps, event.userId),
+      targets: selectPushDevices(deps, userId),
     });
     const [row] = notification;
     if (!row) return { done: true, note: "no such notification" };
+    const expiresAt = row.createdAt + PUSH_LIFE_MS;
+    if (expiresAt <= deps.now()) return { done: true, note: "expired" };
     const results = await Promise.all(
       targets.map((device) => {
         const message = {
           id: `${event.id}:${device.id}`,
           channel: "push",
           to: device.fcmToken,
+          userId,
+          cause: event.id,
           title: row.title,
           text: row.message,
           data: { notification_id: row.id, notification_type: row.notificationType },
-          expiresAt: row.createdAt + LIFE_MS,
+          expiresAt,
         } as const;
         return deliver(deps, message, () => forgetPushToken(deps, device.id, device.fcmToken));
       }),
     );
     const open = results.filter(({ isDone }) => !isDone);
-    if (open.length === 0 || row.createdAt + LIFE_MS <= deps.now())
-      return { done: true, note: `${targets.length} devices` };
+    if (open.length === 0) return { done: true, note: `${targets.length} devices` };
     return { done: false, retryInSeconds: RETRY_SECONDS, note: open.map(({ note }) => note).join("; ") };
   },
 };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpointIdOf, sendWebhook } from "../delivery/webhook.ts";
+import { callThroughGate } from "../delivery/webhook-gate.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
@@ -38,7 +39,7 @@ export const deliverWebhook: Task = {
     if (!data) return { done: true, note: "the user is gone" };
     const timestamp = new Date(payload.occurred_at).toISOString();
     const body = JSON.stringify({ type: payload.type, timestamp, data });
-    const outcome = await sendWebhook(deps, endpoint, event.id, body);
+    const outcome = await callThroughGate(deps, payload.endpoint, () => sendWebhook(deps, endpoint, event.id, body));
     if (outcome.state === "failed") throw new Error(`${new URL(endpoint.url).origin}: ${outcome.reason}`);
     if (outcome.state === "gone") {
       raiseAlert(deps, "webhook_gone", { endpoint: payload.endpoint, origin: new URL(endpoint.url).origin });

@@ -64,26 +64,26 @@ describe("E-mail", () => {
     expect(await consume([message], env)).toEqual(taken);
   });
 
-  test.each(["E_RECIPIENT_SUPPRESSED", "E_RECIPIENT_NOT_ALLOWED"])(
-    "ends with %s, which is about the address",
-    async (code) => {
-      const { mails, env } = mailService(refusal(code));
-      const message = await requestAndKeep(newEmail(), env);
-      expect(await consume([message], env)).toEqual(taken);
-      expect(await consume([message], env)).toEqual(taken);
-      expect(mails).toHaveLength(1);
-    },
-  );
-
   test.each([
+    "E_RECIPIENT_SUPPRESSED",
+    "E_RECIPIENT_NOT_ALLOWED",
     "E_VALIDATION_ERROR",
     "E_FIELD_MISSING",
+    "E_CONTENT_TOO_LARGE",
+    "E_HEADER_NOT_ALLOWED",
+  ])("ends with %s, which is about the address or the message", async (code) => {
+    const { mails, env } = mailService(refusal(code));
+    const message = await requestAndKeep(newEmail(), env);
+    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(taken);
+    expect(mails).toHaveLength(1);
+  });
+
+  test.each([
     "E_SENDER_NOT_VERIFIED",
     "E_SENDER_DOMAIN_NOT_AVAILABLE",
-    "E_CONTENT_TOO_LARGE",
     "E_RATE_LIMIT_EXCEEDED",
     "E_DAILY_LIMIT_EXCEEDED",
-    "E_HEADER_NOT_ALLOWED",
   ])("comes again after %s, since it was not taken", async (code) => {
     const { mails, env } = mailService(refusal(code));
     const message = await requestAndKeep(newEmail(), env);

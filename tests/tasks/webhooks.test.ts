@@ -42,6 +42,12 @@ async function wakeUp(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
   return logIn(user.identifier, { ip: newIp(), env });
 }
 
+/** Changes the user by their address. */
+async function move(user: SignedIn, address: string, env: Partial<Env>): Promise<void> {
+  const answer = await call("PATCH", "/api/users/profile", { token: user.access, json: { address }, env });
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+}
+
 /** The messages that are due to each endpoint, in the order of the configuration. */
 async function fanOut(user: SignedIn, tasks: ReturnType<typeof heldTasks>, env: Partial<Env>): Promise<TaskMessage[]> {
   expect(await runTasks(tasks.take(user.userId), env)).not.toContain(undefined);
@@ -136,7 +142,7 @@ describe("What is told", () => {
     const events = tasks.take(user.userId);
     for (let change = 0; change < 2; change++) {
       await wakeUp(user, env);
-      events.push(...tasks.take(user.userId));
+      events.push(...tasks.take(user.userId, "user.updated"));
     }
     expect(events.map(({ type }) => type)).toEqual(["user.created", "user.updated", "user.updated"]);
     await runTasks(events.toReversed(), env);
@@ -313,6 +319,52 @@ describe("An endpoint that does not take it", () => {
     expect(await runTasks([odd], env)).toEqual(["taken"]);
     expect(received[CRM]).toHaveLength(0);
     expect(await lettersOf(user.userId)).toMatchObject([{ reason: expect.stringContaining("type") }]);
+  });
+});
+
+describe("A dead endpoint", () => {
+  it("holds no other endpoint's messages up: it is called twice at most in a batch, and they are taken meanwhile", async () => {
+    const { tasks, user, env } = await signUpHeld();
+    const events = tasks.take(user.userId);
+    for (let change = 0; change < 4; change++) {
+      await move(user, `Street ${change}`, env);
+      events.push(...tasks.take(user.userId, "user.updated"));
+    }
+    await runTasks(events, env);
+    const due = tasks.take(user.userId, "webhook.due");
+    expect(due).toHaveLength(10);
+    let takenMeanwhile = 0;
+    let hangUp = () => {};
+    // The dead one hangs until the other has all that is its own.
+    const hanging = new Promise<Response>((_, reject) => {
+      hangUp = () => reject(new TypeError("canary: connection lost"));
+    });
+    hanging.catch(() => undefined);
+    const received = fakeInternet({
+      [CRM]: () => hanging,
+      [STATS]: (request) => {
+        takenMeanwhile += 1;
+        if (takenMeanwhile === 5) hangUp();
+        return accept(request);
+      },
+    });
+    const outcomes = await runTasks(due, env);
+    expect(outcomes.filter((outcome) => outcome === "taken")).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome === 60)).toHaveLength(5);
+    expect([received[CRM]?.length, received[STATS]?.length]).toEqual([2, 5]);
+  });
+
+  it("that refuses is called for each message, since it answers", async () => {
+    const { tasks, user, env } = await signUpHeld(crmOnly);
+    const events = tasks.take(user.userId);
+    for (let change = 0; change < 3; change++) {
+      await move(user, `Street ${change}`, env);
+      events.push(...tasks.take(user.userId, "user.updated"));
+    }
+    await runTasks(events, env);
+    const received = fakeInternet({ [CRM]: refuse });
+    expect(await runTasks(tasks.take(user.userId, "webhook.due"), env)).toEqual([60, 60, 60, 60]);
+    expect(received[CRM]).toHaveLength(4);
   });
 });
 
