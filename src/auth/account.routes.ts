@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText, textError, tokenField } from "../platform/fields.ts";
+import { optionalText, tokenField } from "../platform/fields.ts";
 import type { FirstLimit } from "../platform/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
@@ -44,8 +44,8 @@ const rateLimitFailures: FirstLimit<{ verification_token: string }> = {
   subject: (deps, { verification_token }) => hashVerificationToken(deps, verification_token),
 };
 
-const verificationTokenField = tokenField.min(1, "This field is required.");
-const registered = "Welcome! Your account is ready.";
+const verificationTokenField = tokenField.min(1);
+const registered = { en: "Welcome! Your account is ready.", ne: "स्वागत छ! तपाईंको खाता तयार छ।" };
 
 export const register = publicEndpoint(
   {
@@ -58,10 +58,7 @@ export const register = publicEndpoint(
       identifier: identifierField,
       verification_token: verificationTokenField,
       username: usernameField,
-      referral_code: optionalText(
-        z.string({ error: textError }).max(10, "Must have at most 10 characters.").meta({ example: "REFABC123" }),
-        (code) => code.toUpperCase(),
-      ),
+      referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), (code) => code.toUpperCase()),
     }),
     data: signedInData,
     message: registered,
@@ -70,10 +67,12 @@ export const register = publicEndpoint(
     idempotent: true,
     rateLimitFailures,
   },
-  async (deps, { body, client }) => ({ data: describeSignIn(await registerUser(deps, client, body), registered) }),
+  async (deps, { body, client }) => ({
+    data: describeSignIn(await registerUser(deps, client, body), registered[client.locale]),
+  }),
 );
 
-const welcomeBack = "Welcome back!";
+const welcomeBack = { en: "Welcome back!", ne: "फेरि स्वागत छ!" };
 
 export const login = publicEndpoint(
   {
@@ -89,7 +88,9 @@ export const login = publicEndpoint(
     idempotent: true,
     rateLimitFailures,
   },
-  async (deps, { body, client }) => ({ data: describeSignIn(await loginUser(deps, client, body), welcomeBack) }),
+  async (deps, { body, client }) => ({
+    data: describeSignIn(await loginUser(deps, client, body), welcomeBack[client.locale]),
+  }),
 );
 
 export const getMe = userEndpoint(
@@ -99,7 +100,7 @@ export const getMe = userEndpoint(
     tag,
     summary: "My account",
     data: userView,
-    message: "Your account.",
+    message: { en: "Your account.", ne: "तपाईंको खाता।" },
   },
   async (deps, { caller }) => ({ data: viewUser(await getOwnAccount(deps, caller)) }),
 );

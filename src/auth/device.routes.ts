@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { optionalFlag, optionalText, text, textError } from "../platform/fields.ts";
+import { optionalFlag, optionalText, text } from "../platform/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
 import { registerDevice } from "./device.service.ts";
 
-const atMost = (length: number) =>
-  z.string({ error: textError }).max(length, `Must have at most ${length} characters.`);
+const atMost = (length: number) => z.string().max(length);
 
 const deviceTypes = ["ANDROID", "IOS", "WEB"] as const;
 
@@ -21,9 +20,9 @@ export const registerMyDevice = userEndpoint(
       "Makes the device or brings it up to date. A push token belongs to one device: it leaves the one that had it, and " +
       "rests with this session. What is absent stays as it was.",
     body: z.object({
-      device_id: text(atMost(255).min(1, "This field is required.")),
-      fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10, "Must have at least 10 characters.")),
-      device_type: text(z.enum(deviceTypes, "Must be ANDROID, IOS or WEB."), (given) => given.toUpperCase()),
+      device_id: text(atMost(255).min(1)),
+      fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
+      device_type: text(z.enum(deviceTypes), (given) => given.toUpperCase()),
       device_name: optionalText(atMost(255)),
       app_version: optionalText(atMost(50)),
       os_version: optionalText(atMost(50)),
@@ -40,7 +39,7 @@ export const registerMyDevice = userEndpoint(
       is_active: z.boolean(),
       last_used: z.iso.datetime(),
     }),
-    message: "The device is registered.",
+    message: { en: "Device registered.", ne: "यन्त्र दर्ता भयो।" },
   },
   async (deps, { body, caller, client }) => {
     const row = await registerDevice(deps, client, caller, {

@@ -73,12 +73,18 @@ function answerWithoutCode(deps: Deps, call: IdempotentCall | undefined, outcome
   if (outcome.isSmsClosed) {
     throw new AppError("service_unavailable", {
       reason: "the day's SMS budget is spent",
-      message: "We cannot send text messages at the moment. Try again later.",
+      message: {
+        en: "We cannot send text messages right now. Try again later, or use email.",
+        ne: "अहिले SMS पठाउन सकिएन। पछि फेरि प्रयास गर्नुहोस् वा इमेल प्रयोग गर्नुहोस्।",
+      },
       retryAfterSeconds: Math.ceil((dayEndsAt(deps.now()) - deps.now()) / 1000),
     });
   }
   throw new AppError("rate_limit_exceeded", {
-    message: "A code was sent or tried too often. Wait before you request another one.",
+    message: {
+      en: "Too many codes were requested. Wait before you request another one.",
+      ne: "धेरै पटक कोड मागियो। अर्को माग्नुअघि केही बेर पर्खनुहोस्।",
+    },
     retryAfterSeconds: sent.resendInSeconds,
     headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...sent.limit, remaining: 0 }),
   });

@@ -1,10 +1,10 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
 import { isSmsBudgetSpent } from "../delivery/sms-budget.store.ts";
-import type { Locale } from "../platform/client.ts";
 import { inOneTrip, insertWhere, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
+import type { Locale } from "../platform/locale.ts";
 import { recordEvent, selectEvent } from "../platform/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { takeBackOtpLimits } from "./former-identity.store.ts";

@@ -4,6 +4,7 @@ import { equalInConstantTime, sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, type ErrorCode } from "../platform/errors.ts";
 import { identifyCall } from "../platform/idempotency.ts";
+import type { Text } from "../platform/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../platform/rate-limit.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { type Identifier, parseIdentifier } from "../users/identifier.ts";
@@ -22,7 +23,10 @@ export interface VerifiedIdentifier {
 }
 
 const failuresAllowed = otpLimits.lock.perNetwork;
-const TOO_MANY = "Too many wrong codes. Wait before you try again.";
+const TOO_MANY: Text = {
+  en: "Too many wrong codes. Wait before you try again.",
+  ne: "धेरै पटक गलत कोड हालियो। केही बेर पर्खेर फेरि प्रयास गर्नुहोस्।",
+};
 
 /**
  * Trades a correct code for a verification token and burns the code.

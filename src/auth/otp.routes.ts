@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { optionalText, text, textError, toAsciiDigits } from "../platform/fields.ts";
+import { as } from "../platform/field-errors.ts";
+import { optionalText, text, toAsciiDigits } from "../platform/fields.ts";
 import type { FirstLimit } from "../platform/first-limiter.ts";
 import { rateLimitHeaders } from "../platform/rate-limit.ts";
 import { publicEndpoint } from "../sessions/guard.ts";
@@ -9,7 +10,7 @@ import { generateOtp } from "./otp-request.service.ts";
 import { verifyOtp } from "./otp-verify.service.ts";
 
 const tag = "One-time codes";
-const purpose = z.enum(["REGISTER", "LOGIN"], "Must be REGISTER or LOGIN.");
+const purpose = z.enum(["REGISTER", "LOGIN"]);
 const purposeField = optionalText(purpose);
 
 /** A bucket per network and identifier, so that nobody is locked out by who guesses or asks about somebody else. */
@@ -18,7 +19,10 @@ const rateLimitByNetwork: FirstLimit<{ identifier: string }> = {
   subject: (deps, { identifier }) => readIdentifier(deps, identifier)?.value,
 };
 
-const codeSent = "If the address or number is right, a code is on its way.";
+const codeSent = {
+  en: "If the email or phone number is correct, a code is on its way.",
+  ne: "इमेल वा फोन नम्बर सही भए कोड आउँदै छ।",
+};
 
 export const requestOtp = publicEndpoint(
   {
@@ -38,21 +42,25 @@ export const requestOtp = publicEndpoint(
   async (deps, { body, client }) => {
     const { resendInSeconds, limit } = await generateOtp(deps, client, body);
     return {
-      data: { message: codeSent, expires_in: otpLimits.ttlMs / 1000, resend_in: resendInSeconds },
+      data: {
+        message: codeSent[client.locale],
+        expires_in: otpLimits.ttlMs / 1000,
+        resend_in: resendInSeconds,
+      },
       headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, limit),
     };
   },
 );
 
-const codeRight = "The code is right.";
+const codeRight = { en: "The code is correct.", ne: "कोड सही छ।" };
 
 const otpField = z.preprocess(
   // A client that sends a number has lost its leading zeros.
   (given) => (typeof given === "number" ? String(given).padStart(6, "0") : given),
   text(
     z
-      .string({ error: textError })
-      .regex(/^\d{6}$/, "Must be 6 digits.")
+      .string()
+      .regex(/^\d{6}$/, as("not_otp"))
       .meta({ example: "123456" }),
     // As people paste and type it: with a space in the middle, in Devanagari or full-width digits.
     (given) => toAsciiDigits(given.normalize("NFKC")).replace(/[\s-]/g, ""),
@@ -86,7 +94,7 @@ export const verifyCode = publicEndpoint(
         verification_token: verificationToken,
         purpose: fitting,
         expires_in: otpLimits.verificationTokenTtlMs / 1000,
-        message: codeRight,
+        message: codeRight[client.locale],
       },
       headers: rateLimitHeaders("otp-verify", otpLimits.lock.perNetwork, limit),
     };

@@ -44,7 +44,9 @@ function refuseLink(caller: AccessClaims, found: LinkObstacles): "linked already
   if (found.holderId === caller.userId) return "linked already";
   if (found.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
   if (found.holderId !== undefined)
-    throw new AppError("conflict", { message: "This account is linked to another user already." });
+    throw new AppError("conflict", {
+      message: { en: "This account is linked to another user.", ne: "यो खाता अर्को प्रयोगकर्तासँग जोडिएको छ।" },
+    });
   if (found.isTokenUsed) throw new AppError("id_token_stale", { reason: "ID token used" });
   if (found.hasAnother) throw new AppError("provider_already_linked");
   return undefined;
@@ -71,7 +73,10 @@ export async function unlinkSocialAccount(
     return;
   }
   if (!outcome.caller) throw sessionEnded();
-  if (!outcome.hasAccount) throw new AppError("not_found", { message: "No account of this provider is linked." });
+  if (!outcome.hasAccount)
+    throw new AppError("not_found", {
+      message: { en: "No account of this provider is linked.", ne: "यस सेवाको खाता जोडिएको छैन।" },
+    });
   if (outcome.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
   throw new AppError("last_sign_in_method");
 }

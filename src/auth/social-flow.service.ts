@@ -51,10 +51,10 @@ export async function orderFlow(
   findProvider(deps.config, name);
   const { redirect_uri: redirectUri, code_challenge: codeChallenge } = request;
   if (redirectUri !== undefined && !deps.config.social.redirectUris.includes(redirectUri)) {
-    throw fieldError("redirect_uri", "This address is not one of the app's.");
+    throw fieldError("redirect_uri", "redirect_uri_not_allowed");
   }
   if (redirectUri !== undefined && codeChallenge === undefined) {
-    throw fieldError("code_challenge", "This field is required with redirect_uri.");
+    throw fieldError("code_challenge", "required_with_redirect_uri");
   }
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const order = { redirectUri: redirectUri ?? null, codeChallenge: codeChallenge ?? null, expiresAt };

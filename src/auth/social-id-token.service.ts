@@ -44,8 +44,8 @@ export async function readProviderToken(
 ) {
   const provider = findProvider(deps.config, name);
   const { nonce, authorization_code: code } = token;
-  if (name === "apple" && nonce === undefined) throw fieldError("nonce", "This field is required.");
-  if (name === "apple" && code === undefined) throw fieldError("authorization_code", "This field is required.");
+  if (name === "apple" && nonce === undefined) throw fieldError("nonce", "required");
+  if (name === "apple" && code === undefined) throw fieldError("authorization_code", "required");
   const verified = await verifyIdToken(deps, provider, token.id_token, {
     nonce: async (claim) => {
       if (nonce === undefined) return true;

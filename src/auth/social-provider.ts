@@ -17,7 +17,10 @@ export interface SocialProvider {
 /** The provider's settings. @throws AppError `not_found` where it is not configured. */
 export function findProvider(config: Pick<Config, "social">, name: ProviderName): SocialProvider {
   const settings = config.social[name];
-  if (!settings) throw new AppError("not_found", { message: "This way to sign in is not offered here." });
+  if (!settings)
+    throw new AppError("not_found", {
+      message: { en: "This way to sign in is not available.", ne: "साइन इनको यो तरिका उपलब्ध छैन।" },
+    });
   const { issuer } = settings.endpoints;
   if (name === "apple") return { name, settings, issuers: [issuer], scopes: ["name", "email"] };
   // https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken: with the scheme or without.

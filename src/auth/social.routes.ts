@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { optionalText, text, textError, tokenField } from "../platform/fields.ts";
+import type { Client } from "../platform/client.ts";
+import { as } from "../platform/field-errors.ts";
+import { optionalText, text, tokenField } from "../platform/fields.ts";
 import { publicEndpoint, userEndpoint } from "../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
 import { userView, viewUser } from "../users/views.ts";
@@ -23,9 +25,12 @@ const signedInData = z.object({
   message: z.string(),
 });
 
-const welcome = "You are signed in.";
+const welcome = { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" };
 
-function describeSignIn({ user, accessToken, refreshToken }: SocialSignIn): z.input<typeof signedInData> {
+function describeSignIn(
+  { user, accessToken, refreshToken }: SocialSignIn,
+  { locale }: Client,
+): z.input<typeof signedInData> {
   return {
     user_id: user.id,
     access_token: accessToken,
@@ -33,16 +38,16 @@ function describeSignIn({ user, accessToken, refreshToken }: SocialSignIn): z.in
     token_type: "Bearer",
     expires_in: ACCESS_TTL_SECONDS,
     user: viewUser(user),
-    message: welcome,
+    message: welcome[locale],
   };
 }
 
 /** RFC 7636 section 4.2: SHA-256 in base64url. */
-const challenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "Must be an S256 code challenge.");
+const challenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, as("not_code_challenge"));
 /** RFC 7636 section 4.1. */
-const verifier = z.string({ error: textError }).regex(/^[A-Za-z0-9._~-]{43,128}$/, "Must be a code verifier.");
+const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, as("not_code_verifier"));
 
-const loginStarted = "Open login_url in a browser.";
+const loginStarted = { en: "Open login_url in a browser.", ne: "login_url ब्राउजरमा खोल्नुहोस्।" };
 
 function loginRoute(name: ProviderName) {
   return publicEndpoint(
@@ -64,8 +69,8 @@ function loginRoute(name: ProviderName) {
       errors: ["not_found"],
       rateLimitByNetwork: { group: "social-start" },
     },
-    async (deps, { query }) => ({
-      data: { login_url: await orderFlow(deps, name, query), provider: name, message: loginStarted },
+    async (deps, { query, client }) => ({
+      data: { login_url: await orderFlow(deps, name, query), provider: name, message: loginStarted[client.locale] },
     }),
   );
 }
@@ -73,18 +78,18 @@ function loginRoute(name: ProviderName) {
 export const googleLogin = loginRoute("google");
 export const appleLogin = loginRoute("apple");
 
-const nonceField = z.string({ error: textError }).min(8, "Must have at least 8 characters.").max(255);
+const nonceField = z.string().min(8).max(255);
 
 const tokenBodies = {
   google: z.object({
-    id_token: tokenField.min(1, "This field is required."),
+    id_token: tokenField.min(1),
     nonce: optionalText(nonceField).describe("Checked where it is given: as it is, or as its SHA-256."),
   }),
   apple: z.object({
-    id_token: tokenField.min(1, "This field is required."),
+    id_token: tokenField.min(1),
     nonce: text(nonceField).describe("The token carries its SHA-256."),
-    authorization_code: text(z.string({ error: textError }).min(1, "This field is required.").max(2048)),
-    name: optionalText(z.string({ error: textError }).max(255)).describe("Apple gives it the first time only."),
+    authorization_code: text(z.string().min(1).max(2048)),
+    name: optionalText(z.string().max(255)).describe("Apple gives it the first time only."),
   }),
 };
 
@@ -103,14 +108,16 @@ function tokenRoute(name: ProviderName) {
       idempotent: true,
       rateLimitByNetwork: { group: "social-token" },
     },
-    async (deps, { body, client }) => ({ data: describeSignIn(await signInByIdToken(deps, client, name, body)) }),
+    async (deps, { body, client }) => ({
+      data: describeSignIn(await signInByIdToken(deps, client, name, body), client),
+    }),
   );
 }
 
 export const googleToken = tokenRoute("google");
 export const appleToken = tokenRoute("apple");
 
-const codeField = z.string({ error: textError }).min(1, "This field is required.").max(255);
+const codeField = z.string().min(1).max(255);
 
 export const getSocialSuccess = flowEndpoint(
   {
@@ -126,7 +133,7 @@ export const getSocialSuccess = flowEndpoint(
     rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { query, client, caller }) => ({
-    data: describeSignIn(await signInByCode(deps, client, query.code, caller)),
+    data: describeSignIn(await signInByCode(deps, client, query.code, caller), client),
   }),
 );
 
@@ -145,11 +152,11 @@ export const postSocialSuccess = publicEndpoint(
     rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { body, client }) => ({
-    data: describeSignIn(await signInByCode(deps, client, body.code, { codeVerifier: body.code_verifier })),
+    data: describeSignIn(await signInByCode(deps, client, body.code, { codeVerifier: body.code_verifier }), client),
   }),
 );
 
-const linked = "The account is linked.";
+const linked = { en: "The account is linked.", ne: "खाता जोडियो।" };
 
 function linkRoute(name: ProviderName) {
   return userEndpoint(
@@ -159,7 +166,7 @@ function linkRoute(name: ProviderName) {
       tag,
       summary: `Link my account to ${names[name]}`,
       description: "Needs a sign-in of the last 10 minutes, or a fresh verification_token.",
-      body: tokenBodies[name].extend({ verification_token: optionalText(z.string({ error: textError })) }),
+      body: tokenBodies[name].extend({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: linked,
       errors: [
@@ -173,7 +180,7 @@ function linkRoute(name: ProviderName) {
     },
     async (deps, { body, client, caller }) => {
       await linkSocialAccount(deps, client, caller, name, body);
-      return { data: { message: linked } };
+      return { data: { message: linked[client.locale] } };
     },
   );
 }
@@ -181,7 +188,7 @@ function linkRoute(name: ProviderName) {
 export const linkGoogle = linkRoute("google");
 export const linkApple = linkRoute("apple");
 
-const unlinked = "The account is no longer linked.";
+const unlinked = { en: "The account is no longer linked.", ne: "खाता हटाइयो।" };
 
 function unlinkRoute(name: ProviderName) {
   return userEndpoint(
@@ -192,14 +199,14 @@ function unlinkRoute(name: ProviderName) {
       summary: `Unlink my account from ${names[name]}`,
       description:
         "Needs a sign-in of the last 10 minutes, or a fresh verification_token. The last way to sign in cannot be unlinked.",
-      body: z.object({ verification_token: optionalText(z.string({ error: textError })) }),
+      body: z.object({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: unlinked,
       errors: ["reauthentication_required", "last_sign_in_method", "not_found"],
     },
     async (deps, { body, client, caller }) => {
       await unlinkSocialAccount(deps, client, caller, name, body.verification_token);
-      return { data: { message: unlinked } };
+      return { data: { message: unlinked[client.locale] } };
     },
   );
 }

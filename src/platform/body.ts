@@ -1,11 +1,18 @@
 import type { HonoRequest } from "hono";
 import { AppError } from "./errors.ts";
+import type { Text } from "./locale.ts";
 
 /** JSON and form bodies, in bytes. */
 export const MAX_BODY_BYTES = 64 * 1024;
 const USUAL_BODY_BYTES = 4 * 1024;
 
 export type Fields = Record<string, unknown>;
+
+/** For a compressed body. */
+export const noEncoding: Text = {
+  en: "Send the body without Content-Encoding.",
+  ne: "Content-Encoding बिना पठाउनुहोस्।",
+};
 
 /**
  * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields; in a form an empty value
@@ -18,7 +25,7 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
   if (bytes.length === 0) return {};
   const encoding = request.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
-    throw new AppError("unsupported_media_type", { message: "Send the body without Content-Encoding." });
+    throw new AppError("unsupported_media_type", { message: noEncoding });
   }
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
@@ -43,7 +50,7 @@ async function readCapped({ body, headers }: Request): Promise<Uint8Array> {
     if (bytes.length === USUAL_BODY_BYTES) bytes = joined(bytes, await fill(reader, room - bytes.length));
   } catch {
     // A phone that loses its signal is no fault of ours.
-    throw malformed("The body ended before it was whole.");
+    throw malformed({ en: "The body is incomplete. Send it again.", ne: "अनुरोध अपूरो आयो। फेरि पठाउनुहोस्।" });
   }
   if (bytes.length === room) throw new AppError("payload_too_large");
   return bytes;
@@ -71,7 +78,7 @@ function byteReader(body: ReadableStream): ReadableStreamBYOBReader {
   }
 }
 
-function malformed(message: string): AppError {
+function malformed(message: Text): AppError {
   return new AppError("validation_error", { message });
 }
 
@@ -81,7 +88,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw malformed("The body is not UTF-8.");
+    throw malformed({ en: "The body is not valid UTF-8.", ne: "अनुरोध UTF-8 मा छैन।" });
   }
 }
 
@@ -90,10 +97,12 @@ function parseJson(bytes: Uint8Array): Fields {
   try {
     value = JSON.parse(decodeUtf8(bytes));
   } catch (error) {
-    throw error instanceof AppError ? error : malformed("The body is not valid JSON.");
+    throw error instanceof AppError
+      ? error
+      : malformed({ en: "The body is not valid JSON.", ne: "अनुरोध सही JSON होइन।" });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw malformed("The body must be a JSON object.");
+    throw malformed({ en: "The body must be a JSON object.", ne: "अनुरोध JSON object हुनुपर्छ।" });
   }
   return value as Fields;
 }
@@ -104,7 +113,7 @@ function parseForm(text: string): URLSearchParams {
     try {
       decodeURIComponent(escaped);
     } catch {
-      throw malformed("The body is not UTF-8.");
+      throw malformed({ en: "The body is not valid UTF-8.", ne: "अनुरोध UTF-8 मा छैन।" });
     }
   }
   return new URLSearchParams(text);
@@ -114,7 +123,7 @@ async function parseMultipart(bytes: Uint8Array, contentType: string): Promise<F
   try {
     return await new Response(bytes, { headers: { "content-type": contentType } }).formData();
   } catch {
-    throw malformed("The multipart body is malformed.");
+    throw malformed({ en: "The multipart body is malformed.", ne: "multipart अनुरोध बिग्रिएको छ।" });
   }
 }
 

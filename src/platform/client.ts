@@ -2,8 +2,7 @@ import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { expandIPv6 } from "hono/utils/ipaddr";
 import { fieldError } from "./errors.ts";
-
-export type Locale = "en" | "ne";
+import type { Locale } from "./locale.ts";
 
 /** Who is at the other end of the connection, as far as the platform vouches for it. */
 export interface Client {
@@ -32,25 +31,26 @@ export function readClient(c: Context, isIdempotent: boolean): Client {
   const ip = readIp(c);
   const idempotencyKey = isIdempotent ? c.req.header("idempotency-key") : undefined;
   if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
-    throw fieldError("Idempotency-Key", "Must be 1 to 255 visible ASCII characters.");
+    throw fieldError("Idempotency-Key", "not_idempotency_key");
   }
   return {
     ip,
     network: networkOf(ip),
     userAgent: c.req.header("user-agent")?.slice(0, 255) ?? null,
-    locale: preferredLocale(c),
+    locale: readLocale(c),
     idempotencyKey,
   };
 }
 
-function preferredLocale(c: Context): Locale {
+/** The language that `Accept-Language` likes best of those the API writes; English where it names none (RFC 9110 section 12.5.4). */
+export function readLocale(c: Context): Locale {
   return accepts(c, {
     header: "Accept-Language",
     supports: ["en", "ne"],
     default: "en",
     match: (preferences, { default: fallback }) => {
       const [best] = preferences
-        .map(({ type, q }) => ({ language: type.split("-")[0]?.toLowerCase() ?? "", q }))
+        .map(({ type, q }) => ({ language: type.split(/[-_]/)[0]?.toLowerCase() ?? "", q }))
         .filter(({ language, q }) => q > 0 && (language === "en" || language === "ne"))
         .sort((a, b) => b.q - a.q);
       return best?.language ?? fallback;

@@ -64,5 +64,5 @@ function split(cursor: string): { content: string; signature: Uint8Array } {
 }
 
 function refusal(): AppError {
-  return fieldError("cursor", "This cursor is not of this list. Begin at its first page.");
+  return fieldError("cursor", "unknown_cursor");
 }

@@ -1,7 +1,8 @@
 import type { HonoRequest } from "hono";
 import { z } from "zod";
 import { type Fields, readFields } from "./body.ts";
-import { AppError, type FieldErrors } from "./errors.ts";
+import { AppError } from "./errors.ts";
+import { codeOfIssue, type FieldErrors, fieldErrorsOf } from "./field-errors.ts";
 import { type Admission, readUpload } from "./upload.ts";
 import type { Share } from "./upload-memory.ts";
 
@@ -35,15 +36,15 @@ export async function readBody(
   if (!files) return { body: checkFields(body, await readFields(request)), files: {}, upload: undefined };
   const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share, admit) : undefined;
   const fields = upload?.fields ?? (await readFields(request));
-  const parsed = body.safeParse(fields);
-  const details: FieldErrors = parsed.success ? {} : detailsOf(parsed.error.issues);
+  const parsed = body.safeParse(fields, { error: codeOfIssue });
+  const errors: FieldErrors = parsed.success ? {} : fieldErrorsOf(parsed.error.issues);
   for (const [name, { required }] of Object.entries(files)) {
     const isText = fields[name] !== undefined && fields[name] !== null;
-    if (isText) details[name] = ["Must be a file, sent as multipart/form-data."];
-    else if (required && !upload?.files.has(name)) details[name] = ["This file is required."];
+    if (isText) errors[name] = [{ code: "not_file" }];
+    else if (required && !upload?.files.has(name)) errors[name] = [{ code: "file_required" }];
   }
-  Object.assign(details, upload?.details);
-  if (!parsed.success || Object.keys(details).length > 0) throw new AppError("validation_error", { details });
+  Object.assign(errors, upload?.errors);
+  if (!parsed.success || Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
   return { body: parsed.data, files: Object.fromEntries(upload?.files ?? []), upload: upload?.admission };
 }
 
@@ -58,23 +59,14 @@ function namesOf({ body, files }: Required<BodySpec>) {
 
 /** @throws AppError `validation_error` naming every field that does not fit. */
 export function checkFields(schema: z.ZodType, value: Fields): unknown {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: codeOfIssue });
   if (parsed.success) return parsed.data;
   throw invalid(parsed.error.issues);
 }
 
 /** `validation_error` naming every field that does not fit. */
 export function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
-  return new AppError("validation_error", { details: detailsOf(issues) });
-}
-
-function detailsOf(issues: readonly z.core.$ZodIssue[]): FieldErrors {
-  const details: FieldErrors = {};
-  for (const issue of issues) {
-    const field = issue.path.join(".") || "body";
-    details[field] = [...(details[field] ?? []), issue.message];
-  }
-  return details;
+  return new AppError("validation_error", { fields: fieldErrorsOf(issues) });
 }
 
 /** The bodies that a route takes, for the OpenAPI document. */

@@ -8,6 +8,7 @@ import type { Deps } from "./deps.ts";
 import { checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
+import type { Text } from "./locale.ts";
 import type { Admission } from "./upload.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 import { countWrite } from "./write-limit.ts";
@@ -29,8 +30,8 @@ export interface Input<Body, Params, Query, Caller, Upload extends Admission = A
 /** What a handler gives back; the helper adds the envelope. */
 export interface Answer<Data> {
   data: Data;
-  /** In place of the route's own, where there is more to say. */
-  message?: string;
+  /** Replaces the route's own message, where there is more to say. */
+  message?: Text;
   /** Further members of the body beside `data`. */
   beside?: Record<string, unknown>;
   headers?: Record<string, string>;
@@ -62,7 +63,7 @@ interface EndpointSpec<
   /** Schemas of further members of the body beside `data`. */
   beside?: z.ZodRawShape;
   /** For a person; `data.message` where the contract has one is the same text. */
-  message: string;
+  message: Text;
   status?: 200 | 201 | 202;
   /** Codes of this route's own; those of the body, the guard and the platform are added. */
   errors?: ErrorCode[];
@@ -152,7 +153,8 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       const { data, message = spec.message, beside, headers = {} } = await handle(deps, input);
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
       guard.onSuccess?.(deps, input.caller);
-      return c.json({ success: true, message, data, ...beside }, spec.status ?? 200);
+      c.header("Content-Language", input.client.locale);
+      return c.json({ success: true, message: message[input.client.locale], data, ...beside }, spec.status ?? 200);
     };
     try {
       const limits = { byNetwork: byNetwork?.subject && byNetwork, failures: rateLimitFailures };

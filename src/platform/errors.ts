@@ -1,76 +1,219 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { FieldError, FieldErrorCode, FieldErrors } from "./field-errors.ts";
+import type { Text } from "./locale.ts";
 
-/** Every code this API can answer with: its HTTP status and the message a person reads. */
+/** Every error code of the API: its HTTP status, and the message a person reads. */
 export const errorCatalogue = {
-  validation_error: { status: 400, message: "Some fields are missing or not valid." },
-  invalid_otp: { status: 400, message: "The code is wrong or has expired. Check it, or request a new one." },
+  validation_error: {
+    status: 400,
+    message: { en: "Check the marked fields and try again.", ne: "चिन्ह लगाइएका विवरण जाँचेर फेरि प्रयास गर्नुहोस्।" },
+  },
+  invalid_otp: {
+    status: 400,
+    message: {
+      en: "The code is wrong or has expired. Check it, or request a new one.",
+      ne: "कोड गलत छ वा म्याद सकिएको छ। जाँच्नुहोस् वा नयाँ कोड माग्नुहोस्।",
+    },
+  },
   invalid_token: {
     status: 400,
-    message: "The verification token is not valid or has expired. Verify a new code and try again.",
+    message: {
+      en: "Your verification has expired. Request a new code and try again.",
+      ne: "तपाईंको प्रमाणीकरणको म्याद सकियो। नयाँ कोड मागेर फेरि प्रयास गर्नुहोस्।",
+    },
   },
-  social_auth_failed: { status: 400, message: "Signing in did not work. Try again, or choose another way." },
+  social_auth_failed: {
+    status: 400,
+    message: {
+      en: "Sign-in failed. Try again, or choose another way to sign in.",
+      ne: "साइन इन हुन सकेन। फेरि प्रयास गर्नुहोस् वा अर्को तरिका रोज्नुहोस्।",
+    },
+  },
   id_token_stale: {
     status: 400,
-    message: "This sign-in was used already or is too old. Sign in with Google or Apple again.",
+    message: {
+      en: "This sign-in has expired or was already used. Sign in with Google or Apple again.",
+      ne: "यो साइन इनको म्याद सकियो वा प्रयोग भइसक्यो। Google वा Apple बाट फेरि साइन इन गर्नुहोस्।",
+    },
   },
-  access_denied: { status: 400, message: "You did not finish signing in there. Try again when you like." },
-  refresh_token_required: { status: 400, message: "Send the refresh token as refresh_token." },
-  authentication_required: { status: 401, message: "Sign in to do this." },
-  token_not_valid: { status: 401, message: "The token is invalid." },
-  permission_denied: { status: 403, message: "You are not allowed to do this." },
+  access_denied: {
+    status: 400,
+    message: {
+      en: "You cancelled the sign-in. Try again when you are ready.",
+      ne: "तपाईंले साइन इन रद्द गर्नुभयो। तयार भएपछि फेरि प्रयास गर्नुहोस्।",
+    },
+  },
+  refresh_token_required: {
+    status: 400,
+    message: { en: "Send the refresh token as refresh_token.", ne: "रिफ्रेस टोकन refresh_token मा पठाउनुहोस्।" },
+  },
+  authentication_required: {
+    status: 401,
+    message: { en: "Sign in to continue.", ne: "अगाडि बढ्न साइन इन गर्नुहोस्।" },
+  },
+  token_not_valid: {
+    status: 401,
+    message: { en: "The token is invalid. Sign in again.", ne: "टोकन मान्य छैन। फेरि साइन इन गर्नुहोस्।" },
+  },
+  permission_denied: {
+    status: 403,
+    message: { en: "You do not have permission to do this.", ne: "तपाईंलाई यो गर्ने अनुमति छैन।" },
+  },
   reauthentication_required: {
     status: 403,
-    message: "Sign in again to do this, or send a fresh verification_token.",
+    message: {
+      en: "Confirm that it is you: sign in again, or verify a new code.",
+      ne: "तपाईं नै हो भनी पुष्टि गर्नुहोस्: फेरि साइन इन गर्नुहोस् वा नयाँ कोड प्रमाणित गर्नुहोस्।",
+    },
   },
-  https_required: { status: 403, message: "Use https to call this address." },
-  account_inactive: { status: 403, message: "This account has been deactivated. Contact support." },
-  not_found: { status: 404, message: "There is nothing at this address." },
-  user_not_found: { status: 404, message: "There is no account for this identifier yet. Register instead." },
-  method_not_allowed: { status: 405, message: "This address does not answer that method." },
-  user_already_exists: { status: 409, message: "There is already an account for this identifier. Log in instead." },
-  username_taken: { status: 409, message: "This username is taken. Choose another one." },
+  https_required: {
+    status: 403,
+    message: { en: "Use https.", ne: "https प्रयोग गर्नुहोस्।" },
+  },
+  account_inactive: {
+    status: 403,
+    message: {
+      en: "This account has been deactivated. Contact support.",
+      ne: "यो खाता निष्क्रिय गरिएको छ। सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  not_found: { status: 404, message: { en: "Not found.", ne: "भेटिएन।" } },
+  user_not_found: {
+    status: 404,
+    message: {
+      en: "There is no account with this email or phone number yet. Sign up instead.",
+      ne: "यो इमेल वा फोन नम्बरको खाता छैन। नयाँ खाता खोल्नुहोस्।",
+    },
+  },
+  method_not_allowed: {
+    status: 405,
+    message: { en: "This method is not allowed here.", ne: "यहाँ यो मेथड चल्दैन।" },
+  },
+  user_already_exists: {
+    status: 409,
+    message: {
+      en: "There is already an account with this email or phone number. Log in instead.",
+      ne: "यो इमेल वा फोन नम्बरको खाता पहिले नै छ। लग इन गर्नुहोस्।",
+    },
+  },
+  username_taken: {
+    status: 409,
+    message: { en: "This username is taken. Choose another one.", ne: "यो प्रयोगकर्ता नाम लिइसकिएको छ। अर्को रोज्नुहोस्।" },
+  },
   link_required: {
     status: 409,
-    message: "An account has this e-mail address already. Sign in with a one-time code, then link the provider.",
+    message: {
+      en: "An account already uses this email address. Sign in with a one-time code, then link the provider.",
+      ne: "यो इमेल ठेगाना अर्को खातामा छ। कोडबाट साइन इन गरेर यो तरिका जोड्नुहोस्।",
+    },
   },
-  open_rental: { status: 409, message: "You have an open rental. Return the power bank, then try again." },
-  debt_due: { status: 409, message: "Your wallet balance is negative. Pay what you owe, then try again." },
-  last_sign_in_method: { status: 409, message: "This is your only way to sign in. Add another one first." },
-  last_admin: { status: 409, message: "You are the last admin. Make somebody else an admin first." },
-  kyc_already_approved: { status: 409, message: "Your identity is verified already. It cannot be changed." },
-  kyc_not_viewed: { status: 409, message: "Open the link of each document first, then approve." },
-  kyc_version_stale: { status: 409, message: "The documents were submitted again. Look at the new ones first." },
+  open_rental: {
+    status: 409,
+    message: {
+      en: "You still have a power bank. Return it first.",
+      ne: "तपाईंसँग अझै पावर बैंक छ। पहिले फिर्ता गर्नुहोस्।",
+    },
+  },
+  debt_due: {
+    status: 409,
+    message: {
+      en: "Your wallet balance is negative. Pay what is due first.",
+      ne: "तपाईंको वालेट ऋणात्मक छ। पहिले बाँकी रकम तिर्नुहोस्।",
+    },
+  },
+  last_sign_in_method: {
+    status: 409,
+    message: {
+      en: "This is your only way to sign in. Add another one first.",
+      ne: "साइन इन गर्ने यो एउटै तरिका हो। पहिले अर्को थप्नुहोस्।",
+    },
+  },
+  last_admin: {
+    status: 409,
+    message: {
+      en: "This is the last admin. Make somebody else an admin first.",
+      ne: "यो अन्तिम एडमिन हो। पहिले अरूलाई एडमिन बनाउनुहोस्।",
+    },
+  },
+  kyc_already_approved: {
+    status: 409,
+    message: {
+      en: "Your identity is already verified. Contact support to change it.",
+      ne: "तपाईंको परिचय प्रमाणित भइसकेको छ। फेर्न सहायतालाई सम्पर्क गर्नुहोस्।",
+    },
+  },
+  kyc_not_viewed: {
+    status: 409,
+    message: {
+      en: "Open every document of this submission before you approve it.",
+      ne: "स्वीकृत गर्नुअघि यसका सबै कागजात हेर्नुहोस्।",
+    },
+  },
+  kyc_version_stale: {
+    status: 409,
+    message: {
+      en: "The person submitted again. Load the new submission.",
+      ne: "व्यक्तिले फेरि पठाएको छ। नयाँ कागजात खोल्नुहोस्।",
+    },
+  },
   provider_already_linked: {
     status: 409,
-    message: "You have another account of this provider linked. Unlink that one first.",
+    message: {
+      en: "Another account of this provider is linked already. Unlink that one first.",
+      ne: "यस सेवाको अर्को खाता जोडिएको छ। पहिले त्यसलाई हटाउनुहोस्।",
+    },
   },
-  conflict: { status: 409, message: "This cannot be done now." },
+  conflict: {
+    status: 409,
+    message: { en: "This is not possible right now.", ne: "यो अहिले गर्न सकिँदैन।" },
+  },
   idempotency_key_reused: {
     status: 409,
-    message: "This Idempotency-Key was already used with another request. Use a new key.",
+    message: {
+      en: "This Idempotency-Key was used for a different request. Use a new key.",
+      ne: "यो Idempotency-Key अर्को अनुरोधमा प्रयोग भइसकेको छ। नयाँ key प्रयोग गर्नुहोस्।",
+    },
   },
-  payload_too_large: { status: 413, message: "The request is too large." },
+  payload_too_large: {
+    status: 413,
+    message: { en: "The request is too large.", ne: "अनुरोध धेरै ठूलो छ।" },
+  },
   unsupported_media_type: {
     status: 415,
-    message: "Send application/json, application/x-www-form-urlencoded or multipart/form-data.",
+    message: {
+      en: "Send application/json, application/x-www-form-urlencoded or multipart/form-data.",
+      ne: "application/json, application/x-www-form-urlencoded वा multipart/form-data पठाउनुहोस्।",
+    },
   },
-  rate_limit_exceeded: { status: 429, message: "Too many attempts. Try again later." },
-  internal_error: { status: 500, message: "Something went wrong on our side." },
-  service_unavailable: { status: 503, message: "The service is not available for a moment. Try again shortly." },
-} as const satisfies Record<string, { status: ContentfulStatusCode; message: string }>;
+  rate_limit_exceeded: {
+    status: 429,
+    message: {
+      en: "Too many attempts. Wait a little and try again.",
+      ne: "धेरै पटक प्रयास भयो। केही बेर पर्खेर फेरि प्रयास गर्नुहोस्।",
+    },
+  },
+  internal_error: {
+    status: 500,
+    message: { en: "Something went wrong. Try again.", ne: "केही समस्या भयो। फेरि प्रयास गर्नुहोस्।" },
+  },
+  service_unavailable: {
+    status: 503,
+    message: {
+      en: "The service is temporarily unavailable. Try again shortly.",
+      ne: "सेवा केही बेरका लागि उपलब्ध छैन। एकछिनमा फेरि प्रयास गर्नुहोस्।",
+    },
+  },
+} as const satisfies Record<string, { status: ContentfulStatusCode; message: Text }>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
-
-/** Field name to what is wrong with it, in words for a person. */
-export type FieldErrors = Record<string, string[]>;
 
 interface AppErrorOptions {
   /** For the log only; never sent. */
   reason?: string;
   /** Replaces the catalogue's message; must be safe for anyone to read. */
-  message?: string;
-  /** Only with `validation_error`, and with `payload_too_large` where one file is too large. */
-  details?: FieldErrors;
+  message?: Text;
+  /** What is wrong with each field; only with `validation_error`. */
+  fields?: FieldErrors;
   /** Seconds; sent as `Retry-After`. */
   retryAfterSeconds?: number;
   headers?: Record<string, string>;
@@ -86,13 +229,13 @@ export class AppError extends Error {
   readonly options: AppErrorOptions;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
-    super(options.message ?? errorCatalogue[code].message, { cause: options.cause });
+    super((options.message ?? errorCatalogue[code].message).en, { cause: options.cause });
     this.code = code;
     this.options = options;
   }
 }
 
-/** `validation_error` for one field. */
-export function fieldError(field: string, message: string): AppError {
-  return new AppError("validation_error", { details: { [field]: [message] } });
+/** `validation_error` for one field; `members` are the numbers or names that the text mentions. */
+export function fieldError(field: string, code: FieldErrorCode, members: Omit<FieldError, "code"> = {}): AppError {
+  return new AppError("validation_error", { fields: { [field]: [{ code, ...members }] } });
 }

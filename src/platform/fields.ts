@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { as } from "./field-errors.ts";
 
 /** Text as clients of every age send it: a JSON number counts as its digits; white space around it does not count. */
 function asText(given: unknown): unknown {
@@ -6,14 +7,10 @@ function asText(given: unknown): unknown {
   return typeof given === "string" ? given.trim() : given;
 }
 
-/** What a string field says of a value that is none. */
-export const textError = ({ input }: { input?: unknown }) =>
-  input === undefined || input === null ? "This field is required." : "Must be text.";
-
-/** Required text; `canonical` rewrites it before `schema` looks. */
+/** Required text, where the empty string counts as absent; `canonical` rewrites it before `schema` looks. */
 export function text<T extends z.ZodType>(schema: T, canonical = (given: string) => given) {
   return z.preprocess((given) => {
-    const value = asText(given);
+    const value = given === "" ? undefined : asText(given);
     return typeof value === "string" ? canonical(value) : value;
   }, schema);
 }
@@ -30,7 +27,7 @@ export function toAsciiDigits(given: string): string {
 }
 
 /** A token of any kind and length: what is none of ours is refused as that, by its own error. */
-export const tokenField = z.string({ error: textError }).trim();
+export const tokenField = z.string().trim();
 
 /** A field that null clears: absent and the empty string are undefined, null stays null. */
 export function clearable<T extends z.ZodType>(schema: T, canonical?: (given: string) => string) {
@@ -44,7 +41,7 @@ export const optionalFlag = z
     if (given === null || given === "") return undefined;
     if (given === "true" || given === "1" || given === 1) return true;
     return given === "false" || given === "0" || given === 0 ? false : given;
-  }, z.boolean("Must be true or false.").optional())
+  }, z.boolean().optional())
   .optional();
 
 /** A person's text in composed Unicode; white space counts as one space. */
@@ -54,19 +51,14 @@ const NO_CONTROLS = /^\P{Cc}*$/u;
 /** The same text, without control characters. */
 export const withoutControls = (schema: z.ZodString) =>
   schema
-    .regex(NO_CONTROLS, "Must not hold control characters.")
+    .regex(NO_CONTROLS, as("control_characters"))
     // JSON Schema patterns are always Unicode ones and carry no flags.
     .meta({ pattern: NO_CONTROLS.source });
 
 const MAX_PAGE_SIZE = 100;
 
 /** Rows of a page, 1 to 100; 20 when absent. */
-export const pageSizeField = z.coerce
-  .number("Must be a number.")
-  .int("Must be a whole number.")
-  .min(1, "Must be at least 1.")
-  .max(MAX_PAGE_SIZE, `Must be at most ${MAX_PAGE_SIZE}.`)
-  .default(20);
+export const pageSizeField = z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(20);
 
 /** Where the next page begins, as the last one said; `readCursor` tells what it means. */
-export const cursorField = z.string("Must be text.").optional().meta({ description: "next_cursor of the page before" });
+export const cursorField = z.string().optional().meta({ description: "next_cursor of the page before" });

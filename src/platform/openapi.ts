@@ -4,6 +4,7 @@ import type { AppEnv } from "./app-env.ts";
 import type { GuardedEndpoint } from "./endpoint.ts";
 import { describeBody } from "./endpoint-body.ts";
 import { type ErrorCode, errorCatalogue } from "./errors.ts";
+import { type FieldErrorCode, fieldErrorCatalogue } from "./field-errors.ts";
 
 const waiting = new WeakMap<OpenAPIHono<AppEnv>, (() => RouteConfig)[]>();
 
@@ -57,7 +58,7 @@ export function describe(base: string, { spec, security, errors }: GuardedEndpoi
     },
     responses: {
       [spec.status ?? 200]: {
-        description: spec.message,
+        description: spec.message.en,
         ...(spec.limited ? { headers: rateLimitHeaders } : {}),
         content: { "application/json": { schema: success } },
       },
@@ -90,12 +91,20 @@ export function failures(codes: ErrorCode[]): RouteConfig["responses"] {
     [...byStatus].map(([status, group]) => [
       status,
       {
-        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join("\n\n"),
+        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].message.en}`).join("\n\n"),
         content: { "application/json": { schema: failureSchema(group) } },
       },
     ]),
   );
 }
+
+const fieldErrorSchema = z.object({
+  code: z.enum(Object.keys(fieldErrorCatalogue) as [FieldErrorCode, ...FieldErrorCode[]]),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  choices: z.array(z.string()).optional(),
+  earliest: z.iso.date().optional(),
+});
 
 /** The failure shape, with the codes that one status can carry. */
 export function failureSchema(codes: ErrorCode[]) {
@@ -104,7 +113,14 @@ export function failureSchema(codes: ErrorCode[]) {
     error: z.object({
       code: z.enum(codes as [ErrorCode, ...ErrorCode[]]),
       message: z.string(),
-      details: z.record(z.string(), z.array(z.string())).optional(),
+      details: z
+        .record(z.string(), z.array(z.string()))
+        .optional()
+        .describe("What is wrong with each field, in sentences for people."),
+      fields: z
+        .record(z.string(), z.array(fieldErrorSchema))
+        .optional()
+        .describe("The same in codes, with the numbers and names that the sentences mention."),
     }),
     request_id: z.string(),
   });

@@ -8,8 +8,9 @@ import {
   type MultipartPart,
 } from "@remix-run/multipart-parser";
 import type { HonoRequest } from "hono";
-import type { Fields } from "./body.ts";
-import { AppError, type FieldErrors } from "./errors.ts";
+import { type Fields, noEncoding } from "./body.ts";
+import { AppError } from "./errors.ts";
+import type { FieldError, FieldErrors } from "./field-errors.ts";
 import type { Share } from "./upload-memory.ts";
 
 /** A file, in bytes. */
@@ -39,7 +40,7 @@ export interface Upload {
   fields: Fields;
   files: Map<string, Uint8Array<ArrayBuffer>>;
   /** What is wrong with single parts; the caller adds what is wrong with fields. */
-  details: FieldErrors;
+  errors: FieldErrors;
 }
 
 /**
@@ -59,7 +60,7 @@ export async function readUpload(
 ): Promise<Upload> {
   const encoding = request.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
-    throw new AppError("unsupported_media_type", { message: "Send the body without Content-Encoding." });
+    throw new AppError("unsupported_media_type", { message: noEncoding });
   }
   const boundary = getMultipartBoundary(request.header("content-type") ?? "")?.trim();
   // RFC 2046 section 5.1.1.
@@ -70,7 +71,7 @@ export async function readUpload(
     maxHeaderSize: MAX_PART_HEADER_BYTES,
     maxParts: MAX_PARTS,
   });
-  const upload: Upload = { admission: undefined, fields: {}, files: new Map(), details: {} };
+  const upload: Upload = { admission: undefined, fields: {}, files: new Map(), errors: {} };
   const seen = { names: new Set<string>(), textBytes: 0, hasFile: false };
   let admission: Promise<Admission | undefined> | undefined;
   const admitOnce = async () => {
@@ -157,9 +158,9 @@ function takePart(
   if (!isFile && !names.fields.has(name)) return;
   // An empty text, and a file input that nobody filled in, count as absent.
   if (part.size === 0 && (isText || /;\s*filename=""/i.test(disposition))) return;
-  const problem = seen.names.has(name) ? "Was sent more than once." : findProblem(part, isText, isFile);
+  const problem = seen.names.has(name) ? "sent_twice" : findProblem(part, isText, isFile);
   seen.names.add(name);
-  if (problem) upload.details[name] = [problem];
+  if (problem) upload.errors[name] = [{ code: problem }];
   else if (isFile) upload.files.set(name, part.bytes as Uint8Array<ArrayBuffer>);
   else upload.fields[name] = part.text;
 }
@@ -169,9 +170,9 @@ function nameOf(part: MultipartPart): string | undefined {
   return match?.[1] ?? match?.[2];
 }
 
-function findProblem(part: MultipartPart, isText: boolean, isFile: boolean): string | undefined {
-  if (isText === isFile) return isFile ? "Must be a file." : "Must be text.";
-  return part.size === 0 ? "The file is empty." : undefined;
+function findProblem(part: MultipartPart, isText: boolean, isFile: boolean): FieldError["code"] | undefined {
+  if (isText === isFile) return isFile ? "not_file" : "not_text";
+  return part.size === 0 ? "file_empty" : undefined;
 }
 
 /** Names the part that went beyond the cap of a file: the one that the parser gives when it is closed now. */
@@ -185,8 +186,11 @@ function tooLarge(parser: MultipartParser, names: Names): AppError {
   }
   const isNamed = name !== undefined && names.files.has(name);
   return new AppError("payload_too_large", {
-    message: `The file is too large. Each file may have at most ${MAX_FILE_MB} MB.`,
-    ...(isNamed ? { details: { [String(name)]: [`Must have at most ${MAX_FILE_MB} MB.`] } } : {}),
+    message: {
+      en: `The file is too large. Each file may have at most ${MAX_FILE_MB} MB.`,
+      ne: `फाइल धेरै ठूलो छ। हरेक फाइल बढीमा ${MAX_FILE_MB} MB हुन सक्छ।`,
+    },
+    ...(isNamed ? { fields: { [String(name)]: [{ code: "file_too_large", max: MAX_FILE_MB }] } } : {}),
   });
 }
 
@@ -200,6 +204,9 @@ function describeRefusal(error: unknown): AppError {
 
 function malformed(): AppError {
   return new AppError("validation_error", {
-    message: "The multipart body is malformed, or ended before it was whole.",
+    message: {
+      en: "The multipart body is malformed or incomplete. Send it again.",
+      ne: "multipart अनुरोध बिग्रिएको वा अपूरो छ। फेरि पठाउनुहोस्।",
+    },
   });
 }

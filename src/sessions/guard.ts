@@ -66,10 +66,17 @@ export function refuseUnlessMayAct(
   target: { role: string },
 ): void {
   if (userId === callerId) {
-    throw new AppError("permission_denied", { message: "You cannot do this to your own account. Ask another admin." });
+    throw new AppError("permission_denied", {
+      message: {
+        en: "You cannot do this to your own account. Ask another admin.",
+        ne: "आफ्नै खातामा यो गर्न मिल्दैन। अर्को एडमिनलाई भन्नुहोस्।",
+      },
+    });
   }
   if (target.role !== "user" && caller?.role !== "admin") {
-    throw new AppError("permission_denied", { message: "Only an admin can do this to a staff account." });
+    throw new AppError("permission_denied", {
+      message: { en: "Only an admin can do this to a staff account.", ne: "कर्मचारीको खातामा यो एडमिनले मात्र गर्न सक्छ।" },
+    });
   }
 }
 
@@ -91,12 +98,21 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
 
 /** 401 for an access or refresh token, saying whether it is expired or invalid. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
-  if (verified.state === "expired") return new AppError("token_not_valid", { message: "The token has expired." });
+  if (verified.state === "expired") {
+    return new AppError("token_not_valid", {
+      message: {
+        en: "The token has expired. Refresh it, or sign in again.",
+        ne: "टोकनको म्याद सकियो। रिफ्रेस गर्नुहोस् वा फेरि साइन इन गर्नुहोस्।",
+      },
+      // RFC 6750 section 3: lets an app tell "refresh" from "sign in again".
+      headers: { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' },
+    });
+  }
   return new AppError("token_not_valid", { reason: verified.reason ?? "invalid" });
 }
 
 /** 401 for a token of ours whose session has ended, or whose user may not act. */
 export function sessionEnded(): AppError {
-  const message = "The token is invalid: its session has ended. Sign in again.";
+  const message = { en: "Your session has ended. Sign in again.", ne: "तपाईंको सत्र अन्त्य भयो। फेरि साइन इन गर्नुहोस्।" };
   return new AppError("token_not_valid", { reason: "session ended", message });
 }

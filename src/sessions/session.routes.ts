@@ -40,7 +40,7 @@ export const refresh = publicEndpoint(
       expires_in: z.number().int(),
     }),
     beside: { access: z.string(), refresh: z.string() },
-    message: "The session was refreshed.",
+    message: { en: "Session refreshed.", ne: "सत्र नवीकरण भयो।" },
     errors: ["refresh_token_required", "token_not_valid", "rate_limit_exceeded"],
     idempotent: true,
   },
@@ -51,7 +51,7 @@ export const refresh = publicEndpoint(
   },
 );
 
-const loggedOut = "You are signed out.";
+const loggedOut = { en: "You are signed out.", ne: "तपाईं साइन आउट हुनुभयो।" };
 
 export const logout = expiringEndpoint(
   {
@@ -68,7 +68,7 @@ export const logout = expiringEndpoint(
   },
   async (deps, { body, caller, client }) => {
     await logoutUser(deps, client, caller, required(body));
-    return { data: { message: loggedOut } };
+    return { data: { message: loggedOut[client.locale] } };
   },
 );
 
@@ -79,7 +79,7 @@ export const listMySessions = userEndpoint(
     tag,
     summary: "List my sessions",
     data: z.array(sessionView),
-    message: "Your sessions.",
+    message: { en: "Your sessions.", ne: "तपाईंका सत्रहरू।" },
   },
   async (deps, { caller }) => {
     const found = await listOwnSessions(deps, caller);
@@ -88,7 +88,7 @@ export const listMySessions = userEndpoint(
 );
 
 const sessionParams = z.object({ id: z.string().max(64) });
-const ended = "The session has ended.";
+const ended = { en: "The session has ended.", ne: "सत्र अन्त्य भयो।" };
 
 export const endMySession = userEndpoint(
   {
@@ -104,11 +104,11 @@ export const endMySession = userEndpoint(
   },
   async (deps, { caller, client, params }) => {
     await endSession(deps, client, caller, params.id);
-    return { data: { message: ended } };
+    return { data: { message: ended[client.locale] } };
   },
 );
 
-const othersEnded = "All your other sessions have ended.";
+const othersEnded = { en: "All your other sessions have ended.", ne: "तपाईंका अरू सबै सत्र अन्त्य भए।" };
 
 export const endMyOtherSessions = userEndpoint(
   {
@@ -121,6 +121,6 @@ export const endMyOtherSessions = userEndpoint(
     message: othersEnded,
   },
   async (deps, { caller, client }) => ({
-    data: { message: othersEnded, ended: await endAllOtherSessions(deps, client, caller) },
+    data: { message: othersEnded[client.locale], ended: await endAllOtherSessions(deps, client, caller) },
   }),
 );

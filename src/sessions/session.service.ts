@@ -47,7 +47,7 @@ export async function endSession(deps: Deps, client: Client, caller: AccessClaim
     return;
   }
   if (!signedIn) throw sessionEnded();
-  throw new AppError("not_found", { message: "You have no such session." });
+  throw new AppError("not_found", { message: { en: "Session not found.", ne: "सत्र भेटिएन।" } });
 }
 
 /** Ends every session of the caller's but the present one and says how many ended. */

@@ -24,7 +24,7 @@ export function expectPerson<T>(caller: { role: Role } | undefined, person: T | 
 }
 
 export function noUser(): AppError {
-  return new AppError("not_found", { message: "There is no such user." });
+  return new AppError("not_found", { message: { en: "User not found.", ne: "प्रयोगकर्ता भेटिएन।" } });
 }
 
 /**

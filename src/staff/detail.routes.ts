@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Deps } from "../platform/deps.ts";
-import { optionalText, text, textError, tidy, withoutControls } from "../platform/fields.ts";
+import { optionalText, text, tidy, withoutControls } from "../platform/fields.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { openKyc } from "../users/kyc.service.ts";
 import type { Person } from "./person.service.ts";
@@ -8,11 +8,9 @@ import { viewPersonDetail } from "./person.views.ts";
 
 // What the routes about one person share.
 
-export const params = z.object({ id: z.uuid("Must be an id.") });
+export const params = z.object({ id: z.uuid() });
 
-const reasonText = withoutControls(
-  z.string({ error: textError }).min(1, "This field is required.").max(255, "Must have at most 255 characters."),
-);
+const reasonText = withoutControls(z.string().min(1).max(255));
 export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
 export const optionalReason = optionalText(reasonText, tidy);
 

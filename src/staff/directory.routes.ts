@@ -1,36 +1,26 @@
 import { z } from "zod";
-import {
-  cursorField,
-  optionalFlag,
-  optionalText,
-  pageSizeField,
-  textError,
-  withoutControls,
-} from "../platform/fields.ts";
+import { as } from "../platform/field-errors.ts";
+import { cursorField, optionalFlag, optionalText, pageSizeField, withoutControls } from "../platform/fields.ts";
 import { boundsOf } from "../platform/kathmandu.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
 import { KYC_STATUSES, STATUSES } from "./facets.ts";
 
-const oneOf = <T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, `Must be one of ${values.join(", ")}.`).optional();
+const oneOf = <T extends readonly [string, ...string[]]>(values: T) => z.enum(values).optional();
 
 /** An instant, or a day in Asia/Kathmandu, whose first or last millisecond it then is; as milliseconds. */
 const momentField = (end: "first" | "last") =>
   z
-    .union(
-      [z.iso.date(), z.iso.datetime({ offset: true })],
-      "Must be a date, as YYYY-MM-DD, or an instant, as ISO 8601.",
-    )
+    .union([z.iso.date(), z.iso.datetime({ offset: true })], as("not_instant"))
     .transform((given) => (given.length > "YYYY-MM-DD".length ? Date.parse(given) : boundsOf(given)[end]))
     .optional();
 
 const query = z
   .object({
     page: z.coerce
-      .number("Must be a number.")
-      .int("Must be a whole number.")
-      .min(1, "Must be at least 1.")
+      .number()
+      .int()
+      .min(1)
       .optional()
       .meta({ description: "1 when absent. Pages reach the first 2,000 users; cursor reaches all." }),
     page_size: pageSizeField,
@@ -39,9 +29,7 @@ const query = z
     email_verified: optionalFlag,
     phone_verified: optionalFlag,
     kyc_status: oneOf(KYC_STATUSES),
-    search: optionalText(
-      withoutControls(z.string({ error: textError }).max(255, "Must have at most 255 characters.")),
-    ).meta({
+    search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
         "Part of username, e-mail address or phone number, in any case, the number with or without country code and " +
         "separators. Fewer than three characters are searched at the beginning of each. Newest first, whatever ordering says.",
@@ -51,15 +39,12 @@ const query = z
     }),
     end_date: momentField("last").meta({ description: "Joined then or earlier" }),
     ordering: z
-      .enum(
-        ["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"],
-        "Must be date_joined, last_login or username, with - before it to reverse it.",
-      )
+      .enum(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"], as("not_ordering"))
       .default("-date_joined"),
   })
   .refine(({ start_date, end_date }) => start_date === undefined || end_date === undefined || start_date <= end_date, {
     path: ["end_date"],
-    message: "Must not be before start_date.",
+    message: as("before_start"),
   });
 
 const listedUser = z.object({
@@ -97,7 +82,7 @@ export const getUsers = staffEndpoint(
         next_cursor: z.string().nullable(),
       }),
     }),
-    message: "The users.",
+    message: { en: "Users.", ne: "प्रयोगकर्ताहरू।" },
   },
   async (deps, { caller, query }) => {
     const { results, page, pageSize, total, hasNext, nextCursor, note } = await listDirectory(deps, caller, {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { fieldError } from "../platform/errors.ts";
+import type { Text } from "../platform/locale.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { type Joined, type ListedUser, listUsers, type Order, type Position } from "./directory.store.ts";
@@ -36,7 +37,7 @@ export interface Directory {
   hasNext: boolean;
   nextCursor: string | null;
   /** What the person should know of the result. */
-  note?: string;
+  note?: Text;
 }
 
 /** One page's answer from whichever source: `next` is where the following one begins, undefined after the last. */
@@ -44,7 +45,7 @@ export interface Found<At> {
   users: ListedUser[];
   next: At | undefined;
   total: number | undefined;
-  note?: string;
+  note?: Text;
 }
 
 /**
@@ -56,13 +57,10 @@ export interface Found<At> {
 export async function listDirectory(deps: Deps, caller: AccessClaims, query: DirectoryQuery): Promise<Directory> {
   const { page = 1, pageSize, cursor } = query;
   if (cursor !== undefined && query.page !== undefined) {
-    throw fieldError("page", "Send either page or cursor.");
+    throw fieldError("page", "page_with_cursor");
   }
   if (!isInReach(page, pageSize)) {
-    throw fieldError(
-      "page",
-      `Pages reach the first ${MAX_REACH} users. Go on from there with cursor, as next_cursor says.`,
-    );
+    throw fieldError("page", "page_out_of_reach", { max: MAX_REACH });
   }
   const facets = facetsOf(query.filter);
   const { order, joined, search } = query;
@@ -90,9 +88,7 @@ export async function listDirectory(deps: Deps, caller: AccessClaims, query: Dir
       users: shown.map(({ user }) => user),
       next: found.length > pageSize ? shown.at(-1)?.position : scannedTo,
       total: isCounted ? total : undefined,
-      ...(scannedTo
-        ? { note: "Few users fit these dates in this order: go on with next_cursor, or order by date_joined." }
-        : {}),
+      ...(scannedTo ? { note: FEW_FIT } : {}),
     };
   }
 
@@ -102,3 +98,8 @@ export async function listDirectory(deps: Deps, caller: AccessClaims, query: Dir
     return { ...rest, total: undefined, next: next === undefined ? undefined : [next] };
   }
 }
+
+const FEW_FIT: Text = {
+  en: "Few users match these dates in this order. Continue with next_cursor, or order by date_joined.",
+  ne: "यो क्रममा यी मिति मिल्ने प्रयोगकर्ता थोरै छन्। next_cursor बाट अगाडि बढ्नुहोस् वा date_joined अनुसार मिलाउनुहोस्।",
+};

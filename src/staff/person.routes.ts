@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ErrorCode } from "../platform/errors.ts";
-import { clearable, cursorField, optionalText, pageSizeField, textError } from "../platform/fields.ts";
+import { clearable, cursorField, optionalText, pageSizeField } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { sessionView, viewSession } from "../sessions/session.views.ts";
 import { identifierField } from "../users/identifier.ts";
@@ -39,7 +39,7 @@ export const postUser = staffEndpoint(
       profile_picture: optionalText(httpsUrl),
     }),
     data: personView,
-    message: "The account is made.",
+    message: { en: "Account created.", ne: "खाता बन्यो।" },
     status: 201,
     errors: ["user_already_exists", "username_taken"],
   },
@@ -66,14 +66,14 @@ export const getUser = staffEndpoint(
     description: "That you looked is recorded in the user's audit log.",
     params,
     data: personView,
-    message: "The user.",
+    message: { en: "User.", ne: "प्रयोगकर्ता।" },
     errors: ["not_found"],
   },
   async (deps, { caller, client, params, origin }) =>
     viewDetail(deps, await getPerson(deps, client, caller, params.id), caller, origin),
 );
 
-const identifierText = z.string({ error: textError }).max(254, "Must have at most 254 characters.");
+const identifierText = z.string().max(254);
 const change = z.object({
   username: usernameField,
   email: clearable(identifierText).meta({ example: "asha@example.com" }),
@@ -92,7 +92,7 @@ const changeSpec = {
   params,
   body: change,
   data: personView,
-  message: "The changes are saved.",
+  message: { en: "Changes saved.", ne: "परिवर्तन सुरक्षित भयो।" },
   errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],
 };
 
@@ -118,7 +118,7 @@ export const getSessionsOfUser = staffEndpoint(
     summary: "A user's sessions",
     params,
     data: z.array(sessionView),
-    message: "The user's sessions.",
+    message: { en: "The user's sessions.", ne: "प्रयोगकर्ताका सत्रहरू।" },
     errors: ["not_found"],
   },
   async (deps, { caller, params }) => {
@@ -127,7 +127,7 @@ export const getSessionsOfUser = staffEndpoint(
   },
 );
 
-const ordered = "The report will be there soon.";
+const ordered = { en: "Report requested. It will be ready soon.", ne: "प्रतिवेदन मागियो। केही बेरमा तयार हुन्छ।" };
 
 export const postUserReport = staffEndpoint(
   {
@@ -141,9 +141,9 @@ export const postUserReport = staffEndpoint(
     status: 202,
     errors: ["not_found"],
   },
-  async (deps, { caller, params }) => {
+  async (deps, { caller, client, params }) => {
     await orderReport(deps, caller, params.id);
-    return { data: { message: ordered } };
+    return { data: { message: ordered[client.locale] } };
   },
 );
 
@@ -156,7 +156,7 @@ export const getUserReport = staffEndpoint(
     description: "Kept for an hour after it was made.",
     params,
     data: reportView,
-    message: "The report.",
+    message: { en: "Report.", ne: "प्रतिवेदन।" },
     errors: ["not_found"],
   },
   async (deps, { caller, params }) => ({
@@ -173,7 +173,7 @@ export const getUserAuditLogs = staffEndpoint(
     params,
     query: z.object({ page_size: pageSizeField, cursor: cursorField }),
     data: z.object({ results: z.array(auditLogView), next_cursor: z.string().nullable() }),
-    message: "The audit log.",
+    message: { en: "Audit log.", ne: "गतिविधिको अभिलेख।" },
     errors: ["not_found"],
   },
   async (deps, { caller, params, query }) => {

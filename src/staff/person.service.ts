@@ -75,7 +75,12 @@ export async function getReport(deps: Deps, caller: AccessClaims, userId: string
   const found = await findReport(deps, caller, userId);
   refuseUnlessStaff(found.caller);
   if (!found.report)
-    throw new AppError("not_found", { message: "There is no report. Ask for one, and look again soon." });
+    throw new AppError("not_found", {
+      message: {
+        en: "There is no report yet. Request one and look again soon.",
+        ne: "प्रतिवेदन छैन। माग्नुहोस् र केही बेरमा फेरि हेर्नुहोस्।",
+      },
+    });
   return found.report;
 }
 
@@ -102,7 +107,9 @@ export async function createPerson(
     return outcome.person;
   }
   if (outcome.isTaken) {
-    throw new AppError("user_already_exists", { message: "There is already an account for this identifier." });
+    throw new AppError("user_already_exists", {
+      message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
+    });
   }
   if (given.username !== undefined) throw new AppError("username_taken");
   throw new AppError("service_unavailable", {
@@ -135,14 +142,18 @@ export async function updatePerson(
   const { more } = outcome;
   if (more.mayNot.length > 0) refuseUnlessMayAct(outcome.caller, actor, person.user);
   if (more.lacksReason.length > 0) {
-    throw fieldError("reason", "This field is required where username, email or phone_number changes.");
+    throw fieldError("reason", "required_for_identifier_change");
   }
   if (more.isIdentifierTaken.length > 0) {
-    throw new AppError("user_already_exists", { message: "Another account has this identifier." });
+    throw new AppError("user_already_exists", {
+      message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
+    });
   }
   if (more.isNameTaken.length > 0) throw new AppError("username_taken");
   if (more.isLastWayIn.length > 0)
-    throw new AppError("last_sign_in_method", { message: "The account would have no way to sign in." });
+    throw new AppError("last_sign_in_method", {
+      message: { en: "The account would have no way to sign in.", ne: "खातामा साइन इन गर्ने कुनै तरिका बाँकी रहँदैन।" },
+    });
   return person;
 }
 

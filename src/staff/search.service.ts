@@ -1,5 +1,6 @@
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
+import type { Text } from "../platform/locale.ts";
 import { refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { parseIdentifier } from "../users/identifier.ts";
@@ -57,9 +58,14 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   return { users: page.flatMap(({ userId }) => byId.get(userId) ?? []), next, ...(note ? { note } : {}) };
 }
 
-const SHORT =
-  "With fewer than three characters only the beginnings of usernames, e-mail addresses and numbers are searched.";
-const CUT = "Few of those looked at fit. Go on with next_cursor.";
+const SHORT: Text = {
+  en: "Fewer than three characters match only the beginning of usernames, email addresses and phone numbers.",
+  ne: "तीन अक्षरभन्दा कममा प्रयोगकर्ता नाम, इमेल र फोन नम्बरको सुरु मात्र खोजिन्छ।",
+};
+const CUT: Text = {
+  en: "This page may be incomplete. Continue with next_cursor.",
+  ne: "यो पृष्ठ अपूरो हुन सक्छ। next_cursor बाट अगाडि बढ्नुहोस्।",
+};
 
 /** The hits, and on the first page those who are named whole, at their places among its hits: newest first. */
 function withNamed(own: readonly Hit[], others: readonly Hit[], size: number): Hit[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { as } from "../platform/field-errors.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { actorOf } from "./act.service.ts";
 import { optionalReason, params, reason, viewDetail } from "./detail.routes.ts";
@@ -18,15 +19,15 @@ export const postUserStatus = staffEndpoint(
     params,
     body: z
       .object({
-        status: z.enum(STATUSES, `Must be one of ${STATUSES.join(", ")}.`),
+        status: z.enum(STATUSES),
         reason: optionalReason.meta({ description: "Kept in the audit log; required but for ACTIVE." }),
       })
       .refine(({ status, reason }) => status === "ACTIVE" || reason !== undefined, {
         path: ["reason"],
-        message: "This field is required but for ACTIVE.",
+        message: as("required_unless_active"),
       }),
     data: personView,
-    message: "The status is as you said.",
+    message: { en: "Status saved.", ne: "अवस्था सुरक्षित भयो।" },
     errors: ["not_found"],
   },
   async (deps, { body, caller, client, params, origin }) => {
@@ -49,11 +50,11 @@ export const putUserRole = staffEndpoint(
     description: "For admins. Ends the user's sessions.",
     params,
     body: z.object({
-      role: z.enum(["user", "staff", "admin"], "Must be user, staff or admin."),
+      role: z.enum(["user", "staff", "admin"]),
       reason,
     }),
     data: personView,
-    message: "The role is as you said.",
+    message: { en: "Role saved.", ne: "भूमिका सुरक्षित भयो।" },
     errors: ["not_found", "conflict"],
   },
   async (deps, { body, caller, client, params, origin }) =>
@@ -69,14 +70,14 @@ export const postUserUnlock = staffEndpoint(
     params,
     body: z.object({ reason }),
     data: personView,
-    message: "The user is not locked.",
+    message: { en: "The user is unlocked.", ne: "प्रयोगकर्ताको रोक हटाइयो।" },
     errors: ["not_found"],
   },
   async (deps, { body, caller, client, params, origin }) =>
     viewDetail(deps, await unlockUser(deps, actorOf(client, caller, params.id), body.reason), caller, origin),
 );
 
-const ended = "The user's sessions have ended.";
+const ended = { en: "The user's sessions have ended.", ne: "प्रयोगकर्ताका सत्रहरू अन्त्य गरिए।" };
 
 export const deleteSessionsOfUser = staffEndpoint(
   {
@@ -90,6 +91,6 @@ export const deleteSessionsOfUser = staffEndpoint(
     errors: ["not_found"],
   },
   async (deps, { caller, client, params }) => ({
-    data: { message: ended, ended: await endSessionsOf(deps, actorOf(client, caller, params.id)) },
+    data: { message: ended[client.locale], ended: await endSessionsOf(deps, actorOf(client, caller, params.id)) },
   }),
 );

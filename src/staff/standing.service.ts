@@ -32,12 +32,17 @@ export async function updateAccountStatus(deps: Deps, actor: Actor, change: Stat
 export async function updateRole(deps: Deps, actor: Actor, change: RoleChange): Promise<Person> {
   const outcome = await changeRole(deps, actor, change, canonicalTestIdentifiers(deps));
   if (!outcome.isDone && outcome.caller?.role === "staff") {
-    throw new AppError("permission_denied", { message: "Only an admin changes roles." });
+    throw new AppError("permission_denied", {
+      message: { en: "Only an admin can change roles.", ne: "भूमिका एडमिनले मात्र फेर्न सक्छ।" },
+    });
   }
   const person = settleAct(deps, actor, outcome);
   if (!outcome.isDone && person.user.role !== change.role && outcome.more.fit.length === 0) {
     throw new AppError("conflict", {
-      message: "Staff need an identifier that is verified, and not a test identifier.",
+      message: {
+        en: "A staff account needs a verified email or phone number that is not a test identifier.",
+        ne: "कर्मचारी खातालाई परीक्षण नभएको, प्रमाणित इमेल वा फोन नम्बर चाहिन्छ।",
+      },
     });
   }
   return person;

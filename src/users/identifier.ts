@@ -4,7 +4,7 @@ import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/errors.ts";
-import { text, textError, toAsciiDigits } from "../platform/fields.ts";
+import { text, toAsciiDigits } from "../platform/fields.ts";
 
 /** An e-mail address or a mobile number in its one canonical form. */
 export interface Identifier {
@@ -21,12 +21,7 @@ const MAX_EMAIL_LENGTH = 254;
 const email = z.email();
 
 /** The request field; what it means is `parseIdentifier`'s to say, once. */
-export const identifierField = text(
-  z
-    .string({ error: textError })
-    .min(1, "This field is required.")
-    .max(MAX_EMAIL_LENGTH, `Must have at most ${MAX_EMAIL_LENGTH} characters.`),
-).meta({
+export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH)).meta({
   description: "E-mail address or mobile number",
   example: "9841234567",
 });
@@ -70,7 +65,7 @@ export function readIdentifier(deps: Pick<Deps, "config">, given: string): Ident
 function parseEmail(typed: string, { field }: Expected): Identifier {
   const value = typed.toLowerCase();
   if (value.length > MAX_EMAIL_LENGTH || !email.safeParse(value).success) {
-    throw fieldError(field, "This is not an e-mail address.");
+    throw fieldError(field, "not_email");
   }
   return { kind: "email", value };
 }
@@ -78,18 +73,15 @@ function parseEmail(typed: string, { field }: Expected): Identifier {
 function parsePhone(typed: string, smsCountries: string[], { field, kind }: Expected): Identifier {
   const number = parsePhoneNumberFromString(toAsciiDigits(typed), { defaultCountry: DEFAULT_COUNTRY, extract: false });
   if (!number || number.ext !== undefined) {
-    throw fieldError(
-      field,
-      kind ? "This is not a phone number." : "This is neither an e-mail address nor a phone number.",
-    );
+    throw fieldError(field, kind ? "not_phone" : "not_identifier");
   }
-  if (!number.isValid()) throw fieldError(field, "This phone number does not exist. Check its digits.");
+  if (!number.isValid()) throw fieldError(field, "unknown_phone");
   if (number.country === undefined || !smsCountries.includes(number.country)) {
-    throw fieldError(field, "We cannot send text messages to this country yet.");
+    throw fieldError(field, "country_not_supported");
   }
   const type = number.getType();
   if (type !== "MOBILE" && type !== "FIXED_LINE_OR_MOBILE") {
-    throw fieldError(field, "This is not a mobile number. Only mobile numbers can receive the code.");
+    throw fieldError(field, "not_mobile");
   }
   return { kind: "phone", value: number.number };
 }

@@ -40,5 +40,11 @@ export async function openDocument(
 }
 
 function notFound(reason: string): AppError {
-  return new AppError("not_found", { message: "This link has expired. Ask for the KYC again.", reason });
+  return new AppError("not_found", {
+    message: {
+      en: "This link has expired. Load the documents again.",
+      ne: "यो लिङ्कको म्याद सकियो। कागजात फेरि खोल्नुहोस्।",
+    },
+    reason,
+  });
 }

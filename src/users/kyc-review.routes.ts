@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { cursorField, optionalText, pageSizeField, textError, tidy, withoutControls } from "../platform/fields.ts";
+import { as } from "../platform/field-errors.ts";
+import { cursorField, optionalText, pageSizeField, tidy, withoutControls } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
 import { kycView, submissionView, viewKyc, viewSubmission } from "./kyc.views.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
@@ -13,12 +14,12 @@ export const getKycSubmissions = staffEndpoint(
     tag,
     summary: "The review queue, oldest first",
     query: z.object({
-      status: z.enum(["PENDING", "APPROVED", "REJECTED"], "Must be PENDING, APPROVED or REJECTED.").default("PENDING"),
+      status: z.enum(["PENDING", "APPROVED", "REJECTED"]).default("PENDING"),
       page_size: pageSizeField,
       cursor: cursorField,
     }),
     data: z.object({ results: z.array(submissionView), next_cursor: z.string().nullable() }),
-    message: "The submissions.",
+    message: { en: "The submissions.", ne: "पठाइएका कागजातहरू।" },
   },
   async (deps, { caller, query, origin }) => {
     const { results, nextCursor } = await listKycSubmissions(deps, caller, query, origin);
@@ -28,23 +29,22 @@ export const getKycSubmissions = staffEndpoint(
 
 const decision = z
   .object({
-    status: z.enum(["APPROVED", "REJECTED"], "Must be APPROVED or REJECTED."),
-    rejection_reason: optionalText(
-      withoutControls(z.string({ error: textError }).max(255, "Must have at most 255 characters.")),
-      tidy,
-    ).meta({ description: "Shown to the user; required with REJECTED." }),
+    status: z.enum(["APPROVED", "REJECTED"]),
+    rejection_reason: optionalText(withoutControls(z.string().max(255)), tidy).meta({
+      description: "Shown to the user; required with REJECTED.",
+    }),
     version: z
       .preprocess((given) => {
         if (given === null || given === "") return undefined;
         // Forms write it in digits; Number() would read lists and flags, too.
         return typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
-      }, z.number("Must be a number.").int("Must be a whole number.").optional())
+      }, z.number().int().optional())
       .optional()
       .meta({ description: "The version looked at; a stale one is refused." }),
   })
   .refine(({ status, rejection_reason }) => status !== "REJECTED" || rejection_reason !== undefined, {
     path: ["rejection_reason"],
-    message: "This field is required with REJECTED.",
+    message: as("required_when_rejected"),
   });
 
 export const patchUserKyc = staffEndpoint(
@@ -55,10 +55,10 @@ export const patchUserKyc = staffEndpoint(
     summary: "Approve or reject a KYC",
     description:
       "Approving needs that this reviewer has opened each file since it was submitted. Only a pending KYC can be decided.",
-    params: z.object({ id: z.uuid("Must be an id.") }),
+    params: z.object({ id: z.uuid() }),
     body: decision,
     data: kycView,
-    message: "The decision is recorded, and its user will be told.",
+    message: { en: "Decision saved. The user will be notified.", ne: "निर्णय सुरक्षित भयो। प्रयोगकर्तालाई खबर गरिनेछ।" },
     errors: ["not_found", "conflict", "kyc_already_approved", "kyc_not_viewed", "kyc_version_stale"],
   },
   async (deps, { body, params, caller, client, origin }) => {

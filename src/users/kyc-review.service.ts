@@ -3,6 +3,7 @@ import type { Client } from "../platform/client.ts";
 import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/errors.ts";
+import type { Text } from "../platform/locale.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { refuseUnlessMayAct, refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -70,9 +71,10 @@ export async function updateKycStatus(
 
 /** Why a decision by somebody who may decide was not taken. */
 function obstacleOf({ version }: Decision, kyc: KycRow): AppError {
-  if (kyc.status === "APPROVED")
-    return new AppError("kyc_already_approved", { message: "This KYC is approved already." });
-  if (kyc.status !== "PENDING") return new AppError("conflict", { message: "This KYC is decided already." });
+  if (kyc.status === "APPROVED") return new AppError("kyc_already_approved", { message: alreadyDecided });
+  if (kyc.status !== "PENDING") return new AppError("conflict", { message: alreadyDecided });
   if (version !== undefined && version !== kyc.version) return new AppError("kyc_version_stale");
   return new AppError("kyc_not_viewed");
 }
+
+const alreadyDecided: Text = { en: "This submission has already been decided.", ne: "यसको निर्णय भइसकेको छ।" };

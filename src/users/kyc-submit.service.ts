@@ -1,7 +1,8 @@
 import { base64url } from "jose";
 import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError, errorCatalogue, type FieldErrors } from "../platform/errors.ts";
+import { AppError, errorCatalogue } from "../platform/errors.ts";
+import type { FieldErrors } from "../platform/field-errors.ts";
 import { type IdempotentCall, identifyCall } from "../platform/idempotency.ts";
 import { describeError } from "../platform/log.ts";
 import { relayTogether } from "../platform/relay.ts";
@@ -56,7 +57,9 @@ export async function submitKyc(
   const documents = stageDocuments(deps, caller, request);
   const { document_type: documentType, document_number: documentNumber } = request;
   if (documents.length === 0 && documentType === undefined && documentNumber === undefined) {
-    throw new AppError("validation_error", { message: "Send at least one field to change." });
+    throw new AppError("validation_error", {
+      message: { en: "Send at least one field to change.", ne: "फेर्ने कम्तीमा एउटा विवरण पठाउनुहोस्।" },
+    });
   }
   const number = documentNumber === undefined ? undefined : await sealNumber(deps, caller.userId, documentNumber);
   const submission: Submission = { kind, documentType, number, documents: documents.map(withoutBytes) };
@@ -99,14 +102,14 @@ function tidyUp(deps: Deps, work: Promise<void>): void {
 
 /** Checks every file, and names each that will not do. */
 function stageDocuments(deps: Deps, caller: AccessClaims, request: KycRequest): StagedDocument[] {
-  const details: FieldErrors = {};
+  const fields: FieldErrors = {};
   const staged: StagedDocument[] = [];
   for (const side of ["front", "back"] as const) {
     const given = request[`document_${side}`];
     if (!given) continue;
     const inspected = inspectDocument(given);
     if (!inspected.ok) {
-      details[`document_${side}`] = [inspected.message];
+      fields[`document_${side}`] = [inspected.error];
       continue;
     }
     const { bytes, contentType } = inspected;
@@ -114,7 +117,7 @@ function stageDocuments(deps: Deps, caller: AccessClaims, request: KycRequest): 
     const objectKey = objectKeyOf(caller.userId, id);
     staged.push({ id, side, objectKey, contentType, sizeBytes: bytes.length, bytes });
   }
-  if (Object.keys(details).length > 0) throw new AppError("validation_error", { details });
+  if (Object.keys(fields).length > 0) throw new AppError("validation_error", { fields });
   return staged;
 }
 

@@ -78,7 +78,10 @@ export function uploadHeaders(limit: RateLimit): Record<string, string> {
 
 function tooManyUploads(limit: RateLimit): AppError {
   return new AppError("rate_limit_exceeded", {
-    message: "You have sent documents too often today. Try again tomorrow.",
+    message: {
+      en: "You have sent documents too many times today. Try again tomorrow.",
+      ne: "आज धेरै पटक कागजात पठाउनुभयो। भोलि फेरि प्रयास गर्नुहोस्।",
+    },
     retryAfterSeconds: limit.resetSeconds,
     headers: uploadHeaders(limit),
   });

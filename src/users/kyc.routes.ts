@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { optionalText, text, textError, tidy, withoutControls } from "../platform/fields.ts";
+import { as } from "../platform/field-errors.ts";
+import { optionalText, text, tidy, withoutControls } from "../platform/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
 import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
 import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
@@ -9,19 +10,21 @@ import { admitUpload, type KycUpload, uploadHeaders } from "./kyc-upload.service
 
 const tag = "KYC";
 
-const plain = (max: number) =>
-  withoutControls(z.string({ error: textError }).max(max, `Must have at most ${max} characters.`));
+const plain = (max: number) => withoutControls(z.string().max(max));
 const documentType = optionalText(plain(50).meta({ example: "CITIZENSHIP" }), tidy);
 const documentNumber = plain(100)
-  .min(5, "Must have at least 5 characters.")
-  .refine((number) => canonicalNumber(number).length > 0, "Must hold letters or digits.")
+  .min(5)
+  .refine((number) => canonicalNumber(number).length > 0, as("no_letters_or_digits"))
   .meta({ example: "12-34-56-78901" });
 
 const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 8192 × 8192 pixels";
 const front = { description: `Front of the document: ${FORMATS}` };
 const back = { description: `Its back: ${FORMATS}` };
 
-const submitted = "Your documents were submitted. We will tell you when they have been checked.";
+const submitted = {
+  en: "Documents submitted. We will notify you when they have been reviewed.",
+  ne: "कागजात पठाइयो। जाँचिएपछि हामी खबर गर्नेछौं।",
+};
 
 export const postMyKyc = userEndpoint(
   {
@@ -81,7 +84,7 @@ export const getMyKyc = userEndpoint(
     tag,
     summary: "What I submitted",
     data: kycView,
-    message: "Your KYC.",
+    message: { en: "Your identity documents.", ne: "तपाईंका परिचय कागजात।" },
     errors: ["not_found"],
   },
   async (deps, { caller, origin }) => ({ data: viewKyc(await getOwnKyc(deps, caller, origin)) }),
@@ -94,7 +97,7 @@ export const getMyKycStatus = userEndpoint(
     tag,
     summary: "Where my KYC stands",
     data: kycStatusView,
-    message: "Your KYC status.",
+    message: { en: "Your identity verification status.", ne: "तपाईंको परिचय प्रमाणीकरणको अवस्था।" },
   },
   async (deps, { caller }) => ({ data: viewKycStatus(await getOwnKycStatus(deps, caller)) }),
 );

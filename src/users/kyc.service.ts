@@ -41,5 +41,7 @@ export async function getOwnKycStatus(deps: Deps, caller: AccessClaims): Promise
 }
 
 export function noKyc(): AppError {
-  return new AppError("not_found", { message: "No documents were submitted yet." });
+  return new AppError("not_found", {
+    message: { en: "No documents have been submitted yet.", ne: "अहिलेसम्म कागजात पठाइएको छैन।" },
+  });
 }

@@ -18,7 +18,7 @@ export const listMyNotifications = userEndpoint(
       unread_count: z.number().int(),
       next_cursor: z.string().nullable(),
     }),
-    message: "Your notifications.",
+    message: { en: "Your notifications.", ne: "तपाईंका सूचनाहरू।" },
   },
   async (deps, { caller, query }) => {
     const { results, unreadCount, nextCursor } = await listOwnNotifications(deps, caller, query);
@@ -34,7 +34,7 @@ export const readMyNotification = userEndpoint(
     summary: "Mark a notification read",
     params: z.object({ id: z.string().max(64) }),
     data: notificationView,
-    message: "The notification is read.",
+    message: { en: "Notification marked as read.", ne: "सूचना पढिएको चिन्ह लगाइयो।" },
     errors: ["not_found"],
   },
   async (deps, { caller, params }) => ({ data: viewNotification(await readNotification(deps, caller, params.id)) }),

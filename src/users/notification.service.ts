@@ -33,6 +33,9 @@ export async function listOwnNotifications(
 export async function readNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await markNotificationRead(deps, caller, id);
   if (!user) throw sessionEnded();
-  if (!notification) throw new AppError("not_found", { message: "You have no such notification." });
+  if (!notification)
+    throw new AppError("not_found", {
+      message: { en: "Notification not found.", ne: "सूचना भेटिएन।" },
+    });
   return notification;
 }

@@ -15,12 +15,12 @@ export const getMyProfile = userEndpoint(
     tag,
     summary: "My profile",
     data: profileView,
-    message: "Your profile.",
+    message: { en: "Your profile.", ne: "तपाईंको प्रोफाइल।" },
   },
   async (deps, { caller }) => ({ data: viewProfile(await getProfile(deps, caller)) }),
 );
 
-const changed = "Your profile is saved.";
+const changed = { en: "Profile saved.", ne: "प्रोफाइल सुरक्षित भयो।" };
 
 export const putMyProfile = userEndpoint(
   {

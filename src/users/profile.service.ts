@@ -35,7 +35,7 @@ export async function updateProfile(
 /** @throws AppError `validation_error` for a date of birth that is not in the past. */
 export function refuseFutureBirth(deps: Pick<Deps, "now">, change: ProfileChange): void {
   if (change.date_of_birth && change.date_of_birth >= dayOf(deps.now())) {
-    throw fieldError("date_of_birth", "Must be a day in the past.");
+    throw fieldError("date_of_birth", "not_in_past");
   }
 }
 

@@ -9,7 +9,7 @@ export const getMyUsage = userEndpoint(
     tag: "Wallet",
     summary: "What I did so far",
     data: usageView,
-    message: "Your usage.",
+    message: { en: "Your usage.", ne: "तपाईंको प्रयोग।" },
   },
   async (deps, { caller }) => ({ data: viewUsage(await getUserAnalytics(deps, caller)) }),
 );

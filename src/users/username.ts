@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type RandomBytes, randomDigits } from "../platform/crypto.ts";
-import { optionalText, textError } from "../platform/fields.ts";
+import { as } from "../platform/field-errors.ts";
+import { optionalText } from "../platform/fields.ts";
 import type { Identifier } from "./identifier.ts";
 
 const MAX_LENGTH = 150;
@@ -19,9 +20,9 @@ export interface Username {
 /** Optional username of a request, in NFKC. */
 export const usernameField = optionalText(
   z
-    .string({ error: textError })
-    .max(MAX_LENGTH, `Must have at most ${MAX_LENGTH} characters.`)
-    .regex(ALLOWED, "May hold letters, digits and @ . + - _ only.")
+    .string()
+    .max(MAX_LENGTH)
+    .regex(ALLOWED, as("username_characters"))
     // JSON Schema patterns are always Unicode ones and carry no flags.
     .meta({ pattern: ALLOWED.source, example: "asha.gurung" }),
   (given) => given.normalize("NFKC"),

@@ -9,7 +9,7 @@ export const getMyWallet = userEndpoint(
     tag: "Wallet",
     summary: "My balance and points",
     data: walletView,
-    message: "Your wallet.",
+    message: { en: "Your wallet.", ne: "तपाईंको वालेट।" },
   },
   async (deps, { caller }) => ({ data: viewWallet(await getWallet(deps, caller)) }),
 );

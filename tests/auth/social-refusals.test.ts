@@ -90,7 +90,7 @@ async function expectRefused(name: Name, json: object, status = 400, code = "soc
   expect(Object.keys(answer.body).sort()).toEqual(["error", "request_id", "success"]);
   expect(answer.body.success).toBe(false);
   expect(Object.keys(answer.body.error).sort()).toEqual(
-    code === "validation_error" ? ["code", "details", "message"] : ["code", "message"],
+    code === "validation_error" ? ["code", "details", "fields", "message"] : ["code", "message"],
   );
   expect(answer.headers.get("cache-control")).toBe("no-store");
   if (status === 503) expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -243,7 +243,7 @@ describe.each(names)("a token of %s", (name) => {
       const token = (await forgeries[how]?.(name, person, claims)) ?? "";
       const expected = tooOld.includes(how) ? "id_token_stale" : "social_auth_failed";
       const answer = await expectRefused(name, fields(name, token), 400, expected);
-      expect(answer.body.error.message).toBe(errorCatalogue[expected].message);
+      expect(answer.body.error.message).toBe(errorCatalogue[expected].message.en);
       expect(JSON.stringify(lines)).not.toContain("eyJ");
       expect(lines.some(({ code, reason }) => code === expected && reason)).toBe(true);
     },

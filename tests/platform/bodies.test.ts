@@ -47,6 +47,8 @@ function plausible(names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, values[name] ?? ""]));
 }
 
+const anyOf = (fields: string[]) => Object.fromEntries(fields.map((field) => [field, expect.any(Array)]));
+
 function expectFailure(answer: Answer, status: number, code: string, fields?: string[]) {
   expect(answer.status, JSON.stringify(answer.body)).toBe(status);
   expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
@@ -55,7 +57,7 @@ function expectFailure(answer: Answer, status: number, code: string, fields?: st
     error: {
       code,
       message: expect.stringMatching(/\S/),
-      ...(fields ? { details: Object.fromEntries(fields.map((field) => [field, expect.any(Array)])) } : {}),
+      ...(fields ? { details: anyOf(fields), fields: anyOf(fields) } : {}),
     },
     request_id: answer.headers.get("x-request-id"),
   });

@@ -1,10 +1,11 @@
+import type { FieldError } from "../../platform/field-errors.ts";
+
 /** A file as it may be stored, or why it is refused. */
 export type Cleaning = { ok: true; bytes: Uint8Array<ArrayBuffer> } | Refusal;
 
 export interface Refusal {
   ok: false;
-  /** For the person who sent the file. */
-  message: string;
+  error: FieldError;
 }
 
 /** Side of the largest square picture; pictures of other shapes may have as many pixels (ASVS 5.2.6). */
@@ -15,17 +16,17 @@ const SHORT_RANGE_BYTES = 64;
 /** Room for the segments that a cleaning writes itself. */
 const EXTRA_BYTES = 64;
 
-export function refused(message: string): Refusal {
-  return { ok: false, message };
+export function refused(code: FieldError["code"], members: Omit<FieldError, "code"> = {}): Refusal {
+  return { ok: false, error: { code, ...members } };
 }
 
-export const broken = refused("The file is damaged or was cut off. Send it again.");
+export const broken = refused("file_damaged");
 
 /** Why a picture of this size is refused; undefined when it is accepted. */
 export function findSizeProblem(width: number, height: number): Refusal | undefined {
   if (width === 0 || height === 0) return broken;
   if (width * height <= MAX_PIXELS) return undefined;
-  return refused(`The picture is too large. Send one of at most ${MAX_SIDE} × ${MAX_SIDE} pixels (67 megapixels).`);
+  return refused("too_many_pixels", { max: MAX_SIDE });
 }
 
 /** Collects the parts of a file that are kept, in order. */

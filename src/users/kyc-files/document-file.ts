@@ -26,7 +26,7 @@ export type Inspected = { ok: true; contentType: DocumentType; bytes: Uint8Array
  */
 export function inspectDocument(bytes: Uint8Array<ArrayBuffer>): Inspected {
   const format = formats.find(({ is }) => is(bytes));
-  if (!format) return refused("Must be a JPEG, PNG or WebP picture, or a PDF.");
+  if (!format) return refused("not_document");
   const cleaned = format.clean(bytes);
   return cleaned.ok ? { ...cleaned, contentType: format.contentType } : cleaned;
 }

@@ -28,7 +28,7 @@ const TABLES = new Set([0xc4, 0xdb, 0xdc, 0xdd]);
 /** Far more than any encoder writes; each one costs the viewer a pass over the whole picture. */
 const MAX_SCANS = 100;
 
-const notShown = refused("This kind of JPEG cannot be shown. Send another picture.");
+const notShown = refused("unsupported_jpeg");
 
 export const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === SOI && bytes[2] === 0xff;
 

@@ -42,7 +42,7 @@ export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const marker = tail.lastIndexOf(END);
   if (marker === -1) return broken;
   if (tail.length - marker - END.length > MAX_TRAILER_BYTES) {
-    return refused("There is something else behind the end of the file.");
+    return refused("file_trailer");
   }
   const keyword = tail.lastIndexOf("startxref", marker);
   const [, digits] = /^startxref[\s\0]*(\d{1,10})(?!\d)/.exec(tail.slice(Math.max(0, keyword), marker)) ?? [];
@@ -54,7 +54,7 @@ export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
     return broken;
   }
   if (findEncryption(bytes, [table, header + table])) {
-    return refused("This PDF is protected by a password. Save a copy without the password, or send a picture of it.");
+    return refused("pdf_password");
   }
   return { ok: true, bytes };
 }

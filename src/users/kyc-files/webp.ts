@@ -81,8 +81,7 @@ function findChunkProblem(type: number, content: Uint8Array): Refusal | undefine
   const view = viewOf(content);
   if (type === VP8X) {
     if (content.length < 10) return broken;
-    if (((content[0] ?? 0) & ANIMATION_FLAG) !== 0)
-      return refused("A moving picture is no document. Send a still one.");
+    if (((content[0] ?? 0) & ANIMATION_FLAG) !== 0) return refused("animated_picture");
     return findSizeProblem(1 + readUint24(view, 4), 1 + readUint24(view, 7));
   }
   if (type === VP8) {

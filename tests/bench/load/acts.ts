@@ -126,9 +126,9 @@ export const deleteAccount: Act = async (world, person, session) => {
     method: "DELETE",
     path: "/api/auth/account",
     json: {},
-    expect: [200, "409 conflict"],
+    expect: [200, "409 open_rental", "409 debt_due"],
   });
-  const answer = await callUntilHeard(world, what, [200, "409 conflict", "401 token_not_valid"]);
+  const answer = await callUntilHeard(world, what, [200, "409 open_rental", "409 debt_due", "401 token_not_valid"]);
   if (answer.status === 409) return;
   person.isDeleted = true;
   count(person.audits, "DELETE user");
