@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { app } from "../src/app.ts";
+import { registrationLimit } from "../src/auth/device.store.ts";
 import { otpLimits } from "../src/auth/otp-limits.ts";
 import { auditedWritesPerDay } from "../src/platform/audited-writes.ts";
 import { writesPerMinute } from "../src/platform/write-limit.ts";
@@ -26,6 +27,7 @@ it("states every limit as it runs (ASVS 6.1.1)", () => {
     "kyc.begun": begunUploadLimit,
     "writes.minute": writesPerMinute,
     "writes.audited": auditedWritesPerDay,
+    "devices.registrations": registrationLimit,
   };
   const stated = table("Limits").map(([name, count, seconds]) => [name, Number(count), Number(seconds)]);
   expect(stated).toEqual(Object.entries(running).map(([name, { count, windowMs }]) => [name, count, windowMs / 1000]));

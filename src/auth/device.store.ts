@@ -1,7 +1,6 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
-import { auditLogs } from "../db/platform-schema.ts";
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
-import { devices, users } from "../db/user-schema.ts";
+import { deviceRegistrations, devices, users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/audit.ts";
 import type { Client } from "../platform/client.ts";
 import { inOneTrip, insertWhere, instantOf, together } from "../platform/database.ts";
@@ -12,6 +11,9 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 
 /** Devices that a user may have; registering one more lets the one used longest ago go. */
 export const MAX_DEVICES = 20;
+
+/** Registrations of a user in a fixed window, repetitions included. */
+export const registrationLimit = { count: 30, windowMs: 60 * 60 * 1000 } as const;
 
 /** A device as its app describes it; what is absent stays as it was. */
 export interface Device {
@@ -29,9 +31,10 @@ export type DeviceRow = typeof devices.$inferSelect;
 /**
  * Registers the device, or brings it up to date, and ties it to the caller's session; the push token leaves whichever
  * device had it, another user's too. One transaction. What is new or different is audited; a repetition only counts as
- * use.
+ * use. Nothing at all happens beyond the limit of registrations.
  *
- * @returns the device, undefined when the session has ended; and the events to relay.
+ * @returns the device, undefined when it was not registered; `window` of the user's registrations, undefined when the
+ *   session has ended; and the events to relay.
  */
 export async function upsertDevice(
   deps: Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">,
@@ -42,6 +45,8 @@ export async function upsertDevice(
   const now = deps.now();
   const { userId, sessionId } = caller;
   const signedIn = isSignedIn(deps, caller);
+  const isCounted = sql`exists (select 1 from device_registrations
+    where user_id = ${userId} and counted_by = ${deps.attemptId})`;
   const isThis = and(eq(devices.userId, userId), eq(devices.deviceId, device.deviceId));
   const own = sql`devices where user_id = ${userId} and device_id = ${device.deviceId}`;
   const [id, auditId] = [deps.newId(), deps.newId()];
@@ -67,6 +72,7 @@ export async function upsertDevice(
     .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
     .limit(MAX_DEVICES);
   const writes = {
+    counted: countRegistration(deps, userId, signedIn),
     audit: recordAudit(
       deps,
       client,
@@ -81,17 +87,17 @@ export async function upsertDevice(
         actorId: userId,
         sessionId,
       },
-      sql`${signedIn} and not ${isAsItWas}`,
+      sql`${isCounted} and not ${isAsItWas}`,
     ),
     released: deps.db
       .update(devices)
       .set({ fcmToken: null })
-      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThis}) and ${signedIn}`),
+      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThis}) and ${isCounted}`),
     device: insertWhere(
       deps,
       devices,
       { ...device, id, userId, sessionId, lastUsedAt: now, createdAt: now },
-      signedIn,
+      isCounted,
     ).onConflictDoUpdate({
       target: [devices.userId, devices.deviceId],
       set: {
@@ -107,11 +113,18 @@ export async function upsertDevice(
     }),
     forgotten: deps.db
       .delete(devices)
-      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${kept} and ${signedIn}`),
+      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${kept} and ${isCounted}`),
     named: deps.db
       .update(sessions)
       .set({ deviceName: sql`(select device_name from ${own})` })
-      .where(and(eq(sessions.id, sessionId), eq(sessions.userId, userId), signedIn)),
+      .where(
+        and(
+          eq(sessions.id, sessionId),
+          eq(sessions.userId, userId),
+          sql`${sessions.deviceName} is not (select device_name from ${own})`,
+          isCounted,
+        ),
+      ),
     user: deps.db
       .update(users)
       .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
@@ -123,17 +136,37 @@ export async function upsertDevice(
     ),
   };
   const reads = {
-    found: deps.db.select().from(devices).where(and(isThis, signedIn)),
-    isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    found: deps.db.select().from(devices).where(and(isThis, isCounted)),
+    window: deps.db
+      .select()
+      .from(deviceRegistrations)
+      .where(and(eq(deviceRegistrations.userId, userId), signedIn)),
   };
   const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells, where there is one.
+    // The batch may stand although its answer was lost: the counter tells who counted last.
     inOneTrip(deps, reads).then((again) => {
-      if (again.isChanged.length === 0) throw error;
+      if (again.window[0]?.countedBy !== deps.attemptId) throw error;
       return { ...again, event: [] };
     }),
   );
-  return { device: outcome.found[0], events: outcome.event };
+  return { device: outcome.found[0], window: outcome.window[0], events: outcome.event };
+}
+
+/** The statement that counts a registration where `condition` holds and the user's running window has room for it. */
+function countRegistration(deps: Pick<Deps, "db" | "now" | "attemptId">, userId: string, condition: SQL) {
+  const now = deps.now();
+  const { windowEndsAt, count } = deviceRegistrations;
+  const isOver = sql`${windowEndsAt} <= ${now}`;
+  const first = { userId, windowEndsAt: now + registrationLimit.windowMs, count: 1, countedBy: deps.attemptId };
+  return insertWhere(deps, deviceRegistrations, first, condition).onConflictDoUpdate({
+    target: deviceRegistrations.userId,
+    set: {
+      count: sql`case when ${isOver} then 1 else ${count} + 1 end`,
+      windowEndsAt: sql`case when ${isOver} then excluded.window_ends_at else ${windowEndsAt} end`,
+      countedBy: sql`excluded.counted_by`,
+    },
+    setWhere: sql`${isOver} or ${count} < ${registrationLimit.count}`,
+  });
 }
 
 /** The statement that lists where the user's push notifications go: active devices whose session lives. */

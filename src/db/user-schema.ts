@@ -147,6 +147,15 @@ export const notifications = sqliteTable(
 );
 
 /** Where a person's push notifications go. */
+/** Registrations of a user's devices in their running window of an hour; a row for each user who ever registered one. */
+export const deviceRegistrations = sqliteTable("device_registrations", {
+  userId: userId().primaryKey(),
+  windowEndsAt: instant("window_ends_at").notNull(),
+  count: integer("count").notNull(),
+  /** The invocation that counted the last one. */
+  countedBy: text("counted_by").notNull(),
+});
+
 export const devices = sqliteTable(
   "devices",
   {

@@ -145,6 +145,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   referrals: "as rentals",
   former_identities: "for good: hashes that keep the signup bonus and the referral reward from being earned again",
   devices: "with the user",
+  device_registrations: "with the user",
   social_accounts: "with the user",
   kyc: "with the user",
   kyc_documents:

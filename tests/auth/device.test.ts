@@ -108,6 +108,73 @@ describe("auth/device", () => {
     expect(kept).toEqual(Array.from({ length: 20 }, (_, i) => `device-${i + 3}`));
   });
 
+  describe("30 registrations an hour", () => {
+    const expectRefused = async (answer: ReturnType<typeof post>) => {
+      const { status, headers, body } = await answer;
+      expect([status, body.error?.code]).toEqual([429, "rate_limit_exceeded"]);
+      const wait = headers.get("retry-after");
+      expect(headers.get("ratelimit-policy")).toBe('"device-registrations";q=30;w=3600');
+      expect(headers.get("ratelimit")).toBe(`"device-registrations";r=0;t=${wait}`);
+      return Number(wait);
+    };
+
+    it.each([
+      ["of as many devices", (i: number) => phone({ device_id: `device-${i}` })],
+      ["of one device with as many push tokens", () => phone()],
+      ["of one device as it is", () => phone({ fcm_token: "push-the-same-token" })],
+    ])("pass %s; the 31st is refused and changes nothing", async (_, make) => {
+      const [user, neighbour] = [await signUp(), await signUp()];
+      for (let i = 0; i < 30; i++) expect((await post(user.access, make(i))).status).toBe(200);
+      const state = async () => [await devicesOf(user.userId), await auditsOf(user.userId)];
+      const before = await state();
+      clock.advance(60_000);
+      expect(await expectRefused(post(user.access, make(30)))).toBe(3540);
+      expect(await state()).toEqual(before);
+      expect((await post(neighbour.access, phone())).status).toBe(200);
+      clock.advance(3_539_000);
+      const renewed = await call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
+      expect(await expectRefused(post(renewed.body.access, make(30)))).toBe(1);
+      clock.advance(1_000);
+      expect((await post(renewed.body.access, make(31))).status).toBe(200);
+    });
+
+    it("are as many where they come at once, over all sessions of the user", async () => {
+      const user = await signUp();
+      clock.advance(61_000);
+      const other = await logIn(user.identifier);
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, i) =>
+          post(i % 2 === 0 ? user.access : other.access, phone({ device_id: `device-${i}` })),
+        ),
+      );
+      const passed = answers.filter(({ status }) => status === 200).length;
+      expect([passed, answers.filter(({ status }) => status === 429).length]).toEqual([30, 10]);
+      expect(await auditsOf(user.userId)).toHaveLength(30);
+    });
+
+    it("are counted without a row more than a repetition wrote before, and go with the account", async () => {
+      const user = await signUp();
+      const device = phone();
+      await post(user.access, device);
+      let written = 0;
+      const DB = new Proxy(testEnv.DB, {
+        get(target, name) {
+          if (name !== "batch") return Reflect.get(target, name).bind(target);
+          return async (statements: D1PreparedStatement[]) => {
+            const results = await target.batch(statements);
+            for (const { meta } of results) written += meta.rows_written;
+            return results;
+          };
+        },
+      });
+      expect((await call("POST", PATH, { token: user.access, json: device, env: { DB } })).status).toBe(200);
+      // The device, an entry of its index, and the counter; the session keeps the name that it has.
+      expect(written).toBe(3);
+      expect((await call("DELETE", "/api/auth/account", { token: user.access })).status).toBe(200);
+      expect(await rows("select 1 from device_registrations where user_id = ?", user.userId)).toEqual([]);
+    });
+  });
+
   it("keeps the one just registered, though the clock that wrote the others was ahead", async () => {
     const { access, userId } = await signUp();
     for (let i = 1; i <= 20; i++) await post(access, phone({ device_id: `device-${i}` }));
