@@ -96,10 +96,23 @@ export function selectEvent(deps: Pick<Deps, "db">, id: string) {
 
 export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
 
-/** Erases payloads whose time is over, sent or not, and closes their rows to the relay; at most 500 a call. */
+/** Payloads that one statement erases at most, and how often a tick repeats it: twice the codes of 100 sign-ins a second. */
+const erased = { perStatement: 1_000, statements: 12 };
+
+/** Erases payloads whose time is over, sent or not, and closes their rows to the relay; at most 12,000 a call. */
 export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
-  const { erased } = await inOneTrip(deps, {
-    erased: deps.db
+  let total = 0;
+  for (let statement = 0; statement < erased.statements; statement++) {
+    const count = await eraseSome(deps);
+    total += count;
+    if (count < erased.perStatement) break;
+  }
+  return total;
+}
+
+async function eraseSome(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db
       .update(outbox)
       .set({ payload: null, queue: null })
       .where(
@@ -109,10 +122,10 @@ export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log"
             .select({ id: outbox.id })
             .from(outbox)
             .where(and(isNotNull(outbox.eraseAt), isNotNull(outbox.payload), lte(outbox.eraseAt, deps.now())))
-            .limit(500),
+            .limit(erased.perStatement),
         ),
       )
       .returning({ id: outbox.id }),
   });
-  return erased.length;
+  return found.length;
 }

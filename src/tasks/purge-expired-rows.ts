@@ -2,7 +2,7 @@ import type { Job } from "./job.ts";
 import { planPurge } from "./purge.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-/** With 100 chunks a tick, 12 million rows an hour: more than twice what 100 sign-ins a second leave behind. */
+/** With 100 chunks a tick, some ten million rows an hour: more than twice what 100 sign-ins a second leave behind. */
 const CHUNK_SIZE = 2_000;
 const NAME = "purge_expired_rows";
 
