@@ -3,18 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getPlatformProxy } from "wrangler";
 
 const root = join(import.meta.dirname, "..");
-const state = process.env.PERSIST_TO ?? join(root, ".wrangler", "state");
+const defaultState = process.env.PERSIST_TO ?? join(root, ".wrangler", "state");
 
 interface Trace {
   where: string;
   word: string;
 }
 
-/** Where any of the words stands in the local D1, KV and R2, beside a server that runs on them. */
-export async function findTraces(words: readonly string[]): Promise<Trace[]> {
+/** Where any of the words stands in the local databases, KV and R2 below `state`, also beside a server that runs on them. */
+export async function findTraces(words: readonly string[], state = defaultState): Promise<Trace[]> {
   for (let tries = 1; ; tries++) {
     try {
-      return await lookFor(words);
+      return await lookFor(words, state);
     } catch (error) {
       // The server may be writing just when its databases are opened here.
       if (tries === 3) throw error;
@@ -23,29 +23,58 @@ export async function findTraces(words: readonly string[]): Promise<Trace[]> {
   }
 }
 
-async function lookFor(words: readonly string[]): Promise<Trace[]> {
+async function lookFor(words: readonly string[], state: string): Promise<Trace[]> {
   const { env, dispose } = await getPlatformProxy<Env>({
     configPath: join(root, "wrangler.toml"),
     persist: { path: join(state, "v3") },
   });
   try {
-    const { DB, KV, KYC_BUCKET } = env;
-    const tables = await DB.prepare(
-      "select name from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'",
-    ).all<{ name: string }>();
-    const texts: { where: string; text: string }[] = [];
-    for (const { name } of tables.results) {
-      const { results } = await DB.prepare(`select * from ${name}`).all();
-      texts.push(...results.map((row) => ({ where: `D1 ${name}`, text: JSON.stringify(row) })));
-    }
-    const { keys } = await KV.list();
-    texts.push(...keys.map(({ name }) => ({ where: "KV", text: name })));
-    const { objects } = await KYC_BUCKET.list();
-    texts.push(...objects.map(({ key }) => ({ where: "R2", text: key })));
-    return texts.flatMap(({ where, text }) =>
-      words.filter((word) => text.includes(word)).map((word) => ({ where, word })),
+    const { DB, SEARCH_DB, KV, KYC_BUCKET } = env;
+    const inRows = [...(await findInRows(DB, "D1", words)), ...(await findInRows(SEARCH_DB, "SEARCH_DB", words))];
+    const names = await listNames(KV, KYC_BUCKET);
+    const inNames = names.flatMap(({ where, name }) =>
+      words.filter((word) => name.includes(word)).map((word) => ({ where, word })),
     );
+    return [...inRows, ...inNames];
   } finally {
     await dispose();
   }
+}
+
+/** One trace per table and word; full-text indexes are left out, since they hold no text. */
+async function findInRows(db: D1Database, binding: string, words: readonly string[]): Promise<Trace[]> {
+  const tables = await db
+    .prepare(
+      `select name, (select group_concat('coalesce(t."' || c.name || '", '''')', ' || char(10) || ')
+          from pragma_table_info(m.name) c) as columns
+        from sqlite_master m where type = 'table' and sql not like 'create virtual%' and name not glob 'user_search_*'
+          and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'`,
+    )
+    .all<{ name: string; columns: string }>();
+  const found: Trace[] = [];
+  for (const { name, columns } of tables.results) {
+    const { results } = await db
+      .prepare(`select distinct w.value as word from "${name}" t join json_each(?) w on instr(${columns}, w.value)`)
+      .bind(JSON.stringify(words))
+      .all<{ word: string }>();
+    found.push(...results.map(({ word }) => ({ where: `${binding} ${name}`, word })));
+  }
+  return found;
+}
+
+async function listNames(kv: KVNamespace, bucket: R2Bucket): Promise<{ where: string; name: string }[]> {
+  const names: { where: string; name: string }[] = [];
+  for (let cursor: string | undefined, isDone = false; !isDone; ) {
+    const page = await kv.list(cursor === undefined ? {} : { cursor });
+    names.push(...page.keys.map(({ name }) => ({ where: "KV", name })));
+    isDone = page.list_complete;
+    cursor = page.list_complete ? undefined : page.cursor;
+  }
+  for (let cursor: string | undefined, isDone = false; !isDone; ) {
+    const page = await bucket.list(cursor === undefined ? {} : { cursor });
+    names.push(...page.objects.map(({ key }) => ({ where: "R2", name: key })));
+    isDone = !page.truncated;
+    cursor = page.truncated ? page.cursor : undefined;
+  }
+  return names;
 }

@@ -1,6 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import { kyc, kycDocuments } from "../../src/db/kyc-schema.ts";
-import { points, pointTransactions, userStatistics, wallets, walletTransactions } from "../../src/db/ledger-schema.ts";
+import {
+  OWN_SOURCE,
+  points,
+  pointTransactions,
+  userStatistics,
+  wallets,
+  walletTransactions,
+} from "../../src/db/ledger-schema.ts";
 import { auditLogs } from "../../src/db/platform-schema.ts";
 import { profiles, users } from "../../src/db/user-schema.ts";
 import type { Keyring } from "../../src/platform/keyring.ts";
@@ -78,7 +85,7 @@ export function peopleWriter(database: DatabaseSync, keyring: Keyring, draws: Dr
     insert.wallet({ userId, balanceMinor: topUpMinor, currency: CURRENCY, updatedAt: at });
     insert.points({ userId, currentPoints: bonus, totalPoints: bonus, updatedAt: at });
     if (bonus > 0) {
-      const entry = { reason: "signup_bonus", reference: "signup" };
+      const entry = { source: OWN_SOURCE, reason: "signup_bonus", reference: "signup" };
       insert.pointTransaction({ id: newId(draws, at), userId, delta: bonus, ...entry, createdAt: at });
     }
     if (topUpMinor > 0) {

@@ -1,0 +1,148 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { findTraces } from "../../scripts/traces.ts";
+import { enterPeople, type Person, putFiles } from "./deletion/world.ts";
+import { type Server, startServer, varOptions } from "./server-process.ts";
+import { accessToken, benchVars, stateOf, withDatabases } from "./state.ts";
+
+// `npm run bench:deletion`: what deletions by one user cost all others. Times of GET auth/me: alone, beside loops of refused
+// deletions, and while an account with a long history is deleted and its tasks run. Prints a Markdown table; ends with 1,
+// and says why, where others wait longer than they may or where something of the account is left.
+
+const { values } = parseArgs({
+  options: {
+    users: { type: "string", default: "100000" },
+    audits: { type: "string", default: "150000" },
+    events: { type: "string", default: "300000" },
+    loops: { type: "string", default: "3" },
+    seconds: { type: "string", default: "10" },
+  },
+});
+/** How many times their own time alone others may wait: the median beside refusals, the 99th percentile beside a deletion. */
+const ALLOWED = { refused: 2, deleted: 3 };
+/** No task of a deletion takes so long. */
+const PATIENCE_MS = 15 * 60_000;
+
+const seeded = await stateOf(Number(values.users));
+const state = mkdtempSync(join(tmpdir(), "users-api-deletion-"));
+process.once("exit", () => rmSync(state, { recursive: true, force: true }));
+cpSync(seeded, state, { recursive: true });
+const sizes = { audits: Number(values.audits), events: Number(values.events) };
+const people = await withDatabases(state, (databases) => enterPeople(databases, sizes));
+await putFiles(state, people.leaver);
+
+const vars = benchVars();
+const tokenOf = (person: Person) => accessToken(vars, person);
+const tokens = {
+  reader: await tokenOf(people.reader),
+  refused: await tokenOf(people.refused),
+  leaver: await tokenOf(people.leaver),
+};
+
+/** Milliseconds until the answer, which must have the status. */
+async function timed({ url }: Server, method: string, path: string, token: string, status: number): Promise<number> {
+  const begun = performance.now();
+  const response = await fetch(url + path, { method, headers: { Authorization: `Bearer ${token}` } });
+  await response.arrayBuffer();
+  if (response.status !== status) throw new Error(`${method} ${path}: ${response.status}`);
+  return performance.now() - begun;
+}
+
+/** Times of GET auth/me, one after the other with a breath between, while `isOn`. */
+async function readWhile(server: Server, isOn: () => boolean): Promise<number[]> {
+  const times: number[] = [];
+  while (isOn()) {
+    times.push(await timed(server, "GET", "/api/auth/me", tokens.reader, 200));
+    await sleep(5);
+  }
+  return times;
+}
+
+const forSeconds = (seconds: number) => {
+  const until = performance.now() + seconds * 1000;
+  return () => performance.now() < until;
+};
+
+/** Sends refused deletions one after the other while `isOn`, and counts the answers by their status. */
+async function refuseWhile({ url }: Server, isOn: () => boolean, answers: Map<number, number>): Promise<void> {
+  while (isOn()) {
+    const headers = { Authorization: `Bearer ${tokens.refused}`, "Content-Type": "application/json" };
+    const response = await fetch(`${url}/api/auth/account`, { method: "DELETE", headers, body: "{}" });
+    await response.arrayBuffer();
+    answers.set(response.status, (answers.get(response.status) ?? 0) + 1);
+  }
+}
+
+const percentile = (times: readonly number[], share: number) =>
+  [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
+
+const server = await startServer(["--persist", state, ...varOptions(vars)]);
+const phases: Record<string, number[]> = {};
+const seconds = Number(values.seconds);
+const answers = new Map<number, number>();
+let deletionMs = 0;
+let tasksMs = 0;
+try {
+  await readWhile(server, forSeconds(3));
+  phases.alone = await readWhile(server, forSeconds(seconds));
+
+  const isOn = forSeconds(seconds);
+  const loops = Array.from({ length: Number(values.loops) }, () => refuseWhile(server, isOn, answers));
+  [phases.refused] = await Promise.all([readWhile(server, isOn), ...loops]);
+
+  const begun = performance.now();
+  const isDeleted = () => {
+    const log = join(state, "server.log");
+    const text = existsSync(log) ? readFileSync(log, "utf8") : "";
+    return /finish_account_deletion[^\n]*, finished/.test(text);
+  };
+  let isBusy = true;
+  const reading = readWhile(server, () => isBusy);
+  deletionMs = await timed(server, "DELETE", "/api/auth/account", tokens.leaver, 200);
+  while (!isDeleted()) {
+    if (performance.now() - begun > PATIENCE_MS) throw new Error("the tasks of the deletion do not end");
+    await sleep(250);
+  }
+  tasksMs = performance.now() - begun;
+  isBusy = false;
+  phases.deleted = await reading;
+  // The message for the search waits for others that it can share a batch with.
+  await sleep(5_000);
+} finally {
+  await server.stop();
+}
+
+const { alone = [], refused = [], deleted = [] } = phases;
+const ms = (value: number) => value.toFixed(1);
+console.log(`| Others' GET auth/me | requests | median ms | p99 ms | longest ms |\n|---|---|---|---|---|`);
+for (const [name, times] of Object.entries({
+  alone,
+  [`beside ${values.loops} loops of refused deletions`]: refused,
+  [`beside the deletion of ${values.audits} audit rows and ${values.events} events`]: deleted,
+})) {
+  const [middle, late, longest] = [0.5, 0.99, 1].map((share) => ms(percentile(times, share)));
+  console.log(`| ${name} | ${times.length} | ${middle} | ${late} | ${longest} |`);
+}
+console.log(`\n${values.users} users. Refused: ${[...answers].map(([status, n]) => `${n} × ${status}`).join(", ")}.`);
+console.log(`The deletion was answered after ${ms(deletionMs)} ms; its tasks took ${(tasksMs / 1000).toFixed(1)} s.`);
+
+const offences = [
+  ...(await findTraces(people.leaver.words, state)),
+  ...(await findTraces([people.leaver.userId, people.leaver.sessionId], state)).filter(({ where }) =>
+    ["KV", "R2"].includes(where),
+  ),
+].map(({ where, word }) => `left of the account: ${word} in ${where}`);
+const ratios = {
+  refused: percentile(refused, 0.5) / percentile(alone, 0.5),
+  deleted: percentile(deleted, 0.99) / percentile(alone, 0.99),
+};
+for (const [phase, ratio] of Object.entries(ratios)) {
+  const most = ALLOWED[phase as keyof typeof ALLOWED];
+  console.log(`${phase}: ${ratio.toFixed(2)} ×, at most ${most} ×`);
+  if (!(ratio <= most)) offences.push(`${phase}: others wait ${ratio.toFixed(2)} × as long as alone`);
+}
+for (const offence of offences) console.error(offence);
+process.exitCode = offences.length > 0 ? 1 : 0;
