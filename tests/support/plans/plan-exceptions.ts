@@ -19,31 +19,6 @@ export const planExceptions: readonly PlanException[] = [
     reason: "A list without a filter reads its page in the order of the index: its limit and offset end it.",
   },
   {
-    part: /order by "sessions"\."id" = \? desc, /g,
-    line: /^USE TEMP B-TREE FOR ORDER BY$/,
-    reason: "Live sessions of one user: the sign-in itself keeps them at ten.",
-  },
-  {
-    part: /count\(distinct upload_id\) from kyc_documents where user_id = \? and created_at > \?/g,
-    line: /^USE TEMP B-TREE FOR count\(DISTINCT\)$/,
-    reason: "Uploads of one user in a day, which the limit that is counted here ends.",
-  },
-  {
-    part: /order by "devices"\."device_id" = \? desc, "devices"\."last_used_at" desc/g,
-    line: /^USE TEMP B-TREE FOR ORDER BY$/,
-    reason: "Devices of one user, of which the statement itself keeps a fixed number.",
-  },
-  {
-    part: /from users other where other\.role = 'admin'/g,
-    line: /^SCAN other USING INDEX users_dormant$/,
-    reason: "Read for admins alone.",
-  },
-  {
-    part: /delete from "verification_tokens" where identifier in/g,
-    line: /^SCAN verification_tokens$/,
-    reason: "Tokens of the last day.",
-  },
-  {
     part: /from "kyc_documents" where \("kyc_documents"\."state" in/g,
     line: /^SCAN kyc_documents$/,
     reason: "The hourly sweep.",
@@ -52,10 +27,5 @@ export const planExceptions: readonly PlanException[] = [
     part: /from kyc where status = 'REJECTED'/g,
     line: /^USE TEMP B-TREE FOR ORDER BY$/,
     reason: "Rejections of the last two weeks.",
-  },
-  {
-    part: /'challenge_ids', json\(\(select/g,
-    line: /^USE TEMP B-TREE FOR ORDER BY$/,
-    reason: "Codes of one person in a day.",
   },
 ];

@@ -9,6 +9,16 @@ export const SMALL_TABLES: Readonly<Record<string, string>> = {
   local_outbox: "empty in production",
 };
 
+/** Indexes under one key of which a rule keeps few rows, whatever the person does: what is found there may be sorted. */
+const FEW_UNDER_A_KEY: Readonly<Record<string, string>> = {
+  "sessions_live (user_id=?": "a sign-in keeps ten live sessions",
+  "devices_device (user_id=?": "a registration keeps 20 devices",
+  "social_accounts_user (user_id=?": "one account a provider",
+  "otp_class_guards_1 (identifier=?": "two classes",
+  "otp_challenges_identifier (identifier=?": "the codes that the daily limits allow, kept for a day",
+};
+const fewUnderKey = Object.keys(FEW_UNDER_A_KEY);
+
 /** Rows of a bound list, of one row's JSON, of VALUES or of nothing: as many as the statement itself says. */
 const LISTED = /^SCAN (?:\S+ VIRTUAL TABLE INDEX \d+:$|(?:\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)/;
 /** The index gives the order but for the last terms: only rows that tie are sorted. */
@@ -37,7 +47,7 @@ export function faultOf(
   return `scans ${name}, which no table, list or subquery of the statement is named`;
 }
 
-/** Whether what the line sorts are the rows of lists and small tables alone. */
+/** Whether what the line sorts are the rows of lists, of small tables and of keys with few rows alone. */
 function sortsFew(
   { parent }: PlanLine,
   plan: readonly PlanLine[],
@@ -45,7 +55,9 @@ function sortsFew(
 ): boolean {
   const read = plan.filter((each) => each.parent === parent && /^(?:SCAN|SEARCH) /.test(each.detail));
   const isFew = ({ detail }: PlanLine) =>
-    LISTED.test(detail) || (findTable(detail.split(" ")[1] ?? "") ?? "") in SMALL_TABLES;
+    LISTED.test(detail) ||
+    fewUnderKey.some((each) => detail.includes(each)) ||
+    (findTable(detail.split(" ")[1] ?? "") ?? "") in SMALL_TABLES;
   return read.length > 0 && read.every(isFew);
 }
 
