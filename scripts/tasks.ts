@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { openCalls } from "../src/delivery/sms-budget.ts";
+import { openCalls } from "../src/delivery/send-budget.ts";
 import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { fail, query as queryIn } from "./d1.ts";

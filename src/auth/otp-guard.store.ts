@@ -53,7 +53,7 @@ export function adoptNetwork(deps: StatementDeps, party: Party, condition: SQL) 
   };
 }
 
-/** Guesses that the network has made in its running window, at whatever identifiers. */
+/** Wrong guesses that the network has made in its running window, at any identifiers. */
 export function guessesOfNetwork(network: string, now: number): SQL<number> {
   const { windowMs } = otpLimits.guessesPerNetwork;
   return sql`coalesce((select guesses from network_guess_limits
@@ -66,20 +66,43 @@ export function guessWindowEndsAt(network: string): SQL<number> {
     where network = ${network}), 0)`;
 }
 
-/** The statement that counts a guess against its network alone. */
-export function countNetworkGuess(deps: GuardDeps, network: string) {
+/**
+ * Holds where the network may guess at a code of the identifier: it has guesses left in its window, or it asked for a code
+ * itself, and that is one of the first few it asked for lately. Many people share a carrier's network.
+ */
+export function networkMayGuess(party: Party, now: number): SQL {
+  const { guessesPerNetwork, ownCodesPerNetwork, ttlMs } = otpLimits;
+  return sql`(${guessesOfNetwork(party.network, now)} < ${guessesPerNetwork.count}
+    or exists (select 1 from otp_challenges where identifier = ${party.identifier} and created_at > ${now - ttlMs}
+      and network = ${party.network} and consumed_by is null
+      and cid in (select cid from otp_challenges where network = ${party.network}
+        and created_at > ${now - ownCodesPerNetwork.windowMs} order by created_at, rowid limit ${ownCodesPerNetwork.count})))`;
+}
+
+/** The statement that counts a guess against its network where `condition` holds; it returns a row where it does. */
+export function countNetworkGuess(deps: GuardDeps, network: string, condition: SQL) {
   const now = deps.now();
   const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now - otpLimits.guessesPerNetwork.windowMs}`;
-  return deps.db
-    .insert(networkGuessLimits)
-    .values({ network, windowStartedAt: now, guesses: 1 })
+  return insertWhere(deps, networkGuessLimits, { network, windowStartedAt: now, guesses: 1 }, condition)
     .onConflictDoUpdate({
       target: networkGuessLimits.network,
       set: {
         guesses: sql`case when ${isOver} then 1 else ${networkGuessLimits.guesses} + 1 end`,
         windowStartedAt: sql`case when ${isOver} then excluded.window_started_at else ${networkGuessLimits.windowStartedAt} end`,
       },
-    });
+    })
+    .returning({ network: networkGuessLimits.network });
+}
+
+/** The statement that takes a guess counted at `countedAt` back where `condition` holds, while its window lasts. */
+export function takeBackNetworkGuess(deps: GuardDeps, network: string, countedAt: number, condition: SQL) {
+  return deps.db
+    .update(networkGuessLimits)
+    .set({ guesses: sql`${networkGuessLimits.guesses} - 1` })
+    .where(
+      sql`${networkGuessLimits.network} = ${network} and ${networkGuessLimits.guesses} > 0
+        and ${networkGuessLimits.windowStartedAt} <= ${countedAt} and ${condition}`,
+    );
 }
 
 /** SQL about a JSON array of instants: those after `since`, and `now` behind them. */

@@ -21,6 +21,10 @@ export const otpLimits = {
     perClassDaily: { count: 10, windowMs: DAY_MS },
     /** Codes by SMS of one network to any number; wide, since a mobile carrier puts many people behind one network. */
     perSmsNetwork: { count: 100, windowMs: HOUR_MS },
+    /** Codes by e-mail of one network to any address. */
+    perEmailNetwork: { count: 100, windowMs: HOUR_MS },
+    /** Of the codes of one IPv6 /64 in an hour, this many count towards the /56 and the /48 around it. */
+    perSubnet: 50,
     /** Codes by SMS to one range: the numbers that differ in their last digits alone. */
     perSmsPrefix: { count: 50, windowMs: DAY_MS, hiddenDigits: 4 },
   },
@@ -32,8 +36,10 @@ export const otpLimits = {
     closedAfter: 100,
     forgottenAfterMs: 7 * DAY_MS,
   },
-  /** Guesses of one network at any identifiers; wide, since a mobile carrier puts many people behind one network. */
+  /** Wrong guesses of one network at any identifiers; wide, since a mobile carrier puts many people behind one network. */
   guessesPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
+  /** Codes that a network asked for itself, at which it may guess beyond that: the first ones of each window. */
+  ownCodesPerNetwork: { count: 5, windowMs: 10 * MINUTE_MS },
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
 

@@ -1,6 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
-import { isSmsBudgetSpent } from "../delivery/sms-budget.store.ts";
+import { isBudgetSpent } from "../delivery/send-budget.store.ts";
 import { inOneTrip, insertWhere, together } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../platform/idempotency.ts";
@@ -10,7 +10,7 @@ import { type Identifier, isIdentifiedBy } from "../users/identifier.ts";
 import { takeBackOtpLimits } from "./former-identity.store.ts";
 import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
-import { countSmsSend, smsHeldUntil } from "./sms-guard.store.ts";
+import { countSend, heldUntil } from "./send-guard.store.ts";
 
 type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "attemptId" | "log">;
 
@@ -18,12 +18,18 @@ type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "attemptId" | "l
 const literal = (value: number): SQL => sql.raw(String(value));
 
 /** The instant from which the next code may be sent to the party, all limits considered. */
-function nextSendAt(identifier: Identifier, party: Party, now: number): SQL<number> {
+function nextSendAt(identifier: Identifier, party: Party, mailbox: string | undefined, now: number): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // What is older than the longest window counts for nothing, and is not looked at.
   const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}
     and created_at > ${now - perClassDaily.windowMs}`;
   const ofClass = sql`${ofIdentifier} and network_class = (${classOf(party, now)})`;
+  // An address counts with all others of its mailbox, each in the class of its own network; the gap is its own.
+  const ofMailbox =
+    mailbox === undefined
+      ? ofClass
+      : sql`from otp_challenges where mailbox = ${mailbox}
+          and created_at > ${now - perClassDaily.windowMs} and network_class = (${classOf(party, now)})`;
   const ofNetwork = sql`${ofIdentifier} and network = ${party.network}`;
   const newest = sql`(select max(created_at) ${ofClass})`;
   // Where the nth newest is younger than the window, the window is full until that one leaves it.
@@ -35,8 +41,8 @@ function nextSendAt(identifier: Identifier, party: Party, now: number): SQL<numb
     else ${literal(gapsMs[3])} end`;
   return sql`max(
     coalesce(${newest}, 0) + ${gap},
-    ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofClass, perClass)}, ${fullUntil(ofClass, perClassDaily)},
-    ${blockedUntil(party, now)}, ${smsHeldUntil(identifier, party, now)})`;
+    ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofMailbox, perClass)}, ${fullUntil(ofMailbox, perClassDaily)},
+    ${blockedUntil(party, now)}, ${heldUntil(identifier, party, now)})`;
 }
 
 export interface NewChallenge {
@@ -45,16 +51,18 @@ export interface NewChallenge {
   secretId: string;
   /** What `hashForOtpLimits` makes of the identifier. */
   formerHash: string;
-  /** Payload of the message's event; undefined when nothing is to be sent. */
-  message: { payload: string; locale: Locale } | undefined;
+  /** Keyed hash of an e-mail address's mailbox; undefined for a phone number. */
+  mailbox: string | undefined;
+  /** Payload of the message's event. */
+  message: { payload: string; locale: Locale };
 }
 
 /**
  * Records a code, if the limits allow another one now, with the event that carries it to its reader; one transaction.
  * The statements are the same whether or not the identifier has an account.
  *
- * @returns `created` is undefined when no code was made; `nextSendAt` is an instant in milliseconds; `isSmsClosed` when
- *   the message would be an SMS and the day's budget for them is spent.
+ * @returns `created` is undefined when no code was made; `nextSendAt` is an instant in milliseconds; `isClosed` when
+ *   the channel's budget of the day is spent.
  */
 export async function insertChallenge(
   deps: StoreDeps,
@@ -66,10 +74,10 @@ export async function insertChallenge(
   const now = deps.now();
   const made = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
   const { message } = challenge;
-  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message?.locale ?? null})`;
-  const nextAt = nextSendAt(identifier, party, now);
+  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message.locale})`;
+  const nextAt = nextSendAt(identifier, party, challenge.mailbox, now);
   const waitSeconds = sql`cast(ceil((${nextAt} - ${now}) / 1000.0) as integer)`;
-  const isSmsClosed = identifier.kind === "phone" && message ? isSmsBudgetSpent(deps) : sql`0`;
+  const isClosed = isBudgetSpent(deps, identifier.kind === "phone" ? "sms" : "email");
   const eventId = deps.newId();
   const writes = {
     ...takeBackOtpLimits(deps, { identifier: party.identifier, hash: challenge.formerHash }),
@@ -81,6 +89,7 @@ export async function insertChallenge(
         identifier: party.identifier,
         network: party.network,
         networkClass: classOf(party, now),
+        mailbox: challenge.mailbox ?? null,
         codeHash: challenge.codeHash,
         secretId: challenge.secretId,
         createdAt: now,
@@ -88,22 +97,20 @@ export async function insertChallenge(
         triesFamiliar: 0,
         triesOther: 0,
       },
-      sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isSmsClosed}`,
+      sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
     ),
-    event: message
-      ? recordEvent(
-          deps,
-          {
-            id: eventId,
-            type: "otp.requested",
-            payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
-            queue: "otp",
-            eraseAt: now + otpLimits.ttlMs,
-          },
-          made,
-        )
-      : undefined,
-    counted: countSmsSend(deps, identifier, party, made),
+    event: recordEvent(
+      deps,
+      {
+        id: eventId,
+        type: "otp.requested",
+        payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
+        queue: "otp",
+        eraseAt: now + otpLimits.ttlMs,
+      },
+      made,
+    ),
+    counted: countSend(deps, identifier, party, made),
     bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, made),
   };
   const reads = {
@@ -112,7 +119,7 @@ export async function insertChallenge(
     state: deps.db
       .select({
         nextSendAt: nextAt.as("next_send_at"),
-        isSmsClosed: sql<number>`${isSmsClosed}`.as("is_sms_closed"),
+        isClosed: sql<number>`${isClosed}`.as("is_closed"),
         sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${party.identifier}
           and network = ${party.network} and created_at > ${now - otpLimits.send.perNetwork.windowMs})`.as(
           "sent_by_network",

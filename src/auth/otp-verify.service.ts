@@ -75,7 +75,7 @@ function refuseGuess(deps: Deps, charge: Awaited<ReturnType<typeof chargeGuess>>
   // The guess that sets the lock was still compared.
   if (!wasCharged && charge.isLocked === 0 && lockSeconds > 0)
     return refuse("rate_limit_exceeded", "locked", lockSeconds);
-  if (!wasCharged && charge.guessesOfNetwork > otpLimits.guessesPerNetwork.count) {
+  if (!charge.isCounted && charge.mayNetworkGuess === 0) {
     return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(charge.guessWindowEndsAt));
   }
   if (charge.isKeyOfOtherBody === 1) return refuse("idempotency_key_reused", "key of another body");

@@ -19,11 +19,12 @@ import {
   classOf,
   countNetworkGuess,
   forgiveFailures,
-  guessesOfNetwork,
   guessWindowEndsAt,
   type NetworkClass,
+  networkMayGuess,
   type Party,
   recordFailure,
+  takeBackNetworkGuess,
 } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
@@ -47,11 +48,7 @@ export async function chargeGuess(
   const networkClass = classOf(party, now);
   const tries = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.triesFamiliar} else ${otpChallenges.triesOther} end`;
   const hasTries = sql`(${tries}) < ${otpLimits.triesPerCode}`;
-  // Many people share a carrier's network: who asked for a code from it may guess, within the identifier's own limits.
-  const hasOwnCode = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier}
-    and created_at > ${now - otpLimits.ttlMs} and network = ${party.network} and consumed_by is null)`;
-  const mayGuess = sql`${blockedUntil(party, now)} <= ${now}
-    and (${guessesOfNetwork(party.network, now)} <= ${otpLimits.guessesPerNetwork.count} or ${hasOwnCode})`;
+  const mayGuess = sql`(${blockedUntil(party, now)} <= ${now} and ${networkMayGuess(party, now)})`;
   // No code that was made before this can be live: it bounds every look at the identifier's ledger.
   const isRecent = gt(otpChallenges.createdAt, now - otpLimits.ttlMs);
   const newestLive = deps.db
@@ -80,8 +77,7 @@ export async function chargeGuess(
   const isLocked = sql`(exists (select 1 from otp_network_guards
       where identifier = ${party.identifier} and network = ${party.network} and locked_by = ${deps.attemptId})
     or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.attemptId}))`;
-  const { codes, lockout, state, replayed } = await inOneTrip(deps, {
-    counted: countNetworkGuess(deps, party.network),
+  const { codes, counted, lockout, state, replayed } = await inOneTrip(deps, {
     codes: deps.db
       .update(otpChallenges)
       .set(pay)
@@ -95,6 +91,8 @@ export async function chargeGuess(
             sql`${otpChallenges.cid} = ${behindKey} and ${hasTries} and ${mayGuess} and ${isBoundToOtherBody(deps, call)}`,
           )
       : undefined,
+    // Before the failure is recorded, which may lock. A right guess takes its count back; a repeated one is not counted.
+    counted: countNetworkGuess(deps, party.network, sql`${mayGuess} and not ${isBoundToBody(deps, call)}`),
     ...recordFailure(deps, party, charged),
     lockout: recordEvent(
       deps,
@@ -111,7 +109,7 @@ export async function chargeGuess(
         networkClass: networkClass.as("network_class"),
         blockedUntil: blockedUntil(party, now).as("blocked_until"),
         guessWindowEndsAt: guessWindowEndsAt(party.network).as("guess_window_ends_at"),
-        guessesOfNetwork: guessesOfNetwork(party.network, now).as("guesses_of_network"),
+        mayNetworkGuess: sql<number>`${networkMayGuess(party, now)}`.as("may_network_guess"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${party.identifier} and g.network = ${party.network}
           and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
@@ -129,9 +127,10 @@ export async function chargeGuess(
           )
       : undefined,
   });
-  const [counted] = state;
-  if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { codes, ...counted, lockout, replayed: replayed?.[0] };
+  const [found] = state;
+  if (!found) throw new Error("a SELECT without FROM gave no row");
+  const isCounted = counted.length > 0;
+  return { codes, ...found, isCounted, network: party.network, chargedAt: now, lockout, replayed: replayed?.[0] };
 }
 
 function challengeOf(tokenId: SQL): SQL {
@@ -153,7 +152,7 @@ export interface NewVerificationToken {
 export async function consumeChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  charge: { networkClass: NetworkClass; lockout: OutboxRow[] },
+  charge: { networkClass: NetworkClass; network: string; chargedAt: number; lockout: OutboxRow[] },
   cid: string,
   token: NewVerificationToken,
   call: IdempotentCall | undefined,
@@ -198,6 +197,7 @@ export async function consumeChallenge(
       isConsumedHere,
     ),
     ...forgiveFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
+    uncounted: takeBackNetworkGuess(deps, charge.network, charge.chargedAt, isConsumedHere),
     // The guess that set the lock was right after all.
     forgottenLockout:
       charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),

@@ -51,6 +51,8 @@ export const otpChallenges = sqliteTable(
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
+    /** Keyed hash of the mailbox that an e-mail address delivers to, for limits; null for phone numbers. */
+    mailbox: text("mailbox"),
     /** The value that KV holds too; for the time until KV has it, and when KV is down. */
     codeHash: text("code_hash").notNull(),
     secretId: text("secret_id").notNull(),
@@ -66,6 +68,8 @@ export const otpChallenges = sqliteTable(
   (table) => [
     index("otp_challenges_identifier").on(table.identifier, table.createdAt),
     index("otp_challenges_created").on(table.createdAt),
+    index("otp_challenges_network").on(table.network, table.createdAt),
+    index("otp_challenges_mailbox").on(table.mailbox, table.createdAt).where(sql`mailbox is not null`),
   ],
 );
 

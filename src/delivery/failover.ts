@@ -13,7 +13,7 @@ import {
   type SendOutcome,
   unknown,
 } from "./message-provider.ts";
-import { takeSmsCall } from "./sms-budget.store.ts";
+import { takeCall } from "./send-budget.store.ts";
 
 type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "attemptId">;
 
@@ -46,7 +46,7 @@ export async function sendWithFailover(
       return last ?? answered("refused", "expired");
     if (!(await isAdmitted(deps, provider, message))) continue;
     if (last && !(await mayTryAgain(deps, message, last))) return last;
-    const withheld = await takeCall(deps, message);
+    const withheld = await takeFromBudget(deps, message);
     if (withheld) return withheld;
     last = { ...(await tryProvider(deps, provider, message)), provider: provider.name };
     if (last.kind === "sent" || isFinal(last)) return last;
@@ -71,13 +71,17 @@ async function mayTryAgain(deps: FailoverDeps, message: OutgoingMessage, last: S
  * Counts the call that is about to be made; undefined when it may be. One that cannot be counted is not made, and the
  * message comes again: as after a refusal, since a renewed claim then has one try more to give back.
  */
-async function takeCall(deps: FailoverDeps, message: OutgoingMessage): Promise<SendOutcome | Dropped | undefined> {
-  if (message.channel !== "sms") return undefined;
-  const share = await takeSmsCall(deps, message.to).catch(() => undefined);
+async function takeFromBudget(
+  deps: FailoverDeps,
+  { id, channel, to, code }: OutgoingMessage,
+): Promise<SendOutcome | Dropped | undefined> {
+  // E-mail is counted where strangers cause it: a security notice is never withheld because codes spent the budget.
+  if (channel === "push" || (channel === "email" && code === undefined)) return undefined;
+  const share = await takeCall(deps, channel, to).catch(() => undefined);
   if (share === "taken") return undefined;
-  if (share === undefined) return answered("refused", "the SMS budget cannot be counted");
-  deps.log.warn("sms_dropped", { event_id: message.id, reason: share });
-  return { kind: "dropped", reason: `SMS budget ${share}` };
+  if (share === undefined) return answered("refused", `the ${channel} budget cannot be counted`);
+  deps.log.warn(`${channel}_dropped`, { event_id: id, reason: share });
+  return { kind: "dropped", reason: `${channel} budget ${share}` };
 }
 
 async function tryProvider(

@@ -60,12 +60,26 @@ export function readLocale(c: Context): Locale {
 
 /** An IPv6 address with an IPv4 one in it (RFC 4291 section 2.2). */
 const MAX_IP_LENGTH = 45;
+/** Leading groups of an IPv6 address that carries an IPv4 one: mapped (RFC 4291 section 2.5.5.2), NAT64 (RFC 6052). */
+const IPV4_INSIDE = ["0000:0000:0000:0000:0000:ffff", "0064:ff9b:0000:0000:0000:0000"];
 
-/** The network that limits are counted by: IPv4 /24, IPv6 /64; an IPv4-mapped IPv6 address counts as IPv4. */
+/** The network that limits are counted by: IPv4 /24, IPv6 /64. An address that carries an IPv4 one counts as that. */
 export function networkOf(ip: string): string {
   if (ip.length > MAX_IP_LENGTH) return "unknown";
-  const mapped = ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(mapped)) return `${mapped.slice(0, mapped.lastIndexOf("."))}.0/24`;
-  if (!mapped.includes(":")) return "unknown";
-  return `${expandIPv6(mapped).split(":").slice(0, 4).join(":")}::/64`;
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(ip)) return `${ip.slice(0, ip.lastIndexOf("."))}.0/24`;
+  if (!ip.includes(":")) return "unknown";
+  const groups = expandIPv6(ip.toLowerCase()).split(":");
+  if (IPV4_INSIDE.includes(groups.slice(0, 6).join(":"))) {
+    const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16));
+    return `${high >> 8}.${high & 255}.${low >> 8}.0/24`;
+  }
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}
+
+/** The /56 and the /48 around an IPv6 /64, which one customer may hold as a whole; none for IPv4. @param network of `networkOf` */
+export function widerNetworksOf(network: string): string[] {
+  if (!network.endsWith("::/64")) return [];
+  const [first, second, third, fourth = ""] = network.slice(0, -"::/64".length).split(":");
+  const site = `${first}:${second}:${third}`;
+  return [`${site}:${fourth.slice(0, 2)}00::/56`, `${site}::/48`];
 }

@@ -2,6 +2,7 @@ import { base64url } from "jose";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { z } from "zod";
 import {
+  DEFAULT_EMAIL_DAILY_BUDGET,
   egressOriginsOf,
   findHalfConfigured,
   optional,
@@ -146,6 +147,8 @@ export interface Config {
   eventGatherMs: number;
   /** Calls of SMS providers a day, in Asia/Kathmandu; 0 where nothing carries SMS. */
   smsDailyBudget: number;
+  /** Codes by e-mail a day, in Asia/Kathmandu. */
+  emailDailyBudget: number;
   /** Those that carry messages in production; development has the local outbox instead. */
   providers: Providers;
   /** Sign-in by Google and Apple. */
@@ -200,6 +203,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     testIdentifiers: value.TEST_IDENTIFIERS,
     eventGatherMs: value.EVENT_GATHER_MS ?? EVENT_GATHER_MS,
     smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
+    emailDailyBudget: value.EMAIL_DAILY_BUDGET ?? DEFAULT_EMAIL_DAILY_BUDGET,
     providers,
     social,
     webhooks,

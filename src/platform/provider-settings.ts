@@ -54,12 +54,17 @@ export const providerSettings = {
   /** Calls of SMS providers a day. */
   SMS_DAILY_BUDGET: optional(positiveInteger),
   EMAIL_FROM: optional(z.email()),
+  /** Codes by e-mail a day. */
+  EMAIL_DAILY_BUDGET: optional(positiveInteger),
   /** The binding; wrangler.toml has it. */
   EMAIL: z.unknown(),
   FCM_SERVICE_ACCOUNT: optional(serviceAccount),
 };
 
 type ProviderSettings = z.infer<z.ZodObject<typeof providerSettings>>;
+
+/** Codes by e-mail a day where EMAIL_DAILY_BUDGET is absent. */
+export const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
 
 const SPARROW_URL = "https://api.sparrowsms.com/v2/sms/";
 const FCM_ORIGIN = "https://fcm.googleapis.com";

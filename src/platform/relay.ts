@@ -56,14 +56,19 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOu
   const [refused, sent] = divide(sendable, ({ id }) => refusals.has(id));
   // An unmarked event is sent again when its lease is over; its consumers know it by its id.
   if (sent.length > 0) {
-    const ids = sent.map(({ id }) => id);
-    await inOneTrip(deps, markStatements(deps, ids)).catch(() =>
-      deps.log.warn("relay_not_marked", { events: ids.length }),
-    );
+    await markSent(deps, sent);
   }
   const buried = await settleRefused(deps, refused, refusals);
   const calls = outcomes.reduce((sum, { outcome }) => sum + outcome.calls, 0);
   return { sent: sent.length, failed: refused.length - buried, buried, calls };
+}
+
+/** Marks events sent, without sending them, and erases payloads that must not be kept. A failure leaves them to the cron. */
+export async function markSent(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<void> {
+  const ids = rows.map(({ id }) => id);
+  await inOneTrip(deps, markStatements(deps, ids)).catch(() =>
+    deps.log.warn("relay_not_marked", { events: ids.length }),
+  );
 }
 
 /** Notes why each event was refused, and raises one alert for the queue. */

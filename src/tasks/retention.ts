@@ -12,6 +12,7 @@ import {
   outbox,
   processedEvents,
 } from "../db/platform-schema.ts";
+import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
 import {
   familiarNetworks,
   networkGuessLimits,
@@ -21,7 +22,6 @@ import {
   sessions,
   verificationTokens,
 } from "../db/sign-in-schema.ts";
-import { smsBudgetDays, smsSendLimits } from "../db/sms-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
 import { dayOf } from "../platform/kathmandu.ts";
@@ -74,6 +74,7 @@ export const purgeRules: readonly PurgeRule[] = [
   { ...hourly, table: networkGuessLimits, since: networkGuessLimits.windowStartedAt, keptMs: HOUR_MS },
   { ...hourly, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
   { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
+  { ...hourly, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
   { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: 90 * DAY_MS },
   {
     ...hourly,

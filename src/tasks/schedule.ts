@@ -1,4 +1,4 @@
-import { countSmsCalls } from "../delivery/sms-budget.store.ts";
+import { countCalls } from "../delivery/send-budget.store.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
@@ -20,7 +20,8 @@ export async function runMinuteTick(deps: Deps): Promise<void> {
     ["erased", () => eraseExpiredPayloads(deps)],
     ["relayed", async () => (await relayDueEvents(deps)).sent],
     ["jobs", () => askForJobs(deps)],
-    ["sms_calls_today", () => countSmsCalls(deps)],
+    ["sms_calls_today", () => countCalls(deps, "sms")],
+    ["email_calls_today", () => countCalls(deps, "email")],
   ];
   for (const [name, run] of parts) {
     try {

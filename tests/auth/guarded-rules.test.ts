@@ -126,7 +126,7 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
   });
 });
 
-describe("ASVS 6.3.1: a network may guess 600 times in 10 minutes, at whatever identifiers", () => {
+describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at whatever identifiers", () => {
   const LIMIT = 600;
   const WINDOW = 10 * MINUTE;
 
@@ -149,7 +149,8 @@ describe("ASVS 6.3.1: a network may guess 600 times in 10 minutes, at whatever i
     const [phone, later] = [newPhone(), newPhone()];
     const [code, laterCode] = [await requestCode(phone, { ip: newIp() }), await requestCode(later, { ip: newIp() })];
     expect(outcome(await guess(phone, otherThan(code), ip)), "guess 599").toEqual([400, "invalid_otp"]);
-    expect((await guess(phone, code, ip)).status, "guess 600").toBe(200);
+    expect((await guess(phone, code, ip)).status, "a right guess").toBe(200);
+    expect(outcome(await guess(newPhone(), "111111", ip)), "guess 600").toEqual([400, "invalid_otp"]);
     clock.advance(4 * MINUTE);
     for (const [identifier, otp] of [
       [later, laterCode],
@@ -183,6 +184,101 @@ describe("ASVS 6.3.1: a network may guess 600 times in 10 minutes, at whatever i
     clock.advance(MINUTE);
     const next = await requestCode(own, { ip: newIp() });
     expect((await guess(own, next, ip)).status, "a code asked for elsewhere, the own one being used").toBe(429);
+  });
+});
+
+describe("what counts towards a network's 600 guesses", () => {
+  const guesses = (ip: string) =>
+    testEnv.DB.prepare("select guesses from network_guess_limits where network = ?")
+      .bind(`${ip.split(".").slice(0, 3).join(".")}.0/24`)
+      .first<number>("guesses");
+
+  test("is a wrong guess, with a live code or without, and neither a right one nor its repetition", async () => {
+    const [phone, ip] = [newPhone(), newIp()];
+    const code = await requestCode(phone, { ip });
+    await guess(newPhone(), "111111", ip);
+    expect(await guesses(ip)).toBe(1);
+    await guess(phone, otherThan(code), ip);
+    expect(await guesses(ip)).toBe(2);
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    for (let call_ = 0; call_ < 3; call_++) {
+      const right = await call("POST", "/api/auth/otp/verify", { ip, headers, json: { identifier: phone, otp: code } });
+      expect([right.status, await guesses(ip)]).toEqual([200, 2]);
+    }
+    const other = { ip, headers, json: { identifier: phone, otp: otherThan(code) } };
+    expect((await call("POST", "/api/auth/otp/verify", other)).status).toBe(409);
+    expect(await guesses(ip), "a guess at the body of a bound key").toBe(3);
+  });
+
+  test("is no guess that a lock refuses, so that one locked person does not use up the neighbours' guesses", async () => {
+    const [phone, ip] = [newPhone(), newIp()];
+    const code = await requestCode(phone, { ip });
+    for (let i = 0; i < 5; i++) await guess(phone, otherThan(code), ip);
+    for (let i = 0; i < 3; i++) expect((await guess(phone, code, ip)).status).toBe(429);
+    expect(await guesses(ip)).toBe(5);
+  });
+
+  test("is one guess of many right ones at once, each wrong one and no other", async () => {
+    const ip = newIp();
+    const people = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const phone = newPhone();
+        return { phone, code: await requestCode(phone, { ip }) };
+      }),
+    );
+    await Promise.all(people.map(({ phone, code }, i) => guess(phone, i % 2 ? code : otherThan(code), ip)));
+    expect(await guesses(ip)).toBe(2);
+  });
+});
+
+describe("a network that has no guesses left", () => {
+  const spend = (ip: string) =>
+    run(
+      "insert or replace into network_guess_limits values (?, ?, 600)",
+      `${ip.split(".").slice(0, 3).join(".")}.0/24`,
+      Date.now(),
+    );
+
+  test.each(["phone", "e-mail"])(
+    "may still guess at the first five codes it asked for itself, not at a sixth (%s)",
+    async (kind) => {
+      const ip = newIp();
+      const asked = [];
+      for (let i = 0; i < 6; i++) {
+        const identifier = kind === "phone" ? newPhone() : newEmail();
+        asked.push({ identifier, code: await requestCode(identifier, { ip }) });
+        clock.advance(SECOND);
+      }
+      await spend(ip);
+      const [sixth] = asked.splice(5);
+      expect(outcome(await guess(sixth?.identifier ?? "", sixth?.code ?? "", ip))).toEqual([
+        429,
+        "rate_limit_exceeded",
+      ]);
+      for (const { identifier, code } of asked) {
+        expect(outcome(await guess(identifier, otherThan(code), ip))).toEqual([400, "invalid_otp"]);
+        expect((await guess(identifier, code, ip)).status).toBe(200);
+      }
+      expect((await guess(sixth?.identifier ?? "", sixth?.code ?? "")).status, "from another network").toBe(200);
+    },
+  );
+
+  test("guesses wrong no more than 600 times and at five codes, however many codes it asks for", async () => {
+    const ip = newIp();
+    await run(
+      "insert or replace into network_guess_limits values (?, ?, 590)",
+      `${ip.split(".").slice(0, 3).join(".")}.0/24`,
+      Date.now(),
+    );
+    let heard = 0;
+    for (let i = 0; i < 12; i++) {
+      const phone = newPhone();
+      const code = await requestCode(phone, { ip });
+      clock.advance(SECOND);
+      for (let n = 0; n < 3; n++) heard += (await guess(phone, otherThan(code), ip)).status === 400 ? 1 : 0;
+    }
+    // Ten were left; they were used at the first codes, of which the fifth was exempt from then on.
+    expect(heard).toBe(15);
   });
 });
 

@@ -214,7 +214,7 @@ describe("The day's budget at otp/request", () => {
     expect(await readBudget()).toEqual({ taken: 8, reserved: 1, spent: 0 });
   });
 
-  test("spent is 503 until midnight in Kathmandu for phones; e-mail, earlier answers and store reviewers go on", async () => {
+  test("spent is 503 until midnight in Kathmandu for phones, store reviewers' too; e-mail and earlier answers go on", async () => {
     const env = withBudget(10);
     const reviewer = newPhone();
     const until = new Date(today + 5 * DAY).toISOString().slice(0, 10);
@@ -234,7 +234,10 @@ describe("The day's budget at otp/request", () => {
     expect(waitOf(closed)).toBe((12 * 60 + 15) * 60);
     expect(visible(await ask(phone, keyed))).toEqual(visible(first));
     expect((await ask(newEmail(), { env })).status).toBe(200);
-    expect((await ask(reviewer, { env: reviewing })).status).toBe(200);
+    expect(visible(await ask(reviewer, { env: reviewing }))).toEqual(
+      visible(await ask(newPhone(), { env: reviewing })),
+    );
+    expect((await ask(reviewer, { env: reviewing })).status).toBe(503);
     expect((await readBudget()).taken).toBe(10);
   });
 

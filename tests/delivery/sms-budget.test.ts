@@ -23,7 +23,7 @@ import {
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { type QueueHandler, Simulation } from "../support/simulator/simulation.ts";
-import { readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
+import { forgetHour, readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -155,7 +155,10 @@ describe("The last 30 % of a day", () => {
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const lines = recordLog();
     const sentAfter = async (messages: Sent[]) => {
-      for (const message of messages) expect(await consume([message], budgetOf(10))).toEqual(taken);
+      for (const message of messages) {
+        await forgetHour();
+        expect(await consume([message], budgetOf(10))).toEqual(taken);
+      }
       return received[SPARROW]?.length;
     };
     expect(await sentAfter(unknown.slice(0, 6))).toBe(6);
@@ -219,12 +222,12 @@ describe("What counts", () => {
   test("is no provider that is not called: one whose breaker is open, or a message that expired", async () => {
     const messages = await smsMessages(7);
     fakeInternet({ [SPARROW]: failing, [FALLBACK]: fallback });
-    for (const message of messages.slice(0, 5)) await consume([message], budgetOf(100));
+    for (const message of messages.slice(0, 5)) await consume([message], budgetOf(1000));
     expect((await readBudget()).taken).toBe(10);
-    await consume(messages.slice(5, 6), budgetOf(100));
+    await consume(messages.slice(5, 6), budgetOf(1000));
     expect((await readBudget()).taken).toBe(11);
     clock.advance(5 * 60_000);
-    await consume(messages.slice(6), budgetOf(100));
+    await consume(messages.slice(6), budgetOf(1000));
     expect((await readBudget()).taken).toBe(11);
   });
 

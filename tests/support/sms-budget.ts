@@ -11,8 +11,14 @@ export async function readBudget() {
   return { taken, reserved, spent } as { taken: number; reserved: number; spent: number };
 }
 
-/** Sets the day's counters as if so many calls had been made. */
+/** As if no number without an account had caused a call in this hour. */
+export async function forgetHour(): Promise<void> {
+  await testEnv.DB.prepare("delete from sms_send_limits where scope = 'open_hour'").run();
+}
+
+/** Sets the day's counters as if so many calls had been made, none of them in this hour. */
 export async function setTaken(taken: number): Promise<void> {
+  await forgetHour();
   await testEnv.DB.prepare("insert or replace into sms_budget_days values (?, 0, ?, null, 0, 0)")
     .bind(today(), taken)
     .run();
