@@ -38,6 +38,11 @@ function begin(deps: JobDeps, fence: SQL): Chunk {
   };
 }
 
+/** What was counted so far and what is found now, facet by facet: one pass, without a sort. */
+const sums = sql.raw(
+  Array.from({ length: FACETS }, (_, facet) => `(user_counts.recount ->> ${facet}) + sum(facet = ${facet})`).join(", "),
+);
+
 /** Each chunk begins where the counter stands, so that one that is repeated counts nobody twice. */
 function count(deps: JobDeps, fence: SQL): Chunk {
   const following = sql`from users where users.id > user_counts.recounted_to order by users.id limit ${instantOf(COUNTED_SIZE)}`;
@@ -47,11 +52,7 @@ function count(deps: JobDeps, fence: SQL): Chunk {
       counted: deps.db
         .update(userCounts)
         .set({
-          recount: sql`(select json_group_array(n) from (
-            select known.value + coalesce(found.n, 0) as n from json_each(user_counts.recount) known
-              left join (select facet, count(*) as n from (select users.facet ${following}) group by facet) found
-                on found.facet = known.key
-              order by known.key))`,
+          recount: sql`(select json_array(${sums}) from (select users.facet ${following}))`,
           recountedTo: sql`(select max(id) from (select users.id ${following}))`,
         })
         .where(

@@ -147,7 +147,7 @@ describe("check_user_counts", () => {
     let isLost = false;
     await runJob(undefined, async (batch, statements) => {
       const results = await batch();
-      if (!isLost && statements.some((text) => text.includes("json_group_array"))) {
+      if (!isLost && statements.some((text) => text.includes("sum(facet"))) {
         isLost = true;
         throw new Error("D1_ERROR: Network connection lost.");
       }

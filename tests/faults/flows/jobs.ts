@@ -198,7 +198,7 @@ export const jobFlows = [
   ticks,
   searchJob("check_user_search"),
   searchJob("rebuild_user_search"),
-  miscounted,
+  traceless(miscounted),
   purge,
   oldAudits,
   ofUser("deactivate_inactive_users", joined(181)),
