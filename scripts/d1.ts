@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { queryPrimary } from "./operations/database.ts";
+import { queryEach, queryPrimary, type Target } from "./operations/database.ts";
 import { defaultState } from "./operations/local-database.ts";
 
 /** Ends the command with a message. */
@@ -13,8 +13,19 @@ const state = process.env.PERSIST_TO ? resolve(process.env.PERSIST_TO) : default
 
 /** Runs the statements on the primary, the local or production's, in one transaction, and gives the rows of the last. */
 export function query(sql: string, { remote }: { remote: boolean }): Record<string, unknown>[] {
+  return orFail(() => queryPrimary(targetOf(remote), sql));
+}
+
+/** As `query`, and gives the rows of each statement. */
+export function queryAll(statements: readonly string[], { remote }: { remote: boolean }): Record<string, unknown>[][] {
+  return orFail(() => queryEach(targetOf(remote), statements));
+}
+
+const targetOf = (remote: boolean): Target => (remote ? { remote } : { remote, state });
+
+function orFail<T>(run: () => T): T {
   try {
-    return queryPrimary(remote ? { remote } : { remote, state }, sql);
+    return run();
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }

@@ -3,56 +3,70 @@ import { openCalls } from "../src/delivery/send-budget.ts";
 import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
 import { jobs } from "../src/tasks/job-registry.ts";
 import { fail, query as queryIn } from "./d1.ts";
+import { filterOf, listDeadLetters, replayMany, replayOne } from "./dead-letters.ts";
 import { quote } from "./inline.ts";
-import { replayStatements } from "./replay.ts";
 
-// `npm run tasks -- dead | replay ID [--payload JSON] | run NAME | budget`, on the local database, or with --remote on production's.
+// `npm run tasks -- …`, on the local database, or with --remote on production's; `--help` prints the usage.
 
-const USAGE = `npm run tasks -- dead                          dead letters, newest first
-npm run tasks -- replay ID [--payload JSON]    sends a dead letter again, mended where a payload is given
-npm run tasks -- run NAME [--base URL]         runs a job on a local server, and prints its outcome; with --remote by
-                                               production's next minute tick, and waits for it
-npm run tasks -- budget                        what text messages took of today's budget, and who asked for most
+const USAGE = `npm run tasks -- dead [FILTER] [--open] [--limit N] [--before ID]
+    lists dead letters, newest first, 50 a page (--limit: up to 500); --open leaves out those that were replayed,
+    --before goes on behind the letter of that id
+npm run tasks -- replay ID [--payload JSON]
+    sends one dead letter again, mended where a payload is given
+npm run tasks -- replay FILTER [--limit N] [--dry-run]
+    sends all that the filter means again, the oldest first, each once, at most 1,000 (--limit: up to 10,000);
+    --dry-run only counts them. It may be repeated: what was replayed is not replayed again
+npm run tasks -- run NAME [--base URL]
+    runs a job on a local server, and prints its outcome; with --remote by production's next minute tick, and waits for it
+npm run tasks -- budget
+    what text messages took of today's budget, and who asked for most
+
+FILTER, any of:
+    --type TYPE     events of this type, such as user.updated
+    --task NAME     events that this task handles, such as deliver_webhook
+    --since WHEN    given up at this date (UTC) or instant, or later: 2026-11-01, 2026-11-01T12:00:00Z
+    --until WHEN    given up before it
+    --user ID       about this user
 
 --remote: on the production database`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    remote: { type: "boolean", default: false },
-    payload: { type: "string" },
-    base: { type: "string", default: "http://localhost:8787" },
-  },
-});
+const options = {
+  remote: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+  payload: { type: "string" },
+  base: { type: "string", default: "http://localhost:8787" },
+  type: { type: "string" },
+  task: { type: "string" },
+  since: { type: "string" },
+  until: { type: "string" },
+  user: { type: "string" },
+  limit: { type: "string" },
+  before: { type: "string" },
+  open: { type: "boolean", default: false },
+  "dry-run": { type: "boolean", default: false },
+} as const;
+
+const { values, positionals } = parseOrFail();
 const [command, argument] = positionals;
 const query = (sql: string) => queryIn(sql, values);
 
-function listDeadLetters(): void {
-  const letters =
-    query(`select id, queue, type, reason, trace, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
-    replayed_at is not null as replayed from dead_letters order by created_at desc limit 50`);
-  if (letters.length === 0) console.log("No dead letters.");
-  for (const { id, at, queue, type, reason, trace, attempts, payload, replayed } of letters) {
-    console.log(`${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} tries${replayed ? "  (replayed)" : ""}`);
-    console.log(`  ${reason}\n  ${payload ?? "(payload not kept)"}`);
-    if (trace) console.log(`  ${String(trace).replaceAll("\n", "\n  ")}`);
+function parseOrFail() {
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    return fail(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
   }
 }
 
-/** Puts the letter back into the outbox, once; the next cron tick relays it. */
-function replay(id: string): void {
-  const payload = values.payload === undefined ? "payload" : quote(values.payload);
-  if (values.payload !== undefined) {
-    try {
-      JSON.parse(values.payload);
-    } catch {
-      fail("--payload must be JSON.");
-    }
-  }
-  const [replayed] = query(replayStatements(quote(id), payload));
-  if (!replayed)
-    fail("No such dead letter, or it was replayed, or it has no type or payload (give one: --payload JSON).");
-  console.log(`${replayed.type} goes out again with the next minute's tick.`);
+/** One letter by its id, or all of a filter; never everything by a command without either. */
+function replay(id: string | undefined): void {
+  const filter = filterOf(values);
+  const isFiltered = Object.keys(filter).length > 0;
+  if ((id === undefined) !== isFiltered) fail(`Give the id of a dead letter, or a filter.\n\n${USAGE}`);
+  if (id === undefined) {
+    if (values.payload !== undefined) fail("--payload mends one dead letter: give its id.");
+    replayMany(filter, { limit: values.limit, dryRun: values["dry-run"] }, values);
+  } else replayOne(id, values.payload, values);
 }
 
 const POLL_MS = 2_000;
@@ -74,12 +88,13 @@ async function run(name: string): Promise<void> {
     if (!values.remote) await tick();
     await new Promise((resolve) => setTimeout(resolve, values.remote ? 5 * POLL_MS : POLL_MS));
     const [row] = query(
-      `select chunks, processed, finished_at from job_runs where name = ${quote(name)} and period_started_at = ${now}`,
+      `select chunks, processed, finished_at, leased_by from job_runs where name = ${quote(name)} and period_started_at = ${now}`,
     );
-    if (row?.finished_at) {
-      console.log(`${name}: finished, ${row.processed} rows in ${row.chunks} chunks`);
-      return;
-    }
+    if (!row?.finished_at) continue;
+    if (row.leased_by === "failed") fail(`${name} has failed for a day: npm run tasks -- dead --type job.due`);
+    const outcome = row.leased_by === "superseded" ? "superseded by a newer run, which goes on; so far" : "finished,";
+    console.log(`${name}: ${outcome} ${row.processed} rows in ${row.chunks} chunks`);
+    return;
   }
   fail(`${name} has not finished after ${patience / 60_000} minutes, and goes on by itself: see the log.`);
 }
@@ -116,9 +131,11 @@ function showBudget(): void {
   }
 }
 
-if (command === "dead") listDeadLetters();
+if (values.help) console.log(USAGE);
+else if (command === "dead")
+  listDeadLetters(filterOf(values), { limit: values.limit, before: values.before, open: values.open }, values);
 else if (command === "budget") showBudget();
-else if (command === "replay" && argument) replay(argument);
+else if (command === "replay") replay(argument);
 else if (command === "run" && argument) await run(argument);
 else {
   console.error(USAGE);

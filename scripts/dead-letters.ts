@@ -1,0 +1,117 @@
+import { tasks } from "../src/tasks/registry.ts";
+import { fail, query, queryAll } from "./d1.ts";
+import { quote } from "./inline.ts";
+import { bulkReplayStatements, conditionOf, type DeadLetterFilter, replayStatements } from "./replay.ts";
+
+/** Options of the command line that say which dead letters are meant. */
+export interface FilterOptions {
+  type?: string | undefined;
+  task?: string | undefined;
+  since?: string | undefined;
+  until?: string | undefined;
+  user?: string | undefined;
+}
+
+interface Target {
+  remote: boolean;
+}
+
+const MAX_PAGE = 500;
+const MAX_REPLAYED = 10_000;
+
+/** The filter that the options describe; ends the command where one of them makes no sense. */
+export function filterOf({ type, task, since, until, user }: FilterOptions): DeadLetterFilter {
+  const known = tasks.find(({ name }) => name === task);
+  if (task !== undefined && !known)
+    fail(`There is no task ${task}. Tasks: ${tasks.map(({ name }) => name).join(", ")}`);
+  const types = known ? known.types.filter((each) => type === undefined || each === type) : type && [type];
+  if (types && types.length === 0) fail(`${task} does not handle ${type}, but ${known?.types.join(", ")}.`);
+  return {
+    ...(types && { types }),
+    ...(since !== undefined && { since: instantOf("--since", since) }),
+    ...(until !== undefined && { until: instantOf("--until", until) }),
+    ...(user !== undefined && { userId: user.toLowerCase() }),
+  };
+}
+
+/** A date (midnight, UTC) or an instant with its zone, in milliseconds since the epoch. */
+function instantOf(option: string, text: string): number {
+  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
+  const instant = isIso ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(instant)) fail(`${option} takes a date as 2026-11-01, or an instant as 2026-11-01T12:00:00Z.`);
+  return instant;
+}
+
+/** The number that the option gives, from 1 to `max`; `usual` where it is absent. */
+function countOf(option: string, text: string | undefined, usual: number, max: number): number {
+  const count = text === undefined ? usual : Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > max) fail(`${option} takes a number from 1 to ${max}.`);
+  return count;
+}
+
+/** Prints a page of the letters, newest first, and how to get the next. */
+export function listDeadLetters(
+  filter: DeadLetterFilter,
+  page: { limit: string | undefined; before: string | undefined; open: boolean },
+  target: Target,
+): void {
+  const limit = countOf("--limit", page.limit, 50, MAX_PAGE);
+  const after =
+    page.before === undefined
+      ? "1"
+      : `(created_at, id) < (select created_at, id from dead_letters
+    where id = ${quote(page.before)})`;
+  const letters = query(
+    `select id, queue, type, user_id, reason, trace, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
+      replayed_at is not null as replayed from dead_letters
+      where ${conditionOf(filter)} and ${after} and ${page.open ? "replayed_at is null" : "1"}
+      order by created_at desc, id desc limit ${limit + 1}`,
+    target,
+  );
+  if (letters.length === 0) console.log(page.before === undefined ? "No dead letters." : "No more dead letters.");
+  const shown = letters.slice(0, limit);
+  for (const { id, at, queue, type, user_id, reason, trace, attempts, payload, replayed } of shown) {
+    console.log(`${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} attempts${replayed ? "  (replayed)" : ""}`);
+    console.log(`  ${reason}\n  ${user_id ? `user ${user_id}\n  ` : ""}${payload ?? "(payload not kept)"}`);
+    if (trace) console.log(`  ${String(trace).replaceAll("\n", "\n  ")}`);
+  }
+  if (letters.length > limit) console.log(`More: add --before ${shown.at(-1)?.id} to the same command.`);
+}
+
+/** Puts one letter back into the outbox, once; the next cron tick relays it. */
+export function replayOne(id: string, payload: string | undefined, target: Target): void {
+  if (payload !== undefined) {
+    try {
+      JSON.parse(payload);
+    } catch {
+      fail("--payload must be JSON.");
+    }
+  }
+  const [replayed] = query(replayStatements(quote(id), payload === undefined ? "payload" : quote(payload)), target);
+  if (!replayed)
+    fail("No such dead letter, or it was replayed, or it has no type or payload (give one: --payload JSON).");
+  console.log(`${replayed.type} goes out again with the next minute's tick.`);
+}
+
+/** Puts the letters that the filter means back into the outbox, each once, the oldest first. */
+export function replayMany(
+  filter: DeadLetterFilter,
+  options: { limit: string | undefined; dryRun: boolean },
+  target: Target,
+): void {
+  const limit = countOf("--limit", options.limit, 1_000, MAX_REPLAYED);
+  const [putBack, marked, counted] = bulkReplayStatements(filter, limit);
+  const [rows = [], [rest] = []] = options.dryRun
+    ? [[], ...queryAll([counted], target)]
+    : queryAll([putBack, marked, counted], target).slice(1);
+  const more = Number(rest?.more ?? 0);
+  if (options.dryRun) {
+    console.log(`${more} dead letters would be replayed, at most ${limit} by one command.`);
+    return;
+  }
+  for (const [type, letters] of Map.groupBy(rows, (row) => String(row.type)))
+    console.log(`${String(letters.length).padStart(6)}  ${type}`);
+  console.log(
+    `${rows.length} replayed; they go out from the next minute's tick on.${more > 0 ? ` ${more} more: run the command again.` : ""}`,
+  );
+}
