@@ -53,6 +53,10 @@ export const fieldErrorCatalogue = {
     en: "Use only letters, digits and @ . + - _",
     ne: "अक्षर, अङ्क र @ . + - _ मात्र प्रयोग गर्नुहोस्।",
   },
+  username_reads_as_identifier: {
+    en: "Choose a username that does not look like an email address, a phone number or an id.",
+    ne: "इमेल ठेगाना, फोन नम्बर वा आईडी जस्तो नदेखिने प्रयोगकर्ता नाम रोज्नुहोस्।",
+  },
   not_in_past: { en: "Must be a date in the past.", ne: "बितिसकेको मिति हुनुपर्छ।" },
   too_early: { en: "Must be {earliest} or later.", ne: "{earliest} वा त्यसपछिको हुनुपर्छ।" },
   no_letters_or_digits: {

@@ -3,6 +3,7 @@ import { profiles, users } from "../db/user-schema.ts";
 import { insertWhere, instantOf } from "../platform/database.ts";
 import { recordEvent } from "../platform/outbox.ts";
 import { mayActOn } from "../sessions/authority.store.ts";
+import { readsAsIdentifier } from "../users/lookalike.ts";
 import type { ProfileChange } from "../users/profile.store.ts";
 import { withKey } from "../users/username.ts";
 import { type ActDeps, type Actor, beginAct, endEverySession, recordChange, runAct } from "./act.store.ts";
@@ -27,6 +28,7 @@ const columns = {
   avatar_url: sql.raw("p.avatar_url"),
 } as const satisfies Record<keyof PersonChange, SQL>;
 
+const name = sql.raw("('username')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
 
 /**
@@ -46,7 +48,11 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
   const differing = sql`from users u left join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
-  const obstacles = obstaclesOf(userId, change, changes(sensitive), reason);
+  const obstacles = {
+    ...obstaclesOf(userId, change, changes(sensitive), reason),
+    // A name that an account has had for long may stay.
+    isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
+  };
   const mayChange = mayActOn(deps, caller, userId);
   const isFree = sql.join(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
@@ -139,6 +145,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
       lacksReason: stands(obstacles.lacksReason),
       isIdentifierTaken: stands(obstacles.isIdentifierTaken),
       isNameTaken: stands(obstacles.isNameTaken),
+      isNameLookalike: stands(obstacles.isNameLookalike),
       isLastWayIn: stands(obstacles.isLastWayIn),
     },
   );

@@ -6,7 +6,7 @@ import { sessionView, viewSession } from "../sessions/session.views.ts";
 import { identifierField } from "../users/identifier.ts";
 import { httpsUrl, profileFields } from "../users/profile.fields.ts";
 import { withoutNulls } from "../users/profile.service.ts";
-import { usernameField } from "../users/username.ts";
+import { anyUsernameField, usernameField } from "../users/username.ts";
 import { actorOf } from "./act.service.ts";
 import { optionalReason, params, viewDetail } from "./detail.routes.ts";
 import {
@@ -75,7 +75,7 @@ export const getUser = staffEndpoint(
 
 const identifierText = z.string().max(254);
 const change = z.object({
-  username: usernameField,
+  username: anyUsernameField,
   email: clearable(identifierText).meta({ example: "asha@example.com" }),
   phone_number: clearable(identifierText).meta({ example: "9841234567" }),
   reason: optionalReason.meta({ description: "Required where username, email or phone_number changes." }),

@@ -141,6 +141,7 @@ export async function updatePerson(
   if (outcome.isDone) return settleAct(deps, actor, outcome);
   const { more } = outcome;
   if (more.mayNot.length > 0) refuseUnlessMayAct(outcome.caller, actor, person.user);
+  if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
   if (more.lacksReason.length > 0) {
     throw fieldError("reason", "required_for_identifier_change");
   }

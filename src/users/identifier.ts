@@ -14,7 +14,7 @@ export interface Identifier {
 }
 
 /** Country that a number without a country code belongs to. */
-const DEFAULT_COUNTRY: CountryCode = "NP";
+export const DEFAULT_COUNTRY: CountryCode = "NP";
 /** RFC 5321 section 4.5.3.1.3. */
 const MAX_EMAIL_LENGTH = 254;
 

@@ -3,6 +3,7 @@ import { type RandomBytes, randomDigits } from "../platform/crypto.ts";
 import { as } from "../platform/field-errors.ts";
 import { optionalText } from "../platform/fields.ts";
 import type { Identifier } from "./identifier.ts";
+import { readsAsIdentifier } from "./lookalike.ts";
 
 const MAX_LENGTH = 150;
 /**
@@ -17,16 +18,26 @@ export interface Username {
   key: string;
 }
 
-/** Optional username of a request, in NFKC. */
+const username = z
+  .string()
+  .max(MAX_LENGTH)
+  .regex(ALLOWED, as("username_characters"))
+  // JSON Schema patterns are always Unicode ones and carry no flags.
+  .meta({ pattern: ALLOWED.source, example: "asha.gurung" });
+const inNfkc = (given: string) => given.normalize("NFKC");
+
+/** Optional username of a new account, in NFKC. */
 export const usernameField = optionalText(
-  z
-    .string()
-    .max(MAX_LENGTH)
-    .regex(ALLOWED, as("username_characters"))
-    // JSON Schema patterns are always Unicode ones and carry no flags.
-    .meta({ pattern: ALLOWED.source, example: "asha.gurung" }),
-  (given) => given.normalize("NFKC"),
+  username.refine((given) => !readsAsIdentifier(given), {
+    error: as("username_reads_as_identifier"),
+    // One error at a time: what is too long or holds other characters is not read any further.
+    when: ({ issues }) => issues.length === 0,
+  }),
+  inNfkc,
 );
+
+/** Optional username of an account that may have had it before the rule on what it may read as. */
+export const anyUsernameField = optionalText(username, inNfkc);
 
 /** The username with its key. Upper case first folds what lower case alone keeps apart, such as ß and ss, or σ and ς. */
 export function withKey(username: string): Username {
@@ -35,12 +46,15 @@ export function withKey(username: string): Username {
 
 /**
  * Names for a user who chose none, best first: the e-mail's local part or `user_` and the number's last four digits,
- * then the same with more and more random digits.
+ * then the same with more and more random digits. None of them reads as an identifier.
  */
 export function defaultUsernames(randomBytes: RandomBytes, identifier: Identifier): Username[] {
   const base = baseOf(identifier);
   const suffixes = [4, 4, 6, 6, 12].map((length) => `_${randomDigits(randomBytes, length)}`);
-  return ["", ...suffixes].map((suffix) => withKey(base + suffix));
+  return ["", ...suffixes]
+    .map((suffix) => base + suffix)
+    .filter((name) => !readsAsIdentifier(name))
+    .map(withKey);
 }
 
 function baseOf({ kind, value }: Identifier): string {
