@@ -62,7 +62,7 @@ function loginRoute(name: ProviderName) {
       query: z.object({
         redirect_uri: z.string().optional(),
         code_challenge: challenge.optional(),
-        code_challenge_method: z.literal("S256", { error: "Must be S256." }).optional(),
+        code_challenge_method: z.literal("S256").optional(),
       }),
       data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
       message: loginStarted,
