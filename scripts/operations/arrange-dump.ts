@@ -16,13 +16,9 @@ import { pipeline } from "node:stream/promises";
  * Writes an export of D1 anew in an order that loads: tables, rows with those that others refer to first, then indexes
  * and triggers. As it is exported it does not: rows stand before tables that their foreign keys name.
  *
- * @param mend makes statements that run behind the rows, from a database that has the tables alone.
+ * @param mends statements that run behind the rows.
  */
-export async function arrangeDump(
-  from: string,
-  to: string,
-  mend: (tables: DatabaseSync) => string[] = () => [],
-): Promise<void> {
+export async function arrangeDump(from: string, to: string, mends: readonly string[] = []): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-arrange-"));
   const part = (name: string) => join(folder, name);
   try {
@@ -33,7 +29,7 @@ export async function arrangeDump(
       appendFileSync(part(name), statement);
     }
     const rows = inOrderOfReference(tables).map((table) => `rows of ${table}`);
-    writeFileSync(part("mends"), mend(tables).join(""));
+    writeFileSync(part("mends"), mends.join(""));
     tables.close();
     const parts = ["tables", ...rows, "mends", "rest"].map(part).filter((file) => existsSync(file));
     for (const [i, file] of parts.entries()) {

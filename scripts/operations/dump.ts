@@ -17,9 +17,14 @@ export interface TableDigest {
  * no backup, and the digest is of the dump's own moment, while the source goes on changing.
  *
  * @param order "any" for an export as D1 writes it, whose rows may stand before the tables that they refer to.
+ * @param inspect reads the loaded database before it is thrown away.
  * @throws Error when the dump does not load, or breaks a foreign key.
  */
-export async function digestDump(file: string, order: "any" | "loads" = "any"): Promise<Record<string, TableDigest>> {
+export async function digestDump(
+  file: string,
+  order: "any" | "loads" = "any",
+  inspect: (database: DatabaseSync) => void = () => {},
+): Promise<Record<string, TableDigest>> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-dump-"));
   // On disk, not in memory: D1 databases grow to 10 GB.
   const path = join(folder, "dump.sqlite");
@@ -30,6 +35,7 @@ export async function digestDump(file: string, order: "any" | "loads" = "any"): 
     database.exec("commit");
     const broken = database.prepare("pragma foreign_key_check").all();
     if (broken.length > 0) throw new Error(`the dump breaks a foreign key of ${broken[0]?.table}`);
+    inspect(database);
     const tables = database.prepare(TABLES).all();
     return {
       schema: digestRows(database, SCHEMA, ["name", "sql", "tbl_name", "type"]),

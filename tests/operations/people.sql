@@ -20,3 +20,8 @@ update users set status = 'INACTIVE' where id = 'u1';
 update users set status = 'ACTIVE' where id = 'u1';
 delete from users where id = 'u4';
 insert into sms_budget_days (day, budget, taken, refused_by_reserve, refused_by_spent) values ('2026-11-26', 2000, 7, 0, 0);
+-- More texts of two lines than one statement asks for, and than one command carries.
+INSERT INTO dead_letters (id, queue, reason, trace, attempts, created_at)
+  SELECT 'two lines, number ' || printf('%04d', value) || ' of a long key, as it is in the command',
+    'tasks', 'a reason', 'one line' || char(10) || 'another, with \n in it', 1, 0
+  FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 1100) SELECT value FROM n);

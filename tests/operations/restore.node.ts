@@ -16,6 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { compareDigests, digestDump } from "../../scripts/operations/dump.ts";
 import { databaseFile, localDatabases } from "../../scripts/operations/local-database.ts";
+import { listBrokenTexts, selectRows } from "../../scripts/operations/mend-texts.ts";
 import { root, wranglerIn } from "../../scripts/operations/wrangler.ts";
 import { startDevServer } from "../browser/dev-server.ts";
 
@@ -83,6 +84,21 @@ test("a backup holds every row, a list of the documents, and a digest of each ta
   const [document, ...others] = JSON.parse(readFileSync(join(backup, "documents.json"), "utf8"));
   assert.deepEqual([document.key, document.size, others], ["kyc/u1/d1", "a document".length, []]);
   assert.match(document.etag, /^[0-9a-f]{32}$/);
+});
+
+test("texts that an export breaks are asked for by their keys, without a scan of any table", () => {
+  const file = new DatabaseSync(databaseFile(source(), primary), { readOnly: true });
+  try {
+    const broken = listBrokenTexts(file).filter((each) => each.rows.length > 0);
+    assert.ok(broken.some(({ table, rows }) => table === "dead_letters" && rows.length === 1_100));
+    for (const each of broken) {
+      const plan = file.prepare(`explain query plan ${selectRows({ ...each, rows: each.rows.slice(0, 100) })}`).all();
+      const scans = plan.filter(({ detail }) => String(detail).startsWith(`SCAN ${each.table}`));
+      assert.deepEqual(scans, [], JSON.stringify(plan));
+    }
+  } finally {
+    file.close();
+  }
 });
 
 test("a changed dump is not loaded", () => {
