@@ -10,14 +10,14 @@ import { type HashedIdentifier, keepOtpLimits, recordFormerIdentities } from "./
 import { hashForOtpLimits, hashIdentities, type ProviderAccount } from "./former-identity.ts";
 import { recordRevocation } from "./social-link.store.ts";
 
-/** KV entries of each kind that are removed after the account, at most: the newest. */
+/** KV entries of each kind that are removed after the account, at most; of sessions the newest. */
 const MAX_KV_ENTRIES = 200;
 
 /** What identifies a row of `users`, as JSON text: hashes are made from it, and a later batch checks that it still holds. */
 export const identitySnapshot = sql<string>`${sql.raw(`json_object('identifiers',
   json((select json_group_array(value) from json_each(json_array(users.email, users.phone_number)) where value is not null)),
   'accounts', json((select json_group_array(json_object('issuer', issuer, 'subject', subject))
-    from (select issuer, subject from social_accounts where social_accounts.user_id = users.id order by issuer, subject))))`)}`;
+    from (select issuer, subject from social_accounts where social_accounts.user_id = users.id order by provider))))`)}`;
 
 /** A user to erase, with the hashes that stay. */
 export interface Erasure {
@@ -76,7 +76,8 @@ export function eraseAccount(
         type: "account.deleted",
         payload: sql`json_object('user_id', ${userId}, 'session_ids', json((select json_group_array(id) from
           (select id from sessions where user_id = ${userId} ${newest}))), 'challenge_ids',
-          json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOwn} ${newest}))))`,
+          json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOwn}
+          limit ${sql.raw(String(MAX_KV_ENTRIES))}))))`,
       },
       isGone,
     ),

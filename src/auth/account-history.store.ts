@@ -1,9 +1,9 @@
-import { type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { favoriteStations, pointTransactions, rentals, walletTransactions } from "../db/ledger-schema.ts";
 import { auditLogs, deadLetters, outbox } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
-import { notifications, referrals } from "../db/user-schema.ts";
+import { notifications, referrals, users } from "../db/user-schema.ts";
 import { inOneTrip } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Statement } from "../platform/prepared.ts";
@@ -79,6 +79,14 @@ export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, r
     return rows.length < limit ? [] : [[nameOf(table), isById ? last : ""] as const];
   });
   return Object.fromEntries(left);
+}
+
+/** Whether there is a row of `users` with that id. */
+export async function hasUser(deps: Pick<Deps, "db" | "log">, id: string): Promise<boolean> {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db.select({ id: users.id }).from(users).where(eq(users.id, id)),
+  });
+  return found.length > 0;
 }
 
 function erase(

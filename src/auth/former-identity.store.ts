@@ -39,6 +39,9 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
   const isMoved = sql`identifier in (select ${identifier} from ${former}) and ${condition}`;
   const network = otpNetworkGuards;
   const ofClass = otpClassGuards;
+  const ofIdentifier = sql.raw("otp_class_guards g");
+  const greatest = (column: string) =>
+    sql`(select max(${sql.raw(`g.${column}`)}) from ${ofIdentifier} where g.identifier = ${identifier})`;
   return {
     keptSends: deps.db
       .update(otpChallenges)
@@ -79,13 +82,13 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
       {
         identifier: hash,
         networkClass: "other",
-        failures: sql`(select json_group_array(at) from (select e.value as at from otp_class_guards c, json_each(c.failures) e
-          where c.identifier = ${identifier} order by e.value))`,
-        streak: sql`max(g.streak)`,
-        lockedUntil: sql`max(g.locked_until)`,
-        lastGuessAt: sql`max(g.last_guess_at)`,
+        failures: sql`(select json_group_array(e.value) from ${ofIdentifier}, json_each(g.failures) e
+          where g.identifier = ${identifier})`,
+        streak: greatest("streak"),
+        lockedUntil: greatest("locked_until"),
+        lastGuessAt: greatest("last_guess_at"),
       },
-      sql`from ${former} cross join otp_class_guards g where g.identifier = ${identifier} and ${condition} group by ${hash}`,
+      sql`from ${former} where exists (select 1 from ${ofIdentifier} where g.identifier = ${identifier}) and ${condition}`,
     ).onConflictDoUpdate({
       target: [ofClass.identifier, ofClass.networkClass],
       set: {

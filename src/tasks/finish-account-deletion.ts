@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { eraseHistory, type Rest, wholeHistory } from "../auth/account-history.store.ts";
+import { eraseHistory, hasUser, type Rest, wholeHistory } from "../auth/account-history.store.ts";
 import { forgetCodeHashes } from "../auth/otp-code.store.ts";
 import { inOneTrip, withDeadline } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -38,7 +38,8 @@ export const finishAccountDeletion: Task = {
     } = payloadSchema.parse(event.payload);
     let files = 0;
     if (!given) {
-      await recordDeletedAccount(deps, userId, event.createdAt);
+      // Where a restore brought the user back meanwhile, they are no deleted account.
+      if (!(await hasUser(deps, userId))) await recordDeletedAccount(deps, userId, event.createdAt);
       await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
       files = await removeFiles(deps, `kyc/${userId}/`);
     }

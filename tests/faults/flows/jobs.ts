@@ -134,6 +134,24 @@ const searchJob = (name: string) =>
     return { run: { scope: scopeOf(user), afterwards: () => expectFound(user) }, cursor };
   });
 
+/** A user whose deletion a restore of the primary undid. */
+const restored = job("reapply_account_deletions", async () => {
+  const user = await newUser();
+  await testEnv.SEARCH_DB.prepare("insert into deleted_accounts (user_id, deleted_at) values (?, ?)")
+    .bind(user.userId, Date.now())
+    .run();
+  advance(1_000);
+  return {
+    run: {
+      scope: scopeOf(user),
+      async afterwards() {
+        const left = await sql("select 1 from users where id = ?", user.userId);
+        if (left.length > 0) throw new Error("the user is still there");
+      },
+    },
+  };
+});
+
 /** Counters that somebody changed by hand. */
 const miscounted = job("check_user_counts", async () => {
   const user = await newUser();
@@ -198,6 +216,7 @@ export const jobFlows = [
   ticks,
   searchJob("check_user_search"),
   searchJob("rebuild_user_search"),
+  restored,
   traceless(miscounted),
   purge,
   oldAudits,

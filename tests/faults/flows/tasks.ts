@@ -1,5 +1,6 @@
 import { decodeJwt } from "jose";
 import { newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { historyOf, insertHistory } from "../../support/history.ts";
 import { fakeProviders, newPerson } from "../../support/openid.ts";
 import { requestAndKeep } from "../../support/queue.ts";
 import { findSearchDrift } from "../../support/search-invariants.ts";
@@ -141,6 +142,22 @@ const finishDeletion = flow("task of account.deleted", async () => {
   };
 });
 
+/** What is left of a deleted user's history, more than one message erases. */
+const eraseHistory = flow("task of account.deleted, a long history", async () => {
+  const userId = crypto.randomUUID();
+  await insertHistory(userId, { rows: 250, word: userId });
+  return {
+    scope: {},
+    messages: [message("account.deleted", userId, { user_id: userId, session_ids: [], challenge_ids: [] })],
+    async afterwards() {
+      const { audit_logs, dead_letters, outbox, ...left } = await historyOf(userId);
+      if (Object.keys(left).length > 0) throw new Error(`left: ${Object.keys(left).join(", ")}`);
+      const told = await sql("select 1 from audit_logs where user_id = ? and new_values is not null", userId);
+      if (told.length > 0) throw new Error("the audit log still has values");
+    },
+  };
+});
+
 const search = flow("task of user_search.due", async () => {
   const [user, other] = [await newUser(), await newUser()];
   const messages = [user, other].map((each) => ({
@@ -199,6 +216,7 @@ export const taskFlows = [
   identifierChanged,
   traceless(revocation),
   finishDeletion,
+  traceless(eraseHistory),
   search,
   task("profile.reminder_due"),
   task("kyc.reminder_due"),
