@@ -1,5 +1,6 @@
 import { and, eq, isNotNull, lte, notExists, sql } from "drizzle-orm";
 import { providerBreakers } from "../db/platform-schema.ts";
+import { raiseAlert } from "../platform/alerts.ts";
 import { sha256 } from "../platform/crypto.ts";
 import { inOneTrip, instantOf } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -73,7 +74,7 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
 export async function recordFailure(deps: BreakerDeps, provider: string, recipient: string): Promise<void> {
   const now = deps.now();
   const appended = sql`json_insert(${failedRecipients}, '$[#]', ${recipient})`;
-  await inOneTrip(deps, {
+  const { counted } = await inOneTrip(deps, {
     counted: deps.db
       .insert(providerBreakers)
       .values({
@@ -97,8 +98,10 @@ export async function recordFailure(deps: BreakerDeps, provider: string, recipie
           probedBy: sql`case when ${probedBy} = ${recipient} then null else ${probedBy} end`,
           updatedAt: now,
         },
-      }),
+      })
+      .returning({ openedUntil: providerBreakers.openedUntil }),
   });
+  if (counted[0]?.openedUntil === now + BREAKER_OPEN_MS) raiseAlert(deps, "breaker_opened", { provider });
 }
 
 /**

