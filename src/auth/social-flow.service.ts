@@ -1,9 +1,11 @@
 import { CodeChallengeMethod, OAuth2Client } from "arctic";
 import { base64url } from "jose";
 import { z } from "zod";
+import { raiseAlert } from "../platform/alerts.ts";
 import { equalInConstantTime, sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/errors.ts";
+import { describeError } from "../platform/log.ts";
 import { openBriefly, sealBriefly } from "../platform/sealed.ts";
 import { verifyIdToken } from "./id-token.ts";
 import { consumeState, storeCode } from "./social-flow.store.ts";
@@ -165,7 +167,11 @@ export async function completeFlow(
   return next.href;
 }
 
-/** As `completeFlow`; what fails sends the browser to the error page, or back to the app with the reason. */
+/**
+ * As `completeFlow`, but a failure sends the browser back to the app with a code, or to the error page.
+ *
+ * @throws what is no refusal, where the flow has no app to tell.
+ */
 export async function answerCallback(
   deps: Deps,
   name: ProviderName,
@@ -176,14 +182,25 @@ export async function answerCallback(
   try {
     return await completeFlow(deps, name, flow, answer);
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "social_auth_failed") throw error;
-    deps.log.warn("social_flow_failed", { provider: name, reason: error.options.reason });
     // Only an answer to this browser's own flow may send it to the app.
     const isOwn = flow !== undefined && answer.state !== undefined && isSame(answer.state, flow.state);
-    const next = new URL((isOwn && flow.redirectUri) || new URL("/api/auth/social/error", deps.config.issuer));
-    next.searchParams.set("error", CANCELLED.includes(answer.error ?? "") ? "access_denied" : "social_auth_failed");
+    const appUri = isOwn ? flow.redirectUri : null;
+    const code = codeOfFailure(error);
+    if (code !== "social_auth_failed" && appUri === null) throw error;
+    const reason = error instanceof AppError ? error.options.reason : describeError(error);
+    if (code === "server_error") raiseAlert(deps, "request_failed", { reason });
+    else deps.log.warn("social_flow_failed", { provider: name, reason });
+    const next = new URL(appUri ?? new URL("/api/auth/social/error", deps.config.issuer));
+    next.searchParams.set("error", CANCELLED.includes(answer.error ?? "") ? "access_denied" : code);
     return next.href;
   }
+}
+
+/** What the app is told of a failed flow (RFC 6749 section 4.1.2.1). */
+function codeOfFailure(error: unknown): "social_auth_failed" | "temporarily_unavailable" | "server_error" {
+  const code = error instanceof AppError ? error.code : undefined;
+  if (code === "social_auth_failed" || code === "id_token_stale") return "social_auth_failed";
+  return code === "service_unavailable" ? "temporarily_unavailable" : "server_error";
 }
 
 /** What Google and Apple say when a person did not want to. */

@@ -369,6 +369,28 @@ describe.each(names)("the browser flow of %s", (name) => {
     await expectNothing(person);
   });
 
+  it("sends the browser back to the app with the kind of failure, once its flow is known", async () => {
+    const behaviours: [string, Host][] = [
+      ["temporarily_unavailable", () => new Response("canary", { status: 500 })],
+      ["temporarily_unavailable", () => new Response("<html>canary")],
+      ["social_auth_failed", () => Response.json({ error: "invalid_grant" }, { status: 400 })],
+      ["social_auth_failed", () => Response.json({ id_token: "canary" })],
+    ];
+    const { challenge } = await newVerifier();
+    for (const [error, behave] of behaviours) {
+      const browser = browse();
+      const at = await begin(browser, name, { redirect_uri: APP_URI, code_challenge: challenge });
+      const consent = await providers.consent(name, at, newPerson(name));
+      const whole = providers.behaviour[providers.tokens[name]] as Host;
+      providers.behaviour[providers.tokens[name]] = behave;
+      const back = await comeBack(browser, name, consent);
+      providers.behaviour[providers.tokens[name]] = whole;
+      expect([back.status, locationOf(back)]).toEqual([303, `${APP_URI}?error=${error}`]);
+      const foreign = await comeBack(browse(), name, consent);
+      expect(locationOf(foreign), "a browser without the flow").toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    }
+  });
+
   it("answers 503 where the provider does not answer as it should, 400 where it refuses the code", async () => {
     const behaviours: [number, Host][] = [
       [503, () => new Response("canary", { status: 500 })],
