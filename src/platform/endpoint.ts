@@ -128,12 +128,11 @@ export interface GuardedEndpoint {
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
   const isWrite = guard.writer !== undefined && spec.method !== "get";
   const admit = async (c: Context<AppEnv>) => {
-    const caller = await guard.authorize(c.get("deps"), c);
-    c.set("caller", caller);
+    c.set("caller", await guard.authorize(c.get("deps"), c));
+  };
+  const countOwnWrite = async (deps: Deps, caller: Caller) => {
     const writer = isWrite && spec.rateLimitWrites !== "service" ? guard.writer?.(caller) : undefined;
-    if (writer) {
-      await countWrite(c.get("deps"), spec.rateLimitWrites === "session" ? writer.sessionId : writer.userId);
-    }
+    if (writer) await countWrite(deps, spec.rateLimitWrites === "session" ? writer.sessionId : writer.userId);
   };
   const { rateLimitByNetwork: byNetwork, rateLimitFailures } = spec;
   const answer: MiddlewareHandler<AppEnv> = async (c) => {
@@ -146,7 +145,10 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
       const caller = c.get("caller") as Caller;
       const admitUpload = async () => spec.admitUpload?.(deps, caller, client);
+      // A body that does not fit never reaches the database; one with files is too much work to be refused after it.
+      if (spec.files) await countOwnWrite(deps, caller);
       const sent = await readBody(c.req, spec, share, admitUpload);
+      if (!spec.files) await countOwnWrite(deps, caller);
       return { ...sent, params, query, caller, client, origin: originOf(c.req.url) };
     };
     const respond = async (input: Awaited<ReturnType<typeof read>>) => {

@@ -6,10 +6,13 @@ let sent = 0;
 /** Requests made by `send` so far. */
 export const countRequests = () => sent;
 
+/** One user sends thousands of calls here. */
+const unlimited = { USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit };
+
 /** Calls by https, and counts. */
 export function send(method: string, path: string, options: CallOptions): Promise<Answer> {
   sent += 1;
-  return call(method, path, { origin: "https://api.example.com", ...options });
+  return call(method, path, { origin: "https://api.example.com", ...options, env: { ...unlimited, ...options.env } });
 }
 
 const ALWAYS: Readonly<Record<string, RegExp>> = {
