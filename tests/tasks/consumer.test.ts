@@ -49,9 +49,9 @@ describe("The consumer", () => {
     expect(await consume([message], env, 12)).toEqual(done);
     const letter = await letterOf(message.event_id);
     expect(letter).toMatchObject({ type: "auth.new_device", user_id: user.userId, payload: "{}", attempts: 12 });
-    expect(letter?.reason).toContain("service is not available");
+    expect(letter?.reason).toContain("service is temporarily unavailable");
     expect(letter?.trace).toMatch(/^at .*inOneTrip/);
-    expect(letter?.trace).not.toContain("service is not available");
+    expect(letter?.trace).not.toContain("service is temporarily unavailable");
   });
 
   it("lets a message that fails hold no other back", async () => {

@@ -126,7 +126,7 @@ describe("A job that fails", () => {
     const [letter, ...more] = await letters();
     expect(more).toEqual([]);
     expect(letter).toMatchObject({ payload: JSON.stringify({ name: PURGE }), reason: expect.stringContaining(PURGE) });
-    expect(letter?.reason).toContain("service is not available");
+    expect(letter?.reason).toContain("service is temporarily unavailable");
     expect(lines).toContainEqual(expect.objectContaining({ event: "dead_letter", dead_letter_id: letter?.id }));
     expect(await openRuns(PURGE)).toEqual([]);
     await minute(broken());

@@ -88,7 +88,8 @@ describe("purge_expired_rows", () => {
     const insertAll = async (mark: string, at: number) => {
       await env.DB.batch([
         env.DB.prepare(
-          "insert into otp_challenges values (?1, ?1, 'n', 'other', '', '', ?2, ?2, 0, 0, null, null, null)",
+          `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, created_at, expires_at,
+            tries_familiar, tries_other) values (?1, ?1, 'n', 'other', '', '', ?2, ?2, 0, 0)`,
         ).bind(mark, at),
         env.DB.prepare("insert into otp_network_guards values (?1, 'n', '[]', 0, 0, null, ?2)").bind(mark, at),
         env.DB.prepare("insert into otp_class_guards values (?1, 'other', '[]', 1, 0, null, ?2)").bind(mark, at),
