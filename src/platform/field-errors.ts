@@ -117,6 +117,18 @@ export const fieldErrorCatalogue = {
     en: "Send a JPEG, PNG or WebP picture, or a PDF.",
     ne: "JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
   },
+  picture_format: {
+    en: "{format} pictures cannot be accepted. On an iPhone choose Settings › Camera › Formats › Most Compatible and take the picture again, or convert it to JPEG in the app.",
+    ne: "{format} तस्बिर स्वीकार हुँदैन। iPhone मा Settings › Camera › Formats › Most Compatible छानेर फेरि तस्बिर खिच्नुहोस्, वा एपमा JPEG मा बदल्नुहोस्।",
+  },
+  file_format: {
+    en: "{format} files cannot be accepted. Send a JPEG, PNG or WebP picture, or a PDF.",
+    ne: "{format} फाइल स्वीकार हुँदैन। JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
+  },
+  file_is_video: {
+    en: "This is a video. Send a JPEG, PNG or WebP picture, or a PDF.",
+    ne: "यो भिडियो हो। JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
+  },
   file_too_large: { en: "Must have at most {max} MB.", ne: "बढीमा {max} MB हुनुपर्छ।" },
   too_many_pixels: {
     en: "The picture is too large. Send one of at most {max} × {max} pixels.",
@@ -146,6 +158,8 @@ export interface FieldError {
   choices?: string[];
   /** Earliest accepted date. */
   earliest?: string;
+  /** Format that a file has. */
+  format?: string;
 }
 
 /** Field name to what is wrong with it. */

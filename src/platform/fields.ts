@@ -21,9 +21,17 @@ export function optionalText<T extends z.ZodType>(schema: T, canonical?: (given:
   return z.preprocess((given) => (given === null || asText(given) === "" ? undefined : given), present).optional();
 }
 
-/** Digits of the Devanagari script (U+0966 to U+096F) as ASCII digits; Nepali keyboards write them. */
+/** Decimal digits of any script as ASCII digits: Nepali, Arabic and other keyboards write their own. */
 export function toAsciiDigits(given: string): string {
-  return given.replace(/[\u0966-\u096f]/g, (digit) => String(digit.charCodeAt(0) - 0x0966));
+  return given.replace(/(?![0-9])\p{Nd}/gu, (digit) => String(digitValue(digit)));
+}
+
+/** Unicode encodes the ten digits of a script one after another, from zero on (Unicode Standard, section 4.6). */
+function digitValue(digit: string): number {
+  const code = digit.codePointAt(0) ?? 0;
+  let zero = code;
+  while (/^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--;
+  return (code - zero) % 10;
 }
 
 /** A token of any kind and length: what is none of ours is refused as that, by its own error. */

@@ -11,11 +11,13 @@ export interface RestingNumber {
   index: string;
 }
 
-/** One way to write a number, whatever the keyboard: staff see that two accounts have the same. */
+/**
+ * The letters and digits of a number alone, in one case and one script of digits: separators, quotes and invisible
+ * characters differ from one keyboard to another, and staff must see that two accounts have the same document.
+ */
 export function canonicalNumber(given: string): string {
-  return toAsciiDigits(given.normalize("NFKC"))
-    .replace(/[\s\p{Pd}\p{Cf}]/gu, "")
-    .toUpperCase();
+  const folded = given.normalize("NFKC").toUpperCase().toLowerCase();
+  return toAsciiDigits(folded).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
 /** Seals the number with the user as associated data, so that it opens in no other user's row (ASVS 14.2). */

@@ -97,6 +97,39 @@ describe("The review queue", () => {
     expect(last).toMatchObject({ duplicate_of: null });
   });
 
+  test("shows that two accounts have one document number, however each typed it", async () => {
+    const staff = await newStaff();
+    const spellings = [
+      "31/02/71-00AB",
+      "31.02.71.00ab",
+      "31−02−71−00AB",
+      "\"31'02'71\" 00 ab",
+      "३१/०२/७१-००AB",
+      "٣١‏٠٢‏٧١٠٠ab",
+      "31·02·71#00_AB",
+      "31\\02|71*00–ＡＢ",
+      "𝟹𝟷𝟶𝟸𝟽𝟷𝟶𝟶ab",
+      "(3́1)02+71=00~ab",
+    ];
+    const users = await Promise.all(spellings.map(newUser));
+    for (const [i, user] of users.entries()) {
+      expect((await submit(user, whole({ document_number: ` ${spellings[i]} ` }))).status, spellings[i]).toBe(201);
+    }
+    const neighbours = [await newUser(), await newUser()];
+    await submit(neighbours[0] as SignedIn, whole({ document_number: "31/02/71-00AC" }));
+    await submit(neighbours[1] as SignedIn, whole({ document_number: "31/02/71-0AB" }));
+    const ids = new Set(users.map(({ userId }) => userId));
+    const queue = (await page(staff, "?page_size=100")).body.data.results;
+    for (const [i, { userId }] of users.entries()) {
+      const found = queue.find((each: { user: { id: string } }) => each.user.id === userId);
+      expect(found.document_number, "kept as typed").toBe(spellings[i]);
+      expect(ids, spellings[i]).toContain(found.duplicate_of);
+    }
+    for (const { userId } of neighbours) {
+      expect(queue.find((each: { user: { id: string } }) => each.user.id === userId).duplicate_of).toBeNull();
+    }
+  });
+
   test("holds those of one status, the pending ones unless asked otherwise", async () => {
     const staff = await newStaff();
     const [waiting, rejected] = (await submitters(2)) as [SignedIn, SignedIn];

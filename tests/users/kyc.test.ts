@@ -133,6 +133,7 @@ describe("What does not fit is refused by the name of its field", () => {
     ["a number that is too short", whole({ document_number: " 1234 " }), ["document_number"]],
     ["a number that is too long", whole({ document_number: "1".repeat(101) }), ["document_number"]],
     ["a number without a letter or digit", whole({ document_number: "-----" }), ["document_number"]],
+    ["a number of separators and marks", whole({ document_number: "/.−\"'́·|" }), ["document_number"]],
     ["a number with control characters", whole({ document_number: "123\u000045" }), ["document_number"]],
     ["a type that is too long", whole({ document_type: "T".repeat(51) }), ["document_type"]],
     [

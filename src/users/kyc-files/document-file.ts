@@ -1,5 +1,6 @@
-import { type Cleaning, type Refusal, refused } from "./cleaning.ts";
+import type { Cleaning, Refusal } from "./cleaning.ts";
 import { cleanJpeg, isJpeg } from "./jpeg.ts";
+import { describeOtherFormat } from "./other-formats.ts";
 import { cleanPdf, isPdf } from "./pdf.ts";
 import { cleanPng, isPng } from "./png.ts";
 import { cleanWebp, isWebp } from "./webp.ts";
@@ -26,7 +27,7 @@ export type Inspected = { ok: true; contentType: DocumentType; bytes: Uint8Array
  */
 export function inspectDocument(bytes: Uint8Array<ArrayBuffer>): Inspected {
   const format = formats.find(({ is }) => is(bytes));
-  if (!format) return refused("not_document");
+  if (!format) return { ok: false, error: describeOtherFormat(bytes) };
   const cleaned = format.clean(bytes);
   return cleaned.ok ? { ...cleaned, contentType: format.contentType } : cleaned;
 }

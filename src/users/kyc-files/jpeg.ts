@@ -93,8 +93,10 @@ function findMarker(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
+const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
+
 /** Markers without a length. Outside a scan they mean nothing. */
-const isAlone = (marker: number) => marker === TEM || (marker >= 0xd0 && marker <= 0xd7);
+const isAlone = (marker: number) => marker === TEM || isRestart(marker);
 
 /** APP0 to APP15, and comments. */
 const isApplication = (marker: number) => (marker >= APP0 && marker <= APP15) || marker === COMMENT;
@@ -125,13 +127,15 @@ function findFrameProblem(content: Uint8Array): Refusal | undefined {
   return findSizeProblem(view.getUint16(3), view.getUint16(1));
 }
 
-/** Where the compressed data of a scan ends: at the next marker that is neither stuffed nor a restart. */
+/** Where the compressed data of a scan ends: at the next marker, or its fill bytes, that is neither stuffed nor a restart. */
 function findScanEnd(bytes: Uint8Array, start: number): number {
   for (let at = start; at < bytes.length; at++) {
     if (bytes[at] !== 0xff) continue;
+    const fill = at;
+    while (bytes[at + 1] === 0xff) at++;
     const following = bytes[at + 1] ?? 0;
-    const isData = following === 0x00 || (following >= 0xd0 && following <= 0xd7) || following === 0xff;
-    if (!isData) return at;
+    const isData = following === 0x00 || isRestart(following);
+    if (!isData) return fill;
   }
   return bytes.length;
 }
