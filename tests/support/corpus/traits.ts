@@ -27,7 +27,7 @@ const onlyOrientation = (orientation: number) => segment(0xe1, concat("Exif\0\0"
 
 const jpeg = (kept: Bytes = photo()): Verdict => ({ type: "image/jpeg", kept });
 const icc = segment(0xe2, concat("ICC_PROFILE\0\x01\x01", "a profile"));
-const adobe = segment(0xee, concat("Adobe\0", [100, 0, 0, 0, 0, 1]));
+const adobe = segment(0xee, concat("Adobe\0", [100, 0, 0, 0, 0, 2]));
 const jfif = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 const behind = (trailer: Bytes | string) => photo({ trailer: concat(trailer) });
 const film = concat(fileType("mp42", "isom"), "x".repeat(300));
@@ -260,5 +260,14 @@ const others: readonly Trait[] = [
 
 export const traits: readonly Trait[] = [...jpegs, ...pngs, ...webps, ...pdfTraits, ...others];
 
+const EXTENSIONS: Readonly<Record<string, string>> = { jpeg: "jpg", png: "png", webp: "webp", pdf: "pdf" };
+
 /** What the file of a trait is called in a folder. */
-export const fileNameOf = ([name]: Trait) => `${name}.bin`;
+export function fileNameOf([name]: Trait): string {
+  return `${name}.${EXTENSIONS[name.split("-")[0] ?? ""] ?? "bin"}`;
+}
+
+/** The verdict in a word: the content type, or words of the refusal. */
+export function verdictOf([, , verdict]: Trait): string {
+  return "refused" in verdict ? verdict.refused : verdict.type;
+}

@@ -1,0 +1,84 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Inspected, inspectDocument } from "../src/users/kyc-files/document-file.ts";
+import { decode, isSame } from "./corpus/decode.ts";
+import { findMetadata } from "./corpus/metadata.ts";
+
+// `npm run corpus -- DIR`: runs every file of a folder through the cleaning of identity documents, and prints what became
+// of it. A folder may have a `verdicts.json` that says what should: a content type, or words of the refusal.
+
+const [folder, ...others] = process.argv.slice(2);
+if (folder === undefined || others.length > 0 || !existsSync(folder) || !statSync(folder).isDirectory()) {
+  console.error("Usage: npm run corpus -- DIR, where DIR is a folder of pictures and PDFs.");
+  process.exit(2);
+}
+
+const VERDICTS = "verdicts.json";
+const expected: Readonly<Record<string, string>> | undefined = existsSync(join(folder, VERDICTS))
+  ? JSON.parse(readFileSync(join(folder, VERDICTS), "utf8"))
+  : undefined;
+
+const names = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  .filter((name) => name !== VERDICTS && statSync(join(folder, name)).isFile())
+  .sort();
+const sums = { accepted: 0, refused: 0, compared: 0, withMetadata: 0, left: 0, changed: 0, unexpected: 0 };
+const reasons = new Map<string, number>();
+const width = Math.min(60, Math.max(4, ...names.map((name) => name.length)));
+
+console.log(`${"File".padEnd(width)}  Verdict`);
+for (const name of names) {
+  const bytes = new Uint8Array(readFileSync(join(folder, name)));
+  const result = inspectDocument(bytes);
+  const notes = result.ok ? await describeKept(bytes, result) : [result.message];
+  if (result.ok) sums.accepted++;
+  else {
+    sums.refused++;
+    reasons.set(result.message, (reasons.get(result.message) ?? 0) + 1);
+  }
+  const problem = expected && findUnexpected(expected[name], result);
+  if (problem) {
+    sums.unexpected++;
+    notes.push(problem);
+  }
+  console.log(
+    `${name.padEnd(width)}  ${result.ok ? `accepted ${result.contentType}` : "refused"}: ${notes.join("; ")}`,
+  );
+}
+const missing = Object.keys(expected ?? {}).filter((name) => !names.includes(name));
+for (const name of missing) console.log(`${name.padEnd(width)}  MISSING`);
+
+console.log(`\n${names.length} files: ${sums.accepted} accepted, ${sums.refused} refused`);
+for (const [reason, count] of [...reasons].sort(([, a], [, b]) => b - a)) console.log(`  ${count} × ${reason}`);
+console.log(`pixels compared ${sums.compared}, changed ${sums.changed}`);
+console.log(`metadata in ${sums.withMetadata} accepted pictures, left in ${sums.left}`);
+if (expected) console.log(`other than ${VERDICTS} says: ${sums.unexpected + missing.length}`);
+process.exit(sums.changed + sums.left + sums.unexpected + missing.length > 0 ? 1 : 0);
+
+async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): Promise<string[]> {
+  const size = `${bytes.length} bytes, ${kept.bytes.length} kept`;
+  if (kept.contentType === "application/pdf") {
+    const isWhole = Buffer.compare(bytes, kept.bytes) === 0;
+    if (!isWhole) sums.changed++;
+    return [size, isWhole ? "byte for byte" : "BYTES CHANGED"];
+  }
+  const before = findMetadata(Buffer.from(bytes), kept.contentType);
+  const after = findMetadata(Buffer.from(kept.bytes), kept.contentType);
+  const list = (metadata: Map<string, number>) =>
+    [...metadata].map(([name, n]) => (n > 1 ? `${n} ${name}` : name)).join(", ");
+  if (before.metadata.size > 0) sums.withMetadata++;
+  if (after.metadata.size > 0) sums.left++;
+  const notes = [size, `metadata ${list(before.metadata) || "none"} → ${list(after.metadata) || "none"}`];
+  if (before.orientation !== 1) notes.push(`orientation ${before.orientation} → ${after.orientation}`);
+  const [pixels, keptPixels] = [await decode(bytes, kept.contentType), await decode(kept.bytes, kept.contentType)];
+  if (!pixels) return [...notes, "pixels not decoded, before and after"].slice(0, keptPixels ? -1 : undefined);
+  sums.compared++;
+  const isUnchanged = keptPixels && isSame(pixels, keptPixels) && before.orientation === after.orientation;
+  if (!isUnchanged) sums.changed++;
+  return [...notes, isUnchanged ? "pixels the same" : "PIXELS CHANGED"];
+}
+
+function findUnexpected(verdict: string | undefined, result: Inspected): string | undefined {
+  if (verdict === undefined) return `NOT IN ${VERDICTS}`;
+  const isAsExpected = result.ok ? result.contentType === verdict : result.message.includes(verdict);
+  return isAsExpected ? undefined : `EXPECTED ${verdict}`;
+}

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { fileNameOf, traits, verdictOf } from "../support/corpus/traits.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const folder = join(root, "tests", "corpus");
+const corpus = (...args: string[]) =>
+  spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "scripts", "corpus.ts"), ...args], {
+    encoding: "utf8",
+  });
+
+function withCopy(change: (copy: string) => void): ReturnType<typeof corpus> {
+  const copy = mkdtempSync(join(tmpdir(), "corpus-"));
+  try {
+    cpSync(folder, copy, { recursive: true });
+    change(copy);
+    return corpus(copy);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+test("the folder holds what the generator makes, and nothing else", () => {
+  const names = [...traits.map(fileNameOf), "verdicts.json"].sort();
+  assert.deepEqual(readdirSync(folder).sort(), names);
+  for (const trait of traits) {
+    assert.ok(Buffer.compare(readFileSync(join(folder, fileNameOf(trait))), trait[1]) === 0, trait[0]);
+  }
+  const verdicts = Object.fromEntries(traits.map((trait) => [fileNameOf(trait), verdictOf(trait)]));
+  assert.deepEqual(JSON.parse(readFileSync(join(folder, "verdicts.json"), "utf8")), verdicts);
+});
+
+test("the command accepts and refuses the corpus as its verdicts say, leaves no metadata and changes no pixel", () => {
+  const { status, stdout, stderr } = corpus(folder);
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, new RegExp(`^${traits.length} files: \\d+ accepted, \\d+ refused$`, "m"));
+  assert.match(stdout, /^pixels compared [4-9]\d, changed 0$/m);
+  assert.match(stdout, /^metadata in \d\d accepted pictures, left in 0$/m);
+  assert.match(stdout, /^jpeg-held-upright-big-endian\.jpg .*orientation 6 → 6; pixels the same$/m);
+  assert.match(stdout, /^pdf-with-a-signature\.pdf .*byte for byte$/m);
+});
+
+test("the command fails where a verdict is another, or a file is missing or not named", () => {
+  const swapped = withCopy((copy) => cpSync(join(copy, "zeros.bin"), join(copy, "jpeg-baseline.jpg")));
+  assert.equal(swapped.status, 1);
+  assert.match(swapped.stdout, /^jpeg-baseline\.jpg .*EXPECTED image\/jpeg$/m);
+  const missing = withCopy((copy) => rmSync(join(copy, "png-grey.png")));
+  assert.equal(missing.status, 1);
+  const unnamed = withCopy((copy) => writeFileSync(join(copy, "new.bin"), "x"));
+  assert.equal(unnamed.status, 1);
+});
+
+test("the command says how it is used where it gets no folder", () => {
+  for (const args of [[], [join(folder, "zeros.bin")], [folder, folder]]) {
+    const { status, stderr } = corpus(...args);
+    assert.equal(status, 2);
+    assert.match(stderr, /npm run corpus -- DIR/);
+  }
+});
