@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fieldErrorText } from "../src/platform/field-errors.ts";
 import { type Inspected, inspectDocument } from "../src/users/kyc-files/document-file.ts";
 import { decode, isSame } from "./corpus/decode.ts";
 import { findMetadata } from "./corpus/metadata.ts";
 
 // `npm run corpus -- DIR`: runs every file of a folder through the cleaning of identity documents, and prints what became
-// of it. A folder may have a `verdicts.json` that says what should: a content type, or words of the refusal.
+// of it. A folder may have a `verdicts.json` that says what should: a content type, or the code of the refusal, with the
+// format that it names.
 
 const [folder, ...others] = process.argv.slice(2);
 if (folder === undefined || others.length > 0 || !existsSync(folder) || !statSync(folder).isDirectory()) {
@@ -29,11 +31,12 @@ console.log(`${"File".padEnd(width)}  Verdict`);
 for (const name of names) {
   const bytes = new Uint8Array(readFileSync(join(folder, name)));
   const result = inspectDocument(bytes);
-  const notes = result.ok ? await describeKept(bytes, result) : [result.message];
+  const notes = result.ok ? await describeKept(bytes, result) : [fieldErrorText(result.error, "en")];
   if (result.ok) sums.accepted++;
   else {
     sums.refused++;
-    reasons.set(result.message, (reasons.get(result.message) ?? 0) + 1);
+    const reason = fieldErrorText(result.error, "en");
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const problem = expected && findUnexpected(expected[name], result);
   if (problem) {
@@ -70,7 +73,7 @@ async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): 
   const notes = [size, `metadata ${list(before.metadata) || "none"} → ${list(after.metadata) || "none"}`];
   if (before.orientation !== 1) notes.push(`orientation ${before.orientation} → ${after.orientation}`);
   const [pixels, keptPixels] = [await decode(bytes, kept.contentType), await decode(kept.bytes, kept.contentType)];
-  if (!pixels) return [...notes, "pixels not decoded, before and after"].slice(0, keptPixels ? -1 : undefined);
+  if (!pixels) return [...notes, keptPixels ? "pixels decoded only as kept" : "pixels not decoded, before and after"];
   sums.compared++;
   const isUnchanged = keptPixels && isSame(pixels, keptPixels) && before.orientation === after.orientation;
   if (!isUnchanged) sums.changed++;
@@ -79,6 +82,6 @@ async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): 
 
 function findUnexpected(verdict: string | undefined, result: Inspected): string | undefined {
   if (verdict === undefined) return `NOT IN ${VERDICTS}`;
-  const isAsExpected = result.ok ? result.contentType === verdict : result.message.includes(verdict);
-  return isAsExpected ? undefined : `EXPECTED ${verdict}`;
+  const { code, format } = result.ok ? { code: result.contentType, format: undefined } : result.error;
+  return (format ? `${code} ${format}` : code) === verdict ? undefined : `EXPECTED ${verdict}`;
 }

@@ -21,7 +21,9 @@ test.each(traits as Trait[])("%s", async (_name, bytes, verdict) => {
   if ("refused" in verdict) {
     expect(codeOf(answer)).toEqual([400, "validation_error"]);
     const { refused: code, format } = verdict;
-    expect(answer.body.error.fields.document_front).toEqual([expect.objectContaining({ code, ...(format ? { format } : {}) })]);
+    expect(answer.body.error.fields.document_front).toEqual([
+      expect.objectContaining({ code, ...(format ? { format } : {}) }),
+    ]);
     const [sentence] = answer.body.error.details.document_front;
     if (format) expect(sentence).toContain(format);
     if (code === "picture_format") expect(sentence).toContain("Settings › Camera › Formats › Most Compatible");

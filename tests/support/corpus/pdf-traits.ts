@@ -40,7 +40,11 @@ export const pdfTraits: readonly Trait[] = [
   ["pdf-with-1025-bytes-of-text-before-it", document({ prefix: "x".repeat(1025) }), UNKNOWN],
   ["pdf-with-html-before-it", document({ prefix: "<html><script>alert(1)</script>\n" }), UNKNOWN],
   ["pdf-with-a-script-before-it", document({ prefix: "#!/bin/sh\nexit\n" }), UNKNOWN],
-  ["pdf-with-an-archive-before-it", document({ prefix: "PK\x03\x04\x14\0" }), { refused: "file_format", format: "ZIP" }],
+  [
+    "pdf-with-an-archive-before-it",
+    document({ prefix: "PK\x03\x04\x14\0" }),
+    { refused: "file_format", format: "ZIP" },
+  ],
   ["pdf-and-html", document({ behind: "\n<html><script>alert(1)</script></html>" }), SOMETHING_BEHIND],
   ["pdf-and-an-archive", document({ behind: `\nPK\x03\x04${"x".repeat(40)}` }), SOMETHING_BEHIND],
   [

@@ -245,11 +245,7 @@ const others: readonly Trait[] = [
   ["gif", ascii("GIF89a\x01\0\x01\0\0\0\0;"), otherFile("GIF")],
   ["bmp", ascii(`BM${"\0".repeat(60)}`), otherFile("BMP")],
   ["tiff", concat(tiff(1, PLACE, true)), otherFile("TIFF")],
-  [
-    "svg",
-    ascii('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'),
-    otherFile("SVG"),
-  ],
+  ["svg", ascii('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'), otherFile("SVG")],
   ["office-document", archive("[Content_Types].xml"), otherFile("Office")],
   ["office-spreadsheet-of-another-program", archive("mimetype"), otherFile("Office")],
   ["archive", archive("passport.jpg"), otherFile("ZIP")],
@@ -267,7 +263,8 @@ export function fileNameOf([name]: Trait): string {
   return `${name}.${EXTENSIONS[name.split("-")[0] ?? ""] ?? "bin"}`;
 }
 
-/** The verdict in a word: the content type, or words of the refusal. */
+/** The verdict in words: the content type, or the code of the refusal with the format that it names. */
 export function verdictOf([, , verdict]: Trait): string {
-  return "refused" in verdict ? verdict.refused : verdict.type;
+  if (!("refused" in verdict)) return verdict.type;
+  return [verdict.refused, ...(verdict.format ? [verdict.format] : [])].join(" ");
 }
