@@ -104,6 +104,7 @@ const fieldErrorSchema = z.object({
   max: z.number().optional(),
   choices: z.array(z.string()).optional(),
   earliest: z.iso.date().optional(),
+  format: z.string().optional(),
 });
 
 /** The failure shape, with the codes that one status can carry. */
