@@ -30,12 +30,20 @@ const recordOf = async ({ userId }: SignedIn) =>
     await rows("select * from profiles where user_id = ?", userId),
     await rows("select id, revoked_at from sessions where user_id = ? order by id", userId),
     await rows("select status, version, verified_at, rejection_reason from kyc where user_id = ?", userId),
+    await rows(
+      "select * from otp_class_guards where identifier = (select phone_number from users where id = ?)",
+      userId,
+    ),
     await rows("select count(*) as n from audit_logs where user_id = ? and action <> 'VIEW'", userId),
   ]);
 
-/** Somebody with a KYC that waits, and each reviewer has opened its files. */
+/** Somebody with a lock and a KYC that waits, whose files each reviewer has opened. */
 async function withKyc(person: SignedIn, ...reviewers: SignedIn[]): Promise<SignedIn> {
   expect((await submit(person)).status).toBe(201);
+  await run(
+    "insert or replace into otp_class_guards (identifier, network_class, failures, streak, locked_until, locked_by, last_guess_at) values (?, 'other', '[]', 1, 0, '', 0)",
+    person.identifier,
+  );
   for (const reviewer of reviewers) await look(reviewer, person);
   return person;
 }
