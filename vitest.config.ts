@@ -40,7 +40,16 @@ export default defineConfig({
           EVENT_GATHER_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           ...Object.fromEntries(
-            ["FUZZ_REQUESTS", "FUZZ_SEED", "FUZZ_PATH", "MODEL_RUNS", "FAULTS_ONLY", "FAULTS_WHOLE"].flatMap((name) => {
+            [
+              "FUZZ_REQUESTS",
+              "FUZZ_SEED",
+              "FUZZ_PATH",
+              "MODEL_RUNS",
+              "FAULTS_ONLY",
+              "FAULTS_WHOLE",
+              "BUDGET_USERS",
+              "BUDGET_ONLY",
+            ].flatMap((name) => {
               const value = process.env[name];
               return value === undefined ? [] : [[name, value]];
             }),

@@ -1,0 +1,65 @@
+import type { Operation } from "../../fuzz/operations.ts";
+import { newIp } from "../../support/client.ts";
+import { type Case, given, PLAIN_HTTP, type Stage } from "../case.ts";
+
+const BIG = 70_000;
+/** Larger than any upload. */
+const HUGE = 20 * 1024 * 1024;
+/** A file in a multipart body, larger than any upload. */
+const hugeFile = () =>
+  new Blob([
+    '--x\r\ncontent-disposition: form-data; name="document_front"; filename="a.jpg"\r\n\r\n',
+    new Uint8Array(HUGE),
+  ]);
+const JSON_TYPE = { "content-type": "application/json" };
+
+export const refusing = { limit: async () => ({ success: false }) } as unknown as RateLimit;
+
+/** A caller who may call the operation. */
+const callerOf = ({ isForStaff, isGuarded }: Operation, { user, admin }: Stage) =>
+  isForStaff ? { token: admin.access } : isGuarded ? { token: user.access } : {};
+
+/** They end the caller's session or account where they succeed: cases of their own make people for that. */
+const LAST = ["DELETE /api/auth/account", "DELETE /api/auth/sessions"];
+
+/** What any operation may be sent: nobody's token, one of a session that has ended, a body or path that is none. */
+export function commonCases(operation: Operation): Case[] {
+  const { name, isGuarded, isForStaff, body, query, pathParameters, statuses } = operation;
+  const from = (what: string, prepare: (stage: Stage) => object) =>
+    given(name, what, async (stage) => ({ ip: newIp(), ...callerOf(operation, stage), ...prepare(stage) }));
+  const found: (Case | false | undefined)[] = [
+    isGuarded && given(name, "without a token", async () => ({})),
+    isGuarded &&
+      from("with the token of an ended session", ({ ended }) => ({ token: ended.access, ...emptyBody(operation) })),
+    isForStaff && from("by a user", ({ user }) => ({ token: user.access, ...emptyBody(operation) })),
+    pathParameters.length > 0 &&
+      from("with an id that is none", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
+    pathParameters.length > 0 && from("with nobody's id", () => emptyBody(operation)),
+    query.length > 0 &&
+      from("with a query that fits nothing", () => ({
+        query: query.map((each) => `${each.name}=%00&${each.name}=x`).join("&"),
+      })),
+    body && from("with a body that is none", () => ({ raw: "{", headers: JSON_TYPE })),
+    body &&
+      from("with fields that fit nothing", () => ({
+        json: Object.fromEntries(Object.keys(body.fields).map((field) => [field, { no: 1 }])),
+      })),
+    body &&
+      from("with a body too large", () => ({
+        raw: body.takesJson === false ? hugeFile() : new Uint8Array(BIG),
+        headers: body.takesJson ? JSON_TYPE : { "content-type": "multipart/form-data; boundary=x" },
+      })),
+    body && from("with a body of another type", () => ({ raw: "x", headers: { "content-type": "text/plain" } })),
+    statuses.includes(429) &&
+      !LAST.includes(name) &&
+      from("beyond the limiter", () => ({
+        env: { RATE_LIMITER: refusing, USER_RATE_LIMITER: refusing },
+        ...emptyBody(operation),
+      })),
+    !LAST.includes(name) && from("over plain http in production", () => PLAIN_HTTP),
+    !LAST.includes(name) && from("as it is", () => emptyBody(operation)),
+  ];
+  return found.filter((each) => typeof each === "object");
+}
+
+const emptyBody = ({ body }: Operation) => (body?.takesJson ? { json: {} } : body ? { multipart: { a: "b" } } : {});

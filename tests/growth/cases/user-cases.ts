@@ -1,0 +1,190 @@
+import { must, newUser, sql } from "../../faults/people.ts";
+import { call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
+import { whole } from "../../support/kyc.ts";
+import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
+
+const reason = "Asked by phone";
+const KYC = "/api/users/kyc";
+
+/** Somebody with a submission, made in the stage's own setting. */
+async function applicant({ env }: Stage, status?: string): Promise<SignedIn> {
+  const user = await newUser(env);
+  await must("POST", KYC, { token: user.access, multipart: whole(), env });
+  if (status) await sql("update kyc set status = ? where user_id = ?", status, user.userId);
+  return user;
+}
+
+/** As many uploads today as nobody may have. */
+async function eagerApplicant(stage: Stage): Promise<SignedIn> {
+  const user = await applicant(stage);
+  await sql(
+    `insert into kyc_uploads (id, user_id, counts, created_at)
+      select 'eager-' || ?1 || value, ?1, 1, ?2 from json_each('[1,2,3,4,5,6,7,8,9,10]')`,
+    user.userId,
+    Date.now(),
+  );
+  return user;
+}
+
+const read = (path: string, query = "") =>
+  given(`GET ${path}`, `with a long history ${query}`, async ({ user }) => ({ token: user.access, query }));
+
+const own: Case[] = [
+  ...["/api/users/profile", "/api/users/wallet", "/api/users/analytics/usage-stats", "/api/users/kyc/status"].map(
+    (path) => read(path),
+  ),
+  ...["", "page=3&page_size=20", "is_read=false"].map((query) => read("/api/users/notifications", query)),
+  given("PATCH /api/users/profile", "with a long history", async ({ user }) => ({
+    token: user.access,
+    json: { address: "Patan" },
+  })),
+  given("POST /api/users/notifications/{id}/read", "of another user", async ({ user, target }) => {
+    const [row] = await sql<{ id: string }>("select id from notifications where user_id = ? limit 1", target.userId);
+    return { token: user.access, id: row?.id ?? NOBODY };
+  }),
+  ...(["POST", "PATCH"] as const).flatMap((method) => [
+    given(`${method} ${KYC}`, "of one who is verified", async (stage) => ({
+      token: (await applicant(stage, "APPROVED")).access,
+      multipart: whole(),
+    })),
+    given(`${method} ${KYC}`, "too often in a day", async (stage) => ({
+      token: (await eagerApplicant(stage)).access,
+      multipart: whole(),
+    })),
+  ]),
+  given(`PATCH ${KYC}`, "of nothing", async ({ env }) => ({
+    token: (await newUser(env)).access,
+    json: { document_type: "PASSPORT" },
+  })),
+  given(`GET ${KYC}`, "of nothing", async ({ env }) => ({ token: (await newUser(env)).access })),
+  given("GET /api/users/kyc/documents/{id}", "with a forged signature", async () => ({
+    query: "exp=9999999999&sig=x",
+  })),
+  given("GET /api/auth/debug/headers", "in production", async () => ({
+    ...PLAIN_HTTP,
+    origin: "https://api.example.com",
+  })),
+];
+
+const on = (operation: string, what: string, prepare: (stage: Stage) => Promise<object>, restore?: Case["restore"]) =>
+  given(
+    operation,
+    what,
+    async (stage) => ({ token: stage.staff.access, id: stage.target.userId, ...(await prepare(stage)) }),
+    restore,
+  );
+const USER = "/api/users/{id}";
+
+const changed = (["PUT", "PATCH"] as const).flatMap((method) => [
+  on(`${method} ${USER}`, "to an identifier that is taken", async () => ({
+    json: { phone_number: "+9779700000007", reason },
+  })),
+  on(`${method} ${USER}`, "to a username that is taken", async () => ({ json: { username: "crowd-7", reason } })),
+  on(`${method} ${USER}`, "of nobody", async () => ({ id: NOBODY, json: { address: "Patan" } })),
+  on(`${method} ${USER}`, "by a user", async ({ user }) => ({ token: user.access, json: { address: "Patan" } })),
+]);
+
+const acts: [string, object][] = [
+  [`POST ${USER}/status`, { status: "INACTIVE", reason }],
+  [`PUT ${USER}/role`, { role: "staff", reason }],
+  [`POST ${USER}/unlock`, { reason }],
+];
+
+const lists = [
+  "",
+  "status=BANNED",
+  "page=3&page_size=50&ordering=-last_login",
+  "status=ACTIVE&kyc_status=PENDING&ordering=username",
+];
+const searches = [
+  "search=crowd",
+  "search=crowd-77",
+  "search=9700000",
+  "search=zz",
+  "search=nobody.at.all",
+  "search=crowd&status=BANNED",
+];
+
+const staff: Case[] = [
+  ...[...lists, ...searches].map((query) =>
+    given("GET /api/users", `?${query}`, async (stage) => ({ token: stage.staff.access, query })),
+  ),
+  given("GET /api/users", "of a period", async (stage) => {
+    const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+    return { token: stage.staff.access, query: `start_date=${day(400)}&end_date=${day(300)}&status=ACTIVE` };
+  }),
+  ...["", "status=APPROVED", "status=REJECTED&page_size=50"].map((query) =>
+    given("GET /api/users/kyc/submissions", `?${query}`, async (stage) => ({ token: stage.staff.access, query })),
+  ),
+  ...["", "/sessions", "/audit-logs", "/analytics-report"].flatMap((part) => [
+    on(`GET ${USER}${part}`, "with a long history", async () => ({})),
+    on(`GET ${USER}${part}`, "of nobody", async () => ({ id: NOBODY })),
+  ]),
+  on(`POST ${USER}/analytics-report`, "with a long history", async () => ({})),
+  on(`POST ${USER}/analytics-report`, "of nobody", async () => ({ id: NOBODY })),
+  on(`DELETE ${USER}/sessions`, "of nobody", async () => ({ id: NOBODY })),
+  given("POST /api/users", "by a user", async ({ user }) => ({ token: user.access, json: { identifier: newPhone() } })),
+  on(`PUT ${USER}/role`, "of one who has proved nothing", async ({ admin, env }) => {
+    const { userId } = await newUser(env);
+    await sql("update users set phone_verified = 0, email_verified = 0 where id = ?", userId);
+    return { token: admin.access, id: userId, json: { role: "staff", reason } };
+  }),
+  given("POST /api/users", "of one who is there", async (stage) => ({
+    token: stage.staff.access,
+    json: { identifier: "+9779700000007" },
+  })),
+  given("POST /api/users", "with a username that is taken", async (stage) => ({
+    token: stage.staff.access,
+    json: { identifier: newPhone(), username: "crowd-7" },
+  })),
+  given("POST /api/users", "by e-mail", async (stage) => ({
+    token: stage.staff.access,
+    json: { identifier: newEmail() },
+  })),
+  ...changed,
+  ...acts.flatMap(([operation, json]) => [
+    on(operation, "of nobody", async ({ admin }) => ({ token: admin.access, id: NOBODY, json })),
+    on(operation, "by a user", async ({ user }) => ({ token: user.access, json })),
+  ]),
+  on(`PUT ${USER}/role`, "by staff", async () => ({ json: { role: "staff", reason } })),
+  on(
+    `PUT ${USER}/role`,
+    "of the last admin",
+    async ({ admin }) => {
+      await sql(
+        "update users set role = 'staff', username = 'was-' || username where role = 'admin' and id <> ?",
+        admin.userId,
+      );
+      return { token: admin.access, id: admin.userId, json: { role: "user", reason } };
+    },
+    () =>
+      sql(
+        "update users set role = 'admin', username = substr(username, 5) where role = 'staff' and username glob 'was-*'",
+      ),
+  ),
+  on(`PATCH ${USER}/kyc`, "of nothing", async ({ env }) => ({
+    id: (await newUser(env)).userId,
+    json: { status: "REJECTED", rejection_reason: reason },
+  })),
+  on(`PATCH ${USER}/kyc`, "of nobody", async () => ({
+    id: NOBODY,
+    json: { status: "REJECTED", rejection_reason: reason },
+  })),
+  on(`PATCH ${USER}/kyc`, "that nobody has seen", async (stage) => ({
+    id: (await applicant(stage)).userId,
+    json: { status: "APPROVED" },
+  })),
+  on(`PATCH ${USER}/kyc`, "by a user", async ({ user }) => ({
+    token: user.access,
+    json: { status: "REJECTED", rejection_reason: reason },
+  })),
+];
+
+const unchanged = ["GET /.well-known/jwks.json", "GET /api/openapi.json"].map((operation) =>
+  given(operation, "that the caller has", async () => {
+    const { headers } = await call("GET", operation.slice("GET ".length));
+    return { headers: { "if-none-match": headers.get("etag") ?? "" } };
+  }),
+);
+
+export const userCases: Case[] = [...own, ...unchanged, ...staff];

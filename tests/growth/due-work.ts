@@ -1,0 +1,93 @@
+import { jobs } from "../../src/tasks/job-registry.ts";
+import { sql } from "../faults/people.ts";
+import { newSimulation } from "../faults/settle.ts";
+import type { Measured } from "./measure.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** The strangers, whose number grows. */
+const CROWD = "user_id in (select id from users where username_key glob 'crowd-*')";
+
+/** Makes the work of a job due for every stranger; a job that is not named here goes over everybody anyway. */
+const due: Readonly<Record<string, (now: number) => string[]>> = {
+  purge_expired_rows: (now) => [
+    `update sessions set revoked_at = ${now - 31 * DAY_MS} where revoked_at is not null and ${CROWD}`,
+    `update outbox set sent_at = ${now - 15 * DAY_MS} where sent_at is not null and ${CROWD}`,
+    `update verification_tokens set expires_at = ${now - 2 * DAY_MS}`,
+    `update idempotency_keys set expires_at = ${now - 1}`,
+    `update otp_challenges set created_at = ${now - 2 * DAY_MS}`,
+    `update processed_events set processed_at = ${now - 15 * DAY_MS}`,
+    `update notifications set created_at = ${now - 200 * DAY_MS} where ${CROWD}`,
+  ],
+  cleanup_expired_audit_logs: (now) => [`update audit_logs set created_at = ${now - 366 * DAY_MS} where ${CROWD}`],
+  remind_incomplete_profiles: (now) => [
+    `update users set date_joined = ${now - 36 * HOUR_MS}, status = 'ACTIVE' where username_key glob 'crowd-*'`,
+    `update profiles set profile_reminders = 0, full_name = null where ${CROWD}`,
+  ],
+  remind_unverified_people: (now) => [
+    `update users set date_joined = ${now - 80 * HOUR_MS}, status = 'ACTIVE' where username_key glob 'crowd-*'`,
+    `update profiles set kyc_reminders = 0 where ${CROWD}`,
+    `update kyc set status = 'REJECTED', updated_at = ${now - 2 * DAY_MS}, reminded_version = 0 where ${CROWD}`,
+  ],
+  deactivate_inactive_users: (now) => [
+    `update users set last_login = ${now - 200 * DAY_MS}, status = 'ACTIVE' where username_key glob 'crowd-*'`,
+  ],
+  cleanup_unlinked_social_accounts: (now) => [
+    `update social_states set expires_at = ${now - 2 * HOUR_MS}`,
+    `update social_proofs set expires_at = ${now - 2 * HOUR_MS}`,
+  ],
+  sweep_kyc_uploads: (now) => [
+    `update kyc_documents set state = 'pending', created_at = ${now - 2 * HOUR_MS} where ${CROWD}`,
+  ],
+};
+
+/** D1 allows so many statements an invocation. */
+const MAX_STATEMENTS = 1_000;
+
+let period = -50_000_000;
+
+/** Runs each job once, as one message, with everybody's work due; gives what its dearest step cost. */
+export async function measureJobs(): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  for (const name of [...Object.keys(due), ...jobs.map((job) => job.name).filter((each) => !(each in due))]) {
+    if (!jobs.some((job) => job.name === name)) throw new Error(`there is no job ${name}`);
+    for (const statement of due[name]?.(Date.now()) ?? []) await sql(statement);
+    period -= 1;
+    await sql(
+      "insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (?, ?, 0, 0, 0)",
+      name,
+      period,
+    );
+    const payload = JSON.stringify({ name, period_started_at: period });
+    const body = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
+    measured.push(
+      await dearestStep(`job ${name}`, (simulation) => simulation.hand("tasks", [{ id: "1", body, attempts: 1 }])),
+    );
+    await sql("update job_runs set finished_at = ? where name = ? and period_started_at = ?", Date.now(), name, period);
+  }
+  await sql(`update outbox set sent_at = null, leased_until = 0 where ${CROWD}`);
+  measured.push(await dearestStep("minute tick", (simulation) => simulation.tick()));
+  await sql("update outbox set sent_at = ? where sent_at is null", Date.now());
+  return measured;
+}
+
+async function dearestStep(
+  outcome: string,
+  work: (simulation: ReturnType<typeof newSimulation>) => Promise<unknown>,
+): Promise<Measured> {
+  const simulation = newSimulation();
+  await work(simulation);
+  const steps = simulation.log.filter(({ binding }) => binding === "D1" || binding === "SEARCH_DB");
+  const statements = steps.reduce((total, { detail }) => total + detail.length, 0);
+  if (statements > MAX_STATEMENTS) throw new Error(`${outcome}: ${statements} statements in one invocation`);
+  const most = (pick: (step: (typeof steps)[number]) => number) => Math.max(0, ...steps.map(pick));
+  const none = { d1BeforeAnswer: 0, search: 0, kv: 0, r2: 0, queue: 0 };
+  const cost = {
+    ...none,
+    d1: 1,
+    rowsRead: most(({ rowsRead }) => rowsRead),
+    rowsWritten: most((step) => step.rowsWritten),
+  };
+  return { name: `${outcome}, its dearest step with everybody's work due`, outcome, cost };
+}

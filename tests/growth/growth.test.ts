@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { jobs } from "../../src/tasks/job-registry.ts";
+import { tasks } from "../../src/tasks/registry.ts";
+import { sql } from "../faults/people.ts";
+import { type Operation, operationsOf } from "../fuzz/operations.ts";
+import { testEnv } from "../support/client.ts";
+import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { bounds } from "./bounds.ts";
+import { type Compared, compare } from "./compare.ts";
+import { growCrowd } from "./crowd.ts";
+import { measureJobs } from "./due-work.ts";
+import type { Measured } from "./measure.ts";
+import { outcomesOf } from "./outcomes.ts";
+import { measureAll } from "./round.ts";
+import { growStage, setStage } from "./stage.ts";
+import { tableOf } from "./table.ts";
+
+// `npm run budgets -- --users 100000` measures at 1,000 users and at as many as it is told, jobs with everybody's work due
+// included; `npm test` does the same at sizes that take seconds.
+const { BUDGET_USERS, BUDGET_ONLY } = testEnv as unknown as Record<string, string | undefined>;
+const [FEW, MANY] = BUDGET_USERS ? [1_000, Number(BUDGET_USERS)] : [100, 1_200];
+const LIMIT_MS = 3_600_000;
+/** A hundredth of the users is how long a history of the people on the stage is. */
+const HISTORY_SHARE = 0.01;
+const DAY_MS = 86_400_000;
+
+let document: OpenApiDocument;
+let operations: Operation[];
+const rounds: Measured[][] = [];
+let compared: Compared[] = [];
+
+async function measureAt(from: number, size: number): Promise<Measured[]> {
+  await growCrowd(from, size, Date.now());
+  const stage = await setStage();
+  await growStage(stage, from * HISTORY_SHARE, size * HISTORY_SHARE);
+  const measured = await measureAll(operations, stage, BUDGET_ONLY ? new RegExp(BUDGET_ONLY) : undefined);
+  return BUDGET_USERS ? [...measured, ...(await measureJobs())] : measured;
+}
+
+beforeAll(async () => {
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  document = await fetchDocument();
+  operations = operationsOf(document);
+  const { log } = console;
+  for (const level of ["debug", "log", "info", "warn", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation(() => {});
+  }
+  for (const [from, size] of [
+    [0, FEW],
+    [FEW, MANY],
+  ] as const) {
+    rounds.push(await measureAt(from, size));
+    // What counts by the day begins anew.
+    vi.setSystemTime(Date.now() + DAY_MS);
+  }
+  compared = compare(rounds[0] ?? [], rounds[1] ?? []);
+  vi.restoreAllMocks();
+  const differing = compared.filter(({ bound }) => bound).map(({ name, bound }) => ({ name, reason: bound?.reason }));
+  log(JSON.stringify({ event: "budgets", few: FEW, many: MANY, table: tableOf(compared), differing }));
+  if (BUDGET_ONLY)
+    log(
+      compared.map(({ name, outcome, few, many }) => `${name} => ${outcome} ${JSON.stringify([few, many])}`).join("\n"),
+    );
+}, LIMIT_MS);
+
+afterAll(async () => {
+  vi.useRealTimers();
+  await sql("delete from users where username_key glob 'crowd-*'");
+}, LIMIT_MS);
+
+describe.skipIf(Boolean(BUDGET_ONLY))("cases", () => {
+  test("provoke every outcome that the document names", () => {
+    const seen = [...new Set(compared.map(({ outcome }) => outcome))];
+    const isSeen = (outcome: string) => seen.some((each) => each === outcome || each.startsWith(`${outcome} `));
+    const documented = outcomesOf(document);
+    expect(documented.map(({ outcome }) => outcome).filter((outcome) => !isSeen(outcome))).toEqual([]);
+    const codes = documented.flatMap(({ outcome, codes }) => codes.map((code) => `${outcome} ${code}`));
+    const unseen = codes.filter((outcome) => !isSeen(outcome));
+    console.log(`${codes.length - unseen.length} of ${codes.length} codes are provoked; not: ${unseen.join(", ")}`);
+  });
+
+  test("run every message type, and every job where all work is due", () => {
+    const seen = compared.map(({ name, outcome }) => `${name} ${outcome}`).join("\n");
+    const types = tasks.flatMap((task) => task.types).filter((type) => type !== "platform.event" && type !== "job.due");
+    const asked = BUDGET_USERS ? jobs.map(({ name }) => `job ${name}`) : [];
+    expect([...types, ...asked].filter((each) => !seen.includes(each))).toEqual([]);
+  });
+});
+
+test(`every one costs the same among ${MANY} users as among ${FEW}, or stays within a bound with a reason`, () => {
+  const faults = compared.flatMap(({ name, faults: found }) => found.map((fault) => `${name}: ${fault}`));
+  expect(faults).toEqual([]);
+});
+
+test("every bound is needed, and has a reason", () => {
+  expect(bounds.filter(({ reason }) => reason.length < 20)).toEqual([]);
+});
