@@ -22,6 +22,13 @@ const payloadSchema = z.object({
 const NAME = "finish_account_deletion";
 /** Statements that one message spends on history: ten messages of a batch stay below D1's 1,000 queries. Beside jobs it ends earlier. */
 const STATEMENTS_PER_MESSAGE = 60;
+/** After each transaction the task waits so many times as long as that took: others get most of the primary's time. */
+const PAUSE_SHARE = 3;
+const LONGEST_PAUSE_MS = 2_000;
+
+const pause = async (milliseconds: number) => {
+  if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
+};
 
 /**
  * Erases what a deleted account has left: the record for a later restore, KV entries and R2 objects first, then the
@@ -48,7 +55,9 @@ export const finishAccountDeletion: Task = {
     const size = () => Object.keys(rest).length;
     for (let spent = 0; size() > 0 && spent + size() <= STATEMENTS_PER_MESSAGE && hasQueriesLeft(deps); ) {
       spent += size();
+      const begunAt = deps.now();
       rest = await eraseHistory(deps, userId, rest);
+      await pause(Math.min(LONGEST_PAUSE_MS, PAUSE_SHARE * (deps.now() - begunAt)));
     }
     if (size() > 0) await goOn(deps, event, userId, rest);
     return { done: true, note: `${files} files, ${size() > 0 ? `left: ${Object.keys(rest).join(", ")}` : "finished"}` };
