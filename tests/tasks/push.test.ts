@@ -4,6 +4,7 @@ import { call, logIn, newIp, type SignedIn, signUp, testEnv } from "../support/c
 import { fakeInternet, type Host } from "../support/internet.ts";
 import { closeBreakers, productionEnv, stopTime } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
+import { runTasks } from "../support/tasks.ts";
 
 const GOOGLE = "https://oauth2.googleapis.com";
 const FCM = "https://fcm.googleapis.com";
@@ -86,6 +87,20 @@ const tokensOf = async (userId: string) =>
   ).results.map(({ fcm_token }) => fcm_token);
 
 describe("deliver_push", () => {
+  it("comes again after a delay that doubles up to ten minutes while no provider takes it", async () => {
+    const user = await signUp();
+    await registerDevice(user, "phone");
+    const { message } = await pushFor(user.userId);
+    fakeInternet({ [GOOGLE]: () => new Response("", { status: 503 }), [FCM]: taken });
+    const delays: unknown[] = [];
+    for (let attempt = 1; attempt <= 8; attempt++) {
+      const body = { ...message, created_at: Date.now() };
+      delays.push(...(await runTasks([body], env, attempt)));
+      clock.advance(60_000);
+    }
+    expect(delays).toEqual([30, 60, 120, 240, 480, 600, 600, 600]);
+  });
+
   it("sends to each active device once, however often the message comes, with ids and nothing personal as data", async () => {
     const user = await signUp();
     const tokens = [await registerDevice(user, "a"), await registerDevice(user, "b")];
