@@ -95,6 +95,7 @@ const jpegs: readonly Trait[] = [
   ["jpeg-with-a-colour-profile", photo({ before: [icc, adobe] }), jpeg(photo({ before: [icc, adobe] }))],
   ["jpeg-with-stray-bytes-between-segments", photo({ before: [ascii(`\0\x01 ${PLACE}`)] }), jpeg()],
   ["jpeg-with-stray-bytes-before-its-scan", photo({ between: [ascii("\0\0\0")] }), jpeg()],
+  ["jpeg-with-a-stray-stuffed-zero", photo({ before: [new Uint8Array([0xff, 0x00, 0x41])] }), jpeg()],
   ["jpeg-with-a-stray-restart-marker", photo({ before: [new Uint8Array([0xff, 0xd3])] }), jpeg()],
   [
     "jpeg-of-several-pictures",
