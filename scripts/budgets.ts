@@ -28,7 +28,7 @@ const child = spawn(
   {
     cwd: root,
     env: { ...process.env, BUDGET_USERS: values.users, BUDGET_ONLY: values.only },
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "inherit"],
   },
 );
 let told: Told | undefined;

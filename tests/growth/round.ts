@@ -17,7 +17,7 @@ import { operationFinder } from "./outcomes.ts";
 const UNFIT = { ISSUER: "" } as unknown as Partial<Env>;
 
 /** Jobs and ticks have as much to do as others left them: they are measured with work of their own. */
-const isMeasured = ({ name }: Flow) => !/^job |tick/.test(name);
+const isMeasured = ({ name }: Flow) => !/^job |tick|out of turn|too large for its queue/.test(name);
 
 /** Tells which of the things that are measured could not be. */
 async function named<T>(name: string, work: Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { openBrowser } from "../../support/browser.ts";
 import { call, newEmail, newIp } from "../../support/client.ts";
 import { APP_URI, type Name, names, newPerson, newVerifier, type Person } from "../../support/openid.ts";
 import { type Case, given, type Stage } from "../case.ts";
+import { refusing } from "./common.ts";
 import { staleUser } from "./sign-in-cases.ts";
 
 /** Nothing is known of a provider here. */
@@ -73,6 +74,11 @@ const linkCases = (name: Name): Case[] => {
   const link = `POST /api/auth/${name}/link`;
   const unlink = `DELETE /api/auth/${name}/link`;
   return [
+    given(link, "beyond the limit of writes", async ({ env, providers }) => ({
+      token: (await newUser(env)).access,
+      json: await providers.nativeSignIn(name, newPerson(name)),
+      env: { USER_RATE_LIMITER: refusing },
+    })),
     given(link, "with a token that is forged", async ({ user }) => ({
       token: user.access,
       json: { id_token: "a.b.c", nonce: "x".repeat(16), ...(name === "apple" ? { authorization_code: "x" } : {}) },

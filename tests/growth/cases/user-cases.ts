@@ -2,6 +2,7 @@ import { must, newUser, sql } from "../../faults/people.ts";
 import { call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
+import { refusing } from "./common.ts";
 
 const reason = "Asked by phone";
 const KYC = "/api/users/kyc";
@@ -180,6 +181,24 @@ const staff: Case[] = [
   })),
 ];
 
+const BEYOND = { env: { USER_RATE_LIMITER: refusing } };
+const limited: Case[] = [
+  given("POST /api/auth/device", "beyond the limit of writes", async ({ user }) => ({
+    token: user.access,
+    json: { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "WEB" },
+    ...BEYOND,
+  })),
+  given("POST /api/users", "beyond the limit of writes", async ({ admin }) => ({
+    token: admin.access,
+    json: { identifier: newPhone() },
+    ...BEYOND,
+  })),
+  ...[...acts, [`PATCH ${USER}/kyc`, { status: "REJECTED", rejection_reason: reason }] as const].map(
+    ([operation, json]) =>
+      on(operation, "beyond the limit of writes", async ({ admin }) => ({ token: admin.access, json, ...BEYOND })),
+  ),
+];
+
 const unchanged = ["GET /.well-known/jwks.json", "GET /api/openapi.json"].map((operation) =>
   given(operation, "that the caller has", async () => {
     const { headers } = await call("GET", operation.slice("GET ".length));
@@ -187,4 +206,4 @@ const unchanged = ["GET /.well-known/jwks.json", "GET /api/openapi.json"].map((o
   }),
 );
 
-export const userCases: Case[] = [...own, ...unchanged, ...staff];
+export const userCases: Case[] = [...own, ...unchanged, ...limited, ...staff];
