@@ -7,7 +7,7 @@ import { newSecrets } from "./scripts/secrets.ts";
 import { EvenShards } from "./tests/support/even-shards.ts";
 
 /** The name that the tests' own Worker has for other Workers. */
-const USERS = "vitest-pool-workers-runner-";
+const USERS = "vitest-plugin-runner-";
 
 /** Another service of the platform, whose bindings say that it is `caller`; or nothing, where that is undefined. */
 function otherService(name: string, caller: string | undefined) {

@@ -11,7 +11,7 @@ const MAX_GZIP_BYTES = 300 * 1024;
 const root = join(import.meta.dirname, "..");
 const out = mkdtempSync(join(tmpdir(), "users-api-bundle-"));
 const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
-const args = ["deploy", "--dry-run", "--env", "production", "--minify", "--outdir", out];
+const args = ["deploy", "--dry-run", "--env", "production", "--outdir", out];
 const built = spawnSync(process.execPath, [wrangler, ...args], { cwd: root, encoding: "utf8" });
 if (built.status !== 0) {
   console.error(built.stdout, built.stderr);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { formatMinor } from "../platform/money.ts";
-import type { OpenKyc } from "../users/kyc.service.ts";
+import type { OpenKyc } from "../users/kyc.views.ts";
 import { kycView, viewKyc } from "../users/kyc.views.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../users/views.ts";
 import type { AuditLogRow, Person } from "./person.store.ts";

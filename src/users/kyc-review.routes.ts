@@ -2,8 +2,9 @@ import { z } from "zod";
 import { as } from "../platform/field-errors.ts";
 import { cursorField, optionalText, pageSizeField, tidy, withoutControls } from "../platform/fields.ts";
 import { staffEndpoint } from "../sessions/guard.ts";
-import { kycView, submissionView, viewKyc, viewSubmission } from "./kyc.views.ts";
+import { kycView, viewKyc } from "./kyc.views.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
+import { submissionView, viewSubmission } from "./kyc-review.views.ts";
 
 const tag = "KYC review";
 

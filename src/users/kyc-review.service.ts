@@ -7,13 +7,11 @@ import type { Text } from "../platform/locale.ts";
 import { relayTogether } from "../platform/relay.ts";
 import { refuseUnlessMayAct, refuseUnlessStaff } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { noKyc, type OpenKyc, openKyc } from "./kyc.service.ts";
+import { noKyc, openKyc } from "./kyc.service.ts";
 import type { KycRow } from "./kyc.store.ts";
-import { type Decision, decideKyc, listSubmissions, type SubmissionRow } from "./kyc-review.store.ts";
-
-export interface OpenSubmission extends OpenKyc {
-  submission: SubmissionRow;
-}
+import type { OpenKyc } from "./kyc.views.ts";
+import { type Decision, decideKyc, listSubmissions } from "./kyc-review.store.ts";
+import type { OpenSubmission } from "./kyc-review.views.ts";
 
 const position = z.tuple([z.number(), z.string()]);
 

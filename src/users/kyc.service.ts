@@ -3,19 +3,11 @@ import { AppError } from "../platform/errors.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { findOwnKyc, type KycRow } from "./kyc.store.ts";
+/** Opens a KYC for a viewer who may see it. */
+import type { OpenKyc } from "./kyc.views.ts";
 import { linkToDocument } from "./kyc-link.ts";
 import { openNumber } from "./kyc-number.ts";
 
-/** A KYC as one viewer gets it: the number opened, links to the files for this viewer's session. */
-export interface OpenKyc {
-  row: KycRow;
-  /** Null where it cannot be opened. */
-  documentNumber: string | null;
-  frontUrl: string;
-  backUrl: string | null;
-}
-
-/** Opens a KYC for a viewer who may see it. */
 export async function openKyc(deps: Deps, origin: string, viewer: AccessClaims, row: KycRow): Promise<OpenKyc> {
   const [documentNumber, frontUrl, backUrl] = await Promise.all([
     openNumber(deps, row),

@@ -1,7 +1,14 @@
 import { z } from "zod";
-import type { OpenKyc } from "./kyc.service.ts";
 import type { KycRow } from "./kyc.store.ts";
-import type { OpenSubmission } from "./kyc-review.service.ts";
+
+/** A KYC opened for one viewer: the number decrypted, links to the files for this viewer's session. */
+export interface OpenKyc {
+  row: KycRow;
+  /** Null when no key of this service opens it. */
+  documentNumber: string | null;
+  frontUrl: string;
+  backUrl: string | null;
+}
 
 const status = z.enum(["PENDING", "APPROVED", "REJECTED"]);
 const link = z.string().meta({ description: "Lives five minutes, and only for the session that asked." });
@@ -51,36 +58,5 @@ export function viewKycStatus(row: KycRow | null): z.input<typeof kycStatusView>
     submitted_at: instant(row?.submittedAt ?? null),
     verified_at: instant(row?.verifiedAt ?? null),
     rejection_reason: row?.rejectionReason ?? null,
-  };
-}
-
-/** A KYC in the review queue, with whoever submitted it. */
-export const submissionView = kycView.extend({
-  version: z.number().int().meta({ description: "Changed by every submission; send it with the decision." }),
-  submitted_at: z.iso.datetime(),
-  duplicate_of: z.string().nullable().meta({ description: "Another user with that document number." }),
-  user: z.object({
-    id: z.string(),
-    username: z.string(),
-    email: z.string().nullable(),
-    phone_number: z.string().nullable(),
-    profile_picture: z.string().nullable(),
-  }),
-});
-
-export function viewSubmission(open: OpenSubmission): z.input<typeof submissionView> {
-  const { row, submission } = open;
-  return {
-    ...viewKyc(open),
-    version: row.version,
-    submitted_at: new Date(row.submittedAt).toISOString(),
-    duplicate_of: submission.duplicateOf,
-    user: {
-      id: row.userId,
-      username: submission.user.username,
-      email: submission.user.email,
-      phone_number: submission.user.phoneNumber,
-      profile_picture: submission.user.profilePicture,
-    },
   };
 }

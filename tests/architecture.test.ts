@@ -1,0 +1,109 @@
+import { expect, test } from "vitest";
+
+/** Source text of every file of the Worker, by its path below `src/`. */
+const sources = new Map(
+  Object.entries(import.meta.glob<string>("../src/**/*.ts", { query: "?raw", import: "default", eager: true })).map(
+    ([path, text]) => [path.replace("../src/", ""), text],
+  ),
+);
+
+/** Areas from the bottom up: a file may import its own area and every lower row, never its neighbours in a row. */
+const ROWS = [
+  ["db"],
+  ["platform"],
+  ["sessions"],
+  ["delivery", "users"],
+  ["auth", "events"],
+  ["staff"],
+  ["tasks"],
+  ["app.ts"],
+  ["index.ts"],
+];
+
+/** Imports across a row, each with its reason. */
+const ACROSS: Record<string, string> = {
+  "delivery/local-outbox.routes.ts > users/identifier.ts": "the development outbox finds messages by any spelling",
+};
+
+/** Imports between roles that a rule forbids, each with its reason. */
+const BETWEEN_ROLES: Record<string, string> = {
+  "delivery/local-outbox.routes.ts > delivery/local-outbox.store.ts": "a development page of one read decides nothing",
+};
+
+/** What a file of a role may never import: packages by name, files by their role. */
+const FORBIDDEN: Record<string, { packages: string[]; roles: string[]; areas: string[] }> = {
+  routes: { packages: ["drizzle-orm"], roles: ["store"], areas: ["db"] },
+  service: { packages: ["hono", "drizzle-orm"], roles: ["routes"], areas: ["db"] },
+  store: { packages: ["hono"], roles: ["routes", "service"], areas: [] },
+  views: { packages: ["hono", "drizzle-orm"], roles: ["routes", "service"], areas: [] },
+};
+
+interface Import {
+  from: string;
+  /** A path below `src/`, or a package's name. */
+  to: string;
+  isFile: boolean;
+}
+
+const imports = [...sources].flatMap(([from, text]) =>
+  [...text.matchAll(/^(?:import|export)\b[^"';]*?from "([^"]+)"|\bimport\("([^"]+)"\)|^import "([^"]+)"/gm)].map(
+    ([, first, second, third]): Import => {
+      const target = first ?? second ?? third ?? "";
+      return target.startsWith(".")
+        ? { from, to: new URL(target, `file:///${from}`).pathname.slice(1), isFile: true }
+        : { from, to: target, isFile: false };
+    },
+  ),
+);
+
+const areaOf = (path: string) => path.split("/")[0] ?? "";
+const rowOf = (path: string) => ROWS.findIndex((row) => row.includes(areaOf(path)));
+const roleOf = (path: string) => /\.(\w+)\.ts$/.exec(path)?.[1] ?? "";
+const show = ({ from, to }: Import) => `${from} > ${to}`;
+
+/** Files of the Worker; what lies outside `src/`, such as package.json, has no area. */
+const fileImports = imports.filter(({ to, isFile }) => isFile && sources.has(to));
+
+test("finds the imports of the source, so that the other tests of this file have something to judge", () => {
+  expect(sources.size).toBeGreaterThan(150);
+  expect(fileImports.length).toBeGreaterThan(500);
+  expect([...sources.keys()].filter((path) => rowOf(path) < 0)).toEqual([]);
+});
+
+test("an area imports only itself and lower areas", () => {
+  const upward = fileImports.filter(({ from, to }) => areaOf(from) !== areaOf(to) && rowOf(to) >= rowOf(from));
+  expect(upward.map(show).filter((each) => !(each in ACROSS))).toEqual([]);
+  expect(Object.keys(ACROSS).filter((each) => !upward.map(show).includes(each))).toEqual([]);
+});
+
+test("a routes file calls services, a service knows neither HTTP nor SQL, a store knows neither", () => {
+  const wrong = imports.filter(({ from, to, isFile }) => {
+    const rule = FORBIDDEN[roleOf(from)];
+    if (!rule) return false;
+    if (!isFile) return rule.packages.some((name) => to === name || to.startsWith(`${name}/`));
+    return rule.roles.includes(roleOf(to)) || rule.areas.includes(areaOf(to));
+  });
+  expect(wrong.map(show)).toEqual(Object.keys(BETWEEN_ROLES));
+});
+
+test("no file imports itself by way of others", () => {
+  const targets = Map.groupBy(fileImports, ({ from }) => from);
+  const finished = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, trail: string[]) => {
+    if (trail.includes(path)) {
+      cycles.push([...trail.slice(trail.indexOf(path)), path].join(" > "));
+      return;
+    }
+    if (finished.has(path)) return;
+    for (const { to } of targets.get(path) ?? []) visit(to, [...trail, path]);
+    finished.add(path);
+  };
+  for (const path of sources.keys()) visit(path, []);
+  expect(cycles).toEqual([]);
+});
+
+test("a file has at most 250 lines", () => {
+  const long = [...sources].filter(([, text]) => text.split("\n").length > 251);
+  expect(long.map(([path]) => path)).toEqual([]);
+});
