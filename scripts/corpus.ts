@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fieldErrorText } from "../src/platform/field-errors.ts";
-import { type Inspected, inspectDocument } from "../src/users/kyc-files/document-file.ts";
+import { fieldErrorText } from "../src/platform/http/field-errors.ts";
+import { type Inspected, inspectDocument } from "../src/users/kyc/files/document-file.ts";
 import { decode, isSame } from "./corpus/decode.ts";
 import { findMetadata } from "./corpus/metadata.ts";
 

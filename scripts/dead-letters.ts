@@ -1,4 +1,4 @@
-import { tasks } from "../src/tasks/registry.ts";
+import { tasks } from "../src/tasks/engine/registry.ts";
 import { fail, query, queryAll } from "./d1.ts";
 import { quote } from "./inline.ts";
 import { bulkReplayStatements, conditionOf, type DeadLetterFilter, replayStatements } from "./replay.ts";

@@ -1,9 +1,9 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { getMe, login, register } from "./auth/account.routes.ts";
-import { deleteMyAccount } from "./auth/account-deletion.routes.ts";
-import { registerMyDevice } from "./auth/device.routes.ts";
-import { requestOtp, verifyCode } from "./auth/otp.routes.ts";
+import { getMe, login, register } from "./auth/account/account.routes.ts";
+import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
+import { registerMyDevice } from "./auth/device/device.routes.ts";
+import { requestOtp, verifyCode } from "./auth/otp/otp.routes.ts";
 import {
   appleLogin,
   appleToken,
@@ -15,16 +15,16 @@ import {
   postSocialSuccess,
   unlinkApple,
   unlinkGoogle,
-} from "./auth/social.routes.ts";
-import { mountSocialFlow } from "./auth/social-browser.routes.ts";
-import { flowOwner } from "./auth/social-flow.guard.ts";
+} from "./auth/social/social.routes.ts";
+import { mountSocialFlow } from "./auth/social/social-browser.routes.ts";
+import { flowOwner } from "./auth/social/social-flow.guard.ts";
 import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
-import type { AppEnv } from "./platform/app-env.ts";
-import { mountDebugHeaders } from "./platform/debug.routes.ts";
-import { mountDocs } from "./platform/docs.routes.ts";
-import { guarded as by } from "./platform/endpoint.ts";
-import { AppError } from "./platform/errors.ts";
-import { mountHealth } from "./platform/health.routes.ts";
+import type { AppEnv } from "./platform/http/app-env.ts";
+import { mountDebugHeaders } from "./platform/http/debug.routes.ts";
+import { mountDocs } from "./platform/http/docs.routes.ts";
+import { guarded as by } from "./platform/http/endpoint.ts";
+import { AppError } from "./platform/http/errors.ts";
+import { mountHealth } from "./platform/http/health.routes.ts";
 import {
   allowOrigins,
   developmentOnly,
@@ -33,13 +33,20 @@ import {
   protectResponse,
   provideDeps,
   requireHttps,
-} from "./platform/middleware.ts";
-import { mount } from "./platform/mount.ts";
-import { respondToError } from "./platform/responses.ts";
+} from "./platform/http/middleware.ts";
+import { mount } from "./platform/http/mount.ts";
+import { respondToError } from "./platform/http/responses.ts";
 import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
-import { getUsers } from "./staff/directory.routes.ts";
+import {
+  deleteSessionsOfUser,
+  postUserStatus,
+  postUserUnlock,
+  putUserRole,
+} from "./staff/access/account-access.routes.ts";
+import { getUsers } from "./staff/directory/directory.routes.ts";
+import { getKycSubmissions, patchUserKyc } from "./staff/kyc-review/kyc-review.routes.ts";
 import {
   getSessionsOfUser,
   getUser,
@@ -49,11 +56,9 @@ import {
   postUser,
   postUserReport,
   putUser,
-} from "./staff/person.routes.ts";
-import { deleteSessionsOfUser, postUserStatus, postUserUnlock, putUserRole } from "./staff/standing.routes.ts";
-import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc.routes.ts";
-import { mountKycDocuments } from "./users/kyc-document.routes.ts";
-import { getKycSubmissions, patchUserKyc } from "./users/kyc-review.routes.ts";
+} from "./staff/users/user-detail.routes.ts";
+import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc/kyc.routes.ts";
+import { mountKycDocuments } from "./users/kyc/kyc-document.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";

@@ -3,8 +3,8 @@ import { app } from "./app.ts";
 import { type Recorded, recordFromCaller } from "./events/intake.service.ts";
 import { buildDeps } from "./platform/deps.ts";
 import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier.service.ts";
-import { consumeBatch, keepDeadLetters } from "./tasks/consume.ts";
-import { runMinuteTick } from "./tasks/schedule.ts";
+import { consumeBatch, keepDeadLetters } from "./tasks/engine/consume.ts";
+import { runMinuteTick } from "./tasks/engine/schedule.ts";
 
 /** The request id of an invocation that is no HTTP request: what started it, and a random part of its own. */
 const invocationId = (trigger: string) => `${trigger}-${crypto.randomUUID()}`;

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import { app } from "../src/app.ts";
-import { registrationLimit } from "../src/auth/device.store.ts";
-import { otpLimits } from "../src/auth/otp-limits.ts";
-import { auditedWritesPerDay } from "../src/platform/audited-writes.ts";
-import { writesPerMinute } from "../src/platform/write-limit.ts";
-import { jobs } from "../src/tasks/job-registry.ts";
-import { tasks } from "../src/tasks/registry.ts";
-import { begunUploadLimit, uploadLimit } from "../src/users/kyc-upload.store.ts";
+import { registrationLimit } from "../src/auth/device/device.store.ts";
+import { otpLimits } from "../src/auth/otp/otp-limits.ts";
+import { auditedWritesPerDay } from "../src/platform/data/audited-writes.ts";
+import { writesPerMinute } from "../src/platform/http/write-limit.ts";
+import { jobs } from "../src/tasks/engine/job-registry.ts";
+import { tasks } from "../src/tasks/engine/registry.ts";
+import { begunUploadLimit, uploadLimit } from "../src/users/kyc/kyc-upload.store.ts";
 import { table } from "./support/readme.ts";
 import { describeRetention } from "./support/retention.ts";
 

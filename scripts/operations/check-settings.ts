@@ -1,4 +1,4 @@
-import { type Config, ConfigError, parseConfig } from "../../src/platform/config.ts";
+import { type Config, ConfigError, parseConfig } from "../../src/platform/config/config.ts";
 import { newSecrets } from "../secrets.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import { optionalSecrets, putSecret } from "./provider-secrets.ts";

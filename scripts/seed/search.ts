@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { searchEntries } from "../../src/db/search.ts";
-import { placeOf } from "../../src/staff/search-place.ts";
-import { searchTextOf } from "../../src/staff/search-text.ts";
+import { placeOf } from "../../src/staff/directory/search-sort-key.ts";
+import { searchTextOf } from "../../src/staff/directory/search-text.ts";
 import { type Databases, inserter } from "./databases.ts";
 
 interface Row {

@@ -2,7 +2,7 @@ import { and, eq, isNotNull, lte, notExists, sql } from "drizzle-orm";
 import { providerBreakers } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { sha256 } from "../platform/crypto.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** Recipients in a row whose messages failed, after which a provider is left alone. */

@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { deliveries } from "../db/platform-schema.ts";
-import { inOneTrip, together } from "../platform/database.ts";
+import { inOneTrip, together } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
+import { AppError } from "../platform/http/errors.ts";
 
 /** How long one consumer may take with a message before another may try, in milliseconds. */
 const CLAIM_MS = 30_000;

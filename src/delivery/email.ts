@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { withDeadline } from "../platform/database.ts";
+import type { EmailSettings } from "../platform/config/provider-settings.ts";
+import { withDeadline } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { OUTBOUND_DEADLINE_MS } from "../platform/outbound.ts";
-import type { EmailSettings } from "../platform/provider-settings.ts";
+import { OUTBOUND_DEADLINE_MS } from "../platform/http/outbound.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 const coded = z.object({ code: z.string().regex(/^E_[A-Z_]{1,60}$/) });

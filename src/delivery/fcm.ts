@@ -1,7 +1,7 @@
+import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { callOutside } from "../platform/outbound.ts";
-import type { FcmSettings } from "../platform/provider-settings.ts";
+import { callOutside } from "../platform/http/outbound.ts";
 import { readFcmAnswer } from "./fcm-answer.ts";
 import { findAccessToken, forgetAccessToken } from "./google-access-token.ts";
 import { type MessageProvider, type OutgoingMessage, unknown } from "./message-provider.ts";

@@ -1,9 +1,9 @@
 import { SignJWT } from "jose";
 import { z } from "zod";
+import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
+import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
-import { callOutside } from "../platform/outbound.ts";
-import type { FcmSettings } from "../platform/provider-settings.ts";
 import { answered, type Refusal } from "./message-provider.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";

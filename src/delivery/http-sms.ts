@@ -1,9 +1,9 @@
 import { Webhook } from "standardwebhooks";
 import { z } from "zod";
+import type { SmsFallbackSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
+import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
-import { callOutside } from "../platform/outbound.ts";
-import type { SmsFallbackSettings } from "../platform/provider-settings.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 /**

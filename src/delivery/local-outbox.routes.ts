@@ -2,8 +2,8 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { html } from "hono/html";
-import type { AppEnv } from "../platform/app-env.ts";
-import { AppError } from "../platform/errors.ts";
+import type { AppEnv } from "../platform/http/app-env.ts";
+import { AppError } from "../platform/http/errors.ts";
 import { parseIdentifier } from "../users/identifier.ts";
 import { listLocalOutbox } from "./local-outbox.store.ts";
 

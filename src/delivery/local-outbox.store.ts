@@ -1,6 +1,6 @@
 import { desc, eq } from "drizzle-orm";
 import { localOutbox } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { answered, type MessageProvider, sent } from "./message-provider.ts";
 

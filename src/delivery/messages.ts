@@ -1,4 +1,4 @@
-import type { Locale } from "../platform/locale.ts";
+import type { Locale } from "../platform/http/locale.ts";
 
 /**
  * The text that carries a one-time code. Its last line is the origin-bound form that phones fill in by themselves

@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";

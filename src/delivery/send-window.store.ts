@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { smsSendLimits } from "../db/send-schema.ts";
-import { insertFrom } from "../platform/database.ts";
+import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** A row of `sms_send_limits` to count in, as SQL; `windowEndsAt` is the end of a window that begins now. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import type { SparrowSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
+import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
-import { callOutside } from "../platform/outbound.ts";
-import type { SparrowSettings } from "../platform/provider-settings.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 /** Ten digits after Nepal's country code: the only numbers that Sparrow takes. */

@@ -1,5 +1,5 @@
+import type { QueryCount } from "../platform/data/query-count.ts";
 import type { Deps } from "../platform/deps.ts";
-import type { QueryCount } from "../platform/query-count.ts";
 import type { WebhookOutcome } from "./webhook.ts";
 
 /** Calls that one invocation keeps open to one endpoint. Workers allow six open connections to all hosts together. */

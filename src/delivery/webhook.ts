@@ -1,8 +1,8 @@
 import { Webhook } from "standardwebhooks";
+import type { WebhookEndpoint } from "../platform/config/webhook-settings.ts";
 import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import { callOutside } from "../platform/outbound.ts";
-import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
+import { callOutside } from "../platform/http/outbound.ts";
 
 /** What came of a try; after a failure nobody knows whether the receiver acted. `isSilent`: it gave no answer at all. */
 export type WebhookOutcome = { state: "taken" | "gone" } | { state: "failed"; reason: string; isSilent?: boolean };

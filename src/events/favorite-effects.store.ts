@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { favoriteStations, userStatistics } from "../db/ledger-schema.ts";
-import { insertWhere, instantOf } from "../platform/database.ts";
+import { insertWhere, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { EventOf } from "./platform-event.ts";
 import { openStatistics } from "./statistics.store.ts";

@@ -1,9 +1,9 @@
 import { raiseAlert } from "../platform/alerts.ts";
-import { insertDeadLetter } from "../platform/dead-letters.ts";
+import { insertDeadLetter } from "../platform/data/dead-letters.ts";
+import { fitsPayload, payloadRefusal } from "../platform/data/payload-size.ts";
 import type { Deps } from "../platform/deps.ts";
 import { jsonOf } from "../platform/json.ts";
 import { describeError } from "../platform/log.ts";
-import { fitsPayload, payloadRefusal } from "../platform/payload-size.ts";
 import { type IntakeDeps, insertPlatformEvent } from "./intake.store.ts";
 import { parsePlatformEvent, sourceName } from "./platform-event.ts";
 

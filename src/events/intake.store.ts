@@ -1,10 +1,10 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { onlyOnce } from "../platform/data/once.ts";
+import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
-import { onlyOnce } from "../platform/once.ts";
-import type { Statement } from "../platform/prepared.ts";
 import { recordFavorite } from "./favorite-effects.store.ts";
 import { recordPoints, recordTransaction } from "./ledger-effects.store.ts";
 import type { PlatformEvent } from "./platform-event.ts";

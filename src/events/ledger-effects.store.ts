@@ -1,6 +1,6 @@
 import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { points, pointTransactions, userStatistics, wallets, walletTransactions } from "../db/ledger-schema.ts";
-import { insertWhere, instantOf } from "../platform/database.ts";
+import { insertWhere, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { CURRENCY } from "../platform/money.ts";
 import type { EventOf } from "./platform-event.ts";

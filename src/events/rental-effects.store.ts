@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, pointTransactions, rentals, userStatistics } from "../db/ledger-schema.ts";
 import { referrals } from "../db/user-schema.ts";
-import { insertFrom, insertWhere, instantOf } from "../platform/database.ts";
+import { insertFrom, insertWhere, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { creditEntries } from "./ledger-effects.store.ts";
 import type { EventOf } from "./platform-event.ts";

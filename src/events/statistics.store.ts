@@ -1,6 +1,6 @@
 import type { SQL } from "drizzle-orm";
 import { userStatistics } from "../db/ledger-schema.ts";
-import { insertFrom } from "../platform/database.ts";
+import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** The statement that gives a user a row of sums, all zero, where `from` has a row and they have none. */

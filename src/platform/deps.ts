@@ -1,10 +1,10 @@
 import { v7 as uuidv7 } from "uuid";
-import { type Config, parseConfig } from "./config.ts";
+import { type Config, parseConfig } from "./config/config.ts";
+import { buildKeyring, type Keyring } from "./config/keyring.ts";
 import { type RandomBytes, randomId } from "./crypto.ts";
-import { type Database, drizzleOn } from "./drizzle.ts";
-import { buildKeyring, type Keyring } from "./keyring.ts";
+import { type Database, drizzleOn } from "./data/drizzle.ts";
+import type { QueryCount } from "./data/query-count.ts";
 import { jsonLog, type Log } from "./log.ts";
-import type { QueryCount } from "./query-count.ts";
 
 /** Everything outside the process that a function may touch; narrowed by `Pick` to what it does touch. */
 export interface Deps {

@@ -1,6 +1,6 @@
+import { currentSecret } from "./config/keyring.ts";
 import { open, seal } from "./crypto.ts";
 import type { Deps } from "./deps.ts";
-import { currentSecret } from "./keyring.ts";
 
 /**
  * Seals a text that lives for minutes under the current token secret, whose id stands in front, so that it can travel

@@ -1,6 +1,6 @@
+import { sendEvents } from "../platform/data/send-events.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
-import { sendEvents } from "../platform/send-events.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** A session's activity is counted at most once in so long, in milliseconds. */

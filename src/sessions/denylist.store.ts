@@ -1,4 +1,4 @@
-import { withDeadline } from "../platform/database.ts";
+import { withDeadline } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 

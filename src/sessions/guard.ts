@@ -1,8 +1,8 @@
 import type { Context } from "hono";
-import type { AppEnv } from "../platform/app-env.ts";
 import type { Deps } from "../platform/deps.ts";
-import { endpointFor, type Guard } from "../platform/endpoint.ts";
-import { AppError } from "../platform/errors.ts";
+import type { AppEnv } from "../platform/http/app-env.ts";
+import { endpointFor, type Guard } from "../platform/http/endpoint.ts";
+import { AppError } from "../platform/http/errors.ts";
 import { reportActivity } from "./activity.service.ts";
 import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts";
 

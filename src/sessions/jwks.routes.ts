@@ -1,9 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
-import type { AppEnv } from "../platform/app-env.ts";
-import { type CacheableDocument, cacheable, respondCacheable } from "../platform/cacheable.ts";
-import type { Keyring } from "../platform/keyring.ts";
-import { describeLater, EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/openapi.ts";
+import type { Keyring } from "../platform/config/keyring.ts";
+import type { AppEnv } from "../platform/http/app-env.ts";
+import { type CacheableDocument, cacheable, respondCacheable } from "../platform/http/cacheable.ts";
+import { describeLater, EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/http/openapi.ts";
 
 const jwks = z.object({
   keys: z.array(

@@ -1,10 +1,10 @@
-import type { Client } from "../platform/client.ts";
-import { withDeadline } from "../platform/database.ts";
+import { withDeadline } from "../platform/data/database.ts";
+import { identifyCall } from "../platform/data/idempotency.ts";
+import { relayTogether } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
-import { identifyCall } from "../platform/idempotency.ts";
-import { relayTogether } from "../platform/relay.ts";
-import { countWrite } from "../platform/write-limit.ts";
+import type { Client } from "../platform/http/client.ts";
+import { AppError } from "../platform/http/errors.ts";
+import { countWrite } from "../platform/http/write-limit.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";

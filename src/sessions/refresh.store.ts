@@ -2,9 +2,7 @@ import { and, eq, gt, lt, type SQL, sql } from "drizzle-orm";
 import { idempotencyKeys } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import type { Client } from "../platform/client.ts";
-import { inOneTrip, together } from "../platform/database.ts";
-import type { Deps } from "../platform/deps.ts";
+import { inOneTrip, together } from "../platform/data/database.ts";
 import {
   bindKey,
   findBinding,
@@ -13,9 +11,11 @@ import {
   isBound,
   isBoundToBody,
   isBoundToOtherBody,
-} from "../platform/idempotency.ts";
-import { recordEvent } from "../platform/outbox.ts";
-import { after, before, derived, prepared, type StatementDeps } from "../platform/prepared.ts";
+} from "../platform/data/idempotency.ts";
+import { recordEvent } from "../platform/data/outbox.ts";
+import { after, before, derived, prepared, type StatementDeps } from "../platform/data/prepared.ts";
+import type { Deps } from "../platform/deps.ts";
+import type { Client } from "../platform/http/client.ts";
 import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 

@@ -1,8 +1,8 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
-import type { Client } from "../platform/client.ts";
-import { insertWhere, instantOf } from "../platform/database.ts";
-import type { StatementDeps } from "../platform/prepared.ts";
+import { insertWhere, instantOf } from "../platform/data/database.ts";
+import type { StatementDeps } from "../platform/data/prepared.ts";
+import type { Client } from "../platform/http/client.ts";
 import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { AppError } from "../platform/errors.ts";
-import { tokenField } from "../platform/fields.ts";
+import { AppError } from "../platform/http/errors.ts";
+import { tokenField } from "../platform/http/fields.ts";
 import { expiringEndpoint, publicEndpoint, userEndpoint } from "./guard.ts";
 import { refreshSession } from "./refresh.service.ts";
 import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";

@@ -1,7 +1,7 @@
-import type { Client } from "../platform/client.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
-import { countWrite } from "../platform/write-limit.ts";
+import type { Client } from "../platform/http/client.ts";
+import { AppError } from "../platform/http/errors.ts";
+import { countWrite } from "../platform/http/write-limit.ts";
 import { denySessions } from "./denylist.store.ts";
 import { sessionEnded, tokenNotValid } from "./guard.ts";
 import { endOtherSessions, endOwnSession, endSessionById, listSessions } from "./session.store.ts";

@@ -2,9 +2,9 @@ import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import type { Client } from "../platform/client.ts";
-import { idForEachRow, inOneTrip, insertFrom, instantOf, together } from "../platform/database.ts";
+import { idForEachRow, inOneTrip, insertFrom, instantOf, together } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */

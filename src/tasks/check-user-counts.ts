@@ -1,8 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { userCounts } from "../db/user-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { instantOf } from "../platform/database.ts";
-import type { Chunk, Job, JobDeps } from "./job.ts";
+import { instantOf } from "../platform/data/database.ts";
+import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 /** 02:45 in Nepal. */

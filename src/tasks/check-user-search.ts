@@ -1,9 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import { raiseAlert } from "../platform/alerts.ts";
-import { forgetDeletedAccounts } from "../staff/deleted-accounts.store.ts";
-import { compareEntries } from "../staff/search-projection.service.ts";
-import { forgetRemoved } from "../staff/search-projection.store.ts";
-import type { Chunk, Job, JobDeps } from "./job.ts";
+import { forgetDeletedAccounts } from "../staff/directory/deleted-accounts.store.ts";
+import { compareEntries } from "../staff/directory/search-projection.service.ts";
+import { forgetRemoved } from "../staff/directory/search-projection.store.ts";
+import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 /** 02:15 in Nepal. */

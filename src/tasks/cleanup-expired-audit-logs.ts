@@ -1,4 +1,4 @@
-import type { Job } from "./job.ts";
+import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -2,10 +2,10 @@ import { sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { idForEachRow, insertFrom, instantOf } from "../platform/database.ts";
-import { recordEventForEach } from "../platform/outbox.ts";
+import { idForEachRow, insertFrom, instantOf } from "../platform/data/database.ts";
+import { recordEventForEach } from "../platform/data/outbox.ts";
 import { recordNotification } from "../users/notification.store.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Without a sign-in for so long an account is put to sleep. */

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { findTestCode } from "../auth/test-identifiers.ts";
+import { findTestCode } from "../auth/otp/test-identifiers.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { otpEmail, otpText } from "../delivery/messages.ts";
 import { open } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const payloadSchema = z.object({
   cid: z.string(),

@@ -1,12 +1,12 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import { forgetPushToken, selectPushDevices } from "../auth/device.store.ts";
+import { forgetPushToken, selectPushDevices } from "../auth/device/device.store.ts";
 import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { PUSH_LIFE_MS } from "../delivery/fcm.ts";
 import { listProviders } from "../delivery/providers.ts";
-import { inOneTrip } from "../platform/database.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const payloadSchema = z.object({ notification_id: z.string() });
 

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { endpointIdOf, sendWebhook } from "../delivery/webhook.ts";
 import { callThroughGate } from "../delivery/webhook-gate.ts";
 import { raiseAlert } from "../platform/alerts.ts";
+import type { WebhookEndpoint } from "../platform/config/webhook-settings.ts";
 import type { Deps } from "../platform/deps.ts";
-import type { WebhookEndpoint } from "../platform/webhook-settings.ts";
 import type { UserState } from "../users/user-state.store.ts";
 import { viewUserState } from "../users/views.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 import { findDelivery, markDelivered } from "./webhook.store.ts";
 
 const payloadSchema = z.object({

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { eraseHistory, hasUser, type Rest, wholeHistory } from "../auth/account-history.store.ts";
-import { forgetCodeHashes } from "../auth/otp-code.store.ts";
-import { inOneTrip, withDeadline } from "../platform/database.ts";
+import { eraseHistory, hasUser, type Rest, wholeHistory } from "../auth/deletion/account-history.store.ts";
+import { forgetCodeHashes } from "../auth/otp/otp-code.store.ts";
+import { inOneTrip, withDeadline } from "../platform/data/database.ts";
+import { onlyOnce } from "../platform/data/once.ts";
+import { recordEvent } from "../platform/data/outbox.ts";
+import { hasQueriesLeft } from "../platform/data/query-count.ts";
+import { relay } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
-import { onlyOnce } from "../platform/once.ts";
-import { recordEvent } from "../platform/outbox.ts";
-import { hasQueriesLeft } from "../platform/query-count.ts";
-import { relay } from "../platform/relay.ts";
 import { forgetDenials } from "../sessions/denylist.store.ts";
-import { recordDeletedAccount } from "../staff/deleted-accounts.store.ts";
-import type { Task, TaskEvent } from "./task.ts";
+import { recordDeletedAccount } from "../staff/directory/deleted-accounts.store.ts";
+import type { Task, TaskEvent } from "./engine/task.ts";
 
 const payloadSchema = z.object({
   user_id: z.string().min(1),

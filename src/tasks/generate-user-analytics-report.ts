@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { analyticsReports } from "../db/ledger-schema.ts";
-import { inOneTrip, insertWhere } from "../platform/database.ts";
-import { onlyOnce } from "../platform/once.ts";
+import { inOneTrip, insertWhere } from "../platform/data/database.ts";
+import { onlyOnce } from "../platform/data/once.ts";
 import { buildAnalyticsReport } from "../users/usage.service.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const payloadSchema = z.object({ user_id: z.string() });
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
-import type { JobDeps } from "./job.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import type { JobDeps } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Newcomers whom one chunk looks at, due or not. */

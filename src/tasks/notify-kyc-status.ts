@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { notices } from "../delivery/messages.ts";
+import type { Task } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
-import type { Task } from "./task.ts";
 
 const NAME = "notify_kyc_status";
 

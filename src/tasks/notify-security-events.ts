@@ -2,8 +2,8 @@ import { z } from "zod";
 import { deliver } from "../delivery/deliver.ts";
 import { identifierChangedText, notices } from "../delivery/messages.ts";
 import type { Deps } from "../platform/deps.ts";
+import type { Task, TaskEvent, TaskOutcome } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
-import type { Task, TaskEvent, TaskOutcome } from "./task.ts";
 
 const kinds: Readonly<Record<string, keyof typeof notices>> = {
   "auth.new_device": "NEW_DEVICE",

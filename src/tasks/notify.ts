@@ -1,13 +1,13 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { notifications } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { onlyOnce } from "../platform/data/once.ts";
+import { recordEvent } from "../platform/data/outbox.ts";
+import type { Statement } from "../platform/data/prepared.ts";
+import { relay } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
-import { onlyOnce } from "../platform/once.ts";
-import { recordEvent } from "../platform/outbox.ts";
-import type { Statement } from "../platform/prepared.ts";
-import { relay } from "../platform/relay.ts";
 import { recordNotification, type Texts } from "../users/notification.store.ts";
-import type { TaskEvent, TaskOutcome } from "./task.ts";
+import type { TaskEvent, TaskOutcome } from "./engine/task.ts";
 
 interface Notice {
   /** As the app knows it, such as `PROFILE_REMINDER`. */

@@ -1,4 +1,4 @@
-import type { Job } from "./job.ts";
+import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
 const HOUR_MS = 60 * 60 * 1000;

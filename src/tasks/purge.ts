@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
-import type { Chunk, JobDeps } from "./job.ts";
+import type { Chunk, JobDeps } from "./engine/job.ts";
 import { isDue, type PurgeJob, type PurgeRule, purgeRules } from "./retention.ts";
 
 /** Plans the chunk, of `size` rows at most, that applies the rule which the cursor numbers, of the rules of the job. */

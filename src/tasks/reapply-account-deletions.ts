@@ -1,13 +1,13 @@
 import { eq, sql } from "drizzle-orm";
 import { z } from "zod";
-import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/account-erasure.store.ts";
+import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/deletion/account-erasure.store.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
-import { recordEventForEach } from "../platform/outbox.ts";
-import { relay } from "../platform/relay.ts";
-import { listDeletedAccounts } from "../staff/deleted-accounts.store.ts";
-import type { Job } from "./job.ts";
-import type { Task } from "./task.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { recordEventForEach } from "../platform/data/outbox.ts";
+import { relay } from "../platform/data/relay.ts";
+import { listDeletedAccounts } from "../staff/directory/deleted-accounts.store.ts";
+import type { Job } from "./engine/job.ts";
+import type { Task } from "./engine/task.ts";
 
 const TYPE = "account.deletion_undone";
 /** Records looked at in one chunk. */

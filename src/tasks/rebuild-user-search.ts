@@ -1,6 +1,6 @@
-import { compareEntries } from "../staff/search-projection.service.ts";
+import { compareEntries } from "../staff/directory/search-projection.service.ts";
 import { COMPARED_SIZE, rowsOf } from "./check-user-search.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./engine/job.ts";
 
 /** Writes every search entry anew and removes those of nobody; by hand, after one of the two databases was restored. */
 export const rebuildUserSearch: Job = {

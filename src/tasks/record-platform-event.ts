@@ -1,5 +1,5 @@
 import { PLATFORM_EVENT, recordPlatformEvent, refusalOf } from "../events/intake.service.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "./engine/task.ts";
 
 /** Does what an event of another service says, once; one that is malformed or of an unknown user never will. */
 export const recordPlatformEventTask: Task = {

@@ -26,7 +26,7 @@ import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import { firstIdAt } from "../platform/uuid.ts";
-import { uploadLimit } from "../users/kyc-upload.store.ts";
+import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;

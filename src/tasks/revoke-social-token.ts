@@ -1,7 +1,7 @@
-import { findProvider } from "../auth/social-provider.ts";
-import { openRefreshToken, sealedRefreshToken } from "../auth/social-refresh-token.ts";
-import { revokeToken } from "../auth/social-token.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import { findProvider } from "../auth/social/social-provider.ts";
+import { openRefreshToken, sealedRefreshToken } from "../auth/social/social-refresh-token.ts";
+import { revokeToken } from "../auth/social/social-token.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const RETRY_SECONDS = 300;
 

@@ -2,13 +2,13 @@ import { type SQL, sql } from "drizzle-orm";
 import { kyc } from "../db/kyc-schema.ts";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { inOneTrip } from "../platform/database.ts";
-import { recordEventForEach } from "../platform/outbox.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { recordEventForEach } from "../platform/data/outbox.ts";
 import { firstIdAt } from "../platform/uuid.ts";
-import type { Chunk, Job, JobDeps } from "./job.ts";
+import type { Chunk, Job, JobDeps } from "./engine/job.ts";
+import type { Task } from "./engine/task.ts";
 import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
-import type { Task } from "./task.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,14 +1,14 @@
 import { sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { recordEventForEach } from "../platform/outbox.ts";
+import { recordEventForEach } from "../platform/data/outbox.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { isIncomplete } from "../users/profile.store.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE, releaseReminder } from "../users/profile-reminder.store.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./engine/job.ts";
+import type { Task } from "./engine/task.ts";
 import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
-import type { Task } from "./task.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;

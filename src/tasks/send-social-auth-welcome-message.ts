@@ -1,6 +1,6 @@
 import { notices } from "../delivery/messages.ts";
+import type { Task } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
-import type { Task } from "./task.ts";
 
 const NAME = "send_social_auth_welcome_message";
 

@@ -1,10 +1,10 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
-import { listObjects, removeObjects } from "../users/kyc-bucket.store.ts";
-import { deleteRemoved } from "../users/kyc-document.store.ts";
-import type { Chunk, Job, JobDeps } from "./job.ts";
-import { findJobCursor, keepJobCursor } from "./job-cursor.store.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { listObjects, removeObjects } from "../users/kyc/kyc-bucket.store.ts";
+import { deleteRemoved } from "../users/kyc/kyc-document.store.ts";
+import type { Chunk, Job, JobDeps } from "./engine/job.ts";
+import { findJobCursor, keepJobCursor } from "./engine/job-cursor.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 /** Far longer than an upload takes. */

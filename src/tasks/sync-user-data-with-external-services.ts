@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { endpointIdOf } from "../delivery/webhook.ts";
-import { relay } from "../platform/relay.ts";
-import type { Task, TaskOutcome } from "./task.ts";
+import { relay } from "../platform/data/relay.ts";
+import type { Task, TaskOutcome } from "./engine/task.ts";
 import { insertDueWebhooks } from "./webhook.store.ts";
 
 const payloadSchema = z.object({ user_id: z.string() });

@@ -2,9 +2,9 @@ import { and, eq, sql } from "drizzle-orm";
 import { z } from "zod";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip, instantOf } from "../platform/database.ts";
+import { inOneTrip, instantOf } from "../platform/data/database.ts";
 import { ACTIVITY_INTERVAL_MS } from "../sessions/activity.service.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "./engine/task.ts";
 
 const payloadSchema = z.object({ session_id: z.string(), at: z.int().positive() });
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { projectUsers } from "../staff/search-projection.service.ts";
-import type { Task, TaskEvent } from "./task.ts";
+import { projectUsers } from "../staff/directory/search-projection.service.ts";
+import type { Task, TaskEvent } from "./engine/task.ts";
 
 const payloadSchema = z.object({ user_id: z.uuid() });
 const userOf = (event: TaskEvent) => payloadSchema.parse(event.payload).user_id;

@@ -1,10 +1,10 @@
 import { and, eq, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { onlyOnce } from "../platform/data/once.ts";
+import { type OutboxRow, recordEvent } from "../platform/data/outbox.ts";
+import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
-import { onlyOnce } from "../platform/once.ts";
-import { type OutboxRow, recordEvent } from "../platform/outbox.ts";
-import type { Statement } from "../platform/prepared.ts";
 import { selectUserState, type UserState } from "../users/user-state.store.ts";
 
 /** Marks of messages that their endpoint has taken. */

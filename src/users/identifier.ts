@@ -3,8 +3,8 @@ import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/
 import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError, fieldError } from "../platform/errors.ts";
-import { text, toAsciiDigits } from "../platform/fields.ts";
+import { AppError, fieldError } from "../platform/http/errors.ts";
+import { text, toAsciiDigits } from "../platform/http/fields.ts";
 
 /** An e-mail address or a mobile number in its one canonical form. */
 export interface Identifier {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cursorField, pageSizeField } from "../platform/fields.ts";
+import { cursorField, pageSizeField } from "../platform/http/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
 import { listOwnNotifications, readNotification } from "./notification.service.ts";
 import { notificationView, viewNotification } from "./views.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { readCursor, writeCursor } from "../platform/cursor.ts";
 import type { Deps } from "../platform/deps.ts";
-import { AppError } from "../platform/errors.ts";
+import { readCursor, writeCursor } from "../platform/http/cursor.ts";
+import { AppError } from "../platform/http/errors.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { listNotifications, markNotificationRead, type NotificationRow } from "./notification.store.ts";

@@ -1,8 +1,8 @@
 import { and, desc, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { notifications, users } from "../db/user-schema.ts";
-import { inOneTrip, insertFrom, instantOf } from "../platform/database.ts";
+import { inOneTrip, insertFrom, instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import type { Locale } from "../platform/locale.ts";
+import type { Locale } from "../platform/http/locale.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 

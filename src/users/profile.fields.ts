@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { as } from "../platform/field-errors.ts";
-import { clearable, tidy, toAsciiDigits, withoutControls } from "../platform/fields.ts";
+import { as } from "../platform/http/field-errors.ts";
+import { clearable, tidy, toAsciiDigits, withoutControls } from "../platform/http/fields.ts";
 
 /** Earlier ones are slips of the keyboard. */
 const EARLIEST_BIRTH = "1900-01-01";

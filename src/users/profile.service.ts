@@ -1,8 +1,8 @@
-import type { Client } from "../platform/client.ts";
+import { relayTogether } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
-import { fieldError } from "../platform/errors.ts";
+import type { Client } from "../platform/http/client.ts";
+import { fieldError } from "../platform/http/errors.ts";
 import { dayOf } from "../platform/kathmandu.ts";
-import { relayTogether } from "../platform/relay.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { changeProfile, findProfile, type ProfileChange, type ProfileRow } from "./profile.store.ts";

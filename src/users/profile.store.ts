@@ -1,11 +1,11 @@
 import { and, eq, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { profiles, users } from "../db/user-schema.ts";
-import { recordAudit } from "../platform/audit.ts";
-import type { Client } from "../platform/client.ts";
-import { inOneTrip, instantOf, together } from "../platform/database.ts";
+import { recordAudit } from "../platform/data/audit.ts";
+import { inOneTrip, instantOf, together } from "../platform/data/database.ts";
+import { recordEvent } from "../platform/data/outbox.ts";
 import type { Deps } from "../platform/deps.ts";
-import { recordEvent } from "../platform/outbox.ts";
+import type { Client } from "../platform/http/client.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE } from "./profile-reminder.store.ts";

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { points, userStatistics } from "../db/ledger-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";

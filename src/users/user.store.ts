@@ -1,8 +1,8 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/database.ts";
+import { inOneTrip } from "../platform/data/database.ts";
+import { prepared, type StatementDeps } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
-import { prepared, type StatementDeps } from "../platform/prepared.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type RandomBytes, randomDigits } from "../platform/crypto.ts";
-import { as } from "../platform/field-errors.ts";
-import { optionalText } from "../platform/fields.ts";
+import { as } from "../platform/http/field-errors.ts";
+import { optionalText } from "../platform/http/fields.ts";
 import type { Identifier } from "./identifier.ts";
 import { readsAsIdentifier } from "./lookalike.ts";
 

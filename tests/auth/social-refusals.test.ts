@@ -1,6 +1,6 @@
 import { decodeJwt, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { errorCatalogue } from "../../src/platform/errors.ts";
+import { errorCatalogue } from "../../src/platform/http/errors.ts";
 import { type CallOptions, call, newIp, signUp, testEnv } from "../support/client.ts";
 import type { Host } from "../support/internet.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fitsOneSms, otpText, SMS_PART } from "../../src/delivery/messages.ts";
-import { MAX_NAME_AND_DOMAIN } from "../../src/platform/config.ts";
+import { MAX_NAME_AND_DOMAIN } from "../../src/platform/config/config.ts";
 
 describe("the text of a one-time code", () => {
   const longest = { appName: "A".repeat(12), otpAutofillDomain: "d".repeat(MAX_NAME_AND_DOMAIN - 12) };

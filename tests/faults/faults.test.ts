@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { jobs } from "../../src/tasks/job-registry.ts";
+import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../support/client.ts";
 import { findMiscounts, findSealedCodes } from "../support/invariants.ts";
 import { findSearchDrift } from "../support/search-invariants.ts";

@@ -1,4 +1,4 @@
-import { jobs } from "../../src/tasks/job-registry.ts";
+import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { sql } from "../faults/people.ts";
 import { newSimulation } from "../faults/settle.ts";
 import type { Measured } from "./measure.ts";

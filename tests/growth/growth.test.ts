@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { jobs } from "../../src/tasks/job-registry.ts";
-import { tasks } from "../../src/tasks/registry.ts";
+import { jobs } from "../../src/tasks/engine/job-registry.ts";
+import { tasks } from "../../src/tasks/engine/registry.ts";
 import { sql } from "../faults/people.ts";
 import { type Operation, operationsOf } from "../fuzz/operations.ts";
 import { testEnv } from "../support/client.ts";

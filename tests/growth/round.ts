@@ -1,4 +1,4 @@
-import { tasks } from "../../src/tasks/registry.ts";
+import { tasks } from "../../src/tasks/engine/registry.ts";
 import type { Flow } from "../faults/flow-table.ts";
 import { flow } from "../faults/flow-table.ts";
 import { allFlows } from "../faults/flows/all.ts";

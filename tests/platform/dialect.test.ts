@@ -1,8 +1,8 @@
 import { and, asc, eq, gt, inArray, type SQL, sql } from "drizzle-orm";
 import { alias, integer, SQLiteAsyncDialect, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { expect, it } from "vitest";
-import { OnePassDialect } from "../../src/platform/dialect.ts";
-import { drizzleOn } from "../../src/platform/drizzle.ts";
+import { OnePassDialect } from "../../src/platform/data/dialect.ts";
+import { drizzleOn } from "../../src/platform/data/drizzle.ts";
 
 const things = sqliteTable("things", {
   id: text("id").primaryKey(),

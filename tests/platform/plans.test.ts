@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
-import { inOneTrip } from "../../src/platform/database.ts";
-import { drizzleOn } from "../../src/platform/drizzle.ts";
+import { inOneTrip } from "../../src/platform/data/database.ts";
+import { drizzleOn } from "../../src/platform/data/drizzle.ts";
 import { tokenFor } from "../faults/people.ts";
 import { call, newIp, newPhone } from "../support/client.ts";
 import { type CheckedPlan, checkNewPlans, checkPlans } from "../support/plans/check-plans.ts";

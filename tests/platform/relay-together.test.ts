@@ -2,10 +2,10 @@ import { createExecutionContext } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { outbox } from "../../src/db/platform-schema.ts";
-import { inOneTrip } from "../../src/platform/database.ts";
+import { inOneTrip } from "../../src/platform/data/database.ts";
+import { recordEvent } from "../../src/platform/data/outbox.ts";
+import { relayDueEvents, relayTogether } from "../../src/platform/data/relay.ts";
 import { buildDeps, type Deps } from "../../src/platform/deps.ts";
-import { recordEvent } from "../../src/platform/outbox.ts";
-import { relayDueEvents, relayTogether } from "../../src/platform/relay.ts";
 import { call, newIp, newPhone, testEnv, verify } from "../support/client.ts";
 
 afterEach(() => vi.useRealTimers());

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { errorCatalogue } from "../../src/platform/errors.ts";
-import { fieldErrorCatalogue } from "../../src/platform/field-errors.ts";
+import { errorCatalogue } from "../../src/platform/http/errors.ts";
+import { fieldErrorCatalogue } from "../../src/platform/http/field-errors.ts";
 import { call, newIp, signUp } from "../support/client.ts";
 
 const DEVANAGARI = /\p{Script=Devanagari}/u;

@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { v7 as newId } from "uuid";
 import { describe, expect, it } from "vitest";
 import { inline } from "../../scripts/inline.ts";
-import { roleGrant, selectStaff } from "../../src/staff/grant.store.ts";
+import { roleGrant, selectStaff } from "../../src/staff/access/role-grant.store.ts";
 import type { Identifier } from "../../src/users/identifier.ts";
 import { call, newEmail, newPhone, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { rows } from "../support/platform.ts";

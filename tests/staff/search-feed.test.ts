@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { trigramsOf } from "../../src/staff/common-text.ts";
-import { placeOf } from "../../src/staff/search-place.ts";
+import { trigramsOf } from "../../src/staff/directory/common-text.ts";
+import { placeOf } from "../../src/staff/directory/search-sort-key.ts";
 import { call, newIp, newPhone, readCode, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { insertUser, rows } from "../support/platform.ts";
 import { costOf } from "../support/simulator/budget.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readPattern } from "../../src/staff/search-text.ts";
+import { readPattern } from "../../src/staff/directory/search-text.ts";
 
 const deps = { config: { smsCountries: ["NP"] } as Parameters<typeof readPattern>[0]["config"] };
 const asked = (typed: string) => readPattern(deps, typed).match;

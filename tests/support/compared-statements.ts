@@ -1,7 +1,13 @@
 import type { SQL } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
-import { OnePassDialect } from "../../src/platform/dialect.ts";
-import { Preparation, type StatementDeps, type Statements, type Trip, written } from "../../src/platform/prepared.ts";
+import { OnePassDialect } from "../../src/platform/data/dialect.ts";
+import {
+  Preparation,
+  type StatementDeps,
+  type Statements,
+  type Trip,
+  written,
+} from "../../src/platform/data/prepared.ts";
 
 /** Statements that are not what they would be without what makes them cheap. A failure inside a trip would be taken for one of the database. */
 export const differences: unknown[] = [];

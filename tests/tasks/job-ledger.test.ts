@@ -2,7 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
 import worker from "../../src/index.ts";
-import { jobs } from "../../src/tasks/job-registry.ts";
+import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../support/client.ts";
 import { databaseWithout, recordLog } from "../support/production.ts";
 import { consume } from "../support/queue.ts";

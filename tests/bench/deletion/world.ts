@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { getPlatformProxy } from "wrangler";
 import { type Databases, inserter } from "../../../scripts/seed/databases.ts";
 import { sessions } from "../../../src/db/sign-in-schema.ts";
-import { jobs } from "../../../src/tasks/job-registry.ts";
+import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Databases, inserter } from "../../../scripts/seed/databases.ts";
 import { keyringOf } from "../../../scripts/seed/seed-users.ts";
-import { newVerificationToken } from "../../../src/auth/verification-token.ts";
+import { newVerificationToken } from "../../../src/auth/otp/verification-token.ts";
 import { familiarNetworks, sessions, verificationTokens } from "../../../src/db/sign-in-schema.ts";
 import { mintRefreshToken } from "../../../src/sessions/tokens.ts";
 import { accessToken } from "../state.ts";

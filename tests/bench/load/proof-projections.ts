@@ -1,5 +1,5 @@
-import { placeOf } from "../../../src/staff/search-place.ts";
-import { searchTextOf } from "../../../src/staff/search-text.ts";
+import { placeOf } from "../../../src/staff/directory/search-sort-key.ts";
+import { searchTextOf } from "../../../src/staff/directory/search-text.ts";
 import { type Check, check, checkNone, differenceOf, type Evidence, rowsBy } from "./proof.ts";
 import type { ServerLog } from "./server-log.ts";
 

@@ -1,4 +1,4 @@
-import { jobs } from "../../../src/tasks/job-registry.ts";
+import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { findMiscounts, findOrphans } from "../../support/invariants.ts";
 import { type Flow, flow, type Run, traceless } from "../flow-table.ts";

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { OnePassDialect } from "../../../src/platform/dialect.ts";
+import { OnePassDialect } from "../../../src/platform/data/dialect.ts";
 
 /** A statement that the Worker sent, with the values of its first use. */
 export interface SentStatement {

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { optionalText, tokenField } from "../../platform/http/fields.ts";
+import type { FirstLimit } from "../../platform/http/first-limiter.ts";
+import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
+import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
+import { identifierField } from "../../users/identifier.ts";
+import { usernameField } from "../../users/username.ts";
+import { userView, viewUser } from "../../users/views.ts";
+import { hashVerificationToken } from "../otp/verification-token.ts";
+import { getOwnAccount, loginUser, registerUser, type SignedIn } from "./account.service.ts";
+
+const tag = "Account";
+
+const signedInData = z.object({
+  user_id: z.string(),
+  access_token: z.string(),
+  refresh_token: z.string(),
+  token_type: z.literal("Bearer"),
+  expires_in: z.number().int(),
+  user: userView,
+  referral_applied: z.boolean(),
+  message: z.string(),
+});
+
+function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof signedInData> {
+  return {
+    user_id: signedIn.user.id,
+    access_token: signedIn.accessToken,
+    refresh_token: signedIn.refreshToken,
+    token_type: "Bearer",
+    expires_in: ACCESS_TTL_SECONDS,
+    user: viewUser(signedIn.user),
+    referral_applied: signedIn.referralApplied,
+    message,
+  };
+}
+
+/**
+ * A bucket per network for tokens that this service has not issued, and one per genuine token: who floods with either
+ * refuses nobody else, whose own token is genuine.
+ */
+const rateLimitFailures: FirstLimit<{ verification_token: string }> = {
+  group: "sign-in-refusals",
+  subject: (deps, { verification_token }) => hashVerificationToken(deps, verification_token),
+};
+
+const verificationTokenField = tokenField.min(1);
+const registered = { en: "Welcome! Your account is ready.", ne: "स्वागत छ! तपाईंको खाता तयार छ।" };
+
+export const register = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/register",
+    tag,
+    summary: "Make an account for a verified identifier",
+    description: "A refusal does not use the verification token up. An unknown referral code is ignored.",
+    body: z.object({
+      identifier: identifierField,
+      verification_token: verificationTokenField,
+      username: usernameField,
+      referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), (code) => code.toUpperCase()),
+    }),
+    data: signedInData,
+    message: registered,
+    status: 201,
+    errors: ["invalid_token", "user_already_exists", "username_taken"],
+    idempotent: true,
+    rateLimitFailures,
+  },
+  async (deps, { body, client }) => ({
+    data: describeSignIn(await registerUser(deps, client, body), registered[client.locale]),
+  }),
+);
+
+const welcomeBack = { en: "Welcome back!", ne: "फेरि स्वागत छ!" };
+
+export const login = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/login",
+    tag,
+    summary: "Sign a verified identifier in",
+    description: "A refusal does not use the verification token up.",
+    body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
+    data: signedInData,
+    message: welcomeBack,
+    errors: ["invalid_token", "user_not_found", "account_inactive"],
+    idempotent: true,
+    rateLimitFailures,
+  },
+  async (deps, { body, client }) => ({
+    data: describeSignIn(await loginUser(deps, client, body), welcomeBack[client.locale]),
+  }),
+);
+
+export const getMe = userEndpoint(
+  {
+    method: "get",
+    path: "/auth/me",
+    tag,
+    summary: "My account",
+    data: userView,
+    message: { en: "Your account.", ne: "तपाईंको खाता।" },
+  },
+  async (deps, { caller }) => ({ data: viewUser(await getOwnAccount(deps, caller)) }),
+);

@@ -1,0 +1,30 @@
+import { randomText } from "../../platform/crypto.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import type { Username } from "../../users/username.ts";
+import type { NewAccount } from "./new-account.store.ts";
+
+/** Drawn for each registration; the first that nobody has is taken. */
+const REFERRAL_CODE_CANDIDATES = 3;
+const REFERRAL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/** What a new account is made of that has to be drawn before: id and referral codes. */
+export function drawAccount(
+  deps: Pick<Deps, "newId" | "randomBytes">,
+  client: Pick<Client, "locale">,
+  usernames: Username[],
+  referredBy: string | undefined,
+  identities: string[],
+): NewAccount {
+  return {
+    userId: deps.newId(),
+    usernames,
+    referralCodes: Array.from(
+      { length: REFERRAL_CODE_CANDIDATES },
+      () => `REF${randomText(deps.randomBytes, REFERRAL_ALPHABET, 6)}`,
+    ),
+    identities,
+    referredBy,
+    locale: client.locale,
+  };
+}

@@ -1,0 +1,133 @@
+import { eq, type SQL, sql } from "drizzle-orm";
+import { OWN_SOURCE, points, pointTransactions } from "../../db/ledger-schema.ts";
+import { sessions } from "../../db/sign-in-schema.ts";
+import { referrals } from "../../db/user-schema.ts";
+import { inOneTrip, insertWhere } from "../../platform/data/database.ts";
+import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
+import type { recordEvent } from "../../platform/data/outbox.ts";
+import { after, type StatementDeps, type Trip } from "../../platform/data/prepared.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { openSession } from "../../sessions/session-open.store.ts";
+import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { selectUser } from "../../users/user.store.ts";
+import { isFormerIdentity } from "../deletion/former-identity.store.ts";
+import { findVerificationToken, type TokenUse } from "../otp/verification-token.store.ts";
+
+// What register and login have in common.
+
+/** Points that every new user gets, once. */
+const SIGNUP_BONUS = 50;
+
+/** What a sign-in needs. */
+export type AccountDeps = StatementDeps & Pick<Deps, "log">;
+
+/** The statements that read what a sign-in leaves behind, last of its batch: the caller tells from it what happened. */
+export function readOutcome(deps: StatementDeps, use: TokenUse, call: IdempotentCall | undefined) {
+  return {
+    token: findVerificationToken(deps, use),
+    user: selectUser(deps, isIdentifiedBy(use.identifier)),
+    session: deps.db
+      .select()
+      .from(sessions)
+      .where(
+        eq(
+          sessions.id,
+          sql`(select session_id from verification_tokens where token_hash = ${use.tokenHash} and identifier = ${use.identifier.value})`,
+        ),
+      ),
+    binding: findBinding(deps, call),
+    referral: deps.db
+      .select({ inviteeId: referrals.inviteeId })
+      .from(referrals)
+      .where(eq(referrals.inviteeId, sql`(select id from users where ${isIdentifiedBy(use.identifier)})`)),
+  };
+}
+
+type EventStatement = ReturnType<typeof recordEvent>;
+
+/** What a sign-in writes, and what is read of it. */
+type SignIn = ReturnType<typeof openSession> &
+  ReturnType<typeof readOutcome> & {
+    newAccountEvent?: EventStatement;
+    newDeviceEvent?: EventStatement;
+    changeEvent?: EventStatement;
+  };
+
+/** Runs a sign-in, and tells what became of it; when the answer is lost, that is read again. */
+export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, signIn: Trip<SignIn>) {
+  const found = await inOneTrip(deps, signIn).catch((error) =>
+    // The batch may stand although its answer was lost: the token's marker tells.
+    inOneTrip(deps, readOutcome(deps, use, call)).then((again) => {
+      if (again.token[0]?.usedBy !== deps.attemptId) throw error;
+      return again;
+    }),
+  );
+  return {
+    token: found.token[0],
+    user: found.user[0],
+    session: found.session[0],
+    binding: found.binding?.[0],
+    hasReferral: found.referral.length > 0,
+    /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
+    endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
+    /** Events to relay; after a lost answer the cron does it. */
+    events:
+      "endedSessions" in found
+        ? [...(found.newAccountEvent ?? []), ...(found.changeEvent ?? []), ...(found.newDeviceEvent ?? [])]
+        : [],
+  };
+}
+
+/** Token, user, session and binding as the batch left them; each undefined where there is none. */
+export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
+
+/**
+ * Credits the signup bonus, once per user.
+ *
+ * @param identities as `hashIdentities` gives them; none is credited where one belonged to a deleted user.
+ */
+export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
+  const id = deps.newId();
+  return {
+    bonusEntry: insertWhere(
+      deps,
+      pointTransactions,
+      {
+        id,
+        userId,
+        source: OWN_SOURCE,
+        delta: SIGNUP_BONUS,
+        reason: "signup_bonus",
+        reference: "signup",
+        createdAt: deps.now(),
+      },
+      sql`${condition} and not ${isFormerIdentity(identities)}`,
+    ).onConflictDoNothing(),
+    bonus: deps.db
+      .update(points)
+      .set({
+        currentPoints: sql`${points.currentPoints} + ${SIGNUP_BONUS}`,
+        totalPoints: sql`${points.totalPoints} + ${SIGNUP_BONUS}`,
+        updatedAt: deps.now(),
+      })
+      .where(sql`${points.userId} = ${userId} and exists (select 1 from point_transactions where id = ${id})`),
+  };
+}
+
+export type SignInMethod = (typeof sessions.$inferInsert)["method"];
+
+/** Whether the key is bound to another body, for a call that goes no further. */
+export async function isKeyReused(deps: AccountDeps, call: IdempotentCall): Promise<boolean> {
+  const { binding } = await inOneTrip(deps, { binding: findBinding(deps, call) });
+  return binding?.[0] !== undefined && binding[0].bodyHash !== call.bodyHash;
+}
+
+/** How the identifier was proved. */
+export function methodOf(identifier: Identifier): SignInMethod {
+  return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
+}
+
+/** The statement that binds the key to the session for a day. */
+export function bindSession(deps: StatementDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
+  return bindKey(deps, call, { id: sessionId, expiresAt: after(deps.now(), IDEMPOTENCY_TTL_MS) }, condition);
+}

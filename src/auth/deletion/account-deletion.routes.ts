@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { optionalText } from "../../platform/http/fields.ts";
+import { userEndpoint } from "../../sessions/guard.ts";
+import { deleteOwnAccount } from "./account-deletion.service.ts";
+
+const deleted = { en: "Your account has been deleted.", ne: "तपाईंको खाता मेटाइयो।" };
+
+export const deleteMyAccount = userEndpoint(
+  {
+    method: "delete",
+    path: "/auth/account",
+    tag: "Account",
+    summary: "Delete my account for good",
+    description:
+      "Needs a sign-in (not a refresh) of the last 10 minutes, or a fresh verification_token of one's own identifier. " +
+      "An open rental, a negative balance or being the only admin forbids it. Identifiers and username are free at once.",
+    body: z.object({ verification_token: optionalText(z.string()) }),
+    data: z.object({ message: z.string() }),
+    message: deleted,
+    errors: ["reauthentication_required", "open_rental", "debt_due", "last_admin"],
+  },
+  async (deps, { body, caller, client }) => {
+    await deleteOwnAccount(deps, caller, body.verification_token);
+    return { data: { message: deleted[client.locale] } };
+  },
+);

@@ -1,0 +1,36 @@
+import { relayTogether } from "../../platform/data/relay.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import { sessionEnded } from "../../sessions/guard.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { hashVerificationToken } from "../otp/verification-token.ts";
+import { deleteAccount, findDeletable } from "./account-deletion.store.ts";
+import { prepareErasure } from "./account-erasure.store.ts";
+
+/**
+ * Deletes the caller's account for good. From then on no route shows anything of the person; `finish_account_deletion`
+ * erases what is left of their history.
+ *
+ * @throws AppError `reauthentication_required` when the sign-in is older than 10 minutes and no fresh verification token
+ *   of theirs is given; `open_rental`, `debt_due`, `last_admin`; `token_not_valid`. None of them uses the token up.
+ */
+export async function deleteOwnAccount(
+  deps: Deps,
+  caller: AccessClaims,
+  verificationToken: string | undefined,
+): Promise<void> {
+  const tokenHash = await hashVerificationToken(deps, verificationToken);
+  const deletable = await findDeletable(deps, caller, tokenHash);
+  if (!deletable) throw sessionEnded();
+  if (deletable.obstacle) throw new AppError(deletable.obstacle);
+  const erasure = await prepareErasure(deps, caller.userId, deletable.snapshot);
+  const { isDeleted, events, found } = await deleteAccount(deps, caller, tokenHash, erasure);
+  if (isDeleted) {
+    deps.afterResponse(relayTogether(deps, events));
+    return;
+  }
+  if (!found) throw sessionEnded();
+  if (found.obstacle) throw new AppError(found.obstacle);
+  // An identifier or a linked provider changed between the two batches.
+  throw new AppError("service_unavailable", { retryAfterSeconds: 1 });
+}

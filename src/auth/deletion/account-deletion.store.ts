@@ -1,0 +1,71 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { auditLogs } from "../../db/platform-schema.ts";
+import { users } from "../../db/user-schema.ts";
+import { inOneTrip, together } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { ErrorCode } from "../../platform/http/errors.ts";
+import { isSignedIn } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { isLastAdmin } from "../../users/last-admin.store.ts";
+import { isReauthenticated } from "../account/reauthentication.store.ts";
+import { type Erasure, eraseAccount, identitySnapshot } from "./account-erasure.store.ts";
+
+type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+/** The first reason why the row of `users` may not be deleted, as its error code; NULL without one. CASE stops there. */
+function obstacleOf(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined): SQL<ErrorCode | null> {
+  return sql`(case when not ${isReauthenticated(deps, caller, tokenHash)} then 'reauthentication_required'
+    when exists (select 1 from rentals where rentals.user_id = users.id
+      and rentals.started_at is not null and rentals.returned_at is null) then 'open_rental'
+    when exists (select 1 from wallets where wallets.user_id = users.id and wallets.balance_minor < 0) then 'debt_due'
+    when ${isLastAdmin} then 'last_admin' end)`;
+}
+
+function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
+  return deps.db
+    .select({
+      obstacle: obstacleOf(deps, caller, tokenHash).as("obstacle"),
+      snapshot: identitySnapshot.as("snapshot"),
+    })
+    .from(users)
+    .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
+}
+
+/** What forbids the caller's deletion, and what identifies them; undefined when the session has ended. Writes nothing. */
+export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
+  const { found } = await inOneTrip(deps, { found: selectDeletable(deps, caller, tokenHash) });
+  return found[0];
+}
+
+/**
+ * Deletes the caller's account in one transaction; nothing happens unless the caller is signed in, no obstacle stands and
+ * the account is still as `erasure` was prepared from.
+ *
+ * @returns `isDeleted`, with the events to relay; else `found`, as `findDeletable`.
+ */
+export async function deleteAccount(
+  deps: DeletionDeps,
+  caller: AccessClaims,
+  tokenHash: string | undefined,
+  erasure: Erasure,
+) {
+  const tombstoneId = deps.newId();
+  const mayErase = sql`${obstacleOf(deps, caller, tokenHash)} is null and ${isSignedIn(deps, caller)}`;
+  const writes = eraseAccount(deps, erasure, tombstoneId, mayErase);
+  const reads = {
+    tombstones: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, tombstoneId)),
+    found: selectDeletable(deps, caller, tokenHash),
+  };
+  const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the tombstone tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.tombstones.length === 0) throw error;
+      return { ...again, deletedEvent: [], cleanupEvent: [], revocationEvent: [] };
+    }),
+  );
+  return {
+    isDeleted: outcome.tombstones.length > 0,
+    events: [...outcome.deletedEvent, ...outcome.cleanupEvent, ...outcome.revocationEvent],
+    found: outcome.found[0],
+  };
+}

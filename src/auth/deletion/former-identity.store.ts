@@ -1,0 +1,125 @@
+import { type SQL, sql } from "drizzle-orm";
+import { formerIdentities, otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
+import { insertFrom, instantOf } from "../../platform/data/database.ts";
+import { derived } from "../../platform/data/prepared.ts";
+import type { Deps } from "../../platform/deps.ts";
+
+/** The statement that records identities of a user who is being deleted, where `condition` holds. */
+export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hashes: readonly string[], condition: SQL) {
+  return insertFrom(
+    deps,
+    formerIdentities,
+    { identityHash: sql`value`, createdAt: instantOf(deps.now()) },
+    sql`from json_each(${JSON.stringify(hashes)}) where ${condition}`,
+  ).onConflictDoNothing();
+}
+
+/** Holds where one of the identities belonged to a user who was deleted. */
+export function isFormerIdentity(hashes: readonly string[]): SQL {
+  return sql`exists (select 1 from former_identities
+    where identity_hash in (select value from json_each(${derived(hashes, JSON.stringify)})))`;
+}
+
+/** An identifier, and what `hashForOtpLimits` makes of it. */
+export interface HashedIdentifier {
+  identifier: string;
+  hash: string;
+}
+
+type LimitDeps = Pick<Deps, "db" | "now" | "attemptId">;
+
+/**
+ * The statements that move sends, failures and locks of the identifiers to their hashes, where `condition` holds. Codes
+ * die. All of it counts for unknown networks from then on, because none of the identifier's networks stays known.
+ */
+export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdentifier[], condition: SQL) {
+  const now = instantOf(deps.now());
+  const former = sql`json_each(${JSON.stringify(identifiers)}) former`;
+  const [identifier, hash] = [sql.raw("former.value ->> 'identifier'"), sql.raw("former.value ->> 'hash'")];
+  const isMoved = sql`identifier in (select ${identifier} from ${former}) and ${condition}`;
+  const network = otpNetworkGuards;
+  const ofClass = otpClassGuards;
+  const ofIdentifier = sql.raw("otp_class_guards g");
+  const greatest = (column: string) =>
+    sql`(select max(${sql.raw(`g.${column}`)}) from ${ofIdentifier} where g.identifier = ${identifier})`;
+  return {
+    keptSends: deps.db
+      .update(otpChallenges)
+      .set({
+        identifier: sql`(select ${hash} from ${former} where ${identifier} = ${otpChallenges.identifier})`,
+        networkClass: "other",
+        codeHash: "",
+        expiresAt: sql`min(${otpChallenges.expiresAt}, ${now})`,
+        consumedBy: sql`coalesce(${otpChallenges.consumedBy}, ${deps.attemptId})`,
+        consumedAt: sql`coalesce(${otpChallenges.consumedAt}, ${now})`,
+      })
+      .where(isMoved),
+    keptNetworkLocks: insertFrom(
+      deps,
+      network,
+      {
+        identifier: hash,
+        network: sql`g.network`,
+        failures: sql`g.failures`,
+        lockCount: sql`g.lock_count`,
+        lockedUntil: sql`g.locked_until`,
+        lastGuessAt: sql`g.last_guess_at`,
+      },
+      sql`from ${former} cross join otp_network_guards g where g.identifier = ${identifier} and ${condition}`,
+    ).onConflictDoUpdate({
+      target: [network.identifier, network.network],
+      set: {
+        failures: sql`excluded.failures`,
+        lockCount: sql`max(${network.lockCount}, excluded.lock_count)`,
+        lockedUntil: sql`max(${network.lockedUntil}, excluded.locked_until)`,
+        lastGuessAt: sql`max(${network.lastGuessAt}, excluded.last_guess_at)`,
+      },
+    }),
+    movedNetworkLocks: deps.db.delete(network).where(isMoved),
+    keptClassLocks: insertFrom(
+      deps,
+      ofClass,
+      {
+        identifier: hash,
+        networkClass: "other",
+        failures: sql`(select json_group_array(e.value) from ${ofIdentifier}, json_each(g.failures) e
+          where g.identifier = ${identifier})`,
+        streak: greatest("streak"),
+        lockedUntil: greatest("locked_until"),
+        lastGuessAt: greatest("last_guess_at"),
+      },
+      sql`from ${former} where exists (select 1 from ${ofIdentifier} where g.identifier = ${identifier}) and ${condition}`,
+    ).onConflictDoUpdate({
+      target: [ofClass.identifier, ofClass.networkClass],
+      set: {
+        failures: sql`excluded.failures`,
+        streak: sql`max(${ofClass.streak}, excluded.streak)`,
+        lockedUntil: sql`max(${ofClass.lockedUntil}, excluded.locked_until)`,
+        lastGuessAt: sql`max(${ofClass.lastGuessAt}, excluded.last_guess_at)`,
+      },
+    }),
+    movedClassLocks: deps.db.delete(ofClass).where(isMoved),
+  };
+}
+
+/**
+ * The statements that move what `keepOtpLimits` kept back to the identifier, before its limits are looked at. For an
+ * identifier whose user was never deleted each of them finds no row.
+ */
+export function takeBackOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: HashedIdentifier) {
+  const isAlone = (table: string, key: string) =>
+    sql
+      .raw(`not exists (select 1 from ${table} own where own.identifier = `)
+      .append(sql`${identifier} and ${sql.raw(`own.${key} = ${table}.${key}`)})`);
+  return {
+    sendsBack: deps.db.update(otpChallenges).set({ identifier }).where(sql`identifier = ${hash}`),
+    networkLocksBack: deps.db
+      .update(otpNetworkGuards)
+      .set({ identifier })
+      .where(sql`identifier = ${hash} and ${isAlone("otp_network_guards", "network")}`),
+    classLocksBack: deps.db
+      .update(otpClassGuards)
+      .set({ identifier })
+      .where(sql`identifier = ${hash} and ${isAlone("otp_class_guards", "network_class")}`),
+  };
+}

@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { optionalFlag, optionalText, text } from "../../platform/http/fields.ts";
+import { userEndpoint } from "../../sessions/guard.ts";
+import { registerDevice } from "./device.service.ts";
+
+const atMost = (length: number) => z.string().max(length);
+
+const deviceTypes = ["ANDROID", "IOS", "WEB"] as const;
+
+/** FCM gives no length; its tokens are far shorter. */
+const MAX_TOKEN_LENGTH = 4096;
+
+export const registerMyDevice = userEndpoint(
+  {
+    method: "post",
+    path: "/auth/device",
+    tag: "Devices",
+    summary: "Register this device for push notifications",
+    description:
+      "Makes the device or brings it up to date. A push token belongs to one device: it leaves the one that had it, and " +
+      "rests with this session. What is absent stays as it was.",
+    body: z.object({
+      device_id: text(atMost(255).min(1)),
+      fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
+      device_type: text(z.enum(deviceTypes), (given) => given.toUpperCase()),
+      device_name: optionalText(atMost(255)),
+      app_version: optionalText(atMost(50)),
+      os_version: optionalText(atMost(50)),
+      is_active: optionalFlag,
+    }),
+    data: z.object({
+      id: z.string(),
+      device_id: z.string(),
+      fcm_token: z.string().nullable(),
+      device_type: z.enum(deviceTypes),
+      device_name: z.string().nullable(),
+      app_version: z.string().nullable(),
+      os_version: z.string().nullable(),
+      is_active: z.boolean(),
+      last_used: z.iso.datetime(),
+    }),
+    message: { en: "Device registered.", ne: "यन्त्र दर्ता भयो।" },
+  },
+  async (deps, { body, caller, client }) => {
+    const row = await registerDevice(deps, client, caller, {
+      deviceId: body.device_id,
+      fcmToken: body.fcm_token,
+      deviceType: body.device_type,
+      deviceName: body.device_name ?? null,
+      appVersion: body.app_version ?? null,
+      osVersion: body.os_version ?? null,
+      isActive: body.is_active ?? true,
+    });
+    return {
+      data: {
+        id: row.id,
+        device_id: row.deviceId,
+        fcm_token: row.fcmToken,
+        device_type: row.deviceType,
+        device_name: row.deviceName,
+        app_version: row.appVersion,
+        os_version: row.osVersion,
+        is_active: row.isActive,
+        last_used: new Date(row.lastUsedAt).toISOString(),
+      },
+    };
+  },
+);

@@ -1,0 +1,198 @@
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
+import { sessions } from "../../db/sign-in-schema.ts";
+import { deviceRegistrations, devices, users } from "../../db/user-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isLive, isSignedIn } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+
+/** Devices that a user may have; registering one more lets the one used longest ago go. */
+export const MAX_DEVICES = 20;
+
+/** Registrations of a user in a fixed window, repetitions included. */
+export const registrationLimit = { count: 30, windowMs: 60 * 60 * 1000 } as const;
+
+/** A device as its app describes it; what is absent stays as it was. */
+export interface Device {
+  deviceId: string;
+  fcmToken: string;
+  deviceType: (typeof devices.$inferInsert)["deviceType"];
+  deviceName: string | null;
+  appVersion: string | null;
+  osVersion: string | null;
+  isActive: boolean;
+}
+
+export type DeviceRow = typeof devices.$inferSelect;
+
+/**
+ * Registers the device, or brings it up to date, and ties it to the caller's session; the push token leaves whichever
+ * device had it, another user's too. One transaction. What is new or different is audited; a repetition only counts as
+ * use. Nothing at all happens beyond the limit of registrations.
+ *
+ * @returns the device, undefined when it was not registered; `window` of the user's registrations, undefined when the
+ *   session has ended; and the events to relay.
+ */
+export async function upsertDevice(
+  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">,
+  client: Client,
+  caller: AccessClaims,
+  device: Device,
+) {
+  const now = deps.now();
+  const { userId, sessionId } = caller;
+  const signedIn = isSignedIn(deps, caller);
+  const isCounted = sql`exists (select 1 from device_registrations
+    where user_id = ${userId} and counted_by = ${deps.attemptId})`;
+  const isThis = and(eq(devices.userId, userId), eq(devices.deviceId, device.deviceId));
+  const own = sql`devices where user_id = ${userId} and device_id = ${device.deviceId}`;
+  const [id, auditId] = [deps.newId(), deps.newId()];
+  const described = JSON.stringify({
+    device_type: device.deviceType,
+    ...(device.deviceName === null ? {} : { device_name: device.deviceName }),
+    ...(device.appVersion === null ? {} : { app_version: device.appVersion }),
+    ...(device.osVersion === null ? {} : { os_version: device.osVersion }),
+  });
+  const state = sql.raw(
+    `json_object('device_type', device_type, 'device_name', device_name, 'app_version', app_version, 'os_version', os_version,
+      'is_active', json(iif(is_active, 'true', 'false')))`,
+  );
+  const next = sql`json_patch(json_patch(coalesce((select ${state} from ${own}), '{}'), ${described}),
+    json_object('is_active', json(${device.isActive ? "true" : "false"})))`;
+  const isAsItWas = sql`exists (select 1 from ${own} and fcm_token is ${device.fcmToken} and json(${state}) = ${next})`;
+  const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const kept = deps.db
+    .select({ id: devices.id })
+    .from(devices)
+    .where(eq(devices.userId, userId))
+    // This one first: another machine's clock may have been ahead when it wrote the others.
+    .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
+    .limit(MAX_DEVICES);
+  const writes = {
+    counted: countRegistration(deps, userId, signedIn),
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId,
+        action: sql`iif(exists (select 1 from ${own}), 'UPDATE', 'CREATE')`,
+        entityType: "device",
+        entityId: sql`coalesce((select id from ${own}), ${id})`,
+        oldValues: sql`(select ${state} from ${own})`,
+        newValues: next,
+        actorId: userId,
+        sessionId,
+      },
+      sql`${isCounted} and not ${isAsItWas}`,
+    ),
+    released: deps.db
+      .update(devices)
+      .set({ fcmToken: null })
+      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThis}) and ${isCounted}`),
+    device: insertWhere(
+      deps,
+      devices,
+      { ...device, id, userId, sessionId, lastUsedAt: now, createdAt: now },
+      isCounted,
+    ).onConflictDoUpdate({
+      target: [devices.userId, devices.deviceId],
+      set: {
+        sessionId,
+        fcmToken: device.fcmToken,
+        deviceType: device.deviceType,
+        deviceName: sql`coalesce(excluded.device_name, ${devices.deviceName})`,
+        appVersion: sql`coalesce(excluded.app_version, ${devices.appVersion})`,
+        osVersion: sql`coalesce(excluded.os_version, ${devices.osVersion})`,
+        isActive: device.isActive,
+        lastUsedAt: instantOf(now),
+      },
+    }),
+    forgotten: deps.db
+      .delete(devices)
+      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${kept} and ${isCounted}`),
+    named: deps.db
+      .update(sessions)
+      .set({ deviceName: sql`(select device_name from ${own})` })
+      .where(
+        and(
+          eq(sessions.id, sessionId),
+          eq(sessions.userId, userId),
+          sql`${sessions.deviceName} is not (select device_name from ${own})`,
+          isCounted,
+        ),
+      ),
+    user: deps.db
+      .update(users)
+      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
+      .where(and(eq(users.id, userId), isChanged)),
+    event: recordEvent(
+      deps,
+      { type: "user.updated", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
+      isChanged,
+    ),
+  };
+  const reads = {
+    found: deps.db.select().from(devices).where(and(isThis, isCounted)),
+    window: deps.db
+      .select()
+      .from(deviceRegistrations)
+      .where(and(eq(deviceRegistrations.userId, userId), signedIn)),
+  };
+  const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the counter tells who counted last.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.window[0]?.countedBy !== deps.attemptId) throw error;
+      return { ...again, event: [] };
+    }),
+  );
+  return { device: outcome.found[0], window: outcome.window[0], events: outcome.event };
+}
+
+/** The statement that counts a registration where `condition` holds and the user's running window has room for it. */
+function countRegistration(deps: Pick<Deps, "db" | "now" | "attemptId">, userId: string, condition: SQL) {
+  const now = deps.now();
+  const { windowEndsAt, count } = deviceRegistrations;
+  const isOver = sql`${windowEndsAt} <= ${now}`;
+  const first = { userId, windowEndsAt: now + registrationLimit.windowMs, count: 1, countedBy: deps.attemptId };
+  return insertWhere(deps, deviceRegistrations, first, condition).onConflictDoUpdate({
+    target: deviceRegistrations.userId,
+    set: {
+      count: sql`case when ${isOver} then 1 else ${count} + 1 end`,
+      windowEndsAt: sql`case when ${isOver} then excluded.window_ends_at else ${windowEndsAt} end`,
+      countedBy: sql`excluded.counted_by`,
+    },
+    setWhere: sql`${isOver} or ${count} < ${registrationLimit.count}`,
+  });
+}
+
+/** The statement that lists where the user's push notifications go: active devices whose session lives. */
+export function selectPushDevices(deps: Pick<Deps, "db" | "now">, userId: string) {
+  return deps.db
+    .select({ id: devices.id, fcmToken: sql<string>`${devices.fcmToken}` })
+    .from(devices)
+    .innerJoin(sessions, eq(sessions.id, devices.sessionId))
+    .where(
+      and(
+        eq(devices.userId, userId),
+        eq(sessions.userId, userId),
+        eq(devices.isActive, true),
+        isNotNull(devices.fcmToken),
+        isLive(deps.now()),
+      ),
+    )
+    .limit(MAX_DEVICES);
+}
+
+/** Forgets a push token that the push service calls dead, unless the device has another one by now. */
+export async function forgetPushToken(deps: Pick<Deps, "db" | "log">, id: string, fcmToken: string): Promise<void> {
+  await inOneTrip(deps, {
+    forgotten: deps.db
+      .update(devices)
+      .set({ fcmToken: null })
+      .where(and(eq(devices.id, id), eq(devices.fcmToken, fcmToken))),
+  });
+}

@@ -1,0 +1,131 @@
+import { base64url } from "jose";
+import { canDeliver } from "../../delivery/providers.ts";
+import { currentSecret } from "../../platform/config/keyring.ts";
+import { keyedHash, randomDigits, randomId, seal } from "../../platform/crypto.ts";
+import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
+import { markSent, relay } from "../../platform/data/relay.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
+import { dayEndsAt } from "../../platform/kathmandu.ts";
+import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
+import { mailboxOf } from "../../users/mailbox.ts";
+import { hashForOtpLimits } from "../deletion/former-identity.ts";
+import { storeCodeHash } from "./otp-code.store.ts";
+import { hashCode } from "./otp-hash.ts";
+import { otpLimits, type Purpose } from "./otp-limits.ts";
+import { insertChallenge } from "./otp-request.store.ts";
+import { findTestCode } from "./test-identifiers.ts";
+
+export interface SentCode {
+  /** Seconds until the next code may be requested. */
+  resendInSeconds: number;
+  limit: RateLimit;
+}
+
+/**
+ * Makes a code and sends it to its owner. The answer, and everything done before it, is the same whether or not there is
+ * an account, it is banned, or the identifier is a store reviewer's (ASVS 6.3.8).
+ *
+ * @throws AppError `validation_error`, `rate_limit_exceeded` with the seconds to wait, `idempotency_key_reused`;
+ *   `service_unavailable` until the end of the day when the channel's budget is spent, and while no provider is configured for the channel.
+ */
+export async function generateOtp(
+  deps: Deps,
+  client: Client,
+  request: { identifier: string; purpose?: Purpose | undefined },
+): Promise<SentCode> {
+  const identifier = parseIdentifier(deps, request.identifier);
+  const testCode = findTestCode(deps, identifier);
+  if (!canDeliver(deps, identifier)) {
+    throw new AppError("service_unavailable", { reason: "no provider for this channel", retryAfterSeconds: 60 });
+  }
+  const call = await identifyCall(deps, client.idempotencyKey, "otp/request", identifier.value, {
+    purpose: request.purpose,
+  });
+  const code = testCode ?? randomDigits(deps.randomBytes, otpLimits.digits);
+  const cid = randomId(deps.randomBytes);
+  const secretId = deps.keyring.currentSecretId;
+  const codeHash = base64url.encode(await hashCode(deps, secretId, cid, identifier, code));
+  const payload = await sealMessage(deps, identifier, cid, code);
+  const mailbox = await hashMailbox(deps, identifier);
+  const formerHash = await hashForOtpLimits(deps, identifier.value);
+  const party = { identifier: identifier.value, network: client.network };
+  const outcome = await insertChallenge(
+    deps,
+    identifier,
+    party,
+    { cid, codeHash, secretId, formerHash, mailbox, message: { payload, locale: client.locale } },
+    call,
+  );
+  if (!outcome.created) return answerWithoutCode(deps, identifier.kind, call, outcome);
+  const { events } = outcome;
+  // A test identifier's message is recorded like any other, so that the work is the same, and goes nowhere.
+  const leave: () => Promise<unknown> =
+    testCode === undefined ? () => relay(deps, events) : () => markSent(deps, events);
+  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(leave));
+  return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
+}
+
+type Outcome = Awaited<ReturnType<typeof insertChallenge>>;
+
+/** A repeated call gets the first one's answer; any other is told how long to wait. */
+function answerWithoutCode(
+  deps: Deps,
+  kind: Identifier["kind"],
+  call: IdempotentCall | undefined,
+  outcome: Outcome,
+): SentCode {
+  const { binding } = outcome;
+  if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
+  const sent = describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
+  if (call && binding) return { ...sent, resendInSeconds: binding.resultNumber ?? sent.resendInSeconds };
+  if (outcome.isClosed) {
+    throw new AppError("service_unavailable", {
+      reason: "the day's budget is spent",
+      message:
+        kind === "phone"
+          ? {
+              en: "We cannot send text messages right now. Try again later, or use email.",
+              ne: "अहिले SMS पठाउन सकिएन। पछि फेरि प्रयास गर्नुहोस् वा इमेल प्रयोग गर्नुहोस्।",
+            }
+          : {
+              en: "We cannot send email right now. Try again later, or use your phone number.",
+              ne: "अहिले इमेल पठाउन सकिएन। पछि फेरि प्रयास गर्नुहोस् वा फोन नम्बर प्रयोग गर्नुहोस्।",
+            },
+      retryAfterSeconds: Math.ceil((dayEndsAt(deps.now()) - deps.now()) / 1000),
+    });
+  }
+  throw new AppError("rate_limit_exceeded", {
+    message: {
+      en: "Too many codes were requested. Wait before you request another one.",
+      ne: "धेरै पटक कोड मागियो। अर्को माग्नुअघि केही बेर पर्खनुहोस्।",
+    },
+    retryAfterSeconds: sent.resendInSeconds,
+    headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...sent.limit, remaining: 0 }),
+  });
+}
+
+function describeSend(deps: Deps, nextSendAt: number, sentByNetwork: number): SentCode {
+  const resendInSeconds = Math.max(0, Math.ceil((nextSendAt - deps.now()) / 1000));
+  const remaining = Math.max(0, otpLimits.send.perNetwork.count - sentByNetwork);
+  return { resendInSeconds, limit: { remaining, resetSeconds: resendInSeconds } };
+}
+
+/** Keyed, so that the limit outlives an account without naming its owner. */
+async function hashMailbox(deps: Deps, { kind, value }: Identifier): Promise<string | undefined> {
+  if (kind === "phone") return undefined;
+  return base64url.encode(await keyedHash(deps.keyring.lookup, "mailbox", mailboxOf(value)));
+}
+
+async function sealMessage(deps: Deps, identifier: Identifier, cid: string, code: string): Promise<string> {
+  return JSON.stringify({
+    cid,
+    sealed_code: await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid),
+    secret_id: deps.keyring.currentSecretId,
+    channel: identifier.kind === "phone" ? "sms" : "email",
+    to: identifier.value,
+    expires_at: deps.now() + otpLimits.ttlMs,
+  });
+}

@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { as } from "../../platform/http/field-errors.ts";
+import { optionalText, text, toAsciiDigits } from "../../platform/http/fields.ts";
+import type { FirstLimit } from "../../platform/http/first-limiter.ts";
+import { rateLimitHeaders } from "../../platform/http/rate-limit.ts";
+import { publicEndpoint } from "../../sessions/guard.ts";
+import { identifierField, readIdentifier } from "../../users/identifier.ts";
+import { otpLimits } from "./otp-limits.ts";
+import { generateOtp } from "./otp-request.service.ts";
+import { verifyOtp } from "./otp-verify.service.ts";
+
+const tag = "One-time codes";
+const purpose = z.enum(["REGISTER", "LOGIN"]);
+const purposeField = optionalText(purpose);
+
+/** A bucket per network and identifier, so that nobody is locked out by who guesses or asks about somebody else. */
+const rateLimitByNetwork: FirstLimit<{ identifier: string }> = {
+  group: "otp",
+  subject: (deps, { identifier }) => readIdentifier(deps, identifier)?.value,
+};
+
+const codeSent = {
+  en: "If the email or phone number is correct, a code is on its way.",
+  ne: "इमेल वा फोन नम्बर सही भए कोड आउँदै छ।",
+};
+
+export const requestOtp = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/otp/request",
+    tag,
+    summary: "Send a one-time code",
+    description: "The answer is the same whether or not there is an account. `resend_in`: seconds until the next send.",
+    body: z.object({ identifier: identifierField, purpose: purposeField }),
+    data: z.object({ message: z.string(), expires_in: z.number().int(), resend_in: z.number().int() }),
+    message: codeSent,
+    errors: ["rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+    rateLimitByNetwork,
+  },
+  async (deps, { body, client }) => {
+    const { resendInSeconds, limit } = await generateOtp(deps, client, body);
+    return {
+      data: {
+        message: codeSent[client.locale],
+        expires_in: otpLimits.ttlMs / 1000,
+        resend_in: resendInSeconds,
+      },
+      headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, limit),
+    };
+  },
+);
+
+const codeRight = { en: "The code is correct.", ne: "कोड सही छ।" };
+
+const otpField = z.preprocess(
+  // A client that sends a number has lost its leading zeros.
+  (given) => (typeof given === "number" ? String(given).padStart(6, "0") : given),
+  text(
+    z
+      .string()
+      .regex(/^\d{6}$/, as("not_otp"))
+      .meta({ example: "123456" }),
+    // As people paste and type it: with a space in the middle, in Devanagari or full-width digits.
+    (given) => toAsciiDigits(given.normalize("NFKC")).replace(/[\s-]/g, ""),
+  ),
+);
+
+export const verifyCode = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/otp/verify",
+    tag,
+    summary: "Trade a code for a verification token",
+    description: "`purpose` in the answer is the step that fits: LOGIN where there is an account, else REGISTER.",
+    body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
+    data: z.object({
+      verification_token: z.string(),
+      purpose,
+      expires_in: z.number().int(),
+      message: z.string(),
+    }),
+    message: codeRight,
+    errors: ["invalid_otp", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+    rateLimitByNetwork,
+  },
+  async (deps, { body, client }) => {
+    const { verificationToken, purpose: fitting, limit } = await verifyOtp(deps, client, body);
+    return {
+      data: {
+        verification_token: verificationToken,
+        purpose: fitting,
+        expires_in: otpLimits.verificationTokenTtlMs / 1000,
+        message: codeRight[client.locale],
+      },
+      headers: rateLimitHeaders("otp-verify", otpLimits.lock.perNetwork, limit),
+    };
+  },
+);

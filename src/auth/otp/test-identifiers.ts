@@ -1,0 +1,33 @@
+import type { Deps } from "../../platform/deps.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** A test identifier may be valid for this long ahead at most. */
+const MAX_AHEAD_MS = 30 * DAY_MS;
+
+/**
+ * The fixed code of a store reviewer's identifier; undefined for everyone else, and once its end date has passed or
+ * while that date is further ahead than 30 days.
+ */
+export function findTestCode(deps: Pick<Deps, "config" | "now">, identifier: Identifier): string | undefined {
+  const entry = deps.config.testIdentifiers.find((each) => canonical(deps, each.identifier) === identifier.value);
+  if (!entry) return undefined;
+  const lastDayStartsAt = Date.parse(`${entry.until}T00:00:00Z`);
+  const now = deps.now();
+  return lastDayStartsAt > now - DAY_MS && lastDayStartsAt <= now + MAX_AHEAD_MS ? entry.code : undefined;
+}
+
+/** Every identifier that store reviewers share, valid now or not. */
+export function canonicalTestIdentifiers(deps: Pick<Deps, "config">): string[] {
+  return deps.config.testIdentifiers.flatMap(({ identifier }) => canonical(deps, identifier) ?? []);
+}
+
+function canonical(deps: Pick<Deps, "config">, given: string): string | undefined {
+  try {
+    return parseIdentifier(deps, given).value;
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,136 @@
+import { type SQL, sql } from "drizzle-orm";
+import { socialAccounts } from "../../db/social-schema.ts";
+import { profiles, users } from "../../db/user-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import type { SocialIdentity } from "./social-identity.ts";
+
+type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId">;
+
+/** What is kept of an identity beside its key. */
+export interface SocialAccount {
+  identity: SocialIdentity;
+  /** Apple's refresh token, sealed for its revocation. */
+  refreshToken: { sealed: string; keyId: string; clientId: string } | undefined;
+}
+
+/** As the tables spell a provider. */
+export const providerOf = ({ provider }: Pick<SocialIdentity, "provider">) =>
+  provider === "google" ? ("GOOGLE" as const) : ("APPLE" as const);
+
+/** The row of the identity, as what follows FROM; at most one. */
+const rowOf = ({ issuer, subject }: SocialIdentity) =>
+  sql`social_accounts where issuer = ${issuer} and subject = ${subject}`;
+
+/** The id of the user who signs in by the identity, as a scalar sub-query; NULL when nobody does. */
+export function linkedUser(identity: SocialIdentity): SQL {
+  return sql`(select user_id from ${rowOf(identity)})`;
+}
+
+/** What the provider says of the person, as JSON text; asserted, so never the account's own data. */
+export function profileDataOf({ provider, email, isEmailAuthoritative, name, picture }: SocialIdentity): string {
+  return JSON.stringify({ provider, email, is_email_authoritative: isEmailAuthoritative, name, picture });
+}
+
+/**
+ * The statements that link the identity to the user where `condition` holds and nobody has it yet: the row, a name and a
+ * picture where the profile has none, audit row and events. `isNew`: the account has just been made by this identity.
+ */
+export function linkAccount(
+  deps: LinkDeps,
+  client: Client,
+  { identity, refreshToken }: SocialAccount,
+  link: { userId: SQL; isNew: SQL; actorSessionId: string },
+  condition: SQL,
+) {
+  const now = deps.now();
+  const auditId = deps.newId();
+  const provider = providerOf(identity);
+  const isLinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const userId = linkedUser(identity);
+  const event = { userId, queue: "tasks" } as const;
+  return {
+    linked: insertWhere(
+      deps,
+      socialAccounts,
+      {
+        issuer: identity.issuer,
+        subject: identity.subject,
+        provider,
+        userId: link.userId,
+        email: identity.email,
+        linkedBy: deps.attemptId,
+        createdAt: now,
+      },
+      sql`${condition} and not exists (select 1 from ${rowOf(identity)}) and ${link.userId} is not null
+        and not exists (select 1 from social_accounts where user_id = ${link.userId} and provider = ${provider})`,
+    ).returning({ issuer: socialAccounts.issuer }),
+    linkAudit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId,
+        action: "CREATE",
+        entityType: "social_account",
+        entityId: userId,
+        newValues: sql`json_object('provider', ${provider})`,
+        actorId: userId,
+        sessionId: link.actorSessionId,
+      },
+      sql`${condition} and exists (select 1 from ${rowOf(identity)} and linked_by = ${deps.attemptId})`,
+    ),
+    refreshToken: refreshToken
+      ? deps.db
+          .update(socialAccounts)
+          .set({
+            sealedRefreshToken: refreshToken.sealed,
+            sealKeyId: refreshToken.keyId,
+            clientId: refreshToken.clientId,
+          })
+          .where(sql`issuer = ${identity.issuer} and subject = ${identity.subject} and ${condition}`)
+      : undefined,
+    filledUser: deps.db
+      .update(users)
+      .set({
+        profilePicture: sql`coalesce(${users.profilePicture}, ${identity.picture})`,
+        socialProfileData: sql`${profileDataOf(identity)}`,
+        version: sql`${users.version} + not ${link.isNew}`,
+        updatedAt: instantOf(now),
+      })
+      .where(sql`${users.id} = ${userId} and ${isLinkedHere}`),
+    filledProfile: deps.db
+      .update(profiles)
+      .set({
+        fullName: sql`coalesce(${profiles.fullName}, ${identity.name})`,
+        avatarUrl: sql`coalesce(${profiles.avatarUrl}, ${identity.picture})`,
+        updatedAt: instantOf(now),
+      })
+      .where(
+        sql`${profiles.userId} = ${userId} and ${isLinkedHere}
+          and (full_name is null and ${identity.name} is not null or avatar_url is null and ${identity.picture} is not null)`,
+      ),
+    linkEvent: recordEvent(
+      deps,
+      {
+        ...event,
+        type: "auth.social_linked",
+        payload: JSON.stringify({ provider }),
+      },
+      sql`${isLinkedHere} and not ${link.isNew}`,
+    ),
+    linkChangeEvent: recordEvent(
+      deps,
+      { ...event, type: "user.updated", payload: sql`json_object('user_id', ${userId})` },
+      sql`${isLinkedHere} and not ${link.isNew}`,
+    ),
+    welcomeEvent: recordEvent(
+      deps,
+      { ...event, type: "user.social_registered", payload: JSON.stringify({ provider }) },
+      sql`${isLinkedHere} and ${link.isNew}`,
+    ),
+  };
+}

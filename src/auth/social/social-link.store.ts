@@ -1,0 +1,237 @@
+import { and, eq, ne, sql } from "drizzle-orm";
+import { auditLogs } from "../../db/platform-schema.ts";
+import { sessions } from "../../db/sign-in-schema.ts";
+import { socialAccounts } from "../../db/social-schema.ts";
+import { users } from "../../db/user-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isLive, isSignedIn, recordEndedSessions } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
+import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
+import type { SocialIdentity } from "./social-identity.ts";
+import { applyProof, isAppliedHere } from "./social-proof.store.ts";
+
+type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type Provider = (typeof socialAccounts.$inferSelect)["provider"];
+
+/** Whether the caller is signed in (a row at all), and has proved who they are just now. */
+function selectCaller(deps: LinkDeps, caller: AccessClaims, tokenHash: string | undefined) {
+  return deps.db
+    .select({ isReauthenticated: sql<number>`${isReauthenticated(deps, caller, tokenHash)}` })
+    .from(users)
+    .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
+}
+
+/** What may stand in the way of a link. */
+export interface LinkObstacles {
+  /** Absent when the session has ended. */
+  caller: { isReauthenticated: number } | undefined;
+  isTokenUsed: boolean;
+  /** Who has the identity linked. */
+  holderId: string | undefined;
+  /** The caller has a link to this provider. */
+  hasAnother: boolean;
+}
+
+function readObstacles(
+  deps: LinkDeps,
+  caller: AccessClaims,
+  { issuer, subject, provider }: SocialIdentity,
+  proofHash: string,
+  tokenHash: string | undefined,
+) {
+  return {
+    caller: selectCaller(deps, caller, tokenHash),
+    isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${proofHash}`),
+    holder: deps.db
+      .select({ userId: socialAccounts.userId })
+      .from(socialAccounts)
+      .where(and(eq(socialAccounts.issuer, issuer), eq(socialAccounts.subject, subject))),
+    another: deps.db
+      .select({ subject: socialAccounts.subject })
+      .from(socialAccounts)
+      .where(and(eq(socialAccounts.userId, caller.userId), eq(socialAccounts.provider, providerOf({ provider })))),
+  };
+}
+
+type FoundObstacles = { [K in keyof ReturnType<typeof readObstacles>]: Awaited<ReturnType<typeof readObstacles>[K]> };
+
+const describeObstacles = (found: FoundObstacles): LinkObstacles => ({
+  caller: found.caller[0],
+  isTokenUsed: found.isUsed.length > 0,
+  holderId: found.holder[0]?.userId,
+  hasAnother: found.another.length > 0,
+});
+
+/** What stands in the way of a link, without making it. */
+export async function foreseeLink(
+  deps: LinkDeps,
+  caller: AccessClaims,
+  identity: SocialIdentity,
+  proofHash: string,
+  tokenHash: string | undefined,
+): Promise<LinkObstacles> {
+  return describeObstacles(await inOneTrip(deps, readObstacles(deps, caller, identity, proofHash, tokenHash)));
+}
+
+/**
+ * Links the identity to the caller and uses up its ID token and the verification token shown. Changes nothing unless the
+ * caller is signed in and has proved who they are, and neither the identity nor the caller has a link of the kind.
+ */
+export async function linkIdentity(
+  deps: LinkDeps,
+  client: Client,
+  caller: AccessClaims,
+  social: SocialAccount,
+  proofHash: string,
+  tokenHash: string | undefined,
+) {
+  // No session hangs on this use of the token.
+  const use = { kind: "id_token", proofHash, sessionId: "" } as const;
+  const userId = sql`(select id from users where id = ${caller.userId})`;
+  const used = isAppliedHere(deps, use);
+  const provider = providerOf(social.identity);
+  const isFree = sql`${linkedUser(social.identity)} is null
+    and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
+  const writes = {
+    used: applyProof(
+      deps,
+      use,
+      sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
+    ),
+    ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, used),
+    spent: spendReauthentication(deps, caller, tokenHash, used),
+  };
+  const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
+  // After a lost answer the caller repeats, and is told that the link stands.
+  const found = await inOneTrip(deps, together(writes, reads));
+  return {
+    ...describeObstacles(found),
+    isLinked: found.linked.length > 0,
+    events: [...found.linkEvent, ...found.linkChangeEvent],
+  };
+}
+
+/**
+ * Removes the caller's link to the provider, with audit row and events, Apple's revocation among them; ends the sessions
+ * that the provider's sign-in opened, but the caller's; uses up the verification token shown. Changes nothing unless the
+ * caller is signed in, has proved who they are, and has another verified way in.
+ */
+export async function unlinkIdentity(
+  deps: LinkDeps,
+  client: Client,
+  caller: AccessClaims,
+  provider: Provider,
+  tokenHash: string | undefined,
+) {
+  const { userId } = caller;
+  const own = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
+  const hasOtherWay = sql`exists (select 1 from users u where u.id = ${userId} and (
+    (u.email is not null and u.email_verified) or (u.phone_number is not null and u.phone_verified)
+    or exists (select 1 from social_accounts where user_id = u.id and provider <> ${provider})))`;
+  const auditId = deps.newId();
+  const isUnlinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const event = { userId, queue: "tasks" } as const;
+  const writes = {
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId,
+        action: "DELETE",
+        entityType: "social_account",
+        entityId: userId,
+        oldValues: sql`json_object('provider', ${provider})`,
+        actorId: userId,
+        sessionId: caller.sessionId,
+      },
+      sql`exists (select 1 from ${own}) and ${hasOtherWay} and ${isSignedIn(deps, caller)}
+        and ${isReauthenticated(deps, caller, tokenHash)}`,
+    ),
+    unlinkEvent: recordEvent(
+      deps,
+      { ...event, type: "auth.social_unlinked", payload: JSON.stringify({ provider }) },
+      isUnlinkedHere,
+    ),
+    changeEvent: recordEvent(
+      deps,
+      { ...event, type: "user.updated", payload: JSON.stringify({ user_id: userId }) },
+      isUnlinkedHere,
+    ),
+    revocationEvent: recordRevocation(deps, userId, provider, isUnlinkedHere),
+    unlinked: deps.db
+      .delete(socialAccounts)
+      .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
+    user: deps.db
+      .update(users)
+      .set({
+        version: sql`${users.version} + 1`,
+        updatedAt: instantOf(deps.now()),
+        socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
+          null, ${users.socialProfileData})`,
+      })
+      .where(and(eq(users.id, userId), isUnlinkedHere)),
+    spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
+    revoked: deps.db
+      .update(sessions)
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.attemptId })
+      .where(
+        and(
+          eq(sessions.userId, userId),
+          eq(sessions.method, provider),
+          ne(sessions.id, caller.sessionId),
+          isLive(deps.now()),
+          isUnlinkedHere,
+        ),
+      ),
+    ...recordEndedSessions(deps, client),
+  };
+  const reads = {
+    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
+    isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    caller: selectCaller(deps, caller, tokenHash),
+    account: deps.db
+      .select({ userId: socialAccounts.userId })
+      .from(socialAccounts)
+      .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider))),
+  };
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the audit row tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.isUnlinked.length === 0) throw error;
+      return { ...again, unlinkEvent: [], changeEvent: [], revocationEvent: [] };
+    }),
+  );
+  return {
+    isUnlinked: found.isUnlinked.length > 0,
+    caller: found.caller[0],
+    hasAccount: found.account.length > 0,
+    endedSessions: found.ended.map(({ id }) => id),
+    events: [...found.unlinkEvent, ...found.changeEvent, ...found.revocationEvent],
+  };
+}
+
+/** The statement that asks for the revocation of the refresh token that the user's account at the provider has, if any. */
+export function recordRevocation(
+  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  userId: string,
+  provider: Provider,
+  condition: ReturnType<typeof sql>,
+) {
+  const own = sql`social_accounts where user_id = ${userId} and provider = ${provider} and sealed_refresh_token is not null`;
+  return recordEvent(
+    deps,
+    {
+      type: "social.revocation_due",
+      userId,
+      payload: sql`(select json_object('sealed', sealed_refresh_token, 'keyId', seal_key_id, 'clientId', client_id) from ${own})`,
+      queue: "tasks",
+    },
+    sql`${condition} and exists (select 1 from ${own})`,
+  );
+}

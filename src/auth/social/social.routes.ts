@@ -1,0 +1,215 @@
+import { z } from "zod";
+import type { Client } from "../../platform/http/client.ts";
+import { as } from "../../platform/http/field-errors.ts";
+import { optionalText, text, tokenField } from "../../platform/http/fields.ts";
+import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
+import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
+import { userView, viewUser } from "../../users/views.ts";
+import { linkSocialAccount, unlinkSocialAccount } from "./social-account.service.ts";
+import { flowEndpoint } from "./social-flow.guard.ts";
+import { orderFlow } from "./social-flow.service.ts";
+import type { ProviderName } from "./social-provider.ts";
+import { type SocialSignIn, signInByCode, signInByIdToken } from "./social-sign-in.service.ts";
+
+const tag = "Google and Apple";
+
+const names: Record<ProviderName, string> = { google: "Google", apple: "Apple" };
+
+const signedInData = z.object({
+  user_id: z.string(),
+  access_token: z.string(),
+  refresh_token: z.string(),
+  token_type: z.literal("Bearer"),
+  expires_in: z.number().int(),
+  user: userView,
+  message: z.string(),
+});
+
+const welcome = { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" };
+
+function describeSignIn(
+  { user, accessToken, refreshToken }: SocialSignIn,
+  { locale }: Client,
+): z.input<typeof signedInData> {
+  return {
+    user_id: user.id,
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    token_type: "Bearer",
+    expires_in: ACCESS_TTL_SECONDS,
+    user: viewUser(user),
+    message: welcome[locale],
+  };
+}
+
+/** RFC 7636 section 4.2: SHA-256 in base64url. */
+const challenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, as("not_code_challenge"));
+/** RFC 7636 section 4.1. */
+const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, as("not_code_verifier"));
+
+const loginStarted = { en: "Open login_url in a browser.", ne: "login_url ब्राउजरमा खोल्नुहोस्।" };
+
+function loginRoute(name: ProviderName) {
+  return publicEndpoint(
+    {
+      method: "get",
+      path: `/auth/${name}/login`,
+      tag,
+      summary: `Begin to sign in by ${names[name]} in a browser`,
+      description:
+        "`login_url` must be opened in the browser that will come back. An app gives one of the configured addresses as " +
+        "redirect_uri, with the S256 challenge of a code verifier of its own, and receives a one-time code there.",
+      query: z.object({
+        redirect_uri: z.string().optional(),
+        code_challenge: challenge.optional(),
+        code_challenge_method: z.literal("S256").optional(),
+      }),
+      data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
+      message: loginStarted,
+      errors: ["not_found"],
+      rateLimitByNetwork: { group: "social-start" },
+    },
+    async (deps, { query, client }) => ({
+      data: { login_url: await orderFlow(deps, name, query), provider: name, message: loginStarted[client.locale] },
+    }),
+  );
+}
+
+export const googleLogin = loginRoute("google");
+export const appleLogin = loginRoute("apple");
+
+const nonceField = z.string().min(8).max(255);
+
+const tokenBodies = {
+  google: z.object({
+    id_token: tokenField.min(1),
+    nonce: optionalText(nonceField).describe("Checked where it is given: as it is, or as its SHA-256."),
+  }),
+  apple: z.object({
+    id_token: tokenField.min(1),
+    nonce: text(nonceField).describe("The token carries its SHA-256."),
+    authorization_code: text(z.string().min(1).max(2048)),
+    name: optionalText(z.string().max(255)).describe("Apple gives it the first time only."),
+  }),
+};
+
+function tokenRoute(name: ProviderName) {
+  return publicEndpoint(
+    {
+      method: "post",
+      path: `/auth/${name}/token`,
+      tag,
+      summary: `Sign in by an ID token of ${names[name]}'s SDK`,
+      description: "An ID token works once, and for 10 minutes after it was issued.",
+      body: tokenBodies[name],
+      data: signedInData,
+      message: welcome,
+      errors: ["social_auth_failed", "id_token_stale", "link_required", "account_inactive", "not_found"],
+      idempotent: true,
+      rateLimitByNetwork: { group: "social-token" },
+    },
+    async (deps, { body, client }) => ({
+      data: describeSignIn(await signInByIdToken(deps, client, name, body), client),
+    }),
+  );
+}
+
+export const googleToken = tokenRoute("google");
+export const appleToken = tokenRoute("apple");
+
+const codeField = z.string().min(1).max(255);
+
+export const getSocialSuccess = flowEndpoint(
+  {
+    method: "get",
+    path: "/auth/social/success",
+    tag,
+    summary: "Trade the one-time code for a session, in the browser of the flow",
+    description: "Needs the cookie of the flow. The code lives for a minute; a wrong proof burns it.",
+    query: z.object({ code: codeField }),
+    data: signedInData,
+    message: welcome,
+    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    rateLimitByNetwork: { group: "social-token" },
+  },
+  async (deps, { query, client, caller }) => ({
+    data: describeSignIn(await signInByCode(deps, client, query.code, caller), client),
+  }),
+);
+
+export const postSocialSuccess = publicEndpoint(
+  {
+    method: "post",
+    path: "/auth/social/success",
+    tag,
+    summary: "Trade the one-time code for a session, by an app",
+    description:
+      "Needs the verifier of the flow's code challenge. The code lives for a minute; a wrong proof burns it.",
+    body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
+    data: signedInData,
+    message: welcome,
+    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    rateLimitByNetwork: { group: "social-token" },
+  },
+  async (deps, { body, client }) => ({
+    data: describeSignIn(await signInByCode(deps, client, body.code, { codeVerifier: body.code_verifier }), client),
+  }),
+);
+
+const linked = { en: "The account is linked.", ne: "खाता जोडियो।" };
+
+function linkRoute(name: ProviderName) {
+  return userEndpoint(
+    {
+      method: "post",
+      path: `/auth/${name}/link`,
+      tag,
+      summary: `Link my account to ${names[name]}`,
+      description: "Needs a sign-in of the last 10 minutes, or a fresh verification_token.",
+      body: tokenBodies[name].extend({ verification_token: optionalText(z.string()) }),
+      data: z.object({ message: z.string() }),
+      message: linked,
+      errors: [
+        "social_auth_failed",
+        "id_token_stale",
+        "reauthentication_required",
+        "conflict",
+        "provider_already_linked",
+        "not_found",
+      ],
+    },
+    async (deps, { body, client, caller }) => {
+      await linkSocialAccount(deps, client, caller, name, body);
+      return { data: { message: linked[client.locale] } };
+    },
+  );
+}
+
+export const linkGoogle = linkRoute("google");
+export const linkApple = linkRoute("apple");
+
+const unlinked = { en: "The account is no longer linked.", ne: "खाता हटाइयो।" };
+
+function unlinkRoute(name: ProviderName) {
+  return userEndpoint(
+    {
+      method: "delete",
+      path: `/auth/${name}/link`,
+      tag,
+      summary: `Unlink my account from ${names[name]}`,
+      description:
+        "Needs a sign-in of the last 10 minutes, or a fresh verification_token. The last way to sign in cannot be unlinked.",
+      body: z.object({ verification_token: optionalText(z.string()) }),
+      data: z.object({ message: z.string() }),
+      message: unlinked,
+      errors: ["reauthentication_required", "last_sign_in_method", "not_found"],
+    },
+    async (deps, { body, client, caller }) => {
+      await unlinkSocialAccount(deps, client, caller, name, body.verification_token);
+      return { data: { message: unlinked[client.locale] } };
+    },
+  );
+}
+
+export const unlinkGoogle = unlinkRoute("google");
+export const unlinkApple = unlinkRoute("apple");

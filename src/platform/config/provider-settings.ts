@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { parseJson } from "../json.ts";
+
+/** A setting that may be absent; an empty text is absent too. */
+export const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
+
+const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
+
+/** A URL without credentials in it. */
+export const url = (protocol: RegExp) =>
+  z.url({ protocol, error: "must be a URL" }).refine((text) => !HAS_CREDENTIALS.test(text), "must hold no credentials");
+const endpoint = url(/^https?$/);
+
+/** Standard Webhooks: 24 to 64 bytes, base64 behind `whsec_`. */
+export const webhookSecret = z
+  .string()
+  .regex(
+    /^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/,
+    "must be whsec_ and 24 to 64 bytes, base64",
+  );
+
+/** The parts that we use of the JSON file that Google gives for a service account. */
+const serviceAccount = z
+  .string()
+  .transform((text) => parseJson(text))
+  .pipe(
+    z.object(
+      {
+        project_id: z.string().regex(/^[a-z0-9.:-]{1,64}$/),
+        client_email: z.email(),
+        private_key: z.string().startsWith("-----BEGIN PRIVATE KEY-----"),
+        private_key_id: z.string().optional(),
+        token_uri: url(/^https$/).default("https://oauth2.googleapis.com/token"),
+      },
+      "must be the JSON of a service account",
+    ),
+  );
+
+/** A number of at most nine digits, from 1. */
+const positiveInteger = z
+  .string()
+  .regex(/^[1-9]\d{0,8}$/, "must be a positive integer")
+  .transform(Number);
+
+/** Settings of the providers that carry messages to people; each may be absent, none by half. */
+export const providerSettings = {
+  SPARROW_TOKEN: optional(z.string()),
+  /** The sender identity that Sparrow registered. */
+  SPARROW_FROM: optional(z.string()),
+  SPARROW_URL: optional(endpoint),
+  SMS_FALLBACK_URL: optional(endpoint),
+  SMS_FALLBACK_SECRET: optional(webhookSecret),
+  /** Calls of SMS providers a day. */
+  SMS_DAILY_BUDGET: optional(positiveInteger),
+  EMAIL_FROM: optional(z.email()),
+  /** Codes by e-mail a day. */
+  EMAIL_DAILY_BUDGET: optional(positiveInteger),
+  /** The binding; wrangler.toml has it. */
+  EMAIL: z.unknown(),
+  FCM_SERVICE_ACCOUNT: optional(serviceAccount),
+};
+
+type ProviderSettings = z.infer<z.ZodObject<typeof providerSettings>>;
+
+/** Codes by e-mail a day where EMAIL_DAILY_BUDGET is absent. */
+export const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
+
+const SPARROW_URL = "https://api.sparrowsms.com/v2/sms/";
+const FCM_ORIGIN = "https://fcm.googleapis.com";
+
+export interface Providers {
+  sparrow?: SparrowSettings;
+  smsFallback?: SmsFallbackSettings;
+  email?: EmailSettings;
+  fcm?: FcmSettings;
+}
+
+export interface SparrowSettings {
+  url: string;
+  token: string;
+  from: string;
+}
+
+export interface SmsFallbackSettings {
+  url: string;
+  secret: string;
+}
+
+export interface EmailSettings {
+  from: string;
+}
+
+export interface FcmSettings {
+  sendUrl: string;
+  tokenUrl: string;
+  clientEmail: string;
+  /** PKCS #8, PEM. */
+  privateKey: string;
+  privateKeyId: string | undefined;
+}
+
+/** What a provider lacks: the setting's name, and why it is asked for. */
+export function findHalfConfigured(value: ProviderSettings, isDevelopment: boolean): string | undefined {
+  const needs = (name: keyof ProviderSettings, other: keyof ProviderSettings) =>
+    value[other] !== undefined && value[name] === undefined ? `${name}: missing beside ${other}` : undefined;
+  const insecure = (["SPARROW_URL", "SMS_FALLBACK_URL"] as const).find(
+    (name) => !isDevelopment && value[name]?.startsWith("http:"),
+  );
+  return (
+    needs("SPARROW_TOKEN", "SPARROW_FROM") ??
+    needs("SPARROW_FROM", "SPARROW_TOKEN") ??
+    needs("SPARROW_TOKEN", "SPARROW_URL") ??
+    needs("SMS_FALLBACK_URL", "SMS_FALLBACK_SECRET") ??
+    needs("SMS_FALLBACK_SECRET", "SMS_FALLBACK_URL") ??
+    needs("SMS_DAILY_BUDGET", "SPARROW_TOKEN") ??
+    needs("SMS_DAILY_BUDGET", "SMS_FALLBACK_URL") ??
+    (isDevelopment && value.SMS_DAILY_BUDGET === undefined ? "SMS_DAILY_BUDGET: missing" : undefined) ??
+    needs("EMAIL", "EMAIL_FROM") ??
+    (insecure && `${insecure}: must be https`)
+  );
+}
+
+/** The providers that are configured, whole. */
+export function readProviders(value: ProviderSettings): Providers {
+  const { SPARROW_TOKEN, SPARROW_FROM, SMS_FALLBACK_URL, SMS_FALLBACK_SECRET, FCM_SERVICE_ACCOUNT: account } = value;
+  return {
+    ...(SPARROW_TOKEN && SPARROW_FROM
+      ? { sparrow: { url: value.SPARROW_URL ?? SPARROW_URL, token: SPARROW_TOKEN, from: SPARROW_FROM } }
+      : {}),
+    ...(SMS_FALLBACK_URL && SMS_FALLBACK_SECRET
+      ? { smsFallback: { url: SMS_FALLBACK_URL, secret: SMS_FALLBACK_SECRET } }
+      : {}),
+    ...(value.EMAIL_FROM ? { email: { from: value.EMAIL_FROM } } : {}),
+    ...(account
+      ? {
+          fcm: {
+            sendUrl: `${FCM_ORIGIN}/v1/projects/${account.project_id}/messages:send`,
+            tokenUrl: account.token_uri,
+            clientEmail: account.client_email,
+            privateKey: account.private_key,
+            privateKeyId: account.private_key_id,
+          },
+        }
+      : {}),
+  };
+}
+
+/** The only origins that the Worker calls: the providers' and the webhooks'. */
+export function egressOriginsOf(
+  { sparrow, smsFallback, fcm }: Providers,
+  webhooks: { url: string }[],
+): ReadonlySet<string> {
+  const urls = [sparrow?.url, smsFallback?.url, fcm?.sendUrl, fcm?.tokenUrl, ...webhooks.map(({ url }) => url)];
+  return new Set(urls.filter((url) => url !== undefined).map((url) => new URL(url).origin));
+}

@@ -1,0 +1,60 @@
+import type { SQL } from "drizzle-orm";
+import { auditLogs } from "../../db/platform-schema.ts";
+import type { Deps } from "../deps.ts";
+import type { Client } from "../http/client.ts";
+import { nowUnlessWindowIsFull, UNLIMITED_ENTITIES } from "./audited-writes.ts";
+import { insertWhere } from "./database.ts";
+
+interface AuditEntry {
+  /** Made here where absent. */
+  id?: string;
+  userId: string | SQL;
+  action: (typeof auditLogs.$inferInsert)["action"] | SQL;
+  entityType: string;
+  entityId: string | SQL;
+  /** JSON text or SQL that gives it; no secrets. */
+  oldValues?: SQL;
+  newValues?: SQL;
+  /** Null for who operates the service. */
+  actorId: string | SQL | null;
+  byStaff?: boolean;
+  sessionId?: string;
+}
+
+/** Whether the row counts towards the day's limit of its user's own writes. */
+function isOwnWrite({ userId, actorId, byStaff, entityType }: AuditEntry): boolean {
+  return actorId === userId && byStaff !== true && !UNLIMITED_ENTITIES.includes(entityType);
+}
+
+/**
+ * The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. The
+ * 1,001st write of a user of their own data within a day fails, and the batch with it: `inOneTrip` then throws
+ * `rate_limit_exceeded`.
+ */
+export function recordAudit(
+  deps: Pick<Deps, "db" | "now" | "newId">,
+  client: Pick<Client, "userAgent"> & { ip: string | null },
+  entry: AuditEntry,
+  condition: SQL,
+) {
+  return insertWhere(
+    deps,
+    auditLogs,
+    {
+      id: entry.id ?? deps.newId(),
+      userId: entry.userId,
+      action: entry.action,
+      entityType: entry.entityType,
+      entityId: entry.entityId,
+      oldValues: entry.oldValues ?? null,
+      newValues: entry.newValues ?? null,
+      actorId: entry.actorId,
+      byStaff: entry.byStaff ?? false,
+      ip: client.ip,
+      userAgent: client.userAgent,
+      sessionId: entry.sessionId ?? null,
+      createdAt: isOwnWrite(entry) ? nowUnlessWindowIsFull(deps.now(), entry.userId) : deps.now(),
+    },
+    condition,
+  );
+}

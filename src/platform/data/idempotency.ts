@@ -1,0 +1,137 @@
+import { and, eq, gt, ne, type SQL, sql } from "drizzle-orm";
+import { base64url } from "jose";
+import { idempotencyKeys } from "../../db/platform-schema.ts";
+import { keyedHash } from "../crypto.ts";
+import type { Deps } from "../deps.ts";
+import { insertWhere } from "./database.ts";
+
+/** How long a key is bound where the contract names no shorter time. */
+export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
+
+/** A caller's `Idempotency-Key`, scoped to a route and an identifier or session, and the body it came with. */
+export interface IdempotentCall {
+  keyHash: string;
+  bodyHash: string;
+}
+
+/** The part of a call that is known before its body. */
+export type CallKey = Pick<IdempotentCall, "keyHash">;
+
+/**
+ * Hashes key and body; undefined when the caller sent no key.
+ *
+ * @param body the parsed and validated values: absent, null and undefined members are the same, in any order.
+ */
+export async function identifyCall(
+  deps: Pick<Deps, "keyring">,
+  idempotencyKey: string | undefined,
+  route: string,
+  scope: string,
+  body: Readonly<Record<string, unknown>>,
+): Promise<IdempotentCall | undefined> {
+  const key = await identifyKey(deps, idempotencyKey, route, scope);
+  if (!key) return undefined;
+  const bodyHash = await keyedHash(
+    deps.keyring.lookup,
+    "idempotency-body",
+    route,
+    scope,
+    JSON.stringify(canonical(body)),
+  );
+  return { ...key, bodyHash: base64url.encode(bodyHash) };
+}
+
+/** The keyed hash of a key in its scope, before there is a body; undefined when the caller sent no key. */
+export async function identifyKey(
+  deps: Pick<Deps, "keyring">,
+  idempotencyKey: string | undefined,
+  route: string,
+  scope: string,
+): Promise<CallKey | undefined> {
+  if (idempotencyKey === undefined) return undefined;
+  const keyHash = await keyedHash(deps.keyring.lookup, "idempotency-key", route, scope, idempotencyKey);
+  return { keyHash: base64url.encode(keyHash) };
+}
+
+/** The value with the members of each object in one order, without those that hold nothing. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== "object" || value === null) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined && member !== null);
+  const sorted = members.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([name, member]) => [name, canonical(member)]));
+}
+
+type DbDeps = Pick<Deps, "db" | "now">;
+
+const NEVER = sql`0`;
+
+/** Holds where the key is bound, to this body or another. */
+export function isBound(deps: DbDeps, call: CallKey | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call)}` : NEVER;
+}
+
+/** Holds where the key is bound to this body. */
+export function isBoundToBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call, eq(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
+}
+
+/** Holds where the key is bound to another body. */
+export function isBoundToOtherBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+  return call ? sql`exists ${boundTo(deps, call, ne(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
+}
+
+/** The id of the result that the key is bound to, as a scalar sub-query; NULL when it is not bound. */
+export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): SQL {
+  return sql`${boundTo(deps, call, more)}`;
+}
+
+function boundTo(deps: DbDeps, call: CallKey, more?: SQL) {
+  return deps.db
+    .select({ resultId: idempotencyKeys.resultId })
+    .from(idempotencyKeys)
+    .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now()), more));
+}
+
+/** The statement that binds the key in the batch that makes the result; an expired binding is replaced. */
+export function bindKey(
+  deps: DbDeps,
+  call: IdempotentCall | undefined,
+  result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL },
+  condition: SQL,
+) {
+  if (!call) return undefined;
+  return insertWhere(
+    deps,
+    idempotencyKeys,
+    {
+      keyHash: call.keyHash,
+      bodyHash: call.bodyHash,
+      resultId: result.id,
+      resultNumber: result.number ?? null,
+      expiresAt: result.expiresAt,
+    },
+    condition,
+  ).onConflictDoUpdate({
+    target: idempotencyKeys.keyHash,
+    set: {
+      bodyHash: sql`excluded.body_hash`,
+      resultId: sql`excluded.result_id`,
+      resultNumber: sql`excluded.result_number`,
+      expiresAt: sql`excluded.expires_at`,
+    },
+  });
+}
+
+/** The statement that reads the binding as it stands after the batch's writes. */
+export function findBinding(deps: DbDeps, call: IdempotentCall | undefined) {
+  if (!call) return undefined;
+  return deps.db
+    .select({
+      bodyHash: idempotencyKeys.bodyHash,
+      resultId: idempotencyKeys.resultId,
+      resultNumber: idempotencyKeys.resultNumber,
+    })
+    .from(idempotencyKeys)
+    .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now())));
+}

@@ -1,0 +1,99 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { html, raw } from "hono/html";
+import { version } from "../../../package.json";
+import type { AppEnv } from "./app-env.ts";
+import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
+import { AppError } from "./errors.ts";
+import { describeLater, describeRoutes, EVERY_ROUTE, failures, NOT_MODIFIED } from "./openapi.ts";
+
+const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
+/** The viewer styles itself inline; its script and everything else come from our own origin. */
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "connect-src 'self'; frame-ancestors 'none'";
+
+/** What holds for every route, for people who write clients. */
+const CONVENTIONS = `
+Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64 KB. Unknown fields are ignored.
+Files are parts of a multipart body, up to 8 MB each.
+
+Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
+Act on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.
+
+- **401** means signed out. **503** and **500** do not: keep the tokens and try again, after \`Retry-After\` seconds where given.
+- **429** carries \`Retry-After\`.
+- Send an \`Idempotency-Key\` where a route takes one, and repeat a call whose answer was lost with the same key and body:
+  it gives the same answer and no second effect.
+- \`X-Request-Id\` is on every answer, and in our log.`;
+
+/** The OpenAPI 3.1 document of every mounted route, and a page that shows it without any outside host. */
+export function mountDocs(app: OpenAPIHono<AppEnv>): void {
+  for (const [path, summary, type] of [
+    ["/api/openapi.json", "This document", "application/json"],
+    ["/api/docs", "This document as a page", "text/html"],
+  ] as const) {
+    describeLater(app, () => ({
+      method: "get",
+      path,
+      tags: ["Platform"],
+      summary,
+      responses: {
+        200: { description: summary, content: { [type]: { schema: {} } } },
+        ...(type === "application/json" ? NOT_MODIFIED : {}),
+        ...failures(EVERY_ROUTE),
+      },
+    }));
+  }
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
+
+  let kept: { title: string; document: CacheableDocument } | undefined;
+  app.get("/api/openapi.json", async (c) => {
+    const title = `${c.get("deps").config.appName} Users API`;
+    if (kept?.title !== title) {
+      describeRoutes(app);
+      const info = { title, version, description: CONVENTIONS };
+      const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
+      kept = { title, document: await cacheable(described) };
+    }
+    return respondCacheable(c, kept.document);
+  });
+
+  app.get("/docs", (c) => c.redirect("/api/docs", 303));
+  app.get("/api/docs", (c) => {
+    const nonce = crypto.randomUUID();
+    c.header("Content-Security-Policy", DOCS_POLICY.replace("NONCE", nonce));
+    return c.html(docsPage(nonce));
+  });
+  app.get("/api/docs/:file", async (c) => {
+    if (!SWAGGER_FILES.has(c.req.param("file"))) throw new AppError("not_found");
+    const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
+    const response = new Response(asset.body, asset);
+    response.headers.set("Cache-Control", "public, max-age=86400");
+    return response;
+  });
+}
+
+function docsPage(nonce: string) {
+  const start = `SwaggerUIBundle({
+    url: "/api/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, persistAuthorization: true, defaultModelsExpandDepth: -1,
+  });`;
+  return html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Users API</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/api/docs/swagger-ui.css">
+  </head>
+  <body>
+    <div id="docs"></div>
+    <script src="/api/docs/swagger-ui-bundle.js" nonce="${nonce}"></script>
+    <script nonce="${nonce}">${raw(start)}</script>
+  </body>
+</html>`;
+}

@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { version } from "../../../package.json";
+import { raiseAlert } from "../alerts.ts";
+import { withDeadline } from "../data/database.ts";
+import type { Deps } from "../deps.ts";
+import { describeError } from "../log.ts";
+
+/** How long a binding may take to show that it is there, in milliseconds. */
+const PROBE_DEADLINE_MS = 3_000;
+
+const state = z.enum(["up", "down"]);
+/** The state of every binding, as answered. */
+export const health = z.object({
+  version: z.string(),
+  checked_at: z.iso.datetime(),
+  bindings: z.object({
+    database: state,
+    search_database: state,
+    kv: state,
+    bucket: state,
+    otp_queue: state,
+    task_queue: state,
+    search_queue: state,
+    rate_limiter: state,
+    user_rate_limiter: state,
+    email: state,
+  }),
+});
+export type Health = z.infer<typeof health>;
+
+/** Asks every binding that can be asked; never throws. */
+export async function probeHealth(deps: Deps): Promise<Health> {
+  const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
+    try {
+      await withDeadline(work(), PROBE_DEADLINE_MS);
+      return "up";
+    } catch (error) {
+      raiseAlert(deps, "binding_down", { binding: name, reason: describeError(error) });
+      return "down";
+    }
+  };
+  const [database, search_database, kv, bucket] = await Promise.all([
+    up("database", () => deps.db.$client.prepare("select 1").all()),
+    up("search_database", () => deps.searchDb.$client.prepare("select 1").all()),
+    up("kv", () => deps.kv.get("health")),
+    up("bucket", () => deps.bucket.head("health")),
+  ]);
+  // These have nothing to ask without an effect: they are up where they are bound.
+  const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
+  const otp_queue = isBound(deps.queues.otp);
+  const task_queue = isBound(deps.queues.tasks);
+  const search_queue = isBound(deps.queues.search);
+  const rate_limiter = isBound(deps.rateLimiter);
+  const user_rate_limiter = isBound(deps.userRateLimiter);
+  const email = isBound(deps.email);
+  const stores = { database, search_database, kv, bucket };
+  const bindings = { ...stores, otp_queue, task_queue, search_queue, rate_limiter, user_rate_limiter, email };
+  return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
+}

@@ -1,0 +1,56 @@
+import type { Context } from "hono";
+import { raiseAlert } from "../alerts.ts";
+import { describeError, nameOf, traceOf } from "../log.ts";
+import type { AppEnv } from "./app-env.ts";
+import { readLocale } from "./client.ts";
+import { AppError, errorCatalogue } from "./errors.ts";
+import { type FieldErrors, fieldErrorText } from "./field-errors.ts";
+import type { Locale } from "./locale.ts";
+
+/** The one place that turns an error into a response; what is not an AppError is a 500 and says nothing. */
+export function respondToError(error: unknown, c: Context<AppEnv>): Response {
+  const known = error instanceof AppError ? error : new AppError("internal_error", { cause: error });
+  const { status } = errorCatalogue[known.code];
+  const log = c.get("log");
+  const { cause } = known.options;
+  // The message of an error that nobody expected may hold values; its name and its frames do not.
+  const describe = status === 500 ? nameOf : describeError;
+  const reason = known.options.reason ?? (cause ? describe(cause) : undefined);
+  if (status === 500)
+    raiseAlert({ log }, "request_failed", { code: known.code, reason, trace: traceOf(cause ?? known) });
+  c.set("outcome", { code: known.code, reason });
+  for (const [name, value] of Object.entries(known.options.headers ?? {})) c.header(name, value);
+  if (known.options.retryAfterSeconds !== undefined) {
+    c.header("Retry-After", String(Math.max(1, known.options.retryAfterSeconds)));
+  }
+  // RFC 6750 section 3.
+  if (status === 401 && !known.options.headers?.["WWW-Authenticate"]) c.header("WWW-Authenticate", challengeOf(known));
+  const locale = readLocale(c);
+  c.header("Content-Language", locale);
+  return c.json(failureBody(known, c.get("requestId"), locale), status);
+}
+
+function challengeOf(error: AppError): string {
+  return error.code === "token_not_valid" ? 'Bearer error="invalid_token"' : "Bearer";
+}
+
+/** The body of every failure; `details` and `fields` say the same, in sentences and in codes. */
+export function failureBody(error: AppError, requestId: string, locale: Locale) {
+  const { message = errorCatalogue[error.code].message, fields, data } = error.options;
+  return {
+    success: false as const,
+    error: {
+      code: error.code,
+      message: message[locale],
+      ...(fields ? { details: sentencesOf(fields, locale), fields } : {}),
+    },
+    ...(data === undefined ? {} : { data }),
+    request_id: requestId,
+  };
+}
+
+function sentencesOf(fields: FieldErrors, locale: Locale): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, errors]) => [field, errors.map((error) => fieldErrorText(error, locale))]),
+  );
+}

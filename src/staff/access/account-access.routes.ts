@@ -1,0 +1,96 @@
+import { z } from "zod";
+import { as } from "../../platform/http/field-errors.ts";
+import { staffEndpoint } from "../../sessions/guard.ts";
+import { STATUSES } from "../directory/status-buckets.ts";
+import { actorOf } from "../users/staff-action.service.ts";
+import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
+import { personView } from "../users/user-detail.views.ts";
+import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./account-access.service.ts";
+
+const tag = "Users";
+
+export const postUserStatus = staffEndpoint(
+  {
+    method: "post",
+    path: "/users/{id}/status",
+    tag,
+    summary: "Let a user act, or not",
+    description: "INACTIVE and BANNED end every session at once. The user is told by a notification.",
+    params,
+    body: z
+      .object({
+        status: z.enum(STATUSES),
+        reason: optionalReason.meta({ description: "Kept in the audit log; required but for ACTIVE." }),
+      })
+      .refine(({ status, reason }) => status === "ACTIVE" || reason !== undefined, {
+        path: ["reason"],
+        message: as("required_unless_active"),
+      }),
+    data: personView,
+    message: { en: "Status saved.", ne: "अवस्था सुरक्षित भयो।" },
+    errors: ["not_found"],
+  },
+  async (deps, { body, caller, client, params, origin }) => {
+    const change = { status: body.status, reason: body.reason ?? null };
+    return viewDetail(
+      deps,
+      await updateAccountStatus(deps, actorOf(client, caller, params.id), change),
+      caller,
+      origin,
+    );
+  },
+);
+
+export const putUserRole = staffEndpoint(
+  {
+    method: "put",
+    path: "/users/{id}/role",
+    tag,
+    summary: "Make a user staff, admin, or neither",
+    description: "For admins. Ends the user's sessions.",
+    params,
+    body: z.object({
+      role: z.enum(["user", "staff", "admin"]),
+      reason,
+    }),
+    data: personView,
+    message: { en: "Role saved.", ne: "भूमिका सुरक्षित भयो।" },
+    errors: ["not_found", "conflict"],
+  },
+  async (deps, { body, caller, client, params, origin }) =>
+    viewDetail(deps, await updateRole(deps, actorOf(client, caller, params.id), body), caller, origin),
+);
+
+export const postUserUnlock = staffEndpoint(
+  {
+    method: "post",
+    path: "/users/{id}/unlock",
+    tag,
+    summary: "Clear the locks of a user's identifiers",
+    params,
+    body: z.object({ reason }),
+    data: personView,
+    message: { en: "The user is unlocked.", ne: "प्रयोगकर्ताको रोक हटाइयो।" },
+    errors: ["not_found"],
+  },
+  async (deps, { body, caller, client, params, origin }) =>
+    viewDetail(deps, await unlockUser(deps, actorOf(client, caller, params.id), body.reason), caller, origin),
+);
+
+const ended = { en: "The user's sessions have ended.", ne: "प्रयोगकर्ताका सत्रहरू अन्त्य गरिए।" };
+
+export const deleteSessionsOfUser = staffEndpoint(
+  {
+    method: "delete",
+    path: "/users/{id}/sessions",
+    tag,
+    summary: "End a user's sessions",
+    params,
+    data: z.object({ message: z.string(), ended: z.number().int() }),
+    message: ended,
+    errors: ["not_found"],
+  },
+  async (deps, { caller, client, params }) => ({
+    data: { message: ended[client.locale], ended: await endSessionsOf(deps, actorOf(client, caller, params.id)) },
+  }),
+);

@@ -1,0 +1,41 @@
+import { asc, gt, lt, sql } from "drizzle-orm";
+import { deletedAccounts } from "../../db/search.ts";
+import { insertFrom, instantOf } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { onSearch } from "./user-search.store.ts";
+
+type RecordDeps = Pick<Deps, "searchDb" | "log">;
+
+/** Records in SEARCH_DB that a user deleted their account; a repetition changes nothing. */
+export async function recordDeletedAccount(deps: RecordDeps, userId: string, deletedAt: number): Promise<void> {
+  await onSearch(deps, {
+    recorded: insertFrom(
+      { db: deps.searchDb },
+      deletedAccounts,
+      { userId, deletedAt: instantOf(deletedAt) },
+      sql`where true`,
+    ).onConflictDoNothing(),
+  });
+}
+
+/** Ids of users who deleted their account, in ascending order, behind the id `after`. */
+export async function listDeletedAccounts(deps: RecordDeps, after: string, count: number): Promise<string[]> {
+  const { found } = await onSearch(deps, {
+    found: deps.searchDb
+      .select({ userId: deletedAccounts.userId })
+      .from(deletedAccounts)
+      .where(gt(deletedAccounts.userId, after))
+      .orderBy(asc(deletedAccounts.userId))
+      .limit(count),
+  });
+  return found.map(({ userId }) => userId);
+}
+
+/** Forgets records from before the instant, at most `count`, and returns how many. */
+export async function forgetDeletedAccounts(deps: RecordDeps, before: number, count: number): Promise<number> {
+  const due = sql`select rowid from deleted_accounts where ${lt(deletedAccounts.deletedAt, before)} limit ${count}`;
+  const { forgotten } = await onSearch(deps, {
+    forgotten: deps.searchDb.delete(deletedAccounts).where(sql`rowid in (${due})`).returning({ one: sql`1` }),
+  });
+  return forgotten.length;
+}

@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { Deps } from "../../platform/deps.ts";
+import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
+import { fieldError } from "../../platform/http/errors.ts";
+import type { Text } from "../../platform/http/locale.ts";
+import { refuseUnlessStaff } from "../../sessions/guard.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { type Joined, type ListedUser, listUsers, type Order, type Position } from "./directory.store.ts";
+import { searchUsers } from "./search.service.ts";
+import { type FacetFilter, facetsOf } from "./status-buckets.ts";
+
+/** Users that page numbers reach; further on a cursor leads. */
+const MAX_REACH = 2000;
+
+/** Whether a page number may be used for this page. */
+export function isInReach(page: number, pageSize: number): boolean {
+  return page * pageSize <= MAX_REACH;
+}
+
+export interface DirectoryQuery {
+  filter: FacetFilter;
+  joined: Joined;
+  order: Order;
+  search: string | undefined;
+  page: number | undefined;
+  pageSize: number;
+  cursor: string | undefined;
+}
+
+export interface Directory {
+  results: ListedUser[];
+  /** Undefined where a cursor led here. */
+  page: number | undefined;
+  pageSize: number;
+  /** Users that the filter lets through; undefined where only a walk through them would tell. */
+  total: number | undefined;
+  hasNext: boolean;
+  nextCursor: string | null;
+  /** What the person should know of the result. */
+  note?: Text;
+}
+
+/** One page's answer from whichever source: `next` is where the following one begins, undefined after the last. */
+export interface Found<At> {
+  users: ListedUser[];
+  next: At | undefined;
+  total: number | undefined;
+  note?: Text;
+}
+
+/**
+ * A page of the directory of users.
+ *
+ * @throws AppError `permission_denied`; `validation_error` for a cursor of another list, a page beyond the reach of page
+ *   numbers, or both at once.
+ */
+export async function listDirectory(deps: Deps, caller: AccessClaims, query: DirectoryQuery): Promise<Directory> {
+  const { page = 1, pageSize, cursor } = query;
+  if (cursor !== undefined && query.page !== undefined) {
+    throw fieldError("page", "page_with_cursor");
+  }
+  if (!isInReach(page, pageSize)) {
+    throw fieldError("page", "page_out_of_reach", { max: MAX_REACH });
+  }
+  const facets = facetsOf(query.filter);
+  const { order, joined, search } = query;
+  const range = { facets, joined, size: pageSize, offset: (page - 1) * pageSize };
+  const isOf = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];
+  const found = search === undefined ? await listed() : await searched(search);
+  const { next } = found;
+  return {
+    results: found.users,
+    page: cursor === undefined ? page : undefined,
+    pageSize,
+    total: found.total,
+    hasNext: next !== undefined,
+    nextCursor: next === undefined ? null : await writeCursor(deps, isOf, next),
+    ...(found.note ? { note: found.note } : {}),
+  };
+
+  async function listed(): Promise<Found<Position>> {
+    const after = await readCursor(deps, isOf, cursor, z.tuple([z.union([z.string(), z.int()]), z.string()]));
+    const { caller: who, found, total, scannedTo } = await listUsers(deps, caller, { ...range, order, after });
+    refuseUnlessStaff(who);
+    const shown = found.slice(0, pageSize);
+    const isCounted = joined.from === undefined && joined.to === undefined;
+    return {
+      users: shown.map(({ user }) => user),
+      next: found.length > pageSize ? shown.at(-1)?.position : scannedTo,
+      total: isCounted ? total : undefined,
+      ...(scannedTo ? { note: FEW_FIT } : {}),
+    };
+  }
+
+  async function searched(typed: string): Promise<Found<readonly number[]>> {
+    const [before] = (await readCursor(deps, isOf, cursor, z.tuple([z.int()]))) ?? [];
+    const { next, ...rest } = await searchUsers(deps, caller, { ...range, typed, before });
+    return { ...rest, total: undefined, next: next === undefined ? undefined : [next] };
+  }
+}
+
+const FEW_FIT: Text = {
+  en: "Few users match these dates in this order. Continue with next_cursor, or order by date_joined.",
+  ne: "यो क्रममा यी मिति मिल्ने प्रयोगकर्ता थोरै छन्। next_cursor बाट अगाडि बढ्नुहोस् वा date_joined अनुसार मिलाउनुहोस्।",
+};

@@ -1,0 +1,151 @@
+import { type SQL, sql } from "drizzle-orm";
+import { userCounts, type users } from "../../db/user-schema.ts";
+import { inOneTrip } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { isStaff, selectCaller } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { EVERY_FACET } from "./status-buckets.ts";
+
+type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
+
+/** A row of a list of users: no more than the list shows. */
+export interface ListedUser {
+  id: string;
+  username: string;
+  status: (typeof users.$inferSelect)["status"];
+  dateJoined: number;
+}
+
+/** A user's place in an order: its key there, and the id where keys are equal. */
+export type Position = readonly [key: string | number, id: string];
+
+export interface Order {
+  by: keyof typeof keys;
+  isDescending: boolean;
+}
+
+/** The column of each order; `isWhole` where an index holds it for all users at once, `isUnique` where no two share a key. */
+const keys = {
+  date_joined: { column: "date_joined", isWhole: true, isUnique: false },
+  last_login: { column: "last_login_order", isWhole: false, isUnique: false },
+  username: { column: "username_key", isWhole: true, isUnique: true },
+} as const;
+
+/** Users by when they joined, in milliseconds, both ends inclusive. */
+export interface Joined {
+  from: number | undefined;
+  to: number | undefined;
+}
+
+type Bounds = { [K in keyof Joined]?: Joined[K] };
+
+export interface DirectoryPage {
+  order: Order;
+  /** Undefined: all. */
+  facets: readonly number[] | undefined;
+  joined: Joined;
+  size: number;
+  offset: number;
+  after: Position | undefined;
+}
+
+/** Users looked at for one page where dates filter an order that no index has: what it may cost at most. */
+const MAX_SCANNED = 400;
+/** SQLite's limit on the parts of a compound select, as D1 sets it. */
+const MAX_PARTS = 5;
+
+/**
+ * A page of users, how many the filter lets through (dates apart), and the caller's role, undefined when not signed in.
+ * Each facet's users stand sorted in an index; the page is merged from them, so that any filter reads about the page alone.
+ *
+ * @returns `found` with up to one user more than the page has; `scannedTo`, where the search for a page was given up.
+ */
+export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page: DirectoryPage) {
+  const { order, facets, joined, size, offset } = page;
+  const { isWhole } = keys[order.by];
+  const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
+  const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_FACET);
+  const merged = merge(
+    parts.map((facet) => part(order, facet, isScan ? {} : joined, page)),
+    order,
+  );
+  const bounds = sql.raw(`limit ${size + 1} offset ${offset}`);
+  const scanned = sql`(select *, row_number() over () as nth from (${merged} limit ${sql.raw(String(MAX_SCANNED + offset))}))`;
+  const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
+  // Where the page is cut before the caller is looked at, SQLite looks once, and not once for each part.
+  const candidates = isScan
+    ? sql`(select * from ${scanned} where ${isJoinedWithin(joined)} or ${isLast} ${bounds})`
+    : sql`(${merged} ${bounds})`;
+  const {
+    caller: who,
+    counts,
+    rows,
+  } = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
+    rows: deps.db
+      .select({
+        id: sql<string>`id`.as("id"),
+        username: sql<string>`username`.as("username"),
+        status: sql<ListedUser["status"]>`status`.as("status"),
+        dateJoined: sql<number>`date_joined`.as("date_joined"),
+        key: sql<string | number>`sort_key`.as("sort_key"),
+        fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
+      })
+      .from(candidates)
+      .where(isStaff(deps, caller)),
+  });
+  const found = rows.filter(({ fits }) => fits === 1);
+  const last = rows.find(({ fits }) => fits === 0);
+  return {
+    caller: who[0],
+    total: (facets ?? EVERY_FACET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
+    found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
+    scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,
+  };
+}
+
+/** Holds for users who joined within the range. The instants are numbers of ours, written out: parameters are few. */
+export function isJoinedWithin({ from, to }: Bounds): SQL {
+  const bounds = [
+    from === undefined ? [] : [`date_joined >= ${from}`],
+    to === undefined ? [] : [`date_joined <= ${to}`],
+  ];
+  return sql.raw(bounds.flat().join(" and ") || "true");
+}
+
+/** The users of one facet, or all, from behind the position on, in order. */
+function part(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL {
+  const { column, isUnique } = keys[order.by];
+  const compare = sql.raw(order.isDescending ? "<" : ">");
+  const key = sql.raw(column);
+  // Numbers are written out, since each facet has its own copy of the position and parameters are few.
+  const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
+  const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
+  const isBehind = ([at, id]: Position) =>
+    isUnique ? sql`${key} ${compare} ${start(at)}` : sql`(${key}, id) ${compare} (${start(at)}, ${id})`;
+  // The position is within the dates: of two bounds on one side SQLite might seek by the wider one.
+  const bounds = after ? (order.isDescending ? { from: joined.from } : { to: joined.to }) : joined;
+  return sql`select * from (select id, username, status, date_joined, ${key} as sort_key from users
+    where ${isIn} and ${isJoinedWithin(bounds)} and ${after ? isBehind(after) : sql`true`} order by ${sorting(order, column)})`;
+}
+
+/** What to sort by: no more than settles the order, since SQLite reads ahead for what its index does not have. */
+function sorting(order: Order, column: string): SQL {
+  const columns = keys[order.by].isUnique ? [column] : [column, "id"];
+  return sql.raw(columns.map((name) => `${name} ${order.isDescending ? "desc" : "asc"}`).join(", "));
+}
+
+/** Merges sorted parts into one, a few at a time; SQLite reads of each no more than is asked for. */
+function merge(parts: SQL[], order: Order): SQL {
+  let level = parts;
+  while (level.length > 1) {
+    const groups = Array.from({ length: Math.ceil(level.length / MAX_PARTS) }, (_, i) =>
+      level.slice(i * MAX_PARTS, (i + 1) * MAX_PARTS),
+    );
+    level = groups.map(
+      (group) => sql`select * from (${sql.join(group, sql` union all `)} order by ${sorting(order, "sort_key")})`,
+    );
+  }
+  return level[0] ?? sql`select * from users where false`;
+}

@@ -1,0 +1,172 @@
+import { and, asc, gt, lte, sql } from "drizzle-orm";
+import { searchEntries } from "../../db/search.ts";
+import { userSearch } from "../../db/search-trigrams.ts";
+import { users } from "../../db/user-schema.ts";
+import { inOneTrip } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { onSearch } from "./user-search.store.ts";
+
+/** What a user's entry is made of. */
+export interface NewEntry {
+  userId: string;
+  /** See `placeOf`; kept where the user has one. */
+  place: number;
+  version: number;
+  text: string;
+  phoneNumber: string;
+  facet: number;
+  removedAt: number | null;
+  /** Version of an entry that this one takes the place of although it is not older. */
+  replaces?: number;
+}
+
+type WriteDeps = Pick<Deps, "searchDb" | "log" | "attemptId">;
+
+/** Stands above every version of a user's row: nobody comes back. */
+export const GONE_VERSION = Number.MAX_SAFE_INTEGER;
+/** Places that are tried for one user. */
+const TRIED_PLACES = 16;
+
+/**
+ * Writes the entries, at most 1,000, unless one of the same or a greater version is there: late, doubled and reordered calls
+ * change nothing. Users who deleted their account get none, although a restored primary may have them again.
+ *
+ * @returns the users whose entries were written.
+ */
+export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]): Promise<string[]> {
+  if (entries.length === 0) return [];
+  const rows = JSON.stringify(apart(entries));
+  const field = (name: keyof NewEntry) => sql.raw(`json_extract(json_each.value, '$.${name}')`);
+  const free = sql`(select ${field("place")} + tried.key from json_each(${JSON.stringify(Array(TRIED_PLACES).fill(0))}) tried
+    where not exists (select 1 from search_entries taken where taken.place = ${field("place")} + tried.key) limit 1)`;
+  const written = sql`(select place from search_entries where written_by = ${deps.attemptId}
+    and user_id in (select ${field("userId")} from json_each(${rows})))`;
+  const found = await onSearch(deps, {
+    entries: deps.searchDb
+      .insert(searchEntries)
+      .select(
+        sql`select ${free},
+          ${field("userId")}, ${field("version")}, ${field("text")}, ${field("phoneNumber")}, ${field("facet")},
+          ${deps.attemptId}, ${field("removedAt")}
+          from json_each(${rows}) left join search_entries old on old.user_id = ${field("userId")}
+          where (old.version is null or ${field("version")} > old.version or ${field("replaces")} = old.version)
+            and (${field("removedAt")} is not null
+              or not exists (select 1 from deleted_accounts d where d.user_id = ${field("userId")}))`,
+      )
+      .onConflictDoUpdate({
+        target: searchEntries.userId,
+        set: {
+          version: sql`excluded.version`,
+          text: sql`excluded.text`,
+          phoneNumber: sql`excluded.phone_number`,
+          facet: sql`excluded.facet`,
+          writtenBy: sql`excluded.written_by`,
+          removedAt: sql`excluded.removed_at`,
+        },
+      })
+      .returning({ userId: searchEntries.userId }),
+    unindexed: deps.searchDb.delete(userSearch).where(sql`rowid in ${written}`),
+    indexed: deps.searchDb
+      .insert(userSearch)
+      .select(sql`select place, text from search_entries where place in ${written} and removed_at is null`),
+  });
+  return found.entries.map(({ userId }) => userId);
+}
+
+/** The entries with places so far apart that none takes another's while it looks for a free one. */
+function apart(entries: readonly NewEntry[]): NewEntry[] {
+  let least = 0;
+  return [...entries]
+    .sort((a, b) => a.place - b.place)
+    .map((entry) => {
+      const place = Math.max(entry.place, least);
+      least = place + TRIED_PLACES;
+      return { ...entry, place };
+    });
+}
+
+const projected = {
+  id: users.id,
+  version: users.version,
+  usernameKey: users.usernameKey,
+  email: users.email,
+  phoneNumber: users.phoneNumber,
+  // Never null; the type of a computed column says otherwise.
+  facet: sql<number>`facet`,
+  dateJoined: users.dateJoined,
+  updatedAt: users.updatedAt,
+};
+
+/** What entries are made of, of the users with these ids who exist. */
+export async function findProjected(deps: Pick<Deps, "db" | "log">, ids: readonly string[]): Promise<ProjectedUser[]> {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db
+      .select(projected)
+      .from(users)
+      .where(sql`${users.id} in (select value from json_each(${JSON.stringify(ids)}))`),
+  });
+  return found;
+}
+
+/** Users in the order of their ids, behind `after` and up to `upTo` where there is one. */
+export async function listProjected(
+  deps: Pick<Deps, "db" | "log">,
+  after: string,
+  upTo: string | undefined,
+  count: number,
+): Promise<ProjectedUser[]> {
+  const { found } = await inOneTrip(deps, {
+    found: deps.db
+      .select(projected)
+      .from(users)
+      .where(and(gt(users.id, after), upTo === undefined ? undefined : lte(users.id, upTo)))
+      .orderBy(asc(users.id))
+      .limit(count),
+  });
+  return found;
+}
+
+export type ProjectedUser = {
+  [K in keyof typeof projected]: K extends "facet" ? number : (typeof users.$inferSelect)[K];
+};
+
+/** Entries in the order of their users' ids, those of users who are gone among them: a chunk reads no more than `count`. */
+export async function listEntries(deps: Pick<Deps, "searchDb" | "log">, after: string, count: number) {
+  const { found } = await onSearch(deps, {
+    found: deps.searchDb
+      .select()
+      .from(searchEntries)
+      .where(gt(searchEntries.userId, after))
+      .orderBy(asc(searchEntries.userId))
+      .limit(count),
+  });
+  return found;
+}
+
+/** Which of these places the index has no text at. */
+export async function listUnindexed(deps: Pick<Deps, "searchDb" | "log">, places: readonly number[]) {
+  const { found } = await onSearch(deps, {
+    found: deps.searchDb
+      .select({ place: sql<number>`cast(value as integer)`.as("place") })
+      .from(sql`json_each(${JSON.stringify(places)})`)
+      .where(sql`not exists (select 1 from user_search where rowid = cast(value as integer))`),
+  });
+  return found.map(({ place }) => place);
+}
+
+/** Forgets entries of users who were found to be gone before the instant, at most `count`, and says how many. */
+export async function forgetRemoved(
+  deps: Pick<Deps, "searchDb" | "log">,
+  before: number,
+  count: number,
+): Promise<number> {
+  const due = sql`select place from search_entries where removed_at is not null and removed_at < ${before}
+    limit ${count}`;
+  const { forgotten } = await onSearch(deps, {
+    forgotten: deps.searchDb
+      .delete(searchEntries)
+      .where(sql`${searchEntries.place} in (${due})`)
+      .returning({ place: searchEntries.place }),
+  });
+  return forgotten.length;
+}

@@ -1,0 +1,75 @@
+import { eq, or, type SQL, sql } from "drizzle-orm";
+import { users } from "../../db/user-schema.ts";
+import { inOneTrip } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { isStaff, selectCaller } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
+import { hasFacet } from "./status-buckets.ts";
+
+/** Ids that one statement asks for: D1 binds 100 parameters at most. */
+const MAX_IDS = 90;
+
+type LookupDeps = Pick<Deps, "db" | "now" | "log">;
+
+const listed = {
+  id: sql<string>`users.id`.as("id"),
+  username: sql<string>`users.username`.as("username"),
+  status: sql<ListedUser["status"]>`users.status`.as("status"),
+  dateJoined: sql<number>`users.date_joined`.as("date_joined"),
+};
+
+/**
+ * Who is named whole by the text: as id, username or e-mail address, or by the number; and the caller's role.
+ *
+ * @param text in the form that keys have.
+ * @param phoneNumber E.164.
+ */
+export async function findNamed(deps: LookupDeps, caller: AccessClaims, text: string, phoneNumber: string | undefined) {
+  const isNamed = or(
+    eq(users.id, text),
+    eq(users.usernameKey, text),
+    eq(users.email, text),
+    phoneNumber === undefined ? undefined : eq(users.phoneNumber, phoneNumber),
+  );
+  const found = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    users: deps.db
+      .select(listed)
+      .from(users)
+      .where(sql`${isNamed} and ${isStaff(deps, caller)}`),
+  });
+  return { caller: found.caller[0], users: found.users };
+}
+
+/**
+ * The users with these ids that the filters let through, in no order; and the caller's role at that instant: one
+ * transaction reads both, and nobody but staff gets the users.
+ */
+export async function findUsers(
+  deps: LookupDeps,
+  caller: AccessClaims,
+  ids: readonly string[],
+  { facets, joined }: { facets: readonly number[] | undefined; joined: Joined },
+): Promise<{ caller: { role: "user" | "staff" | "admin" } | undefined; users: ListedUser[] }> {
+  const fits: SQL = sql`${hasFacet(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
+  const rowsOf = (some: readonly string[]) => {
+    if (some.length === 0) return undefined;
+    const given = sql.join(
+      some.map((id) => sql`(${id})`),
+      sql`, `,
+    );
+    return deps.db
+      .select(listed)
+      .from(sql`(values ${given}) given cross join users on users.id = given.column1`)
+      .where(fits);
+  };
+  const found = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    first: rowsOf(ids.slice(0, MAX_IDS)),
+    second: rowsOf(ids.slice(MAX_IDS)),
+  });
+  const [who] = found.caller;
+  const isStaffs = who !== undefined && who.role !== "user";
+  return { caller: who, users: isStaffs ? [...(found.first ?? []), ...(found.second ?? [])] : [] };
+}

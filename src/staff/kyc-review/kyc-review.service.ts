@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { relayTogether } from "../../platform/data/relay.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import type { Text } from "../../platform/http/locale.ts";
+import { refuseUnlessMayAct, refuseUnlessStaff } from "../../sessions/guard.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { noKyc, openKyc } from "../../users/kyc/kyc.service.ts";
+import type { KycRow } from "../../users/kyc/kyc.store.ts";
+import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
+import { type Decision, decideKyc, listSubmissions } from "./kyc-review.store.ts";
+import type { OpenSubmission } from "./kyc-review.views.ts";
+
+const position = z.tuple([z.number(), z.string()]);
+
+/**
+ * A page of the review queue, oldest first, with links for this reviewer.
+ *
+ * @throws AppError `permission_denied`, `token_not_valid`, `validation_error` for a cursor of another queue.
+ */
+export async function listKycSubmissions(
+  deps: Deps,
+  caller: AccessClaims,
+  page: { status: KycRow["status"]; page_size: number; cursor?: string | undefined },
+  origin: string,
+): Promise<{ results: OpenSubmission[]; nextCursor: string | null }> {
+  const query = ["kyc-submissions", page.status];
+  const [submittedAt, userId] = (await readCursor(deps, query, page.cursor, position)) ?? [];
+  const after = submittedAt === undefined || userId === undefined ? undefined : { submittedAt, userId };
+  const { found, hasMore, ...who } = await listSubmissions(deps, caller, {
+    status: page.status,
+    size: page.page_size,
+    after,
+  });
+  refuseUnlessStaff(who.caller);
+  const results = await Promise.all(
+    found.map(async (submission) => ({ submission, ...(await openKyc(deps, origin, caller, submission.kyc)) })),
+  );
+  const last = hasMore ? found.at(-1)?.kyc : undefined;
+  return { results, nextCursor: last ? await writeCursor(deps, query, [last.submittedAt, last.userId]) : null };
+}
+
+/**
+ * Approves or rejects a pending KYC; its user is told by the event.
+ *
+ * @throws AppError `not_found` when the user submitted nothing; `permission_denied` also for one's own, and for one of
+ *   staff where the caller is no admin; `kyc_already_approved`; `conflict` when it is rejected already;
+ *   `kyc_version_stale` when it was submitted anew; `kyc_not_viewed` when the caller has not opened each of its files.
+ */
+export async function updateKycStatus(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  decision: Decision,
+  origin: string,
+): Promise<OpenKyc> {
+  const outcome = await decideKyc(deps, client, caller, decision);
+  refuseUnlessStaff(outcome.caller);
+  if (outcome.isDone && outcome.kyc) {
+    deps.afterResponse(relayTogether(deps, outcome.events));
+    return openKyc(deps, origin, caller, outcome.kyc);
+  }
+  if (outcome.target) refuseUnlessMayAct(outcome.caller, { caller, userId: decision.userId }, outcome.target);
+  if (!outcome.kyc) throw noKyc();
+  throw obstacleOf(decision, outcome.kyc);
+}
+
+/** Why a decision by somebody who may decide was not taken. */
+function obstacleOf({ version }: Decision, kyc: KycRow): AppError {
+  if (kyc.status === "APPROVED") return new AppError("kyc_already_approved", { message: alreadyDecided });
+  if (kyc.status !== "PENDING") return new AppError("conflict", { message: alreadyDecided });
+  if (version !== undefined && version !== kyc.version) return new AppError("kyc_version_stale");
+  return new AppError("kyc_not_viewed");
+}
+
+const alreadyDecided: Text = { en: "This submission has already been decided.", ne: "यसको निर्णय भइसकेको छ।" };

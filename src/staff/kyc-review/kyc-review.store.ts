@@ -1,0 +1,163 @@
+import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { kyc } from "../../db/kyc-schema.ts";
+import { auditLogs } from "../../db/platform-schema.ts";
+import { users } from "../../db/user-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { mayActOn } from "../../sessions/authority.store.ts";
+import { isStaff, selectCaller } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { auditedKyc, type KycRow } from "../../users/kyc/kyc.store.ts";
+
+type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+export interface SubmissionPage {
+  status: KycRow["status"];
+  size: number;
+  /** Where the page before ended. */
+  after: { submittedAt: number; userId: string } | undefined;
+}
+
+/** A page of submissions, oldest first, with their people; and the caller's role, undefined when not signed in. */
+export async function listSubmissions(deps: ReviewDeps, caller: AccessClaims, { status, size, after }: SubmissionPage) {
+  const { caller: found, submissions } = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    submissions: deps.db
+      .select({
+        kyc,
+        user: {
+          username: users.username,
+          email: users.email,
+          phoneNumber: users.phoneNumber,
+          profilePicture: users.profilePicture,
+        },
+        duplicateOf: sql<string | null>`(select other.user_id from kyc other
+          where other.document_number_index = kyc.document_number_index and other.user_id <> kyc.user_id
+          order by other.submitted_at limit 1)`.as("duplicate_of"),
+      })
+      .from(kyc)
+      .innerJoin(users, eq(users.id, kyc.userId))
+      .where(
+        and(
+          // As the value that the index is asked for, so that nobody else's call reads the queue.
+          eq(kyc.status, sql`(select case when ${isStaff(deps, caller)} then ${status} end)`),
+          after && sql`(kyc.submitted_at, kyc.user_id) > (${instantOf(after.submittedAt)}, ${after.userId})`,
+        ),
+      )
+      .orderBy(asc(kyc.submittedAt), asc(kyc.userId))
+      // One more tells whether there is a next page.
+      .limit(size + 1),
+  });
+  return { caller: found[0], found: submissions.slice(0, size), hasMore: submissions.length > size };
+}
+
+export type SubmissionRow = Awaited<ReturnType<typeof listSubmissions>>["found"][number];
+
+export interface Decision {
+  userId: string;
+  status: "APPROVED" | "REJECTED";
+  rejectionReason: string | null;
+  /** The version that the reviewer looked at; undefined: whichever it is. */
+  version: number | undefined;
+}
+
+/** Holds for a KYC each of whose files the reviewer has looked at since it was submitted. */
+function isViewedBy(reviewer: AccessClaims): SQL {
+  return sql`(select count(*) from kyc_document_views v
+    where v.document_id in (kyc.front_document_id, kyc.back_document_id) and v.viewer_id = ${reviewer.userId}
+      and v.viewed_at >= kyc.submitted_at) = 1 + (kyc.back_document_id is not null)`;
+}
+
+/**
+ * Decides a pending KYC, with audit row and events, in one transaction. Changes nothing where the caller may not change
+ * the account, names another version, or approves files that they have not opened.
+ *
+ * @returns `isDone`, and what decided it: the caller's role, the submitter's role and the KYC as they stand.
+ */
+export async function decideKyc(deps: ReviewDeps, client: Client, caller: AccessClaims, decision: Decision) {
+  const { userId, status, rejectionReason, version } = decision;
+  const now = deps.now();
+  const auditId = deps.newId();
+  const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const own = sql`from kyc where kyc.user_id = ${userId}`;
+  const mayDecide = and(
+    mayActOn(deps, caller, userId),
+    sql`exists (select 1 ${own} and kyc.status = 'PENDING'
+      ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
+      ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`,
+  );
+  const payload = (more: Record<string, string>) => JSON.stringify({ user_id: userId, ...more });
+  const writes = {
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId,
+        action: "UPDATE",
+        entityType: "kyc",
+        entityId: sql`(select kyc.id ${own})`,
+        oldValues: sql`(select ${auditedKyc} ${own})`,
+        actorId: caller.userId,
+        byStaff: true,
+        sessionId: caller.sessionId,
+      },
+      sql`${mayDecide}`,
+    ),
+    decided: deps.db
+      .update(kyc)
+      .set({
+        status,
+        rejectionReason,
+        verifiedAt: status === "APPROVED" ? instantOf(now) : null,
+        changedBy: deps.attemptId,
+        updatedAt: instantOf(now),
+      })
+      .where(and(eq(kyc.userId, userId), isDone)),
+    auditedChange: deps.db
+      .update(auditLogs)
+      .set({ newValues: sql`(select ${auditedKyc} ${own})` })
+      .where(eq(auditLogs.id, auditId)),
+    user: deps.db
+      .update(users)
+      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
+      .where(and(eq(users.id, userId), isDone)),
+    changeEvent: recordEvent(deps, { type: "user.updated", userId, payload: payload({}), queue: "tasks" }, isDone),
+    decisionEvent: recordEvent(
+      deps,
+      {
+        type: "kyc.decided",
+        userId,
+        payload: sql`json_set(${payload({ status })}, '$.kyc_id', (select kyc.id ${own}))`,
+        queue: "tasks",
+      },
+      isDone,
+    ),
+  };
+  const reads = {
+    caller: selectCaller(deps, caller),
+    kyc: deps.db
+      .select()
+      .from(kyc)
+      .where(and(eq(kyc.userId, userId), isStaff(deps, caller))),
+    target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
+    done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+  };
+  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the audit row tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.done.length === 0) throw error;
+      return { ...again, changeEvent: [], decisionEvent: [] };
+    }),
+  );
+  return {
+    isDone: found.done.length > 0,
+    caller: found.caller[0],
+    kyc: found.kyc[0],
+    target: found.target[0],
+    events: [...found.changeEvent, ...found.decisionEvent],
+  };
+}

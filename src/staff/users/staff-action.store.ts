@@ -1,0 +1,131 @@
+import { eq, type SQL, sql } from "drizzle-orm";
+import { auditLogs } from "../../db/platform-schema.ts";
+import { sessions } from "../../db/sign-in-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { type OutboxRow, recordEvent } from "../../platform/data/outbox.ts";
+import type { Statement } from "../../platform/data/prepared.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isLive, recordEndedSessions, selectCaller } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { personOf, selectPerson } from "./user-detail.store.ts";
+
+// What everything that staff do to somebody's account has in common.
+
+export type ActDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+/** Somebody of staff, and whom they act on. */
+export interface Actor {
+  client: Client;
+  caller: AccessClaims;
+  userId: string;
+}
+
+type EventStatement = ReturnType<typeof recordEvent>;
+
+/** An act as the statements of one batch, each of which asks for `isDone`. */
+export interface Act {
+  /** Whose row is the act: it is written where the act may take place, and all else follows it. */
+  audit: Statement;
+  writes: Record<string, Statement>;
+  events: Record<string, EventStatement>;
+}
+
+/** The audit row of an act, and the condition that it has taken place. */
+export function beginAct(
+  deps: ActDeps,
+  { client, caller, userId }: Actor,
+  values: { entityType?: string; oldValues?: SQL; newValues: SQL },
+  condition: SQL,
+) {
+  const id = deps.newId();
+  const audit = recordAudit(
+    deps,
+    client,
+    {
+      id,
+      userId,
+      action: "UPDATE",
+      entityType: "user",
+      entityId: userId,
+      ...values,
+      actorId: caller.userId,
+      byStaff: true,
+      sessionId: caller.sessionId,
+    },
+    condition,
+  );
+  return { id, audit, isDone: sql`exists (select 1 from audit_logs where id = ${id})` };
+}
+
+/** The statement that tells other services, and the search, of the change. */
+export function recordChange(deps: ActDeps, userId: string, isDone: SQL): EventStatement {
+  const payload = JSON.stringify({ user_id: userId });
+  return recordEvent(deps, { type: "user.updated", userId, payload, queue: "tasks" }, isDone);
+}
+
+/** Whose sessions end, and who ends them: null for who operates the service. */
+interface EndsSessions {
+  client: Pick<Client, "userAgent"> & { ip: string | null };
+  caller: AccessClaims | null;
+  userId: string | SQL;
+}
+
+/** The statements that end every session of the user, with an audit row each. */
+export function endEverySession(deps: ActDeps, by: EndsSessions, reason: string, condition: SQL) {
+  const { client, caller, userId } = by;
+  return {
+    revoked: deps.db
+      .update(sessions)
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.attemptId })
+      .where(sql`${sessions.userId} = ${userId} and ${isLive(deps.now())} and ${condition}`),
+    ...recordEndedSessions(deps, client, caller),
+  };
+}
+
+/** The statement that reads which sessions this invocation has ended. */
+export function selectEnded(deps: ActDeps) {
+  return deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId));
+}
+
+/**
+ * Runs an act in one transaction and reads what became of it, with whatever else is asked for.
+ *
+ * @returns `isDone`; the caller's role, undefined when not signed in; the person as they stand, undefined when there is
+ *   no such user; the events to relay, none after a lost answer; the sessions that were ended.
+ */
+export async function runAct<More extends Record<string, Statement>>(
+  deps: ActDeps,
+  { caller, userId }: Actor,
+  id: string,
+  { audit, writes, events }: Act,
+  more: More,
+) {
+  const reads = {
+    caller: selectCaller(deps, caller),
+    done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
+    ended: selectEnded(deps),
+    ...selectPerson(deps, userId),
+    ...more,
+  };
+  const all = together({ audit, ...writes, ...events }, reads);
+  type Reads = { [K in keyof typeof reads]: (typeof reads)[K]["_"]["result"] };
+  const found = (await inOneTrip(deps, all).catch((error) =>
+    // The batch may stand although its answer was lost: the audit row tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.done.length === 0) throw error;
+      return again;
+    }),
+  )) as Reads & Record<string, OutboxRow[] | undefined>;
+  return {
+    isDone: found.done.length > 0,
+    caller: found.caller[0],
+    person: personOf(found),
+    events: Object.keys(events).flatMap((name) => found[name] ?? []),
+    endedSessions: found.ended.map(({ id: sessionId }: { id: string }) => sessionId),
+    more: found as { [K in keyof More]: More[K]["_"]["result"] },
+  };
+}
+
+export type ActOutcome = Awaited<ReturnType<typeof runAct>>;

@@ -1,0 +1,71 @@
+import { type SQL, sql } from "drizzle-orm";
+import { hasFreeName, isMade, type NewAccount, newAccount } from "../../auth/account/new-account.store.ts";
+import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
+import { users } from "../../db/user-schema.ts";
+import { inOneTrip, together } from "../../platform/data/database.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isStaff, selectCaller } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { personOf, selectPerson } from "./user-detail.store.ts";
+
+export interface NewPerson {
+  identifier: Identifier;
+  fullName: string | undefined;
+  dateOfBirth: string | undefined;
+  address: string | undefined;
+  profilePicture: string | undefined;
+  avatarUrl: string | undefined;
+}
+
+/** Makes an account for somebody, by staff: its identifier is unverified and it has no session. Nothing where it is taken. */
+export async function insertPerson(
+  deps: AccountDeps,
+  client: Client,
+  caller: AccessClaims,
+  person: NewPerson,
+  account: NewAccount,
+) {
+  const { identifier } = person;
+  const isPhone = identifier.kind === "phone";
+  const isTaken = sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`;
+  const { newAccountEvent, ...writes } = newAccount(
+    deps,
+    client,
+    account,
+    {
+      socialProvider: isPhone ? "PHONE" : "EMAIL",
+      email: isPhone ? null : identifier.value,
+      phoneNumber: isPhone ? identifier.value : null,
+      madeBy: caller,
+      fullName: person.fullName,
+      dateOfBirth: person.dateOfBirth,
+      address: person.address,
+      profilePicture: person.profilePicture ?? null,
+      avatarUrl: person.avatarUrl,
+      sessionId: caller.sessionId,
+    },
+    sql`${isStaff(deps, caller)} and not ${isTaken} and ${hasFreeName(account)}`,
+  );
+  const stands = (condition: SQL) => deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(condition);
+  const reads = {
+    caller: selectCaller(deps, caller),
+    taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+    made: stands(isMade(account)),
+    ...selectPerson(deps, account.userId),
+  };
+  const found = await inOneTrip(deps, together({ ...writes, newAccountEvent }, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the id tells.
+    inOneTrip(deps, reads).then((again) => {
+      if (again.made.length === 0) throw error;
+      return { ...again, newAccountEvent: [] };
+    }),
+  );
+  return {
+    caller: found.caller[0],
+    isTaken: found.taken.length > 0,
+    isMade: found.made.length > 0,
+    person: personOf(found),
+    events: found.newAccountEvent,
+  };
+}

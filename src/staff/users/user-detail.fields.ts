@@ -1,0 +1,21 @@
+import { z } from "zod";
+import type { Deps } from "../../platform/deps.ts";
+import { optionalText, text, tidy, withoutControls } from "../../platform/http/fields.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { openKyc } from "../../users/kyc/kyc.service.ts";
+import type { Person } from "./user-detail.service.ts";
+import { viewPersonDetail } from "./user-detail.views.ts";
+
+// What the routes about one person share.
+
+export const params = z.object({ id: z.uuid() });
+
+const reasonText = withoutControls(z.string().min(1).max(255));
+export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
+export const optionalReason = optionalText(reasonText, tidy);
+
+/** The answer that shows the person, with links to their documents that are the caller's. */
+export async function viewDetail(deps: Deps, person: Person, caller: AccessClaims, origin: string) {
+  const open = person.kyc ? await openKyc(deps, origin, caller, person.kyc) : null;
+  return { data: viewPersonDetail(person, open) };
+}

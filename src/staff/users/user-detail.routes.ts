@@ -1,0 +1,183 @@
+import { z } from "zod";
+import type { ErrorCode } from "../../platform/http/errors.ts";
+import { clearable, cursorField, optionalText, pageSizeField } from "../../platform/http/fields.ts";
+import { staffEndpoint } from "../../sessions/guard.ts";
+import { sessionView, viewSession } from "../../sessions/session.views.ts";
+import { identifierField } from "../../users/identifier.ts";
+import { httpsUrl, profileFields } from "../../users/profile.fields.ts";
+import { withoutNulls } from "../../users/profile.service.ts";
+import { anyUsernameField, usernameField } from "../../users/username.ts";
+import { actorOf } from "./staff-action.service.ts";
+import { optionalReason, params, viewDetail } from "./user-detail.fields.ts";
+import {
+  createPerson,
+  getAuditLogs,
+  getPerson,
+  getReport,
+  getUserSessions,
+  orderReport,
+  updatePerson,
+} from "./user-detail.service.ts";
+import { auditLogView, personView, reportView, viewAuditLog } from "./user-detail.views.ts";
+
+const tag = "Users";
+
+export const postUser = staffEndpoint(
+  {
+    method: "post",
+    path: "/users",
+    tag,
+    summary: "Make an account for somebody",
+    description: "Its identifier is unverified until its owner signs in by a one-time code.",
+    body: z.object({
+      identifier: identifierField,
+      username: usernameField,
+      full_name: optionalText(profileFields.full_name),
+      date_of_birth: optionalText(profileFields.date_of_birth),
+      address: optionalText(profileFields.address),
+      avatar_url: optionalText(profileFields.avatar_url),
+      profile_picture: optionalText(httpsUrl),
+    }),
+    data: personView,
+    message: { en: "Account created.", ne: "खाता बन्यो।" },
+    status: 201,
+    errors: ["user_already_exists", "username_taken"],
+  },
+  async (deps, { body, caller, client, origin }) => {
+    const person = await createPerson(deps, client, caller, {
+      identifier: body.identifier,
+      username: body.username,
+      fullName: body.full_name ?? undefined,
+      dateOfBirth: body.date_of_birth ?? undefined,
+      address: body.address ?? undefined,
+      profilePicture: body.profile_picture,
+      avatarUrl: body.avatar_url ?? undefined,
+    });
+    return viewDetail(deps, person, caller, origin);
+  },
+);
+
+export const getUser = staffEndpoint(
+  {
+    method: "get",
+    path: "/users/{id}",
+    tag,
+    summary: "A user",
+    description: "That you looked is recorded in the user's audit log.",
+    params,
+    data: personView,
+    message: { en: "User.", ne: "प्रयोगकर्ता।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, client, params, origin }) =>
+    viewDetail(deps, await getPerson(deps, client, caller, params.id), caller, origin),
+);
+
+const identifierText = z.string().max(254);
+const change = z.object({
+  username: anyUsernameField,
+  email: clearable(identifierText).meta({ example: "asha@example.com" }),
+  phone_number: clearable(identifierText).meta({ example: "9841234567" }),
+  reason: optionalReason.meta({ description: "Required where username, email or phone_number changes." }),
+  profile_picture: clearable(httpsUrl),
+  ...profileFields,
+});
+
+const changeSpec = {
+  path: "/users/{id}",
+  tag,
+  description:
+    "Changes what is sent and leaves the rest as it is. A changed email or phone_number is unverified, ends the user's " +
+    "sessions, and is told to the one before it.",
+  params,
+  body: change,
+  data: personView,
+  message: { en: "Changes saved.", ne: "परिवर्तन सुरक्षित भयो।" },
+  errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],
+};
+
+export const putUser = staffEndpoint(
+  { ...changeSpec, method: "put", summary: "Change a user; null clears" },
+  async (deps, { body: { reason, ...given }, caller, client, params, origin }) =>
+    viewDetail(deps, await updatePerson(deps, actorOf(client, caller, params.id), given, reason), caller, origin),
+);
+
+export const patchUser = staffEndpoint(
+  { ...changeSpec, method: "patch", summary: "Change a user; null is ignored" },
+  async (deps, { body: { reason, ...given }, caller, client, params, origin }) => {
+    const actor = actorOf(client, caller, params.id);
+    return viewDetail(deps, await updatePerson(deps, actor, withoutNulls(given), reason), caller, origin);
+  },
+);
+
+export const getSessionsOfUser = staffEndpoint(
+  {
+    method: "get",
+    path: "/users/{id}/sessions",
+    tag,
+    summary: "A user's sessions",
+    params,
+    data: z.array(sessionView),
+    message: { en: "The user's sessions.", ne: "प्रयोगकर्ताका सत्रहरू।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, params }) => {
+    const found = await getUserSessions(deps, caller, params.id);
+    return { data: found.map((session) => viewSession(session, caller.sessionId)) };
+  },
+);
+
+const ordered = { en: "Report requested. It will be ready soon.", ne: "प्रतिवेदन मागियो। केही बेरमा तयार हुन्छ।" };
+
+export const postUserReport = staffEndpoint(
+  {
+    method: "post",
+    path: "/users/{id}/analytics-report",
+    tag,
+    summary: "Order a user's analytics report",
+    params,
+    data: z.object({ message: z.string() }),
+    message: ordered,
+    status: 202,
+    errors: ["not_found"],
+  },
+  async (deps, { caller, client, params }) => {
+    await orderReport(deps, caller, params.id);
+    return { data: { message: ordered[client.locale] } };
+  },
+);
+
+export const getUserReport = staffEndpoint(
+  {
+    method: "get",
+    path: "/users/{id}/analytics-report",
+    tag,
+    summary: "A user's analytics report",
+    description: "Kept for an hour after it was made.",
+    params,
+    data: reportView,
+    message: { en: "Report.", ne: "प्रतिवेदन।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, params }) => ({
+    data: (await getReport(deps, caller, params.id)) as z.input<typeof reportView>,
+  }),
+);
+
+export const getUserAuditLogs = staffEndpoint(
+  {
+    method: "get",
+    path: "/users/{id}/audit-logs",
+    tag,
+    summary: "What was done to and by a user, newest first",
+    params,
+    query: z.object({ page_size: pageSizeField, cursor: cursorField }),
+    data: z.object({ results: z.array(auditLogView), next_cursor: z.string().nullable() }),
+    message: { en: "Audit log.", ne: "गतिविधिको अभिलेख।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, params, query }) => {
+    const { results, nextCursor } = await getAuditLogs(deps, caller, params.id, query);
+    return { data: { results: results.map(viewAuditLog), next_cursor: nextCursor } };
+  },
+);

@@ -1,0 +1,164 @@
+import { z } from "zod";
+import { drawAccount } from "../../auth/account/new-account.ts";
+import { relayTogether } from "../../platform/data/relay.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
+import { AppError, fieldError } from "../../platform/http/errors.ts";
+import { refuseUnlessMayAct, refuseUnlessStaff } from "../../sessions/guard.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { parseIdentifier } from "../../users/identifier.ts";
+import { refuseFutureBirth } from "../../users/profile.service.ts";
+import { defaultUsernames, withKey } from "../../users/username.ts";
+import { expectPerson, noUser, settleAct } from "./staff-action.service.ts";
+import type { Actor } from "./staff-action.store.ts";
+import { insertPerson, type NewPerson } from "./user-create.store.ts";
+import {
+  type AuditLogRow,
+  findReport,
+  listAuditLogs,
+  listUserSessions,
+  type Person,
+  requestReport,
+  viewPerson,
+} from "./user-detail.store.ts";
+import { changePerson, type PersonChange } from "./user-update.store.ts";
+
+export type { Person } from "./user-detail.store.ts";
+
+/** A person for staff; that they looked is recorded. @throws AppError `permission_denied`, `not_found`. */
+export async function getPerson(deps: Deps, client: Client, caller: AccessClaims, userId: string): Promise<Person> {
+  const found = await viewPerson(deps, client, caller, userId);
+  return expectPerson(found.caller, found.person);
+}
+
+/** A user's live sessions, newest first. @throws AppError `permission_denied`, `not_found`. */
+export async function getUserSessions(deps: Deps, caller: AccessClaims, userId: string) {
+  const found = await listUserSessions(deps, caller, userId);
+  return expectPerson(found.caller, found.isUser ? found.sessions : undefined);
+}
+
+/**
+ * A page of what was done to and by a user, newest first.
+ *
+ * @throws AppError `permission_denied`, `validation_error` for a cursor of another list, `not_found`.
+ */
+export async function getAuditLogs(
+  deps: Deps,
+  caller: AccessClaims,
+  userId: string,
+  page: { page_size: number; cursor?: string | undefined },
+): Promise<{ results: AuditLogRow[]; nextCursor: string | null }> {
+  const query = ["audit-logs", userId];
+  const [after] = (await readCursor(deps, query, page.cursor, z.tuple([z.string()]))) ?? [];
+  const {
+    caller: who,
+    isKnown,
+    found,
+    hasMore,
+  } = await listAuditLogs(deps, caller, userId, { size: page.page_size, after });
+  refuseUnlessStaff(who);
+  if (!isKnown) throw noUser();
+  const last = hasMore ? found.at(-1)?.log.id : undefined;
+  return { results: found, nextCursor: last === undefined ? null : await writeCursor(deps, query, [last]) };
+}
+
+/** Asks for a user's analytics report, made soon after. @throws AppError `permission_denied`, `not_found`. */
+export async function orderReport(deps: Deps, caller: AccessClaims, userId: string): Promise<void> {
+  const found = await requestReport(deps, caller, userId);
+  expectPerson(found.caller, found.isUser || undefined);
+  deps.afterResponse(relayTogether(deps, found.events));
+}
+
+/** A user's analytics report, as it was made during the last hour. @throws AppError `permission_denied`, `not_found`. */
+export async function getReport(deps: Deps, caller: AccessClaims, userId: string): Promise<unknown> {
+  const found = await findReport(deps, caller, userId);
+  refuseUnlessStaff(found.caller);
+  if (!found.report)
+    throw new AppError("not_found", {
+      message: {
+        en: "There is no report yet. Request one and look again soon.",
+        ne: "प्रतिवेदन छैन। माग्नुहोस् र केही बेरमा फेरि हेर्नुहोस्।",
+      },
+    });
+  return found.report;
+}
+
+/**
+ * Makes an account for somebody. Their first sign-in by the identifier verifies it.
+ *
+ * @throws AppError `validation_error`, `permission_denied`, `user_already_exists`, `username_taken`.
+ */
+export async function createPerson(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  given: Omit<NewPerson, "identifier"> & { identifier: string; username: string | undefined },
+): Promise<Person> {
+  refuseFutureBirth(deps, { date_of_birth: given.dateOfBirth });
+  const identifier = parseIdentifier(deps, given.identifier);
+  const usernames =
+    given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
+  const account = drawAccount(deps, client, usernames, undefined, []);
+  const outcome = await insertPerson(deps, client, caller, { ...given, identifier }, account);
+  refuseUnlessStaff(outcome.caller);
+  if (outcome.isMade && outcome.person) {
+    deps.afterResponse(relayTogether(deps, outcome.events));
+    return outcome.person;
+  }
+  if (outcome.isTaken) {
+    throw new AppError("user_already_exists", {
+      message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
+    });
+  }
+  if (given.username !== undefined) throw new AppError("username_taken");
+  throw new AppError("service_unavailable", {
+    reason: "no free username or referral code drawn",
+    retryAfterSeconds: 1,
+  });
+}
+
+/**
+ * Changes what is sent of a person; a null clears.
+ *
+ * @throws AppError `validation_error`, also where a name or identifier is to change without a reason; `permission_denied`,
+ *   `not_found`, `user_already_exists`, `username_taken`; `last_sign_in_method` where the account would have no way in.
+ */
+export async function updatePerson(
+  deps: Deps,
+  actor: Actor,
+  given: PersonChange,
+  reason: string | undefined,
+): Promise<Person> {
+  refuseFutureBirth(deps, given);
+  const change = {
+    ...given,
+    email: canonical(deps, "email", given.email),
+    phone_number: canonical(deps, "phone_number", given.phone_number),
+  };
+  const outcome = await changePerson(deps, actor, change, reason);
+  const person = expectPerson(outcome.caller, outcome.person);
+  if (outcome.isDone) return settleAct(deps, actor, outcome);
+  const { more } = outcome;
+  if (more.mayNot.length > 0) refuseUnlessMayAct(outcome.caller, actor, person.user);
+  if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
+  if (more.lacksReason.length > 0) {
+    throw fieldError("reason", "required_for_identifier_change");
+  }
+  if (more.isIdentifierTaken.length > 0) {
+    throw new AppError("user_already_exists", {
+      message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
+    });
+  }
+  if (more.isNameTaken.length > 0) throw new AppError("username_taken");
+  if (more.isLastWayIn.length > 0)
+    throw new AppError("last_sign_in_method", {
+      message: { en: "The account would have no way to sign in.", ne: "खातामा साइन इन गर्ने कुनै तरिका बाँकी रहँदैन।" },
+    });
+  return person;
+}
+
+function canonical(deps: Deps, field: "email" | "phone_number", given: string | null | undefined) {
+  if (given === undefined || given === null) return given;
+  return parseIdentifier(deps, given, { field, kind: field === "email" ? "email" : "phone" }).value;
+}

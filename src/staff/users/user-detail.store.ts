@@ -1,0 +1,174 @@
+import { and, desc, eq, gt, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { getTableColumns } from "drizzle-orm/utils";
+import { kyc } from "../../db/kyc-schema.ts";
+import { analyticsReports } from "../../db/ledger-schema.ts";
+import { auditLogs } from "../../db/platform-schema.ts";
+import { profiles, users } from "../../db/user-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isStaff, selectCaller, selectLiveSessions } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { selectWallet } from "../../users/wallet.store.ts";
+
+type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+
+// Written out, so that a new column of the table does not leave the building by itself.
+const shown = {
+  id: users.id,
+  username: users.username,
+  email: users.email,
+  phoneNumber: users.phoneNumber,
+  profilePicture: users.profilePicture,
+  referralCode: users.referralCode,
+  status: users.status,
+  role: users.role,
+  emailVerified: users.emailVerified,
+  phoneVerified: users.phoneVerified,
+  dateJoined: users.dateJoined,
+  lastLogin: users.lastLogin,
+  socialProvider: users.socialProvider,
+  socialProfileData: users.socialProfileData,
+};
+
+/** The statements that read what staff see of a user. */
+export function selectPerson(deps: Pick<Deps, "db">, userId: string) {
+  return {
+    user: deps.db.select(shown).from(users).where(eq(users.id, userId)),
+    profile: deps.db.select().from(profiles).where(eq(profiles.userId, userId)),
+    wallet: selectWallet(deps, eq(users.id, userId)),
+    kyc: deps.db.select().from(kyc).where(eq(kyc.userId, userId)),
+  };
+}
+
+type Found = { [K in keyof ReturnType<typeof selectPerson>]: Awaited<ReturnType<typeof selectPerson>[K]> };
+
+/** The person of `selectPerson`'s rows; undefined when there is no such user. */
+export function personOf(found: Found) {
+  const [user, wallet] = [found.user[0], found.wallet[0]];
+  return user && wallet && { user, wallet, profile: found.profile[0], kyc: found.kyc[0] };
+}
+
+export type Person = NonNullable<ReturnType<typeof personOf>>;
+
+/** Reads a person for staff, and records that they looked, in one transaction. */
+export async function viewPerson(deps: PersonDeps, client: Client, caller: AccessClaims, userId: string) {
+  const found = await inOneTrip(deps, {
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        userId,
+        action: "VIEW",
+        entityType: "user",
+        entityId: userId,
+        actorId: caller.userId,
+        byStaff: true,
+        sessionId: caller.sessionId,
+      },
+      sql`${isStaff(deps, caller)} and ${isUser(userId)}`,
+    ),
+    caller: selectCaller(deps, caller),
+    ...selectPerson(deps, userId),
+  });
+  return { caller: found.caller[0], person: personOf(found) };
+}
+
+/** Holds while there is such a user. */
+export function isUser(userId: string): SQL {
+  return sql`exists (select 1 from users where id = ${userId})`;
+}
+
+function selectId(deps: Pick<Deps, "db">, userId: string) {
+  return deps.db.select({ id: users.id }).from(users).where(eq(users.id, userId));
+}
+
+/** A user's live sessions, for staff. */
+export async function listUserSessions(deps: PersonDeps, caller: AccessClaims, userId: string) {
+  const found = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    user: selectId(deps, userId),
+    sessions: selectLiveSessions(deps, userId, isStaff(deps, caller)),
+  });
+  return { caller: found.caller[0], isUser: found.user.length > 0, sessions: found.sessions };
+}
+
+/** The column while the row's user, and whoever acted, still has an account: the rest of a deleted person's history is erased later. */
+function shownOf<T>(column: SQLWrapper): SQL<T> {
+  return sql<T>`case when exists (select 1 from users owner where owner.id = ${auditLogs.userId})
+    and (${auditLogs.actorId} is null or ${users.id} is not null) then ${column} end`;
+}
+
+/**
+ * A page of what was done to and by a user, newest first, from behind the id `after` on. Rows of people who are gone are
+ * included, without values, address and user agent.
+ */
+export async function listAuditLogs(
+  deps: PersonDeps,
+  caller: AccessClaims,
+  userId: string,
+  page: { size: number; after: string | undefined },
+) {
+  const { size, after } = page;
+  const found = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    user: selectId(deps, userId),
+    logs: deps.db
+      .select({
+        log: {
+          ...getTableColumns(auditLogs),
+          oldValues: shownOf(auditLogs.oldValues).mapWith(auditLogs.oldValues).as("shown_old_values"),
+          newValues: shownOf(auditLogs.newValues).mapWith(auditLogs.newValues).as("shown_new_values"),
+          ip: shownOf<string | null>(auditLogs.ip).as("shown_ip"),
+          userAgent: shownOf<string | null>(auditLogs.userAgent).as("shown_user_agent"),
+        },
+        actor: sql<string | null>`${users.username}`.as("actor_username"),
+      })
+      .from(auditLogs)
+      .leftJoin(users, eq(users.id, auditLogs.actorId))
+      .where(
+        and(
+          // As the value that the index is asked for, so that nobody else's call reads a history.
+          eq(auditLogs.userId, sql`(select case when ${isStaff(deps, caller)} then ${userId} end)`),
+          after === undefined ? undefined : lt(auditLogs.id, after),
+        ),
+      )
+      .orderBy(desc(auditLogs.id))
+      // One more tells whether there is a next page.
+      .limit(size + 1),
+  });
+  const isKnown = found.user.length > 0 || found.logs.length > 0 || after !== undefined;
+  return { caller: found.caller[0], isKnown, found: found.logs.slice(0, size), hasMore: found.logs.length > size };
+}
+
+export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][number];
+
+/** Asks for a user's analytics report. */
+export async function requestReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
+  const found = await inOneTrip(deps, {
+    events: recordEvent(
+      deps,
+      { type: "analytics_report.requested", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
+      sql`${isStaff(deps, caller)} and ${isUser(userId)}`,
+    ),
+    caller: selectCaller(deps, caller),
+    user: selectId(deps, userId),
+  });
+  return { caller: found.caller[0], isUser: found.user.length > 0, events: found.events };
+}
+
+/** A user's analytics report, while it is kept. */
+export async function findReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
+  const found = await inOneTrip(deps, {
+    caller: selectCaller(deps, caller),
+    reports: deps.db
+      .select({ report: analyticsReports.report })
+      .from(analyticsReports)
+      .where(
+        and(eq(analyticsReports.userId, userId), gt(analyticsReports.expiresAt, deps.now()), isStaff(deps, caller)),
+      ),
+  });
+  return { caller: found.caller[0], report: found.reports[0]?.report };
+}

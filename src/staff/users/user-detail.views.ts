@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { formatMinor } from "../../platform/money.ts";
+import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
+import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
+import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
+import type { AuditLogRow, Person } from "./user-detail.store.ts";
+
+/** How many characters of a masked text are shown. */
+const SHOWN = 3;
+
+/** The first characters, and a star for each that follows; null stays null. */
+export function mask(text: string | null): string | null {
+  if (text === null) return null;
+  const characters = [...text];
+  return characters.slice(0, SHOWN).join("") + "*".repeat(Math.max(0, characters.length - SHOWN));
+}
+
+const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
+
+/** A person as staff see them. */
+export const personView = z.object({
+  ...userView.pick({ id: true, username: true, profile_picture: true, referral_code: true, status: true }).shape,
+  email: z.string().nullable(),
+  phone_number: z.string().nullable(),
+  email_verified: z.boolean(),
+  phone_verified: z.boolean(),
+  date_joined: z.iso.datetime(),
+  last_login: z.iso.datetime().nullable().meta({ description: "Null for somebody who never signed in." }),
+  profile: profileView.nullable(),
+  kyc: kycView.nullable().meta({ description: "Its document_number masked; the review queue has it in full." }),
+  points: walletView.shape.points,
+  wallet_balance: walletView.pick({ balance: true, currency: true }),
+  masked_phone: z.string().nullable(),
+  masked_email: z.string().nullable(),
+  social_provider: userView.shape.social_provider,
+  social_profile_data: z.unknown().nullable().meta({ description: "What the provider said of the person last." }),
+});
+
+/** @param openKyc their KYC, opened for the viewer; null where nothing was submitted. */
+export function viewPersonDetail(
+  { user, profile, wallet }: Person,
+  openKyc: OpenKyc | null,
+): z.input<typeof personView> {
+  return {
+    id: user.id,
+    username: user.username,
+    profile_picture: user.profilePicture,
+    referral_code: user.referralCode,
+    status: user.status,
+    email: user.email,
+    phone_number: user.phoneNumber,
+    email_verified: user.emailVerified,
+    phone_verified: user.phoneVerified,
+    date_joined: new Date(user.dateJoined).toISOString(),
+    last_login: instant(user.lastLogin),
+    profile: profile ? viewProfile(profile) : null,
+    kyc: openKyc && { ...viewKyc(openKyc), document_number: mask(openKyc.documentNumber) },
+    points: { current_points: wallet.currentPoints, total_points: wallet.totalPoints },
+    wallet_balance: { balance: formatMinor(wallet.balanceMinor), currency: wallet.currency },
+    masked_phone: mask(user.phoneNumber),
+    masked_email: mask(user.email),
+    social_provider: user.socialProvider,
+    social_profile_data: user.socialProfileData ?? null,
+  };
+}
+
+/** An entry of a person's audit log. */
+export const auditLogView = z.object({
+  id: z.string(),
+  action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),
+  entity_type: z.string(),
+  entity_id: z.string(),
+  old_values: z.unknown().nullable(),
+  new_values: z.unknown().nullable(),
+  actor: z
+    .object({ id: z.string(), username: z.string() })
+    .nullable()
+    .meta({ description: "Who did it; null where it was the system, or somebody whose account is gone." }),
+  by_staff: z.boolean(),
+  ip: z.string().nullable(),
+  user_agent: z.string().nullable(),
+  session_id: z.string().nullable(),
+  created_at: z.iso.datetime(),
+});
+
+export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditLogView> {
+  return {
+    id: log.id,
+    action: log.action,
+    entity_type: log.entityType,
+    entity_id: log.entityId,
+    old_values: log.oldValues ?? null,
+    new_values: log.newValues ?? null,
+    actor: log.actorId !== null && actor !== null ? { id: log.actorId, username: actor } : null,
+    by_staff: log.byStaff,
+    ip: log.ip,
+    user_agent: log.userAgent,
+    session_id: log.sessionId,
+    created_at: new Date(log.createdAt).toISOString(),
+  };
+}
+
+/** A user's analytics report. */
+export const reportView = z.object({
+  user_id: z.string(),
+  usage: usageView,
+  wallet: walletView.omit({ points: true }),
+  points: walletView.shape.points,
+  generated_at: z.iso.datetime(),
+});

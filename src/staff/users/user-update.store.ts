@@ -1,0 +1,174 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { profiles, users } from "../../db/user-schema.ts";
+import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import { mayActOn } from "../../sessions/authority.store.ts";
+import { readsAsIdentifier } from "../../users/lookalike.ts";
+import type { ProfileChange } from "../../users/profile.store.ts";
+import { withKey } from "../../users/username.ts";
+import { type ActDeps, type Actor, beginAct, endEverySession, recordChange, runAct } from "./staff-action.store.ts";
+
+/** What is sent of a user, in canonical form; null clears. */
+export interface PersonChange extends ProfileChange {
+  username?: string | undefined;
+  email?: string | null | undefined;
+  phone_number?: string | null | undefined;
+  profile_picture?: string | null | undefined;
+}
+
+/** The column of each field, and the table it is in. */
+const columns = {
+  username: sql.raw("u.username"),
+  email: sql.raw("u.email"),
+  phone_number: sql.raw("u.phone_number"),
+  profile_picture: sql.raw("u.profile_picture"),
+  full_name: sql.raw("p.full_name"),
+  date_of_birth: sql.raw("p.date_of_birth"),
+  address: sql.raw("p.address"),
+  avatar_url: sql.raw("p.avatar_url"),
+} as const satisfies Record<keyof PersonChange, SQL>;
+
+const name = sql.raw("('username')");
+const sensitive = sql.raw("('username', 'email', 'phone_number')");
+
+/**
+ * Changes what is given of a user: one row in the audit log for all of it. A changed identifier is unverified, ends the
+ * sessions, and is told to the one before it, or to the account's other one where there was none. Nothing at all where the
+ * caller may not, a name or identifier is another's, a reason is missing, or no way in would be left.
+ *
+ * @returns with `more`, what may stand in the way: each a row where it does.
+ */
+export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, reason: string | undefined) {
+  const { caller, userId } = actor;
+  const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+  const current = sql`case g.key ${sql.join(
+    Object.entries(columns).map(([name, column]) => sql`when ${name} then ${column}`),
+    sql` `,
+  )} end`;
+  const differing = sql`from users u left join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
+    where u.id = ${userId} and ${current} is not g.value`;
+  const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
+  const obstacles = {
+    ...obstaclesOf(userId, change, changes(sensitive), reason),
+    // A name that an account has had for long may stay.
+    isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
+  };
+  const mayChange = mayActOn(deps, caller, userId);
+  const isFree = sql.join(
+    Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
+    sql` and `,
+  );
+  const { id, audit, isDone } = beginAct(
+    deps,
+    actor,
+    {
+      oldValues: sql`(select json_group_object(g.key, ${current}) ${differing})`,
+      newValues: sql`json_patch((select json_group_object(g.key, g.value) ${differing}),
+        ${JSON.stringify(reason === undefined ? {} : { reason })})`,
+    },
+    sql`${mayChange} and exists (select 1 ${differing}) and ${isFree}`,
+  );
+  const changedHere = (name: "email" | "phone_number") =>
+    sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${id} and old.key = ${name})`;
+  const isIdentifierChanged = sql`(${changedHere("email")} or ${changedHere("phone_number")})`;
+  const unverified = (name: "email" | "phone_number", flag: string) =>
+    sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
+  const writes = {
+    userChange: deps.db
+      .update(users)
+      .set({
+        ...(change.username === undefined ? {} : nameOf(change.username)),
+        ...(change.email === undefined ? {} : { email: change.email }),
+        ...(change.phone_number === undefined ? {} : { phoneNumber: change.phone_number }),
+        ...(change.profile_picture === undefined ? {} : { profilePicture: change.profile_picture }),
+        emailVerified: unverified("email", "email_verified"),
+        phoneVerified: unverified("phone_number", "phone_verified"),
+        version: sql`${users.version} + 1`,
+        updatedAt: instantOf(deps.now()),
+      })
+      .where(and(eq(users.id, userId), isDone)),
+    // Somebody who came from elsewhere may have none yet.
+    newProfile: insertWhere(
+      deps,
+      profiles,
+      { userId, id: deps.newId(), createdAt: deps.now(), updatedAt: deps.now(), profileReminders: 0, kycReminders: 0 },
+      sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
+    ),
+    profileChange: deps.db
+      .update(profiles)
+      .set({
+        ...(change.full_name === undefined ? {} : { fullName: change.full_name }),
+        ...(change.date_of_birth === undefined ? {} : { dateOfBirth: change.date_of_birth }),
+        ...(change.address === undefined ? {} : { address: change.address }),
+        ...(change.avatar_url === undefined ? {} : { avatarUrl: change.avatar_url }),
+        updatedAt: instantOf(deps.now()),
+      })
+      .where(
+        sql`${profiles.userId} = ${userId} and exists (select 1 from audit_logs a, json_each(a.old_values) old
+          where a.id = ${id} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
+      ),
+    ...endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
+  };
+  const tell = (name: "email" | "phone_number") => {
+    const other = name === "email" ? "phone_number" : "email";
+    // The row itself holds the new identifiers by now.
+    const old = (field: "email" | "phone_number") =>
+      sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.id = ${id}),
+        ${field === name ? sql`null` : sql`iif(${changedHere(field)}, null, users.${sql.raw(field)})`})`;
+    const channel = (field: "email" | "phone_number") => (field === "email" ? "email" : "sms");
+    return recordEvent(
+      deps,
+      {
+        type: "user.identifier_changed",
+        userId,
+        payload: sql`(select json_object('channel', iif(${old(name)} is null, ${channel(other)}, ${channel(name)}),
+          'old_identifier', coalesce(${old(name)}, ${old(other)}), 'locale', users.locale) from users where users.id = ${userId})`,
+        queue: "tasks",
+      },
+      sql`${isDone} and ${changedHere(name)}`,
+    );
+  };
+  const events = {
+    change: recordChange(deps, userId, isDone),
+    emailChange: tell("email"),
+    phoneChange: tell("phone_number"),
+  };
+  const stands = (obstacle: SQL) =>
+    deps.db.select({ id: users.id }).from(users).where(sql`${users.id} = ${userId} and ${obstacle}`);
+  return runAct(
+    deps,
+    actor,
+    id,
+    { audit, writes, events },
+    {
+      mayNot: stands(sql`not ${mayChange}`),
+      lacksReason: stands(obstacles.lacksReason),
+      isIdentifierTaken: stands(obstacles.isIdentifierTaken),
+      isNameTaken: stands(obstacles.isNameTaken),
+      isNameLookalike: stands(obstacles.isNameLookalike),
+      isLastWayIn: stands(obstacles.isLastWayIn),
+    },
+  );
+}
+
+function nameOf(username: string) {
+  const { key } = withKey(username);
+  return { username, usernameKey: key };
+}
+
+function obstaclesOf(userId: string, change: PersonChange, isSensitive: SQL, reason: string | undefined) {
+  const { email, phone_number: phone, username } = change;
+  const isAnothers = (column: string, value: string | null | undefined) =>
+    value
+      ? sql`exists (select 1 from users o where o.${sql.raw(column)} = ${value} and o.id <> ${userId})`
+      : sql`false`;
+  const after = (value: string | null | undefined, column: string) =>
+    value === undefined ? sql.raw(`w.${column} is not null`) : value === null ? sql`false` : sql`true`;
+  return {
+    lacksReason: sql`(${reason === undefined ? isSensitive : sql`false`})`,
+    isIdentifierTaken: sql`(${isAnothers("email", email)} or ${isAnothers("phone_number", phone)})`,
+    isNameTaken: isAnothers("username_key", username && withKey(username).key),
+    isLastWayIn: sql`not exists (select 1 from users w where w.id = ${userId} and (${after(email, "email")}
+      or ${after(phone, "phone_number")} or exists (select 1 from social_accounts where user_id = w.id)))`,
+  };
+}

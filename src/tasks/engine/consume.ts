@@ -1,0 +1,152 @@
+import { z } from "zod";
+import { raiseAlert } from "../../platform/alerts.ts";
+import { randomId } from "../../platform/crypto.ts";
+import { insertDeadLetter } from "../../platform/data/dead-letters.ts";
+import { payloadRefusal } from "../../platform/data/payload-size.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { jsonOf, parseJson } from "../../platform/json.ts";
+import { describeError, logWith, traceOf } from "../../platform/log.ts";
+import { type Envelope, readEnvelope } from "./envelope.ts";
+import { findTask } from "./registry.ts";
+import type { Task, TaskEvent } from "./task.ts";
+
+/** Field of a payload that carries a sealed code; such a payload is never kept. */
+export const SEALED_FIELD = "sealed_code";
+/** Tries of a message before it is a dead letter. One that expires has no such limit: its task lets go of it. */
+const MAX_ATTEMPTS = 12;
+/** Longest delay between tries, in seconds; a person waits for a code, nobody for the rest. */
+const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
+
+/** Runs each message's task on its own: one that fails is retried with growing delay and holds no other back. */
+export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<void> {
+  const readable = await Promise.all(batch.messages.map((message) => read(deps, batch.queue, message)));
+  const received = readable.filter((each) => each !== undefined);
+  const together = Map.groupBy(received, ({ task, message }) => (task.check ? task : message));
+  await Promise.all([...together.values()].map((group) => run(deps, batch.queue, group)));
+}
+
+/** Keeps what the platform gave up on, since no try of ours came to its end. */
+export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
+  for (const message of batch.messages) {
+    const event = readEnvelope(batch.queue, message);
+    await bury(deps, batch.queue, message, event, "no try came to its end");
+  }
+}
+
+interface Received {
+  message: Message;
+  envelope: Envelope;
+  event: TaskEvent;
+  task: Task;
+}
+
+/** The message as its task gets it; undefined for one that no task can take, which is kept as a dead letter. */
+async function read(deps: Deps, queue: string, message: Message): Promise<Received | undefined> {
+  const envelope = readEnvelope(queue, message);
+  const task = envelope && findTask(envelope.type);
+  const refusal = envelope && payloadRefusal(envelope.payload);
+  const payload = envelope && !refusal ? parseJson(envelope.payload) : undefined;
+  if (!envelope || !task || payload === undefined) {
+    const reason = !envelope ? "malformed message" : task ? "payload is not JSON" : "unknown type";
+    await bury(deps, queue, message, envelope, refusal ?? reason);
+    return undefined;
+  }
+  const { event_id: id, type, user_id: userId, created_at: createdAt } = envelope;
+  const event = { id, type, userId, payload, createdAt };
+  try {
+    task.check?.(event);
+  } catch (error) {
+    await giveUpOrRetry(deps, queue, { message, envelope, event, task }, error);
+    return undefined;
+  }
+  return { message, envelope, event, task };
+}
+
+/** Runs the task once for all the messages: what becomes of one becomes of each. */
+async function run(deps: Deps, queue: string, group: Received[]): Promise<void> {
+  const [first, ...others] = group;
+  if (!first) return;
+  const { task } = first;
+  try {
+    // Copies of one message may share a batch: each try has marks of its own.
+    const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
+    const own = { ...deps, log, attemptId: randomId(deps.randomBytes) };
+    const outcome = await task.run(own, first.event, ...others.map(({ event }) => event));
+    for (const received of group) {
+      const { message, envelope } = received;
+      deps.log.info("task", { ...about(received), done: outcome.done, note: outcome.note });
+      if (outcome.done) message.ack();
+      else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
+        await bury(deps, queue, message, envelope, outcome.note);
+      else message.retry({ delaySeconds: growing(task, message.attempts, outcome.retryInSeconds) });
+    }
+  } catch (error) {
+    await Promise.all(group.map((received) => giveUpOrRetry(deps, queue, received, error)));
+  }
+}
+
+async function giveUpOrRetry(deps: Deps, queue: string, received: Received, error: unknown): Promise<void> {
+  const { message, envelope, task } = received;
+  const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
+  deps.log.warn("task_failed", { ...about(received), reason });
+  const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
+  if (delaySeconds === undefined) await bury(deps, queue, message, envelope, reason, traceOf(error));
+  else message.retry({ delaySeconds });
+}
+
+const about = ({ task, event, message }: Received) => ({
+  task: task.name,
+  type: event.type,
+  event_id: event.id,
+  message_id: message.id,
+  attempt: message.attempts,
+});
+
+/** The delay that a task asks for, doubled after each attempt; a code is not delayed beyond what its task says. */
+function growing(task: Task, attempts: number, seconds: number): number {
+  if (task.isUrgent) return seconds;
+  return Math.min(seconds * 2 ** (attempts - 1), Math.max(seconds, MAX_RETRY_SECONDS.other));
+}
+
+/** Grows by doubling from two seconds, unless the task says otherwise; undefined after its last try. */
+function retrySeconds(task: Task, attempts: number): number | undefined {
+  if (task.retryDelays) return task.retryDelays[attempts - 1];
+  if (task.isUrgent) return Math.min(2 ** attempts, MAX_RETRY_SECONDS.urgent);
+  return attempts < MAX_ATTEMPTS ? Math.min(2 ** attempts, MAX_RETRY_SECONDS.other) : undefined;
+}
+
+/**
+ * Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. Where not even that can be done
+ * it comes again.
+ */
+async function bury(
+  deps: Deps,
+  queue: string,
+  message: Message,
+  event: Envelope | undefined,
+  reason: string,
+  trace?: string,
+): Promise<void> {
+  const payload = event?.payload ?? jsonOf(message.body) ?? "";
+  const letter = {
+    queue,
+    eventId: event?.event_id ?? null,
+    type: event?.type ?? null,
+    userId: event?.user_id ?? null,
+    payload: payload.includes(SEALED_FIELD) ? null : payload,
+    reason,
+    trace,
+    attempts: message.attempts,
+  };
+  try {
+    await insertDeadLetter(deps, letter);
+    message.ack();
+  } catch (error) {
+    raiseAlert(deps, "message_failed", { queue, reason: describeError(error) });
+    message.retry({ delaySeconds: MAX_RETRY_SECONDS.other });
+  }
+}
+
+function pathsOf(error: z.ZodError): string {
+  return error.issues.map(({ path, code }) => `${path.join(".")} ${code}`).join(", ");
+}

@@ -1,0 +1,114 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { deadLetters, jobFailures, jobRuns } from "../../db/platform-schema.ts";
+import { raiseAlert } from "../../platform/alerts.ts";
+import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { keptReason } from "../../platform/data/dead-letters.ts";
+import type { JobDeps } from "./job.ts";
+import { isRun, type JobRun } from "./job-run.ts";
+
+/** A job that fails for this long becomes a dead letter, in milliseconds. */
+const GIVEN_UP_AFTER_MS = 24 * 60 * 60_000;
+/** Without a failure for this long a job counts as working again; more than the longest delay. */
+const QUIET_MS = 2 * 60 * 60_000;
+/** Delay before a failed run is tried again: doubles with each failure, up to an hour. */
+const FIRST_DELAY_MS = 60_000;
+const MAX_DELAY_MS = 60 * 60_000;
+/** The delay stops doubling here, so that the shift below stays small. */
+const MAX_DOUBLINGS = 6;
+
+/**
+ * The statements that record a failure of the run where `hasFailed` holds of its row. The run waits, longer after each
+ * failure of its job; a job that has failed for a day is given up until its next period: the run is closed, and a dead
+ * letter that starts the job again when it is replayed says why.
+ */
+export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, hasFailed: SQL) {
+  const now = instantOf(deps.now());
+  const letterId = deps.newId();
+  const isGivenUp = sql`exists (select 1 from dead_letters where id = ${letterId})`;
+  const isFailedRun = sql`exists (select 1 from job_runs where ${isRun(run)} and ${hasFailed})`;
+  const isQuiet = sql`${jobFailures.failedAt} < ${now} - ${QUIET_MS}`;
+  const ofJob = eq(jobFailures.name, run.name);
+  return {
+    failed: insertWhere(
+      deps,
+      jobFailures,
+      { name: run.name, failingSince: now, failedAt: now, failures: 1, reason: keptReason(reason) },
+      isFailedRun,
+    )
+      .onConflictDoUpdate({
+        target: jobFailures.name,
+        set: {
+          failingSince: sql`case when ${isQuiet} then excluded.failing_since else ${jobFailures.failingSince} end`,
+          failures: sql`case when ${isQuiet} then 1 else ${jobFailures.failures} + 1 end`,
+          failedAt: sql`excluded.failed_at`,
+          reason: sql`excluded.reason`,
+        },
+      })
+      .returning({ failures: jobFailures.failures, failingSince: jobFailures.failingSince }),
+    givenUp: insertWhere(
+      deps,
+      deadLetters,
+      {
+        id: letterId,
+        queue: "tasks",
+        eventId: letterId,
+        type: "job.due",
+        payload: JSON.stringify({ name: run.name }),
+        reason: sql`(select ${`job ${run.name}: `} || reason from job_failures where ${ofJob})`,
+        attempts: sql`(select failures from job_failures where ${ofJob})`,
+        createdAt: now,
+      },
+      sql`${isFailedRun} and exists (select 1 from job_failures where ${ofJob}
+        and failing_since <= ${deps.now() - GIVEN_UP_AFTER_MS})`,
+    ).returning({ id: deadLetters.id, reason: deadLetters.reason }),
+    waits: deps.db
+      .update(jobRuns)
+      .set({
+        leasedBy: null,
+        leasedUntil: sql`${now} + (select min(${FIRST_DELAY_MS} << min(failures - 1, ${MAX_DOUBLINGS}), ${MAX_DELAY_MS})
+          from job_failures where ${ofJob})`,
+      })
+      .where(and(isRun(run), hasFailed, sql`not ${isGivenUp}`)),
+    closed: deps.db
+      .update(jobRuns)
+      .set({ leasedBy: "failed", leasedUntil: 0, finishedAt: now })
+      .where(and(isRun(run), hasFailed, isGivenUp)),
+    forgotten: deps.db.delete(jobFailures).where(and(ofJob, isGivenUp)),
+  };
+}
+
+/** Raises the alerts of a failure that was recorded; none where the run was another's. */
+export function reportJobFailure(
+  deps: Pick<JobDeps, "log">,
+  run: JobRun,
+  reason: string,
+  recorded: { failed: { failures: number; failingSince: number }[]; givenUp: { id: string; reason: string }[] },
+): void {
+  const [failure] = recorded.failed;
+  if (!failure) return;
+  raiseAlert(deps, "job_failed", {
+    job: run.name,
+    period_started_at: run.periodStartedAt,
+    failures: failure.failures,
+    failing_since: new Date(failure.failingSince).toISOString(),
+    reason,
+  });
+  for (const letter of recorded.givenUp)
+    raiseAlert(deps, "dead_letter", { dead_letter_id: letter.id, queue: "tasks", reason: letter.reason });
+}
+
+/** The statement that forgets the failures of a job whose run this invocation ends. */
+export function forgetJobFailures(deps: JobDeps, run: JobRun) {
+  return deps.db
+    .delete(jobFailures)
+    .where(
+      and(
+        eq(jobFailures.name, run.name),
+        sql`exists (select 1 from job_runs where ${isRun(run)} and leased_by = ${deps.attemptId})`,
+      ),
+    );
+}
+
+/** Holds of a run whose invocation ended without a word: it died, or took too long. */
+export const isAbandoned = (now: number): SQL =>
+  sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} is not null and ${jobRuns.leasedUntil} <= ${now}`;

@@ -1,0 +1,27 @@
+import { checkUserCounts } from "../check-user-counts.ts";
+import { checkUserSearch } from "../check-user-search.ts";
+import { cleanupExpiredAuditLogs } from "../cleanup-expired-audit-logs.ts";
+import { cleanupUnlinkedSocialAccounts } from "../cleanup-unlinked-social-accounts.ts";
+import { deactivateInactiveUsers } from "../deactivate-inactive-users.ts";
+import { purgeExpiredRows } from "../purge-expired-rows.ts";
+import { reapplyAccountDeletions } from "../reapply-account-deletions.ts";
+import { rebuildUserSearch } from "../rebuild-user-search.ts";
+import { remindUnverifiedPeople } from "../send-kyc-verification-reminder.ts";
+import { remindIncompleteProfiles } from "../send-profile-completion-reminder.ts";
+import { sweepKycUploads } from "../sweep-kyc-uploads.ts";
+import type { Job } from "./job.ts";
+
+/** Every job: the periodic ones, and those that are asked for by hand. */
+export const jobs: readonly Job[] = [
+  purgeExpiredRows,
+  cleanupExpiredAuditLogs,
+  deactivateInactiveUsers,
+  remindIncompleteProfiles,
+  cleanupUnlinkedSocialAccounts,
+  remindUnverifiedPeople,
+  sweepKycUploads,
+  checkUserSearch,
+  checkUserCounts,
+  rebuildUserSearch,
+  reapplyAccountDeletions,
+];

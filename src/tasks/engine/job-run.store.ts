@@ -1,0 +1,127 @@
+import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
+import { jobRuns } from "../../db/platform-schema.ts";
+import { inOneTrip, instantOf } from "../../platform/data/database.ts";
+import type { Job, JobDeps } from "./job.ts";
+import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
+import { isRun, type JobRun } from "./job-run.ts";
+
+/** How long an invocation may work on a run without a chunk before another may take it over, in milliseconds. */
+const LEASE_MS = 60_000;
+const ABANDONED = "the invocation did not end";
+
+/** Why a run was closed before it was finished, as its `leased_by` says. */
+export type RunClosing = "superseded" | "failed";
+
+/**
+ * Enters the period that each job is in, and lists the runs that nobody works on, oldest first: those just due, and
+ * those that an earlier invocation left unfinished. A new period supersedes an open older run of its job and goes on
+ * where that one was, or begins anew where it failed: so that a job has one open run, however long it takes or fails.
+ */
+export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
+  const now = deps.now();
+  const due = jobs.flatMap(({ name, everyMs, offsetMs = 0 }) =>
+    everyMs === undefined ? [] : [{ name, period: Math.floor((now - offsetMs) / everyMs) * everyMs }],
+  );
+  const { open } = await inOneTrip(deps, {
+    entered: deps.db
+      .insert(jobRuns)
+      .select(
+        sql`select due.name, due.period, (
+            select case when o.finished_at is null
+                and not exists (select 1 from job_failures f where f.name = o.name) then o.cursor end
+              from job_runs o where o.name = due.name and o.period_started_at < due.period
+              order by o.period_started_at desc limit 1
+          ), 0, 0, 0, null, null
+          from (select json_extract(value, '$.name') as name, json_extract(value, '$.period') as period
+            from json_each(${JSON.stringify(due)})) due
+          where not exists (select 1 from job_runs e where e.name = due.name and e.period_started_at = due.period)`,
+      )
+      .onConflictDoNothing(),
+    superseded: deps.db
+      .update(jobRuns)
+      .set({ leasedBy: "superseded" satisfies RunClosing, leasedUntil: 0, finishedAt: instantOf(now) })
+      .where(
+        and(
+          isNull(jobRuns.finishedAt),
+          // Every lease: it is what the index of open runs is searched by.
+          sql`${jobRuns.leasedUntil} >= 0`,
+          sql`exists (select 1 from job_runs n where n.name = ${jobRuns.name}
+            and n.period_started_at > ${jobRuns.periodStartedAt} and n.finished_at is null)`,
+        ),
+      ),
+    open: deps.db
+      .select({ name: jobRuns.name, periodStartedAt: jobRuns.periodStartedAt })
+      .from(jobRuns)
+      .where(and(isNull(jobRuns.finishedAt), lte(jobRuns.leasedUntil, now)))
+      .orderBy(asc(jobRuns.leasedUntil), asc(jobRuns.periodStartedAt))
+      .limit(20),
+  });
+  return open;
+}
+
+/**
+ * Takes the run for this invocation and gives where it stands; undefined when it is finished, waits after a failure, or
+ * is another's. A run whose last invocation died counts as failed once, and is taken at once unless it is given up.
+ */
+export async function claimRun(deps: JobDeps, run: JobRun) {
+  const now = deps.now();
+  const { waits: _, ...failure } = recordJobFailure(deps, run, ABANDONED, isAbandoned(now));
+  const { claimed, ...recorded } = await inOneTrip(deps, {
+    ...failure,
+    claimed: deps.db
+      .update(jobRuns)
+      .set({ leasedBy: deps.attemptId, leasedUntil: now + LEASE_MS })
+      .where(and(isRun(run), isNull(jobRuns.finishedAt), lte(jobRuns.leasedUntil, now)))
+      .returning({ cursor: jobRuns.cursor, processed: jobRuns.processed }),
+  });
+  reportJobFailure(deps, run, ABANDONED, recorded);
+  return claimed[0];
+}
+
+/** Enters a run that somebody asked for. */
+export async function enterRun(deps: JobDeps, { name, periodStartedAt }: JobRun): Promise<void> {
+  const run = { name, periodStartedAt, chunks: 0, processed: 0, leasedUntil: 0 };
+  await inOneTrip(deps, { entered: deps.db.insert(jobRuns).values(run).onConflictDoNothing() });
+}
+
+/** Records that this invocation failed with the run, which is tried again later or given up. */
+export async function failRun(deps: JobDeps, run: JobRun, reason: string): Promise<void> {
+  const hasFailed = sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} = ${deps.attemptId}`;
+  reportJobFailure(deps, run, reason, await inOneTrip(deps, recordJobFailure(deps, run, reason, hasFailed)));
+}
+
+/** Holds while this invocation leases the run. */
+export function isLeasedHere(deps: JobDeps, run: JobRun): SQL {
+  return sql`exists (select 1 from job_runs where name = ${run.name} and period_started_at = ${run.periodStartedAt}
+    and leased_by = ${deps.attemptId} and leased_until > ${deps.now()})`;
+}
+
+/** The statement that notes in the chunk's batch where the chunk begins, and keeps the lease alive. */
+export function advanceRun(deps: JobDeps, run: JobRun, cursor: string | null, processed: number) {
+  return deps.db
+    .update(jobRuns)
+    .set({ cursor, processed, chunks: sql`${jobRuns.chunks} + 1`, leasedUntil: deps.now() + LEASE_MS })
+    .where(and(isRun(run), eq(jobRuns.leasedBy, deps.attemptId), sql`${jobRuns.leasedUntil} > ${deps.now()}`))
+    .returning({ chunks: jobRuns.chunks });
+}
+
+/** Ends the run, or gives it back for a later invocation to go on at `cursor`. */
+export async function leaveRun(
+  deps: JobDeps,
+  run: JobRun,
+  state: { processed: number; cursor: string | null; isFinished: boolean },
+): Promise<void> {
+  await inOneTrip(deps, {
+    recovered: state.isFinished ? forgetJobFailures(deps, run) : undefined,
+    left: deps.db
+      .update(jobRuns)
+      .set({
+        processed: state.processed,
+        cursor: state.cursor,
+        leasedUntil: 0,
+        leasedBy: null,
+        finishedAt: state.isFinished ? instantOf(deps.now()) : null,
+      })
+      .where(and(isRun(run), eq(jobRuns.leasedBy, deps.attemptId))),
+  });
+}

@@ -1,0 +1,116 @@
+import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { kycDocuments, kycDocumentViews } from "../../db/kyc-schema.ts";
+import { recordAudit } from "../../platform/data/audit.ts";
+import { inOneTrip, insertFrom, instantOf } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { isSignedIn, isStaff } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { removeObjects } from "./kyc-bucket.store.ts";
+
+type DocumentDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
+
+/** Holds for the row of a file that a KYC names, while the viewer's session lives and is its owner's or staff's. */
+function mayView(deps: DocumentDeps, viewer: AccessClaims, documentId: string): SQL {
+  return sql`kyc_documents.id = ${documentId} and kyc_documents.state = 'live' and ${isSignedIn(deps, viewer)}
+    and (kyc_documents.user_id = ${viewer.userId} or ${isStaff(deps, viewer)})`;
+}
+
+function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {
+  return deps.db
+    .select({
+      objectKey: kycDocuments.objectKey,
+      contentType: kycDocuments.contentType,
+      sizeBytes: kycDocuments.sizeBytes,
+    })
+    .from(kycDocuments)
+    .where(mayView(deps, viewer, documentId));
+}
+
+/** The file, where the viewer may see it. Records nothing: for who asks without looking. */
+export async function findDocument(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {
+  const { found } = await inOneTrip(deps, { found: selectVisible(deps, viewer, documentId) });
+  return found[0];
+}
+
+/** As `findDocument`, and records in the same batch that the viewer looked; of staff in the audit log, too. */
+export async function viewDocument(
+  deps: DocumentDeps,
+  client: Pick<Client, "ip" | "userAgent">,
+  viewer: AccessClaims,
+  documentId: string,
+) {
+  const visible = sql`from kyc_documents where ${mayView(deps, viewer, documentId)}`;
+  const { found } = await inOneTrip(deps, {
+    found: selectVisible(deps, viewer, documentId),
+    view: insertFrom(
+      deps,
+      kycDocumentViews,
+      { documentId: sql`kyc_documents.id`, viewerId: viewer.userId, viewedAt: instantOf(deps.now()) },
+      visible,
+    ).onConflictDoUpdate({
+      target: [kycDocumentViews.documentId, kycDocumentViews.viewerId],
+      set: { viewedAt: sql`excluded.viewed_at` },
+    }),
+    audit: recordAudit(
+      deps,
+      client,
+      {
+        userId: sql`(select user_id from kyc_documents where id = ${documentId})`,
+        action: "VIEW",
+        entityType: "kyc_document",
+        entityId: documentId,
+        actorId: viewer.userId,
+        byStaff: true,
+        sessionId: viewer.sessionId,
+      },
+      sql`exists (select 1 ${visible} and kyc_documents.user_id <> ${viewer.userId})`,
+    ),
+  });
+  return found[0];
+}
+
+type RemovalDeps = Pick<Deps, "db" | "bucket" | "log">;
+
+export interface FileOnItsWayOut {
+  id: string;
+  objectKey: string;
+}
+
+/**
+ * Gives up files that were never named, of a call that came to nothing: first their rows, so that nothing can name them
+ * any more, then the objects. What is left undone is swept.
+ */
+export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promise<void> {
+  const { abandoned } = await inOneTrip(deps, {
+    abandoned: deps.db
+      .update(kycDocuments)
+      .set({ state: "abandoned" })
+      .where(and(isOneOf(ids), eq(kycDocuments.state, "pending")))
+      .returning({ id: kycDocuments.id, objectKey: kycDocuments.objectKey }),
+  });
+  await removeDocuments(deps, abandoned);
+}
+
+/** Removes the objects of files that nothing names any more, then their rows. */
+export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnItsWayOut[]): Promise<void> {
+  if (files.length === 0) return;
+  await removeObjects(
+    deps,
+    files.map(({ objectKey }) => objectKey),
+  );
+  const ids = files.map(({ id }) => id);
+  await inOneTrip(deps, { removed: deleteRemoved(deps, ids) });
+}
+
+/** The statement that deletes the rows of files whose objects are gone; `fence` must hold, too. */
+export function deleteRemoved(deps: Pick<Deps, "db">, ids: string[], fence?: SQL) {
+  return deps.db
+    .delete(kycDocuments)
+    .where(and(isOneOf(ids), inArray(kycDocuments.state, ["abandoned", "replaced"]), fence))
+    .returning({ id: kycDocuments.id });
+}
+
+function isOneOf(ids: string[]): SQL {
+  return inArray(kycDocuments.id, sql`(select value from json_each(${JSON.stringify(ids)}))`);
+}

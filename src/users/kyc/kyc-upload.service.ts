@@ -1,0 +1,88 @@
+import { identifyKey } from "../../platform/data/idempotency.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
+import type { Admission } from "../../platform/http/upload.ts";
+import { describeError } from "../../platform/log.ts";
+import { sessionEnded } from "../../sessions/guard.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { noKyc } from "./kyc.service.ts";
+import type { KycRow } from "./kyc.store.ts";
+import { begunUploadLimit, claimUpload, giveBackUpload, type SubmissionKind, uploadLimit } from "./kyc-upload.store.ts";
+
+/** An upload that was counted before its files were read. */
+export interface KycUpload extends Admission {
+  /** Whether its key was bound before: it gets the answer of then, and its files are not looked at. */
+  isRepetition: boolean;
+  limit: RateLimit;
+  /** Makes the upload count no more, after the response: it came to nothing by no fault of the person. */
+  giveBack(): void;
+}
+
+/**
+ * Counts an upload before its body is read, so that a refusal costs one statement and refused files count like accepted
+ * ones. What breaks off does not count, within a wider limit.
+ *
+ * @throws AppError `rate_limit_exceeded` after the day's uploads; `kyc_already_approved`; `not_found` when there is
+ *   none to amend; `token_not_valid`.
+ */
+export async function admitUpload(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  kind: SubmissionKind,
+): Promise<KycUpload> {
+  const key = await identifyKey(deps, client.idempotencyKey, keyRoute(kind), caller.userId);
+  const { claim, own, uploads } = await claimUpload(deps, caller, kind, key);
+  if (!own) throw sessionEnded();
+  const limit = describeLimit(deps, uploads);
+  if (!claim) {
+    refuseUnlessOpen(kind, own.kyc);
+    throw tooManyUploads(limit);
+  }
+  const giveBack = () => {
+    const left = (error: unknown) => deps.log.warn("kyc_upload_counted", { reason: describeError(error) });
+    deps.afterResponse(giveBackUpload(deps).catch(left));
+  };
+  return { isRepetition: !claim.counts, limit, giveBack, brokeOff: giveBack };
+}
+
+/** What keys of these calls are scoped to, beside the user. */
+export const keyRoute = (kind: SubmissionKind) => `users/kyc ${kind}`;
+
+/** @throws AppError `kyc_already_approved`, or `not_found` when there is none to amend. */
+export function refuseUnlessOpen(kind: SubmissionKind, kyc: KycRow | null): void {
+  if (kyc?.status === "APPROVED") {
+    throw new AppError("kyc_already_approved");
+  }
+  if (kind === "amend" && !kyc) throw noKyc();
+}
+
+function describeLimit(
+  deps: Deps,
+  { counted, oldestCountedAt, begun, oldestAt }: Awaited<ReturnType<typeof claimUpload>>["uploads"],
+): RateLimit {
+  const counts = counted >= uploadLimit.count || begun < begunUploadLimit.count;
+  const resetsAt = ((counts ? oldestCountedAt : oldestAt) ?? deps.now()) + uploadLimit.windowMs;
+  return {
+    remaining: Math.max(0, Math.min(uploadLimit.count - counted, begunUploadLimit.count - begun)),
+    resetSeconds: Math.max(1, Math.ceil((resetsAt - deps.now()) / 1000)),
+  };
+}
+
+/** The headers that tell a client its limit. */
+export function uploadHeaders(limit: RateLimit): Record<string, string> {
+  return rateLimitHeaders("kyc-uploads", uploadLimit, limit);
+}
+
+function tooManyUploads(limit: RateLimit): AppError {
+  return new AppError("rate_limit_exceeded", {
+    message: {
+      en: "You have sent documents too many times today. Try again tomorrow.",
+      ne: "आज धेरै पटक कागजात पठाउनुभयो। भोलि फेरि प्रयास गर्नुहोस्।",
+    },
+    retryAfterSeconds: limit.resetSeconds,
+    headers: uploadHeaders(limit),
+  });
+}

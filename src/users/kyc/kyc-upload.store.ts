@@ -1,0 +1,99 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { kycUploads } from "../../db/kyc-schema.ts";
+import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { type CallKey, isBound } from "../../platform/data/idempotency.ts";
+import type { Deps } from "../../platform/deps.ts";
+import { isSignedIn } from "../../sessions/session.store.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import { selectOwnKyc } from "./kyc.store.ts";
+
+/** Uploads of a user in a rolling day, accepted or refused (ASVS 5.2.4). */
+export const uploadLimit = { count: 10, windowMs: 24 * 60 * 60 * 1000 };
+/** All uploads begun in that time, with those that do not count: broken off, failed by our fault, or repeated. */
+export const begunUploadLimit = { count: 30, windowMs: uploadLimit.windowMs };
+
+/** `amend` changes what is sent of a KYC that there is already; `submit` sends all of it. */
+export type SubmissionKind = "submit" | "amend";
+
+type UploadDeps = Pick<Deps, "db" | "now" | "attemptId" | "log">;
+
+/** Holds while the caller is signed in and has a KYC that such a submission may change: not approved, there to be amended. */
+export function mayChangeKyc(deps: UploadDeps, caller: AccessClaims, kind: SubmissionKind): SQL {
+  const own = sql`select 1 from kyc where kyc.user_id = ${caller.userId}`;
+  const isOpen =
+    kind === "amend"
+      ? sql`exists (${own} and kyc.status <> 'APPROVED')`
+      : sql`not exists (${own} and kyc.status = 'APPROVED')`;
+  return sql`${isSignedIn(deps, caller)} and ${isOpen}`;
+}
+
+/** Holds where this invocation has claimed an upload. */
+export function hasClaimed(deps: UploadDeps): SQL {
+  return sql`exists (select 1 from kyc_uploads where id = ${deps.attemptId})`;
+}
+
+/**
+ * Counts this call as one of the caller's uploads, where the caller may change the KYC and has uploads left today. A call
+ * under a key that is bound already is a repetition: it is let through, and does not count.
+ *
+ * @returns `claim`, undefined where it was refused; what decided that: the caller's KYC and the day's uploads with this one.
+ */
+export async function claimUpload(
+  deps: UploadDeps,
+  caller: AccessClaims,
+  kind: SubmissionKind,
+  key: CallKey | undefined,
+) {
+  const now = deps.now();
+  const recent = sql`from kyc_uploads where user_id = ${caller.userId} and created_at > ${now - uploadLimit.windowMs}`;
+  const isRepetition = isBound(deps, key);
+  const writes = {
+    claimed: insertWhere(
+      deps,
+      kycUploads,
+      {
+        id: deps.attemptId,
+        userId: caller.userId,
+        counts: sql`not ${isRepetition}`,
+        createdAt: instantOf(now),
+      },
+      sql`(${isRepetition} or ((select count(*) ${recent} and counts) < ${uploadLimit.count}
+          and ${mayChangeKyc(deps, caller, kind)}))
+        and (select count(*) ${recent}) < ${begunUploadLimit.count} and ${isSignedIn(deps, caller)}`,
+    ),
+  };
+  const reads = {
+    own: selectOwnKyc(deps, caller),
+    uploads: deps.db
+      .select({
+        counted: sql<number>`(select count(*) ${recent} and counts)`.as("counted"),
+        oldestCountedAt: sql<number | null>`(select min(created_at) ${recent} and counts)`.as("oldest_counted_at"),
+        begun: sql<number>`(select count(*) ${recent})`.as("begun"),
+        oldestAt: sql<number | null>`(select min(created_at) ${recent})`.as("oldest_at"),
+      })
+      .from(sql`(select 1)`),
+    claim: deps.db.select({ counts: kycUploads.counts }).from(kycUploads).where(eq(kycUploads.id, deps.attemptId)),
+  };
+  const { own, uploads, claim } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+    // The batch may stand although its answer was lost: the claim's own id tells.
+    inOneTrip(deps, reads).then((found) => {
+      if (found.claim.length === 0) throw error;
+      return found;
+    }),
+  );
+  return {
+    claim: claim[0],
+    own: own[0],
+    uploads: uploads[0] ?? { counted: 0, oldestCountedAt: null, begun: 0, oldestAt: null },
+  };
+}
+
+/** Gives this invocation's claim back: the upload no longer counts, but was begun. */
+export async function giveBackUpload(deps: UploadDeps): Promise<void> {
+  await inOneTrip(deps, {
+    givenBack: deps.db
+      .update(kycUploads)
+      .set({ counts: false })
+      .where(and(eq(kycUploads.id, deps.attemptId), eq(kycUploads.counts, true))),
+  });
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { as } from "../../platform/http/field-errors.ts";
+import { optionalText, text, tidy, withoutControls } from "../../platform/http/fields.ts";
+import { userEndpoint } from "../../sessions/guard.ts";
+import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
+import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
+import { canonicalNumber } from "./kyc-number.ts";
+import { submitKyc } from "./kyc-submit.service.ts";
+import { admitUpload, type KycUpload, uploadHeaders } from "./kyc-upload.service.ts";
+
+const tag = "KYC";
+
+const plain = (max: number) => withoutControls(z.string().max(max));
+const documentType = optionalText(plain(50).meta({ example: "CITIZENSHIP" }), tidy);
+const documentNumber = plain(100)
+  .min(5)
+  .refine((number) => canonicalNumber(number).length > 0, as("no_letters_or_digits"))
+  .meta({ example: "12-34-56-78901" });
+
+const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 8192 × 8192 pixels";
+const front = { description: `Front of the document: ${FORMATS}` };
+const back = { description: `Its back: ${FORMATS}` };
+
+const submitted = {
+  en: "Documents submitted. We will notify you when they have been reviewed.",
+  ne: "कागजात पठाइयो। जाँचिएपछि हामी खबर गर्नेछौं।",
+};
+
+export const postMyKyc = userEndpoint(
+  {
+    method: "post",
+    path: "/users/kyc",
+    tag,
+    summary: "Submit my documents",
+    description:
+      "Takes the place of what was submitted before, unless that is approved. What a camera wrote into a picture (place, " +
+      "time, owner) is taken out; names of files are not looked at. The links in the answer live five minutes.",
+    body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
+    files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
+    admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "submit"),
+    data: kycView,
+    message: submitted,
+    status: 201,
+    errors: ["kyc_already_approved", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, files, upload, caller, client, origin }) => {
+    const request = { ...body, document_type: body.document_type ?? "CITIZENSHIP", ...files };
+    const kyc = await submitKyc(deps, client, caller, "submit", request, upload, origin);
+    return { data: viewKyc(kyc), ...limitOf(upload) };
+  },
+);
+
+export const patchMyKyc = userEndpoint(
+  {
+    method: "patch",
+    path: "/users/kyc",
+    tag,
+    summary: "Change what I submitted",
+    description:
+      "Changes what is sent and submits the whole anew. Without files any of the three body formats will do.",
+    body: z.object({ document_type: documentType, document_number: optionalText(documentNumber) }),
+    files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
+    admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
+    data: kycView,
+    message: submitted,
+    errors: ["kyc_already_approved", "not_found", "rate_limit_exceeded"],
+    idempotent: true,
+    limited: true,
+  },
+  async (deps, { body, files, upload, caller, client, origin }) => {
+    const kyc = await submitKyc(deps, client, caller, "amend", { ...body, ...files }, upload, origin);
+    return { data: viewKyc(kyc), ...limitOf(upload) };
+  },
+);
+
+const limitOf = (upload: KycUpload | undefined) => (upload ? { headers: uploadHeaders(upload.limit) } : {});
+
+export const getMyKyc = userEndpoint(
+  {
+    method: "get",
+    path: "/users/kyc",
+    tag,
+    summary: "What I submitted",
+    data: kycView,
+    message: { en: "Your identity documents.", ne: "तपाईंका परिचय कागजात।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, origin }) => ({ data: viewKyc(await getOwnKyc(deps, caller, origin)) }),
+);
+
+export const getMyKycStatus = userEndpoint(
+  {
+    method: "get",
+    path: "/users/kyc/status",
+    tag,
+    summary: "Where my KYC stands",
+    data: kycStatusView,
+    message: { en: "Your identity verification status.", ne: "तपाईंको परिचय प्रमाणीकरणको अवस्था।" },
+  },
+  async (deps, { caller }) => ({ data: viewKycStatus(await getOwnKycStatus(deps, caller)) }),
+);
