@@ -40,8 +40,8 @@ function identifierOf(given: string) {
 
 function change(given: string, role: string): void {
   if (role !== "user" && role !== "staff" && role !== "admin") fail("--role is staff or admin.");
-  const attemptId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
-  const deps = { db, now: () => Date.now(), newId: () => newId(), attemptId, log: undefined as never };
+  const invocationId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+  const deps = { db, now: () => Date.now(), newId: () => newId(), invocationId, log: undefined as never };
   const statements = Object.values(roleGrant(deps, identifierOf(given), role));
   const sql = statements.map((statement) => inline(statement.toSQL())).join(";\n");
   const [person] = query(sql, values);

@@ -22,7 +22,7 @@ import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/http/app-env.ts";
 import { mountDebugHeaders } from "./platform/http/debug.routes.ts";
 import { mountDocs } from "./platform/http/docs.routes.ts";
-import { guarded as by } from "./platform/http/endpoint.ts";
+import { guarded } from "./platform/http/endpoint.ts";
 import { AppError } from "./platform/http/errors.ts";
 import { mountHealth } from "./platform/http/health.routes.ts";
 import {
@@ -36,7 +36,7 @@ import {
 } from "./platform/http/middleware.ts";
 import { mount } from "./platform/http/mount.ts";
 import { respondToError } from "./platform/http/responses.ts";
-import { anyone, signedIn, signedInOrExpired, staffOnly } from "./sessions/guard.ts";
+import { authenticated, authenticatedOrExpired, publicAccess, staffOnly } from "./sessions/guard.ts";
 import { mountJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
 import {
@@ -66,54 +66,54 @@ import { getMyWallet } from "./users/wallet.routes.ts";
 
 /** The whole surface: who may call what. */
 const endpoints = [
-  by(anyone, requestOtp),
-  by(anyone, verifyCode),
-  by(anyone, register),
-  by(anyone, login),
-  by(anyone, refresh),
-  by(signedInOrExpired, logout),
-  by(anyone, googleLogin),
-  by(anyone, appleLogin),
-  by(flowOwner, getSocialSuccess),
-  by(anyone, postSocialSuccess),
-  by(anyone, googleToken),
-  by(anyone, appleToken),
-  by(signedIn, linkGoogle),
-  by(signedIn, linkApple),
-  by(signedIn, unlinkGoogle),
-  by(signedIn, unlinkApple),
-  by(signedIn, getMe),
-  by(signedIn, deleteMyAccount),
-  by(signedIn, listMySessions),
-  by(signedIn, endMySession),
-  by(signedIn, endMyOtherSessions),
-  by(signedIn, registerMyDevice),
-  by(signedIn, getMyProfile),
-  by(signedIn, putMyProfile),
-  by(signedIn, patchMyProfile),
-  by(signedIn, listMyNotifications),
-  by(signedIn, readMyNotification),
-  by(signedIn, getMyWallet),
-  by(signedIn, getMyUsage),
-  by(signedIn, postMyKyc),
-  by(signedIn, patchMyKyc),
-  by(signedIn, getMyKyc),
-  by(signedIn, getMyKycStatus),
-  by(staffOnly, getKycSubmissions),
-  by(staffOnly, patchUserKyc),
-  by(staffOnly, getUsers),
-  by(staffOnly, postUser),
-  by(staffOnly, getUser),
-  by(staffOnly, putUser),
-  by(staffOnly, patchUser),
-  by(staffOnly, postUserStatus),
-  by(staffOnly, putUserRole),
-  by(staffOnly, postUserUnlock),
-  by(staffOnly, getSessionsOfUser),
-  by(staffOnly, deleteSessionsOfUser),
-  by(staffOnly, postUserReport),
-  by(staffOnly, getUserReport),
-  by(staffOnly, getUserAuditLogs),
+  guarded(publicAccess, requestOtp),
+  guarded(publicAccess, verifyCode),
+  guarded(publicAccess, register),
+  guarded(publicAccess, login),
+  guarded(publicAccess, refresh),
+  guarded(authenticatedOrExpired, logout),
+  guarded(publicAccess, googleLogin),
+  guarded(publicAccess, appleLogin),
+  guarded(flowOwner, getSocialSuccess),
+  guarded(publicAccess, postSocialSuccess),
+  guarded(publicAccess, googleToken),
+  guarded(publicAccess, appleToken),
+  guarded(authenticated, linkGoogle),
+  guarded(authenticated, linkApple),
+  guarded(authenticated, unlinkGoogle),
+  guarded(authenticated, unlinkApple),
+  guarded(authenticated, getMe),
+  guarded(authenticated, deleteMyAccount),
+  guarded(authenticated, listMySessions),
+  guarded(authenticated, endMySession),
+  guarded(authenticated, endMyOtherSessions),
+  guarded(authenticated, registerMyDevice),
+  guarded(authenticated, getMyProfile),
+  guarded(authenticated, putMyProfile),
+  guarded(authenticated, patchMyProfile),
+  guarded(authenticated, listMyNotifications),
+  guarded(authenticated, readMyNotification),
+  guarded(authenticated, getMyWallet),
+  guarded(authenticated, getMyUsage),
+  guarded(authenticated, postMyKyc),
+  guarded(authenticated, patchMyKyc),
+  guarded(authenticated, getMyKyc),
+  guarded(authenticated, getMyKycStatus),
+  guarded(staffOnly, getKycSubmissions),
+  guarded(staffOnly, patchUserKyc),
+  guarded(staffOnly, getUsers),
+  guarded(staffOnly, postUser),
+  guarded(staffOnly, getUser),
+  guarded(staffOnly, putUser),
+  guarded(staffOnly, patchUser),
+  guarded(staffOnly, postUserStatus),
+  guarded(staffOnly, putUserRole),
+  guarded(staffOnly, postUserUnlock),
+  guarded(staffOnly, getSessionsOfUser),
+  guarded(staffOnly, deleteSessionsOfUser),
+  guarded(staffOnly, postUserReport),
+  guarded(staffOnly, getUserReport),
+  guarded(staffOnly, getUserAuditLogs),
 ];
 
 export const app = new OpenAPIHono<AppEnv>({ strict: false });

@@ -3,20 +3,20 @@ import { app } from "./app.ts";
 import { type Recorded, recordFromCaller } from "./events/intake.service.ts";
 import { buildDeps } from "./platform/deps.ts";
 import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier.service.ts";
-import { consumeBatch, keepDeadLetters } from "./tasks/engine/consume.ts";
+import { consumeBatch, storeDeadLetters } from "./tasks/engine/consume.ts";
 import { runMinuteTick } from "./tasks/engine/schedule.ts";
 
 /** The request id of an invocation that is no HTTP request: what started it, and a random part of its own. */
-const invocationId = (trigger: string) => `${trigger}-${crypto.randomUUID()}`;
+const requestIdOf = (trigger: string) => `${trigger}-${crypto.randomUUID()}`;
 
 export default {
   fetch: app.fetch,
   async queue(batch, env, context) {
-    const deps = await buildDeps(env, context, invocationId(`queue-${batch.queue}`));
-    await (batch.queue.endsWith("dead-letters") ? keepDeadLetters(deps, batch) : consumeBatch(deps, batch));
+    const deps = await buildDeps(env, context, requestIdOf(`queue-${batch.queue}`));
+    await (batch.queue.endsWith("dead-letters") ? storeDeadLetters(deps, batch) : consumeBatch(deps, batch));
   },
   async scheduled(controller, env, context) {
-    await runMinuteTick(await buildDeps(env, context, invocationId(`cron-${controller.scheduledTime}`)));
+    await runMinuteTick(await buildDeps(env, context, requestIdOf(`cron-${controller.scheduledTime}`)));
   },
 } satisfies ExportedHandler<Env>;
 
@@ -24,7 +24,7 @@ export default {
 export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> {
   async record(event: unknown): Promise<Recorded> {
     return recordFromCaller(
-      await buildDeps(this.env, this.ctx, invocationId("rpc-PlatformEvents")),
+      await buildDeps(this.env, this.ctx, requestIdOf("rpc-PlatformEvents")),
       this.ctx.props,
       event,
     );
@@ -34,6 +34,6 @@ export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> 
 /** RPC for the services that let our users in. */
 export class TokenVerifier extends WorkerEntrypoint<Env> {
   async verifyAccessToken(token: unknown): Promise<TokenAnswer> {
-    return checkTokenForOthers(await buildDeps(this.env, this.ctx, invocationId("rpc-TokenVerifier")), token);
+    return checkTokenForOthers(await buildDeps(this.env, this.ctx, requestIdOf("rpc-TokenVerifier")), token);
   }
 }

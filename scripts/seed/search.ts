@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { searchEntries } from "../../src/db/search.ts";
-import { placeOf } from "../../src/staff/directory/search-sort-key.ts";
+import { sortKeyOf } from "../../src/staff/directory/search-sort-key.ts";
 import { searchTextOf } from "../../src/staff/directory/search-text.ts";
 import { type Databases, inserter } from "./databases.ts";
 
@@ -53,7 +53,7 @@ function entryWriter(search: DatabaseSync) {
       writtenBy: "seed",
       removedAt: null,
     };
-    let place = placeOf({ id: row.id, dateJoined: row.date_joined });
+    let place = sortKeyOf({ id: row.id, dateJoined: row.date_joined });
     while (!insertEntry({ ...entry, place })) place += 1;
     index.run(place, text);
     return true;

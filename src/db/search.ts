@@ -8,7 +8,7 @@ import { instant } from "./columns.ts";
 export const searchEntries = sqliteTable(
   "search_entries",
   {
-    /** Grows with `date_joined`, so that the newest come first without a sort: see `placeOf`. */
+    /** Grows with `date_joined`, so that the newest come first without a sort: see `sortKeyOf`. */
     place: integer("place").primaryKey(),
     userId: text("user_id").notNull(),
     /** Of the user's row that this was made from; nothing older replaces it. */

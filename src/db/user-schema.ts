@@ -36,7 +36,7 @@ export const users = sqliteTable(
     kycStatus: text("kyc_status", { enum: ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] })
       .notNull()
       .default("NOT_SUBMITTED"),
-    /** The combination of what lists are filtered by, 0 to 47: `facetsOf` names those of a filter. */
+    /** The combination of what lists are filtered by, 0 to 47: `statusBucketsOf` names those of a filter. */
     facet: integer("facet").generatedAlwaysAs(
       sql`case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end

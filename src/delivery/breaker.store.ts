@@ -2,7 +2,7 @@ import { and, eq, isNotNull, lte, notExists, sql } from "drizzle-orm";
 import { providerBreakers } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { sha256 } from "../platform/crypto.ts";
-import { inOneTrip, instantOf } from "../platform/data/database.ts";
+import { instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** Recipients in a row whose messages failed, after which a provider is left alone. */
@@ -34,7 +34,7 @@ export async function admitTry(deps: BreakerDeps, provider: string, recipient: s
     .select()
     .from(providerBreakers)
     .where(and(isProvider, isNotNull(providerBreakers.openedUntil)));
-  const { closed, probe } = await inOneTrip(deps, {
+  const { closed, probe } = await runBatch(deps, {
     closed: deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(notExists(open)),
     probe: deps.db
       .update(providerBreakers)
@@ -53,7 +53,7 @@ export async function admitTry(deps: BreakerDeps, provider: string, recipient: s
 
 /** Closes the breaker and forgets the failures. */
 export async function recordSuccess(deps: BreakerDeps, provider: string): Promise<void> {
-  await inOneTrip(deps, {
+  await runBatch(deps, {
     closed: deps.db
       .update(providerBreakers)
       .set({ failures: 0, failedRecipients: "[]", openedUntil: null, probedBy: null, updatedAt: deps.now() })
@@ -74,7 +74,7 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
 export async function recordFailure(deps: BreakerDeps, provider: string, recipient: string): Promise<void> {
   const now = deps.now();
   const appended = sql`json_insert(${failedRecipients}, '$[#]', ${recipient})`;
-  const { counted } = await inOneTrip(deps, {
+  const { counted } = await runBatch(deps, {
     counted: deps.db
       .insert(providerBreakers)
       .values({

@@ -1,6 +1,12 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
-import { claimDelivery, closeDelivery, keepDoubt, releaseDelivery, settleDelivery } from "./delivery.store.ts";
+import {
+  claimDelivery,
+  closeDelivery,
+  recordDelivered,
+  recordUnknownOutcome,
+  releaseDelivery,
+} from "./delivery.store.ts";
 import { sendWithFailover } from "./failover.ts";
 import { isFinal, isUncertain, type OutgoingMessage } from "./message-provider.ts";
 import { listProviders, type ProviderDeps } from "./providers.ts";
@@ -12,7 +18,7 @@ export interface DeliveryResult {
   isGone?: boolean;
 }
 
-type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "attemptId">;
+type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "invocationId">;
 
 /**
  * Brings a message to its person, once however often it is asked for: claimed before a provider is called, by any one
@@ -32,7 +38,7 @@ export async function deliver(
   if (claim !== "claimed") return { isDone: claim !== "busy", note: claim };
   const outcome = await sendWithFailover(deps, providers, message);
   if (outcome.kind === "sent") {
-    await settleDelivery(deps, message.id);
+    await recordDelivered(deps, message.id);
     return { isDone: true, note: `sent by ${outcome.provider}` };
   }
   if (outcome.kind === "dropped") {
@@ -45,6 +51,6 @@ export async function deliver(
     await closeDelivery(deps, message.id);
     return { isDone: true, note: "undeliverable", isGone };
   }
-  await (isUncertain(outcome) ? keepDoubt : releaseDelivery)(deps, message.id);
+  await (isUncertain(outcome) ? recordUnknownOutcome : releaseDelivery)(deps, message.id);
   return { isDone: false, note: `${outcome.kind}: ${outcome.reason}` };
 }

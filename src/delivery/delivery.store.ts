@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { deliveries } from "../db/platform-schema.ts";
-import { inOneTrip, together } from "../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/http/errors.ts";
 
@@ -10,7 +10,7 @@ const CLAIM_MS = 30_000;
 /** Tries without a certain outcome that a message gets: the second may double it, a third is not made. */
 const MAX_UNCERTAIN_TRIES = 2;
 
-type ClaimDeps = Pick<Deps, "db" | "now" | "log" | "attemptId">;
+type ClaimDeps = Pick<Deps, "db" | "now" | "log" | "invocationId">;
 
 /**
  * Takes the right to send a message, before its provider is called: one consumer at a time, none after it was delivered.
@@ -24,22 +24,22 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
   const writes = {
     claimed: deps.db
       .insert(deliveries)
-      .values({ eventId, claimedBy: deps.attemptId, claimedUntil: now + CLAIM_MS, attempts: 1 })
+      .values({ eventId, claimedBy: deps.invocationId, claimedUntil: now + CLAIM_MS, attempts: 1 })
       .onConflictDoUpdate({
         target: deliveries.eventId,
-        set: { claimedBy: deps.attemptId, claimedUntil: now + CLAIM_MS, attempts: sql`${deliveries.attempts} + 1` },
+        set: { claimedBy: deps.invocationId, claimedUntil: now + CLAIM_MS, attempts: sql`${deliveries.attempts} + 1` },
         setWhere: sql`${deliveries.deliveredAt} is null and ${deliveries.undeliverableAt} is null and ${deliveries.claimedUntil} <= ${now}
           and ${deliveries.attempts} < ${MAX_UNCERTAIN_TRIES}`,
       })
       .returning({ eventId: deliveries.eventId }),
   };
   // The claim may stand although its answer was lost: the row says whose it is.
-  const { found } = await inOneTrip(deps, together(writes, reads)).catch(() => inOneTrip(deps, reads));
+  const { found } = await runBatch(deps, mergeStatements(writes, reads)).catch(() => runBatch(deps, reads));
   const [row] = found;
   if (!row) throw new AppError("service_unavailable", { reason: "the claim was not made" });
   if (row.deliveredAt !== null) return "delivered";
   if (row.undeliverableAt !== null) return "undeliverable";
-  if (row.claimedBy === deps.attemptId && row.claimedUntil > now) return "claimed";
+  if (row.claimedBy === deps.invocationId && row.claimedUntil > now) return "claimed";
   return row.claimedUntil > now ? "busy" : "exhausted";
 }
 
@@ -51,7 +51,7 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
  */
 export async function renewClaim(deps: ClaimDeps, eventId: string, last: { wasUncertain: boolean }): Promise<boolean> {
   const more = last.wasUncertain ? 1 : 0;
-  const { renewed } = await inOneTrip(deps, {
+  const { renewed } = await runBatch(deps, {
     renewed: deps.db
       .update(deliveries)
       .set({ claimedUntil: deps.now() + CLAIM_MS, attempts: sql`${deliveries.attempts} + ${more}` })
@@ -62,7 +62,7 @@ export async function renewClaim(deps: ClaimDeps, eventId: string, last: { wasUn
 }
 
 /** Records that the provider took the message. */
-export async function settleDelivery(deps: ClaimDeps, eventId: string): Promise<void> {
+export async function recordDelivered(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { deliveredAt: deps.now() });
 }
 
@@ -77,15 +77,15 @@ export async function releaseDelivery(deps: ClaimDeps, eventId: string): Promise
 }
 
 /** Gives the claim back after an outcome that nobody knows: the try counts as one that may have reached the person. */
-export async function keepDoubt(deps: ClaimDeps, eventId: string): Promise<void> {
+export async function recordUnknownOutcome(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { claimedUntil: 0 });
 }
 
 /** A claim that has lapsed and was taken by another invocation is no longer ours. */
 function isOurs(deps: ClaimDeps, eventId: string) {
-  return and(eq(deliveries.eventId, eventId), eq(deliveries.claimedBy, deps.attemptId));
+  return and(eq(deliveries.eventId, eventId), eq(deliveries.claimedBy, deps.invocationId));
 }
 
 async function update(deps: ClaimDeps, eventId: string, set: SQLiteUpdateSetSource<typeof deliveries>): Promise<void> {
-  await inOneTrip(deps, { updated: deps.db.update(deliveries).set(set).where(isOurs(deps, eventId)) });
+  await runBatch(deps, { updated: deps.db.update(deliveries).set(set).where(isOurs(deps, eventId)) });
 }

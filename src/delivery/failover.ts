@@ -15,7 +15,7 @@ import {
 } from "./message-provider.ts";
 import { takeCall } from "./send-budget.store.ts";
 
-type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "attemptId">;
+type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "invocationId">;
 
 /** The day's budget leaves no call for the message: a code does not live until there is another. */
 interface Dropped {

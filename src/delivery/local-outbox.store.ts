@@ -1,6 +1,6 @@
 import { desc, eq } from "drizzle-orm";
 import { localOutbox } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { answered, type MessageProvider, sent } from "./message-provider.ts";
 
@@ -14,7 +14,7 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
       const row = { id, channel, recipient: to, text, code: code ?? null, createdAt: deps.now() };
       const kept = deps.db.insert(localOutbox).values(row).onConflictDoNothing();
       // Kept twice is kept once, so a lost answer is no doubt.
-      return inOneTrip(deps, { kept }).then(
+      return runBatch(deps, { kept }).then(
         () => sent,
         () => answered("refused", "database"),
       );
@@ -24,7 +24,7 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
 
 /** The newest 100 messages, newest first; of one recipient where given. */
 export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, recipient: string | undefined) {
-  const { messages } = await inOneTrip(deps, {
+  const { messages } = await runBatch(deps, {
     messages: deps.db
       .select()
       .from(localOutbox)

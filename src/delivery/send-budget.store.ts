@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { inOneTrip, instantOf } from "../platform/data/database.ts";
+import { instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";
@@ -66,7 +66,7 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
           and window_ends_at > ${now} and sends >= ${hourly})`;
   const fits = sql`(case when ${isAccounts} then ${taken} < ${budget}
     when ${taken} < ${open} then not ${hourIsFull} else 0 end)`;
-  const { counted, hour } = await inOneTrip(deps, {
+  const { counted, hour } = await runBatch(deps, {
     opened: deps.db
       .insert(days)
       .values({ day, budget, taken: 0, refusedByReserve: 0, refusedBySpent: 0 })
@@ -111,7 +111,7 @@ export function isBudgetSpent(deps: Pick<Deps, "config" | "now">, channel: Budge
 /** Calls taken from the channel's budget of the day so far. */
 export async function countCalls(deps: Pick<Deps, "db" | "now" | "log">, channel: BudgetChannel): Promise<number> {
   const { days } = channels[channel];
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db
       .select({ taken: days.taken })
       .from(days)

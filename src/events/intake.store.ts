@@ -1,8 +1,8 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { inOneTrip } from "../platform/data/database.ts";
-import { onlyOnce } from "../platform/data/once.ts";
+import { runBatch } from "../platform/data/database.ts";
+import { processOnce } from "../platform/data/once.ts";
 import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordFavorite } from "./favorite-effects.store.ts";
@@ -10,7 +10,7 @@ import { recordPoints, recordTransaction } from "./ledger-effects.store.ts";
 import type { PlatformEvent } from "./platform-event.ts";
 import { recordReturn, recordStart } from "./rental-effects.store.ts";
 
-export type IntakeDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+export type IntakeDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 type Effects = Record<string, Statement | undefined> & { contradicting?: Statement & { _: { result: unknown[] } } };
 
@@ -24,9 +24,9 @@ export async function insertPlatformEvent(
 ): Promise<"recorded" | "known" | "unknown_user"> {
   const consumer = `platform:${event.source}`;
   const isUser = sql`exists (select 1 from users where users.id = ${event.user_id})`;
-  const { mark, isFirst } = onlyOnce(deps, consumer, event.id, isUser);
+  const { mark, isFirst } = processOnce(deps, consumer, event.id, isUser);
   const effects: Effects = effectsOf(deps, event, isFirst);
-  const { processed, contradicting } = await inOneTrip(deps, {
+  const { processed, contradicting } = await runBatch(deps, {
     mark,
     ...effects,
     processed: deps.db
@@ -36,7 +36,7 @@ export async function insertPlatformEvent(
   });
   const [found] = processed;
   if (!found) return "unknown_user";
-  if (found.by !== deps.attemptId) return "known";
+  if (found.by !== deps.invocationId) return "known";
   if (contradicting && (contradicting as unknown[]).length > 0) {
     raiseAlert(deps, "platform_event_contradicts", { source: event.source, event_id: event.id, type: event.type });
   }

@@ -30,7 +30,7 @@ export interface Deps {
   /** A new UUIDv7 (RFC 9562), which sorts by time. */
   newId: () => string;
   /** 128 random bits of this invocation's own, which mark its rows inside a batch; never anything a caller sends. */
-  attemptId: string;
+  invocationId: string;
   log: Log;
   /** Shared by everything that the invocation does. */
   queries: QueryCount;
@@ -83,7 +83,7 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     now,
     randomBytes,
     newId: () => uuidv7({ msecs: now(), random: randomBytes(16) }),
-    attemptId: randomId(randomBytes),
+    invocationId: randomId(randomBytes),
     log: jsonLog(now, { request_id: requestId }),
     queries: { used: 0 },
     afterResponse: (work) => context.waitUntil(work),

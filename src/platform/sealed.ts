@@ -8,7 +8,7 @@ import type { Deps } from "./deps.ts";
  *
  * @param purpose must be given again to open it: what was sealed for one purpose is nothing for another.
  */
-export async function sealBriefly(
+export async function encryptEphemeral(
   deps: Pick<Deps, "keyring" | "randomBytes">,
   purpose: string,
   value: unknown,
@@ -19,7 +19,7 @@ export async function sealBriefly(
 }
 
 /** What was sealed; undefined when it was altered, sealed for another purpose, or its key has been retired. */
-export async function openBriefly(deps: Pick<Deps, "keyring">, purpose: string, sealed: string): Promise<unknown> {
+export async function decryptEphemeral(deps: Pick<Deps, "keyring">, purpose: string, sealed: string): Promise<unknown> {
   const at = sealed.indexOf(".");
   const key = deps.keyring.secrets.get(sealed.slice(0, at))?.sealing;
   if (!key) return undefined;

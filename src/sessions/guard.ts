@@ -17,7 +17,7 @@ export const expiringEndpoint = endpointFor<AccessClaims>();
 export const staffEndpoint = endpointFor<AccessClaims>();
 
 /** Nobody is asked who they are. */
-export const anyone: Guard<undefined> = {
+export const publicAccess: Guard<undefined> = {
   security: undefined,
   errors: [],
   authorize: async () => undefined,
@@ -27,7 +27,7 @@ export const anyone: Guard<undefined> = {
  * A valid access token. It is checked without I/O; that its session still lives and its user may act is checked by the
  * statement that reads or writes the route's data, in the same round trip.
  */
-export const signedIn: Guard<AccessClaims> = {
+export const authenticated: Guard<AccessClaims> = {
   security: "bearer",
   errors: ["authentication_required", "token_not_valid"],
   async authorize(deps, c) {
@@ -40,10 +40,13 @@ export const signedIn: Guard<AccessClaims> = {
 };
 
 /**
- * As `signedIn`. That the user is staff is checked with the session, by the statement that reads or writes the route's
+ * As `authenticated`. That the user is staff is checked with the session, by the statement that reads or writes the route's
  * data (`isStaff`); `refuseUnlessStaff` then says which of the two was missing.
  */
-export const staffOnly: Guard<AccessClaims> = { ...signedIn, errors: [...signedIn.errors, "permission_denied"] };
+export const staffOnly: Guard<AccessClaims> = {
+  ...authenticated,
+  errors: [...authenticated.errors, "permission_denied"],
+};
 
 /**
  * @param caller what `selectCaller` found.
@@ -55,12 +58,12 @@ export function refuseUnlessStaff(caller: { role: string } | undefined): void {
 }
 
 /**
- * Says why `mayActOn` refused a member of staff.
+ * Says why `mayChangeAccount` refused a member of staff.
  *
  * @param caller what `selectCaller` found.
  * @throws AppError `permission_denied` for one's own account, and for an account of staff where the caller is no admin.
  */
-export function refuseUnlessMayAct(
+export function refuseUnlessMayChange(
   caller: { role: string } | undefined,
   { caller: { userId: callerId }, userId }: { caller: AccessClaims; userId: string },
   target: { role: string },
@@ -80,9 +83,9 @@ export function refuseUnlessMayAct(
   }
 }
 
-/** As `signedIn`, but an expired token will do: for a route that then asks for a second proof. */
-export const signedInOrExpired: Guard<AccessClaims> = {
-  ...signedIn,
+/** As `authenticated`, but an expired token will do: for a route that then asks for a second proof. */
+export const authenticatedOrExpired: Guard<AccessClaims> = {
+  ...authenticated,
   async authorize(deps, c) {
     const token = await readAccessToken(deps, c);
     if (token.state === "invalid") throw tokenNotValid(token);

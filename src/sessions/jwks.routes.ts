@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Keyring } from "../platform/config/keyring.ts";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "../platform/http/cacheable.ts";
-import { describeLater, EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/http/openapi.ts";
+import { deferDescription, EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/http/openapi.ts";
 
 const jwks = z.object({
   keys: z.array(
@@ -20,7 +20,7 @@ const jwks = z.object({
 
 /** Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs: see the README on rotation. */
 export function mountJwks(app: OpenAPIHono<AppEnv>): void {
-  describeLater(app, () => ({
+  deferDescription(app, () => ({
     method: "get",
     path: "/.well-known/jwks.json",
     tags: ["Platform"],

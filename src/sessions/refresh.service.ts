@@ -1,6 +1,6 @@
 import { withDeadline } from "../platform/data/database.ts";
 import { identifyCall } from "../platform/data/idempotency.ts";
-import { relayTogether } from "../platform/data/relay.ts";
+import { publishCoalesced } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
@@ -41,7 +41,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
   ]);
   if (outcome.ended) {
     deps.log.warn("refresh_reuse", { session_id: token.sessionId, user_id: token.userId });
-    deps.afterResponse(Promise.all([denySessions(deps, [token.sessionId]), relayTogether(deps, outcome.events)]));
+    deps.afterResponse(Promise.all([denySessions(deps, [token.sessionId]), publishCoalesced(deps, outcome.events)]));
     throw tokenNotValid({ state: "invalid", reason: "refresh token reuse" });
   }
   const { session } = outcome;

@@ -2,7 +2,7 @@ import { and, eq, gt, lt, type SQL, sql } from "drizzle-orm";
 import { idempotencyKeys } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip, together } from "../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../platform/data/database.ts";
 import {
   bindKey,
   findBinding,
@@ -40,7 +40,7 @@ export async function rotateSession(
   call: IdempotentCall | undefined,
 ) {
   try {
-    const found = await inOneTrip(deps, rotationStatements(deps, client, token, call));
+    const found = await runBatch(deps, rotationStatements(deps, client, token, call));
     const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
     return {
       rotated: rotated[0],
@@ -52,10 +52,10 @@ export async function rotateSession(
     };
   } catch (error) {
     // The batch may stand although its answer was lost: the marker tells.
-    const { session, binding } = await inOneTrip(deps, readRotation(deps, token, call)).catch(() => {
+    const { session, binding } = await runBatch(deps, readRotation(deps, token, call)).catch(() => {
       throw error;
     });
-    const rotated = session[0]?.rotatedBy === deps.attemptId ? { id: token.sessionId } : undefined;
+    const rotated = session[0]?.rotatedBy === deps.invocationId ? { id: token.sessionId } : undefined;
     if (!rotated) throw error;
     return { rotated, replayed: undefined, ended: undefined, events: [], session: session[0], binding: binding?.[0] };
   }
@@ -66,19 +66,19 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
   const next = derived(token.counter, (counter) => counter + 1);
   const own = and(eq(sessions.id, token.sessionId), eq(sessions.userId, token.userId), isLive(now));
   const active = sql`exists (select 1 from users where id = ${token.userId} and status = 'ACTIVE')`;
-  const rotatedByOther = sql`${sessions.rotatedBy} <> ${deps.attemptId}`;
+  const rotatedByOther = sql`${sessions.rotatedBy} <> ${deps.invocationId}`;
   const isParent = eq(sessions.counter, next);
   const mayReplay = sql`(${gt(sessions.rotatedAt, before(now, REPLAY_WINDOW_MS))} or ${isBoundToThisRotation(deps, call)})`;
   const bound = isBoundToOtherBody(deps, call);
-  const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.attemptId})`;
-  const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.attemptId})`;
+  const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.invocationId})`;
+  const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.invocationId})`;
   const statements = {
     rotated: deps.db
       .update(sessions)
       .set({
         counter: next,
         rotatedAt: now,
-        rotatedBy: deps.attemptId,
+        rotatedBy: deps.invocationId,
         replays: 0,
         refreshKeyId: deps.keyring.currentSecretId,
         lastUsedAt: now,
@@ -95,7 +95,7 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
       .returning({ id: sessions.id }),
     ended: deps.db
       .update(sessions)
-      .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.attemptId })
+      .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.invocationId })
       .where(and(own, rotatedByOther, sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`))
       .returning({ id: sessions.id }),
     reuseEvent: recordEvent(
@@ -120,7 +120,7 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
       rotatedHere,
     ),
   };
-  return together(statements, readRotation(deps, token, call));
+  return mergeStatements(statements, readRotation(deps, token, call));
 }
 
 function readRotation(deps: StatementDeps, token: RefreshClaims, call: IdempotentCall | undefined) {

@@ -50,7 +50,7 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
         counter: 0,
         refreshKeyId: deps.keyring.currentSecretId,
         rotatedAt: now,
-        rotatedBy: deps.attemptId,
+        rotatedBy: deps.invocationId,
         replays: 0,
         idleTtlMs: lifeMs("idle"),
         idleExpiresAt: sql`${instantOf(now)} + ${lifeMs("idle")}`,
@@ -63,7 +63,7 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
     ),
     endedSessions: deps.db
       .update(sessions)
-      .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.attemptId })
+      .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.invocationId })
       .where(
         and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
       )

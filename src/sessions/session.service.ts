@@ -41,19 +41,19 @@ export async function listOwnSessions(deps: Deps, caller: AccessClaims) {
 
 /** Ends one of the caller's sessions. @throws AppError `not_found` when it is not the caller's or has ended. */
 export async function endSession(deps: Deps, client: Client, caller: AccessClaims, sessionId: string): Promise<void> {
-  const { ended, signedIn } = await endSessionById(deps, client, caller, sessionId);
+  const { ended, isSignedIn } = await endSessionById(deps, client, caller, sessionId);
   if (ended.length > 0) {
     deps.afterResponse(denySessions(deps, ended));
     return;
   }
-  if (!signedIn) throw sessionEnded();
+  if (!isSignedIn) throw sessionEnded();
   throw new AppError("not_found", { message: { en: "Session not found.", ne: "सत्र भेटिएन।" } });
 }
 
 /** Ends every session of the caller's but the present one and says how many ended. */
 export async function endAllOtherSessions(deps: Deps, client: Client, caller: AccessClaims): Promise<number> {
-  const { ended, signedIn } = await endOtherSessions(deps, client, caller);
-  if (!signedIn) throw sessionEnded();
+  const { ended, isSignedIn } = await endOtherSessions(deps, client, caller);
+  if (!isSignedIn) throw sessionEnded();
   if (ended.length > 0) deps.afterResponse(denySessions(deps, ended));
   return ended.length;
 }

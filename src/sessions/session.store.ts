@@ -2,7 +2,7 @@ import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { idForEachRow, inOneTrip, insertFrom, instantOf, together } from "../platform/data/database.ts";
+import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -60,11 +60,11 @@ function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims)
  * @param staff who ended them, where it was not their user; null for who operates the service.
  */
 export function recordEndedSessions(
-  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   client: Pick<Client, "userAgent"> & { ip: string | null },
   staff?: AccessClaims | null,
 ) {
-  const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.attemptId}`;
+  const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.invocationId}`;
   const now = instantOf(deps.now());
   return {
     endedAudit: insertFrom(
@@ -91,7 +91,7 @@ export function recordEndedSessions(
 
 /** The caller's role while their session lives and they may act; undefined otherwise. */
 export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db
       .select({ role: users.role })
       .from(users)
@@ -100,7 +100,7 @@ export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, c
   return found[0]?.role;
 }
 
-type EndDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type EndDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** Ends the caller's own session; empty when it had ended already. */
 export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
@@ -126,7 +126,7 @@ async function endSessions(
   caller: AccessClaims,
   reason: string,
   which: SQL | undefined,
-): Promise<{ ended: string[]; signedIn: boolean }> {
+): Promise<{ ended: string[]; isSignedIn: boolean }> {
   const writes = {
     signedIn: deps.db
       .select({ one: sql<number>`1` })
@@ -134,26 +134,26 @@ async function endSessions(
       .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
     revoked: deps.db
       .update(sessions)
-      .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.attemptId })
+      .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.invocationId })
       .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which)),
     ...recordEndedSessions(deps, client),
   };
   const reads = {
-    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
+    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
   };
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the marker tells.
-    inOneTrip(deps, reads).then(({ ended }) => {
+    runBatch(deps, reads).then(({ ended }) => {
       if (ended.length === 0) throw error;
       return { signedIn: [{ one: 1 }], ended };
     }),
   );
-  return { ended: found.ended.map(({ id }) => id), signedIn: found.signedIn.length > 0 };
+  return { ended: found.ended.map(({ id }) => id), isSignedIn: found.signedIn.length > 0 };
 }
 
 /** The caller's live sessions, newest first; empty when the caller's own has ended. */
 export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: selectLiveSessions(deps, caller.userId, isSignedIn(deps, caller)),
   });
   return found;

@@ -5,7 +5,7 @@ import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { PUSH_LIFE_MS } from "../delivery/fcm.ts";
 import { listProviders } from "../delivery/providers.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const payloadSchema = z.object({ notification_id: z.string() });
@@ -20,7 +20,7 @@ export const deliverPush: Task = {
     const { notification_id: id } = payloadSchema.parse(event.payload);
     const { userId } = event;
     if (!userId || listProviders(deps, "push", "").length === 0) return { done: true, note: "no provider" };
-    const { notification, targets } = await inOneTrip(deps, {
+    const { notification, targets } = await runBatch(deps, {
       notification: deps.db.select().from(notifications).where(eq(notifications.id, id)),
       targets: selectPushDevices(deps, userId),
     });

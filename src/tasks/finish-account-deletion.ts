@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { eraseHistory, hasUser, type Rest, wholeHistory } from "../auth/deletion/account-history.store.ts";
 import { forgetCodeHashes } from "../auth/otp/otp-code.store.ts";
-import { inOneTrip, withDeadline } from "../platform/data/database.ts";
-import { onlyOnce } from "../platform/data/once.ts";
+import { runBatch, withDeadline } from "../platform/data/database.ts";
+import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
 import { hasQueriesLeft } from "../platform/data/query-count.ts";
 import { relay } from "../platform/data/relay.ts";
@@ -66,9 +66,9 @@ export const finishAccountDeletion: Task = {
 
 /** Records the message that erases the rest, once however often this one comes, and sends it. */
 async function goOn(deps: Deps, event: TaskEvent, userId: string, rest: Rest): Promise<void> {
-  const { mark, isFirst } = onlyOnce(deps, NAME, event.id);
+  const { mark, isFirst } = processOnce(deps, NAME, event.id);
   const payload = JSON.stringify({ user_id: userId, session_ids: [], challenge_ids: [], rest });
-  const { next } = await inOneTrip(deps, {
+  const { next } = await runBatch(deps, {
     mark,
     next: recordEvent(deps, { type: event.type, userId, payload, queue: "tasks" }, isFirst),
   });

@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { analyticsReports } from "../db/ledger-schema.ts";
-import { inOneTrip, insertWhere } from "../platform/data/database.ts";
-import { onlyOnce } from "../platform/data/once.ts";
+import { insertWhere, runBatch } from "../platform/data/database.ts";
+import { processOnce } from "../platform/data/once.ts";
 import { buildAnalyticsReport } from "../users/usage.service.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
 
@@ -21,8 +21,8 @@ export const generateUserAnalyticsReport: Task = {
     const report = await buildAnalyticsReport(deps, userId);
     if (!report) return { done: true, note: "no such user" };
     const createdAt = Date.parse(report.generated_at);
-    const { mark, isFirst } = onlyOnce(deps, NAME, event.id);
-    const { written } = await inOneTrip(deps, {
+    const { mark, isFirst } = processOnce(deps, NAME, event.id);
+    const { written } = await runBatch(deps, {
       mark,
       written: insertWhere(
         deps,

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { JobDeps } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -34,7 +34,7 @@ export async function listNewcomers(
 ): Promise<NewcomerPage> {
   const now = deps.now();
   const [joined, id]: [number, string] = cursor === null ? [now - latest * DAY_MS, "~"] : JSON.parse(cursor);
-  const { page } = await inOneTrip(deps, {
+  const { page } = await runBatch(deps, {
     page: deps.db
       .select({ id: users.id, dateJoined: users.dateJoined })
       .from(users)

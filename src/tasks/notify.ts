@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { notifications } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
-import { onlyOnce } from "../platform/data/once.ts";
+import { runBatch } from "../platform/data/database.ts";
+import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
 import type { Statement } from "../platform/data/prepared.ts";
 import { relay } from "../platform/data/relay.ts";
@@ -26,8 +26,8 @@ interface Notice {
 /** Writes one notification for the event's user, and asks for its push, in the batch that marks the event as processed. */
 export async function notifyUser(deps: Deps, task: string, event: TaskEvent, notice: Notice): Promise<TaskOutcome> {
   const id = deps.newId();
-  const { mark, isFirst } = onlyOnce(deps, task, event.id);
-  const { made, push } = await inOneTrip(deps, {
+  const { mark, isFirst } = processOnce(deps, task, event.id);
+  const { made, push } = await runBatch(deps, {
     mark,
     notification: recordNotification(
       deps,

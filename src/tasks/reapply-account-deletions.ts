@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { z } from "zod";
 import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/deletion/account-erasure.store.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { relay } from "../platform/data/relay.ts";
 import { listDeletedAccounts } from "../staff/directory/deleted-accounts.store.ts";
@@ -33,7 +33,7 @@ export const reapplyAccountDeletion: Task = {
   types: [TYPE],
   async run(deps, event) {
     const { user_id: userId } = payloadSchema.parse(event.payload);
-    const { found } = await inOneTrip(deps, {
+    const { found } = await runBatch(deps, {
       found: deps.db
         .select({ snapshot: identitySnapshot.as("snapshot") })
         .from(users)
@@ -41,7 +41,7 @@ export const reapplyAccountDeletion: Task = {
     });
     if (!found[0]) return { done: true, note: "already gone" };
     const erasure = await prepareErasure(deps, userId, found[0].snapshot);
-    const events = await inOneTrip(deps, eraseAccount(deps, erasure, deps.newId(), sql`true`));
+    const events = await runBatch(deps, eraseAccount(deps, erasure, deps.newId(), sql`true`));
     const { deletedEvent, cleanupEvent, revocationEvent } = events;
     await relay(deps, [...deletedEvent, ...cleanupEvent, ...revocationEvent]);
     if (deletedEvent.length === 0) throw new Error("the account changed meanwhile");

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { kyc } from "../db/kyc-schema.ts";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
@@ -81,7 +81,7 @@ const rejections = sql.raw("kyc indexed by kyc_rejected");
 async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chunk> {
   const now = deps.now();
   const [updatedAt, userId]: [number, string] = at === "" ? [now - reminderDays.latest * DAY_MS, "~"] : JSON.parse(at);
-  const { page } = await inOneTrip(deps, {
+  const { page } = await runBatch(deps, {
     page: deps.db
       .select({ userId: sql<string>`user_id`, updatedAt: sql<number>`updated_at` })
       .from(rejections)

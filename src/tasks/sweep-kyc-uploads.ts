@@ -1,6 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import { listObjects, removeObjects } from "../users/kyc/kyc-bucket.store.ts";
 import { deleteRemoved } from "../users/kyc/kyc-document.store.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
@@ -60,7 +60,7 @@ const steps: Readonly<Record<string, Step>> = {
   }),
 
   async remove(deps, fence) {
-    const { due } = await inOneTrip(deps, {
+    const { due } = await runBatch(deps, {
       due: deps.db
         .select({ id: kycDocuments.id, objectKey: kycDocuments.objectKey })
         .from(kycDocuments)
@@ -84,7 +84,7 @@ const steps: Readonly<Record<string, Step>> = {
 async function sweepObjects(deps: JobDeps, page: number, fence: SQL): Promise<Chunk> {
   const { objects, last } = await listObjects(deps, await findJobCursor(deps, NAME));
   const old = objects.filter(({ uploadedAt }) => uploadedAt < deps.now() - GRACE_MS).map(({ key }) => key);
-  const { unnamed } = await inOneTrip(deps, {
+  const { unnamed } = await runBatch(deps, {
     unnamed: deps.db
       .select({ key: sql<string>`value`.as("key") })
       .from(sql`json_each(${JSON.stringify(old)})`)

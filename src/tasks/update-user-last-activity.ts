@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { z } from "zod";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip, instantOf } from "../platform/data/database.ts";
+import { instantOf, runBatch } from "../platform/data/database.ts";
 import { ACTIVITY_INTERVAL_MS } from "../sessions/activity.service.ts";
 import type { Task } from "./engine/task.ts";
 
@@ -15,7 +15,7 @@ export const updateUserLastActivity: Task = {
   async run(deps, event) {
     const { session_id: sessionId, at } = payloadSchema.parse(event.payload);
     const userId = event.userId ?? "";
-    const { counted } = await inOneTrip(deps, {
+    const { counted } = await runBatch(deps, {
       counted: deps.db
         .update(sessions)
         .set({ activityAt: instantOf(at) })

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
-import { onlyOnce } from "../platform/data/once.ts";
+import { runBatch } from "../platform/data/database.ts";
+import { processOnce } from "../platform/data/once.ts";
 import { type OutboxRow, recordEvent } from "../platform/data/outbox.ts";
 import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -10,7 +10,7 @@ import { selectUserState, type UserState } from "../users/user-state.store.ts";
 /** Marks of messages that their endpoint has taken. */
 const DELIVERED = "webhook";
 
-type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** A change of a user, to be told to one endpoint. */
 export interface DueWebhook {
@@ -30,13 +30,13 @@ export async function insertDueWebhooks(
   cause: { consumer: string; eventId: string },
   due: DueWebhook[],
 ): Promise<OutboxRow[]> {
-  const { mark, isFirst } = onlyOnce(deps, cause.consumer, cause.eventId);
+  const { mark, isFirst } = processOnce(deps, cause.consumer, cause.eventId);
   const statements: Record<string, Statement> = { mark };
   for (const webhook of due) {
     const event = { type: "webhook.due", userId: webhook.user_id, payload: JSON.stringify(webhook) };
     statements[`to ${webhook.endpoint}`] = recordEvent(deps, { ...event, queue: "tasks" }, isFirst);
   }
-  const results = await inOneTrip(deps, statements);
+  const results = await runBatch(deps, statements);
   return due.flatMap(({ endpoint }) => results[`to ${endpoint}`] as OutboxRow[]);
 }
 
@@ -46,7 +46,7 @@ export async function findDelivery(
   eventId: string,
   userId: string,
 ): Promise<{ isDelivered: boolean; user: UserState | undefined }> {
-  const { delivered, user } = await inOneTrip(deps, {
+  const { delivered, user } = await runBatch(deps, {
     delivered: deps.db
       .select({ one: sql`1` })
       .from(processedEvents)
@@ -58,5 +58,5 @@ export async function findDelivery(
 
 /** Notes that the endpoint has taken the message, so that its further copies send nothing. */
 export async function markDelivered(deps: StoreDeps, eventId: string): Promise<void> {
-  await inOneTrip(deps, { mark: onlyOnce(deps, DELIVERED, eventId).mark });
+  await runBatch(deps, { mark: processOnce(deps, DELIVERED, eventId).mark });
 }

@@ -1,6 +1,6 @@
 import { and, desc, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { notifications, users } from "../db/user-schema.ts";
-import { inOneTrip, insertFrom, instantOf } from "../platform/data/database.ts";
+import { insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Locale } from "../platform/http/locale.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -62,7 +62,7 @@ export async function listNotifications(
   caller: AccessClaims,
   page: { size: number; after: string | undefined },
 ) {
-  const { found, unread } = await inOneTrip(deps, {
+  const { found, unread } = await runBatch(deps, {
     found: deps.db
       .select(shown)
       .from(notifications)
@@ -88,7 +88,7 @@ export async function listNotifications(
 /** Marks one of the caller's notifications read, once; later calls change nothing. Undefined `user`: not signed in. */
 export async function markNotificationRead(deps: ListDeps, caller: AccessClaims, id: string) {
   const isOwn = and(eq(notifications.id, id), eq(notifications.userId, caller.userId));
-  const { found, user } = await inOneTrip(deps, {
+  const { found, user } = await runBatch(deps, {
     marked: deps.db
       .update(notifications)
       .set({ readAt: instantOf(deps.now()) })

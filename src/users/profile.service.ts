@@ -1,4 +1,4 @@
-import { relayTogether } from "../platform/data/relay.ts";
+import { publishCoalesced } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { fieldError } from "../platform/http/errors.ts";
@@ -28,7 +28,7 @@ export async function updateProfile(
   refuseFutureBirth(deps, change);
   const { profile, events } = await changeProfile(deps, client, caller, change);
   if (!profile) throw sessionEnded();
-  deps.afterResponse(relayTogether(deps, events));
+  deps.afterResponse(publishCoalesced(deps, events));
   return profile;
 }
 

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { profiles, users } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/data/audit.ts";
-import { inOneTrip, instantOf, together } from "../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
@@ -18,7 +18,7 @@ export type ProfileChange = Partial<
   Record<"full_name" | "date_of_birth" | "address" | "avatar_url", string | null | undefined>
 >;
 
-type ProfileDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type ProfileDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 export type ProfileRow = typeof profiles.$inferSelect;
 
@@ -31,7 +31,7 @@ function selectProfile(deps: ProfileDeps, caller: AccessClaims) {
 
 /** The caller's profile; undefined when the session has ended. */
 export async function findProfile(deps: ProfileDeps, caller: AccessClaims): Promise<ProfileRow | undefined> {
-  const { found } = await inOneTrip(deps, { found: selectProfile(deps, caller) });
+  const { found } = await runBatch(deps, { found: selectProfile(deps, caller) });
   return found[0];
 }
 
@@ -98,9 +98,9 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     profile: selectProfile(deps, caller),
     isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.isChanged.length === 0) throw error;
       return { ...again, changeEvent: [], reminderEvent: [] };
     }),

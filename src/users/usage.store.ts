@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { points, userStatistics } from "../db/ledger-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -48,7 +48,7 @@ export async function findUsage(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,
 ): Promise<UsageRow | undefined> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: selectUsage(deps, and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
   });
   return found[0];
@@ -59,7 +59,7 @@ export async function findUsageAndWallet(
   deps: Pick<Deps, "db" | "log">,
   userId: string,
 ): Promise<{ usage: UsageRow; wallet: WalletRow } | undefined> {
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     usage: selectUsage(deps, eq(users.id, userId)),
     wallet: selectWallet(deps, eq(users.id, userId)),
   });

@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import { prepared, type StatementDeps } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -56,6 +56,6 @@ export async function findSignedInUser(
   deps: StatementDeps & Pick<Deps, "log">,
   caller: AccessClaims,
 ): Promise<UserRow | undefined> {
-  const { found } = await inOneTrip(deps, signedInUserStatements(deps, caller));
+  const { found } = await runBatch(deps, signedInUserStatements(deps, caller));
   return found[0];
 }

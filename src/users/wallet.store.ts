@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { points, wallets } from "../db/ledger-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { inOneTrip } from "../platform/data/database.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { CURRENCY } from "../platform/money.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
@@ -42,7 +42,7 @@ export async function findWallet(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,
 ): Promise<WalletRow | undefined> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: selectWallet(deps, and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
   });
   return found[0];

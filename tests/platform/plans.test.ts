@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
-import { inOneTrip } from "../../src/platform/data/database.ts";
+import { runBatch } from "../../src/platform/data/database.ts";
 import { drizzleOn } from "../../src/platform/data/drizzle.ts";
 import { tokenFor } from "../faults/people.ts";
 import { call, newIp, newPhone } from "../support/client.ts";
@@ -17,7 +17,7 @@ const faultsOf = (plans: CheckedPlan[]) => plans.flatMap(({ faults }) => faults.
 /** What the net says of a statement that reads by this SQL; the file itself stays clean, since it is checked here. */
 async function faultsOfSending(text: ReturnType<typeof sql>, on = db): Promise<string[]> {
   await checkNewPlans();
-  await inOneTrip({ ...deps, db: on }, { read: on.select({ one: sql`1` }).from(text) as never });
+  await runBatch({ ...deps, db: on }, { read: on.select({ one: sql`1` }).from(text) as never });
   return faultsOf(await checkNewPlans());
 }
 

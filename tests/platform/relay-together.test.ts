@@ -2,9 +2,9 @@ import { createExecutionContext } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { outbox } from "../../src/db/platform-schema.ts";
-import { inOneTrip } from "../../src/platform/data/database.ts";
+import { runBatch } from "../../src/platform/data/database.ts";
 import { recordEvent } from "../../src/platform/data/outbox.ts";
-import { relayDueEvents, relayTogether } from "../../src/platform/data/relay.ts";
+import { publishCoalesced, relayDueEvents } from "../../src/platform/data/relay.ts";
 import { buildDeps, type Deps } from "../../src/platform/deps.ts";
 import { call, newIp, newPhone, testEnv, verify } from "../support/client.ts";
 
@@ -52,7 +52,7 @@ async function record(deps: Deps, count = 1) {
     `event${i}`,
     recordEvent(deps, { type: "auth.new_device", payload: "{}", queue: "tasks" }, sql`true`),
   ]);
-  const found: Record<string, (typeof outbox.$inferSelect)[]> = await inOneTrip(deps, Object.fromEntries(statements));
+  const found: Record<string, (typeof outbox.$inferSelect)[]> = await runBatch(deps, Object.fromEntries(statements));
   return Object.values(found).flat();
 }
 
@@ -80,7 +80,7 @@ describe("Events of one isolate", () => {
   test("leave at once where nothing is to be waited for", async () => {
     const tasks = recordingQueue();
     const deps = await invoke(0, { TASK_QUEUE: tasks.binding });
-    await relayTogether(deps, await record(deps));
+    await publishCoalesced(deps, await record(deps));
     expect(tasks.calls.length).toBe(1);
   });
 
@@ -88,7 +88,7 @@ describe("Events of one isolate", () => {
     const tasks = recordingQueue();
     const deps = await Promise.all([60, 40, 1].map(() => invoke(50, { TASK_QUEUE: tasks.binding })));
     const rows = await Promise.all(deps.map((each, i) => record(each, [60, 40, 1][i])));
-    await Promise.all(deps.map((each, i) => relayTogether(each, rows[i] ?? [])));
+    await Promise.all(deps.map((each, i) => publishCoalesced(each, rows[i] ?? [])));
     expect(tasks.calls.map((messages) => messages.length)).toEqual([100, 1]);
   });
 
@@ -97,7 +97,7 @@ describe("Events of one isolate", () => {
     const broken = { sendBatch: async () => Promise.reject(new Error("queue")) } as unknown as Queue;
     const deps = await Promise.all([0, 1, 2].map(() => invoke(30, { TASK_QUEUE: broken })));
     const rows = await Promise.all(deps.map((each) => record(each)));
-    await Promise.all(deps.map((each, i) => relayTogether(each, rows[i] ?? [])));
+    await Promise.all(deps.map((each, i) => publishCoalesced(each, rows[i] ?? [])));
     const tasks = recordingQueue();
     vi.setSystemTime(Date.now() + 31_000);
     await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
@@ -111,7 +111,7 @@ describe("Events of one isolate", () => {
     const deps = await Promise.all([0, 1].map(() => invoke(30, { TASK_QUEUE: tasks.binding })));
     const rows = await Promise.all(deps.map((each) => record(each)));
     const spy = vi.spyOn(testEnv.DB, "batch").mockRejectedValue(new Error("D1"));
-    await Promise.all(deps.map((each, i) => relayTogether(each, rows[i] ?? [])));
+    await Promise.all(deps.map((each, i) => publishCoalesced(each, rows[i] ?? [])));
     spy.mockRestore();
     vi.setSystemTime(Date.now() + 31_000);
     await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
@@ -125,7 +125,7 @@ describe("Events of one isolate", () => {
     const deps = await invoke(0, { TASK_QUEUE: tasks.binding });
     const payload = JSON.stringify({ text: "ब".repeat(8_000) });
     const rows = (await record(deps, 20)).map((row) => ({ ...row, payload }));
-    await relayTogether(deps, rows);
+    await publishCoalesced(deps, rows);
     expect(tasks.calls.flat().length).toBe(20);
     expect(tasks.calls.length).toBeGreaterThan(1);
     for (const messages of tasks.calls) {
@@ -139,12 +139,12 @@ describe("Events of one isolate", () => {
     const [first, second, third] = await Promise.all([0, 1, 2].map(() => invoke(250, { TASK_QUEUE: tasks.binding })));
     if (!first || !second || !third) throw new Error("three invocations were asked for");
     const [lost, lostToo, kept] = [await record(first), await record(second), await record(third)];
-    void relayTogether(first, lost);
-    await relayTogether(second, lostToo);
+    void publishCoalesced(first, lost);
+    await publishCoalesced(second, lostToo);
     // The isolate goes on, without the invocation that gathers.
     vi.clearAllTimers();
     vi.setSystemTime(Date.now() + 2_000);
-    const relayed = relayTogether(third, kept);
+    const relayed = publishCoalesced(third, kept);
     await vi.advanceTimersByTimeAsync(250);
     vi.useRealTimers();
     await relayed;

@@ -15,7 +15,7 @@ async function grant(identifier: Identifier, role: "user" | "staff" | "admin") {
     db: drizzle({} as D1Database),
     now: () => Date.now(),
     newId: () => newId(),
-    attemptId: crypto.randomUUID(),
+    invocationId: crypto.randomUUID(),
     log: undefined as never,
   };
   const texts = Object.values(roleGrant(deps, identifier, role)).map((statement) => inline(statement.toSQL()));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { trigramsOf } from "../../src/staff/directory/common-text.ts";
-import { placeOf } from "../../src/staff/directory/search-sort-key.ts";
+import { sortKeyOf } from "../../src/staff/directory/search-sort-key.ts";
 import { call, newIp, newPhone, readCode, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { insertUser, rows } from "../support/platform.ts";
 import { costOf } from "../support/simulator/budget.ts";
@@ -283,7 +283,7 @@ describe("rebuild_user_search", () => {
     const [id = ""] = ids;
     expect(await entryOf(id)).toMatchObject({ removed_at: null });
     expect(await onSearch("select place from search_entries where user_id = ?", id)).toEqual([
-      { place: placeOf({ id, dateJoined: today - 30 * DAY_MS }) },
+      { place: sortKeyOf({ id, dateJoined: today - 30 * DAY_MS }) },
     ]);
   });
 

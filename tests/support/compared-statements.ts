@@ -2,10 +2,10 @@ import type { SQL } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { OnePassDialect } from "../../src/platform/data/dialect.ts";
 import {
+  type Batch,
   Preparation,
   type StatementDeps,
   type Statements,
-  type Trip,
   written,
 } from "../../src/platform/data/prepared.ts";
 
@@ -47,11 +47,11 @@ function comparedUse(this: Preparation<readonly unknown[], Statements>, deps: St
 const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g;
 
 /** Names, texts and parameters. Each id is told by where it stands first, since those that are drawn differ. */
-function describe({ queries }: Trip<Statements>): string {
+function describe({ queries }: Batch<Statements>): string {
   const ids: string[] = [];
-  const placeOf = (id: string) => {
+  const sortKeyOf = (id: string) => {
     if (!ids.includes(id)) ids.push(id);
     return `#${ids.indexOf(id)}`;
   };
-  return JSON.stringify(queries.map(({ name, text, params }) => ({ name, text, params }))).replace(UUID, placeOf);
+  return JSON.stringify(queries.map(({ name, text, params }) => ({ name, text, params }))).replace(UUID, sortKeyOf);
 }

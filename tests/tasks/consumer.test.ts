@@ -50,7 +50,7 @@ describe("The consumer", () => {
     const letter = await letterOf(message.event_id);
     expect(letter).toMatchObject({ type: "auth.new_device", user_id: user.userId, payload: "{}", attempts: 12 });
     expect(letter?.reason).toContain("service is temporarily unavailable");
-    expect(letter?.trace).toMatch(/^at .*inOneTrip/);
+    expect(letter?.trace).toMatch(/^at .*runBatch/);
     expect(letter?.trace).not.toContain("service is temporarily unavailable");
   });
 

@@ -1,5 +1,5 @@
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
@@ -12,10 +12,10 @@ import { findSignedInUser, type UserRow } from "../../users/user.store.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
 import { hashIdentities } from "../deletion/former-identity.ts";
 import { findTestCode } from "../otp/test-identifiers.ts";
-import type { TokenUse } from "../otp/verification-token.store.ts";
+import type { TokenRedemption } from "../otp/verification-token.store.ts";
 import { hashVerificationToken } from "../otp/verification-token.ts";
 import { signIn } from "./login.store.ts";
-import { drawAccount } from "./new-account.ts";
+import { generateAccountIds } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
 import { isKeyReused, type SignInOutcome } from "./sign-in.store.ts";
 
@@ -53,10 +53,10 @@ export async function registerUser(
   const usernames =
     request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
   const identities = await hashIdentities(deps, [identifier.value]);
-  const account = drawAccount(deps, client, usernames, request.referral_code, identities);
+  const account = generateAccountIds(deps, client, usernames, request.referral_code, identities);
   const outcome = await insertAccount(deps, client, use, account, call, findTestCode(deps, identifier) !== undefined);
-  const signedIn = await answerSignIn(deps, use, call, outcome);
-  if (signedIn) return signedIn;
+  const authenticated = await answerSignIn(deps, use, call, outcome);
+  if (authenticated) return authenticated;
   if (outcome.user) throw new AppError("user_already_exists");
   if (outcome.isUsernameTaken) throw new AppError("username_taken");
   throw new AppError("service_unavailable", {
@@ -84,8 +84,8 @@ export async function loginUser(
   const use = await useOf(deps, call, identifier, request.verification_token, "LOGIN");
   const isTest = findTestCode(deps, identifier) !== undefined;
   const outcome = await signIn(deps, client, use, call, isTest, await hashIdentities(deps, [identifier.value]));
-  const signedIn = await answerSignIn(deps, use, call, outcome);
-  if (signedIn) return signedIn;
+  const authenticated = await answerSignIn(deps, use, call, outcome);
+  if (authenticated) return authenticated;
   throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");
 }
 
@@ -98,8 +98,8 @@ async function useOf(
   call: IdempotentCall | undefined,
   identifier: Identifier,
   verificationToken: string,
-  usedFor: TokenUse["usedFor"],
-): Promise<TokenUse> {
+  usedFor: TokenRedemption["usedFor"],
+): Promise<TokenRedemption> {
   const tokenHash = await hashVerificationToken(deps, verificationToken);
   if (tokenHash === undefined) {
     if (call && (await isKeyReused(deps, call))) throw new AppError("idempotency_key_reused");
@@ -114,18 +114,18 @@ async function useOf(
  */
 async function answerSignIn(
   deps: Deps,
-  use: TokenUse,
+  use: TokenRedemption,
   call: IdempotentCall | undefined,
   outcome: SignInOutcome,
 ): Promise<SignedIn | undefined> {
   const { token, session, user, binding } = outcome;
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
-  const isOwn = token?.usedBy === deps.attemptId;
+  const isOwn = token?.usedBy === deps.invocationId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
     const tokens = await mintTokens(deps, session);
     // Begun last, so that the queue has no part in what the client waits for.
-    deps.afterResponse(relayTogether(deps, outcome.events));
+    deps.afterResponse(publishCoalesced(deps, outcome.events));
     return {
       ...tokens,
       user,
@@ -137,7 +137,7 @@ async function answerSignIn(
 }
 
 /** Whether this call repeats one whose session nobody has used yet: by its key, or soon after with the same token. */
-function mayRepeat(deps: Deps, use: TokenUse, { token, session, binding }: SignInOutcome): boolean {
+function mayRepeat(deps: Deps, use: TokenRedemption, { token, session, binding }: SignInOutcome): boolean {
   if (!token || !session || token.usedFor !== use.usedFor || token.usedAt === null) return false;
   const isUntouched = session.counter === 0 && session.revokedAt === null && session.idleExpiresAt > deps.now();
   const isSoon = token.usedAt > deps.now() - REPEAT_WINDOW_MS;

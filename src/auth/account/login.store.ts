@@ -1,7 +1,7 @@
 import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { together } from "../../platform/data/database.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
@@ -9,8 +9,12 @@ import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../../users/identifier.ts";
 import { announceNewDevice } from "../device/new-device.store.ts";
-import { adoptNetwork } from "../otp/otp-guard.store.ts";
-import { isUsedHere, type TokenUse, useVerificationToken } from "../otp/verification-token.store.ts";
+import { trustNetwork } from "../otp/otp-guard.store.ts";
+import {
+  isUsedByThisInvocation,
+  redeemVerificationToken,
+  type TokenRedemption,
+} from "../otp/verification-token.store.ts";
 import {
   type AccountDeps,
   bindSession,
@@ -107,7 +111,7 @@ const signInStatements = prepared(writeSignIn);
 export function signIn(
   deps: AccountDeps,
   client: Client,
-  use: TokenUse,
+  use: TokenRedemption,
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
@@ -118,7 +122,7 @@ export function signIn(
 function writeSignIn(
   deps: StatementDeps,
   client: Client,
-  use: TokenUse,
+  use: TokenRedemption,
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
@@ -131,7 +135,7 @@ function writeSignIn(
     .select({ one: sql`1` })
     .from(users)
     .where(and(isIdentifiedBy(identifier), mayAct, isTest ? eq(users.role, "user") : undefined));
-  const used = isUsedHere(deps, use);
+  const used = isUsedByThisInvocation(deps, use);
   const entry = {
     userId,
     isAccount: isIdentifiedBy(identifier),
@@ -142,12 +146,12 @@ function writeSignIn(
     identities,
   };
   const writes = {
-    used: useVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+    used: redeemVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
     newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, used),
     ...enterAccount(deps, client, entry, used),
     ...openSession(deps, client, { id: sessionId, userId, method }, used),
-    ...adoptNetwork(deps, party, used),
+    ...trustNetwork(deps, party, used),
     bind: bindSession(deps, call, sessionId, used),
   };
-  return together(writes, readOutcome(deps, use, call));
+  return mergeStatements(writes, readOutcome(deps, use, call));
 }

@@ -9,7 +9,7 @@ const REFERRAL_CODE_CANDIDATES = 3;
 const REFERRAL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /** What a new account is made of that has to be drawn before: id and referral codes. */
-export function drawAccount(
+export function generateAccountIds(
   deps: Pick<Deps, "newId" | "randomBytes">,
   client: Pick<Client, "locale">,
   usernames: Username[],

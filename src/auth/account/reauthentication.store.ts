@@ -32,7 +32,7 @@ export function isReauthenticated(
  * caller's is used up even where a recent sign-in would have been proof enough.
  */
 export function spendReauthentication(
-  deps: Pick<Deps, "db" | "now" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "invocationId">,
   caller: AccessClaims,
   tokenHash: string | undefined,
   isDone: SQL,
@@ -40,7 +40,7 @@ export function spendReauthentication(
   if (tokenHash === undefined) return undefined;
   return deps.db
     .update(verificationTokens)
-    .set({ usedBy: deps.attemptId, usedAt: deps.now(), usedFor: "REAUTHENTICATION" })
+    .set({ usedBy: deps.invocationId, usedAt: deps.now(), usedFor: "REAUTHENTICATION" })
     .where(and(isLiveToken(deps, caller, tokenHash), isDone));
 }
 

@@ -1,12 +1,16 @@
 import { sql } from "drizzle-orm";
-import { together } from "../../platform/data/database.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../../users/identifier.ts";
-import { adoptNetwork } from "../otp/otp-guard.store.ts";
-import { isUsedHere, type TokenUse, useVerificationToken } from "../otp/verification-token.store.ts";
+import { trustNetwork } from "../otp/otp-guard.store.ts";
+import {
+  isUsedByThisInvocation,
+  redeemVerificationToken,
+  type TokenRedemption,
+} from "../otp/verification-token.store.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
 import { type AccountDeps, bindSession, methodOf, readOutcome, type SignInOutcome, settle } from "./sign-in.store.ts";
 
@@ -19,7 +23,7 @@ const registerStatements = prepared(writeAccount);
 export async function insertAccount(
   deps: AccountDeps,
   client: Client,
-  use: TokenUse,
+  use: TokenRedemption,
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
@@ -36,7 +40,7 @@ export async function insertAccount(
 function writeAccount(
   deps: StatementDeps,
   client: Client,
-  use: TokenUse,
+  use: TokenRedemption,
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
@@ -55,11 +59,11 @@ function writeAccount(
     sessionId: use.sessionId,
   };
   const writes = {
-    used: useVerificationToken(deps, use, isNew),
-    ...newAccount(deps, client, account, origin, isUsedHere(deps, use)),
+    used: redeemVerificationToken(deps, use, isNew),
+    ...newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, use)),
     ...openSession(deps, client, { id: use.sessionId, userId: account.userId, method: methodOf(identifier) }, made),
-    ...adoptNetwork(deps, party, made),
+    ...trustNetwork(deps, party, made),
     bind: bindSession(deps, call, use.sessionId, made),
   };
-  return together(writes, readOutcome(deps, use, call));
+  return mergeStatements(writes, readOutcome(deps, use, call));
 }

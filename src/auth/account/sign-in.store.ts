@@ -2,16 +2,16 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, points, pointTransactions } from "../../db/ledger-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { referrals } from "../../db/user-schema.ts";
-import { inOneTrip, insertWhere } from "../../platform/data/database.ts";
+import { insertWhere, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
 import type { recordEvent } from "../../platform/data/outbox.ts";
-import { after, type StatementDeps, type Trip } from "../../platform/data/prepared.ts";
+import { after, type Batch, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { selectUser } from "../../users/user.store.ts";
 import { isFormerIdentity } from "../deletion/former-identity.store.ts";
-import { findVerificationToken, type TokenUse } from "../otp/verification-token.store.ts";
+import { findVerificationToken, type TokenRedemption } from "../otp/verification-token.store.ts";
 
 // What register and login have in common.
 
@@ -22,7 +22,7 @@ const SIGNUP_BONUS = 50;
 export type AccountDeps = StatementDeps & Pick<Deps, "log">;
 
 /** The statements that read what a sign-in leaves behind, last of its batch: the caller tells from it what happened. */
-export function readOutcome(deps: StatementDeps, use: TokenUse, call: IdempotentCall | undefined) {
+export function readOutcome(deps: StatementDeps, use: TokenRedemption, call: IdempotentCall | undefined) {
   return {
     token: findVerificationToken(deps, use),
     user: selectUser(deps, isIdentifiedBy(use.identifier)),
@@ -54,11 +54,16 @@ type SignIn = ReturnType<typeof openSession> &
   };
 
 /** Runs a sign-in, and tells what became of it; when the answer is lost, that is read again. */
-export async function settle(deps: AccountDeps, use: TokenUse, call: IdempotentCall | undefined, signIn: Trip<SignIn>) {
-  const found = await inOneTrip(deps, signIn).catch((error) =>
+export async function settle(
+  deps: AccountDeps,
+  use: TokenRedemption,
+  call: IdempotentCall | undefined,
+  signIn: Batch<SignIn>,
+) {
+  const found = await runBatch(deps, signIn).catch((error) =>
     // The batch may stand although its answer was lost: the token's marker tells.
-    inOneTrip(deps, readOutcome(deps, use, call)).then((again) => {
-      if (again.token[0]?.usedBy !== deps.attemptId) throw error;
+    runBatch(deps, readOutcome(deps, use, call)).then((again) => {
+      if (again.token[0]?.usedBy !== deps.invocationId) throw error;
       return again;
     }),
   );
@@ -118,7 +123,7 @@ export type SignInMethod = (typeof sessions.$inferInsert)["method"];
 
 /** Whether the key is bound to another body, for a call that goes no further. */
 export async function isKeyReused(deps: AccountDeps, call: IdempotentCall): Promise<boolean> {
-  const { binding } = await inOneTrip(deps, { binding: findBinding(deps, call) });
+  const { binding } = await runBatch(deps, { binding: findBinding(deps, call) });
   return binding?.[0] !== undefined && binding[0].bodyHash !== call.bodyHash;
 }
 

@@ -1,4 +1,4 @@
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
@@ -26,7 +26,7 @@ export async function deleteOwnAccount(
   const erasure = await prepareErasure(deps, caller.userId, deletable.snapshot);
   const { isDeleted, events, found } = await deleteAccount(deps, caller, tokenHash, erasure);
   if (isDeleted) {
-    deps.afterResponse(relayTogether(deps, events));
+    deps.afterResponse(publishCoalesced(deps, events));
     return;
   }
   if (!found) throw sessionEnded();

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip, together } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
@@ -10,7 +10,7 @@ import { isLastAdmin } from "../../users/last-admin.store.ts";
 import { isReauthenticated } from "../account/reauthentication.store.ts";
 import { type Erasure, eraseAccount, identitySnapshot } from "./account-erasure.store.ts";
 
-type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** The first reason why the row of `users` may not be deleted, as its error code; NULL without one. CASE stops there. */
 function obstacleOf(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined): SQL<ErrorCode | null> {
@@ -33,7 +33,7 @@ function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: st
 
 /** What forbids the caller's deletion, and what identifies them; undefined when the session has ended. Writes nothing. */
 export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
-  const { found } = await inOneTrip(deps, { found: selectDeletable(deps, caller, tokenHash) });
+  const { found } = await runBatch(deps, { found: selectDeletable(deps, caller, tokenHash) });
   return found[0];
 }
 
@@ -56,9 +56,9 @@ export async function deleteAccount(
     tombstones: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, tombstoneId)),
     found: selectDeletable(deps, caller, tokenHash),
   };
-  const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const outcome = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the tombstone tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.tombstones.length === 0) throw error;
       return { ...again, deletedEvent: [], cleanupEvent: [], revocationEvent: [] };
     }),

@@ -46,7 +46,7 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
  * them, unreadable without the user, for `finish_account_deletion`.
  */
 export function eraseAccount(
-  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   { userId, snapshot, identifiers, identities }: Erasure,
   tombstoneId: string,
   mayErase: SQL,

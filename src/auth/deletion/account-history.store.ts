@@ -4,7 +4,7 @@ import { favoriteStations, pointTransactions, rentals, walletTransactions } from
 import { auditLogs, deadLetters, outbox } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { notifications, referrals, users } from "../../db/user-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
@@ -72,7 +72,7 @@ export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, r
   const due = rules.filter(({ table }) => rest[nameOf(table)] !== undefined);
   const limit = Math.floor(ERASED_ROWS / due.length);
   const statements = due.map((rule) => [nameOf(rule.table), erase(deps, rule, id, rest, limit)] as const);
-  const erased = (await inOneTrip(deps, Object.fromEntries(statements))) as Record<string, { key: string }[]>;
+  const erased = (await runBatch(deps, Object.fromEntries(statements))) as Record<string, { key: string }[]>;
   const left = due.flatMap(({ table, isById }) => {
     const rows = erased[nameOf(table)] ?? [];
     const last = rows.reduce((greatest, { key }) => (key > greatest ? key : greatest), "");
@@ -83,7 +83,7 @@ export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, r
 
 /** Whether there is a row of `users` with that id. */
 export async function hasUser(deps: Pick<Deps, "db" | "log">, id: string): Promise<boolean> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db.select({ id: users.id }).from(users).where(eq(users.id, id)),
   });
   return found.length > 0;

@@ -26,7 +26,7 @@ export interface HashedIdentifier {
   hash: string;
 }
 
-type LimitDeps = Pick<Deps, "db" | "now" | "attemptId">;
+type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /**
  * The statements that move sends, failures and locks of the identifiers to their hashes, where `condition` holds. Codes
@@ -50,7 +50,7 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
         networkClass: "other",
         codeHash: "",
         expiresAt: sql`min(${otpChallenges.expiresAt}, ${now})`,
-        consumedBy: sql`coalesce(${otpChallenges.consumedBy}, ${deps.attemptId})`,
+        consumedBy: sql`coalesce(${otpChallenges.consumedBy}, ${deps.invocationId})`,
         consumedAt: sql`coalesce(${otpChallenges.consumedAt}, ${now})`,
       })
       .where(isMoved),

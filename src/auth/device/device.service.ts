@@ -1,4 +1,4 @@
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { beyondLimit } from "../../platform/http/rate-limit.ts";
@@ -24,6 +24,6 @@ export async function registerDevice(
     const waitSeconds = Math.ceil((window.windowEndsAt - deps.now()) / 1000);
     throw beyondLimit("device-registrations", registrationLimit, waitSeconds, "registrations of one user in an hour");
   }
-  deps.afterResponse(relayTogether(deps, outcome.events));
+  deps.afterResponse(publishCoalesced(deps, outcome.events));
   return outcome.device;
 }

@@ -2,7 +2,7 @@ import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { deviceRegistrations, devices, users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -37,16 +37,16 @@ export type DeviceRow = typeof devices.$inferSelect;
  *   session has ended; and the events to relay.
  */
 export async function upsertDevice(
-  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">,
   client: Client,
   caller: AccessClaims,
   device: Device,
 ) {
   const now = deps.now();
   const { userId, sessionId } = caller;
-  const signedIn = isSignedIn(deps, caller);
+  const authenticated = isSignedIn(deps, caller);
   const isCounted = sql`exists (select 1 from device_registrations
-    where user_id = ${userId} and counted_by = ${deps.attemptId})`;
+    where user_id = ${userId} and counted_by = ${deps.invocationId})`;
   const isThis = and(eq(devices.userId, userId), eq(devices.deviceId, device.deviceId));
   const own = sql`devices where user_id = ${userId} and device_id = ${device.deviceId}`;
   const [id, auditId] = [deps.newId(), deps.newId()];
@@ -72,7 +72,7 @@ export async function upsertDevice(
     .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
     .limit(MAX_DEVICES);
   const writes = {
-    counted: countRegistration(deps, userId, signedIn),
+    counted: countRegistration(deps, userId, authenticated),
     audit: recordAudit(
       deps,
       client,
@@ -140,12 +140,12 @@ export async function upsertDevice(
     window: deps.db
       .select()
       .from(deviceRegistrations)
-      .where(and(eq(deviceRegistrations.userId, userId), signedIn)),
+      .where(and(eq(deviceRegistrations.userId, userId), authenticated)),
   };
-  const outcome = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const outcome = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the counter tells who counted last.
-    inOneTrip(deps, reads).then((again) => {
-      if (again.window[0]?.countedBy !== deps.attemptId) throw error;
+    runBatch(deps, reads).then((again) => {
+      if (again.window[0]?.countedBy !== deps.invocationId) throw error;
       return { ...again, event: [] };
     }),
   );
@@ -153,11 +153,11 @@ export async function upsertDevice(
 }
 
 /** The statement that counts a registration where `condition` holds and the user's running window has room for it. */
-function countRegistration(deps: Pick<Deps, "db" | "now" | "attemptId">, userId: string, condition: SQL) {
+function countRegistration(deps: Pick<Deps, "db" | "now" | "invocationId">, userId: string, condition: SQL) {
   const now = deps.now();
   const { windowEndsAt, count } = deviceRegistrations;
   const isOver = sql`${windowEndsAt} <= ${now}`;
-  const first = { userId, windowEndsAt: now + registrationLimit.windowMs, count: 1, countedBy: deps.attemptId };
+  const first = { userId, windowEndsAt: now + registrationLimit.windowMs, count: 1, countedBy: deps.invocationId };
   return insertWhere(deps, deviceRegistrations, first, condition).onConflictDoUpdate({
     target: deviceRegistrations.userId,
     set: {
@@ -189,7 +189,7 @@ export function selectPushDevices(deps: Pick<Deps, "db" | "now">, userId: string
 
 /** Forgets a push token that the push service calls dead, unless the device has another one by now. */
 export async function forgetPushToken(deps: Pick<Deps, "db" | "log">, id: string, fcmToken: string): Promise<void> {
-  await inOneTrip(deps, {
+  await runBatch(deps, {
     forgotten: deps.db
       .update(devices)
       .set({ fcmToken: null })

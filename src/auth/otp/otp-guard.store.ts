@@ -7,28 +7,28 @@ import { rememberNetwork } from "../device/new-device.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 /** Who guesses or asks: the identifier, and the network the request came from. */
-export interface Party {
+export interface OtpRequester {
   identifier: string;
   network: string;
 }
 
 export type NetworkClass = "familiar" | "other";
 
-type GuardDeps = Pick<Deps, "db" | "now" | "attemptId">;
+type GuardDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /** Holds where the identifier signed in from this network during the last 90 days. */
-export function isFamiliar({ identifier, network }: Party, now: number): SQL {
+export function isFamiliar({ identifier, network }: OtpRequester, now: number): SQL {
   return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
     and last_sign_in_at > ${before(now, otpLimits.familiarMs)})`;
 }
 
 /** The class that the party's network belongs to. */
-export function classOf(party: Party, now: number): SQL<NetworkClass> {
+export function classOf(party: OtpRequester, now: number): SQL<NetworkClass> {
   return sql`case when ${isFamiliar(party, now)} then 'familiar' else 'other' end`;
 }
 
 /** The instant until which the party may neither guess nor ask; 0 when it may. Guards without a guess for 7 days are void. */
-export function blockedUntil(party: Party, now: number): SQL<number> {
+export function blockedUntil(party: OtpRequester, now: number): SQL<number> {
   const { closedAfter, forgottenAfterMs } = otpLimits.lock;
   const fresh = sql`last_guess_at > ${now - forgottenAfterMs}`;
   return sql`max(
@@ -39,7 +39,7 @@ export function blockedUntil(party: Party, now: number): SQL<number> {
 }
 
 /** The statements that make the party's network familiar where `condition` holds; it takes its own sends along. */
-export function adoptNetwork(deps: StatementDeps, party: Party, condition: SQL) {
+export function trustNetwork(deps: StatementDeps, party: OtpRequester, condition: SQL) {
   return {
     familiarNetwork: rememberNetwork(deps, party.identifier, party.network, condition),
     ownSends: deps.db
@@ -70,7 +70,7 @@ export function guessWindowEndsAt(network: string): SQL<number> {
  * Holds where the network may guess at a code of the identifier: it has guesses left in its window, or it asked for a code
  * itself, and that is one of the first few it asked for lately. Many people share a carrier's network.
  */
-export function networkMayGuess(party: Party, now: number): SQL {
+export function networkMayGuess(party: OtpRequester, now: number): SQL {
   const { guessesPerNetwork, ownCodesPerNetwork, ttlMs } = otpLimits;
   return sql`(${guessesOfNetwork(party.network, now)} < ${guessesPerNetwork.count}
     or exists (select 1 from otp_challenges where identifier = ${party.identifier} and created_at > ${now - ttlMs}
@@ -118,7 +118,7 @@ function failureList(column: SQL, since: number, now: number) {
  * The statements that record a failure of the party where `charged` holds, before the guess is compared; a right guess
  * takes them back. They set the locks: per network after 5 in 5 minutes, per class after 20 in a day.
  */
-export function recordFailure(deps: GuardDeps, party: Party, charged: SQL) {
+export function recordFailure(deps: GuardDeps, party: OtpRequester, charged: SQL) {
   const now = deps.now();
   const { perNetwork, perClass, forgottenAfterMs } = otpLimits.lock;
   const first = sql`json_array(${instantOf(now)})`;
@@ -153,7 +153,7 @@ export function recordFailure(deps: GuardDeps, party: Party, charged: SQL) {
         failures: sql`case when ${networkIsStale} then ${first} when ${networkLocks} then '[]' else ${ofNetwork.withNow} end`,
         lockedUntil: sql`case when ${networkLocks} then ${instantOf(now)} + ${lockMs} when ${networkIsStale} then 0
           else ${network.lockedUntil} end`,
-        lockedBy: sql`case when ${networkLocks} then ${deps.attemptId} end`,
+        lockedBy: sql`case when ${networkLocks} then ${deps.invocationId} end`,
         lockCount: sql`case when ${networkIsStale} then 0 else ${network.lockCount} + ${networkLocks} end`,
         lastGuessAt: now,
       },
@@ -177,7 +177,7 @@ export function recordFailure(deps: GuardDeps, party: Party, charged: SQL) {
         streak: sql`case when ${classIsStale} then 1 else ${ofClassTable.streak} + 1 end`,
         lockedUntil: sql`case when ${classLocks} then ${instantOf(now + perClass.lockMs)} when ${classIsStale} then 0
           else ${ofClassTable.lockedUntil} end`,
-        lockedBy: sql`case when ${classLocks} then ${deps.attemptId} end`,
+        lockedBy: sql`case when ${classLocks} then ${deps.invocationId} end`,
         lastGuessAt: now,
       },
     }),
@@ -185,7 +185,7 @@ export function recordFailure(deps: GuardDeps, party: Party, charged: SQL) {
 }
 
 /** The statements that forget the failures of the party's class where `condition` holds, and open the other class if it is closed. */
-export function forgiveFailures(deps: GuardDeps, identifier: string, networkClass: NetworkClass, condition: SQL) {
+export function resetFailures(deps: GuardDeps, identifier: string, networkClass: NetworkClass, condition: SQL) {
   const isFamiliar = sql`exists (select 1 from familiar_networks f where f.identifier = ${identifier}
     and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${deps.now() - otpLimits.familiarMs})`;
   const ofThisClass = networkClass === "familiar" ? isFamiliar : sql`not ${isFamiliar}`;
@@ -201,7 +201,7 @@ export function forgiveFailures(deps: GuardDeps, identifier: string, networkClas
 }
 
 /** The statements that open the closed classes of the user's identifiers where `condition` holds: they signed in otherwise. */
-export function openClosedClasses(deps: Pick<Deps, "db">, userId: SQL, condition: SQL) {
+export function liftHardLockout(deps: Pick<Deps, "db">, userId: SQL, condition: SQL) {
   return {
     openedClasses: deps.db.delete(otpClassGuards).where(
       sql`identifier in (select value from users u, json_each(json_array(u.email, u.phone_number))

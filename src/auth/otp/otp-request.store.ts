@@ -1,24 +1,29 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { isBudgetSpent } from "../../delivery/send-budget.store.ts";
-import { inOneTrip, insertWhere, together } from "../../platform/data/database.ts";
+import { insertWhere, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { recordEvent, selectEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Locale } from "../../platform/http/locale.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { takeBackOtpLimits } from "../deletion/former-identity.store.ts";
-import { blockedUntil, classOf, type Party } from "./otp-guard.store.ts";
+import { blockedUntil, classOf, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 import { countSend, heldUntil } from "./send-guard.store.ts";
 
-type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "attemptId" | "log">;
+type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** A constant of ours written into the statement: D1 binds at most 100 parameters. */
 const literal = (value: number): SQL => sql.raw(String(value));
 
 /** The instant from which the next code may be sent to the party, all limits considered. */
-function nextSendAt(identifier: Identifier, party: Party, mailbox: string | undefined, now: number): SQL<number> {
+function nextSendAt(
+  identifier: Identifier,
+  party: OtpRequester,
+  mailbox: string | undefined,
+  now: number,
+): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // What is older than the longest window counts for nothing, and is not looked at.
   const ofIdentifier = sql`from otp_challenges where identifier = ${party.identifier}
@@ -67,7 +72,7 @@ export interface NewChallenge {
 export async function insertChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  party: Party,
+  party: OtpRequester,
   challenge: NewChallenge,
   call: IdempotentCall | undefined,
 ) {
@@ -128,9 +133,9 @@ export async function insertChallenge(
       .from(sql`(select 1)`),
     binding: findBinding(deps, call),
   };
-  const { created, events, state, binding } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const { created, events, state, binding } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the code's own id tells, and the code still leaves at once.
-    inOneTrip(deps, reads).then((found) => {
+    runBatch(deps, reads).then((found) => {
       if (found.created.length === 0) throw error;
       return found;
     }),

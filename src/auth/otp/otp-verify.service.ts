@@ -1,7 +1,7 @@
 import { base64url } from "jose";
 import { equalInConstantTime, sha256 } from "../../platform/crypto.ts";
 import { identifyCall } from "../../platform/data/idempotency.ts";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError, type ErrorCode } from "../../platform/http/errors.ts";
@@ -9,10 +9,10 @@ import type { Text } from "../../platform/http/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { findCodeHashes } from "./otp-code.store.ts";
-import type { Party } from "./otp-guard.store.ts";
+import type { OtpRequester } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
-import { chargeGuess, consumeChallenge, hasAccount } from "./otp-verify.store.ts";
+import { consumeChallenge, hasAccount, recordAttempt } from "./otp-verify.store.ts";
 import { mintVerificationToken, newVerificationToken } from "./verification-token.ts";
 
 export interface VerifiedIdentifier {
@@ -41,9 +41,9 @@ export async function verifyOtp(
 ): Promise<VerifiedIdentifier> {
   const identifier = parseIdentifier(deps, attempt.identifier);
   const { otp, purpose } = attempt;
-  const party: Party = { identifier: identifier.value, network: client.network };
+  const party: OtpRequester = { identifier: identifier.value, network: client.network };
   const call = await identifyCall(deps, client.idempotencyKey, "otp/verify", identifier.value, { otp, purpose });
-  const charge = await chargeGuess(deps, identifier, party, call);
+  const charge = await recordAttempt(deps, identifier, party, call);
   const windowSeconds = failuresAllowed.windowMs / 1000;
   if (charge.replayed) {
     const replay = await replayToken(deps, identifier, charge.replayed);
@@ -56,11 +56,11 @@ export async function verifyOtp(
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
-  deps.afterResponse(relayTogether(deps, charge.lockout));
+  deps.afterResponse(publishCoalesced(deps, charge.lockout));
   throw refuseGuess(deps, charge);
 }
 
-function refuseGuess(deps: Deps, charge: Awaited<ReturnType<typeof chargeGuess>>): AppError {
+function refuseGuess(deps: Deps, charge: Awaited<ReturnType<typeof recordAttempt>>): AppError {
   const secondsUntil = (instant: number) => Math.ceil((instant - deps.now()) / 1000);
   const wasCharged = charge.codes.length > 0;
   const lockSeconds = secondsUntil(charge.blockedUntil);

@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../../db/platform-schema.ts";
 import { otpChallenges, verificationTokens } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import {
   bindKey,
   boundResultId,
@@ -18,17 +18,17 @@ import {
   blockedUntil,
   classOf,
   countNetworkGuess,
-  forgiveFailures,
   guessWindowEndsAt,
   type NetworkClass,
   networkMayGuess,
-  type Party,
+  type OtpRequester,
   recordFailure,
+  resetFailures,
   takeBackNetworkGuess,
 } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /**
  * Pays for a guess before anything is compared: a try of each of the two newest live codes that has one left, and a
@@ -38,10 +38,10 @@ type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
  * @returns the codes to compare with, and the state after the charge: `blockedUntil` (milliseconds, 0 when free) counts
  *   only where nothing was charged.
  */
-export async function chargeGuess(
+export async function recordAttempt(
   deps: StoreDeps,
   identifier: Identifier,
-  party: Party,
+  party: OtpRequester,
   call: IdempotentCall | undefined,
 ) {
   const now = deps.now();
@@ -65,7 +65,7 @@ export async function chargeGuess(
     .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
     .limit(otpLimits.liveCodes);
   const pay = {
-    chargedBy: deps.attemptId,
+    chargedBy: deps.invocationId,
     triesFamiliar: sql`${otpChallenges.triesFamiliar} + ((${networkClass}) = 'familiar')`,
     triesOther: sql`${otpChallenges.triesOther} + ((${networkClass}) = 'other')`,
   };
@@ -73,11 +73,11 @@ export async function chargeGuess(
   // A code behind a bound key is older than a live one by its token's life at most.
   const oldestCharged = now - otpLimits.ttlMs - otpLimits.verificationTokenTtlMs;
   const charged = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier}
-    and created_at > ${oldestCharged} and charged_by = ${deps.attemptId})`;
+    and created_at > ${oldestCharged} and charged_by = ${deps.invocationId})`;
   const isLocked = sql`(exists (select 1 from otp_network_guards
-      where identifier = ${party.identifier} and network = ${party.network} and locked_by = ${deps.attemptId})
-    or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.attemptId}))`;
-  const { codes, counted, lockout, state, replayed } = await inOneTrip(deps, {
+      where identifier = ${party.identifier} and network = ${party.network} and locked_by = ${deps.invocationId})
+    or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.invocationId}))`;
+  const { codes, counted, lockout, state, replayed } = await runBatch(deps, {
     codes: deps.db
       .update(otpChallenges)
       .set(pay)
@@ -159,7 +159,7 @@ export async function consumeChallenge(
 ): Promise<{ hasAccount: boolean } | undefined> {
   const now = deps.now();
   const expiresAt = now + otpLimits.verificationTokenTtlMs;
-  const own = sql`cid = ${cid} and consumed_by = ${deps.attemptId}`;
+  const own = sql`cid = ${cid} and consumed_by = ${deps.invocationId}`;
   const isConsumedHere = sql`exists (select 1 from otp_challenges where ${own})`;
   const reads = {
     made: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(own),
@@ -169,11 +169,11 @@ export async function consumeChallenge(
     consumed: deps.db
       .update(otpChallenges)
       // From here on tries are spent on guesses at the body of a bound key.
-      .set({ consumedBy: deps.attemptId, consumedAt: instantOf(now), triesFamiliar: 0, triesOther: 0 })
+      .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), triesFamiliar: 0, triesOther: 0 })
       .where(sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`),
     burned: deps.db
       .update(otpChallenges)
-      .set({ consumedBy: deps.attemptId, consumedAt: instantOf(now) })
+      .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now) })
       .where(
         and(
           eq(otpChallenges.identifier, identifier.value),
@@ -196,16 +196,16 @@ export async function consumeChallenge(
       },
       isConsumedHere,
     ),
-    ...forgiveFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
+    ...resetFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
     uncounted: takeBackNetworkGuess(deps, charge.network, charge.chargedAt, isConsumedHere),
     // The guess that set the lock was right after all.
     forgottenLockout:
       charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
-  const { made, account } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const { made, account } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the code's marker tells.
-    inOneTrip(deps, reads).then((found) => {
+    runBatch(deps, reads).then((found) => {
       if (found.made.length === 0) throw error;
       return found;
     }),
@@ -215,7 +215,7 @@ export async function consumeChallenge(
 
 /** Whether the identifier has an account; told only to who has proved the identifier. */
 export async function hasAccount(deps: Pick<Deps, "db" | "log">, identifier: Identifier): Promise<boolean> {
-  const { account } = await inOneTrip(deps, {
+  const { account } = await runBatch(deps, {
     account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
   });
   return account.length > 0;

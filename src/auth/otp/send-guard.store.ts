@@ -3,7 +3,7 @@ import { countInWindows } from "../../delivery/send-window.store.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { widerNetworksOf } from "../../platform/http/client.ts";
 import type { Identifier } from "../../users/identifier.ts";
-import { isFamiliar, type Party } from "./otp-guard.store.ts";
+import { isFamiliar, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 const { perSmsNetwork, perEmailNetwork, perSmsPrefix, perSubnet } = otpLimits.send;
@@ -22,7 +22,7 @@ interface Counter {
 }
 
 /** The counters of one code: its network, the wider networks around an IPv6 one, and the range of a phone number. */
-function countersOf(identifier: Identifier, { network }: Party): Counter[] {
+function countersOf(identifier: Identifier, { network }: OtpRequester): Counter[] {
   const isPhone = identifier.kind === "phone";
   const scope = isPhone ? "network" : "email_network";
   const limit = isPhone ? perSmsNetwork : perEmailNetwork;
@@ -35,7 +35,7 @@ function countersOf(identifier: Identifier, { network }: Party): Counter[] {
  * When the network, the networks around it and the range of the number may be sent another code (epoch ms, or an instant
  * that has passed); 0 from a network that is familiar to the identifier, so that strangers lock no owner out.
  */
-export function heldUntil(identifier: Identifier, party: Party, now: number): SQL<number> {
+export function heldUntil(identifier: Identifier, party: OtpRequester, now: number): SQL<number> {
   const counters = countersOf(identifier, party).map(({ scope, key, limit }) => [scope, key, limit.count]);
   return sql`case when ${isFamiliar(party, now)} then 0 else coalesce((select max(l.window_ends_at)
     from json_each(${JSON.stringify(counters)}) c cross join sms_send_limits l
@@ -46,7 +46,7 @@ export function heldUntil(identifier: Identifier, party: Party, now: number): SQ
  * The statement that counts a code where `condition` holds. A /64 adds to the /56 and /48 around it no more than
  * `perSubnet` in its own window: many subscribers together fill a wide network, one of them alone does not.
  */
-export function countSend(deps: Pick<Deps, "db" | "now">, identifier: Identifier, party: Party, condition: SQL) {
+export function countSend(deps: Pick<Deps, "db" | "now">, identifier: Identifier, party: OtpRequester, condition: SQL) {
   const now = deps.now();
   const rows = countersOf(identifier, party).map(({ scope, key, limit, within = null }) => [
     scope,

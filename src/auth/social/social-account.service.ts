@@ -1,4 +1,4 @@
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
@@ -7,7 +7,7 @@ import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { hashVerificationToken } from "../otp/verification-token.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
-import { foreseeLink, type LinkObstacles, linkIdentity, unlinkIdentity } from "./social-link.store.ts";
+import { type LinkObstacles, linkIdentity, previewLink, unlinkIdentity } from "./social-link.store.ts";
 import type { ProviderName } from "./social-provider.ts";
 
 /**
@@ -28,12 +28,12 @@ export async function linkSocialAccount(
   const tokenHash = await hashVerificationToken(deps, request.verification_token);
   if (trade) {
     // A code works once: it is traded only for a link that will be made.
-    const foreseen = await foreseeLink(deps, caller, identity, proofHash, tokenHash);
+    const foreseen = await previewLink(deps, caller, identity, proofHash, tokenHash);
     if (refuseLink(caller, foreseen) === "linked already") return;
   }
   const social = { identity, refreshToken: await trade?.() };
   const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
-  if (outcome.isLinked) deps.afterResponse(relayTogether(deps, outcome.events));
+  if (outcome.isLinked) deps.afterResponse(publishCoalesced(deps, outcome.events));
   else if (refuseLink(caller, outcome) === undefined) throw new AppError("conflict");
 }
 
@@ -68,7 +68,7 @@ export async function unlinkSocialAccount(
   const tokenHash = await hashVerificationToken(deps, verificationToken);
   const outcome = await unlinkIdentity(deps, client, caller, provider, tokenHash);
   if (outcome.isUnlinked) {
-    deps.afterResponse(relayTogether(deps, outcome.events));
+    deps.afterResponse(publishCoalesced(deps, outcome.events));
     if (outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
     return;
   }

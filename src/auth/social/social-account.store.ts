@@ -8,7 +8,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 
-type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId">;
+type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
 /** What is kept of an identity beside its key. */
 export interface SocialAccount {
@@ -62,7 +62,7 @@ export function linkAccount(
         provider,
         userId: link.userId,
         email: identity.email,
-        linkedBy: deps.attemptId,
+        linkedBy: deps.invocationId,
         createdAt: now,
       },
       sql`${condition} and not exists (select 1 from ${rowOf(identity)}) and ${link.userId} is not null
@@ -81,7 +81,7 @@ export function linkAccount(
         actorId: userId,
         sessionId: link.actorSessionId,
       },
-      sql`${condition} and exists (select 1 from ${rowOf(identity)} and linked_by = ${deps.attemptId})`,
+      sql`${condition} and exists (select 1 from ${rowOf(identity)} and linked_by = ${deps.invocationId})`,
     ),
     refreshToken: refreshToken
       ? deps.db

@@ -6,7 +6,7 @@ import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
 import { AppError, type ErrorCode } from "../../platform/http/errors.ts";
 import { rateLimitByNetwork } from "../../platform/http/first-limiter.ts";
-import { describeLater, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { deferDescription, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
 import { FLOW_COOKIES } from "./social-flow.guard.ts";
 import { answerCallback, FLOW_TTL_SECONDS, startFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
@@ -56,7 +56,7 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
   app.post("/api/auth/apple/callback", rateLimitByNetwork("social-token"), async (c) =>
     answer(c, "apple", await readFields(c.req)),
   );
-  describeLater(app, () =>
+  deferDescription(app, () =>
     createRoute({
       method: "get",
       path: "/api/auth/social/error",
@@ -88,7 +88,7 @@ function describeRedirect(
   more: ErrorCode[] = [],
 ): void {
   const words = path.split(/[^a-z]+/).slice(2);
-  describeLater(app, () =>
+  deferDescription(app, () =>
     createRoute({
       method,
       path,

@@ -6,7 +6,7 @@ import { equalInConstantTime, sha256 } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError, fieldError } from "../../platform/http/errors.ts";
 import { describeError } from "../../platform/log.ts";
-import { openBriefly, sealBriefly } from "../../platform/sealed.ts";
+import { decryptEphemeral, encryptEphemeral } from "../../platform/sealed.ts";
 import { verifyIdToken } from "./id-token.ts";
 import { consumeState, storeCode } from "./social-flow.store.ts";
 import { findProvider, type ProviderName, type SocialProvider } from "./social-provider.ts";
@@ -45,7 +45,7 @@ const random = (deps: Deps) => base64url.encode(deps.randomBytes(32));
  * @throws AppError `not_found` where the provider is not configured, `validation_error` for an address that is not exactly
  *   one of the configuration's (RFC 9700 section 4.1), or without a code challenge.
  */
-export async function orderFlow(
+export async function createFlow(
   deps: Deps,
   name: ProviderName,
   request: { redirect_uri?: string | undefined; code_challenge?: string | undefined },
@@ -61,14 +61,14 @@ export async function orderFlow(
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const order = { redirectUri: redirectUri ?? null, codeChallenge: codeChallenge ?? null, expiresAt };
   const url = new URL(`/api/auth/${name}/start`, deps.config.issuer);
-  url.searchParams.set("flow", await sealBriefly(deps, `${ORDER} ${name}`, order));
+  url.searchParams.set("flow", await encryptEphemeral(deps, `${ORDER} ${name}`, order));
   return url.href;
 }
 
 /** Begins a flow: where the browser goes, and what its cookie holds. @throws AppError `social_auth_failed` for a flow of no login. */
 export async function startFlow(deps: Deps, name: ProviderName, order: string) {
   const provider = findProvider(deps.config, name);
-  const parsed = orderSchema.safeParse(await openBriefly(deps, `${ORDER} ${name}`, order));
+  const parsed = orderSchema.safeParse(await decryptEphemeral(deps, `${ORDER} ${name}`, order));
   if (!parsed.success || parsed.data.expiresAt <= deps.now()) throw failed("flow of no login");
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const flow: Flow = {
@@ -79,7 +79,10 @@ export async function startFlow(deps: Deps, name: ProviderName, order: string) {
     codeVerifier: random(deps),
     secret: random(deps),
   };
-  return { cookie: await sealBriefly(deps, `${FLOW} ${name}`, flow), location: authorizationUrl(deps, provider, flow) };
+  return {
+    cookie: await encryptEphemeral(deps, `${FLOW} ${name}`, flow),
+    location: authorizationUrl(deps, provider, flow),
+  };
 }
 
 const callbackUrl = (deps: Pick<Deps, "config">, name: ProviderName) =>
@@ -107,7 +110,7 @@ function authorizationUrl(deps: Deps, { name, settings, scopes }: SocialProvider
 /** The flow in a browser's cookie; undefined when there is none that lives. */
 export async function readFlow(deps: Deps, name: ProviderName, cookie: string | undefined): Promise<Flow | undefined> {
   if (cookie === undefined) return undefined;
-  const parsed = flowSchema.safeParse(await openBriefly(deps, `${FLOW} ${name}`, cookie));
+  const parsed = flowSchema.safeParse(await decryptEphemeral(deps, `${FLOW} ${name}`, cookie));
   return parsed.success && parsed.data.expiresAt > deps.now() ? parsed.data : undefined;
 }
 
@@ -158,7 +161,7 @@ export async function completeFlow(
   const code = random(deps);
   await storeCode(deps, {
     codeHash: await sha256(code),
-    sealedIdentity: await sealBriefly(deps, "social identity", { identity, refreshToken }),
+    sealedIdentity: await encryptEphemeral(deps, "social identity", { identity, refreshToken }),
     flowHash: await sha256(flow.secret),
     codeChallenge: flow.codeChallenge,
   });

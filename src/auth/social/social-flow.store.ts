@@ -1,13 +1,13 @@
 import { socialStates } from "../../db/social-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { burnCode, findProof, insertCode, type NewCode, type ProofRow } from "./social-proof.store.ts";
+import { findProof, insertCode, invalidateCode, type NewCode, type ProofRow } from "./social-proof.store.ts";
 
-type FlowDeps = Pick<Deps, "db" | "now" | "attemptId" | "log">;
+type FlowDeps = Pick<Deps, "db" | "now" | "invocationId" | "log">;
 
 /** Uses a flow's state up; false when it was used before. After a lost answer the flow has to begin again. */
 export async function consumeState(deps: FlowDeps, stateHash: string, expiresAt: number): Promise<boolean> {
-  const { consumed } = await inOneTrip(deps, {
+  const { consumed } = await runBatch(deps, {
     consumed: deps.db
       .insert(socialStates)
       .values({ stateHash, expiresAt })
@@ -19,16 +19,16 @@ export async function consumeState(deps: FlowDeps, stateHash: string, expiresAt:
 
 /** Keeps a one-time code. */
 export async function storeCode(deps: FlowDeps, code: NewCode): Promise<void> {
-  await inOneTrip(deps, { stored: insertCode(deps, code) });
+  await runBatch(deps, { stored: insertCode(deps, code) });
 }
 
 /** What is known of a code or an ID token; undefined where it is none of ours, or an ID token is unused. */
 export async function findProofRow(deps: FlowDeps, codeHash: string): Promise<ProofRow | undefined> {
-  const { found } = await inOneTrip(deps, { found: findProof(deps, codeHash) });
+  const { found } = await runBatch(deps, { found: findProof(deps, codeHash) });
   return found[0];
 }
 
 /** Kills a code that is unused still. */
-export async function burnUnusedCode(deps: FlowDeps, codeHash: string): Promise<void> {
-  await inOneTrip(deps, { burned: burnCode(deps, codeHash) });
+export async function invalidateUnusedCode(deps: FlowDeps, codeHash: string): Promise<void> {
+  await runBatch(deps, { burned: invalidateCode(deps, codeHash) });
 }

@@ -4,7 +4,7 @@ import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -13,9 +13,9 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
-import { applyProof, isAppliedHere } from "./social-proof.store.ts";
+import { applyProof, isAppliedByThisInvocation } from "./social-proof.store.ts";
 
-type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 type Provider = (typeof socialAccounts.$inferSelect)["provider"];
 
 /** Whether the caller is signed in (a row at all), and has proved who they are just now. */
@@ -68,14 +68,14 @@ const describeObstacles = (found: FoundObstacles): LinkObstacles => ({
 });
 
 /** What stands in the way of a link, without making it. */
-export async function foreseeLink(
+export async function previewLink(
   deps: LinkDeps,
   caller: AccessClaims,
   identity: SocialIdentity,
   proofHash: string,
   tokenHash: string | undefined,
 ): Promise<LinkObstacles> {
-  return describeObstacles(await inOneTrip(deps, readObstacles(deps, caller, identity, proofHash, tokenHash)));
+  return describeObstacles(await runBatch(deps, readObstacles(deps, caller, identity, proofHash, tokenHash)));
 }
 
 /**
@@ -93,7 +93,7 @@ export async function linkIdentity(
   // No session hangs on this use of the token.
   const use = { kind: "id_token", proofHash, sessionId: "" } as const;
   const userId = sql`(select id from users where id = ${caller.userId})`;
-  const used = isAppliedHere(deps, use);
+  const used = isAppliedByThisInvocation(deps, use);
   const provider = providerOf(social.identity);
   const isFree = sql`${linkedUser(social.identity)} is null
     and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
@@ -108,7 +108,7 @@ export async function linkIdentity(
   };
   const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
   // After a lost answer the caller repeats, and is told that the link stands.
-  const found = await inOneTrip(deps, together(writes, reads));
+  const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
     ...describeObstacles(found),
     isLinked: found.linked.length > 0,
@@ -179,7 +179,7 @@ export async function unlinkIdentity(
     spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
     revoked: deps.db
       .update(sessions)
-      .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.attemptId })
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.invocationId })
       .where(
         and(
           eq(sessions.userId, userId),
@@ -192,7 +192,7 @@ export async function unlinkIdentity(
     ...recordEndedSessions(deps, client),
   };
   const reads = {
-    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId)),
+    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
     isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
     caller: selectCaller(deps, caller, tokenHash),
     account: deps.db
@@ -200,9 +200,9 @@ export async function unlinkIdentity(
       .from(socialAccounts)
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider))),
   };
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.isUnlinked.length === 0) throw error;
       return { ...again, unlinkEvent: [], changeEvent: [], revocationEvent: [] };
     }),
@@ -218,7 +218,7 @@ export async function unlinkIdentity(
 
 /** The statement that asks for the revocation of the refresh token that the user's account at the provider has, if any. */
 export function recordRevocation(
-  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   userId: string,
   provider: Provider,
   condition: ReturnType<typeof sql>,

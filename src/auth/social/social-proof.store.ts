@@ -8,7 +8,7 @@ const CODE_TTL_MS = 60_000;
 /** How long a use is remembered, in milliseconds: longer than an ID token is young enough to be used. */
 const REMEMBERED_MS = 15 * 60_000;
 
-type ProofDeps = Pick<Deps, "db" | "now" | "attemptId">;
+type ProofDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 export type ProofRow = typeof socialProofs.$inferSelect;
 
@@ -33,7 +33,7 @@ export function findProof(deps: Pick<Deps, "db">, proofHash: string) {
 }
 
 /** The statement that kills an unused code that was shown with a wrong proof. */
-export function burnCode(deps: ProofDeps, proofHash: string) {
+export function invalidateCode(deps: ProofDeps, proofHash: string) {
   return deps.db
     .update(socialProofs)
     .set({ isBurned: true })
@@ -54,7 +54,7 @@ export function applyProof(deps: ProofDeps, use: ProofUse, condition: SQL) {
   if (use.kind === "code") {
     return deps.db
       .update(socialProofs)
-      .set({ usedBy: deps.attemptId, usedAt: instantOf(now), sessionId })
+      .set({ usedBy: deps.invocationId, usedAt: instantOf(now), sessionId })
       .where(
         and(
           eq(socialProofs.proofHash, proofHash),
@@ -70,7 +70,7 @@ export function applyProof(deps: ProofDeps, use: ProofUse, condition: SQL) {
       proofHash,
       createdAt: now,
       expiresAt: now + REMEMBERED_MS,
-      usedBy: deps.attemptId,
+      usedBy: deps.invocationId,
       usedAt: now,
       isBurned: false,
       sessionId,
@@ -80,6 +80,6 @@ export function applyProof(deps: ProofDeps, use: ProofUse, condition: SQL) {
 }
 
 /** Holds where this very invocation used the proof. */
-export function isAppliedHere(deps: Pick<Deps, "attemptId">, { proofHash }: ProofUse): SQL {
-  return sql`exists (select 1 from social_proofs where proof_hash = ${proofHash} and used_by = ${deps.attemptId})`;
+export function isAppliedByThisInvocation(deps: Pick<Deps, "invocationId">, { proofHash }: ProofUse): SQL {
+  return sql`exists (select 1 from social_proofs where proof_hash = ${proofHash} and used_by = ${deps.invocationId})`;
 }

@@ -2,26 +2,26 @@ import { base64url } from "jose";
 import { z } from "zod";
 import { equalInConstantTime, randomDigits, sha256 } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
-import { openBriefly } from "../../platform/sealed.ts";
+import { decryptEphemeral } from "../../platform/sealed.ts";
 import { denySessions } from "../../sessions/denylist.store.ts";
 import { mintTokens, type TokenPair } from "../../sessions/refresh.service.ts";
 import type { UserRow } from "../../users/user.store.ts";
 import { defaultUsernames } from "../../users/username.ts";
 import { REPEAT_WINDOW_MS } from "../account/account.service.ts";
 import type { NewAccount } from "../account/new-account.store.ts";
-import { drawAccount } from "../account/new-account.ts";
+import { generateAccountIds } from "../account/new-account.ts";
 import { hashIdentities } from "../deletion/former-identity.ts";
-import { burnUnusedCode, findProofRow } from "./social-flow.store.ts";
+import { findProofRow, invalidateUnusedCode } from "./social-flow.store.ts";
 import { identityKey, type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
 import { type SocialIdentity, socialIdentity } from "./social-identity.ts";
 import type { ProofUse } from "./social-proof.store.ts";
 import type { ProviderName } from "./social-provider.ts";
 import { type SealedRefreshToken, sealedRefreshToken } from "./social-refresh-token.ts";
-import { foreseeSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
+import { previewSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
 
 export interface SocialSignIn extends TokenPair {
   user: UserRow;
@@ -51,7 +51,7 @@ export async function signInByIdToken(
     const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken: undefined }, account, call);
     return answer(deps, use, identity, outcome, call);
   }
-  const foresee = async () => foreseeSignIn(deps, use, identity, account, call);
+  const foresee = async () => previewSignIn(deps, use, identity, account, call);
   const foreseen = await foresee();
   if (isStale) return answer(deps, use, identity, { ...foreseen, isStale }, call);
   // A code is traded only for a sign-in that will be: a used one would be refused, a refused sign-in would use it up.
@@ -85,10 +85,10 @@ export async function signInByCode(deps: Deps, client: Client, code: string, pro
   const row = await findProofRow(deps, proofHash);
   if (!row || row.sealedIdentity === null) throw failed("no such code");
   if (!(await isProved(row, proof))) {
-    if (row.usedBy === null) await burnUnusedCode(deps, proofHash);
+    if (row.usedBy === null) await invalidateUnusedCode(deps, proofHash);
     throw failed("wrong proof");
   }
-  const content = sealedContent.safeParse(await openBriefly(deps, "social identity", row.sealedIdentity));
+  const content = sealedContent.safeParse(await decryptEphemeral(deps, "social identity", row.sealedIdentity));
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
   const use = { kind: "code", proofHash, sessionId: deps.newId() } as const;
@@ -116,7 +116,7 @@ async function accountOf(deps: Deps, client: Client, identity: SocialIdentity): 
       ? { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) }
       : { kind: "email" as const, value: email };
   const identities = await hashIdentities(deps, email === null ? [] : [email], [identity]);
-  return drawAccount(deps, client, defaultUsernames(deps.randomBytes, basis), undefined, identities);
+  return generateAccountIds(deps, client, defaultUsernames(deps.randomBytes, basis), undefined, identities);
 }
 
 /** The tokens of the session that this call, or the one that it repeats, has opened; else why there is none. */
@@ -130,14 +130,14 @@ async function answer(
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash) {
     throw new AppError("idempotency_key_reused");
   }
-  const isOwn = outcome.proof?.usedBy === deps.attemptId;
+  const isOwn = outcome.proof?.usedBy === deps.invocationId;
   if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   const { user } = outcome;
   const session = isOwn ? outcome.session : findRepeated(deps, outcome);
   // A repetition signs in whose session it opened, even where the identity is linked to another user since.
   if (user && session?.userId === user.id) {
     const tokens = await mintTokens(deps, session);
-    deps.afterResponse(relayTogether(deps, outcome.events));
+    deps.afterResponse(publishCoalesced(deps, outcome.events));
     return { ...tokens, user };
   }
   if (outcome.isStale) throw new AppError("id_token_stale", { reason: "issued too long ago" });

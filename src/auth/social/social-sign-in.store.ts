@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip, together } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
@@ -10,10 +10,10 @@ import { enterAccount, mayAct } from "../account/login.store.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "../account/new-account.store.ts";
 import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
-import { openClosedClasses } from "../otp/otp-guard.store.ts";
+import { liftHardLockout } from "../otp/otp-guard.store.ts";
 import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
-import { applyProof, findProof, isAppliedHere, type ProofUse } from "./social-proof.store.ts";
+import { applyProof, findProof, isAppliedByThisInvocation, type ProofUse } from "./social-proof.store.ts";
 
 /** The user whose e-mail address the provider names, as a condition on `users`. */
 const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
@@ -67,7 +67,7 @@ function describeOutcome(found: Found) {
 }
 
 /** What `signInByIdentity` would do, without doing it: whether it would sign in, and what an earlier call has done. */
-export async function foreseeSignIn(
+export async function previewSignIn(
   deps: AccountDeps,
   use: ProofUse,
   identity: SocialIdentity,
@@ -76,7 +76,7 @@ export async function foreseeSignIn(
 ) {
   const { isAllowed } = conditionsOf(identity, account);
   const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${use.proofHash})`;
-  const { allowed, ...found } = await inOneTrip(deps, {
+  const { allowed, ...found } = await runBatch(deps, {
     allowed: deps.db
       .select({ one: sql`1` })
       .from(sql`(select 1)`)
@@ -103,7 +103,7 @@ export async function signInByIdentity(
   const provider = providerOf(identity);
   const { email, isEmailAuthoritative } = identity;
   const { linked, ownAddress, isTaken, isAllowed } = conditionsOf(identity, account);
-  const used = isAppliedHere(deps, use);
+  const used = isAppliedByThisInvocation(deps, use);
   const isNew = isMade(account);
   const userId = sql`${linked}`;
   const method = provider;
@@ -154,16 +154,16 @@ export async function signInByIdentity(
         entered,
       ),
     ),
-    ...openClosedClasses(deps, linked, used),
+    ...liftHardLockout(deps, linked, used),
     ...openSession(deps, client, { id: use.sessionId, userId, method }, used),
     network: rememberNetwork(deps, userId, client.network, used),
     bind: bindSession(deps, call, use.sessionId, used),
   };
   const reads = readOutcome(deps, use, identity, call);
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the proof's marker tells.
-    inOneTrip(deps, reads).then((again) => {
-      if (again.proof[0]?.usedBy !== deps.attemptId) throw error;
+    runBatch(deps, reads).then((again) => {
+      if (again.proof[0]?.usedBy !== deps.invocationId) throw error;
       return again;
     }),
   );

@@ -7,7 +7,7 @@ import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { userView, viewUser } from "../../users/views.ts";
 import { linkSocialAccount, unlinkSocialAccount } from "./social-account.service.ts";
 import { flowEndpoint } from "./social-flow.guard.ts";
-import { orderFlow } from "./social-flow.service.ts";
+import { createFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
 import { type SocialSignIn, signInByCode, signInByIdToken } from "./social-sign-in.service.ts";
 
@@ -70,7 +70,7 @@ function loginRoute(name: ProviderName) {
       rateLimitByNetwork: { group: "social-start" },
     },
     async (deps, { query, client }) => ({
-      data: { login_url: await orderFlow(deps, name, query), provider: name, message: loginStarted[client.locale] },
+      data: { login_url: await createFlow(deps, name, query), provider: name, message: loginStarted[client.locale] },
     }),
   );
 }

@@ -28,7 +28,7 @@ function isOwnWrite({ userId, actorId, byStaff, entityType }: AuditEntry): boole
 
 /**
  * The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. The
- * 1,001st write of a user of their own data within a day fails, and the batch with it: `inOneTrip` then throws
+ * 1,001st write of a user of their own data within a day fails, and the batch with it: `runBatch` then throws
  * `rate_limit_exceeded`.
  */
 export function recordAudit(

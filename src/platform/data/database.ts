@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import { AppError } from "../http/errors.ts";
 import { describeError } from "../log.ts";
 import { beyondAuditedWrites } from "./audited-writes.ts";
-import { type Statement, type Statements, Trip, written } from "./prepared.ts";
+import { Batch, type Statement, type Statements, written } from "./prepared.ts";
 
 /** How long a binding may keep a request waiting, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
@@ -30,7 +30,7 @@ export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLIN
 }
 
 /** Rows of a statement that returns some, D1's own result of one that does not. */
-type Outcome<T> = T extends Trip<infer S> ? Outcome<S> : { [K in keyof T]: ResultOf<T[K]> };
+type Outcome<T> = T extends Batch<infer S> ? Outcome<S> : { [K in keyof T]: ResultOf<T[K]> };
 type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 
 /**
@@ -40,11 +40,11 @@ type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
  *   many for a day; `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
  *   same: a caller whose client must know asks again by its attempt id.
  */
-export async function inOneTrip<T extends Statements | Trip<Statements>>(
+export async function runBatch<T extends Statements | Batch<Statements>>(
   deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
   statements: T,
 ): Promise<Outcome<T>> {
-  const { queries } = statements instanceof Trip ? statements : written(statements);
+  const { queries } = statements instanceof Batch ? statements : written(statements);
   if (queries.length === 0) throw new Error("a batch needs a statement");
   if (deps.queries) deps.queries.used += queries.length;
   try {
@@ -63,7 +63,7 @@ export async function inOneTrip<T extends Statements | Trip<Statements>>(
 }
 
 /** The statements of one trip from two lists. @throws Error where a name stands in both, since one would be lost. */
-export function together<A extends Statements, B extends Statements>(first: A, then: B): A & B {
+export function mergeStatements<A extends Statements, B extends Statements>(first: A, then: B): A & B {
   const lost = Object.keys(first).find((name) => name in then);
   if (lost !== undefined) throw new Error(`two statements are named ${lost}`);
   return { ...first, ...then };

@@ -1,7 +1,7 @@
 import { deadLetters } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
-import { inOneTrip } from "./database.ts";
+import { runBatch } from "./database.ts";
 import { fitsPayload } from "./payload-size.ts";
 
 /** A message that nobody could serve. */
@@ -49,6 +49,6 @@ export async function insertDeadLetter(
     id: deps.newId(),
     createdAt: deps.now(),
   };
-  await inOneTrip(deps, { kept: deps.db.insert(deadLetters).values(row) });
+  await runBatch(deps, { kept: deps.db.insert(deadLetters).values(row) });
   raiseAlert(deps, "dead_letter", { dead_letter_id: row.id, queue: row.queue, reason: row.reason });
 }

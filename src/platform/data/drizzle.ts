@@ -6,7 +6,7 @@ import { OnePassDialect } from "./dialect.ts";
 /** Drizzle on a D1 database. */
 export type Database = DrizzleD1Database & { $client: D1Database };
 
-/** Drizzle that writes statements and reads rows as its own would, for less CPU; `inOneTrip` sends them. */
+/** Drizzle that writes statements and reads rows as its own would, for less CPU; `runBatch` sends them. */
 export function drizzleOn(client: D1Database): Database {
   const known = databases.get(client);
   if (known) return known;

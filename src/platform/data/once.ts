@@ -10,8 +10,8 @@ import { insertWhere } from "./database.ts";
  *
  * @param onlyWhere what must hold for a mark to be made at all; without one nothing is processed, now or then.
  */
-export function onlyOnce(
-  deps: Pick<Deps, "db" | "now" | "attemptId">,
+export function processOnce(
+  deps: Pick<Deps, "db" | "now" | "invocationId">,
   consumer: string,
   eventId: string,
   onlyWhere = sql`true`,
@@ -19,16 +19,16 @@ export function onlyOnce(
   return {
     mark: markProcessed(deps, consumer, eventId, onlyWhere),
     isFirst: sql`exists (select 1 from processed_events where consumer = ${consumer} and event_id = ${eventId}
-      and processed_by = ${deps.attemptId})`,
+      and processed_by = ${deps.invocationId})`,
   };
 }
 
 function markProcessed(
-  deps: Pick<Deps, "db" | "now" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "invocationId">,
   consumer: string,
   eventId: string,
   onlyWhere: SQL,
 ) {
-  const row = { consumer, eventId, processedBy: deps.attemptId, processedAt: deps.now() };
+  const row = { consumer, eventId, processedBy: deps.invocationId, processedAt: deps.now() };
   return insertWhere(deps, processedEvents, row, onlyWhere).onConflictDoNothing();
 }

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNotNull, lte, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../../db/platform-schema.ts";
 import type { Deps, QueueName } from "../deps.ts";
-import { idForEachRow, inOneTrip, insertFrom, insertWhere, instantOf } from "./database.ts";
+import { idForEachRow, insertFrom, insertWhere, instantOf, runBatch } from "./database.ts";
 import { after } from "./prepared.ts";
 
 /** How long one invocation may hold events before another relays them. */
@@ -26,7 +26,7 @@ export interface OutboxEvent {
  * is over.
  */
 export function recordEvent(
-  deps: Pick<Deps, "db" | "now" | "newId" | "attemptId">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   event: OutboxEvent,
   condition: SQL,
 ) {
@@ -43,7 +43,7 @@ export function recordEvent(
       createdAt: now,
       eraseAt: event.eraseAt ?? null,
       leasedUntil: after(now, LEASE_MS),
-      leasedBy: deps.attemptId,
+      leasedBy: deps.invocationId,
       attempts: 1,
       sentAt: null,
     },
@@ -111,7 +111,7 @@ export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log"
 }
 
 async function eraseSome(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db
       .update(outbox)
       .set({ payload: null, queue: null })

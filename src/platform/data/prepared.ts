@@ -9,7 +9,7 @@ export type Statement = BatchItem<"sqlite">;
 export type Statements = Record<string, Statement | undefined>;
 
 /** What the functions that make statements take, of what is outside the process. */
-export type StatementDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "keyring">;
+export type StatementDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "keyring">;
 
 /** A statement as it is sent, and how its result is read. */
 interface Query {
@@ -20,7 +20,7 @@ interface Query {
 }
 
 /** Statements that are ready to be sent in one trip, by the names that their results get. */
-export class Trip<S extends Statements> {
+export class Batch<S extends Statements> {
   /** For the types alone. */
   declare readonly statements: S;
   readonly queries: readonly Query[];
@@ -31,14 +31,14 @@ export class Trip<S extends Statements> {
 }
 
 /** Writes the statements; undefined ones are left out. */
-export function written<S extends Statements>(statements: S): Trip<S> {
+export function written<S extends Statements>(statements: S): Batch<S> {
   const queries = Object.entries(statements).flatMap(([name, statement]) => {
     if (statement === undefined) return [];
     const query = (statement as unknown as { prepare(): PreparedQuery }).prepare();
     const { sql, params } = query.getQuery();
     return [{ name, text: sql, params, read: (result: D1Result) => query.mapResult(result, true) }];
   });
-  return new Trip(queries);
+  return new Batch(queries);
 }
 
 /** What one use of prepared statements is made of. */
@@ -84,14 +84,14 @@ export const before = (instant: number, milliseconds: number): number => after(i
 /** A function that makes statements, which are written once for each shape of what it is called with. */
 export class Preparation<Args extends readonly unknown[], S extends Statements> {
   readonly build: (deps: StatementDeps, ...args: Args) => S;
-  readonly #trips = new Map<string, Trip<S>>();
+  readonly #trips = new Map<string, Batch<S>>();
 
   constructor(build: (deps: StatementDeps, ...args: Args) => S) {
     this.build = build;
   }
 
   /** The statements with what this call binds. */
-  use(deps: StatementDeps, args: Args): Trip<S> {
+  use(deps: StatementDeps, args: Args): Batch<S> {
     const values: unknown[] = [];
     const shape = shapeOf(args, values);
     let trip = this.#trips.get(shape);
@@ -106,7 +106,7 @@ export class Preparation<Args extends readonly unknown[], S extends Statements> 
     }
     const use: Use = { deps, values, drawn: new Map() };
     const bind = (value: unknown) => (value instanceof Parameter ? value.in(use) : value);
-    return new Trip(trip.queries.map((query) => ({ ...query, params: query.params.map(bind) })));
+    return new Batch(trip.queries.map((query) => ({ ...query, params: query.params.map(bind) })));
   }
 }
 
@@ -117,7 +117,7 @@ export class Preparation<Args extends readonly unknown[], S extends Statements> 
  */
 export function prepared<Args extends readonly unknown[], S extends Statements>(
   build: (deps: StatementDeps, ...args: Args) => S,
-): (deps: StatementDeps, ...args: Args) => Trip<S> {
+): (deps: StatementDeps, ...args: Args) => Batch<S> {
   const preparation = new Preparation(build);
   return (deps, ...args) => preparation.use(deps, args);
 }
@@ -158,7 +158,7 @@ function parametersOf({ db }: StatementDeps): StatementDeps {
     db,
     now: () => now as never,
     newId: () => drawnOnce((deps) => deps.newId()) as never,
-    attemptId: new Parameter(({ deps }) => deps.attemptId) as never,
+    invocationId: new Parameter(({ deps }) => deps.invocationId) as never,
     keyring: { currentSecretId: new Parameter(({ deps }) => deps.keyring.currentSecretId) } as never,
   };
 }

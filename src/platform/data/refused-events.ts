@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { deadLetters, outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
-import { idForEachRow, inOneTrip, insertFrom, instantOf } from "./database.ts";
+import { idForEachRow, insertFrom, instantOf, runBatch } from "./database.ts";
 import { keptReason } from "./dead-letters.ts";
 import { LEASE_MS, type OutboxRow } from "./outbox.ts";
 import { MAX_PAYLOAD_BYTES } from "./payload-size.ts";
@@ -62,7 +62,7 @@ async function recordRefused(
   delays: Readonly<Record<string, number>>,
 ): Promise<number> {
   const now = instantOf(deps.now());
-  const { letters } = await inOneTrip(deps, {
+  const { letters } = await runBatch(deps, {
     letters: insertFrom(
       deps,
       deadLetters,

@@ -2,7 +2,7 @@ import { inArray, sql } from "drizzle-orm";
 import { outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps, QueueName } from "../deps.ts";
-import { inOneTrip } from "./database.ts";
+import { runBatch } from "./database.ts";
 import { LEASE_MS, type OutboxRow, relayed } from "./outbox.ts";
 import { derived, prepared, type StatementDeps } from "./prepared.ts";
 import { hasQueriesLeft } from "./query-count.ts";
@@ -18,7 +18,7 @@ const CALLS_PER_TICK = 900;
 /** The values of `outbox.urgency`, the most urgent first. */
 const URGENCIES = [0, 1, 2, 3];
 /** Events that a second queue hears of too, in a message of another type: one row serves both. */
-const ECHOES: Readonly<Record<string, { queue: QueueName; type: string }>> = Object.fromEntries(
+const FAN_OUT: Readonly<Record<string, { queue: QueueName; type: string }>> = Object.fromEntries(
   ["user.created", "user.updated", "user.deleted"].map((type) => [type, { queue: "search", type: "user_search.due" }]),
 );
 
@@ -42,7 +42,7 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOu
   const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
   const messages = sendable.flatMap((row) => {
     const own = { queue: row.queue as QueueName, message: toMessage(row) };
-    const echo = ECHOES[row.type];
+    const echo = FAN_OUT[row.type];
     return echo ? [own, { queue: echo.queue, message: { ...own.message, type: echo.type } }] : [own];
   });
   const outcomes = await Promise.all(
@@ -66,7 +66,7 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOu
 /** Marks events sent, without sending them, and erases payloads that must not be kept. A failure leaves them to the cron. */
 export async function markSent(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<void> {
   const ids = rows.map(({ id }) => id);
-  await inOneTrip(deps, markStatements(deps, ids)).catch(() =>
+  await runBatch(deps, markStatements(deps, ids)).catch(() =>
     deps.log.warn("relay_not_marked", { events: ids.length }),
   );
 }
@@ -100,7 +100,7 @@ const PATIENCE_MS = 1_000;
  * Relays events together with those that other invocations of this isolate record within EVENT_GATHER_MS: one call a
  * queue and one trip for all of them. Of an invocation that dies meanwhile, the cron relays what it had gathered.
  */
-export async function relayTogether(deps: RelayDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
+export async function publishCoalesced(deps: RelayDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
   const { eventGatherMs } = deps.config;
   if (rows.length === 0) return;
   const database = deps.db.$client;
@@ -172,12 +172,12 @@ async function claimDue(deps: RelayDeps, urgencies: readonly number[]) {
   const due = sql`(select due.id from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
     where due.urgency = class.value and due.leased_until <= ${now}
       and due.sent_at is null and due.queue is not null and due.payload is not null limit ${sql.raw(String(CLAIM_SIZE))})`;
-  const { claimed } = await inOneTrip(deps, {
+  const { claimed } = await runBatch(deps, {
     claimed: deps.db
       .update(outbox)
       .set({
         leasedUntil: now + LEASE_MS,
-        leasedBy: deps.attemptId,
+        leasedBy: deps.invocationId,
         attempts: sql`${outbox.attempts} + 1`,
       })
       .where(inArray(outbox.id, due))

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
-import { describeLater, EVERY_ROUTE, failures } from "./openapi.ts";
+import { deferDescription, EVERY_ROUTE, failures } from "./openapi.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
@@ -14,7 +14,7 @@ const debugData = z.object({
 
 /** Shows a developer what arrives here; 404 outside development. */
 export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
-  describeLater(app, () => ({
+  deferDescription(app, () => ({
     method: "get",
     path: "/api/auth/debug/headers",
     tags: ["Platform"],

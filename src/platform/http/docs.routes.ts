@@ -4,7 +4,7 @@ import { version } from "../../../package.json";
 import type { AppEnv } from "./app-env.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
 import { AppError } from "./errors.ts";
-import { describeLater, describeRoutes, EVERY_ROUTE, failures, NOT_MODIFIED } from "./openapi.ts";
+import { deferDescription, EVERY_ROUTE, failures, NOT_MODIFIED, registerDeferredRoutes } from "./openapi.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
 /** The viewer styles itself inline; its script and everything else come from our own origin. */
@@ -18,7 +18,7 @@ Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64
 Files are parts of a multipart body, up to 8 MB each.
 
 Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
-Act on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.
+StaffAction on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.
 
 - **401** means signed out. **503** and **500** do not: keep the tokens and try again, after \`Retry-After\` seconds where given.
 - **429** carries \`Retry-After\`.
@@ -32,7 +32,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
     ["/api/openapi.json", "This document", "application/json"],
     ["/api/docs", "This document as a page", "text/html"],
   ] as const) {
-    describeLater(app, () => ({
+    deferDescription(app, () => ({
       method: "get",
       path,
       tags: ["Platform"],
@@ -54,7 +54,7 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
   app.get("/api/openapi.json", async (c) => {
     const title = `${c.get("deps").config.appName} Users API`;
     if (kept?.title !== title) {
-      describeRoutes(app);
+      registerDeferredRoutes(app);
       const info = { title, version, description: CONVENTIONS };
       const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
       kept = { title, document: await cacheable(described) };

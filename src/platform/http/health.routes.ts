@@ -5,7 +5,7 @@ import type { Deps } from "../deps.ts";
 import type { AppEnv } from "./app-env.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
-import { describeLater, failureSchema, failures } from "./openapi.ts";
+import { deferDescription, failureSchema, failures } from "./openapi.ts";
 
 /** How long a result is given out again, in milliseconds: a flood of health checks costs the stores nothing. */
 const KEPT_MS = 10_000;
@@ -39,7 +39,7 @@ async function currentHealth(deps: Deps, key: object): Promise<Health> {
 
 /** Says which bindings answer; 503 when one does not. */
 export function mountHealth(app: OpenAPIHono<AppEnv>): void {
-  describeLater(app, () => ({
+  deferDescription(app, () => ({
     method: "get",
     path: "/api/health",
     tags: ["Platform"],

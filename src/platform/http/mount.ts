@@ -2,12 +2,12 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
 import type { GuardedEndpoint } from "./endpoint.ts";
-import { describe, describeLater } from "./openapi.ts";
+import { deferDescription, describe } from "./openapi.ts";
 
 /** Mounts the endpoints, and lets the OpenAPI document describe them. */
 export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
   for (const each of endpoints) {
-    describeLater(app, () => describe(base, each));
+    deferDescription(app, () => describe(base, each));
     app.on([each.spec.method.toUpperCase()], [base + pathOf(each.spec)], ...each.handlers);
   }
 }

@@ -9,14 +9,14 @@ import { type FieldErrorCode, fieldErrorCatalogue } from "./field-errors.ts";
 const waiting = new WeakMap<OpenAPIHono<AppEnv>, (() => RouteConfig)[]>();
 
 /** Leaves a route's description to be made when the document is asked for: a Worker that starts has no use for it. */
-export function describeLater(app: OpenAPIHono<AppEnv>, route: () => RouteConfig): void {
+export function deferDescription(app: OpenAPIHono<AppEnv>, route: () => RouteConfig): void {
   const routes = waiting.get(app) ?? [];
   routes.push(route);
   waiting.set(app, routes);
 }
 
 /** Makes the descriptions that are still to be made. */
-export function describeRoutes(app: OpenAPIHono<AppEnv>): void {
+export function registerDeferredRoutes(app: OpenAPIHono<AppEnv>): void {
   for (const route of waiting.get(app) ?? []) app.openAPIRegistry.registerPath(route());
   waiting.delete(app);
 }

@@ -4,7 +4,7 @@ import { staffEndpoint } from "../../sessions/guard.ts";
 import { STATUSES } from "../directory/status-buckets.ts";
 import { actorOf } from "../users/staff-action.service.ts";
 import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
-import { personView } from "../users/user-detail.views.ts";
+import { userDetailView } from "../users/user-detail.views.ts";
 import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./account-access.service.ts";
 
 const tag = "Users";
@@ -26,7 +26,7 @@ export const postUserStatus = staffEndpoint(
         path: ["reason"],
         message: as("required_unless_active"),
       }),
-    data: personView,
+    data: userDetailView,
     message: { en: "Status saved.", ne: "अवस्था सुरक्षित भयो।" },
     errors: ["not_found"],
   },
@@ -53,7 +53,7 @@ export const putUserRole = staffEndpoint(
       role: z.enum(["user", "staff", "admin"]),
       reason,
     }),
-    data: personView,
+    data: userDetailView,
     message: { en: "Role saved.", ne: "भूमिका सुरक्षित भयो।" },
     errors: ["not_found", "conflict"],
   },
@@ -69,7 +69,7 @@ export const postUserUnlock = staffEndpoint(
     summary: "Clear the locks of a user's identifiers",
     params,
     body: z.object({ reason }),
-    data: personView,
+    data: userDetailView,
     message: { en: "The user is unlocked.", ne: "प्रयोगकर्ताको रोक हटाइयो।" },
     errors: ["not_found"],
   },

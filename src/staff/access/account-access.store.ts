@@ -2,17 +2,17 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/messages.ts";
-import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
-import { mayActOn } from "../../sessions/authority.store.ts";
+import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { isAdmin, selectCaller } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
 import {
-  type ActDeps,
   type Actor,
-  beginAct,
+  beginStaffAction,
   endEverySession,
   recordChange,
-  runAct,
+  runStaffAction,
+  type StaffActionDeps,
   selectEnded,
 } from "../users/staff-action.store.ts";
 import { isUser } from "../users/user-detail.store.ts";
@@ -25,18 +25,18 @@ export interface StatusChange {
 const told = { ACTIVE: "ACCOUNT_ACTIVATED", INACTIVE: "ACCOUNT_DEACTIVATED", BANNED: "ACCOUNT_BANNED" } as const;
 
 /** Changes whether a user may sign in and act, and tells them; all but ACTIVE ends every session. */
-export function changeStatus(deps: ActDeps, actor: Actor, { status, reason }: StatusChange) {
+export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reason }: StatusChange) {
   const { userId } = actor;
   const statusReason = status === "ACTIVE" ? null : "staff";
   const values = (of: SQL) => sql`(select ${of} from users where id = ${userId})`;
-  const { id, audit, isDone } = beginAct(
+  const { id, audit, isDone } = beginStaffAction(
     deps,
     actor,
     {
       oldValues: values(sql`json_object('status', status, 'status_reason', status_reason)`),
       newValues: sql`json_object('status', ${status}, 'status_reason', ${statusReason}, 'reason', ${reason})`,
     },
-    sql`${mayActOn(deps, actor.caller, userId)} and exists (select 1 from users where id = ${userId}
+    sql`${mayChangeAccount(deps, actor.caller, userId)} and exists (select 1 from users where id = ${userId}
       and (status <> ${status} or status_reason is not ${statusReason}))`,
   );
   const kind = told[status];
@@ -52,10 +52,10 @@ export function changeStatus(deps: ActDeps, actor: Actor, { status, reason }: St
     ),
     ...(status === "ACTIVE" ? {} : endEverySession(deps, actor, status.toLowerCase(), isDone)),
   };
-  return runAct(deps, actor, id, { audit, writes, events: { change: recordChange(deps, userId, isDone) } }, {});
+  return runStaffAction(deps, actor, id, { audit, writes, events: { change: recordChange(deps, userId, isDone) } }, {});
 }
 
-const changed = (deps: ActDeps) => ({ version: sql`${users.version} + 1`, updatedAt: instantOf(deps.now()) });
+const changed = (deps: StaffActionDeps) => ({ version: sql`${users.version} + 1`, updatedAt: instantOf(deps.now()) });
 
 export interface RoleChange {
   role: "user" | "staff" | "admin";
@@ -70,14 +70,14 @@ export function mayBeStaff(testIdentifiers: readonly string[]): SQL {
 
 /** Changes a user's role, by an admin, and ends every session. `more.fit` is empty where the user may not be staff. */
 export function changeRole(
-  deps: ActDeps,
+  deps: StaffActionDeps,
   actor: Actor,
   { role, reason }: RoleChange,
   testIdentifiers: readonly string[],
 ) {
   const { userId } = actor;
   const isFit = role === "user" ? sql`true` : mayBeStaff(testIdentifiers);
-  const { id, audit, isDone } = beginAct(
+  const { id, audit, isDone } = beginStaffAction(
     deps,
     actor,
     {
@@ -95,7 +95,7 @@ export function changeRole(
       .where(and(eq(users.id, userId), isDone)),
     ...endEverySession(deps, actor, "role_changed", isDone),
   };
-  return runAct(
+  return runStaffAction(
     deps,
     actor,
     id,
@@ -110,11 +110,11 @@ export function changeRole(
 }
 
 /** Clears the locks of the user's identifiers, and the failures that count towards them. */
-export function clearLocks(deps: ActDeps, actor: Actor, reason: string) {
+export function clearLocks(deps: StaffActionDeps, actor: Actor, reason: string) {
   const { userId } = actor;
   const own = sql`identifier in (select value from users u, json_each(json_array(u.email, u.phone_number))
     where u.id = ${userId} and value is not null)`;
-  const { id, audit, isDone } = beginAct(
+  const { id, audit, isDone } = beginStaffAction(
     deps,
     actor,
     {
@@ -123,18 +123,18 @@ export function clearLocks(deps: ActDeps, actor: Actor, reason: string) {
         'classes', (select count(*) from otp_class_guards where ${own}))`,
       newValues: sql`json_object('reason', ${reason})`,
     },
-    sql`${mayActOn(deps, actor.caller, userId)} and (exists (select 1 from otp_network_guards where ${own})
+    sql`${mayChangeAccount(deps, actor.caller, userId)} and (exists (select 1 from otp_network_guards where ${own})
       or exists (select 1 from otp_class_guards where ${own}))`,
   );
   const writes = {
     networks: deps.db.delete(otpNetworkGuards).where(sql`${own} and ${isDone}`),
     classes: deps.db.delete(otpClassGuards).where(sql`${own} and ${isDone}`),
   };
-  return runAct(deps, actor, id, { audit, writes, events: {} }, {});
+  return runStaffAction(deps, actor, id, { audit, writes, events: {} }, {});
 }
 
 /** Ends every session of a user's; each has an audit row of its own. */
-export async function endUserSessions(deps: ActDeps, actor: Actor) {
+export async function endUserSessions(deps: StaffActionDeps, actor: Actor) {
   const { caller, userId } = actor;
   const reads = {
     caller: selectCaller(deps, caller),
@@ -145,11 +145,11 @@ export async function endUserSessions(deps: ActDeps, actor: Actor) {
     deps,
     actor,
     "ended_by_staff",
-    sql`${mayActOn(deps, actor.caller, userId)} and ${isUser(userId)}`,
+    sql`${mayChangeAccount(deps, actor.caller, userId)} and ${isUser(userId)}`,
   );
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the marker tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.ended.length === 0) throw error;
       return again;
     }),

@@ -4,7 +4,7 @@ import { recordAudit } from "../../platform/data/audit.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
-import { type ActDeps, endEverySession } from "../users/staff-action.store.ts";
+import { endEverySession, type StaffActionDeps } from "../users/staff-action.store.ts";
 import { mayBeStaff, type RoleChange } from "./account-access.store.ts";
 
 const operator = { client: { ip: null, userAgent: null }, caller: null };
@@ -16,7 +16,7 @@ const operator = { client: { ip: null, userAgent: null }, caller: null };
  *
  * @returns with `person`, whose rows tell what stands, and why nothing was changed where `isChanged` is 0.
  */
-export function roleGrant(deps: ActDeps, identifier: Identifier, role: RoleChange["role"]) {
+export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: RoleChange["role"]) {
   const auditId = deps.newId();
   const isPerson = isIdentifiedBy(identifier);
   const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
@@ -70,7 +70,7 @@ export function roleGrant(deps: ActDeps, identifier: Identifier, role: RoleChang
 }
 
 /** The statement that reads everybody who is more than a user. */
-export function selectStaff(deps: Pick<ActDeps, "db">) {
+export function selectStaff(deps: Pick<StaffActionDeps, "db">) {
   const { id, username, email, phoneNumber, role, status } = users;
   return deps.db.select({ id, username, email, phoneNumber, role, status }).from(users).where(sql`role <> 'user'`);
 }

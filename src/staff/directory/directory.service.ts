@@ -7,7 +7,7 @@ import { refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { type Joined, type ListedUser, listUsers, type Order, type Position } from "./directory.store.ts";
 import { searchUsers } from "./search.service.ts";
-import { type FacetFilter, facetsOf } from "./status-buckets.ts";
+import { type StatusFilter, statusBucketsOf } from "./status-buckets.ts";
 
 /** Users that page numbers reach; further on a cursor leads. */
 const MAX_REACH = 2000;
@@ -18,7 +18,7 @@ export function isInReach(page: number, pageSize: number): boolean {
 }
 
 export interface DirectoryQuery {
-  filter: FacetFilter;
+  filter: StatusFilter;
   joined: Joined;
   order: Order;
   search: string | undefined;
@@ -62,7 +62,7 @@ export async function listDirectory(deps: Deps, caller: AccessClaims, query: Dir
   if (!isInReach(page, pageSize)) {
     throw fieldError("page", "page_out_of_reach", { max: MAX_REACH });
   }
-  const facets = facetsOf(query.filter);
+  const facets = statusBucketsOf(query.filter);
   const { order, joined, search } = query;
   const range = { facets, joined, size: pageSize, offset: (page - 1) * pageSize };
   const isOf = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];

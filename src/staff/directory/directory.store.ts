@@ -1,10 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { userCounts, type users } from "../../db/user-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { EVERY_FACET } from "./status-buckets.ts";
+import { EVERY_BUCKET } from "./status-buckets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
 
@@ -64,7 +64,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
   const { order, facets, joined, size, offset } = page;
   const { isWhole } = keys[order.by];
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
-  const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_FACET);
+  const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_BUCKET);
   const merged = merge(
     parts.map((facet) => part(order, facet, isScan ? {} : joined, page)),
     order,
@@ -80,7 +80,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
     caller: who,
     counts,
     rows,
-  } = await inOneTrip(deps, {
+  } = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
     rows: deps.db
@@ -99,7 +99,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
   const last = rows.find(({ fits }) => fits === 0);
   return {
     caller: who[0],
-    total: (facets ?? EVERY_FACET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
+    total: (facets ?? EVERY_BUCKET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
     found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
     scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,
   };

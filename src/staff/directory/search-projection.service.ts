@@ -9,10 +9,10 @@ import {
   type ProjectedUser,
   writeEntries,
 } from "./search-projection.store.ts";
-import { placeOf } from "./search-sort-key.ts";
+import { sortKeyOf } from "./search-sort-key.ts";
 import { searchTextOf } from "./search-text.ts";
 
-type ProjectionDeps = Pick<Deps, "db" | "searchDb" | "now" | "attemptId" | "log">;
+type ProjectionDeps = Pick<Deps, "db" | "searchDb" | "now" | "invocationId" | "log">;
 
 /** The feed is seconds behind; what changed since so long is not drift yet. */
 const SETTLED_MS = 10 * 60_000;
@@ -85,7 +85,7 @@ export async function compareEntries(
 function entryOf(user: ProjectedUser): NewEntry {
   return {
     userId: user.id,
-    place: placeOf(user),
+    place: sortKeyOf(user),
     version: user.version,
     text: searchTextOf(user),
     phoneNumber: user.phoneNumber ?? "",
@@ -98,6 +98,6 @@ function entryOf(user: ProjectedUser): NewEntry {
 function goneEntry(id: string, now: number): NewEntry {
   // The first 48 bits of a UUIDv7 are the millisecond it was made in (RFC 9562 section 5.7).
   const dateJoined = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
-  const place = placeOf({ id, dateJoined });
+  const place = sortKeyOf({ id, dateJoined });
   return { userId: id, place, version: GONE_VERSION, text: "", phoneNumber: "", facet: 0, removedAt: now };
 }

@@ -2,14 +2,14 @@ import { and, asc, gt, lte, sql } from "drizzle-orm";
 import { searchEntries } from "../../db/search.ts";
 import { userSearch } from "../../db/search-trigrams.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { onSearch } from "./user-search.store.ts";
 
 /** What a user's entry is made of. */
 export interface NewEntry {
   userId: string;
-  /** See `placeOf`; kept where the user has one. */
+  /** See `sortKeyOf`; kept where the user has one. */
   place: number;
   version: number;
   text: string;
@@ -20,7 +20,7 @@ export interface NewEntry {
   replaces?: number;
 }
 
-type WriteDeps = Pick<Deps, "searchDb" | "log" | "attemptId">;
+type WriteDeps = Pick<Deps, "searchDb" | "log" | "invocationId">;
 
 /** Stands above every version of a user's row: nobody comes back. */
 export const GONE_VERSION = Number.MAX_SAFE_INTEGER;
@@ -39,7 +39,7 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
   const field = (name: keyof NewEntry) => sql.raw(`json_extract(json_each.value, '$.${name}')`);
   const free = sql`(select ${field("place")} + tried.key from json_each(${JSON.stringify(Array(TRIED_PLACES).fill(0))}) tried
     where not exists (select 1 from search_entries taken where taken.place = ${field("place")} + tried.key) limit 1)`;
-  const written = sql`(select place from search_entries where written_by = ${deps.attemptId}
+  const written = sql`(select place from search_entries where written_by = ${deps.invocationId}
     and user_id in (select ${field("userId")} from json_each(${rows})))`;
   const found = await onSearch(deps, {
     entries: deps.searchDb
@@ -47,7 +47,7 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
       .select(
         sql`select ${free},
           ${field("userId")}, ${field("version")}, ${field("text")}, ${field("phoneNumber")}, ${field("facet")},
-          ${deps.attemptId}, ${field("removedAt")}
+          ${deps.invocationId}, ${field("removedAt")}
           from json_each(${rows}) left join search_entries old on old.user_id = ${field("userId")}
           where (old.version is null or ${field("version")} > old.version or ${field("replaces")} = old.version)
             and (${field("removedAt")} is not null
@@ -99,7 +99,7 @@ const projected = {
 
 /** What entries are made of, of the users with these ids who exist. */
 export async function findProjected(deps: Pick<Deps, "db" | "log">, ids: readonly string[]): Promise<ProjectedUser[]> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db
       .select(projected)
       .from(users)
@@ -115,7 +115,7 @@ export async function listProjected(
   upTo: string | undefined,
   count: number,
 ): Promise<ProjectedUser[]> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db
       .select(projected)
       .from(users)

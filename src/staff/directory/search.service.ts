@@ -5,7 +5,7 @@ import { refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import type { Joined } from "./directory.store.ts";
-import { placeOf } from "./search-sort-key.ts";
+import { sortKeyOf } from "./search-sort-key.ts";
 import { readPattern } from "./search-text.ts";
 import { findNamed, findUsers } from "./user-lookup.store.ts";
 import { findHits, type Hit } from "./user-search.store.ts";
@@ -39,7 +39,7 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   const query = { pattern, facets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
   const own = named.users
-    .map((user) => ({ userId: user.id, place: placeOf(user) }))
+    .map((user) => ({ userId: user.id, place: sortKeyOf(user) }))
     .sort((a, b) => b.place - a.place)
     .slice(0, size);
   const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);

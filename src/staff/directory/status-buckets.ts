@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 
 /** What a list of users is filtered by, beside dates and search; what is absent lets everybody through. */
-export interface FacetFilter {
+export interface StatusFilter {
   status?: (typeof STATUSES)[number] | undefined;
   kycStatus?: (typeof KYC_STATUSES)[number] | undefined;
   emailVerified?: boolean | undefined;
@@ -13,7 +13,7 @@ export const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 export const KYC_STATUSES = ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] as const;
 
 /** The values of `users.facet` that the filter lets through; undefined where it lets everybody through. */
-export function facetsOf(filter: FacetFilter): number[] | undefined {
+export function statusBucketsOf(filter: StatusFilter): number[] | undefined {
   if (Object.values(filter).every((value) => value === undefined)) return undefined;
   const bits = (given: boolean | undefined) => (given === undefined ? [0, 1] : [Number(given)]);
   const places = <T>(values: readonly T[], given: T | undefined) =>
@@ -28,9 +28,9 @@ export function facetsOf(filter: FacetFilter): number[] | undefined {
 }
 
 /** Every value that the column may have. */
-export const EVERY_FACET: readonly number[] = Array.from({ length: STATUSES.length * 16 }, (_, facet) => facet);
+export const EVERY_BUCKET: readonly number[] = Array.from({ length: STATUSES.length * 16 }, (_, facet) => facet);
 
 /** Holds where the column `facet` has one of the values. */
-export function hasFacet(column: SQL, facets: readonly number[] | undefined): SQL {
+export function hasBucket(column: SQL, facets: readonly number[] | undefined): SQL {
   return facets ? sql`${column} in (${sql.raw(facets.join(", "))})` : sql`true`;
 }

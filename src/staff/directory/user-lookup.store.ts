@@ -1,11 +1,11 @@
 import { eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
-import { hasFacet } from "./status-buckets.ts";
+import { hasBucket } from "./status-buckets.ts";
 
 /** Ids that one statement asks for: D1 binds 100 parameters at most. */
 const MAX_IDS = 90;
@@ -32,7 +32,7 @@ export async function findNamed(deps: LookupDeps, caller: AccessClaims, text: st
     eq(users.email, text),
     phoneNumber === undefined ? undefined : eq(users.phoneNumber, phoneNumber),
   );
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     users: deps.db
       .select(listed)
@@ -52,7 +52,7 @@ export async function findUsers(
   ids: readonly string[],
   { facets, joined }: { facets: readonly number[] | undefined; joined: Joined },
 ): Promise<{ caller: { role: "user" | "staff" | "admin" } | undefined; users: ListedUser[] }> {
-  const fits: SQL = sql`${hasFacet(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
+  const fits: SQL = sql`${hasBucket(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
   const rowsOf = (some: readonly string[]) => {
     if (some.length === 0) return undefined;
     const given = sql.join(
@@ -64,7 +64,7 @@ export async function findUsers(
       .from(sql`(values ${given}) given cross join users on users.id = given.column1`)
       .where(fits);
   };
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     first: rowsOf(ids.slice(0, MAX_IDS)),
     second: rowsOf(ids.slice(MAX_IDS)),

@@ -1,10 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Joined } from "./directory.store.ts";
-import { PLACES_PER_MS } from "./search-sort-key.ts";
+import { SORT_KEYS_PER_MS } from "./search-sort-key.ts";
 import type { SearchPattern } from "./search-text.ts";
-import { hasFacet } from "./status-buckets.ts";
+import { hasBucket } from "./status-buckets.ts";
 
 type SearchDeps = Pick<Deps, "searchDb" | "log"> & Partial<Pick<Deps, "queries">>;
 
@@ -38,7 +38,7 @@ export async function findHits(
 ): Promise<{ hits: Hit[]; scanEnd: number | undefined }> {
   const { reach, pattern } = query;
   const last = MAX_SCANNED + reach;
-  const isFit = sql`${fits(pattern)} and removed_at is null and ${hasFacet(sql`facet`, query.facets)}`;
+  const isFit = sql`${fits(pattern)} and removed_at is null and ${hasBucket(sql`facet`, query.facets)}`;
   const { found } = await onSearch(deps, {
     found: deps.searchDb
       .select({
@@ -74,8 +74,8 @@ function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
 function scan({ pattern, joined, before, reach }: SearchQuery): SQL {
   const limit = sql.raw(String(MAX_SCANNED + reach));
   // As integers: FTS5 ignores a bound of another type and walks from the top.
-  const from = integer(joined.from === undefined ? undefined : joined.from * PLACES_PER_MS);
-  const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * PLACES_PER_MS];
+  const from = integer(joined.from === undefined ? undefined : joined.from * SORT_KEYS_PER_MS);
+  const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * SORT_KEYS_PER_MS];
   const to = integer(Math.min(...ends.map((end) => end ?? Number.MAX_SAFE_INTEGER)));
   const isWithin = (place: SQL) => sql`${place} < ${to} ${from ? sql`and ${place} >= ${from}` : sql``}`;
   return pattern.match === undefined
@@ -97,7 +97,7 @@ function fits({ parts, numbers }: SearchPattern): SQL {
   return sql`(${sql.join(conditions, sql` or `)})`;
 }
 
-/** As `inOneTrip`, on the search database: statements of the two never share a trip. */
-export function onSearch<T extends Parameters<typeof inOneTrip>[1]>(deps: SearchDeps, statements: T) {
-  return inOneTrip({ db: deps.searchDb, log: deps.log, ...(deps.queries && { queries: deps.queries }) }, statements);
+/** As `runBatch`, on the search database: statements of the two never share a trip. */
+export function onSearch<T extends Parameters<typeof runBatch>[1]>(deps: SearchDeps, statements: T) {
+  return runBatch({ db: deps.searchDb, log: deps.log, ...(deps.queries && { queries: deps.queries }) }, statements);
 }

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
-import { refuseUnlessMayAct, refuseUnlessStaff } from "../../sessions/guard.ts";
+import { refuseUnlessMayChange, refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { noKyc, openKyc } from "../../users/kyc/kyc.service.ts";
 import type { KycRow } from "../../users/kyc/kyc.store.ts";
@@ -59,10 +59,10 @@ export async function updateKycStatus(
   const outcome = await decideKyc(deps, client, caller, decision);
   refuseUnlessStaff(outcome.caller);
   if (outcome.isDone && outcome.kyc) {
-    deps.afterResponse(relayTogether(deps, outcome.events));
+    deps.afterResponse(publishCoalesced(deps, outcome.events));
     return openKyc(deps, origin, caller, outcome.kyc);
   }
-  if (outcome.target) refuseUnlessMayAct(outcome.caller, { caller, userId: decision.userId }, outcome.target);
+  if (outcome.target) refuseUnlessMayChange(outcome.caller, { caller, userId: decision.userId }, outcome.target);
   if (!outcome.kyc) throw noKyc();
   throw obstacleOf(decision, outcome.kyc);
 }

@@ -3,16 +3,16 @@ import { kyc } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { mayActOn } from "../../sessions/authority.store.ts";
+import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { auditedKyc, type KycRow } from "../../users/kyc/kyc.store.ts";
 
-type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 export interface SubmissionPage {
   status: KycRow["status"];
@@ -23,7 +23,7 @@ export interface SubmissionPage {
 
 /** A page of submissions, oldest first, with their people; and the caller's role, undefined when not signed in. */
 export async function listSubmissions(deps: ReviewDeps, caller: AccessClaims, { status, size, after }: SubmissionPage) {
-  const { caller: found, submissions } = await inOneTrip(deps, {
+  const { caller: found, submissions } = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     submissions: deps.db
       .select({
@@ -84,7 +84,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
   const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   const mayDecide = and(
-    mayActOn(deps, caller, userId),
+    mayChangeAccount(deps, caller, userId),
     sql`exists (select 1 ${own} and kyc.status = 'PENDING'
       ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
       ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`,
@@ -113,7 +113,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
         status,
         rejectionReason,
         verifiedAt: status === "APPROVED" ? instantOf(now) : null,
-        changedBy: deps.attemptId,
+        changedBy: deps.invocationId,
         updatedAt: instantOf(now),
       })
       .where(and(eq(kyc.userId, userId), isDone)),
@@ -146,9 +146,9 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
     target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.done.length === 0) throw error;
       return { ...again, changeEvent: [], decisionEvent: [] };
     }),

@@ -1,23 +1,26 @@
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { denySessions } from "../../sessions/denylist.store.ts";
-import { refuseUnlessMayAct, refuseUnlessStaff } from "../../sessions/guard.ts";
+import { refuseUnlessMayChange, refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import type { ActOutcome, Actor } from "./staff-action.store.ts";
-import type { Person } from "./user-detail.store.ts";
+import type { Actor, StaffActionOutcome } from "./staff-action.store.ts";
+import type { UserDetail } from "./user-detail.store.ts";
 
-type Role = Person["user"]["role"];
+type Role = UserDetail["user"]["role"];
 
 /** Does after the response what an act leaves to be done: its events, and the denylist. */
-export function finishAct(deps: Deps, { events, endedSessions }: Pick<ActOutcome, "events" | "endedSessions">): void {
-  deps.afterResponse(relayTogether(deps, events));
+export function finishStaffAction(
+  deps: Deps,
+  { events, endedSessions }: Pick<StaffActionOutcome, "events" | "endedSessions">,
+): void {
+  deps.afterResponse(publishCoalesced(deps, events));
   if (endedSessions.length > 0) deps.afterResponse(denySessions(deps, endedSessions));
 }
 
 /** @throws AppError as `refuseUnlessStaff`, or `not_found` when there is no such user. */
-export function expectPerson<T>(caller: { role: Role } | undefined, person: T | undefined): T {
+export function expectUserDetail<T>(caller: { role: Role } | undefined, person: T | undefined): T {
   refuseUnlessStaff(caller);
   if (person === undefined) throw noUser();
   return person;
@@ -32,10 +35,10 @@ export function noUser(): AppError {
  *
  * @throws AppError `token_not_valid`, `permission_denied`, `not_found`.
  */
-export function settleAct(deps: Deps, actor: Actor, outcome: ActOutcome): Person {
-  const person = expectPerson(outcome.caller, outcome.person);
-  if (outcome.isDone) finishAct(deps, outcome);
-  else refuseUnlessMayAct(outcome.caller, actor, person.user);
+export function settleStaffAction(deps: Deps, actor: Actor, outcome: StaffActionOutcome): UserDetail {
+  const person = expectUserDetail(outcome.caller, outcome.person);
+  if (outcome.isDone) finishStaffAction(deps, outcome);
+  else refuseUnlessMayChange(outcome.caller, actor, person.user);
   return person;
 }
 

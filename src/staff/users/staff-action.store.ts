@@ -2,18 +2,18 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, instantOf, together } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { type OutboxRow, recordEvent } from "../../platform/data/outbox.ts";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isLive, recordEndedSessions, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { personOf, selectPerson } from "./user-detail.store.ts";
+import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
 // What everything that staff do to somebody's account has in common.
 
-export type ActDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+export type StaffActionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** Somebody of staff, and whom they act on. */
 export interface Actor {
@@ -25,7 +25,7 @@ export interface Actor {
 type EventStatement = ReturnType<typeof recordEvent>;
 
 /** An act as the statements of one batch, each of which asks for `isDone`. */
-export interface Act {
+export interface StaffAction {
   /** Whose row is the act: it is written where the act may take place, and all else follows it. */
   audit: Statement;
   writes: Record<string, Statement>;
@@ -33,8 +33,8 @@ export interface Act {
 }
 
 /** The audit row of an act, and the condition that it has taken place. */
-export function beginAct(
-  deps: ActDeps,
+export function beginStaffAction(
+  deps: StaffActionDeps,
   { client, caller, userId }: Actor,
   values: { entityType?: string; oldValues?: SQL; newValues: SQL },
   condition: SQL,
@@ -60,7 +60,7 @@ export function beginAct(
 }
 
 /** The statement that tells other services, and the search, of the change. */
-export function recordChange(deps: ActDeps, userId: string, isDone: SQL): EventStatement {
+export function recordChange(deps: StaffActionDeps, userId: string, isDone: SQL): EventStatement {
   const payload = JSON.stringify({ user_id: userId });
   return recordEvent(deps, { type: "user.updated", userId, payload, queue: "tasks" }, isDone);
 }
@@ -73,20 +73,20 @@ interface EndsSessions {
 }
 
 /** The statements that end every session of the user, with an audit row each. */
-export function endEverySession(deps: ActDeps, by: EndsSessions, reason: string, condition: SQL) {
+export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason: string, condition: SQL) {
   const { client, caller, userId } = by;
   return {
     revoked: deps.db
       .update(sessions)
-      .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.attemptId })
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.invocationId })
       .where(sql`${sessions.userId} = ${userId} and ${isLive(deps.now())} and ${condition}`),
     ...recordEndedSessions(deps, client, caller),
   };
 }
 
 /** The statement that reads which sessions this invocation has ended. */
-export function selectEnded(deps: ActDeps) {
-  return deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.attemptId));
+export function selectEnded(deps: StaffActionDeps) {
+  return deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId));
 }
 
 /**
@@ -95,25 +95,25 @@ export function selectEnded(deps: ActDeps) {
  * @returns `isDone`; the caller's role, undefined when not signed in; the person as they stand, undefined when there is
  *   no such user; the events to relay, none after a lost answer; the sessions that were ended.
  */
-export async function runAct<More extends Record<string, Statement>>(
-  deps: ActDeps,
+export async function runStaffAction<More extends Record<string, Statement>>(
+  deps: StaffActionDeps,
   { caller, userId }: Actor,
   id: string,
-  { audit, writes, events }: Act,
+  { audit, writes, events }: StaffAction,
   more: More,
 ) {
   const reads = {
     caller: selectCaller(deps, caller),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
     ended: selectEnded(deps),
-    ...selectPerson(deps, userId),
+    ...selectUserDetail(deps, userId),
     ...more,
   };
-  const all = together({ audit, ...writes, ...events }, reads);
+  const all = mergeStatements({ audit, ...writes, ...events }, reads);
   type Reads = { [K in keyof typeof reads]: (typeof reads)[K]["_"]["result"] };
-  const found = (await inOneTrip(deps, all).catch((error) =>
+  const found = (await runBatch(deps, all).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.done.length === 0) throw error;
       return again;
     }),
@@ -121,11 +121,11 @@ export async function runAct<More extends Record<string, Statement>>(
   return {
     isDone: found.done.length > 0,
     caller: found.caller[0],
-    person: personOf(found),
+    person: userDetailOf(found),
     events: Object.keys(events).flatMap((name) => found[name] ?? []),
     endedSessions: found.ended.map(({ id: sessionId }: { id: string }) => sessionId),
     more: found as { [K in keyof More]: More[K]["_"]["result"] },
   };
 }
 
-export type ActOutcome = Awaited<ReturnType<typeof runAct>>;
+export type StaffActionOutcome = Awaited<ReturnType<typeof runStaffAction>>;

@@ -2,14 +2,14 @@ import { type SQL, sql } from "drizzle-orm";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip, together } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
-import { personOf, selectPerson } from "./user-detail.store.ts";
+import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
-export interface NewPerson {
+export interface NewUserDetail {
   identifier: Identifier;
   fullName: string | undefined;
   dateOfBirth: string | undefined;
@@ -19,11 +19,11 @@ export interface NewPerson {
 }
 
 /** Makes an account for somebody, by staff: its identifier is unverified and it has no session. Nothing where it is taken. */
-export async function insertPerson(
+export async function insertCreatedUser(
   deps: AccountDeps,
   client: Client,
   caller: AccessClaims,
-  person: NewPerson,
+  person: NewUserDetail,
   account: NewAccount,
 ) {
   const { identifier } = person;
@@ -52,11 +52,11 @@ export async function insertPerson(
     caller: selectCaller(deps, caller),
     taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
     made: stands(isMade(account)),
-    ...selectPerson(deps, account.userId),
+    ...selectUserDetail(deps, account.userId),
   };
-  const found = await inOneTrip(deps, together({ ...writes, newAccountEvent }, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements({ ...writes, newAccountEvent }, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the id tells.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.made.length === 0) throw error;
       return { ...again, newAccountEvent: [] };
     }),
@@ -65,7 +65,7 @@ export async function insertPerson(
     caller: found.caller[0],
     isTaken: found.taken.length > 0,
     isMade: found.made.length > 0,
-    person: personOf(found),
+    person: userDetailOf(found),
     events: found.newAccountEvent,
   };
 }

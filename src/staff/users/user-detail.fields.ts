@@ -3,8 +3,8 @@ import type { Deps } from "../../platform/deps.ts";
 import { optionalText, text, tidy, withoutControls } from "../../platform/http/fields.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { openKyc } from "../../users/kyc/kyc.service.ts";
-import type { Person } from "./user-detail.service.ts";
-import { viewPersonDetail } from "./user-detail.views.ts";
+import type { UserDetail } from "./user-detail.service.ts";
+import { viewUserDetail } from "./user-detail.views.ts";
 
 // What the routes about one person share.
 
@@ -15,7 +15,7 @@ export const reason = text(reasonText, tidy).meta({ description: "Kept in the au
 export const optionalReason = optionalText(reasonText, tidy);
 
 /** The answer that shows the person, with links to their documents that are the caller's. */
-export async function viewDetail(deps: Deps, person: Person, caller: AccessClaims, origin: string) {
+export async function viewDetail(deps: Deps, person: UserDetail, caller: AccessClaims, origin: string) {
   const open = person.kyc ? await openKyc(deps, origin, caller, person.kyc) : null;
-  return { data: viewPersonDetail(person, open) };
+  return { data: viewUserDetail(person, open) };
 }

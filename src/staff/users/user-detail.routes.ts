@@ -10,15 +10,15 @@ import { anyUsernameField, usernameField } from "../../users/username.ts";
 import { actorOf } from "./staff-action.service.ts";
 import { optionalReason, params, viewDetail } from "./user-detail.fields.ts";
 import {
-  createPerson,
+  createUser,
   getAuditLogs,
-  getPerson,
   getReport,
+  getUserDetail,
   getUserSessions,
-  orderReport,
-  updatePerson,
+  requestUserReport,
+  updateUserDetail,
 } from "./user-detail.service.ts";
-import { auditLogView, personView, reportView, viewAuditLog } from "./user-detail.views.ts";
+import { auditLogView, reportView, userDetailView, viewAuditLog } from "./user-detail.views.ts";
 
 const tag = "Users";
 
@@ -38,13 +38,13 @@ export const postUser = staffEndpoint(
       avatar_url: optionalText(profileFields.avatar_url),
       profile_picture: optionalText(httpsUrl),
     }),
-    data: personView,
+    data: userDetailView,
     message: { en: "Account created.", ne: "खाता बन्यो।" },
     status: 201,
     errors: ["user_already_exists", "username_taken"],
   },
   async (deps, { body, caller, client, origin }) => {
-    const person = await createPerson(deps, client, caller, {
+    const person = await createUser(deps, client, caller, {
       identifier: body.identifier,
       username: body.username,
       fullName: body.full_name ?? undefined,
@@ -65,12 +65,12 @@ export const getUser = staffEndpoint(
     summary: "A user",
     description: "That you looked is recorded in the user's audit log.",
     params,
-    data: personView,
+    data: userDetailView,
     message: { en: "User.", ne: "प्रयोगकर्ता।" },
     errors: ["not_found"],
   },
   async (deps, { caller, client, params, origin }) =>
-    viewDetail(deps, await getPerson(deps, client, caller, params.id), caller, origin),
+    viewDetail(deps, await getUserDetail(deps, client, caller, params.id), caller, origin),
 );
 
 const identifierText = z.string().max(254);
@@ -91,7 +91,7 @@ const changeSpec = {
     "sessions, and is told to the one before it.",
   params,
   body: change,
-  data: personView,
+  data: userDetailView,
   message: { en: "Changes saved.", ne: "परिवर्तन सुरक्षित भयो।" },
   errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],
 };
@@ -99,14 +99,14 @@ const changeSpec = {
 export const putUser = staffEndpoint(
   { ...changeSpec, method: "put", summary: "Change a user; null clears" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) =>
-    viewDetail(deps, await updatePerson(deps, actorOf(client, caller, params.id), given, reason), caller, origin),
+    viewDetail(deps, await updateUserDetail(deps, actorOf(client, caller, params.id), given, reason), caller, origin),
 );
 
 export const patchUser = staffEndpoint(
   { ...changeSpec, method: "patch", summary: "Change a user; null is ignored" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) => {
     const actor = actorOf(client, caller, params.id);
-    return viewDetail(deps, await updatePerson(deps, actor, withoutNulls(given), reason), caller, origin);
+    return viewDetail(deps, await updateUserDetail(deps, actor, withoutNulls(given), reason), caller, origin);
   },
 );
 
@@ -142,7 +142,7 @@ export const postUserReport = staffEndpoint(
     errors: ["not_found"],
   },
   async (deps, { caller, client, params }) => {
-    await orderReport(deps, caller, params.id);
+    await requestUserReport(deps, caller, params.id);
     return { data: { message: ordered[client.locale] } };
   },
 );

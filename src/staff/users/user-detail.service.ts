@@ -1,41 +1,46 @@
 import { z } from "zod";
-import { drawAccount } from "../../auth/account/new-account.ts";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { generateAccountIds } from "../../auth/account/new-account.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError, fieldError } from "../../platform/http/errors.ts";
-import { refuseUnlessMayAct, refuseUnlessStaff } from "../../sessions/guard.ts";
+import { refuseUnlessMayChange, refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import { refuseFutureBirth } from "../../users/profile.service.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
-import { expectPerson, noUser, settleAct } from "./staff-action.service.ts";
+import { expectUserDetail, noUser, settleStaffAction } from "./staff-action.service.ts";
 import type { Actor } from "./staff-action.store.ts";
-import { insertPerson, type NewPerson } from "./user-create.store.ts";
+import { insertCreatedUser, type NewUserDetail } from "./user-create.store.ts";
 import {
   type AuditLogRow,
+  auditUserView,
   findReport,
   listAuditLogs,
   listUserSessions,
-  type Person,
   requestReport,
-  viewPerson,
+  type UserDetail,
 } from "./user-detail.store.ts";
-import { changePerson, type PersonChange } from "./user-update.store.ts";
+import { type UserChange, updateUserRow } from "./user-update.store.ts";
 
-export type { Person } from "./user-detail.store.ts";
+export type { UserDetail } from "./user-detail.store.ts";
 
 /** A person for staff; that they looked is recorded. @throws AppError `permission_denied`, `not_found`. */
-export async function getPerson(deps: Deps, client: Client, caller: AccessClaims, userId: string): Promise<Person> {
-  const found = await viewPerson(deps, client, caller, userId);
-  return expectPerson(found.caller, found.person);
+export async function getUserDetail(
+  deps: Deps,
+  client: Client,
+  caller: AccessClaims,
+  userId: string,
+): Promise<UserDetail> {
+  const found = await auditUserView(deps, client, caller, userId);
+  return expectUserDetail(found.caller, found.person);
 }
 
 /** A user's live sessions, newest first. @throws AppError `permission_denied`, `not_found`. */
 export async function getUserSessions(deps: Deps, caller: AccessClaims, userId: string) {
   const found = await listUserSessions(deps, caller, userId);
-  return expectPerson(found.caller, found.isUser ? found.sessions : undefined);
+  return expectUserDetail(found.caller, found.isUser ? found.sessions : undefined);
 }
 
 /**
@@ -64,10 +69,10 @@ export async function getAuditLogs(
 }
 
 /** Asks for a user's analytics report, made soon after. @throws AppError `permission_denied`, `not_found`. */
-export async function orderReport(deps: Deps, caller: AccessClaims, userId: string): Promise<void> {
+export async function requestUserReport(deps: Deps, caller: AccessClaims, userId: string): Promise<void> {
   const found = await requestReport(deps, caller, userId);
-  expectPerson(found.caller, found.isUser || undefined);
-  deps.afterResponse(relayTogether(deps, found.events));
+  expectUserDetail(found.caller, found.isUser || undefined);
+  deps.afterResponse(publishCoalesced(deps, found.events));
 }
 
 /** A user's analytics report, as it was made during the last hour. @throws AppError `permission_denied`, `not_found`. */
@@ -89,21 +94,21 @@ export async function getReport(deps: Deps, caller: AccessClaims, userId: string
  *
  * @throws AppError `validation_error`, `permission_denied`, `user_already_exists`, `username_taken`.
  */
-export async function createPerson(
+export async function createUser(
   deps: Deps,
   client: Client,
   caller: AccessClaims,
-  given: Omit<NewPerson, "identifier"> & { identifier: string; username: string | undefined },
-): Promise<Person> {
+  given: Omit<NewUserDetail, "identifier"> & { identifier: string; username: string | undefined },
+): Promise<UserDetail> {
   refuseFutureBirth(deps, { date_of_birth: given.dateOfBirth });
   const identifier = parseIdentifier(deps, given.identifier);
   const usernames =
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
-  const account = drawAccount(deps, client, usernames, undefined, []);
-  const outcome = await insertPerson(deps, client, caller, { ...given, identifier }, account);
+  const account = generateAccountIds(deps, client, usernames, undefined, []);
+  const outcome = await insertCreatedUser(deps, client, caller, { ...given, identifier }, account);
   refuseUnlessStaff(outcome.caller);
   if (outcome.isMade && outcome.person) {
-    deps.afterResponse(relayTogether(deps, outcome.events));
+    deps.afterResponse(publishCoalesced(deps, outcome.events));
     return outcome.person;
   }
   if (outcome.isTaken) {
@@ -124,23 +129,23 @@ export async function createPerson(
  * @throws AppError `validation_error`, also where a name or identifier is to change without a reason; `permission_denied`,
  *   `not_found`, `user_already_exists`, `username_taken`; `last_sign_in_method` where the account would have no way in.
  */
-export async function updatePerson(
+export async function updateUserDetail(
   deps: Deps,
   actor: Actor,
-  given: PersonChange,
+  given: UserChange,
   reason: string | undefined,
-): Promise<Person> {
+): Promise<UserDetail> {
   refuseFutureBirth(deps, given);
   const change = {
     ...given,
     email: canonical(deps, "email", given.email),
     phone_number: canonical(deps, "phone_number", given.phone_number),
   };
-  const outcome = await changePerson(deps, actor, change, reason);
-  const person = expectPerson(outcome.caller, outcome.person);
-  if (outcome.isDone) return settleAct(deps, actor, outcome);
+  const outcome = await updateUserRow(deps, actor, change, reason);
+  const person = expectUserDetail(outcome.caller, outcome.person);
+  if (outcome.isDone) return settleStaffAction(deps, actor, outcome);
   const { more } = outcome;
-  if (more.mayNot.length > 0) refuseUnlessMayAct(outcome.caller, actor, person.user);
+  if (more.mayNot.length > 0) refuseUnlessMayChange(outcome.caller, actor, person.user);
   if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
   if (more.lacksReason.length > 0) {
     throw fieldError("reason", "required_for_identifier_change");

@@ -5,7 +5,7 @@ import { analyticsReports } from "../../db/ledger-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -13,7 +13,7 @@ import { isStaff, selectCaller, selectLiveSessions } from "../../sessions/sessio
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
 
-type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 // Written out, so that a new column of the table does not leave the building by itself.
 const shown = {
@@ -34,7 +34,7 @@ const shown = {
 };
 
 /** The statements that read what staff see of a user. */
-export function selectPerson(deps: Pick<Deps, "db">, userId: string) {
+export function selectUserDetail(deps: Pick<Deps, "db">, userId: string) {
   return {
     user: deps.db.select(shown).from(users).where(eq(users.id, userId)),
     profile: deps.db.select().from(profiles).where(eq(profiles.userId, userId)),
@@ -43,19 +43,19 @@ export function selectPerson(deps: Pick<Deps, "db">, userId: string) {
   };
 }
 
-type Found = { [K in keyof ReturnType<typeof selectPerson>]: Awaited<ReturnType<typeof selectPerson>[K]> };
+type Found = { [K in keyof ReturnType<typeof selectUserDetail>]: Awaited<ReturnType<typeof selectUserDetail>[K]> };
 
-/** The person of `selectPerson`'s rows; undefined when there is no such user. */
-export function personOf(found: Found) {
+/** The person of `selectUserDetail`'s rows; undefined when there is no such user. */
+export function userDetailOf(found: Found) {
   const [user, wallet] = [found.user[0], found.wallet[0]];
   return user && wallet && { user, wallet, profile: found.profile[0], kyc: found.kyc[0] };
 }
 
-export type Person = NonNullable<ReturnType<typeof personOf>>;
+export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
 /** Reads a person for staff, and records that they looked, in one transaction. */
-export async function viewPerson(deps: PersonDeps, client: Client, caller: AccessClaims, userId: string) {
-  const found = await inOneTrip(deps, {
+export async function auditUserView(deps: PersonDeps, client: Client, caller: AccessClaims, userId: string) {
+  const found = await runBatch(deps, {
     audit: recordAudit(
       deps,
       client,
@@ -71,9 +71,9 @@ export async function viewPerson(deps: PersonDeps, client: Client, caller: Acces
       sql`${isStaff(deps, caller)} and ${isUser(userId)}`,
     ),
     caller: selectCaller(deps, caller),
-    ...selectPerson(deps, userId),
+    ...selectUserDetail(deps, userId),
   });
-  return { caller: found.caller[0], person: personOf(found) };
+  return { caller: found.caller[0], person: userDetailOf(found) };
 }
 
 /** Holds while there is such a user. */
@@ -87,7 +87,7 @@ function selectId(deps: Pick<Deps, "db">, userId: string) {
 
 /** A user's live sessions, for staff. */
 export async function listUserSessions(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     user: selectId(deps, userId),
     sessions: selectLiveSessions(deps, userId, isStaff(deps, caller)),
@@ -112,7 +112,7 @@ export async function listAuditLogs(
   page: { size: number; after: string | undefined },
 ) {
   const { size, after } = page;
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     user: selectId(deps, userId),
     logs: deps.db
@@ -147,7 +147,7 @@ export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][num
 
 /** Asks for a user's analytics report. */
 export async function requestReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     events: recordEvent(
       deps,
       { type: "analytics_report.requested", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
@@ -161,7 +161,7 @@ export async function requestReport(deps: PersonDeps, caller: AccessClaims, user
 
 /** A user's analytics report, while it is kept. */
 export async function findReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await inOneTrip(deps, {
+  const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
     reports: deps.db
       .select({ report: analyticsReports.report })

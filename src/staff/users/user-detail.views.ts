@@ -3,7 +3,7 @@ import { formatMinor } from "../../platform/money.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
-import type { AuditLogRow, Person } from "./user-detail.store.ts";
+import type { AuditLogRow, UserDetail } from "./user-detail.store.ts";
 
 /** How many characters of a masked text are shown. */
 const SHOWN = 3;
@@ -18,7 +18,7 @@ export function mask(text: string | null): string | null {
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 /** A person as staff see them. */
-export const personView = z.object({
+export const userDetailView = z.object({
   ...userView.pick({ id: true, username: true, profile_picture: true, referral_code: true, status: true }).shape,
   email: z.string().nullable(),
   phone_number: z.string().nullable(),
@@ -37,10 +37,10 @@ export const personView = z.object({
 });
 
 /** @param openKyc their KYC, opened for the viewer; null where nothing was submitted. */
-export function viewPersonDetail(
-  { user, profile, wallet }: Person,
+export function viewUserDetail(
+  { user, profile, wallet }: UserDetail,
   openKyc: OpenKyc | null,
-): z.input<typeof personView> {
+): z.input<typeof userDetailView> {
   return {
     id: user.id,
     username: user.username,

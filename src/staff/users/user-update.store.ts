@@ -2,14 +2,21 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import { mayActOn } from "../../sessions/authority.store.ts";
+import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
 import { withKey } from "../../users/username.ts";
-import { type ActDeps, type Actor, beginAct, endEverySession, recordChange, runAct } from "./staff-action.store.ts";
+import {
+  type Actor,
+  beginStaffAction,
+  endEverySession,
+  recordChange,
+  runStaffAction,
+  type StaffActionDeps,
+} from "./staff-action.store.ts";
 
 /** What is sent of a user, in canonical form; null clears. */
-export interface PersonChange extends ProfileChange {
+export interface UserChange extends ProfileChange {
   username?: string | undefined;
   email?: string | null | undefined;
   phone_number?: string | null | undefined;
@@ -26,7 +33,7 @@ const columns = {
   date_of_birth: sql.raw("p.date_of_birth"),
   address: sql.raw("p.address"),
   avatar_url: sql.raw("p.avatar_url"),
-} as const satisfies Record<keyof PersonChange, SQL>;
+} as const satisfies Record<keyof UserChange, SQL>;
 
 const name = sql.raw("('username')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
@@ -38,7 +45,7 @@ const sensitive = sql.raw("('username', 'email', 'phone_number')");
  *
  * @returns with `more`, what may stand in the way: each a row where it does.
  */
-export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, reason: string | undefined) {
+export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserChange, reason: string | undefined) {
   const { caller, userId } = actor;
   const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
   const current = sql`case g.key ${sql.join(
@@ -53,12 +60,12 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
     // A name that an account has had for long may stay.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
   };
-  const mayChange = mayActOn(deps, caller, userId);
+  const mayChange = mayChangeAccount(deps, caller, userId);
   const isFree = sql.join(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
     sql` and `,
   );
-  const { id, audit, isDone } = beginAct(
+  const { id, audit, isDone } = beginStaffAction(
     deps,
     actor,
     {
@@ -135,7 +142,7 @@ export function changePerson(deps: ActDeps, actor: Actor, change: PersonChange, 
   };
   const stands = (obstacle: SQL) =>
     deps.db.select({ id: users.id }).from(users).where(sql`${users.id} = ${userId} and ${obstacle}`);
-  return runAct(
+  return runStaffAction(
     deps,
     actor,
     id,
@@ -156,7 +163,7 @@ function nameOf(username: string) {
   return { username, usernameKey: key };
 }
 
-function obstaclesOf(userId: string, change: PersonChange, isSensitive: SQL, reason: string | undefined) {
+function obstaclesOf(userId: string, change: UserChange, isSensitive: SQL, reason: string | undefined) {
   const { email, phone_number: phone, username } = change;
   const isAnothers = (column: string, value: string | null | undefined) =>
     value

@@ -21,12 +21,12 @@ const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<void> {
   const readable = await Promise.all(batch.messages.map((message) => read(deps, batch.queue, message)));
   const received = readable.filter((each) => each !== undefined);
-  const together = Map.groupBy(received, ({ task, message }) => (task.check ? task : message));
-  await Promise.all([...together.values()].map((group) => run(deps, batch.queue, group)));
+  const groups = Map.groupBy(received, ({ task, message }) => (task.check ? task : message));
+  await Promise.all([...groups.values()].map((group) => run(deps, batch.queue, group)));
 }
 
 /** Keeps what the platform gave up on, since no try of ours came to its end. */
-export async function keepDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
+export async function storeDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
   for (const message of batch.messages) {
     const event = readEnvelope(batch.queue, message);
     await bury(deps, batch.queue, message, event, "no try came to its end");
@@ -56,7 +56,7 @@ async function read(deps: Deps, queue: string, message: Message): Promise<Receiv
   try {
     task.check?.(event);
   } catch (error) {
-    await giveUpOrRetry(deps, queue, { message, envelope, event, task }, error);
+    await retryOrDeadLetter(deps, queue, { message, envelope, event, task }, error);
     return undefined;
   }
   return { message, envelope, event, task };
@@ -70,7 +70,7 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
   try {
     // Copies of one message may share a batch: each try has marks of its own.
     const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
-    const own = { ...deps, log, attemptId: randomId(deps.randomBytes) };
+    const own = { ...deps, log, invocationId: randomId(deps.randomBytes) };
     const outcome = await task.run(own, first.event, ...others.map(({ event }) => event));
     for (const received of group) {
       const { message, envelope } = received;
@@ -81,11 +81,11 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
       else message.retry({ delaySeconds: growing(task, message.attempts, outcome.retryInSeconds) });
     }
   } catch (error) {
-    await Promise.all(group.map((received) => giveUpOrRetry(deps, queue, received, error)));
+    await Promise.all(group.map((received) => retryOrDeadLetter(deps, queue, received, error)));
   }
 }
 
-async function giveUpOrRetry(deps: Deps, queue: string, received: Received, error: unknown): Promise<void> {
+async function retryOrDeadLetter(deps: Deps, queue: string, received: Received, error: unknown): Promise<void> {
   const { message, envelope, task } = received;
   const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
   deps.log.warn("task_failed", { ...about(received), reason });

@@ -1,11 +1,11 @@
 import { eq, type SQL } from "drizzle-orm";
 import { jobCursors } from "../../db/platform-schema.ts";
-import { inOneTrip, insertWhere } from "../../platform/data/database.ts";
+import { insertWhere, runBatch } from "../../platform/data/database.ts";
 import type { JobDeps } from "./job.ts";
 
 /** Where the job's last run stopped in what it walks; empty where the walk begins anew. */
 export async function findJobCursor(deps: Pick<JobDeps, "db" | "log">, name: string): Promise<string> {
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: deps.db.select({ cursor: jobCursors.cursor }).from(jobCursors).where(eq(jobCursors.name, name)),
   });
   return found[0]?.cursor ?? "";

@@ -104,7 +104,7 @@ export function forgetJobFailures(deps: JobDeps, run: JobRun) {
     .where(
       and(
         eq(jobFailures.name, run.name),
-        sql`exists (select 1 from job_runs where ${isRun(run)} and leased_by = ${deps.attemptId})`,
+        sql`exists (select 1 from job_runs where ${isRun(run)} and leased_by = ${deps.invocationId})`,
       ),
     );
 }

@@ -1,6 +1,6 @@
 import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { jobRuns } from "../../db/platform-schema.ts";
-import { inOneTrip, instantOf } from "../../platform/data/database.ts";
+import { instantOf, runBatch } from "../../platform/data/database.ts";
 import type { Job, JobDeps } from "./job.ts";
 import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
 import { isRun, type JobRun } from "./job-run.ts";
@@ -22,7 +22,7 @@ export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise
   const due = jobs.flatMap(({ name, everyMs, offsetMs = 0 }) =>
     everyMs === undefined ? [] : [{ name, period: Math.floor((now - offsetMs) / everyMs) * everyMs }],
   );
-  const { open } = await inOneTrip(deps, {
+  const { open } = await runBatch(deps, {
     entered: deps.db
       .insert(jobRuns)
       .select(
@@ -66,11 +66,11 @@ export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise
 export async function claimRun(deps: JobDeps, run: JobRun) {
   const now = deps.now();
   const { waits: _, ...failure } = recordJobFailure(deps, run, ABANDONED, isAbandoned(now));
-  const { claimed, ...recorded } = await inOneTrip(deps, {
+  const { claimed, ...recorded } = await runBatch(deps, {
     ...failure,
     claimed: deps.db
       .update(jobRuns)
-      .set({ leasedBy: deps.attemptId, leasedUntil: now + LEASE_MS })
+      .set({ leasedBy: deps.invocationId, leasedUntil: now + LEASE_MS })
       .where(and(isRun(run), isNull(jobRuns.finishedAt), lte(jobRuns.leasedUntil, now)))
       .returning({ cursor: jobRuns.cursor, processed: jobRuns.processed }),
   });
@@ -81,19 +81,19 @@ export async function claimRun(deps: JobDeps, run: JobRun) {
 /** Enters a run that somebody asked for. */
 export async function enterRun(deps: JobDeps, { name, periodStartedAt }: JobRun): Promise<void> {
   const run = { name, periodStartedAt, chunks: 0, processed: 0, leasedUntil: 0 };
-  await inOneTrip(deps, { entered: deps.db.insert(jobRuns).values(run).onConflictDoNothing() });
+  await runBatch(deps, { entered: deps.db.insert(jobRuns).values(run).onConflictDoNothing() });
 }
 
 /** Records that this invocation failed with the run, which is tried again later or given up. */
 export async function failRun(deps: JobDeps, run: JobRun, reason: string): Promise<void> {
-  const hasFailed = sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} = ${deps.attemptId}`;
-  reportJobFailure(deps, run, reason, await inOneTrip(deps, recordJobFailure(deps, run, reason, hasFailed)));
+  const hasFailed = sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} = ${deps.invocationId}`;
+  reportJobFailure(deps, run, reason, await runBatch(deps, recordJobFailure(deps, run, reason, hasFailed)));
 }
 
 /** Holds while this invocation leases the run. */
-export function isLeasedHere(deps: JobDeps, run: JobRun): SQL {
+export function isLeasedByThisInvocation(deps: JobDeps, run: JobRun): SQL {
   return sql`exists (select 1 from job_runs where name = ${run.name} and period_started_at = ${run.periodStartedAt}
-    and leased_by = ${deps.attemptId} and leased_until > ${deps.now()})`;
+    and leased_by = ${deps.invocationId} and leased_until > ${deps.now()})`;
 }
 
 /** The statement that notes in the chunk's batch where the chunk begins, and keeps the lease alive. */
@@ -101,7 +101,7 @@ export function advanceRun(deps: JobDeps, run: JobRun, cursor: string | null, pr
   return deps.db
     .update(jobRuns)
     .set({ cursor, processed, chunks: sql`${jobRuns.chunks} + 1`, leasedUntil: deps.now() + LEASE_MS })
-    .where(and(isRun(run), eq(jobRuns.leasedBy, deps.attemptId), sql`${jobRuns.leasedUntil} > ${deps.now()}`))
+    .where(and(isRun(run), eq(jobRuns.leasedBy, deps.invocationId), sql`${jobRuns.leasedUntil} > ${deps.now()}`))
     .returning({ chunks: jobRuns.chunks });
 }
 
@@ -111,7 +111,7 @@ export async function leaveRun(
   run: JobRun,
   state: { processed: number; cursor: string | null; isFinished: boolean },
 ): Promise<void> {
-  await inOneTrip(deps, {
+  await runBatch(deps, {
     recovered: state.isFinished ? forgetJobFailures(deps, run) : undefined,
     left: deps.db
       .update(jobRuns)
@@ -122,6 +122,6 @@ export async function leaveRun(
         leasedBy: null,
         finishedAt: state.isFinished ? instantOf(deps.now()) : null,
       })
-      .where(and(isRun(run), eq(jobRuns.leasedBy, deps.attemptId))),
+      .where(and(isRun(run), eq(jobRuns.leasedBy, deps.invocationId))),
   });
 }

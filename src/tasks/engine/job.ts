@@ -3,7 +3,7 @@ import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
 /** What a job may use. */
-export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" | "attemptId" | "log">;
+export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" | "invocationId" | "log">;
 
 /** A bounded piece of a job, as the statements of one batch. */
 export interface Chunk {

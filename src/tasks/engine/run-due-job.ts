@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import { hasQueriesLeft } from "../../platform/data/query-count.ts";
 import { sendEvents } from "../../platform/data/send-events.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -7,7 +7,7 @@ import { describeError } from "../../platform/log.ts";
 import type { Job } from "./job.ts";
 import { jobDue } from "./job-due.ts";
 import { jobs } from "./job-registry.ts";
-import { advanceRun, claimRun, enterRun, failRun, isLeasedHere, leaveRun } from "./job-run.store.ts";
+import { advanceRun, claimRun, enterRun, failRun, isLeasedByThisInvocation, leaveRun } from "./job-run.store.ts";
 import type { JobRun } from "./job-run.ts";
 import type { Task, TaskOutcome } from "./task.ts";
 
@@ -53,8 +53,8 @@ async function runChunks(
   let cursor: string | null | undefined = from.cursor;
   let chunks = 0;
   for (; cursor !== undefined && chunks < CHUNKS_PER_RUN && hasQueriesLeft(deps); chunks++) {
-    const { statements, committed, next } = await job.planChunk(deps, cursor, isLeasedHere(deps, run));
-    const results = await inOneTrip(deps, { advanced: advanceRun(deps, run, cursor, processed), ...statements });
+    const { statements, committed, next } = await job.planChunk(deps, cursor, isLeasedByThisInvocation(deps, run));
+    const results = await runBatch(deps, { advanced: advanceRun(deps, run, cursor, processed), ...statements });
     if (results.advanced.length === 0) return { done: true, note: "the lease was lost" };
     committed?.(results as Readonly<Record<string, readonly unknown[]>>);
     const changed = (results.changed as unknown[]).length;

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readClient } from "../../platform/http/client.ts";
-import { describeLater, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { deferDescription, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
 import { openDocument } from "./kyc-document.service.ts";
 
 /** Pictures are shown; anything else is only saved. */
@@ -11,7 +11,7 @@ const SHOWN = /^image\//;
 /** Serves the files of a KYC by the links that its answers carry; the link is the only proof that is asked for. */
 export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
   const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
-  describeLater(app, () => ({
+  deferDescription(app, () => ({
     method: "get",
     path: "/api/users/kyc/documents/{id}",
     tags: ["KYC"],

@@ -1,7 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { kycDocuments, kycDocumentViews } from "../../db/kyc-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, insertFrom, instantOf } from "../../platform/data/database.ts";
+import { insertFrom, instantOf, runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isSignedIn, isStaff } from "../../sessions/session.store.ts";
@@ -29,7 +29,7 @@ function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: str
 
 /** The file, where the viewer may see it. Records nothing: for who asks without looking. */
 export async function findDocument(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {
-  const { found } = await inOneTrip(deps, { found: selectVisible(deps, viewer, documentId) });
+  const { found } = await runBatch(deps, { found: selectVisible(deps, viewer, documentId) });
   return found[0];
 }
 
@@ -41,7 +41,7 @@ export async function viewDocument(
   documentId: string,
 ) {
   const visible = sql`from kyc_documents where ${mayView(deps, viewer, documentId)}`;
-  const { found } = await inOneTrip(deps, {
+  const { found } = await runBatch(deps, {
     found: selectVisible(deps, viewer, documentId),
     view: insertFrom(
       deps,
@@ -82,7 +82,7 @@ export interface FileOnItsWayOut {
  * any more, then the objects. What is left undone is swept.
  */
 export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promise<void> {
-  const { abandoned } = await inOneTrip(deps, {
+  const { abandoned } = await runBatch(deps, {
     abandoned: deps.db
       .update(kycDocuments)
       .set({ state: "abandoned" })
@@ -100,7 +100,7 @@ export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnI
     files.map(({ objectKey }) => objectKey),
   );
   const ids = files.map(({ id }) => id);
-  await inOneTrip(deps, { removed: deleteRemoved(deps, ids) });
+  await runBatch(deps, { removed: deleteRemoved(deps, ids) });
 }
 
 /** The statement that deletes the rows of files whose objects are gone; `fence` must hold, too. */

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../../db/kyc-schema.ts";
-import { inOneTrip, insertFrom, instantOf, together } from "../../platform/data/database.ts";
+import { insertFrom, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -23,7 +23,7 @@ export interface Submission {
   documents: readonly NewDocument[];
 }
 
-export type SubmitDeps = Pick<Deps, "db" | "now" | "newId" | "attemptId" | "log">;
+export type SubmitDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** JSON text of the files' ids. */
 export const idsOf = (documents: readonly NewDocument[]) => JSON.stringify(documents.map(({ id }) => id));
@@ -78,9 +78,9 @@ export async function reserveDocuments(
       sql`from ${given} where ${maySubmit(deps, caller, submission, call)} and ${hasClaimed(deps)}`,
     ),
   };
-  const { own, binding, reserved } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const { own, binding, reserved } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the files' own ids tell.
-    inOneTrip(deps, reads).then((found) => {
+    runBatch(deps, reads).then((found) => {
       if (found.reserved.length === 0) throw error;
       return found;
     }),
@@ -90,7 +90,7 @@ export async function reserveDocuments(
 
 /** What a repetition of a finished call is answered from: the caller's KYC and the key's binding. */
 export async function findRepeated(deps: SubmitDeps, caller: AccessClaims, call: IdempotentCall | undefined) {
-  const { own, binding } = await inOneTrip(deps, {
+  const { own, binding } = await runBatch(deps, {
     own: selectOwnKyc(deps, caller),
     binding: findBinding(deps, call),
   });

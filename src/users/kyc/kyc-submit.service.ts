@@ -1,6 +1,6 @@
 import { base64url } from "jose";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { relayTogether } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError, errorCatalogue } from "../../platform/http/errors.ts";
@@ -72,7 +72,7 @@ export async function submitKyc(
     }
     const outcome = await commitSubmission(deps, client, caller, submission, call);
     if (outcome.isDone && outcome.own?.kyc) {
-      deps.afterResponse(relayTogether(deps, outcome.events));
+      deps.afterResponse(publishCoalesced(deps, outcome.events));
       tidyUp(deps, removeDocuments(deps, outcome.replaced));
       return answer(outcome.own.kyc);
     }

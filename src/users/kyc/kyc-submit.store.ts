@@ -3,7 +3,7 @@ import { kyc, kycDocuments } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -93,9 +93,9 @@ export async function commitSubmission(
     binding: findBinding(deps, call),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the audit row tells. The sweeper and the cron do the rest.
-    inOneTrip(deps, reads).then((again) => {
+    runBatch(deps, reads).then((again) => {
       if (again.done.length === 0) throw error;
       return { ...again, replaced: [], event: [] };
     }),
@@ -132,7 +132,7 @@ function submitKyc(deps: SubmitDeps, userId: string, newKycId: string, submissio
       backDocumentId: idOf(submission, "back") ?? null,
       status: "PENDING",
       version: 1,
-      changedBy: deps.attemptId,
+      changedBy: deps.invocationId,
       remindedVersion: 0,
       submittedAt: now,
       createdAt: now,
@@ -181,7 +181,7 @@ function submittedAnew(deps: SubmitDeps) {
   return {
     status: "PENDING" as const,
     version: sql`kyc.version + 1`,
-    changedBy: deps.attemptId,
+    changedBy: deps.invocationId,
     rejectionReason: null,
     verifiedAt: null,
     submittedAt: now,

@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { kycUploads } from "../../db/kyc-schema.ts";
-import { inOneTrip, insertWhere, instantOf, together } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { type CallKey, isBound } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
@@ -15,7 +15,7 @@ export const begunUploadLimit = { count: 30, windowMs: uploadLimit.windowMs };
 /** `amend` changes what is sent of a KYC that there is already; `submit` sends all of it. */
 export type SubmissionKind = "submit" | "amend";
 
-type UploadDeps = Pick<Deps, "db" | "now" | "attemptId" | "log">;
+type UploadDeps = Pick<Deps, "db" | "now" | "invocationId" | "log">;
 
 /** Holds while the caller is signed in and has a KYC that such a submission may change: not approved, there to be amended. */
 export function mayChangeKyc(deps: UploadDeps, caller: AccessClaims, kind: SubmissionKind): SQL {
@@ -29,7 +29,7 @@ export function mayChangeKyc(deps: UploadDeps, caller: AccessClaims, kind: Submi
 
 /** Holds where this invocation has claimed an upload. */
 export function hasClaimed(deps: UploadDeps): SQL {
-  return sql`exists (select 1 from kyc_uploads where id = ${deps.attemptId})`;
+  return sql`exists (select 1 from kyc_uploads where id = ${deps.invocationId})`;
 }
 
 /**
@@ -52,7 +52,7 @@ export async function claimUpload(
       deps,
       kycUploads,
       {
-        id: deps.attemptId,
+        id: deps.invocationId,
         userId: caller.userId,
         counts: sql`not ${isRepetition}`,
         createdAt: instantOf(now),
@@ -72,11 +72,11 @@ export async function claimUpload(
         oldestAt: sql<number | null>`(select min(created_at) ${recent})`.as("oldest_at"),
       })
       .from(sql`(select 1)`),
-    claim: deps.db.select({ counts: kycUploads.counts }).from(kycUploads).where(eq(kycUploads.id, deps.attemptId)),
+    claim: deps.db.select({ counts: kycUploads.counts }).from(kycUploads).where(eq(kycUploads.id, deps.invocationId)),
   };
-  const { own, uploads, claim } = await inOneTrip(deps, together(writes, reads)).catch((error) =>
+  const { own, uploads, claim } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
     // The batch may stand although its answer was lost: the claim's own id tells.
-    inOneTrip(deps, reads).then((found) => {
+    runBatch(deps, reads).then((found) => {
       if (found.claim.length === 0) throw error;
       return found;
     }),
@@ -90,10 +90,10 @@ export async function claimUpload(
 
 /** Gives this invocation's claim back: the upload no longer counts, but was begun. */
 export async function giveBackUpload(deps: UploadDeps): Promise<void> {
-  await inOneTrip(deps, {
+  await runBatch(deps, {
     givenBack: deps.db
       .update(kycUploads)
       .set({ counts: false })
-      .where(and(eq(kycUploads.id, deps.attemptId), eq(kycUploads.counts, true))),
+      .where(and(eq(kycUploads.id, deps.invocationId), eq(kycUploads.counts, true))),
   });
 }

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { kyc } from "../../db/kyc-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { inOneTrip } from "../../platform/data/database.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -22,7 +22,7 @@ export async function findOwnKyc(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,
 ): Promise<KycRow | null | undefined> {
-  const { found } = await inOneTrip(deps, { found: selectOwnKyc(deps, caller) });
+  const { found } = await runBatch(deps, { found: selectOwnKyc(deps, caller) });
   return found[0]?.kyc;
 }
 

@@ -1,4 +1,4 @@
-import { placeOf } from "../../../src/staff/directory/search-sort-key.ts";
+import { sortKeyOf } from "../../../src/staff/directory/search-sort-key.ts";
 import { searchTextOf } from "../../../src/staff/directory/search-text.ts";
 import { type Check, check, checkNone, differenceOf, type Evidence, rowsBy } from "./proof.ts";
 import type { ServerLog } from "./server-log.ts";
@@ -30,7 +30,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
           email: row.email === null ? null : String(row.email),
           phoneNumber,
         });
-        const near = Number(entry?.place) - placeOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
+        const near = Number(entry?.place) - sortKeyOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
         return differenceOf(
           String(row.id),
           [

@@ -8,11 +8,11 @@ const sources = import.meta.glob<string>("../../../src/**/*.ts", { query: "?raw"
 
 /** What calls a binding by itself or through the one function that runs batches. */
 const CALL =
-  /\b(inOneTrip|onSearch)\(|\bdeps\.kv\.(get|put|delete|list)\(|\bdeps\.bucket\.(get|put|delete|list|head)\(|\.(sendBatch)\(|\brateLimiter\.(limit)\(|\$client\.(prepare)\(/g;
+  /\b(runBatch|onSearch)\(|\bdeps\.kv\.(get|put|delete|list)\(|\bdeps\.bucket\.(get|put|delete|list|head)\(|\.(sendBatch)\(|\brateLimiter\.(limit)\(|\$client\.(prepare)\(/g;
 /** The functions that all others go through: the place is whoever calls them. */
-const THROUGH = /at (inOneTrip|onSearch) /;
+const THROUGH = /at (runBatch|onSearch) /;
 /** Declarations, and the two steps by which the general functions stand on each other. */
-const NOT_A_SITE = /function (inOneTrip|onSearch)\b|^\s*\*|return inOneTrip\(\{ db: deps\.searchDb/;
+const NOT_A_SITE = /function (runBatch|onSearch)\b|^\s*\*|return runBatch\(\{ db: deps\.searchDb/;
 
 interface Site {
   file: string;
