@@ -1,0 +1,604 @@
+CREATE TABLE `kyc` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
+	`document_type` text NOT NULL,
+	`document_number_sealed` text NOT NULL,
+	`document_number_key_id` text NOT NULL,
+	`document_number_index` text NOT NULL,
+	`front_document_id` text NOT NULL,
+	`back_document_id` text,
+	`status` text NOT NULL,
+	`version` integer NOT NULL,
+	`changed_by` text NOT NULL,
+	`rejection_reason` text,
+	`reminded_version` integer DEFAULT 0 NOT NULL,
+	`verified_at` integer,
+	`submitted_at` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `kyc_id` ON `kyc` (`id`);--> statement-breakpoint
+CREATE INDEX `kyc_queue` ON `kyc` (`status`,`submitted_at`,`user_id`);--> statement-breakpoint
+CREATE INDEX `kyc_document_number` ON `kyc` (`document_number_index`,`submitted_at`);--> statement-breakpoint
+CREATE INDEX `kyc_rejected` ON `kyc` (`updated_at`,`user_id`) WHERE status = 'REJECTED';--> statement-breakpoint
+CREATE TABLE `kyc_document_views` (
+	`document_id` text NOT NULL,
+	`viewer_id` text NOT NULL,
+	`viewed_at` integer NOT NULL,
+	PRIMARY KEY(`document_id`, `viewer_id`),
+	FOREIGN KEY (`document_id`) REFERENCES `kyc_documents`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `kyc_documents` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`side` text NOT NULL,
+	`object_key` text NOT NULL,
+	`content_type` text NOT NULL,
+	`size_bytes` integer NOT NULL,
+	`state` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `kyc_documents_object` ON `kyc_documents` (`object_key`);--> statement-breakpoint
+CREATE INDEX `kyc_documents_user` ON `kyc_documents` (`user_id`,`created_at`);--> statement-breakpoint
+CREATE INDEX `kyc_documents_sweep` ON `kyc_documents` (`state`,`created_at`) WHERE state <> 'live';--> statement-breakpoint
+CREATE TABLE `kyc_uploads` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`counts` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `kyc_uploads_user` ON `kyc_uploads` (`user_id`,`created_at`,`counts`);--> statement-breakpoint
+CREATE INDEX `kyc_uploads_created` ON `kyc_uploads` (`created_at`);--> statement-breakpoint
+CREATE TABLE `analytics_reports` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`report` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `analytics_reports_expiry` ON `analytics_reports` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `favorite_stations` (
+	`user_id` text NOT NULL,
+	`station_id` text NOT NULL,
+	`is_favorite` integer NOT NULL,
+	`changed_at` integer NOT NULL,
+	`event_id` text NOT NULL,
+	PRIMARY KEY(`user_id`, `station_id`)
+);
+--> statement-breakpoint
+CREATE TABLE `point_transactions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text,
+	`delta` integer NOT NULL,
+	`reason` text NOT NULL,
+	`reference` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`source` text DEFAULT 'users' NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `point_transactions_once` ON `point_transactions` (`user_id`,`source`,`reason`,`reference`);--> statement-breakpoint
+CREATE TABLE `points` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`current_points` integer NOT NULL,
+	`total_points` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `rentals` (
+	`user_id` text NOT NULL,
+	`rental_id` text NOT NULL,
+	`started_at` integer,
+	`returned_at` integer,
+	`returned_event_id` text,
+	`is_on_time` integer,
+	`amount_minor` integer,
+	PRIMARY KEY(`user_id`, `rental_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `rentals_open` ON `rentals` (`user_id`) WHERE started_at is not null and returned_at is null;--> statement-breakpoint
+CREATE TABLE `user_statistics` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`total_rentals` integer NOT NULL,
+	`total_spent_minor` integer NOT NULL,
+	`total_referrals` integer NOT NULL,
+	`timely_returns` integer NOT NULL,
+	`late_returns` integer NOT NULL,
+	`favorite_stations_count` integer NOT NULL,
+	`last_rental_at` integer,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `wallet_transactions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text,
+	`source` text NOT NULL,
+	`transaction_id` text NOT NULL,
+	`transaction_type` text NOT NULL,
+	`amount_minor` integer NOT NULL,
+	`wallet_delta_minor` integer NOT NULL,
+	`currency` text NOT NULL,
+	`occurred_at` integer NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `wallet_transactions_once` ON `wallet_transactions` (`source`,`transaction_id`,`transaction_type`);--> statement-breakpoint
+CREATE INDEX `wallet_transactions_user` ON `wallet_transactions` (`user_id`);--> statement-breakpoint
+CREATE TABLE `wallets` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`balance_minor` integer NOT NULL,
+	`currency` text NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `audit_logs` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`action` text NOT NULL,
+	`entity_type` text NOT NULL,
+	`entity_id` text NOT NULL,
+	`old_values` text,
+	`new_values` text,
+	`actor_id` text,
+	`by_staff` integer NOT NULL,
+	`ip` text,
+	`user_agent` text,
+	`session_id` text,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_logs_user` ON `audit_logs` (`user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_logs_created` ON `audit_logs` (`created_at`);--> statement-breakpoint
+CREATE TABLE `dead_letters` (
+	`id` text PRIMARY KEY NOT NULL,
+	`queue` text NOT NULL,
+	`event_id` text,
+	`type` text,
+	`user_id` text,
+	`payload` text,
+	`reason` text NOT NULL,
+	`trace` text,
+	`attempts` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`replayed_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `dead_letters_created` ON `dead_letters` (`created_at`);--> statement-breakpoint
+CREATE INDEX `dead_letters_user` ON `dead_letters` (`user_id`,`id`);--> statement-breakpoint
+CREATE TABLE `deliveries` (
+	`event_id` text PRIMARY KEY NOT NULL,
+	`claimed_by` text NOT NULL,
+	`claimed_until` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`delivered_at` integer,
+	`undeliverable_at` integer
+);
+--> statement-breakpoint
+CREATE TABLE `idempotency_keys` (
+	`key_hash` text PRIMARY KEY NOT NULL,
+	`body_hash` text NOT NULL,
+	`result_id` text NOT NULL,
+	`result_number` integer,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `job_cursors` (
+	`name` text PRIMARY KEY NOT NULL,
+	`cursor` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `job_failures` (
+	`name` text PRIMARY KEY NOT NULL,
+	`failing_since` integer NOT NULL,
+	`failed_at` integer NOT NULL,
+	`failures` integer NOT NULL,
+	`reason` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `job_runs` (
+	`name` text NOT NULL,
+	`period_started_at` integer NOT NULL,
+	`cursor` text,
+	`chunks` integer NOT NULL,
+	`processed` integer NOT NULL,
+	`leased_until` integer NOT NULL,
+	`leased_by` text,
+	`finished_at` integer,
+	PRIMARY KEY(`name`, `period_started_at`)
+);
+--> statement-breakpoint
+CREATE INDEX `job_runs_open` ON `job_runs` (`leased_until`) WHERE finished_at is null;--> statement-breakpoint
+CREATE INDEX `job_runs_finished` ON `job_runs` (`finished_at`) WHERE finished_at is not null;--> statement-breakpoint
+CREATE TABLE `local_outbox` (
+	`id` text PRIMARY KEY NOT NULL,
+	`channel` text NOT NULL,
+	`recipient` text NOT NULL,
+	`text` text NOT NULL,
+	`code` text,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `local_outbox_recipient` ON `local_outbox` (`recipient`,`id`);--> statement-breakpoint
+CREATE TABLE `outbox` (
+	`id` text PRIMARY KEY NOT NULL,
+	`type` text NOT NULL,
+	`user_id` text,
+	`payload` text,
+	`queue` text,
+	`created_at` integer NOT NULL,
+	`erase_at` integer,
+	`leased_until` integer NOT NULL,
+	`leased_by` text,
+	`attempts` integer NOT NULL,
+	`sent_at` integer,
+	`urgency` integer GENERATED ALWAYS AS (case when queue = 'otp' then 0
+        when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 1
+        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 1
+        when type in ('profile.reminder_due', 'kyc.reminder_due') then 3 else 2 end) VIRTUAL
+);
+--> statement-breakpoint
+CREATE INDEX `outbox_unsent` ON `outbox` (`urgency`,`leased_until`) WHERE sent_at is null and queue is not null and payload is not null;--> statement-breakpoint
+CREATE INDEX `outbox_erasable` ON `outbox` (`erase_at`) WHERE erase_at is not null and payload is not null;--> statement-breakpoint
+CREATE INDEX `outbox_user` ON `outbox` (`user_id`);--> statement-breakpoint
+CREATE INDEX `outbox_sent` ON `outbox` (`sent_at`) WHERE sent_at is not null;--> statement-breakpoint
+CREATE INDEX `outbox_erased` ON `outbox` (`created_at`) WHERE sent_at is null and payload is null;--> statement-breakpoint
+CREATE TABLE `processed_events` (
+	`consumer` text NOT NULL,
+	`event_id` text NOT NULL,
+	`processed_by` text NOT NULL,
+	`processed_at` integer NOT NULL,
+	PRIMARY KEY(`consumer`, `event_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `processed_events_time` ON `processed_events` (`processed_at`);--> statement-breakpoint
+CREATE TABLE `provider_breakers` (
+	`provider` text PRIMARY KEY NOT NULL,
+	`failures` integer NOT NULL,
+	`failed_recipients` text DEFAULT '[]' NOT NULL,
+	`probed_by` text,
+	`opened_until` integer,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `email_budget_days` (
+	`day` text PRIMARY KEY NOT NULL,
+	`budget` integer NOT NULL,
+	`taken` integer NOT NULL,
+	`taken_by` text,
+	`refused_by_reserve` integer NOT NULL,
+	`refused_by_spent` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `sms_budget_days` (
+	`day` text PRIMARY KEY NOT NULL,
+	`budget` integer NOT NULL,
+	`taken` integer NOT NULL,
+	`taken_by` text,
+	`refused_by_reserve` integer NOT NULL,
+	`refused_by_spent` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `sms_send_limits` (
+	`scope` text NOT NULL,
+	`key` text NOT NULL,
+	`window_ends_at` integer NOT NULL,
+	`sends` integer NOT NULL,
+	PRIMARY KEY(`scope`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `sms_send_limits_window` ON `sms_send_limits` (`window_ends_at`);--> statement-breakpoint
+CREATE TABLE `familiar_networks` (
+	`identifier` text NOT NULL,
+	`network` text NOT NULL,
+	`last_sign_in_at` integer NOT NULL,
+	PRIMARY KEY(`identifier`, `network`)
+);
+--> statement-breakpoint
+CREATE INDEX `familiar_networks_sign_in` ON `familiar_networks` (`last_sign_in_at`);--> statement-breakpoint
+CREATE TABLE `former_identities` (
+	`identity_hash` text PRIMARY KEY NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `network_guess_limits` (
+	`network` text PRIMARY KEY NOT NULL,
+	`window_started_at` integer NOT NULL,
+	`guesses` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `network_guess_limits_window` ON `network_guess_limits` (`window_started_at`);--> statement-breakpoint
+CREATE TABLE `otp_challenges` (
+	`cid` text PRIMARY KEY NOT NULL,
+	`identifier` text NOT NULL,
+	`network` text NOT NULL,
+	`network_class` text NOT NULL,
+	`mailbox` text,
+	`code_hash` text NOT NULL,
+	`secret_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`tries_familiar` integer NOT NULL,
+	`tries_other` integer NOT NULL,
+	`charged_by` text,
+	`consumed_by` text,
+	`consumed_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint
+CREATE INDEX `otp_challenges_created` ON `otp_challenges` (`created_at`);--> statement-breakpoint
+CREATE INDEX `otp_challenges_network` ON `otp_challenges` (`network`,`created_at`);--> statement-breakpoint
+CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`created_at`) WHERE mailbox is not null;--> statement-breakpoint
+CREATE TABLE `otp_class_guards` (
+	`identifier` text NOT NULL,
+	`network_class` text NOT NULL,
+	`failures` text NOT NULL,
+	`streak` integer NOT NULL,
+	`locked_until` integer NOT NULL,
+	`locked_by` text,
+	`last_guess_at` integer NOT NULL,
+	PRIMARY KEY(`identifier`, `network_class`)
+);
+--> statement-breakpoint
+CREATE INDEX `otp_class_guards_guess` ON `otp_class_guards` (`last_guess_at`);--> statement-breakpoint
+CREATE TABLE `otp_network_guards` (
+	`identifier` text NOT NULL,
+	`network` text NOT NULL,
+	`failures` text NOT NULL,
+	`lock_count` integer NOT NULL,
+	`locked_until` integer NOT NULL,
+	`locked_by` text,
+	`last_guess_at` integer NOT NULL,
+	PRIMARY KEY(`identifier`, `network`)
+);
+--> statement-breakpoint
+CREATE INDEX `otp_network_guards_guess` ON `otp_network_guards` (`last_guess_at`);--> statement-breakpoint
+CREATE TABLE `sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_used_at` integer NOT NULL,
+	`activity_at` integer,
+	`counter` integer NOT NULL,
+	`refresh_key_id` text NOT NULL,
+	`rotated_at` integer NOT NULL,
+	`rotated_by` text NOT NULL,
+	`replays` integer NOT NULL,
+	`idle_ttl_ms` integer NOT NULL,
+	`idle_expires_at` integer NOT NULL,
+	`absolute_expires_at` integer NOT NULL,
+	`revoked_at` integer,
+	`revoked_reason` text,
+	`revoked_by` text,
+	`ip` text NOT NULL,
+	`user_agent` text,
+	`device_name` text,
+	`method` text NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `sessions_user` ON `sessions` (`user_id`,`created_at`);--> statement-breakpoint
+CREATE INDEX `sessions_live` ON `sessions` (`user_id`,`created_at`) WHERE revoked_at is null;--> statement-breakpoint
+CREATE INDEX `sessions_ended` ON `sessions` (`revoked_by`) WHERE revoked_by is not null;--> statement-breakpoint
+CREATE INDEX `sessions_expiry` ON `sessions` (`absolute_expires_at`) WHERE revoked_at is null;--> statement-breakpoint
+CREATE INDEX `sessions_revoked` ON `sessions` (`revoked_at`) WHERE revoked_at is not null;--> statement-breakpoint
+CREATE TABLE `verification_tokens` (
+	`id` text PRIMARY KEY NOT NULL,
+	`token_hash` text NOT NULL,
+	`secret_id` text NOT NULL,
+	`identifier` text NOT NULL,
+	`challenge_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_by` text,
+	`used_at` integer,
+	`used_for` text,
+	`session_id` text
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `verification_tokens_hash` ON `verification_tokens` (`token_hash`);--> statement-breakpoint
+CREATE INDEX `verification_tokens_expiry` ON `verification_tokens` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `social_accounts` (
+	`issuer` text NOT NULL,
+	`subject` text NOT NULL,
+	`provider` text NOT NULL,
+	`user_id` text NOT NULL,
+	`email` text,
+	`sealed_refresh_token` text,
+	`seal_key_id` text,
+	`client_id` text,
+	`linked_by` text NOT NULL,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`issuer`, `subject`),
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `social_accounts_user` ON `social_accounts` (`user_id`,`provider`);--> statement-breakpoint
+CREATE TABLE `social_proofs` (
+	`proof_hash` text PRIMARY KEY NOT NULL,
+	`sealed_identity` text,
+	`flow_hash` text,
+	`code_challenge` text,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_by` text,
+	`used_at` integer,
+	`is_burned` integer NOT NULL,
+	`session_id` text
+);
+--> statement-breakpoint
+CREATE INDEX `social_proofs_expiry` ON `social_proofs` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `social_states` (
+	`state_hash` text PRIMARY KEY NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `social_states_expiry` ON `social_states` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `device_registrations` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`window_ends_at` integer NOT NULL,
+	`count` integer NOT NULL,
+	`counted_by` text NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `devices` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`device_id` text NOT NULL,
+	`session_id` text NOT NULL,
+	`fcm_token` text,
+	`device_type` text NOT NULL,
+	`device_name` text,
+	`app_version` text,
+	`os_version` text,
+	`is_active` integer NOT NULL,
+	`last_used_at` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_device` ON `devices` (`user_id`,`device_id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_fcm_token` ON `devices` (`fcm_token`);--> statement-breakpoint
+CREATE TABLE `notifications` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`notification_type` text NOT NULL,
+	`title` text NOT NULL,
+	`message` text NOT NULL,
+	`data` text,
+	`read_at` integer,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `notifications_user` ON `notifications` (`user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `notifications_created` ON `notifications` (`created_at`);--> statement-breakpoint
+CREATE TABLE `profiles` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
+	`full_name` text,
+	`date_of_birth` text,
+	`address` text,
+	`avatar_url` text,
+	`profile_reminders` integer DEFAULT 0 NOT NULL,
+	`kyc_reminders` integer DEFAULT 0 NOT NULL,
+	`reminder_held_until` integer,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `referrals` (
+	`invitee_id` text PRIMARY KEY NOT NULL,
+	`inviter_id` text NOT NULL,
+	`status` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`completed_at` integer,
+	FOREIGN KEY (`invitee_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `referrals_inviter` ON `referrals` (`inviter_id`);--> statement-breakpoint
+CREATE TABLE `user_counts` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`by_facet` text NOT NULL,
+	`recount` text,
+	`recounted_to` text
+);
+--> statement-breakpoint
+CREATE TABLE `users` (
+	`id` text PRIMARY KEY NOT NULL,
+	`username` text NOT NULL,
+	`username_key` text NOT NULL,
+	`email` text,
+	`phone_number` text,
+	`email_verified` integer NOT NULL,
+	`phone_verified` integer NOT NULL,
+	`profile_picture` text,
+	`referral_code` text NOT NULL,
+	`status` text NOT NULL,
+	`status_reason` text,
+	`role` text NOT NULL,
+	`social_provider` text NOT NULL,
+	`social_profile_data` text,
+	`locale` text NOT NULL,
+	`date_joined` integer NOT NULL,
+	`last_login` integer,
+	`last_activity_at` integer,
+	`unread_notifications` integer DEFAULT 0 NOT NULL,
+	`updated_at` integer NOT NULL,
+	`version` integer NOT NULL,
+	`kyc_status` text DEFAULT 'NOT_SUBMITTED' NOT NULL,
+	`facet` integer GENERATED ALWAYS AS (case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
+        + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
+        + email_verified * 2 + phone_verified) VIRTUAL,
+	`last_login_order` integer GENERATED ALWAYS AS (case when last_login is null then 0 else last_login end) VIRTUAL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `users_username_key` ON `users` (`username_key`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_email` ON `users` (`email`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_phone_number` ON `users` (`phone_number`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_referral_code` ON `users` (`referral_code`);--> statement-breakpoint
+CREATE INDEX `users_staff` ON `users` (`role`,`id`) WHERE role <> 'user';--> statement-breakpoint
+CREATE INDEX `users_joined` ON `users` (`date_joined`,`id`);--> statement-breakpoint
+CREATE INDEX `users_facet_joined` ON `users` (`facet`,`date_joined`,`id`);--> statement-breakpoint
+CREATE INDEX `users_facet_login` ON `users` (`facet`,`last_login_order`,`id`);--> statement-breakpoint
+CREATE INDEX `users_facet_username` ON `users` (`facet`,`username_key`);--> statement-breakpoint
+CREATE INDEX `users_dormant` ON `users` (case when last_login is null then date_joined else last_login end) WHERE status = 'ACTIVE';
+--> statement-breakpoint
+INSERT INTO `user_counts` (`id`, `by_facet`, `recount`, `recounted_to`) VALUES (1, '[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]', null, null);
+--> statement-breakpoint
+CREATE TRIGGER kyc_status_delete AFTER DELETE ON kyc BEGIN
+  UPDATE users SET kyc_status = 'NOT_SUBMITTED' WHERE id = old.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER kyc_status_insert AFTER INSERT ON kyc BEGIN
+  UPDATE users SET kyc_status = new.status WHERE id = new.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER kyc_status_update AFTER UPDATE OF status ON kyc WHEN old.status <> new.status BEGIN
+  UPDATE users SET kyc_status = new.status WHERE id = new.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER notifications_unread_delete AFTER DELETE ON notifications WHEN old.read_at IS NULL BEGIN
+  UPDATE users SET unread_notifications = unread_notifications - 1 WHERE id = old.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER notifications_unread_insert AFTER INSERT ON notifications WHEN new.read_at IS NULL BEGIN
+  UPDATE users SET unread_notifications = unread_notifications + 1 WHERE id = new.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER notifications_unread_update AFTER UPDATE OF read_at ON notifications
+WHEN (old.read_at IS NULL) <> (new.read_at IS NULL) BEGIN
+  UPDATE users SET unread_notifications = unread_notifications + CASE WHEN new.read_at IS NULL THEN 1 ELSE -1 END
+    WHERE id = new.user_id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER users_counted_delete AFTER DELETE ON users BEGIN
+  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || old.facet || ']', (by_facet ->> old.facet) - 1),
+    recount = CASE WHEN recounted_to >= old.id
+      THEN json_set(recount, '$[' || old.facet || ']', (recount ->> old.facet) - 1) ELSE recount END;
+END;
+--> statement-breakpoint
+CREATE TRIGGER users_counted_insert AFTER INSERT ON users BEGIN
+  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || new.facet || ']', (by_facet ->> new.facet) + 1),
+    recount = CASE WHEN recounted_to >= new.id
+      THEN json_set(recount, '$[' || new.facet || ']', (recount ->> new.facet) + 1) ELSE recount END;
+END;
+--> statement-breakpoint
+CREATE TRIGGER users_counted_update AFTER UPDATE OF status, kyc_status, email_verified, phone_verified ON users
+WHEN old.facet <> new.facet BEGIN
+  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || old.facet || ']', (by_facet ->> old.facet) - 1,
+      '$[' || new.facet || ']', (by_facet ->> new.facet) + 1),
+    recount = CASE WHEN recounted_to >= new.id
+      THEN json_set(recount, '$[' || old.facet || ']', (recount ->> old.facet) - 1,
+        '$[' || new.facet || ']', (recount ->> new.facet) + 1) ELSE recount END;
+END;

@@ -1,2 +1,0 @@
-CREATE INDEX `sessions_live` ON `sessions` (`user_id`,`created_at`) WHERE revoked_at is null;--> statement-breakpoint
-CREATE INDEX `sessions_ended` ON `sessions` (`revoked_by`) WHERE revoked_by is not null;
