@@ -7,14 +7,16 @@ import { AppError } from "../platform/http/errors.ts";
 import { parseIdentifier } from "../users/identifier.ts";
 import { listLocalOutbox } from "./local-outbox.store.ts";
 
-/** Loopback (RFC 1122, RFC 4291) and private (RFC 1918, RFC 4193) addresses, and the names of this machine. */
+/** Loopback addresses (RFC 1122, RFC 4291), private addresses (RFC 1918, RFC 4193) and local host names. */
 const LOCAL_HOST =
   /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[::1\]|\[f[cd][0-9a-f]{2}:.*\])$/;
 
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'";
 
-/** Shows a developer the messages that nobody was sent; 404 on any public host. Mounted for development only. */
+/**
+ * Shows a developer the messages that were stored instead of sent. Mounted in development only; 404 on a public host.
+ */
 export function mountLocalOutbox(app: OpenAPIHono<AppEnv>): void {
   app.get("/dev/outbox", async (c) => {
     const deps = c.get("deps");
@@ -40,7 +42,7 @@ export function mountLocalOutbox(app: OpenAPIHono<AppEnv>): void {
   });
 }
 
-/** The canonical form where the words are an identifier, else the words themselves (a push token). */
+/** The canonical identifier, or the given text unchanged if it is not an identifier (a push token). */
 function recipientOf(c: Context<AppEnv>, to: string): string {
   try {
     return parseIdentifier(c.get("deps"), to).value;

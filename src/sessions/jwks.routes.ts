@@ -18,13 +18,18 @@ const jwks = z.object({
   ),
 });
 
-/** Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs: see the README on rotation. */
+/**
+ * Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs; see the docs on
+ * rotation.
+ */
 export function mountJwks(app: OpenAPIHono<AppEnv>): void {
   deferDescription(app, () => ({
     method: "get",
     path: "/.well-known/jwks.json",
     tags: ["Platform"],
-    summary: "Public keys of the access tokens",
+    summary: "Get the public keys of access tokens",
+    description:
+      "Use these keys to verify access tokens. Cache the response and reload it if a token has an unknown `kid`.",
     responses: {
       200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
       ...NOT_MODIFIED,

@@ -10,10 +10,10 @@ import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 const tag = "Sessions";
 
 const tokenFields = z.object({
-  refresh_token: tokenField.nullish().meta({ description: "The refresh token; either of the two names is needed." }),
-  refresh: tokenField.nullish().meta({ description: "The same by its other name." }),
+  refresh_token: tokenField.nullish().meta({ description: "The refresh token. Send `refresh_token` or `refresh`." }),
+  refresh: tokenField.nullish().meta({ description: "The refresh token under its other name." }),
 });
-/** Each route's own name for the token comes first; the other is the alias of older clients. */
+/** Each route's own field name takes precedence; the other name is the alias that older clients send. */
 const refreshBody = tokenFields.transform(({ refresh, refresh_token }) => refresh || refresh_token);
 const logoutBody = tokenFields.transform(({ refresh, refresh_token }) => refresh_token || refresh);
 
@@ -27,11 +27,11 @@ export const refresh = publicEndpoint(
     method: "post",
     path: "/auth/refresh",
     tag,
-    summary: "Trade a refresh token for the next one",
+    summary: "Refresh the tokens",
     description:
-      "Rotates on every use. An app that lost the answer repeats the same call, within 120 seconds or with the same " +
-      "Idempotency-Key within 24 hours, and gets the same refresh token while nobody has used it. Showing an older " +
-      "token ends the session.",
+      "Returns a new access token and a new refresh token; the old refresh token is replaced. If the response is " +
+      "lost, repeat the call within 120 seconds, or within 24 hours with the same Idempotency-Key, to get the same " +
+      "refresh token unless it has been used. Presenting an older refresh token ends the session.",
     body: refreshBody,
     data: z.object({
       access: z.string(),
@@ -58,8 +58,10 @@ export const logout = expiringEndpoint(
     method: "post",
     path: "/auth/logout",
     tag,
-    summary: "End this session",
-    description: "The access token may have expired. Any refresh token of the same session will do, a rotated one too.",
+    summary: "Sign out",
+    description:
+      "Ends this session. The access token may have expired. Any refresh token of the session is accepted, including " +
+      "a rotated one.",
     rateLimitWrites: "service",
     body: logoutBody,
     data: z.object({ message: z.string() }),
@@ -78,6 +80,7 @@ export const listMySessions = userEndpoint(
     path: "/auth/sessions",
     tag,
     summary: "List my sessions",
+    description: "Lists the user's active sessions and marks the current one.",
     data: z.array(sessionView),
     message: { en: "Your sessions.", ne: "तपाईंका सत्रहरू।" },
   },
@@ -96,6 +99,7 @@ export const endMySession = userEndpoint(
     path: "/auth/sessions/{id}",
     tag,
     summary: "End one of my sessions",
+    description: "Signs out the device that uses the session.",
     rateLimitWrites: "session",
     params: sessionParams,
     data: z.object({ message: z.string() }),
@@ -115,7 +119,9 @@ export const endMyOtherSessions = userEndpoint(
     method: "delete",
     path: "/auth/sessions",
     tag,
-    summary: "End all my other sessions",
+    summary: "End my other sessions",
+    description:
+      "Signs out every other device and returns the number of sessions that ended. The current session stays active.",
     rateLimitWrites: "session",
     data: z.object({ message: z.string(), ended: z.number().int() }),
     message: othersEnded,

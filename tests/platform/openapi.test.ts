@@ -71,11 +71,14 @@ const guardedRoutes = [
   ["DELETE", "/api/auth/sessions/0198c0de-0000-7000-8000-000000000000"],
 ] as const;
 
-test("The document is OpenAPI 3.1 with a title, a version, and tags and summaries for people", () => {
+test("the OpenAPI 3.1 document has a title, a version, and a summary and description for every operation", () => {
   expect(document.openapi).toMatch(/^3\.1\.\d+$/);
   expect(document.info.title).toBeTypeOf("string");
   expect(document.info.version).toMatch(/^\d+\.\d+\.\d+/);
-  for (const { name, operation } of operations()) expect(operation.summary, name).toMatch(/\S/);
+  for (const { name, operation } of operations()) {
+    expect(operation.summary, name).toMatch(/\S/);
+    expect(operation.description, name).toMatch(/\S/);
+  }
 });
 
 test("Every pattern of the document is one that the field's example fits", () => {

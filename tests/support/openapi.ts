@@ -8,6 +8,7 @@ interface MediaType {
 
 interface Operation {
   summary?: string;
+  description?: string;
   parameters?: { name: string; in: string; required?: boolean; schema: AnySchema }[];
   requestBody?: { content: Record<string, MediaType> };
   responses: Record<string, { description: string; content?: Record<string, MediaType> }>;

@@ -36,8 +36,8 @@ function describeSignIn(authenticated: SignedIn, message: string): z.input<typeo
 }
 
 /**
- * A bucket per network for tokens that this service has not issued, and one per genuine token: who floods with either
- * refuses nobody else, whose own token is genuine.
+ * One bucket per network for tokens that this service did not issue, and one bucket per genuine token. Someone who
+ * floods the route with either kind does not block other clients.
  */
 const rateLimitFailures: FirstLimit<{ verification_token: string }> = {
   group: "sign-in-refusals",
@@ -52,8 +52,10 @@ export const register = publicEndpoint(
     method: "post",
     path: "/auth/register",
     tag,
-    summary: "Make an account for a verified identifier",
-    description: "A refusal does not use the verification token up. An unknown referral code is ignored.",
+    summary: "Create an account",
+    description:
+      "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
+      "call does not consume the token. An unknown referral code is ignored.",
     body: z.object({
       identifier: identifierField,
       verification_token: verificationTokenField,
@@ -79,8 +81,10 @@ export const login = publicEndpoint(
     method: "post",
     path: "/auth/login",
     tag,
-    summary: "Sign a verified identifier in",
-    description: "A refusal does not use the verification token up.",
+    summary: "Sign in with a verified identifier",
+    description:
+      "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
+      "call does not consume the token.",
     body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
     data: signedInData,
     message: welcomeBack,
@@ -98,7 +102,8 @@ export const getMe = userEndpoint(
     method: "get",
     path: "/auth/me",
     tag,
-    summary: "My account",
+    summary: "Get my account",
+    description: "Returns the signed-in user's account.",
     data: userView,
     message: { en: "Your account.", ne: "तपाईंको खाता।" },
   },

@@ -10,10 +10,11 @@ export const deleteMyAccount = userEndpoint(
     method: "delete",
     path: "/auth/account",
     tag: "Account",
-    summary: "Delete my account for good",
+    summary: "Delete my account permanently",
     description:
-      "Needs a sign-in (not a refresh) of the last 10 minutes, or a fresh verification_token of one's own identifier. " +
-      "An open rental, a negative balance or being the only admin forbids it. Identifiers and username are free at once.",
+      "Requires a sign-in (not a refresh) within the last 10 minutes, or a new `verification_token` for one of the " +
+      "user's identifiers. Refused while the user has an open rental, has a negative balance or is the only admin. " +
+      "The identifiers and the username can be registered again immediately.",
     body: z.object({ verification_token: optionalText(z.string()) }),
     data: z.object({ message: z.string() }),
     message: deleted,

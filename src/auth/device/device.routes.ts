@@ -7,7 +7,7 @@ const atMost = (length: number) => z.string().max(length);
 
 const deviceTypes = ["ANDROID", "IOS", "WEB"] as const;
 
-/** FCM gives no length; its tokens are far shorter. */
+/** FCM documents no maximum; its tokens are far shorter than this. */
 const MAX_TOKEN_LENGTH = 4096;
 
 export const registerMyDevice = userEndpoint(
@@ -17,8 +17,8 @@ export const registerMyDevice = userEndpoint(
     tag: "Devices",
     summary: "Register this device for push notifications",
     description:
-      "Makes the device or brings it up to date. A push token belongs to one device: it leaves the one that had it, and " +
-      "rests with this session. What is absent stays as it was.",
+      "Creates or updates the device and ties it to this session. A push token belongs to one device: it is removed " +
+      "from any other device that has it. Fields that are not sent keep their values.",
     body: z.object({
       device_id: text(atMost(255).min(1)),
       fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),

@@ -13,7 +13,9 @@ const tag = "One-time codes";
 const purpose = z.enum(["REGISTER", "LOGIN"]);
 const purposeField = optionalText(purpose);
 
-/** A bucket per network and identifier, so that nobody is locked out by who guesses or asks about somebody else. */
+/**
+ * One bucket per network and identifier, so that nobody can lock another person out by requesting or guessing codes.
+ */
 const rateLimitByNetwork: FirstLimit<{ identifier: string }> = {
   group: "otp",
   subject: (deps, { identifier }) => readIdentifier(deps, identifier)?.value,
@@ -30,7 +32,9 @@ export const requestOtp = publicEndpoint(
     path: "/auth/otp/request",
     tag,
     summary: "Send a one-time code",
-    description: "The answer is the same whether or not there is an account. `resend_in`: seconds until the next send.",
+    description:
+      "Sends a code by SMS or email. The response is the same whether or not an account exists. Wait `resend_in` " +
+      "seconds before you request another code.",
     body: z.object({ identifier: identifierField, purpose: purposeField }),
     data: z.object({ message: z.string(), expires_in: z.number().int(), resend_in: z.number().int() }),
     message: codeSent,
@@ -55,14 +59,14 @@ export const requestOtp = publicEndpoint(
 const codeRight = { en: "The code is correct.", ne: "कोड सही छ।" };
 
 const otpField = z.preprocess(
-  // A client that sends a number has lost its leading zeros.
+  // Sent as a number, a code has lost its leading zeros.
   (given) => (typeof given === "number" ? String(given).padStart(6, "0") : given),
   text(
     z
       .string()
       .regex(/^\d{6}$/, as("not_otp"))
       .meta({ example: "123456" }),
-    // As people paste and type it: with a space in the middle, in Devanagari or full-width digits.
+    // People paste or type codes with a space in the middle, in Devanagari digits or in full-width digits.
     (given) => toAsciiDigits(given.normalize("NFKC")).replace(/[\s-]/g, ""),
   ),
 );
@@ -72,8 +76,10 @@ export const verifyCode = publicEndpoint(
     method: "post",
     path: "/auth/otp/verify",
     tag,
-    summary: "Trade a code for a verification token",
-    description: "`purpose` in the answer is the step that fits: LOGIN where there is an account, else REGISTER.",
+    summary: "Verify a one-time code",
+    description:
+      "Returns a verification token for `POST /auth/register` or `POST /auth/login`. `purpose` says which of the two " +
+      "to call: LOGIN if an account exists, otherwise REGISTER.",
     body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
     data: z.object({
       verification_token: z.string(),

@@ -21,13 +21,20 @@ const callbackFields = z.object({
   user: z.string().optional(),
 });
 
-/** Codes that the error page passes on; any other is `social_auth_failed`. */
+/** Error codes that the error page passes on; any other becomes `social_auth_failed`. */
 const knownErrors: readonly string[] = ["access_denied", "social_auth_failed"] satisfies ErrorCode[];
 
-/** Mounts the part of the flow that browsers walk through: redirects and cookies instead of JSON. */
+/** Mounts the browser's part of the sign-in flow, which uses redirects and cookies instead of JSON. */
 export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
-  for (const name of ["google", "apple"] as const) {
-    describeRedirect(app, "get", `/api/auth/${name}/start`, "Go to the provider, with the flow's cookie");
+  for (const [name, displayName] of [
+    ["google", "Google"],
+    ["apple", "Apple"],
+  ] as const) {
+    describeRedirect(app, "get", `/api/auth/${name}/start`, {
+      summary: `Start a ${displayName} sign-in in the browser`,
+      description:
+        "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`.",
+    });
     app.get(`/api/auth/${name}/start`, rateLimitByNetwork("social-start"), async (c) => {
       const { cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
       setCookie(c, FLOW_COOKIES[name], cookie, {
@@ -35,24 +42,32 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
         path: "/",
         secure: true,
         httpOnly: true,
-        // Apple answers by a POST from its own site, which carries no other kind of cookie.
+        // Apple posts the callback cross-site; browsers send only SameSite=None cookies with such a request.
         sameSite: name === "apple" ? "None" : "Lax",
         maxAge: FLOW_TTL_SECONDS,
       });
       return c.redirect(location, 303);
     });
   }
-  describeRedirect(app, "get", "/api/auth/google/callback", "Where Google sends the browser back to");
+  describeRedirect(app, "get", "/api/auth/google/callback", {
+    summary: "Google callback",
+    description: "Google redirects the browser here after the sign-in. Apps do not call this route.",
+  });
   app.get("/api/auth/google/callback", rateLimitByNetwork("social-token"), (c) => {
-    // A link preview that asks for the head alone must not use the state up.
+    // A link preview's HEAD request must not consume the state.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
     return answer(c, "google", c.req.query());
   });
-  describeRedirect(app, "post", "/api/auth/apple/callback", "Where Apple sends the browser back to", [
-    "validation_error",
-    "payload_too_large",
-    "unsupported_media_type",
-  ]);
+  describeRedirect(
+    app,
+    "post",
+    "/api/auth/apple/callback",
+    {
+      summary: "Apple callback",
+      description: "The browser posts Apple's response here after the sign-in. Apps do not call this route.",
+    },
+    ["validation_error", "payload_too_large", "unsupported_media_type"],
+  );
   app.post("/api/auth/apple/callback", rateLimitByNetwork("social-token"), async (c) =>
     answer(c, "apple", await readFields(c.req)),
   );
@@ -62,7 +77,10 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
       path: "/api/auth/social/error",
       tags: [tag],
       operationId: "getAuthSocialError",
-      summary: "Why signing in did not work",
+      summary: "Sign-in error page",
+      description:
+        "The flow sends the browser here if a sign-in fails and no app is waiting for it. Responds with the error in " +
+        "`error`.",
       request: { query: z.object({ error: z.string().optional(), error_description: z.string().optional() }) },
       responses: failures(["social_auth_failed", "access_denied", ...EVERY_ROUTE]),
     }),
@@ -84,7 +102,7 @@ function describeRedirect(
   app: OpenAPIHono<AppEnv>,
   method: "get" | "post",
   path: string,
-  summary: string,
+  texts: { summary: string; description: string },
   more: ErrorCode[] = [],
 ): void {
   const words = path.split(/[^a-z]+/).slice(2);
@@ -94,9 +112,9 @@ function describeRedirect(
       path,
       tags: [tag],
       operationId: method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(""),
-      summary,
+      ...texts,
       responses: {
-        303: { description: "On to the provider, the app, the success or the error page." },
+        303: { description: "Redirect to the provider, the app, the success page or the error page." },
         ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...more]),
       },
     }),

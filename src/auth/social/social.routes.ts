@@ -55,10 +55,10 @@ function loginRoute(name: ProviderName) {
       method: "get",
       path: `/auth/${name}/login`,
       tag,
-      summary: `Begin to sign in by ${names[name]} in a browser`,
+      summary: `Start a ${names[name]} sign-in`,
       description:
-        "`login_url` must be opened in the browser that will come back. An app gives one of the configured addresses as " +
-        "redirect_uri, with the S256 challenge of a code verifier of its own, and receives a one-time code there.",
+        "Open `login_url` in the user's browser. An app sends a configured `redirect_uri` and the S256 challenge of " +
+        "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time code.",
       query: z.object({
         redirect_uri: z.string().optional(),
         code_challenge: challenge.optional(),
@@ -83,13 +83,13 @@ const nonceField = z.string().min(8).max(255);
 const tokenBodies = {
   google: z.object({
     id_token: tokenField.min(1),
-    nonce: optionalText(nonceField).describe("Checked where it is given: as it is, or as its SHA-256."),
+    nonce: optionalText(nonceField).describe("If sent, the token must contain it, either unchanged or as its SHA-256."),
   }),
   apple: z.object({
     id_token: tokenField.min(1),
-    nonce: text(nonceField).describe("The token carries its SHA-256."),
+    nonce: text(nonceField).describe("The token must contain its SHA-256."),
     authorization_code: text(z.string().min(1).max(2048)),
-    name: optionalText(z.string().max(255)).describe("Apple gives it the first time only."),
+    name: optionalText(z.string().max(255)).describe("Apple returns the name only at the first sign-in."),
   }),
 };
 
@@ -99,8 +99,9 @@ function tokenRoute(name: ProviderName) {
       method: "post",
       path: `/auth/${name}/token`,
       tag,
-      summary: `Sign in by an ID token of ${names[name]}'s SDK`,
-      description: "An ID token works once, and for 10 minutes after it was issued.",
+      summary: `Sign in with an ID token from the ${names[name]} SDK`,
+      description:
+        "Creates the account at the first sign-in. An ID token is accepted once, within 10 minutes of its issue.",
       body: tokenBodies[name],
       data: signedInData,
       message: welcome,
@@ -124,8 +125,10 @@ export const getSocialSuccess = flowEndpoint(
     method: "get",
     path: "/auth/social/success",
     tag,
-    summary: "Trade the one-time code for a session, in the browser of the flow",
-    description: "Needs the cookie of the flow. The code lives for a minute; a wrong proof burns it.",
+    summary: "Complete a browser sign-in",
+    description:
+      "Exchanges the one-time code for a session. Requires the cookie of the flow. The code is valid for one minute; " +
+      "a call without the right cookie invalidates it.",
     query: z.object({ code: codeField }),
     data: signedInData,
     message: welcome,
@@ -142,9 +145,10 @@ export const postSocialSuccess = publicEndpoint(
     method: "post",
     path: "/auth/social/success",
     tag,
-    summary: "Trade the one-time code for a session, by an app",
+    summary: "Complete an app sign-in",
     description:
-      "Needs the verifier of the flow's code challenge. The code lives for a minute; a wrong proof burns it.",
+      "Exchanges the one-time code for a session. Requires the code verifier whose challenge started the flow. The " +
+      "code is valid for one minute; a wrong verifier invalidates it.",
     body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
     data: signedInData,
     message: welcome,
@@ -164,8 +168,10 @@ function linkRoute(name: ProviderName) {
       method: "post",
       path: `/auth/${name}/link`,
       tag,
-      summary: `Link my account to ${names[name]}`,
-      description: "Needs a sign-in of the last 10 minutes, or a fresh verification_token.",
+      summary: `Link a ${names[name]} account`,
+      description:
+        "Lets the user sign in with this provider too. Requires a sign-in within the last 10 minutes, or a new " +
+        "`verification_token`.",
       body: tokenBodies[name].extend({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: linked,
@@ -196,9 +202,10 @@ function unlinkRoute(name: ProviderName) {
       method: "delete",
       path: `/auth/${name}/link`,
       tag,
-      summary: `Unlink my account from ${names[name]}`,
+      summary: `Unlink my ${names[name]} account`,
       description:
-        "Needs a sign-in of the last 10 minutes, or a fresh verification_token. The last way to sign in cannot be unlinked.",
+        "Requires a sign-in within the last 10 minutes, or a new `verification_token`. The user's only way to sign in " +
+        "cannot be unlinked.",
       body: z.object({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: unlinked,

@@ -12,16 +12,17 @@ const debugData = z.object({
   host: z.string(),
 });
 
-/** Shows a developer what arrives here; 404 outside development. */
+/** Shows a developer the request as the Worker received it. Responds with 404 outside development. */
 export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
   deferDescription(app, () => ({
     method: "get",
     path: "/api/auth/debug/headers",
     tags: ["Platform"],
-    summary: "What arrives here (development only)",
+    summary: "Echo the request (development only)",
+    description: "Returns the request as the Worker received it. Responds with 404 outside development.",
     responses: {
       200: {
-        description: "The request as it arrived, credentials and cookies redacted.",
+        description: "The request as received, with credentials and cookies redacted.",
         content: {
           "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }) },
         },

@@ -7,36 +7,41 @@ import { AppError } from "./errors.ts";
 import { deferDescription, EVERY_ROUTE, failures, NOT_MODIFIED, registerDeferredRoutes } from "./openapi.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
-/** The viewer styles itself inline; its script and everything else come from our own origin. */
+/** The viewer uses inline styles; its script and everything else come from this origin. */
 const DOCS_POLICY =
   "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; frame-ancestors 'none'";
 
-/** What holds for every route, for people who write clients. */
+/** Conventions of every route, for people who write clients. */
 const CONVENTIONS = `
 Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64 KB. Unknown fields are ignored.
 Files are parts of a multipart body, up to 8 MB each.
 
 Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
-StaffAction on \`error.code\`; show \`error.message\`; \`details\` names the fields of a \`validation_error\`.
+Branch on \`error.code\`; show \`error.message\`; \`details\` lists the invalid fields of a \`validation_error\`.
 
-- **401** means signed out. **503** and **500** do not: keep the tokens and try again, after \`Retry-After\` seconds where given.
+- **401** means that the user is signed out. **503** and **500** do not: keep the tokens and retry, after \`Retry-After\`
+  seconds if the header is present.
 - **429** carries \`Retry-After\`.
-- Send an \`Idempotency-Key\` where a route takes one, and repeat a call whose answer was lost with the same key and body:
-  it gives the same answer and no second effect.
-- \`X-Request-Id\` is on every answer, and in our log.`;
+- Send an \`Idempotency-Key\` if a route accepts one. If a response is lost, repeat the call with the same key and body:
+  the call returns the same response and has no second effect.
+- Every response has an \`X-Request-Id\`. Quote it when you contact support.`;
 
-/** The OpenAPI 3.1 document of every mounted route, and a page that shows it without any outside host. */
+/**
+ * Serves the OpenAPI 3.1 document of all mounted routes, and a page that shows it without loading anything from other
+ * hosts.
+ */
 export function mountDocs(app: OpenAPIHono<AppEnv>): void {
-  for (const [path, summary, type] of [
-    ["/api/openapi.json", "This document", "application/json"],
-    ["/api/docs", "This document as a page", "text/html"],
+  for (const [path, summary, description, type] of [
+    ["/api/openapi.json", "OpenAPI document", "Returns this OpenAPI 3.1 document.", "application/json"],
+    ["/api/docs", "API documentation", "Shows this document as a page.", "text/html"],
   ] as const) {
     deferDescription(app, () => ({
       method: "get",
       path,
       tags: ["Platform"],
       summary,
+      description,
       responses: {
         200: { description: summary, content: { [type]: { schema: {} } } },
         ...(type === "application/json" ? NOT_MODIFIED : {}),

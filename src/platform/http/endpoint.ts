@@ -50,7 +50,7 @@ interface EndpointSpec<
   path: string;
   tag: string;
   summary: string;
-  description?: string;
+  description: string;
   body?: Body;
   /** Files of a multipart body, by their field. Where one is required no other format will do. */
   files?: Readonly<Record<string, FileSpec>>;

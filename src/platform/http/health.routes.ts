@@ -7,14 +7,14 @@ import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
 import { deferDescription, failureSchema, failures } from "./openapi.ts";
 
-/** How long a result is given out again, in milliseconds: a flood of health checks costs the stores nothing. */
+/** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
 const KEPT_MS = 10_000;
-/** How long a request waits for the probe of another, in milliseconds: its invocation may have been cut off. */
+/** How long a request waits for another request's probe, in milliseconds: that invocation may have been cut off. */
 const SHARED_PROBE_DEADLINE_MS = 4_000;
 const kept = new WeakMap<object, { until: number; health: Health }>();
 const running = new WeakMap<object, Promise<Health>>();
 
-/** The state of every binding, at most 10 seconds old; one probe runs at a time in an isolate, for all who ask. */
+/** The state of every binding, at most 10 seconds old. Concurrent requests of one isolate share one probe. */
 async function currentHealth(deps: Deps, key: object): Promise<Health> {
   const known = kept.get(key);
   if (known && known.until > deps.now()) return known.health;
@@ -37,23 +37,24 @@ async function currentHealth(deps: Deps, key: object): Promise<Health> {
   }
 }
 
-/** Says which bindings answer; 503 when one does not. */
+/** Reports which bindings respond; 503 if any does not. */
 export function mountHealth(app: OpenAPIHono<AppEnv>): void {
   deferDescription(app, () => ({
     method: "get",
     path: "/api/health",
     tags: ["Platform"],
-    summary: "State of each binding",
+    summary: "Check the service's health",
+    description: "Reports the state of each binding, at most 10 seconds old.",
     responses: {
       200: {
-        description: "Everything answers.",
+        description: "All bindings respond.",
         content: {
           "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
         },
       },
       ...failures(["https_required", "internal_error"]),
       503: {
-        description: "A binding is down; `data` says which.",
+        description: "At least one binding does not respond; `data` shows which.",
         content: {
           "application/json": { schema: failureSchema(["service_unavailable"]).extend({ data: health.optional() }) },
         },
@@ -64,6 +65,6 @@ export function mountHealth(app: OpenAPIHono<AppEnv>): void {
     const data = await currentHealth(c.get("deps"), c.env.DB ?? c.env);
     const isUp = Object.values(data.bindings).every((each) => each === "up");
     if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
-    return c.json({ success: true, message: "Everything answers.", data });
+    return c.json({ success: true, message: "All bindings respond.", data });
   });
 }

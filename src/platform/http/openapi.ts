@@ -48,7 +48,7 @@ export function describe(base: string, { spec, security, errors }: GuardedEndpoi
     tags: [spec.tag],
     operationId: operationIdOf(spec),
     summary: spec.summary,
-    ...(spec.description ? { description: spec.description } : {}),
+    description: spec.description,
     ...(security ? { security: [{ [security]: [] }] } : {}),
     request: {
       ...(spec.params instanceof z.ZodObject ? { params: spec.params } : {}),

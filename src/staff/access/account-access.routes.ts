@@ -14,13 +14,13 @@ export const postUserStatus = staffEndpoint(
     method: "post",
     path: "/users/{id}/status",
     tag,
-    summary: "Let a user act, or not",
-    description: "INACTIVE and BANNED end every session at once. The user is told by a notification.",
+    summary: "Change a user's status",
+    description: "INACTIVE and BANNED end all of the user's sessions immediately. The user is notified.",
     params,
     body: z
       .object({
         status: z.enum(STATUSES),
-        reason: optionalReason.meta({ description: "Kept in the audit log; required but for ACTIVE." }),
+        reason: optionalReason.meta({ description: "Recorded in the audit log. Required unless status is ACTIVE." }),
       })
       .refine(({ status, reason }) => status === "ACTIVE" || reason !== undefined, {
         path: ["reason"],
@@ -46,8 +46,8 @@ export const putUserRole = staffEndpoint(
     method: "put",
     path: "/users/{id}/role",
     tag,
-    summary: "Make a user staff, admin, or neither",
-    description: "For admins. Ends the user's sessions.",
+    summary: "Change a user's role",
+    description: "Admins only. Ends all of the user's sessions.",
     params,
     body: z.object({
       role: z.enum(["user", "staff", "admin"]),
@@ -66,7 +66,8 @@ export const postUserUnlock = staffEndpoint(
     method: "post",
     path: "/users/{id}/unlock",
     tag,
-    summary: "Clear the locks of a user's identifiers",
+    summary: "Unlock a user",
+    description: "Clears the sign-in locks on the user's identifiers, so that the user can request codes again.",
     params,
     body: z.object({ reason }),
     data: userDetailView,
@@ -85,6 +86,7 @@ export const deleteSessionsOfUser = staffEndpoint(
     path: "/users/{id}/sessions",
     tag,
     summary: "End a user's sessions",
+    description: "Signs the user out on every device and returns the number of sessions that ended.",
     params,
     data: z.object({ message: z.string(), ended: z.number().int() }),
     message: ended,

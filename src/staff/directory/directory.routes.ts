@@ -8,7 +8,10 @@ import { KYC_STATUSES, STATUSES } from "./status-buckets.ts";
 
 const oneOf = <T extends readonly [string, ...string[]]>(values: T) => z.enum(values).optional();
 
-/** An instant, or a day in Asia/Kathmandu, whose first or last millisecond it then is; as milliseconds. */
+/**
+ * Accepts an instant or a day in Asia/Kathmandu, and yields epoch milliseconds; a day yields its first or last
+ * millisecond.
+ */
 const momentField = (end: "first" | "last") =>
   z
     .union([z.iso.date(), z.iso.datetime({ offset: true })], as("not_instant"))
@@ -22,7 +25,7 @@ const query = z
       .int()
       .min(1)
       .optional()
-      .meta({ description: "1 when absent. Pages reach the first 2,000 users; cursor reaches all." }),
+      .meta({ description: "Defaults to 1. Pages reach the first 2,000 users; use cursor to go further." }),
     page_size: pageSizeField,
     cursor: cursorField,
     status: oneOf(STATUSES),
@@ -31,13 +34,16 @@ const query = z
     kyc_status: oneOf(KYC_STATUSES),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
-        "Part of username, e-mail address or phone number, in any case, the number with or without country code and " +
-        "separators. Fewer than three characters are searched at the beginning of each. Newest first, whatever ordering says.",
+        "Part of a username, email address or phone number, in upper or lower case. A number may have a country code " +
+        "and separators. Fewer than three characters match only the beginning. Results are newest first; ordering is " +
+        "ignored.",
     }),
     start_date: momentField("first").meta({
-      description: "Joined then or later: an instant, or a day in Asia/Kathmandu",
+      description: "Only users who joined at this time or later: an instant, or a day in Asia/Kathmandu.",
     }),
-    end_date: momentField("last").meta({ description: "Joined then or earlier" }),
+    end_date: momentField("last").meta({
+      description: "Only users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu.",
+    }),
     ordering: z
       .enum(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"], as("not_ordering"))
       .default("-date_joined"),
@@ -61,22 +67,23 @@ export const getUsers = staffEndpoint(
     method: "get",
     path: "/users",
     tag: "Users",
-    summary: "The directory of users",
+    summary: "List and search users",
     description:
-      "The cost of a page does not grow with the number of users. Where dates filter an order by last_login or username, and " +
-      "in a search, a page may be short although next_cursor leads on.",
+      "Follow `next_cursor` until it is null. A page can have fewer results than page_size although more follow, if " +
+      "it is a search or combines dates with an ordering by last_login or username.",
     query,
     data: z.object({
       results: z.array(listedUser),
       pagination: z.object({
-        current_page: pageNumber.meta({ description: "Null where a cursor led here." }),
+        current_page: pageNumber.meta({ description: "Null if the request has a cursor." }),
         total_pages: pageNumber,
-        total_count: pageNumber.meta({ description: "Exact; null with search or dates." }),
+        total_count: pageNumber.meta({ description: "The exact number of users; null with search or dates." }),
         page_size: z.number().int(),
         has_next: z.boolean(),
         has_previous: z.boolean(),
         next_page: pageNumber.meta({
-          description: "Null where a cursor led here, or beyond the first 2,000: use next_cursor.",
+          description:
+            "Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor.",
         }),
         previous_page: pageNumber,
         next_cursor: z.string().nullable(),

@@ -13,7 +13,8 @@ export const getKycSubmissions = staffEndpoint(
     method: "get",
     path: "/users/kyc/submissions",
     tag,
-    summary: "The review queue, oldest first",
+    summary: "List KYC submissions",
+    description: "Lists submissions of one status, oldest first. Follow `next_cursor` until it is null.",
     query: z.object({
       status: z.enum(["PENDING", "APPROVED", "REJECTED"]).default("PENDING"),
       page_size: pageSizeField,
@@ -32,16 +33,16 @@ const decision = z
   .object({
     status: z.enum(["APPROVED", "REJECTED"]),
     rejection_reason: optionalText(withoutControls(z.string().max(255)), tidy).meta({
-      description: "Shown to the user; required with REJECTED.",
+      description: "Shown to the user. Required if status is REJECTED.",
     }),
     version: z
       .preprocess((given) => {
         if (given === null || given === "") return undefined;
-        // Forms write it in digits; Number() would read lists and flags, too.
+        // Forms send text. Number() would accept lists and booleans as well.
         return typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
       }, z.number().int().optional())
       .optional()
-      .meta({ description: "The version looked at; a stale one is refused." }),
+      .meta({ description: "The version that was reviewed. A stale version is refused." }),
   })
   .refine(({ status, rejection_reason }) => status !== "REJECTED" || rejection_reason !== undefined, {
     path: ["rejection_reason"],
@@ -53,9 +54,10 @@ export const patchUserKyc = staffEndpoint(
     method: "patch",
     path: "/users/{id}/kyc",
     tag,
-    summary: "Approve or reject a KYC",
+    summary: "Approve or reject a KYC submission",
     description:
-      "Approving needs that this reviewer has opened each file since it was submitted. Only a pending KYC can be decided.",
+      "Only a pending submission can be decided. To approve it, the reviewer must have opened each of its files since " +
+      "it was submitted.",
     params: z.object({ id: z.uuid() }),
     body: decision,
     data: kycView,

@@ -27,8 +27,10 @@ export const postUser = staffEndpoint(
     method: "post",
     path: "/users",
     tag,
-    summary: "Make an account for somebody",
-    description: "Its identifier is unverified until its owner signs in by a one-time code.",
+    summary: "Create an account",
+    description:
+      "Creates an account on behalf of a user. The identifier stays unverified until the user signs in with a " +
+      "one-time code.",
     body: z.object({
       identifier: identifierField,
       username: usernameField,
@@ -62,8 +64,8 @@ export const getUser = staffEndpoint(
     method: "get",
     path: "/users/{id}",
     tag,
-    summary: "A user",
-    description: "That you looked is recorded in the user's audit log.",
+    summary: "Get a user",
+    description: "Each call is recorded in the user's audit log.",
     params,
     data: userDetailView,
     message: { en: "User.", ne: "प्रयोगकर्ता।" },
@@ -78,7 +80,7 @@ const change = z.object({
   username: anyUsernameField,
   email: clearable(identifierText).meta({ example: "asha@example.com" }),
   phone_number: clearable(identifierText).meta({ example: "9841234567" }),
-  reason: optionalReason.meta({ description: "Required where username, email or phone_number changes." }),
+  reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
   profile_picture: clearable(httpsUrl),
   ...profileFields,
 });
@@ -87,8 +89,8 @@ const changeSpec = {
   path: "/users/{id}",
   tag,
   description:
-    "Changes what is sent and leaves the rest as it is. A changed email or phone_number is unverified, ends the user's " +
-    "sessions, and is told to the one before it.",
+    "Fields that are not sent keep their values. A changed email or phone_number becomes unverified, ends all of the " +
+    "user's sessions, and sends a notice to the previous address or number.",
   params,
   body: change,
   data: userDetailView,
@@ -97,13 +99,13 @@ const changeSpec = {
 };
 
 export const putUser = staffEndpoint(
-  { ...changeSpec, method: "put", summary: "Change a user; null clears" },
+  { ...changeSpec, method: "put", summary: "Update a user; null clears a field" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) =>
     viewDetail(deps, await updateUserDetail(deps, actorOf(client, caller, params.id), given, reason), caller, origin),
 );
 
 export const patchUser = staffEndpoint(
-  { ...changeSpec, method: "patch", summary: "Change a user; null is ignored" },
+  { ...changeSpec, method: "patch", summary: "Update a user; null is ignored" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) => {
     const actor = actorOf(client, caller, params.id);
     return viewDetail(deps, await updateUserDetail(deps, actor, withoutNulls(given), reason), caller, origin);
@@ -115,7 +117,8 @@ export const getSessionsOfUser = staffEndpoint(
     method: "get",
     path: "/users/{id}/sessions",
     tag,
-    summary: "A user's sessions",
+    summary: "List a user's sessions",
+    description: "Lists the user's active sessions.",
     params,
     data: z.array(sessionView),
     message: { en: "The user's sessions.", ne: "प्रयोगकर्ताका सत्रहरू।" },
@@ -127,23 +130,24 @@ export const getSessionsOfUser = staffEndpoint(
   },
 );
 
-const ordered = { en: "Report requested. It will be ready soon.", ne: "प्रतिवेदन मागियो। केही बेरमा तयार हुन्छ।" };
+const requested = { en: "Report requested. It will be ready soon.", ne: "प्रतिवेदन मागियो। केही बेरमा तयार हुन्छ।" };
 
 export const postUserReport = staffEndpoint(
   {
     method: "post",
     path: "/users/{id}/analytics-report",
     tag,
-    summary: "Order a user's analytics report",
+    summary: "Request an analytics report",
+    description: "Starts a report about the user's usage. Poll the GET of this path until the report is ready.",
     params,
     data: z.object({ message: z.string() }),
-    message: ordered,
+    message: requested,
     status: 202,
     errors: ["not_found"],
   },
   async (deps, { caller, client, params }) => {
     await requestUserReport(deps, caller, params.id);
-    return { data: { message: ordered[client.locale] } };
+    return { data: { message: requested[client.locale] } };
   },
 );
 
@@ -152,8 +156,8 @@ export const getUserReport = staffEndpoint(
     method: "get",
     path: "/users/{id}/analytics-report",
     tag,
-    summary: "A user's analytics report",
-    description: "Kept for an hour after it was made.",
+    summary: "Get an analytics report",
+    description: "Responds with 404 until the report is ready. A report is available for one hour.",
     params,
     data: reportView,
     message: { en: "Report.", ne: "प्रतिवेदन।" },
@@ -169,7 +173,8 @@ export const getUserAuditLogs = staffEndpoint(
     method: "get",
     path: "/users/{id}/audit-logs",
     tag,
-    summary: "What was done to and by a user, newest first",
+    summary: "List a user's audit log",
+    description: "Lists actions on and by the user, newest first. Follow `next_cursor` until it is null.",
     params,
     query: z.object({ page_size: pageSizeField, cursor: cursorField }),
     data: z.object({ results: z.array(auditLogView), next_cursor: z.string().nullable() }),

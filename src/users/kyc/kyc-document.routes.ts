@@ -5,20 +5,20 @@ import { readClient } from "../../platform/http/client.ts";
 import { deferDescription, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
 import { openDocument } from "./kyc-document.service.ts";
 
-/** Pictures are shown; anything else is only saved. */
+/** The browser displays images; it downloads other files. */
 const SHOWN = /^image\//;
 
-/** Serves the files of a KYC by the links that its answers carry; the link is the only proof that is asked for. */
+/** Serves KYC files to holders of a signed link; no access token is needed. */
 export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
   const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
   deferDescription(app, () => ({
     method: "get",
     path: "/api/users/kyc/documents/{id}",
     tags: ["KYC"],
-    summary: "A document of a KYC, by its link",
+    summary: "Download a KYC document",
     description:
-      "The links stand in every KYC answer, live five minutes and die with the session that asked. Each read is on record. " +
-      "HEAD answers the headings alone, and is no view.",
+      "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
+      "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
     request: {
       params: z.object({ id: z.string() }),
       query: z.object({ exp: z.string(), sig: z.string() }),
@@ -41,7 +41,7 @@ export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
       "Content-Length": String(found.sizeBytes),
       "Content-Disposition": disposition,
       "Content-Security-Policy": "default-src 'none'; sandbox",
-      // A dashboard of another origin shows it in an <img>; only the link opens it.
+      // A dashboard on another origin displays the file in an <img>; access still requires the link.
       "Cross-Origin-Resource-Policy": "cross-origin",
     };
     return found.body ? c.body(found.body, 200, headers) : c.body(null, 200, headers);

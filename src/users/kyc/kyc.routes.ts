@@ -17,9 +17,9 @@ const documentNumber = plain(100)
   .refine((number) => canonicalNumber(number).length > 0, as("no_letters_or_digits"))
   .meta({ example: "12-34-56-78901" });
 
-const FORMATS = "JPEG, PNG, WebP or PDF by its content, at most 8 MB and 8192 × 8192 pixels";
-const front = { description: `Front of the document: ${FORMATS}` };
-const back = { description: `Its back: ${FORMATS}` };
+const FORMATS = "JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels";
+const front = { description: `The front of the document: ${FORMATS}` };
+const back = { description: `The back of the document: ${FORMATS}` };
 
 const submitted = {
   en: "Documents submitted. We will notify you when they have been reviewed.",
@@ -31,10 +31,10 @@ export const postMyKyc = userEndpoint(
     method: "post",
     path: "/users/kyc",
     tag,
-    summary: "Submit my documents",
+    summary: "Submit identity documents",
     description:
-      "Takes the place of what was submitted before, unless that is approved. What a camera wrote into a picture (place, " +
-      "time, owner) is taken out; names of files are not looked at. The links in the answer live five minutes.",
+      "Replaces an earlier submission unless it is approved. Camera metadata (place, time, owner) is removed from " +
+      "images, and file names are ignored. The links in the response are valid for five minutes.",
     body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
     files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "submit"),
@@ -57,9 +57,10 @@ export const patchMyKyc = userEndpoint(
     method: "patch",
     path: "/users/kyc",
     tag,
-    summary: "Change what I submitted",
+    summary: "Change my submission",
     description:
-      "Changes what is sent and submits the whole anew. Without files any of the three body formats will do.",
+      "Replaces the fields and files that are sent and submits the KYC for review again. A call without files may use " +
+      "any of the three body formats.",
     body: z.object({ document_type: documentType, document_number: optionalText(documentNumber) }),
     files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
@@ -82,7 +83,8 @@ export const getMyKyc = userEndpoint(
     method: "get",
     path: "/users/kyc",
     tag,
-    summary: "What I submitted",
+    summary: "Get my submission",
+    description: "Returns the submitted KYC. Its links to the documents are valid for five minutes.",
     data: kycView,
     message: { en: "Your identity documents.", ne: "तपाईंका परिचय कागजात।" },
     errors: ["not_found"],
@@ -95,7 +97,8 @@ export const getMyKycStatus = userEndpoint(
     method: "get",
     path: "/users/kyc/status",
     tag,
-    summary: "Where my KYC stands",
+    summary: "Get my KYC status",
+    description: "Returns NOT_SUBMITTED if nothing was submitted.",
     data: kycStatusView,
     message: { en: "Your identity verification status.", ne: "तपाईंको परिचय प्रमाणीकरणको अवस्था।" },
   },
