@@ -6,10 +6,10 @@ import { defineConfig } from "vitest/config";
 import { newSecrets } from "./scripts/secrets.ts";
 import { EvenShards } from "./tests/support/even-shards.ts";
 
-/** The name that the tests' own Worker has for other Workers. */
+/** Name by which other Workers reach the Worker under test. */
 const USERS = "vitest-plugin-runner-";
 
-/** Another service of the platform, whose bindings say that it is `caller`; or nothing, where that is undefined. */
+/** Defines another service of the platform whose bindings name it as `caller`; undefined for bindings without props. */
 function otherService(name: string, caller: string | undefined) {
   const source = readFileSync(join(import.meta.dirname, "dev/platform/worker.ts"), "utf8");
   return {
@@ -36,7 +36,7 @@ export default defineConfig({
           ...newSecrets(),
           MIGRATIONS: await readD1Migrations("./migrations/users"),
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
-          // Each test waits for what a call does after its response.
+          // Do not wait to coalesce events: each test waits for the work that a call leaves for after its response.
           EVENT_GATHER_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           ...Object.fromEntries(
@@ -68,13 +68,13 @@ export default defineConfig({
     sequence: { sequencer: EvenShards },
     silent: "passed-only",
     testTimeout: 60_000,
-    // The queue of codes delivers by itself: its last line may come when the last test is over.
+    // The OTP queue is delivered in the background, so its last log line may come after the last test.
     onUnhandledError: (error) => error.name !== "EnvironmentTeardownError",
     deps: {
       optimizer: {
         ssr: {
           enabled: true,
-          // All of them: one that is found later reloads the run.
+          // List all of them: a dependency found later reloads the run.
           include: [
             "@hono/zod-openapi",
             "@hono/zod-validator",

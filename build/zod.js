@@ -1,5 +1,5 @@
-// Zod as the Worker's bundle has it: without its sixty languages, which a namespace import would keep. wrangler.toml puts
-// this in the place of the package; relative paths, since the package's own name leads here.
+// Replaces Zod in the Worker's bundle (see `alias` in wrangler.toml) to leave out its sixty locales, which a namespace
+// import would include. The paths are relative because the package name resolves to this file.
 import * as z from "./zod.js";
 
 export * from "../node_modules/zod/v4/classic/checks.js";

@@ -3,27 +3,27 @@ import type { Server } from "node:http";
 import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
 import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
 
-// Stand-ins for Google and Apple on this machine: real OpenID providers, with people of nobody's.
+// Local stand-ins for Google and Apple: real OpenID providers with invented users.
 
 export interface StandIn {
-  /** Settings that make the Worker use it. */
+  /** Variables that make the Worker use the stand-in. */
   vars: Record<string, string>;
   stop(): Promise<void>;
 }
 
 interface Setting {
   port: number;
-  /** Where the Worker is, as browsers reach it. */
+  /** URL of the Worker as browsers reach it. */
   api: string;
-  /** Clients of native apps, whose ID tokens the Worker takes too. */
+  /** Client id of the native app, whose ID tokens the Worker accepts too. */
   nativeClientId: string;
 }
 
 const CLIENT = { google: "google-web.development", apple: "apple-web.development" };
 
-/** Who signs in: whatever name was typed, as an address that the provider gives out itself. */
+/** Builds the claims of a user from the name that was typed, with an address in the provider's own domain. */
 function claimsOf(domain: string, id: string) {
-  const name = id.replace(/[^a-z0-9]+/gi, " ").trim() || "Somebody";
+  const name = id.replace(/[^a-z0-9]+/gi, " ").trim() || "Test User";
   const address = `${id.toLowerCase().replace(/[^a-z0-9.]+/g, ".")}@${domain}`;
   return { sub: `${domain}:${id}`, email: address, email_verified: true, name };
 }
@@ -37,7 +37,7 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"], name: ["name"] },
     responseTypes: ["code", "code id_token"],
     scopes: ["openid", "email", "profile", "name", "offline_access"],
-    // What the SDKs' ID tokens hold too.
+    // Puts all claims into the ID token, as the SDKs do.
     conformIdTokenClaims: false,
     pkce: { required: () => false },
     issueRefreshToken: async () => true,
@@ -47,7 +47,7 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
   };
 }
 
-/** What every client of a browser flow has. */
+/** Metadata shared by the clients of the browser flow. */
 function webClient(client_secret: string): Omit<ClientMetadata, "client_id"> {
   return {
     client_secret,
@@ -57,7 +57,7 @@ function webClient(client_secret: string): Omit<ClientMetadata, "client_id"> {
   };
 }
 
-/** An app's own client: its SDK gets an ID token beside the code (OpenID Connect Core 1.0 section 3.3). */
+/** A native app's client, whose SDK gets an ID token with the code (OpenID Connect Core 1.0 section 3.3). */
 function nativeClient(client: Omit<ClientMetadata, "client_id">, client_id: string): ClientMetadata {
   return {
     ...client,
@@ -92,7 +92,7 @@ function endpointsOf(issuer: string) {
   });
 }
 
-/** A provider in Google's place: PKCE, a client secret, addresses of gmail.com. */
+/** Starts the stand-in for Google: PKCE, a client secret, gmail.com addresses. */
 export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
   const issuer = `http://localhost:${port}`;
   const secret = randomBytes(24).toString("hex");
@@ -117,8 +117,8 @@ export async function startGoogle({ port, api, nativeClientId }: Setting): Promi
 }
 
 /**
- * A provider in Apple's place: no openid scope is asked for, the client secret is a JWT of the team's key, and the answer
- * comes by a form post from its own site.
+ * Starts the stand-in for Apple: the openid scope is not requested, the client secret is a JWT signed by the team's
+ * key, and the answer is a cross-site form post.
  */
 export async function startApple({ port, api, nativeClientId }: Setting): Promise<StandIn> {
   const issuer = `http://localhost:${port}`;
@@ -142,7 +142,7 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
       const chunks: Buffer[] = [];
       for await (const chunk of context.req) chunks.push(chunk as Buffer);
       const form = Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString()));
-      const isApples = await jwtVerify(form.client_secret ?? "", createPublicKey(privateKey), {
+      const isValidSecret = await jwtVerify(form.client_secret ?? "", createPublicKey(privateKey), {
         algorithms: ["ES256"],
         issuer: teamId,
         audience: issuer,
@@ -152,7 +152,7 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
         ({ protectedHeader }) => protectedHeader.kid === keyId,
         () => false,
       );
-      form.client_secret = isApples ? secret : "refused";
+      form.client_secret = isValidSecret ? secret : "refused";
       (context.req as { body?: unknown }).body = new URLSearchParams(form).toString();
     }
     await next();

@@ -1,7 +1,7 @@
 import type { PlatformEvents, TokenVerifier } from "../../src/index.ts";
 
-// Stands for the other services of the platform in development and tests; it is never deployed. What it is sent by HTTP
-// it hands on as they would: by RPC over service bindings whose props name the caller, and by the queue.
+// Represents the other services of the platform in development and tests; never deployed. It forwards HTTP requests the
+// way those services call us: by RPC over service bindings whose props name the caller, and by queue.
 
 interface Bindings {
   PLATFORM_EVENTS: Service<typeof PlatformEvents>;

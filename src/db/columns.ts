@@ -1,5 +1,5 @@
 import { integer } from "drizzle-orm/sqlite-core";
 
-// Every instant is an integer: milliseconds since the epoch, UTC. Every id is a UUIDv7 string unless said otherwise.
+// All times are integers: milliseconds since the epoch, UTC. All ids are UUIDv7 strings unless stated otherwise.
 export const instant = (name: string) => integer(name);
 export const flag = (name: string) => integer(name, { mode: "boolean" });

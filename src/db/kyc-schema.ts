@@ -3,27 +3,27 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { flag, instant } from "./columns.ts";
 import { userId } from "./user-schema.ts";
 
-/** One a user: what they submitted last. */
+/** One row per user: the latest submission. */
 export const kyc = sqliteTable(
   "kyc",
   {
     userId: userId().primaryKey(),
     id: text("id").notNull(),
     documentType: text("document_type").notNull(),
-    /** AES-GCM under `documentNumberKeyId`, with the user as associated data. */
+    /** AES-GCM under `documentNumberKeyId`, with the user id as associated data. */
     documentNumberSealed: text("document_number_sealed").notNull(),
     documentNumberKeyId: text("document_number_key_id").notNull(),
-    /** Keyed hash: the same for the same number, whoever has it. */
+    /** Keyed hash, equal for equal document numbers across users. */
     documentNumberIndex: text("document_number_index").notNull(),
     frontDocumentId: text("front_document_id").notNull(),
     backDocumentId: text("back_document_id"),
     status: text("status", { enum: ["PENDING", "APPROVED", "REJECTED"] }).notNull(),
-    /** Grows with every submission; a decision is about one version. */
+    /** Incremented with every submission. A decision applies to one version. */
     version: integer("version").notNull(),
-    /** Attempt id of the last change, so that its invocation knows it as its own. */
+    /** Invocation that made the last change; lets it recognise its own write after a lost answer. */
     changedBy: text("changed_by").notNull(),
     rejectionReason: text("rejection_reason"),
-    /** The version whose rejection the person was reminded of. */
+    /** Version for whose rejection the last reminder was sent. */
     remindedVersion: integer("reminded_version").notNull().default(0),
     verifiedAt: instant("verified_at"),
     submittedAt: instant("submitted_at").notNull(),
@@ -39,8 +39,8 @@ export const kyc = sqliteTable(
 );
 
 /**
- * A file in R2: `pending` before it is put, `live` once a submission names it. Until its object is gone, one that was live
- * is `replaced` and one that never was is `abandoned`; then its row is deleted.
+ * A file in R2. `pending` until the upload is complete, `live` once a submission references it. When it is superseded,
+ * a live file becomes `replaced` and a pending one `abandoned`. The row is deleted after its object.
  */
 export const kycDocuments = sqliteTable(
   "kyc_documents",
@@ -61,14 +61,14 @@ export const kycDocuments = sqliteTable(
   ],
 );
 
-/** Uploads of the last day, whatever came of them: the daily limit counts these rows. */
+/** Uploads of the last 24 hours, successful or not. The daily limit counts these rows. */
 export const kycUploads = sqliteTable(
   "kyc_uploads",
   {
-    /** Attempt id of the call. */
+    /** Id of the invocation that handled the upload. */
     id: text("id").primaryKey(),
     userId: userId(),
-    /** False for a call that broke off, failed by our fault, or repeated a finished one. */
+    /** False if the upload was interrupted, failed on our side, or repeated a completed one. */
     counts: flag("counts").notNull(),
     createdAt: instant("created_at").notNull(),
   },
@@ -78,7 +78,7 @@ export const kycUploads = sqliteTable(
   ],
 );
 
-/** Who has looked at which file: nobody approves what nobody saw. */
+/** Which reviewer viewed which file: a submission cannot be approved before its files were viewed. */
 export const kycDocumentViews = sqliteTable(
   "kyc_document_views",
   {

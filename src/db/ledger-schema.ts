@@ -3,7 +3,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { flag, instant } from "./columns.ts";
 import { ownerId, userId } from "./user-schema.ts";
 
-/** Ties a ledger row to its user, without a foreign key, as `ownerId`; null once the user has been deleted. */
+/** Links a ledger row to its user without a foreign key (see `ownerId`); null once the user was deleted. */
 const formerUserId = () => text("user_id");
 
 export const wallets = sqliteTable("wallets", {
@@ -13,7 +13,7 @@ export const wallets = sqliteTable("wallets", {
   updatedAt: instant("updated_at").notNull(),
 });
 
-/** The source of ledger rows that this service makes itself. */
+/** Source of the ledger rows that this service writes itself. */
 export const OWN_SOURCE = "users";
 
 export const points = sqliteTable("points", {
@@ -23,7 +23,7 @@ export const points = sqliteTable("points", {
   updatedAt: instant("updated_at").notNull(),
 });
 
-/** The ledger behind every change of `points`: one row per user, source, reason and reference. */
+/** Ledger of `points`: one row per user, source, reason and reference. */
 export const pointTransactions = sqliteTable(
   "point_transactions",
   {
@@ -33,24 +33,24 @@ export const pointTransactions = sqliteTable(
     reason: text("reason").notNull(),
     reference: text("reference").notNull(),
     createdAt: instant("created_at").notNull(),
-    /** Service that reported it; `users` for the rows that this service makes itself. */
+    /** Service that reported the entry; `users` for entries of this service. */
     source: text("source").notNull().default(OWN_SOURCE),
   },
   (table) => [uniqueIndex("point_transactions_once").on(table.userId, table.source, table.reason, table.reference)],
 );
 
-/** The ledger behind every change of a wallet, and behind what was spent. Amounts are in minor units. */
+/** Ledger of wallet balances and of the amounts spent. Amounts are in minor units. */
 export const walletTransactions = sqliteTable(
   "wallet_transactions",
   {
     id: text("id").primaryKey(),
     userId: formerUserId(),
-    /** Service that reported it. */
+    /** Service that reported the transaction. */
     source: text("source").notNull(),
     transactionId: text("transaction_id").notNull(),
     transactionType: text("transaction_type", { enum: ["TOPUP", "RENTAL", "RENTAL_DUE", "FINE", "REFUND"] }).notNull(),
     amountMinor: integer("amount_minor").notNull(),
-    /** Signed; 0 when a gateway paid. */
+    /** Signed; 0 if a payment gateway was charged instead of the wallet. */
     walletDeltaMinor: integer("wallet_delta_minor").notNull(),
     currency: text("currency").notNull(),
     occurredAt: instant("occurred_at").notNull(),
@@ -62,7 +62,7 @@ export const walletTransactions = sqliteTable(
   ],
 );
 
-/** What is known of each rental; its events come in any order. */
+/** Current state of each rental. Its events may arrive in any order. */
 export const rentals = sqliteTable(
   "rentals",
   {
@@ -70,7 +70,7 @@ export const rentals = sqliteTable(
     rentalId: text("rental_id").notNull(),
     startedAt: instant("started_at"),
     returnedAt: instant("returned_at"),
-    /** Of two returns of one rental the later counts, of two at once the one with the greater event id. */
+    /** If a rental has several returns, the latest counts; at equal times, the one with the greater event id. */
     returnedEventId: text("returned_event_id"),
     isOnTime: flag("is_on_time"),
     amountMinor: integer("amount_minor"),
@@ -81,21 +81,21 @@ export const rentals = sqliteTable(
   ],
 );
 
-/** The last word on each station that a user marked or unmarked. */
+/** Latest favourite mark per user and station. */
 export const favoriteStations = sqliteTable(
   "favorite_stations",
   {
     userId: ownerId(),
     stationId: text("station_id").notNull(),
     isFavorite: flag("is_favorite").notNull(),
-    /** When the change took place where it was made; of two at once the greater event id counts. */
+    /** When the user made the change. At equal times, the greater event id counts. */
     changedAt: instant("changed_at").notNull(),
     eventId: text("event_id").notNull(),
   },
   (table) => [primaryKey({ columns: [table.userId, table.stationId] })],
 );
 
-/** Sums kept by the event intake, so that reading them costs the same whatever the history. */
+/** Totals maintained by the event intake, so that reading them does not depend on the length of the history. */
 export const userStatistics = sqliteTable("user_statistics", {
   userId: userId().primaryKey(),
   totalRentals: integer("total_rentals").notNull(),
@@ -108,7 +108,7 @@ export const userStatistics = sqliteTable("user_statistics", {
   updatedAt: instant("updated_at").notNull(),
 });
 
-/** A report that staff asked for, for an hour. */
+/** Reports requested by staff, kept for one hour. */
 export const analyticsReports = sqliteTable(
   "analytics_reports",
   {

@@ -2,15 +2,15 @@ import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
 
-/** What an `Idempotency-Key` is bound to. Both hashes are keyed; no token is stored. */
+/** Request and result that an `Idempotency-Key` is bound to. Both hashes are keyed; no token is stored. */
 export const idempotencyKeys = sqliteTable(
   "idempotency_keys",
   {
     keyHash: text("key_hash").primaryKey(),
     bodyHash: text("body_hash").notNull(),
-    /** Id of what the first call made: challenge, verification token or session. */
+    /** Id of what the first call created: challenge, verification token or session. */
     resultId: text("result_id").notNull(),
-    /** otp/request: `resend_in` in seconds; refresh: the session's counter. */
+    /** `resend_in` in seconds for otp/request; the session's counter for refresh. */
     resultNumber: integer("result_number"),
     expiresAt: instant("expires_at").notNull(),
   },
@@ -21,7 +21,7 @@ export const auditLogs = sqliteTable(
   "audit_logs",
   {
     id: text("id").primaryKey(),
-    /** The person whose data the row is about; outlives the account. */
+    /** The user whose data the entry concerns; kept after the account is deleted. */
     userId: text("user_id").notNull(),
     action: text("action", { enum: ["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"] }).notNull(),
     entityType: text("entity_type").notNull(),
@@ -44,20 +44,20 @@ export const outbox = sqliteTable(
     id: text("id").primaryKey(),
     type: text("type").notNull(),
     userId: text("user_id"),
-    /** JSON text; null once erased. */
+    /** JSON text; null once it was erased. */
     payload: text("payload"),
-    /** Queue that carries the event; null once the payload was erased unsent, which closes the row to the relay. */
+    /** Queue that the event is sent to; null once the payload was erased unsent, so that the relay ignores the row. */
     queue: text("queue"),
     createdAt: instant("created_at").notNull(),
-    /** The payload is erased when this passes or the event is sent, whichever comes first. */
+    /** The payload is erased at this time or once the event is sent, whichever comes first. */
     eraseAt: instant("erase_at"),
     leasedUntil: instant("leased_until").notNull(),
     leasedBy: text("leased_by"),
     attempts: integer("attempts").notNull(),
     sentAt: instant("sent_at"),
     /**
-     * The order in which waiting events leave, 0 first: sign-in codes; deletions, revocations and security warnings; what
-     * people change; reminders, which jobs record by the thousand. A new bulk type belongs to the last class.
+     * Sending order of waiting events, 0 first: sign-in codes; deletions, revocations and security warnings; changes by
+     * users; bulk reminders. Put a new type of bulk event into the last class.
      */
     urgency: integer("urgency").generatedAlwaysAs(
       sql`case when queue = 'otp' then 0
@@ -78,14 +78,17 @@ export const outbox = sqliteTable(
   ],
 );
 
-/** Messages whose effect stands: a row in the effect's own batch, so that a message that comes again changes nothing. */
+/**
+ * Messages that were processed. The row is written in the same batch as the effect, so that a redelivered message
+ * changes nothing.
+ */
 export const processedEvents = sqliteTable(
   "processed_events",
   {
-    /** The task, or the service that sent the event. */
+    /** Name of the task, or of the service that sent the event. */
     consumer: text("consumer").notNull(),
     eventId: text("event_id").notNull(),
-    /** Attempt id of the try that took effect. */
+    /** Invocation that processed the message. */
     processedBy: text("processed_by").notNull(),
     processedAt: instant("processed_at").notNull(),
   },
@@ -95,33 +98,33 @@ export const processedEvents = sqliteTable(
   ],
 );
 
-/** One row per message to a person: claimed before its provider is called. */
+/** One row per outgoing message, claimed before its provider is called. */
 export const deliveries = sqliteTable("deliveries", {
   eventId: text("event_id").primaryKey(),
   claimedBy: text("claimed_by").notNull(),
   claimedUntil: instant("claimed_until").notNull(),
-  /** Claims whose outcome nobody recorded; each may have reached the person. */
+  /** Number of attempts with an unknown outcome; each may have reached the recipient. */
   attempts: integer("attempts").notNull(),
   deliveredAt: instant("delivered_at"),
-  /** Set when a provider says that the recipient cannot be reached, or no budget is left: it is not tried again. */
+  /** Set if the recipient cannot be reached or the budget is spent; the message is not retried. */
   undeliverableAt: instant("undeliverable_at"),
 });
 
-/** How each provider fares: its circuit breaker, shared by every isolate. */
+/** Circuit breaker per provider, shared by all isolates. */
 export const providerBreakers = sqliteTable("provider_breakers", {
   provider: text("provider").primaryKey(),
-  /** Recipients in a row whose messages failed; 0 after a success. */
+  /** Number of consecutive recipients whose messages failed; 0 after a success. */
   failures: integer("failures").notNull(),
-  /** Those recipients, the newest last, as a JSON list of short hashes that many people share. */
+  /** Those recipients, newest last, as a JSON array of short hashes that many people share. */
   failedRecipients: text("failed_recipients").notNull().default("[]"),
-  /** The recipient whose message tries an open breaker. */
+  /** Recipient of the message that probes an open breaker. */
   probedBy: text("probed_by"),
-  /** No call before this, and then one; null while the provider works. */
+  /** No calls until this time, then one probe; null while the breaker is closed. */
   openedUntil: instant("opened_until"),
   updatedAt: instant("updated_at").notNull(),
 });
 
-/** Where messages land in development and tests. Empty in production. */
+/** Messages stored instead of sent, in development and tests. Empty in production. */
 export const localOutbox = sqliteTable(
   "local_outbox",
   {
@@ -135,7 +138,7 @@ export const localOutbox = sqliteTable(
   (table) => [index("local_outbox_recipient").on(table.recipient, table.id)],
 );
 
-/** Messages that no try could serve, with the reason; replayed by hand. */
+/** Messages that could not be processed, with the reason; replayed by an operator. */
 export const deadLetters = sqliteTable(
   "dead_letters",
   {
@@ -144,10 +147,10 @@ export const deadLetters = sqliteTable(
     eventId: text("event_id"),
     type: text("type"),
     userId: text("user_id"),
-    /** JSON text; null where the message carried a sealed code. */
+    /** JSON text; null if the message carried a sealed code. */
     payload: text("payload"),
     reason: text("reason").notNull(),
-    /** Where the last try failed: stack frames without the error's own words. */
+    /** Stack frames of the last failure, without the error message. */
     trace: text("trace"),
     attempts: integer("attempts").notNull(),
     createdAt: instant("created_at").notNull(),
@@ -156,18 +159,18 @@ export const deadLetters = sqliteTable(
   (table) => [index("dead_letters_created").on(table.createdAt), index("dead_letters_user").on(table.userId, table.id)],
 );
 
-/** What is due of the periodic work: a row a job and period. */
+/** Runs of periodic jobs: one row per job and period. */
 export const jobRuns = sqliteTable(
   "job_runs",
   {
     name: text("name").notNull(),
     periodStartedAt: instant("period_started_at").notNull(),
-    /** Where the next chunk begins; null before the first. */
+    /** Position of the next chunk; null before the first. */
     cursor: text("cursor"),
     chunks: integer("chunks").notNull(),
     processed: integer("processed").notNull(),
     leasedUntil: instant("leased_until").notNull(),
-    /** The invocation that works on the run; of a run that was closed unfinished the reason, a `RunClosing`. */
+    /** Invocation that holds the lease; if the run was closed unfinished, the reason (`RunClosing`). */
     leasedBy: text("leased_by"),
     finishedAt: instant("finished_at"),
   },
@@ -178,21 +181,23 @@ export const jobRuns = sqliteTable(
   ],
 );
 
-/** Where a job that walks something endless goes on at its next run: a row a job. */
+/** Position at which a job that scans a large store continues in its next run: one row per job. */
 export const jobCursors = sqliteTable("job_cursors", {
   name: text("name").primaryKey(),
-  /** What the last run ended with; empty to begin anew. */
+  /** Position at which the last run ended; empty to start over. */
   cursor: text("cursor").notNull(),
 });
 
-/** Jobs that fail: a row from the first failure until a run of the job finishes. */
+/** Failing jobs: one row from the first failure until a run of the job finishes. */
 export const jobFailures = sqliteTable("job_failures", {
   name: text("name").primaryKey(),
-  /** The first failure after which no run finished and no two hours passed without another failure. */
+  /**
+   * Start of the current series of failures. The series ends when a run finishes or two hours pass without a failure.
+   */
   failingSince: instant("failing_since").notNull(),
   failedAt: instant("failed_at").notNull(),
-  /** Failures since then, from which the delay before the next attempt grows. */
+  /** Number of failures in the series, which determines the delay before the next attempt. */
   failures: integer("failures").notNull(),
-  /** What went wrong the last time, without values of rows. */
+  /** Reason for the last failure, without row values. */
   reason: text("reason").notNull(),
 });

@@ -1,9 +1,9 @@
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /**
- * The FTS5 table over the trigrams of `search_entries.text`: contentless, so that it has rowids and can be matched, and no
- * text to read; without positions, so that it is asked for single trigrams only. Drizzle Kit knows no virtual tables: its
- * migrations are written by hand.
+ * FTS5 trigram index of `search_entries.text`. It is contentless: it can be matched and returns rowids, but stores no
+ * text. It stores no positions either, so each query matches single trigrams. Drizzle Kit does not support virtual
+ * tables, so its migrations are written by hand.
  */
 export const userSearch = sqliteTable("user_search", {
   rowid: integer("rowid").primaryKey(),

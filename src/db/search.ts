@@ -2,26 +2,30 @@ import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
 
-// A projection of `users`, which can be made again from them, and beside it the record of deleted accounts, which cannot.
+// `search_entries` is a projection of `users` and can be rebuilt from it. `deleted_accounts` cannot be rebuilt.
 
-/** What a user is found by; `user_search`, an FTS5 table over the trigrams of `text`, has the same rowids. */
+/** Searchable text per user. `user_search`, an FTS5 trigram index of `text`, uses the same rowids. */
 export const searchEntries = sqliteTable(
   "search_entries",
   {
-    /** Grows with `date_joined`, so that the newest come first without a sort: see `sortKeyOf`. */
+    /**
+     * Sort key that increases with `date_joined`, so that the newest users come first without sorting; see `sortKeyOf`.
+     */
     place: integer("place").primaryKey(),
     userId: text("user_id").notNull(),
-    /** Of the user's row that this was made from; nothing older replaces it. */
+    /** Version of the user's row from which the entry was built; older versions never replace it. */
     version: integer("version").notNull(),
-    /** Username, e-mail address and national number, each behind two line feeds; empty for a user who is gone. */
+    /**
+     * Username, e-mail address and national phone number, each preceded by two line feeds; empty for a deleted user.
+     */
     text: text("text").notNull(),
-    /** E.164, empty where there is none. */
+    /** E.164; empty if the user has none. */
     phoneNumber: text("phone_number").notNull(),
-    /** As in `users`. */
+    /** Same value as in `users`. */
     facet: integer("facet").notNull(),
-    /** Attempt id of the last write, so that its batch knows it as its own. */
+    /** Invocation that made the last write; lets later statements of its batch recognise it. */
     writtenBy: text("written_by").notNull(),
-    /** When the user was found to be gone; kept for a while, so that a late write brings nobody back. */
+    /** When the user was found to be deleted. The entry is kept for a while so that a late write cannot restore it. */
     removedAt: instant("removed_at"),
   },
   (table) => [
@@ -31,8 +35,9 @@ export const searchEntries = sqliteTable(
 );
 
 /**
- * Users who deleted their account, kept for 400 days: longer than D1 Time Travel reaches back. The primary may be restored to a time
- * before a deletion; from these rows `reapply_account_deletions` repeats it, and no search entry is written for them.
+ * Deleted accounts, kept for 400 days, which is longer than D1 Time Travel reaches back. If the primary is restored to
+ * a time before a deletion, `reapply_account_deletions` repeats the deletion from these rows, and no search entry is
+ * written for these users.
  */
 export const deletedAccounts = sqliteTable(
   "deleted_accounts",

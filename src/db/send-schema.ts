@@ -4,27 +4,27 @@ import { instant } from "./columns.ts";
 const budgetColumns = () => ({
   /** `YYYY-MM-DD` in Asia/Kathmandu. */
   day: text("day").primaryKey(),
-  /** The setting as it stood at the day's last call. */
+  /** Configured budget at the time of the day's last call. */
   budget: integer("budget").notNull(),
-  /** Calls counted, each before it was made; never given back. */
+  /** Number of calls, each counted before it is made and never given back. */
   taken: integer("taken").notNull(),
-  /** Which of them was the last. */
+  /** Marker of the last counted call. */
   takenBy: text("taken_by"),
-  /** Calls not made because what was left is kept for accounts, or because the hour's open part was spent. */
+  /** Number of calls refused because the rest is reserved for accounts, or because the hour's open share was spent. */
   refusedByReserve: integer("refused_by_reserve").notNull(),
-  /** Calls not made because nothing was left. */
+  /** Number of calls refused because the budget was spent. */
   refusedBySpent: integer("refused_by_spent").notNull(),
 });
 
-/** Calls of SMS providers, a row a day. */
+/** Calls to SMS providers: one row per day. */
 export const smsBudgetDays = sqliteTable("sms_budget_days", budgetColumns());
 
-/** Calls of the e-mail provider that carry a code, a row a day. */
+/** Calls to the e-mail provider that carry a code: one row per day. */
 export const emailBudgetDays = sqliteTable("email_budget_days", budgetColumns());
 
 /**
- * Codes sent in a fixed window that begins with its first one: by SMS from a network or to a range of numbers, by e-mail
- * from a network. `open_hour` counts the SMS calls to numbers without an account.
+ * Number of codes sent in a fixed window that starts with the first one: by SMS per network and per number range, by
+ * e-mail per network. `open_hour` counts the SMS calls to numbers without an account.
  */
 export const smsSendLimits = sqliteTable(
   "sms_send_limits",

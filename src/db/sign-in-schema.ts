@@ -10,21 +10,24 @@ export const sessions = sqliteTable(
     userId: ownerId(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at").notNull(),
-    /** Last activity that was counted; null before the first. */
+    /** Time of the last activity recorded; null before the first. */
     activityAt: instant("activity_at"),
-    /** Number of rotations so far: the live refresh token is the one that carries this number. */
+    /** Number of rotations. The valid refresh token carries this number. */
     counter: integer("counter").notNull(),
-    /** Key id that signed the live refresh token, so that it can be minted again byte for byte. */
+    /** Id of the key that signed the valid refresh token, so that the token can be reproduced byte for byte. */
     refreshKeyId: text("refresh_key_id").notNull(),
     rotatedAt: instant("rotated_at").notNull(),
-    /** Attempt id of the invocation that made the last rotation. */
+    /** Invocation that made the last rotation. */
     rotatedBy: text("rotated_by").notNull(),
-    /** How often the last rotation's answer was fetched again. */
+    /** Number of times the last rotation's answer was replayed. */
     replays: integer("replays").notNull(),
     idleTtlMs: integer("idle_ttl_ms").notNull(),
     idleExpiresAt: instant("idle_expires_at").notNull(),
     absoluteExpiresAt: instant("absolute_expires_at").notNull(),
-    /** When the session ended; set to its expiry by the purge once it can no longer be refreshed. Null until then. */
+    /**
+     * When the session ended; null while it is open. The purge sets it to the expiry of sessions that can no longer be
+     * refreshed.
+     */
     revokedAt: instant("revoked_at"),
     revokedReason: text("revoked_reason"),
     revokedBy: text("revoked_by"),
@@ -42,7 +45,7 @@ export const sessions = sqliteTable(
   ],
 );
 
-/** One row per code sent; also the ledger that the limits on sending are counted from. */
+/** One row per code sent. The send limits are counted from these rows. */
 export const otpChallenges = sqliteTable(
   "otp_challenges",
   {
@@ -51,16 +54,16 @@ export const otpChallenges = sqliteTable(
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
-    /** Keyed hash of the mailbox that an e-mail address delivers to, for limits; null for phone numbers. */
+    /** Keyed hash of the mailbox behind an e-mail address, for limits; null for phone numbers. */
     mailbox: text("mailbox"),
-    /** The value that KV holds too; for the time until KV has it, and when KV is down. */
+    /** Same value as in KV; used until KV has it and while KV is down. */
     codeHash: text("code_hash").notNull(),
     secretId: text("secret_id").notNull(),
     createdAt: instant("created_at").notNull(),
     expiresAt: instant("expires_at").notNull(),
     triesFamiliar: integer("tries_familiar").notNull(),
     triesOther: integer("tries_other").notNull(),
-    /** Attempt id of the last guess that paid for a try of this code. */
+    /** Invocation that last charged an attempt to this code. */
     chargedBy: text("charged_by"),
     consumedBy: text("consumed_by"),
     consumedAt: instant("consumed_at"),
@@ -73,13 +76,13 @@ export const otpChallenges = sqliteTable(
   ],
 );
 
-/** Failures and locks of one network at one identifier. */
+/** Failures and locks per identifier and network. */
 export const otpNetworkGuards = sqliteTable(
   "otp_network_guards",
   {
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
-    /** JSON array of the instants of the failures since the last lock, oldest first. */
+    /** JSON array of the failure times since the last lock, oldest first. */
     failures: text("failures").notNull(),
     lockCount: integer("lock_count").notNull(),
     lockedUntil: instant("locked_until").notNull(),
@@ -92,14 +95,17 @@ export const otpNetworkGuards = sqliteTable(
   ],
 );
 
-/** Failures and locks of all familiar, or all other, networks at one identifier. */
+/**
+ * Failures and locks per identifier of all known networks together (`familiar`) and of all unknown networks together
+ * (`other`).
+ */
 export const otpClassGuards = sqliteTable(
   "otp_class_guards",
   {
     identifier: text("identifier").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
     failures: text("failures").notNull(),
-    /** Failures in a row, whatever their dates. */
+    /** Number of consecutive failures, regardless of their age. */
     streak: integer("streak").notNull(),
     lockedUntil: instant("locked_until").notNull(),
     lockedBy: text("locked_by"),
@@ -111,7 +117,7 @@ export const otpClassGuards = sqliteTable(
   ],
 );
 
-/** Guesses of one network at any identifier, in a fixed window. */
+/** Number of attempts per network at any identifier, in a fixed window. */
 export const networkGuessLimits = sqliteTable(
   "network_guess_limits",
   {
@@ -122,11 +128,11 @@ export const networkGuessLimits = sqliteTable(
   (table) => [index("network_guess_limits_window").on(table.windowStartedAt)],
 );
 
-/** Networks from which an identifier, or by Google or Apple a user, has signed in. */
+/** Known networks: those from which an identifier, or a user with Google or Apple, has signed in. */
 export const familiarNetworks = sqliteTable(
   "familiar_networks",
   {
-    /** The identifier that was proved; the user's id where a provider vouched for the user. */
+    /** The verified identifier; the user id for a sign-in with Google or Apple. */
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
     lastSignInAt: instant("last_sign_in_at").notNull(),
@@ -141,8 +147,8 @@ export const verificationTokens = sqliteTable(
   "verification_tokens",
   {
     /**
-     * The cid of the challenge that the token was traded for; the token itself is derived from it under `secretId`. A
-     * user's tokens are found through their challenges, so that the table needs no index on the identifier.
+     * The cid of the challenge that was exchanged for the token; the token is derived from it with `secretId`. A user's
+     * tokens are found through their challenges, so the table needs no index on the identifier.
      */
     id: text("id").primaryKey(),
     tokenHash: text("token_hash").notNull(),
@@ -154,7 +160,7 @@ export const verificationTokens = sqliteTable(
     usedBy: text("used_by"),
     usedAt: instant("used_at"),
     usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION"] }),
-    /** The session that the use opened; null after a reauthentication. */
+    /** Session that the token created; null after a reauthentication. */
     sessionId: text("session_id"),
   },
   (table) => [
@@ -164,8 +170,8 @@ export const verificationTokens = sqliteTable(
 );
 
 /**
- * Keyed hashes of identifiers and provider accounts whose user was deleted. They are kept for good: a new account of the
- * same person gets no signup bonus and no referral reward again.
+ * Keyed hashes of the identifiers and provider accounts of deleted users. Kept permanently, so that a returning person
+ * gets no second signup bonus or referral reward.
  */
 export const formerIdentities = sqliteTable("former_identities", {
   identityHash: text("identity_hash").primaryKey(),

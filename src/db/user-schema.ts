@@ -7,7 +7,7 @@ export const users = sqliteTable(
   {
     id: text("id").primaryKey(),
     username: text("username").notNull(),
-    /** NFKC and lower case: what uniqueness looks at. */
+    /** Username in NFKC and lower case; must be unique. */
     usernameKey: text("username_key").notNull(),
     /** Trimmed and lower case. */
     email: text("email"),
@@ -18,7 +18,7 @@ export const users = sqliteTable(
     profilePicture: text("profile_picture"),
     referralCode: text("referral_code").notNull(),
     status: text("status", { enum: ["ACTIVE", "INACTIVE", "BANNED"] }).notNull(),
-    /** Why the status is not ACTIVE: `inactivity` ends with the next sign-in, `staff` does not. */
+    /** Why the status is not ACTIVE: signing in reactivates after `inactivity`, not after `staff`. */
     statusReason: text("status_reason", { enum: ["inactivity", "staff"] }),
     role: text("role", { enum: ["user", "staff", "admin"] }).notNull(),
     socialProvider: text("social_provider", { enum: ["EMAIL", "PHONE", "GOOGLE", "APPLE"] }).notNull(),
@@ -27,23 +27,23 @@ export const users = sqliteTable(
     dateJoined: instant("date_joined").notNull(),
     lastLogin: instant("last_login"),
     lastActivityAt: instant("last_activity_at"),
-    /** Unread rows of `notifications`, kept by triggers: a list then reads no history to count them. */
+    /** Number of unread `notifications`, maintained by triggers so that listing them need not count. */
     unreadNotifications: integer("unread_notifications").notNull().default(0),
     updatedAt: instant("updated_at").notNull(),
-    /** Grows with every change that projections must see. */
+    /** Incremented with every change that projections must see. */
     version: integer("version").notNull(),
-    /** As in `kyc`, which triggers keep it equal to. */
+    /** Copy of `kyc.status`, maintained by triggers. */
     kycStatus: text("kyc_status", { enum: ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] })
       .notNull()
       .default("NOT_SUBMITTED"),
-    /** The combination of what lists are filtered by, 0 to 47: `statusBucketsOf` names those of a filter. */
+    /** Status bucket: the combination of filter values, 0 to 47; `statusBucketsOf` lists the buckets of a filter. */
     facet: integer("facet").generatedAlwaysAs(
       sql`case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
         + email_verified * 2 + phone_verified`,
       { mode: "virtual" },
     ),
-    /** `last_login`, 0 for never: a sort key that is never null. */
+    /** `last_login`, or 0 if the user never signed in: a sort key that is never null. */
     lastLoginOrder: integer("last_login_order").generatedAlwaysAs(
       sql`case when last_login is null then 0 else last_login end`,
       { mode: "virtual" },
@@ -56,12 +56,12 @@ export const users = sqliteTable(
     uniqueIndex("users_referral_code").on(table.referralCode),
     index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
     index("users_joined").on(table.dateJoined, table.id),
-    // Each order of a filtered list: whatever the filter, a page is merged from the facets that it lets through. The id
-    // settles ties, so that a cursor goes on behind one user of many who share an instant.
+    // One index per sort order of a filtered list: a page is merged from the buckets that match the filter. The id
+    // breaks ties, so that a cursor works among users with the same time.
     index("users_facet_joined").on(table.facet, table.dateJoined, table.id),
     index("users_facet_login").on(table.facet, table.lastLoginOrder, table.id),
     index("users_facet_username").on(table.facet, table.usernameKey),
-    // A CASE, since drizzle-kit cuts an expression at its commas.
+    // CASE instead of coalesce, because drizzle-kit splits an expression at its commas.
     index("users_dormant")
       .on(sql`case when last_login is null then date_joined else last_login end`)
       .where(sql`status = 'ACTIVE'`),
@@ -69,28 +69,30 @@ export const users = sqliteTable(
 );
 
 /**
- * One row: how many users each facet has, kept by triggers in the transaction of each change. An array, since a list of any
- * filter then reads one row for its count.
+ * One row with the number of users per status bucket, maintained by triggers in the transaction of each change. It is
+ * an array so that counting for any filter reads one row.
  */
 export const userCounts = sqliteTable("user_counts", {
   id: integer("id").primaryKey(),
-  /** JSON array of 48 numbers, by facet. */
+  /** JSON array of 48 counts, indexed by bucket. */
   byFacet: text("by_facet", { mode: "json" }).$type<number[]>().notNull(),
-  /** While `check_user_counts` counts again: the numbers of users whose id is at most `recountedTo`. Triggers keep it exact. */
+  /**
+   * Counts of the users with an id up to `recountedTo`, while `check_user_counts` recounts. Triggers keep them exact.
+   */
   recount: text("recount", { mode: "json" }).$type<number[]>(),
   recountedTo: text("recounted_to"),
 });
 
-/** Ties a row to its user and is deleted with them: for tables with a handful of rows per user. */
+/** Foreign key to the user, deleted with them: for tables with a handful of rows per user. */
 export const userId = () =>
   text("user_id")
     .notNull()
     .references(() => users.id, { onDelete: "cascade" });
 
 /**
- * Ties a row to its user in a table that may hold many rows per user. It has no foreign key, because deleting the user
- * would then delete all of those rows in one statement; `finish_account_deletion` erases them in chunks instead. Every
- * statement that inserts such a row requires the row of `users`.
+ * Links a row to its user in a table that may hold many rows per user. It is no foreign key, because deleting the user
+ * would then delete all of those rows in one statement; `finish_account_deletion` deletes them in chunks instead. Every
+ * statement that inserts such a row checks that the user exists.
  */
 export const ownerId = () => text("user_id").notNull();
 
@@ -102,10 +104,13 @@ export const profiles = sqliteTable("profiles", {
   dateOfBirth: text("date_of_birth"),
   address: text("address"),
   avatarUrl: text("avatar_url"),
-  /** Reminders sent so far, of those that follow joining. */
+  /** Number of onboarding reminders sent. */
   profileReminders: integer("profile_reminders").notNull().default(0),
   kycReminders: integer("kyc_reminders").notNull().default(0),
-  /** Until when no further profile reminder is asked for: one is on its way, or came within 20 hours. Null: never asked. */
+  /**
+   * No further profile reminder is sent before this time, because one is pending or was sent within the last 20 hours;
+   * null if none was ever due.
+   */
   reminderHeldUntil: instant("reminder_held_until"),
   createdAt: instant("created_at").notNull(),
   updatedAt: instant("updated_at").notNull(),
@@ -117,7 +122,7 @@ export const referrals = sqliteTable(
     inviteeId: text("invitee_id")
       .primaryKey()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** Without a foreign key, as `ownerId`. */
+    /** Not a foreign key; see `ownerId`. */
     inviterId: text("inviter_id").notNull(),
     status: text("status", { enum: ["PENDING", "COMPLETED"] }).notNull(),
     createdAt: instant("created_at").notNull(),
@@ -126,7 +131,7 @@ export const referrals = sqliteTable(
   (table) => [index("referrals_inviter").on(table.inviterId)],
 );
 
-/** What the app shows a person; written in their language. */
+/** Notifications in the app, in the user's language. */
 export const notifications = sqliteTable(
   "notifications",
   {
@@ -135,7 +140,7 @@ export const notifications = sqliteTable(
     notificationType: text("notification_type").notNull(),
     title: text("title").notNull(),
     message: text("message").notNull(),
-    /** Ids for the app, JSON. */
+    /** Ids for the app, as JSON. */
     data: text("data", { mode: "json" }).$type<Record<string, string>>(),
     readAt: instant("read_at"),
     createdAt: instant("created_at").notNull(),
@@ -146,13 +151,15 @@ export const notifications = sqliteTable(
   ],
 );
 
-/** Where a person's push notifications go. */
-/** Registrations of a user's devices in their running window of an hour; a row for each user who ever registered one. */
+/**
+ * Number of device registrations per user in the current one-hour window; one row per user who ever registered a
+ * device.
+ */
 export const deviceRegistrations = sqliteTable("device_registrations", {
   userId: userId().primaryKey(),
   windowEndsAt: instant("window_ends_at").notNull(),
   count: integer("count").notNull(),
-  /** The invocation that counted the last one. */
+  /** Invocation that counted the last registration. */
   countedBy: text("counted_by").notNull(),
 });
 
@@ -161,11 +168,11 @@ export const devices = sqliteTable(
   {
     id: text("id").primaryKey(),
     userId: userId(),
-    /** The app's own name for the device. */
+    /** Device id chosen by the app. */
     deviceId: text("device_id").notNull(),
-    /** The session that registered it last: push stops with it. */
+    /** Session that last registered the device; push stops when the session ends. */
     sessionId: text("session_id").notNull(),
-    /** Null once the push service says that it is dead, or another user's device has it. */
+    /** Null once the push service reports it as invalid, or another user's device registers it. */
     fcmToken: text("fcm_token"),
     deviceType: text("device_type", { enum: ["ANDROID", "IOS", "WEB"] }).notNull(),
     deviceName: text("device_name"),

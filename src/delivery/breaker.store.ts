@@ -27,7 +27,7 @@ const hasCounted = (recipient: string) =>
  *
  * @param recipient as `recipientKey` makes it.
  */
-export async function admitTry(deps: BreakerDeps, provider: string, recipient: string): Promise<boolean> {
+export async function admitCall(deps: BreakerDeps, provider: string, recipient: string): Promise<boolean> {
   const now = deps.now();
   const isProvider = eq(providerBreakers.provider, provider);
   const open = deps.db

@@ -11,7 +11,10 @@ import { sendWithFailover } from "./failover.ts";
 import { isFinal, isUncertain, type OutgoingMessage } from "./message-provider.ts";
 import { listProviders, type ProviderDeps } from "./providers.ts";
 
-/** `isDone`: nothing is left to do. `note` is for the log. `isGone`: the address was found to be dead. */
+/**
+ * `isDone`: the message needs no further attempt. `note`: for the log. `isGone`: the provider reported that the address
+ * no longer exists.
+ */
 export interface DeliveryResult {
   isDone: boolean;
   note: string;
@@ -21,10 +24,11 @@ export interface DeliveryResult {
 type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "invocationId">;
 
 /**
- * Brings a message to its person, once however often it is asked for: claimed before a provider is called, by any one
- * provider of its channel. After a lost answer it may go out a second time, never a third.
+ * Sends a message at most once under normal operation: it is claimed before a provider is called, and any provider of
+ * its channel may send it. After a lost answer the recipient may get it twice, never three times.
  *
- * @param forget called where the address is dead, before the message is given up: what fails then comes again with it.
+ * @param forget called when the address no longer exists, before the message is closed. If it throws, the message is
+ *   retried and `forget` is called again.
  */
 export async function deliver(
   deps: DeliverDeps,

@@ -5,14 +5,14 @@ import type { Deps } from "../platform/deps.ts";
 import { OUTBOUND_DEADLINE_MS } from "../platform/http/outbound.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
-const coded = z.object({ code: z.string().regex(/^E_[A-Z_]{1,60}$/) });
+const errorWithCode = z.object({ code: z.string().regex(/^E_[A-Z_]{1,60}$/) });
 
 /**
  * Every error that Cloudflare documents, by its `code`:
  * https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes
  */
 export const emailVerdicts: Readonly<Record<string, Verdict>> = {
-  /** Our own check accepts the address, and the service does not. */
+  /** The address passed our validation but not Cloudflare's. */
   E_VALIDATION_ERROR: "malformed",
   E_FIELD_MISSING: "malformed",
   E_TOO_MANY_RECIPIENTS: "malformed",
@@ -27,7 +27,7 @@ export const emailVerdicts: Readonly<Record<string, Verdict>> = {
   E_HEADERS_TOO_MANY: "malformed",
   E_RECIPIENT_NOT_ALLOWED: "unreachable",
   E_RECIPIENT_SUPPRESSED: "gone",
-  /** The recipient's server refused it or did not answer. */
+  /** The recipient's mail server rejected the message or did not answer. */
   E_DELIVERY_FAILED: "doubtful",
   E_SENDER_NOT_VERIFIED: "ours",
   E_SENDER_DOMAIN_NOT_AVAILABLE: "ours",
@@ -58,9 +58,9 @@ export function emailProvider(
   };
 }
 
-/** Errors carry a `code`; their message may quote the address. */
+/** Reads only the error's `code`, because its message may quote the address. */
 function readError(error: unknown): SendOutcome {
-  const parsed = coded.safeParse(error);
+  const parsed = errorWithCode.safeParse(error);
   if (!parsed.success) return unknown("no code");
   const { code } = parsed.data;
   return answered(emailVerdicts[code] ?? "unknown", code);

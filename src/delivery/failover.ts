@@ -1,6 +1,6 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
-import { admitTry, recipientKey, recordFailure, recordSuccess } from "./breaker.store.ts";
+import { admitCall, recipientKey, recordFailure, recordSuccess } from "./breaker.store.ts";
 import { renewClaim } from "./delivery.store.ts";
 import {
   answered,
@@ -17,23 +17,25 @@ import { takeCall } from "./send-budget.store.ts";
 
 type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "invocationId">;
 
-/** The day's budget leaves no call for the message: a code does not live until there is another. */
+/**
+ * The budget does not allow the call. The message is not retried, because a code expires before the budget is renewed.
+ */
 interface Dropped {
   kind: "dropped";
   reason: string;
 }
 
 export type FailoverOutcome = (SendOutcome | Dropped) & {
-  /** The last provider that was asked; undefined when none was. */
+  /** The last provider that was called; undefined if none was. */
   provider?: string;
 };
 
 /**
- * Gives a claimed message to the providers in their order, until one takes it or says that it never reaches its
- * recipient. Every other answer passes it on; one after which the message may have arrived, only while the claim allows one
- * more possible doubling.
+ * Tries the providers in order until one accepts the message or reports that it can never be delivered. On any other
+ * answer the next provider is tried. If the message may already have arrived, the next one is tried only while the
+ * claim allows one more possible duplicate.
  *
- * @returns what the last provider that was asked said. Never throws: what fails here was not sent by here.
+ * @returns the outcome of the last provider that was called. Never throws.
  */
 export async function sendWithFailover(
   deps: FailoverDeps,
@@ -45,37 +47,39 @@ export async function sendWithFailover(
     if (message.expiresAt !== undefined && message.expiresAt <= deps.now())
       return last ?? answered("refused", "expired");
     if (!(await isAdmitted(deps, provider, message))) continue;
-    if (last && !(await mayTryAgain(deps, message, last))) return last;
+    if (last && !(await mayTryNextProvider(deps, message, last))) return last;
     const withheld = await takeFromBudget(deps, message);
     if (withheld) return withheld;
-    last = { ...(await tryProvider(deps, provider, message)), provider: provider.name };
+    last = { ...(await callProvider(deps, provider, message)), provider: provider.name };
     if (last.kind === "sent" || isFinal(last)) return last;
   }
   return last ?? answered("refused", "no provider is open");
 }
 
-/** A breaker that cannot be read admits nobody: the message comes again. */
+/** If the breaker cannot be read, the provider is skipped and the message is retried later. */
 async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message: OutgoingMessage): Promise<boolean> {
   if (provider.isLocal) return true;
   const recipient = await recipientKey(message);
-  const admitted = await admitTry(deps, provider.name, recipient).catch(() => false);
+  const admitted = await admitCall(deps, provider.name, recipient).catch(() => false);
   if (!admitted) raiseAlert(deps, "delivery_skipped", { provider: provider.name, event_id: message.id });
   return admitted;
 }
 
-async function mayTryAgain(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
+async function mayTryNextProvider(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
   return renewClaim(deps, message.id, { wasUncertain: isUncertain(last) }).catch(() => false);
 }
 
 /**
- * Counts the call that is about to be made; undefined when it may be. One that cannot be counted is not made, and the
- * message comes again: as after a refusal, since a renewed claim then has one try more to give back.
+ * Counts the call against the daily budget; undefined if the call may be made. If it cannot be counted, the call is not
+ * made and the outcome is `refused`, so that the message is retried and the attempt added by a renewed claim is given
+ * back.
  */
 async function takeFromBudget(
   deps: FailoverDeps,
   { id, channel, to, code }: OutgoingMessage,
 ): Promise<SendOutcome | Dropped | undefined> {
-  // E-mail is counted where strangers cause it: a security notice is never withheld because codes spent the budget.
+  // Only e-mails that carry a code count: anybody can trigger them. A security notice is never withheld because codes
+  // used up the budget.
   if (channel === "push" || (channel === "email" && code === undefined)) return undefined;
   const share = await takeCall(deps, channel, to).catch(() => undefined);
   if (share === "taken") return undefined;
@@ -84,7 +88,7 @@ async function takeFromBudget(
   return { kind: "dropped", reason: `${channel} budget ${share}` };
 }
 
-async function tryProvider(
+async function callProvider(
   deps: FailoverDeps,
   provider: MessageProvider,
   message: OutgoingMessage,
@@ -107,7 +111,7 @@ async function tryProvider(
     const name = outcome.kind === "malformed" ? "delivery_malformed" : "delivery_refused";
     raiseAlert(deps, name, { provider: provider.name, event_id: message.id, reason });
   }
-  // The message is on its way or not, whatever becomes of the count.
+  // A failure to update the breaker does not change the message's outcome.
   if (!provider.isLocal) {
     const recipient = await recipientKey(message);
     const counted = isFailure ? recordFailure(deps, provider.name, recipient) : recordSuccess(deps, provider.name);

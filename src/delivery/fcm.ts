@@ -6,9 +6,12 @@ import { readFcmAnswer } from "./fcm-answer.ts";
 import { findAccessToken, forgetAccessToken } from "./google-access-token.ts";
 import { type MessageProvider, type OutgoingMessage, unknown } from "./message-provider.ts";
 
-/** How long a push is worth showing, in milliseconds; undelivered ones expire at the provider. */
+/** How long FCM keeps an undelivered push, in milliseconds. */
 export const PUSH_LIFE_MS = 24 * 60 * 60 * 1000;
-/** APNs takes collapse ids of 64 bytes, web push topics of 32 base64url characters (RFC 8030 section 5.4). */
+/**
+ * APNs accepts collapse ids of up to 64 bytes; web push topics hold at most 32 base64url characters (RFC 8030 section
+ * 5.4).
+ */
 const COLLAPSE_ID_LENGTH = 32;
 
 /** Firebase Cloud Messaging, HTTP v1: https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages */
@@ -35,8 +38,8 @@ export function fcmProvider(
 }
 
 /**
- * The message for every platform: each has its own words for when it expires and which earlier one it replaces.
- * https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages
+ * Builds one message for all platforms. Each platform has its own fields for the expiry and for replacing an earlier
+ * push. https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages
  */
 async function toFcm(deps: Pick<Deps, "now">, message: OutgoingMessage) {
   const { id, cause = id, to, title, text, data, expiresAt = deps.now() + PUSH_LIFE_MS } = message;
@@ -46,7 +49,7 @@ async function toFcm(deps: Pick<Deps, "now">, message: OutgoingMessage) {
     token: to,
     notification: { ...(title ? { title } : {}), body: text },
     ...(data ? { data } : {}),
-    // The tag replaces what is shown already, the key what still waits.
+    // The tag replaces a notification on screen; the collapse key replaces one that is still queued.
     android: { ttl: `${ttlSeconds}s`, collapse_key: collapseId, notification: { tag: collapseId } },
     apns: { headers: { "apns-expiration": String(Math.floor(expiresAt / 1000)), "apns-collapse-id": collapseId } },
     webpush: { headers: { TTL: String(ttlSeconds), Topic: collapseId }, notification: { tag: collapseId } },

@@ -7,26 +7,30 @@ import { parseJson } from "../platform/json.ts";
 import { answered, type Refusal } from "./message-provider.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
-/** How long before its expiry a token is no longer used, in milliseconds. */
+/** How long before its expiry a token is replaced, in milliseconds. */
 const EXPIRY_MARGIN_MS = 60_000;
-/** The longest that Google allows an assertion to live, in seconds. */
+/** The longest lifetime that Google allows for an assertion, in seconds. */
 const ASSERTION_SECONDS = 3600;
 
 const grant = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
 
-/** One an isolate and service account. Settled ones only: an invocation may not wait for another one's calls. */
-const kept = new WeakMap<FcmSettings, { accessToken: string; until: number }>();
+/**
+ * Cached per isolate and service account. Holds tokens rather than promises, because an invocation must not await
+ * another invocation's I/O.
+ */
+const cachedTokens = new WeakMap<FcmSettings, { accessToken: string; until: number }>();
 
 /**
- * The service account's access token, by a signed JWT (RFC 7523): kept until a minute before its expiry.
+ * Gets an access token for the service account with a signed JWT (RFC 7523) and caches it until one minute before it
+ * expires.
  *
- * @returns the token, or why there is none: the message was certainly not sent then.
+ * @returns the token, or the reason there is none. In that case nothing was sent.
  */
 export async function findAccessToken(
   deps: Pick<Deps, "config" | "fetch" | "now" | "keyring">,
   settings: FcmSettings,
 ): Promise<string | Refusal> {
-  const known = kept.get(settings);
+  const known = cachedTokens.get(settings);
   if (known && known.until > deps.now()) return known.accessToken;
   const { fcm: key } = deps.keyring;
   if (!key) return answered("ours", "no key");
@@ -53,11 +57,11 @@ export async function findAccessToken(
     return answered(isOurs ? "ours" : "refused", `access token: http ${result.status}`);
   }
   const { access_token: accessToken, expires_in } = parsed.data;
-  kept.set(settings, { accessToken, until: deps.now() + expires_in * 1000 - EXPIRY_MARGIN_MS });
+  cachedTokens.set(settings, { accessToken, until: deps.now() + expires_in * 1000 - EXPIRY_MARGIN_MS });
   return accessToken;
 }
 
-/** Drops a token that was refused, so that the next message asks for another. */
+/** Drops the cached token after FCM refused it, so that the next message requests a new one. */
 export function forgetAccessToken(settings: FcmSettings): void {
-  kept.delete(settings);
+  cachedTokens.delete(settings);
 }

@@ -7,22 +7,22 @@ import { parseJson } from "../platform/json.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
 /**
- * What the adapter's answers mean by their status. Any other below 500 refuses us, since every message has the same form;
- * any other above is unknown.
+ * How to treat each HTTP status of the adapter. Any other status below 500 is `ours`: all messages have the same form,
+ * so the fault is in our configuration. Any other status from 500 on is `unknown`.
  */
 export const httpSmsVerdicts: Readonly<Record<number, Verdict>> = {
-  /** An earlier request may still be under way. */
+  /** The request timed out at the adapter and may still be processed. */
   408: "unknown",
-  /** An earlier request of this message may still be under way. */
+  /** An earlier request for this message may still be in progress. */
   409: "doubtful",
 };
 
 const refusal = z.object({ error: z.literal("invalid_recipient") });
 
 /**
- * Any gateway behind a small adapter: POST `{id, to, text}`, signed per Standard Webhooks, the event's id as
- * `Idempotency-Key`. 2xx means taken; 422 with `{"error": "invalid_recipient"}` that the number cannot be reached;
- * other answers as in `httpSmsVerdicts`.
+ * Any SMS gateway behind a small HTTP adapter. Sends POST `{id, to, text}`, signed per Standard Webhooks, with the
+ * event id as `Idempotency-Key`. 2xx means accepted; 422 with `{"error": "invalid_recipient"}` means that the number
+ * cannot be reached; for other statuses see `httpSmsVerdicts`.
  */
 export function httpSmsProvider(
   deps: Pick<Deps, "config" | "fetch" | "now">,

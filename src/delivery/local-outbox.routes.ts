@@ -87,7 +87,7 @@ function outboxPage(messages: ShownMessage[], to: string) {
   </head>
   <body>
     <h1>Outbox</h1>
-    <p>In development nothing is sent: every text message, e-mail and push notification lands here.</p>
+    <p>Nothing is sent in development. Every text message, e-mail and push notification is listed here.</p>
     <form>
       <input name="to" value="${to}" placeholder="Number or e-mail address" aria-label="Recipient">
       <button>Show</button>

@@ -1,40 +1,45 @@
-/** A message to one person. */
 export interface OutgoingMessage {
-  /** The event's id; a provider that knows idempotency keys gets it as one. */
+  /** The event's id. Providers that support idempotency keys get it as one. */
   id: string;
   channel: "sms" | "email" | "push";
   /** E.164 number, e-mail address or push token. */
   to: string;
-  /** Whom the address belongs to, where one person may have several: all of them are one recipient. */
+  /**
+   * The owner of the address, if one person may have several addresses. The circuit breaker counts them as one
+   * recipient.
+   */
   userId?: string;
-  /** What the message is a copy of: a device shows one push of each, the newest. The message's own id where absent. */
+  /**
+   * Id of the event that the message announces: a device shows only the newest push of each. Defaults to the message's
+   * own id.
+   */
   cause?: string;
-  /** Subject of an e-mail, title of a push notification. */
+  /** Subject of an e-mail or title of a push notification. */
   title?: string;
   text: string;
-  /** Ids for the app that a push notification wakes; never anything personal (MASVS-STORAGE-2). */
+  /** Ids for the app that receives the push; never personal data (MASVS-STORAGE-2). */
   data?: Record<string, string>;
-  /** The one-time code in the text, where there is one. */
+  /** The one-time code in the text, if it carries one. */
   code?: string;
-  /** Not sent from this instant on. */
+  /** Time from which the message is no longer sent (epoch ms). */
   expiresAt?: number;
 }
 
 /**
- * What a provider's answer is about, which decides what follows. Each provider has one table that maps its documented
- * codes to these.
+ * What a provider's answer concerns, which decides what happens next. Each provider has one table that maps its
+ * documented codes to these.
  *
- * | verdict | about | the message | the address | the breaker |
+ * | verdict | concerns | message | address | circuit breaker |
  * |---|---|---|---|---|
- * | gone | recipient | given up | forgotten | as after a success |
- * | unreachable | recipient | given up | kept | as after a success |
- * | busy | recipient | tried again | kept | as after a success |
- * | doubtful | recipient | may have arrived: tried once more at most | kept | as after a success |
- * | platform | the recipient's platform | tried again; alert | kept | as after a success |
- * | malformed | message | given up; alert | kept | as after a success |
- * | ours | our credentials or quota | tried again; alert | kept | counts |
- * | refused | service | certainly not taken: tried again | kept | counts |
- * | unknown | service | may have been taken: tried once more at most | kept | counts |
+ * | gone | recipient | closed | forgotten | success |
+ * | unreachable | recipient | closed | kept | success |
+ * | busy | recipient | retried | kept | success |
+ * | doubtful | recipient | may have arrived: retried at most once | kept | success |
+ * | platform | the recipient's platform | retried; alert | kept | success |
+ * | malformed | message | closed; alert | kept | success |
+ * | ours | our credentials or quota | retried; alert | kept | failure |
+ * | refused | service | not accepted: retried | kept | failure |
+ * | unknown | service | may have been accepted: retried at most once | kept | failure |
  */
 export type Verdict =
   | "gone"
@@ -47,27 +52,29 @@ export type Verdict =
   | "refused"
   | "unknown";
 
-/** What came of giving a message to a provider. `reason` is for the log: no word of the message, or of the answer. */
+/** Result of one provider call. `reason` is for the log and contains no text of the message or the answer. */
 export type SendOutcome = { kind: "sent" } | { kind: Verdict; reason: string };
 
 export type Refusal = Exclude<SendOutcome, { kind: "sent" }>;
 
-/** Whether the answer says that no later try of this message reaches this address. */
+/** Whether no later attempt can deliver this message to this address. */
 export const isFinal = ({ kind }: SendOutcome): boolean => ["gone", "unreachable", "malformed"].includes(kind);
-/** Whether nobody can know if the message was taken. */
+/** Whether the message may or may not have been accepted. */
 export const isUncertain = ({ kind }: SendOutcome): boolean => kind === "unknown" || kind === "doubtful";
-/** Whether the answer counts against the provider: it is about the service or about us, not about one recipient. */
+/**
+ * Whether the answer counts as a failure of the provider: it concerns the service or our account, not one recipient.
+ */
 export const isProvidersFault = ({ kind }: SendOutcome): boolean => ["ours", "refused", "unknown"].includes(kind);
-/** Whether only somebody who operates the service can mend what the answer says. */
+/** Whether an operator has to act on the answer. */
 export const needsOperator = ({ kind }: SendOutcome): boolean => ["platform", "malformed", "ours"].includes(kind);
 
-/** One way for messages to reach people. */
+/** A service that delivers messages of one channel. */
 export interface MessageProvider {
   name: string;
-  /** Whether it can carry messages to the address at all. */
+  /** Whether the provider supports the address. */
   reaches(to: string): boolean;
   send(message: OutgoingMessage): Promise<SendOutcome>;
-  /** Stands in our own database, so no circuit breaker watches it. */
+  /** Set if messages go to the local database, which needs no circuit breaker. */
   isLocal?: true;
 }
 

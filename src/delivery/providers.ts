@@ -8,13 +8,16 @@ import { sparrowProvider } from "./sparrow.ts";
 
 export type ProviderDeps = Pick<Deps, "config" | "db" | "now" | "log" | "fetch" | "email" | "keyring">;
 
-/** The providers that can carry a message of the channel to the address, in the order they are asked. */
+/**
+ * Lists the providers that support the address, in the order in which they are called; empty if the channel is not
+ * configured.
+ */
 export function listProviders(deps: ProviderDeps, channel: OutgoingMessage["channel"], to: string): MessageProvider[] {
   if (deps.config.isDevelopment) return [localOutboxProvider(deps)];
-  return configured(deps, channel).filter((provider) => provider.reaches(to));
+  return configuredProviders(deps, channel).filter((provider) => provider.reaches(to));
 }
 
-function configured(deps: ProviderDeps, channel: OutgoingMessage["channel"]): MessageProvider[] {
+function configuredProviders(deps: ProviderDeps, channel: OutgoingMessage["channel"]): MessageProvider[] {
   const { sparrow, smsFallback, email, fcm } = deps.config.providers;
   switch (channel) {
     case "sms":
@@ -29,7 +32,7 @@ function configured(deps: ProviderDeps, channel: OutgoingMessage["channel"]): Me
   }
 }
 
-/** Whether a code can leave for this identifier; asked before one is promised. */
+/** Whether a code can be sent to this identifier. Checked before a code is promised. */
 export function canDeliver(deps: ProviderDeps, identifier: { kind: "email" | "phone"; value: string }): boolean {
   return listProviders(deps, identifier.kind === "phone" ? "sms" : "email", identifier.value).length > 0;
 }

@@ -5,7 +5,7 @@ import { instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";
-import { type BudgetChannel, openCalls, openCallsAnHour } from "./send-budget.ts";
+import { type BudgetChannel, openCalls, openCallsPerHour } from "./send-budget.ts";
 import { countInWindows } from "./send-window.store.ts";
 
 type LogDeps = Pick<Deps, "log">;
@@ -24,7 +24,7 @@ const channels = {
     days: smsBudgetDays,
     owner: sql.raw("users.phone_number"),
     budgetOf: ({ config }: Pick<Deps, "config">) => config.smsDailyBudget,
-    openHour: openCallsAnHour,
+    openHour: openCallsPerHour,
     alertOfReserve: (deps: LogDeps, fields: LogFields) => raiseAlert(deps, "sms_reserve_entered", fields),
     alertOfEnd: (deps: LogDeps, fields: LogFields) => raiseAlert(deps, "sms_budget_spent", fields),
   },

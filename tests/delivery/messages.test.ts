@@ -1,23 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { fitsOneSms, otpText, SMS_PART } from "../../src/delivery/messages.ts";
+import { fitsOneSms, identifierChangedText, otpText, SMS_PART } from "../../src/delivery/messages.ts";
 import { MAX_NAME_AND_DOMAIN } from "../../src/platform/config/config.ts";
 
-describe("the text of a one-time code", () => {
+describe("one-time code texts", () => {
   const longest = { appName: "A".repeat(12), otpAutofillDomain: "d".repeat(MAX_NAME_AND_DOMAIN - 12) };
 
-  it.each(["en", "ne"] as const)(
-    "fits one SMS part in %s, with the longest name and domain that are accepted",
-    (locale) => {
-      expect(fitsOneSms(otpText(locale, longest, "123456"))).toBe(true);
-    },
-  );
+  it.each(["en", "ne"] as const)("fits one SMS in %s with the longest accepted app name and domain", (locale) => {
+    expect(fitsOneSms(otpText(locale, longest, "123456"))).toBe(true);
+  });
 
-  it("would not fit in Nepali with one character more", () => {
+  it("exceeds one SMS in Nepali with a name one character longer than accepted", () => {
     const longer = { ...longest, appName: `${longest.appName}A` };
     expect(fitsOneSms(otpText("ne", longer, "123456"))).toBe(false);
   });
 
-  it("ends with the line that phones fill in by themselves", () => {
+  it("ends with the origin-bound line that phones autofill", () => {
     for (const locale of ["en", "ne"] as const) {
       const text = otpText(locale, { appName: "PowerBank", otpAutofillDomain: "example.com" }, "012345");
       expect(text.split("\n").at(-1)).toBe("@example.com #012345");
@@ -25,10 +22,19 @@ describe("the text of a one-time code", () => {
     }
   });
 
-  it("counts a part as 160 characters of the GSM alphabet, or 70 of any other", () => {
+  it("counts one SMS as 160 GSM-7 characters or 70 others", () => {
     expect(fitsOneSms("a".repeat(SMS_PART.gsm7))).toBe(true);
     expect(fitsOneSms("a".repeat(SMS_PART.gsm7 + 1))).toBe(false);
     expect(fitsOneSms("क".repeat(SMS_PART.ucs2))).toBe(true);
     expect(fitsOneSms("क".repeat(SMS_PART.ucs2 + 1))).toBe(false);
   });
+});
+
+describe("the text sent to a replaced address or number", () => {
+  it.each(["en", "ne"] as const)(
+    "fits one SMS in %s with an app name of 20 characters, the longest accepted",
+    (locale) => {
+      expect(fitsOneSms(identifierChangedText(locale, { appName: "A".repeat(20) }))).toBe(true);
+    },
+  );
 });
