@@ -5,20 +5,17 @@ import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
 import { text, toAsciiDigits } from "../platform/http/fields.ts";
+import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
 
 /** An e-mail address or a mobile number in its one canonical form. */
 export interface Identifier {
   kind: "email" | "phone";
-  /** Trimmed and lower case, or E.164. */
+  /** An address as `canonicalEmail` gives it, or a number in E.164. */
   value: string;
 }
 
 /** Country that a number without a country code belongs to. */
 export const DEFAULT_COUNTRY: CountryCode = "NP";
-/** RFC 5321 section 4.5.3.1.3. */
-const MAX_EMAIL_LENGTH = 254;
-
-const email = z.email();
 
 /** The request field; what it means is `parseIdentifier`'s to say, once. */
 export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH)).meta({
@@ -63,10 +60,8 @@ export function readIdentifier(deps: Pick<Deps, "config">, given: string): Ident
 }
 
 function parseEmail(typed: string, { field }: Expected): Identifier {
-  const value = typed.toLowerCase();
-  if (value.length > MAX_EMAIL_LENGTH || !email.safeParse(value).success) {
-    throw fieldError(field, "not_email");
-  }
+  const value = canonicalEmail(typed);
+  if (value === undefined) throw fieldError(field, "not_email");
   return { kind: "email", value };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { canonicalEmail } from "../../users/email-address.ts";
 import type { ProviderName } from "./social-provider.ts";
 
 /** Who a provider says that somebody is. */
@@ -6,7 +7,7 @@ export const socialIdentity = z.object({
   provider: z.enum(["google", "apple"]),
   issuer: z.string(),
   subject: z.string(),
-  /** Trimmed and lower case; null where the provider gives none. */
+  /** As `canonicalEmail` gives it; null where the provider gives none, or text that is no address. */
   email: z.string().nullable(),
   /** The provider vouches for the address: it checked it, and it is its own to give out. Only then is it the account's. */
   isEmailAuthoritative: z.boolean(),
@@ -16,8 +17,6 @@ export const socialIdentity = z.object({
 });
 export type SocialIdentity = z.infer<typeof socialIdentity>;
 
-/** RFC 5321 section 4.5.3.1.3. */
-const email = z.email().max(254);
 const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
 
 /** A claim of an unexpected type counts as absent. */
@@ -52,9 +51,8 @@ export function readIdentity(
   const parsed = claims.safeParse(payload);
   if (!parsed.success) return undefined;
   const { sub, hd, picture } = parsed.data;
-  const address = parsed.data.email?.trim().toLowerCase();
-  const isAddress = email.safeParse(address).success;
-  const domain = address?.slice(address.lastIndexOf("@") + 1) ?? "";
+  const email = canonicalEmail(parsed.data.email?.trim() ?? "") ?? null;
+  const domain = email?.slice(email.lastIndexOf("@") + 1) ?? "";
   const isOwn = provider === "google" ? domain === "gmail.com" || Boolean(hd) : APPLE_DOMAINS.includes(domain);
   const name = (givenName ?? parsed.data.name ?? "")
     .normalize("NFC")
@@ -64,8 +62,8 @@ export function readIdentity(
     provider,
     issuer,
     subject: sub,
-    email: isAddress && address ? address : null,
-    isEmailAuthoritative: isAddress && isOwn && isVerified(provider, parsed.data.email_verified),
+    email,
+    isEmailAuthoritative: email !== null && isOwn && isVerified(provider, parsed.data.email_verified),
     name: name.length >= 2 ? name.slice(0, MAX_NAME_LENGTH) : null,
     picture: httpsUrl.safeParse(picture).success ? (picture ?? null) : null,
   };

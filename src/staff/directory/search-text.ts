@@ -1,6 +1,7 @@
 import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import type { Deps } from "../../platform/deps.ts";
 import { toAsciiDigits } from "../../platform/http/fields.ts";
+import { asciiDomain } from "../../users/email-address.ts";
 import { withKey } from "../../users/username.ts";
 import { COMMON, commonnessOf, isMobile, trigramsOf } from "./common-text.ts";
 
@@ -65,7 +66,7 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
   // As it stands it is in no field, where the digits are set apart.
   const asWritten = parts.length + national.length > 0 && /[\s()]/.test(text) ? [] : [text];
-  const texts = [...new Set([...asWritten, ...parts])];
+  const texts = [...new Set([...asWritten, ...parts, ...addressParts(text)])];
   const queries = [...texts, ...national].map(queryOf);
   return {
     text,
@@ -75,6 +76,14 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
     numbers,
     isShort: [...text].length < TRIGRAM,
   };
+}
+
+/** A text that holds an international domain, with the domain as addresses have it; nothing for any other text. */
+function addressParts(text: string): string[] {
+  const at = text.lastIndexOf("@") + 1;
+  const typed = text.slice(at);
+  const domain = asciiDomain(typed);
+  return domain === undefined || domain === typed ? [] : [text.slice(0, at) + domain];
 }
 
 /** The meanings that a text of digits and what stands between them has as a number. */

@@ -1,9 +1,8 @@
 import type { Deps } from "../../platform/deps.ts";
-import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import { refuseUnlessStaff } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { parseIdentifier } from "../../users/identifier.ts";
+import { readIdentifier } from "../../users/identifier.ts";
 import type { Joined } from "./directory.store.ts";
 import { sortKeyOf } from "./search-sort-key.ts";
 import { readPattern } from "./search-text.ts";
@@ -33,7 +32,7 @@ export interface Search {
 export async function searchUsers(deps: Deps, caller: AccessClaims, search: Search) {
   const { facets, joined, size, offset, before } = search;
   const pattern = readPattern(deps, search.typed);
-  const named = await findNamed(deps, caller, pattern.text, phoneOf(deps, search.typed));
+  const named = await findNamed(deps, caller, pattern.text, readIdentifier(deps, search.typed));
   refuseUnlessStaff(named.caller);
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
@@ -72,15 +71,4 @@ function withNamed(own: readonly Hit[], others: readonly Hit[], size: number): H
   const room = Math.max(0, size - own.length);
   const first = [...own, ...others.slice(0, room)].sort((a, b) => b.place - a.place);
   return [...first, ...others.slice(room)];
-}
-
-/** What was typed as a whole number in E.164; undefined where it is none. */
-function phoneOf(deps: Deps, typed: string): string | undefined {
-  try {
-    const { kind, value } = parseIdentifier(deps, typed);
-    return kind === "phone" ? value : undefined;
-  } catch (error) {
-    if (error instanceof AppError) return undefined;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
 import { hasBucket } from "./status-buckets.ts";
 
@@ -20,17 +21,21 @@ const listed = {
 };
 
 /**
- * Who is named whole by the text: as id, username or e-mail address, or by the number; and the caller's role.
+ * Who is named whole by the text: as id, username, or by the identifier; and the caller's role.
  *
  * @param text in the form that keys have.
- * @param phoneNumber E.164.
+ * @param identifier undefined where the text is none.
  */
-export async function findNamed(deps: LookupDeps, caller: AccessClaims, text: string, phoneNumber: string | undefined) {
+export async function findNamed(
+  deps: LookupDeps,
+  caller: AccessClaims,
+  text: string,
+  identifier: Identifier | undefined,
+) {
   const isNamed = or(
     eq(users.id, text),
     eq(users.usernameKey, text),
-    eq(users.email, text),
-    phoneNumber === undefined ? undefined : eq(users.phoneNumber, phoneNumber),
+    identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
   const found = await runBatch(deps, {
     caller: selectCaller(deps, caller),
