@@ -7,39 +7,39 @@ import { AppError, fieldError } from "../platform/http/errors.ts";
 import { text, toAsciiDigits } from "../platform/http/fields.ts";
 import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
 
-/** An e-mail address or a mobile number in its one canonical form. */
+/** An email address or a mobile number in canonical form: each address or number has exactly one. */
 export interface Identifier {
   kind: "email" | "phone";
-  /** An address as `canonicalEmail` gives it, or a number in E.164. */
+  /** An address as `canonicalEmail` returns it, or a number in E.164. */
   value: string;
 }
 
-/** Country that a number without a country code belongs to. */
+/** Country of numbers without a country code. */
 export const DEFAULT_COUNTRY: CountryCode = "NP";
 
-/** The request field; what it means is `parseIdentifier`'s to say, once. */
+/** The request field; `parseIdentifier` validates and canonicalizes the value. */
 export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH)).meta({
-  description: "E-mail address or mobile number",
+  description: "Email address or mobile number",
   example: "9841234567",
 });
 
-/** The field that an identifier came in, for its errors, and the kind that it must be, where it must be one. */
+/** The request field that errors name, and the required kind if only one kind is accepted. */
 interface Expected {
   field: string;
   kind?: Identifier["kind"];
 }
 
 /**
- * Canonicalises what a person typed: every way of writing an address or a number is one user.
+ * Canonicalizes an identifier as a person typed it, so that every spelling of an address or number gives the same user.
  *
- * @throws AppError `validation_error` on the field, saying what is wrong with it.
+ * @throws AppError `validation_error` on the field, with what is wrong.
  */
 export function parseIdentifier(
   deps: Pick<Deps, "config">,
   given: string,
   expected: Expected = { field: "identifier" },
 ): Identifier {
-  // Numbers copied from contact apps come with invisible direction marks, or as RFC 3966 links.
+  // Numbers copied from contact apps contain invisible direction marks or are RFC 3966 links.
   const typed = given
     .normalize("NFKC")
     .replace(/\p{Cf}/gu, "")
@@ -49,7 +49,7 @@ export function parseIdentifier(
   return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
 }
 
-/** As `parseIdentifier`; undefined for what names nobody. */
+/** As `parseIdentifier`; undefined if the text is not a valid identifier. */
 export function readIdentifier(deps: Pick<Deps, "config">, given: string): Identifier | undefined {
   try {
     return parseIdentifier(deps, given);
@@ -81,7 +81,7 @@ function parsePhone(typed: string, smsCountries: string[], { field, kind }: Expe
   return { kind: "phone", value: number.number };
 }
 
-/** Holds for the user whom the identifier names. */
+/** The user has this identifier. */
 export function isIdentifiedBy(identifier: Identifier): SQL {
   return eq(identifier.kind === "email" ? users.email : users.phoneNumber, identifier.value);
 }

@@ -1,15 +1,15 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { DEFAULT_COUNTRY } from "./identifier.ts";
 
-/** Somebody at somewhere, whether or not the address could exist. */
+/** Anything of the form of an email address, whether or not the address can exist. */
 const EMAIL = /^[^@]+@[^@]+$/u;
-/** RFC 9562 section 4, with or without its hyphens. */
+/** RFC 9562 section 4, with or without hyphens. */
 const UUID = /^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$/i;
 
 /**
- * Whether a username reads as an e-mail address, a phone number or a user's id: then a search for the one would find the
- * other. A number counts in every form that `parseIdentifier` takes and of every country, in digits of any script, and
- * with `_`, `.` or `-` between them.
+ * Whether a username can be mistaken for an email address, a phone number or a user's id, so that a search for one
+ * would find the other. A number counts in every form that `parseIdentifier` accepts, of every country, in digits of
+ * any script, and with `_`, `.` or `-` between the digits.
  *
  * @param username in NFKC.
  */
@@ -23,7 +23,7 @@ function readsAsPhone(username: string): boolean {
   return number?.isValid() === true;
 }
 
-/** The value of a decimal digit: Unicode keeps the ten of a script next to each other, in their order. */
+/** The value of a decimal digit. Unicode encodes the ten digits of a script consecutively and in order. */
 function digitValue(digit: string): string {
   const codePoint = digit.codePointAt(0) ?? 0;
   let zero = codePoint;

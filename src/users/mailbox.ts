@@ -1,9 +1,9 @@
-/** Domains of Gmail, which delivers to one mailbox whatever dots the local part has. */
+/** Domains of Gmail, which ignores dots in the local part. */
 const GMAIL = new Set(["gmail.com", "googlemail.com"]);
 
 /**
- * The mailbox that an address most likely delivers to: without `+tag`, and at Gmail without dots and with one domain. It
- * is for limits only; two addresses of one mailbox stay two identifiers.
+ * The mailbox that an address most likely delivers to: without `+tag`, and at Gmail without dots and with one domain.
+ * For limits only; two addresses of one mailbox remain two identifiers.
  *
  * @param address canonical: trimmed, NFKC, lower case.
  */

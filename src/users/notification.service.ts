@@ -14,7 +14,11 @@ export interface NotificationPage {
 
 const position = z.tuple([z.string()]);
 
-/** A page of the caller's notifications, newest first. @throws AppError `validation_error` for a cursor of another list. */
+/**
+ * A page of the caller's notifications, newest first.
+ *
+ * @throws AppError `validation_error` for a cursor of another list.
+ */
 export async function listOwnNotifications(
   deps: Deps,
   caller: AccessClaims,
@@ -29,7 +33,7 @@ export async function listOwnNotifications(
   return { results: found.found, unreadCount: found.unread, nextCursor };
 }
 
-/** Marks one of the caller's notifications read. @throws AppError `not_found` when it is not theirs. */
+/** Marks one of the caller's notifications as read. @throws AppError `not_found` if it is not the caller's. */
 export async function readNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await markNotificationRead(deps, caller, id);
   if (!user) throw sessionEnded();

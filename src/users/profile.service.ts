@@ -7,7 +7,7 @@ import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { changeProfile, findProfile, type ProfileChange, type ProfileRow } from "./profile.store.ts";
 
-/** The caller's profile. @throws AppError `token_not_valid` when the session has ended. */
+/** The caller's profile. @throws AppError `token_not_valid` if the session has ended. */
 export async function getProfile(deps: Deps, caller: AccessClaims): Promise<ProfileRow> {
   const profile = await findProfile(deps, caller);
   if (!profile) throw sessionEnded();
@@ -15,9 +15,9 @@ export async function getProfile(deps: Deps, caller: AccessClaims): Promise<Prof
 }
 
 /**
- * Changes what is sent; a null clears.
+ * Changes the fields that are sent; null clears a field.
  *
- * @throws AppError `validation_error` for a date of birth that is not in the past, `token_not_valid`.
+ * @throws AppError `validation_error` for a date of birth that is not in the past; `token_not_valid`.
  */
 export async function updateProfile(
   deps: Deps,
@@ -39,7 +39,7 @@ export function refuseFutureBirth(deps: Pick<Deps, "now">, change: ProfileChange
   }
 }
 
-/** The same change where a null is ignored instead of clearing. */
+/** The change without its nulls. */
 export function withoutNulls<T extends Record<string, unknown>>(change: T): { [K in keyof T]: NonNullable<T[K]> } {
   const given = Object.entries(change).filter(([, value]) => value !== null);
   return Object.fromEntries(given) as { [K in keyof T]: NonNullable<T[K]> };

@@ -4,14 +4,17 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 import { findUsage, findUsageAndWallet, type UsageRow } from "./usage.store.ts";
 import { viewUsage, viewWallet } from "./views.ts";
 
-/** The caller's sums. @throws AppError `token_not_valid` when the session has ended. */
+/** The caller's usage totals. @throws AppError `token_not_valid` if the session has ended. */
 export async function getUserAnalytics(deps: Deps, caller: AccessClaims): Promise<UsageRow> {
   const usage = await findUsage(deps, caller);
   if (!usage) throw sessionEnded();
   return usage;
 }
 
-/** What staff read of a user, as of now: usage, wallet and points; undefined when there is no such user. */
+/**
+ * The analytics report that staff see, current when it is made: usage, wallet and points. Undefined if there is no such
+ * user.
+ */
 export async function buildAnalyticsReport(deps: Pick<Deps, "db" | "log" | "now">, userId: string) {
   const generatedAt = new Date(deps.now()).toISOString();
   const found = await findUsageAndWallet(deps, userId);

@@ -7,14 +7,14 @@ import { readsAsIdentifier } from "./lookalike.ts";
 
 const MAX_LENGTH = 150;
 /**
- * Letters, marks and digits of any script, and `@ . + - _`, after NFKC: what the old service allowed; but no character
- * that is not seen, and no mark without its letter, so that two names that look the same are the same.
+ * Letters, marks and digits of any script, and `@ . + - _`, after NFKC, as in the previous service. Invisible
+ * characters and a leading mark are refused, so that two names that look the same are the same.
  */
 const ALLOWED = /^(?!\p{M})(?:(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{N}@.+_-])+$/u;
 
 export interface Username {
   username: string;
-  /** What uniqueness looks at: no case, one Unicode form. */
+  /** Unique among users: one case, one Unicode form. */
   key: string;
 }
 
@@ -22,7 +22,7 @@ const username = z
   .string()
   .max(MAX_LENGTH)
   .regex(ALLOWED, as("username_characters"))
-  // JSON Schema patterns are always Unicode ones and carry no flags.
+  // JSON Schema patterns are always Unicode-aware and have no flags.
   .meta({ pattern: ALLOWED.source, example: "asha.gurung" });
 const inNfkc = (given: string) => given.normalize("NFKC");
 
@@ -30,23 +30,26 @@ const inNfkc = (given: string) => given.normalize("NFKC");
 export const usernameField = optionalText(
   username.refine((given) => !readsAsIdentifier(given), {
     error: as("username_reads_as_identifier"),
-    // One error at a time: what is too long or holds other characters is not read any further.
+    // Reports one error at a time: the lookalike check runs only on a name of valid length and characters.
     when: ({ issues }) => issues.length === 0,
   }),
   inNfkc,
 );
 
-/** Optional username of an account that may have had it before the rule on what it may read as. */
+/** Optional username of an existing account, which may predate the lookalike check. */
 export const anyUsernameField = optionalText(username, inNfkc);
 
-/** The username with its key. Upper case first folds what lower case alone keeps apart, such as ß and ss, or σ and ς. */
+/**
+ * The username with its key. Upper-casing first also folds ß with ss and σ with ς, which lower-casing alone keeps
+ * apart.
+ */
 export function withKey(username: string): Username {
   return { username, key: username.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC") };
 }
 
 /**
- * Names for a user who chose none, best first: the e-mail's local part or `user_` and the number's last four digits,
- * then the same with more and more random digits. None of them reads as an identifier.
+ * Candidate names for a user who chose none, best first: the email's local part, or `user_` and the last four digits of
+ * the number, then the same with more and more random digits. None can be mistaken for an identifier.
  */
 export function defaultUsernames(randomBytes: RandomBytes, identifier: Identifier): Username[] {
   const base = baseOf(identifier);

@@ -7,7 +7,7 @@ import type { UserRow } from "./user.store.ts";
 import type { UserState } from "./user-state.store.ts";
 import type { WalletRow } from "./wallet.store.ts";
 
-/** What a user sees of their own account. */
+/** A user's own account. */
 export const userView = z.object({
   id: z.string(),
   username: z.string(),
@@ -84,7 +84,7 @@ export function viewNotification(row: NotificationRow): z.input<typeof notificat
   };
 }
 
-/** What other services are told of a user: no secret, no document, nothing of a session. */
+/** The user data that other services receive: no secrets, documents or sessions. */
 export function viewUserState(row: UserState) {
   return {
     id: row.id,
@@ -109,13 +109,13 @@ export function viewUserState(row: UserState) {
   };
 }
 
-/** Money in two places, as decimal text. */
+/** An amount of money as decimal text with two decimal places. */
 const money = z
   .string()
   .regex(/^-?\d+\.\d{2}$/)
   .meta({ example: "1250.00" });
 
-/** What a user has. */
+/** A user's balance and points. */
 export const walletView = z.object({
   balance: money,
   currency: z.string(),
@@ -132,7 +132,7 @@ export function viewWallet(row: WalletRow): z.input<typeof walletView> {
   };
 }
 
-/** What a user did so far. */
+/** A user's usage totals. */
 export const usageView = z.object({
   total_rentals: z.number().int(),
   total_spent: money,

@@ -8,33 +8,33 @@ import { readLink } from "./kyc-link.ts";
 export interface OpenedDocument {
   contentType: string;
   sizeBytes: number;
-  /** Null where only the headings were asked for. */
+  /** Null if only the headers were requested. */
   body: ReadableStream | null;
 }
 
 /**
- * The file behind a link, and the view on record. Asking for its headings alone is no view, since nobody saw anything.
+ * Returns the file behind a link and records the view. A request for the headers alone is not recorded.
  *
- * @throws AppError `not_found`, whatever is wrong with the link: it is no sign-in, so never 401, and who has a wrong one
- *   learns nothing of what there is.
+ * @throws AppError `not_found` for any problem with the link. A link is not a sign-in, so the status is never 401, and
+ *   a caller with an invalid link cannot tell which documents exist.
  */
 export async function openDocument(
   deps: Deps,
   client: Pick<Client, "ip" | "userAgent">,
   documentId: string,
   link: { exp: string | undefined; sig: string | undefined },
-  headingsOnly: boolean,
+  headersOnly: boolean,
 ): Promise<OpenedDocument> {
   const viewer = await readLink(deps, documentId, link);
   if (!viewer) throw notFound("link");
-  const found = headingsOnly
+  const found = headersOnly
     ? await findDocument(deps, viewer, documentId)
     : await viewDocument(deps, client, viewer, documentId);
   if (!found) throw notFound("session, role or document");
   const { objectKey, contentType, sizeBytes } = found;
-  if (headingsOnly) return { contentType, sizeBytes, body: null };
+  if (headersOnly) return { contentType, sizeBytes, body: null };
   const body = await readObject(deps, objectKey);
-  // It was replaced in this very moment.
+  // The document was replaced after the row was read.
   if (!body) throw notFound("object");
   return { contentType, sizeBytes, body };
 }

@@ -5,18 +5,19 @@ import { open, seal } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 
-/** Life of a link to a document, in seconds. */
+/** Lifetime of a document link, in seconds. */
 const LINK_TTL_SECONDS = 300;
-/** Longer signatures are not ours, and are refused before any work is spent on them. */
+/** Longer signatures cannot be valid and are refused before any work is spent on them. */
 const MAX_SIGNATURE_LENGTH = 400;
 
 const viewerSchema = z.tuple([z.string(), z.string()]);
 
 /**
- * An absolute link by which this viewer's session, and no other, sees the document for five minutes. `sig` is the viewer
- * sealed with AES-GCM over document and expiry: 128 bits of authentication, and it tells nobody who the viewer is.
+ * An absolute link that shows the document for five minutes to this viewer's session only. `sig` is the viewer,
+ * encrypted with AES-GCM with the document and the expiry as associated data: it has 128 bits of authentication and
+ * does not reveal the viewer.
  *
- * @param origin where the viewer's own call came to, so that the link leads there again.
+ * @param origin origin of the viewer's own request, so that the link leads to the same host.
  */
 export async function linkToDocument(
   deps: Pick<Deps, "keyring" | "randomBytes" | "now">,
@@ -31,7 +32,7 @@ export async function linkToDocument(
   return `${origin}/api/users/kyc/documents/${documentId}?exp=${exp}&sig=${sig}`;
 }
 
-/** The viewer whose link this is; undefined when it was altered, is not ours, or its time is over. No I/O. */
+/** The viewer that the link was made for; undefined if it was altered, was not issued here or has expired. No I/O. */
 export async function readLink(
   deps: Pick<Deps, "keyring" | "now">,
   documentId: string,
@@ -50,7 +51,7 @@ export async function readLink(
 
 const contextOf = (documentId: string, exp: string) => JSON.stringify([documentId, exp]);
 
-/** The decoder drops white space and spare bits: only the one text that was written is a signature. */
+/** The decoder ignores white space and spare bits; only the exact text that was issued is accepted. */
 function isCanonical(sig: string): boolean {
   try {
     return base64url.encode(base64url.decode(sig)) === sig;

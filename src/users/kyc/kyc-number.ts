@@ -4,28 +4,30 @@ import { keyedHash, open, seal } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { toAsciiDigits } from "../../platform/http/fields.ts";
 
-/** A document number as it rests: sealed for its owner's row alone, and a keyed hash that tells it again. */
-export interface RestingNumber {
+/**
+ * A document number as it is stored: encrypted for its owner's row, with a keyed hash by which equal numbers are found.
+ */
+export interface StoredNumber {
   sealed: string;
   keyId: string;
   index: string;
 }
 
 /**
- * The letters and digits of a number alone, in one case and one script of digits: separators, quotes and invisible
- * characters differ from one keyboard to another, and staff must see that two accounts have the same document.
+ * Only the letters and digits of a number, in lower case and ASCII digits. Separators, quotes and invisible characters
+ * differ between keyboards, but staff must see that two accounts have the same document.
  */
 export function canonicalNumber(given: string): string {
   const folded = given.normalize("NFKC").toUpperCase().toLowerCase();
   return toAsciiDigits(folded).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
-/** Seals the number with the user as associated data, so that it opens in no other user's row (ASVS 14.2). */
+/** Encrypts the number with the user as associated data, so that it decrypts in no other user's row (ASVS 14.2). */
 export async function sealNumber(
   deps: Pick<Deps, "keyring" | "randomBytes">,
   userId: string,
   number: string,
-): Promise<RestingNumber> {
+): Promise<StoredNumber> {
   const { kid, keys } = deps.keyring.documentNumber;
   const key = keys.get(kid);
   if (!key) throw new Error("the current data secret is not in the keyring");
@@ -37,8 +39,8 @@ export async function sealNumber(
 }
 
 /**
- * The number; null where it cannot be opened, since DATA_SECRETS lacks its key or the row was altered: the log says so, and
- * one such row does not take a whole list with it.
+ * Decrypts the number. Null if DATA_SECRETS lacks the key or the row was altered; this raises an alert, and one such
+ * row does not fail a whole list.
  */
 export async function openNumber(
   deps: Pick<Deps, "keyring" | "log">,
@@ -48,7 +50,7 @@ export async function openNumber(
   try {
     if (key) return await open(key, row.documentNumberSealed, row.userId);
   } catch {
-    // What the runtime says of it may quote the row.
+    // The runtime's error message may quote the row.
   }
   raiseAlert(deps, "document_number_lost", {
     kyc_id: row.id,

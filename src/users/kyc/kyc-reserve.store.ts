@@ -5,7 +5,7 @@ import { findBinding, type IdempotentCall, isBound } from "../../platform/data/i
 import type { Deps } from "../../platform/deps.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { selectOwnKyc } from "./kyc.store.ts";
-import type { RestingNumber } from "./kyc-number.ts";
+import type { StoredNumber } from "./kyc-number.ts";
 import { hasClaimed, mayChangeKyc, type SubmissionKind } from "./kyc-upload.store.ts";
 
 export interface NewDocument {
@@ -19,7 +19,7 @@ export interface NewDocument {
 export interface Submission {
   kind: SubmissionKind;
   documentType: string | undefined;
-  number: RestingNumber | undefined;
+  number: StoredNumber | undefined;
   documents: readonly NewDocument[];
 }
 

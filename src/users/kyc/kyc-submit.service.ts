@@ -20,7 +20,7 @@ import { commitSubmission } from "./kyc-submit.store.ts";
 import { type KycUpload, keyRoute, refuseUnlessOpen } from "./kyc-upload.service.ts";
 import type { SubmissionKind } from "./kyc-upload.store.ts";
 
-/** What a person sends; the files as they arrived. */
+/** The fields of a submission; files as they arrived. */
 export interface KycRequest {
   document_type?: string | undefined;
   document_number?: string | undefined;
@@ -33,11 +33,11 @@ interface StagedDocument extends NewDocument {
 }
 
 /**
- * Submits the caller's documents for review, or amends what was submitted; either way the KYC is PENDING again.
+ * Submits the caller's documents for review or amends the existing submission. The KYC becomes PENDING.
  *
- * @param upload what `admitUpload` gave; undefined where no file was sent.
- * @throws AppError `validation_error` naming the file that is not what it should be; `kyc_already_approved`;
- *   `not_found` when there is none to amend; `idempotency_key_reused`.
+ * @param upload the result of `admitUpload`; undefined if no file was sent.
+ * @throws AppError `validation_error` naming the file that is not accepted; `kyc_already_approved`; `not_found` if
+ *   there is nothing to amend; `idempotency_key_reused`.
  */
 export async function submitKyc(
   deps: Deps,
@@ -51,8 +51,8 @@ export async function submitKyc(
   const answer = (row: KycRow) => openKyc(deps, origin, caller, row);
   const call = await identifySubmission(deps, client, caller, kind, request);
   if (upload?.isRepetition) {
-    const standing = findStanding(kind, call, await findRepeated(deps, caller, call));
-    if (standing) return answer(standing);
+    const repeated = findRepeatedKyc(kind, call, await findRepeated(deps, caller, call));
+    if (repeated) return answer(repeated);
     throw new AppError("service_unavailable", { reason: "key expired", retryAfterSeconds: 1 });
   }
   const documents = stageDocuments(deps, caller, request);
@@ -67,20 +67,20 @@ export async function submitKyc(
   try {
     if (documents.length > 0) {
       const reserved = await reserveDocuments(deps, caller, submission, call);
-      if (!reserved.isReserved) return answer(demandStanding(kind, call, reserved));
+      if (!reserved.isReserved) return answer(requireRepeatedKyc(kind, call, reserved));
       await Promise.all(documents.map((document) => putObject(deps, document.objectKey, document)));
     }
     const outcome = await commitSubmission(deps, client, caller, submission, call);
     if (outcome.isDone && outcome.own?.kyc) {
       deps.afterResponse(publishCoalesced(deps, outcome.events));
-      tidyUp(deps, removeDocuments(deps, outcome.replaced));
+      removeAfterResponse(deps, removeDocuments(deps, outcome.replaced));
       return answer(outcome.own.kyc);
     }
-    const standing = demandStanding(kind, call, outcome);
-    giveUp(deps, documents);
-    return answer(standing);
+    const repeated = requireRepeatedKyc(kind, call, outcome);
+    discard(deps, documents);
+    return answer(repeated);
   } catch (error) {
-    giveUp(deps, documents);
+    discard(deps, documents);
     if (!(error instanceof AppError) || errorCatalogue[error.code].status >= 500) upload?.giveBack();
     throw error;
   }
@@ -88,20 +88,20 @@ export async function submitKyc(
 
 const withoutBytes = ({ bytes: _, ...document }: StagedDocument): NewDocument => document;
 
-/** Lets go of files that came to nothing, as far as they are still nobody's. */
-function giveUp(deps: Deps, documents: readonly NewDocument[]): void {
+/** After the response, removes the files of a failed call that no KYC refers to. */
+function discard(deps: Deps, documents: readonly NewDocument[]): void {
   if (documents.length === 0) return;
   const ids = documents.map(({ id }) => id);
-  tidyUp(deps, abandonDocuments(deps, ids));
+  removeAfterResponse(deps, abandonDocuments(deps, ids));
 }
 
-/** Removes files after the response; what fails is left to the sweeper. */
-function tidyUp(deps: Deps, work: Promise<void>): void {
+/** Removes files after the response; the sweeper removes what remains after a failure. */
+function removeAfterResponse(deps: Deps, work: Promise<void>): void {
   const left = (error: unknown) => deps.log.warn("kyc_files_left", { reason: describeError(error) });
   deps.afterResponse(work.catch(left));
 }
 
-/** Checks every file, and names each that will not do. */
+/** Checks every file. @throws AppError `validation_error` naming each file that is not accepted. */
 function stageDocuments(deps: Deps, caller: AccessClaims, request: KycRequest): StagedDocument[] {
   const fields: FieldErrors = {};
   const staged: StagedDocument[] = [];
@@ -140,18 +140,18 @@ async function identifySubmission(
   return identifyCall(deps, client.idempotencyKey, keyRoute(kind), caller.userId, body);
 }
 
-interface Decided {
+interface SubmissionState {
   own: { kyc: KycRow | null } | undefined;
   binding: { bodyHash: string } | undefined;
 }
 
 /**
- * The KYC that a repeated call has made, as it stands by now. Undefined when nothing about session, key and KYC stood in
- * the way.
+ * The KYC that an earlier call with the same key made, in its current state; undefined if session, key and KYC permit
+ * the call.
  *
- * @throws AppError saying what did.
+ * @throws AppError saying why they do not.
  */
-function findStanding(kind: SubmissionKind, call: IdempotentCall | undefined, { own, binding }: Decided) {
+function findRepeatedKyc(kind: SubmissionKind, call: IdempotentCall | undefined, { own, binding }: SubmissionState) {
   if (!own) throw sessionEnded();
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
   if (binding && own.kyc) return own.kyc;
@@ -159,9 +159,13 @@ function findStanding(kind: SubmissionKind, call: IdempotentCall | undefined, { 
   return undefined;
 }
 
-/** As `findStanding`. @throws AppError `service_unavailable` where nothing stood in the way: the files were swept. */
-function demandStanding(kind: SubmissionKind, call: IdempotentCall | undefined, decided: Decided): KycRow {
-  const standing = findStanding(kind, call, decided);
-  if (!standing) throw new AppError("service_unavailable", { reason: "files swept", retryAfterSeconds: 2 });
-  return standing;
+/**
+ * As `findRepeatedKyc`.
+ *
+ * @throws AppError `service_unavailable` if session, key and KYC permit the call: its files were swept.
+ */
+function requireRepeatedKyc(kind: SubmissionKind, call: IdempotentCall | undefined, decided: SubmissionState): KycRow {
+  const repeated = findRepeatedKyc(kind, call, decided);
+  if (!repeated) throw new AppError("service_unavailable", { reason: "files swept", retryAfterSeconds: 2 });
+  return repeated;
 }

@@ -13,19 +13,19 @@ import { begunUploadLimit, claimUpload, giveBackUpload, type SubmissionKind, upl
 
 /** An upload that was counted before its files were read. */
 export interface KycUpload extends Admission {
-  /** Whether its key was bound before: it gets the answer of then, and its files are not looked at. */
+  /** Whether the key belongs to an earlier call: it gets that call's response, and its files are not read. */
   isRepetition: boolean;
   limit: RateLimit;
-  /** Makes the upload count no more, after the response: it came to nothing by no fault of the person. */
+  /** Stops counting the upload, after the response: it failed through no fault of the user. */
   giveBack(): void;
 }
 
 /**
- * Counts an upload before its body is read, so that a refusal costs one statement and refused files count like accepted
- * ones. What breaks off does not count, within a wider limit.
+ * Counts an upload before its body is read, so that a refusal costs one statement and refused files count as much as
+ * accepted ones. Interrupted uploads do not count, but a wider limit applies to them.
  *
- * @throws AppError `rate_limit_exceeded` after the day's uploads; `kyc_already_approved`; `not_found` when there is
- *   none to amend; `token_not_valid`.
+ * @throws AppError `rate_limit_exceeded` if the day's uploads are used up; `kyc_already_approved`; `not_found` if there
+ *   is nothing to amend; `token_not_valid`.
  */
 export async function admitUpload(
   deps: Deps,
@@ -48,10 +48,10 @@ export async function admitUpload(
   return { isRepetition: !claim.counts, limit, giveBack, brokeOff: giveBack };
 }
 
-/** What keys of these calls are scoped to, beside the user. */
+/** The scope of these calls' idempotency keys, besides the user. */
 export const keyRoute = (kind: SubmissionKind) => `users/kyc ${kind}`;
 
-/** @throws AppError `kyc_already_approved`, or `not_found` when there is none to amend. */
+/** @throws AppError `kyc_already_approved`, or `not_found` if there is nothing to amend. */
 export function refuseUnlessOpen(kind: SubmissionKind, kyc: KycRow | null): void {
   if (kyc?.status === "APPROVED") {
     throw new AppError("kyc_already_approved");
@@ -71,7 +71,7 @@ function describeLimit(
   };
 }
 
-/** The headers that tell a client its limit. */
+/** The rate-limit headers of an upload. */
 export function uploadHeaders(limit: RateLimit): Record<string, string> {
   return rateLimitHeaders("kyc-uploads", uploadLimit, limit);
 }

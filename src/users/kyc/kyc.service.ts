@@ -3,11 +3,11 @@ import { AppError } from "../../platform/http/errors.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { findOwnKyc, type KycRow } from "./kyc.store.ts";
-/** Opens a KYC for a viewer who may see it. */
 import type { OpenKyc } from "./kyc.views.ts";
 import { linkToDocument } from "./kyc-link.ts";
 import { openNumber } from "./kyc-number.ts";
 
+/** Decrypts a KYC's number and makes its links, for a viewer who may see it. */
 export async function openKyc(deps: Deps, origin: string, viewer: AccessClaims, row: KycRow): Promise<OpenKyc> {
   const [documentNumber, frontUrl, backUrl] = await Promise.all([
     openNumber(deps, row),
@@ -17,7 +17,7 @@ export async function openKyc(deps: Deps, origin: string, viewer: AccessClaims, 
   return { row, documentNumber, frontUrl, backUrl };
 }
 
-/** The caller's own KYC. @throws AppError `not_found` when nothing was submitted, `token_not_valid`. */
+/** The caller's own KYC. @throws AppError `not_found` if nothing was submitted; `token_not_valid`. */
 export async function getOwnKyc(deps: Deps, caller: AccessClaims, origin: string): Promise<OpenKyc> {
   const row = await findOwnKyc(deps, caller);
   if (row === undefined) throw sessionEnded();
@@ -25,7 +25,7 @@ export async function getOwnKyc(deps: Deps, caller: AccessClaims, origin: string
   return openKyc(deps, origin, caller, row);
 }
 
-/** Where the caller's KYC stands; null when nothing was submitted. @throws AppError `token_not_valid`. */
+/** The caller's own KYC for its status; null if nothing was submitted. @throws AppError `token_not_valid`. */
 export async function getOwnKycStatus(deps: Deps, caller: AccessClaims): Promise<KycRow | null> {
   const row = await findOwnKyc(deps, caller);
   if (row === undefined) throw sessionEnded();

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { KycRow } from "./kyc.store.ts";
 
-/** A KYC opened for one viewer: the number decrypted, links to the files for this viewer's session. */
+/** A KYC for one viewer: with the decrypted number, and links that work in this viewer's session only. */
 export interface OpenKyc {
   row: KycRow;
-  /** Null when no key of this service opens it. */
+  /** Null if it cannot be decrypted. */
   documentNumber: string | null;
   frontUrl: string;
   backUrl: string | null;
@@ -13,7 +13,7 @@ export interface OpenKyc {
 const status = z.enum(["PENDING", "APPROVED", "REJECTED"]);
 const link = z.string().meta({ description: "Lives five minutes, and only for the session that asked." });
 
-/** A KYC as its owner and its reviewer see it. */
+/** A KYC as its owner and its reviewers see it. */
 export const kycView = z.object({
   id: z.string(),
   document_type: z.string(),
@@ -44,7 +44,7 @@ export function viewKyc({ row, documentNumber, frontUrl, backUrl }: OpenKyc): z.
 
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
-/** Where a KYC stands. */
+/** The status of a KYC. */
 export const kycStatusView = z.object({
   status: z.enum([...status.options, "NOT_SUBMITTED"]),
   submitted_at: z.iso.datetime().nullable(),

@@ -1,6 +1,6 @@
 import type { FieldError } from "../../../platform/http/field-errors.ts";
 
-/** A file as it may be stored, or why it is refused. */
+/** The cleaned file, or why it is refused. */
 export type Cleaning = { ok: true; bytes: Uint8Array<ArrayBuffer> } | Refusal;
 
 export interface Refusal {
@@ -8,12 +8,12 @@ export interface Refusal {
   error: FieldError;
 }
 
-/** Side of the largest square picture; pictures of other shapes may have as many pixels (ASVS 5.2.6). */
+/** Side of the largest square image; other shapes may have the same number of pixels (ASVS 5.2.6). */
 const MAX_SIDE = 8192;
 const MAX_PIXELS = MAX_SIDE * MAX_SIDE;
-/** Ranges shorter than this are copied byte by byte, which costs less than creating a view of them. */
+/** Shorter ranges are copied byte by byte, which costs less than a view of them. */
 const SHORT_RANGE_BYTES = 64;
-/** Room for the segments that a cleaning writes itself. */
+/** Room for segments that the cleaning adds. */
 const EXTRA_BYTES = 64;
 
 export function refused(code: FieldError["code"], members: Omit<FieldError, "code"> = {}): Refusal {
@@ -22,7 +22,7 @@ export function refused(code: FieldError["code"], members: Omit<FieldError, "cod
 
 export const broken = refused("file_damaged");
 
-/** Why a picture of this size is refused; undefined when it is accepted. */
+/** Why an image of this size is refused; undefined if it is accepted. */
 export function findSizeProblem(width: number, height: number): Refusal | undefined {
   if (width === 0 || height === 0) return broken;
   if (width * height <= MAX_PIXELS) return undefined;
@@ -31,17 +31,17 @@ export function findSizeProblem(width: number, height: number): Refusal | undefi
 
 /** Collects the parts of a file that are kept, in order. */
 export interface Keeper {
-  /** Keeps the bytes from `start` up to `end`; parts that touch are merged. */
+  /** Keeps the bytes from `start` up to `end`; adjacent parts are merged. */
   keep(start: number, end: number): void;
-  /** Adds bytes that the file does not have; 64 at most in all. */
+  /** Adds bytes that are not in the file, at most 64 in total. */
   add(bytes: Uint8Array): void;
-  /** Everything kept, in one piece; no copy where the file was kept from its start on. */
+  /** All kept bytes in one array; a view without a copy if the kept part is the beginning of the file. */
   finish(): Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Starts to collect the parts of a file that are kept. A file of millions of parts costs one copy of itself, as a file of
- * few does: there is no object for a part.
+ * Starts to collect the parts of a file that are kept. The parts are not objects, so that a file with millions of them
+ * costs no more than one copy of itself.
  */
 export function keeperOf(bytes: Uint8Array<ArrayBuffer>): Keeper {
   let out: Uint8Array<ArrayBuffer> | undefined;
@@ -78,19 +78,19 @@ export function keeperOf(bytes: Uint8Array<ArrayBuffer>): Keeper {
   };
 }
 
-/** Whether the bytes from `at` up to `end` begin with this text of ASCII. */
+/** Whether the bytes from `at` up to `end` begin with this ASCII text. */
 export function startsWith(bytes: Uint8Array, at: number, end: number, text: string): boolean {
   if (at + text.length > end) return false;
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
   return true;
 }
 
-/** Bytes as text of one character each; empty where the file ends earlier. */
+/** Bytes as text, one character per byte; empty if the file ends too early. */
 export function latin1(bytes: Uint8Array, from: number, length: number): string {
   return from + length <= bytes.length ? String.fromCharCode(...bytes.subarray(from, from + length)) : "";
 }
 
-/** Four characters as the big-endian number that they are in a file. */
+/** Four ASCII characters as the big-endian number that stands for them in a file. */
 export function fourCharacters(text: string): number {
   return [...text].reduce((code, character) => ((code << 8) | character.charCodeAt(0)) >>> 0, 0);
 }

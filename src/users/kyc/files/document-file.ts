@@ -18,12 +18,12 @@ const formats: readonly {
   { contentType: "application/pdf", is: isPdf, clean: cleanPdf },
 ];
 
-/** A file that may be kept, with its type by what is in it. */
+/** A file ready to be stored and the type of its content, or why it is refused. */
 export type Inspected = { ok: true; contentType: DocumentType; bytes: Uint8Array<ArrayBuffer> } | Refusal;
 
 /**
- * Tells by its content alone what a file is (ASVS 5.2.2), checks it from its first byte to its end, and takes out of a
- * picture what its camera wrote about place and person (ASVS 14.2.8).
+ * Detects a file's type from its content alone (ASVS 5.2.2), validates the whole file, and removes what the camera
+ * recorded in an image about place and person (ASVS 14.2.8).
  */
 export function inspectDocument(bytes: Uint8Array<ArrayBuffer>): Inspected {
   const format = formats.find(({ is }) => is(bytes));

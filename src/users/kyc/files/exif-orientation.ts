@@ -6,12 +6,12 @@ const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 const ENTRY_BYTES = 12;
 
-/** Whether the content of a JPEG's APP1 segment, from `at` up to `end`, is Exif. */
+/** Whether a JPEG's APP1 segment, whose content is from `at` up to `end`, is Exif. */
 export const isExif = (bytes: Uint8Array, at: number, end: number) => startsWith(bytes, at, end, HEADER);
 
 /**
- * How a camera was held, 2 to 8, by its Exif; undefined when it says nothing, or upright. JPEG puts a header before the
- * TIFF data of Exif, PNG does not, and WebP files exist with and without it.
+ * The Exif orientation, 2 to 8; undefined if it is absent or upright. JPEG puts a header before the TIFF data of Exif,
+ * PNG does not, and WebP files exist with and without it.
  */
 export function readOrientation(exif: Uint8Array): number | undefined {
   const tiff = isExif(exif, 0, exif.length) ? exif.subarray(HEADER.length) : exif;
@@ -33,7 +33,7 @@ export function readOrientation(exif: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** TIFF data that holds the orientation and nothing else, as PNG and WebP store Exif. */
+/** TIFF data with the orientation only, as PNG and WebP store Exif. */
 export function orientationTiff(orientation: number): Uint8Array<ArrayBuffer> {
   const tiff = new Uint8Array(26);
   const view = viewOf(tiff);
@@ -47,7 +47,7 @@ export function orientationTiff(orientation: number): Uint8Array<ArrayBuffer> {
   return tiff;
 }
 
-/** The same with the header that JPEG puts before it. */
+/** The same, with the header that JPEG puts before it. */
 export function orientationExif(orientation: number): Uint8Array<ArrayBuffer> {
   const tiff = orientationTiff(orientation);
   const exif = new Uint8Array(HEADER.length + tiff.length);

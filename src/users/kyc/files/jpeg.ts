@@ -21,11 +21,11 @@ const APP2 = 0xe2;
 const APP14 = 0xee;
 const APP15 = 0xef;
 const COMMENT = 0xfe;
-/** Frames that browsers show: baseline, extended, progressive. */
+/** Frame types that browsers display: baseline, extended, progressive. */
 const SHOWN_FRAMES = new Set([0xc0, 0xc1, 0xc2]);
-/** Huffman tables, quantisation tables, number of lines, restart interval. */
+/** Huffman tables, quantization tables, number of lines, restart interval. */
 const TABLES = new Set([0xc4, 0xdb, 0xdc, 0xdd]);
-/** Far more than any encoder writes; each one costs the viewer a pass over the whole picture. */
+/** Far more than any encoder writes; each scan costs the viewer a pass over the whole image. */
 const MAX_SCANS = 100;
 
 const notShown = refused("unsupported_jpeg");
@@ -33,9 +33,10 @@ const notShown = refused("unsupported_jpeg");
 export const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === SOI && bytes[2] === 0xff;
 
 /**
- * Walks a JPEG from its first marker to its last and keeps what a viewer needs: no Exif, XMP, IPTC or comment, where
- * cameras write the place, the owner and a thumbnail, no stray bytes between segments, and nothing behind the end, where
- * phones put films and second pictures. Of Exif the orientation stays, in its place, because viewers turn the picture by it.
+ * Validates a JPEG from its first marker to its last and keeps what a viewer needs. Removes Exif, XMP, IPTC and
+ * comments, where cameras store the place, the owner and a thumbnail; stray bytes between segments; and everything
+ * after the end marker, where phones store videos and second images. Keeps the Exif orientation in its place, because
+ * viewers rotate the image by it.
  */
 export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const kept = keeperOf(bytes);
@@ -71,7 +72,7 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
       return notShown;
     }
     if (!isApplication(marker) || isNeeded(bytes, at, end)) kept.keep(at, next);
-    // Viewers read the first Exif segment before the first scan, and no other.
+    // Viewers read only the first Exif segment before the first scan.
     else if (marker === APP1 && !hasExif && scans === 0 && isExif(bytes, at + 4, end)) {
       hasExif = true;
       const orientation = readOrientation(bytes.subarray(at + 4, end));
@@ -83,8 +84,8 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
 }
 
 /**
- * Where the next marker starts; -1 where there is none. Bytes before it are skipped, as libjpeg and the browsers do: fill
- * bytes are legal, others are left over from cameras and editors.
+ * Offset of the next marker; -1 if there is none. Bytes before it are skipped, as libjpeg and browsers do: fill bytes
+ * are legal, and cameras and editors leave others behind.
  */
 function findMarker(bytes: Uint8Array, from: number): number {
   for (let at = from; at + 1 < bytes.length; at++) {
@@ -95,13 +96,13 @@ function findMarker(bytes: Uint8Array, from: number): number {
 
 const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
 
-/** Markers without a length. Outside a scan they mean nothing. */
+/** Markers without a length. They have no meaning outside a scan. */
 const isAlone = (marker: number) => marker === TEM || isRestart(marker);
 
-/** APP0 to APP15, and comments. */
+/** APP0 to APP15 and comments. */
 const isApplication = (marker: number) => (marker >= APP0 && marker <= APP15) || marker === COMMENT;
 
-/** Of what applications add, only what decides how the pixels look. */
+/** Of the application segments, only those that change how the pixels look are needed. */
 function isNeeded(bytes: Uint8Array, at: number, end: number): boolean {
   const marker = bytes[at + 1];
   if (marker === APP0) return startsWith(bytes, at + 4, end, "JFIF\0");
@@ -119,7 +120,7 @@ function segmentOf(marker: number, content: Uint8Array): Uint8Array {
 
 function findFrameProblem(content: Uint8Array): Refusal | undefined {
   if (content.length < 6) return broken;
-  // Browsers show samples of 8 bits only.
+  // Browsers display 8-bit samples only.
   if (content[0] !== 8) return notShown;
   const components = content[5] ?? 0;
   if (![1, 3, 4].includes(components) || content.length !== 6 + 3 * components) return broken;
@@ -127,7 +128,9 @@ function findFrameProblem(content: Uint8Array): Refusal | undefined {
   return findSizeProblem(view.getUint16(3), view.getUint16(1));
 }
 
-/** Where the compressed data of a scan ends: at the next marker, or its fill bytes, that is neither stuffed nor a restart. */
+/**
+ * End of a scan's compressed data: the next marker, or its fill bytes, that is neither a stuffed zero nor a restart.
+ */
 function findScanEnd(bytes: Uint8Array, start: number): number {
   for (let at = start; at < bytes.length; at++) {
     if (bytes[at] !== 0xff) continue;

@@ -1,9 +1,9 @@
 import type { FieldError } from "../../../platform/http/field-errors.ts";
 import { latin1, startsWith, viewOf } from "./cleaning.ts";
 
-/** How much of a file is looked at for text that names its kind. */
+/** How much of a file is searched for text that identifies its format. */
 const START_BYTES = 1024;
-/** Names of kinds in the first box of an ISO media file (ISO 14496-12, 23008-12; AV1 Image File Format). */
+/** Brands in the first box of an ISO media file (ISO 14496-12, 23008-12; AV1 Image File Format). */
 const HEIC = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"]);
 const AVIF = new Set(["avif", "avis", "avio"]);
 const HEIF = new Set(["mif1", "mif2", "msf1", "miaf"]);
@@ -23,11 +23,11 @@ const signatures: readonly [signature: string, name: string][] = [
   ["{\\rtf", "RTF"],
 ];
 
-/** Where the name of an archive's first file begins, and what it is in the archives that Office programs write. */
+/** Offset of the first file name in a ZIP archive, and the names with which Office documents begin. */
 const ZIP_NAME_AT = 30;
 const OFFICE_NAMES = ["[Content_Types].xml", "_rels/", "docProps/", "word/", "xl/", "ppt/", "mimetype"];
 
-/** Why a file that is none of the accepted formats is refused, by the name of its own format where that is known. */
+/** Why a file of another format is refused; names the format if it is known. */
 export function describeOtherFormat(bytes: Uint8Array): FieldError {
   const image = nameOfImage(bytes);
   if (image === "video") return { code: "file_is_video" };
@@ -45,7 +45,7 @@ function nameOfImage(bytes: Uint8Array): "HEIC" | "HEIF" | "AVIF" | "video" | un
   if (bytes.length < 12 || !startsWith(bytes, 4, bytes.length, "ftyp")) return undefined;
   const end = Math.min(viewOf(bytes).getUint32(0), bytes.length, START_BYTES);
   const brands = [latin1(bytes, 8, 4)];
-  // The version stands between the major brand and those that the file is compatible with.
+  // The version is between the major brand and the compatible brands.
   for (let at = 16; at + 4 <= end; at += 4) brands.push(latin1(bytes, at, 4));
   if (brands.some((brand) => AVIF.has(brand))) return "AVIF";
   if (brands.some((brand) => HEIC.has(brand))) return "HEIC";

@@ -1,9 +1,9 @@
 import { latin1 } from "./cleaning.ts";
 
-/** How much of a trailer is looked at: far more than one needs. */
+/** How much of a trailer is read: far more than one needs. */
 const DICTIONARY_BYTES = 16 * 1024;
 
-/** Whether the trailer that a PDF's last cross-reference section has says that the file is encrypted. */
+/** Whether the trailer of a PDF's last cross-reference section declares the file encrypted. */
 export function findEncryption(bytes: Uint8Array, offsets: readonly number[]): boolean {
   const trailer = findTrailer(bytes, offsets);
   return trailer !== undefined && /\/Encrypt(?![A-Za-z])/.test(trailer);

@@ -1,19 +1,22 @@
 import { broken, type Cleaning, latin1, refused } from "./cleaning.ts";
 import { findEncryption } from "./pdf-encryption.ts";
 
-/** How far into the file its header may stand, and how far before its end the end marker (ISO 32000-1, annex H). */
+/**
+ * The header must start within this many bytes of the beginning, and the end marker within this many of the end (ISO
+ * 32000-1, annex H).
+ */
 const MARGIN_BYTES = 1024;
 const END = "%%EOF";
 /** Bytes other than padding that may follow the end marker. */
 const MAX_TRAILER_BYTES = 16;
 /** Line ends, tabs, form feeds, spaces and zeros. */
 const PADDING = new Set([0x00, 0x09, 0x0a, 0x0c, 0x0d, 0x20]);
-/** Control characters that text has: line ends, tabs, form feeds, and the escapes of printer languages. */
+/** Control characters that plain text may contain: line ends, tabs, form feeds, and escapes of printer languages. */
 const TEXT_CONTROLS = new Set([0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
 const LESS_THAN = 0x3c;
 const DELETE = 0x7f;
 
-/** Where the header is; -1 where there is none. */
+/** Offset of the header; -1 if there is none. */
 function findHeader(bytes: Uint8Array): number {
   const start = latin1(bytes, 0, Math.min(bytes.length, MARGIN_BYTES + "%PDF-1.0".length));
   return start.search(/%PDF-[12]\.\d/);
@@ -24,15 +27,15 @@ export function isPdf(bytes: Uint8Array): boolean {
   return header !== -1 && isPlainText(bytes.subarray(0, header));
 }
 
-/** Text that is neither mark-up nor a script: what precedes the header must not make the file one of another kind. */
+/** Plain text, neither markup nor a script: the bytes before the header must not make the file one of another type. */
 function isPlainText(bytes: Uint8Array): boolean {
   const isText = (byte: number) => (byte < 0x20 ? TEXT_CONTROLS.has(byte) : byte !== LESS_THAN && byte !== DELETE);
   return bytes.every(isText) && latin1(bytes, 0, 2) !== "#!";
 }
 
 /**
- * Checks that a PDF is whole, and changes nothing in it: signatures and the tables of linearised files are about each byte.
- * Padding of any length may follow its end.
+ * Checks that a PDF is complete. The bytes stay unchanged, because signatures and the tables of linearized files depend
+ * on each of them. Padding of any length may follow the end marker.
  */
 export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   let end = bytes.length;
@@ -49,7 +52,8 @@ export function cleanPdf(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const table = Number(digits);
   if (keyword === -1 || digits === undefined || table >= tailStart + keyword) return broken;
   const header = findHeader(bytes);
-  // A linearised file has a table at its start that names no place; where that is the last one, the rest was cut off.
+  // The table at the start of a linearized file gives no offset; if it is the last table, the rest of the file was cut
+  // off.
   if (table === 0 && latin1(bytes, header, Math.min(MARGIN_BYTES, bytes.length - header)).includes("/Linearized")) {
     return broken;
   }

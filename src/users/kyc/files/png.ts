@@ -2,20 +2,20 @@ import { broken, type Cleaning, findSizeProblem, fourCharacters, keeperOf, type 
 import { orientationTiff, readOrientation } from "./exif-orientation.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** Length, type and checksum of a chunk, in bytes. */
+/** Size of a chunk's length, type and checksum, in bytes. */
 const CHUNK_OVERHEAD_BYTES = 12;
 const IHDR = fourCharacters("IHDR");
 const IDAT = fourCharacters("IDAT");
 const IEND = fourCharacters("IEND");
 const EXIF = fourCharacters("eXIf");
 /**
- * Chunks that decide how the pixels look (W3C PNG, section 11). Texts, times and all others are dropped, those of an
- * animation too: its still picture stays.
+ * Chunks that decide how the pixels look (W3C PNG, section 11). All others are dropped, such as texts, times and the
+ * frames of an animation; its still image stays.
  */
 const NEEDED = new Set(
   ["IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sRGB", "iCCP", "sBIT", "cICP", "pHYs"].map(fourCharacters),
 );
-/** Bits a sample for each colour type. */
+/** Allowed bits per sample for each color type. */
 const BIT_DEPTHS: Readonly<Record<number, readonly number[]>> = {
   0: [1, 2, 4, 8, 16],
   2: [8, 16],
@@ -27,8 +27,8 @@ const BIT_DEPTHS: Readonly<Record<number, readonly number[]>> = {
 export const isPng = (bytes: Uint8Array) => SIGNATURE.every((byte, i) => bytes[i] === byte);
 
 /**
- * Walks a PNG from its header to its end chunk and keeps the picture alone; what follows is cut off. Of Exif the
- * orientation stays, in its place, because browsers turn the picture by it.
+ * Validates a PNG from its header to its end chunk, keeps only the image and drops what follows. Keeps the Exif
+ * orientation in its place, because browsers rotate the image by it.
  */
 export function cleanPng(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const kept = keeperOf(bytes);
@@ -61,7 +61,7 @@ export function cleanPng(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   return broken;
 }
 
-/** Four letters of ASCII. */
+/** Four ASCII letters. */
 function isChunkType(type: number): boolean {
   for (let shift = 0; shift < 32; shift += 8) {
     const lower = ((type >>> shift) & 0xff) | 0x20;
@@ -70,7 +70,7 @@ function isChunkType(type: number): boolean {
   return true;
 }
 
-/** A capital first: a viewer that does not know the chunk must not show the picture. */
+/** Critical chunks begin with a capital letter: a viewer that does not know one must not show the image. */
 const isCritical = (type: number) => (type & 0x20000000) === 0;
 
 function findHeaderProblem(header: Uint8Array): Refusal | undefined {
@@ -92,7 +92,7 @@ function chunkOf(type: number, content: Uint8Array): Uint8Array {
   return chunk;
 }
 
-/** The checksum of type and content (W3C PNG, annex D). */
+/** CRC of type and content (W3C PNG, annex D). */
 function crc32(bytes: Uint8Array): number {
   let crc = ~0;
   for (const byte of bytes) {

@@ -26,8 +26,8 @@ const METADATA_FLAGS = 0x0c;
 export const isWebp = (bytes: Uint8Array) => latin1(bytes, 0, 4) === "RIFF" && latin1(bytes, 8, 4) === "WEBP";
 
 /**
- * Walks the chunks of a WebP picture and keeps those that show it; its flags and its size are set to what is left, and
- * what follows its end is cut off. Of Exif the orientation stays.
+ * Validates the chunks of a WebP image, keeps those that display it, and drops what follows its end. Flags and size are
+ * updated to match. Keeps the Exif orientation.
  */
 export function cleanWebp(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   const view = viewOf(bytes);
@@ -54,7 +54,7 @@ export function cleanWebp(bytes: Uint8Array<ArrayBuffer>): Cleaning {
       if (problem) return problem;
     }
     if (NEEDED.has(type)) {
-      // A chunk of odd length is followed by a byte of padding, which some encoders leave out at the end.
+      // A chunk of odd length is followed by a padding byte, which some encoders omit at the end.
       kept.keep(at, Math.min(end + (length % 2), riffEnd));
       if (end + (length % 2) > riffEnd) kept.add(Uint8Array.of(0));
     } else if (type === EXIF && isExtended && !hasExif) {
@@ -70,7 +70,7 @@ export function cleanWebp(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   if (cleaned.length - 8 === view.getUint32(4, true) && (!isExtended || bytes[20] === flags)) {
     return { ok: true, bytes: cleaned };
   }
-  // What was sent is not written to.
+  // The caller's bytes are not modified.
   const own = cleaned.buffer === bytes.buffer ? cleaned.slice() : cleaned;
   viewOf(own).setUint32(4, own.length - 8, true);
   if (isExtended) own[20] = flags;
@@ -85,7 +85,7 @@ function findChunkProblem(type: number, content: Uint8Array): Refusal | undefine
     return findSizeProblem(1 + readUint24(view, 4), 1 + readUint24(view, 7));
   }
   if (type === VP8) {
-    // RFC 6386 section 9.1: a key frame, its first partition, its start code, its size.
+    // RFC 6386 section 9.1: a key frame, its first partition, start code and size.
     if (content.length < 10 || latin1(content, 3, 3) !== "\x9d\x01\x2a") return broken;
     const tag = readUint24(view, 0);
     if ((tag & 1) !== 0 || tag >> 5 > content.length - 10) return broken;
