@@ -6,7 +6,7 @@ import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier
 import { consumeBatch, storeDeadLetters } from "./tasks/engine/consume.ts";
 import { runMinuteTick } from "./tasks/engine/schedule.ts";
 
-/** The request id of an invocation that is no HTTP request: what started it, and a random part of its own. */
+/** The request id of an invocation other than an HTTP request: its trigger and a random UUID. */
 const requestIdOf = (trigger: string) => `${trigger}-${crypto.randomUUID()}`;
 
 export default {
@@ -20,7 +20,7 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
-/** RPC for the services that report to this one; their bindings' props say who they are: `{ caller = "rentals" }`. */
+/** RPC for services that report events. The props of their binding identify them: `{ caller = "rentals" }`. */
 export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> {
   async record(event: unknown): Promise<Recorded> {
     return recordFromCaller(
@@ -31,7 +31,7 @@ export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> 
   }
 }
 
-/** RPC for the services that let our users in. */
+/** RPC for services that accept this service's access tokens. */
 export class TokenVerifier extends WorkerEntrypoint<Env> {
   async verifyAccessToken(token: unknown): Promise<TokenAnswer> {
     return checkTokenForOthers(await buildDeps(this.env, this.ctx, requestIdOf("rpc-TokenVerifier")), token);

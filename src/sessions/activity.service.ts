@@ -3,16 +3,15 @@ import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import type { AccessClaims } from "./tokens.ts";
 
-/** A session's activity is counted at most once in so long, in milliseconds. */
+/** Minimum time between two activity reports of a session, in milliseconds. */
 export const ACTIVITY_INTERVAL_MS = 15 * 60 * 1000;
 const MAX_REMEMBERED = 10_000;
 
-/** When this isolate last reported a session. It only saves messages: the task's statement decides what counts. */
+/** When this isolate last reported each session. It only saves messages; the task's statement enforces the interval. */
 const reportedAt = new Map<string, number>();
 
 /**
- * Reports after the response that the session is in use. Nothing of the request waits for it, and a report that is
- * lost is made up for by the next.
+ * Reports, after the response, that the session is in use. A report may be lost; the next one replaces it.
  */
 export function reportActivity(
   deps: Pick<Deps, "queues" | "now" | "newId" | "log" | "afterResponse">,

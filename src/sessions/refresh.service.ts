@@ -22,12 +22,12 @@ export interface TokenPair {
 }
 
 /**
- * Trades a refresh token for its successor and a fresh access token. An app that lost the answer may ask again and gets
- * the same successor, byte for byte, while nobody has used it.
+ * Exchanges a refresh token for its successor and a new access token. A client that lost the response may repeat the call
+ * and gets the same successor, byte for byte, until somebody uses that successor.
  *
- * @throws AppError `token_not_valid` when the token is expired, forged, used before or of an ended session; showing one
- *   older than the immediate parent ends its session. `idempotency_key_reused`, `rate_limit_exceeded` after 200 replays,
- *   and where the user writes too often.
+ * @throws AppError `token_not_valid` when the token is expired, forged, already rotated or of an ended session; a token
+ *   older than the immediate parent also ends its session. `idempotency_key_reused`. `rate_limit_exceeded` after 200
+ *   replays, or when the user exceeds the write limit.
  */
 export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
   const verified = await verifyRefreshToken(deps, refreshToken);
@@ -56,30 +56,30 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
 }
 
 const MAX_REMEMBERED = 10_000;
-/** How long a repetition waits for the first call to be counted, in milliseconds. */
+/** How long a repeated call waits for the first call's count, in milliseconds. */
 const COUNTED_DEADLINE_MS = 1_000;
-/** The newest token that this isolate has been shown of a session, and whether its use was let pass. */
-const shown = new Map<string, { counter: number; counted: Promise<void> }>();
+/** The newest token of each session that this isolate has seen; `counted` rejects if its first use exceeded the limit. */
+const seen = new Map<string, { counter: number; counted: Promise<void> }>();
 
 /**
- * Counts the first use of a token as a write of its user. A repetition is not counted: an app that lost an answer repeats
- * its call, and the replays of one rotation have a limit of their own.
+ * Counts the first use of a token towards its user's write limit. Repeated calls are free: a client that lost the response
+ * must be able to retry, and replays of one rotation have their own limit.
  *
  * @throws AppError `rate_limit_exceeded`.
  */
 async function countFirstUse(deps: Deps, { sessionId, userId, counter }: RefreshClaims): Promise<void> {
-  const known = shown.get(sessionId);
+  const known = seen.get(sessionId);
   const isRepetition = known !== undefined && known.counter >= counter;
   const counted = isRepetition ? known.counted : countWrite(deps, userId);
   if (!isRepetition) {
-    if (shown.size >= MAX_REMEMBERED) shown.clear();
-    shown.set(sessionId, { counter, counted });
+    if (seen.size >= MAX_REMEMBERED) seen.clear();
+    seen.set(sessionId, { counter, counted });
   }
   try {
     await withDeadline(counted, COUNTED_DEADLINE_MS);
   } catch (error) {
-    if (shown.get(sessionId)?.counted === counted) shown.delete(sessionId);
-    // The first call may have been cut off.
+    if (seen.get(sessionId)?.counted === counted) seen.delete(sessionId);
+    // On a timeout the first call may have been cut off, so this one is let through.
     if (error instanceof AppError) throw error;
   }
 }
@@ -88,7 +88,7 @@ function wasReplayedTooOften(session: { counter: number; replays: number }, toke
   return session.counter === token.counter + 1 && session.replays >= MAX_REPLAYS;
 }
 
-/** Both tokens of a session as its row stands. @throws AppError `token_not_valid` when its key has been retired. */
+/** Access and refresh token for the session's current row. @throws AppError `token_not_valid` when its key is retired. */
 export async function mintTokens(deps: Deps, session: MintableSession): Promise<TokenPair> {
   const [accessToken, refreshToken] = await Promise.all([
     mintAccessToken(deps, { userId: session.userId, sessionId: session.id }),

@@ -8,10 +8,10 @@ import { endOtherSessions, endOwnSession, endSessionById, listSessions } from ".
 import { type AccessClaims, verifyRefreshToken } from "./tokens.ts";
 
 /**
- * Ends the caller's session: its access and refresh tokens stop at once. Any refresh token of the session will do, live,
- * rotated or expired: who shows one may end the session, and nothing else.
+ * Ends the caller's session; its access and refresh tokens stop working at once. Any refresh token of the session is
+ * accepted, even if rotated or expired, because it can do nothing here but end the session.
  *
- * @throws AppError `token_not_valid` when the refresh token is not one of this session, or the session has ended.
+ * @throws AppError `token_not_valid` when the refresh token belongs to another session or the session has ended;
  *   `rate_limit_exceeded`.
  */
 export async function logoutUser(
@@ -32,14 +32,14 @@ export async function logoutUser(
   deps.afterResponse(denySessions(deps, ended));
 }
 
-/** The caller's live sessions, newest first. */
+/** The caller's live sessions, newest first. @throws AppError `token_not_valid` when the caller's own has ended. */
 export async function listOwnSessions(deps: Deps, caller: AccessClaims) {
-  const found = await listSessions(deps, caller);
-  if (found.length === 0) throw sessionEnded();
-  return found;
+  const sessions = await listSessions(deps, caller);
+  if (sessions.length === 0) throw sessionEnded();
+  return sessions;
 }
 
-/** Ends one of the caller's sessions. @throws AppError `not_found` when it is not the caller's or has ended. */
+/** Ends one of the caller's sessions. @throws AppError `not_found` when it belongs to another user or has ended. */
 export async function endSession(deps: Deps, client: Client, caller: AccessClaims, sessionId: string): Promise<void> {
   const { ended, isSignedIn } = await endSessionById(deps, client, caller, sessionId);
   if (ended.length > 0) {
@@ -50,7 +50,7 @@ export async function endSession(deps: Deps, client: Client, caller: AccessClaim
   throw new AppError("not_found", { message: { en: "Session not found.", ne: "सत्र भेटिएन।" } });
 }
 
-/** Ends every session of the caller's but the present one and says how many ended. */
+/** Ends all sessions of the caller except the current one. @returns the number of sessions ended. */
 export async function endAllOtherSessions(deps: Deps, client: Client, caller: AccessClaims): Promise<number> {
   const { ended, isSignedIn } = await endOtherSessions(deps, client, caller);
   if (!isSignedIn) throw sessionEnded();

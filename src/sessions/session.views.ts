@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { sessions } from "../db/sign-in-schema.ts";
 
-/** A session, as its user and staff see it. */
+/** A session as shown to its user and to staff. */
 export const sessionView = z.object({
   id: z.string(),
   current: z.boolean().meta({ description: "The one that asks." }),
@@ -13,7 +13,7 @@ export const sessionView = z.object({
   method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
 });
 
-/** @param currentId the session that asks. */
+/** @param currentId id of the session that makes the request. */
 export function viewSession(session: typeof sessions.$inferSelect, currentId: string): z.input<typeof sessionView> {
   return {
     id: session.id,

@@ -2,16 +2,16 @@ import type { Deps } from "../platform/deps.ts";
 import { findSignedInRole } from "./session.store.ts";
 import { verifyAccessToken } from "./tokens.ts";
 
-/** What another service is told of an access token. `ended`: the token is ours, its session or its user is not live. */
+/** The verdict on an access token for another service. `ended`: it is genuine, but its session or user is not active. */
 export type TokenAnswer =
   | { valid: true; user_id: string; session_id: string; role: "user" | "staff" | "admin"; expires_at: string }
   | { valid: false; reason: "expired" | "invalid" | "ended" };
 
 /**
- * Checks an access token for another service: the signature first, without I/O, then session and user in one trip. The
- * answer is true of that moment; who keeps it keeps a session alive that a logout may have ended.
+ * Checks an access token for another service: first its signature, without I/O, then session and user in one query. The
+ * answer must not be cached, because a logout may end the session at any time.
  *
- * @throws AppError `service_unavailable` when the database fails: nobody knows then, which is not an invalid token.
+ * @throws AppError `service_unavailable` when the database fails; the token may still be valid.
  */
 export async function checkTokenForOthers(deps: Deps, token: unknown): Promise<TokenAnswer> {
   if (typeof token !== "string") return { valid: false, reason: "invalid" };

@@ -3,17 +3,17 @@ import { z } from "zod";
 import type { sessions } from "../db/sign-in-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 
-/** Life of an access token, in seconds. */
+/** Lifetime of an access token, in seconds. */
 export const ACCESS_TTL_SECONDS = 15 * 60;
 
-/** `typ` headers: each kind of token is refused in the other's place (RFC 8725 section 3.11; RFC 9068 section 2.1). */
+/** `typ` headers, so that neither kind of token is accepted as the other (RFC 8725 section 3.11; RFC 9068 section 2.1). */
 const ACCESS_TYP = "at+jwt";
 const REFRESH_TYP = "rt+jwt";
 
-/** Clocks of the platform's machines may differ by this much. */
+/** Tolerated difference between the clocks of two Cloudflare machines. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Longer ones are not ours, and are refused before any work is spent on them. */
+/** Longer tokens were not issued here and are rejected before any cryptography. */
 const MAX_TOKEN_LENGTH = 2048;
 
 export interface AccessClaims {
@@ -21,8 +21,9 @@ export interface AccessClaims {
   sessionId: string;
 }
 
-/** What an access token says, with its expiry in milliseconds since the epoch. */
+/** The claims of a verified access token. */
 export interface AccessToken extends AccessClaims {
+  /** Milliseconds since the epoch. */
   expiresAt: number;
 }
 
@@ -35,7 +36,7 @@ export type Verified<Claims> = { state: "valid" | "expired"; claims: Claims } | 
 
 type TokenDeps = Pick<Deps, "config" | "keyring" | "now" | "newId">;
 
-/** EdDSA JWT of 15 minutes; every call makes another one. */
+/** A new EdDSA JWT that is valid for 15 minutes. */
 export function mintAccessToken(deps: TokenDeps, { userId, sessionId }: AccessClaims): Promise<string> {
   const issuedAt = Math.floor(deps.now() / 1000);
   const { kid, signingKey } = deps.keyring.accessToken;
@@ -59,13 +60,13 @@ export type MintableSession = Pick<
 >;
 
 /**
- * The live refresh token of a session: a function of its row alone (HS256 is deterministic), so that a lost one can be
- * minted again byte for byte. Undefined when its key has been retired.
+ * The current refresh token of a session. It depends only on the session's row (HS256 is deterministic), so that a lost
+ * one can be minted again byte for byte. Undefined when its key has been retired.
  */
 export async function mintRefreshToken(deps: TokenDeps, session: MintableSession): Promise<string | undefined> {
   const key = deps.keyring.secrets.get(session.refreshKeyId)?.refreshToken;
   if (!key) return undefined;
-  // Their order is part of the token's bytes.
+  // The order of the claims is part of the token's bytes.
   const claims = {
     user_id: session.userId,
     sid: session.id,
@@ -83,7 +84,7 @@ export async function mintRefreshToken(deps: TokenDeps, session: MintableSession
 
 const encoder = new TextEncoder();
 
-/** A JWT is a JWS of the JSON of its claims (RFC 7519 section 3); `SignJWT` would clone them first. */
+/** Signs the claims' JSON as a JWS, which is a JWT (RFC 7519 section 3). `SignJWT` would first clone the claims. */
 function sign(claims: JWTPayload, header: CompactJWSHeaderParameters, key: Key): Promise<string> {
   return new CompactSign(encoder.encode(JSON.stringify(claims))).setProtectedHeader(header).sign(key);
 }
@@ -102,7 +103,7 @@ const refreshPayload = z.object({
   counter: z.number().int().nonnegative(),
 });
 
-/** Checks signature and claims without any I/O; the session's state is the database's to tell. */
+/** Verifies signature and claims without I/O. It does not check that the session is live; the database does. */
 export async function verifyAccessToken(deps: TokenDeps, token: string): Promise<Verified<AccessToken>> {
   const { verifyingKeys } = deps.keyring.accessToken;
   const checked = await verify(deps, token, { alg: "EdDSA", typ: ACCESS_TYP, keyFor: (kid) => verifyingKeys.get(kid) });
@@ -113,7 +114,7 @@ export async function verifyAccessToken(deps: TokenDeps, token: string): Promise
   return { state: checked.state, claims: { userId, sessionId, expiresAt: exp * 1000 } };
 }
 
-/** As `verifyAccessToken`, for refresh tokens. */
+/** Like `verifyAccessToken`, for refresh tokens. */
 export async function verifyRefreshToken(deps: TokenDeps, token: string): Promise<Verified<RefreshClaims>> {
   const keyFor = (kid: string) => deps.keyring.secrets.get(kid)?.refreshToken;
   const checked = await verify(deps, token, { alg: "HS256", typ: REFRESH_TYP, keyFor });
@@ -129,7 +130,7 @@ type Key = NonNullable<ReturnType<Deps["keyring"]["accessToken"]["verifyingKeys"
 interface Expected {
   alg: "EdDSA" | "HS256";
   typ: string;
-  /** Keys come from the configuration alone; jku, jwk and x5u headers are never read (RFC 8725 section 3.10). */
+  /** Keys come only from the configuration; jku, jwk and x5u headers are never read (RFC 8725 section 3.10). */
   keyFor: (kid: string) => Key | undefined;
 }
 
@@ -153,11 +154,11 @@ async function verify(deps: TokenDeps, token: string, expected: Expected): Promi
         currentDate: new Date(deps.now()),
       },
     );
-    // jose looks at `iat` only for a maximum age; a token from the future is nobody's.
+    // jose checks `iat` only against a maximum age; a token issued in the future is invalid as well.
     if ((payload.iat ?? 0) > deps.now() / 1000 + CLOCK_TOLERANCE_SECONDS) return { state: "invalid", reason: "iat" };
     return { state: "valid", claims: payload };
   } catch (error) {
-    // jose looks at `exp` last, so signature, issuer and audience hold here.
+    // jose checks `exp` last, so signature, issuer and audience are already verified here.
     if (error instanceof errors.JWTExpired) return { state: "expired", claims: error.payload };
     return { state: "invalid", reason: error instanceof errors.JOSEError ? error.code : "malformed" };
   }

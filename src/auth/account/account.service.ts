@@ -19,20 +19,20 @@ import { generateAccountIds } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
 import { isKeyReused, type SignInOutcome } from "./sign-in.store.ts";
 
-/** How long a register or login may be repeated without a key, as after a lost answer. */
+/** How long a client that lost the response may repeat a register or login without an Idempotency-Key. */
 export const REPEAT_WINDOW_MS = 180_000;
 
 export interface SignedIn extends TokenPair {
   user: UserRow;
-  /** Whether somebody's referral code was accepted when the account was made. */
+  /** Whether the account was created with a valid referral code. */
   referralApplied: boolean;
 }
 
 /**
- * Makes an account for a verified identifier and signs it in. The verification token is used up only when that commits.
+ * Creates an account for a verified identifier and signs it in, in the transaction that redeems the verification token.
  *
- * @throws AppError `invalid_token`, `user_already_exists`, `username_taken`, `idempotency_key_reused`; none of them uses
- *   the token up.
+ * @throws AppError `invalid_token`, `user_already_exists`, `username_taken`, `idempotency_key_reused`. A failed call does
+ *   not redeem the token.
  */
 export async function registerUser(
   deps: Deps,
@@ -49,14 +49,21 @@ export async function registerUser(
     ...request,
     identifier: identifier.value,
   });
-  const use = await useOf(deps, call, identifier, request.verification_token, "REGISTER");
+  const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, "REGISTER");
   const usernames =
     request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
   const identities = await hashIdentities(deps, [identifier.value]);
   const account = generateAccountIds(deps, client, usernames, request.referral_code, identities);
-  const outcome = await insertAccount(deps, client, use, account, call, findTestCode(deps, identifier) !== undefined);
-  const authenticated = await answerSignIn(deps, use, call, outcome);
-  if (authenticated) return authenticated;
+  const outcome = await insertAccount(
+    deps,
+    client,
+    redemption,
+    account,
+    call,
+    findTestCode(deps, identifier) !== undefined,
+  );
+  const signedIn = await completeSignIn(deps, redemption, call, outcome);
+  if (signedIn) return signedIn;
   if (outcome.user) throw new AppError("user_already_exists");
   if (outcome.isUsernameTaken) throw new AppError("username_taken");
   throw new AppError("service_unavailable", {
@@ -68,8 +75,8 @@ export async function registerUser(
 /**
  * Signs a verified identifier in.
  *
- * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`; none of them uses the
- *   verification token up.
+ * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`. A failed call does not
+ *   redeem the verification token.
  */
 export async function loginUser(
   deps: Deps,
@@ -81,19 +88,21 @@ export async function loginUser(
     ...request,
     identifier: identifier.value,
   });
-  const use = await useOf(deps, call, identifier, request.verification_token, "LOGIN");
+  const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, "LOGIN");
   const isTest = findTestCode(deps, identifier) !== undefined;
-  const outcome = await signIn(deps, client, use, call, isTest, await hashIdentities(deps, [identifier.value]));
-  const authenticated = await answerSignIn(deps, use, call, outcome);
-  if (authenticated) return authenticated;
+  const outcome = await signIn(deps, client, redemption, call, isTest, await hashIdentities(deps, [identifier.value]));
+  const signedIn = await completeSignIn(deps, redemption, call, outcome);
+  if (signedIn) return signedIn;
   throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");
 }
 
 /**
- * @throws AppError for what was never a token of ours: `idempotency_key_reused` where its key says more, else
- *   `invalid_token`, without a question to the database where no key was sent.
+ * Checks the token's HMAC without I/O and describes its redemption by a new session.
+ *
+ * @throws AppError `invalid_token` when this service did not issue the token; `idempotency_key_reused` when, in addition,
+ *   the call's key is bound to another body.
  */
-async function useOf(
+async function prepareRedemption(
   deps: Deps,
   call: IdempotentCall | undefined,
   identifier: Identifier,
@@ -109,42 +118,42 @@ async function useOf(
 }
 
 /**
- * The tokens of the session that this call, or the call that it repeats, has opened. Undefined when the token is live
- * but was not accepted: then the account decides what to say.
+ * Mints tokens for the session that was opened by this call or by the call that it repeats. Undefined when the token is
+ * still live because the account did not allow the sign-in; the caller then reports why.
  */
-async function answerSignIn(
+async function completeSignIn(
   deps: Deps,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   call: IdempotentCall | undefined,
   outcome: SignInOutcome,
 ): Promise<SignedIn | undefined> {
   const { token, session, user, binding } = outcome;
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
-  const isOwn = token?.usedBy === deps.invocationId;
-  if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
-  if (user && session && (isOwn || mayRepeat(deps, use, outcome))) {
+  const isRedeemedHere = token?.usedBy === deps.invocationId;
+  if (isRedeemedHere && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
+  if (user && session && (isRedeemedHere || isReplay(deps, redemption, outcome))) {
     const tokens = await mintTokens(deps, session);
-    // Begun last, so that the queue has no part in what the client waits for.
+    // Starts after minting, so that the client does not wait for the queue.
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return {
       ...tokens,
       user,
-      referralApplied: use.usedFor === "REGISTER" && outcome.hasReferral,
+      referralApplied: redemption.usedFor === "REGISTER" && outcome.hasReferral,
     };
   }
   if (!token || token.usedBy !== null || token.expiresAt <= deps.now()) throw new AppError("invalid_token");
   return undefined;
 }
 
-/** Whether this call repeats one whose session nobody has used yet: by its key, or soon after with the same token. */
-function mayRepeat(deps: Deps, use: TokenRedemption, { token, session, binding }: SignInOutcome): boolean {
-  if (!token || !session || token.usedFor !== use.usedFor || token.usedAt === null) return false;
-  const isUntouched = session.counter === 0 && session.revokedAt === null && session.idleExpiresAt > deps.now();
-  const isSoon = token.usedAt > deps.now() - REPEAT_WINDOW_MS;
-  return isUntouched && (isSoon || binding?.resultId === session.id);
+/** Whether this call repeats an earlier one, by key or within the window, whose session has not been used since. */
+function isReplay(deps: Deps, redemption: TokenRedemption, { token, session, binding }: SignInOutcome): boolean {
+  if (!token || !session || token.usedFor !== redemption.usedFor || token.usedAt === null) return false;
+  const isUnused = session.counter === 0 && session.revokedAt === null && session.idleExpiresAt > deps.now();
+  const isInWindow = token.usedAt > deps.now() - REPEAT_WINDOW_MS;
+  return isUnused && (isInWindow || binding?.resultId === session.id);
 }
 
-/** The caller's own account. @throws AppError `token_not_valid` when the session has ended or the user may not act. */
+/** The caller's account. @throws AppError `token_not_valid` when the session has ended or the user is not active. */
 export async function getOwnAccount(deps: Deps, caller: AccessClaims): Promise<UserRow> {
   const user = await findSignedInUser(deps, caller);
   if (!user) throw sessionEnded();

@@ -4,11 +4,11 @@ import type { Client } from "../../platform/http/client.ts";
 import type { Username } from "../../users/username.ts";
 import type { NewAccount } from "./new-account.store.ts";
 
-/** Drawn for each registration; the first that nobody has is taken. */
+/** Referral codes generated per registration; the account gets the first that is not taken. */
 const REFERRAL_CODE_CANDIDATES = 3;
 const REFERRAL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/** What a new account is made of that has to be drawn before: id and referral codes. */
+/** A new account with a generated user id and generated candidates for its referral code (`REF` and 6 characters). */
 export function generateAccountIds(
   deps: Pick<Deps, "newId" | "randomBytes">,
   client: Pick<Client, "locale">,

@@ -8,11 +8,12 @@ import { deleteAccount, findDeletable } from "./account-deletion.store.ts";
 import { prepareErasure } from "./account-erasure.store.ts";
 
 /**
- * Deletes the caller's account for good. From then on no route shows anything of the person; `finish_account_deletion`
- * erases what is left of their history.
+ * Permanently deletes the caller's account. No route shows the person afterwards; `finish_account_deletion` erases the
+ * rest of their history.
  *
- * @throws AppError `reauthentication_required` when the sign-in is older than 10 minutes and no fresh verification token
- *   of theirs is given; `open_rental`, `debt_due`, `last_admin`; `token_not_valid`. None of them uses the token up.
+ * @throws AppError `reauthentication_required` when the sign-in is older than 10 minutes and the caller gives no live
+ *   verification token of their own; `open_rental`, `debt_due`, `last_admin`; `token_not_valid`. A failed call does not
+ *   redeem the token.
  */
 export async function deleteOwnAccount(
   deps: Deps,
@@ -31,6 +32,6 @@ export async function deleteOwnAccount(
   }
   if (!found) throw sessionEnded();
   if (found.obstacle) throw new AppError(found.obstacle);
-  // An identifier or a linked provider changed between the two batches.
+  // The user's identifiers or linked providers changed between the two batches.
   throw new AppError("service_unavailable", { retryAfterSeconds: 1 });
 }

@@ -2,8 +2,8 @@ import { base64url } from "jose";
 import { keyedHash } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-// What a person may have once, or n times per window, outlives their account under keyed hashes (LOOKUP_SECRET). Each use
-// has a label of its own, so that hashes of one table cannot be matched with those of another.
+// One-time bonuses and rate limits must survive the deletion of an account, so they are kept under keyed hashes
+// (LOOKUP_SECRET). Each purpose has its own label, so that hashes of different tables cannot be correlated.
 
 type HashDeps = Pick<Deps, "keyring">;
 
@@ -11,18 +11,18 @@ async function hash(deps: HashDeps, ...parts: string[]): Promise<string> {
   return base64url.encode(await keyedHash(deps.keyring.lookup, ...parts));
 }
 
-/** Replaces the identifier in the OTP ledger and guards once its user is deleted. @param identifier canonical. */
+/** The hash that replaces a deleted user's identifier in the OTP tables. @param identifier canonical. */
 export function hashForOtpLimits(deps: HashDeps, identifier: string): Promise<string> {
   return hash(deps, "former-otp-identifier", identifier);
 }
 
-/** An account at a provider, by OpenID Connect's issuer and subject. */
+/** An account at an identity provider: issuer and subject of OpenID Connect. */
 export interface ProviderAccount {
   issuer: string;
   subject: string;
 }
 
-/** Hashes for `former_identities`, one per identifier (canonical) and provider account. */
+/** Hashes for `former_identities`: one per canonical identifier and one per provider account. */
 export function hashIdentities(
   deps: HashDeps,
   identifiers: readonly string[],

@@ -7,9 +7,9 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 import { type Device, type DeviceRow, registrationLimit, upsertDevice } from "./device.store.ts";
 
 /**
- * Registers the caller's device for push.
+ * Registers the caller's device for push notifications.
  *
- * @throws AppError `token_not_valid` when the session has ended, `rate_limit_exceeded` after 30 registrations in an hour.
+ * @throws AppError `token_not_valid` when the session has ended, `rate_limit_exceeded` after 30 registrations per hour.
  */
 export async function registerDevice(
   deps: Deps,

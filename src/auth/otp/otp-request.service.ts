@@ -25,11 +25,12 @@ export interface SentCode {
 }
 
 /**
- * Makes a code and sends it to its owner. The answer, and everything done before it, is the same whether or not there is
- * an account, it is banned, or the identifier is a store reviewer's (ASVS 6.3.8).
+ * Generates a code and sends it to the identifier. Response and work before it are the same for an identifier without
+ * an account, of a banned user, or of a store reviewer (ASVS 6.3.8).
  *
- * @throws AppError `validation_error`, `rate_limit_exceeded` with the seconds to wait, `idempotency_key_reused`;
- *   `service_unavailable` until the end of the day when the channel's budget is spent, and while no provider is configured for the channel.
+ * @throws AppError `validation_error`; `rate_limit_exceeded` with the seconds to wait; `idempotency_key_reused`;
+ *   `service_unavailable` while the channel has no configured provider, or until midnight once the channel's daily budget
+ *   is spent.
  */
 export async function generateOtp(
   deps: Deps,
@@ -51,26 +52,26 @@ export async function generateOtp(
   const payload = await sealMessage(deps, identifier, cid, code);
   const mailbox = await hashMailbox(deps, identifier);
   const formerHash = await hashForOtpLimits(deps, identifier.value);
-  const party = { identifier: identifier.value, network: client.network };
+  const requester = { identifier: identifier.value, network: client.network };
   const outcome = await insertChallenge(
     deps,
     identifier,
-    party,
+    requester,
     { cid, codeHash, secretId, formerHash, mailbox, message: { payload, locale: client.locale } },
     call,
   );
   if (!outcome.created) return answerWithoutCode(deps, identifier.kind, call, outcome);
   const { events } = outcome;
-  // A test identifier's message is recorded like any other, so that the work is the same, and goes nowhere.
-  const leave: () => Promise<unknown> =
+  // A test identifier's message is recorded like any other, so that the work is the same, but it is never sent.
+  const deliver: () => Promise<unknown> =
     testCode === undefined ? () => relay(deps, events) : () => markSent(deps, events);
-  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(leave));
+  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(deliver));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
 
 type Outcome = Awaited<ReturnType<typeof insertChallenge>>;
 
-/** A repeated call gets the first one's answer; any other is told how long to wait. */
+/** A call repeated under its key gets the first call's result; any other fails with the time to wait. */
 function answerWithoutCode(
   deps: Deps,
   kind: Identifier["kind"],
@@ -79,8 +80,8 @@ function answerWithoutCode(
 ): SentCode {
   const { binding } = outcome;
   if (call && binding && binding.bodyHash !== call.bodyHash) throw new AppError("idempotency_key_reused");
-  const sent = describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
-  if (call && binding) return { ...sent, resendInSeconds: binding.resultNumber ?? sent.resendInSeconds };
+  const wait = describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
+  if (call && binding) return { ...wait, resendInSeconds: binding.resultNumber ?? wait.resendInSeconds };
   if (outcome.isClosed) {
     throw new AppError("service_unavailable", {
       reason: "the day's budget is spent",
@@ -102,8 +103,8 @@ function answerWithoutCode(
       en: "Too many codes were requested. Wait before you request another one.",
       ne: "धेरै पटक कोड मागियो। अर्को माग्नुअघि केही बेर पर्खनुहोस्।",
     },
-    retryAfterSeconds: sent.resendInSeconds,
-    headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...sent.limit, remaining: 0 }),
+    retryAfterSeconds: wait.resendInSeconds,
+    headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...wait.limit, remaining: 0 }),
   });
 }
 
@@ -113,7 +114,7 @@ function describeSend(deps: Deps, nextSendAt: number, sentByNetwork: number): Se
   return { resendInSeconds, limit: { remaining, resetSeconds: resendInSeconds } };
 }
 
-/** Keyed, so that the limit outlives an account without naming its owner. */
+/** Keyed hash of the mailbox, so that its limit survives a deleted account without storing the address. */
 async function hashMailbox(deps: Deps, { kind, value }: Identifier): Promise<string | undefined> {
   if (kind === "phone") return undefined;
   return base64url.encode(await keyedHash(deps.keyring.lookup, "mailbox", mailboxOf(value)));

@@ -17,7 +17,7 @@ import { mintVerificationToken, newVerificationToken } from "./verification-toke
 
 export interface VerifiedIdentifier {
   verificationToken: string;
-  /** The step that fits: LOGIN where there is an account, else REGISTER. */
+  /** The client's next step: LOGIN if the identifier has an account, else REGISTER. */
   purpose: Purpose;
   limit: RateLimit;
 }
@@ -29,62 +29,62 @@ const TOO_MANY: Text = {
 };
 
 /**
- * Trades a correct code for a verification token and burns the code.
+ * Exchanges a correct code for a verification token and consumes the code.
  *
- * @throws AppError `invalid_otp` when the code is wrong, expired, used up or absent: the client is not told which, so
- *   that nothing can be probed. `rate_limit_exceeded` while locked, `idempotency_key_reused`.
+ * @throws AppError `invalid_otp` when the code is wrong, expired, consumed or was never sent; the client cannot tell
+ *   which. `rate_limit_exceeded` while locked. `idempotency_key_reused`.
  */
 export async function verifyOtp(
   deps: Deps,
   client: Client,
-  attempt: { identifier: string; otp: string; purpose?: Purpose | undefined },
+  request: { identifier: string; otp: string; purpose?: Purpose | undefined },
 ): Promise<VerifiedIdentifier> {
-  const identifier = parseIdentifier(deps, attempt.identifier);
-  const { otp, purpose } = attempt;
-  const party: OtpRequester = { identifier: identifier.value, network: client.network };
+  const identifier = parseIdentifier(deps, request.identifier);
+  const { otp, purpose } = request;
+  const requester: OtpRequester = { identifier: identifier.value, network: client.network };
   const call = await identifyCall(deps, client.idempotencyKey, "otp/verify", identifier.value, { otp, purpose });
-  const charge = await recordAttempt(deps, identifier, party, call);
+  const attempt = await recordAttempt(deps, identifier, requester, call);
   const windowSeconds = failuresAllowed.windowMs / 1000;
-  if (charge.replayed) {
-    const replay = await replayToken(deps, identifier, charge.replayed);
+  if (attempt.replayed) {
+    const replay = await replayToken(deps, identifier, attempt.replayed);
     if (replay) return { ...replay, limit: { remaining: failuresAllowed.count, resetSeconds: windowSeconds } };
   }
-  const cid = await findMatch(deps, identifier, otp, charge.codes);
+  const cid = await findMatch(deps, identifier, otp, attempt.codes);
   const token = cid === undefined ? undefined : await newVerificationToken(deps, cid);
-  const consumed = cid && token ? await consumeChallenge(deps, identifier, charge, cid, token, call) : undefined;
+  const consumed = cid && token ? await consumeChallenge(deps, identifier, attempt, cid, token, call) : undefined;
   if (consumed && token) {
     const limit = { remaining: failuresAllowed.count, resetSeconds: windowSeconds };
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
-  deps.afterResponse(publishCoalesced(deps, charge.lockout));
-  throw refuseGuess(deps, charge);
+  deps.afterResponse(publishCoalesced(deps, attempt.lockout));
+  throw refuseAttempt(deps, attempt);
 }
 
-function refuseGuess(deps: Deps, charge: Awaited<ReturnType<typeof recordAttempt>>): AppError {
+function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAttempt>>): AppError {
   const secondsUntil = (instant: number) => Math.ceil((instant - deps.now()) / 1000);
-  const wasCharged = charge.codes.length > 0;
-  const lockSeconds = secondsUntil(charge.blockedUntil);
+  const wasCharged = attempt.codes.length > 0;
+  const lockSeconds = secondsUntil(attempt.blockedUntil);
   const refuse = (code: ErrorCode, reason: string, waitSeconds?: number) => {
-    const isFree = waitSeconds === undefined && lockSeconds <= 0;
-    const remaining = isFree ? Math.max(0, failuresAllowed.count - charge.failures) : 0;
+    const isUnlocked = waitSeconds === undefined && lockSeconds <= 0;
+    const remaining = isUnlocked ? Math.max(0, failuresAllowed.count - attempt.failures) : 0;
     const resetSeconds = waitSeconds ?? (lockSeconds > 0 ? lockSeconds : failuresAllowed.windowMs / 1000);
     const headers = rateLimitHeaders("otp-verify", failuresAllowed, { remaining, resetSeconds });
     const retry = waitSeconds === undefined ? {} : { retryAfterSeconds: waitSeconds, message: TOO_MANY };
     return new AppError(code, { headers, reason, ...retry });
   };
-  // The guess that sets the lock was still compared.
-  if (!wasCharged && charge.isLocked === 0 && lockSeconds > 0)
+  // The attempt that sets the lock is itself still compared.
+  if (!wasCharged && attempt.isLocked === 0 && lockSeconds > 0)
     return refuse("rate_limit_exceeded", "locked", lockSeconds);
-  if (!charge.isCounted && charge.mayNetworkGuess === 0) {
-    return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(charge.guessWindowEndsAt));
+  if (!attempt.isCounted && attempt.mayNetworkGuess === 0) {
+    return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(attempt.guessWindowEndsAt));
   }
-  if (charge.isKeyOfOtherBody === 1) return refuse("idempotency_key_reused", "key of another body");
+  if (attempt.isKeyOfOtherBody === 1) return refuse("idempotency_key_reused", "key of another body");
   return refuse("invalid_otp", wasCharged ? "no match" : "no live code");
 }
 
 type Code = { cid: string; codeHash: string; secretId: string };
 
-/** Compares the guess with every code it paid for; each comparison takes the same time. */
+/** The challenge whose code matches, among those that the attempt was charged to. Each comparison takes constant time. */
 async function findMatch(deps: Deps, identifier: Identifier, otp: string, codes: Code[]): Promise<string | undefined> {
   if (codes.length === 0) return undefined;
   const hashes = await findCodeHashes(
@@ -99,7 +99,7 @@ async function findMatch(deps: Deps, identifier: Identifier, otp: string, codes:
   return match;
 }
 
-/** The same token again, for a repeated call; undefined once it was used, has expired or cannot be derived. */
+/** The token of the first call, for a call repeated under its key; undefined once it is used, expired or not derivable. */
 async function replayToken(
   deps: Deps,
   identifier: Identifier,
@@ -107,7 +107,7 @@ async function replayToken(
 ): Promise<Omit<VerifiedIdentifier, "limit"> | undefined> {
   if (row.usedBy !== null || row.expiresAt <= deps.now()) return undefined;
   const verificationToken = await mintVerificationToken(deps, row.id, row.secretId);
-  // A key id may have been given another secret meanwhile.
+  // The secret behind this id may have been replaced since.
   if (verificationToken === undefined || (await sha256(verificationToken)) !== row.tokenHash) return undefined;
   return { verificationToken, purpose: (await hasAccount(deps, identifier)) ? "LOGIN" : "REGISTER" };
 }

@@ -3,12 +3,12 @@ import { AppError } from "../../platform/http/errors.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** A test identifier may be valid for this long ahead at most. */
+/** A test identifier's end date may lie at most this far ahead. */
 const MAX_AHEAD_MS = 30 * DAY_MS;
 
 /**
- * The fixed code of a store reviewer's identifier; undefined for everyone else, and once its end date has passed or
- * while that date is further ahead than 30 days.
+ * The fixed code of an app-store reviewer's identifier; undefined for any other identifier, once its end date has
+ * passed, and while that date is more than 30 days ahead.
  */
 export function findTestCode(deps: Pick<Deps, "config" | "now">, identifier: Identifier): string | undefined {
   const entry = deps.config.testIdentifiers.find((each) => canonical(deps, each.identifier) === identifier.value);
@@ -18,14 +18,14 @@ export function findTestCode(deps: Pick<Deps, "config" | "now">, identifier: Ide
   return lastDayStartsAt > now - DAY_MS && lastDayStartsAt <= now + MAX_AHEAD_MS ? entry.code : undefined;
 }
 
-/** Every identifier that store reviewers share, valid now or not. */
+/** The canonical form of every configured test identifier, whether or not it is valid now. */
 export function canonicalTestIdentifiers(deps: Pick<Deps, "config">): string[] {
   return deps.config.testIdentifiers.flatMap(({ identifier }) => canonical(deps, identifier) ?? []);
 }
 
-function canonical(deps: Pick<Deps, "config">, given: string): string | undefined {
+function canonical(deps: Pick<Deps, "config">, identifier: string): string | undefined {
   try {
-    return parseIdentifier(deps, given).value;
+    return parseIdentifier(deps, identifier).value;
   } catch (error) {
     if (error instanceof AppError) return undefined;
     throw error;

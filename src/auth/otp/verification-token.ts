@@ -3,12 +3,13 @@ import { equalInConstantTime, keyedHash, randomId, sha256 } from "../../platform
 import type { Deps } from "../../platform/deps.ts";
 import type { NewVerificationToken } from "./otp-verify.store.ts";
 
-// A verification token is an id of 128 random bits, that of its challenge, a dot, and the HMAC-SHA-256 of the id, both base64url. So it can be made
-// again for who lost it but never from the database, and what is none of ours is refused without asking the database.
+// A verification token is the 128-bit id of its challenge, a dot, and the HMAC-SHA-256 of that id, both base64url.
+// It can therefore be minted again for a client that lost it, cannot be forged from a copy of the database, and is
+// rejected without I/O if this service did not issue it.
 
 type TokenDeps = Pick<Deps, "keyring">;
 
-/** A new token, and what is kept of it. @param id the cid of the challenge that it is traded for; random where absent. */
+/** A new token and the fields that are stored of it. @param id the challenge's `cid`; random by default. */
 export async function newVerificationToken(
   deps: TokenDeps & Pick<Deps, "randomBytes">,
   id = randomId(deps.randomBytes),
@@ -19,7 +20,7 @@ export async function newVerificationToken(
   return { id, secretId, value, tokenHash: await sha256(value) };
 }
 
-/** The token with this id; undefined when its secret has been retired. */
+/** The token of this id; undefined when its secret has been retired. */
 export async function mintVerificationToken(
   deps: TokenDeps,
   id: string,
@@ -31,13 +32,13 @@ export async function mintVerificationToken(
 
 const TOKEN = /^([\w-]{22})\.([\w-]{43})$/;
 
-/** The hash that a token is found by; undefined for what none of our secrets has made, and where none is given. */
+/** The hash by which the database knows a token; undefined when there is no token or no current secret signed it. */
 export async function hashVerificationToken(deps: TokenDeps, token: string | undefined): Promise<string | undefined> {
-  const [, id, proof] = TOKEN.exec(token ?? "") ?? [];
-  if (token === undefined || id === undefined || proof === undefined) return undefined;
-  const given = base64url.decode(proof);
+  const [, id, signature] = TOKEN.exec(token ?? "") ?? [];
+  if (token === undefined || id === undefined || signature === undefined) return undefined;
+  const mac = base64url.decode(signature);
   for (const { verificationToken } of deps.keyring.secrets.values()) {
-    if (equalInConstantTime(given, await keyedHash(verificationToken, id))) return sha256(token);
+    if (equalInConstantTime(mac, await keyedHash(verificationToken, id))) return sha256(token);
   }
   return undefined;
 }
