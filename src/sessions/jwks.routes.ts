@@ -36,10 +36,10 @@ export function mountJwks(app: OpenAPIHono<AppEnv>): void {
       ...failures(EVERY_ROUTE),
     },
   }));
-  let kept: { jwks: Keyring["jwks"]; document: CacheableDocument } | undefined;
+  let cached: { jwks: Keyring["jwks"]; document: CacheableDocument } | undefined;
   app.get("/.well-known/jwks.json", async (c) => {
     const { jwks: current } = c.get("deps").keyring;
-    if (kept?.jwks !== current) kept = { jwks: current, document: await cacheable(current) };
-    return respondCacheable(c, kept.document);
+    if (cached?.jwks !== current) cached = { jwks: current, document: await cacheable(current) };
+    return respondCacheable(c, cached.document);
   });
 }

@@ -85,8 +85,8 @@ export const listMySessions = userEndpoint(
     message: { en: "Your sessions.", ne: "तपाईंका सत्रहरू।" },
   },
   async (deps, { caller }) => {
-    const found = await listOwnSessions(deps, caller);
-    return { data: found.map((session) => viewSession(session, caller.sessionId)) };
+    const sessions = await listOwnSessions(deps, caller);
+    return { data: sessions.map((session) => viewSession(session, caller.sessionId)) };
   },
 );
 

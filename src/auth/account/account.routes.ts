@@ -22,15 +22,15 @@ const signedInData = z.object({
   message: z.string(),
 });
 
-function describeSignIn(authenticated: SignedIn, message: string): z.input<typeof signedInData> {
+function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof signedInData> {
   return {
-    user_id: authenticated.user.id,
-    access_token: authenticated.accessToken,
-    refresh_token: authenticated.refreshToken,
+    user_id: signedIn.user.id,
+    access_token: signedIn.accessToken,
+    refresh_token: signedIn.refreshToken,
     token_type: "Bearer",
     expires_in: ACCESS_TTL_SECONDS,
-    user: viewUser(authenticated.user),
-    referral_applied: authenticated.referralApplied,
+    user: viewUser(signedIn.user),
+    referral_applied: signedIn.referralApplied,
     message,
   };
 }

@@ -22,7 +22,7 @@ export const registerMyDevice = userEndpoint(
     body: z.object({
       device_id: text(atMost(255).min(1)),
       fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
-      device_type: text(z.enum(deviceTypes), (given) => given.toUpperCase()),
+      device_type: text(z.enum(deviceTypes), (type) => type.toUpperCase()),
       device_name: optionalText(atMost(255)),
       app_version: optionalText(atMost(50)),
       os_version: optionalText(atMost(50)),

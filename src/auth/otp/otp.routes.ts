@@ -56,7 +56,7 @@ export const requestOtp = publicEndpoint(
   },
 );
 
-const codeRight = { en: "The code is correct.", ne: "कोड सही छ।" };
+const codeCorrect = { en: "The code is correct.", ne: "कोड सही छ।" };
 
 const otpField = z.preprocess(
   // Sent as a number, a code has lost its leading zeros.
@@ -87,20 +87,20 @@ export const verifyCode = publicEndpoint(
       expires_in: z.number().int(),
       message: z.string(),
     }),
-    message: codeRight,
+    message: codeCorrect,
     errors: ["invalid_otp", "rate_limit_exceeded"],
     idempotent: true,
     limited: true,
     rateLimitByNetwork,
   },
   async (deps, { body, client }) => {
-    const { verificationToken, purpose: fitting, limit } = await verifyOtp(deps, client, body);
+    const { verificationToken, purpose: nextStep, limit } = await verifyOtp(deps, client, body);
     return {
       data: {
         verification_token: verificationToken,
-        purpose: fitting,
+        purpose: nextStep,
         expires_in: otpLimits.verificationTokenTtlMs / 1000,
-        message: codeRight[client.locale],
+        message: codeCorrect[client.locale],
       },
       headers: rateLimitHeaders("otp-verify", otpLimits.lock.perNetwork, limit),
     };

@@ -7,48 +7,48 @@ import type { SocialProvider } from "./social-provider.ts";
 
 type IdTokenDeps = Pick<Deps, "config" | "fetch" | "now">;
 
-/** Clocks of the providers' machines and ours may differ by this much. */
+/** Tolerated difference between the provider's clock and this service's. */
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** An ID token older than this proves nobody's presence, in seconds. */
+/** Maximum age of an ID token that signs somebody in, in seconds. */
 const MAX_AGE_SECONDS = 10 * 60;
-/** Until then it may still tell whose call is repeated, in seconds: as long as an `Idempotency-Key` lives. */
+/** Maximum age of an ID token in a repeated call, in seconds: the lifetime of an `Idempotency-Key`. */
 const MAX_REPEAT_SECONDS = 24 * 60 * 60;
-/** Longer ones are refused before any work is spent on them. */
+/** Longer tokens are rejected before any cryptography. */
 const MAX_TOKEN_LENGTH = 8192;
-/** An unknown key id asks for the keys again at most once in so long, in milliseconds. */
+/** Minimum time between two fetches of the keys because of an unknown key id, in milliseconds. */
 const KEYS_COOLDOWN_MS = 60_000;
 const KEYS_MAX_AGE_MS = 10 * 60_000;
 
-/** The keys of each provider, kept for the isolate's life and renewed by jose. */
+/** Each provider's key set by its URL, kept as long as the isolate and refreshed by jose. */
 const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
-/** The keys are fetched for whichever invocation needs them. */
+/** Dependencies of the latest invocation that needed each key set; the keys are fetched with them. */
 const fetchers = new Map<string, IdTokenDeps>();
 
-/** @param nonce accepts the token's claim, undefined where it has none. */
+/** What to require of a token beyond the provider's settings. */
 export interface ExpectedToken {
+  /** Whether the token's `nonce` is acceptable; called with undefined when the token has none. */
   nonce: (claim: string | undefined) => boolean | Promise<boolean>;
   givenName?: string | undefined;
-  /** A token of the last 24 hours will do, if it is only to answer a call again; one of 10 minutes where absent. */
+  /** Accepts tokens of up to 24 hours, to answer a repeated call. The default maximum is 10 minutes. */
   acceptsStale?: boolean;
 }
 
 export interface VerifiedIdToken {
   identity: SocialIdentity;
-  /** The client of ours that the token was made for. */
+  /** This service's client id that the token was issued to. */
   clientId: string;
-  /** The claim `c_hash`: half a hash of the authorization code beside the token. Undefined where absent. */
+  /** The claim `c_hash`: half of a hash of the authorization code issued with the token. Undefined if absent. */
   codeHash: string | undefined;
-  /** Too old to sign anybody in: good only to answer a call again that it was answered before. */
+  /** The token is too old to sign anybody in; it may only get a repeated call's first result. */
   isStale: boolean;
 }
 
 /**
- * Checks an ID token whole: signature by the provider's own keys, algorithm, issuer, audience, authorized party, times and
- * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
+ * Verifies an ID token: signature by the provider's keys, algorithm, issuer, audience, authorized party, times and nonce
+ * (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
  *
- * @throws AppError `social_auth_failed` for a token that fails, with the reason in the log alone; `id_token_stale` for one
- *   that is right but too old; `service_unavailable` when
- *   the provider's keys cannot be had.
+ * @throws AppError `social_auth_failed` for an invalid token, with the reason only in the log; `id_token_stale` for a
+ *   valid but too old one; `service_unavailable` when the provider's keys cannot be fetched.
  */
 export async function verifyIdToken(
   deps: IdTokenDeps,
@@ -80,7 +80,7 @@ export async function verifyIdToken(
   return { identity, clientId, codeHash, isStale };
 }
 
-/** A claim of an unexpected type counts as absent. */
+/** The claim, or undefined when it is not a string. */
 const textOrAbsent = (claim: unknown): string | undefined => (typeof claim === "string" ? claim : undefined);
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {
@@ -100,14 +100,14 @@ async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialP
     return { payload, isExpired: false };
   } catch (error) {
     if (error instanceof errors.JWTExpired && typeof error.payload.iat === "number") {
-      // All the rest of an expired token must hold as well, as of the instant that it was issued.
+      // jose stops at the expiry, so the other checks run again as of the time of issue.
       const { payload } = await verifyAt(error.payload.iat * 1000).catch((reason) => {
         throw failed(reason instanceof errors.JOSEError ? reason.code : "not verified");
       });
       return { payload, isExpired: true };
     }
     if (error instanceof AppError) throw error;
-    // What jose says of the token; anything else is about fetching the keys.
+    // Any other error comes from fetching the keys.
     if (error instanceof errors.JOSEError && !isAboutKeys(error)) throw failed(error.code);
     throw new AppError("service_unavailable", { reason: "the provider's keys", retryAfterSeconds: 5, cause: error });
   }
@@ -127,7 +127,7 @@ function keysOf(url: string) {
     cacheMaxAge: KEYS_MAX_AGE_MS,
     [customFetch]: async () => {
       const deps = fetchers.get(url);
-      if (!deps) throw new Error("nobody asks for the keys");
+      if (!deps) throw new Error("no invocation needs the keys");
       const result = await callOutside(deps, url, { method: "GET", headers: { accept: "application/json" } });
       if (!result.answered) throw new Error(`keys: ${result.reason}`);
       return new Response(result.text, { status: result.status });

@@ -11,11 +11,11 @@ import { type LinkObstacles, linkIdentity, previewLink, unlinkIdentity } from ".
 import type { ProviderName } from "./social-provider.ts";
 
 /**
- * Links the caller's account to a provider's. Linking what is linked already changes nothing.
+ * Links the caller to an account at a provider. Does nothing if that link already exists.
  *
- * @throws AppError `social_auth_failed` for a token that fails, `id_token_stale` for one that was used or is too old,
- *   `reauthentication_required`, `conflict` where the provider's account is linked to another user,
- *   `provider_already_linked` where the caller has another one there, `token_not_valid`.
+ * @throws AppError `social_auth_failed` for an invalid ID token; `id_token_stale` for one that was used or is too old;
+ *   `reauthentication_required`; `conflict` if another user has that provider account; `provider_already_linked` if the
+ *   caller has another account at the provider; `token_not_valid`.
  */
 export async function linkSocialAccount(
   deps: Deps,
@@ -24,36 +24,36 @@ export async function linkSocialAccount(
   name: ProviderName,
   request: ProviderToken & { verification_token?: string | undefined },
 ): Promise<void> {
-  const { identity, proofHash, trade } = await readProviderToken(deps, name, request);
+  const { identity, credentialHash, exchange } = await readProviderToken(deps, name, request);
   const tokenHash = await hashVerificationToken(deps, request.verification_token);
-  if (trade) {
-    // A code works once: it is traded only for a link that will be made.
-    const foreseen = await previewLink(deps, caller, identity, proofHash, tokenHash);
-    if (refuseLink(caller, foreseen) === "linked already") return;
+  if (exchange) {
+    // An authorization code works once, so it is exchanged only if the link can be made.
+    const preview = await previewLink(deps, caller, identity, credentialHash, tokenHash);
+    if (refuseLink(caller, preview) === "linked already") return;
   }
-  const social = { identity, refreshToken: await trade?.() };
-  const outcome = await linkIdentity(deps, client, caller, social, proofHash, tokenHash);
+  const social = { identity, refreshToken: await exchange?.() };
+  const outcome = await linkIdentity(deps, client, caller, social, credentialHash, tokenHash);
   if (outcome.isLinked) deps.afterResponse(publishCoalesced(deps, outcome.events));
   else if (refuseLink(caller, outcome) === undefined) throw new AppError("conflict");
 }
 
-/** @throws AppError for what stands in the way of a link; undefined where nothing does. */
-function refuseLink(caller: AccessClaims, found: LinkObstacles): "linked already" | undefined {
-  if (!found.caller) throw sessionEnded();
-  // First, since a repetition after a lost answer shows a verification token that its first call has used up.
-  if (found.holderId === caller.userId) return "linked already";
-  if (found.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
-  if (found.holderId !== undefined)
+/** Undefined when the link can be made. @throws AppError for the first obstacle. */
+function refuseLink(caller: AccessClaims, obstacles: LinkObstacles): "linked already" | undefined {
+  if (!obstacles.caller) throw sessionEnded();
+  // Comes before re-authentication, because a retry after a lost response brings an already redeemed verification token.
+  if (obstacles.holderId === caller.userId) return "linked already";
+  if (obstacles.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
+  if (obstacles.holderId !== undefined)
     throw new AppError("conflict", {
       message: { en: "This account is linked to another user.", ne: "यो खाता अर्को प्रयोगकर्तासँग जोडिएको छ।" },
     });
-  if (found.isTokenUsed) throw new AppError("id_token_stale", { reason: "ID token used" });
-  if (found.hasAnother) throw new AppError("provider_already_linked");
+  if (obstacles.isTokenUsed) throw new AppError("id_token_stale", { reason: "ID token used" });
+  if (obstacles.hasAnother) throw new AppError("provider_already_linked");
   return undefined;
 }
 
 /**
- * Removes a link, never the last verified way in, and ends the other sessions that were opened by it.
+ * Removes a link, unless it is the last verified way to sign in, and ends the caller's other sessions opened through it.
  *
  * @throws AppError `reauthentication_required`, `last_sign_in_method`, `not_found`, `token_not_valid`.
  */

@@ -86,15 +86,15 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
     }),
   );
   app.get("/api/auth/social/error", (c) => {
-    const given = c.req.query("error") ?? "";
-    throw new AppError(knownErrors.includes(given) ? (given as ErrorCode) : "social_auth_failed");
+    const code = c.req.query("error") ?? "";
+    throw new AppError(knownErrors.includes(code) ? (code as ErrorCode) : "social_auth_failed");
   });
 }
 
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
-  const given = callbackFields.safeParse(fields);
+  const callback = callbackFields.safeParse(fields);
   const cookie = getCookie(c, FLOW_COOKIES[name], "host");
-  const location = await answerCallback(c.get("deps"), name, cookie, given.success ? given.data : {});
+  const location = await answerCallback(c.get("deps"), name, cookie, callback.success ? callback.data : {});
   return c.redirect(location, 303);
 }
 

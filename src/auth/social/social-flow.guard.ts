@@ -3,23 +3,23 @@ import { endpointFor, type Guard } from "../../platform/http/endpoint.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { readFlow } from "./social-flow.service.ts";
 
-/** The flow's cookie of each provider: no script reads it, no other host and no plain http gets it. */
+/** Names of each provider's flow cookie, which is HttpOnly, Secure and `__Host-` prefixed. */
 export const FLOW_COOKIES = { google: "google-flow", apple: "apple-flow" } as const;
 
-/** What the browser's cookies hold of the flows that it began. */
+/** The secrets of the flows that this browser started, read from its cookies. */
 export interface BrowserFlows {
   secrets: string[];
 }
 
-/** Declares a route for the browser that began a flow. */
+/** Declares a route for the browser that started a flow. */
 export const flowEndpoint = endpointFor<BrowserFlows>();
 
-/** The browser's own flows, by their cookies; none is no error here, since only the code says which one it needs. */
+/** Reads the browser's flows from its cookies. It allows none, because only the one-time code tells which is needed. */
 export const flowOwner: Guard<BrowserFlows> = {
   security: undefined,
   errors: [],
   async authorize(deps, c) {
-    // A link preview that asks for the head alone must not use the code up.
+    // A link preview's HEAD request must not redeem the code.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET, POST" } });
     const flows = await Promise.all([
       readFlow(deps, "google", getCookie(c, FLOW_COOKIES.google, "host")),

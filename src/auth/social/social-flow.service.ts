@@ -13,37 +13,38 @@ import { findProvider, type ProviderName, type SocialProvider } from "./social-p
 import { sealRefreshToken } from "./social-refresh-token.ts";
 import { exchangeCode } from "./social-token.ts";
 
-/** How long a person may take at the provider, in seconds. */
+/** Time limit for the person at the provider, in seconds. */
 export const FLOW_TTL_SECONDS = 600;
 
-/** What `login` seals into its URL. */
-const orderSchema = z.object({
+/** Content of the encrypted `flow` parameter of the login URL. */
+const loginSchema = z.object({
   redirectUri: z.string().nullable(),
   codeChallenge: z.string().nullable(),
   expiresAt: z.number(),
 });
 
-/** What `start` seals into the browser's cookie. */
-const flowSchema = orderSchema.extend({
+/** Content of the encrypted flow cookie. */
+const flowSchema = loginSchema.extend({
   state: z.string(),
   nonce: z.string(),
   codeVerifier: z.string(),
-  /** Proves at `social/success` that it is still the same browser. */
+  /** Shows `social/success` that the request comes from the browser that started the flow. */
   secret: z.string(),
 });
 export type Flow = z.infer<typeof flowSchema>;
 
-const ORDER = "social order";
+/** Encryption contexts. */
+const LOGIN = "social order";
 const FLOW = "social flow";
 
 /** 256 random bits, base64url. */
 const random = (deps: Deps) => base64url.encode(deps.randomBytes(32));
 
 /**
- * The URL of our own at which a browser begins to sign in.
+ * The URL at this service where a browser starts to sign in.
  *
- * @throws AppError `not_found` where the provider is not configured, `validation_error` for an address that is not exactly
- *   one of the configuration's (RFC 9700 section 4.1), or without a code challenge.
+ * @throws AppError `not_found` if the provider is not configured; `validation_error` for a redirect URI that is not
+ *   exactly a configured one (RFC 9700 section 4.1) or comes without a code challenge.
  */
 export async function createFlow(
   deps: Deps,
@@ -59,16 +60,22 @@ export async function createFlow(
     throw fieldError("code_challenge", "required_with_redirect_uri");
   }
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
-  const order = { redirectUri: redirectUri ?? null, codeChallenge: codeChallenge ?? null, expiresAt };
+  const login = { redirectUri: redirectUri ?? null, codeChallenge: codeChallenge ?? null, expiresAt };
   const url = new URL(`/api/auth/${name}/start`, deps.config.issuer);
-  url.searchParams.set("flow", await encryptEphemeral(deps, `${ORDER} ${name}`, order));
+  url.searchParams.set("flow", await encryptEphemeral(deps, `${LOGIN} ${name}`, login));
   return url.href;
 }
 
-/** Begins a flow: where the browser goes, and what its cookie holds. @throws AppError `social_auth_failed` for a flow of no login. */
-export async function startFlow(deps: Deps, name: ProviderName, order: string) {
+/**
+ * Starts the flow that `createFlow` made.
+ *
+ * @param login the URL's `flow` parameter.
+ * @returns the provider's URL and the flow cookie's content.
+ * @throws AppError `social_auth_failed` if `login` is invalid or expired.
+ */
+export async function startFlow(deps: Deps, name: ProviderName, login: string) {
   const provider = findProvider(deps.config, name);
-  const parsed = orderSchema.safeParse(await decryptEphemeral(deps, `${ORDER} ${name}`, order));
+  const parsed = loginSchema.safeParse(await decryptEphemeral(deps, `${LOGIN} ${name}`, login));
   if (!parsed.success || parsed.data.expiresAt <= deps.now()) throw failed("flow of no login");
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const flow: Flow = {
@@ -91,7 +98,7 @@ const callbackUrl = (deps: Pick<Deps, "config">, name: ProviderName) =>
 function authorizationUrl(deps: Deps, { name, settings, scopes }: SocialProvider, flow: Flow): string {
   const client = new OAuth2Client(settings.clientId, null, callbackUrl(deps, name));
   const { authorization } = settings.endpoints;
-  // Apple knows no PKCE: its flow stands on state, nonce and the cookie.
+  // Apple does not support PKCE; state, nonce and the cookie protect its flow.
   const url =
     name === "google"
       ? client.createAuthorizationURLWithPKCE(
@@ -107,30 +114,30 @@ function authorizationUrl(deps: Deps, { name, settings, scopes }: SocialProvider
   return url.href;
 }
 
-/** The flow in a browser's cookie; undefined when there is none that lives. */
+/** The flow in a browser's cookie; undefined if there is none or it has expired. */
 export async function readFlow(deps: Deps, name: ProviderName, cookie: string | undefined): Promise<Flow | undefined> {
   if (cookie === undefined) return undefined;
   const parsed = flowSchema.safeParse(await decryptEphemeral(deps, `${FLOW} ${name}`, cookie));
   return parsed.success && parsed.data.expiresAt > deps.now() ? parsed.data : undefined;
 }
 
-/** What a provider sends to its callback. */
+/** The fields of a provider's authorization response. */
 export interface CallbackAnswer {
   code?: string | undefined;
   state?: string | undefined;
   error?: string | undefined;
   /** RFC 9207. */
   iss?: string | undefined;
-  /** Apple: who it is, as JSON, the first time only. */
+  /** Apple sends the person's name here as JSON, but only the first time. */
   user?: string | undefined;
 }
 
 /**
- * Takes a provider's answer: state and browser must be those of the flow, the state once; the code is traded for an ID
- * token, and that for a one-time code of ours.
+ * Handles a provider's authorization response: checks that it belongs to this browser's flow, consumes the state,
+ * exchanges the code for an ID token and stores the identity under a one-time code.
  *
- * @returns where the browser goes next.
- * @throws AppError `social_auth_failed`; `service_unavailable` when the provider or D1 does not answer.
+ * @returns the URL to redirect the browser to.
+ * @throws AppError `social_auth_failed`; `service_unavailable` when the provider or D1 does not respond.
  */
 export async function completeFlow(
   deps: Deps,
@@ -171,9 +178,9 @@ export async function completeFlow(
 }
 
 /**
- * As `completeFlow`, but a failure sends the browser back to the app with a code, or to the error page.
+ * Like `completeFlow`, but a failure redirects the browser to the app with an error code, or to the error page.
  *
- * @throws what is no refusal, where the flow has no app to tell.
+ * @throws any error but `social_auth_failed` if there is no app to redirect to.
  */
 export async function answerCallback(
   deps: Deps,
@@ -185,9 +192,9 @@ export async function answerCallback(
   try {
     return await completeFlow(deps, name, flow, answer);
   } catch (error) {
-    // Only an answer to this browser's own flow may send it to the app.
-    const isOwn = flow !== undefined && answer.state !== undefined && isSame(answer.state, flow.state);
-    const appUri = isOwn ? flow.redirectUri : null;
+    // Only a response to this browser's own flow may redirect it to the app.
+    const isOfThisFlow = flow !== undefined && answer.state !== undefined && isSame(answer.state, flow.state);
+    const appUri = isOfThisFlow ? flow.redirectUri : null;
     const code = codeOfFailure(error);
     if (code !== "social_auth_failed" && appUri === null) throw error;
     const reason = error instanceof AppError ? error.options.reason : describeError(error);
@@ -199,19 +206,19 @@ export async function answerCallback(
   }
 }
 
-/** What the app is told of a failed flow (RFC 6749 section 4.1.2.1). */
+/** The `error` parameter that reports a failed flow to the app (RFC 6749 section 4.1.2.1). */
 function codeOfFailure(error: unknown): "social_auth_failed" | "temporarily_unavailable" | "server_error" {
   const code = error instanceof AppError ? error.code : undefined;
   if (code === "social_auth_failed" || code === "id_token_stale") return "social_auth_failed";
   return code === "service_unavailable" ? "temporarily_unavailable" : "server_error";
 }
 
-/** What Google and Apple say when a person did not want to. */
+/** The `error` values with which Google and Apple report that the person cancelled. */
 const CANCELLED = ["access_denied", "user_cancelled_authorize"];
 
 const appleUser = z.object({ name: z.object({ firstName: z.string().optional(), lastName: z.string().optional() }) });
 
-/** The name in the JSON that Apple posts beside its first code. */
+/** The name in the JSON that Apple posts with its first code; undefined if there is none. */
 export function readAppleName(user: string | undefined): string | undefined {
   if (user === undefined || user.length > 2048) return undefined;
   try {

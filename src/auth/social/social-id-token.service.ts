@@ -8,32 +8,32 @@ import { findProvider, type ProviderName } from "./social-provider.ts";
 import { type SealedRefreshToken, sealRefreshToken } from "./social-refresh-token.ts";
 import { exchangeCode } from "./social-token.ts";
 
-/** What a provider's SDK gives an app. */
+/** The fields that an app gets from a provider's SDK. */
 export interface ProviderToken {
   id_token: string;
   nonce?: string | undefined;
-  /** Apple's. */
+  /** Only from Apple. */
   authorization_code?: string | undefined;
-  /** Apple gives it the first time only. */
+  /** Apple sends it only the first time. */
   name?: string | undefined;
 }
 
-/** The identity's own key, as one text. */
+/** Issuer and subject as one string. */
 export const identityKey = ({ issuer, subject }: SocialIdentity) => `${issuer} ${subject}`;
 
 /**
- * What a use of the token is remembered by. Not the signature: it can be spelt in several ways that all verify, while what
- * is signed cannot.
+ * The hash under which a use of the token is recorded. It leaves out the signature, which has several valid encodings;
+ * the signed part has only one.
  */
-const proofHashOf = (idToken: string) => sha256(idToken.slice(0, idToken.lastIndexOf(".")));
+const credentialHashOf = (idToken: string) => sha256(idToken.slice(0, idToken.lastIndexOf(".")));
 
 /**
- * Checks a provider's ID token: signature, issuer, audience, times and nonce. Apple's `trade` then exchanges the
- * authorization code, which works once, for the refresh token that its revocation needs, and refuses a code that does not
- * belong to the ID token (OpenID Connect Core 1.0 section 3.3.2.10); Google has none. A token that `isStale`, where that is
- * accepted, signs nobody in any more.
+ * Verifies a provider's ID token: signature, issuer, audience, times and nonce.
  *
- * @throws AppError `social_auth_failed`, `id_token_stale`, `not_found`, `validation_error` where Apple's nonce or code is
+ * @returns for Apple also `exchange`, which exchanges the single-use authorization code for the refresh token that a
+ *   later revocation needs, and rejects a code that does not belong to the ID token (OpenID Connect Core 1.0 section
+ *   3.3.2.10). `isStale` is true only with `acceptsStale`; such a token may only get a repeated call's first result.
+ * @throws AppError `social_auth_failed`, `id_token_stale`, `not_found`, `validation_error` if Apple's nonce or code is
  *   missing, `service_unavailable`.
  */
 export async function readProviderToken(
@@ -50,7 +50,7 @@ export async function readProviderToken(
     nonce: async (claim) => {
       if (nonce === undefined) return true;
       if (claim === undefined) return false;
-      // Apple's SDK is given the hash, Google's either (OpenID Connect Core 1.0 section 15.5.2).
+      // Apps pass the nonce's hash to Apple's SDK and either form to Google's (OpenID Connect Core 1.0 section 15.5.2).
       return (
         claim === (await hexSha256(nonce)) || claim === (await sha256(nonce)) || (name === "google" && claim === nonce)
       );
@@ -59,20 +59,20 @@ export async function readProviderToken(
     acceptsStale,
   });
   const { identity, clientId, codeHash, isStale } = verified;
-  const trade = async (): Promise<SealedRefreshToken | undefined> => {
-    if (codeHash !== undefined && codeHash !== (await leftHalfOfSha256(code ?? ""))) throw otherCode("c_hash");
+  const exchange = async (): Promise<SealedRefreshToken | undefined> => {
+    if (codeHash !== undefined && codeHash !== (await leftHalfOfSha256(code ?? ""))) throw mismatchedCode("c_hash");
     const exchanged = await exchangeCode(deps, provider, { code: code ?? "", clientId });
     const other = await verifyIdToken(deps, provider, exchanged.idToken, { nonce: () => true });
-    // The issuer is the provider's in both. A code of somebody else's would bring their grant into this account.
-    if (other.identity.subject !== identity.subject) throw otherCode("sub");
-    if (other.clientId !== clientId) throw otherCode("aud");
+    // Somebody else's code would attach their grant to this account. The issuer is the same in both tokens.
+    if (other.identity.subject !== identity.subject) throw mismatchedCode("sub");
+    if (other.clientId !== clientId) throw mismatchedCode("aud");
     return sealRefreshToken(deps, exchanged.refreshToken, clientId);
   };
-  const proofHash = await proofHashOf(token.id_token);
-  return { identity, proofHash, isStale, trade: name === "apple" ? trade : undefined };
+  const credentialHash = await credentialHashOf(token.id_token);
+  return { identity, credentialHash, isStale, exchange: name === "apple" ? exchange : undefined };
 }
 
-const otherCode = (reason: string) =>
+const mismatchedCode = (reason: string) =>
   new AppError("social_auth_failed", { reason: `authorization code of another ID token: ${reason}` });
 
 /** `c_hash` of a code under RS256 (OpenID Connect Core 1.0 section 3.3.2.11). */

@@ -2,19 +2,19 @@ import type { Config } from "../../platform/config/config.ts";
 import type { AppleSettings, GoogleSettings } from "../../platform/config/social-settings.ts";
 import { AppError } from "../../platform/http/errors.ts";
 
-/** A provider by the name that paths have. */
+/** A provider's name in paths. */
 export type ProviderName = "google" | "apple";
 
-/** What one provider's tokens and flow are like. */
+/** The parameters of a provider's flow and tokens. */
 export interface SocialProvider {
   name: ProviderName;
   settings: GoogleSettings | AppleSettings;
-  /** Every form of `iss` that its documents name; the first is the one that accounts are kept under. */
+  /** Every documented form of `iss`; accounts are stored under the first. */
   issuers: string[];
   scopes: string[];
 }
 
-/** The provider's settings. @throws AppError `not_found` where it is not configured. */
+/** The provider's parameters. @throws AppError `not_found` if the provider is not configured. */
 export function findProvider(config: Pick<Config, "social">, name: ProviderName): SocialProvider {
   const settings = config.social[name];
   if (!settings)
@@ -23,7 +23,8 @@ export function findProvider(config: Pick<Config, "social">, name: ProviderName)
     });
   const { issuer } = settings.endpoints;
   if (name === "apple") return { name, settings, issuers: [issuer], scopes: ["name", "email"] };
-  // https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken: with the scheme or without.
+  // Google's `iss` comes with or without the scheme:
+  // https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
   return {
     name,
     settings,

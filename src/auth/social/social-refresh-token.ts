@@ -2,13 +2,13 @@ import { z } from "zod";
 import { open, seal } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-/** Apple's refresh token as it is kept: for years, only to be revoked. */
+/** Apple's refresh token as stored. It is kept only so that it can be revoked, which may be years later. */
 export const sealedRefreshToken = z.object({ sealed: z.string(), keyId: z.string(), clientId: z.string() });
 export type SealedRefreshToken = z.infer<typeof sealedRefreshToken>;
 
 const CONTEXT = "apple refresh token";
 
-/** Seals the token; undefined where there is none. */
+/** Encrypts the token for storage; undefined if there is none. */
 export async function sealRefreshToken(
   deps: Pick<Deps, "keyring" | "randomBytes">,
   token: string | undefined,
@@ -21,7 +21,7 @@ export async function sealRefreshToken(
   return { sealed: await seal(key, deps.randomBytes, token, CONTEXT), keyId, clientId };
 }
 
-/** The token; undefined when its key is gone. */
+/** Decrypts the token; undefined if its key has been removed. */
 export async function openRefreshToken(
   deps: Pick<Deps, "keyring">,
   { sealed, keyId }: SealedRefreshToken,

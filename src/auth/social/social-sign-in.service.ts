@@ -28,12 +28,11 @@ export interface SocialSignIn extends TokenPair {
 }
 
 /**
- * Signs in by an ID token of a provider's own SDK: it works once, and the same call again within 180 seconds, or with its
- * key, gives the same session while nobody used it.
+ * Signs in with an ID token from a provider's SDK. The token works once; repeating the call within 180 seconds, or with
+ * the same key, returns the same session until that session is used.
  *
  * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `account_inactive`, `idempotency_key_reused`,
- *   `not_found`;
- *   `service_unavailable` when the provider does not answer.
+ *   `not_found`; `service_unavailable` when the provider does not respond.
  */
 export async function signInByIdToken(
   deps: Deps,
@@ -41,75 +40,91 @@ export async function signInByIdToken(
   name: ProviderName,
   token: ProviderToken,
 ): Promise<SocialSignIn> {
-  const { identity, proofHash, isStale, trade } = await readProviderToken(deps, name, token, {
+  const {
+    identity,
+    credentialHash: proofHash,
+    isStale,
+    exchange,
+  } = await readProviderToken(deps, name, token, {
     acceptsStale: true,
   });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
-  const use = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
-  const account = await accountOf(deps, client, identity);
-  if (!isStale && !trade) {
-    const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken: undefined }, account, call);
-    return answer(deps, use, identity, outcome, call);
+  const redemption = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
+  const account = await newAccountFor(deps, client, identity);
+  if (!isStale && !exchange) {
+    const outcome = await signInByIdentity(
+      deps,
+      client,
+      redemption,
+      { identity, refreshToken: undefined },
+      account,
+      call,
+    );
+    return completeSignIn(deps, redemption, identity, outcome, call);
   }
-  const foresee = async () => previewSignIn(deps, use, identity, account, call);
-  const foreseen = await foresee();
-  if (isStale) return answer(deps, use, identity, { ...foreseen, isStale }, call);
-  // A code is traded only for a sign-in that will be: a used one would be refused, a refused sign-in would use it up.
-  if (!foreseen.isAllowed || !trade) return answer(deps, use, identity, foreseen, call);
+  const preview = await previewSignIn(deps, redemption, identity, account, call);
+  if (isStale) return completeSignIn(deps, redemption, identity, { ...preview, isStale }, call);
+  // An authorization code works once, so it is exchanged only if the sign-in is allowed.
+  if (!preview.isAllowed || !exchange) return completeSignIn(deps, redemption, identity, preview, call);
   let refreshToken: SealedRefreshToken | undefined;
   try {
-    refreshToken = await trade();
+    refreshToken = await exchange();
   } catch (error) {
-    // The same call may have traded it meanwhile: then its session stands.
-    const again = await foresee();
-    if (!again.proof) throw error;
-    return answer(deps, use, identity, again, call);
+    // A parallel repetition of this call may have exchanged the code and opened the session.
+    const current = await previewSignIn(deps, redemption, identity, account, call);
+    if (!current.proof) throw error;
+    return completeSignIn(deps, redemption, identity, current, call);
   }
-  const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken }, account, call);
-  return answer(deps, use, identity, outcome, call);
+  const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, call);
+  return completeSignIn(deps, redemption, identity, outcome, call);
 }
 
 const sealedContent = z.object({ identity: socialIdentity, refreshToken: sealedRefreshToken.optional() });
 
-/** How the caller shows that the flow was theirs: its secret, among those of its cookies, or the verifier of its challenge. */
-export type FlowProof = { secrets: readonly string[] } | { codeVerifier: string };
+/** How the caller shows that it started the flow: by the secrets in its cookies or by the code verifier (RFC 7636). */
+export type FlowCredential = { secrets: readonly string[] } | { codeVerifier: string };
 
 /**
- * Trades a flow's one-time code for a session. A wrong proof burns an unused code; the right one again within 180 seconds
- * gives the same session while nobody used it.
+ * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the call
+ * within 180 seconds returns the same session until that session is used.
  *
  * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`.
  */
-export async function signInByCode(deps: Deps, client: Client, code: string, proof: FlowProof): Promise<SocialSignIn> {
+export async function signInByCode(
+  deps: Deps,
+  client: Client,
+  code: string,
+  flowCredential: FlowCredential,
+): Promise<SocialSignIn> {
   const proofHash = await sha256(code);
   const row = await findProofRow(deps, proofHash);
   if (!row || row.sealedIdentity === null) throw failed("no such code");
-  if (!(await isProved(row, proof))) {
+  if (!(await isFlowOwner(row, flowCredential))) {
     if (row.usedBy === null) await invalidateUnusedCode(deps, proofHash);
     throw failed("wrong proof");
   }
   const content = sealedContent.safeParse(await decryptEphemeral(deps, "social identity", row.sealedIdentity));
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
-  const use = { kind: "code", proofHash, sessionId: deps.newId() } as const;
-  const account = await accountOf(deps, client, identity);
-  const outcome = await signInByIdentity(deps, client, use, { identity, refreshToken }, account, undefined);
-  return answer(deps, use, identity, outcome, undefined);
+  const redemption = { kind: "code", proofHash, sessionId: deps.newId() } as const;
+  const account = await newAccountFor(deps, client, identity);
+  const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, undefined);
+  return completeSignIn(deps, redemption, identity, outcome, undefined);
 }
 
-async function isProved(
+async function isFlowOwner(
   row: { flowHash: string | null; codeChallenge: string | null },
-  proof: FlowProof,
+  credential: FlowCredential,
 ): Promise<boolean> {
   const isHashOf = async (text: string, hash: string | null) =>
     hash !== null && equalInConstantTime(base64url.decode(await sha256(text)), base64url.decode(hash));
-  if ("codeVerifier" in proof) return isHashOf(proof.codeVerifier, row.codeChallenge);
-  const matches = await Promise.all(proof.secrets.map((secret) => isHashOf(secret, row.flowHash)));
+  if ("codeVerifier" in credential) return isHashOf(credential.codeVerifier, row.codeChallenge);
+  const matches = await Promise.all(credential.secrets.map((secret) => isHashOf(secret, row.flowHash)));
   return matches.includes(true);
 }
 
-/** What the identity's account is made of, should it be a new one. */
-async function accountOf(deps: Deps, client: Client, identity: SocialIdentity): Promise<NewAccount> {
+/** The account to create if the identity turns out to have none. */
+async function newAccountFor(deps: Deps, client: Client, identity: SocialIdentity): Promise<NewAccount> {
   const email = identity.isEmailAuthoritative ? identity.email : null;
   const basis =
     email === null
@@ -119,10 +134,14 @@ async function accountOf(deps: Deps, client: Client, identity: SocialIdentity): 
   return generateAccountIds(deps, client, defaultUsernames(deps.randomBytes, basis), undefined, identities);
 }
 
-/** The tokens of the session that this call, or the one that it repeats, has opened; else why there is none. */
-async function answer(
+/**
+ * Mints tokens for the session that was opened by this call or by the call that it repeats.
+ *
+ * @throws AppError for the reason why there is none.
+ */
+async function completeSignIn(
   deps: Deps,
-  use: ProofUse,
+  redemption: ProofUse,
   identity: SocialIdentity,
   outcome: SocialOutcome & { isStale?: boolean },
   call: IdempotentCall | undefined,
@@ -130,41 +149,41 @@ async function answer(
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash) {
     throw new AppError("idempotency_key_reused");
   }
-  const isOwn = outcome.proof?.usedBy === deps.invocationId;
-  if (isOwn && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
+  const isRedeemedHere = outcome.proof?.usedBy === deps.invocationId;
+  if (isRedeemedHere && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   const { user } = outcome;
-  const session = isOwn ? outcome.session : findRepeated(deps, outcome);
-  // A repetition signs in whose session it opened, even where the identity is linked to another user since.
+  const session = isRedeemedHere ? outcome.session : findEarlierSession(deps, outcome);
+  // A repeated call fails if the identity has been linked to another user since.
   if (user && session?.userId === user.id) {
     const tokens = await mintTokens(deps, session);
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return { ...tokens, user };
   }
   if (outcome.isStale) throw new AppError("id_token_stale", { reason: "issued too long ago" });
-  throw refusalOf(deps, use, identity, outcome);
+  throw describeRefusal(deps, redemption, identity, outcome);
 }
 
-/** The session that an earlier call with the same proof, or the same key, has opened and nobody has used yet. */
-function findRepeated(deps: Deps, { proof, session, binding, boundSession }: SocialOutcome) {
-  const isSoon = proof?.usedAt != null && proof.usedAt > deps.now() - REPEAT_WINDOW_MS;
-  const found = binding ? boundSession : isSoon ? session : undefined;
-  const isUntouched = found?.counter === 0 && found.revokedAt === null && found.idleExpiresAt > deps.now();
-  return isUntouched ? found : undefined;
+/** The unused session that an earlier call with the same credential or the same key opened; undefined if none. */
+function findEarlierSession(deps: Deps, { proof: credential, session, binding, boundSession }: SocialOutcome) {
+  const isInWindow = credential?.usedAt != null && credential.usedAt > deps.now() - REPEAT_WINDOW_MS;
+  const earlier = binding ? boundSession : isInWindow ? session : undefined;
+  const isUnused = earlier?.counter === 0 && earlier.revokedAt === null && earlier.idleExpiresAt > deps.now();
+  return isUnused ? earlier : undefined;
 }
 
-function refusalOf(
+function describeRefusal(
   deps: Deps,
-  use: ProofUse,
+  redemption: ProofUse,
   { isEmailAuthoritative }: SocialIdentity,
-  { proof, user, holder }: SocialOutcome,
+  { proof: credential, user, holder }: SocialOutcome,
 ): AppError {
-  const isLive = proof
-    ? proof.usedBy === null && !proof.isBurned && proof.expiresAt > deps.now()
-    : use.kind === "id_token";
-  if (!isLive && use.kind === "id_token") return new AppError("id_token_stale", { reason: "used" });
+  const isLive = credential
+    ? credential.usedBy === null && !credential.isBurned && credential.expiresAt > deps.now()
+    : redemption.kind === "id_token";
+  if (!isLive && redemption.kind === "id_token") return new AppError("id_token_stale", { reason: "used" });
   if (!isLive) return failed("used, burned or expired");
   if (user) return new AppError("account_inactive");
-  // Whose address is proved is told the truth about its account, as by a one-time code.
+  // The caller owns the address, so it may learn the account's state, as after a one-time code.
   if (holder && isEmailAuthoritative && holder.mayAct === 0) return new AppError("account_inactive");
   if (holder) return new AppError("link_required");
   return new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });

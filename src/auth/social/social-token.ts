@@ -11,11 +11,11 @@ import type { SocialProvider } from "./social-provider.ts";
 
 type ExchangeDeps = Pick<Deps, "config" | "fetch" | "now" | "keyring" | "log">;
 
-/** Apple takes client secrets of up to six months; this one is for a single call. */
+/** Apple accepts lifetimes of up to six months; this secret serves a single call. */
 const CLIENT_SECRET_TTL_SECONDS = 300;
 
-/** RFC 6749 section 5.2: it is us whom the endpoint refuses, not the code. */
-const OUR_FAULT = ["invalid_client", "unauthorized_client"];
+/** Errors that reject this service's client credentials, not the code (RFC 6749 section 5.2). */
+const CLIENT_ERRORS = ["invalid_client", "unauthorized_client"];
 const refusal = z.object({ error: z.string() });
 
 const answer = z.looseObject({ id_token: z.string(), refresh_token: z.string().optional() });
@@ -23,17 +23,17 @@ const answer = z.looseObject({ id_token: z.string(), refresh_token: z.string().o
 export interface Exchange {
   code: string;
   clientId: string;
-  /** As the authorization request had it; a native app's code has none. */
+  /** The redirect URI of the authorization request; a native app's code has none. */
   redirectUri?: string;
   /** RFC 7636. */
   codeVerifier?: string;
 }
 
 /**
- * Trades an authorization code for the provider's tokens (RFC 6749 section 4.1.3).
+ * Exchanges an authorization code for the provider's tokens (RFC 6749 section 4.1.3).
  *
- * @throws AppError `social_auth_failed` when the provider refuses the code, `service_unavailable` when it refuses our client
- *   or does not answer as it should.
+ * @throws AppError `social_auth_failed` when the provider rejects the code; `service_unavailable` when it rejects this
+ *   service's client credentials or its response is missing or malformed.
  */
 export async function exchangeCode(
   deps: ExchangeDeps,
@@ -46,7 +46,7 @@ export async function exchangeCode(
   if (codeVerifier !== undefined) form.set("code_verifier", codeVerifier);
   const result = await post(deps, provider.settings.endpoints.token, form);
   const error = errorOf(result.text);
-  if (OUR_FAULT.includes(error)) {
+  if (CLIENT_ERRORS.includes(error)) {
     raiseAlert(deps, "social_client_refused", { provider: provider.name, error });
     throw unavailable(`token endpoint: ${error}`);
   }
@@ -60,9 +60,9 @@ export async function exchangeCode(
 }
 
 /**
- * Revokes a refresh token at the provider (RFC 7009), as Apple asks for when an account is deleted.
+ * Revokes a refresh token at the provider (RFC 7009). Apple requires this when an account is deleted.
  *
- * @returns whether the provider is done with it; false when it must be asked again.
+ * @returns false if the call must be repeated.
  */
 export async function revokeToken(
   deps: ExchangeDeps,
@@ -75,11 +75,11 @@ export async function revokeToken(
   form.set("client_secret", await clientSecretOf(deps, provider, clientId));
   const result = await callOutside(deps, revocation, request(form));
   if (!result.answered) return false;
-  // A token that the provider does not know is as good as revoked (RFC 7009 section 2.2).
+  // An unknown token needs no revocation (RFC 7009 section 2.2).
   return result.status === 200 || (result.status === 400 && errorOf(result.text) === "invalid_grant");
 }
 
-/** The endpoint's own word for what is wrong; empty where it has none. */
+/** The `error` field of the endpoint's response (RFC 6749 section 5.2); empty if it has none. */
 function errorOf(text: string): string {
   const parsed = refusal.safeParse(parseJson(text));
   return parsed.success ? parsed.data.error : "";
@@ -98,7 +98,10 @@ function request(form: URLSearchParams) {
 
 const unavailable = (reason: string) => new AppError("service_unavailable", { reason, retryAfterSeconds: 5 });
 
-/** https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret */
+/**
+ * The client secret: configured for Google, a signed JWT for Apple, see
+ * https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret.
+ */
 async function clientSecretOf(deps: ExchangeDeps, provider: SocialProvider, clientId: string): Promise<string> {
   const { settings } = provider;
   if ("clientSecret" in settings) return settings.clientSecret;
