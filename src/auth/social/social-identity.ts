@@ -2,14 +2,17 @@ import { z } from "zod";
 import { canonicalEmail } from "../../users/email-address.ts";
 import type { ProviderName } from "./social-provider.ts";
 
-/** Who a provider says that somebody is. */
+/** A person's identity as asserted by a provider. */
 export const socialIdentity = z.object({
   provider: z.enum(["google", "apple"]),
   issuer: z.string(),
   subject: z.string(),
   /** As `canonicalEmail` gives it; null where the provider gives none, or text that is no address. */
   email: z.string().nullable(),
-  /** The provider vouches for the address: it checked it, and it is its own to give out. Only then is it the account's. */
+  /**
+   * The provider verified the address and manages its domain. Only then does the address become the account's or find
+   * an existing account.
+   */
   isEmailAuthoritative: z.boolean(),
   name: z.string().nullable(),
   /** https URL. */
@@ -19,28 +22,28 @@ export type SocialIdentity = z.infer<typeof socialIdentity>;
 
 const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
 
-/** A claim of an unexpected type counts as absent. */
+/** A claim that counts as absent if it is not a string. */
 const optionalClaim = z.string().optional().catch(undefined);
 
 const claims = z.object({
   sub: z.string().min(1).max(255),
   email: optionalClaim,
   email_verified: z.unknown().optional(),
-  /** Google: the Workspace domain that the account is of. */
+  /** The Workspace domain of a Google account. */
   hd: optionalClaim,
   name: optionalClaim,
   picture: optionalClaim,
 });
 
-/** Domains of Apple's own mail, and of the relay that hides an address. */
+/** Domains of Apple's own mail and of its private relay. */
 const APPLE_DOMAINS = ["icloud.com", "me.com", "mac.com", "privaterelay.appleid.com"];
 const MAX_NAME_LENGTH = 255;
 
 /**
- * Reads an ID token's claims, whose signature, issuer, audience and time hold already.
+ * Reads the identity from the claims of a verified ID token.
  *
- * @param givenName the name that Apple hands over beside the token, once.
- * @returns undefined when the subject is missing.
+ * @param givenName the name that Apple sends once, outside the token.
+ * @returns undefined if the subject is missing.
  */
 export function readIdentity(
   provider: ProviderName,
@@ -53,7 +56,7 @@ export function readIdentity(
   const { sub, hd, picture } = parsed.data;
   const email = canonicalEmail(parsed.data.email?.trim() ?? "") ?? null;
   const domain = email?.slice(email.lastIndexOf("@") + 1) ?? "";
-  const isOwn = provider === "google" ? domain === "gmail.com" || Boolean(hd) : APPLE_DOMAINS.includes(domain);
+  const isManaged = provider === "google" ? domain === "gmail.com" || Boolean(hd) : APPLE_DOMAINS.includes(domain);
   const name = (givenName ?? parsed.data.name ?? "")
     .normalize("NFC")
     .replace(/[\p{Cc}\s]+/gu, " ")
@@ -63,13 +66,13 @@ export function readIdentity(
     issuer,
     subject: sub,
     email,
-    isEmailAuthoritative: email !== null && isOwn && isVerified(provider, parsed.data.email_verified),
+    isEmailAuthoritative: email !== null && isManaged && isVerified(provider, parsed.data.email_verified),
     name: name.length >= 2 ? name.slice(0, MAX_NAME_LENGTH) : null,
     picture: httpsUrl.safeParse(picture).success ? (picture ?? null) : null,
   };
 }
 
-/** Apple documents the word "true" beside the boolean; from Google it would be nothing Google sends. */
+/** Apple documents both the boolean and the string "true"; Google sends only the boolean. */
 function isVerified(provider: ProviderName, claim: unknown): boolean {
   return claim === true || (provider === "apple" && claim === "true");
 }
