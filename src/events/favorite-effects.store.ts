@@ -5,7 +5,10 @@ import type { Deps } from "../platform/deps.ts";
 import type { EventOf } from "./platform-event.ts";
 import { openStatistics } from "./statistics.store.ts";
 
-/** Keeps the last word on a station, by when it was said and then by the event's id, and counts the favourites. */
+/**
+ * Applies the event if it is the latest one for this user and station, by `occurred_at` and then by event id, and
+ * updates the number of favourites.
+ */
 export function recordFavorite(
   deps: Pick<Deps, "db" | "now">,
   event: EventOf<"station.favorited" | "station.unfavorited">,
@@ -14,7 +17,7 @@ export function recordFavorite(
   const { user_id: userId, data } = event;
   const changedAt = instantOf(event.occurred_at);
   const known = sql`favorite_stations f where f.user_id = ${userId} and f.station_id = ${data.station_id}`;
-  const isLastWord = sql`not exists (select 1 from ${known} and (f.changed_at, f.event_id) >= (${changedAt}, ${event.id}))`;
+  const isLatest = sql`not exists (select 1 from ${known} and (f.changed_at, f.event_id) >= (${changedAt}, ${event.id}))`;
   const isFavorite = event.type === "station.favorited";
   return {
     statistics: openStatistics(deps, sql`${userId}`, sql`where ${isFirst}`),
@@ -25,12 +28,12 @@ export function recordFavorite(
           - coalesce((select f.is_favorite from ${known}), 0)`,
         updatedAt: instantOf(deps.now()),
       })
-      .where(and(eq(userStatistics.userId, userId), isFirst, isLastWord)),
+      .where(and(eq(userStatistics.userId, userId), isFirst, isLatest)),
     station: insertWhere(
       deps,
       favoriteStations,
       { userId, stationId: data.station_id, isFavorite, changedAt, eventId: event.id },
-      sql`${isFirst} and ${isLastWord}`,
+      sql`${isFirst} and ${isLatest}`,
     ).onConflictDoUpdate({
       target: [favoriteStations.userId, favoriteStations.stationId],
       set: {

@@ -7,22 +7,25 @@ import { describeError } from "../platform/log.ts";
 import { type IntakeDeps, insertPlatformEvent } from "./intake.store.ts";
 import { parsePlatformEvent, sourceName } from "./platform-event.ts";
 
-/** The type under which an event of the platform travels through our own queue and stands among the dead letters. */
+/** Type that events of other services get in our queue and in dead letters. */
 export const PLATFORM_EVENT = "platform.event";
 
-/** What became of an event. A refused one changed nothing; `fields` are paths with the kind of misfit, never values. */
+/**
+ * Result of recording an event. A refused event changes nothing. `fields` lists the invalid paths with the kind of
+ * error, never with values.
+ */
 export type Recorded =
   | { accepted: true; duplicate: boolean }
   | { accepted: false; reason: "malformed"; fields: string[] }
   | { accepted: false; reason: "too_large" | "unknown_user" | "wrong_source" | "unknown_caller" };
 
 /**
- * Does what an event of another service says, once, whatever comes when and how often. An account that is banned or
- * sleeps still owns its rentals and money, so that its events count.
+ * Applies an event of another service once, in any order and however often it is sent. Events of inactive and banned
+ * users count, because they still own their rentals and money.
  *
- * @param source who sent it, where the door knows: the event must say the same. Undefined for the queue, which only the
- *   platform's own services are bound to: the event's word counts.
- * @throws AppError `service_unavailable` when the database fails: the same event may be sent again.
+ * @param source the authenticated sender, which must match the event's `source`. Undefined for events from the queue:
+ *   only services of the platform are bound to it, so the event's own `source` is trusted.
+ * @throws AppError `service_unavailable` if the database fails; the event may be sent again.
  */
 export async function recordPlatformEvent(
   deps: IntakeDeps,
@@ -30,7 +33,7 @@ export async function recordPlatformEvent(
   given: unknown,
 ): Promise<Recorded> {
   const parsed = parsePlatformEvent(given, deps.now());
-  if ("misfits" in parsed) return { accepted: false, reason: "malformed", fields: parsed.misfits };
+  if ("invalidFields" in parsed) return { accepted: false, reason: "malformed", fields: parsed.invalidFields };
   const { event } = parsed;
   if (source !== undefined && event.source !== source) return { accepted: false, reason: "wrong_source" };
   const outcome = await insertPlatformEvent(deps, event);
@@ -39,8 +42,9 @@ export async function recordPlatformEvent(
 }
 
 /**
- * The RPC entrypoint: the props of the caller's binding say who it is, and one without is refused. An event above 64 KB
- * of JSON, a malformed one and one of an unknown user are refused too, and stored as dead letters like those of the queue.
+ * Records an event received by RPC. The props of the caller's binding identify the caller; a call without them is
+ * refused. Malformed events, events over 64 KB of JSON and events of unknown users are refused too, and stored as dead
+ * letters like those from the queue.
  */
 export async function recordFromCaller(deps: Deps, props: unknown, given: unknown): Promise<Recorded> {
   const caller = sourceName.safeParse(props instanceof Object && "caller" in props ? props.caller : undefined);
@@ -50,8 +54,8 @@ export async function recordFromCaller(deps: Deps, props: unknown, given: unknow
   const reason = outcome.accepted ? null : outcome.reason;
   deps.log.info("platform_event", { caller: caller.data ?? null, accepted: outcome.accepted, reason });
   if (reason === "malformed" || reason === "too_large" || reason === "unknown_user") {
-    // The caller is told in any case.
-    await keepRefused(deps, given, refusalOf(outcome)).catch((error) =>
+    // The caller gets the refusal even if the dead letter cannot be stored.
+    await storeRefused(deps, given, refusalOf(outcome)).catch((error) =>
       raiseAlert(deps, "dead_letter_lost", { reason: describeError(error) }),
     );
   }
@@ -63,13 +67,13 @@ async function recordFromService(deps: IntakeDeps, source: string, given: unknow
   return recordPlatformEvent(deps, source, given);
 }
 
-/** Why the event was refused, in words for the log and the dead letter. */
+/** Reason for the refusal, as text for the log and the dead letter. */
 export function refusalOf(outcome: Recorded): string {
   if (outcome.accepted) return "accepted";
   return outcome.reason === "malformed" ? `malformed: ${outcome.fields.join(", ")}` : outcome.reason.replace("_", " ");
 }
 
-/** What a dead letter says of an event of any shape. */
+/** Extracts the ids and the payload that a dead letter records, from an event of any shape. */
 export function describeEvent(given: unknown): { eventId: string | null; userId: string | null; payload: string } {
   const fields: Readonly<Record<string, unknown>> = given instanceof Object ? { ...given } : {};
   const text = (value: unknown, maxLength: number) =>
@@ -82,7 +86,7 @@ export function describeEvent(given: unknown): { eventId: string | null; userId:
   };
 }
 
-async function keepRefused(deps: Deps, given: unknown, reason: string): Promise<void> {
+async function storeRefused(deps: Deps, given: unknown, reason: string): Promise<void> {
   const { eventId, userId, payload } = describeEvent(given);
   await insertDeadLetter(deps, {
     queue: "PlatformEvents",

@@ -15,8 +15,10 @@ export type IntakeDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "l
 type Effects = Record<string, Statement | undefined> & { contradicting?: Statement & { _: { result: unknown[] } } };
 
 /**
- * Marks the event as processed and does what it says, in one transaction: `known` when it was processed before,
- * `unknown_user` when there is no such user any more, and then no mark stays.
+ * Marks the event as processed and applies it, in one transaction.
+ *
+ * @returns `known` if it was processed before; `unknown_user` if the user does not exist, in which case the event is
+ *   not marked.
  */
 export async function insertPlatformEvent(
   deps: IntakeDeps,

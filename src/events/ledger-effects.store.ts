@@ -8,12 +8,13 @@ import { openStatistics } from "./statistics.store.ts";
 
 type EffectDeps = Pick<Deps, "db" | "now" | "newId">;
 
-/** Transactions whose amount counts as spent. */
+/** Transaction types whose amount counts as spent. */
 const SPENDING: readonly string[] = ["RENTAL", "TOPUP"];
 
 /**
- * Ledger row, balance and what was spent, together or not at all; a transaction that is on record from its service with
- * its type changes nothing, and `contradicting` then tells whether it was another amount or user's.
+ * Writes the ledger row and updates the balance and the amount spent, atomically. A transaction of the same source, id
+ * and type changes nothing if it is already recorded; `contradicting` then returns a row if the recorded amount or user
+ * differs.
  */
 export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.succeeded">, isFirst: SQL) {
   const { user_id: userId, source, data } = event;
@@ -71,7 +72,10 @@ export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.
   };
 }
 
-/** Ledger row and both sums of points, together or not at all; one row a user, source, reason and reference. */
+/**
+ * Writes the ledger row and updates both point totals, atomically. There is one row per user, source, reason and
+ * reference.
+ */
 export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">, isFirst: SQL) {
   const { user_id: userId, source, data } = event;
   const id = deps.newId();
@@ -99,13 +103,13 @@ export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">,
 }
 
 /**
- * The statements that add ledger rows of this batch, at most one a user, to their users' points: the current ones by
- * any delta, below zero if need be, the total by what was gained.
+ * Adds ledger rows of this batch, at most one per user, to their users' points: the current points by any delta (the
+ * result may be negative), the total points by positive deltas only.
  */
 export function creditEntries(deps: EffectDeps, ids: readonly string[]) {
   const now = instantOf(deps.now());
   const entries = sql`point_transactions t where t.id in (select value from json_each(${JSON.stringify(ids)}))`;
-  // The plus keeps the planner from the index on users, which would walk their whole ledger.
+  // The unary plus stops the planner from using the index on users, which would scan a user's whole ledger.
   const delta = sql`(select t.delta from ${entries} and +t.user_id = points.user_id)`;
   return {
     points: deps.db.insert(points).select(sql`select t.user_id, 0, 0, ${now} from ${entries}`).onConflictDoNothing(),

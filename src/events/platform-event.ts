@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { CURRENCY, parseMinor } from "../platform/money.ts";
 
-/** The most that one amount may be, in minor units: sums of nine million of them are still exact. */
+/** Largest amount, in minor units; sums of nine million such amounts are still exact. */
 const MAX_AMOUNT_MINOR = 999_999_999;
 const MAX_POINTS = 1_000_000;
-/** A sender's clock may be ahead of ours by so much, in milliseconds. */
+/** How far a sender's clock may be ahead of ours, in milliseconds. */
 const CLOCK_SKEW_MS = 60 * 60 * 1000;
 const EARLIEST_MS = Date.UTC(2000, 0, 1);
 
-/** Reasons of our own ledger rows, which no service may write in our place. */
+/** Reasons reserved for this service's own ledger rows; other services may not use them. */
 const OWN_REASONS: readonly string[] = ["signup_bonus", "referral"];
 
-/** Name of a service, as the props of its binding and its events give it. */
+/** Name of a service, as in the props of its binding and in its events. */
 export const sourceName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/);
 
 const id = z.string().regex(/^[\x21-\x7e]{1,100}$/);
@@ -22,11 +22,11 @@ const instant = z.iso
   .transform((text) => Date.parse(text))
   .refine((at) => at >= EARLIEST_MS);
 
-/** Decimal text of up to two places, as minor units; nothing is ever a fraction. */
-const money = (leastMinor: number) =>
+/** Decimal string with at most two decimal places, converted to minor units. */
+const money = (minimumMinor: number) =>
   z.string().transform((text, context) => {
     const minor = text.length <= 20 ? parseMinor(text) : undefined;
-    if (minor !== undefined && minor >= leastMinor && minor <= MAX_AMOUNT_MINOR) return minor;
+    if (minor !== undefined && minor >= minimumMinor && minor <= MAX_AMOUNT_MINOR) return minor;
     context.addIssue({ code: "custom", message: "must be an amount" });
     return z.NEVER;
   });
@@ -44,7 +44,7 @@ function event<Type extends string, Data extends z.ZodRawShape>(type: Type, data
   });
 }
 
-/** What the rest of the platform sends, by its type; fields that are not named here are left out. */
+/** Events of other services, by type. Unknown fields are ignored. */
 const platformEvent = z.discriminatedUnion("type", [
   event("rental.started", { rental_id: id, station_id: id }),
   event("rental.returned", { rental_id: id, on_time: z.boolean(), amount }),
@@ -67,15 +67,19 @@ const platformEvent = z.discriminatedUnion("type", [
   event("station.unfavorited", { station_id: id }),
 ]);
 
-/** An event whose shape holds: amounts in minor units, `occurred_at` in milliseconds since the epoch. */
+/** A valid event: amounts in minor units, `occurred_at` in milliseconds since the epoch. */
 export type PlatformEvent = z.output<typeof platformEvent>;
-/** The event of that type. */
+/** The event with the given type. */
 export type EventOf<Type extends PlatformEvent["type"]> = Extract<PlatformEvent, { type: Type }>;
 
-/** The event, or the fields that do not fit, each with what kind of misfit it is and never with its value. */
-export function parsePlatformEvent(given: unknown, now: number): { event: PlatformEvent } | { misfits: string[] } {
+/** Parses an event. If it is malformed, returns the invalid fields with the kind of error, never with values. */
+export function parsePlatformEvent(
+  given: unknown,
+  now: number,
+): { event: PlatformEvent } | { invalidFields: string[] } {
   const parsed = platformEvent.safeParse(given);
-  if (!parsed.success) return { misfits: parsed.error.issues.map(({ path, code }) => `${path.join(".")} ${code}`) };
-  if (parsed.data.occurred_at > now + CLOCK_SKEW_MS) return { misfits: ["occurred_at in the future"] };
+  if (!parsed.success)
+    return { invalidFields: parsed.error.issues.map(({ path, code }) => `${path.join(".")} ${code}`) };
+  if (parsed.data.occurred_at > now + CLOCK_SKEW_MS) return { invalidFields: ["occurred_at in the future"] };
   return { event: parsed.data };
 }

@@ -9,12 +9,12 @@ import { openStatistics } from "./statistics.store.ts";
 
 type EffectDeps = Pick<Deps, "db" | "now" | "newId">;
 
-/** How long after joining a return completes a referral, in milliseconds. */
+/** How long after joining a return completes the referral, in milliseconds. */
 const REFERRAL_WINDOW_MS = 30 * 24 * 60 * 60 * 1000;
 const INVITER_POINTS = 100;
 const INVITEE_POINTS = 50;
 
-/** Counts a rental at its first start; of several starts the latest is kept. */
+/** Counts a rental at its first start. If there are several starts, the latest is kept. */
 export function recordStart(deps: EffectDeps, event: EventOf<"rental.started">, isFirst: SQL) {
   const { user_id: userId, data } = event;
   const startedAt = instantOf(event.occurred_at);
@@ -38,15 +38,15 @@ export function recordStart(deps: EffectDeps, event: EventOf<"rental.started">, 
 }
 
 /**
- * Counts a rental as timely or late by the last word on its return, and completes the user's referral where this return
- * took place within 30 days of their joining: there is one if and only if their first is, so that no order of events
- * decides.
+ * Counts a rental as timely or late by its latest return, and completes the user's referral if this return took place
+ * within 30 days of joining. Any return within the window means that the first one was too, so the order of events does
+ * not matter.
  */
 export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">, isFirst: SQL) {
   const { user_id: userId, data } = event;
   const returnedAt = instantOf(event.occurred_at);
   const returned = sql`rentals r where r.user_id = ${userId} and r.rental_id = ${data.rental_id} and r.returned_at is not null`;
-  const isLastWord = sql`not exists (select 1 from ${returned}
+  const isLatest = sql`not exists (select 1 from ${returned}
     and (r.returned_at, r.returned_event_id) >= (${returnedAt}, ${event.id}))`;
   const wasOnTime = sql`(select r.is_on_time from ${returned})`;
   const isOnTime = data.on_time ? sql`1` : sql`0`;
@@ -59,7 +59,7 @@ export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">
         lateReturns: sql`${userStatistics.lateReturns} + 1 - ${isOnTime} - coalesce(1 - ${wasOnTime}, 0)`,
         updatedAt: instantOf(deps.now()),
       })
-      .where(and(eq(userStatistics.userId, userId), isFirst, isLastWord)),
+      .where(and(eq(userStatistics.userId, userId), isFirst, isLatest)),
     rental: insertWhere(
       deps,
       rentals,
@@ -71,7 +71,7 @@ export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">
         isOnTime: data.on_time,
         amountMinor: data.amount,
       },
-      sql`${isFirst} and ${isLastWord}`,
+      sql`${isFirst} and ${isLatest}`,
     ).onConflictDoUpdate({
       target: [rentals.userId, rentals.rentalId],
       set: {
@@ -85,7 +85,7 @@ export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">
   };
 }
 
-/** Credits inviter and invitee once, while the referral is pending, and closes it. */
+/** Credits inviter and invitee and completes the referral, if it is pending. */
 function completeReferral(deps: EffectDeps, inviteeId: string, returnedAt: SQL, isFirst: SQL) {
   const now = deps.now();
   const [inviterEntry, inviteeEntry] = [deps.newId(), deps.newId()];

@@ -3,7 +3,7 @@ import { userStatistics } from "../db/ledger-schema.ts";
 import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
-/** The statement that gives a user a row of sums, all zero, where `from` has a row and they have none. */
+/** Inserts a row of zeros for each user that `from` selects and that has none. */
 export function openStatistics(deps: Pick<Deps, "db" | "now">, userId: SQL, from: SQL) {
   const sums = {
     totalRentals: 0,

@@ -8,15 +8,15 @@ const DAY_MS = 24 * 60 * 60_000;
 /** 02:45 in Nepal. */
 const NIGHT_OFFSET_MS = 21 * 60 * 60_000;
 /** Users counted in one chunk. */
-const COUNTED_SIZE = 2_000;
-/** The values of `users.facet`. */
-const FACETS = 48;
+const CHUNK_SIZE = 2_000;
+/** Number of status buckets (values of `users.facet`). */
+const BUCKETS = 48;
 const COUNT = "count";
 
 /**
- * Counts the users of each facet anew, replaces the counters that differ, and reports how many did. The count is exact
- * whatever happens meanwhile: users are counted in the order of their ids, and the triggers that keep `by_facet` also
- * keep the new count for every user whom it has passed.
+ * Recounts the users in each status bucket, corrects counters that differ, and reports how many did. The result is
+ * exact under concurrent changes: users are counted in the order of their ids, and the triggers that maintain
+ * `by_facet` also update the new count for every user already counted.
  */
 export const checkUserCounts: Job = {
   name: "check_user_counts",
@@ -30,7 +30,7 @@ function begin(deps: JobDeps, fence: SQL): Chunk {
     statements: {
       changed: deps.db
         .update(userCounts)
-        .set({ recount: Array<number>(FACETS).fill(0), recountedTo: "" })
+        .set({ recount: Array<number>(BUCKETS).fill(0), recountedTo: "" })
         .where(fence)
         .returning({ id: userCounts.id }),
     },
@@ -38,14 +38,16 @@ function begin(deps: JobDeps, fence: SQL): Chunk {
   };
 }
 
-/** What was counted so far and what is found now, facet by facet: one pass, without a sort. */
+/** Previous counts plus those of this chunk, per bucket: one pass, without a sort. */
 const sums = sql.raw(
-  Array.from({ length: FACETS }, (_, facet) => `(user_counts.recount ->> ${facet}) + sum(facet = ${facet})`).join(", "),
+  Array.from({ length: BUCKETS }, (_, facet) => `(user_counts.recount ->> ${facet}) + sum(facet = ${facet})`).join(
+    ", ",
+  ),
 );
 
-/** Each chunk begins where the counter stands, so that one that is repeated counts nobody twice. */
+/** Each chunk continues from the stored position, so a repeated chunk counts nobody twice. */
 function count(deps: JobDeps, fence: SQL): Chunk {
-  const following = sql`from users where users.id > user_counts.recounted_to order by users.id limit ${instantOf(COUNTED_SIZE)}`;
+  const following = sql`from users where users.id > user_counts.recounted_to order by users.id limit ${instantOf(CHUNK_SIZE)}`;
   const isComplete = sql`recounted_to is not null and not exists (select 1 from users where users.id > recounted_to)`;
   return {
     statements: {
@@ -58,7 +60,7 @@ function count(deps: JobDeps, fence: SQL): Chunk {
         .where(
           sql`recounted_to is not null and exists (select 1 from users where users.id > user_counts.recounted_to) and ${fence}`,
         ),
-      // In the batch of the last count: nobody can sign up between it and the comparison.
+      // In the same batch as the last chunk, so that nobody signs up between the count and the comparison.
       drift: deps.db
         .select({ facet: sql<number>`key`.as("facet") })
         .from(sql`user_counts, json_each(by_facet)`)
@@ -67,7 +69,7 @@ function count(deps: JobDeps, fence: SQL): Chunk {
         .update(userCounts)
         .set({ byFacet: sql`recount`, recount: null, recountedTo: null })
         .where(sql`${isComplete} and ${fence}`),
-      // A row while there is more to count.
+      // Returns a row while there are users left to count.
       changed: deps.db.select({ id: userCounts.id }).from(userCounts).where(sql`recounted_to is not null and ${fence}`),
     },
     committed({ drift = [] }) {

@@ -8,18 +8,21 @@ import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 const DAY_MS = 24 * 60 * 60_000;
 /** 02:15 in Nepal. */
 const NIGHT_OFFSET_MS = (20 * 60 + 30) * 60_000;
-/** Entries of users who are gone outlive every message that could bring them back. */
-const GONE_KEPT_MS = 7 * DAY_MS;
+/** How long entries of deleted users are kept: longer than any message that could restore them. */
+const REMOVED_ENTRY_MS = 7 * DAY_MS;
 /** Users compared in one chunk. */
 export const COMPARED_SIZE = 400;
-/** Entries forgotten in one chunk. */
-const FORGOTTEN_SIZE = 500;
+/** Entries deleted in one chunk. */
+const DELETE_SIZE = 500;
 const FORGET = "forget";
 const FORGET_DELETIONS = "forget deletions";
-/** D1 Time Travel reaches 30 days back; backups up to this age can be restored without bringing deleted people back. */
+/**
+ * How long deletions are remembered: D1 Time Travel reaches back 30 days, and backups up to this age can be restored
+ * without bringing deleted users back.
+ */
 const DELETION_RECORD_MS = 400 * DAY_MS;
 
-/** Holds every search entry against the primary, mends those that differ, and reports how many did. */
+/** Compares every search entry with the primary database, corrects those that differ, and reports how many did. */
 export const checkUserSearch: Job = {
   name: "check_user_search",
   everyMs: DAY_MS,
@@ -37,19 +40,19 @@ async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<
 }
 
 async function forget(deps: JobDeps, fence: SQL): Promise<Chunk> {
-  const forgotten = await forgetRemoved(deps, deps.now() - GONE_KEPT_MS, FORGOTTEN_SIZE);
-  // They are no drift: nothing is counted.
-  const next = forgotten < FORGOTTEN_SIZE ? FORGET_DELETIONS : FORGET;
+  const forgotten = await forgetRemoved(deps, deps.now() - REMOVED_ENTRY_MS, DELETE_SIZE);
+  // These deletions are not drift, so they are not counted.
+  const next = forgotten < DELETE_SIZE ? FORGET_DELETIONS : FORGET;
   return { statements: { changed: rowsOf(deps, 0, fence) }, next: () => next };
 }
 
 async function forgetDeletions(deps: JobDeps, fence: SQL): Promise<Chunk> {
-  const forgotten = await forgetDeletedAccounts(deps, deps.now() - DELETION_RECORD_MS, FORGOTTEN_SIZE);
-  const next = forgotten < FORGOTTEN_SIZE ? undefined : FORGET_DELETIONS;
+  const forgotten = await forgetDeletedAccounts(deps, deps.now() - DELETION_RECORD_MS, DELETE_SIZE);
+  const next = forgotten < DELETE_SIZE ? undefined : FORGET_DELETIONS;
   return { statements: { changed: rowsOf(deps, 0, fence) }, next: () => next };
 }
 
-/** The statement that gives a row for each entry which was written in the other database. */
+/** Returns `count` rows, one for each entry written to the search database. */
 export function rowsOf(deps: JobDeps, count: number, fence: SQL) {
   return deps.db
     .select({ nth: sql<number>`key`.as("nth") })

@@ -6,8 +6,8 @@ const CHUNK_SIZE = 500;
 const NAME = "cleanup_unlinked_social_accounts";
 
 /**
- * Deletes the states of browser flows that are over. A provider's account is one row with its user and is deleted with
- * them, so that there is none without a user.
+ * Deletes the states of expired browser flows. Social accounts themselves are deleted with their user, so none is ever
+ * left without one.
  */
 export const cleanupUnlinkedSocialAccounts: Job = {
   name: NAME,

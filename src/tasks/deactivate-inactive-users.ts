@@ -8,20 +8,23 @@ import { recordNotification } from "../users/notification.store.ts";
 import type { Job } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Without a sign-in for so long an account is put to sleep. */
+/** How long an account may go without a sign-in before it is deactivated. */
 const INACTIVE_MS = 180 * DAY_MS;
 const CHUNK_SIZE = 200;
 
-/** The expression that the index on sleeping accounts has. */
+/** Must equal the expression of the index `users_dormant`. */
 const lastSeenAt = sql.raw("case when last_login is null then date_joined else last_login end");
 
-/** Puts ACTIVE users to sleep who did not sign in for 180 days, or never since joining; their next sign-in wakes them. */
+/**
+ * Deactivates ACTIVE users who have not signed in for 180 days, or never since they joined. Their next sign-in
+ * reactivates them.
+ */
 export const deactivateInactiveUsers: Job = {
   name: "deactivate_inactive_users",
   everyMs: DAY_MS,
   planChunk(deps, _cursor, fence) {
     const now = deps.now();
-    // No statement changes what this selects but the last.
+    // Only the last statement of the batch changes what this selects.
     const due = sql`select id from users where status = 'ACTIVE' and ${lastSeenAt} <= ${now - INACTIVE_MS}
       order by ${lastSeenAt}, rowid limit ${CHUNK_SIZE}`;
     const from = sql`from users where users.id in (${due}) and ${fence}`;

@@ -16,10 +16,10 @@ const payloadSchema = z.object({
   expires_at: z.number(),
 });
 
-/** Seconds between tries: a code is worth nothing after five minutes. */
+/** Seconds between attempts; a code expires after five minutes. */
 const RETRY_SECONDS = 3;
 
-/** Sends a one-time code to its owner; an expired one, and one of a store reviewer, is not sent. */
+/** Sends a one-time code to its recipient, unless it has expired or belongs to a store reviewer's test account. */
 export const deliverOtp: Task = {
   name: "deliver_otp",
   types: ["otp.requested"],

@@ -12,7 +12,10 @@ const payloadSchema = z.object({ notification_id: z.string() });
 
 const RETRY_SECONDS = 30;
 
-/** Sends a notification to each of its user's devices whose session lives; a token that is dead is forgotten. */
+/**
+ * Sends a notification to each of the user's devices with an open session, and removes tokens that the push service
+ * reports as invalid.
+ */
 export const deliverPush: Task = {
   name: "deliver_push",
   types: ["push.requested"],
@@ -44,8 +47,8 @@ export const deliverPush: Task = {
         return deliver(deps, message, () => forgetPushToken(deps, device.id, device.fcmToken));
       }),
     );
-    const open = results.filter(({ isDone }) => !isDone);
-    if (open.length === 0) return { done: true, note: `${targets.length} devices` };
-    return { done: false, retryInSeconds: RETRY_SECONDS, note: open.map(({ note }) => note).join("; ") };
+    const unfinished = results.filter(({ isDone }) => !isDone);
+    if (unfinished.length === 0) return { done: true, note: `${targets.length} devices` };
+    return { done: false, retryInSeconds: RETRY_SECONDS, note: unfinished.map(({ note }) => note).join("; ") };
   },
 };

@@ -21,13 +21,13 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 
 /**
- * Tells one endpoint of a change of a user, signed per Standard Webhooks: 8 tries over 24 hours. The body is made at the
- * time of sending, so that a late message never brings back what has changed since.
+ * Reports a change of a user to one webhook endpoint, signed per Standard Webhooks, in up to 8 attempts over 24 hours.
+ * The body is built when it is sent, so a late message never carries outdated data.
  */
 export const deliverWebhook: Task = {
   name: "deliver_webhook",
   types: ["webhook.due"],
-  // Each at most 12 hours, the longest delay of Queues.
+  // Queues allows delays of at most 12 hours.
   retryDelays: [MINUTE, 5 * MINUTE, 24 * MINUTE, 1.5 * HOUR, 4 * HOUR, 7 * HOUR, 11 * HOUR],
   async run(deps, event): Promise<TaskOutcome> {
     const payload = payloadSchema.parse(event.payload);
@@ -45,7 +45,7 @@ export const deliverWebhook: Task = {
       raiseAlert(deps, "webhook_gone", { endpoint: payload.endpoint, origin: new URL(endpoint.url).origin });
       return { done: true, note: "gone" };
     }
-    // It was taken, whether or not that can be noted; a copy that comes again has the same id.
+    // The endpoint accepted the message even if that cannot be recorded; a redelivered copy has the same id.
     const isMarked = await markDelivered(deps, event.id).then(
       () => true,
       () => false,
@@ -59,7 +59,7 @@ async function findEndpoint({ config }: Pick<Deps, "config">, id: string): Promi
   return config.webhooks[ids.indexOf(id)];
 }
 
-/** Undefined where the user was deleted since: a message of its own says so. */
+/** Undefined if the user was deleted meanwhile; a separate message reports the deletion. */
 function dataOf({ type, user_id: id }: Payload, user: UserState | undefined) {
   if (type === "user.deleted") return { id };
   return user && viewUserState(user);

@@ -15,24 +15,28 @@ const payloadSchema = z.object({
   user_id: z.string().min(1),
   session_ids: z.array(z.string()),
   challenge_ids: z.array(z.string()),
-  /** What is left of the history, after earlier messages; absent in the first. */
+  /** Remaining parts of the history; absent in the first message. */
   rest: z.record(z.string(), z.string()).optional(),
 });
 
 const NAME = "finish_account_deletion";
-/** Statements that one message spends on history: ten messages of a batch stay below D1's 1,000 queries. Beside jobs it ends earlier. */
+/**
+ * Maximum number of statements per message for erasing history: ten messages of a batch stay below D1's limit of 1,000
+ * queries. With jobs in the same batch, a message ends earlier.
+ */
 const STATEMENTS_PER_MESSAGE = 60;
-/** After each transaction the task waits so many times as long as that took: others get most of the primary's time. */
-const PAUSE_SHARE = 3;
-const LONGEST_PAUSE_MS = 2_000;
+/** After each transaction the task pauses this many times as long as it took, to leave the primary to other work. */
+const PAUSE_FACTOR = 3;
+const MAX_PAUSE_MS = 2_000;
 
 const pause = async (milliseconds: number) => {
   if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
 };
 
 /**
- * Erases what a deleted account has left: the record for a later restore, KV entries and R2 objects first, then the
- * history, in small transactions. A message does a bounded part and records the next one; each part is safe to repeat.
+ * Erases what is left of a deleted account: first it records the deletion for a later restore and removes KV entries
+ * and R2 objects, then it erases the history in small transactions. Each message does a bounded part and records the
+ * next message; each part is safe to repeat.
  */
 export const finishAccountDeletion: Task = {
   name: NAME,
@@ -46,7 +50,7 @@ export const finishAccountDeletion: Task = {
     } = payloadSchema.parse(event.payload);
     let files = 0;
     if (!given) {
-      // Where a restore brought the user back meanwhile, they are no deleted account.
+      // If a restore has brought the user back, the account is not deleted.
       if (!(await hasUser(deps, userId))) await recordDeletedAccount(deps, userId, event.createdAt);
       await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
       files = await removeFiles(deps, `kyc/${userId}/`);
@@ -55,17 +59,17 @@ export const finishAccountDeletion: Task = {
     const size = () => Object.keys(rest).length;
     for (let spent = 0; size() > 0 && spent + size() <= STATEMENTS_PER_MESSAGE && hasQueriesLeft(deps); ) {
       spent += size();
-      const begunAt = deps.now();
+      const startedAt = deps.now();
       rest = await eraseHistory(deps, userId, rest);
-      await pause(Math.min(LONGEST_PAUSE_MS, PAUSE_SHARE * (deps.now() - begunAt)));
+      await pause(Math.min(MAX_PAUSE_MS, PAUSE_FACTOR * (deps.now() - startedAt)));
     }
-    if (size() > 0) await goOn(deps, event, userId, rest);
+    if (size() > 0) await continueLater(deps, event, userId, rest);
     return { done: true, note: `${files} files, ${size() > 0 ? `left: ${Object.keys(rest).join(", ")}` : "finished"}` };
   },
 };
 
-/** Records the message that erases the rest, once however often this one comes, and sends it. */
-async function goOn(deps: Deps, event: TaskEvent, userId: string, rest: Rest): Promise<void> {
+/** Records and sends the message that erases the rest; recorded once even if this message is redelivered. */
+async function continueLater(deps: Deps, event: TaskEvent, userId: string, rest: Rest): Promise<void> {
   const { mark, isFirst } = processOnce(deps, NAME, event.id);
   const payload = JSON.stringify({ user_id: userId, session_ids: [], challenge_ids: [], rest });
   const { next } = await runBatch(deps, {
@@ -75,7 +79,7 @@ async function goOn(deps: Deps, event: TaskEvent, userId: string, rest: Rest): P
   await relay(deps, next);
 }
 
-/** Removes every object under the prefix; a listing holds at most 1,000, which is what one call deletes. */
+/** Removes all objects under the prefix. One listing returns at most 1,000 keys, which is what one delete accepts. */
 async function removeFiles(deps: Pick<Deps, "bucket">, prefix: string): Promise<number> {
   let removed = 0;
   for (;;) {

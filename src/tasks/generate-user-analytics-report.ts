@@ -9,10 +9,10 @@ import type { Task, TaskOutcome } from "./engine/task.ts";
 const payloadSchema = z.object({ user_id: z.string() });
 
 const NAME = "generate_user_analytics_report";
-/** A report is kept for so long, in milliseconds. */
-const KEPT_MS = 60 * 60 * 1000;
+/** How long a report is kept, in milliseconds. */
+const REPORT_TTL_MS = 60 * 60 * 1000;
 
-/** Writes what a user did so far as one row, kept for an hour; a later report replaces it, an earlier one does not. */
+/** Stores a report of the user's activity for one hour. A newer report replaces it; an older one does not. */
 export const generateUserAnalyticsReport: Task = {
   name: NAME,
   types: ["analytics_report.requested"],
@@ -27,7 +27,7 @@ export const generateUserAnalyticsReport: Task = {
       written: insertWhere(
         deps,
         analyticsReports,
-        { userId, report, createdAt, expiresAt: createdAt + KEPT_MS },
+        { userId, report, createdAt, expiresAt: createdAt + REPORT_TTL_MS },
         sql`${isFirst} and exists (select 1 from users where users.id = ${userId})`,
       )
         .onConflictDoUpdate({

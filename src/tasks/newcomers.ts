@@ -4,28 +4,28 @@ import { runBatch } from "../platform/data/database.ts";
 import type { JobDeps } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Newcomers whom one chunk looks at, due or not. */
+/** Number of newcomers read per chunk, whether or not a reminder is due. */
 const PAGE_SIZE = 500;
 
-/** Days after joining on which a person is reminded, and after how many days nobody is any more. */
+/** Days after joining on which a reminder is due; after `latest` days no more reminders are sent. */
 export interface ReminderDays {
   days: readonly [first: number, ...more: number[]];
   latest: number;
 }
 
-/** A page of the newcomers in the order of joining. */
+/** One page of newcomers in the order of joining. */
 export interface NewcomerPage {
-  /** JSON array of their ids. */
+  /** JSON array of the user ids. */
   ids: string;
-  /** Where the next page begins; undefined where this is the last. */
+  /** Cursor of the next page; undefined on the last page. */
   next: string | undefined;
 }
 
 /**
- * Reads a page of those who joined so long ago that a reminder may be due. A run that follows `next` reads each of them
- * once, however many are due.
+ * Reads a page of the users who joined long enough ago for a reminder. Following `next` reads each user once, even if
+ * several reminders are due.
  *
- * @param cursor as an earlier page gave it; null at first.
+ * @param cursor `next` of the previous page; null for the first.
  */
 export async function listNewcomers(
   deps: Pick<JobDeps, "db" | "now" | "log">,
@@ -48,7 +48,7 @@ export async function listNewcomers(
   return { ids: JSON.stringify(page.map((user) => user.id)), next: last && JSON.stringify([last.dateJoined, last.id]) };
 }
 
-/** How many of the reminders that follow joining are due by `now` for the row of `users`. */
+/** SQL for the number of reminders that are due by `now` for a row of `users`. */
 export function dueReminders({ days }: ReminderDays, now: number) {
   const isDue = days.map((each) => sql`(users.date_joined <= ${now - each * DAY_MS})`);
   return sql`(${sql.join(isDue, sql` + `)})`;

@@ -8,7 +8,10 @@ const NAME = "notify_kyc_status";
 
 const payloadSchema = z.object({ status: z.enum(["APPROVED", "REJECTED"]), kyc_id: z.string() });
 
-/** Tells a person how their documents were decided; nothing when they were submitted anew or decided otherwise by then. */
+/**
+ * Notifies a user of the decision about their documents, unless they have submitted new ones or the decision has
+ * changed.
+ */
 export const notifyKycStatus: Task = {
   name: NAME,
   types: ["kyc.decided"],

@@ -16,7 +16,7 @@ const kinds: Readonly<Record<string, keyof typeof notices>> = {
 
 const changedIdentifier = z.object({
   channel: z.enum(["sms", "email"]),
-  /** Where the account was reached before. */
+  /** The replaced address or phone number. */
   old_identifier: z.string(),
   locale: z.enum(["en", "ne"]),
 });
@@ -24,19 +24,19 @@ const changedIdentifier = z.object({
 const NAME = "notify_security_events";
 const RETRY_SECONDS = 30;
 
-/** Tells a person what happened to their account, once; of a changed identifier the old one gets a message too. */
+/** Notifies the user of a security event once. After a change of identifier, the old one gets a message too. */
 export const notifySecurityEvents: Task = {
   name: NAME,
   types: Object.keys(kinds),
   async run(deps, event): Promise<TaskOutcome> {
     const kind = kinds[event.type];
     if (!kind) return { done: true, note: "unknown type" };
-    const told = await notifyUser(deps, NAME, event, { kind, texts: notices[kind] });
-    return event.type === "user.identifier_changed" ? tellOldIdentifier(deps, event) : told;
+    const outcome = await notifyUser(deps, NAME, event, { kind, texts: notices[kind] });
+    return event.type === "user.identifier_changed" ? notifyOldIdentifier(deps, event) : outcome;
   },
 };
 
-async function tellOldIdentifier(deps: Deps, event: TaskEvent): Promise<TaskOutcome> {
+async function notifyOldIdentifier(deps: Deps, event: TaskEvent): Promise<TaskOutcome> {
   const { channel, old_identifier: to, locale } = changedIdentifier.parse(event.payload);
   const { title } = notices.IDENTIFIER_CHANGED[locale];
   const message = { id: event.id, channel, to, title, text: identifierChangedText(locale, deps.config) };

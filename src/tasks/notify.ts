@@ -10,20 +10,25 @@ import { recordNotification, type Texts } from "../users/notification.store.ts";
 import type { TaskEvent, TaskOutcome } from "./engine/task.ts";
 
 interface Notice {
-  /** As the app knows it, such as `PROFILE_REMINDER`. */
+  /** Notification type shown to the app, such as `PROFILE_REMINDER`. */
   kind: string;
   texts: Texts;
-  /** Ids for the app; nothing personal. */
+  /** Ids for the app; no personal data. */
   data?: Readonly<Record<string, string>>;
-  /** Sent to the user's devices too. */
+  /** Also sends a push notification to the user's devices. */
   withPush?: boolean;
-  /** What must hold of the row of `users` at the time, beside that it is there. */
+  /** Additional condition on the row of `users`. */
   onlyWhere?: SQL;
-  /** A statement for the same batch, whether the person is told or not; `isFirst` holds while the event is new. */
+  /**
+   * Additional statement for the same batch, run whether or not the user is notified. `isFirst` is true unless the
+   * event was processed before.
+   */
   also?: (isFirst: SQL) => Statement;
 }
 
-/** Writes one notification for the event's user, and asks for its push, in the batch that marks the event as processed. */
+/**
+ * Writes one notification for the event's user and requests its push, in the batch that marks the event as processed.
+ */
 export async function notifyUser(deps: Deps, task: string, event: TaskEvent, notice: Notice): Promise<TaskOutcome> {
   const id = deps.newId();
   const { mark, isFirst } = processOnce(deps, task, event.id);

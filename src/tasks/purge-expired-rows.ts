@@ -2,11 +2,14 @@ import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-/** With 100 chunks a tick, some ten million rows an hour: more than twice what 100 sign-ins a second leave behind. */
+/**
+ * With 100 chunks per tick this deletes about ten million rows an hour, more than twice what 100 sign-ins per second
+ * write.
+ */
 const CHUNK_SIZE = 2_000;
 const NAME = "purge_expired_rows";
 
-/** Deletes the rows whose time is over, table by table, as `purgeRules` says. */
+/** Deletes expired rows, table by table, according to `purgeRules`. */
 export const purgeExpiredRows: Job = {
   name: NAME,
   everyMs: HOUR_MS,

@@ -3,22 +3,22 @@ import { getTableConfig } from "drizzle-orm/sqlite-core";
 import type { Chunk, JobDeps } from "./engine/job.ts";
 import { isDue, type PurgeJob, type PurgeRule, purgeRules } from "./retention.ts";
 
-/** Plans the chunk, of `size` rows at most, that applies the rule which the cursor numbers, of the rules of the job. */
+/** Plans a chunk of at most `size` rows for the job's rule at the index in `cursor` (null for the first rule). */
 export function planPurge(deps: JobDeps, by: PurgeJob, size: number, cursor: string | null, fence: SQL): Chunk {
   const rules = purgeRules.filter((rule) => rule.by === by);
-  const at = Number(cursor ?? 0);
-  const rule = rules[at];
-  if (!rule) throw new Error(`${by} has no rule ${at}`);
+  const index = Number(cursor ?? 0);
+  const rule = rules[index];
+  if (!rule) throw new Error(`${by} has no rule ${index}`);
   return {
-    statements: { changed: endDueRows(deps, rule, size, fence) },
+    statements: { changed: purgeDueRows(deps, rule, size, fence) },
     next: (changed) => {
-      const following = changed < size ? at + 1 : at;
+      const following = changed < size ? index + 1 : index;
       return following < rules.length ? String(following) : undefined;
     },
   };
 }
 
-function endDueRows(deps: JobDeps, rule: PurgeRule, size: number, fence: SQL) {
+function purgeDueRows(deps: JobDeps, rule: PurgeRule, size: number, fence: SQL) {
   const name = sql.identifier(getTableConfig(rule.table).name);
   const due = sql`select rowid from ${name} where ${isDue(rule, deps.now())} limit ${size}`;
   const where = sql`rowid in (${due}) and ${fence}`;

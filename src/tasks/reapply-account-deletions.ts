@@ -10,24 +10,29 @@ import type { Job } from "./engine/job.ts";
 import type { Task } from "./engine/task.ts";
 
 const TYPE = "account.deletion_undone";
-/** Records looked at in one chunk. */
+/** Deletion records read per chunk. */
 const CHUNK_SIZE = 100;
 
-/** By hand, after a restore of the primary: asks for the deletion of users who had deleted their account and are back. */
+/**
+ * Requests the deletion of users whose deleted accounts a restore of the primary has brought back. Started by an
+ * operator after the restore.
+ */
 export const reapplyAccountDeletions: Job = {
   name: "reapply_account_deletions",
   everyMs: undefined,
   async planChunk(deps, cursor, fence) {
     const ids = await listDeletedAccounts(deps, cursor ?? "", CHUNK_SIZE);
-    const back = sql`from users where users.id in (select value from json_each(${JSON.stringify(ids)})) and ${fence}`;
-    const changed = recordEventForEach(deps, { type: TYPE, queue: "tasks" }, back).returning({ one: sql`1` });
+    const restoredUsers = sql`from users where users.id in (select value from json_each(${JSON.stringify(ids)})) and ${fence}`;
+    const changed = recordEventForEach(deps, { type: TYPE, queue: "tasks" }, restoredUsers).returning({ one: sql`1` });
     return { statements: { changed }, next: () => (ids.length < CHUNK_SIZE ? undefined : ids.at(-1)) };
   },
 };
 
 const payloadSchema = z.object({ user_id: z.string() });
 
-/** Deletes one such user again, without asking for what forbids a person's own request; nothing when they are gone. */
+/**
+ * Deletes one restored user again, without the checks of a user's own request. Does nothing if the user does not exist.
+ */
 export const reapplyAccountDeletion: Task = {
   name: "reapply_account_deletion",
   types: [TYPE],

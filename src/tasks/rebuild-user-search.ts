@@ -2,7 +2,10 @@ import { compareEntries } from "../staff/directory/search-projection.service.ts"
 import { COMPARED_SIZE, rowsOf } from "./check-user-search.ts";
 import type { Job } from "./engine/job.ts";
 
-/** Writes every search entry anew and removes those of nobody; by hand, after one of the two databases was restored. */
+/**
+ * Rewrites every search entry and removes those of deleted users. Started by an operator after either database was
+ * restored.
+ */
 export const rebuildUserSearch: Job = {
   name: "rebuild_user_search",
   everyMs: undefined,

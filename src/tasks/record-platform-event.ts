@@ -1,7 +1,7 @@
 import { PLATFORM_EVENT, recordPlatformEvent, refusalOf } from "../events/intake.service.ts";
 import type { Task } from "./engine/task.ts";
 
-/** Does what an event of another service says, once; one that is malformed or of an unknown user never will. */
+/** Applies an event of another service once. A malformed event or one of an unknown user is not retried. */
 export const recordPlatformEventTask: Task = {
   name: "record_platform_event",
   types: [PLATFORM_EVENT],

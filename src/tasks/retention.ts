@@ -31,30 +31,33 @@ import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** The jobs that delete rows by age. */
+/** Jobs that delete rows by age. */
 export type PurgeJob = "purge_expired_rows" | "cleanup_expired_audit_logs" | "cleanup_unlinked_social_accounts";
 
-/** Rows of one table that a job deletes by their age. */
+/** A rule by which a job deletes rows of one table by age. */
 export interface PurgeRule {
   table: SQLiteTable;
-  /** When a row's time begins. An index of this column holds nothing but rows that will be due, in that order. */
+  /**
+   * Column from which the age is counted. It is the leading column of an index that contains only rows that will
+   * expire.
+   */
   since: SQLiteColumn;
-  /** How long a row is kept from then on, in milliseconds. */
+  /** How long a row is kept, in milliseconds. */
   keptMs: number;
   by: PurgeJob;
-  /** Condition of the partial index, where the index is one. */
+  /** Condition of the partial index, if the index is partial. */
   among?: SQL;
-  /** How `since` writes an instant; absent where it holds milliseconds since the epoch. */
+  /** Converts a time to the format of `since`; absent if the column holds milliseconds since the epoch. */
   write?: (instant: number) => string;
-  /** What a due row becomes instead of being deleted: it has another rule then. */
+  /** Columns to update instead of deleting the row, to which another rule then applies. */
   becomes?: Record<string, SQL | string>;
-  /** Why so long, where the number does not say it. */
+  /** Reason for the period, unless it is obvious. */
   reason?: string;
 }
 
 const hourly = { by: "purge_expired_rows" } as const;
 
-/** Every rule that deletes rows by age, in the order in which a job applies them. */
+/** All rules that delete rows by age, in the order in which a job applies them. */
 export const purgeRules: readonly PurgeRule[] = [
   {
     ...hourly,
@@ -104,7 +107,7 @@ export const purgeRules: readonly PurgeRule[] = [
     since: sessions.absoluteExpiresAt,
     keptMs: 0,
     among: sql`revoked_at is null`,
-    // Each expired session is read once: it leaves the index of those without an end.
+    // Marking a session as ended moves it out of the index of open sessions, so each expired session is read once.
     becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
   },
   { ...hourly, table: sessions, since: sessions.revokedAt, keptMs: 30 * DAY_MS, among: sql`revoked_at is not null` },
@@ -134,7 +137,7 @@ export const purgeRules: readonly PurgeRule[] = [
   { by: "cleanup_unlinked_social_accounts", table: socialStates, since: socialStates.expiresAt, keptMs: HOUR_MS },
 ];
 
-/** Why the rows of a table that no purge rule names do not pile up, by the table's name. */
+/** Why tables without a purge rule do not grow without bound, by table name. */
 export const otherRetention: Readonly<Record<string, string>> = {
   users: "until the account is deleted",
   profiles: "with the user",
@@ -163,7 +166,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   deleted_accounts: "400 days, in SEARCH_DB; check_user_search deletes older records",
 };
 
-/** Holds for the rows that the rule ends at `now`; a range of one index, whatever else the table holds. */
+/** Rows to which the rule applies at `now`. Reads one range of one index, regardless of the size of the table. */
 export function isDue({ since, keptMs, among, write }: PurgeRule, now: number): SQL {
   const instant = now - keptMs;
   const range = sql`${since} < ${write ? write(instant) : instant}`;

@@ -5,7 +5,7 @@ import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const RETRY_SECONDS = 300;
 
-/** Tells Apple that an account is gone or unlinked, until Apple has heard it. */
+/** Revokes Apple's refresh token after the account was deleted or unlinked; retried until Apple confirms. */
 export const revokeSocialToken: Task = {
   name: "revoke_social_token",
   types: ["social.revocation_due"],

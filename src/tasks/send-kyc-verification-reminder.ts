@@ -13,20 +13,23 @@ import { notifyUser } from "./notify.ts";
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 const reminderDays: ReminderDays = { days: [3, 10], latest: 13 };
-/** A person who was rejected is reminded once, so long after it. */
+/** How long after a rejection the user is reminded, once. */
 const AFTER_REJECTION_MS = DAY_MS;
-/** Rejections that one chunk looks at, due or not. */
+/** Number of rejections read per chunk, whether or not a reminder is due. */
 const PAGE_SIZE = 500;
-/** Cursors of the walk through the rejections begin so; those of the walk through the newcomers do not. */
+/** Prefix that marks cursors of the scan of rejections; cursors of the scan of newcomers have none. */
 const REJECTED = "rejected:";
-/** Ten in the morning in Nepal, when a phone may buzz. */
+/** 10:00 in Nepal, an acceptable time for a push notification. */
 const MORNING_MS = 4 * HOUR_MS + 15 * 60 * 1000;
 
 const NAME = "send_kyc_verification_reminder";
 const KIND = "KYC_REMINDER";
 const TYPE = "kyc.reminder_due";
 
-/** Reminds a person to verify their identity, unless that is done or under way, or they were reminded in the last 20 hours. */
+/**
+ * Reminds a user to verify their identity, unless they are verified, have documents in review, are not active, or were
+ * reminded in the last 20 hours.
+ */
 export const sendKycVerificationReminder: Task = {
   name: NAME,
   types: [TYPE],
@@ -43,8 +46,8 @@ export const sendKycVerificationReminder: Task = {
 };
 
 /**
- * Asks for the reminders that are due 3 and 10 days after joining, then for those of people who were rejected a day ago
- * or more. Each is counted in its own row, so that a day that was missed is made up for by one reminder.
+ * Requests the reminders due 3 and 10 days after joining, then those of users rejected a day or more ago. Sent
+ * reminders are counted on the user's own row, so missed days are made up for by a single reminder.
  */
 export const remindUnverifiedPeople: Job = {
   name: "remind_unverified_people",
@@ -75,7 +78,7 @@ async function planNewcomers(deps: JobDeps, at: string | null, fence: SQL): Prom
   };
 }
 
-/** The index of rejections, named since the planner takes the wider one of all states when it has no statistics. */
+/** Names the index of rejections, because without statistics the planner chooses the larger index of all states. */
 const rejections = sql.raw("kyc indexed by kyc_rejected");
 
 async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chunk> {
@@ -94,7 +97,7 @@ async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chun
   });
   const last = page.length === PAGE_SIZE ? page.at(-1) : undefined;
   const ids = JSON.stringify(page.map((row) => row.userId));
-  // The sign keeps the planner from looking for all rejections first.
+  // The unary plus stops the planner from reading all rejections first.
   const due = sql`from kyc where user_id in (select value from json_each(${ids})) and +status = 'REJECTED'
     and +updated_at <= ${now - AFTER_REJECTION_MS} and reminded_version < version`;
   return {

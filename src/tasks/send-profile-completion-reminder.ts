@@ -13,13 +13,16 @@ import { notifyUser } from "./notify.ts";
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 const reminderDays: ReminderDays = { days: [1, 3, 7], latest: 10 };
-/** Ten in the morning in Nepal, when a phone may buzz. */
+/** 10:00 in Nepal, an acceptable time for a push notification. */
 const MORNING_MS = 4 * HOUR_MS + 15 * 60 * 1000;
 
 const NAME = "send_profile_completion_reminder";
 const KIND = "PROFILE_REMINDER";
 
-/** Reminds a person of their profile, unless it is complete by then, or they were reminded during the last 20 hours. */
+/**
+ * Reminds a user to complete their profile, unless it is complete, the user is not active, or they were reminded in the
+ * last 20 hours.
+ */
 export const sendProfileCompletionReminder: Task = {
   name: NAME,
   types: [REMINDER_DUE],
@@ -36,9 +39,9 @@ export const sendProfileCompletionReminder: Task = {
 };
 
 /**
- * Asks for the reminders that are due 1, 3 and 7 days after joining. The profile's row counts those asked for, so that
- * a day that was missed is made up for by one reminder, and none is sent twice. One that is on its way, or came within 20
- * hours, serves for the day.
+ * Requests the reminders due 1, 3 and 7 days after joining. The profile's row counts them, so missed days are made up
+ * for by a single reminder and none is sent twice. A reminder that is pending or was sent within 20 hours counts for
+ * the day.
  */
 export const remindIncompleteProfiles: Job = {
   name: "remind_incomplete_profiles",

@@ -4,7 +4,7 @@ import { notifyUser } from "./notify.ts";
 
 const NAME = "send_social_auth_welcome_message";
 
-/** Welcomes a person whose account a provider's sign-in has made. */
+/** Welcomes a user whose account was created by signing in with Google or Apple. */
 export const sendSocialAuthWelcomeMessage: Task = {
   name: NAME,
   types: ["user.social_registered"],

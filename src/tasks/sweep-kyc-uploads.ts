@@ -7,10 +7,10 @@ import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 import { findJobCursor, keepJobCursor } from "./engine/job-cursor.store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-/** Far longer than an upload takes. */
+/** Minimum age of what is removed; much longer than an upload takes. */
 const GRACE_MS = HOUR_MS;
 const CHUNK_SIZE = 200;
-/** Pages of 1,000 objects that one run lists: a bucket of a million is walked in 50 runs. */
+/** Pages of 1,000 objects listed per run: a bucket with a million objects is scanned in 50 runs. */
 const PAGES_PER_RUN = 20;
 const NAME = "sweep_kyc_uploads";
 const OBJECTS = "objects:";
@@ -18,11 +18,12 @@ const OBJECTS = "objects:";
 type Step = (deps: JobDeps, fence: SQL) => Chunk | Promise<Chunk>;
 
 /**
- * Removes what uploads left behind: files that no submission named within an hour, files that were replaced, and objects
- * that no row names. A row stops being nameable before its object goes, so that no KYC ever names what is not there.
+ * Removes leftovers of uploads: files that no submission referenced within an hour, replaced files, and objects without
+ * a row. A row can no longer be referenced before its object is deleted, so no submission ever references a missing
+ * object.
  *
- * Objects are walked by their keys, 20,000 a run, from where the last run stopped: one that no row names, and that is
- * older than an hour, is gone after as many hours as the bucket has objects by 20,000, and one more.
+ * Objects are scanned in key order, 20,000 per run, from where the last run stopped. An object without a row that is
+ * older than an hour is removed after at most (objects in the bucket / 20,000) + 1 hours.
  */
 export const sweepKycUploads: Job = {
   name: NAME,
@@ -35,7 +36,10 @@ export const sweepKycUploads: Job = {
   },
 };
 
-/** Holds for documents in one of the states that came before the hour of grace: ranges of the index of those not live. */
+/**
+ * Documents in one of the states that are older than the grace period. Reads ranges of the index of documents that are
+ * not live.
+ */
 const isLeftIn = (deps: JobDeps, ...states: string[]) =>
   sql`state <> 'live' and state in (${sql.join(
     states.map((state) => sql`${state}`),
@@ -80,7 +84,7 @@ const steps: Readonly<Record<string, Step>> = {
   },
 };
 
-/** Objects that no row names: of a call that died late, or of a user who is gone. */
+/** Removes objects without a row, left by an interrupted call or a deleted user. */
 async function sweepObjects(deps: JobDeps, page: number, fence: SQL): Promise<Chunk> {
   const { objects, last } = await listObjects(deps, await findJobCursor(deps, NAME));
   const old = objects.filter(({ uploadedAt }) => uploadedAt < deps.now() - GRACE_MS).map(({ key }) => key);

@@ -8,7 +8,10 @@ const payloadSchema = z.object({ user_id: z.string() });
 
 const name = "sync_user_data_with_external_services";
 
-/** Makes of each change of a user a message for each configured webhook, which then succeed and fail on their own. */
+/**
+ * Turns each change of a user into one message per configured webhook endpoint, so that each is delivered and retried
+ * independently.
+ */
 export const syncUserDataWithExternalServices: Task = {
   name,
   types: ["user.created", "user.updated", "user.deleted"],

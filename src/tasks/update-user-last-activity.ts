@@ -8,7 +8,9 @@ import type { Task } from "./engine/task.ts";
 
 const payloadSchema = z.object({ session_id: z.string(), at: z.int().positive() });
 
-/** Keeps when a user was last active; of reports less than 15 minutes apart from one session the first counts. */
+/**
+ * Records when a user was last active. Of reports from one session less than 15 minutes apart, only the first counts.
+ */
 export const updateUserLastActivity: Task = {
   name: "update_user_last_activity",
   types: ["user.active"],

@@ -5,7 +5,7 @@ import type { Task, TaskEvent } from "./engine/task.ts";
 const payloadSchema = z.object({ user_id: z.uuid() });
 const userOf = (event: TaskEvent) => payloadSchema.parse(event.payload).user_id;
 
-/** Brings the search entries of users who changed up to date: those of a whole batch in one write. */
+/** Updates the search entries of changed users: one write for the whole batch. */
 export const updateUserSearch: Task = {
   name: "update_user_search",
   types: ["user_search.due"],

@@ -7,23 +7,24 @@ import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { selectUserState, type UserState } from "../users/user-state.store.ts";
 
-/** Marks of messages that their endpoint has taken. */
+/** Consumer name under which delivered webhooks are marked as processed. */
 const DELIVERED = "webhook";
 
 type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** A change of a user, to be told to one endpoint. */
+/** A change of a user to report to one endpoint. */
 export interface DueWebhook {
   type: string;
   user_id: string;
-  /** When the user changed, in milliseconds since the epoch. */
+  /** When the user changed (epoch ms). */
   occurred_at: number;
   endpoint: string;
 }
 
 /**
- * Records a message for each endpoint, once however often the event comes, and gives the rows to relay; after a lost
- * answer a repetition gives none, and the cron relays them.
+ * Records one message per endpoint, once even if the event is redelivered.
+ *
+ * @returns the rows to publish. If a lost answer leads to a redelivery, that returns none and the cron publishes them.
  */
 export async function insertDueWebhooks(
   deps: StoreDeps,
@@ -40,7 +41,9 @@ export async function insertDueWebhooks(
   return due.flatMap(({ endpoint }) => results[`to ${endpoint}`] as OutboxRow[]);
 }
 
-/** Whether the message was delivered, and what its endpoint is to be told: undefined where the user is gone. */
+/**
+ * Reads whether the message was delivered, and the user's current state; `user` is undefined if the user was deleted.
+ */
 export async function findDelivery(
   deps: Pick<Deps, "db" | "log">,
   eventId: string,
@@ -56,7 +59,7 @@ export async function findDelivery(
   return { isDelivered: delivered.length > 0, user: user[0] };
 }
 
-/** Notes that the endpoint has taken the message, so that its further copies send nothing. */
+/** Marks the message as delivered, so that redelivered copies are not sent. */
 export async function markDelivered(deps: StoreDeps, eventId: string): Promise<void> {
   await runBatch(deps, { mark: processOnce(deps, DELIVERED, eventId).mark });
 }

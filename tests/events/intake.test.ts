@@ -331,7 +331,7 @@ describe("what cannot be done", () => {
     const event = topUp(crypto.randomUUID(), "5.00");
     expect(await consume([event], {}, 21, "dead-letters")).toEqual({ acked: [0], retried: [] });
     expect(await deadLettersOf(event.user_id)).toMatchObject([
-      { type: "platform.event", event_id: `rentals:${event.id}`, reason: "no try came to its end" },
+      { type: "platform.event", event_id: `rentals:${event.id}`, reason: "no attempt completed" },
     ]);
   });
 

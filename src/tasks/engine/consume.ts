@@ -10,14 +10,17 @@ import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
 import type { Task, TaskEvent } from "./task.ts";
 
-/** Field of a payload that carries a sealed code; such a payload is never kept. */
+/** Payload field that carries a sealed code. Payloads with it are never stored as dead letters. */
 export const SEALED_FIELD = "sealed_code";
-/** Tries of a message before it is a dead letter. One that expires has no such limit: its task lets go of it. */
+/**
+ * Number of attempts before a message becomes a dead letter. Urgent messages have no limit: their task drops them once
+ * they expire.
+ */
 const MAX_ATTEMPTS = 12;
-/** Longest delay between tries, in seconds; a person waits for a code, nobody for the rest. */
+/** Longest delay between attempts, in seconds. It is short for codes, because the user is waiting. */
 const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 
-/** Runs each message's task on its own: one that fails is retried with growing delay and holds no other back. */
+/** Runs the task of each message. A failing message is retried with growing delay and does not hold up the others. */
 export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<void> {
   const readable = await Promise.all(batch.messages.map((message) => read(deps, batch.queue, message)));
   const received = readable.filter((each) => each !== undefined);
@@ -25,11 +28,11 @@ export async function consumeBatch(deps: Deps, batch: MessageBatch): Promise<voi
   await Promise.all([...groups.values()].map((group) => run(deps, batch.queue, group)));
 }
 
-/** Keeps what the platform gave up on, since no try of ours came to its end. */
+/** Stores messages that Cloudflare dead-lettered because no attempt completed. */
 export async function storeDeadLetters(deps: Deps, batch: MessageBatch): Promise<void> {
   for (const message of batch.messages) {
     const event = readEnvelope(batch.queue, message);
-    await bury(deps, batch.queue, message, event, "no try came to its end");
+    await deadLetter(deps, batch.queue, message, event, "no attempt completed");
   }
 }
 
@@ -40,7 +43,10 @@ interface Received {
   task: Task;
 }
 
-/** The message as its task gets it; undefined for one that no task can take, which is kept as a dead letter. */
+/**
+ * Parses the message for its task. A message that no task can process is stored as a dead letter; undefined is
+ * returned.
+ */
 async function read(deps: Deps, queue: string, message: Message): Promise<Received | undefined> {
   const envelope = readEnvelope(queue, message);
   const task = envelope && findTask(envelope.type);
@@ -48,7 +54,7 @@ async function read(deps: Deps, queue: string, message: Message): Promise<Receiv
   const payload = envelope && !refusal ? parseJson(envelope.payload) : undefined;
   if (!envelope || !task || payload === undefined) {
     const reason = !envelope ? "malformed message" : task ? "payload is not JSON" : "unknown type";
-    await bury(deps, queue, message, envelope, refusal ?? reason);
+    await deadLetter(deps, queue, message, envelope, refusal ?? reason);
     return undefined;
   }
   const { event_id: id, type, user_id: userId, created_at: createdAt } = envelope;
@@ -62,23 +68,23 @@ async function read(deps: Deps, queue: string, message: Message): Promise<Receiv
   return { message, envelope, event, task };
 }
 
-/** Runs the task once for all the messages: what becomes of one becomes of each. */
+/** Runs the task once for the whole group; its outcome applies to every message. */
 async function run(deps: Deps, queue: string, group: Received[]): Promise<void> {
   const [first, ...others] = group;
   if (!first) return;
   const { task } = first;
   try {
-    // Copies of one message may share a batch: each try has marks of its own.
+    // Copies of one message may be in the same batch, so each run gets an invocation id of its own.
     const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
-    const own = { ...deps, log, invocationId: randomId(deps.randomBytes) };
-    const outcome = await task.run(own, first.event, ...others.map(({ event }) => event));
+    const runDeps = { ...deps, log, invocationId: randomId(deps.randomBytes) };
+    const outcome = await task.run(runDeps, first.event, ...others.map(({ event }) => event));
     for (const received of group) {
       const { message, envelope } = received;
       deps.log.info("task", { ...about(received), done: outcome.done, note: outcome.note });
       if (outcome.done) message.ack();
       else if ("isFinal" in outcome || retrySeconds(task, message.attempts) === undefined)
-        await bury(deps, queue, message, envelope, outcome.note);
-      else message.retry({ delaySeconds: growing(task, message.attempts, outcome.retryInSeconds) });
+        await deadLetter(deps, queue, message, envelope, outcome.note);
+      else message.retry({ delaySeconds: growingDelay(task, message.attempts, outcome.retryInSeconds) });
     }
   } catch (error) {
     await Promise.all(group.map((received) => retryOrDeadLetter(deps, queue, received, error)));
@@ -90,7 +96,7 @@ async function retryOrDeadLetter(deps: Deps, queue: string, received: Received, 
   const reason = error instanceof z.ZodError ? `payload: ${pathsOf(error)}` : describeError(error);
   deps.log.warn("task_failed", { ...about(received), reason });
   const delaySeconds = error instanceof z.ZodError ? undefined : retrySeconds(task, message.attempts);
-  if (delaySeconds === undefined) await bury(deps, queue, message, envelope, reason, traceOf(error));
+  if (delaySeconds === undefined) await deadLetter(deps, queue, message, envelope, reason, traceOf(error));
   else message.retry({ delaySeconds });
 }
 
@@ -102,13 +108,16 @@ const about = ({ task, event, message }: Received) => ({
   attempt: message.attempts,
 });
 
-/** The delay that a task asks for, doubled after each attempt; a code is not delayed beyond what its task says. */
-function growing(task: Task, attempts: number, seconds: number): number {
+/** The delay requested by the task, doubled after each attempt; urgent tasks get exactly the delay they request. */
+function growingDelay(task: Task, attempts: number, seconds: number): number {
   if (task.isUrgent) return seconds;
   return Math.min(seconds * 2 ** (attempts - 1), Math.max(seconds, MAX_RETRY_SECONDS.other));
 }
 
-/** Grows by doubling from two seconds, unless the task says otherwise; undefined after its last try. */
+/**
+ * The delay after an error in seconds, doubling from two unless the task defines its own; undefined after the last
+ * attempt.
+ */
 function retrySeconds(task: Task, attempts: number): number | undefined {
   if (task.retryDelays) return task.retryDelays[attempts - 1];
   if (task.isUrgent) return Math.min(2 ** attempts, MAX_RETRY_SECONDS.urgent);
@@ -116,10 +125,10 @@ function retrySeconds(task: Task, attempts: number): number | undefined {
 }
 
 /**
- * Keeps the message as a dead letter, unless it may hold a sealed code, and lets go of it. Where not even that can be done
- * it comes again.
+ * Stores the message as a dead letter, without its payload if that may contain a sealed code, and acknowledges it. If
+ * it cannot be stored, the message is retried.
  */
-async function bury(
+async function deadLetter(
   deps: Deps,
   queue: string,
   message: Message,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { describeEvent, PLATFORM_EVENT } from "../../events/intake.service.ts";
 
-/** What the relay puts into a queue; the payload is JSON text. */
+/** Queue message of an outbox event; the payload is JSON text. */
 const envelope = z.object({
   event_id: z.string(),
   type: z.string(),
@@ -11,22 +11,21 @@ const envelope = z.object({
 });
 export type Envelope = z.infer<typeof envelope>;
 
-/** The queue whose messages are events of other services, as they are. */
+/** The queue on which other services send their events unwrapped. */
 const PLATFORM_QUEUE = "platform-events";
 
-/** What every event of another service names, and none of our own messages does. */
+/** Fields that every event of another service has and none of our own messages has. */
 const foreign = z.looseObject({ source: z.unknown(), occurred_at: z.unknown(), data: z.unknown() });
 
 /**
- * The message as the consumer takes it: one of our own as it is, an event of another service, of whatever shape, as the
- * payload of a `platform.event`; so that both have one way of retries, dead letters and replay. Undefined for what is
- * neither.
+ * Returns our own messages unchanged and wraps an event of another service, of any shape, as the payload of a
+ * `platform.event`, so that both share retries, dead letters and replay. Undefined if the message is neither.
  */
 export function readEnvelope(queue: string, message: Message): Envelope | undefined {
   const parsed = envelope.safeParse(message.body);
   if (!queue.endsWith(PLATFORM_QUEUE)) {
     if (parsed.success) return parsed.data;
-    // The dead letters of every queue end in one.
+    // The dead letter queue receives messages of all queues, so platform events arrive there too.
     if (!foreign.safeParse(message.body).success) return undefined;
   }
   const { eventId, userId, payload } = describeEvent(message.body);

@@ -2,7 +2,10 @@ import type { EventMessage } from "../../platform/data/send-events.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { JobRun } from "./job-run.ts";
 
-/** The message that asks for the run's next chunks; it may be lost or doubled, since the ledger knows what is due. */
+/**
+ * Builds the message that triggers the run's next chunks. It may be lost or duplicated, because `job_runs` records what
+ * is due.
+ */
 export function jobDue(deps: Pick<Deps, "newId" | "now">, { name, periodStartedAt }: JobRun): EventMessage {
   return {
     event_id: deps.newId(),

@@ -6,20 +6,20 @@ import { keptReason } from "../../platform/data/dead-letters.ts";
 import type { JobDeps } from "./job.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
-/** A job that fails for this long becomes a dead letter, in milliseconds. */
-const GIVEN_UP_AFTER_MS = 24 * 60 * 60_000;
-/** Without a failure for this long a job counts as working again; more than the longest delay. */
+/** How long a job may keep failing before it becomes a dead letter, in milliseconds. */
+const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
+/** A job without failures for this long counts as working again, in milliseconds; longer than the longest delay. */
 const QUIET_MS = 2 * 60 * 60_000;
-/** Delay before a failed run is tried again: doubles with each failure, up to an hour. */
+/** Delay before the first retry of a failed run, in milliseconds; doubles with each failure, up to an hour. */
 const FIRST_DELAY_MS = 60_000;
 const MAX_DELAY_MS = 60 * 60_000;
-/** The delay stops doubling here, so that the shift below stays small. */
+/** Number of doublings after which the delay stays the same, so that the shift below stays small. */
 const MAX_DOUBLINGS = 6;
 
 /**
- * The statements that record a failure of the run where `hasFailed` holds of its row. The run waits, longer after each
- * failure of its job; a job that has failed for a day is given up until its next period: the run is closed, and a dead
- * letter that starts the job again when it is replayed says why.
+ * Records a failure of the run if `hasFailed` is true for its row. The run waits longer after each failure. After a day
+ * of failures the run is closed until the job's next period, and a dead letter records the reason; replaying it starts
+ * the job again.
  */
 export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, hasFailed: SQL) {
   const now = instantOf(deps.now());
@@ -59,7 +59,7 @@ export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, has
         createdAt: now,
       },
       sql`${isFailedRun} and exists (select 1 from job_failures where ${ofJob}
-        and failing_since <= ${deps.now() - GIVEN_UP_AFTER_MS})`,
+        and failing_since <= ${deps.now() - GIVE_UP_AFTER_MS})`,
     ).returning({ id: deadLetters.id, reason: deadLetters.reason }),
     waits: deps.db
       .update(jobRuns)
@@ -77,7 +77,7 @@ export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, has
   };
 }
 
-/** Raises the alerts of a failure that was recorded; none where the run was another's. */
+/** Raises the alerts of a recorded failure; none if the run belongs to another invocation. */
 export function reportJobFailure(
   deps: Pick<JobDeps, "log">,
   run: JobRun,
@@ -97,7 +97,7 @@ export function reportJobFailure(
     raiseAlert(deps, "dead_letter", { dead_letter_id: letter.id, queue: "tasks", reason: letter.reason });
 }
 
-/** The statement that forgets the failures of a job whose run this invocation ends. */
+/** Clears the failures of a job whose run this invocation finishes. */
 export function forgetJobFailures(deps: JobDeps, run: JobRun) {
   return deps.db
     .delete(jobFailures)
@@ -109,6 +109,6 @@ export function forgetJobFailures(deps: JobDeps, run: JobRun) {
     );
 }
 
-/** Holds of a run whose invocation ended without a word: it died, or took too long. */
+/** The run's invocation died or exceeded its lease. */
 export const isAbandoned = (now: number): SQL =>
   sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} is not null and ${jobRuns.leasedUntil} <= ${now}`;

@@ -11,7 +11,7 @@ import { remindIncompleteProfiles } from "../send-profile-completion-reminder.ts
 import { sweepKycUploads } from "../sweep-kyc-uploads.ts";
 import type { Job } from "./job.ts";
 
-/** Every job: the periodic ones, and those that are asked for by hand. */
+/** All jobs: the periodic ones and those started by an operator. */
 export const jobs: readonly Job[] = [
   purgeExpiredRows,
   cleanupExpiredAuditLogs,

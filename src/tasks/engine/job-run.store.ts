@@ -5,17 +5,17 @@ import type { Job, JobDeps } from "./job.ts";
 import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
-/** How long an invocation may work on a run without a chunk before another may take it over, in milliseconds. */
+/** Lease of a run in milliseconds, renewed with each chunk; after it another invocation may take over. */
 const LEASE_MS = 60_000;
 const ABANDONED = "the invocation did not end";
 
-/** Why a run was closed before it was finished, as its `leased_by` says. */
+/** Why a run was closed before it finished; stored in `leased_by`. */
 export type RunClosing = "superseded" | "failed";
 
 /**
- * Enters the period that each job is in, and lists the runs that nobody works on, oldest first: those just due, and
- * those that an earlier invocation left unfinished. A new period supersedes an open older run of its job and goes on
- * where that one was, or begins anew where it failed: so that a job has one open run, however long it takes or fails.
+ * Creates the run of each job's current period, and lists the runs without a lease, oldest first: new ones and those
+ * left unfinished. A new period supersedes an open older run of the job and continues at its position, or starts over
+ * if it failed. So each job has at most one open run, however long it takes or fails.
  */
 export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
   const now = deps.now();
@@ -43,7 +43,7 @@ export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise
       .where(
         and(
           isNull(jobRuns.finishedAt),
-          // Every lease: it is what the index of open runs is searched by.
+          // Always true; lets the planner search the index of open runs.
           sql`${jobRuns.leasedUntil} >= 0`,
           sql`exists (select 1 from job_runs n where n.name = ${jobRuns.name}
             and n.period_started_at > ${jobRuns.periodStartedAt} and n.finished_at is null)`,
@@ -60,8 +60,9 @@ export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise
 }
 
 /**
- * Takes the run for this invocation and gives where it stands; undefined when it is finished, waits after a failure, or
- * is another's. A run whose last invocation died counts as failed once, and is taken at once unless it is given up.
+ * Leases the run for this invocation and returns its position. Undefined if it is finished, waits after a failure, or
+ * is leased by another invocation. If the last invocation died, that counts as one failure and the run is leased at
+ * once, unless it is given up.
  */
 export async function claimRun(deps: JobDeps, run: JobRun) {
   const now = deps.now();
@@ -78,25 +79,25 @@ export async function claimRun(deps: JobDeps, run: JobRun) {
   return claimed[0];
 }
 
-/** Enters a run that somebody asked for. */
+/** Creates a run requested by an operator. */
 export async function enterRun(deps: JobDeps, { name, periodStartedAt }: JobRun): Promise<void> {
   const run = { name, periodStartedAt, chunks: 0, processed: 0, leasedUntil: 0 };
   await runBatch(deps, { entered: deps.db.insert(jobRuns).values(run).onConflictDoNothing() });
 }
 
-/** Records that this invocation failed with the run, which is tried again later or given up. */
+/** Records that the run failed in this invocation; it is retried later or given up. */
 export async function failRun(deps: JobDeps, run: JobRun, reason: string): Promise<void> {
   const hasFailed = sql`${jobRuns.finishedAt} is null and ${jobRuns.leasedBy} = ${deps.invocationId}`;
   reportJobFailure(deps, run, reason, await runBatch(deps, recordJobFailure(deps, run, reason, hasFailed)));
 }
 
-/** Holds while this invocation leases the run. */
+/** This invocation holds the run's lease. */
 export function isLeasedByThisInvocation(deps: JobDeps, run: JobRun): SQL {
   return sql`exists (select 1 from job_runs where name = ${run.name} and period_started_at = ${run.periodStartedAt}
     and leased_by = ${deps.invocationId} and leased_until > ${deps.now()})`;
 }
 
-/** The statement that notes in the chunk's batch where the chunk begins, and keeps the lease alive. */
+/** Stores the chunk's position in the chunk's batch and renews the lease. */
 export function advanceRun(deps: JobDeps, run: JobRun, cursor: string | null, processed: number) {
   return deps.db
     .update(jobRuns)
@@ -105,7 +106,7 @@ export function advanceRun(deps: JobDeps, run: JobRun, cursor: string | null, pr
     .returning({ chunks: jobRuns.chunks });
 }
 
-/** Ends the run, or gives it back for a later invocation to go on at `cursor`. */
+/** Finishes the run, or releases it so that a later invocation continues at `cursor`. */
 export async function leaveRun(
   deps: JobDeps,
   run: JobRun,

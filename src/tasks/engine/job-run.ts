@@ -1,14 +1,14 @@
 import { and, eq, type SQL } from "drizzle-orm";
 import { jobRuns } from "../../db/platform-schema.ts";
 
-/** A job's work of one period. */
+/** One run of a job: its work for one period. */
 export interface JobRun {
   name: string;
-  /** Beginning of the period; of a run that somebody asked for, when they did. */
+  /** Start of the period; for a run requested by an operator, the time of the request. */
   periodStartedAt: number;
 }
 
-/** Holds of the run's row. */
+/** The row of this run. */
 export function isRun(run: JobRun): SQL | undefined {
   return and(eq(jobRuns.name, run.name), eq(jobRuns.periodStartedAt, run.periodStartedAt));
 }

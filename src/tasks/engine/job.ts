@@ -2,32 +2,32 @@ import type { SQL } from "drizzle-orm";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-/** What a job may use. */
+/** Dependencies available to a job. */
 export type JobDeps = Pick<Deps, "db" | "searchDb" | "bucket" | "now" | "newId" | "invocationId" | "log">;
 
-/** A bounded piece of a job, as the statements of one batch. */
+/** A bounded part of a job, as the statements of one batch. */
 export interface Chunk {
-  /** Each of them must ask for the fence; `changed` gives a row for each row that it changed. */
+  /** Each statement must include the fence. `changed` returns one row per changed row. */
   statements: { changed: Statement & { _: { result: unknown[] } } } & Record<string, Statement>;
-  /** Told the rows that each statement gave, once they are committed. */
+  /** Called with the rows of each statement once the batch is committed. */
   committed?(results: Readonly<Record<string, readonly unknown[]>>): void;
-  /** Where the next chunk begins, given how many rows changed; undefined when the job is done. */
+  /** Cursor of the next chunk, given the number of changed rows; undefined if the job is done. */
   next(changed: number): string | undefined;
 }
 
-/** Periodic work, done in chunks that may be repeated without a second effect. */
+/** Periodic work, done in chunks that are safe to repeat. */
 export interface Job {
-  /** As the contract names it. */
+  /** Stable name, used in logs and in `job_runs`. */
   name: string;
-  /** How often it is due, in milliseconds; periods begin at its multiples, UTC. Undefined: only when asked for by hand. */
+  /** Period in milliseconds, aligned to multiples of it in UTC. Undefined if the job runs only on request. */
   everyMs: number | undefined;
-  /** How long after the period's beginning it is due, in milliseconds. */
+  /** Delay from the start of the period until the job is due, in milliseconds. */
   offsetMs?: number;
   /**
-   * Plans the chunk that begins at `cursor` (null at first). What must be read or done outside the database comes first,
-   * here: it must bear being done again, and by an invocation that has lost its lease.
+   * Plans the chunk at `cursor` (null for the first). Reads and effects outside the database happen here, before the
+   * batch: they must be safe to repeat, even by an invocation that has lost its lease.
    *
-   * @param fence holds while this invocation leases the run, so that a chunk of a lost lease changes nothing.
+   * @param fence true while this invocation holds the run's lease, so that a chunk without the lease changes nothing.
    */
   planChunk(deps: JobDeps, cursor: string | null, fence: SQL): Chunk | Promise<Chunk>;
 }

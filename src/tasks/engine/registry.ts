@@ -17,7 +17,7 @@ import { updateUserSearch } from "../update-user-search.ts";
 import { runDueJob } from "./run-due-job.ts";
 import type { Task } from "./task.ts";
 
-/** Every task. */
+/** All tasks. */
 export const tasks: readonly Task[] = [
   deliverOtp,
   deliverPush,
@@ -40,7 +40,7 @@ export const tasks: readonly Task[] = [
 
 const byType: ReadonlyMap<string, Task> = new Map(tasks.flatMap((task) => task.types.map((type) => [type, task])));
 
-/** The task that events of the type ask for. */
+/** The task that handles events of the type; undefined if there is none. */
 export function findTask(type: string): Task | undefined {
   return byType.get(type);
 }

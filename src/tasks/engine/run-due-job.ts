@@ -11,16 +11,17 @@ import { advanceRun, claimRun, enterRun, failRun, isLeasedByThisInvocation, leav
 import type { JobRun } from "./job-run.ts";
 import type { Task, TaskOutcome } from "./task.ts";
 
-/** Without a period the job is asked for out of turn, as by the replay of a dead letter. */
+/** Without a period the job runs out of turn, for example when a dead letter is replayed. */
 const payloadSchema = z.object({ name: z.string(), period_started_at: z.number().optional() });
 
-/** Chunks of one run that one invocation does at most. */
+/** Maximum number of chunks per invocation. */
 const CHUNKS_PER_RUN = 100;
 
 /**
- * Runs a due job's chunks until it is done, has done its share, or the invocation's queries are used up, which it shares
- * with the other messages of its batch; then another message goes on. A failure is the ledger's, not the message's: the
- * run is tried again after a delay that grows, and a job that fails for a day becomes a dead letter.
+ * Runs a due job's chunks until the job is done, the chunk limit is reached, or the invocation's queries are used up,
+ * which it shares with the other messages of its batch. If chunks are left, it sends another message. A failure is
+ * recorded in `job_runs` and not as a failure of the message: the run is retried with a growing delay, and a job that
+ * fails for a day becomes a dead letter.
  */
 export const runDueJob: Task = {
   name: "run_due_job",
@@ -66,7 +67,7 @@ async function runChunks(
   const { name, periodStartedAt } = run;
   deps.log.info("job", { job: name, period_started_at: periodStartedAt, chunks, processed, finished: isFinished });
   if (isFinished) return { done: true, note: "finished" };
-  // Where this message is lost, the next tick asks for the run again.
+  // If this message is lost, the next tick requests the run again.
   await sendEvents(deps, "tasks", [jobDue(deps, run)]).catch(() => undefined);
   return { done: true, note: "goes on with another message" };
 }

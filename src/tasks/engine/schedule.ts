@@ -10,16 +10,16 @@ import { jobs } from "./job-registry.ts";
 import { listOpenRuns } from "./job-run.store.ts";
 
 /**
- * The minute tick: relays what its own invocation could not, erases codes whose time is over, and asks for the jobs
- * that are due. It only asks: a job runs as a queue message, whose failures have one path. Ticks may be skipped or
- * overlap: what is due stands in the database, and a run is leased.
+ * Runs every minute: publishes events that their own invocation could not, erases expired codes, and requests the jobs
+ * that are due. Jobs run as queue messages, so their failures are handled in one place. Ticks may be skipped or
+ * overlap, because the database records what is due and runs are leased.
  */
 export async function runMinuteTick(deps: Deps): Promise<void> {
   const counts: Record<string, number> = {};
   const parts: [string, () => Promise<number>][] = [
     ["erased", () => eraseExpiredPayloads(deps)],
     ["relayed", async () => (await relayDueEvents(deps)).sent],
-    ["jobs", () => askForJobs(deps)],
+    ["jobs", () => requestDueJobs(deps)],
     ["sms_calls_today", () => countCalls(deps, "sms")],
     ["email_calls_today", () => countCalls(deps, "email")],
   ];
@@ -27,14 +27,14 @@ export async function runMinuteTick(deps: Deps): Promise<void> {
     try {
       counts[name] = await run();
     } catch (error) {
-      // The next tick tries again; the other parts need not wait for it.
+      // The next tick tries again; the other parts do not wait for this one.
       raiseAlert(deps, "tick_part_failed", { part: name, reason: describeError(error) });
     }
   }
   deps.log.info("minute_tick", counts);
 }
 
-async function askForJobs(deps: Deps): Promise<number> {
+async function requestDueJobs(deps: Deps): Promise<number> {
   const open = await listOpenRuns(deps, jobs);
   if (open.length > 0)
     await sendEvents(

@@ -1,34 +1,37 @@
 import type { Deps } from "../../platform/deps.ts";
 
-/** What a task says of one message: it is done with, must come again in so many seconds, or will never be served. */
+/** Outcome of a message: done, retried after a delay in seconds, or permanently failed. */
 export type TaskOutcome =
   | { done: true; note: string }
   | { done: false; retryInSeconds: number; note: string }
   | { done: false; isFinal: true; note: string };
 
-/** A message as its task gets it. */
+/** A queue message as passed to its task. */
 export interface TaskEvent {
-  /** The same for every copy of the message. */
+  /** Event id; equal for all copies of the message. */
   id: string;
   type: string;
   userId: string | null;
   payload: unknown;
-  /** When its cause took place. */
+  /** When the event was recorded (epoch ms). */
   createdAt: number;
 }
 
-/** Work that a queue message asks for; safe to run twice. */
+/** Work triggered by a queue message; safe to run twice. */
 export interface Task {
-  /** As the contract names it. */
+  /** Stable name, used in logs. */
   name: string;
-  /** The events that ask for it. */
+  /** Event types that the task handles. */
   types: readonly string[];
-  /** A person waits for it: tries come soon after each other, until what it carries expires. */
+  /** The user is waiting: retries follow quickly, until the content expires. */
   isUrgent?: boolean;
-  /** Seconds to wait after each failed try, instead of the usual growth; after the last one it is a dead letter. */
+  /**
+   * Delay after each failed attempt in seconds, instead of the default; after the last one the message becomes a dead
+   * letter.
+   */
   retryDelays?: readonly number[];
-  /** Where there is one, `run` gets all messages of a batch at once, but those that this throws for. */
+  /** If present, `run` gets all messages of a batch at once, except those for which this throws. */
   check?(event: TaskEvent): unknown;
-  /** @param deps with an attempt id of this try's own. */
+  /** @param deps with an invocation id unique to this run. */
   run(deps: Deps, event: TaskEvent, ...others: TaskEvent[]): Promise<TaskOutcome>;
 }
