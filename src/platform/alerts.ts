@@ -1,10 +1,7 @@
 import type { Deps } from "./deps.ts";
 import type { LogFields } from "./log.ts";
 
-/**
- * Every log line that somebody should be alerted by, with its level. The README's table of alerts says what to do about
- * each; a test holds the two together.
- */
+/** All alerts with their log level. The README describes what to do about each; a test compares the two. */
 export const alerts = {
   binding_down: "error",
   breaker_opened: "error",
@@ -38,7 +35,7 @@ export const alerts = {
 
 export type AlertName = keyof typeof alerts;
 
-/** Writes the alert's line: its name as `event`, `alert: true`, and the fields, which hold no personal data. */
+/** Logs an alert: its name as `event`, `alert: true`, and fields without personal data. */
 export function raiseAlert({ log }: Pick<Deps, "log">, name: AlertName, fields: LogFields = {}): void {
   log[alerts[name]](name, { alert: true, ...fields });
 }

@@ -2,20 +2,20 @@ import { base64url } from "jose";
 
 const encoder = new TextEncoder();
 
-/** Draws `count` bytes from the runtime's CSPRNG; tests give their own. */
+/** Returns `count` bytes from the runtime's CSPRNG; replaced in tests. */
 export type RandomBytes = (count: number) => Uint8Array;
 
-/** 128 random bits, base64url: an id that nobody can guess (ASVS 11.5.1). */
+/** An unguessable id of 128 random bits, base64url (ASVS 11.5.1). */
 export function randomId(randomBytes: RandomBytes): string {
   return base64url.encode(randomBytes(16));
 }
 
-/** Draws `length` decimal digits without modulo bias: bytes of 250 and above are drawn again (NIST SP 800-63B 3.1.3.2). */
+/** Draws `length` decimal digits without modulo bias: bytes of 250 and above are rejected (NIST SP 800-63B 3.1.3.2). */
 export function randomDigits(randomBytes: RandomBytes, length: number): string {
   return randomText(randomBytes, "0123456789", length);
 }
 
-/** Draws `length` characters of `alphabet` (2 to 256 of them) without modulo bias. */
+/** Draws `length` characters of `alphabet` (2 to 256 characters) without modulo bias. */
 export function randomText(randomBytes: RandomBytes, alphabet: string, length: number): string {
   const limit = 256 - (256 % alphabet.length);
   let text = "";
@@ -27,7 +27,7 @@ export function randomText(randomBytes: RandomBytes, alphabet: string, length: n
   return text;
 }
 
-/** A sub-key for one purpose, by HKDF-SHA-256 (RFC 5869) without salt. */
+/** Derives a key for one purpose with HKDF-SHA-256 (RFC 5869) without salt. */
 async function deriveBits(secret: Uint8Array, purpose: string): Promise<ArrayBuffer> {
   const key = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
   const info = encoder.encode(purpose);
@@ -43,7 +43,9 @@ export async function deriveSealingKey(secret: Uint8Array, purpose: string): Pro
   return crypto.subtle.importKey("raw", await deriveBits(secret, purpose), "AES-GCM", false, ["encrypt", "decrypt"]);
 }
 
-/** HMAC-SHA-256 over the parts, each preceded by its length in bytes, so that no two lists of parts collide. */
+/**
+ * HMAC-SHA-256 over the parts, each preceded by its length in bytes, so that different lists of parts never collide.
+ */
 export async function keyedHash(key: CryptoKey, ...parts: string[]): Promise<Uint8Array> {
   const encoded = parts.map((part) => encoder.encode(part));
   const bytes = new Uint8Array(encoded.reduce((sum, part) => sum + 4 + part.length, 0));
@@ -57,17 +59,20 @@ export async function keyedHash(key: CryptoKey, ...parts: string[]): Promise<Uin
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
 }
 
-/** SHA-256, base64url. Only for values that already hold at least 128 random bits. */
+/** SHA-256, base64url. Use it only for values with at least 128 random bits; anything else needs `keyedHash`. */
 export async function sha256(text: string): Promise<string> {
   return base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))));
 }
 
-/** Compares without telling by time where the two differ (ASVS 11.2.4). Unequal lengths are unequal. */
+/** Compares in constant time (ASVS 11.2.4). Inputs of different lengths are unequal. */
 export function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && crypto.subtle.timingSafeEqual(a, b);
 }
 
-/** AES-GCM with a fresh 96-bit nonce in front; base64url. `context` must be given again to open it. */
+/**
+ * Encrypts with AES-GCM and prepends a fresh 96-bit nonce; base64url. `context` is authenticated and must be passed to
+ * `open` again.
+ */
 export async function seal(key: CryptoKey, randomBytes: RandomBytes, text: string, context: string): Promise<string> {
   const iv = randomBytes(12);
   const params = { name: "AES-GCM", iv, additionalData: encoder.encode(context) };
@@ -78,7 +83,7 @@ export async function seal(key: CryptoKey, randomBytes: RandomBytes, text: strin
   return base64url.encode(bytes);
 }
 
-/** @throws when the text was altered, or sealed under another key or context. */
+/** Decrypts the output of `seal`. @throws if the text was altered, or sealed with another key or context. */
 export async function open(key: CryptoKey, sealed: string, context: string): Promise<string> {
   const bytes = base64url.decode(sealed);
   const params = { name: "AES-GCM", iv: bytes.subarray(0, 12), additionalData: encoder.encode(context) };

@@ -6,66 +6,66 @@ import { type Database, drizzleOn } from "./data/drizzle.ts";
 import type { QueryCount } from "./data/query-count.ts";
 import { jsonLog, type Log } from "./log.ts";
 
-/** Everything outside the process that a function may touch; narrowed by `Pick` to what it does touch. */
+/** External dependencies of a function; each function narrows them with `Pick` to those that it uses. */
 export interface Deps {
   config: Config;
   keyring: Keyring;
   db: Database;
-  /** What users are searched by: a projection, in a database of its own. */
+  /** The search database, a projection of `users`. */
   searchDb: Database;
   kv: KVNamespace;
   bucket: R2Bucket;
-  /** Producers by the name that outbox rows carry. */
+  /** Queue producers by the name used in outbox rows. */
   queues: Readonly<Record<QueueName, Queue>>;
   rateLimiter: RateLimit;
-  /** Counts the writes of signed-in users; same kind. */
+  /** Counts the writes of signed-in users. */
   userRateLimiter: RateLimit;
-  /** Cloudflare's own mail service; absent where it is not bound. */
+  /** Cloudflare Email Service; undefined if it is not bound. */
   email: SendEmail | undefined;
-  /** The network. Only `callOutside` uses it. */
+  /** Network access; used only by `callOutside`. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds since the epoch. */
   now: () => number;
   randomBytes: RandomBytes;
   /** A new UUIDv7 (RFC 9562), which sorts by time. */
   newId: () => string;
-  /** 128 random bits of this invocation's own, which mark its rows inside a batch; never anything a caller sends. */
+  /** 128 random bits that identify this invocation and mark the rows that it writes; never derived from the request. */
   invocationId: string;
   log: Log;
-  /** Shared by everything that the invocation does. */
+  /** Number of D1 queries, shared by all work of the invocation. */
   queries: QueryCount;
-  /** Work that may be cut off: nothing that must happen is only here. */
+  /** Runs work after the response. It may be cut off, so nothing essential may depend on it alone. */
   afterResponse: (work: Promise<unknown>) => void;
 }
 
 export type QueueName = "otp" | "tasks" | "search";
 
-/** What the platform hands to every kind of invocation. */
+/** Part of the execution context that every kind of invocation has. */
 type Context = Pick<ExecutionContext, "waitUntil">;
 
-let settled: { env: Env; inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
+let loaded: { env: Env; inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
 
-/** Parses and imports once per isolate; again only when a variable or secret is another one. */
-function settle(env: Env): Promise<{ config: Config; keyring: Keyring }> {
-  if (settled?.env === env) return settled.value;
+/** Loads configuration and keys once per isolate, and again only if a variable or secret changes. */
+function loadConfig(env: Env): Promise<{ config: Config; keyring: Keyring }> {
+  if (loaded?.env === env) return loaded.value;
   const inputs = [env.EMAIL === undefined, ...Object.values(env).filter((value) => typeof value === "string")];
-  const same = settled?.inputs.length === inputs.length && settled.inputs.every((input, i) => input === inputs[i]);
-  if (settled && same) return settled.value;
+  const same = loaded?.inputs.length === inputs.length && loaded.inputs.every((input, i) => input === inputs[i]);
+  if (loaded && same) return loaded.value;
   const value = Promise.resolve().then(async () => {
     const config = parseConfig({ ...env });
     return { config, keyring: await buildKeyring(config) };
   });
-  settled = { env, inputs, value };
+  loaded = { env, inputs, value };
   return value;
 }
 
 /**
  * Builds the dependencies of one invocation.
  *
- * @throws ConfigError when the configuration is not fit to serve with.
+ * @throws ConfigError if the configuration is invalid.
  */
 export async function buildDeps(env: Env, context: Context, requestId: string): Promise<Deps> {
-  const { config, keyring } = await settle(env);
+  const { config, keyring } = await loadConfig(env);
   const now = () => Date.now();
   const randomBytes: RandomBytes = (count) => crypto.getRandomValues(new Uint8Array(count));
   return {

@@ -1,4 +1,4 @@
-/** The JSON value in a text of somebody else's; undefined when it is none. */
+/** Parses untrusted JSON; undefined if it is invalid. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -7,7 +7,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** The value as JSON text; undefined where JSON has no text for it, as for a cycle or a BigInt. */
+/** Serialises the value; undefined if it has no JSON form, such as a cycle or a BigInt. */
 export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

@@ -2,12 +2,12 @@
 const OFFSET_MS = (5 * 60 + 45) * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 
-/** The calendar day of the instant in Asia/Kathmandu, `YYYY-MM-DD`. */
+/** The calendar day in Asia/Kathmandu at the given time (epoch ms), `YYYY-MM-DD`. */
 export function dayOf(at: number): string {
   return new Date(at + OFFSET_MS).toISOString().slice(0, 10);
 }
 
-/** The instant at which that day ends. */
+/** When that day ends (epoch ms). */
 export function dayEndsAt(at: number): number {
   return (Math.floor((at + OFFSET_MS) / DAY_MS) + 1) * DAY_MS - OFFSET_MS;
 }

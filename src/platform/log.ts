@@ -1,4 +1,4 @@
-/** One flat record; values are ids, counts and reasons, never a token, a code or an identifier in the clear. */
+/** Fields of one log line: ids, counts and reasons, never a token, a code or an identifier in plain text. */
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
 export interface Log {
@@ -7,7 +7,7 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** Writes one JSON object a line to the Worker's log, with `fields` in each. */
+/** Creates a log that writes one JSON object per line, each with `fields`. */
 export function jsonLog(now: () => number, fields: LogFields): Log {
   const write =
     (level: "info" | "warn" | "error") =>
@@ -16,7 +16,7 @@ export function jsonLog(now: () => number, fields: LogFields): Log {
   return { info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-/** The log with `fields` in each of its lines. */
+/** Returns a log that adds `fields` to each line. */
 export function logWith(log: Log, fields: LogFields): Log {
   return {
     info: (event, own) => log.info(event, { ...fields, ...own }),
@@ -30,16 +30,16 @@ export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : "not an Error";
 }
 
-/** What went wrong, for the log: name and message, without the values a driver may quote. */
+/** Describes an error for the log: name and message, without the values that a database driver may quote. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return "not an Error";
   const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
-  // drizzle puts the bound parameters after the statement.
+  // Drizzle appends the bound parameters to the statement.
   const [message = ""] = error.message.split("\nparams:");
   return `${error.name}: ${message.slice(0, 300)}${cause.slice(0, 300)}`;
 }
 
-/** Where an error was thrown: the frames of its stack, without its message, at most ten. */
+/** At most ten stack frames of an error, without its message; undefined if it has none. */
 export function traceOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? error.stack : undefined;
   const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line));

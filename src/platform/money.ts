@@ -1,7 +1,10 @@
 /** The currency of every wallet (ISO 4217). */
 export const CURRENCY = "NPR";
 
-/** Minor units of a decimal text of at most 13 digits before the point and 2 behind it; undefined for any other text. */
+/**
+ * Converts a decimal string with at most 13 digits before the point and 2 after it to minor units; undefined for any
+ * other string.
+ */
 export function parseMinor(text: string): number | undefined {
   const [, sign, units, cents = ""] = /^(-?)(0|[1-9]\d{0,12})(?:\.(\d{1,2}))?$/.exec(text) ?? [];
   if (units === undefined) return undefined;
@@ -10,9 +13,9 @@ export function parseMinor(text: string): number | undefined {
 }
 
 /**
- * Minor units as decimal text with two places: -5 is `-0.05`.
+ * Formats minor units as a decimal string with two places: -5 is `-0.05`.
  *
- * @throws RangeError for what is not a safe integer.
+ * @throws RangeError if `minor` is not a safe integer.
  */
 export function formatMinor(minor: number): string {
   if (!Number.isSafeInteger(minor)) throw new RangeError("an amount must be a safe integer");

@@ -3,10 +3,10 @@ import { open, seal } from "./crypto.ts";
 import type { Deps } from "./deps.ts";
 
 /**
- * Seals a text that lives for minutes under the current token secret, whose id stands in front, so that it can travel
- * through a browser.
+ * Encrypts a short-lived value with the current token secret, so that it can travel through a browser. The result
+ * starts with the id of the key.
  *
- * @param purpose must be given again to open it: what was sealed for one purpose is nothing for another.
+ * @param purpose must be passed to `decryptEphemeral` again; a value sealed for one purpose cannot be used for another.
  */
 export async function encryptEphemeral(
   deps: Pick<Deps, "keyring" | "randomBytes">,
@@ -18,7 +18,7 @@ export async function encryptEphemeral(
   return `${keyring.currentSecretId}.${await seal(currentSecret(keyring).sealing, randomBytes, text, purpose)}`;
 }
 
-/** What was sealed; undefined when it was altered, sealed for another purpose, or its key has been retired. */
+/** Decrypts the value; undefined if it was altered, sealed for another purpose, or its key has been retired. */
 export async function decryptEphemeral(deps: Pick<Deps, "keyring">, purpose: string, sealed: string): Promise<unknown> {
   const at = sealed.indexOf(".");
   const key = deps.keyring.secrets.get(sealed.slice(0, at))?.sealing;

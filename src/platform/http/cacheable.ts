@@ -2,19 +2,18 @@ import type { Context } from "hono";
 import { sha256 } from "../crypto.ts";
 import type { AppEnv } from "./app-env.ts";
 
-/** A public JSON document that is serialised once, with its strong entity tag (RFC 9110 section 8.8.3). */
+/** A public JSON document, serialised once, with its strong entity tag (RFC 9110 section 8.8.3). */
 export interface CacheableDocument {
   bytes: Uint8Array<ArrayBuffer>;
   etag: string;
 }
 
-/** Serialises the value once. */
 export async function cacheable(value: unknown): Promise<CacheableDocument> {
   const text = JSON.stringify(value);
   return { bytes: new Uint8Array(new TextEncoder().encode(text)), etag: `"${await sha256(text)}"` };
 }
 
-/** Answers with the document, or 304 where the caller's copy is the same; public caches keep it for five minutes. */
+/** Responds with the document, or 304 if the caller's copy is current. Public caches keep it for five minutes. */
 export function respondCacheable(c: Context<AppEnv>, { bytes, etag }: CacheableDocument): Response {
   c.header("ETag", etag);
   c.header("Cache-Control", "public, max-age=300");
@@ -22,7 +21,7 @@ export function respondCacheable(c: Context<AppEnv>, { bytes, etag }: CacheableD
   return c.body(bytes, 200, { "Content-Type": "application/json", "Content-Length": String(bytes.length) });
 }
 
-/** Weak comparison, as RFC 9110 section 13.1.2 asks for: a proxy that compresses makes the tag weak. */
+/** Weak comparison (RFC 9110 section 13.1.2), because a compressing proxy weakens the tag. */
 function matches(given: string | undefined, etag: string): boolean {
   if (given === undefined) return false;
   if (given.trim() === "*") return true;

@@ -4,29 +4,32 @@ import { expandIPv6 } from "hono/utils/ipaddr";
 import { fieldError } from "./errors.ts";
 import type { Locale } from "./locale.ts";
 
-/** Who is at the other end of the connection, as far as the platform vouches for it. */
+/** The client of a request, as reported by Cloudflare and the request's headers. */
 export interface Client {
   ip: string;
   /** IPv4 /24 or IPv6 /64. */
   network: string;
   /** At most 255 characters. */
   userAgent: string | null;
-  /** Of the languages we write in, the one the caller likes best. */
+  /** The caller's preferred language among those of the API. */
   locale: Locale;
   /** `Idempotency-Key` as sent. */
   idempotencyKey: string | undefined;
 }
 
-/** A key of 1 to 255 visible ASCII characters; the same as what Stripe and the IETF draft allow. */
+/** 1 to 255 visible ASCII characters, as in Stripe's API and the IETF draft. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** The address that the platform saw; development may have none. */
+/** The client's IP address as seen by Cloudflare; 127.0.0.1 in development. */
 export function readIp(c: Context): string {
-  // Only the platform writes this header; X-Forwarded-For and its kin are the caller's own words (ASVS 4.1.3).
+  // Cloudflare sets this header. X-Forwarded-For and similar headers can be forged by the caller (ASVS 4.1.3).
   return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
 }
 
-/** @throws AppError `validation_error` when the route honours `Idempotency-Key` and the key is malformed. */
+/**
+ * Reads the client from the request. @throws AppError `validation_error` if the route honours `Idempotency-Key` and the
+ * key is malformed.
+ */
 export function readClient(c: Context, isIdempotent: boolean): Client {
   const ip = readIp(c);
   const idempotencyKey = isIdempotent ? c.req.header("idempotency-key") : undefined;
@@ -42,7 +45,9 @@ export function readClient(c: Context, isIdempotent: boolean): Client {
   };
 }
 
-/** The language that `Accept-Language` likes best of those the API writes; English where it names none (RFC 9110 section 12.5.4). */
+/**
+ * The language of the API that `Accept-Language` prefers; English if it names none of them (RFC 9110 section 12.5.4).
+ */
 export function readLocale(c: Context): Locale {
   return accepts(c, {
     header: "Accept-Language",
@@ -58,25 +63,34 @@ export function readLocale(c: Context): Locale {
   }) as Locale;
 }
 
-/** An IPv6 address with an IPv4 one in it (RFC 4291 section 2.2). */
+/** Length of the longest address text: IPv6 with an embedded IPv4 address (RFC 4291 section 2.2). */
 const MAX_IP_LENGTH = 45;
-/** Leading groups of an IPv6 address that carries an IPv4 one: mapped (RFC 4291 section 2.5.5.2), NAT64 (RFC 6052). */
-const IPV4_INSIDE = ["0000:0000:0000:0000:0000:ffff", "0064:ff9b:0000:0000:0000:0000"];
+/**
+ * Leading groups of IPv6 addresses with an embedded IPv4 address: mapped (RFC 4291 section 2.5.5.2) and NAT64 (RFC
+ * 6052).
+ */
+const EMBEDDED_IPV4_PREFIXES = ["0000:0000:0000:0000:0000:ffff", "0064:ff9b:0000:0000:0000:0000"];
 
-/** The network that limits are counted by: IPv4 /24, IPv6 /64. An address that carries an IPv4 one counts as that. */
+/**
+ * The network by which limits are counted: IPv4 /24 or IPv6 /64; `unknown` for anything else. An IPv6 address with an
+ * embedded IPv4 address counts as IPv4.
+ */
 export function networkOf(ip: string): string {
   if (ip.length > MAX_IP_LENGTH) return "unknown";
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(ip)) return `${ip.slice(0, ip.lastIndexOf("."))}.0/24`;
   if (!ip.includes(":")) return "unknown";
   const groups = expandIPv6(ip.toLowerCase()).split(":");
-  if (IPV4_INSIDE.includes(groups.slice(0, 6).join(":"))) {
+  if (EMBEDDED_IPV4_PREFIXES.includes(groups.slice(0, 6).join(":"))) {
     const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16));
     return `${high >> 8}.${high & 255}.${low >> 8}.0/24`;
   }
   return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
-/** The /56 and the /48 around an IPv6 /64, which one customer may hold as a whole; none for IPv4. @param network of `networkOf` */
+/**
+ * The /56 and the /48 that contain an IPv6 /64, since one customer may hold either; none for IPv4. @param network as
+ * returned by `networkOf`
+ */
 export function widerNetworksOf(network: string): string[] {
   if (!network.endsWith("::/64")) return [];
   const [first, second, third, fourth = ""] = network.slice(0, -"::/64".length).split(":");

@@ -5,17 +5,17 @@ import type { Deps } from "../deps.ts";
 import { parseJson } from "../json.ts";
 import { type AppError, fieldError } from "./errors.ts";
 
-/** Bytes of the signature: 128 bits. */
+/** Length of the signature in bytes: 128 bits. */
 const SIGNATURE_BYTES = 16;
-/** Longer ones are not ours, and are refused before any work is spent on them. */
+/** Maximum length of a cursor. Longer ones cannot be genuine and are refused before any work is done. */
 const MAX_LENGTH = 1024;
 
 /**
- * Where a page ended, as an opaque text.
+ * Encodes the position at which a page ended as an opaque string.
  *
- * @param query what the cursor belongs to: the route, its filters and, where rows are a person's own, whose they are. It
- *   continues no other query.
- * @param position the last row's place in the order; readable by whoever holds the cursor, so nothing secret.
+ * @param query the query that the cursor belongs to: the route, its filters and, for a user's own rows, the user. The
+ *   cursor is refused for any other query.
+ * @param position sort position of the last row. It is signed but readable, so it must not contain secrets.
  */
 export async function writeCursor(
   deps: Pick<Deps, "keyring">,
@@ -27,9 +27,9 @@ export async function writeCursor(
 }
 
 /**
- * The position in a cursor; undefined when there is none, which is the first page.
+ * Returns the position in a cursor; undefined if there is no cursor, which requests the first page.
  *
- * @throws AppError `validation_error` on `cursor` when it was altered, is not ours, or belongs to another query.
+ * @throws AppError `validation_error` on `cursor` if it was altered, is not genuine, or belongs to another query.
  */
 export async function readCursor<Position>(
   deps: Pick<Deps, "keyring">,
@@ -51,7 +51,7 @@ async function sign(deps: Pick<Deps, "keyring">, query: readonly string[], conte
 
 function split(cursor: string): { content: string; signature: Uint8Array } {
   const signatureLength = Math.ceil((SIGNATURE_BYTES * 4) / 3);
-  // The decoder drops white space and spare bits: only the one canonical text is a cursor.
+  // The decoder ignores white space and spare bits, so only the canonical encoding is accepted.
   if (cursor.length > MAX_LENGTH || !/^[A-Za-z0-9_-]+$/.test(cursor)) throw refusal();
   try {
     const signature = base64url.decode(cursor.slice(-signatureLength));

@@ -12,7 +12,7 @@ const debugData = z.object({
   host: z.string(),
 });
 
-/** Shows a developer the request as the Worker received it. Responds with 404 outside development. */
+/** Echoes the request as the Worker received it, with credentials redacted. Responds with 404 outside development. */
 export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
   deferDescription(app, () => ({
     method: "get",
@@ -37,6 +37,6 @@ export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
     );
     const scheme = url.protocol.slice(0, -1);
     const data = { headers, is_secure: scheme === "https", scheme, host: url.host };
-    return c.json({ success: true, message: "What arrived.", data });
+    return c.json({ success: true, message: "Request received.", data });
   });
 }

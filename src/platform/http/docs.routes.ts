@@ -55,16 +55,16 @@ export function mountDocs(app: OpenAPIHono<AppEnv>): void {
     bearerFormat: "JWT",
   });
 
-  let kept: { title: string; document: CacheableDocument } | undefined;
+  let cached: { title: string; document: CacheableDocument } | undefined;
   app.get("/api/openapi.json", async (c) => {
     const title = `${c.get("deps").config.appName} Users API`;
-    if (kept?.title !== title) {
+    if (cached?.title !== title) {
       registerDeferredRoutes(app);
       const info = { title, version, description: CONVENTIONS };
       const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
-      kept = { title, document: await cacheable(described) };
+      cached = { title, document: await cacheable(described) };
     }
-    return respondCacheable(c, kept.document);
+    return respondCacheable(c, cached.document);
   });
 
   app.get("/docs", (c) => c.redirect("/api/docs", 303));

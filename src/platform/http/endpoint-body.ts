@@ -6,13 +6,13 @@ import { codeOfIssue, type FieldErrors, fieldErrorsOf } from "./field-errors.ts"
 import { type Admission, readUpload } from "./upload.ts";
 import type { Share } from "./upload-memory.ts";
 
-/** A file that a route takes beside its fields, in a multipart body only. */
+/** A file that a route accepts in a multipart body, in addition to its fields. */
 export interface FileSpec {
   required: boolean;
   description: string;
 }
 
-/** Files by their field; absent where none was sent. */
+/** Files by field name; undefined for a field without a file. */
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | undefined>>;
 
 interface BodySpec {
@@ -21,10 +21,10 @@ interface BodySpec {
 }
 
 /**
- * The parsed fields and the files of a request.
+ * Reads and validates the fields and files of a request.
  *
  * @param admit called once, before the files of an upload are read.
- * @throws AppError `validation_error` naming every field and file that does not fit; those of reading the body.
+ * @throws AppError `validation_error` with every invalid field and file; also the errors of reading the body.
  */
 export async function readBody(
   request: HonoRequest,
@@ -57,19 +57,19 @@ function namesOf({ body, files }: Required<BodySpec>) {
   return { fields: new Set(fields), files: new Set(Object.keys(files ?? {})) };
 }
 
-/** @throws AppError `validation_error` naming every field that does not fit. */
+/** Validates the fields. @throws AppError `validation_error` with every invalid field. */
 export function checkFields(schema: z.ZodType, value: Fields): unknown {
   const parsed = schema.safeParse(value, { error: codeOfIssue });
   if (parsed.success) return parsed.data;
   throw invalid(parsed.error.issues);
 }
 
-/** `validation_error` naming every field that does not fit. */
+/** Builds a `validation_error` from the issues of a schema. */
 export function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
   return new AppError("validation_error", { fields: fieldErrorsOf(issues) });
 }
 
-/** The bodies that a route takes, for the OpenAPI document. */
+/** Describes the bodies that a route accepts, for the OpenAPI document. */
 export function describeBody({ body, files }: BodySpec) {
   if (!body) return undefined;
   const binary = Object.entries(files ?? {}).map(([name, { required, description }]) => {

@@ -13,26 +13,26 @@ import type { Admission } from "./upload.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 import { countWrite } from "./write-limit.ts";
 
-/** What a handler gets: everything already parsed; `caller` is what the guard found. */
+/** Input of a handler, fully parsed; `caller` is the result of the guard. */
 export interface Input<Body, Params, Query, Caller, Upload extends Admission = Admission> {
   body: Body;
   params: Params;
   query: Query;
   files: Files;
-  /** What `admitUpload` gave; undefined where no file was sent. */
+  /** Result of `admitUpload`; undefined if no file was sent. */
   upload: Upload | undefined;
   caller: Caller;
   client: Client;
-  /** Scheme and host that the call came to. */
+  /** Scheme and host of the request's URL. */
   origin: string;
 }
 
-/** What a handler gives back; the helper adds the envelope. */
+/** Result of a handler; `guarded` adds the envelope. */
 export interface Answer<Data> {
   data: Data;
-  /** Replaces the route's own message, where there is more to say. */
+  /** Replaces the route's default message. */
   message?: Text;
-  /** Further members of the body beside `data`. */
+  /** Additional top-level members of the body. */
   beside?: Record<string, unknown>;
   headers?: Record<string, string>;
 }
@@ -46,39 +46,39 @@ interface EndpointSpec<
   Upload extends Admission = Admission,
 > {
   method: "get" | "post" | "put" | "patch" | "delete";
-  /** OpenAPI form: `/auth/sessions/{id}`. */
+  /** In OpenAPI syntax: `/auth/sessions/{id}`. */
   path: string;
   tag: string;
   summary: string;
   description: string;
   body?: Body;
-  /** Files of a multipart body, by their field. Where one is required no other format will do. */
+  /** Files by field name. If one is required, only multipart bodies are accepted. */
   files?: Readonly<Record<string, FileSpec>>;
-  /** Lets an upload in, or refuses it, before more of the body is read than a form without files has. */
+  /** Admits or refuses an upload before more of the body is read than a form without files may have. */
   admitUpload?(deps: Deps, caller: Caller, client: Client): Promise<Upload>;
   params?: Params;
-  /** A name given more than once fits no field of one value; an empty value counts as absent. */
+  /** A repeated parameter is invalid for a field that takes one value; an empty value counts as absent. */
   query?: Query;
   data: Data;
-  /** Schemas of further members of the body beside `data`. */
+  /** Schemas of additional top-level members of the body. */
   beside?: z.ZodRawShape;
-  /** For a person; `data.message` where the contract has one is the same text. */
+  /** Message for people. If the response has `data.message`, it is the same text. */
   message: Text;
   status?: 200 | 201 | 202;
-  /** Codes of this route's own; those of the body, the guard and the platform are added. */
+  /** Error codes specific to this route; those of the body, the guard and the platform are added. */
   errors?: ErrorCode[];
   /** Honours `Idempotency-Key`. */
   idempotent?: boolean;
-  /** Answers with `RateLimit` and `RateLimit-Policy`. */
+  /** Responds with `RateLimit` and `RateLimit-Policy` headers. */
   limited?: boolean;
-  /** Counts every call in the first limiter: before the guard, or with a subject once the body is parsed. */
+  /** Counts every call in the first limiter: before the guard, or per subject once the body is parsed. */
   rateLimitByNetwork?: FirstLimit<z.output<Body>>;
-  /** Counts refused calls (4xx) alone in the first limiter, after the response. */
+  /** Counts only refused calls (4xx) in the first limiter, after the response. */
   rateLimitFailures?: FirstLimit<z.output<Body>>;
   /**
-   * What calls with a method other than GET are counted by, where the guard knows who writes: by the user where absent;
-   * by the `session`, for what ends sessions, so that nobody who acts as the same user can stand in its way; or by the
-   * `service`, once it knows that the call will reach the database.
+   * How calls other than GET count towards the write limit, if the guard identifies the caller: per user by default;
+   * per `session` for calls that end sessions, so that nobody with another session of the user can block them; or by
+   * the `service` itself, once it knows that the call will reach the database.
    */
   rateLimitWrites?: "session" | "service";
 }
@@ -88,7 +88,9 @@ export interface Endpoint<Caller> {
   handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
 }
 
-/** Gives the function that declares a route once: its request, its answer, and its handler for such a caller. */
+/**
+ * Returns a function that declares a route: its request, its response, and its handler for callers of type `Caller`.
+ */
 export function endpointFor<Caller>() {
   return <
     Data extends z.ZodType,
@@ -105,19 +107,19 @@ export function endpointFor<Caller>() {
   ): Endpoint<Caller> => ({ spec, handle: handle as Endpoint<Caller>["handle"] });
 }
 
-/** Decides who may call. `authorize` sees the request before the body is read. */
+/** Decides who may call a route. `authorize` runs before the body is read. */
 export interface Guard<Caller> {
-  /** As the OpenAPI document names the requirement; none means anyone. */
+  /** Security scheme in the OpenAPI document; undefined for public routes. */
   security: "bearer" | undefined;
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
-  /** Whose writes the caller's are, for their limit; a guard without it lets anyone in. */
+  /** User and session whose write limit applies; absent for public routes. */
   writer?(caller: Caller): { userId: string; sessionId: string };
-  /** Called after a success, with the caller it let in. */
+  /** Called after a successful call. */
   onSuccess?(deps: Deps, caller: Caller): void;
 }
 
-/** An endpoint with its guard: the only thing that can be mounted, so no route is without one (ASVS 8.2.1). */
+/** An endpoint with its guard. Only this type can be mounted, so every route has a guard (ASVS 8.2.1). */
 export interface GuardedEndpoint {
   security: Guard<unknown>["security"];
   spec: Endpoint<unknown>["spec"];
@@ -145,7 +147,8 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
       const caller = c.get("caller") as Caller;
       const admitUpload = async () => spec.admitUpload?.(deps, caller, client);
-      // A body that does not fit never reaches the database; one with files is too much work to be refused after it.
+      // Count after validation, because an invalid body never reaches the database; but count before files are read,
+      // because an upload is too costly to refuse afterwards.
       if (spec.files) await countOwnWrite(deps, caller);
       const sent = await readBody(c.req, spec, share, admitUpload);
       if (!spec.files) await countOwnWrite(deps, caller);
@@ -165,7 +168,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       share.release();
     }
   };
-  // Its type fixes the bindings to none at all.
+  // The validator's type assumes no bindings.
   const checkParams = spec.params && (zValidator("param", spec.params, refuse) as unknown as MiddlewareHandler<AppEnv>);
   const admitFirst: MiddlewareHandler<AppEnv> = (c, next) => admit(c).then(next);
   const isLimited = isWrite || byNetwork !== undefined || rateLimitFailures !== undefined;
@@ -175,14 +178,14 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     errors: [...guard.errors, ...(spec.errors ?? []), ...(isLimited ? (["rate_limit_exceeded"] as const) : [])],
     handlers: [
       ...(byNetwork && !byNetwork.subject ? [rateLimitByNetwork(byNetwork.group)] : []),
-      // Who may not call is told so before what is wrong with the path.
+      // Authorise before checking the path, so that unauthorised callers learn nothing about it.
       ...(checkParams ? [admitFirst, checkParams] : []),
       answer,
     ],
   };
 }
 
-/** The URL of a request is absolute, of http or https: the first slash after the scheme's ends its origin. */
+/** Origin of a request URL, which is absolute and http or https: it ends at the first slash after the scheme. */
 function originOf(url: string): string {
   return url.slice(0, url.indexOf("/", "https://".length));
 }

@@ -9,25 +9,26 @@ import { networkOf, readIp } from "./client.ts";
 import { AppError, errorCatalogue } from "./errors.ts";
 import { beyondLimit } from "./rate-limit.ts";
 
-/** Groups of routes that share a bucket. A full bucket of one group never refuses a call of another. */
+/** Groups of routes that share a bucket. Groups are counted separately. */
 export type RateLimitGroup = "otp" | "social-start" | "social-token" | "sign-in-refusals";
 
-/** Which bucket of the first limiter an endpoint's calls are counted in. */
+/** The bucket of the first limiter in which an endpoint's calls are counted. */
 export interface FirstLimit<Body> {
   group: RateLimitGroup;
   /**
-   * Names whom or what the body is about: a bucket of its own within the network. Undefined, and a body that does not
-   * fit, count in the network's common bucket, so that neighbours of one network cannot lock each other out.
+   * The person or resource that the body concerns, which gets its own bucket within the network, so that users of one
+   * network cannot lock each other out. If undefined, or if the body is invalid, the call counts in the network's
+   * shared bucket.
    */
   subject?(deps: Deps, body: Body): Promise<string | undefined> | string | undefined;
 }
 
-/** Calls that one bucket takes, as the binding is configured in wrangler.toml. */
+/** Limit per bucket, as configured for the binding in wrangler.toml. */
 const POLICY = { count: 300, windowMs: 60_000 };
-/** How long a call waits for the limiter before it passes, in milliseconds. */
+/** How long a call waits for the limiter, in milliseconds; then it is allowed. */
 const LIMITER_DEADLINE_MS = 500;
 
-/** The key of a bucket; the subject stands in it as a keyed hash. */
+/** Key of a bucket. The subject is included as a keyed hash. */
 async function bucketOf(
   deps: Pick<Deps, "keyring">,
   group: RateLimitGroup,
@@ -38,17 +39,17 @@ async function bucketOf(
   return `${group} ${network} ${base64url.encode(await keyedHash(deps.keyring.lookup, "rate-limit", group, subject))}`;
 }
 
-/** @throws AppError `rate_limit_exceeded` when the bucket is full. */
+/** Counts a call. @throws AppError `rate_limit_exceeded` if the bucket is full. */
 async function countCall(deps: Deps, bucket: string): Promise<void> {
   if (!(await isWithinLimit(deps, deps.rateLimiter, bucket))) throw bucketFull();
 }
 
 /**
- * Reads a call and responds to it within the limits of its endpoint. Cloudflare's limiter counts per location and
- * approximately, so it decides nothing that costs money or guesses; when it fails, the exact counters in D1 decide alone.
+ * Reads a request and responds to it within the limits of its endpoint. Cloudflare's limiter counts approximately and
+ * per location, so limits on costs and on guesses are enforced by exact counters in D1, also while the limiter fails.
  *
- * @param read parses the request, without asking a store.
- * @throws AppError `rate_limit_exceeded` when a bucket is full; what `read` and `respond` throw.
+ * @param read parses the request without accessing a store.
+ * @throws AppError `rate_limit_exceeded` if a bucket is full; also what `read` and `respond` throw.
  */
 export async function withinLimits<Input extends { body: unknown }, Answer>(
   deps: Deps,
@@ -76,7 +77,7 @@ export async function withinLimits<Input extends { body: unknown }, Answer>(
   }
 }
 
-/** Counts each call of a route that is mounted without an endpoint declaration, in its network's bucket of the group. */
+/** Counts each call of a route that has no endpoint declaration, in its network's bucket of the group. */
 export function rateLimitByNetwork(group: RateLimitGroup): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const deps = c.get("deps");
@@ -85,20 +86,24 @@ export function rateLimitByNetwork(group: RateLimitGroup): MiddlewareHandler<App
   };
 }
 
-/** Buckets of refusals that this isolate knows to be full, until when (epoch ms), by limiter. */
+/** Full buckets of refusals known to this isolate, with the time until which they are full (epoch ms), by limiter. */
 const fullUntil = new WeakMap<object, Map<string, number>>();
 const MAX_REMEMBERED = 10_000;
-/** Stands for a limiter that is not bound. */
-const NONE = {};
+/** Key used if the limiter is not bound. */
+const UNBOUND = {};
 
-/** @throws AppError `rate_limit_exceeded` while this isolate knows that the bucket of refusals is full. No I/O. */
+/**
+ * Refuses the call while this isolate knows that the bucket of refusals is full. Performs no I/O. @throws AppError
+ * `rate_limit_exceeded`.
+ */
 function refuseWhileFull(deps: Deps, bucket: string): void {
   if ((rememberedBy(deps).get(bucket) ?? 0) > deps.now()) throw bucketFull();
 }
 
 /**
- * Counts a refusal after the response, for routes whose success uses up what the caller has proved: only their refusals
- * can be a flood. An outage of this service (5xx) is not counted. A full bucket refuses for a minute, without D1.
+ * Counts a refusal after the response. This suits routes on which each success consumes a credential, so that only
+ * refusals can be a flood. Errors of this service (5xx) are not counted. A full bucket refuses further calls for a
+ * minute without accessing D1.
  */
 function countRefusal(deps: Deps, bucket: string, error: unknown): void {
   if (!(error instanceof AppError) || errorCatalogue[error.code].status >= 500) return;
@@ -112,13 +117,13 @@ function countRefusal(deps: Deps, bucket: string, error: unknown): void {
 }
 
 function rememberedBy({ rateLimiter }: Pick<Deps, "rateLimiter">): Map<string, number> {
-  const limiter = rateLimiter ?? NONE;
+  const limiter = rateLimiter ?? UNBOUND;
   const known = fullUntil.get(limiter) ?? new Map<string, number>();
   fullUntil.set(limiter, known);
   return known;
 }
 
-/** Whether the limiter lets the key pass; a limiter that fails, is slow or is not bound does. */
+/** Whether the limiter allows the key; true if the limiter fails, is slow or is not bound. */
 export async function isWithinLimit(
   { log }: Pick<Deps, "log">,
   rateLimiter: Deps["rateLimiter"],

@@ -8,15 +8,15 @@ import { type Health, health, probeHealth } from "./health.ts";
 import { deferDescription, failureSchema, failures } from "./openapi.ts";
 
 /** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
-const KEPT_MS = 10_000;
-/** How long a request waits for another request's probe, in milliseconds: that invocation may have been cut off. */
+const CACHE_MS = 10_000;
+/** How long a request waits for a probe of another request, in milliseconds; that invocation may have been cut off. */
 const SHARED_PROBE_DEADLINE_MS = 4_000;
-const kept = new WeakMap<object, { until: number; health: Health }>();
+const cached = new WeakMap<object, { until: number; health: Health }>();
 const running = new WeakMap<object, Promise<Health>>();
 
-/** The state of every binding, at most 10 seconds old. Concurrent requests of one isolate share one probe. */
+/** Returns the state of all bindings, at most 10 seconds old. Concurrent requests in one isolate share a probe. */
 async function currentHealth(deps: Deps, key: object): Promise<Health> {
-  const known = kept.get(key);
+  const known = cached.get(key);
   if (known && known.until > deps.now()) return known.health;
   const others = running.get(key);
   if (others) {
@@ -30,7 +30,7 @@ async function currentHealth(deps: Deps, key: object): Promise<Health> {
   running.set(key, own);
   try {
     const health = await own;
-    kept.set(key, { until: deps.now() + KEPT_MS, health });
+    cached.set(key, { until: deps.now() + CACHE_MS, health });
     return health;
   } finally {
     if (running.get(key) === own) running.delete(key);

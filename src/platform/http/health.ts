@@ -5,11 +5,11 @@ import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
 import { describeError } from "../log.ts";
 
-/** How long a binding may take to show that it is there, in milliseconds. */
+/** How long a binding may take to respond, in milliseconds. */
 const PROBE_DEADLINE_MS = 3_000;
 
 const state = z.enum(["up", "down"]);
-/** The state of every binding, as answered. */
+/** State of all bindings, as in the response. */
 export const health = z.object({
   version: z.string(),
   checked_at: z.iso.datetime(),
@@ -28,7 +28,7 @@ export const health = z.object({
 });
 export type Health = z.infer<typeof health>;
 
-/** Asks every binding that can be asked; never throws. */
+/** Probes all bindings that can be probed without side effects; never throws. */
 export async function probeHealth(deps: Deps): Promise<Health> {
   const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
     try {
@@ -45,7 +45,7 @@ export async function probeHealth(deps: Deps): Promise<Health> {
     up("kv", () => deps.kv.get("health")),
     up("bucket", () => deps.bucket.head("health")),
   ]);
-  // These have nothing to ask without an effect: they are up where they are bound.
+  // These bindings cannot be probed without side effects, so only their presence is checked.
   const isBound = (binding: unknown) => (binding ? ("up" as const) : ("down" as const));
   const otp_queue = isBound(deps.queues.otp);
   const task_queue = isBound(deps.queues.tasks);

@@ -1,5 +1,5 @@
-/** Languages that the API writes to people. */
+/** Languages of the API's messages. */
 export type Locale = "en" | "ne";
 
-/** A text in every language; a missing one is a type error. */
+/** A text in all languages; omitting one is a type error. */
 export type Text = Readonly<Record<Locale, string>>;

@@ -12,17 +12,20 @@ import { AppError } from "./errors.ts";
 
 const REQUEST_ID = "X-Request-Id";
 
-/** What is kept of a caller's own ids. */
+/** Request ids accepted from callers. */
 const KNOWN_ID = /^[\w\-=]{1,128}$/;
 
-/** A caller's id of letters, digits, `-`, `_` and `=` is kept; it is echoed and logged and decides nothing. */
+/**
+ * Keeps the caller's request id if it consists of letters, digits, `-`, `_` and `=`, or creates one. It is echoed and
+ * logged, and nothing depends on it.
+ */
 export const identifyRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   const given = c.req.header(REQUEST_ID) ?? "";
   c.set("requestId", KNOWN_ID.test(given) ? given : crypto.randomUUID());
   await next();
 };
 
-/** Writes one line for each request, with its route's pattern: paths and queries may hold identifiers. */
+/** Logs one line per request, with the route's pattern instead of its path and query, which may contain identifiers. */
 export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   const startedAt = Date.now();
   c.set("log", jsonLog(Date.now, { request_id: c.get("requestId") }));
@@ -40,19 +43,19 @@ export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   });
 };
 
-/** The pattern of the route that the request met, as `/api/users/:id`; `unmatched` where it met none. */
+/** The pattern of the matched route, such as `/api/users/:id`; `unmatched` if there is none. */
 function patternOf(c: Context<AppEnv>): string {
   const route = matchedRoutes(c).findLast(({ path }) => path !== "/*" && path !== "*");
   return route?.path.replaceAll(/\{[^}]*\}/g, "") ?? "unmatched";
 }
 
-/** The UUID in the path, which names a row and tells nothing of a person; undefined for anything else there. */
+/** The UUID in the path, which identifies a row but no person; undefined for any other value. */
 function targetOf(c: Context<AppEnv>): string | undefined {
   const id = z.uuid().safeParse(c.req.param("id"));
   return id.success ? id.data : undefined;
 }
 
-/** Ids that a guard may have found. */
+/** Ids of an authenticated caller. */
 const caller = z.object({ userId: z.string(), sessionId: z.string() });
 
 function idsOf(found: unknown): { user_id?: string; session_id?: string } {
@@ -61,7 +64,7 @@ function idsOf(found: unknown): { user_id?: string; session_id?: string } {
   return ids.success ? { user_id: ids.data.userId, session_id: ids.data.sessionId } : {};
 }
 
-/** What every answer says. */
+/** Headers of every response. */
 const RULES = Object.entries({
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
@@ -69,18 +72,21 @@ const RULES = Object.entries({
   "Cross-Origin-Opener-Policy": "same-origin",
 });
 
-/** What an answer says whose handler says nothing else. */
+/** Headers of responses whose handler does not set them. */
 const DEFAULTS = Object.entries({
   "Cache-Control": "no-store",
   "Cross-Origin-Resource-Policy": "same-origin",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 });
 
-/** The request's id, HSTS, nosniff, referrer and framing rules, and no caching unless the handler allowed it (ASVS 3.4, 14.3.2). */
+/**
+ * Adds the request id, HSTS, nosniff, referrer and framing headers, and disables caching unless the handler allowed it
+ * (ASVS 3.4, 14.3.2).
+ */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
   const { headers } = c.res;
-  // Answers of the assets' own come without what was set before them.
+  // Set here rather than before the handler, because responses from static assets do not keep earlier headers.
   headers.set(REQUEST_ID, c.get("requestId"));
   for (const [name, value] of RULES) headers.set(name, value);
   for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value);
@@ -89,7 +95,10 @@ export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   }
 };
 
-/** Builds the invocation's dependencies; with an unfit configuration every route answers 503 and the log says why. */
+/**
+ * Builds the invocation's dependencies. If the configuration is invalid, every route returns 503 and the log names the
+ * reason.
+ */
 export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
   try {
     c.set("deps", await buildDeps(c.env, c.executionCtx, c.get("requestId")));
@@ -102,8 +111,8 @@ export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
 };
 
 /**
- * Outside development, refuses every request over plain http: a redirect would teach clients to send their tokens in the
- * clear first. The scheme is the URL's, which Cloudflare sets; X-Forwarded-Proto is the caller's own word.
+ * Refuses plain HTTP outside development. A redirect would let clients keep sending their tokens in the clear. The
+ * scheme is that of the URL, which Cloudflare sets; X-Forwarded-Proto can be forged by the caller.
  *
  * @throws AppError `https_required`.
  */
@@ -113,11 +122,14 @@ export const requireHttps: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
-/** Browsers of exactly the configured origins may read answers. Whoever names no origin is no browser that asks. */
+/**
+ * Lets browsers read responses from exactly the configured origins. Requests without an Origin header are not
+ * cross-origin and skip CORS.
+ */
 export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (c.req.method !== "OPTIONS" && c.req.header("Origin") === undefined) {
     await next();
-    // What a cache keeps of this is not for those who do. Hono's own way would make the response anew.
+    // A cached copy must not be served to requests with an Origin header. Hono's helper would create a new response.
     c.res.headers.append("Vary", "Origin");
     return;
   }
@@ -130,7 +142,7 @@ export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   })(c, next);
 };
 
-/** Outside development there is nothing here, whatever the method. */
+/** Responds with 404 outside development, whatever the method. */
 export const developmentOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (!c.get("deps").config.isDevelopment) throw new AppError("not_found");
   await next();

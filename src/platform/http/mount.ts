@@ -4,7 +4,7 @@ import type { AppEnv } from "./app-env.ts";
 import type { GuardedEndpoint } from "./endpoint.ts";
 import { deferDescription, describe } from "./openapi.ts";
 
-/** Mounts the endpoints, and lets the OpenAPI document describe them. */
+/** Mounts the endpoints and adds them to the OpenAPI document. */
 export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: GuardedEndpoint[]): void {
   for (const each of endpoints) {
     deferDescription(app, () => describe(base, each));
@@ -12,7 +12,10 @@ export function mount(app: OpenAPIHono<AppEnv>, base: string, endpoints: Guarded
   }
 }
 
-/** The router's path. A parameter that is an id takes only what looks like one, so that it stands in no other route's way. */
+/**
+ * Path in the router's syntax. An id parameter matches only characters of a UUID, so that it does not shadow other
+ * routes.
+ */
 function pathOf({ path, params }: GuardedEndpoint["spec"]): string {
   const isId = (name: string) => params instanceof z.ZodObject && params.shape[name] instanceof z.ZodUUID;
   return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => (isId(name) ? `:${name}{[0-9a-fA-F-]+}` : `:${name}`));

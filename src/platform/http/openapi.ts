@@ -8,23 +8,25 @@ import { type FieldErrorCode, fieldErrorCatalogue } from "./field-errors.ts";
 
 const waiting = new WeakMap<OpenAPIHono<AppEnv>, (() => RouteConfig)[]>();
 
-/** Leaves a route's description to be made when the document is asked for: a Worker that starts has no use for it. */
+/**
+ * Defers the description of a route until the document is requested, because building it would slow the Worker's start.
+ */
 export function deferDescription(app: OpenAPIHono<AppEnv>, route: () => RouteConfig): void {
   const routes = waiting.get(app) ?? [];
   routes.push(route);
   waiting.set(app, routes);
 }
 
-/** Makes the descriptions that are still to be made. */
+/** Registers all deferred descriptions. */
 export function registerDeferredRoutes(app: OpenAPIHono<AppEnv>): void {
   for (const route of waiting.get(app) ?? []) app.openAPIRegistry.registerPath(route());
   waiting.delete(app);
 }
 
-/** What any route can answer with. */
+/** Error codes of every route. */
 export const EVERY_ROUTE: ErrorCode[] = ["https_required", "internal_error", "service_unavailable"];
-/** The answer to `If-None-Match` with the present `ETag`. */
-export const NOT_MODIFIED = { 304: { description: "The caller's copy is the present one." } };
+/** Response to `If-None-Match` with the current `ETag`. */
+export const NOT_MODIFIED = { 304: { description: "The caller's copy is current." } };
 const EVERY_BODY: ErrorCode[] = ["validation_error", "payload_too_large", "unsupported_media_type"];
 
 export function describe(base: string, { spec, security, errors }: GuardedEndpoint): RouteConfig {
@@ -67,7 +69,7 @@ export function describe(base: string, { spec, security, errors }: GuardedEndpoi
   });
 }
 
-/** `post /auth/otp/request` as `postAuthOtpRequest`, for generated clients. */
+/** Operation id for generated clients: `post /auth/otp/request` becomes `postAuthOtpRequest`. */
 function operationIdOf({ method, path }: { method: string; path: string }): string {
   const words = path.split(/[^A-Za-z]+/).filter(Boolean);
   return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
@@ -77,14 +79,14 @@ const idempotencyKeyHeader = z
   .string()
   .max(255)
   .optional()
-  .describe("The same key and body give the same answer and no second effect.");
+  .describe("Repeating a call with the same key and body returns the same response and has no second effect.");
 
 const rateLimitHeaders = z.object({
-  RateLimit: z.string().describe("What is left: r attempts, t seconds until there are more."),
-  "RateLimit-Policy": z.string().describe("The limit: q attempts in w seconds."),
+  RateLimit: z.string().describe("Remaining calls (r) and seconds until the limit resets (t)."),
+  "RateLimit-Policy": z.string().describe("The limit: q calls in w seconds."),
 });
 
-/** The failure answers of an operation, grouped by status as OpenAPI has them. */
+/** The error responses of an operation, grouped by status as OpenAPI requires. */
 export function failures(codes: ErrorCode[]): RouteConfig["responses"] {
   const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status);
   return Object.fromEntries(
@@ -107,21 +109,18 @@ const fieldErrorSchema = z.object({
   format: z.string().optional(),
 });
 
-/** The failure shape, with the codes that one status can carry. */
+/** Schema of an error response with the given codes. */
 export function failureSchema(codes: ErrorCode[]) {
   return z.object({
     success: z.literal(false),
     error: z.object({
       code: z.enum(codes as [ErrorCode, ...ErrorCode[]]),
       message: z.string(),
-      details: z
-        .record(z.string(), z.array(z.string()))
-        .optional()
-        .describe("What is wrong with each field, in sentences for people."),
+      details: z.record(z.string(), z.array(z.string())).optional().describe("Messages for people, by field."),
       fields: z
         .record(z.string(), z.array(fieldErrorSchema))
         .optional()
-        .describe("The same in codes, with the numbers and names that the sentences mention."),
+        .describe("The same errors as codes, with the values that the messages mention."),
     }),
     request_id: z.string(),
   });

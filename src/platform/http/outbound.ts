@@ -1,11 +1,14 @@
 import type { Deps } from "../deps.ts";
 
-/** How long an outside host may take for its whole answer, in milliseconds. */
+/** Time limit for the whole response of an external host, in milliseconds. */
 export const OUTBOUND_DEADLINE_MS = 5_000;
-/** The most of an outside host's answer that is read. */
+/** Maximum size of a response that is read, in bytes. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** What came of a call: an answer of any status, or why there is none. Without one nobody knows what the host did. */
+/**
+ * Result of an external call: a response of any status, or the reason there is none. Without a response, it is unknown
+ * whether the host processed the request.
+ */
 export type OutboundResult =
   | { answered: true; status: number; text: string }
   | { answered: false; reason: "deadline" | "network" | "redirect" | "too large" };
@@ -17,10 +20,10 @@ interface OutboundRequest {
 }
 
 /**
- * Calls an outside host: no redirect is followed (ASVS 15.3.2), the answer is bounded in time and size (API10:2023), and
- * neither what is sent nor what comes back is logged.
+ * Calls an external host. Redirects are not followed (ASVS 15.3.2), the response is limited in time and size
+ * (API10:2023), and neither request nor response is logged.
  *
- * @throws when the URL's origin is not one of the configuration's (ASVS 13.2.4): nothing was sent then.
+ * @throws if the URL's origin is not configured (ASVS 13.2.4); nothing is sent in that case.
  */
 export async function callOutside(
   deps: Pick<Deps, "config" | "fetch">,
@@ -44,7 +47,7 @@ export async function callOutside(
   }
 }
 
-/** Never rejects: after the deadline nobody listens any more. */
+/** Never rejects, because nothing handles a rejection after the deadline. */
 async function exchangeOnce(deps: Pick<Deps, "fetch">, url: string, init: RequestInit): Promise<OutboundResult> {
   try {
     const response = await deps.fetch(url, init);
@@ -56,12 +59,12 @@ async function exchangeOnce(deps: Pick<Deps, "fetch">, url: string, init: Reques
     if (text === undefined) return { answered: false, reason: "too large" };
     return { answered: true, status: response.status, text };
   } catch {
-    // The runtime's own words may quote the URL.
+    // The runtime's error message may quote the URL.
     return { answered: false, reason: "network" };
   }
 }
 
-/** The body as text; undefined when it is longer than the cap, whatever its Content-Length says. */
+/** The body as text; undefined if it exceeds the maximum size, whatever its Content-Length says. */
 async function readBounded(response: Response): Promise<string | undefined> {
   if (!response.body) return "";
   const decoder = new TextDecoder();

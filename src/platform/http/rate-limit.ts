@@ -1,12 +1,12 @@
 import { AppError } from "./errors.ts";
 
-/** A limit as the client may see it: attempts left, and seconds until there are more. */
+/** State of a limit: calls left, and seconds until it resets. */
 export interface RateLimit {
   remaining: number;
   resetSeconds: number;
 }
 
-/** Calls allowed in a window of that length. */
+/** Number of calls allowed per window. */
 export interface RateLimitPolicy {
   count: number;
   windowMs: number;
@@ -24,7 +24,7 @@ export function rateLimitHeaders(
   };
 }
 
-/** `rate_limit_exceeded` with the seconds to wait (at least 1) and the limit that was reached. */
+/** Builds a `rate_limit_exceeded` error with the seconds to wait (at least 1) and the limit that was reached. */
 export function beyondLimit(name: string, policy: RateLimitPolicy, waitSeconds: number, reason: string): AppError {
   const resetSeconds = Math.max(1, waitSeconds);
   const headers = rateLimitHeaders(name, policy, { remaining: 0, resetSeconds });

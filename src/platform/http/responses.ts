@@ -7,13 +7,13 @@ import { AppError, errorCatalogue } from "./errors.ts";
 import { type FieldErrors, fieldErrorText } from "./field-errors.ts";
 import type { Locale } from "./locale.ts";
 
-/** The one place that turns an error into a response; what is not an AppError is a 500 and says nothing. */
+/** Turns any error into a response. Errors other than AppError become a 500 without details. */
 export function respondToError(error: unknown, c: Context<AppEnv>): Response {
   const known = error instanceof AppError ? error : new AppError("internal_error", { cause: error });
   const { status } = errorCatalogue[known.code];
   const log = c.get("log");
   const { cause } = known.options;
-  // The message of an error that nobody expected may hold values; its name and its frames do not.
+  // The message of an unexpected error may contain values; its name and stack frames do not.
   const describe = status === 500 ? nameOf : describeError;
   const reason = known.options.reason ?? (cause ? describe(cause) : undefined);
   if (status === 500)
@@ -34,7 +34,7 @@ function challengeOf(error: AppError): string {
   return error.code === "token_not_valid" ? 'Bearer error="invalid_token"' : "Bearer";
 }
 
-/** The body of every failure; `details` and `fields` say the same, in sentences and in codes. */
+/** Body of every error response. `details` holds messages and `fields` the same errors as codes. */
 export function failureBody(error: AppError, requestId: string, locale: Locale) {
   const { message = errorCatalogue[error.code].message, fields, data } = error.options;
   return {

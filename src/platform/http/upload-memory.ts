@@ -1,23 +1,26 @@
 import { AppError } from "./errors.ts";
 
 /**
- * Bytes of uploads that one isolate holds at once. Its 128 MB are shared by all its requests, and each byte may stand in
- * memory twice for a moment, while a file is put together from its pieces.
+ * Maximum number of bytes that uploads may hold per isolate. All requests of an isolate share its 128 MB, and each byte
+ * may be in memory twice while a file is assembled from its chunks.
  */
 const MAX_HELD_BYTES = 44 * 1024 * 1024;
 
-/** The memory is the isolate's, so its account is too. */
+/** Module state, because the memory belongs to the isolate. */
 let heldBytes = 0;
 
-/** An upload's share of the isolate's memory. */
+/** Memory reserved by one upload. */
 export interface Share {
-  /** @throws AppError `service_unavailable` when the uploads of this isolate hold too much: the client comes again. */
+  /**
+   * Reserves memory. @throws AppError `service_unavailable` if the uploads of this isolate hold too much; the client
+   * may retry.
+   */
   take(bytes: number): void;
-  /** Gives everything back; safe to call twice. */
+  /** Releases all reserved memory; safe to call twice. */
   release(): void;
 }
 
-/** Opens an account for one upload; whoever opens it releases it, whatever happens. */
+/** Tracks the memory of one upload. The caller must call `release` in every case. */
 export function shareUploadMemory(): Share {
   let own = 0;
   return {

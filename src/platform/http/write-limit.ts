@@ -2,12 +2,12 @@ import type { Deps } from "../deps.ts";
 import { isWithinLimit } from "./first-limiter.ts";
 import { beyondLimit } from "./rate-limit.ts";
 
-/** Writes of a signed-in user, as the binding USER_RATE_LIMITER is configured in wrangler.toml. */
+/** Write limit of a signed-in user, as configured for USER_RATE_LIMITER in wrangler.toml. */
 export const writesPerMinute = { count: 60, windowMs: 60_000 } as const;
 
 /**
- * Counts a write against the minute's limit of a user (or of one session of theirs), before anything is read or written.
- * A limiter that fails refuses nothing.
+ * Counts a write towards the per-minute limit of a user or session, before anything is read or written. If the limiter
+ * fails, the write is allowed.
  *
  * @throws AppError `rate_limit_exceeded`.
  */
