@@ -101,7 +101,7 @@ async function deletedIn(simulation: Simulation, user: SignedIn): Promise<Answer
 }
 
 describe("DELETE auth/account", () => {
-  it("leaves nothing of the person in D1, SEARCH_DB, KV and R2 but ids", async () => {
+  it("leaves only ids of the person in D1, SEARCH_DB, KV and R2", async () => {
     const { user, words } = await wellKnownUser();
     const before = new Set((await findTraces(words)).map(({ where }) => where));
     expect(before.size).toBeGreaterThan(10);
@@ -125,7 +125,7 @@ describe("DELETE auth/account", () => {
     expect(tombstone).toMatchObject({ entity_id: user.userId, old_values: null, new_values: null, ip: null });
   });
 
-  it("ends every session at once, and answers a second deletion with 401", async () => {
+  it("ends every session at once, so that a second deletion gets 401", async () => {
     const user = await signUp();
     expect((await remove(user.access)).status).toBe(200);
     const refreshed = await call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
@@ -137,7 +137,7 @@ describe("DELETE auth/account", () => {
     ]);
   });
 
-  it("frees identifier and username for a new account, which starts from nothing", async () => {
+  it("frees identifier and username for a new account, which starts empty", async () => {
     const user = await signUp();
     const [{ username } = { username: "" }] = await rows<{ username: string }>(
       "select username from users where id = ?",
@@ -153,7 +153,7 @@ describe("DELETE auth/account", () => {
     expect(await rows("select id from audit_logs where user_id = ?", again.body.data.user_id)).toHaveLength(1);
   });
 
-  it("keeps the ledgers without the person", async () => {
+  it("keeps ledger rows without personal data", async () => {
     const user = await signUp();
     const [bonus] = await rows<{ id: string }>("select id from point_transactions where user_id = ?", user.userId);
     const transaction = crypto.randomUUID();
@@ -174,7 +174,7 @@ describe("DELETE auth/account", () => {
     ]);
   });
 
-  it("asks for a new sign-in after 10 minutes; refreshing is none (ASVS 7.5.1)", async () => {
+  it("requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)", async () => {
     const user = await signUp();
     clock.advance(10 * MINUTE - 1);
     const { body } = await call("POST", "/api/auth/refresh", { json: { refresh: user.refresh } });
@@ -184,7 +184,7 @@ describe("DELETE auth/account", () => {
     expect((await me(body.access)).status).toBe(200);
   });
 
-  it("takes a fresh verification token of one's own identifier instead; nobody else's, no used and no old one", async () => {
+  it("accepts a fresh verification token of the caller instead; rejects used, old and other people's tokens", async () => {
     const user = await signUp();
     clock.advance(11 * MINUTE);
     const stranger = await verify(newPhone(), { ip: newIp() });
@@ -216,20 +216,23 @@ describe("DELETE auth/account", () => {
       "debt_due",
       /balance/,
     ],
-  ])("is refused with %s, saying what to do; the token is not used up", async (_, create, mend, code, words) => {
-    const user = await signUp();
-    clock.advance(11 * MINUTE);
-    const verification_token = await verify(user.identifier, { ip: newIp() });
-    await run(create, user.userId);
-    const refused = await remove(user.access, { verification_token });
-    expect([refused.status, refused.body.error.code]).toEqual([409, code]);
-    expect(refused.body.error.message).toMatch(words);
-    expect((await me(user.access)).status).toBe(200);
-    await run(mend, user.userId);
-    expect((await remove(user.access, { verification_token })).status).toBe(200);
-  });
+  ])(
+    "is refused while there is %s, says what to do and does not redeem the token",
+    async (_, create, mend, code, words) => {
+      const user = await signUp();
+      clock.advance(11 * MINUTE);
+      const verification_token = await verify(user.identifier, { ip: newIp() });
+      await run(create, user.userId);
+      const refused = await remove(user.access, { verification_token });
+      expect([refused.status, refused.body.error.code]).toEqual([409, code]);
+      expect(refused.body.error.message).toMatch(words);
+      expect((await me(user.access)).status).toBe(200);
+      await run(mend, user.userId);
+      expect((await remove(user.access, { verification_token })).status).toBe(200);
+    },
+  );
 
-  it("is refused to the last admin", async () => {
+  it("is refused for the last admin", async () => {
     const [first, second] = [await signUp(), await signUp()];
     await run("update users set role = 'user' where role = 'admin'");
     await run("update users set role = 'admin' where id in (?, ?)", first.userId, second.userId);
@@ -239,7 +242,7 @@ describe("DELETE auth/account", () => {
     await run("update users set role = 'user' where id = ?", second.userId);
   });
 
-  it("takes effect once of a hundred calls", async () => {
+  it("takes effect once when called a hundred times at once", async () => {
     const user = await signUp();
     const simulation = new Simulation(7);
     const answers = await simulation.race(
@@ -259,7 +262,7 @@ describe("DELETE auth/account", () => {
     );
   });
 
-  it("would be told many times if it looked before it deleted: right alone, wrong in the race", async () => {
+  it("is caught taking effect twice if the check comes before the write: correct alone, wrong in a race", async () => {
     const tellings = async (isCalm: boolean) => {
       const { userId } = await signUp();
       const calls = { method: "DELETE", path: `/api/auth/account?user=${userId}` };
@@ -270,7 +273,7 @@ describe("DELETE auth/account", () => {
     expect(await tellings(false)).toBeGreaterThan(1);
   });
 
-  it("lets nothing live on that was refreshed at the same moment (R8)", async () => {
+  it("ends a session that is refreshed at the same moment (R8)", async () => {
     for (const seed of [1, 2, 3]) {
       const user = await signUp();
       const simulation = new Simulation(seed);
@@ -290,7 +293,7 @@ describe("DELETE auth/account", () => {
     }
   });
 
-  it("is finished whatever call of it fails or dies", async () => {
+  it("completes whichever of its calls fails or crashes", async () => {
     const faults: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
     for (const fault of faults) {
       for (let index = 0; index < 6; index++) {

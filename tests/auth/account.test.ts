@@ -72,7 +72,7 @@ async function insertStaffMadeUser(phone: string): Promise<string> {
 }
 
 describe("registration", () => {
-  it("answers 201 with the tokens of a session and the user as auth/me shows them", async () => {
+  it("returns 201 with tokens and the user as GET auth/me shows it", async () => {
     const { status, headers, body } = await register(await prove());
     expect(status).toBe(201);
     expect(headers.get("cache-control")).toContain("no-store");
@@ -102,7 +102,7 @@ describe("registration", () => {
     expect((await refresh(body.data.refresh_token)).status).toBe(200);
   });
 
-  it("makes user, profile, wallet, 50 points with their ledger row, session, one audit row and one event (ASVS 16.2)", async () => {
+  it("creates user, profile, wallet, 50 points with their ledger row, session, one audit row and one event (ASVS 16.2)", async () => {
     const ip = newIp();
     const email = newEmail();
     const answer = await register(await prove(email), { ip, headers: { "user-agent": "Rental/7" } });
@@ -135,7 +135,7 @@ describe("registration", () => {
     expect(await count("outbox", id, "type = 'user.created'")).toBe(1);
   });
 
-  it("takes urlencoded and multipart forms, in which an empty value counts as absent", async () => {
+  it("accepts urlencoded and multipart forms and treats an empty value as absent", async () => {
     for (const kind of ["form", "multipart"] as const) {
       const proof = await prove();
       const fields = { ...proof, username: "", referral_code: "" };
@@ -145,7 +145,7 @@ describe("registration", () => {
     }
   });
 
-  it("names a user who chose no name after the identifier, and makes the name unique", async () => {
+  it("derives a unique default username from the identifier", async () => {
     const phone = newPhone();
     const sibling = phone.replace("+977984", "+977986");
     await newUser({ username: `USER_${phone.slice(-4)}` }, newPhone());
@@ -159,7 +159,7 @@ describe("registration", () => {
     expect(new Set([...names, `user_${phone.slice(-4)}`]).size).toBe(3);
   });
 
-  it("names a phone's owner user_ and the last four digits when that is free", async () => {
+  it("names the owner of a phone number user_ and its last four digits if that name is free", async () => {
     const phone = newPhone();
     await testEnv.DB.prepare("update users set username_key = id where username_key = ?")
       .bind(`user_${phone.slice(-4)}`)
@@ -176,14 +176,17 @@ describe("registration", () => {
     ["\u0958\u092e\u0930", "\u0915\u093c\u092e\u0930"],
     ["οδοσ", "ΟΔΟΣ"],
     ["Straße", "STRASSE"],
-  ])("takes %s and %s for one username, and the refusal does not use the verification token up", async (one, other) => {
-    const suffix = newPhone().slice(-7);
-    await newUser({ username: one + suffix });
-    const proof = await prove();
-    const refused = await register({ ...proof, username: other + suffix });
-    expect([refused.status, refused.body.error?.code]).toEqual([409, "username_taken"]);
-    expect((await register({ ...proof, username: `free${suffix}` })).status).toBe(201);
-  });
+  ])(
+    "treats %s and %s as the same username and does not redeem the verification token when it is taken",
+    async (one, other) => {
+      const suffix = newPhone().slice(-7);
+      await newUser({ username: one + suffix });
+      const proof = await prove();
+      const refused = await register({ ...proof, username: other + suffix });
+      expect([refused.status, refused.body.error?.code]).toEqual([409, "username_taken"]);
+      expect((await register({ ...proof, username: `free${suffix}` })).status).toBe(201);
+    },
+  );
 
   it("accepts a username of 150 characters and refuses one of 151", async () => {
     const proof = await prove();
@@ -194,7 +197,7 @@ describe("registration", () => {
     expect((await register({ ...proof, username: name })).body.data.user.username).toBe(name);
   });
 
-  it("ignores fields that are unknown or not a client's to set (ASVS 15.3.3)", async () => {
+  it("ignores unknown fields and fields that clients may not set (ASVS 15.3.3)", async () => {
     const wishes = { id: "1", user_id: "1", status: "BANNED", is_staff: true, is_superuser: true, role: "admin" };
     const more = { points: 9999, current_points: 9999, wallet_balance: "500.00", balance: 500, kyc_status: "APPROVED" };
     const dates = {
@@ -221,7 +224,7 @@ describe("registration", () => {
     expect(await count("sessions", user.user_id, "id <> 'mine'")).toBe(1);
   });
 
-  it("links somebody else's referral code once, and gives nobody points for it yet", async () => {
+  it("links another user's referral code once and credits nobody yet", async () => {
     const inviter = await newUser();
     const body = { ...(await prove()), referral_code: inviter.user.referral_code };
     const first = await register(body);
@@ -234,13 +237,13 @@ describe("registration", () => {
     }
   });
 
-  it("succeeds with a referral code that nobody has", async () => {
+  it("succeeds with an unknown referral code", async () => {
     const user = await newUser({ referral_code: "REF______" });
     expect(user.referral_applied).toBe(false);
     expect(await rows("select 1 from referrals where invitee_id = ?", user.user_id)).toEqual([]);
   });
 
-  it("of an identifier that has an account is refused, and login accepts the same verification token", async () => {
+  it("rejects an identifier that has an account; login then accepts the same verification token", async () => {
     const user = await newUser();
     const proof = await prove(user.identifier);
     const refused = await register({ ...proof, username: `other${user.identifier.slice(-7)}` });
@@ -252,7 +255,7 @@ describe("registration", () => {
 });
 
 describe("login", () => {
-  it("answers as registration does, with a new session beside the old one, one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)", async () => {
+  it("returns what registration returns, with a new session beside the old one, one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)", async () => {
     const user = await newUser();
     clock.advance(5 * MINUTE);
     const proof = await prove(user.identifier);
@@ -274,7 +277,7 @@ describe("login", () => {
     expect(await count("points", user.user_id, "current_points = 50")).toBe(1);
   });
 
-  it("takes every way of writing a phone number or an e-mail address for one user", async () => {
+  it("accepts every spelling of a phone number or e-mail address for the same user", async () => {
     const phone = newPhone();
     const user = await newUser({}, phone);
     const national = phone.slice(4);
@@ -289,7 +292,7 @@ describe("login", () => {
     expect(loud.body.data?.user_id).toBe(reader.user_id);
   });
 
-  it("of an identifier without an account is 404, and registration accepts the same verification token", async () => {
+  it("returns 404 for an identifier without an account; registration then accepts the same verification token", async () => {
     const proof = await prove();
     const refused = await login(proof);
     expect([refused.status, refused.body.error.code]).toEqual([404, "user_not_found"]);
@@ -297,7 +300,7 @@ describe("login", () => {
   });
 
   it.each(["BANNED", "INACTIVE"])(
-    "of a user whom staff made %s is 403, leaves no trace and does not use the verification token up",
+    "returns 403 for a user whom staff set to %s, leaves no trace and does not redeem the verification token",
     async (status) => {
       const user = await newUser();
       const proof = await prove(user.identifier);
@@ -314,7 +317,7 @@ describe("login", () => {
     },
   );
 
-  it("makes a user who was INACTIVE for inactivity ACTIVE again, audited once", async () => {
+  it("reactivates a user who was INACTIVE for inactivity, with one audit row", async () => {
     const user = await newUser();
     await rows("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?", user.user_id);
     const { access_token } = (await login(await prove(user.identifier))).body.data;
@@ -325,7 +328,7 @@ describe("login", () => {
     expect(await count("points", user.user_id, "current_points = 50")).toBe(1);
   });
 
-  it("verifies the identifier of a user whom staff made, and brings the signup points, once", async () => {
+  it("verifies the identifier of an account that staff created and credits the signup points once", async () => {
     const phone = newPhone();
     const id = await insertStaffMadeUser(phone);
     for (let time = 0; time < 2; time++) {

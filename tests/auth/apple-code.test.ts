@@ -49,7 +49,7 @@ const foreignTokens: Record<string, (person: Person) => Promise<string>> = {
 
 describe("Apple's authorization code", () => {
   it.each(Object.keys(foreignTokens))(
-    "exchanged for an ID token with %s signs nobody in and stores nothing",
+    "that exchanges for an ID token with %s signs nobody in and stores nothing",
     async (how) => {
       const person = newApplePerson();
       const idToken = (await foreignTokens[how]?.(person)) ?? "";
@@ -65,7 +65,7 @@ describe("Apple's authorization code", () => {
     },
   );
 
-  it.each(Object.keys(foreignTokens))("exchanged for an ID token with %s links nothing", async (how) => {
+  it.each(Object.keys(foreignTokens))("that exchanges for an ID token with %s links nothing", async (how) => {
     const person = newApplePerson();
     const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
     const idToken = (await foreignTokens[how]?.(person)) ?? "";
@@ -78,7 +78,7 @@ describe("Apple's authorization code", () => {
     expect(await count("social_accounts where user_id = ?", user.userId)).toBe(0);
   });
 
-  it("of a stranger's sign-in never has the stranger's grant revoked by a deletion", async () => {
+  it("of another person's sign-in does not cause that person's grant to be revoked by a deletion", async () => {
     const [victim, attacker] = [newApplePerson(), newApplePerson()];
     const own = await providers.nativeSignIn("apple", attacker);
     const first = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own });
@@ -97,7 +97,7 @@ describe("Apple's authorization code", () => {
     expect((await call("DELETE", "/api/auth/account", { env: providers.env, token, json: {} })).status).toBe(200);
   });
 
-  it("is exchanged only where its hash is the ID token's c_hash", async () => {
+  it("is exchanged only if its hash is the ID token's c_hash", async () => {
     const person = newApplePerson();
     const code = providers.issueCode("apple", { sub: person.sub });
     // Half of a SHA-256, base64url: 22 characters, the last of which holds two bits.
@@ -130,7 +130,7 @@ describe("An ID token's claims of an unexpected type", () => {
     },
   );
 
-  it("leave a nonce that is asked for unproved", async () => {
+  it("do not satisfy a required nonce", async () => {
     for (const value of odd) {
       for (const name of ["google", "apple"] as const) {
         const json = await providers.nativeSignIn(name, newPerson(name), { nonce: value });
@@ -151,7 +151,7 @@ describe("A login by browser", () => {
     }
   });
 
-  it("takes the code challenge method S256", async () => {
+  it("accepts the code challenge method S256", async () => {
     const answer = await call("GET", "/api/auth/google/login?code_challenge_method=S256", { env: providers.env });
     expect(answer.status).toBe(200);
   });

@@ -42,7 +42,7 @@ async function costOfDeletion(user: SignedIn, json: object, expected: [number, s
 }
 
 describe("A refused deletion", () => {
-  it("reads a handful of rows and writes none, however many users and tokens there are", async () => {
+  it("reads a few rows and writes none, however many users and tokens exist", async () => {
     await insertStrangers(3_000);
     const [stale, renting, owing, gone] = [await signUp(), await signUp(), await signUp(), await signUp()];
     await rows("insert into rentals (user_id, rental_id, started_at) values (?, 'r', 1)", renting.userId);
@@ -71,7 +71,7 @@ describe("A refused deletion", () => {
     }
   });
 
-  it("tells an admin apart from the last one among many users", async () => {
+  it("distinguishes an admin from the last admin among many users", async () => {
     await rows("update users set role = 'user' where role = 'admin'");
     const [first, second] = [await newAdmin(), await newAdmin()];
     await costOfDeletion(first, {}, [200, "ok"]);
@@ -90,7 +90,7 @@ describe("The deletion of an account with a long history", () => {
     return messages;
   }
 
-  it("touches a bounded number of rows in each transaction, and leaves nothing after its tasks", async () => {
+  it("touches a bounded number of rows per transaction and leaves nothing once its tasks are done", async () => {
     const user = await signUp();
     const word = `canary ${crypto.randomUUID()}`;
     await insertHistory(user.userId, { rows: 3_000, word });
@@ -119,7 +119,7 @@ describe("The deletion of an account with a long history", () => {
     expect(ledger).toEqual({ n: 3_000 });
   });
 
-  it("goes on after a crash or failure at any call, and ends in the same state", async () => {
+  it("resumes after a crash or failure at any call and ends in the same state", async () => {
     const faults: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
     for (const fault of faults) {
       for (const index of [0, 3, 7]) {
@@ -143,7 +143,7 @@ describe("The deletion of an account with a long history", () => {
     }
   });
 
-  it("shows nothing of it on any route of staff between the answer and the tasks", async () => {
+  it("hides the user from every staff route before the tasks have run", async () => {
     const admin = await newAdmin();
     const user = await signUp();
     const word = `canary ${crypto.randomUUID()}`;
@@ -171,7 +171,7 @@ describe("The deletion of an account with a long history", () => {
     expect(total).toBe(counted?.n);
   });
 
-  it("refuses what others still write about the user at the same moment", async () => {
+  it("rejects concurrent writes about the user", async () => {
     for (const seed of [1, 2, 3, 4]) {
       const [staff, user, invitee] = [await newAdmin(), await signUp(), await signUp()];
       const word = `canary ${crypto.randomUUID()}`;

@@ -31,7 +31,7 @@ const auditsOf = (userId: string) =>
   ).then((found) => found.map(({ action }) => action));
 
 describe("auth/device", () => {
-  it("registers a device and shows it", async () => {
+  it("registers a device and returns it", async () => {
     const { access } = await signUp();
     const device = { ...phone(), device_name: "Asha's phone", app_version: "1.2.3", os_version: "15", is_active: true };
     const answer = await post(access, device);
@@ -41,7 +41,7 @@ describe("auth/device", () => {
     expect(body.data[0].device_name).toBe("Asha's phone");
   });
 
-  it("keeps one row a device; what is absent stays, and a repetition only counts as use", async () => {
+  it("keeps one row per device, keeps values that a repeated call omits, and counts an identical call only as use", async () => {
     const { access, userId } = await signUp();
     const first = await post(access, phone({ device_name: "Old name", app_version: "1" }));
     clock.advance(1000);
@@ -62,7 +62,7 @@ describe("auth/device", () => {
     expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 3 }]);
   });
 
-  it("moves a push token from another user's device, and from another device of one's own", async () => {
+  it("moves a push token from another user's device and from another device of the same user", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     const device = phone();
     await post(asha.access, device);
@@ -77,7 +77,7 @@ describe("auth/device", () => {
     ]);
   });
 
-  it("gives a token that many users claim at once to exactly one of them", async () => {
+  it("gives a push token that many users claim at once to exactly one of them", async () => {
     const users = await Promise.all(Array.from({ length: 8 }, () => signUp()));
     const device = phone();
     const answers = await Promise.all(users.map(({ access }) => post(access, device)));
@@ -98,7 +98,7 @@ describe("auth/device", () => {
     expect(await auditsOf(first.userId)).toEqual(["CREATE"]);
   });
 
-  it("keeps the 20 devices used last", async () => {
+  it("keeps the 20 most recently used devices", async () => {
     const { access, userId } = await signUp();
     for (let i = 1; i <= 22; i++) {
       clock.advance(1000);
@@ -122,7 +122,7 @@ describe("auth/device", () => {
       ["of as many devices", (i: number) => phone({ device_id: `device-${i}` })],
       ["of one device with as many push tokens", () => phone()],
       ["of one device as it is", () => phone({ fcm_token: "push-the-same-token" })],
-    ])("pass %s; the 31st is refused and changes nothing", async (_, make) => {
+    ])("accepts 30 registrations %s; rejects the 31st and changes nothing", async (_, make) => {
       const [user, neighbour] = [await signUp(), await signUp()];
       for (let i = 0; i < 30; i++) expect((await post(user.access, make(i))).status).toBe(200);
       const state = async () => [await devicesOf(user.userId), await auditsOf(user.userId)];
@@ -138,7 +138,7 @@ describe("auth/device", () => {
       expect((await post(renewed.body.access, make(31))).status).toBe(200);
     });
 
-    it("are as many where they come at once, over all sessions of the user", async () => {
+    it("accepts 30 of many simultaneous registrations across all sessions of a user", async () => {
       const user = await signUp();
       clock.advance(61_000);
       const other = await logIn(user.identifier);
@@ -152,7 +152,7 @@ describe("auth/device", () => {
       expect(await auditsOf(user.userId)).toHaveLength(30);
     });
 
-    it("are counted without a row more than a repetition wrote before, and go with the account", async () => {
+    it("counts repeated registrations without an additional row, and deletes the count with the account", async () => {
       const user = await signUp();
       const device = phone();
       await post(user.access, device);
@@ -175,7 +175,7 @@ describe("auth/device", () => {
     });
   });
 
-  it("keeps the one just registered, though the clock that wrote the others was ahead", async () => {
+  it("keeps the device just registered even if other devices have later timestamps", async () => {
     const { access, userId } = await signUp();
     for (let i = 1; i <= 20; i++) await post(access, phone({ device_id: `device-${i}` }));
     await testEnv.DB.prepare("update devices set last_used_at = last_used_at + 60000 where user_id = ?")
@@ -200,7 +200,7 @@ describe("auth/device", () => {
     ["os_version", "x".repeat(51)],
     ["os_version", { major: 15 }],
     ["is_active", "maybe"],
-  ])("refuses %s %j, naming the field, and registers nothing", async (field, value) => {
+  ])("rejects %s %j, names the field and registers nothing", async (field, value) => {
     const { access, userId } = await signUp();
     const answer = await post(access, { ...phone(), [field]: value });
     expect([answer.status, answer.body.error.code]).toEqual([400, "validation_error"]);
@@ -208,14 +208,14 @@ describe("auth/device", () => {
     expect(await devicesOf(userId)).toEqual([]);
   });
 
-  it("takes a form, and small letters in the type", async () => {
+  it("accepts a form and a lower-case device type", async () => {
     const { access } = await signUp();
     const form = { device_id: "tablet", fcm_token: newToken(), device_type: "ios", is_active: "1", app_version: "" };
     const answer = await call("POST", PATH, { token: access, form });
     expect(answer.body.data).toMatchObject({ device_type: "IOS", is_active: true, app_version: null });
   });
 
-  it("registers nothing once the session has ended, and takes no token away", async () => {
+  it("registers nothing and moves no push token after the session has ended", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     const device = phone();
     await post(asha.access, device);

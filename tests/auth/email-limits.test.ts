@@ -40,7 +40,7 @@ describe("Codes by e-mail from one network", () => {
       .bind(networkOf(ip), Date.now() + HOUR, sends)
       .run();
 
-  test("are a hundred an hour, to whatever addresses; neighbours and phones go on", async () => {
+  test("are limited to 100 per hour across all addresses; other networks and phone numbers are not affected", async () => {
     const ip = newIp();
     await setSends(ip, 98);
     expect(waitOf(await ask(newEmail(), { ip }))).toBe(60);
@@ -55,7 +55,7 @@ describe("Codes by e-mail from one network", () => {
     expect((await ask(newEmail(), { ip })).status).toBe(200);
   });
 
-  test("are counted from the first one on, without those that were refused", async () => {
+  test("are counted from the first one sent; refused requests do not count", async () => {
     const ip = newIp();
     const email = newEmail();
     expect([(await ask(email, { ip })).status, (await ask(email, { ip })).status]).toEqual([200, 429]);
@@ -64,7 +64,7 @@ describe("Codes by e-mail from one network", () => {
     expect(await counted.bind(networkOf(ip)).first("sends")).toBe(1);
   });
 
-  test("do not stop an owner on a familiar network", async () => {
+  test("do not block an owner on a known network once the limit is reached", async () => {
     const ip = newIp();
     const { identifier } = await signUp(newEmail(), { ip });
     clock.advance(2 * HOUR);
@@ -73,7 +73,7 @@ describe("Codes by e-mail from one network", () => {
     expect((await ask(newEmail(), { ip })).status).toBe(429);
   });
 
-  test("reach their limit exactly when thirty are asked for at once", async () => {
+  test("reach exactly the limit when thirty are requested at once", async () => {
     const ip = newIp();
     await setSends(ip, 97);
     const answers = await new Simulation(3).race(
@@ -104,21 +104,24 @@ describe("Codes by e-mail to one mailbox", () => {
     ],
   ];
 
-  test.each(spellings)("are five an hour and ten a day for all others' networks together: %s", async (_what, spell) => {
-    const name = newName();
-    for (let i = 0; i < 5; i++) expect((await ask(spell(name, i))).status, spell(name, i)).toBe(200);
-    const refused = await ask(spell(name, 6));
-    expect([refused.status, refused.body.error.code, waitOf(refused)]).toEqual([429, "rate_limit_exceeded", 3600]);
-    expect((await ask(spell(newName(), 6))).status, "another mailbox").toBe(200);
-    clock.advance(HOUR);
-    for (let i = 0; i < 5; i++) expect((await ask(spell(name, i))).status).toBe(200);
-    clock.advance(HOUR);
-    expect((await ask(spell(name, 6))).status).toBe(429);
-    clock.advance(22 * HOUR - 1);
-    expect((await ask(spell(name, 6))).status).toBe(429);
-    clock.advance(1);
-    expect((await ask(spell(name, 6))).status).toBe(200);
-  });
+  test.each(spellings)(
+    "are limited to five per hour and ten per day across all unknown networks: %s",
+    async (_what, spell) => {
+      const name = newName();
+      for (let i = 0; i < 5; i++) expect((await ask(spell(name, i))).status, spell(name, i)).toBe(200);
+      const refused = await ask(spell(name, 6));
+      expect([refused.status, refused.body.error.code, waitOf(refused)]).toEqual([429, "rate_limit_exceeded", 3600]);
+      expect((await ask(spell(newName(), 6))).status, "another mailbox").toBe(200);
+      clock.advance(HOUR);
+      for (let i = 0; i < 5; i++) expect((await ask(spell(name, i))).status).toBe(200);
+      clock.advance(HOUR);
+      expect((await ask(spell(name, 6))).status).toBe(429);
+      clock.advance(22 * HOUR - 1);
+      expect((await ask(spell(name, 6))).status).toBe(429);
+      clock.advance(1);
+      expect((await ask(spell(name, 6))).status).toBe(200);
+    },
+  );
 
   test.each([
     ["dots at another domain", (name: string, i: number) => `${name.slice(0, i + 1)}.${name.slice(i + 1)}@example.com`],
@@ -128,12 +131,12 @@ describe("Codes by e-mail to one mailbox", () => {
       "subdomains of gmail.com",
       (name: string, i: number) => `${name.slice(0, i + 1)}.${name.slice(i + 1)}@mail.gmail.com`,
     ],
-  ])("are counted apart where addresses differ by %s", async (_what, spell) => {
+  ])("are counted separately if the addresses differ by %s", async (_what, spell) => {
     const name = newName().replaceAll(".", "");
     for (let i = 0; i < 6; i++) expect((await ask(spell(name, i))).status, spell(name, i)).toBe(200);
   });
 
-  test("do not stop its owner on a familiar network, whatever strangers ask for", async () => {
+  test("do not block its owner on a known network, however many codes strangers request", async () => {
     const [name, home] = [newName(), newIp()];
     const owner = `${name}@example.com`;
     await signUp(owner, { ip: home });
@@ -144,7 +147,7 @@ describe("Codes by e-mail to one mailbox", () => {
     expect((await ask(`${name}+9@example.com`, { ip: home })).status, "an address without a sign-in there").toBe(429);
   });
 
-  test("let a person sign in to an address with a tag of their own, which is a user of its own", async () => {
+  test("let the owner of a plus-address register it as a user of its own", async () => {
     const [name, home] = [newName(), newIp()];
     const first = await signUp(`${name}+app@example.com`, { ip: home });
     const second = await signUp(`${name}@example.com`, { ip: home });
@@ -155,7 +158,7 @@ describe("Codes by e-mail to one mailbox", () => {
     expect(rows.results.map(({ email }) => email)).toEqual([`${name}+app@example.com`, `${name}@example.com`].sort());
   });
 
-  test("are counted under a keyed hash, not under the address", async () => {
+  test("are counted under a keyed hash instead of the address", async () => {
     const name = newName();
     await ask(`${name}+a@example.com`);
     const row = await testEnv.DB.prepare("select mailbox from otp_challenges where identifier = ?")
@@ -165,7 +168,7 @@ describe("Codes by e-mail to one mailbox", () => {
   });
 });
 
-describe("The day's budget of e-mail", () => {
+describe("The daily e-mail budget", () => {
   const budgetOf = (calls: number) => ({ EMAIL_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
   const read = async () =>
     testEnv.DB.prepare(
@@ -202,7 +205,7 @@ describe("The day's budget of e-mail", () => {
   }
   const addresses = (sent: Sent[]) => sent.map(({ payload }) => String(JSON.parse(payload).to));
 
-  test("opens 70 % to every address and keeps the rest for those that have an account; each end raises one alert", async () => {
+  test("reserves its last 30 % for addresses with an account and raises one alert when each part is spent", async () => {
     const identifier = await owner();
     const [strangers, owners] = [await messages(9), await messages(5, identifier)];
     const lines = recordLog();
@@ -217,7 +220,7 @@ describe("The day's budget of e-mail", () => {
     expect(named("email_dropped").map(({ reason }) => reason)).toEqual(["reserved", "reserved", "spent", "spent"]);
   });
 
-  test("spent is 503 to every address until midnight in Kathmandu, and nothing to phones", async () => {
+  test("returns 503 to every address until midnight in Kathmandu once it is spent; phone numbers are not affected", async () => {
     await setTaken(9);
     expect((await ask(newEmail(), { env: budgetOf(10) })).status).toBe(200);
     await setTaken(10);
@@ -232,7 +235,7 @@ describe("The day's budget of e-mail", () => {
     expect((await ask(newEmail(), { env: budgetOf(10) })).status).toBe(200);
   });
 
-  test.each([1, 2])("is never exceeded by a hundred messages at once (seed %i)", async (seed) => {
+  test.each([1, 2])("is not exceeded by a hundred simultaneous messages (seed %i)", async (seed) => {
     const identifier = await owner();
     const sent = await messages(100, identifier);
     const simulation = new Simulation(seed);
@@ -244,7 +247,7 @@ describe("The day's budget of e-mail", () => {
     ]);
   });
 
-  test("makes no call that cannot be counted; the message comes again", async () => {
+  test("does not call the provider if the call cannot be counted; the message is retried", async () => {
     const [message] = (await messages(1)) as [Sent];
     const blind = { ...productionEnv(), ...databaseWithout(/email_budget_days/) };
     const send = vi.fn(async () => ({ messageId: "m" }));
@@ -255,7 +258,7 @@ describe("The day's budget of e-mail", () => {
     expect(send).not.toHaveBeenCalled();
   });
 
-  test("is ten thousand where the setting is absent", async () => {
+  test("is 10,000 without the setting", async () => {
     const env = { EMAIL_DAILY_BUDGET: undefined } as unknown as Partial<Env>;
     await setTaken(9_999);
     expect((await ask(newEmail(), { env })).status).toBe(200);

@@ -55,11 +55,11 @@ async function pointsOf(userId: string): Promise<number> {
   return row?.current_points ?? Number.NaN;
 }
 
-describe("Limits on codes after a deletion", () => {
+describe("Limits on one-time codes after an account was deleted", () => {
   it.each([
     ["a phone number", newPhone],
     ["an e-mail address", newEmail],
-  ])("count the sends to %s of accounts that were deleted since: five an hour, and no more", async (_, newOne) => {
+  ])("still count the codes sent to %s: five per hour across deleted accounts", async (_, newOne) => {
     const identifier = newOne();
     for (const wait of [MINUTE, MINUTE, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE]) {
       const { access } = await register(identifier);
@@ -75,7 +75,7 @@ describe("Limits on codes after a deletion", () => {
     expect(codeOf(await ask(identifier)), "when the hour is over").toBe("ok");
   });
 
-  it("hold for identifiers of reviewers alike", async () => {
+  it("hold for test identifiers as well", async () => {
     const identifier = newPhone();
     const until = new Date(Date.now() + 10 * DAY).toISOString().slice(0, 10);
     const env = { TEST_IDENTIFIERS: JSON.stringify([{ identifier, code: "424242", until }]) } as Partial<Env>;
@@ -90,7 +90,7 @@ describe("Limits on codes after a deletion", () => {
     expect(codeOf(await ask(identifier, options))).toBe("ok");
   });
 
-  it("keep the locks of networks and of all of them until they end", async () => {
+  it("keep locks of one network and of all networks until they end", async () => {
     const [ip, home] = [newIp(), newIp()];
     const { identifier, access } = await signUp(newPhone(), { ip: home });
     clock.advance(MINUTE);
@@ -111,7 +111,7 @@ describe("Limits on codes after a deletion", () => {
     expect(codeOf(await ask(identifier, { ip }))).toBe("ok");
   });
 
-  it("keep the lock of a class, familiar or other, as one of networks that are unknown again", async () => {
+  it("keep the lock of the known and of the unknown network class, for networks that are unknown again", async () => {
     for (const networkClass of ["familiar", "other"]) {
       const home = newIp();
       const { identifier, access } = await signUp(newPhone(), { ip: home });
@@ -133,7 +133,7 @@ describe("Limits on codes after a deletion", () => {
     }
   });
 
-  it("let no code of the deleted account live on, and no network stay familiar", async () => {
+  it("end every code of the deleted account and forget its known networks", async () => {
     const ip = newIp();
     const { identifier, access } = await signUp(newPhone(), { ip });
     clock.advance(MINUTE);
@@ -149,7 +149,7 @@ describe("Limits on codes after a deletion", () => {
     expect(sends).toEqual([{ network_class: "other" }]);
   });
 
-  it("stand under a keyed hash alone while there is no account", async () => {
+  it("are stored only under a keyed hash while there is no account", async () => {
     const { identifier, access } = await signUp();
     const [sent] = await rows<{ cid: string }>("select cid from otp_challenges where identifier = ?", identifier);
     await remove(access);
@@ -163,8 +163,8 @@ describe("Limits on codes after a deletion", () => {
   });
 });
 
-describe("Signup bonus and referral", () => {
-  it("are given once to a phone number, whatever is deleted in between", async () => {
+describe("Signup bonus and referral after a deletion", () => {
+  it("are granted once per phone number across deletions", async () => {
     const identifier = newPhone();
     const inviter = await signUp();
     const [{ referral_code } = { referral_code: "" }] = await rows<{ referral_code: string }>(
@@ -192,7 +192,7 @@ describe("Signup bonus and referral", () => {
     expect([await pointsOf(other.userId), await pointsOf(inviter.userId)], "a neighbour").toEqual([100, 150]);
   });
 
-  it("are given once to an account that staff make for a former number", async () => {
+  it("are not granted again to an account that staff create for a former phone number", async () => {
     const [admin, former] = [await newAdmin(), await signUp()];
     await remove(former.access);
     clock.advance(DAY);
@@ -213,7 +213,7 @@ describe("Signup bonus and referral", () => {
     }
   });
 
-  it("are given once to a provider's account and its address, by whichever way it returns", async () => {
+  it("are granted once per provider account and address, whichever way the person returns", async () => {
     const providers = fakeProviders();
     const signIn = async (person: Person) => {
       const json = await providers.nativeSignIn("google", person);

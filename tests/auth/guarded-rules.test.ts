@@ -57,10 +57,10 @@ async function rotate(token: string): Promise<{ access: string; refresh: string 
   return answer.body.data;
 }
 
-describe("ASVS 7.4.1: the list of ended sessions", () => {
+describe("ASVS 7.4.1: the denylist of ended sessions", () => {
   const isListed = async (sid: string) => (await testEnv.KV.get(`deny:${sid}`)) !== null;
 
-  test("a session on it is refused at refresh, even where the database has not heard of its end", async () => {
+  test("refuses a denied session at refresh even if the database does not know that it ended", async () => {
     const [denied, other] = [await newUser(), await newUser()];
     await testEnv.KV.put(`deny:${sidOf(denied)}`, "1");
     const answer = await refresh(denied.refresh);
@@ -69,14 +69,14 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
     expect((await refresh(other.refresh)).status).toBe(200);
   });
 
-  test("holds what a logout ended", async () => {
+  test("contains a session that a logout ended", async () => {
     const user = await newUser();
     expect(await isListed(sidOf(user))).toBe(false);
     expect((await logout(user.access, user.refresh)).status).toBe(200);
     expect(await isListed(sidOf(user))).toBe(true);
   });
 
-  test("holds the one session, or all the others, that a user ended, and never the user's present one", async () => {
+  test("contains the sessions that a user ended, one or all others, and never the user's current one", async () => {
     const present = await newUser();
     const others: SignedIn[] = [];
     for (let i = 0; i < 3; i++) {
@@ -96,7 +96,7 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
     expect(await Promise.all([present, third, fourth].map(sidOf).map(isListed))).toEqual([false, true, true]);
   });
 
-  test("holds the oldest session, which an eleventh sign-in ended", async () => {
+  test("contains the oldest session, which an eleventh sign-in ended", async () => {
     const oldest = await newUser();
     for (let i = 1; i <= 9; i++) {
       await run(
@@ -116,7 +116,7 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
     expect((await me(oldest.access)).status).toBe(401);
   });
 
-  test("holds what the reuse of a refresh token ended (RFC 9700 4.14.2)", async () => {
+  test("contains a session that the reuse of a refresh token ended (RFC 9700 4.14.2)", async () => {
     const user = await newUser();
     const { refresh: second } = await rotate(user.refresh);
     await rotate(second);
@@ -126,7 +126,7 @@ describe("ASVS 7.4.1: the list of ended sessions", () => {
   });
 });
 
-describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at whatever identifiers", () => {
+describe("ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes, at any identifiers", () => {
   const LIMIT = 600;
   const WINDOW = 10 * MINUTE;
 
@@ -144,7 +144,7 @@ describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at what
     return ip;
   }
 
-  test("the last one within it is heard, the next is 429 for the rest of the window and uses nothing up", async () => {
+  test("accepts the 600th attempt; rejects the next with 429 until the window ends, without charging it", async () => {
     const ip = await networkAfter(LIMIT - 2);
     const [phone, later] = [newPhone(), newPhone()];
     const [code, laterCode] = [await requestCode(phone, { ip: newIp() }), await requestCode(later, { ip: newIp() })];
@@ -164,7 +164,7 @@ describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at what
     expect((await guess(later, laterCode)).status, "from another network").toBe(200);
   });
 
-  test("a refused network is heard again when its window is over, and not a moment before", async () => {
+  test("accepts attempts again exactly when the window ends", async () => {
     const ip = await networkAfter(LIMIT);
     clock.advance(WINDOW - 1);
     const refused = await guess(newPhone(), "111111", ip);
@@ -174,7 +174,7 @@ describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at what
     expect(outcome(await guess(newPhone(), "111111", ip))).toEqual([400, "invalid_otp"]);
   });
 
-  test("who asked for a code from that very network may verify it, whatever the neighbours did", async () => {
+  test("lets a person verify a code requested from the same network whatever others on it did", async () => {
     const ip = await networkAfter(LIMIT + 50);
     const [own, foreign] = [newPhone(), newPhone()];
     const code = await requestCode(own, { ip });
@@ -187,13 +187,13 @@ describe("ASVS 6.3.1: a network may guess wrong 600 times in 10 minutes, at what
   });
 });
 
-describe("what counts towards a network's 600 guesses", () => {
+describe("the 600 wrong attempts of a network", () => {
   const guesses = (ip: string) =>
     testEnv.DB.prepare("select guesses from network_guess_limits where network = ?")
       .bind(`${ip.split(".").slice(0, 3).join(".")}.0/24`)
       .first<number>("guesses");
 
-  test("is a wrong guess, with a live code or without, and neither a right one nor its repetition", async () => {
+  test("count a wrong attempt with or without a live code, but neither a right one nor its repetition", async () => {
     const [phone, ip] = [newPhone(), newIp()];
     const code = await requestCode(phone, { ip });
     await guess(newPhone(), "111111", ip);
@@ -210,7 +210,7 @@ describe("what counts towards a network's 600 guesses", () => {
     expect(await guesses(ip), "a guess at the body of a bound key").toBe(3);
   });
 
-  test("is no guess that a lock refuses, so that one locked person does not use up the neighbours' guesses", async () => {
+  test("do not count attempts that a lock rejects, so that one locked person does not use up the network's attempts", async () => {
     const [phone, ip] = [newPhone(), newIp()];
     const code = await requestCode(phone, { ip });
     for (let i = 0; i < 5; i++) await guess(phone, otherThan(code), ip);
@@ -218,7 +218,7 @@ describe("what counts towards a network's 600 guesses", () => {
     expect(await guesses(ip)).toBe(5);
   });
 
-  test("is one guess of many right ones at once, each wrong one and no other", async () => {
+  test("count each wrong attempt of a hundred simultaneous ones once and no right one", async () => {
     const ip = newIp();
     const people = await Promise.all(
       Array.from({ length: 4 }, async () => {
@@ -231,7 +231,7 @@ describe("what counts towards a network's 600 guesses", () => {
   });
 });
 
-describe("a network that has no guesses left", () => {
+describe("a network without attempts left", () => {
   const spend = (ip: string) =>
     run(
       "insert or replace into network_guess_limits values (?, ?, 600)",
@@ -240,7 +240,7 @@ describe("a network that has no guesses left", () => {
     );
 
   test.each(["phone", "e-mail"])(
-    "may still guess at the first five codes it asked for itself, not at a sixth (%s)",
+    "may still try the first five codes that it requested, but not a sixth (%s)",
     async (kind) => {
       const ip = newIp();
       const asked = [];
@@ -263,7 +263,7 @@ describe("a network that has no guesses left", () => {
     },
   );
 
-  test("guesses wrong no more than 600 times and at five codes, however many codes it asks for", async () => {
+  test("gets 600 wrong attempts and attempts at five codes, however many codes it requests", async () => {
     const ip = newIp();
     await run(
       "insert or replace into network_guess_limits values (?, ?, 590)",
@@ -284,7 +284,7 @@ describe("a network that has no guesses left", () => {
 
 describe("codes and networks", () => {
   test.each(["newer", "older"] as const)(
-    "ASVS 6.5.1: of two live codes the other is dead once the %s one was right",
+    "ASVS 6.5.1: a right %s code also consumes the other live code",
     async (right) => {
       const [phone, ip] = [newPhone(), newIp()];
       const older = await requestCode(phone, { ip });
@@ -302,7 +302,7 @@ describe("codes and networks", () => {
     },
   );
 
-  test("right after a sign-up its network still waits to send again, and another network need not", async () => {
+  test("after a sign-up the network still waits for its next code and another network does not", async () => {
     const ip = newIp();
     const { identifier } = await signUp(newPhone(), { ip });
     clock.advance(10 * SECOND);
@@ -313,7 +313,7 @@ describe("codes and networks", () => {
     expect((await ask(identifier, ip)).status).toBe(200);
   });
 
-  test("what strangers sent before a sign-up is not counted against the network it came from", async () => {
+  test("codes that strangers requested before a sign-up do not count against the network of the sign-up", async () => {
     const [phone, home] = [newPhone(), newIp()];
     for (let stranger = 1; stranger <= 2; stranger++) {
       expect((await ask(phone, newIp())).status).toBe(200);
@@ -361,7 +361,7 @@ describe("logout with an access token that has expired", () => {
     return { user, successor: await rotate(user.refresh) };
   }
 
-  test("takes the refresh token before the last one while its answer may have been lost", async () => {
+  test("accepts the previous refresh token while the last response may have been lost", async () => {
     const { user, successor } = await rotatedLate();
     clock.advance(REPLAY_WINDOW - 1);
     expect((await me(user.access)).status).toBe(401);
@@ -370,7 +370,7 @@ describe("logout with an access token that has expired", () => {
     expect((await refresh(successor.refresh)).status).toBe(401);
   });
 
-  test("takes it after that and older ones too, and ends the session each time", async () => {
+  test("accepts older rotated refresh tokens as well and ends the session each time", async () => {
     const { user, successor } = await rotatedLate();
     const last = await rotate(successor.refresh);
     clock.advance(REPLAY_WINDOW);
@@ -381,10 +381,10 @@ describe("logout with an access token that has expired", () => {
   });
 });
 
-describe("ASVS 6.3.5: a lock-out is told to its user", () => {
+describe("ASVS 6.3.5: a user is notified of a lockout", () => {
   const events = (userId: string) => count("from outbox where type = 'auth.lockout' and user_id = ?", userId);
 
-  test("once for each lock, however many guesses follow, and once where both limits are met together", async () => {
+  test("once per lock, however many attempts follow, and once if both limits are reached together", async () => {
     const { identifier, userId } = await newUser();
     for (let lock = 1; lock <= 4; lock++) {
       clock.advance(6 * MINUTE);
@@ -400,7 +400,7 @@ describe("ASVS 6.3.5: a lock-out is told to its user", () => {
     }
   });
 
-  test("and to nobody where no user has the identifier", async () => {
+  test("not if no user has the identifier", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const code = await requestCode(identifier, { ip });
     const before = await count("from outbox where type = 'auth.lockout'");
@@ -409,7 +409,7 @@ describe("ASVS 6.3.5: a lock-out is told to its user", () => {
     expect(await count("from outbox where type = 'auth.lockout'")).toBe(before);
   });
 
-  test("but not when the guess that would have locked was right", async () => {
+  test("not if the attempt that would have locked was right", async () => {
     const { identifier, userId } = await newUser();
     clock.advance(MINUTE);
     const ip = newIp();
@@ -420,7 +420,7 @@ describe("ASVS 6.3.5: a lock-out is told to its user", () => {
   });
 });
 
-test("auth/me tells of the user's own profile and KYC whether they are complete and where they stand", async () => {
+test("GET auth/me reports the user's own profile completeness and KYC status", async () => {
   const [bare, whole] = [await newUser(), await newUser()];
   await run("update profiles set full_name = 'A B', date_of_birth = '2000-01-01' where user_id = ?", whole.userId);
   const id = crypto.randomUUID();

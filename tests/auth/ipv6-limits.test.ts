@@ -50,7 +50,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
     return addresses.length;
   }
 
-  test("are a hundred an hour for the /64s of one /48 together", async () => {
+  test("are limited to 100 per hour across the /64 networks of one /48", async () => {
     const [site, neighbour] = [newSite(), newSite()];
     expect(await acceptedFrom(Array.from({ length: 101 }, (_, i) => `${site}:${(i * 256).toString(16)}::1`))).toBe(100);
     expect(await acceptedFrom([`${neighbour}:1::1`])).toBe(1);
@@ -59,7 +59,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
     expect(await acceptedFrom([`${site}:ffff::1`])).toBe(1);
   });
 
-  test("are a hundred an hour for the /64s of one /56 together, which leaves the /48's others alone only while it has room", async () => {
+  test("are limited to 100 per hour across the /64 networks of one /56; other networks of its /48 may send while the /48 has room", async () => {
     const site = newSite();
     const counters = `insert into sms_send_limits values ('${scope}', ?, ?, ?)`;
     const [, , third] = site.split(":");
@@ -71,7 +71,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
     expect(await acceptedFrom([`${site}:b01::1`])).toBe(1);
   });
 
-  test("from one /64 are a hundred, and do not close the /48 to its neighbours", async () => {
+  test("from one /64 are limited to 100 and do not block the other networks of its /48", async () => {
     const site = newSite();
     expect(await acceptedFrom(Array.from({ length: 101 }, (_, i) => `${site}:1::${(i + 1).toString(16)}`))).toBe(100);
     expect(await acceptedFrom([`${site}:2::1`])).toBe(1);
@@ -84,7 +84,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
     });
   });
 
-  test("go on for an owner on a familiar /64 of a full /48", async () => {
+  test("are still sent to an owner on a known /64 of a full /48", async () => {
     const site = newSite();
     const { identifier } = await signUp(newIdentifier(), { ip: `${site}:77::1` });
     clock.advance(2 * HOUR);
@@ -97,7 +97,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
   });
 });
 
-describe("An IPv6 address that carries an IPv4 one", () => {
+describe("An IPv6 address that embeds an IPv4 address", () => {
   const counted = (key: string) =>
     testEnv.DB.prepare("select sends from sms_send_limits where scope = 'network' and key = ? and window_ends_at > ?")
       .bind(key, Date.now())
@@ -110,7 +110,7 @@ describe("An IPv6 address that carries an IPv4 one", () => {
     ["mapped, in full", "0:0:0:0:0:ffff:c633:640a"],
     ["of NAT64, in dots", "64:ff9b::198.51.100.11"],
     ["of NAT64, in groups", "64:ff9b::c633:640c"],
-  ])("counts as the IPv4 one: %s", async (_what, ip) => {
+  ])("counts as its IPv4 address: %s", async (_what, ip) => {
     expect((await ask(newPhone(), ip)).status).toBe(200);
     expect(await counted("198.51.100.0/24")).toBe(1);
   });

@@ -58,9 +58,9 @@ const announced = (userId: string) =>
 const ways = { "the provider's SDK": native, "a browser": byBrowser };
 
 describe.each(names.flatMap((name) => Object.entries(ways).map(([way, signIn]) => ({ name, way, signIn }))))(
-  "A sign-in by $name through $way",
+  "A sign-in with $name through $way",
   ({ name, signIn }) => {
-    it("is a new device on each unfamiliar network, by the same user agent too; the first ever is not", async () => {
+    it("is reported as a new device on each unknown network, with the same user agent too, but not the first one ever", async () => {
       const person = newPerson(name);
       const home = newIp();
       const userId = await signIn(name, person, home);
@@ -74,7 +74,7 @@ describe.each(names.flatMap((name) => Object.entries(ways).map(([way, signIn]) =
       expect(await announced(userId)).toBe(1);
     });
 
-    it("knows the networks of the user's sign-ins by a code, and a code's sign-in knows its networks", async () => {
+    it("shares known networks with sign-ins by one-time code", async () => {
       const person = newPerson(name);
       const [home, away, third] = [newIp(), newIp(), newIp()];
       const { userId } = await signUp(person.email, { ip: home, headers, env: providers.env });
@@ -92,7 +92,7 @@ describe.each(names.flatMap((name) => Object.entries(ways).map(([way, signIn]) =
   },
 );
 
-it("forgets the network of a sign-in by a provider after 90 days", async () => {
+it("a network of a social sign-in is unknown again after 90 days", async () => {
   const person = newPerson("google");
   const home = newIp();
   const userId = await native("google", person, home);
@@ -104,7 +104,7 @@ it("forgets the network of a sign-in by a provider after 90 days", async () => {
   expect(await announced(userId)).toBe(1);
 });
 
-it("gives the network of a sign-in by a provider no standing with the limits of codes", async () => {
+it("a network of a social sign-in does not become known to the limits of one-time codes", async () => {
   const person = newPerson("google");
   const home = newIp();
   await native("google", person, home);
@@ -115,7 +115,7 @@ it("gives the network of a sign-in by a provider no standing with the limits of 
   expect(standing).toBe(0);
 });
 
-it("does not announce the first sign-in to an account that staff made", async () => {
+it("the first sign-in to an account that staff created is not reported as a new device", async () => {
   const { identifier, userId } = await signUp(undefined, { ip: newIp() });
   await testEnv.DB.batch([
     testEnv.DB.prepare("update users set last_login = null where id = ?").bind(userId),
@@ -126,7 +126,7 @@ it("does not announce the first sign-in to an account that staff made", async ()
   expect(await announced(userId)).toBe(0);
 });
 
-it("forgets with the account the networks of its sign-ins by a provider", async () => {
+it("deleting an account deletes the networks of its social sign-ins", async () => {
   const person = newPerson("google");
   const json = await providers.nativeSignIn("google", person);
   const answer = await call("POST", "/api/auth/google/token", { ip: newIp(), env: providers.env, json });

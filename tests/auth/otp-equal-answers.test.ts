@@ -81,7 +81,7 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
   test.each(
     outcomes.flatMap(([what, taken, status]) => [false, true].map((isKeyed) => ({ what, taken, status, isKeyed }))),
   )(
-    "$what ($status, with a key: $isKeyed) is the same answer and work for known, banned, unknown and test identifiers",
+    "$what ($status, with a key: $isKeyed) gives the same response and work for known, banned, unknown and test identifiers",
     async ({ taken, status, isKeyed }) => {
       const { all, env } = await people(10);
       await setTaken(taken);
@@ -102,7 +102,7 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
     },
   );
 
-  test("is 503 for a test identifier too where no provider carries the channel", async () => {
+  test("is 503 for a test identifier as well if no provider is configured for the channel", async () => {
     const { all, env } = await people(10);
     const none = productionEnv({
       ...env,
@@ -118,7 +118,7 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
     expect(found[0]?.visible.status).toBe(503);
   });
 
-  test("of a test identifier is never sent, also where only the cron finds it", async () => {
+  test("is never sent to a test identifier, even if only the cron publishes it", async () => {
     const { all, env } = await people(10);
     const { held } = await requestFor(all.reviewer, env, {});
     expect(held).toEqual([]);

@@ -63,7 +63,7 @@ async function attack(clock: Clock, phone: string, failures: number): Promise<vo
 }
 
 describe("locks", () => {
-  test("wrong guesses without a live code count nothing against the identifier", async () => {
+  test("attempts without a live code do not count against the identifier", async () => {
     const [phone, ip] = [newPhone(), newIp()];
     for (let i = 0; i < 25; i++) expect(codeOf(await guess(phone, "111111", ip))).toBe("invalid_otp");
     const code = await requestCode(phone, { ip });
@@ -71,7 +71,7 @@ describe("locks", () => {
     expect(codeOf(await guess(phone, code, ip))).toBe("ok");
   });
 
-  test("five failures of a network in five minutes lock it alone; a locked guess is 429 and says how long", async () => {
+  test("five failures of a network in five minutes lock only that network; attempts while locked get 429 with Retry-After", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     const first = await requestCode(phone, { ip });
@@ -87,7 +87,7 @@ describe("locks", () => {
     expect(codeOf(await guess(phone, code))).toBe("ok");
   });
 
-  test("failures more than five minutes apart do not add up, and a success forgets them", async () => {
+  test("failures more than five minutes apart do not add up, and a success resets them", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     await guessWrong(4, phone, await requestCode(phone, { ip }), ip);
@@ -101,7 +101,7 @@ describe("locks", () => {
     expect(codeOf(await guess(phone, next, ip))).toBe("ok");
   });
 
-  test("NIST SP 800-63B 3.2.2: locks of a network last 1, 2, 4 … 60 minutes, new codes do not shorten them, a success does", async () => {
+  test("NIST SP 800-63B 3.2.2: locks of a network last 1, 2, 4 … 60 minutes; new codes do not shorten them, a success does", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     for (const [i, minutes] of [1, 2, 4, 8, 16, 32, 60, 60].entries()) {
@@ -123,7 +123,7 @@ describe("locks", () => {
     expect(await lockedFor(phone, code, ip)).toBe(60);
   });
 
-  test("ASVS 6.3.1: twenty failures a day lock all networks of strangers for an hour, codes included, and no familiar one", async () => {
+  test("ASVS 6.3.1: twenty failures a day lock all unknown networks for an hour, for codes as well, and no known one", async () => {
     const home = newIp();
     const { phone, clock } = await userAt(home);
     await attack(clock, phone, 20);
@@ -139,7 +139,7 @@ describe("locks", () => {
     expect((await ask(phone, stranger)).status).toBe(200);
   });
 
-  test("a lock answers alike for known and unknown identifiers", async () => {
+  test("a lock gives the same response for known and unknown identifiers", async () => {
     const { phone: known } = await userAt(newIp());
     const seen = [];
     for (const phone of [known, newPhone()]) {
@@ -160,7 +160,7 @@ describe("locks", () => {
     expect(seen[1]).toEqual(seen[0]);
   });
 
-  test("NIST SP 800-63B 3.2.2: a hundred failures in a row close the class until seven days without a guess", async () => {
+  test("NIST SP 800-63B 3.2.2: a hundred consecutive failures lock the network class until seven days pass without an attempt", async () => {
     const { phone, clock } = await userAt(newIp());
     await attack(clock, phone, 100);
     const stranger = newIp();
@@ -173,7 +173,7 @@ describe("locks", () => {
     expect(codeOf(await guess(phone, code, stranger))).toBe("ok");
   });
 
-  test("a success from a familiar network opens the class that a hundred failures closed", async () => {
+  test("a success from a known network lifts the lock that a hundred failures set on unknown networks", async () => {
     const home = newIp();
     const { phone, clock } = await userAt(home);
     await attack(clock, phone, 100);

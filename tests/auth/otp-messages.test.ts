@@ -34,11 +34,11 @@ function recordedQueue() {
   return { env: { OTP_QUEUE }, sent };
 }
 
-describe("message", () => {
+describe("the message with a code", () => {
   const english = { "accept-language": "en-GB,en;q=0.9,ne;q=0.3" };
   const nepali = { "accept-language": "ne-NP,ne;q=0.9,en;q=0.5" };
 
-  test("is Nepali or English by Accept-Language, one SMS part, and ends in the line phones fill in from", async () => {
+  test("is in Nepali or English by Accept-Language, fits one SMS part and ends with the line for autofill", async () => {
     for (const [headers, alphabet, part] of [
       [english, /^[\n\r !"#$%&'()*+,\-./0-9:;<=>?@A-Za-z]+$/, 160],
       [nepali, /[\u0900-\u097f]/, 70],
@@ -53,7 +53,7 @@ describe("message", () => {
     }
   });
 
-  test("keeps the language of the sign-up, whatever a later request asks for", async () => {
+  test("stays in the language of the sign-up whatever a later request accepts", async () => {
     const clock = stopClock();
     for (const [atSignUp, later, isNepali] of [
       [nepali, english, true],
@@ -67,7 +67,7 @@ describe("message", () => {
     }
   });
 
-  test("NIST SP 800-63B 3.1.3.2: codes are uniformly distributed, by a test that a biased draw fails", () => {
+  test("NIST SP 800-63B 3.1.3.2: codes are uniformly distributed, by a test that rejects a biased generator", () => {
     const chiSquared = (digits: string) => {
       const counts = Array.from({ length: 10 }, () => 0);
       for (const digit of digits) counts[Number(digit)] = (counts[Number(digit)] ?? 0) + 1;
@@ -84,14 +84,14 @@ describe("message", () => {
     expect(chiSquared(biased.join(""))).toBeGreaterThan(60);
   });
 
-  test("ASVS 6.5.3: making a code never draws from Math.random", async () => {
+  test("ASVS 6.5.3: generating a code never uses Math.random", async () => {
     vi.spyOn(Math, "random").mockImplementation(() => {
       throw new Error("Math.random is no source of secrets");
     });
     expect(await requestCode(newPhone(), { ip: newIp() })).toMatch(/^\d{6}$/);
   });
 
-  test("ASVS 16.2.5, 6.5.2: the code stands in the clear in no table, KV entry, queue message or log line", async () => {
+  test("ASVS 16.2.5, 6.5.2: no table, KV entry, queue message or log line contains the code in the clear", async () => {
     const lines: string[] = [];
     for (const level of ["log", "info", "warn", "error", "debug"] as const) {
       vi.spyOn(console, level).mockImplementation((...args) => void lines.push(args.join(" ")));
@@ -124,7 +124,7 @@ describe("test identifiers", () => {
   const reviewer = (identifier: string, until: string) =>
     ({ TEST_IDENTIFIERS: JSON.stringify([{ identifier, code: "424242", until }]) }) as Partial<Env>;
 
-  test("have their fixed code, and nothing is sent", async () => {
+  test("accept their fixed code and are never sent a message", async () => {
     for (const identifier of [newPhone(), newEmail()]) {
       const env = reviewer(identifier, day(10));
       const queue = recordedQueue();
@@ -136,7 +136,7 @@ describe("test identifiers", () => {
     }
   });
 
-  test("are limited like any other", async () => {
+  test("have the same limits as other identifiers", async () => {
     const phone = newPhone();
     const env = reviewer(phone, day(10));
     const ip = newIp();
@@ -152,7 +152,7 @@ describe("test identifiers", () => {
     ["accepted with an end 30 days ahead", 30, 200],
     ["refused after its last day", -1, 400],
     ["refused with an end more than 30 days ahead", 31, 400],
-  ])("the fixed code is %s", async (_, ahead, status) => {
+  ])("have a fixed code that is %s", async (_, ahead, status) => {
     stopClock();
     vi.setSystemTime(`${day(1)}T12:00:00Z`);
     const phone = newPhone();
@@ -161,7 +161,7 @@ describe("test identifiers", () => {
     expect((await guess(phone, "424242", env)).status).toBe(status);
   });
 
-  test("leave everybody else's codes alone", async () => {
+  test("do not affect the codes of other identifiers", async () => {
     const queue = recordedQueue();
     const env = { ...reviewer(newPhone(), day(10)), ...queue.env };
     expect(await verify(newPhone(), { ip: newIp(), env })).toMatch(/^.{20,}$/);

@@ -95,7 +95,7 @@ async function oneOfEachKind() {
   return [known, unknown, banned];
 }
 
-describe("identifier", () => {
+describe("an identifier in a request for a code", () => {
   test.each([
     ["without the country code", (national: string) => national],
     ["with 977 and hyphens", (n: string) => `977-${n.slice(0, 3)}-${n.slice(3)}`],
@@ -103,7 +103,7 @@ describe("identifier", () => {
     ["with 00977 and a blank", (n: string) => `00977 ${n}`],
     ["between blanks", (n: string) => `  +977${n} `],
     ["in Devanagari digits", (n: string) => n.replace(/\d/g, (d) => String.fromCharCode(0x0966 + Number(d)))],
-  ])("a number written %s is the same user", async (_, write) => {
+  ])("finds the same user if the number is written %s", async (_, write) => {
     const phone = newPhone();
     await signUpLongAgo(phone);
     const written = write(phone.slice(4));
@@ -111,7 +111,7 @@ describe("identifier", () => {
     expect(await purposeFor(written, await readCode(phone, 2))).toBe("LOGIN");
   });
 
-  test("an e-mail address is the same user in any case and between blanks", async () => {
+  test("finds the same user by an e-mail address in any case and with surrounding spaces", async () => {
     const email = newEmail();
     await signUpLongAgo(email);
     const written = `  ${email.toUpperCase()} `;
@@ -138,7 +138,7 @@ describe("identifier", () => {
     ["a list", ["9841234567"]],
     ["nothing", undefined],
     ["300 characters", `${"a".repeat(290)}@example.com`],
-  ])("%s is refused, and the answer says that it is the identifier", async (_, identifier) => {
+  ])("rejects %s with an error on the field identifier", async (_, identifier) => {
     const answer = await call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier } });
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({ success: false, error: { code: "validation_error" } });
@@ -146,13 +146,13 @@ describe("identifier", () => {
     expect(answer.body.error.details.identifier[0]).toMatch(/\w+ \w+/);
   });
 
-  test("which countries get SMS is configuration", async () => {
+  test("accepts phone numbers of the configured countries", async () => {
     const indian = `+9198${newPhone().slice(-8)}`;
     expect((await ask(indian)).status).toBe(400);
     expect((await ask(indian, { env: { SMS_COUNTRIES: "NP,IN" } as object })).status).toBe(200);
   });
 
-  test("purpose is REGISTER, LOGIN, empty or absent", async () => {
+  test("may come with the purpose REGISTER or LOGIN, an empty one or none", async () => {
     const [phone, ip] = [newPhone(), newIp()];
     const wrong = await ask(phone, { ip }, "STEAL");
     expect(wrong.body.error).toMatchObject({ code: "validation_error", details: { purpose: [expect.any(String)] } });
@@ -160,8 +160,8 @@ describe("identifier", () => {
   });
 });
 
-describe("answer", () => {
-  test("names the message, the code's life and the wait for the next, and is stored nowhere", async () => {
+describe("the response to a request for a code", () => {
+  test("contains the message, the code's lifetime and the wait for the next code, and may not be cached", async () => {
     const phone = newPhone();
     for (const body of [{ json: { identifier: phone } }, { form: { identifier: newPhone() } }]) {
       const { status, headers, body: sent } = await call("POST", "/api/auth/otp/request/", { ip: newIp(), ...body });
@@ -195,7 +195,7 @@ describe("answer", () => {
     expect(seen[2]).toEqual(seen[0]);
   });
 
-  test("the database being down is 503 with Retry-After, never 401", async () => {
+  test("is 503 with Retry-After, never 401, while the database is down", async () => {
     const statement = { bind: () => statement, all: lost, run: lost, first: lost, raw: lost };
     const DB = { prepare: () => statement, batch: lost, exec: lost, withSession: () => DB } as unknown as D1Database;
     const answer = await ask(newPhone(), { env: { DB } });
@@ -205,7 +205,7 @@ describe("answer", () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/D1|Error:/);
   });
 
-  test("ASVS 16.5.2: the first wall being down changes nothing, and its refusal is a 429 that says how long", async () => {
+  test("ASVS 16.5.2: does not depend on the rate limiter being available; a request over its limit gets 429 with Retry-After", async () => {
     const RATE_LIMITER = { limit: lost };
     expect((await ask(newPhone(), { env: { RATE_LIMITER } })).status).toBe(200);
     const shut = await ask(newPhone(), { env: { RATE_LIMITER: { limit: async () => ({ success: false }) } } });
@@ -218,8 +218,8 @@ async function lost(): Promise<never> {
   throw new Error("D1_ERROR: Network connection lost.");
 }
 
-describe("sending limits", () => {
-  test("one network gets codes 60 and 60 s apart and three an hour", async () => {
+describe("limits on sending codes", () => {
+  test("one network gets a code after 60 s twice, then none: three per hour", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     const waits = [waitOf(await ask(phone, { ip }))];
@@ -227,7 +227,7 @@ describe("sending limits", () => {
     expect(waits.slice(0, 3)).toEqual([60, 60, 3480]);
   });
 
-  test("all unfamiliar networks together get codes 60, 60, 120 and 300 s apart, five an hour and ten a day", async () => {
+  test("all unknown networks together get codes after 60, 60, 120 and 300 s, five per hour and ten per day", async () => {
     const clock = stopClock();
     const phone = newPhone();
     const waits = [waitOf(await ask(phone))];
@@ -255,7 +255,7 @@ describe("sending limits", () => {
     await sendAtEndOfWait(clock, phone, ip, answer ? waitOf(answer) : 0);
   });
 
-  test("a refusal says how long to wait in Retry-After and RateLimit, and asking again does not lengthen it", async () => {
+  test("a rejected request gets the wait in Retry-After and RateLimit and does not lengthen it", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     await ask(phone, { ip });
@@ -270,7 +270,7 @@ describe("sending limits", () => {
     }
   });
 
-  test("strangers cannot use up the sends of a network the user signed in from", async () => {
+  test("strangers cannot use up the codes of a network from which the user signed in", async () => {
     const [phone, home] = [newPhone(), newIp()];
     const { clock } = await signUpLongAgo(phone, home);
     for (const wait of [60, 60, 120, 300, 0]) {
@@ -303,7 +303,7 @@ describe("sending limits", () => {
 });
 
 describe("Idempotency-Key", () => {
-  test("the same key and body give the same answer and no second message, until the resend time", async () => {
+  test("returns the same response without a second message for the same key and body, until the next code is allowed", async () => {
     const clock = stopClock();
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     const { env, calls } = recordedBindings();
@@ -321,7 +321,7 @@ describe("Idempotency-Key", () => {
     expect(await readCode(phone, 2)).toMatch(/^\d{6}$/);
   });
 
-  test("the same key with another body is a conflict, and belongs to one identifier alone", async () => {
+  test("rejects the same key with another body; another identifier may use the same key", async () => {
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     expect((await ask(phone, { ip, headers }, "LOGIN")).status).toBe(200);
     const other = await ask(phone, { ip, headers }, "REGISTER");
@@ -329,7 +329,7 @@ describe("Idempotency-Key", () => {
     expect((await ask(newPhone(), { ip, headers }, "REGISTER")).status).toBe(200);
   });
 
-  test("a refused call leaves its key free", async () => {
+  test("does not bind the key of a rejected call", async () => {
     const clock = stopClock();
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     await ask(phone, { ip });
@@ -338,7 +338,7 @@ describe("Idempotency-Key", () => {
     expect((await ask(phone, { ip, headers }, "REGISTER")).status).toBe(200);
   });
 
-  test("a call whose answer the database lost is found again by its key", async () => {
+  test("finds the result of a call whose response from the database was lost", async () => {
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     const DB = new Proxy(testEnv.DB, {
       get: (target, key) =>

@@ -44,7 +44,7 @@ async function userAt(home: string) {
 }
 
 describe("a right code", () => {
-  test("gives a token for ten minutes and the step that fits; purpose is advice", async () => {
+  test("returns a token for ten minutes and the next step, whatever purpose the request names", async () => {
     for (const [identifier, purpose] of [
       [newPhone(), "LOGIN"],
       [newEmail(), "REGISTER"],
@@ -79,7 +79,7 @@ describe("a right code", () => {
     expect(codeOf(await guess(phone, code))).toBe("invalid_otp");
   });
 
-  test("may be typed in Devanagari digits, between blanks, or sent as a form", async () => {
+  test("may be typed in Devanagari digits, with spaces, or sent as a form", async () => {
     for (const write of [
       (code: string) => code.replace(/\d/g, (digit) => String.fromCharCode(0x0966 + Number(digit))),
       (code: string) => ` ${code} `,
@@ -91,7 +91,7 @@ describe("a right code", () => {
     }
   });
 
-  test("belongs to its identifier", async () => {
+  test("is accepted only for its identifier", async () => {
     const [phone, other] = [newPhone(), newPhone()];
     const code = await requestCode(phone, { ip: newIp() });
     const others = await requestCode(other, { ip: newIp() });
@@ -100,20 +100,23 @@ describe("a right code", () => {
     expect(codeOf(await guess(phone, code))).toBe("ok");
   });
 
-  test.each(["12345", "1234567", "12a456", "", null, undefined])("%s is no code and costs no try", async (otp) => {
-    const phone = newPhone();
-    const code = await requestCode(phone, { ip: newIp() });
-    for (let i = 0; i < 6; i++) {
-      const answer = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json: { identifier: phone, otp } });
-      expect(answer.body.error).toMatchObject({ code: "validation_error", details: { otp: [expect.any(String)] } });
-    }
-    expect(codeOf(await guess(phone, code))).toBe("ok");
-  });
+  test.each(["12345", "1234567", "12a456", "", null, undefined])(
+    "%s is a validation error and is not counted as an attempt",
+    async (otp) => {
+      const phone = newPhone();
+      const code = await requestCode(phone, { ip: newIp() });
+      for (let i = 0; i < 6; i++) {
+        const answer = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json: { identifier: phone, otp } });
+        expect(answer.body.error).toMatchObject({ code: "validation_error", details: { otp: [expect.any(String)] } });
+      }
+      expect(codeOf(await guess(phone, code))).toBe("ok");
+    },
+  );
 
   test.each([
     [299, "ok"],
     [301, "invalid_otp"],
-  ])("ASVS 6.5.5: after %d s the answer is %s, although KV still has the code", async (seconds, expected) => {
+  ])("ASVS 6.5.5: after %d s the result is %s, although KV still has the code", async (seconds, expected) => {
     const clock = stopClock();
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
@@ -124,7 +127,7 @@ describe("a right code", () => {
     expect(codeOf(await guess(phone, code))).toBe(expected);
   });
 
-  test("works when KV has no entry yet, and when KV is down", async () => {
+  test("is accepted while KV has no entry yet or is down", async () => {
     const [early, broken] = [newPhone(), newPhone()];
     const code = await requestCode(early, { ip: newIp() });
     const cids = await testEnv.DB.prepare("select cid from otp_challenges where identifier = ?").bind(early).all();
@@ -138,7 +141,7 @@ describe("a right code", () => {
     expect(codeOf(await guess(broken, whileDown, { env: { KV } }))).toBe("ok");
   });
 
-  test("ASVS 16.5.2: the database failing is 503 with Retry-After, never 401, and leaves the code alive", async () => {
+  test("ASVS 16.5.2: gets 503 with Retry-After, never 401, while the database fails, and stays valid", async () => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
     for (const failing of [1, 2]) {
@@ -149,7 +152,7 @@ describe("a right code", () => {
     expect(codeOf(await guess(phone, code))).toBe("ok");
   });
 
-  test("gives its token although the database's answer was lost after the commit", async () => {
+  test("returns its token even if the database's response was lost after the commit", async () => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
     const answer = await guess(phone, code, { env: databaseThatFails(2, "after") });
@@ -175,8 +178,8 @@ function databaseThatFails(nth: number, when: "before" | "after"): Partial<Env> 
   return { DB };
 }
 
-describe("tries", () => {
-  test("a code has five, from whatever networks of strangers", async () => {
+describe("attempts", () => {
+  test("a code allows five attempts across all unknown networks", async () => {
     for (const [wrong, expected] of [
       [4, "ok"],
       [5, "invalid_otp"],
@@ -188,7 +191,7 @@ describe("tries", () => {
     }
   });
 
-  test("ASVS 6.6.2: the two newest codes work, the third-newest is dead", async () => {
+  test("ASVS 6.6.2: the two newest codes work and the third-newest does not", async () => {
     for (const [picked, expected] of [
       [0, "invalid_otp"],
       [1, "ok"],
@@ -206,7 +209,7 @@ describe("tries", () => {
     }
   });
 
-  test("a wrong guess is charged to both live codes, and a new code has five of its own", async () => {
+  test("a wrong attempt counts against both live codes, and a new code allows five of its own", async () => {
     for (const [wrongLater, older, newer] of [
       [1, "ok", "invalid_otp"],
       [2, "invalid_otp", "ok"],
@@ -225,7 +228,7 @@ describe("tries", () => {
     }
   });
 
-  test("strangers cannot use up those of a network the user signed in from in the last 90 days", async () => {
+  test("strangers cannot use up the attempts of a network from which the user signed in during the last 90 days", async () => {
     for (const [days, expected] of [
       [89, "ok"],
       [91, "invalid_otp"],
@@ -245,7 +248,7 @@ describe("tries", () => {
 describe("Idempotency-Key", () => {
   const newKey = () => ({ "idempotency-key": crypto.randomUUID() });
 
-  test("the same key and body give the same token for as long as it lives unused", async () => {
+  test("returns the same token for the same key and body until the token is used or expires", async () => {
     for (const end of ["expired", "used"]) {
       const clock = stopClock();
       const [phone, headers] = [newPhone(), newKey()];
@@ -265,7 +268,7 @@ describe("Idempotency-Key", () => {
     }
   });
 
-  test("a token that can no longer be made as it was is not told again", async () => {
+  test("does not return a token again that can no longer be derived", async () => {
     const [phone, headers] = [newPhone(), newKey()];
     const code = await requestCode(phone, { ip: newIp() });
     expect(codeOf(await guess(phone, code, { headers }))).toBe("ok");
@@ -274,14 +277,14 @@ describe("Idempotency-Key", () => {
     expect(codeOf(await guess(phone, code, { headers }))).toBe("invalid_otp");
   });
 
-  test("a wrong guess leaves its key free", async () => {
+  test("does not bind the key of a wrong attempt", async () => {
     const [phone, headers] = [newPhone(), newKey()];
     const code = await requestCode(phone, { ip: newIp() });
     expect(codeOf(await guess(phone, otherThan(code), { headers }))).toBe("invalid_otp");
     expect(codeOf(await guess(phone, code, { headers }))).toBe("ok");
   });
 
-  test("a parallel call with the key has one effect, and a refused one finds the result when it repeats", async () => {
+  test("takes effect once for parallel calls with the same key; a rejected one gets the result by repeating", async () => {
     const [phone, headers] = [newPhone(), newKey()];
     const code = await requestCode(phone, { ip: newIp() });
     const ip = newIp();
@@ -294,7 +297,7 @@ describe("Idempotency-Key", () => {
     expect(new Set(tokens).size).toBe(1);
   });
 
-  test("another body under a bound key is a conflict and a guess like any other: five, and the token is out of reach", async () => {
+  test("rejects another body under a bound key and counts it as one of five attempts, after which the token is out of reach", async () => {
     for (const [wrong, expected] of [
       [4, "ok"],
       [5, "not ok"],
@@ -310,7 +313,7 @@ describe("Idempotency-Key", () => {
     }
   });
 
-  test("guessing under a bound key locks its network as any guessing does", async () => {
+  test("locks a network that guesses under a bound key", async () => {
     const [phone, headers, ip] = [newPhone(), newKey(), newIp()];
     const code = await requestCode(phone, { ip });
     await guess(phone, code, { headers, ip });

@@ -59,7 +59,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     answer.body.error?.code,
   ];
 
-  it("lives 10 minutes", async () => {
+  it("is valid for 10 minutes", async () => {
     const early = await proveFor();
     clock.advance(10 * MINUTE - 1000);
     expect((await take(early)).status).toBe(success);
@@ -68,7 +68,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(await take(late))).toEqual([400, "invalid_token"]);
   });
 
-  it("of another identifier is refused and lives on (ASVS 6.4.1)", async () => {
+  it("is refused for another identifier and stays valid (ASVS 6.4.1)", async () => {
     const [mine, theirs] = [await proveFor(), await proveFor()];
     const stolen = { identifier: mine.identifier, verification_token: theirs.verification_token };
     expect(refusal(await take(stolen))).toEqual([400, "invalid_token"]);
@@ -76,7 +76,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect((await take(mine)).status).toBe(success);
   });
 
-  it("gives the same session to a repeat within 180 seconds, and is invalid after it", async () => {
+  it("returns the same session if repeated within 180 seconds and is invalid afterwards", async () => {
     const proof = await proveFor();
     const first = await take(proof);
     clock.advance(179_000);
@@ -91,7 +91,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(await take(proof))).toEqual([400, "invalid_token"]);
   });
 
-  it("used by parallel calls opens one session (ASVS 2.3.4)", async () => {
+  it("opens one session when used by parallel calls (ASVS 2.3.4)", async () => {
     const proof = await proveFor();
     const answers = await Promise.all(Array.from({ length: 20 }, () => take(proof)));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(success));
@@ -117,7 +117,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(await take(proof, { headers }))).toEqual([400, "invalid_token"]);
   });
 
-  it("with an Idempotency-Key gives the same answer for 24 hours, however the body is encoded", async () => {
+  it("with an Idempotency-Key returns the same response for 24 hours, however the body is encoded", async () => {
     const proof = await proveFor();
     const key = crypto.randomUUID();
     const headers = { "idempotency-key": key };
@@ -136,7 +136,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(await take(proof, { headers }))).toEqual([400, "invalid_token"]);
   });
 
-  it("with an Idempotency-Key gives the same answer for a body that parses alike", async () => {
+  it("with an Idempotency-Key returns the same response for a body that parses to the same values", async () => {
     const { identifier, verification_token } = await proveFor();
     const headers = { "idempotency-key": crypto.randomUUID() };
     const named = step === "register" ? { referral_code: " refabc123 ", username: null } : {};
@@ -163,7 +163,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(refusal(other)).toEqual([409, "idempotency_key_reused"]);
   });
 
-  it("with an Idempotency-Key that another body has is refused with 409 and lives on", async () => {
+  it("with an Idempotency-Key that is bound to another body gets 409 and stays valid", async () => {
     const proof = await proveFor();
     const headers = { "idempotency-key": crypto.randomUUID() };
     expect((await take(proof, { headers })).status).toBe(success);
@@ -174,7 +174,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect((await take(await proveFor(), { headers })).status).toBe(success);
   });
 
-  it("survives a database that is down, which is 503 and never 4xx, and binds no key (ASVS 16.5.2)", async () => {
+  it("stays valid while the database is down, which is 503 and never 4xx and binds no key (ASVS 16.5.2)", async () => {
     const proof = await proveFor();
     const headers = { "idempotency-key": crypto.randomUUID() };
     const DB = new Proxy(testEnv.DB, {
@@ -188,7 +188,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect((await take(proof, { headers })).status).toBe(success);
   });
 
-  it("gives its session although the database's answer was lost after the commit", async () => {
+  it("returns its session even if the database's response was lost after the commit", async () => {
     const proof = await proveFor();
     let lost = 0;
     const batch = async (statements: D1PreparedStatement[]) => {
@@ -207,7 +207,7 @@ describe.each(steps)("the verification token at %s", (step) => {
   });
 });
 
-it("an Idempotency-Key is free after a refusal: only a 2xx binds it", async () => {
+it("only a 2xx response binds an Idempotency-Key", async () => {
   const taken = (await newUser()).user.username;
   const proof = await prove();
   const headers = { "idempotency-key": crypto.randomUUID() };
@@ -215,7 +215,7 @@ it("an Idempotency-Key is free after a refusal: only a 2xx binds it", async () =
   expect((await register({ ...proof, username: `${taken}x` }, { headers })).status).toBe(201);
 });
 
-it("an Idempotency-Key of otp/request and otp/verify has one body, whatever its spelling", async () => {
+it("an Idempotency-Key of otp/request and otp/verify matches bodies that differ only in spelling", async () => {
   const ip = newIp();
   const identifier = newPhone();
   const bodies = (extra: Record<string, string> = {}): CallOptions[] => [
@@ -241,7 +241,7 @@ it("an Idempotency-Key of otp/request and otp/verify has one body, whatever its 
   expect(tokens.size).toBe(1);
 });
 
-it("an Idempotency-Key of refresh has one body under both names of the token", async () => {
+it("an Idempotency-Key of refresh matches the same token under either field name", async () => {
   const { refresh_token } = await newUser();
   const options = { headers: { "idempotency-key": crypto.randomUUID() } };
   const bodies: CallOptions[] = [

@@ -73,7 +73,7 @@ async function ownerAt(ip: string, phone = newPhone()): Promise<string> {
 }
 
 describe("Codes by SMS from one network", () => {
-  test("are a hundred an hour, to whatever numbers; resend_in and Retry-After tell the end of the window", async () => {
+  test("are limited to 100 per hour across all numbers; resend_in and Retry-After give the end of the window", async () => {
     const ip = newIp();
     expect((await ask(newPhone(), { ip })).status).toBe(200);
     expect(await sendsOf(networkOf(ip))).toBe(1);
@@ -93,7 +93,7 @@ describe("Codes by SMS from one network", () => {
     expect(await sendsOf(networkOf(ip))).toBe(1);
   });
 
-  test("count neither e-mail nor what was refused", async () => {
+  test("do not count e-mail or rejected requests", async () => {
     const ip = newIp();
     const phone = newPhone();
     expect([(await ask(phone, { ip })).status, (await ask(phone, { ip })).status]).toEqual([200, 429]);
@@ -102,7 +102,7 @@ describe("Codes by SMS from one network", () => {
     expect(await sendsOf(phone.slice(0, -4))).toBeGreaterThan(0);
   });
 
-  test("reach their limit exactly when thirty are asked for at once", async () => {
+  test("reach exactly the limit when thirty are requested at once", async () => {
     const ip = newIp();
     for (const seed of [1, 2]) {
       await setSends("network", networkOf(ip), PER_NETWORK - 3);
@@ -120,7 +120,7 @@ describe("Codes by SMS from one network", () => {
 });
 
 describe("Codes by SMS to one range of numbers", () => {
-  test("are fifty a day, from whatever networks", async () => {
+  test("are limited to 50 per day across all networks", async () => {
     const { prefix, phone } = newRange();
     expect((await ask(phone(1))).status).toBe(200);
     expect(await sendsOf(prefix)).toBe(1);
@@ -137,7 +137,7 @@ describe("Codes by SMS to one range of numbers", () => {
     expect((await ask(phone(4))).status).toBe(200);
   });
 
-  test("are refused alike whether or not the number has an account, with an Idempotency-Key or without", async () => {
+  test("are rejected with the same response whether or not the number has an account, with and without an Idempotency-Key", async () => {
     const { prefix, phone } = newRange();
     await ownerAt(newIp(), phone(1));
     await setSends("prefix", prefix, PER_PREFIX);
@@ -150,7 +150,7 @@ describe("Codes by SMS to one range of numbers", () => {
   });
 });
 
-test("A stranger who fills the network and the range locks out no owner on a familiar network, whose codes are counted", async () => {
+test("A stranger who exhausts the limits of network and range does not block an owner on a known network, whose codes still count", async () => {
   const home = newIp();
   const { prefix, phone } = newRange();
   const owner = await ownerAt(home, phone(7));
@@ -163,7 +163,7 @@ test("A stranger who fills the network and the range locks out no owner on a fam
   expect((await ask(owner)).status).toBe(429);
 });
 
-describe("The day's budget at otp/request", () => {
+describe("The daily SMS budget at otp/request", () => {
   /** What a request for the number answers and does, on the simulator. */
   async function requestFor(identifier: string, env: Partial<Env>) {
     const simulation = new Simulation(1);
@@ -197,7 +197,7 @@ describe("The day's budget at otp/request", () => {
     expect(one?.work.filter(({ binding, beforeResponse }) => binding === "D1" && beforeResponse)).toHaveLength(1);
   });
 
-  test("in the reserve only the delivery differs: the message to a number without an account is dropped", async () => {
+  test("in the reserve drops only the message to a number without an account", async () => {
     const known = await ownerAt(newIp());
     const stranger = newPhone();
     await setTaken(7);
@@ -214,7 +214,7 @@ describe("The day's budget at otp/request", () => {
     expect(await readBudget()).toEqual({ taken: 8, reserved: 1, spent: 0 });
   });
 
-  test("spent is 503 until midnight in Kathmandu for phones, store reviewers' too; e-mail and earlier answers go on", async () => {
+  test("once spent returns 503 to phone numbers and test identifiers until midnight in Kathmandu, but not to e-mail or repeated calls", async () => {
     const env = withBudget(10);
     const reviewer = newPhone();
     const until = new Date(today + 5 * DAY).toISOString().slice(0, 10);
@@ -241,7 +241,7 @@ describe("The day's budget at otp/request", () => {
     expect((await readBudget()).taken).toBe(10);
   });
 
-  test("is asked about in production where no local outbox stands in", async () => {
+  test("applies in production, where no local outbox replaces the providers", async () => {
     await setTaken(10);
     expect((await ask(newPhone(), { env: productionEnv({ SMS_DAILY_BUDGET: "10" }) })).status).toBe(503);
     expect((await ask(newPhone(), { env: productionEnv({ SMS_DAILY_BUDGET: "11" }) })).status).toBe(200);

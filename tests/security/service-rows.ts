@@ -55,8 +55,8 @@ export const serviceRows: SecurityRows = {
     [uploads, "lets ten through and refuses the eleventh"],
     [uploads, "counts files that are refused"],
     [uploads, "holds for uploads sent at once"],
-    ["tests/auth/device.test.ts", "keeps the 20 devices used last"],
-    ["tests/auth/account.test.ts", "links somebody else's referral code once"],
+    ["tests/auth/device.test.ts", "keeps the 20 most recently used devices"],
+    ["tests/auth/account.test.ts", "links another user's referral code once and credits nobody yet"],
   ),
   "ASVS 2.3.3": shown(
     ["tests/faults/crashes.test.ts", "is whole after a call that did %s, and takes effect once"],
@@ -68,7 +68,10 @@ export const serviceRows: SecurityRows = {
     ["tests/platform/bodies.test.ts", "API4: a body beyond 64 KB is 413"],
     ["tests/delivery/sms-budget.test.ts", "provider calls never exceed the day's budget"],
   ),
-  API6: shown(["tests/auth/sms-limits.test.ts", "are a hundred an hour, to whatever numbers"]),
+  API6: shown([
+    "tests/auth/sms-limits.test.ts",
+    "are limited to 100 per hour across all numbers; resend_in and Retry-After give the end of the window",
+  ]),
   "ASVS 15.4.2": shown([refresh, "(ASVS 15.4.2)"], [races, "R5: a hundred refreshes give one successor"]),
   "ASVS 1.2.4": shown(
     ["tests/platform/bodies.test.ts", "ASVS 1.2.4"],
@@ -77,7 +80,7 @@ export const serviceRows: SecurityRows = {
   ),
   "ASVS 1.1.1": shown([
     "tests/auth/account.test.ts",
-    "takes every way of writing a phone number or an e-mail address for one user",
+    "accepts every spelling of a phone number or e-mail address for the same user",
   ]),
   "ASVS 1.5.3": shown(["tests/platform/bodies.test.ts", "ASVS 1.5.3"], [routes, "ASVS 1.5.3"]),
   "ASVS 1.3.6": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4: no origin is called"]),
@@ -153,7 +156,7 @@ export const serviceRows: SecurityRows = {
   ),
   "ASVS 14.2.7": shown(
     ["tests/tasks/jobs.test.ts", "deletes what is older than 365 days and nothing younger"],
-    ["tests/auth/account-deletion.test.ts", "leaves nothing of the person in D1, KV and R2"],
+    ["tests/auth/account-deletion.test.ts", "leaves only ids of the person in D1, SEARCH_DB, KV and R2"],
   ),
   "ASVS 14.2.8": shown([files, "What a camera wrote about the place is taken out"]),
   "ASVS 16.2.1": shown(
@@ -196,8 +199,14 @@ export const serviceRows: SecurityRows = {
   "ASVS 15.2.4": shown(["tests/platform/source.test.ts", "ASVS 15.1.2"]),
   API2: shown(eachMutation, sessionModel),
   "MASVS-AUTH-1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
-  "MASVS-AUTH-3": shown(["tests/auth/account-deletion.test.ts", "asks for a new sign-in after 10 minutes"]),
+  "MASVS-AUTH-3": shown([
+    "tests/auth/account-deletion.test.ts",
+    "requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)",
+  ]),
   "MASVS-NETWORK-1": shown([responses, "HSTS over https alone"]),
   "MASVS-STORAGE-2": shown(["tests/tasks/push.test.ts", "with ids and nothing personal as data"]),
-  "MASVS-PRIVACY": shown(["tests/auth/account-deletion.test.ts", "leaves nothing of the person in D1, KV and R2"]),
+  "MASVS-PRIVACY": shown([
+    "tests/auth/account-deletion.test.ts",
+    "leaves only ids of the person in D1, SEARCH_DB, KV and R2",
+  ]),
 };

@@ -35,12 +35,12 @@ export const signInRows: SecurityRows = {
   "ASVS 6.3.1": shown(
     [otpLocks, "ASVS 6.3.1: twenty failures a day"],
     [races, "R2: wrong codes over resends"],
-    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.1: a network may guess 600 times"],
+    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes"],
   ),
   "ASVS 6.3.3": { readme: ONE_FACTOR },
   "ASVS 6.3.5": shown(
     [sessions, "the event of a new device (ASVS 6.3.5)"],
-    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.5: a lock-out is told to its user"],
+    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.5: a user is notified of a lockout"],
   ),
   "ASVS 6.3.7": shown(
     [refresh, "with one auth.refresh_reuse event (ASVS 10.4.5, 6.3.7)"],
@@ -51,20 +51,23 @@ export const signInRows: SecurityRows = {
     ["tests/budgets.test.ts", "makes the same statements and calls"],
   ),
   "ASVS 6.4.1": shown(
-    [retries, "of another identifier is refused and lives on (ASVS 6.4.1)"],
-    [retries, "lives 10 minutes"],
+    [retries, "is refused for another identifier and stays valid (ASVS 6.4.1)"],
+    [retries, "is valid for 10 minutes"],
   ),
   "ASVS 6.5.1": shown([otpVerify, "ASVS 6.5.1: is accepted once"], [races, "R1: a hundred right codes give one token"]),
   "ASVS 6.5.2": shown(
     [otpMessages, "ASVS 16.2.5, 6.5.2"],
     ["tests/platform/outbox.test.ts", "nothing that travels or rests holds it in the clear"],
   ),
-  "ASVS 6.5.3": shown([otpMessages, "ASVS 6.5.3: making a code never draws from Math.random"]),
+  "ASVS 6.5.3": shown([otpMessages, "ASVS 6.5.3: generating a code never uses Math.random"]),
   "ASVS 6.5.4": shown([otpMessages, "codes are uniformly distributed"]),
   "ASVS 6.5.5": otpModel,
   "ASVS 6.6.1": { readme: RESTRICTED },
   "ASVS 6.6.2": shown([otpVerify, "ASVS 6.6.2: the two newest codes work"]),
-  "ASVS 6.6.3": shown([races, "R2: wrong codes over resends"], [otpVerify, "a code has five, from whatever networks"]),
+  "ASVS 6.6.3": shown(
+    [races, "R2: wrong codes over resends"],
+    [otpVerify, "a code allows five attempts across all unknown networks"],
+  ),
   "ASVS 6.8.1": shown(
     [refusals, "is refused, leaves nothing behind and says no more than that (ASVS 6.8.2, 10.5)"],
     ["tests/auth/social-token.test.ts", "extends to the addresses of a Workspace domain, and not to the word true"],
@@ -72,22 +75,31 @@ export const signInRows: SecurityRows = {
   "ASVS 6.8.2": shown([refusals, "(ASVS 6.8.2, 10.5)"], [refusals, "is accepted by RS256 alone"]),
   "ASVS 6.8.4": shown([
     "tests/auth/account-deletion.test.ts",
-    "asks for a new sign-in after 10 minutes; refreshing is none (ASVS 7.5.1)",
+    "requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)",
   ]),
   "NIST 3.1.3.1": {
-    ...shown(["tests/auth/account-deletion.test.ts", "asks for a new sign-in after 10 minutes"]),
+    ...shown([
+      "tests/auth/account-deletion.test.ts",
+      "requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)",
+    ]),
     readme: ONE_FACTOR,
   },
   "NIST 3.1.3.2 random": shown([otpMessages, "NIST SP 800-63B 3.1.3.2: codes are uniformly distributed"]),
   "NIST 3.1.3.2 once": shown([races, "R1: a hundred right codes give one token"]),
   "NIST 3.1.3.2 failures": shown(
     [otpLocks, "new codes do not shorten them"],
-    [otpVerify, "strangers cannot use up those of a network"],
+    [
+      otpVerify,
+      "strangers cannot use up the attempts of a network from which the user signed in during the last 90 days",
+    ],
   ),
   "NIST 3.1.3.3": { readme: RESTRICTED },
   "NIST 3.2.9": { readme: RESTRICTED },
   "NIST 3.2.2": shown(
-    [otpLocks, "NIST SP 800-63B 3.2.2: a hundred failures in a row"],
+    [
+      otpLocks,
+      "NIST SP 800-63B 3.2.2: a hundred consecutive failures lock the network class until seven days pass without an attempt",
+    ],
     ["tests/auth/social-token.test.ts", "opens a class of networks that guesses have closed"],
   ),
   "NIST 4.1.2": shown(
