@@ -1,7 +1,8 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { deliveries } from "../db/platform-schema.ts";
-import { mergeStatements, runBatch } from "../platform/data/database.ts";
+import { commit } from "../platform/data/commit.ts";
+import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/http/errors.ts";
 
@@ -33,8 +34,11 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
       })
       .returning({ eventId: deliveries.eventId }),
   };
-  // The claim may stand although its answer was lost: the row says whose it is.
-  const { found } = await runBatch(deps, mergeStatements(writes, reads)).catch(() => runBatch(deps, reads));
+  const { found } = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ found: [row] }) => row?.claimedBy === deps.invocationId,
+  });
   const [row] = found;
   if (!row) throw new AppError("service_unavailable", { reason: "the claim was not made" });
   if (row.deliveredAt !== null) return "delivered";

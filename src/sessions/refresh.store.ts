@@ -2,7 +2,7 @@ import { and, eq, gt, lt, type SQL, sql } from "drizzle-orm";
 import { idempotencyKeys } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { mergeStatements, runBatch } from "../platform/data/database.ts";
+import { commit } from "../platform/data/commit.ts";
 import {
   bindKey,
   findBinding,
@@ -12,7 +12,7 @@ import {
   isBoundToBody,
   isBoundToOtherBody,
 } from "../platform/data/idempotency.ts";
-import { recordEvent } from "../platform/data/outbox.ts";
+import { eventsOf, recordEvent } from "../platform/data/outbox.ts";
 import { after, before, derived, prepared, type StatementDeps } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
@@ -22,7 +22,8 @@ import type { RefreshClaims } from "./tokens.ts";
 /** Repetitions of one rotation; beyond it the answer is 429 and the session lives on. */
 export const MAX_REPLAYS = 200;
 
-const rotationStatements = prepared(writeRotation);
+const rotationWrites = prepared(writeRotation);
+const rotationReads = prepared(readRotation);
 
 /**
  * Rotates, replays or ends the session that a refresh token names, whichever its counter calls for, in one transaction:
@@ -39,26 +40,20 @@ export async function rotateSession(
   token: RefreshClaims,
   call: IdempotentCall | undefined,
 ) {
-  try {
-    const found = await runBatch(deps, rotationStatements(deps, client, token, call));
-    const { rotated, replayed, ended, session, binding, reuseEvent: events } = found;
-    return {
-      rotated: rotated[0],
-      replayed: replayed[0],
-      ended: ended[0],
-      events,
-      session: session[0],
-      binding: binding?.[0],
-    };
-  } catch (error) {
-    // The batch may stand although its answer was lost: the marker tells.
-    const { session, binding } = await runBatch(deps, readRotation(deps, token, call)).catch(() => {
-      throw error;
-    });
-    const rotated = session[0]?.rotatedBy === deps.invocationId ? { id: token.sessionId } : undefined;
-    if (!rotated) throw error;
-    return { rotated, replayed: undefined, ended: undefined, events: [], session: session[0], binding: binding?.[0] };
-  }
+  const found = await commit(deps, {
+    writes: rotationWrites(deps, client, token, call),
+    reads: rotationReads(deps, token, call),
+    isCommitted: ({ session }) => session[0]?.rotatedBy === deps.invocationId,
+  });
+  return {
+    // After a lost answer only a rotation counts as committed.
+    rotated: found.rotated ? found.rotated[0] : { id: token.sessionId },
+    replayed: found.replayed?.[0],
+    ended: found.ended?.[0],
+    events: eventsOf(found.reuseEvent),
+    session: found.session[0],
+    binding: found.binding?.[0],
+  };
 }
 
 function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims, call: IdempotentCall | undefined) {
@@ -72,7 +67,7 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
   const bound = isBoundToOtherBody(deps, call);
   const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.invocationId})`;
   const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.invocationId})`;
-  const statements = {
+  return {
     rotated: deps.db
       .update(sessions)
       .set({
@@ -120,7 +115,6 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
       rotatedHere,
     ),
   };
-  return mergeStatements(statements, readRotation(deps, token, call));
 }
 
 function readRotation(deps: StatementDeps, token: RefreshClaims, call: IdempotentCall | undefined) {

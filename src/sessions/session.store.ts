@@ -2,7 +2,8 @@ import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
+import { commit } from "../platform/data/commit.ts";
+import { idForEachRow, insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -141,14 +142,10 @@ async function endSessions(
   const reads = {
     ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
   };
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the marker tells.
-    runBatch(deps, reads).then(({ ended }) => {
-      if (ended.length === 0) throw error;
-      return { signedIn: [{ one: 1 }], ended };
-    }),
-  );
-  return { ended: found.ended.map(({ id }) => id), isSignedIn: found.signedIn.length > 0 };
+  const found = await commit(deps, { writes, reads, isCommitted: ({ ended }) => ended.length > 0 });
+  // Only a caller who was signed in can have ended a session.
+  const wasSignedIn = found.signedIn === undefined || found.signedIn.length > 0;
+  return { ended: found.ended.map(({ id }) => id), isSignedIn: wasSignedIn };
 }
 
 /** The caller's live sessions, newest first; empty when the caller's own has ended. */

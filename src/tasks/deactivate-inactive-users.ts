@@ -5,6 +5,7 @@ import { notices } from "../delivery/messages.ts";
 import { idForEachRow, insertFrom, instantOf } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { recordNotification } from "../users/notification.store.ts";
+import { nextVersion } from "../users/user-change.store.ts";
 import type { Job } from "./engine/job.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -55,12 +56,7 @@ export const deactivateInactiveUsers: Job = {
         events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, from),
         changed: deps.db
           .update(users)
-          .set({
-            status: "INACTIVE",
-            statusReason: "inactivity",
-            updatedAt: instantOf(now),
-            version: sql`${users.version} + 1`,
-          })
+          .set({ status: "INACTIVE", statusReason: "inactivity", ...nextVersion(deps) })
           .where(sql`users.id in (${due}) and ${fence}`)
           .returning({ one: sql`1` }),
       },

@@ -1,14 +1,16 @@
 import { and, eq, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
-import { profiles, users } from "../db/user-schema.ts";
+import { profiles } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/data/audit.ts";
-import { instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
-import { recordEvent } from "../platform/data/outbox.ts";
+import { commit } from "../platform/data/commit.ts";
+import { instantOf, runBatch } from "../platform/data/database.ts";
+import { eventsOf, recordEvent } from "../platform/data/outbox.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE } from "./profile-reminder.store.ts";
+import { changeUser } from "./user-change.store.ts";
 
 /** Holds for a row of `profiles` that lacks something: the full name, the date of birth or the address. */
 export const isIncomplete = sql.raw("(full_name is null or date_of_birth is null or address is null)");
@@ -50,8 +52,6 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
   const auditId = deps.newId();
   const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const isReminderDue = sql`${isIncomplete} and ${isReminderFree(now)}`;
-  const payload = JSON.stringify({ user_id: caller.userId });
-  const event = { userId: caller.userId, payload, queue: "tasks" } as const;
   const writes = {
     audit: recordAudit(
       deps,
@@ -79,14 +79,15 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
         updatedAt: instantOf(now),
       })
       .where(and(eq(profiles.userId, caller.userId), isChanged)),
-    user: deps.db
-      .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
-      .where(and(eq(users.id, caller.userId), isChanged)),
-    changeEvent: recordEvent(deps, { type: "user.updated", ...event }, isChanged),
+    ...changeUser(deps, caller.userId, isChanged),
     reminderEvent: recordEvent(
       deps,
-      { type: REMINDER_DUE, ...event },
+      {
+        type: REMINDER_DUE,
+        userId: caller.userId,
+        payload: JSON.stringify({ user_id: caller.userId }),
+        queue: "tasks",
+      },
       sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isReminderDue})`,
     ),
     reminderHeld: deps.db
@@ -98,12 +99,10 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     profile: selectProfile(deps, caller),
     isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.isChanged.length === 0) throw error;
-      return { ...again, changeEvent: [], reminderEvent: [] };
-    }),
-  );
-  return { profile: found.profile[0], events: [...found.changeEvent, ...found.reminderEvent] };
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ isChanged }) => isChanged.length > 0,
+  });
+  return { profile: found.profile[0], events: eventsOf(found.changeEvent, found.reminderEvent) };
 }

@@ -3,10 +3,10 @@ import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { OnePassDialect } from "../../src/platform/data/dialect.ts";
 import {
   type Batch,
+  compile,
   Preparation,
   type StatementDeps,
   type Statements,
-  written,
 } from "../../src/platform/data/prepared.ts";
 
 /** Statements that are not what they would be without what makes them cheap. A failure inside a trip would be taken for one of the database. */
@@ -39,7 +39,7 @@ function comparedUse(this: Preparation<readonly unknown[], Statements>, deps: St
   const still = { ...deps, now: () => now };
   const trip = use.call(this, still, args);
   const prepared = describe(trip);
-  const anew = describe(written(this.build(still, ...args)));
+  const anew = describe(compile(this.build(still, ...args)));
   if (prepared !== anew) differences.push({ prepared, anew });
   return trip;
 }

@@ -1,13 +1,12 @@
 import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { isIdentifiedBy } from "../../users/identifier.ts";
+import { recordUserUpdated } from "../../users/user-change.store.ts";
 import { announceNewDevice } from "../device/new-device.store.ts";
 import { trustNetwork } from "../otp/otp-guard.store.ts";
 import {
@@ -18,12 +17,11 @@ import {
 import {
   type AccountDeps,
   bindSession,
+  commitSignIn,
   grantSignupBonus,
   methodOf,
-  readOutcome,
   type SignInMethod,
   type SignInOutcome,
-  settle,
 } from "./sign-in.store.ts";
 
 /** Holds for rows of `users` that may sign in: active ones, and those that only sleep. */
@@ -63,11 +61,7 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
     'phone_verified', json(iif(phone_verified, 'true', 'false'))`;
   const proved = proves ? sql`iif(${isProof}, json_object(${proves.name}, json('true')), '{}')` : sql`'{}'`;
   return {
-    changeEvent: recordEvent(
-      deps,
-      { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})`, queue: "tasks" },
-      changes,
-    ),
+    changeEvent: recordUserUpdated(deps, userId, changes),
     ...grantSignupBonus(deps, userId, entry.identities, changes),
     audit: recordAudit(
       deps,
@@ -116,7 +110,7 @@ export function signIn(
   isTest: boolean,
   identities: string[],
 ): Promise<SignInOutcome> {
-  return settle(deps, use, call, signInStatements(deps, client, use, call, isTest, identities));
+  return commitSignIn(deps, use, call, signInStatements(deps, client, use, call, isTest, identities));
 }
 
 function writeSignIn(
@@ -145,7 +139,7 @@ function writeSignIn(
     sessionId,
     identities,
   };
-  const writes = {
+  return {
     used: redeemVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
     newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, used),
     ...enterAccount(deps, client, entry, used),
@@ -153,5 +147,4 @@ function writeSignIn(
     ...trustNetwork(deps, party, used),
     bind: bindSession(deps, call, sessionId, used),
   };
-  return mergeStatements(writes, readOutcome(deps, use, call));
 }

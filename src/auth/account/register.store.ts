@@ -1,5 +1,4 @@
 import { sql } from "drizzle-orm";
-import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -12,7 +11,7 @@ import {
   type TokenRedemption,
 } from "../otp/verification-token.store.ts";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
-import { type AccountDeps, bindSession, methodOf, readOutcome, type SignInOutcome, settle } from "./sign-in.store.ts";
+import { type AccountDeps, bindSession, commitSignIn, methodOf, type SignInOutcome } from "./sign-in.store.ts";
 
 const registerStatements = prepared(writeAccount);
 
@@ -28,7 +27,7 @@ export async function insertAccount(
   call: IdempotentCall | undefined,
   isTest: boolean,
 ): Promise<SignInOutcome & { isUsernameTaken: boolean }> {
-  const outcome = await settle(deps, use, call, registerStatements(deps, client, use, account, call, isTest));
+  const outcome = await commitSignIn(deps, use, call, registerStatements(deps, client, use, account, call, isTest));
   const isUsernameTaken =
     outcome.token !== undefined &&
     outcome.token.usedBy === null &&
@@ -58,12 +57,11 @@ function writeAccount(
     isTestIdentifier: isTest,
     sessionId: use.sessionId,
   };
-  const writes = {
+  return {
     used: redeemVerificationToken(deps, use, isNew),
     ...newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, use)),
     ...openSession(deps, client, { id: use.sessionId, userId: account.userId, method: methodOf(identifier) }, made),
     ...trustNetwork(deps, party, made),
     bind: bindSession(deps, call, use.sessionId, made),
   };
-  return mergeStatements(writes, readOutcome(deps, use, call));
 }

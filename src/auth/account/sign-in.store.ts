@@ -2,10 +2,11 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, points, pointTransactions } from "../../db/ledger-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { referrals } from "../../db/user-schema.ts";
+import { commit } from "../../platform/data/commit.ts";
 import { insertWhere, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
-import type { recordEvent } from "../../platform/data/outbox.ts";
-import { after, type Batch, type StatementDeps } from "../../platform/data/prepared.ts";
+import { eventsOf, type recordEvent } from "../../platform/data/outbox.ts";
+import { after, type Batch, prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
@@ -21,8 +22,8 @@ const SIGNUP_BONUS = 50;
 /** What a sign-in needs. */
 export type AccountDeps = StatementDeps & Pick<Deps, "log">;
 
-/** The statements that read what a sign-in leaves behind, last of its batch: the caller tells from it what happened. */
-export function readOutcome(deps: StatementDeps, use: TokenRedemption, call: IdempotentCall | undefined) {
+/** The statements that read what a sign-in leaves behind. */
+function readOutcome(deps: StatementDeps, use: TokenRedemption, call: IdempotentCall | undefined) {
   return {
     token: findVerificationToken(deps, use),
     user: selectUser(deps, isIdentifiedBy(use.identifier)),
@@ -45,28 +46,27 @@ export function readOutcome(deps: StatementDeps, use: TokenRedemption, call: Ide
 
 type EventStatement = ReturnType<typeof recordEvent>;
 
-/** What a sign-in writes, and what is read of it. */
-type SignIn = ReturnType<typeof openSession> &
-  ReturnType<typeof readOutcome> & {
-    newAccountEvent?: EventStatement;
-    newDeviceEvent?: EventStatement;
-    changeEvent?: EventStatement;
-  };
+/** What a sign-in writes. */
+type SignInWrites = ReturnType<typeof openSession> & {
+  newAccountEvent?: EventStatement;
+  newDeviceEvent?: EventStatement;
+  changeEvent?: EventStatement;
+};
 
-/** Runs a sign-in, and tells what became of it; when the answer is lost, that is read again. */
-export async function settle(
+const outcomeReads = prepared(readOutcome);
+
+/** Commits a sign-in and reads what became of it. */
+export async function commitSignIn(
   deps: AccountDeps,
   use: TokenRedemption,
   call: IdempotentCall | undefined,
-  signIn: Batch<SignIn>,
+  writes: Batch<SignInWrites>,
 ) {
-  const found = await runBatch(deps, signIn).catch((error) =>
-    // The batch may stand although its answer was lost: the token's marker tells.
-    runBatch(deps, readOutcome(deps, use, call)).then((again) => {
-      if (again.token[0]?.usedBy !== deps.invocationId) throw error;
-      return again;
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads: outcomeReads(deps, use, call),
+    isCommitted: ({ token }) => token[0]?.usedBy === deps.invocationId,
+  });
   return {
     token: found.token[0],
     user: found.user[0],
@@ -74,17 +74,14 @@ export async function settle(
     binding: found.binding?.[0],
     hasReferral: found.referral.length > 0,
     /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
-    endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
-    /** Events to relay; after a lost answer the cron does it. */
-    events:
-      "endedSessions" in found
-        ? [...(found.newAccountEvent ?? []), ...(found.changeEvent ?? []), ...(found.newDeviceEvent ?? [])]
-        : [],
+    endedSessions: found.endedSessions?.map(({ id }) => id) ?? [],
+    /** Events to publish; after a lost answer the cron does it. */
+    events: eventsOf(found.newAccountEvent, found.changeEvent, found.newDeviceEvent),
   };
 }
 
 /** Token, user, session and binding as the batch left them; each undefined where there is none. */
-export type SignInOutcome = Awaited<ReturnType<typeof settle>>;
+export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 
 /**
  * Credits the signup bonus, once per user.

@@ -1,7 +1,9 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { runBatch } from "../../platform/data/database.ts";
+import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
@@ -56,16 +58,14 @@ export async function deleteAccount(
     tombstones: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, tombstoneId)),
     found: selectDeletable(deps, caller, tokenHash),
   };
-  const outcome = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the tombstone tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.tombstones.length === 0) throw error;
-      return { ...again, deletedEvent: [], cleanupEvent: [], revocationEvent: [] };
-    }),
-  );
+  const outcome = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ tombstones }) => tombstones.length > 0,
+  });
   return {
     isDeleted: outcome.tombstones.length > 0,
-    events: [...outcome.deletedEvent, ...outcome.cleanupEvent, ...outcome.revocationEvent],
+    events: eventsOf(outcome.deletedEvent, outcome.cleanupEvent, outcome.revocationEvent),
     found: outcome.found[0],
   };
 }

@@ -1,13 +1,15 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
-import { deviceRegistrations, devices, users } from "../../db/user-schema.ts";
+import { deviceRegistrations, devices } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
+import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isLive, isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 
 /** Devices that a user may have; registering one more lets the one used longest ago go. */
 export const MAX_DEVICES = 20;
@@ -125,15 +127,7 @@ export async function upsertDevice(
           isCounted,
         ),
       ),
-    user: deps.db
-      .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
-      .where(and(eq(users.id, userId), isChanged)),
-    event: recordEvent(
-      deps,
-      { type: "user.updated", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
-      isChanged,
-    ),
+    ...changeUser(deps, userId, isChanged),
   };
   const reads = {
     found: deps.db.select().from(devices).where(and(isThis, isCounted)),
@@ -142,14 +136,12 @@ export async function upsertDevice(
       .from(deviceRegistrations)
       .where(and(eq(deviceRegistrations.userId, userId), authenticated)),
   };
-  const outcome = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the counter tells who counted last.
-    runBatch(deps, reads).then((again) => {
-      if (again.window[0]?.countedBy !== deps.invocationId) throw error;
-      return { ...again, event: [] };
-    }),
-  );
-  return { device: outcome.found[0], window: outcome.window[0], events: outcome.event };
+  const outcome = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ window }) => window[0]?.countedBy === deps.invocationId,
+  });
+  return { device: outcome.found[0], window: outcome.window[0], events: eventsOf(outcome.changeEvent) };
 }
 
 /** The statement that counts a registration where `condition` holds and the user's running window has room for it. */

@@ -1,7 +1,8 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { isBudgetSpent } from "../../delivery/send-budget.store.ts";
-import { insertWhere, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertWhere } from "../../platform/data/database.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { recordEvent, selectEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -133,13 +134,11 @@ export async function insertChallenge(
       .from(sql`(select 1)`),
     binding: findBinding(deps, call),
   };
-  const { created, events, state, binding } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the code's own id tells, and the code still leaves at once.
-    runBatch(deps, reads).then((found) => {
-      if (found.created.length === 0) throw error;
-      return found;
-    }),
-  );
+  const { created, events, state, binding } = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ created }) => created.length > 0,
+  });
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
   return { created: created[0], events, ...counted, binding: binding?.[0] };

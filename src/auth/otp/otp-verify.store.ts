@@ -2,7 +2,8 @@ import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../../db/platform-schema.ts";
 import { otpChallenges, verificationTokens } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
 import {
   bindKey,
   boundResultId,
@@ -203,13 +204,11 @@ export async function consumeChallenge(
       charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),
     bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
   };
-  const { made, account } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the code's marker tells.
-    runBatch(deps, reads).then((found) => {
-      if (found.made.length === 0) throw error;
-      return found;
-    }),
-  );
+  const { made, account } = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ made }) => made.length > 0,
+  });
   return made.length > 0 ? { hasAccount: account.length > 0 } : undefined;
 }
 

@@ -6,6 +6,7 @@ import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
+import { recordUserUpdated } from "../../users/user-change.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 
 type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
@@ -122,11 +123,7 @@ export function linkAccount(
       },
       sql`${isLinkedHere} and not ${link.isNew}`,
     ),
-    linkChangeEvent: recordEvent(
-      deps,
-      { ...event, type: "user.updated", payload: sql`json_object('user_id', ${userId})` },
-      sql`${isLinkedHere} and not ${link.isNew}`,
-    ),
+    linkChangeEvent: recordUserUpdated(deps, userId, sql`${isLinkedHere} and not ${link.isNew}`),
     welcomeEvent: recordEvent(
       deps,
       { ...event, type: "user.social_registered", payload: JSON.stringify({ provider }) },

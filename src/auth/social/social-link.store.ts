@@ -4,12 +4,14 @@ import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
+import { commit } from "../../platform/data/commit.ts";
 import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
+import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isLive, isSignedIn, recordEndedSessions } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
@@ -112,7 +114,7 @@ export async function linkIdentity(
   return {
     ...describeObstacles(found),
     isLinked: found.linked.length > 0,
-    events: [...found.linkEvent, ...found.linkChangeEvent],
+    events: eventsOf(found.linkEvent, found.linkChangeEvent),
   };
 }
 
@@ -135,7 +137,6 @@ export async function unlinkIdentity(
     or exists (select 1 from social_accounts where user_id = u.id and provider <> ${provider})))`;
   const auditId = deps.newId();
   const isUnlinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
-  const event = { userId, queue: "tasks" } as const;
   const writes = {
     audit: recordAudit(
       deps,
@@ -155,27 +156,17 @@ export async function unlinkIdentity(
     ),
     unlinkEvent: recordEvent(
       deps,
-      { ...event, type: "auth.social_unlinked", payload: JSON.stringify({ provider }) },
-      isUnlinkedHere,
-    ),
-    changeEvent: recordEvent(
-      deps,
-      { ...event, type: "user.updated", payload: JSON.stringify({ user_id: userId }) },
+      { type: "auth.social_unlinked", userId, payload: JSON.stringify({ provider }), queue: "tasks" },
       isUnlinkedHere,
     ),
     revocationEvent: recordRevocation(deps, userId, provider, isUnlinkedHere),
     unlinked: deps.db
       .delete(socialAccounts)
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
-    user: deps.db
-      .update(users)
-      .set({
-        version: sql`${users.version} + 1`,
-        updatedAt: instantOf(deps.now()),
-        socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
-          null, ${users.socialProfileData})`,
-      })
-      .where(and(eq(users.id, userId), isUnlinkedHere)),
+    ...changeUser(deps, userId, isUnlinkedHere, {
+      socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
+        null, ${users.socialProfileData})`,
+    }),
     spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
     revoked: deps.db
       .update(sessions)
@@ -200,19 +191,17 @@ export async function unlinkIdentity(
       .from(socialAccounts)
       .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider))),
   };
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.isUnlinked.length === 0) throw error;
-      return { ...again, unlinkEvent: [], changeEvent: [], revocationEvent: [] };
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ isUnlinked }) => isUnlinked.length > 0,
+  });
   return {
     isUnlinked: found.isUnlinked.length > 0,
     caller: found.caller[0],
     hasAccount: found.account.length > 0,
     endedSessions: found.ended.map(({ id }) => id),
-    events: [...found.unlinkEvent, ...found.changeEvent, ...found.revocationEvent],
+    events: eventsOf(found.unlinkEvent, found.changeEvent, found.revocationEvent),
   };
 }
 

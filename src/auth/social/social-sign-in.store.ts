@@ -1,8 +1,10 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { runBatch } from "../../platform/data/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
+import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { selectUser } from "../../users/user.store.ts";
@@ -160,27 +162,22 @@ export async function signInByIdentity(
     bind: bindSession(deps, call, use.sessionId, used),
   };
   const reads = readOutcome(deps, use, identity, call);
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the proof's marker tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.proof[0]?.usedBy !== deps.invocationId) throw error;
-      return again;
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ proof }) => proof[0]?.usedBy === deps.invocationId,
+  });
   return {
     ...describeOutcome(found),
-    endedSessions: "endedSessions" in found ? found.endedSessions.map(({ id }) => id) : [],
-    events:
-      "endedSessions" in found
-        ? [
-            ...found.newAccountEvent,
-            ...found.changeEvent,
-            ...found.newDeviceEvent,
-            ...found.linkEvent,
-            ...found.linkChangeEvent,
-            ...found.welcomeEvent,
-          ]
-        : [],
+    endedSessions: found.endedSessions?.map(({ id }) => id) ?? [],
+    events: eventsOf(
+      found.newAccountEvent,
+      found.changeEvent,
+      found.newDeviceEvent,
+      found.linkEvent,
+      found.linkChangeEvent,
+      found.welcomeEvent,
+    ),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import { AppError } from "../http/errors.ts";
 import { describeError } from "../log.ts";
 import { beyondAuditedWrites } from "./audited-writes.ts";
-import { Batch, type Statement, type Statements, written } from "./prepared.ts";
+import { type Batch, compile, type Statement, type Statements } from "./prepared.ts";
 
 /** How long a binding may keep a request waiting, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
@@ -29,22 +29,22 @@ export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLIN
   });
 }
 
-/** Rows of a statement that returns some, D1's own result of one that does not. */
-type Outcome<T> = T extends Batch<infer S> ? Outcome<S> : { [K in keyof T]: ResultOf<T[K]> };
+/** The results of statements by their names: rows of one that returns rows, else D1's own result. */
+export type Results<T> = T extends Batch<infer S> ? Results<S> : { [K in keyof T]: ResultOf<T[K]> };
 type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 
 /**
  * Runs the named statements, in their order, as one transaction in one round trip to D1; undefined ones are left out.
  *
  * @throws AppError `rate_limit_exceeded` when the batch was rolled back because it holds one audited write of a user too
- *   many for a day; `service_unavailable` when D1 fails or does not answer. The batch may have been committed all the
- *   same: a caller whose client must know asks again by its attempt id.
+ *   many for a day; `service_unavailable` when D1 fails or does not answer. The batch may have been
+ *   committed all the same: `commit` finds out.
  */
 export async function runBatch<T extends Statements | Batch<Statements>>(
   deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
   statements: T,
-): Promise<Outcome<T>> {
-  const { queries } = statements instanceof Batch ? statements : written(statements);
+): Promise<Results<T>> {
+  const { queries } = compile<Statements>(statements);
   if (queries.length === 0) throw new Error("a batch needs a statement");
   if (deps.queries) deps.queries.used += queries.length;
   try {
@@ -53,7 +53,7 @@ export async function runBatch<T extends Statements | Batch<Statements>>(
     const results = await withDeadline(client.batch(bound));
     const outcome: Record<string, unknown> = {};
     for (const [i, { name, read }] of queries.entries()) outcome[name] = read(results[i] as D1Result);
-    return outcome as Outcome<T>;
+    return outcome as Results<T>;
   } catch (error) {
     const refusal = beyondAuditedWrites(error);
     if (refusal) throw refusal;
@@ -62,8 +62,19 @@ export async function runBatch<T extends Statements | Batch<Statements>>(
   }
 }
 
-/** The statements of one trip from two lists. @throws Error where a name stands in both, since one would be lost. */
-export function mergeStatements<A extends Statements, B extends Statements>(first: A, then: B): A & B {
+type Names<T> = T extends Batch<infer S> ? Names<S> : string extends keyof T ? never : keyof T;
+type SharedNames<A, B> = Names<A> & Names<B>;
+
+/** Fits everything where `A` and `B` share no name of a statement; nothing, so that it does not compile, where they do. */
+export type DistinctNames<A, B> = [SharedNames<A, B>] extends [never]
+  ? unknown
+  : { twoStatementsAreNamed: SharedNames<A, B> };
+
+/** The statements of two lists in one. @throws Error where a name is in both, since the result of one would be lost. */
+export function mergeStatements<A extends Statements, B extends Statements>(
+  first: A,
+  then: B & DistinctNames<A, B>,
+): A & B {
   const lost = Object.keys(first).find((name) => name in then);
   if (lost !== undefined) throw new Error(`two statements are named ${lost}`);
   return { ...first, ...then };

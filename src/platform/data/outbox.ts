@@ -96,6 +96,11 @@ export function selectEvent(deps: Pick<Deps, "db">, id: string) {
 
 export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
 
+/** The events that statements of `recordEvent` have written, of all that were run; of absent results none. */
+export function eventsOf(...results: readonly (readonly OutboxRow[] | undefined)[]): OutboxRow[] {
+  return results.flatMap((rows) => rows ?? []);
+}
+
 /** Payloads that one statement erases at most, and how often a tick repeats it: twice the codes of 100 sign-ins a second. */
 const erased = { perStatement: 1_000, statements: 12 };
 

@@ -25,13 +25,20 @@ export class Batch<S extends Statements> {
   declare readonly statements: S;
   readonly queries: readonly Query[];
 
+  /** @throws Error where two statements have one name, since the result of one would be lost. */
   constructor(queries: readonly Query[]) {
+    const names = new Set<string>();
+    for (const { name } of queries) {
+      if (names.has(name)) throw new Error(`two statements are named ${name}`);
+      names.add(name);
+    }
     this.queries = queries;
   }
 }
 
-/** Writes the statements; undefined ones are left out. */
-export function written<S extends Statements>(statements: S): Batch<S> {
+/** Compiles the statements to SQL text and parameters, in their order; undefined ones are left out. */
+export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S> {
+  if (statements instanceof Batch) return statements;
   const queries = Object.entries(statements).flatMap(([name, statement]) => {
     if (statement === undefined) return [];
     const query = (statement as unknown as { prepare(): PreparedQuery }).prepare();
@@ -101,7 +108,7 @@ export class Preparation<Args extends readonly unknown[], S extends Statements> 
         const at = count++;
         return new Parameter((use) => use.values[at]);
       });
-      trip = written(this.build(parametersOf(deps), ...(parameters as Args)));
+      trip = compile(this.build(parametersOf(deps), ...(parameters as Args)));
       this.#trips.set(shape, trip);
     }
     const use: Use = { deps, values, drawn: new Map() };

@@ -2,15 +2,15 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/messages.ts";
-import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
 import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { isAdmin, selectCaller } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 import {
   type Actor,
   beginStaffAction,
   endEverySession,
-  recordChange,
   runStaffAction,
   type StaffActionDeps,
   selectEnded,
@@ -40,11 +40,9 @@ export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reas
       and (status <> ${status} or status_reason is not ${statusReason}))`,
   );
   const kind = told[status];
+  const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { status, statusReason });
   const writes = {
-    status: deps.db
-      .update(users)
-      .set({ status, statusReason, ...changed(deps) })
-      .where(and(eq(users.id, userId), isDone)),
+    changedUser,
     notification: recordNotification(
       deps,
       { id: deps.newId(), kind, texts: notices[kind] },
@@ -52,10 +50,8 @@ export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reas
     ),
     ...(status === "ACTIVE" ? {} : endEverySession(deps, actor, status.toLowerCase(), isDone)),
   };
-  return runStaffAction(deps, actor, id, { audit, writes, events: { change: recordChange(deps, userId, isDone) } }, {});
+  return runStaffAction(deps, actor, id, { audit, writes, events: { changeEvent } }, {});
 }
-
-const changed = (deps: StaffActionDeps) => ({ version: sql`${users.version} + 1`, updatedAt: instantOf(deps.now()) });
 
 export interface RoleChange {
   role: "user" | "staff" | "admin";
@@ -88,18 +84,16 @@ export function changeRole(
     sql`${isAdmin(deps, actor.caller)} and ${userId} <> ${actor.caller.userId}
       and exists (select 1 from users where id = ${userId} and role <> ${role} and ${isFit})`,
   );
+  const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { role });
   const writes = {
-    role: deps.db
-      .update(users)
-      .set({ role, ...changed(deps) })
-      .where(and(eq(users.id, userId), isDone)),
+    changedUser,
     ...endEverySession(deps, actor, "role_changed", isDone),
   };
   return runStaffAction(
     deps,
     actor,
     id,
-    { audit, writes, events: { change: recordChange(deps, userId, isDone) } },
+    { audit, writes, events: { changeEvent } },
     {
       fit: deps.db
         .select({ id: users.id })
@@ -147,12 +141,10 @@ export async function endUserSessions(deps: StaffActionDeps, actor: Actor) {
     "ended_by_staff",
     sql`${mayChangeAccount(deps, actor.caller, userId)} and ${isUser(userId)}`,
   );
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the marker tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.ended.length === 0) throw error;
-      return again;
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ ended }) => ended.length > 0,
+  });
   return { caller: found.caller[0], user: found.user[0], endedSessions: found.ended.map((session) => session.id) };
 }

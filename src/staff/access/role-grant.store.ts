@@ -1,9 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 import { endEverySession, type StaffActionDeps } from "../users/staff-action.store.ts";
 import { mayBeStaff, type RoleChange } from "./account-access.store.ts";
 
@@ -44,16 +44,8 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
       },
       sql`exists (select 1 from users where ${isPerson} and ${mayChange})`,
     ),
-    role: deps.db
-      .update(users)
-      .set({ role, version: sql`${users.version} + 1`, updatedAt: deps.now() })
-      .where(sql`${users.id} = ${userId}`),
+    ...changeUser(deps, userId, isDone, { role }),
     ...endEverySession(deps, { ...operator, userId }, "role_changed", isDone),
-    event: recordEvent(
-      deps,
-      { type: "user.updated", userId, payload: sql`json_object('user_id', ${userId})`, queue: "tasks" },
-      isDone,
-    ),
     person: deps.db
       .select({
         id: users.id,

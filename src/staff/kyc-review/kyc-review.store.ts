@@ -3,14 +3,16 @@ import { kyc } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { instantOf, runBatch } from "../../platform/data/database.ts";
+import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { auditedKyc, type KycRow } from "../../users/kyc/kyc.store.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 
 type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -89,7 +91,6 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
       ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
       ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`,
   );
-  const payload = (more: Record<string, string>) => JSON.stringify({ user_id: userId, ...more });
   const writes = {
     audit: recordAudit(
       deps,
@@ -121,17 +122,13 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
       .update(auditLogs)
       .set({ newValues: sql`(select ${auditedKyc} ${own})` })
       .where(eq(auditLogs.id, auditId)),
-    user: deps.db
-      .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
-      .where(and(eq(users.id, userId), isDone)),
-    changeEvent: recordEvent(deps, { type: "user.updated", userId, payload: payload({}), queue: "tasks" }, isDone),
+    ...changeUser(deps, userId, isDone),
     decisionEvent: recordEvent(
       deps,
       {
         type: "kyc.decided",
         userId,
-        payload: sql`json_set(${payload({ status })}, '$.kyc_id', (select kyc.id ${own}))`,
+        payload: sql`json_object('user_id', ${userId}, 'status', ${status}, 'kyc_id', (select kyc.id ${own}))`,
         queue: "tasks",
       },
       isDone,
@@ -146,18 +143,16 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: Access
     target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.done.length === 0) throw error;
-      return { ...again, changeEvent: [], decisionEvent: [] };
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ done }) => done.length > 0,
+  });
   return {
     isDone: found.done.length > 0,
     caller: found.caller[0],
     kyc: found.kyc[0],
     target: found.target[0],
-    events: [...found.changeEvent, ...found.decisionEvent],
+    events: eventsOf(found.changeEvent, found.decisionEvent),
   };
 }

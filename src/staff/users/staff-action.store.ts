@@ -2,8 +2,9 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
-import { type OutboxRow, recordEvent } from "../../platform/data/outbox.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { instantOf, mergeStatements, type Results } from "../../platform/data/database.ts";
+import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -59,12 +60,6 @@ export function beginStaffAction(
   return { id, audit, isDone: sql`exists (select 1 from audit_logs where id = ${id})` };
 }
 
-/** The statement that tells other services, and the search, of the change. */
-export function recordChange(deps: StaffActionDeps, userId: string, isDone: SQL): EventStatement {
-  const payload = JSON.stringify({ user_id: userId });
-  return recordEvent(deps, { type: "user.updated", userId, payload, queue: "tasks" }, isDone);
-}
-
 /** Whose sessions end, and who ends them: null for who operates the service. */
 interface EndsSessions {
   client: Pick<Client, "userAgent"> & { ip: string | null };
@@ -109,22 +104,18 @@ export async function runStaffAction<More extends Record<string, Statement>>(
     ...selectUserDetail(deps, userId),
     ...more,
   };
-  const all = mergeStatements({ audit, ...writes, ...events }, reads);
-  type Reads = { [K in keyof typeof reads]: (typeof reads)[K]["_"]["result"] };
-  const found = (await runBatch(deps, all).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.done.length === 0) throw error;
-      return again;
-    }),
-  )) as Reads & Record<string, OutboxRow[] | undefined>;
+  const found = (await commit(deps, {
+    writes: mergeStatements(mergeStatements({ audit }, writes), events),
+    reads,
+    isCommitted: ({ done }) => done.length > 0,
+  })) as Results<typeof reads> & Record<string, OutboxRow[] | undefined>;
   return {
     isDone: found.done.length > 0,
     caller: found.caller[0],
     person: userDetailOf(found),
-    events: Object.keys(events).flatMap((name) => found[name] ?? []),
+    events: eventsOf(...Object.keys(events).map((name) => found[name])),
     endedSessions: found.ended.map(({ id: sessionId }: { id: string }) => sessionId),
-    more: found as { [K in keyof More]: More[K]["_"]["result"] },
+    more: found as Results<More>,
   };
 }
 

@@ -2,7 +2,8 @@ import { type SQL, sql } from "drizzle-orm";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
 import { users } from "../../db/user-schema.ts";
-import { mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isStaff, selectCaller } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -29,7 +30,7 @@ export async function insertCreatedUser(
   const { identifier } = person;
   const isPhone = identifier.kind === "phone";
   const isTaken = sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`;
-  const { newAccountEvent, ...writes } = newAccount(
+  const writes = newAccount(
     deps,
     client,
     account,
@@ -54,18 +55,12 @@ export async function insertCreatedUser(
     made: stands(isMade(account)),
     ...selectUserDetail(deps, account.userId),
   };
-  const found = await runBatch(deps, mergeStatements({ ...writes, newAccountEvent }, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the id tells.
-    runBatch(deps, reads).then((again) => {
-      if (again.made.length === 0) throw error;
-      return { ...again, newAccountEvent: [] };
-    }),
-  );
+  const found = await commit(deps, { writes, reads, isCommitted: ({ made }) => made.length > 0 });
   return {
     caller: found.caller[0],
     isTaken: found.taken.length > 0,
     isMade: found.made.length > 0,
     person: userDetailOf(found),
-    events: found.newAccountEvent,
+    events: eventsOf(found.newAccountEvent),
   };
 }

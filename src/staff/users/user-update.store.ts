@@ -1,16 +1,16 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
+import { changeUser } from "../../users/user-change.store.ts";
 import { withKey } from "../../users/username.ts";
 import {
   type Actor,
   beginStaffAction,
   endEverySession,
-  recordChange,
   runStaffAction,
   type StaffActionDeps,
 } from "./staff-action.store.ts";
@@ -80,20 +80,16 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
   const isIdentifierChanged = sql`(${changedHere("email")} or ${changedHere("phone_number")})`;
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
+  const { changedUser, changeEvent } = changeUser(deps, userId, isDone, {
+    ...(change.username === undefined ? {} : nameOf(change.username)),
+    ...(change.email === undefined ? {} : { email: change.email }),
+    ...(change.phone_number === undefined ? {} : { phoneNumber: change.phone_number }),
+    ...(change.profile_picture === undefined ? {} : { profilePicture: change.profile_picture }),
+    emailVerified: unverified("email", "email_verified"),
+    phoneVerified: unverified("phone_number", "phone_verified"),
+  });
   const writes = {
-    userChange: deps.db
-      .update(users)
-      .set({
-        ...(change.username === undefined ? {} : nameOf(change.username)),
-        ...(change.email === undefined ? {} : { email: change.email }),
-        ...(change.phone_number === undefined ? {} : { phoneNumber: change.phone_number }),
-        ...(change.profile_picture === undefined ? {} : { profilePicture: change.profile_picture }),
-        emailVerified: unverified("email", "email_verified"),
-        phoneVerified: unverified("phone_number", "phone_verified"),
-        version: sql`${users.version} + 1`,
-        updatedAt: instantOf(deps.now()),
-      })
-      .where(and(eq(users.id, userId), isDone)),
+    changedUser,
     // Somebody who came from elsewhere may have none yet.
     newProfile: insertWhere(
       deps,
@@ -136,7 +132,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
     );
   };
   const events = {
-    change: recordChange(deps, userId, isDone),
+    changeEvent,
     emailChange: tell("email"),
     phoneChange: tell("phone_number"),
   };

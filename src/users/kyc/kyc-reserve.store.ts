@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../../db/kyc-schema.ts";
-import { insertFrom, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertFrom, instantOf, runBatch } from "../../platform/data/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
@@ -78,13 +79,11 @@ export async function reserveDocuments(
       sql`from ${given} where ${maySubmit(deps, caller, submission, call)} and ${hasClaimed(deps)}`,
     ),
   };
-  const { own, binding, reserved } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the files' own ids tell.
-    runBatch(deps, reads).then((found) => {
-      if (found.reserved.length === 0) throw error;
-      return found;
-    }),
-  );
+  const { own, binding, reserved } = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ reserved }) => reserved.length > 0,
+  });
   return { isReserved: reserved.length > 0, own: own[0], binding: binding?.[0] };
 }
 

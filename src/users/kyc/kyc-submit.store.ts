@@ -1,13 +1,14 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { kyc, kycDocuments } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
-import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
-import { recordEvent } from "../../platform/data/outbox.ts";
+import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { changeUser } from "../user-change.store.ts";
 import { auditedKyc, selectOwnKyc } from "./kyc.store.ts";
 import { idsOf, maySubmit, type NewDocument, type Submission, type SubmitDeps } from "./kyc-reserve.store.ts";
 
@@ -68,15 +69,7 @@ export async function commitSubmission(
           select 1 ${own} and (kyc.front_document_id = kyc_documents.id or kyc.back_document_id = kyc_documents.id))`,
       )
       .returning({ id: kycDocuments.id, objectKey: kycDocuments.objectKey }),
-    user: deps.db
-      .update(users)
-      .set({ version: sql`${users.version} + 1`, updatedAt: instantOf(now) })
-      .where(and(eq(users.id, userId), isDone)),
-    event: recordEvent(
-      deps,
-      { type: "user.updated", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
-      isDone,
-    ),
+    ...changeUser(deps, userId, isDone),
     bind: bindKey(
       deps,
       call,
@@ -93,19 +86,17 @@ export async function commitSubmission(
     binding: findBinding(deps, call),
     done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
   };
-  const found = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the audit row tells. The sweeper and the cron do the rest.
-    runBatch(deps, reads).then((again) => {
-      if (again.done.length === 0) throw error;
-      return { ...again, replaced: [], event: [] };
-    }),
-  );
+  const found = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ done }) => done.length > 0,
+  });
   return {
     isDone: found.done.length > 0,
     own: found.own[0],
     binding: found.binding?.[0],
-    replaced: found.replaced,
-    events: found.event,
+    replaced: found.replaced ?? [],
+    events: eventsOf(found.changeEvent),
   };
 }
 

@@ -1,6 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { kycUploads } from "../../db/kyc-schema.ts";
-import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
 import { type CallKey, isBound } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
@@ -74,13 +75,11 @@ export async function claimUpload(
       .from(sql`(select 1)`),
     claim: deps.db.select({ counts: kycUploads.counts }).from(kycUploads).where(eq(kycUploads.id, deps.invocationId)),
   };
-  const { own, uploads, claim } = await runBatch(deps, mergeStatements(writes, reads)).catch((error) =>
-    // The batch may stand although its answer was lost: the claim's own id tells.
-    runBatch(deps, reads).then((found) => {
-      if (found.claim.length === 0) throw error;
-      return found;
-    }),
-  );
+  const { own, uploads, claim } = await commit(deps, {
+    writes,
+    reads,
+    isCommitted: ({ claim }) => claim.length > 0,
+  });
   return {
     claim: claim[0],
     own: own[0],

@@ -1,0 +1,40 @@
+import type { Deps } from "../deps.ts";
+import { AppError } from "../http/errors.ts";
+import { type DistinctNames, type Results, runBatch } from "./database.ts";
+import { Batch, compile, type Statements } from "./prepared.ts";
+
+type Given = Statements | Batch<Statements>;
+
+/** One atomic change: what it writes, and what it reads afterwards in the same transaction. */
+export interface Change<W extends Given, R extends Given> {
+  writes: W;
+  reads: R & DistinctNames<W, R>;
+  /** Whether the rows read show that this invocation's writes are in the database. */
+  isCommitted: (found: Results<R>) => boolean;
+}
+
+/**
+ * Runs the writes and then the reads as one transaction. If the answer is lost, runs the reads alone, once, and lets
+ * `isCommitted` decide whether the writes took effect.
+ *
+ * @returns the result of each statement by its name; the results of the writes are absent where only the second reading
+ *   tells that they took effect: the cron publishes their events.
+ * @throws AppError `rate_limit_exceeded` as `runBatch`, without a second reading, since nothing was written; the error of
+ *   the batch where the second reading fails too or shows that nothing was written.
+ */
+export async function commit<W extends Given, R extends Given>(
+  deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
+  { writes, reads, isCommitted }: Change<W, R>,
+): Promise<Results<R> & Partial<Results<W>>> {
+  const read = compile(reads);
+  const all = new Batch([...compile(writes).queries, ...read.queries]);
+  try {
+    return (await runBatch(deps, all)) as Results<R> & Partial<Results<W>>;
+  } catch (error) {
+    const isUnknown = error instanceof AppError && error.code === "service_unavailable";
+    if (!isUnknown) throw error;
+    const found = (await runBatch(deps, read).catch(() => undefined)) as Results<R> | undefined;
+    if (!found || !isCommitted(found)) throw error;
+    return found as Results<R> & Partial<Results<W>>;
+  }
+}
