@@ -35,7 +35,7 @@ async function measure(method: string, path: string, options: CallOptions) {
 /** Rows that a look-up reads depend a little on what else a table holds. */
 const ROWS_OF_CHANCE = 10;
 
-it("knows what each call leads to, as the costs in the README are computed from", async () => {
+it("The background work of each call costs what the documented prices assume", async () => {
   const ip = newIp();
   const identifier = newPhone();
   const costs: Record<string, BackgroundCost> = {};

@@ -9,7 +9,7 @@ export interface BackgroundCost {
   rowsWritten: number;
 }
 
-/** By route, as the README's cost table names them. The first call of a quarter of an hour notes the last activity. */
+/** By route, named as in `callCosts`. The first call of a quarter of an hour notes the last activity. */
 export const backgroundCosts: Record<string, BackgroundCost> = {
   "otp/request": { kvReads: 0, kvWrites: 1, messages: 1, rowsRead: 9, rowsWritten: 7 },
   "otp/verify": { kvReads: 1, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },

@@ -1,6 +1,5 @@
 /// <reference types="vite/client" />
 import { afterEach, describe, expect, it, vi } from "vitest";
-import readme from "../../README.md?raw";
 import { type AlertName, alerts, raiseAlert } from "../../src/platform/alerts.ts";
 import { jsonLog } from "../../src/platform/log.ts";
 import { recordLog } from "../support/production.ts";
@@ -13,19 +12,7 @@ const source = Object.entries(sources)
   .map(([, text]) => text)
   .join("\n");
 
-/** Name and level of each row of the README's table of alerts. */
-function documented(): [string, string][] {
-  const section = readme.split("\n### Alerts\n")[1]?.split(/\n##+ /)[0] ?? "";
-  return [...section.matchAll(/^\| (\w+) \| (warn|error) \| ([^|]{10,}) \| ([^|]{5,}) \|$/gm)].map(
-    ([, name = "", level = ""]) => [name, level],
-  );
-}
-
 describe("Alerts", () => {
-  it("are all in the README, each with its level, and the README lists no other", () => {
-    expect(documented()).toEqual(Object.entries(alerts));
-  });
-
   it("are each raised somewhere in the source", () => {
     const unraised = Object.keys(alerts).filter((name) => !source.includes(`"${name}"`));
     expect(unraised).toEqual([]);

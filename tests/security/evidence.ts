@@ -1,11 +1,12 @@
+import type { Deviation } from "../../scripts/docs/deviations.ts";
+
 /** A test by its file and a part of its name; a `describe` counts. */
 export type Shown = readonly [file: string, name: string];
 
-/** What shows that a requirement is met; or, where it is met in part or otherwise, the README's words about that. */
+/** The tests that show that a requirement is met, or the deviation that says how it is met in part or in another way. */
 export interface Evidence {
   tests?: readonly Shown[];
-  /** Words of the README. */
-  readme?: string;
+  deviation?: Deviation;
 }
 
 export type SecurityRows = Readonly<Record<string, Evidence>>;

@@ -103,7 +103,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 4.1.1": shown([routes, "ASVS 4.1.1"], [fuzz, "refuses what is wrong"]),
   "ASVS 4.1.2": {
     ...shown([config, "An ISSUER that is not https serves in development only"]),
-    readme: '**HTTPS**: turn on the zone\'s "Always Use HTTPS"',
+    deviation: "https-by-worker",
   },
   "ASVS 4.1.4": shown([routes, "ASVS 4.1.4"]),
   "ASVS 4.2.1": shown([routes, "ASVS 4.2.1"], [headers, "ASVS 4.2.1"]),
@@ -172,7 +172,7 @@ export const serviceRows: SecurityRows = {
     ["tests/delivery/sms.test.ts", "ASVS 16.2.5: the log of a try"],
   ),
   "ASVS 16.4.1": shown([healthAndLog, "has one JSON line for each request"]),
-  "ASVS 16.4.3": { readme: "**Logs**: one JSON line a request and task" },
+  "ASVS 16.4.3": { deviation: "log-export" },
   "ASVS 16.5.1": shown([responses, "ASVS 16.5.1: a binding that fails"], [fuzz, "refuses what is wrong"]),
   "ASVS 16.5.2": shown(["tests/faults/deadlines.test.ts", "ASVS 16.5.2: a database that never answers"]),
   "ASVS 16.5.3": shown(

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
+import { tableOf } from "../../scripts/docs/retention.ts";
 import type { PurgeRule } from "../../src/tasks/retention.ts";
 import { insertManyPeople, numbers } from "./people-rows.ts";
-import { nameOf, tableOf } from "./retention.ts";
+import { nameOf } from "./retention.ts";
 
 const DAY_MS = 86_400_000;
 

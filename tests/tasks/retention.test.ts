@@ -1,10 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describeRetention } from "../../scripts/docs/retention.ts";
 import { dayEndsAt } from "../../src/platform/kathmandu.ts";
 import { otherRetention, purgeRules } from "../../src/tasks/retention.ts";
 import { runJob } from "../support/jobs.ts";
 import { insertUser, rows } from "../support/platform.ts";
-import { describeRetention, nameOf } from "../support/retention.ts";
+import { nameOf } from "../support/retention.ts";
 import { insertPurgeable } from "../support/retention-rows.ts";
 
 const DAY_MS = 86_400_000;

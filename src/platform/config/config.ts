@@ -125,6 +125,9 @@ const settings = z.object({
   ...webhookSettings,
 });
 
+/** Name of every variable and secret that the Worker reads. */
+export const settingNames: readonly string[] = Object.keys(settings.shape).filter((name) => name !== "EMAIL");
+
 export type AccessTokenKey = z.infer<typeof accessTokenKeys>[number];
 export type TokenSecret = z.infer<typeof tokenSecrets>[number];
 

@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+// `npm run docs`: writes the tables of the pages below docs/ from the code.
+
+/** Node imports JSON as a default export only; the Worker's bundler also gives its members by name. */
+registerHooks({
+  load(url, context, nextLoad) {
+    if (!url.endsWith("/package.json")) return nextLoad(url, context);
+    const { version } = JSON.parse(readFileSync(fileURLToPath(url), "utf8")) as { version: string };
+    return {
+      format: "module",
+      shortCircuit: true,
+      source: `export const version = ${JSON.stringify(version)}; export default { version };`,
+    };
+  },
+});
+
+const { fillPage } = await import("./docs/generated.ts");
+const root = join(import.meta.dirname, "..", "docs");
+for (const file of readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"))) {
+  const path = join(root, file);
+  const page = readFileSync(path, "utf8");
+  const filled = fillPage(page);
+  if (filled === page) continue;
+  writeFileSync(path, filled);
+  console.log(`wrote docs/${file}`);
+}

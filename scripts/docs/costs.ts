@@ -1,0 +1,31 @@
+import { backgroundCosts } from "../operations/background-costs.ts";
+import { callCosts } from "../operations/call-costs.ts";
+import { type MeasuredCall, priceOf } from "../operations/prices.ts";
+import { table } from "./markdown.ts";
+
+/** CPU milliseconds of a call, where `npm run costs` names no other figure. */
+export const DEFAULT_CPU_MS = 5;
+
+export const callCostTable = () =>
+  table(
+    ["Route", "D1 round trips", "KV calls", "Rows read", "Rows written"],
+    Object.entries(callCosts).map(([route, { d1, kv, rowsRead, rowsWritten }]) => [
+      route,
+      d1,
+      kv,
+      rowsRead,
+      rowsWritten,
+    ]),
+  );
+
+/** Dollars for a million calls of each route whose background work is measured too. */
+export function priceTable(cpuMs: number = DEFAULT_CPU_MS): string[] {
+  const rows = Object.entries(backgroundCosts).map(([route, background]) => {
+    const cost = callCosts[route];
+    if (!cost) throw new Error(`no measured cost of ${route}`);
+    const call: MeasuredCall = { cpuMs, rowsRead: cost.rowsRead, rowsWritten: cost.rowsWritten, background };
+    const { worker, d1, kv, queues } = priceOf(call);
+    return [route, ...[worker, d1, kv, queues, worker + d1 + kv + queues].map((amount) => amount.toFixed(2))];
+  });
+  return table(["Route", "Requests and CPU", "D1", "KV", "Queues", "Sum"], rows);
+}

@@ -1,0 +1,95 @@
+import { registrationLimit } from "../../src/auth/device/device.store.ts";
+import { otpLimits } from "../../src/auth/otp/otp-limits.ts";
+import { auditedWritesPerDay } from "../../src/platform/data/audited-writes.ts";
+import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
+import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
+import { begunUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
+import { code, table } from "./markdown.ts";
+
+interface Limit extends RateLimitPolicy {
+  /** What is counted, and by what. */
+  counts: string;
+  /** What the caller must do once it is reached. */
+  then: string;
+}
+
+const { send, lock, guessesPerNetwork, ownCodesPerNetwork, triesPerCode, ttlMs } = otpLimits;
+const WAIT_FOR_OLDEST = "wait until the oldest one is older than the window";
+const WAIT_FOR_WINDOW = "wait until the window ends";
+const limit = ({ count, windowMs }: RateLimitPolicy, counts: string, then: string): Limit => ({
+  count,
+  windowMs,
+  counts,
+  then,
+});
+
+/** Every limit, with the numbers that the code runs with. */
+const limits: Readonly<Record<string, Limit>> = {
+  "otp.tries": limit(
+    { count: triesPerCode, windowMs: ttlMs },
+    "wrong guesses at one code, in each network class",
+    "the code is dead; request a new one",
+  ),
+  "otp.send.network": limit(send.perNetwork, "codes for one identifier from one network", WAIT_FOR_OLDEST),
+  "otp.send.class": limit(send.perClass, "codes for one identifier in one network class", WAIT_FOR_OLDEST),
+  "otp.send.day": limit(send.perClassDaily, "codes for one identifier in one network class", WAIT_FOR_OLDEST),
+  "otp.sms.network": limit(
+    send.perSmsNetwork,
+    "codes by SMS from one network to any number; a known network is counted but never refused",
+    WAIT_FOR_WINDOW,
+  ),
+  "otp.email.network": limit(
+    send.perEmailNetwork,
+    "codes by e-mail from one network to any address; a known network is counted but never refused",
+    WAIT_FOR_WINDOW,
+  ),
+  "otp.email.mailbox": limit(send.perClass, "codes for one mailbox in one network class", WAIT_FOR_OLDEST),
+  "otp.email.mailbox.day": limit(send.perClassDaily, "codes for one mailbox in one network class", WAIT_FOR_OLDEST),
+  "otp.sms.prefix": limit(
+    send.perSmsPrefix,
+    `codes by SMS to numbers that differ only in their last ${send.perSmsPrefix.hiddenDigits} digits; a known network is counted but never refused`,
+    WAIT_FOR_WINDOW,
+  ),
+  "otp.lock.network": limit(
+    lock.perNetwork,
+    "failed guesses at one identifier from one network",
+    "locked for 1, 2, 4 … 60 minutes",
+  ),
+  "otp.lock.class": limit(lock.perClass, "failed guesses at one identifier in one network class", "locked for an hour"),
+  "otp.lock.closed": limit(
+    { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },
+    "failed guesses in a row at one identifier in one network class",
+    "closed until a success in the other class, a sign-in by Google or Apple, an unlock by staff, or 7 days without a guess",
+  ),
+  "otp.guesses": limit(guessesPerNetwork, "wrong guesses from one network at any identifier", WAIT_FOR_WINDOW),
+  "otp.guesses.own": limit(
+    ownCodesPerNetwork,
+    "codes that this network requested and may still guess at once `otp.guesses` is reached",
+    WAIT_FOR_WINDOW,
+  ),
+  "kyc.uploads": limit(uploadLimit, "uploads of one user, refused ones included", WAIT_FOR_OLDEST),
+  "kyc.begun": limit(begunUploadLimit, "uploads of one user, those that broke off or failed included", WAIT_FOR_OLDEST),
+  "writes.minute": limit(
+    writesPerMinute,
+    "writes of one user; counted by Cloudflare's limiter, per location and approximate",
+    "wait up to a minute",
+  ),
+  "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
+  "devices.registrations": limit(
+    registrationLimit,
+    "device registrations of one user, repeated ones included",
+    WAIT_FOR_WINDOW,
+  ),
+};
+
+export const limitTable = () =>
+  table(
+    ["Limit", "Count", "Window (s)", "What is counted", "When it is reached"],
+    Object.entries(limits).map(([name, { count, windowMs, counts, then }]) => [
+      code(name),
+      count,
+      windowMs / 1000,
+      counts,
+      then,
+    ]),
+  );

@@ -1,0 +1,38 @@
+import { getTableConfig } from "drizzle-orm/sqlite-core";
+import { otherRetention, type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
+import { code, table } from "./markdown.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Name of the table that the rule deletes from. */
+export const tableOf = ({ table }: PurgeRule) => getTableConfig(table).name;
+
+/** How long each table keeps its rows, and what deletes them: name of the table, sentence. */
+export function describeRetention(): [string, string][] {
+  const purged = Map.groupBy(purgeRules, tableOf);
+  const rows = [...purged].map(([name, rules]): [string, string] => [name, rules.map(describeRule).join("; ")]);
+  return [...rows, ...Object.entries(otherRetention)];
+}
+
+export const retentionTable = () =>
+  table(
+    ["Table", "Rows are kept"],
+    describeRetention().map(([name, rule]) => [code(name), rule]),
+  );
+
+function describeRule({ since, keptMs, by, among, becomes, reason }: PurgeRule): string {
+  const column = code(since.name);
+  const time = keptMs === 0 ? `until ${column}` : `${lengthOf(keptMs)} from ${column}`;
+  const which = among === undefined ? "" : `, where ${sqlOf(among)}`;
+  const why = reason === undefined ? "" : ` (${reason})`;
+  return `${time}${which}${becomes ? ", then marked ended" : ""}, by ${by}${why}`;
+}
+
+function lengthOf(ms: number): string {
+  const hours = ms / HOUR_MS;
+  const [count, unit] = hours % 24 === 0 ? [hours / 24, "day"] : [hours, "hour"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
+const sqlOf = (condition: NonNullable<PurgeRule["among"]>) =>
+  condition.queryChunks.map((chunk) => (chunk as { value: string[] }).value.join("")).join("");

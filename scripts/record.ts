@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { readdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+
+// `npm run record -- bench [options]`: runs a benchmark or the load, and writes what it prints to
+// docs/benchmarks/DATE-NAME.md.
+
+const RECORDABLE = ["bench", "bench:staff", "bench:deletion", "load"];
+
+const root = join(import.meta.dirname, "..");
+const [name = "", ...args] = process.argv.slice(2);
+if (!RECORDABLE.includes(name)) {
+  console.error(`npm run record -- NAME [options]; NAME is one of: ${RECORDABLE.join(", ")}`);
+  process.exit(2);
+}
+
+const child = spawn("npm", ["run", "-s", name, "--", ...args], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+const printed: Buffer[] = [];
+child.stdout.on("data", (chunk: Buffer) => {
+  printed.push(chunk);
+  process.stdout.write(chunk);
+});
+const status = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1)));
+
+const date = new Date().toISOString().slice(0, 10);
+const command = ["npm run", name, ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
+const [processor] = cpus();
+const page = [
+  `# ${date}: ${name}`,
+  "",
+  `\`${command}\` on ${cpus().length} cores (${processor?.model ?? "unknown"}), Node ${process.version}. It ended with ${status}.`,
+  "",
+  Buffer.concat(printed).toString().trim(),
+  "",
+];
+const folder = join(root, "docs", "benchmarks");
+const file = `${date}-${name.replace(":", "-")}.md`;
+writeFileSync(join(folder, file), page.join("\n"));
+const results = readdirSync(folder).filter((each) => /^\d/.test(each));
+const index = results
+  .sort()
+  .reverse()
+  .map((each) => `- [${each.replace(".md", "")}](${each})`);
+const about = "`npm run record -- NAME` writes a page for each run of a benchmark or of the load, and this list.";
+writeFileSync(join(folder, "README.md"), ["# Benchmarks", "", about, "", ...index, ""].join("\n"));
+console.log(`wrote docs/benchmarks/${file}`);
+process.exit(status);

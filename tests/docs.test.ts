@@ -1,0 +1,19 @@
+import { expect, it } from "vitest";
+import { fillPage, generated, tablesOf } from "../scripts/docs/generated.ts";
+
+const pages = import.meta.glob<string>("../docs/**/*.md", { query: "?raw", import: "default", eager: true });
+
+/** Pages that hold tables made from the code. */
+const filled = Object.entries(pages).filter(([, text]) => tablesOf(text).length > 0);
+
+it.each(filled)(
+  "%s states what the code does: limits, routes, tasks, retention, costs, errors (ASVS 6.1.1, 6.1.3)",
+  (_, text) => {
+    expect(text, "run npm run docs").toBe(fillPage(text));
+  },
+);
+
+it("The documents show each generated table in exactly one page", () => {
+  const shown = filled.flatMap(([, text]) => tablesOf(text));
+  expect(shown.toSorted()).toEqual(Object.keys(generated).toSorted());
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+
+const root = join(import.meta.dirname, "..", "..");
+const pages = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"],
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+].map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+
+/** What `find` gives for each page, each with the page's path in front. */
+const inEachPage = (find: (page: (typeof pages)[number]) => string[]) =>
+  pages.flatMap((page) => find(page).map((found) => `${page.path}: ${found}`));
+
+/** As GitHub makes it of a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
+
+const anchorsOf = (text: string) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading));
+
+test("every relative link of the documents leads to a file, and to a heading that it has", () => {
+  const broken = inEachPage(({ path, text }) =>
+    [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].flatMap(([link, file = "", anchor]) => {
+      const target = file === "" ? join(root, path) : join(root, dirname(path), file);
+      if (!existsSync(target)) return [link];
+      return anchor && !anchorsOf(readFileSync(target, "utf8")).includes(anchor) ? [link] : [];
+    }),
+  );
+  assert.deepEqual(broken, []);
+});
+
+test("every command that the documents name is in package.json", () => {
+  const named = inEachPage(({ text }) =>
+    [...text.matchAll(/npm run (?:-s )?([a-z][\w:]*)/g)].map(([, name = ""]) => name),
+  );
+  assert.ok(named.length > 50);
+  assert.deepEqual(
+    named.filter((each) => !Object.hasOwn(scripts, each.split(": ")[1] ?? "")),
+    [],
+  );
+});
+
+test("every command of package.json is in the README, but for the parts of others", () => {
+  const parts = ["node", "check", "test"];
+  const readme = pages[0]?.text ?? "";
+  const unnamed = Object.keys(scripts).filter((name) => !parts.includes(name) && !readme.includes(`npm run ${name}`));
+  assert.deepEqual(unnamed, []);
+});
+
+test("every file that the documents name in code exists", () => {
+  const named = inEachPage(({ text }) =>
+    [...text.matchAll(/`((?:src|tests|scripts|docs|dev|build|migrations)\/[\w./-]+)`/g)].map(([, path = ""]) => path),
+  );
+  assert.ok(named.length > 20);
+  assert.deepEqual(
+    named.filter((each) => !existsSync(join(root, each.split(": ")[1] ?? ""))),
+    [],
+  );
+});
+
+test("the README has at most 200 lines, and every other page at most 400", () => {
+  const tooLong = inEachPage(({ path, text }) => {
+    const lines = text.split("\n").length - 1;
+    return lines > (path === "README.md" ? 200 : 400) ? [`${lines} lines`] : [];
+  });
+  assert.deepEqual(tooLong, []);
+});
+
+test("every page is reached from the README by links", () => {
+  const reached = new Set(["README.md"]);
+  for (const path of reached) {
+    const text = pages.find((page) => page.path === path)?.text ?? "";
+    for (const [, file = ""] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) reached.add(join(dirname(path), file));
+  }
+  assert.deepEqual(
+    pages.map(({ path }) => path).filter((path) => !reached.has(path)),
+    [],
+  );
+});
