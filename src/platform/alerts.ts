@@ -1,7 +1,7 @@
 import type { Deps } from "./deps.ts";
 import type { LogFields } from "./log.ts";
 
-/** All alerts with their log level. The README describes what to do about each; a test compares the two. */
+/** All alerts with their log level. docs/operations/runbook.md says what to do about each. */
 export const alerts = {
   binding_down: "error",
   breaker_opened: "error",
