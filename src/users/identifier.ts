@@ -4,7 +4,8 @@ import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
-import { text, toAsciiDigits } from "../platform/http/fields.ts";
+import { text } from "../platform/http/fields.ts";
+import { cleanMarks, toAsciiDigits } from "../platform/http/text.ts";
 import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
 
 /** An email address or a mobile number in canonical form: each address or number has exactly one. */
@@ -40,11 +41,7 @@ export function parseIdentifier(
   expected: Expected = { field: "identifier" },
 ): Identifier {
   // Numbers copied from contact apps contain invisible direction marks or are RFC 3966 links.
-  const typed = given
-    .normalize("NFKC")
-    .replace(/\p{Cf}/gu, "")
-    .trim()
-    .replace(/^tel:/i, "");
+  const typed = cleanMarks(given).replace(/^tel:/i, "");
   const kind = expected.kind ?? (typed.includes("@") ? "email" : "phone");
   return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
 }
@@ -60,7 +57,9 @@ export function readIdentifier(deps: Pick<Deps, "config">, given: string): Ident
 }
 
 function parseEmail(typed: string, { field }: Expected): Identifier {
-  const value = canonicalEmail(typed);
+  const at = typed.lastIndexOf("@");
+  // Digits of other scripts in the local part come from the keyboard; in a domain they make a different name.
+  const value = at < 1 ? undefined : canonicalEmail(toAsciiDigits(typed.slice(0, at)) + typed.slice(at));
   if (value === undefined) throw fieldError(field, "not_email");
   return { kind: "email", value };
 }

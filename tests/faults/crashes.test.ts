@@ -23,7 +23,7 @@ const flows: Record<string, () => Promise<Flow>> = {
     const identifier = newPhone();
     return {
       path: "/api/auth/otp/request",
-      options: { json: { identifier }, ip: newIp(), headers: { "Idempotency-Key": identifier } },
+      options: { json: { identifier }, ip: newIp(), headers: { "Idempotency-Key": `key-of-${identifier}` } },
       success: 200,
       async check(_answer, simulation) {
         // Three ticks of the cron, each after the lease of the one before.
@@ -46,7 +46,7 @@ const flows: Record<string, () => Promise<Flow>> = {
     const otp = await readCode(identifier);
     return {
       path: "/api/auth/otp/verify",
-      options: { json: { identifier, otp }, ip, headers: { "Idempotency-Key": identifier } },
+      options: { json: { identifier, otp }, ip, headers: { "Idempotency-Key": `key-of-${identifier}` } },
       success: 200,
       async check(answer) {
         expect(answer.body.data.verification_token).toEqual(expect.any(String));

@@ -92,7 +92,7 @@ describe("Four hundred uploads, each failing somewhere", () => {
       const isPatch = (made.get(user) ?? 0) > 0 && random() < 0.4;
       const options = {
         token: user.access,
-        headers: { "Idempotency-Key": `upload-${upload}` },
+        headers: { "Idempotency-Key": `key-of-the-upload-${upload}` },
         multipart: isPatch
           ? { document_back: file(png()) }
           : { document_number: newNumber(), document_front: file(jpeg()), document_back: file(png()) },

@@ -95,7 +95,7 @@ const ignored: Record<string, string[]> = {
   origin: ["https://evil.example", "null", "file://", "https://api.example.com"],
   referer: ["https://evil.example/?token=x"],
   "user-agent": ["", "() { :; }; /bin/true"],
-  "idempotency-key": ["x", "y".repeat(255)],
+  "idempotency-key": ["x".repeat(16), "y".repeat(255)],
   "sec-fetch-site": ["cross-site"],
   "cf-ray": ["x"],
   "cf-ipcountry": ["XX"],
@@ -222,7 +222,17 @@ describe("headers that decide", () => {
   });
 
   test("an Idempotency-Key of another form is 400 where keys count", async () => {
-    for (const key of ["x".repeat(256), "a b", "a\tb", long]) {
+    for (const key of [
+      "x".repeat(256),
+      "x".repeat(15),
+      "a b",
+      "a b".repeat(8),
+      "a\tb",
+      "null",
+      "undefined",
+      "[object Object]",
+      long,
+    ]) {
       const route: Route = [
         "POST",
         "/api/auth/login",

@@ -114,7 +114,10 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
           const { path, answer } = await ask(operation, request, who);
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);
           const after = await photograph(stage);
-          const changed = differences(before, after);
+          // Uploads are counted although they are refused, so that nobody sends files without end.
+          const changed = differences(before, after).filter(
+            (table) => table !== "kyc_uploads" || operation.path !== "/api/users/kyc",
+          );
           before = after;
           if (answer.status >= 400 || (operation.method === "GET" && !operation.isForStaff))
             expect(changed).toEqual([]);

@@ -10,7 +10,7 @@ const dates = fc
   .date({ min: new Date("1901-01-01"), max: new Date("2020-01-01"), noInvalidDate: true })
   .map((date) => date.toISOString().slice(0, 10));
 
-const pictures = fc.webUrl({ validSchemes: ["https"], withQueryParameters: true });
+const pictures = fc.webUrl({ validSchemes: ["https"], withQueryParameters: true }).map((url) => new URL(url).href);
 
 /** Fields whose meaning says more than their schema can. */
 const byName: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
@@ -69,11 +69,21 @@ export function misfitsOf(name: string, schema: FieldSchema): string[] {
   if ((schema.minLength ?? 0) > 1) found.push("x".repeat((schema.minLength ?? 0) - 1));
   if (schema.enum) found.push("NOPE", "x".repeat(1000), `${schema.enum[0]}x`, `${schema.enum[0]},${schema.enum[1]}`);
   if (schema.format === "uuid") found.push("x", "0198c0de", "{0198c0de-0000-7000-8000-000000000000}");
-  if (typesOf(schema).includes("integer")) found.push("x", "1.5", "1e400", "one", "٣", "1,000", "0x");
-  if (typesOf(schema).includes("boolean")) found.push("yes", "TRUE!", "2", "x".repeat(1000));
+  if (typesOf(schema).includes("integer"))
+    found.push("x", "1.5", "1e400", "1e2", "0x2", "+1", " 1 ", "1.0", "Infinity", "one", "٣", "1,000", "0x");
+  if (typesOf(schema).includes("boolean")) found.push("yess", "TRUE!", "2", "01", "n/a", "x".repeat(1000));
   if (schema.format === "date") found.push("2001-13-01", "2001-02-30", "01/02/2003", "0000-00-00", "2999-01-01", "now");
   if (schema.format === "uri")
-    found.push("http://example.com/a", "javascript:alert(1)", "//example.com", "x", "https://");
+    found.push(
+      "http://example.com/a",
+      "javascript:alert(1)",
+      "//example.com",
+      "x",
+      "https://",
+      "https://a:b@example.com/",
+      "https://localhost/a.png",
+      "https://example..com/a",
+    );
   if (schema.anyOf) found.push("2001-13-01", "yesterday", "1e9", "2001-01-01T25:00:00Z");
   if (name === "identifier") found.push("x", "+1", "a@", "@b.c", "12345", "+9779841234567890", "a b@example.com");
   if (name === "otp") found.push("12345", "1234567", "abcdef");

@@ -62,7 +62,7 @@ const refresh = (index: number, age: number, hasKey: boolean) =>
     const token = session.refreshTokens.at(-1 - age);
     if (!token) return;
     const expected = model.refresh(session, age, hasKey, Date.now());
-    const headers = hasKey ? { "idempotency-key": `key-of-${session.refreshTokens.length - age}` } : {};
+    const headers = hasKey ? { "idempotency-key": `key-of-rotation-${session.refreshTokens.length - age}` } : {};
     const answer = await ask("POST", "/api/auth/refresh", { json: { refresh: token.value }, headers });
     if (expected === "refused") expect(codeOf(answer)).toBe("401 token_not_valid");
     else {

@@ -247,10 +247,10 @@ describe("ASVS 16.2.5: the log", () => {
     async (make) => {
       const identifier = make();
       const ip = newIp();
-      const secrets = [identifier.replace("+977", ""), "canary-key"];
+      const secrets = [identifier.replace("+977", ""), "canary-of-the-mine"];
       let code = "";
       const lines = await linesOf(async () => {
-        const otp = await requestCode(identifier, { ip, headers: { "idempotency-key": "canary-key" } });
+        const otp = await requestCode(identifier, { ip, headers: { "idempotency-key": "canary-of-the-mine" } });
         code = otp;
         const wrong = otp === "000000" ? "111111" : "000000";
         await call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp: wrong } });

@@ -134,7 +134,7 @@ export async function submissionsUnderOneKey(setting: RaceSetting): Promise<Verd
       options: {
         token: user.access,
         multipart: { document_number, document_front: file(jpeg()) },
-        headers: { "Idempotency-Key": "one" },
+        headers: { "Idempotency-Key": "one-key-for-all-uploads" },
       },
     })),
   );

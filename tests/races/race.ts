@@ -37,7 +37,7 @@ export function simulationOf({ seed, handler, isCalm }: RaceSetting): Simulation
 /** The headers that the mode gives every client. */
 export function headersOf({ mode, seed }: RaceSetting, purpose = "call"): Record<string, string> {
   if (mode === "one request id") return { "X-Request-Id": `race-${seed}` };
-  if (mode === "one idempotency key") return { "Idempotency-Key": `race-${purpose}-${seed}` };
+  if (mode === "one idempotency key") return { "Idempotency-Key": `key-of-the-race-${purpose}-${seed}` };
   return {};
 }
 

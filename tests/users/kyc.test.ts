@@ -297,7 +297,7 @@ describe("PATCH", () => {
 });
 
 describe("An Idempotency-Key", () => {
-  const headers = { "idempotency-key": "kyc-1" };
+  const headers = { "idempotency-key": "kyc-submission-no-1" };
 
   test("gives the same answer to the same fields and files, and no second effect", async () => {
     const user = await newUser();
@@ -370,7 +370,7 @@ test("A document number rests nowhere in the clear: not in D1, KV or R2, not in 
   for (const level of ["log", "info", "warn", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((...words) => void logged.push(words.map(String).join(" ")));
   }
-  const headers = { "idempotency-key": "canary" };
+  const headers = { "idempotency-key": "canary-of-the-mine" };
   const photo = file(jpeg({ segments: [exif(6, "somewhere")] }));
   await submit(user, { document_number: canary, document_front: photo }, { headers });
   await amend(user, { json: { document_number: `${canary} ` } });

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { optionalFlag, optionalText, text } from "../../platform/http/fields.ts";
+import { optionalFlag, optionalText, optionalVersion, text, withoutControls } from "../../platform/http/fields.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { registerDevice } from "./device.service.ts";
 
-const atMost = (length: number) => z.string().max(length);
+const atMost = (length: number) => withoutControls(z.string().max(length));
 
 const deviceTypes = ["ANDROID", "IOS", "WEB"] as const;
 
@@ -24,8 +24,8 @@ export const registerMyDevice = userEndpoint(
       fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
       device_type: text(z.enum(deviceTypes), (type) => type.toUpperCase()),
       device_name: optionalText(atMost(255)),
-      app_version: optionalText(atMost(50)),
-      os_version: optionalText(atMost(50)),
+      app_version: optionalVersion(atMost(50)),
+      os_version: optionalVersion(atMost(50)),
       is_active: optionalFlag,
     }),
     data: z.object({

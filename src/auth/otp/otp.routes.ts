@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { optionalText, text, toAsciiDigits } from "../../platform/http/fields.ts";
+import { optionalText, text } from "../../platform/http/fields.ts";
 import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { rateLimitHeaders } from "../../platform/http/rate-limit.ts";
+import { cleanPasted } from "../../platform/http/text.ts";
 import { publicEndpoint } from "../../sessions/guard.ts";
 import { identifierField, readIdentifier } from "../../users/identifier.ts";
 import { otpLimits } from "./otp-limits.ts";
@@ -66,8 +67,8 @@ const otpField = z.preprocess(
       .string()
       .regex(/^\d{6}$/, as("not_otp"))
       .meta({ example: "123456" }),
-    // People paste or type codes with a space in the middle, in Devanagari digits or in full-width digits.
-    (given) => toAsciiDigits(given.normalize("NFKC")).replace(/[\s-]/g, ""),
+    // People paste or type codes with spaces or dashes, in digits of any script or in full-width digits.
+    (given) => cleanPasted(given).replace(/[\s-]/g, ""),
   ),
 );
 

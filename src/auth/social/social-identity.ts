@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { storableHttpsUrl } from "../../platform/http/fields.ts";
+import { findUnfit, salvage } from "../../platform/http/text.ts";
 import { canonicalEmail } from "../../users/email-address.ts";
 import type { ProviderName } from "./social-provider.ts";
 
@@ -15,18 +17,20 @@ export const socialIdentity = z.object({
    */
   isEmailAuthoritative: z.boolean(),
   name: z.string().nullable(),
-  /** https URL. */
+  /** https URL in its canonical form. */
   picture: z.string().nullable(),
 });
 export type SocialIdentity = z.infer<typeof socialIdentity>;
-
-const httpsUrl = z.url({ protocol: /^https$/ }).max(2048);
 
 /** A claim that counts as absent if it is not a string. */
 const optionalClaim = z.string().optional().catch(undefined);
 
 const claims = z.object({
-  sub: z.string().min(1).max(255),
+  sub: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((sub) => findUnfit(sub) === undefined),
   email: optionalClaim,
   email_verified: z.unknown().optional(),
   /** The Workspace domain of a Google account. */
@@ -57,18 +61,15 @@ export function readIdentity(
   const email = canonicalEmail(parsed.data.email?.trim() ?? "") ?? null;
   const domain = email?.slice(email.lastIndexOf("@") + 1) ?? "";
   const isManaged = provider === "google" ? domain === "gmail.com" || Boolean(hd) : APPLE_DOMAINS.includes(domain);
-  const name = (givenName ?? parsed.data.name ?? "")
-    .normalize("NFC")
-    .replace(/[\p{Cc}\s]+/gu, " ")
-    .trim();
+  const name = salvage(givenName ?? parsed.data.name, MAX_NAME_LENGTH);
   return {
     provider,
     issuer,
     subject: sub,
     email,
     isEmailAuthoritative: email !== null && isManaged && isVerified(provider, parsed.data.email_verified),
-    name: name.length >= 2 ? name.slice(0, MAX_NAME_LENGTH) : null,
-    picture: httpsUrl.safeParse(picture).success ? (picture ?? null) : null,
+    name: name !== null && name.length >= 2 ? name : null,
+    picture: storableHttpsUrl(picture),
   };
 }
 

@@ -15,8 +15,8 @@ export const noEncoding: Text = {
 };
 
 /**
- * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields; in a form an empty value
- * counts as absent. Of repeated names the last wins, in JSON (RFC 8259 section 4) and in forms alike.
+ * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields; a field that holds the empty
+ * string counts as absent. Of repeated names the last wins, in JSON (RFC 8259 section 4) and in forms alike.
  *
  * @throws AppError `payload_too_large`, `unsupported_media_type`, or `validation_error` when it cannot be parsed.
  */
@@ -104,7 +104,7 @@ function parseJson(bytes: Uint8Array): Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw malformed({ en: "The body must be a JSON object.", ne: "अनुरोध JSON object हुनुपर्छ।" });
   }
-  return value as Fields;
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== ""));
 }
 
 /** URLSearchParams puts a replacement character where the escaped bytes are no UTF-8, and says nothing. */

@@ -3,13 +3,14 @@ import { accepts } from "hono/accepts";
 import { expandIPv6 } from "hono/utils/ipaddr";
 import { fieldError } from "./errors.ts";
 import type { Locale } from "./locale.ts";
+import { salvage } from "./text.ts";
 
 /** The client of a request, as reported by Cloudflare and the request's headers. */
 export interface Client {
   ip: string;
   /** IPv4 /24 or IPv6 /64. */
   network: string;
-  /** At most 255 characters. */
+  /** At most 255 characters, without control characters; null where it is absent or blank. */
   userAgent: string | null;
   /** The caller's preferred language among those of the API. */
   locale: Locale;
@@ -17,8 +18,11 @@ export interface Client {
   idempotencyKey: string | undefined;
 }
 
-/** 1 to 255 visible ASCII characters, as in Stripe's API and the IETF draft. */
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+/**
+ * 16 to 255 visible ASCII characters. A shorter key is not random enough to belong to one call; it is usually a mistake, such
+ * as the words `null`, `undefined` and `[object Object]`, which would give different calls the same key.
+ */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,255}$/;
 
 /** The client's IP address as seen by Cloudflare; 127.0.0.1 in development. */
 export function readIp(c: Context): string {
@@ -39,7 +43,7 @@ export function readClient(c: Context, isIdempotent: boolean): Client {
   return {
     ip,
     network: networkOf(ip),
-    userAgent: c.req.header("user-agent")?.slice(0, 255) ?? null,
+    userAgent: salvage(c.req.header("user-agent"), 255),
     locale: readLocale(c),
     idempotencyKey,
   };

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Fields, readFields } from "./body.ts";
 import { AppError } from "./errors.ts";
 import { codeOfIssue, type FieldErrors, fieldErrorsOf } from "./field-errors.ts";
+import { findUnfit } from "./text.ts";
 import { type Admission, readUpload } from "./upload.ts";
 import type { Share } from "./upload-memory.ts";
 
@@ -36,32 +37,52 @@ export async function readBody(
   if (!files) return { body: checkFields(body, await readFields(request)), files: {}, upload: undefined };
   const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share, admit) : undefined;
   const fields = upload?.fields ?? (await readFields(request));
-  const parsed = body.safeParse(fields, { error: codeOfIssue });
-  const errors: FieldErrors = parsed.success ? {} : fieldErrorsOf(parsed.error.issues);
+  const { data, errors } = parseFields(body, fields);
   for (const [name, { required }] of Object.entries(files)) {
     const isText = fields[name] !== undefined && fields[name] !== null;
     if (isText) errors[name] = [{ code: "not_file" }];
     else if (required && !upload?.files.has(name)) errors[name] = [{ code: "file_required" }];
   }
   Object.assign(errors, upload?.errors);
-  if (!parsed.success || Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
-  return { body: parsed.data, files: Object.fromEntries(upload?.files ?? []), upload: upload?.admission };
+  if (Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
+  return { body: data, files: Object.fromEntries(upload?.files ?? []), upload: upload?.admission };
 }
 
 function isMultipart(request: HonoRequest): boolean {
   return /^\s*multipart\/form-data\s*(;|$)/i.test(request.header("content-type") ?? "");
 }
 
-function namesOf({ body, files }: Required<BodySpec>) {
-  const fields = body instanceof z.ZodObject ? Object.keys(body.shape) : [];
-  return { fields: new Set(fields), files: new Set(Object.keys(files ?? {})) };
+function namesOf({ body, files }: { body: z.ZodType; files: BodySpec["files"] }) {
+  return { fields: new Set(fieldNames(body)), files: new Set(Object.keys(files ?? {})) };
 }
 
 /** Validates the fields. @throws AppError `validation_error` with every invalid field. */
 export function checkFields(schema: z.ZodType, value: Fields): unknown {
-  const parsed = schema.safeParse(value, { error: codeOfIssue });
-  if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues);
+  const { data, errors } = parseFields(schema, value);
+  if (Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
+  return data;
+}
+
+/**
+ * What a schema makes of the fields of a body or a query, and what is wrong with them. Every text of a declared field must be
+ * fit for a field at all, whatever its own schema looks at: no field can forget it.
+ */
+function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors: FieldErrors } {
+  const parsed = schema.safeParse(fields, { error: codeOfIssue });
+  const errors: FieldErrors = parsed.success ? {} : fieldErrorsOf(parsed.error.issues);
+  for (const name of fieldNames(schema)) {
+    const given = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const code = typeof given === "string" ? findUnfit(given) : undefined;
+    if (code) errors[name] = [{ code }];
+  }
+  return { data: parsed.data, errors };
+}
+
+/** The fields that a schema declares. */
+function fieldNames(schema: z.ZodType): string[] {
+  if (schema instanceof z.ZodPipe) return fieldNames(schema.in as z.ZodType);
+  if (!(schema instanceof z.ZodObject)) throw new Error("a body or a query is declared as an object");
+  return Object.keys(schema.shape);
 }
 
 /** Builds a `validation_error` from the issues of a schema. */

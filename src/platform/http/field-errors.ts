@@ -28,6 +28,8 @@ export const fieldErrorCatalogue = {
     en: "Must not contain control characters.",
     ne: "नदेखिने नियन्त्रण अक्षर हुनु हुँदैन।",
   },
+  ill_formed: { en: "Contains broken characters. Type it again.", ne: "बिग्रिएका अक्षर छन्। फेरि टाइप गर्नुहोस्।" },
+  blank: { en: "Must contain visible characters.", ne: "देखिने अक्षर हुनुपर्छ।" },
   sent_twice: { en: "Send this field only once.", ne: "यो विवरण एक पटक मात्र पठाउनुहोस्।" },
 
   not_email: { en: "Enter a valid email address.", ne: "सही इमेल ठेगाना हाल्नुहोस्।" },
@@ -90,8 +92,8 @@ export const fieldErrorCatalogue = {
     ne: "date_joined, last_login वा username हुनुपर्छ; घट्दो क्रमका लागि अगाडि - राख्नुहोस्।",
   },
   not_idempotency_key: {
-    en: "Must be 1 to 255 visible ASCII characters.",
-    ne: "१ देखि २५५ ASCII अक्षर हुनुपर्छ।",
+    en: "Must be 16 to 255 visible ASCII characters. Send a new UUID.",
+    ne: "१६ देखि २५५ ASCII अक्षर हुनुपर्छ। नयाँ UUID पठाउनुहोस्।",
   },
 
   redirect_uri_not_allowed: {

@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
+import { IDEMPOTENCY_KEY } from "./client.ts";
 import type { GuardedEndpoint } from "./endpoint.ts";
 import { describeBody } from "./endpoint-body.ts";
 import { type ErrorCode, errorCatalogue } from "./errors.ts";
@@ -77,9 +78,12 @@ function operationIdOf({ method, path }: { method: string; path: string }): stri
 
 const idempotencyKeyHeader = z
   .string()
-  .max(255)
+  .regex(IDEMPOTENCY_KEY)
   .optional()
-  .describe("Repeating a call with the same key and body returns the same response and has no second effect.");
+  .describe(
+    "A new UUID for each operation. Repeating a call with the same key and body returns the same response and has no " +
+      "second effect.",
+  );
 
 const rateLimitHeaders = z.object({
   RateLimit: z.string().describe("Remaining calls (r) and seconds until the limit resets (t)."),

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { cursorField, optionalFlag, optionalText, pageSizeField, withoutControls } from "../../platform/http/fields.ts";
+import {
+  cursorField,
+  optionalFlag,
+  optionalText,
+  pageSizeField,
+  wholeNumber,
+  withoutControls,
+} from "../../platform/http/fields.ts";
 import { boundsOf } from "../../platform/kathmandu.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
@@ -20,10 +27,7 @@ const momentField = (end: "first" | "last") =>
 
 const query = z
   .object({
-    page: z.coerce
-      .number()
-      .int()
-      .min(1)
+    page: wholeNumber(z.number().int().min(1).optional())
       .optional()
       .meta({ description: "Defaults to 1. Pages reach the first 2,000 users; use cursor to go further." }),
     page_size: pageSizeField,

@@ -1,6 +1,6 @@
 import { type CountryCode, getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import type { Deps } from "../../platform/deps.ts";
-import { toAsciiDigits } from "../../platform/http/fields.ts";
+import { cleanMarks, toAsciiDigits } from "../../platform/http/text.ts";
 import { asciiDomain } from "../../users/email-address.ts";
 import { withKey } from "../../users/username.ts";
 import { COMMON, commonnessOf, isMobile, trigramsOf } from "./common-text.ts";
@@ -56,13 +56,7 @@ export interface SearchPattern {
  * or without its country code, and with whatever stands between its digits.
  */
 export function readPattern({ config }: Pick<Deps, "config">, typed: string): SearchPattern {
-  const text = withKey(
-    typed
-      .toWellFormed()
-      .normalize("NFKC")
-      .replace(/\p{Cf}/gu, "")
-      .trim(),
-  ).key;
+  const text = withKey(cleanMarks(typed.toWellFormed())).key;
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
   // As it stands it is in no field, where the digits are set apart.
   const asWritten = parts.length + national.length > 0 && /[\s()]/.test(text) ? [] : [text];

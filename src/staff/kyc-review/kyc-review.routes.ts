@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { cursorField, optionalText, pageSizeField, tidy, withoutControls } from "../../platform/http/fields.ts";
+import { cursorField, optionalText, pageSizeField, wholeNumber, withoutControls } from "../../platform/http/fields.ts";
+import { tidy } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
@@ -35,12 +36,7 @@ const decision = z
     rejection_reason: optionalText(withoutControls(z.string().max(255)), tidy).meta({
       description: "Shown to the user. Required if status is REJECTED.",
     }),
-    version: z
-      .preprocess((given) => {
-        if (given === null || given === "") return undefined;
-        // Forms send text. Number() would accept lists and booleans as well.
-        return typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
-      }, z.number().int().optional())
+    version: wholeNumber(z.number().int().optional())
       .optional()
       .meta({ description: "The version that was reviewed. A stale version is refused." }),
   })

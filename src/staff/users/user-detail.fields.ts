@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Deps } from "../../platform/deps.ts";
-import { optionalText, text, tidy, withoutControls } from "../../platform/http/fields.ts";
+import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
+import { tidy } from "../../platform/http/text.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { openKyc } from "../../users/kyc/kyc.service.ts";
 import type { UserDetail } from "./user-detail.service.ts";

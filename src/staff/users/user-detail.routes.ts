@@ -1,10 +1,17 @@
 import { z } from "zod";
 import type { ErrorCode } from "../../platform/http/errors.ts";
-import { clearable, cursorField, optionalText, pageSizeField } from "../../platform/http/fields.ts";
+import {
+  canonicalUrl,
+  clearable,
+  cursorField,
+  httpsUrl,
+  optionalText,
+  pageSizeField,
+} from "../../platform/http/fields.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { sessionView, viewSession } from "../../sessions/session.views.ts";
 import { identifierField } from "../../users/identifier.ts";
-import { httpsUrl, profileFields } from "../../users/profile.fields.ts";
+import { profileFields } from "../../users/profile.fields.ts";
 import { withoutNulls } from "../../users/profile.service.ts";
 import { anyUsernameField, usernameField } from "../../users/username.ts";
 import { actorOf } from "./staff-action.service.ts";
@@ -22,6 +29,10 @@ import { auditLogView, reportView, userDetailView, viewAuditLog } from "./user-d
 
 const tag = "Users";
 
+/** The same field where null, too, counts as absent. */
+const unlessNull = <T extends z.ZodType>(field: T) =>
+  z.preprocess((given) => (given === null ? undefined : given), field).optional();
+
 export const postUser = staffEndpoint(
   {
     method: "post",
@@ -34,11 +45,11 @@ export const postUser = staffEndpoint(
     body: z.object({
       identifier: identifierField,
       username: usernameField,
-      full_name: optionalText(profileFields.full_name),
-      date_of_birth: optionalText(profileFields.date_of_birth),
-      address: optionalText(profileFields.address),
-      avatar_url: optionalText(profileFields.avatar_url),
-      profile_picture: optionalText(httpsUrl),
+      full_name: unlessNull(profileFields.full_name),
+      date_of_birth: unlessNull(profileFields.date_of_birth),
+      address: unlessNull(profileFields.address),
+      avatar_url: unlessNull(profileFields.avatar_url),
+      profile_picture: optionalText(httpsUrl, canonicalUrl),
     }),
     data: userDetailView,
     message: { en: "Account created.", ne: "खाता बन्यो।" },
@@ -81,7 +92,7 @@ const change = z.object({
   email: clearable(identifierText).meta({ example: "asha@example.com" }),
   phone_number: clearable(identifierText).meta({ example: "9841234567" }),
   reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
-  profile_picture: clearable(httpsUrl),
+  profile_picture: clearable(httpsUrl, canonicalUrl),
   ...profileFields,
 });
 

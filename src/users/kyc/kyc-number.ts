@@ -2,7 +2,7 @@ import { base64url } from "jose";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { keyedHash, open, seal } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { toAsciiDigits } from "../../platform/http/fields.ts";
+import { toAsciiDigits } from "../../platform/http/text.ts";
 
 /**
  * A document number as it is stored: encrypted for its owner's row, with a keyed hash by which equal numbers are found.

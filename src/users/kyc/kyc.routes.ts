@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { optionalText, text, tidy, withoutControls } from "../../platform/http/fields.ts";
+import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
+import { tidy } from "../../platform/http/text.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
 import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";

@@ -33,7 +33,7 @@ const repeatedVerify = flow(
   async () => {
     const identifier = newPhone();
     const json = { identifier, otp: await codeFor(identifier) };
-    const options = { json, ip: newIp(), headers: { "Idempotency-Key": identifier } };
+    const options = { json, ip: newIp(), headers: { "Idempotency-Key": `key-of-${identifier}` } };
     const { data } = await must("POST", "/api/auth/otp/verify", options);
     return {
       scope: { identifiers: [identifier] },
@@ -69,7 +69,7 @@ const forgedFlow = flow(
   "login by a forged token under a used key",
   async () => {
     const user = await newUser();
-    const headers = { "Idempotency-Key": user.identifier };
+    const headers = { "Idempotency-Key": `key-of-${user.identifier}` };
     const json = { identifier: user.identifier, verification_token: await tokenFor(user.identifier) };
     await must("POST", "/api/auth/login", { json, headers, ip: newIp() });
     const forged = { identifier: user.identifier, verification_token: "forged" };
