@@ -5,7 +5,7 @@ import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
 import { text } from "../platform/http/fields.ts";
-import { cleanMarks, toAsciiDigits } from "../platform/http/text.ts";
+import { cleanMarks, foldSpaces, toAsciiDigits } from "../platform/http/text.ts";
 import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
 
 /** An email address or a mobile number in canonical form: each address or number has exactly one. */
@@ -19,7 +19,7 @@ export interface Identifier {
 export const DEFAULT_COUNTRY: CountryCode = "NP";
 
 /** The request field; `parseIdentifier` validates and canonicalizes the value. */
-export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH)).meta({
+export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces).meta({
   description: "Email address or mobile number",
   example: "9841234567",
 });

@@ -21,8 +21,11 @@ export const isBlank = (given: string): boolean => INVISIBLE.test(given);
 /** The text without white space around it; line and paragraph separators (U+2028, U+2029) inside it become spaces. */
 export const oneLine = (given: string): string => given.trim().replace(/[\u2028\u2029]/g, " ");
 
+/** The text with one space for each run of white space inside it, and none around it. */
+export const foldSpaces = (given: string): string => given.replace(/\s+/gu, " ").trim();
+
 /** A person's text in composed Unicode; white space counts as one space. */
-export const tidy = (given: string): string => given.normalize("NFC").replace(/\s+/gu, " ").trim();
+export const tidy = (given: string): string => foldSpaces(given.normalize("NFC"));
 
 /** The beginning of a text, at most `length` UTF-16 units; never half of a surrogate pair. */
 export function cut(given: string, length: number): string {

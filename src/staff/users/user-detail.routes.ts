@@ -8,6 +8,7 @@ import {
   optionalText,
   pageSizeField,
 } from "../../platform/http/fields.ts";
+import { foldSpaces } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { sessionView, viewSession } from "../../sessions/session.views.ts";
 import { identifierField } from "../../users/identifier.ts";
@@ -89,8 +90,8 @@ export const getUser = staffEndpoint(
 const identifierText = z.string().max(254);
 const change = z.object({
   username: anyUsernameField,
-  email: clearable(identifierText).meta({ example: "asha@example.com" }),
-  phone_number: clearable(identifierText).meta({ example: "9841234567" }),
+  email: clearable(identifierText, foldSpaces).meta({ example: "asha@example.com" }),
+  phone_number: clearable(identifierText, foldSpaces).meta({ example: "9841234567" }),
   reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
   profile_picture: clearable(httpsUrl, canonicalUrl),
   ...profileFields,
