@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
-// `npm run budgets -- --users 100000`: what every outcome of every operation, every message and every job step asks of the
-// bindings among 1,000 users and among so many. Writes docs/budgets.md, and fails where a cost grows beyond its bound.
-// `--only NAME` measures what matches, and writes nothing.
+// `npm run budgets -- --users 100000`: measures what every outcome of every operation, every message and every job
+// step costs with 1,000 users and with the given number. Writes docs/budgets.md, and fails if a cost grows beyond its
+// bound. `--only NAME` measures what matches, and writes nothing.
 
 interface Told {
   few: number;
@@ -55,15 +55,19 @@ function pageOf({ few, many, table, differing }: Told): string {
   const lines = [
     "# What each outcome costs",
     "",
-    `\`npm run budgets -- --users ${many}\` writes this page. It measures every outcome of every operation of the OpenAPI document,`,
-    `every queue message and every job among ${count(few)} users and among ${count(many)}, each with their history, and fails where a`,
-    "cost differs beyond its bound. D1 and search count round trips; `1 + 1` is one before the answer and one after it. Rows read may",
-    "differ by a few, since a look-up reads one row more where its key is not the last of an index. `a → b` is the cost among few and",
-    "among many users. A job's row is its dearest step, with the work of every user due. No request provokes a 500.",
+    `\`npm run budgets -- --users ${many}\` writes this page. It measures every outcome of every operation of the OpenAPI`,
+    `document, every queue message and every job with ${count(few)} users and with ${count(many)}, each with a history, and fails if`,
+    "a cost differs by more than its bound.",
+    "",
+    "- D1 and search count round trips; `1 + 1` is one before the answer and one after it.",
+    "- Rows read may differ by a few, because a look-up reads one more row if its key is not the last of an index.",
+    "- `a → b` is the cost with few and with many users.",
+    "- The row of a job is its most expensive step, with work due for every user.",
+    "- No request causes a 500, so none is listed.",
     "",
     ...table,
     "",
-    "## Costs that differ, and why they end",
+    "## Costs that differ, and what bounds them",
     "",
     ...[...Map.groupBy(differing, ({ reason }) => reason)].map(
       ([reason, all]) => `- ${reason} (${[...new Set(all.map(({ name }) => `\`${name}\``))].join(", ")})`,
