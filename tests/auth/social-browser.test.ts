@@ -100,7 +100,7 @@ async function expectNothing(person: Person): Promise<void> {
 }
 
 describe.each(names)("the browser flow of %s", (name) => {
-  it("leads from login by start, provider and callback to a session, and asks for no more than it needs", async () => {
+  it("goes from login through start, provider and callback to a session and requests no more than it needs", async () => {
     const browser = browse();
     const ordered = await order(name);
     expect(ordered.body.data).toMatchObject({ provider: name, message: expect.any(String) });
@@ -158,7 +158,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(await count("sessions where user_id = ? and method = ?", user_id, name.toUpperCase())).toBe(1);
   });
 
-  it("leads an app to its own address with a code that its verifier alone redeems", async () => {
+  it("redirects an app's browser to the app with a code that only its verifier redeems", async () => {
     for (const redirect_uri of [APP_URI, PAGE_URI]) {
       const { verifier, challenge } = await newVerifier();
       const { location, code } = await flowOf(name, { query: { redirect_uri, code_challenge: challenge } });
@@ -169,7 +169,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     }
   });
 
-  it("puts no token and no secret into an address, a log line or a store", async () => {
+  it("puts no token or secret into a URL, a log line or a store", async () => {
     const lines = recordLog();
     const { verifier, challenge } = await newVerifier();
     const browser = browse();
@@ -194,7 +194,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     ["is empty", ({ code }: Record<string, string>) => ({ code, state: "" })],
     ["is another", ({ code }: Record<string, string>) => ({ code, state: "A".repeat(43) })],
     ["is shorter", ({ code, state }: Record<string, string>) => ({ code, state: String(state).slice(1) })],
-  ])("ends where the state %s", async (_, change) => {
+  ])("fails if the state %s", async (_, change) => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person);
@@ -205,7 +205,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(refusal(await browser.go("GET", locationOf(back)))).toEqual([400, "social_auth_failed"]);
   });
 
-  it("ends for the state of another flow, of this browser's earlier one, and of another's", async () => {
+  it("rejects the state of another flow, whether an earlier one of this browser or one of another browser", async () => {
     const [browser, attacker] = [browse(), browse()];
     const earlier = await providers.consent(name, await begin(browser, name), newPerson(name));
     const own = await providers.consent(name, await begin(browser, name), newPerson(name));
@@ -217,14 +217,14 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(locationOf(await comeBack(browser, name, own))).toContain(SUCCESS_PAGE);
   });
 
-  it("takes a state once (ASVS 10.1.2)", async () => {
+  it("accepts a state once (ASVS 10.1.2)", async () => {
     const { browser, consent } = await flowOf(name);
     const again = await comeBack(browser, name, consent);
     expect(locationOf(again)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     expect(providers.callsTo(providers.tokens[name])).toHaveLength(1);
   });
 
-  it("ends without its cookie, with an altered one and with another provider's (ASVS 7.6.2)", async () => {
+  it("fails without its cookie, with an altered one and with the other provider's (ASVS 7.6.2)", async () => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person);
@@ -256,7 +256,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(locationOf(await comeBack(browser, name, consent))).toContain(SUCCESS_PAGE);
   });
 
-  it("waits 10 minutes for a person, at login_url and at the provider", async () => {
+  it("allows 10 minutes at login_url and 10 minutes at the provider", async () => {
     const ordered = await order(name);
     clock.advance(10 * MINUTE - 1000);
     const browser = browse();
@@ -273,7 +273,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(locationOf(await comeBack(browser, name, tooLate))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
   });
 
-  it("starts by what login has made alone", async () => {
+  it("starts only with a login_url that login issued", async () => {
     const { login_url } = (await order(name)).body.data;
     const flow = new URL(login_url).searchParams.get("flow") ?? "";
     const other = (await order(name === "google" ? "apple" : "google")).body.data.login_url;
@@ -294,7 +294,7 @@ describe.each(names)("the browser flow of %s", (name) => {
   });
 
   it.each(["access_denied", ...(name === "apple" ? ["user_cancelled_authorize"] : [])])(
-    "tells the app, or the page, that the person did not want to (%s), and leaves the flow open",
+    "reports to the app or the error page that the person cancelled (%s), and leaves the flow open",
     async (error) => {
       const browser = browse();
       const at = await begin(browser, name);
@@ -315,7 +315,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     },
   );
 
-  it("passes no words of the provider's, or of whoever writes its answers, on", async () => {
+  it("never passes on text from the provider or from a forged response", async () => {
     const lines = recordLog();
     const browser = browse();
     const state = new URL(await begin(browser, name)).searchParams.get("state") ?? "";
@@ -325,7 +325,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(JSON.stringify(lines)).not.toMatch(/canary|eyJ/);
   });
 
-  it("refuses an answer that names another issuer (RFC 9207), and takes one that names the right one", async () => {
+  it("rejects a response that names another issuer and accepts one that names the right one (RFC 9207)", async () => {
     for (const iss of [
       ISSUERS[name === "google" ? "apple" : "google"],
       "https://attacker.example",
@@ -341,7 +341,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(locationOf(await comeBack(browser, name, { ...consent, iss: ISSUERS[name] }))).toContain(SUCCESS_PAGE);
   });
 
-  it("refuses the other provider's code, and calls no endpoint of the other (RFC 9700 section 4.4)", async () => {
+  it("rejects the other provider's code and calls none of its endpoints (RFC 9700 section 4.4)", async () => {
     const other = name === "google" ? "apple" : "google";
     const browser = browse();
     const own = await begin(browser, name);
@@ -361,7 +361,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     ["no subject", { sub: undefined }],
     ["an instant of 11 minutes ago", { iat: Math.floor(Date.now() / 1000) - 660 }],
     ["an expiry in the past", { iat: Math.floor(Date.now() / 1000) - 300, exp: Math.floor(Date.now() / 1000) - 200 }],
-  ])("refuses an ID token with %s", async (_, claims) => {
+  ])("rejects an ID token with %s", async (_, claims) => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person, claims);
@@ -369,7 +369,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     await expectNothing(person);
   });
 
-  it("sends the browser back to the app with the kind of failure, once its flow is known", async () => {
+  it("redirects the browser to the app with an error code once its flow is known", async () => {
     const behaviours: [string, Host][] = [
       ["temporarily_unavailable", () => new Response("canary", { status: 500 })],
       ["temporarily_unavailable", () => new Response("<html>canary")],
@@ -391,7 +391,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     }
   });
 
-  it("answers 503 where the provider does not answer as it should, 400 where it refuses the code", async () => {
+  it("returns 503 if the provider's response is missing or malformed and 400 if it rejects the code", async () => {
     const behaviours: [number, Host][] = [
       [503, () => new Response("canary", { status: 500 })],
       [503, () => new Response("<html>canary")],
@@ -420,7 +420,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     }
   });
 
-  it("asks for linking, or refuses, at the success page, without using the code up", async () => {
+  it("reports link_required or a refusal at the success page without consuming the code", async () => {
     const person = newPerson(name, { email: newEmail() });
     await signUp(person.email, { ip: newIp(), env: providers.env });
     const { browser, location } = await flowOf(name, { person });
@@ -442,7 +442,7 @@ describe("Google's code", () => {
     expect(request?.redirect).toBe("manual");
   });
 
-  it("of another flow does not fit this flow's verifier", async () => {
+  it("is rejected with the verifier of another flow", async () => {
     const [browser, attacker] = [browse(), browse()];
     const own = new URL(await begin(browser, "google")).searchParams.get("state") ?? "";
     const stolen = await providers.consent("google", await begin(attacker, "google"), newPerson("google"));
@@ -450,7 +450,7 @@ describe("Google's code", () => {
     expect(providers.refused).toEqual(["code_verifier"]);
   });
 
-  it("is left alone by whoever asks for the callback's head alone", async () => {
+  it("is not consumed by a HEAD request for the callback", async () => {
     const browser = browse();
     const consent = await providers.consent("google", await begin(browser, "google"), newPerson("google"));
     const path = `/api/auth/google/callback?${new URLSearchParams(consent)}`;
@@ -460,7 +460,7 @@ describe("Google's code", () => {
   });
 });
 
-describe("an app's address", () => {
+describe("an app's redirect URI", () => {
   const tricks = [
     "https://attacker.example/",
     "//attacker.example/signed-in",
@@ -526,7 +526,7 @@ describe("an app's address", () => {
     "__proto__",
   ];
 
-  it.each(tricks)("that is not exactly one of ours is refused: %j (ASVS 10.4.1)", async (redirect_uri) => {
+  it.each(tricks)("is rejected unless it exactly matches a configured one: %j (ASVS 10.4.1)", async (redirect_uri) => {
     const { challenge } = await newVerifier();
     for (const name of names) {
       const answer = await order(name, { redirect_uri, code_challenge: challenge });
@@ -535,7 +535,7 @@ describe("an app's address", () => {
     }
   });
 
-  it("is refused twice in one query, and without a challenge of S256", async () => {
+  it("is rejected twice in one query and without an S256 challenge", async () => {
     const { challenge } = await newVerifier();
     const query = `redirect_uri=${encodeURIComponent(APP_URI)}&code_challenge=${challenge}`;
     const twice = await call("GET", `/api/auth/google/login?${query}&redirect_uri=https://attacker.example`, {
@@ -549,15 +549,15 @@ describe("an app's address", () => {
     }
   });
 
-  it("that is taken from the configuration ends the flows that were begun for it only when they are over", async () => {
+  it("remains valid for flows that started before it was removed from the configuration", async () => {
     const { challenge } = await newVerifier();
     const { location } = await flowOf("google", { query: { redirect_uri: PAGE_URI, code_challenge: challenge } });
     expect(location).toContain(PAGE_URI);
   });
 });
 
-describe("the one-time code", () => {
-  it("repeated by the same proof within 180 seconds gives the same session, later a refusal", async () => {
+describe("the one-time code of a flow", () => {
+  it("returns the same session if repeated within 180 seconds and is rejected afterwards", async () => {
     const { browser, location } = await flowOf("google");
     const first = await browser.go("GET", location);
     clock.advance(179_000);
@@ -571,7 +571,7 @@ describe("the one-time code", () => {
     expect((await call("GET", "/api/auth/me", { token, env: providers.env })).status).toBe(200);
   });
 
-  it("is not repeated once its session was rotated", async () => {
+  it("is rejected once its session was refreshed", async () => {
     const { verifier, challenge } = await newVerifier();
     const { code } = await flowOf("apple", { query: { redirect_uri: APP_URI, code_challenge: challenge } });
     const first = await redeem(code, verifier);
@@ -579,7 +579,7 @@ describe("the one-time code", () => {
     expect(refusal(await redeem(code, verifier))).toEqual([400, "social_auth_failed"]);
   });
 
-  it("lives for 60 seconds", async () => {
+  it("is valid for 60 seconds", async () => {
     const early = await flowOf("google");
     clock.advance(59_000);
     expect((await early.browser.go("GET", early.location)).status).toBe(200);
@@ -602,13 +602,13 @@ describe("the one-time code", () => {
       "with a verifier, where the flow had no challenge",
       async ({ code }: { code: string }) => redeem(code, (await newVerifier()).verifier),
     ],
-  ])("shown %s is dead afterwards", async (_, show) => {
+  ])("is invalidated by an attempt %s", async (_, show) => {
     const flow = await flowOf("google");
     expect(refusal(await show(flow))).toEqual([400, "social_auth_failed"]);
     expect(refusal(await flow.browser.go("GET", flow.location))).toEqual([400, "social_auth_failed"]);
   });
 
-  it("of an app shown with a wrong verifier is dead afterwards; one that was used stays as it is", async () => {
+  it("is invalidated by a wrong code_verifier if unused; a used one stays as it is", async () => {
     const { verifier, challenge } = await newVerifier();
     const wrong = (await newVerifier()).verifier;
     const query = { redirect_uri: APP_URI, code_challenge: challenge };
@@ -624,7 +624,7 @@ describe("the one-time code", () => {
     expect((await call("GET", "/api/auth/me", { token, env: providers.env })).status).toBe(200);
   });
 
-  it("of an app without its verifier is no valid body, and burns nothing", async () => {
+  it("rejects a code without code_verifier and does not consume it", async () => {
     const { verifier, challenge } = await newVerifier();
     const { code } = await flowOf("google", { query: { redirect_uri: APP_URI, code_challenge: challenge } });
     const post = (json: object) => call("POST", "/api/auth/social/success", { env: providers.env, json });
@@ -641,7 +641,7 @@ describe("the one-time code", () => {
     expect((await call("POST", "/api/auth/social/success", { env: providers.env, form })).status).toBe(200);
   });
 
-  it("that is none of ours is refused", async () => {
+  it("is rejected if this service did not issue it", async () => {
     for (const code of ["x", "A".repeat(43), "' or 1=1 --", "\u0000", "🙂"]) {
       expect(refusal(await success(code))).toEqual([400, "social_auth_failed"]);
     }
@@ -654,14 +654,14 @@ describe("the one-time code", () => {
     ]);
   });
 
-  it("is no ID token, and the hash of a used ID token is no code", async () => {
+  it("is not accepted as an ID token, nor is the hash of a used ID token accepted as a code", async () => {
     const json = await providers.nativeSignIn("google", newPerson("google"));
     await call("POST", "/api/auth/google/token", { ip: newIp(), env: providers.env, json });
     const signed = json.id_token.slice(0, json.id_token.lastIndexOf("."));
     for (const code of [json.id_token, signed]) expect((await success(code)).status).toBe(400);
   });
 
-  it("is not used up by whoever asks for the head alone", async () => {
+  it("is not consumed by a HEAD request", async () => {
     const { browser, location, code } = await flowOf("google");
     for (const go of [
       () => browser.go("HEAD", location),
@@ -673,7 +673,7 @@ describe("the one-time code", () => {
     expect((await browser.go("GET", location)).status).toBe(200);
   });
 
-  it("works for the browser of two flows, the other provider's among them", async () => {
+  it("works in a browser with two flows, one of them with the other provider", async () => {
     const browser = browse();
     const google = await providers.consent("google", await begin(browser, "google"), newPerson("google"));
     const apple = await providers.consent("apple", await begin(browser, "apple"), newPerson("apple"));
@@ -692,7 +692,7 @@ describe("the error page", () => {
     ["__proto__", "social_auth_failed"],
     ["<script>alert(1)</script>", "social_auth_failed"],
     ["", "social_auth_failed"],
-  ])("answers %s with %s and words of our own", async (given, code) => {
+  ])("answers %s with %s and never with text from the query", async (given, code) => {
     const query = new URLSearchParams({ error: given, error_description: "<b>canary</b>" });
     const answer = await call("GET", `/api/auth/social/error?${query}`, { env: providers.env });
     expect(refusal(answer)).toEqual([400, code]);
@@ -700,7 +700,7 @@ describe("the error page", () => {
   });
 });
 
-it("the real addresses of both providers are the ones that are used without settings of their own", async () => {
+it("uses both providers' real endpoints by default", async () => {
   providers = fakeProviders({}, true);
   for (const name of names) {
     const { location, browser } = await flowOf(name);
@@ -714,7 +714,7 @@ it("the real addresses of both providers are the ones that are used without sett
   }
 });
 
-it("Apple's callback takes a form alone that is one, and answers what is none like any route", async () => {
+it("Apple's callback accepts only a form and answers anything else as other routes do", async () => {
   const post = (raw: string, type: string) =>
     call("POST", "/api/auth/apple/callback", { env: providers.env, raw, headers: { "content-type": type } });
   expect((await post("<a/>", "text/xml")).status).toBe(415);

@@ -72,7 +72,7 @@ async function linkedUser(
 }
 
 describe.each(names)("linking %s", (name) => {
-  it("adds a way in, whatever the address; audited, told to the user and told on", async () => {
+  it("adds a way to sign in, whatever the address, with an audit row, a notification and events", async () => {
     const person = newPerson(name, { email: newEmail(), name: "Asha Gurung", picture: "https://example.com/a.png" });
     const user = await newUser();
     const before = await rows("select version from users where id = ?", user.userId);
@@ -114,7 +114,7 @@ describe.each(names)("linking %s", (name) => {
     }
   });
 
-  it("that is linked already changes nothing, with the same token and with another", async () => {
+  it("changes nothing if already linked, with the same token and with another", async () => {
     const user = await newUser();
     const person = newPerson(name);
     const json = await providers.nativeSignIn(name, person);
@@ -127,7 +127,7 @@ describe.each(names)("linking %s", (name) => {
     if (name === "apple") expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
 
-  it("of somebody else, or a second one, is a conflict that changes nothing", async () => {
+  it("is a conflict for another user's provider account and for a second one, and changes nothing", async () => {
     const owner = await linkedUser(name);
     const user = await newUser();
     const theirs = await link(name, user.access, await providers.nativeSignIn(name, owner.person));
@@ -139,7 +139,7 @@ describe.each(names)("linking %s", (name) => {
     expect((await signIn(name, owner.person)).body.data.user_id).toBe(owner.userId);
   });
 
-  it("with a token that signed somebody in is refused", async () => {
+  it("rejects an ID token that already signed somebody in", async () => {
     const person = newPerson(name);
     const json = await providers.nativeSignIn(name, person);
     const signedIn = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json });
@@ -151,7 +151,7 @@ describe.each(names)("linking %s", (name) => {
     expect(await count("social_accounts where user_id = ?", user_id)).toBe(0);
   });
 
-  it("uses a token up: it signs nobody in after", async () => {
+  it("consumes the ID token, which then signs nobody in", async () => {
     const user = await newUser();
     const json = await providers.nativeSignIn(name, newPerson(name));
     await link(name, user.access, json);
@@ -161,7 +161,7 @@ describe.each(names)("linking %s", (name) => {
     expect(await count("sessions where user_id = ?", user.userId)).toBe(1);
   });
 
-  it("refuses a token that fails, with the caller's session left as it is", async () => {
+  it("rejects an invalid token and leaves the caller's session as it is", async () => {
     const user = await newUser();
     const json = await providers.nativeSignIn(name, newPerson(name));
     for (const id_token of ["garbage", `${json.id_token.slice(0, -6)}AAAAAA`]) {
@@ -194,7 +194,7 @@ describe.each(names)("linking %s", (name) => {
     },
   );
 
-  it("asks who is calling", async () => {
+  it("requires authentication", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     for (const method of ["POST", "DELETE"]) {
       const path = `/api/auth/${name}/link`;
@@ -212,7 +212,7 @@ describe.each(names)("linking %s", (name) => {
 });
 
 describe.each(names)("unlinking %s", (name) => {
-  it("takes the way in away; audited, told to the user and told on, and nothing of the provider's account is kept", async () => {
+  it("removes the way to sign in, with an audit row, a notification and events, and keeps nothing of the provider's account", async () => {
     const user = await linkedUser(name);
     tasks.take(user.userId);
     const [before] = await rows("select version from users where id = ?", user.userId);
@@ -233,7 +233,7 @@ describe.each(names)("unlinking %s", (name) => {
     expect((await signIn(name, user.person)).body.data.user_id).not.toBe(user.userId);
   });
 
-  it("leaves what the other provider says", async () => {
+  it("keeps the profile data of the other provider", async () => {
     const other = name === "google" ? "apple" : "google";
     const user = await linkedUser(name);
     await link(other, user.access, await providers.nativeSignIn(other, newPerson(other)));
@@ -242,7 +242,7 @@ describe.each(names)("unlinking %s", (name) => {
     expect(JSON.parse(String(row?.social_profile_data))).toMatchObject({ provider: other });
   });
 
-  it("is refused for the last verified way in", async () => {
+  it("is refused for the last verified way to sign in", async () => {
     const alone = (await signIn(name, newPerson(name, { email: newEmail() }))).body.data;
     expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
     // An address that staff set is no way in until it is proved.
@@ -255,7 +255,7 @@ describe.each(names)("unlinking %s", (name) => {
     expect(refusal(await unlink(other, alone.access_token))).toEqual([409, "last_sign_in_method"]);
   });
 
-  it("is 404 where nothing is linked, and where it is not configured", async () => {
+  it("is 404 if nothing is linked or the provider is not configured", async () => {
     const user = await newUser();
     expect(refusal(await unlink(name, user.access))).toEqual([404, "not_found"]);
     const other = name === "google" ? "apple" : "google";
@@ -264,7 +264,7 @@ describe.each(names)("unlinking %s", (name) => {
     expect(await count("social_accounts where user_id = ?", user.userId)).toBe(1);
   });
 
-  it("both providers at once leaves one", async () => {
+  it("leaves one link when both providers are unlinked at once", async () => {
     const other = name === "google" ? "apple" : "google";
     const alone = (await signIn(name, newPerson(name, { email: newEmail() }))).body.data;
     await link(other, alone.access_token, await providers.nativeSignIn(other, newPerson(other)));
@@ -274,8 +274,8 @@ describe.each(names)("unlinking %s", (name) => {
   });
 });
 
-describe("a link of Apple's whose call was refused", () => {
-  it("has not spent the authorization code: it works once the caller has proved who they are", async () => {
+describe("a refused link to Apple", () => {
+  it("does not consume the authorization code, which works once the caller has re-authenticated", async () => {
     const user = await newUser();
     clock.advance(10 * MINUTE);
     const json = await providers.nativeSignIn("apple", newPerson("apple"));
@@ -289,7 +289,7 @@ describe("a link of Apple's whose call was refused", () => {
 describe("Apple's revocation", () => {
   const revocationOf = (userId: string): TaskMessage[] => tasks.take(userId, "social.revocation_due");
 
-  it("follows an unlink, until Apple has heard it, and travels sealed", async () => {
+  it("follows an unlink, is retried until Apple responds, and carries the token encrypted", async () => {
     const user = await linkedUser("apple");
     await unlink("apple", user.access);
     const due = revocationOf(user.userId);
@@ -322,7 +322,7 @@ describe("Apple's revocation", () => {
     expect(form.get("token_type_hint")).toBe("refresh_token");
   });
 
-  it("is done where Apple does not know the token any more, and where nothing is configured", async () => {
+  it("succeeds if Apple does not know the token or revocation is not configured", async () => {
     const user = await linkedUser("apple");
     await unlink("apple", user.access);
     const due = revocationOf(user.userId);
@@ -340,7 +340,7 @@ describe("Apple's revocation", () => {
     expect(await runTasks(due, bare)).toEqual(["taken"]);
   });
 
-  it("follows the deletion of an account, and Google has none", async () => {
+  it("follows the deletion of an account; Google needs none", async () => {
     const { user_id, access_token } = (await signIn("apple", newPerson("apple"))).body.data;
     tasks.take(user_id);
     const answer = await call("DELETE", "/api/auth/account", { env, token: access_token });
@@ -356,7 +356,7 @@ describe("Apple's revocation", () => {
     expect(revocationOf(google.user_id)).toEqual([]);
   });
 
-  it("of an unlink outlives a deletion that comes before it was sent", async () => {
+  it("survives a deletion of the account before it was sent", async () => {
     const user = await linkedUser("apple");
     const broken = { sendBatch: () => Promise.reject(new Error("Queue is overloaded")) };
     await unlink("apple", user.access, {}, { env: { ...env, TASK_QUEUE: broken as unknown as Queue } });
@@ -367,7 +367,7 @@ describe("Apple's revocation", () => {
     expect(providers.revoked).toHaveLength(1);
   });
 
-  it("uses the client that the last sign-in was for", async () => {
+  it("uses the client id of the last sign-in", async () => {
     const person = newPerson("apple");
     for (const aud of [CLIENTS.apple.ios, CLIENTS.apple.web]) {
       const json = await providers.nativeSignIn("apple", person, { aud });
@@ -378,8 +378,8 @@ describe("Apple's revocation", () => {
   });
 });
 
-describe("deleting an account that providers are linked to", () => {
-  it("leaves nothing of them, and its person begins anew", async () => {
+describe("deleting an account with linked providers", () => {
+  it("leaves nothing of the links, and the person can sign up again", async () => {
     const person = newPerson("google", { name: "Canary Gurung", picture: "https://example.com/canary.png" });
     const first = (await signIn("google", person)).body.data;
     await call("DELETE", "/api/auth/account", { env, token: first.access_token });

@@ -125,10 +125,10 @@ async function nativeToken(name: "google" | "apple", login: string) {
   return name === "google" ? body : { ...body, authorization_code: answer.get("code") ?? "" };
 }
 
-describe.each(["google", "apple"] as const)("%s, a real OpenID provider", (name) => {
+describe.each(["google", "apple"] as const)("%s, as a real OpenID provider", (name) => {
   const domain = name === "google" ? "gmail.com" : "privaterelay.appleid.com";
 
-  it("signs a person up and in again by the browser", async () => {
+  it("signs a person up and in again through the browser", async () => {
     const login = newLogin();
     const first = await signInByBrowser(name, login);
     expect(first.status, JSON.stringify(first.body)).toBe(200);
@@ -142,7 +142,7 @@ describe.each(["google", "apple"] as const)("%s, a real OpenID provider", (name)
     expect(second.body.data.refresh_token).not.toBe(first.body.data.refresh_token);
   });
 
-  it("hands an app a one-time code at its own address, which its verifier trades for the session", async () => {
+  it("redirects to an app with a one-time code that the app's verifier exchanges for a session", async () => {
     const verifier = "v".repeat(43);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)));
     const challenge = btoa(String.fromCharCode(...digest))
@@ -160,7 +160,7 @@ describe.each(["google", "apple"] as const)("%s, a real OpenID provider", (name)
     expect(answered.body.data.user.social_provider).toBe(name.toUpperCase());
   });
 
-  it("takes the ID token of an app's SDK once, and knows the person from the browser again", async () => {
+  it("accepts the ID token of an app's SDK once and recognizes the person from the browser", async () => {
     const login = newLogin();
     const json = await nativeToken(name, login);
     const first = await call("POST", `/api/auth/${name}/token`, { env, ip: newIp(), json });

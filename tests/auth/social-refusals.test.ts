@@ -139,18 +139,18 @@ const forgeries: Record<string, Forge> = {
     mint(name, claims, { header: { alg: "HS256" }, key: new TextEncoder().encode(String(publicJwk.n)) }),
   "signed by a stranger's key under the same kid": (name, _, claims) =>
     mint(name, claims, { key: strangerRsa.privateKey }),
-  "signed by a stranger's key that its header brings along": async (name, _, claims) =>
+  "signed by a stranger's key that its header contains": async (name, _, claims) =>
     mint(name, claims, {
       header: { jwk: await exportJWK(strangerRsa.publicKey), kid: undefined },
       key: strangerRsa.privateKey,
     }),
-  "with a jku of its own": (name, _, claims) =>
+  "with a jku header": (name, _, claims) =>
     mint(name, claims, {
       header: { jku: "https://attacker.example/keys", kid: "attacker" },
       key: strangerRsa.privateKey,
     }),
   "signed ES256": (name, _, claims) => mint(name, claims, { header: { alg: "ES256" }, key: ec.privateKey }),
-  "signed PS256 in name": async (name, _, claims) => {
+  "that claims to be signed PS256": async (name, _, claims) => {
     const [, body, signature] = await cut(mint(name, claims));
     return `${encode(JSON.stringify({ alg: "PS256", kid: KID }))}.${body}.${signature}`;
   },
@@ -158,7 +158,7 @@ const forgeries: Record<string, Forge> = {
   "with a kid that is a path": header({ kid: "../../dev/null" }),
   "with a kid that is SQL": header({ kid: "' or 1=1 --" }),
   "with a kid of 5 KB": header({ kid: "k".repeat(5000) }),
-  "with a kid that is no text": header({ kid: 1 }),
+  "with a kid that is a number": header({ kid: 1 }),
   "with a critical extension": (name, _, claims) => {
     const all = { ...claims, iss: ISSUERS[name], aud: CLIENTS[name].ios, iat: seconds(), exp: seconds() + 60 };
     return signText(JSON.stringify(all), { alg: "RS256", kid: KID, crit: ["canary"], canary: true });
@@ -166,34 +166,37 @@ const forgeries: Record<string, Forge> = {
   "of another issuer": claim({ iss: "https://accounts.example.com" }),
   "of the other provider": claim((name) => ({ iss: ISSUERS[other(name)] })),
   "of an issuer with a slash": claim((name) => ({ iss: `${ISSUERS[name]}/` })),
-  "of an issuer by http": claim((name) => ({ iss: ISSUERS[name].replace("https", "http") })),
+  "of an issuer with http": claim((name) => ({ iss: ISSUERS[name].replace("https", "http") })),
   "without an issuer": claim({ iss: undefined }),
   "for another client": claim({ aud: "another.apps.googleusercontent.com", azp: undefined }),
   "for the other provider's client": claim((name) => ({ aud: CLIENTS[other(name)].ios, azp: undefined })),
-  "for nobody": claim({ aud: undefined, azp: undefined }),
+  "without an audience": claim({ aud: undefined, azp: undefined }),
   "for an empty list": claim({ aud: [], azp: undefined }),
-  "for several clients, and no azp": claim((name) => ({ aud: Object.values(CLIENTS[name]), azp: undefined })),
-  "for a stranger beside us": claim((name) => ({ aud: [CLIENTS[name].ios, "stranger"], azp: CLIENTS[name].ios })),
+  "for several clients without an azp": claim((name) => ({ aud: Object.values(CLIENTS[name]), azp: undefined })),
+  "for this service and a stranger": claim((name) => ({
+    aud: [CLIENTS[name].ios, "stranger"],
+    azp: CLIENTS[name].ios,
+  })),
   "with a stranger's azp": claim({ azp: "stranger" }),
   "with another nonce": claim({ nonce: "another" }),
   "with the nonce in an object": claim({ nonce: { value: NONCE } }),
   "with an empty nonce": claim({ nonce: "" }),
   "that has expired": claim(() => ({ iat: seconds() - 300, exp: seconds() - 31 })),
   "without an expiry": claim({ exp: undefined }),
-  "with an expiry in words": claim({ exp: "2099-01-01" }),
+  "with an expiry that is not a number": claim({ exp: "2099-01-01" }),
   "not valid yet": claim(() => ({ nbf: seconds() + 60 })),
   "issued in the future": claim(() => ({ iat: seconds() + 31 })),
   "issued more than 10 minutes ago": claim(() => ({ iat: seconds() - 601 })),
   "issued days ago": claim(() => ({ iat: seconds() - 3 * 86_400, exp: seconds() + 3600 })),
   "issued days ago and expired": claim(() => ({ iat: seconds() - 3 * 86_400, exp: seconds() - 86_400 })),
-  "without the instant of its issue": claim({ iat: undefined }),
-  "issued at an instant in words": claim(() => ({ iat: String(seconds()) })),
+  "without a time of issue": claim({ iat: undefined }),
+  "with a time of issue that is not a number": claim(() => ({ iat: String(seconds()) })),
   "without a subject": claim({ sub: undefined }),
   "with an empty subject": claim({ sub: "" }),
   "with a subject that is a number": claim({ sub: 12345 }),
   "with a subject that is a list": claim({ sub: ["somebody"] }),
   "with a subject of 300 characters": claim({ sub: "s".repeat(300) }),
-  "with an audience that is said twice": (name, _, claims) => {
+  "with a duplicate audience": (name, _, claims) => {
     const text = JSON.stringify({
       ...claims,
       iss: ISSUERS[name],
@@ -203,10 +206,10 @@ const forgeries: Record<string, Forge> = {
     });
     return signText(text.replace(/\}$/, ',"aud":"stranger"}'));
   },
-  "with claims that are no JSON": () => signText("sub=somebody"),
+  "with claims that are not JSON": () => signText("sub=somebody"),
   "with claims that are a list": () => signText("[]"),
   "with claims of null": () => signText("null"),
-  "with a header that is no JSON": async (name, _, claims) => {
+  "with a header that is not JSON": async (name, _, claims) => {
     const [, body, signature] = await cut(mint(name, claims));
     return `${encode("RS256")}.${body}.${signature}`;
   },
@@ -216,10 +219,10 @@ const forgeries: Record<string, Forge> = {
   "of garbage": () => "canary garbage",
   "of emoji": () => "🙂.🙂.🙂",
   "of NUL": () => "\u0000.\u0000.\u0000",
-  "of half a surrogate": () => "\ud800.a.b",
-  "in another's place: an access token of ours": async () =>
+  "of a lone surrogate": () => "\ud800.a.b",
+  "replaced by an access token of this service": async () =>
     (await signUp(undefined, { ip: newIp(), env: providers.env })).access,
-  "in another's place: a refresh token of ours": async () =>
+  "replaced by a refresh token of this service": async () =>
     (await signUp(undefined, { ip: newIp(), env: providers.env })).refresh,
 };
 
@@ -231,9 +234,9 @@ const tooOld = [
   "issued days ago and expired",
 ];
 
-describe.each(names)("a token of %s", (name) => {
+describe.each(names)("an ID token of %s", (name) => {
   it.each(Object.keys(forgeries))(
-    "%s is refused, leaves nothing behind and says no more than that (ASVS 6.8.2, 10.5)",
+    "%s is rejected, leaves nothing behind and gets no details (ASVS 6.8.2, 10.5)",
     async (how) => {
       const person = newPerson(name);
       const claims = { ...person, nonce: await hexSha256(NONCE) };
@@ -256,13 +259,13 @@ describe.each(names)("a token of %s", (name) => {
     ["a number", { id_token: 5 }],
     ["a list", { id_token: ["a.b.c"] }],
     ["an object", { id_token: { __proto__: null, toString: 1 } }],
-  ])("that is %s is no valid field", async (_, changes) => {
+  ])("is a validation error if %s", async (_, changes) => {
     const { id_token, ...rest } = fields(name, "x");
     const answer = await expectRefused(name, { ...rest, ...changes }, 400, "validation_error");
     expect(Object.keys(answer.body.error.details)).toEqual(["id_token"]);
   });
 
-  it("that was used is refused, for sign-in and for linking", async () => {
+  it("is rejected for sign-in and for linking once used", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     await post(name, json);
     clock.advance(181_000);
@@ -277,7 +280,7 @@ describe.each(names)("a token of %s", (name) => {
     expect([link.status, link.body.error.code]).toEqual([409, "conflict"]);
   });
 
-  it("with a nonce is not accepted under another, nor Apple's without one", async () => {
+  it("is rejected with another nonce, and Apple's without one", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     await expectRefused(name, { ...json, nonce: "another-nonce" });
     await expectRefused(name, { ...json, nonce: `${json.nonce} `.repeat(2) });
@@ -287,8 +290,8 @@ describe.each(names)("a token of %s", (name) => {
     "are down": () => () => {
       throw new TypeError("canary: connection lost");
     },
-    "answer 500": () => () => new Response("canary", { status: 500 }),
-    "answer 404": () => () => new Response("canary", { status: 404 }),
+    "return 500": () => () => new Response("canary", { status: 500 }),
+    "return 404": () => () => new Response("canary", { status: 404 }),
     "are slow": (advance) => () => {
       queueMicrotask(() => advance(5000));
       return new Promise(() => {});
@@ -297,15 +300,15 @@ describe.each(names)("a token of %s", (name) => {
       queueMicrotask(() => advance(5000));
       return new Response(new ReadableStream({ start: (stream) => stream.enqueue(new TextEncoder().encode("{")) }));
     },
-    "are no JSON": () => () => new Response("<html>canary</html>"),
+    "are not JSON": () => () => new Response("<html>canary</html>"),
     "are JSON of another shape": () => () => Response.json({ keys: "canary" }),
     "are a list": () => () => Response.json([publicJwk]),
-    "are of more than 64 KB": () => () => Response.json({ keys: [publicJwk], padding: "canary".repeat(20_000) }),
+    "exceed 64 KB": () => () => Response.json({ keys: [publicJwk], padding: "canary".repeat(20_000) }),
     redirect: () => () => new Response(null, { status: 302, headers: { location: "https://canary.example/" } }),
     "are empty": () => () => new Response(null, { status: 200 }),
   };
 
-  it.each(Object.keys(brokenKeys))("is 503 while the provider's keys %s, and accepted after", async (how) => {
+  it.each(Object.keys(brokenKeys))("gets 503 while the provider's keys %s and is accepted afterwards", async (how) => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     const whole = providers.behaviour[providers.certs[name]] as Host;
     providers.behaviour[providers.certs[name]] = (brokenKeys[how] as (typeof brokenKeys)[string])(clock.advance);
@@ -316,7 +319,7 @@ describe.each(names)("a token of %s", (name) => {
     expect((await post(name, json)).status).toBe(200);
   });
 
-  it("is not verified by keys that were replaced in the meantime, nor refused for a new key", async () => {
+  it("is verified with the provider's current keys: a replaced key is rejected, a new one accepted", async () => {
     const person = newPerson(name);
     expect((await post(name, await providers.nativeSignIn(name, person))).status).toBe(200);
     const next = { ...(await exportJWK(strangerRsa.publicKey)), kid: "next", alg: "RS256", use: "sig" };
@@ -329,7 +332,7 @@ describe.each(names)("a token of %s", (name) => {
     await expectRefused(name, fields(name, await mint(name, claims)));
   });
 
-  it("is accepted by RS256 alone, although the key would fit other algorithms (RFC 8725 section 3.1)", async () => {
+  it("is accepted with RS256 only, although the key fits other algorithms (RFC 8725 section 3.1)", async () => {
     const { alg: _, use: __, ...bare } = publicJwk;
     providers.behaviour[providers.certs[name]] = () => Response.json({ keys: [bare] });
     const claims = { ...newPerson(name), nonce: await hexSha256(NONCE) };
@@ -340,7 +343,7 @@ describe.each(names)("a token of %s", (name) => {
     expect((await post(name, fields(name, await mint(name, claims)))).status).toBe(200);
   });
 
-  it("with one unknown kid after the other asks for the keys once a minute", async () => {
+  it("with changing unknown kids makes the service fetch the keys once a minute", async () => {
     const person = newPerson(name);
     await post(name, await providers.nativeSignIn(name, person));
     expect(providers.callsTo(providers.certs[name])).toHaveLength(1);
@@ -362,7 +365,7 @@ describe.each(names)("a token of %s", (name) => {
     expect((await post(name, await providers.nativeSignIn(name, person))).status).toBe(200);
   });
 
-  it("without a kid is verified only where there is a single key for it", async () => {
+  it("without a kid is verified only if there is a single matching key", async () => {
     const claims = { ...newPerson(name), nonce: await hexSha256(NONCE) };
     const token = await mint(name, claims, { header: { kid: undefined } });
     const another = { ...(await exportJWK(strangerRsa.publicKey)), kid: "another", alg: "RS256", use: "sig" };
@@ -373,11 +376,14 @@ describe.each(names)("a token of %s", (name) => {
 
 describe("Apple's token endpoint", () => {
   const broken: Record<string, [status: number, (advance: (milliseconds: number) => void) => Host]> = {
-    "refuses the code": [400, () => () => Response.json({ error: "invalid_grant" }, { status: 400 })],
-    "refuses the request": [400, () => () => Response.json({ error: "invalid_request" }, { status: 400 })],
-    "refuses without words": [400, () => () => new Response(null, { status: 400 })],
-    "refuses us, not the code": [503, () => () => Response.json({ error: "invalid_client" }, { status: 400 })],
-    "refuses us with 401": [503, () => () => Response.json({ error: "invalid_client" }, { status: 401 })],
+    "rejects the code": [400, () => () => Response.json({ error: "invalid_grant" }, { status: 400 })],
+    "rejects the request": [400, () => () => Response.json({ error: "invalid_request" }, { status: 400 })],
+    "rejects the code without an error field": [400, () => () => new Response(null, { status: 400 })],
+    "rejects the client credentials": [503, () => () => Response.json({ error: "invalid_client" }, { status: 400 })],
+    "rejects the client credentials with 401": [
+      503,
+      () => () => Response.json({ error: "invalid_client" }, { status: 401 }),
+    ],
     "is too busy": [503, () => () => new Response("canary", { status: 429 })],
     "answers 500": [503, () => () => new Response("canary", { status: 500 })],
     "answers 503": [503, () => () => Response.json({ error: "invalid_grant" }, { status: 503 })],
@@ -408,25 +414,28 @@ describe("Apple's token endpoint", () => {
     redirects: [503, () => () => new Response(null, { status: 307, headers: { location: "https://canary.example/" } })],
   };
 
-  it.each(Object.keys(broken))("%s: the sign-in says so, leaves nothing behind, and can be made after", async (how) => {
-    const [status, behave] = broken[how] as (typeof broken)[string];
-    const whole = providers.behaviour[providers.tokens.apple] as Host;
-    const json = await providers.nativeSignIn("apple", newPerson("apple"));
-    providers.behaviour[providers.tokens.apple] = behave(clock.advance);
-    const lines = recordLog();
-    await expectRefused("apple", json, status, status === 400 ? "social_auth_failed" : "service_unavailable");
-    expect(JSON.stringify(lines)).not.toContain("canary");
-    providers.behaviour[providers.tokens.apple] = whole;
-    expect((await post("apple", json)).status).toBe(200);
-  });
+  it.each(Object.keys(broken))(
+    "%s: the sign-in fails accordingly, leaves nothing behind and can be repeated",
+    async (how) => {
+      const [status, behave] = broken[how] as (typeof broken)[string];
+      const whole = providers.behaviour[providers.tokens.apple] as Host;
+      const json = await providers.nativeSignIn("apple", newPerson("apple"));
+      providers.behaviour[providers.tokens.apple] = behave(clock.advance);
+      const lines = recordLog();
+      await expectRefused("apple", json, status, status === 400 ? "social_auth_failed" : "service_unavailable");
+      expect(JSON.stringify(lines)).not.toContain("canary");
+      providers.behaviour[providers.tokens.apple] = whole;
+      expect((await post("apple", json)).status).toBe(200);
+    },
+  );
 
-  it("is not asked about a token that fails", async () => {
+  it("is not called for an invalid ID token", async () => {
     await expectRefused("apple", fields("apple", await mint("apple", { sub: "x" }, { key: strangerRsa.privateKey })));
     expect(providers.callsTo(providers.tokens.apple)).toHaveLength(0);
   });
 });
 
-it("a token that only names the key's algorithm is refused without asking anybody", async () => {
+it("rejects a token that only names the key's algorithm without calling anybody", async () => {
   const token = await new SignJWT({}).setProtectedHeader({ alg: "HS256" }).sign(new Uint8Array(32));
   await expectRefused("google", fields("google", token));
 });

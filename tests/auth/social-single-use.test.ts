@@ -56,8 +56,8 @@ async function oldSession(): Promise<SignedIn & { token: string; verification_to
 const logIn = ({ identifier, verification_token }: { identifier: string; verification_token: string }) =>
   post("login", { identifier, verification_token });
 
-describe.each(names)("a verification token shown to link %s", (name) => {
-  it("serves one link: then neither another link, an unlink, a deletion nor a login", async () => {
+describe.each(names)("a verification token given to link %s", (name) => {
+  it("serves one link and afterwards no other link, unlink, deletion or login", async () => {
     const user = await oldSession();
     const { token, verification_token } = user;
     expect((await link(name, token, newPerson(name), { verification_token })).status).toBe(200);
@@ -70,7 +70,7 @@ describe.each(names)("a verification token shown to link %s", (name) => {
     expect(outcome(await logIn(user))).toEqual([400, "invalid_token"]);
   });
 
-  it("is used up by the link even where the sign-in alone was recent enough", async () => {
+  it("is redeemed by the link even if the sign-in was recent enough", async () => {
     const user = await signUp(newPhone(), { ip: newIp(), env });
     clock.advance(2 * MINUTE);
     const verification_token = await verify(user.identifier, { ip: newIp(), env });
@@ -78,7 +78,7 @@ describe.each(names)("a verification token shown to link %s", (name) => {
     expect(outcome(await logIn({ ...user, verification_token }))).toEqual([400, "invalid_token"]);
   });
 
-  it("lives on where nothing was linked, and then signs in", async () => {
+  it("stays valid if nothing was linked and then signs in", async () => {
     const user = await oldSession();
     const owner = await signUp(newPhone(), { ip: newIp(), env });
     const theirs = newPerson(name, { email: newEmail() });
@@ -89,22 +89,22 @@ describe.each(names)("a verification token shown to link %s", (name) => {
     expect((await logIn(user)).status).toBe(200);
   });
 
-  it("links one of two providers where both are asked for at once", async () => {
+  it("links one of two providers requested at once", async () => {
     const { token, verification_token, userId } = await oldSession();
     const answers = await Promise.all(names.map((each) => link(each, token, newPerson(each), { verification_token })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 403]);
     expect(await rows("select provider from social_accounts where user_id = ?", userId)).toHaveLength(1);
   });
 
-  it("repeated with its call, as after a lost answer, is told that the link stands", async () => {
+  it("returns success when the call is repeated after a lost response", async () => {
     const { token, verification_token } = await oldSession();
     const json = { ...(await providers.nativeSignIn(name, newPerson(name))), verification_token };
     for (let copy = 0; copy < 2; copy++) expect((await post(`${name}/link`, json, { token })).status).toBe(200);
   });
 });
 
-describe.each(names)("a verification token shown to unlink %s", (name) => {
-  it("serves one unlink, and lives on where the last way in would have gone", async () => {
+describe.each(names)("a verification token given to unlink %s", (name) => {
+  it("serves one unlink and stays valid if the unlink was refused", async () => {
     const user = await oldSession();
     const person = newPerson(name, { email: newEmail() });
     expect((await link(name, user.token, person, user)).status).toBe(200);
@@ -129,7 +129,7 @@ describe.each(names)("a verification token shown to unlink %s", (name) => {
 });
 
 describe.each(names)("unlinking %s", (name) => {
-  it("ends the sessions that its sign-in opened, and no other", async () => {
+  it("ends the sessions that the provider's sign-in opened, and no other", async () => {
     const user = await signUp(newPhone(), { ip: newIp(), env });
     const person = newPerson(name, { email: newEmail() });
     await link(name, user.access, person);
@@ -156,7 +156,7 @@ describe.each(names)("unlinking %s", (name) => {
     expect(audited).toHaveLength(2);
   });
 
-  it("keeps the session that asks, also where the provider opened it", async () => {
+  it("keeps the calling session even if the provider opened it", async () => {
     const user = await signUp(newPhone(), { ip: newIp(), env });
     const person = newPerson(name, { email: newEmail() });
     await link(name, user.access, person);
@@ -167,23 +167,28 @@ describe.each(names)("unlinking %s", (name) => {
   });
 });
 
-describe.each(names)("a sign-in by %s that is repeated", (name) => {
-  it.each(["with", "without"])("%s an Idempotency-Key is refused once the identity is another user's", async (how) => {
-    const first = await signUp(newPhone(), { ip: newIp(), env });
-    const person = newPerson(name, { email: newEmail() });
-    await link(name, first.access, person);
-    const json = await providers.nativeSignIn(name, person);
-    const options = how === "with" ? { headers: { "idempotency-key": crypto.randomUUID() } } : {};
-    const signedIn = (await post(`${name}/token`, json, options)).body.data;
-    expect(signedIn.user_id).toBe(first.userId);
-    // The session that asks is kept, so that it is still unused when the identity moves.
-    expect((await unlink(name, signedIn.access_token)).status).toBe(200);
-    expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
-    const second = await signUp(newPhone(), { ip: newIp(), env });
-    expect((await link(name, second.access, person)).status).toBe(200);
-    const before = await rows("select id from sessions where user_id in (?, ?)", first.userId, second.userId);
-    expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
-    expect(await rows("select id from sessions where user_id in (?, ?)", first.userId, second.userId)).toEqual(before);
-    expect((await signIn(name, person)).body.data.user_id).toBe(second.userId);
-  });
+describe.each(names)("a repeated sign-in with %s", (name) => {
+  it.each(["with", "without"])(
+    "%s an Idempotency-Key is refused once the identity belongs to another user",
+    async (how) => {
+      const first = await signUp(newPhone(), { ip: newIp(), env });
+      const person = newPerson(name, { email: newEmail() });
+      await link(name, first.access, person);
+      const json = await providers.nativeSignIn(name, person);
+      const options = how === "with" ? { headers: { "idempotency-key": crypto.randomUUID() } } : {};
+      const signedIn = (await post(`${name}/token`, json, options)).body.data;
+      expect(signedIn.user_id).toBe(first.userId);
+      // The session that asks is kept, so that it is still unused when the identity moves.
+      expect((await unlink(name, signedIn.access_token)).status).toBe(200);
+      expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
+      const second = await signUp(newPhone(), { ip: newIp(), env });
+      expect((await link(name, second.access, person)).status).toBe(200);
+      const before = await rows("select id from sessions where user_id in (?, ?)", first.userId, second.userId);
+      expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
+      expect(await rows("select id from sessions where user_id in (?, ?)", first.userId, second.userId)).toEqual(
+        before,
+      );
+      expect((await signIn(name, person)).body.data.user_id).toBe(second.userId);
+    },
+  );
 });

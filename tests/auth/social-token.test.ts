@@ -55,8 +55,8 @@ const count = async (from: string, ...values: unknown[]) =>
 
 const otpUser = (email: string) => signUp(email, { ip: newIp(), env: providers.env });
 
-describe.each(names)("a sign-in by %s", (name) => {
-  it("makes an account with everything that goes with one, of an address that the provider vouches for", async () => {
+describe.each(names)("a sign-in with %s", (name) => {
+  it("creates a complete account for an address that the provider vouches for", async () => {
     const person = newPerson(name, { name: "Asha Gurung", picture: "https://example.com/asha.png" });
     const apple = name === "apple" ? { name: "Asha Gurung" } : {};
     const answer = await post(name, { ...(await providers.nativeSignIn(name, person)), ...apple });
@@ -91,7 +91,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("social_accounts where user_id = ? and subject = ?", user_id, person.sub)).toBe(1);
   });
 
-  it("welcomes a new person once, and no other", async () => {
+  it("welcomes only new people, and each of them once", async () => {
     const tasks = heldTasks();
     const person = newPerson(name);
     const env = { ...providers.env, ...tasks.env };
@@ -107,7 +107,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     ]);
   });
 
-  it("makes an account without an address where the provider does not vouch for it, and keeps it as asserted", async () => {
+  it("creates an account without an address if the provider does not vouch for it, and stores it as asserted", async () => {
     const person = newPerson(name, { email: newEmail() });
     const answer = await signIn(name, person);
     expect(answer.status, JSON.stringify(answer.body)).toBe(200);
@@ -120,14 +120,14 @@ describe.each(names)("a sign-in by %s", (name) => {
     });
   });
 
-  it("lets the owner of an address register by it although a provider asserted it without authority", async () => {
+  it("lets the owner of an address register although a provider asserted it without authority", async () => {
     const email = newEmail();
     await signIn(name, newPerson(name, { email }));
     const owner = await otpUser(email);
     expect(await count("users where email = ? and id = ?", email, owner.userId)).toBe(1);
   });
 
-  it("signs a known person in to the same account, whatever their address is by now", async () => {
+  it("signs a known person in to the same account although their address changed", async () => {
     const person = newPerson(name);
     const first = await signIn(name, person);
     clock.advance(10 * MINUTE);
@@ -145,7 +145,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect((await me(first.body.data.access_token)).status).toBe(200);
   });
 
-  it("signs a linked person in to their own account although the address is somebody else's by now", async () => {
+  it("signs a linked person in to their own account although the address now belongs to another user", async () => {
     const person = newPerson(name);
     const first = await signIn(name, person);
     const other = newPerson(name);
@@ -157,7 +157,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect((await signIn(name, other)).body.data.user_id).toBe(local.userId);
   });
 
-  it("repeated with the same token within 180 seconds gives the same session, later a refusal", async () => {
+  it("returns the same session if repeated with the same token within 180 seconds, and is rejected afterwards", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     const first = await post(name, json);
     clock.advance(179_000);
@@ -171,17 +171,20 @@ describe.each(names)("a sign-in by %s", (name) => {
     if (name === "apple") expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
 
-  it.each(["rotated", "ended"])("is not repeated once its session has been %s, with or without a key", async (how) => {
-    const json = await providers.nativeSignIn(name, newPerson(name));
-    const headers = { "idempotency-key": crypto.randomUUID() };
-    const { access_token: token, refresh_token } = (await post(name, json, { headers })).body.data;
-    if (how === "rotated") await refresh(refresh_token);
-    else await call("POST", "/api/auth/logout", { token, json: { refresh_token }, env: providers.env });
-    expect(refusal(await post(name, json))).toEqual([400, "id_token_stale"]);
-    expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
-  });
+  it.each(["rotated", "ended"])(
+    "cannot be repeated once its session has been %s, with or without a key",
+    async (how) => {
+      const json = await providers.nativeSignIn(name, newPerson(name));
+      const headers = { "idempotency-key": crypto.randomUUID() };
+      const { access_token: token, refresh_token } = (await post(name, json, { headers })).body.data;
+      if (how === "rotated") await refresh(refresh_token);
+      else await call("POST", "/api/auth/logout", { token, json: { refresh_token }, env: providers.env });
+      expect(refusal(await post(name, json))).toEqual([400, "id_token_stale"]);
+      expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
+    },
+  );
 
-  it("with an Idempotency-Key gives the same answer for 24 hours, however the body is encoded", async () => {
+  it("with an Idempotency-Key returns the same response for 24 hours, however the body is encoded", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     const headers = { "idempotency-key": crypto.randomUUID() };
     const first = await post(name, json, { headers });
@@ -197,7 +200,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
   });
 
-  it("under an Idempotency-Key that another body has is refused with 409, and its token lives on", async () => {
+  it("with an Idempotency-Key that is bound to another body gets 409 and does not consume its token", async () => {
     const person = newPerson(name);
     const headers = { "idempotency-key": crypto.randomUUID() };
     await signIn(name, person, { headers });
@@ -210,7 +213,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect((await signIn(name, newPerson(name), { headers })).status).toBe(200);
   });
 
-  it("links a verified account by an address that the provider vouches for", async () => {
+  it("links an account with a verified address that the provider vouches for", async () => {
     const person = newPerson(name, { name: "Asha", picture: "https://example.com/a.png" });
     const local = await otpUser(person.email);
     const answer = await signIn(name, person);
@@ -226,7 +229,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect((await signIn(name, { ...person, email: newEmail() })).body.data.user_id).toBe(local.userId);
   });
 
-  it("verifies an address that staff set, and brings the signup points, once", async () => {
+  it("verifies an address that staff set and credits the signup points once", async () => {
     const person = newPerson(name);
     const local = await otpUser(person.email);
     await rows("update users set email_verified = 0 where id = ?", local.userId);
@@ -253,7 +256,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     ["verified is a word in capitals", () => ({ email_verified: "TRUE" })],
     ["its domain only ends like the provider's", () => ({ email: newEmail().replace("example.com", "notgmail.com") })],
     ["its domain only begins like the provider's", () => ({ email: newEmail().replace("@", "@gmail.com.") })],
-  ])("asks for linking where somebody has the address and %s (ASVS 6.8.1)", async (_, changes) => {
+  ])("returns link_required if a user has the address and %s (ASVS 6.8.1)", async (_, changes) => {
     const person = newPerson(name, changes() as Partial<Person>);
     const local = await otpUser(person.email);
     const json = await providers.nativeSignIn(name, person);
@@ -274,7 +277,7 @@ describe.each(names)("a sign-in by %s", (name) => {
   });
 
   it.each(["BANNED", "INACTIVE"])(
-    "refuses an account that staff made %s, linked or known by its address",
+    "rejects an account that staff set to %s, whether linked or found by its address",
     async (status) => {
       const person = newPerson(name);
       const { user_id } = (await signIn(name, person)).body.data;
@@ -288,7 +291,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     },
   );
 
-  it("wakes an account that slept", async () => {
+  it("reactivates an account that was inactive", async () => {
     const person = newPerson(name);
     const { user_id } = (await signIn(name, person)).body.data;
     await rows("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?", user_id);
@@ -299,7 +302,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("outbox where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
   });
 
-  it("opens a class of networks that guesses have closed", async () => {
+  it("lifts the lock of a network class that failures closed", async () => {
     const person = newPerson(name);
     const local = await otpUser(person.email);
     await rows(
@@ -312,7 +315,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("otp_class_guards where identifier = ?", person.email)).toBe(0);
   });
 
-  it("accepts a token of 10 minutes, of any of our clients, alone or in a list", async () => {
+  it("accepts a token of up to 10 minutes for any configured client, alone or in a list of audiences", async () => {
     for (const aud of [CLIENTS[name].web, CLIENTS[name].ios, [CLIENTS[name].ios]]) {
       const person = newPerson(name);
       const azp = name === "google" ? { azp: CLIENTS.google.ios } : {};
@@ -324,7 +327,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect((await post(name, json)).status).toBe(200);
   });
 
-  it("takes a second token of the same person as another sign-in, at most 10 at once", async () => {
+  it("treats a second token of the same person as another sign-in, and keeps at most 10 sessions", async () => {
     const person = newPerson(name);
     let userId = "";
     for (let i = 0; i < 11; i++) {
@@ -334,7 +337,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("sessions where user_id = ? and revoked_at is null", userId)).toBe(10);
   });
 
-  it("does not take the same token twice in another spelling of its signature", async () => {
+  it("rejects a used token with a different encoding of its signature", async () => {
     const json = await providers.nativeSignIn(name, newPerson(name));
     const first = await post(name, json);
     expect(first.status).toBe(200);
@@ -358,7 +361,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
   });
 
-  it("is offered only where it is configured", async () => {
+  it("is offered only if configured", async () => {
     const names =
       name === "google"
         ? ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_NATIVE_CLIENT_IDS", "GOOGLE_ENDPOINTS"]
@@ -376,7 +379,7 @@ describe.each(names)("a sign-in by %s", (name) => {
     expect(refusal(await signIn(name, newPerson(name), { env: half }))).toEqual([503, "service_unavailable"]);
   });
 
-  it("never tells a caller a name, an address or a picture that is no such thing", async () => {
+  it("never returns a malformed name, address or picture", async () => {
     const person = newPerson(name, { name: "A\u0000\u202e  B\n", picture: "javascript:alert(1)", email: "no address" });
     const answer = await signIn(name, person);
     expect(answer.status).toBe(200);
@@ -401,7 +404,7 @@ describe("Google's nonce", () => {
 });
 
 describe("Google's authority", () => {
-  it("extends to the addresses of a Workspace domain, and not to the word true", async () => {
+  it("covers the addresses of a Workspace domain, but not with email_verified as a string", async () => {
     const person = newPerson("google", { email: newEmail(), hd: "example.com" });
     const local = await otpUser(person.email);
     expect(refusal(await signIn("google", { ...person, email_verified: "true" }))).toEqual([409, "link_required"]);
@@ -411,7 +414,7 @@ describe("Google's authority", () => {
 
 describe("Apple's authority", () => {
   it.each(["icloud.com", "me.com", "mac.com", "privaterelay.appleid.com"])(
-    "extends to %s, by boolean or word",
+    "covers %s, with email_verified as boolean or string",
     async (domain) => {
       for (const email_verified of [true, "true"]) {
         const person = newPerson("apple", { email: newEmail().replace("example.com", domain), email_verified });
@@ -421,7 +424,7 @@ describe("Apple's authority", () => {
     },
   );
 
-  it("does not extend to gmail.com, nor by a hosted domain", async () => {
+  it("does not cover gmail.com, not even with a hosted domain", async () => {
     const person = newPerson("apple", { email: newEmail().replace("example.com", "gmail.com"), hd: "gmail.com" });
     await otpUser(person.email);
     expect(refusal(await signIn("apple", person))).toEqual([409, "link_required"]);
@@ -429,7 +432,7 @@ describe("Apple's authority", () => {
 });
 
 describe("Apple's authorization code", () => {
-  it("is traded as the client that the token was made for, by a secret that Apple takes", async () => {
+  it("is exchanged for the client that the token was issued to, with a secret that Apple accepts", async () => {
     for (const aud of Object.values(CLIENTS.apple)) await signIn("apple", newPerson("apple"), {}, { aud });
     expect(providers.refused).toEqual([]);
     const forms = providers.callsTo(providers.tokens.apple).map(({ body }) => new URLSearchParams(body));
@@ -442,7 +445,7 @@ describe("Apple's authorization code", () => {
     }
   });
 
-  it("leaves a refresh token that is nowhere in the clear", async () => {
+  it("yields a refresh token that is stored only encrypted", async () => {
     const { user_id } = (await signIn("apple", newPerson("apple"))).body.data;
     const [row] = await rows("select * from social_accounts where user_id = ?", user_id);
     expect(row).toMatchObject({ client_id: CLIENTS.apple.ios, sealed_refresh_token: expect.any(String) });
@@ -458,7 +461,7 @@ describe("Apple's authorization code", () => {
     }
   });
 
-  it("of another client, or one that was used, signs nobody in", async () => {
+  it("signs nobody in if it belongs to another client or was used", async () => {
     const person = newPerson("apple");
     const json = await providers.nativeSignIn("apple", person);
     const foreign = providers.issueCode("apple", { clientId: CLIENTS.apple.web });
@@ -468,7 +471,7 @@ describe("Apple's authorization code", () => {
     expect((await post("apple", json)).status).toBe(200);
   });
 
-  it("that the same call has traded meanwhile gives that call's session", async () => {
+  it("returns the session of a parallel repetition that exchanged the code first", async () => {
     const json = await providers.nativeSignIn("apple", newPerson("apple"));
     const whole = providers.behaviour[providers.tokens.apple] as Host;
     let inner: Answer | undefined;
@@ -483,7 +486,7 @@ describe("Apple's authorization code", () => {
     expect(outer.body.data.refresh_token).toBe(inner?.body.data.refresh_token);
   });
 
-  it("is not spent on an account that may not sign in", async () => {
+  it("is not exchanged for an account that may not sign in", async () => {
     const person = newPerson("apple");
     const { user_id } = (await signIn("apple", person)).body.data;
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", user_id);
@@ -491,7 +494,7 @@ describe("Apple's authorization code", () => {
     expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
 
-  it("brings the name that Apple gives once, which fills an empty profile only", async () => {
+  it("comes once with a name, which fills only an empty profile", async () => {
     const person = newPerson("apple");
     const json = await providers.nativeSignIn("apple", person);
     const first = await post("apple", { ...json, name: "  Asha   Gurung " });

@@ -195,7 +195,7 @@ const times = [
 const sending = fc.record({ number: fc.constant(true), front: fc.constant(true), back: fc.boolean() });
 const changing = fc.record({ number: fc.boolean(), front: fc.boolean(), back: fc.boolean() });
 
-test("ASVS 2.3.1, 5.2.4: a person's documents keep the contract's rules, whatever happens in whatever order", {
+test("ASVS 2.3.1, 5.2.4: a user's KYC documents follow the model under any sequence of steps", {
   timeout: 3_600_000,
 }, async () => {
   await checkModel<KycModel, Real>(

@@ -128,7 +128,7 @@ const whiles = [
 ];
 const long = [10 * MINUTE - SECOND, 10 * MINUTE, 30 * MINUTE, HOUR, HOUR + SECOND, DAY, 7 * DAY, 91 * DAY];
 
-test("ASVS 2.3.1, 6.3.1, 6.5.1: one-time codes and their tokens keep the contract's rules, whatever happens in whatever order", {
+test("ASVS 2.3.1, 6.3.1, 6.5.1: one-time codes and their tokens follow the model under any sequence of steps", {
   timeout: 3_600_000,
 }, async () => {
   await checkModel<OtpModel, Person>(

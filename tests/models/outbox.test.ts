@@ -178,7 +178,7 @@ const replay = step(
   (model) => model.events.some(({ dead }) => dead > 0),
 );
 
-test("R14, ASVS 2.3.3: an event has its effect once, whatever dies, fails and comes again", {
+test("R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is redelivered", {
   timeout: 3_600_000,
 }, async () => {
   await checkModel<Model, Real>(

@@ -170,7 +170,7 @@ const times = [
   60 * DAY,
 ];
 
-test("ASVS 7.2.4, 7.4.1, 7.4.2, 10.4.5, 10.4.8: sessions keep the contract's rules, whatever happens in whatever order", {
+test("ASVS 7.2.4, 7.4.1, 7.4.2, 10.4.5, 10.4.8: sessions follow the model under any sequence of steps", {
   timeout: 3_600_000,
 }, async () => {
   await checkModel<SessionModel, Real>(

@@ -11,7 +11,7 @@ const NAIVE_SEEDS = 8;
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-describe("R13: submissions beside reviews beside the sweeper keep what was seen, and every link leads to a file", () => {
+describe("R13: concurrent submissions, reviews and sweeper keep reviewed versions, and every link leads to a file", () => {
   it.each(MODES)("with clients %s", async (mode) => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violations } = await submissionsBesideReviews({ seed, mode });
@@ -19,14 +19,14 @@ describe("R13: submissions beside reviews beside the sweeper keep what was seen,
     }
   });
 
-  it("is won by either side, now and then", async () => {
+  it("is won by either side at times", async () => {
     for (let seed = 100; seed < 120 && new Set(outcomes).size < 2; seed++) {
       expect((await submissionsBesideReviews({ seed, mode: "apart" })).violations, `seed ${seed}`).toEqual([]);
     }
     expect(new Set(outcomes)).toEqual(new Set([0, 1]));
   });
 
-  it("finds a naive variant right while nobody races, and wrong when they do", async () => {
+  it("detects that a naive variant is correct alone and wrong in a race", async () => {
     const calm = await submissionsBesideReviews({ seed: 1, mode: "apart", handler: naiveKyc, isCalm: true });
     expect(calm.violations).toEqual([]);
     const caught: number[] = [];
@@ -38,8 +38,8 @@ describe("R13: submissions beside reviews beside the sweeper keep what was seen,
   });
 });
 
-describe("R13: one submission a hundred times under one key", () => {
-  it("is one submission", async () => {
+describe("R13: one submission sent a hundred times under one key", () => {
+  it("creates one submission", async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violations } = await submissionsUnderOneKey({ seed, mode: "one idempotency key" });
       expect(violations, `seed ${seed}`).toEqual([]);

@@ -23,16 +23,16 @@ const NAIVE_SEEDS = 8;
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
   ["R1: a hundred right codes give one token", rightCodes, naiveVerify],
-  ["R2: wrong codes over resends are compared five times a code", wrongCodesOverResends, naiveVerify],
+  ["R2: wrong codes across resends are compared five times per code", wrongCodesOverResends, naiveVerify],
   ["R3: a hundred requests send one message", requests, naiveRequest],
-  ["R4: requests beside guesses give one token and one message", requestsBesideGuesses, naiveOtp],
+  ["R4: concurrent requests and attempts give one token and one message", requestsBesideGuesses, naiveOtp],
   ["R5: a hundred refreshes give one successor", refreshes, naiveRotation],
-  ["R6: a lost answer can be fetched again", lostAnswers, naiveRotation],
-  ["R7: an old token beside the owner's ends the session", thiefBesideOwner, naiveDenylist],
+  ["R6: a call whose response was lost can be repeated", lostAnswers, naiveRotation],
+  ["R7: an old token used beside the owner's newest ends the session", thiefBesideOwner, naiveDenylist],
   ["R8: nothing is accepted after a logout", refreshesBesideLogout, naiveDenylist],
-  ["R9: a verification token makes one user", registrations, naiveRegistration],
+  ["R9: a verification token used a hundred times creates one user", registrations, naiveRegistration],
   ["R12: a hundred logouts end the session once", logouts, naiveLogout],
-  ["R16: what another service reports a hundred times is credited once", platformEvents, naiveIntake],
+  ["R16: an event that another service reports a hundred times is credited once", platformEvents, naiveIntake],
 ];
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
@@ -46,7 +46,7 @@ describe.each(races)("%s", (_name, race, naive) => {
     }
   });
 
-  it("finds a naive variant right while nobody races and KV is fresh, and wrong when they do", async () => {
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", async () => {
     const calm = await race({ seed: 1, mode: "apart", handler: naive, isCalm: true });
     expect(calm.violations).toEqual([]);
     const caught: number[] = [];

@@ -52,9 +52,9 @@ async function nextMinute(simulation: Simulation): Promise<void> {
 const effectsOf = (userId: string) => count("from notifications where user_id = ?", userId);
 const openOf = (userId: string) => count("from outbox where user_id = ? and sent_at is null", userId);
 
-describe("R14: relay and consumer", () => {
+describe("R14: concurrent publishers and consumers", () => {
   it.each(seeds)(
-    "give 250 events one effect each, with 8 relays at once of which one dies after it sent (seed %i)",
+    "apply 250 events once each, with 8 publishers of which one dies after sending (seed %i)",
     async (seed) => {
       const userId = `relay-${seed}-${now}`;
       await insertEvents(userId, 250);
@@ -77,7 +77,7 @@ describe("R14: relay and consumer", () => {
     },
   );
 
-  it.each(seeds)("lose and double nothing whatever call fails or dies (seed %i)", async (seed) => {
+  it.each(seeds)("lose and duplicate nothing whichever call fails or crashes (seed %i)", async (seed) => {
     const userId = `relay-faults-${seed}-${now}`;
     await insertEvents(userId, 60);
     const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
@@ -101,7 +101,7 @@ describe("R14: relay and consumer", () => {
     expect(await openOf(userId)).toBe(0);
   });
 
-  it.each(seeds)("take one message that comes to 8 consumers at once as one (seed %i)", async (seed) => {
+  it.each(seeds)("apply one message delivered to 8 consumers at once only once (seed %i)", async (seed) => {
     const userId = `consumer-${seed}-${now}`;
     await insertEvents(userId, 1);
     const simulation = new Simulation(seed);
@@ -110,7 +110,7 @@ describe("R14: relay and consumer", () => {
     expect(await effectsOf(userId)).toBe(1);
   });
 
-  it("take copies of one message in one batch as one", async () => {
+  it("apply copies of one message in one batch once", async () => {
     const userId = `batch-${now}`;
     await insertEvents(userId, 1);
     const simulation = new Simulation(1);
@@ -122,7 +122,7 @@ describe("R14: relay and consumer", () => {
   });
 });
 
-describe("A relay and a consumer that read, act and mark", () => {
+describe("A publisher and a consumer that read, act and then mark", () => {
   /** Eight relays of 50 events and two consumers of each message; how many messages and effects came of it. */
   async function runNaive(seed: number, isCalm: boolean) {
     const userId = `naive-relay-${seed}-${isCalm}-${now}`;
@@ -138,7 +138,7 @@ describe("A relay and a consumer that read, act and mark", () => {
     return { sent: sent.length, effects: await effectsOf(userId) };
   }
 
-  it("are right alone, and double both messages and effects in the race", async () => {
+  it("are correct alone and duplicate messages and effects in a race", async () => {
     expect(await runNaive(1, true)).toEqual({ sent: 50, effects: 50 });
     const raced = await runNaive(1, false);
     expect(raced.sent).toBeGreaterThan(50);
@@ -147,7 +147,7 @@ describe("A relay and a consumer that read, act and mark", () => {
 });
 
 describe("R15: overlapping ticks", () => {
-  it.each(seeds)("run each job's period once (seed %i)", async (seed) => {
+  it.each(seeds)("run each job once per period (seed %i)", async (seed) => {
     const simulation = new Simulation(seed);
     vi.setSystemTime(now + 86_400_000);
     await simulation.tick(5);

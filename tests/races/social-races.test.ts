@@ -18,13 +18,13 @@ const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
 const NAIVE_SEEDS = 8;
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
-  ["R10: one address by code, Google and Apple is one user", oneAddressThreeWays, naiveWays],
-  ["R10: an asserted address is its owner's alone", assertedBesideProved, naiveAssertion],
-  ["R11: a hundred times Google's ID token give one session", idTokens("google"), naiveToken],
-  ["R11: a hundred times Apple's ID token give one session", idTokens("apple"), naiveToken],
-  ["R11: a hundred callbacks trade their code once", callbacks, naiveCallback],
-  ["R11: a hundred times a code of ours give one session", codes, naiveSuccess],
-  ["R11: a code beside wrong proofs is burned, or its owner's", codesBesideThieves, naiveSuccess],
+  ["R10: one address used by code, Google and Apple at once becomes one user", oneAddressThreeWays, naiveWays],
+  ["R10: an address that a provider only asserts stays with its owner", assertedBesideProved, naiveAssertion],
+  ["R11: Google's ID token used a hundred times gives one session", idTokens("google"), naiveToken],
+  ["R11: Apple's ID token used a hundred times gives one session", idTokens("apple"), naiveToken],
+  ["R11: a hundred callbacks exchange their code once", callbacks, naiveCallback],
+  ["R11: a one-time code used a hundred times gives one session", codes, naiveSuccess],
+  ["R11: a code used beside wrong credentials is invalidated or its owner's", codesBesideThieves, naiveSuccess],
 ];
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
@@ -41,7 +41,7 @@ describe.each(races)("%s", (_name, race, naive) => {
     }
   });
 
-  it("finds a naive variant right while nobody races, and wrong when they do", async () => {
+  it("detects that a naive variant is correct alone and wrong in a race", async () => {
     const calm = await race({ seed: 1, mode: "apart", handler: naive, isCalm: true });
     expect(calm.violations).toEqual([]);
     const caught: number[] = [];

@@ -34,23 +34,23 @@ async function isCaught(race: (setting: RaceSetting) => Promise<Verdict>, naive:
 }
 
 describe.each(endings)("R8: a thousand requests around $name", (ending) => {
-  it("none that started after its answer succeeds", async () => {
+  it("none that starts after its response succeeds", async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violations } = await requestsAround(ending, realHandler)({ seed, mode: "apart" });
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
 
-  it("finds a naive variant right while nobody races and KV is fresh, and wrong when they do", () =>
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
     isCaught(requestsAround(ending, realHandler, 100), naiveRevocation));
 });
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
-  ["R12: a hundred bans beside a hundred liftings leave one history", bansBesideLiftings, naiveStatus],
-  ["R12: admins against each other leave one", adminsAgainstEachOther, naiveLastAdmin],
-  ["R9: a hundred first sign-ins bring one bonus", firstSignIns, naiveFirstLogin],
-  ["R10: a hundred of staff make one account", creations, naiveCreation],
-  ["R10: one name and one number have one owner each", takings, naiveTaking],
+  ["R12: a hundred bans and a hundred unbans leave one consistent history", bansBesideLiftings, naiveStatus],
+  ["R12: two admins who demote or ban each other leave one admin", adminsAgainstEachOther, naiveLastAdmin],
+  ["R9: a hundred first sign-ins credit one bonus", firstSignIns, naiveFirstLogin],
+  ["R10: a hundred simultaneous creations by staff make one account", creations, naiveCreation],
+  ["R10: a username and a number claimed a hundred times have one owner each", takings, naiveTaking],
 ];
 
 describe.each(races)("%s", (_name, race, naive) => {
@@ -61,6 +61,5 @@ describe.each(races)("%s", (_name, race, naive) => {
     }
   });
 
-  it("finds a naive variant right while nobody races and KV is fresh, and wrong when they do", () =>
-    isCaught(race, naive));
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () => isCaught(race, naive));
 });

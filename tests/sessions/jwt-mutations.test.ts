@@ -58,7 +58,7 @@ async function expectAlive(user: SignedIn): Promise<void> {
 }
 
 describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two thousand mutations", () => {
-  it("of an access token are 401 at a route and invalid to the verifier of other services", async () => {
+  it("of an access token get 401 from a route and invalid from the token verifier", async () => {
     const user = await newUser();
     const corpus = await mutateToken(ownKey, user.access, ...partsOf(user.access));
     expect(new Set(corpus).size).toBeGreaterThan(2000);
@@ -72,7 +72,7 @@ describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two th
     await expectAlive(user);
   });
 
-  it("of a refresh token are 401 at refresh and at logout, and end nothing", async () => {
+  it("of a refresh token get 401 from refresh and logout and end nothing", async () => {
     const user = await newUser();
     const [header, claims] = partsOf(user.refresh);
     const secrets = JSON.parse(testEnv.TOKEN_SECRETS) as { kid: string; secret: string }[];
@@ -94,7 +94,7 @@ describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two th
     await expectAlive(user);
   });
 
-  it("whose last letter carries other spare bits are at most the same token", async () => {
+  it("that change only the spare bits of the last character are at most the same token", async () => {
     const user = await newUser();
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (const letter of alphabet) {
@@ -105,7 +105,7 @@ describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two th
   });
 });
 
-describe("ASVS 9.2.2, RFC 8725 section 3.11: whatever else we or the providers sign", () => {
+describe("ASVS 9.2.2, RFC 8725 section 3.11: every other token that this service or a provider signs", () => {
   /** One of each kind, all of them good in their own place. */
   async function collectTokens() {
     const providers = fakeProviders();
@@ -139,7 +139,7 @@ describe("ASVS 9.2.2, RFC 8725 section 3.11: whatever else we or the providers s
     return { kinds, user, identifier, env, link };
   }
 
-  it("is refused in every other's place, and stays good in its own", async () => {
+  it("is rejected wherever another kind is expected, and stays valid in its own place", async () => {
     const { kinds, user, identifier, env, link } = await collectTokens();
     const json = (body: Record<string, string>) => ({ env, ip: newIp(), json: body });
     const places: Record<string, { own: string[]; show: (token: string) => Promise<Answer>; statuses: number[] }> = {
@@ -225,7 +225,7 @@ describe("ASVS 9.2.2, RFC 8725 section 3.11: whatever else we or the providers s
     expect((await call("POST", "/api/auth/register", { ip: newIp(), json: register })).status).toBe(201);
   });
 
-  it("proves no fresh sign-in for a deletion", async () => {
+  it("does not count as a re-authentication for a deletion", async () => {
     const { kinds, user } = await collectTokens();
     await testEnv.DB.prepare("update sessions set created_at = created_at - 3600000 where user_id = ?")
       .bind(user.userId)

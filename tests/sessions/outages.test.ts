@@ -33,7 +33,7 @@ const brokenDatabase = database(() => Promise.reject(new Error("D1_ERROR: secret
 
 describe("without D1 or KV", () => {
   it.each(["me", "sessions", "refresh", "logout", "end one", "end others"] as const)(
-    "a database that is down gives 503 and never 401 at %s, and nothing is lost (ASVS 16.5.2)",
+    "a database outage gives 503, never 401, at %s and loses nothing (ASVS 16.5.2)",
     async (route) => {
       const user = await newUser();
       const options = { env: { DB: brokenDatabase }, token: user.access };
@@ -54,7 +54,7 @@ describe("without D1 or KV", () => {
     },
   );
 
-  it("an answer of the database lost after the commit still gives the new pair", async () => {
+  it("a refresh returns its new pair even if the database's response was lost after the commit", async () => {
     const user = await newUser();
     let calls = 0;
     const DB = database(async (statements) => {
@@ -67,7 +67,7 @@ describe("without D1 or KV", () => {
     await rotate(successor);
   });
 
-  it("a KV namespace that fails or never heard of an end changes nothing (ASVS 7.4.1)", async () => {
+  it("sessions end even if KV fails or does not know of the end (ASVS 7.4.1)", async () => {
     const fail = () => Promise.reject(new Error("KV is away"));
     const broken = { env: { KV: { get: fail, put: fail, delete: fail } as unknown as KVNamespace } };
     const stale = { env: { KV: { get: async () => null, put: async () => {} } as unknown as KVNamespace } };

@@ -60,7 +60,7 @@ const reuseEvents = (userId: string) =>
   rows("select type from outbox where user_id = ? and type = 'auth.refresh_reuse'", userId);
 
 describe("refresh", () => {
-  it("answers with a new pair, also at the top level of the body where SimpleJWT clients read it", async () => {
+  it("returns a new pair, also at the top level of the body where SimpleJWT clients read it", async () => {
     const user = await newUser();
     const { status, headers, body } = await refresh(user.refresh);
     expect(status).toBe(200);
@@ -80,7 +80,7 @@ describe("refresh", () => {
     await rotate(body.data.refresh);
   });
 
-  it("takes the token as refresh or refresh_token, in JSON and in both kinds of form", async () => {
+  it("accepts the token as refresh or refresh_token, in JSON and in both kinds of form", async () => {
     let { refresh: token } = await newUser();
     for (const kind of ["json", "form", "multipart"] as const) {
       for (const name of ["refresh", "refresh_token"]) {
@@ -94,14 +94,14 @@ describe("refresh", () => {
   });
 
   it.each([{}, { refresh: "" }, { refresh: null, refresh_token: null }, { token: "x" }])(
-    "without a refresh token is 400 refresh_token_required: %j",
+    "without a refresh token gets 400 refresh_token_required: %j",
     async (json) => {
       const answer = await call("POST", "/api/auth/refresh", { json });
       expect([answer.status, answer.body.error.code]).toEqual([400, "refresh_token_required"]);
     },
   );
 
-  it("updates last_login and the session's last use, writes no audit row, and is no change of the user", async () => {
+  it("updates last_login and the session's last use, but writes no audit row and does not change the user", async () => {
     const user = await newUser();
     const before = await rows("select count(*) as n from outbox where user_id = ?", user.userId);
     clock.advance(MINUTE);
@@ -114,7 +114,7 @@ describe("refresh", () => {
     expect(await rows("select count(*) as n from outbox where user_id = ?", user.userId)).toEqual(before);
   });
 
-  it("by parallel calls with one token makes one successor (ASVS 15.4.2)", async () => {
+  it("gives one successor to parallel calls with one token (ASVS 15.4.2)", async () => {
     const user = await newUser();
     const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(user.refresh)));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
@@ -123,7 +123,7 @@ describe("refresh", () => {
     await rotate(answers[0]?.body.refresh);
   });
 
-  it("is refused at once to a user who was banned, whatever the session's row says (ASVS 7.4.2)", async () => {
+  it("is refused at once to a banned user, whatever the session's row says (ASVS 7.4.2)", async () => {
     const user = await newUser();
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", user.userId);
     expectRefused(await refresh(user.refresh));
@@ -131,8 +131,8 @@ describe("refresh", () => {
   });
 });
 
-describe("a refresh token that was used", () => {
-  it("gives the identical successor and a fresh access token for 120 seconds (FAPI 2.0, lost answers)", async () => {
+describe("a used refresh token", () => {
+  it("returns the identical successor and a new access token for 120 seconds (FAPI 2.0, lost responses)", async () => {
     const user = await newUser();
     const first = await refresh(user.refresh);
     clock.advance(119 * SECOND);
@@ -176,7 +176,7 @@ describe("a refresh token that was used", () => {
     await rotate(other.body.data.refresh_token);
   });
 
-  it("gives the identical successor for 24 hours with the Idempotency-Key that rotated it", async () => {
+  it("returns the identical successor for 24 hours with the Idempotency-Key that rotated it", async () => {
     const user = await newUser();
     const key = withKey();
     const successor = await rotate(user.refresh, key);
@@ -188,7 +188,7 @@ describe("a refresh token that was used", () => {
   });
 
   it.each(["no", "another"])(
-    "ends the session after 120 seconds with %s Idempotency-Key where one rotated it",
+    "ends the session after 120 seconds with %s Idempotency-Key if it was rotated with one",
     async (which) => {
       const user = await newUser();
       const successor = await rotate(user.refresh, withKey());
@@ -198,7 +198,7 @@ describe("a refresh token that was used", () => {
     },
   );
 
-  it("ends the session, its Idempotency-Key notwithstanding, once its successor was used", async () => {
+  it("ends the session even with its Idempotency-Key once its successor was used", async () => {
     const user = await newUser();
     const key = withKey();
     const latest = await rotate(await rotate(user.refresh, key));
@@ -206,7 +206,7 @@ describe("a refresh token that was used", () => {
     await expectEnded(user.userId, user.access, latest);
   });
 
-  it("may be repeated 200 times; then the answer is 429 and the session lives on", async () => {
+  it("may be replayed 200 times; further replays get 429 and the session stays valid", async () => {
     const user = await newUser();
     const successor = await rotate(user.refresh);
     for (let repeat = 0; repeat < 200; repeat++) expect(await rotate(user.refresh)).toBe(successor);
@@ -220,7 +220,7 @@ describe("a refresh token that was used", () => {
     await rotate(successor);
   });
 
-  it("gives nothing within the 120 seconds once the session was ended (ASVS 7.4.1)", async () => {
+  it("returns nothing within the 120 seconds once the session has ended (ASVS 7.4.1)", async () => {
     const user = await newUser();
     const key = withKey();
     const successor = await rotate(user.refresh, key);
@@ -232,7 +232,7 @@ describe("a refresh token that was used", () => {
 });
 
 describe("an Idempotency-Key of refresh", () => {
-  it("with another refresh token of the session is 409, and the session lives on", async () => {
+  it("gets 409 with another refresh token of the session, which stays valid", async () => {
     const user = await newUser();
     const key = withKey();
     const successor = await rotate(user.refresh, key);
@@ -242,12 +242,12 @@ describe("an Idempotency-Key of refresh", () => {
     await rotate(successor);
   });
 
-  it("belongs to its session: another session may use the same one", async () => {
+  it("belongs to its session, so that another session may use the same key", async () => {
     const key = withKey();
     for (const user of [await newUser(), await newUser()]) await rotate(user.refresh, key);
   });
 
-  it("of 256 characters is refused and uses nothing up", async () => {
+  it("is rejected with 256 characters and consumes nothing", async () => {
     const user = await newUser();
     const answer = await refresh(user.refresh, { headers: { "idempotency-key": "k".repeat(256) } });
     expect([answer.status, answer.body.error.code]).toEqual([400, "validation_error"]);
@@ -269,7 +269,7 @@ describe.each([
     return answer.body.data as { access_token: string; refresh_token: string };
   }
 
-  it("ends when it was not refreshed for its idle time", async () => {
+  it("ends when it is not refreshed for its idle time", async () => {
     const [kept, left] = [await logInWithRole(), await logInWithRole()];
     clock.advance(idle - 10 * MINUTE);
     const successor = await rotate(kept.refresh_token);
@@ -282,7 +282,7 @@ describe.each([
     expect(late.body.error.message).toMatch(/expired/i);
   });
 
-  it("ends at its absolute time however often it is refreshed", async () => {
+  it("ends at its absolute expiry however often it is refreshed", async () => {
     const session = await logInWithRole();
     const end = Date.now() + absolute;
     let token = session.refresh_token;

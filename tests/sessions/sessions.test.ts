@@ -92,14 +92,14 @@ describe("logout", () => {
     expect(await testEnv.KV.get(`deny:${sid(user)}`)).not.toBeNull();
   });
 
-  it("by parallel calls ends the session once", async () => {
+  it("ends the session once when called in parallel", async () => {
     const user = await newUser();
     const answers = await Promise.all(Array.from({ length: 10 }, () => logout(user.access, user.refresh)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)]);
     expect(await logoutRows(user.userId)).toHaveLength(1);
   });
 
-  it("takes the token as refresh too, in a form, and asks for one", async () => {
+  it("accepts the token as refresh, also in a form, and requires one", async () => {
     const user = await newUser();
     for (const form of [{}, { refresh_token: "" }]) {
       const answer = await call("POST", "/api/auth/logout", { token: user.access, form: { ...form, other: "x" } });
@@ -111,7 +111,7 @@ describe("logout", () => {
     await expectDead(user);
   });
 
-  it("refuses the refresh token of another session, of the same user or another, and ends neither", async () => {
+  it("rejects the refresh token of another session of the same or another user and ends neither", async () => {
     const user = await newUser();
     const [same, other] = [await logIn(user), await newUser()];
     for (const { refresh: token } of [same, other]) expectRefused(await logout(user.access, token));
@@ -120,7 +120,7 @@ describe("logout", () => {
     expect(await logoutRows(user.userId)).toEqual([]);
   });
 
-  it("takes an expired access token with the live refresh token of the same session", async () => {
+  it("accepts an expired access token with the live refresh token of the same session", async () => {
     const user = await newUser();
     const other = await newUser();
     clock.advance(HOUR);
@@ -131,7 +131,7 @@ describe("logout", () => {
     await rotate(other.refresh);
   });
 
-  it("refuses an expired access token with an expired refresh token", async () => {
+  it("rejects an expired access token with an expired refresh token", async () => {
     const user = await newUser();
     clock.advance(61 * DAY);
     expectRefused(await logout(user.access, user.refresh));
@@ -139,7 +139,7 @@ describe("logout", () => {
   });
 
   it.each(["a live", "an expired"])(
-    "takes %s access token with a refresh token rotated long ago, and ends the session",
+    "accepts %s access token with a refresh token rotated long ago and ends the session",
     async (age) => {
       const user = await newUser();
       const second = await rotate(user.refresh);
@@ -155,7 +155,7 @@ describe("logout", () => {
     },
   );
 
-  it("takes a refresh token that has expired by itself while its session lives on", async () => {
+  it("accepts an expired refresh token while its session is live", async () => {
     const user = await newUser();
     let token = user.refresh;
     for (let month = 0; month < 2; month++) {
@@ -166,7 +166,7 @@ describe("logout", () => {
     expectRefused(await refresh(token));
   });
 
-  it("asks for an access token, and for one of its own kind", async () => {
+  it("requires an access token and rejects any other kind", async () => {
     const user = await newUser();
     const anonymous = await call("POST", "/api/auth/logout", { json: { refresh_token: user.refresh } });
     expect([anonymous.status, anonymous.body.error.code]).toEqual([401, "authentication_required"]);
@@ -178,7 +178,7 @@ describe("logout", () => {
 });
 
 describe("the list of sessions (ASVS 7.5.2)", () => {
-  it("shows where and how each live session of the caller's was opened, and which one asks", async () => {
+  it("shows where and how each live session of the caller was opened and marks the current one", async () => {
     const email = newEmail();
     const [ip, otherIp] = [newIp(), newIp()];
     const first = await newUser(email, { ip, headers: { "user-agent": "Rental/1 (Android)" } });
@@ -196,7 +196,7 @@ describe("the list of sessions (ASVS 7.5.2)", () => {
     expect(seen).toEqual({ ...shown, current: true, created_at: createdAt, last_used_at: new Date().toISOString() });
   });
 
-  it("leaves out sessions that have ended or expired, and those of other people", async () => {
+  it("omits ended and expired sessions and those of other users", async () => {
     const user = await newUser();
     await newUser();
     const left = await logIn(user);
@@ -208,7 +208,7 @@ describe("the list of sessions (ASVS 7.5.2)", () => {
     expect(body.data[0].method).toBe("OTP_PHONE");
   });
 
-  it("has at most 10: the 11th sign-in ends the one used least recently, not the oldest", async () => {
+  it("has at most 10: the 11th sign-in ends the least recently used one, not the oldest", async () => {
     const sessions = [await newUser()];
     const [oldest] = sessions as [SignedIn];
     while (sessions.length < 10) sessions.push(await logIn(oldest, {}, 3 * HOUR));
@@ -219,7 +219,7 @@ describe("the list of sessions (ASVS 7.5.2)", () => {
     for (const { refresh: token } of sessions.slice(2)) await rotate(token);
   });
 
-  it("has at most 10: the 11th sign-in ends the oldest where none was used since, audited once (ASVS 7.1.2)", async () => {
+  it("has at most 10: the 11th sign-in ends the oldest if none was used since, with one audit row (ASVS 7.1.2)", async () => {
     const sessions = [await newUser()];
     const [oldest] = sessions as [SignedIn];
     while (sessions.length < 11) sessions.push(await logIn(oldest, {}, 3 * HOUR));
@@ -235,7 +235,7 @@ describe("the list of sessions (ASVS 7.5.2)", () => {
 });
 
 describe("ending sessions from the list", () => {
-  it("ends the one that is named, at once and once", async () => {
+  it("ends the named session at once, and only once", async () => {
     const user = await newUser();
     const other = await logIn(user);
     const answer = await end(user.access, sid(other));
@@ -249,7 +249,7 @@ describe("ending sessions from the list", () => {
     await expectDead(user);
   });
 
-  it("answers 404 for the session of another user, which lives on, and for one that never was (ASVS 8.2.2)", async () => {
+  it("returns 404 for another user's session, which stays valid, and for an unknown one (ASVS 8.2.2)", async () => {
     const [user, other] = [await newUser(), await newUser()];
     for (const id of [sid(other), crypto.randomUUID(), "x", "%27%20OR%201=1", "9".repeat(60)]) {
       const answer = await end(user.access, id);
@@ -259,7 +259,7 @@ describe("ending sessions from the list", () => {
     await rotate(other.refresh);
   });
 
-  it("ends all others and keeps the one that asks (ASVS 7.4.3)", async () => {
+  it("ends all others and keeps the current one (ASVS 7.4.3)", async () => {
     const user = await newUser();
     const others = [await logIn(user), await logIn(user)];
     const stranger = await newUser();
@@ -275,7 +275,7 @@ describe("ending sessions from the list", () => {
     expect(await logoutRows(user.userId)).toHaveLength(2);
   });
 
-  it("is refused to a session that has ended, and ends nothing", async () => {
+  it("is refused to an ended session and ends nothing", async () => {
     const user = await newUser();
     const other = await logIn(user);
     await logout(other.access, other.refresh);
@@ -285,11 +285,11 @@ describe("ending sessions from the list", () => {
   });
 });
 
-describe("the event of a new device (ASVS 6.3.5)", () => {
+describe("the event auth.new_device (ASVS 6.3.5)", () => {
   const agent = (name: string) => ({ headers: { "user-agent": name } });
   const announced = (user: SignedIn) => events(user.userId, "auth.new_device");
 
-  it("is made once for a sign-in from a network the user never signed in from", async () => {
+  it("is recorded once for a sign-in from a network the user never signed in from", async () => {
     const user = await newUser(newPhone(), agent("Phone/1"));
     expect(await announced(user)).toEqual([]);
     clock.advance(2 * MINUTE);
@@ -312,7 +312,7 @@ describe("the event of a new device (ASVS 6.3.5)", () => {
     },
   );
 
-  it("is not made on the network of an earlier sign-in, by whatever user agent", async () => {
+  it("is not recorded on the network of an earlier sign-in, whatever the user agent", async () => {
     const ip = newIp();
     const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
     await logIn(user, { ip, ...agent("Phone/1") });
@@ -320,7 +320,7 @@ describe("the event of a new device (ASVS 6.3.5)", () => {
     expect(await announced(user)).toEqual([]);
   });
 
-  it("is made again for each network, and once for two sign-ins from one", async () => {
+  it("is recorded for each new network, and once for two sign-ins from one", async () => {
     const user = await newUser();
     const [first, second] = [newIp(), newIp()];
     await logIn(user, { ip: first });
@@ -332,14 +332,14 @@ describe("the event of a new device (ASVS 6.3.5)", () => {
   it.each([
     ["just under 90 days ago", 90 * DAY - HOUR, 0],
     ["90 days ago", 90 * DAY, 1],
-  ])("counts a network that was last used %s as it should", async (_when, later, count) => {
+  ])("is recorded exactly if the network was last used 90 days ago: %s", async (_when, later, count) => {
     const ip = newIp();
     const user = await newUser(newPhone(), { ip, ...agent("Phone/1") });
     await logIn(user, { ip, ...agent("Phone/1") }, later);
     expect(await announced(user)).toHaveLength(count);
   });
 
-  it("is made after a long absence too, when no session of the user is left", async () => {
+  it("is recorded after a long absence even if no session of the user is left", async () => {
     const user = await newUser();
     await testEnv.DB.prepare("delete from sessions where user_id = ?").bind(user.userId).run();
     await logIn(user, {}, 200 * DAY);

@@ -69,7 +69,7 @@ async function findAccepted(tokens: string[], show: (token: string) => Promise<A
 }
 
 describe("an access token", () => {
-  it("is an EdDSA JWT of 15 minutes with the promised claims, which the published keys verify (RFC 8725)", async () => {
+  it("is an EdDSA JWT of 15 minutes with the documented claims, which the published keys verify (RFC 8725)", async () => {
     const user = await newUser();
     const { body, headers } = await call("GET", "/.well-known/jwks.json");
     expect(headers.get("cache-control")).toMatch(/max-age=[1-9]/);
@@ -97,7 +97,7 @@ describe("an access token", () => {
     expect(decodeJwt(other.body.access).jti).not.toBe(payload.jti);
   });
 
-  it("ends after 15 minutes, and the answer says that it expired", async () => {
+  it("expires after 15 minutes, and the response says so", async () => {
     const user = await newUser();
     clock.advance(899_000);
     expect((await me(user.access)).status).toBe(200);
@@ -108,7 +108,7 @@ describe("an access token", () => {
     expect((await me(`${user.access}x`)).body.error.message).toMatch(/invalid/i);
   });
 
-  it("is asked for as Authorization: Bearer, and by no other way", async () => {
+  it("is accepted only as Authorization: Bearer", async () => {
     const { access } = await newUser();
     const inQuery = await call("GET", `/api/auth/me?access_token=${access}&token=${access}`);
     const attempts = [inQuery, await call("GET", "/api/auth/me", { headers: { cookie: `access_token=${access}` } })];
@@ -128,7 +128,7 @@ describe("an access token", () => {
     }
   });
 
-  it("that was altered or forged in any of several hundred ways is 401, never 500 (ASVS 9.1.1-9.2.4, RFC 8725)", async () => {
+  it("gets 401, never 500, if altered or forged in any of several hundred ways (ASVS 9.1.1-9.2.4, RFC 8725)", async () => {
     const [user, stranger] = [await newUser(), await newUser()];
     const [header, claims] = [{ ...decodeProtectedHeader(user.access) }, { ...decodeJwt(user.access) }];
     const own = await signerOf(ownKey);
@@ -148,7 +148,7 @@ describe("an access token", () => {
     await expectAlive(stranger);
   });
 
-  it.each([60, 365 * 24 * 60])("issued %i minutes in the future is refused", async (minutes) => {
+  it.each([60, 365 * 24 * 60])("is rejected if issued %i minutes in the future", async (minutes) => {
     const user = await newUser();
     const claims = decodeJwt(user.access);
     const shift = minutes * 60;
@@ -158,7 +158,7 @@ describe("an access token", () => {
     );
   });
 
-  it("of a user who was deleted, or whose sessions staff ended with a ban, is 401 (ASVS 7.4.2, RFC 8725 section 3.8)", async () => {
+  it("gets 401 once its user was deleted or staff ended the sessions with a ban (ASVS 7.4.2, RFC 8725 section 3.8)", async () => {
     const [deleted, banned] = [await newUser(), await newUser()];
     await rows("delete from users where id = ?", deleted.userId);
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
@@ -179,7 +179,7 @@ describe("an access token", () => {
     }
   });
 
-  it("made for another audience or by another issuer is refused (ASVS 9.2.3)", async () => {
+  it("is rejected if made for another audience or by another issuer (ASVS 9.2.3)", async () => {
     for (const env of [
       { AUDIENCE: "users-api-staging" },
       { ISSUER: "https://staging.example.com" },
@@ -193,7 +193,7 @@ describe("an access token", () => {
 });
 
 describe("a refresh token", () => {
-  it("is made of the same bytes in every release, since a lost one is minted again", async () => {
+  it("has the same bytes in every release, because a lost one is minted again", async () => {
     const { refresh: token } = await newUser();
     // In the order in which they stand in the token.
     expect([decodeProtectedHeader(token), decodeJwt(token)].map(Object.keys)).toEqual([
@@ -202,7 +202,7 @@ describe("a refresh token", () => {
     ]);
   });
 
-  it("that was altered or forged is 401, never 500, and ends no session (RFC 8725)", async () => {
+  it("gets 401, never 500, and ends no session if altered or forged (RFC 8725)", async () => {
     const user = await newUser();
     const [header, claims] = [{ ...decodeProtectedHeader(user.refresh) }, { ...decodeJwt(user.refresh) }];
     const corpus = [
@@ -224,7 +224,7 @@ describe("a refresh token", () => {
   });
 });
 
-it("every token is refused in every other's place (ASVS 9.2.2, RFC 8725 section 3.11)", async () => {
+it("every kind of token is rejected where another kind is expected (ASVS 9.2.2, RFC 8725 section 3.11)", async () => {
   const user = await newUser();
   const identifier = newPhone();
   const verification = await verify(identifier, { ip: newIp() });
@@ -250,7 +250,7 @@ it("every token is refused in every other's place (ASVS 9.2.2, RFC 8725 section 
 });
 
 it.each(["register", "login"])(
-  "whatever is no verification token is invalid_token at %s, and D1 is not asked",
+  "%s returns invalid_token for anything but a verification token and does not query D1",
   async (step) => {
     const user = await newUser();
     const identifier = newPhone();
@@ -279,7 +279,7 @@ it.each(["register", "login"])(
   },
 );
 
-it.each(["register", "login"])("a key that was used says so at %s, whatever token comes with it", async (step) => {
+it.each(["register", "login"])("%s reports a reused key whatever token comes with it", async (step) => {
   const { identifier } = await newUser();
   clock.advance(61_000);
   const by = step === "register" ? newPhone() : identifier;
@@ -310,7 +310,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     env: { ACCESS_TOKEN_KEYS: newKeys.ACCESS_TOKEN_KEYS, TOKEN_SECRETS: newKeys.TOKEN_SECRETS },
   };
 
-  it("signs nobody out while the old keys stand second, and signs with the new ones", async () => {
+  it("signs nobody out while the old keys are configured second, and signs with the new ones", async () => {
     const user = await newUser();
     expect((await me(user.access, both)).status).toBe(200);
     const renewed = await refresh(user.refresh, both);
@@ -329,7 +329,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     expect((await refresh(renewed.body.refresh, onlyNew)).status).toBe(200);
   });
 
-  it("leaves what was answered before it repeatable, byte for byte", async () => {
+  it("leaves earlier responses repeatable, byte for byte", async () => {
     const identifier = newPhone();
     const json = { identifier, verification_token: await verify(identifier, { ip: newIp() }) };
     const first = await call("POST", "/api/auth/register", { json });
@@ -344,7 +344,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     expect((await refresh(successor, both)).status).toBe(200);
   });
 
-  it("leaves codes and verification tokens that were sent before it valid", async () => {
+  it("leaves codes and verification tokens issued before it valid", async () => {
     const identifier = newPhone();
     const otp = await requestCode(identifier, { ip: newIp() });
     const verified = await call("POST", "/api/auth/otp/verify", { ...both, json: { identifier, otp } });
@@ -358,7 +358,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     expect(answer.status).toBe(201);
   });
 
-  it("refuses everything that a retired key has signed", async () => {
+  it("rejects everything that a retired key signed", async () => {
     const user = await newUser();
     expectRefused(await me(user.access, onlyNew));
     expectRefused(await refresh(user.refresh, onlyNew));
