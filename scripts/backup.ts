@@ -9,7 +9,8 @@ import { migrateLocal } from "./operations/prepare.ts";
 import { takeDump } from "./operations/take-dump.ts";
 import { root } from "./operations/wrangler.ts";
 
-// `npm run backup [-- --remote]`: the primary as SQL, a list of the documents, and what a restore is held against.
+// `npm run backup [-- --remote]`: writes the primary database as SQL, a list of the documents, and the checksums that a
+// restore is compared with.
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 if (values.local && values.remote) {
-  console.error("Either --local or --remote.");
+  console.error("Use either --local or --remote, not both.");
   process.exit(2);
 }
 const state = values["persist-to"] ?? process.env.PERSIST_TO;
@@ -28,7 +29,7 @@ const target: Target = values.remote
   ? { remote: true }
   : { remote: false, state: state ? resolve(state) : defaultState };
 
-// As every local command does: where there is no database yet, there is an empty one to keep.
+// Like other local commands, this creates an empty database if there is none.
 if (!target.remote) migrateLocal(target.state);
 
 const takenAt = new Date().toISOString();
@@ -48,4 +49,4 @@ const manifest = {
 writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 const rows = countRows(tables);
 console.log(`${folder}: ${rows} rows in ${Object.keys(tables).length - 1} tables, ${documents.length} documents listed.
-It holds personal data in the clear: keep it encrypted, and no longer than you must.`);
+The backup contains unencrypted personal data. Store it encrypted and delete it as soon as you can.`);

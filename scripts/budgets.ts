@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 // step costs with 1,000 users and with the given number. Writes docs/budgets.md, and fails if a cost grows beyond its
 // bound. `--only NAME` measures what matches, and writes nothing.
 
-interface Told {
+interface Report {
   few: number;
   many: number;
   table: string[];
@@ -20,7 +20,7 @@ const root = join(import.meta.dirname, "..");
 const { values } = parseArgs({
   options: { users: { type: "string", default: "100000" }, only: { type: "string", default: "" } },
 });
-if (!(Number(values.users) > 1_000)) throw new Error("--users takes a number above 1000");
+if (!(Number(values.users) > 1_000)) throw new Error("--users must be a number above 1000.");
 
 const child = spawn(
   process.execPath,
@@ -31,29 +31,29 @@ const child = spawn(
     stdio: ["ignore", "pipe", "inherit"],
   },
 );
-let told: Told | undefined;
+let report: Report | undefined;
 for await (const line of createInterface({ input: child.stdout })) {
   const at = line.indexOf(MARK);
-  if (at >= 0) told = JSON.parse(line.slice(at)) as Told;
+  if (at >= 0) report = JSON.parse(line.slice(at)) as Report;
   else if (!line.includes('{"event":')) console.log(line);
 }
 const status = await new Promise<number>((resolve) => {
   if (child.exitCode !== null) resolve(child.exitCode);
   else child.on("exit", (code) => resolve(code ?? 1));
 });
-if (told) {
-  console.log(told.table.join("\n"));
+if (report) {
+  console.log(report.table.join("\n"));
   if (!values.only && status === 0) {
     mkdirSync(join(root, "docs"), { recursive: true });
-    writeFileSync(join(root, "docs", "budgets.md"), pageOf(told));
+    writeFileSync(join(root, "docs", "budgets.md"), pageOf(report));
   }
 }
-process.exit(told ? status : 1);
+process.exit(report ? status : 1);
 
-function pageOf({ few, many, table, differing }: Told): string {
+function pageOf({ few, many, table, differing }: Report): string {
   const count = (n: number) => n.toLocaleString("en");
   const lines = [
-    "# What each outcome costs",
+    "# Cost of each outcome",
     "",
     `\`npm run budgets -- --users ${many}\` writes this page. It measures every outcome of every operation of the OpenAPI`,
     `document, every queue message and every job with ${count(few)} users and with ${count(many)}, each with a history, and fails if`,

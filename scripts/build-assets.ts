@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-// The docs page loads its viewer from our own origin: two files of swagger-ui, copied as they are.
+// Copies the two swagger-ui files that the documentation page loads from its own origin.
 const from = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 const to = join(import.meta.dirname, "..", "dist", "assets", "api", "docs");
 mkdirSync(to, { recursive: true });

@@ -1,6 +1,6 @@
 import "./build-assets.ts";
 import { prepareLocal } from "./operations/prepare.ts";
 
-// What wrangler runs before it bundles. A bare `wrangler dev` on a fresh clone must serve too, as `npm run dev` does.
+// The build command of wrangler. A plain `wrangler dev` on a fresh clone must work as `npm run dev` does.
 
 if (process.env.WRANGLER_COMMAND === "dev") prepareLocal();

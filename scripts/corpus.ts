@@ -5,13 +5,13 @@ import { type Inspected, inspectDocument } from "../src/users/kyc/files/document
 import { decode, isSame } from "./corpus/decode.ts";
 import { findMetadata } from "./corpus/metadata.ts";
 
-// `npm run corpus -- DIR`: runs every file of a folder through the cleaning of identity documents, and prints what became
-// of it. A folder may have a `verdicts.json` that says what should: a content type, or the code of the refusal, with the
-// format that it names.
+// `npm run corpus -- DIR`: cleans every file of a folder as if it were a submitted identity document and prints the
+// results. The folder may have a `verdicts.json` with the expected results: a content type, or the code of the refusal
+// and the format that it names.
 
 const [folder, ...others] = process.argv.slice(2);
 if (folder === undefined || others.length > 0 || !existsSync(folder) || !statSync(folder).isDirectory()) {
-  console.error("Usage: npm run corpus -- DIR, where DIR is a folder of pictures and PDFs.");
+  console.error("Usage: npm run corpus -- DIR, where DIR is a folder of images and PDFs.");
   process.exit(2);
 }
 
@@ -52,9 +52,9 @@ for (const name of missing) console.log(`${name.padEnd(width)}  MISSING`);
 
 console.log(`\n${names.length} files: ${sums.accepted} accepted, ${sums.refused} refused`);
 for (const [reason, count] of [...reasons].sort(([, a], [, b]) => b - a)) console.log(`  ${count} × ${reason}`);
-console.log(`pixels compared ${sums.compared}, changed ${sums.changed}`);
-console.log(`metadata in ${sums.withMetadata} accepted pictures, left in ${sums.left}`);
-if (expected) console.log(`other than ${VERDICTS} says: ${sums.unexpected + missing.length}`);
+console.log(`${sums.compared} images compared pixel by pixel, ${sums.changed} files changed`);
+console.log(`${sums.withMetadata} accepted images had metadata, ${sums.left} still have it`);
+if (expected) console.log(`${sums.unexpected + missing.length} results differ from ${VERDICTS}`);
 process.exit(sums.changed + sums.left + sums.unexpected + missing.length > 0 ? 1 : 0);
 
 async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): Promise<string[]> {
@@ -62,7 +62,7 @@ async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): 
   if (kept.contentType === "application/pdf") {
     const isWhole = Buffer.compare(bytes, kept.bytes) === 0;
     if (!isWhole) sums.changed++;
-    return [size, isWhole ? "byte for byte" : "BYTES CHANGED"];
+    return [size, isWhole ? "unchanged" : "BYTES CHANGED"];
   }
   const before = findMetadata(Buffer.from(bytes), kept.contentType);
   const after = findMetadata(Buffer.from(kept.bytes), kept.contentType);
@@ -73,11 +73,11 @@ async function describeKept(bytes: Uint8Array, kept: Inspected & { ok: true }): 
   const notes = [size, `metadata ${list(before.metadata) || "none"} → ${list(after.metadata) || "none"}`];
   if (before.orientation !== 1) notes.push(`orientation ${before.orientation} → ${after.orientation}`);
   const [pixels, keptPixels] = [await decode(bytes, kept.contentType), await decode(kept.bytes, kept.contentType)];
-  if (!pixels) return [...notes, keptPixels ? "pixels decoded only as kept" : "pixels not decoded, before and after"];
+  if (!pixels) return [...notes, keptPixels ? "only the cleaned file can be decoded" : "neither file can be decoded"];
   sums.compared++;
   const isUnchanged = keptPixels && isSame(pixels, keptPixels) && before.orientation === after.orientation;
   if (!isUnchanged) sums.changed++;
-  return [...notes, isUnchanged ? "pixels the same" : "PIXELS CHANGED"];
+  return [...notes, isUnchanged ? "same pixels" : "PIXELS CHANGED"];
 }
 
 function findUnexpected(verdict: string | undefined, result: Inspected): string | undefined {

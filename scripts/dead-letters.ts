@@ -3,7 +3,7 @@ import { fail, query, queryAll } from "./d1.ts";
 import { quote } from "./inline.ts";
 import { bulkReplayStatements, conditionOf, type DeadLetterFilter, replayStatements } from "./replay.ts";
 
-/** Options of the command line that say which dead letters are meant. */
+/** Command-line options that select dead letters. */
 export interface FilterOptions {
   type?: string | undefined;
   task?: string | undefined;
@@ -19,13 +19,12 @@ interface Target {
 const MAX_PAGE = 500;
 const MAX_REPLAYED = 10_000;
 
-/** The filter that the options describe; ends the command where one of them makes no sense. */
+/** The filter that the options describe. Exits with a message if an option is invalid. */
 export function filterOf({ type, task, since, until, user }: FilterOptions): DeadLetterFilter {
   const known = tasks.find(({ name }) => name === task);
-  if (task !== undefined && !known)
-    fail(`There is no task ${task}. Tasks: ${tasks.map(({ name }) => name).join(", ")}`);
+  if (task !== undefined && !known) fail(`Unknown task: ${task}. Tasks: ${tasks.map(({ name }) => name).join(", ")}`);
   const types = known ? known.types.filter((each) => type === undefined || each === type) : type && [type];
-  if (types && types.length === 0) fail(`${task} does not handle ${type}, but ${known?.types.join(", ")}.`);
+  if (types && types.length === 0) fail(`${task} does not handle ${type}. It handles: ${known?.types.join(", ")}.`);
   return {
     ...(types && { types }),
     ...(since !== undefined && { since: instantOf("--since", since) }),
@@ -34,22 +33,22 @@ export function filterOf({ type, task, since, until, user }: FilterOptions): Dea
   };
 }
 
-/** A date (midnight, UTC) or an instant with its zone, in milliseconds since the epoch. */
+/** Epoch milliseconds of a date (midnight UTC) or an instant with a time zone. */
 function instantOf(option: string, text: string): number {
   const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
   const instant = isIso ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(instant)) fail(`${option} takes a date as 2026-11-01, or an instant as 2026-11-01T12:00:00Z.`);
+  if (Number.isNaN(instant)) fail(`${option} must be a date (2026-11-01) or an instant (2026-11-01T12:00:00Z).`);
   return instant;
 }
 
-/** The number that the option gives, from 1 to `max`; `usual` where it is absent. */
+/** The option's value, from 1 to `max`; `usual` if the option is absent. */
 function countOf(option: string, text: string | undefined, usual: number, max: number): number {
   const count = text === undefined ? usual : Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > max) fail(`${option} takes a number from 1 to ${max}.`);
+  if (!Number.isInteger(count) || count < 1 || count > max) fail(`${option} must be a number from 1 to ${max}.`);
   return count;
 }
 
-/** Prints a page of the letters, newest first, and how to get the next. */
+/** Prints a page of dead letters, newest first, and how to get the next page. */
 export function listDeadLetters(
   filter: DeadLetterFilter,
   page: { limit: string | undefined; before: string | undefined; open: boolean },
@@ -75,10 +74,10 @@ export function listDeadLetters(
     console.log(`  ${reason}\n  ${user_id ? `user ${user_id}\n  ` : ""}${payload ?? "(payload not kept)"}`);
     if (trace) console.log(`  ${String(trace).replaceAll("\n", "\n  ")}`);
   }
-  if (letters.length > limit) console.log(`More: add --before ${shown.at(-1)?.id} to the same command.`);
+  if (letters.length > limit) console.log(`For the next page, add --before ${shown.at(-1)?.id} to the same command.`);
 }
 
-/** Puts one letter back into the outbox, once; the next cron tick relays it. */
+/** Puts one dead letter back into the outbox, once; the next cron tick publishes it. */
 export function replayOne(id: string, payload: string | undefined, target: Target): void {
   if (payload !== undefined) {
     try {
@@ -89,11 +88,13 @@ export function replayOne(id: string, payload: string | undefined, target: Targe
   }
   const [replayed] = query(replayStatements(quote(id), payload === undefined ? "payload" : quote(payload)), target);
   if (!replayed)
-    fail("No such dead letter, or it was replayed, or it has no type or payload (give one: --payload JSON).");
-  console.log(`${replayed.type} goes out again with the next minute's tick.`);
+    fail(
+      "Not replayed: there is no such dead letter, it was already replayed, or it has no type or payload. Set the payload with --payload JSON.",
+    );
+  console.log(`${replayed.type} will be sent again within a minute.`);
 }
 
-/** Puts the letters that the filter means back into the outbox, each once, the oldest first. */
+/** Puts the dead letters of the filter back into the outbox, each once, oldest first. */
 export function replayMany(
   filter: DeadLetterFilter,
   options: { limit: string | undefined; dryRun: boolean },
@@ -106,12 +107,12 @@ export function replayMany(
     : queryAll([putBack, marked, counted], target).slice(1);
   const more = Number(rest?.more ?? 0);
   if (options.dryRun) {
-    console.log(`${more} dead letters would be replayed, at most ${limit} by one command.`);
+    console.log(`${more} dead letters would be replayed, at most ${limit} per command.`);
     return;
   }
   for (const [type, letters] of Map.groupBy(rows, (row) => String(row.type)))
     console.log(`${String(letters.length).padStart(6)}  ${type}`);
   console.log(
-    `${rows.length} replayed; they go out from the next minute's tick on.${more > 0 ? ` ${more} more: run the command again.` : ""}`,
+    `${rows.length} replayed; they will be sent within a minute.${more > 0 ? ` ${more} remain: run the command again.` : ""}`,
   );
 }

@@ -4,14 +4,15 @@ import { readConfiguration, textVars } from "./operations/configuration.ts";
 import { rehearseDeployment, runDeployment } from "./operations/run-deployment.ts";
 import { root, wranglerIn } from "./operations/wrangler.ts";
 
-// `npm run deploy`: makes what the account lacks, sets what is not set, migrates, deploys, and asks whether it answers.
+// `npm run deploy`: creates missing resources, sets missing secrets, migrates, deploys and checks the health of the
+// deployment.
 
 const { values } = parseArgs({
   options: {
     "dry-run": { type: "boolean", default: false },
-    /** Where the API answers, if not at the issuer. */
+    /** The URL of the API, if it is not the issuer. */
     url: { type: "string" },
-    /** A location hint for new databases and buckets: apac is the nearest to Nepal. */
+    /** Location hint of new databases and buckets; apac is the nearest to Nepal. */
     location: { type: "string", default: "apac" },
   },
 });
@@ -19,7 +20,7 @@ const { values } = parseArgs({
 const configPath = join(root, "wrangler.toml");
 const origin = values.url ?? textVars(readConfiguration(configPath, "production")).ISSUER ?? "";
 if (!URL.canParse(origin)) {
-  console.error(`${origin || "ISSUER"} is no address: put yours into [env.production.vars] of wrangler.toml.`);
+  console.error(`${origin || "ISSUER"} is not a URL. Set ISSUER in [env.production.vars] of wrangler.toml.`);
   process.exit(1);
 }
 const config = () => readConfiguration(configPath, "production");
@@ -44,5 +45,5 @@ const deployment = {
   say: (line: string) => console.log(line),
 };
 
-const isWell = values["dry-run"] ? rehearseDeployment(deployment) : await runDeployment(deployment);
-process.exit(isWell ? 0 : 1);
+const isOk = values["dry-run"] ? rehearseDeployment(deployment) : await runDeployment(deployment);
+process.exit(isOk ? 0 : 1);

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { startApple, startGoogle } from "../dev/openid/provider.ts";
 
-// `npm run dev:social`: as `npm run dev`, with stand-ins for Google and Apple, and a page with their buttons.
+// `npm run dev:social`: runs `npm run dev` with simulated Google and Apple sign-in, and a page with their buttons.
 
 const port = Number(process.env.PORT ?? "8787");
 const api = `http://localhost:${port}`;
@@ -31,7 +31,7 @@ const page = `<!doctype html>
   </head>
   <body>
     <h1>Sign in</h1>
-    <p>Neither button leaves this machine: type any name and any password.</p>
+    <p>Both providers are simulated on this machine. Enter any name and any password.</p>
     <a href="/google">Continue with Google</a>
     <a href="/apple">Continue with Apple</a>
   </body>
@@ -47,11 +47,11 @@ const pages = createServer(async (request, response) => {
     const answer = (await (await fetch(`${api}/api/auth/${name}/login`)).json()) as { data: { login_url: string } };
     response.writeHead(303, { location: answer.data.login_url }).end();
   } catch (error) {
-    response.writeHead(502, { "content-type": "text/plain" }).end(`The API does not answer: ${error}`);
+    response.writeHead(502, { "content-type": "text/plain" }).end(`The API does not respond: ${error}`);
   }
 }).listen(pagePort, "127.0.0.1");
 
-console.log(`\nSign in by "Google" or "Apple": http://localhost:${pagePort}\n`);
+console.log(`\nSimulated Google and Apple sign-in: http://localhost:${pagePort}\n`);
 
 const server = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "dev.ts")], {
   env: { ...process.env, ...vars },

@@ -3,8 +3,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { prepareLocal } from "./operations/prepare.ts";
 
-// `npm run dev`: makes what a fresh clone lacks, starts the Worker and one that stands for the other services on
-// loopback, and ticks the cron.
+// `npm run dev`: sets up a fresh clone if necessary, starts the Worker and a Worker that stands for the platform's
+// other services on loopback, and triggers the cron every minute.
 
 const root = join(import.meta.dirname, "..");
 const port = process.env.PORT ?? "8787";
@@ -14,11 +14,11 @@ if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_534) {
 }
 const base = `http://localhost:${port}`;
 const platformPort = String(Number(port) + 1);
-/** Where the local databases are kept; wrangler's own place unless told otherwise. */
+/** wrangler's option for the folder of the local databases; its default folder unless PERSIST_TO is set. */
 const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
 const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** Whether something listens there already; wrangler would quietly take another port. */
+/** Whether the port is in use; wrangler would silently choose another one. */
 function isTaken(one: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(Number(one), "127.0.0.1");
@@ -29,20 +29,20 @@ function isTaken(one: string): Promise<boolean> {
 
 for (const each of [port, platformPort]) {
   if (!(await isTaken(each))) continue;
-  console.error(`Port ${each} is taken. Stop what listens there, or choose two others: PORT=8797 npm run dev`);
+  console.error(`Port ${each} is in use. Stop the program that uses it, or choose another port: PORT=8797 npm run dev`);
   process.exit(1);
 }
 
 prepareLocal();
 
-// wrangler looks for this file beside each configuration.
+// wrangler looks for this file next to each configuration file.
 process.loadEnvFile(join(root, ".env"));
-// Where the two find each other: other clones and ports have registries of their own.
+// The two Workers find each other here; clones and ports have separate registries.
 process.env.WRANGLER_REGISTRY_PATH = join(root, ".wrangler", `registry-${port}`);
 
 let isStopping = false;
 const servers = new Map<string, ChildProcess>();
-// Of .dev.vars wrangler takes the required secrets only; these come from the environment.
+// wrangler reads only the required secrets from .dev.vars; these settings come from the environment.
 const passedOn = Object.entries(process.env).filter(([name]) =>
   /^(WEBHOOKS|SOCIAL_REDIRECT_URIS|(GOOGLE|APPLE)_\w+)$/.test(name),
 );
@@ -50,7 +50,10 @@ const settings = [["ISSUER", base], ...passedOn].flatMap(([name, value]) => ["--
 startServer(port, settings);
 startServer(platformPort, ["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"]);
 
-/** Starts wrangler, and again when it ends unasked: its proxy does when a client hangs up in the middle of a body. */
+/**
+ * Starts wrangler and restarts it if it exits unexpectedly: its proxy exits if a client disconnects in the middle of a
+ * body.
+ */
 function startServer(onPort: string, options: string[]): void {
   const listen = ["--ip", "127.0.0.1", "--port", onPort];
   const args = [wrangler, "dev", ...listen, "--show-interactive-dev-session=false", ...persist, ...options];
@@ -59,13 +62,13 @@ function startServer(onPort: string, options: string[]): void {
   servers.set(onPort, child);
   child.on("exit", (code) => {
     servers.delete(onPort);
-    // One that ends at once will not do better the next time.
+    // A server that exits immediately would exit again.
     if (!isStopping && Date.now() - startedAt < 10_000) {
       process.exitCode = code ?? 1;
       stop("SIGTERM");
     }
     if (!isStopping) {
-      console.error("\nA server ended unasked; starting it again.\n");
+      console.error("\nThe server exited unexpectedly. Restarting.\n");
       startServer(onPort, options);
     } else if (servers.size === 0) process.exit();
   });
@@ -78,7 +81,7 @@ function stop(signal: NodeJS.Signals): void {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
 
-/** Waits for the first answer; the server's own exit ends this process. */
+/** Waits for the first successful response; this process ends if the server exits. */
 async function waitUntilUp(): Promise<void> {
   for (let refusals = 0; refusals < 20; ) {
     const status = await fetch(`${base}/api/health`).then(
@@ -89,23 +92,25 @@ async function waitUntilUp(): Promise<void> {
     if (status === 503) refusals += 1;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-  console.error("The server refuses to serve: see its log above. Fresh secrets: delete .dev.vars and start again.");
+  console.error(
+    "The server does not start: see its log above. To generate new secrets, delete .dev.vars and start again.",
+  );
   stop("SIGTERM");
 }
 
 await waitUntilUp();
 console.log(`
-Users API is up.
+Users API is running.
 
   Documentation   ${base}/docs
-  Outbox          ${base}/dev/outbox   (codes land here; nothing is sent)
+  Outbox          ${base}/dev/outbox   (shows codes and messages; nothing is sent)
   Health          ${base}/api/health
-  Other services  http://localhost:${platformPort}   (POST /events, /queue, /tokens: what they send)
+  Other services  http://localhost:${platformPort}   (POST /events, /queue or /tokens to send what they send)
 
 Try it: npm run walkthrough -- ${base}
 `);
 
-// wrangler fires no cron by itself.
+// wrangler does not trigger crons by itself.
 setInterval(() => {
   fetch(`${base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch((error) => console.error("cron tick failed:", error));
 }, 60_000);

@@ -7,13 +7,14 @@ import { defaultState } from "./operations/local-database.ts";
 import { listSecretNames } from "./operations/secret-names.ts";
 import { root, wranglerIn } from "./operations/wrangler.ts";
 
-// `npm run doctor [-- --env production]`: names what is missing or weak in a configuration; 0 when it is fit, 1 when not.
+// `npm run doctor [-- --env production]`: lists missing and weak settings; exits with 0 if there are no errors,
+// otherwise 1.
 
 const { values } = parseArgs({
   options: { env: { type: "string" }, config: { type: "string", default: join(root, "wrangler.toml") } },
 });
 if (values.env !== undefined && values.env !== "production") {
-  console.error("--env takes production; without it development is looked at.");
+  console.error("--env must be production. Without it, the command checks development.");
   process.exit(2);
 }
 
@@ -25,5 +26,7 @@ const findings = values.env
 for (const finding of findings) console.log(formatFinding(finding));
 const errors = findings.filter(({ level }) => level === "error").length;
 const name = values.env ?? "development";
-console.log(errors === 0 ? `${name} is fit.` : `${name} is not fit: ${errors} to mend.`);
+console.log(
+  errors === 0 ? `${name} is ready.` : `${name} is not ready: fix ${errors} ${errors === 1 ? "error" : "errors"}.`,
+);
 process.exit(errors === 0 ? 0 : 1);

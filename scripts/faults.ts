@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-// `npm run faults`: every fault at every binding call of every flow; `-- --only refresh` of those whose name matches.
+// `npm run faults`: injects every fault at every binding call of every flow; `-- --only refresh` limits it to flows
+// whose name matches.
 
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
 const root = join(import.meta.dirname, "..");

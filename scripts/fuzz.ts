@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
-// `npm run fuzz -- --requests 20000 --seed 7` and `npm run models -- --runs 200 --seed 7`: more of what `npm test` does a
-// slice of. A failure names its seed and path: `--seed 7 --path 12:0:1 --only "part of the test's name"` repeats it.
+// `npm run fuzz -- --requests 20000 --seed 7` and `npm run models -- --runs 200 --seed 7`: longer runs of what `npm
+// test` runs briefly. A failure prints its seed and path; to repeat it: `--seed 7 --path 12:0:1 --only "part of the
+// test's name"`.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,7 +19,7 @@ const { values, positionals } = parseArgs({
 const [what = "fuzz"] = positionals;
 for (const name of ["requests", "runs", "seed"] as const) {
   if (!/^[1-9]\d*$/.test(values[name])) {
-    console.error(`--${name} takes a whole number of 1 and above`);
+    console.error(`--${name} must be a whole number of at least 1.`);
     process.exit(2);
   }
 }
@@ -32,7 +33,7 @@ const vitest = await startVitest("test", [`tests/${what}/`], {
   watch: false,
   silent: false,
   testTimeout: 24 * 60 * 60 * 1000,
-  // The Worker's own lines, one for each request, would bury the rest.
+  // The Worker's log lines, one per request, would hide everything else.
   onConsoleLog: (log) => !log.startsWith("{"),
   ...(values.only ? { testNamePattern: values.only } : {}),
 });

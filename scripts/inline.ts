@@ -1,7 +1,7 @@
-/** A text as SQL. */
+/** Text as a SQL literal. */
 export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** A statement's text with its parameters written into it; none of its own words may hold a question mark. */
+/** A statement with its parameters written in; the statement itself must not contain a question mark. */
 export function inline({ sql, params }: { sql: string; params: unknown[] }): string {
   const [first = "", ...parts] = sql.split("?");
   if (parts.length !== params.length) throw new Error("a question mark that is no parameter");

@@ -1,5 +1,5 @@
 import { newSecrets } from "./secrets.ts";
 
-// `npm run secrets`: fresh values for every secret, to be put into the vault; nothing is kept here.
+// `npm run secrets`: prints a new value for every secret. Store them in a vault; nothing is saved here.
 
 for (const [name, value] of Object.entries(newSecrets())) console.log(`${name}=${value}`);

@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-// `npm run races -- --seeds 50`: every race, in every mode, once for each seed.
+// `npm run races -- --seeds 50`: runs every race in every mode, once per seed.
 
 const { values } = parseArgs({ options: { seeds: { type: "string", default: "10" } } });
 if (!/^[1-9]\d*$/.test(values.seeds)) {
-  console.error("--seeds takes a whole number of 1 and above");
+  console.error("--seeds must be a whole number of at least 1.");
   process.exit(2);
 }
 const root = join(import.meta.dirname, "..");

@@ -1,17 +1,17 @@
 import { quote } from "./inline.ts";
 
-/** Which dead letters are meant; what is absent does not matter. */
+/** Selects dead letters; absent members match all. */
 export interface DeadLetterFilter {
-  /** Types of events; none of them is meant by an empty list. */
+  /** Event types; an empty list matches nothing. */
   types?: readonly string[];
-  /** Milliseconds since the epoch: letters of this instant and later. */
+  /** Epoch milliseconds, inclusive. */
   since?: number;
-  /** Milliseconds since the epoch: letters before this instant. */
+  /** Epoch milliseconds, exclusive. */
   until?: number;
   userId?: string;
 }
 
-/** The condition that the filter sets, as SQL. */
+/** The filter as a SQL condition. */
 export function conditionOf({ types, since, until, userId }: DeadLetterFilter): string {
   const conditions = ["1"];
   if (types) conditions.push(`type in (${types.map(quote).join(", ")})`);
@@ -21,10 +21,10 @@ export function conditionOf({ types, since, until, userId }: DeadLetterFilter): 
   return conditions.join(" and ");
 }
 
-/** Letters that can be put back: those with an event and a payload that nobody has put back. */
+/** Dead letters that can be replayed: they have an event and have not been replayed. */
 const REPLAYABLE = "replayed_at is null and type is not null and event_id is not null";
 
-/** Puts the letters into the outbox, as events that are due; the same event of several letters is put there once. */
+/** Inserts the letters into the outbox as due events; an event with several dead letters is inserted once. */
 const putBack = (letters: string, payload = "payload") =>
   `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
       select event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letters}
@@ -35,8 +35,9 @@ const markReplayed = (ids: string) =>
       returning type`;
 
 /**
- * The statements that put a dead letter back into the outbox, once; the next cron tick relays it. Both arguments are SQL:
- * the letter's id, and its payload, mended or the column itself. The last statement gives a row where it was put back.
+ * Statements that put a dead letter back into the outbox, once; the next cron tick publishes it. Both arguments are
+ * SQL: the letter's id, and its payload, either corrected or the column itself. The last statement returns a row if the
+ * letter was put back.
  */
 export function replayStatements(id: string, payload = "payload"): string {
   const letter = `dead_letters where id = ${id} and ${REPLAYABLE} and ${payload} is not null`;
@@ -44,8 +45,8 @@ export function replayStatements(id: string, payload = "payload"): string {
 }
 
 /**
- * The statements that put the oldest letters of the filter back into the outbox, at most `limit`, each once; to be run in
- * one transaction. The second gives a row for each letter, the third how many more the filter means, up to 100,000.
+ * Statements, for one transaction, that put the oldest dead letters of the filter back into the outbox, at most
+ * `limit`, each once. The second returns a row per letter, the third the number that remain, up to 100,000.
  */
 export function bulkReplayStatements(filter: DeadLetterFilter, limit: number): [string, string, string] {
   const meant = `dead_letters where ${conditionOf(filter)} and ${REPLAYABLE} and payload is not null`;

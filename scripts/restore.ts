@@ -7,7 +7,7 @@ import { compareDigests, countRows, hashFile, type TableDigest } from "./operati
 import { defaultState } from "./operations/local-database.ts";
 import { takeDump } from "./operations/take-dump.ts";
 
-// `npm run restore -- DIR [--remote]`: loads a backup into an empty primary, and holds what is there then against it.
+// `npm run restore -- DIR [--remote]`: loads a backup into an empty primary and compares the result with the backup.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
 });
 const [folder] = positionals;
 if (!folder || (values.local && values.remote)) {
-  console.error("npm run restore -- DIR [--local | --remote] [--persist-to DIR]");
+  console.error("Usage: npm run restore -- DIR [--local | --remote] [--persist-to DIR]");
   process.exit(2);
 }
 const state = values["persist-to"] ?? process.env.PERSIST_TO;
@@ -38,7 +38,7 @@ const manifest = JSON.parse(readFileSync(resolve(folder, "manifest.json"), "utf8
   tables: Record<string, TableDigest>;
 };
 if ((await hashFile(dump)) !== manifest.sha256) {
-  fail(`${dump} is not the file that the manifest was made of. Nothing was loaded.`);
+  fail(`${dump} does not match the checksum in its manifest. Nothing was loaded.`);
 }
 
 const [existing] = queryPrimary(
@@ -46,19 +46,19 @@ const [existing] = queryPrimary(
   "select count(*) as tables from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'",
 );
 if (existing?.tables !== 0) {
-  fail(`The database has ${existing?.tables} tables, and a backup is loaded into an empty one only. Nothing was changed.
-Make a new one and put its id into wrangler.toml, or choose another folder with --persist-to.`);
+  fail(`The database is not empty: it has ${existing?.tables} tables. Nothing was changed.
+Create a new database and set its id in wrangler.toml, or choose another folder with --persist-to.`);
 }
 
 loadPrimary(target, dump);
 const check = mkdtempSync(join(tmpdir(), "users-api-restore-"));
 try {
   const others = compareDigests(manifest.tables, await takeDump(target, join(check, "users.sql")));
-  if (others.length > 0) fail(`Loaded, and not equal to the backup:\n  ${others.join("\n  ")}`);
+  if (others.length > 0) fail(`The database was loaded but differs from the backup:\n  ${others.join("\n  ")}`);
 } finally {
   rmSync(check, { recursive: true });
 }
 const rows = countRows(manifest.tables);
 const where = values.remote ? " --remote" : "";
-console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums are those of the backup.
-Now make the search database anew: npm run tasks -- run rebuild_user_search${where}`);
+console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums match the backup.
+Now rebuild the search database: npm run tasks -- run rebuild_user_search${where}`);

@@ -5,7 +5,7 @@ import { parseEnv } from "node:util";
 
 type SecretName = "ACCESS_TOKEN_KEYS" | "TOKEN_SECRETS" | "DATA_SECRETS" | "LOOKUP_SECRET";
 
-/** Fresh secrets, one value for each name that the configuration asks for. */
+/** A new value for each required secret. */
 export function newSecrets(): Record<SecretName, string> {
   const kid = `k${new Date().toISOString().slice(0, 10).replaceAll("-", "")}-${randomBytes(3).toString("hex")}`;
   const { kty, crv, x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
@@ -18,7 +18,7 @@ export function newSecrets(): Record<SecretName, string> {
   };
 }
 
-/** The secrets that a file of the form of .dev.vars holds; those that it lacks are drawn and put into it first. */
+/** The secrets in a file of the form of .dev.vars; missing ones are generated and appended first. */
 export function secretsIn(file: string): Record<SecretName, string> {
   const known = existsSync(file) ? readFileSync(file, "utf8") : "";
   const missing = Object.entries(newSecrets()).filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
@@ -26,7 +26,7 @@ export function secretsIn(file: string): Record<SecretName, string> {
   if (missing.length > 0) {
     writeFileSync(file, text, { mode: 0o600 });
     console.log(
-      `Put secrets of this machine's own into ${basename(file)}: ${missing.map(([name]) => name).join(", ")}.`,
+      `Generated secrets for this machine in ${basename(file)}: ${missing.map(([name]) => name).join(", ")}.`,
     );
   }
   return parseEnv(text) as Record<SecretName, string>;

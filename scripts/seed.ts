@@ -3,13 +3,13 @@ import { defaultState } from "./operations/local-database.ts";
 import { localSecrets } from "./operations/prepare.ts";
 import { seedUsers } from "./seed/seed-users.ts";
 
-// `npm run seed -- --users 1000000`: made-up users for the databases of `npm run dev`, which must not run meanwhile.
+// `npm run seed -- --users 1000000`: adds synthetic users to the databases of `npm run dev`, which must not be running.
 
 const USAGE = `npm run seed -- --users COUNT [--seed NUMBER] [--until YYYY-MM-DD]
 
---users   how many to add, at most 5,000,000
---seed    another number, other users (1)
---until   the day that the last of them joined before, UTC (today)`;
+--users   number of users to add, at most 5,000,000
+--seed    seed of the random generator; another seed gives other users (default: 1)
+--until   all users joined before this day, UTC (default: today)`;
 
 const { values } = parseArgs({
   options: {
@@ -45,7 +45,7 @@ try {
       console.log(`${String(seconds()).padStart(4)} s  ${done.toLocaleString("en")} ${step}`);
     },
   });
-  console.log(`${users.toLocaleString("en")} users in ${seconds()} s.`);
+  console.log(`Added ${users.toLocaleString("en")} users in ${seconds()} s.`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

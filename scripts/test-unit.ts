@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// `npm run test:unit [-- options and filters of vitest]`: every test, in two halves at once, since the process that holds the
-// storage of a run uses one core; what filters name runs as it is.
+// `npm run test:unit [-- vitest options and filters]`: runs all tests in two parallel shards, because the process that
+// serves the storage of a run uses one core. With a filter, runs a single process.
 
 const SHARDS = 2;
 
@@ -13,7 +13,7 @@ const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 const given = process.argv.slice(2);
 const isFiltered = given.some((argument) => !argument.startsWith("-"));
 
-/** Runs vitest and gives its exit code; `cache` keeps those that run at once apart. */
+/** Runs vitest and returns its exit code; `cache` separates parallel runs. */
 function run(args: string[], cache = "vitest"): Promise<number> {
   const env = { ...process.env, VITEST_CACHE: join("node_modules", `.${cache}`) };
   return new Promise((resolve) => {
@@ -28,7 +28,7 @@ if (isFiltered) process.exit(await run(given));
 const reports = mkdtempSync(join(tmpdir(), "users-api-tests-"));
 const shards = Array.from({ length: SHARDS }, (_, i) => i + 1);
 const blob = (shard: number) => ["--reporter=blob", `--outputFile.blob=${join(reports, `${shard}.json`)}`];
-console.log(`All tests, in ${SHARDS} processes at once; what they say is shown at the end.`);
+console.log(`Running all tests in ${SHARDS} parallel processes. The report is shown at the end.`);
 const codes = await Promise.all(
   shards.map((shard) => run([`--shard=${shard}/${SHARDS}`, ...blob(shard)], `vitest-${shard}`)),
 );

@@ -10,14 +10,17 @@ interface Trace {
   word: string;
 }
 
-/** Where any of the words stands in the local databases, KV and R2 below `state`, also beside a server that runs on them. */
+/**
+ * Finds where any of the words occur in the local databases, KV names and R2 keys below `state`; a server may be
+ * running.
+ */
 export async function findTraces(words: readonly string[], state = defaultState): Promise<Trace[]> {
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await lookFor(words, state);
     } catch (error) {
-      // The server may be writing just when its databases are opened here.
-      if (tries === 3) throw error;
+      // The server may be writing at this moment.
+      if (attempt === 3) throw error;
       await sleep(1_000);
     }
   }
@@ -41,7 +44,7 @@ async function lookFor(words: readonly string[], state: string): Promise<Trace[]
   }
 }
 
-/** One trace per table and word; full-text indexes are left out, since they hold no text. */
+/** One trace per table and word; skips full-text indexes, which store no text. */
 async function findInRows(db: D1Database, binding: string, words: readonly string[]): Promise<Trace[]> {
   const tables = await db
     .prepare(

@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from "node:util";
 import { crc32, deflateSync } from "node:zlib";
 import { findTraces } from "./traces.ts";
 
-// Drives a running `npm run dev` as a client app would, from the first code to signed out, and prints each step.
+// Runs through the API of a running `npm run dev` as a client app would, from the first code to signing out, and prints
+// each step.
 
 const base = process.argv[2] ?? "http://localhost:8787";
-/** The Worker that stands for the platform's other services, on the port beside. */
+/** The Worker that stands for the platform's other services, on the next port. */
 const otherServices = `http://localhost:${Number(new URL(base).port) + 1}`;
 
 type Json = { data?: Record<string, unknown>; error?: { code: string }; messages?: { code: string }[] };
@@ -38,7 +39,7 @@ function step(title: string, answer: Answer, expected: number, code?: string): R
   process.exit(1);
 }
 
-/** Ends the walk where the two differ. */
+/** Exits with an error if the two differ. */
 function expectSame(what: string, actual: unknown, expected: unknown): void {
   const isSame = isDeepStrictEqual(actual, expected);
   console.log(`${isSame ? "✓" : "✗"} ${what}: ${JSON.stringify(actual)}`);
@@ -54,34 +55,34 @@ async function readCode(identifier: string): Promise<string> {
     if (code) return code;
     await sleep(100);
   }
-  throw new Error(`no code for ${identifier} in the outbox within 5 seconds`);
+  throw new Error(`The outbox has no code for ${identifier} after 5 seconds.`);
 }
 
 async function health(): Promise<void> {
   await call("GET", "/api/health").catch(() => {
-    console.error(`Nothing answers at ${base}. Start it with: npm run dev`);
+    console.error(`No server responds at ${base}. Start it with: npm run dev`);
     process.exit(1);
   });
 }
 
-/** Has another service send the event: by RPC to `/events`, by the queue to `/queue`. */
+/** Sends the event as another service: by RPC through `/events`, or by the queue through `/queue`. */
 async function send(path: "/events" | "/queue", userId: unknown, type: string, data: object, id: string) {
   const event = { id, type, source: "rentals", user_id: userId, occurred_at: new Date().toISOString(), data };
   const response = await fetch(otherServices + path, { method: "POST", body: JSON.stringify(event) });
   return { status: response.status, json: { data: (await response.json()) as Record<string, unknown> } };
 }
 
-/** Reads the wallet until its balance is that. */
+/** Polls the wallet until it has this balance. */
 async function waitForBalance(balance: string, accessToken: string): Promise<Answer> {
   for (let i = 0; i < 100; i++) {
     const answer = await call("GET", "/api/users/wallet", undefined, accessToken);
     if (answer.json.data?.balance === balance) return answer;
     await sleep(100);
   }
-  throw new Error(`the balance is not ${balance} within 10 seconds`);
+  throw new Error(`The balance is not ${balance} after 10 seconds.`);
 }
 
-/** A square picture of one colour, as a PNG. */
+/** A square PNG image of one color. */
 function picture(size: number, rgb: [number, number, number]): File {
   const chunk = (type: string, content: Buffer) => {
     const named = Buffer.concat([Buffer.from(type), content]);
@@ -101,7 +102,7 @@ function picture(size: number, rgb: [number, number, number]): File {
 }
 
 await health();
-// A number nobody has used: the walk can be taken again and again.
+// An unused number, so that the walkthrough can be repeated.
 const identifier = `984${String(Date.now()).slice(-7)}`;
 console.log(`Signing up ${identifier} at ${base}`);
 
@@ -109,7 +110,7 @@ step("request a code", await call("POST", "/api/auth/otp/request", { identifier 
 const otp = await readCode(identifier);
 console.log(`✓ read the code in the outbox → ${otp}`);
 const wrong = otp === "000000" ? "000001" : "000000";
-step("guess wrong", await call("POST", "/api/auth/otp/verify", { identifier, otp: wrong }), 400, "invalid_otp");
+step("try a wrong code", await call("POST", "/api/auth/otp/verify", { identifier, otp: wrong }), 400, "invalid_otp");
 const proof = step("verify the code", await call("POST", "/api/auth/otp/verify", { identifier, otp }), 200);
 step("verify it again", await call("POST", "/api/auth/otp/verify", { identifier, otp }), 400, "invalid_otp");
 const verification_token = proof.verification_token;
@@ -128,30 +129,38 @@ step(
   "rate_limit_exceeded",
 );
 const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: "Lakeside, Pokhara" };
-const profile = step("fill my profile", await call("PUT", "/api/users/profile", whole, access), 200);
-expectSame("it is complete", profile.is_profile_complete, true);
+const profile = step("complete my profile", await call("PUT", "/api/users/profile", whole, access), 200);
+expectSame("the profile is complete", profile.is_profile_complete, true);
 
 const rental_id = crypto.randomUUID();
 const started = ["rental.started", { rental_id, station_id: "thamel-1" }, `${rental_id}-start`] as const;
-const told = step("another service reports a rental, by RPC", await send("/events", account.user_id, ...started), 200);
-expectSame("it is taken", told, { accepted: true, duplicate: false });
-const again = step("and once more", await send("/events", account.user_id, ...started), 200);
-expectSame("it is known", again, { accepted: true, duplicate: true });
+const reported = step(
+  "another service reports a rental by RPC",
+  await send("/events", account.user_id, ...started),
+  200,
+);
+expectSame("the event is accepted", reported, { accepted: true, duplicate: false });
+const again = step("the service repeats the report", await send("/events", account.user_id, ...started), 200);
+expectSame("the repetition is a duplicate", again, { accepted: true, duplicate: true });
 const returned = ["rental.returned", { rental_id, on_time: true, amount: "75.50" }, `${rental_id}-return`] as const;
-step("the power bank is back", await send("/events", account.user_id, ...returned), 200);
+step("another service reports the return", await send("/events", account.user_id, ...returned), 200);
 for (const [type, amount, wallet_delta] of [
   ["TOPUP", "500.00", "500.00"],
   ["RENTAL", "75.50", "-75.50"],
 ] as const) {
   const id = crypto.randomUUID();
   const data = { transaction_id: id, transaction_type: type, amount, wallet_delta, currency: "NPR" };
-  step(`${type} by the queue`, await send("/queue", account.user_id, "transaction.succeeded", data, id), 202);
+  step(
+    `another service reports a ${type} by queue`,
+    await send("/queue", account.user_id, "transaction.succeeded", data, id),
+    202,
+  );
 }
 const wallet = step("read my wallet", await waitForBalance("424.50", access), 200);
 expectSame("my points", wallet.points, { current_points: 50, total_points: 50 });
 const usage = step("read my usage", await call("GET", "/api/users/analytics/usage-stats", undefined, access), 200);
 expectSame(
-  "my sums",
+  "my totals",
   [usage.total_rentals, usage.timely_returns, usage.late_returns, usage.total_spent],
   [1, 1, 0, "575.50"],
 );
@@ -164,7 +173,7 @@ const kyc = step("submit my documents", await call("POST", "/api/users/kyc", doc
 const opened = await fetch(String(kyc.document_front_url));
 const size = (await opened.arrayBuffer()).byteLength;
 console.log(
-  `${opened.status === 200 ? "✓" : "✗"} open the front by its link → ${opened.status} ${opened.headers.get("content-type")}, ${size} bytes`,
+  `${opened.status === 200 ? "✓" : "✗"} open the front document by its link → ${opened.status} ${opened.headers.get("content-type")}, ${size} bytes`,
 );
 if (opened.status !== 200) process.exit(1);
 const forged = String(kyc.document_front_url).replace("sig=", "sig=x");
@@ -172,16 +181,16 @@ step("open it by a forged link", await call("GET", forged.slice(base.length), un
 const page = new FormData();
 page.append("document_number", "12-34-56-78901");
 page.append("document_front", new File(["<script>alert(1)</script>"], "id.jpg", { type: "image/jpeg" }));
-step("submit a page named id.jpg", await call("POST", "/api/users/kyc", page, access), 400, "validation_error");
-const status = step("where my documents stand", await call("GET", "/api/users/kyc/status", undefined, access), 200);
+step("submit an HTML file named id.jpg", await call("POST", "/api/users/kyc", page, access), 400, "validation_error");
+const status = step("read my KYC status", await call("GET", "/api/users/kyc/status", undefined, access), 200);
 console.log(`  ${status.status}`);
 const second = step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: first }), 200);
 const lost = step(
-  "refresh again, as after a lost answer",
+  "refresh again, as after a lost response",
   await call("POST", "/api/auth/refresh", { refresh_token: first }),
   200,
 );
-console.log(`  the same refresh token: ${second.refresh === lost.refresh}`);
+console.log(`  same refresh token: ${second.refresh === lost.refresh}`);
 const third = step(
   "refresh with the new one",
   await call("POST", "/api/auth/refresh", { refresh_token: second.refresh }),
@@ -190,7 +199,7 @@ const third = step(
 const newest = String(third.access);
 const personal = [identifier, whole.full_name, whole.address, String(me.username), String(me.referral_code)];
 const before = new Set((await findTraces(personal)).map(({ where }) => where));
-expectSame("the stores know me", before.has("D1 users") && before.has("D1 profiles"), true);
+expectSame("D1 contains my data", before.has("D1 users") && before.has("D1 profiles"), true);
 step("delete my account", await call("DELETE", "/api/auth/account", {}, newest), 200);
 step("read my account", await call("GET", "/api/auth/me", undefined, newest), 401, "token_not_valid");
 step("refresh", await call("POST", "/api/auth/refresh", { refresh_token: third.refresh }), 401, "token_not_valid");
@@ -199,11 +208,11 @@ for (let i = 0; i < 10 && traces.length > 0; i++) {
   await sleep(1000);
   traces = await findTraces([...personal, `kyc/${account.user_id}`]);
 }
-expectSame("what D1, KV and R2 still hold of me", traces, []);
-const tombs = (await findTraces([String(account.user_id)])).map(({ where }) => where);
-expectSame("where my id stands, without me", [...new Set(tombs)].sort(), ["D1 audit_logs", "D1 outbox"]);
+expectSame("personal data left in D1, KV and R2", traces, []);
+const idTraces = (await findTraces([String(account.user_id)])).map(({ where }) => where);
+expectSame("tables that still contain my id", [...new Set(idTraces)].sort(), ["D1 audit_logs", "D1 outbox"]);
 
-console.log("\nSigning up another, logging out, and losing a refresh token to a thief");
+console.log("\nReplaying a stolen refresh token, and signing out");
 const other = `985${String(Date.now()).slice(-7)}`;
 step("request a code for another number", await call("POST", "/api/auth/otp/request", { identifier: other }), 200);
 const otherProof = step(
@@ -226,7 +235,7 @@ step(
   "token_not_valid",
 );
 step(
-  "and its session has ended",
+  "the session has ended",
   await call("GET", "/api/auth/me", undefined, String(owned.access)),
   401,
   "token_not_valid",

@@ -12,17 +12,17 @@ interface Decoder {
   init(module: unknown): Promise<unknown>;
 }
 
-/** The types of Workers know no compiling at run time; Node does. */
+/** The types of Workers have no run-time compilation; Node has it. */
 const { compile } = WebAssembly as unknown as { compile(bytes: Uint8Array): Promise<unknown> };
 
-/** Decoders of the image codecs' own code, compiled to WebAssembly. */
+/** The image codecs' own decoders, compiled to WebAssembly. */
 const decoders: Readonly<Record<string, { module: string; binary: string }>> = {
   "image/jpeg": { module: "@jsquash/jpeg/decode.js", binary: "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm" },
   "image/png": { module: "@jsquash/png/decode.js", binary: "@jsquash/png/codec/pkg/squoosh_png_bg.wasm" },
   "image/webp": { module: "@jsquash/webp/decode.js", binary: "@jsquash/webp/codec/dec/webp_dec.wasm" },
 };
 
-/** The class that browsers have and Node lacks; the decoders return one. */
+/** Stands for the ImageData class of browsers, which Node lacks and the decoders return. */
 class PixelBuffer implements Pixels {
   readonly data: Uint8ClampedArray;
   readonly width: number;
@@ -44,7 +44,7 @@ async function load({ module, binary }: { module: string; binary: string }): Pro
   return decoder;
 }
 
-/** The pixels of a picture; undefined where it cannot be decoded. */
+/** The pixels of an image; undefined if it cannot be decoded. */
 export async function decode(bytes: Uint8Array, contentType: string): Promise<Pixels | undefined> {
   const names = decoders[contentType];
   if (!names) return undefined;

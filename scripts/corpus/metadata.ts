@@ -1,9 +1,9 @@
-// What pictures hold beside their pixels. Read on its own, not by the code of the service, so that the two can be compared.
+// Lists the metadata of images. Independent of the service's code, so that the two can be compared.
 
-/** Names of what a file holds beside its picture, with how often each occurs. */
+/** The metadata of a file by name, with the number of occurrences. */
 export interface Findings {
   metadata: Map<string, number>;
-  /** How a viewer turns the picture, 1 to 8. */
+  /** The Exif orientation, 1 to 8. */
   orientation: number;
 }
 
@@ -11,7 +11,7 @@ type Format = "image/jpeg" | "image/png" | "image/webp";
 
 const text = (bytes: Buffer, from: number, to: number) => bytes.toString("latin1", from, to);
 
-/** Metadata of a whole picture; nothing that decides how the pixels look, and not the orientation alone. */
+/** The metadata of a complete image, without what decides how the pixels look and without a lone orientation. */
 export function findMetadata(bytes: Buffer, format: Format): Findings {
   const found: Findings = { metadata: new Map(), orientation: 1 };
   const count = (name: string) => found.metadata.set(name, (found.metadata.get(name) ?? 0) + 1);

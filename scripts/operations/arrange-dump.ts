@@ -13,12 +13,12 @@ import { DatabaseSync } from "node:sqlite";
 import { pipeline } from "node:stream/promises";
 
 /**
- * Writes an export of D1 anew in an order that loads: tables, rows with those that others refer to first, then indexes
- * and triggers. As it is exported it does not: rows stand before tables that their foreign keys name.
+ * Rewrites a D1 export in an order that can be loaded: tables, rows with referenced rows first, then indexes and
+ * triggers. D1 exports rows before tables that their foreign keys refer to.
  *
- * @param mends statements that run behind the rows.
+ * @param repairs statements that run after the rows.
  */
-export async function arrangeDump(from: string, to: string, mends: readonly string[] = []): Promise<void> {
+export async function arrangeDump(from: string, to: string, repairs: readonly string[] = []): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-arrange-"));
   const part = (name: string) => join(folder, name);
   try {
@@ -29,9 +29,9 @@ export async function arrangeDump(from: string, to: string, mends: readonly stri
       appendFileSync(part(name), statement);
     }
     const rows = inOrderOfReference(tables).map((table) => `rows of ${table}`);
-    writeFileSync(part("mends"), mends.join(""));
+    writeFileSync(part("repairs"), repairs.join(""));
     tables.close();
-    const parts = ["tables", ...rows, "mends", "rest"].map(part).filter((file) => existsSync(file));
+    const parts = ["tables", ...rows, "repairs", "rest"].map(part).filter((file) => existsSync(file));
     for (const [i, file] of parts.entries()) {
       await pipeline(createReadStream(file), createWriteStream(to, { flags: i === 0 ? "w" : "a", mode: 0o600 }));
     }
@@ -40,16 +40,19 @@ export async function arrangeDump(from: string, to: string, mends: readonly stri
   }
 }
 
-/** @throws Error on a statement of a kind that no export had so far: it must not be lost. */
+/** @throws Error for an unknown kind of statement, so that it is not lost. */
 function partOf(statement: string): string {
   if (/^(CREATE TABLE|PRAGMA) /.test(statement)) return "tables";
   const [, table] = /^(?:INSERT INTO|DELETE FROM) "?(\w+)"?/.exec(statement) ?? [];
   if (table) return `rows of ${table}`;
   if (/^CREATE (UNIQUE )?(INDEX|TRIGGER|VIEW) /.test(statement)) return "rest";
-  throw new Error(`the export has a statement that is not known: ${statement.slice(0, 100)}`);
+  throw new Error(`The export contains an unknown kind of statement: ${statement.slice(0, 100)}`);
 }
 
-/** Every table, after all that its foreign keys name; sqlite_sequence last, since rows change it. */
+/**
+ * All tables, each after the tables that its foreign keys refer to; sqlite_sequence last, because inserting rows
+ * changes it.
+ */
 function inOrderOfReference(database: DatabaseSync): string[] {
   const tables = database.prepare("select name from sqlite_master where type = 'table'").all();
   const ordered = new Set<string>();
@@ -64,7 +67,7 @@ function inOrderOfReference(database: DatabaseSync): string[] {
   return [...ordered, "sqlite_sequence"];
 }
 
-/** The statements of an export, one by one: it may be longer than a text can be. */
+/** Yields the statements of an export one by one, because an export can be longer than a string can be. */
 export async function* readStatements(file: string): AsyncGenerator<string> {
   let statement = "";
   for await (const line of readLines(file)) {
@@ -77,15 +80,15 @@ export async function* readStatements(file: string): AsyncGenerator<string> {
   if (statement.trim() !== "") yield statement;
 }
 
-/** Whether a statement ends with the line: a trigger has statements inside, and a row's text may have lines. */
+/** Whether the statement ends with this line: triggers contain statements, and text values can contain line breaks. */
 function isWhole(statement: string, line: string): boolean {
   if (!line.endsWith(";")) return false;
   if (/^CREATE TRIGGER /.test(statement)) return /^END;$/i.test(line.trim());
-  // Quotes inside a text are doubled, so that they are even in number outside of one.
+  // Quotes inside a text are doubled, so their number is even outside of a text.
   return (statement.match(/'/g)?.length ?? 0) % 2 === 0;
 }
 
-/** Lines as SQL has them, ended by a line feed alone: a value may hold other characters that end a line elsewhere. */
+/** Yields lines separated by line feeds only; other line-ending characters may occur in values. */
 async function* readLines(file: string): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of createReadStream(file, { encoding: "utf8", highWaterMark: 1024 * 1024 })) {

@@ -1,15 +1,15 @@
-/** What a call costs beyond the rows of its own invocation; a test measures it. */
+/** Costs of a call outside its own invocation; a test measures them. */
 export interface BackgroundCost {
   kvReads: number;
   kvWrites: number;
-  /** Messages that it leads to, those that a consumer sends on included. */
+  /** All messages that the call causes, including those that a consumer sends on. */
   messages: number;
-  /** Rows of the consumers. */
+  /** Rows that the consumers read. */
   rowsRead: number;
   rowsWritten: number;
 }
 
-/** By route, named as in `callCosts`. The first call of a quarter of an hour notes the last activity. */
+/** By route, named as in `callCosts`. The first call in each 15 minutes also records the user's last activity. */
 export const backgroundCosts: Record<string, BackgroundCost> = {
   "otp/request": { kvReads: 0, kvWrites: 1, messages: 1, rowsRead: 9, rowsWritten: 7 },
   "otp/verify": { kvReads: 1, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },

@@ -6,7 +6,7 @@ import { readConfiguration } from "./configuration.ts";
 import type { Target } from "./database.ts";
 import { root } from "./wrangler.ts";
 
-/** One object of the bucket of documents, without its content. */
+/** An object in the documents bucket, without its content. */
 export interface StoredObject {
   key: string;
   size: number;
@@ -14,7 +14,9 @@ export interface StoredObject {
   uploaded: string;
 }
 
-/** Every object of the bucket, in the order of keys. wrangler has no command that lists them, so the binding is asked. */
+/**
+ * All objects of the documents bucket, in key order. Read through the binding, because wrangler has no list command.
+ */
 export async function listDocuments(target: Target): Promise<StoredObject[]> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-bucket-"));
   const { r2_buckets, compatibility_date } = readConfiguration(

@@ -3,7 +3,7 @@ import { error, type Finding } from "./finding.ts";
 
 type BindingName = { [K in keyof Env]-?: Env[K] extends string ? never : K }[keyof Env];
 
-/** Every binding that src is given, with the part of wrangler.toml that makes it; Env has no other. */
+/** Every binding of Env, with the section of wrangler.toml that defines it. */
 const needed: Record<BindingName, string> = {
   DB: "d1_databases",
   SEARCH_DB: "d1_databases",
@@ -18,10 +18,10 @@ const needed: Record<BindingName, string> = {
   ASSETS: "assets",
 };
 
-/** The queues that the Worker reads, by how their names end, and whether what fails for good goes to dead letters. */
+/** Suffixes of the queues that the Worker consumes, and whether each must have a dead-letter queue. */
 const consumed = { otp: false, tasks: true, search: true, "platform-events": true, "dead-letters": false };
 
-/** What the environment lacks of what src uses: bindings, queues, dead letters, the cron, and ids that are still zeros. */
+/** Lists what the environment lacks: bindings, queues, dead-letter queues, the cron, and real resource ids. */
 export function checkBindings(config: WranglerConfig, environment: Environment): Finding[] {
   const table = environment ? `env.${environment}.` : "";
   const bound = new Set([
@@ -36,16 +36,12 @@ export function checkBindings(config: WranglerConfig, environment: Environment):
   const missing = Object.entries(needed)
     .filter(([name]) => !bound.has(name))
     .map(([name, part]) =>
-      error(
-        `${name} is not bound`,
-        "the code uses it",
-        `Add it to [[${table}${part}]], as the other environment has it`,
-      ),
+      error(`${name} is not bound`, "the code uses it", `Add it to [[${table}${part}]], as in the other environment`),
     );
   const noCron = error(
     "no cron runs every minute",
-    "events are relayed and jobs run by it",
-    `Put crons = ["* * * * *"] into [${table}triggers]`,
+    "without it, jobs do not run and failed events are not retried",
+    `Set crons = ["* * * * *"] in [${table}triggers]`,
   );
   const hasMinuteCron = config.triggers.crons?.includes("* * * * *");
   return [...missing, ...checkQueues(config), ...checkIds(config, table), ...(hasMinuteCron ? [] : [noCron])];
@@ -57,21 +53,41 @@ function checkQueues({ queues }: WranglerConfig): Finding[] {
   const unread = Object.keys(consumed)
     .filter((end) => !consumers.some(({ queue }) => queue.endsWith(end)))
     .map((end) =>
-      error(`no consumer of a queue …${end}`, "what is sent there is never done", "Add it to queues.consumers"),
+      error(`the queue …${end} has no consumer`, "its messages are never processed", "Add it to queues.consumers"),
     );
   const unfed = (queues.producers ?? [])
     .filter(({ queue }) => !names.has(queue))
-    .map(({ queue }) => error(`nothing consumes the queue ${queue}`, "it only fills", "Add it to queues.consumers"));
+    .map(({ queue }) =>
+      error(`the queue ${queue} has no consumer`, "its messages are never processed", "Add it to queues.consumers"),
+    );
   const deadLetters = consumers.flatMap(({ queue, dead_letter_queue: dead }) => {
     const [, keeps] = Object.entries(consumed).find(([end]) => queue.endsWith(end)) ?? [];
     if (keeps && !dead) {
-      return [error(`${queue} has no dead letters`, "what fails for good would be gone", "Set its dead_letter_queue")];
+      return [
+        error(
+          `${queue} has no dead-letter queue`,
+          "messages that keep failing would be lost",
+          "Set its dead_letter_queue",
+        ),
+      ];
     }
     if (keeps === false && dead) {
-      return [error(`${queue} has dead letters`, "a sealed code might rest there", "Take its dead_letter_queue away")];
+      return [
+        error(
+          `${queue} has a dead-letter queue`,
+          "encrypted codes could be kept there",
+          "Remove its dead_letter_queue",
+        ),
+      ];
     }
     return dead && !names.has(dead)
-      ? [error(`nothing consumes the dead letters ${dead}`, "they expire unread", "Add it to queues.consumers")]
+      ? [
+          error(
+            `the dead-letter queue ${dead} has no consumer`,
+            "its messages expire unread",
+            "Add it to queues.consumers",
+          ),
+        ]
       : [];
   });
   return [...unread, ...unfed, ...deadLetters];
@@ -80,9 +96,9 @@ function checkQueues({ queues }: WranglerConfig): Finding[] {
 function checkIds({ d1_databases, kv_namespaces }: WranglerConfig, table: string): Finding[] {
   const zero = (binding: string, key: string) =>
     error(
-      `${table}${binding} has an id of zeros`,
-      "it names no real resource",
-      `Run npm run deploy, or put its ${key} there`,
+      `${table}${binding} has a placeholder id`,
+      "it does not refer to a real resource",
+      `Run npm run deploy, or set its ${key}`,
       "zero-id",
     );
   return [

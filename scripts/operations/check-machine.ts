@@ -13,20 +13,20 @@ export function checkMachine({ compatibility_date }: WranglerConfig): Finding[] 
       ? [
           error(
             "compatibility_date",
-            `${compatibility_date} is later than workerd's own, ${workerdDate}, so that local runs are another runtime`,
-            "Update wrangler, or take an earlier date",
+            `${compatibility_date} is later than workerd supports (${workerdDate}), so local runs would behave differently`,
+            "Update wrangler, or set an earlier date",
           ),
         ]
       : []),
   ];
 }
 
-/** Which local databases are not migrated. */
+/** Lists local databases that have pending migrations. */
 export function checkLocalDatabases(state: string): Finding[] {
   return localDatabases.flatMap((database) => {
     const pending = pendingMigrations(state, database);
     if (pending.length === 0) return [];
-    const apply = `npm run dev, or npx wrangler d1 migrations apply ${database.binding} --local`;
-    return [error(`the local ${database.binding}`, `lacks ${pending.length} migrations, from ${pending[0]}`, apply)];
+    const apply = `Run npm run dev, or npx wrangler d1 migrations apply ${database.binding} --local`;
+    return [error(`local ${database.binding}`, `has ${pending.length} pending migrations, from ${pending[0]}`, apply)];
   });
 }

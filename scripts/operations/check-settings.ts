@@ -5,15 +5,15 @@ import { optionalSecrets, putSecret } from "./provider-secrets.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_TEST_IDENTIFIER_DAYS = 30;
-/** More calls a day than this is more than most would want to pay for by mistake. */
+/** A higher daily limit is probably a mistake. */
 const WIDE_SMS_BUDGET = 10_000;
 
-/** Hosts kept for documentation (RFC 2606 section 3), which no deployer owns. */
+/** Reserved for documentation (RFC 2606 section 3), so no deployer owns them. */
 const EXAMPLE = /(^|[./@])example\.(com|org|net)\b/;
 
 /**
- * What is missing or weak in variables and secrets: first the rules of the Worker itself, which would refuse to serve,
- * then what it would serve with all the same.
+ * Lists missing and weak variables and secrets: first the Worker's own rules, without which it does not serve, then
+ * weaknesses that it would accept.
  */
 export function checkSettings(
   settings: Readonly<Record<string, unknown>>,
@@ -28,32 +28,32 @@ export function checkSettings(
     return [...placeholders, ...refusal.message.split("; ").map((line) => explain(line, isProduction))];
   }
   const isClosed = config.corsOrigins.length === 0;
-  const closed = "is empty, so no page of another origin may call";
+  const closed = "is empty, so no web page on another origin can call the API";
   return [
     ...placeholders,
     ...checkSecrets(config),
     ...checkTestIdentifiers(config, now),
     ...(isProduction ? checkProduction(config) : []),
-    ...(isClosed ? [warning("CORS_ORIGINS", closed, "List the dashboard's origin, if there is one")] : []),
+    ...(isClosed ? [warning("CORS_ORIGINS", closed, "If there is a dashboard, add its origin")] : []),
   ];
 }
 
 const secretNames = [...Object.keys(newSecrets()), ...optionalSecrets];
 
-/** A refusal of the Worker, `NAME.path: why`, with what to do about it. */
+/** Turns a configuration error of the Worker, `NAME.path: why`, into a finding with what to do. */
 function explain(line: string, isProduction: boolean): Finding {
-  const [, path = line, why = "is not fit"] = /^([^:]+): (.*)$/s.exec(line) ?? [];
+  const [, path = line, why = "is not valid"] = /^([^:]+): (.*)$/s.exec(line) ?? [];
   const name = /^\w+/.exec(path)?.[0] ?? path;
   const place = isProduction ? "[env.production.vars]" : "[vars]";
   if (!secretNames.includes(name)) return error(path, why, `Set it in ${place} of wrangler.toml`);
-  return error(path, why, isProduction ? putSecret(name) : "Set it in .dev.vars; npm run secrets prints fresh ones");
+  return error(path, why, isProduction ? putSecret(name) : "Set it in .dev.vars; npm run secrets prints new values");
 }
 
 function checkPlaceholders(settings: Readonly<Record<string, unknown>>): Finding[] {
   return Object.entries(settings)
     .filter(([, value]) => typeof value === "string" && value.split(/[\s,]+/).some((part) => EXAMPLE.test(part)))
     .map(([name, value]) =>
-      error(name, `${value} is an example`, "Put your own into [env.production.vars] of wrangler.toml", "placeholder"),
+      error(name, `${value} is an example`, "Set your own in [env.production.vars] of wrangler.toml", "placeholder"),
     );
 }
 
@@ -69,7 +69,7 @@ function checkSecrets({ tokenSecrets, dataSecrets, lookupSecret, accessTokenKeys
     .filter((same) => same.length > 1)
     .map((same) => {
       const names = same.map(({ name }) => name).join(" and ");
-      return error(names, "are one secret", "Make another: npm run secrets prints fresh ones");
+      return error(names, "have the same value", "Use a different value for each; npm run secrets prints new values");
     });
 }
 
@@ -77,9 +77,9 @@ function checkTestIdentifiers({ testIdentifiers }: Config, now: number): Finding
   return testIdentifiers.flatMap(({ identifier, until }) => {
     const name = `TEST_IDENTIFIERS ${identifier.slice(0, 3)}…`;
     const endsAt = Date.parse(until) + DAY_MS;
-    if (endsAt <= now) return [error(name, `ended on ${until}`, "Take it away, or give it a new end")];
+    if (endsAt <= now) return [error(name, `ended on ${until}`, "Remove it, or set a later end")];
     return endsAt - now > (MAX_TEST_IDENTIFIER_DAYS + 1) * DAY_MS
-      ? [error(name, `ends on ${until}, more than ${MAX_TEST_IDENTIFIER_DAYS} days ahead`, "Give it an earlier end")]
+      ? [error(name, `ends on ${until}, more than ${MAX_TEST_IDENTIFIER_DAYS} days ahead`, "Set an earlier end")]
       : [];
   });
 }
@@ -87,28 +87,28 @@ function checkTestIdentifiers({ testIdentifiers }: Config, now: number): Finding
 function checkProduction({ issuer, corsOrigins, providers, smsDailyBudget, isDevelopment }: Config): Finding[] {
   const isLocal = (text: string) => /^https?:\/\/(localhost|127\.|\[::1\])/.test(text);
   const hasSms = providers.sparrow !== undefined || providers.smsFallback !== undefined;
-  const open = "development would show every message to anyone";
-  const wide = `${smsDailyBudget} calls a day may be paid for`;
+  const open = "in development, anyone can read every message";
+  const wide = `allows ${smsDailyBudget} paid calls a day`;
   return [
     ...(isDevelopment ? [error("ENVIRONMENT", open, "Set it to production")] : []),
-    ...(isLocal(issuer) ? [error("ISSUER", `${issuer} is this machine`, "Set the address that clients call")] : []),
+    ...(isLocal(issuer) ? [error("ISSUER", `${issuer} is on this machine`, "Set the URL that clients call")] : []),
     ...corsOrigins
       .filter((origin) => isLocal(origin) || origin.startsWith("http:"))
-      .map((origin) => error("CORS_ORIGINS", `${origin} is not https on a host of yours`, "Take it away")),
+      .map((origin) => error("CORS_ORIGINS", `${origin} is local or not https`, "Remove it")),
     ...checkChannels(hasSms, providers.email !== undefined),
     ...(smsDailyBudget > WIDE_SMS_BUDGET
-      ? [warning("SMS_DAILY_BUDGET", wide, "Set about three times a usual day's calls")]
+      ? [warning("SMS_DAILY_BUDGET", wide, "Set it to about three times the calls of a usual day")]
       : []),
   ];
 }
 
-/** Without any channel nobody could sign in; without one of the two those people could not. */
+/** Without any channel nobody can sign in: an error. Without one of the two: a warning. */
 function checkChannels(hasSms: boolean, hasEmail: boolean): Finding[] {
   const level = hasSms || hasEmail ? warning : error;
   const sms = "Set SPARROW_FROM and the secret SPARROW_TOKEN, or SMS_FALLBACK_URL and SMS_FALLBACK_SECRET";
-  const email = "Set EMAIL_FROM, of a domain onboarded to Cloudflare Email Service";
+  const email = "Set EMAIL_FROM to an address of a domain that uses Cloudflare Email Service";
   return [
     ...(hasSms ? [] : [level("SMS", "has no provider: nobody can sign in by phone", sms, "no-provider")]),
-    ...(hasEmail ? [] : [level("e-mail", "has no provider: nobody can sign in by e-mail", email, "no-provider")]),
+    ...(hasEmail ? [] : [level("email", "has no provider: nobody can sign in by email", email, "no-provider")]),
   ];
 }

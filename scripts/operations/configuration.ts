@@ -1,9 +1,9 @@
 import { unstable_readConfig } from "wrangler";
 
-/** Which part of wrangler.toml: undefined is the top level, development. */
+/** The environment of wrangler.toml; undefined is the top level, which is development. */
 export type Environment = "production" | undefined;
 
-/** The parts of wrangler's own reading that are used here. */
+/** The parts of wrangler's parsed configuration that the scripts use. */
 export interface WranglerConfig {
   name?: string;
   compatibility_date?: string;
@@ -24,28 +24,28 @@ export interface WranglerConfig {
   workers_dev?: boolean;
 }
 
-/** One environment of a wrangler.toml as wrangler itself reads it; undefined is the top level, development. */
+/** One environment of a wrangler.toml as wrangler reads it. */
 export function readConfiguration(path: string, environment: Environment): WranglerConfig {
   return unstable_readConfig({ config: path, ...(environment ? { env: environment } : {}) }, { hideWarnings: true });
 }
 
-/** The variables as texts; one that is no text is no setting of this Worker. */
+/** The text variables; the Worker has no others. */
 export function textVars({ vars }: WranglerConfig): Record<string, string> {
   const texts = Object.entries(vars).filter((entry): entry is [string, string] => typeof entry[1] === "string");
   return Object.fromEntries(texts);
 }
 
-/** An id of zeros and dashes: nobody has put a real one there. */
+/** Whether the id is a placeholder: absent, or only zeros and dashes. */
 export const isZeroId = (id: string | undefined) => id === undefined || /^[0-]*$/.test(id);
 
-/** Every queue that the environment sends to, reads from or leaves dead letters in. */
+/** All queues that the environment produces to or consumes from, and its dead-letter queues. */
 export function queueNames({ queues }: WranglerConfig): string[] {
   const produced = (queues.producers ?? []).map(({ queue }) => queue);
   const consumed = (queues.consumers ?? []).flatMap(({ queue, dead_letter_queue }) => [queue, dead_letter_queue]);
   return [...new Set([...produced, ...consumed])].filter((name) => name !== undefined);
 }
 
-/** Where the deployed API answers: the host of the issuer, which is the one address that clients know. */
+/** The host of the deployed API: that of ISSUER, the one address that clients know. */
 export function hostOf(config: WranglerConfig): string | undefined {
   const { ISSUER } = textVars(config);
   return ISSUER && URL.canParse(ISSUER) ? new URL(ISSUER).hostname : undefined;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { defaultState } from "./local-database.ts";
 import { readJsonOutput, root, wranglerIn } from "./wrangler.ts";
 
-/** The primary of production, or the local one kept in a folder. */
+/** The production primary, or the local one in a folder. */
 export type Target = { remote: true } | { remote: false; state: string };
 
 const configPath = join(root, "wrangler.toml");
@@ -21,18 +21,18 @@ function run(args: readonly string[]): string {
 
 type Row = Record<string, unknown>;
 
-/** The rows of each statement, which run on the primary in one transaction. */
+/** Runs the statements on the primary in one transaction and returns the rows of each. */
 export function queryEach(target: Target, statements: readonly string[]): Row[][] {
   const stdout = run(["d1", "execute", "DB", ...flags(target), "--json", "--command", statements.join(";\n")]);
   return (readJsonOutput(stdout) as { results: Row[] }[]).map(({ results }) => results);
 }
 
-/** The rows of the last of the statements, which run on the primary in one transaction. */
+/** Runs the statements on the primary in one transaction and returns the rows of the last one. */
 export function queryPrimary(target: Target, sql: string): Row[] {
   return queryEach(target, [sql]).at(-1) ?? [];
 }
 
-/** Writes the primary to a file of SQL; D1 answers nobody else while it exports. */
+/** Exports the primary to a SQL file; D1 serves no other queries during the export. */
 export function exportPrimary(target: Target, file: string): void {
   if (target.remote) {
     run(["d1", "export", "DB", ...flags(target), "--skip-confirmation", "--output", file]);
@@ -42,7 +42,7 @@ export function exportPrimary(target: Target, file: string): void {
     run(["d1", "export", "DB", "--local", "--output", file]);
     return;
   }
-  // `d1 export` takes no folder; it looks for the state beside the configuration.
+  // `d1 export` has no folder option and looks for the state next to the configuration file.
   const folder = mkdtempSync(join(tmpdir(), "users-api-export-"));
   try {
     copyFileSync(configPath, join(folder, "wrangler.toml"));
@@ -54,7 +54,7 @@ export function exportPrimary(target: Target, file: string): void {
   }
 }
 
-/** Runs a file of SQL on the primary: all of it or nothing. */
+/** Runs a SQL file on the primary, all or nothing. */
 export function loadPrimary(target: Target, file: string): void {
   run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
 }

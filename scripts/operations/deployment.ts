@@ -1,32 +1,32 @@
 import type { WranglerConfig } from "./configuration.ts";
 import type { Wrangler, WranglerResult } from "./wrangler.ts";
 
-/** What a deployment works with; tests bring a wrangler, an account and a network of their own. */
+/** The environment of a deployment; tests supply their own wrangler, account and network. */
 export interface Deployment {
   wrangler: Wrangler;
-  /** The wrangler.toml that real ids are written into. */
+  /** The wrangler.toml that receives the ids of new resources. */
   configPath: string;
-  /** [env.production] of it, as it is now. */
+  /** The current [env.production] section. */
   config(): WranglerConfig;
-  /** Where new secrets are kept for the deployer, who must move them to a vault. */
+  /** File for new secrets, which the deployer must move to a vault. */
   secretsFile: string;
-  /** Secrets of providers may come from here, by their names. */
+  /** Environment variables; provider secrets are read from them by name. */
   environment: Readonly<Record<string, string | undefined>>;
-  /** Where a new database and bucket shall lie: a location hint of D1 and R2. */
+  /** D1 and R2 location hint for new databases and buckets. */
   location: string;
-  /** The origin that the deployed API answers at. */
+  /** The origin of the deployed API. */
   origin: string;
-  /** The status and text of an answer; 0 where there is none. */
+  /** Fetches a URL; status 0 if there is no response. */
   get(url: string): Promise<{ status: number; text: string }>;
   wait(ms: number): Promise<void>;
   now(): number;
   say(line: string): void;
 }
 
-/** One thing that a deployment does, which may be done again at any time. */
+/** A step of a deployment; running it again is safe. */
 export interface Step {
   title: string;
-  /** The commands that it runs, or would run where something is missing. */
+  /** The commands that it runs, including those that run only if something is missing. */
   commands: readonly (readonly string[])[];
   run(): Promise<void> | void;
 }
@@ -41,7 +41,7 @@ export class StepFailed extends Error {
   }
 }
 
-/** Runs wrangler and gives its answer. @throws StepFailed with wrangler's own words when it fails. */
+/** Runs wrangler and returns its result. @throws StepFailed with wrangler's output if it fails. */
 export function mustRun(
   { wrangler }: Deployment,
   args: readonly string[],
@@ -53,5 +53,5 @@ export function mustRun(
   return result;
 }
 
-/** A command as one would type it. */
+/** A wrangler command as a person would type it. */
 export const asTyped = (args: readonly string[]) => `npx wrangler ${args.join(" ")}`;

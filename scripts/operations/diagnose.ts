@@ -9,20 +9,20 @@ import { error, type Finding, warning } from "./finding.ts";
 import { checkUnseenSecrets, productionSettings, putSecret } from "./provider-secrets.ts";
 import { root } from "./wrangler.ts";
 
-/** What is missing or weak for `npm run dev`: the settings, the secrets of .dev.vars and the local databases. */
+/** Lists missing and weak settings for `npm run dev`: variables, secrets in .dev.vars and local databases. */
 export function diagnoseDevelopment(config: WranglerConfig, state: string, now: number): Finding[] {
   const file = join(root, ".dev.vars");
   const secrets = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : undefined;
   const settings = secrets
     ? checkSettings({ ...textVars(config), ...secrets, EMAIL: {} }, { now, isProduction: false })
-    : [error(".dev.vars", "is missing, and every secret with it", "npm run dev makes it")];
+    : [error(".dev.vars", "is missing, and with it every secret", "Run npm run dev to create it")];
   return [...checkMachine(config), ...checkBindings(config, undefined), ...settings, ...checkLocalDatabases(state)];
 }
 
 /**
- * What is missing or weak for a deployment.
+ * Lists missing and weak settings for a deployment.
  *
- * @param secretNames those that are set or about to be; undefined where that is not known, as without an account.
+ * @param secretNames secrets that are set or about to be set; undefined if unknown, for example without an account.
  */
 export function diagnoseProduction(
   config: WranglerConfig,
@@ -37,9 +37,15 @@ export function diagnoseProduction(
     ...checkBindings(config, "production"),
     ...checkSettings(productionSettings(vars, secretNames), { now, isProduction: true }),
     ...(secretNames ? [] : checkUnseenSecrets(vars)),
-    ...unset.map((name) => error(name, "is not set", `npm run deploy, or ${putSecret(name)}`)),
+    ...unset.map((name) => error(name, "is not set", `Run npm run deploy, or ${putSecret(name)}`)),
     ...(secretNames?.includes("TEST_IDENTIFIERS")
-      ? [warning("TEST_IDENTIFIERS", "is set, and its end cannot be read", "Delete it when the store's review is over")]
+      ? [
+          warning(
+            "TEST_IDENTIFIERS",
+            "is set, and its end date cannot be checked",
+            "Delete it when the app store review is over",
+          ),
+        ]
       : []),
   ];
 }

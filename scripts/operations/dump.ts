@@ -5,20 +5,20 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readStatements } from "./arrange-dump.ts";
 
-/** A table's rows as a number and a checksum over every value, in the order of the primary key. */
+/** Number of rows of a table and a checksum over all values, in primary-key order. */
 export interface TableDigest {
   rows: number;
-  /** SHA-256 over type and value of each column of each row. */
+  /** SHA-256 over the type and value of every column of every row. */
   sha256: string;
 }
 
 /**
- * Loads a SQL dump into a database of its own and digests every table, and the schema: a dump that cannot be loaded is
- * no backup, and the digest is of the dump's own moment, while the source goes on changing.
+ * Loads a SQL dump into a temporary database and computes a digest of every table and of the schema. This proves that
+ * the dump can be loaded, and describes the moment of the dump, while the source goes on changing.
  *
- * @param order "any" for an export as D1 writes it, whose rows may stand before the tables that they refer to.
- * @param inspect reads the loaded database before it is thrown away.
- * @throws Error when the dump does not load, or breaks a foreign key.
+ * @param order "any" for an export as D1 writes it, whose rows may precede the tables that they refer to.
+ * @param inspect reads the loaded database before it is deleted.
+ * @throws Error if the dump cannot be loaded or violates a foreign key.
  */
 export async function digestDump(
   file: string,
@@ -34,7 +34,7 @@ export async function digestDump(
     for await (const statement of readStatements(file)) database.exec(statement);
     database.exec("commit");
     const broken = database.prepare("pragma foreign_key_check").all();
-    if (broken.length > 0) throw new Error(`the dump breaks a foreign key of ${broken[0]?.table}`);
+    if (broken.length > 0) throw new Error(`The dump violates a foreign key of ${broken[0]?.table}`);
     inspect(database);
     const tables = database.prepare(TABLES).all();
     return {
@@ -50,13 +50,13 @@ export async function digestDump(
 const SCHEMA = `select name, sql, tbl_name, type from sqlite_master
   where name not glob 'sqlite_*' and name not glob '_cf_*' order by type, name`;
 
-/** D1 keeps tables of its own beside ours; SQLite too. */
+/** Without the internal tables of D1 and SQLite. */
 const TABLES = `select name from sqlite_master where type = 'table'
   and name not glob 'sqlite_*' and name not glob '_cf_*' order by name`;
 
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-/** Generated columns are digested with the rest: their values must come out the same. */
+/** Includes generated columns, because their values must be the same after a restore. */
 function digestTable(database: DatabaseSync, table: string): TableDigest {
   const columns = database.prepare(`pragma table_xinfo(${quote(table)})`).all();
   const names = columns.map(({ name }) => String(name)).sort();
@@ -76,30 +76,30 @@ function digestRows(database: DatabaseSync, sql: string, names: readonly string[
     for (const name of names) {
       const value = row[name];
       const text = value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
-      // The length in front, so that no two rows are spelt alike.
+      // The length makes the encoding unambiguous.
       hash.update(`${typeof value}:${text.length}:${text}\n`);
     }
   }
   return { rows, sha256: hash.digest("hex") };
 }
 
-/** The tables that two digests do not have alike, one line each. */
+/** Lists the tables whose digests differ, one line each. */
 export function compareDigests(expected: Record<string, TableDigest>, found: Record<string, TableDigest>): string[] {
   const names = [...new Set([...Object.keys(expected), ...Object.keys(found)])].sort();
   return names.flatMap((name) => {
     const [a, b] = [expected[name], found[name]];
     if (a && b && a.rows === b.rows && a.sha256 === b.sha256) return [];
-    if (!a || !b) return [`${name}: ${a ? "is missing" : "is not of the backup"}`];
-    return [`${name}: ${b.rows} rows of ${a.rows}${a.rows === b.rows ? ", with other values" : ""}`];
+    if (!a || !b) return [`${name}: ${a ? "is missing" : "is not in the backup"}`];
+    return [`${name}: ${b.rows} rows, the backup has ${a.rows}${a.rows === b.rows ? ", with other values" : ""}`];
   });
 }
 
-/** The rows of all tables. */
+/** Total number of rows in all tables. */
 export function countRows({ schema: _, ...tables }: Record<string, TableDigest>): number {
   return Object.values(tables).reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** The SHA-256 of a file of any size. */
+/** SHA-256 of a file of any size. */
 export async function hashFile(file: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(file)) hash.update(chunk);

@@ -1,8 +1,8 @@
-/** Something in a configuration that is missing or weak. */
+/** A missing or weak setting. */
 export interface Finding {
-  /** An error makes it unfit; a warning is for the deployer to judge. */
+  /** An error prevents a deployment; a warning leaves the decision to the deployer. */
   level: "error" | "warning";
-  /** The kinds that a deployment treats in a way of its own. */
+  /** Kinds that a deployment handles specially. */
   kind?: "zero-id" | "placeholder" | "no-provider";
   what: string;
   why: string;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { root } from "./wrangler.ts";
 
-/** The databases of local development, as wrangler.toml names them; a test holds the two together. */
+/** The databases of local development, as in wrangler.toml; a test compares the two. */
 export const localDatabases = [
   { binding: "DB", id: "local-only-users", migrations: "migrations/users" },
   { binding: "SEARCH_DB", id: "local-only-users-search", migrations: "migrations/search" },
@@ -12,10 +12,13 @@ export const localDatabases = [
 
 export type LocalDatabase = (typeof localDatabases)[number];
 
-/** Where wrangler keeps local state unless it is told another place. */
+/** wrangler's default folder for local state. */
 export const defaultState = join(root, ".wrangler", "state");
 
-/** The file of a local database: Miniflare names it by the Durable Object id that workerd derives from the database's id. */
+/**
+ * The file of a local database. Miniflare names it after the Durable Object id that workerd derives from the database
+ * id.
+ */
 export function databaseFile(state: string, { id }: Pick<LocalDatabase, "id">): string {
   const key = createHash("sha256").update("miniflare-D1DatabaseObject").digest();
   const keyed = (data: string | Buffer) => createHmac("sha256", key).update(data).digest().subarray(0, 16);
@@ -24,7 +27,10 @@ export function databaseFile(state: string, { id }: Pick<LocalDatabase, "id">): 
   return join(state, "v3", "d1", "miniflare-D1DatabaseObject", `${hex}.sqlite`);
 }
 
-/** The migrations that a local database lacks: all of them where there is none yet. Read in milliseconds, without wrangler. */
+/**
+ * Pending migrations of a local database; all of them if it does not exist. Reads the file directly, which takes
+ * milliseconds.
+ */
 export function pendingMigrations(state: string, database: LocalDatabase): string[] {
   const known = readdirSync(join(root, database.migrations)).filter((name) => name.endsWith(".sql"));
   const applied = new Set(appliedMigrations(databaseFile(state, database)));

@@ -1,22 +1,22 @@
 import type { DatabaseSync } from "node:sqlite";
 import { queryEach, type Target } from "./database.ts";
 
-/** Rows that one statement asks for, and characters that one command carries: far below what a command line holds. */
+/** Limits for rows per statement and characters per command, far below the limits of a command line. */
 const KEYS_PER_STATEMENT = 100;
 const CHARACTERS_PER_COMMAND = 50_000;
 
-/** The rows of a table in which a text has a line break. */
+/** Rows of a table in which a text contains a line break. */
 export interface BrokenTexts {
   table: string;
   key: string[];
   texts: string[];
-  /** The values of the key, row by row. */
+  /** Key values, one array per row. */
   rows: unknown[][];
 }
 
 /**
- * Lists the rows of a loaded dump in which a text has a line break. An export writes a line break as `\n` and does not tell
- * it from these two letters where a text has both, so that only such a row may differ from the primary's.
+ * Lists the rows of a loaded dump in which a text contains a line break. An export writes a line break as `\n` and does
+ * not distinguish it from a literal backslash and n, so only these rows can differ from the primary's.
  */
 export function listBrokenTexts(database: DatabaseSync): BrokenTexts[] {
   return readTables(database).map(({ name, key, texts }) => {
@@ -30,8 +30,8 @@ const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const literal = (value: unknown) => (typeof value === "number" ? String(value) : quote(String(value)));
 
 /**
- * Asks the primary for those rows, by their keys and a hundred at a time, and makes statements that give their texts back
- * what the export took. Each changes only what the export made of that very text.
+ * Reads those rows from the primary by key, a hundred at a time, and returns statements that restore the original
+ * texts. Each statement changes a text only if it is still as the export wrote it.
  */
 export function mendTexts(target: Target, broken: readonly BrokenTexts[]): string[] {
   const lookups = broken.flatMap((each) => chunksOf(each.rows).map((rows) => ({ ...each, rows })));
@@ -62,7 +62,7 @@ function inCommands(lookups: readonly BrokenTexts[]): BrokenTexts[][] {
   return commands;
 }
 
-/** The statement that looks the rows up by their keys: it reads them and no other, whatever the size of the table. */
+/** Selects the rows by key, so that the query reads only those rows whatever the size of the table. */
 export function selectRows({ table, key, texts, rows }: BrokenTexts): string {
   const keys = rows.map((values) => `(${values.map(literal).join(", ")})`);
   const both = texts.map(
@@ -83,7 +83,7 @@ function mendRow({ table, key, texts }: BrokenTexts, row: Record<string, unknown
     });
 }
 
-/** Each table that has a key and texts. */
+/** All tables that have a primary key and text columns. */
 function readTables(database: DatabaseSync): { name: string; key: string[]; texts: string[] }[] {
   const names = database
     .prepare("select name from sqlite_master where type = 'table' and name not glob 'sqlite_*'")

@@ -3,30 +3,30 @@ import { secretsIn } from "../secrets.ts";
 import { defaultState, localDatabases, pendingMigrations } from "./local-database.ts";
 import { root, wranglerIn } from "./wrangler.ts";
 
-/** The secrets of this machine's development; drawn where the file lacks them. */
+/** The development secrets of this machine; generated if .dev.vars lacks them. */
 export const localSecrets = () => secretsIn(join(root, ".dev.vars"));
 
 /**
- * Makes what a fresh clone lacks to serve locally: secrets in .dev.vars and the migrations of both databases. Does
- * nothing, in milliseconds, where nothing is missing; says what it did.
+ * Sets up a fresh clone: secrets in .dev.vars and migrations of both databases. Prints what it did; takes milliseconds
+ * if there is nothing to do.
  *
- * @throws Error with wrangler's own words when a migration cannot be applied.
+ * @throws Error with wrangler's output if a migration fails.
  */
 export function prepareLocal(persistTo = process.env.PERSIST_TO): void {
   localSecrets();
   migrateLocal(persistTo);
 }
 
-/** Brings the local databases up to date, in wrangler's own place or in `persistTo`. @throws Error as `prepareLocal`. */
+/** Migrates the local databases in wrangler's default folder or in `persistTo`. @throws Error as `prepareLocal`. */
 export function migrateLocal(persistTo: string | undefined): void {
   const state = persistTo ? resolve(root, persistTo) : defaultState;
   for (const database of localDatabases) {
     const pending = pendingMigrations(state, database);
     if (pending.length === 0) continue;
-    // The top level of the configuration, whatever the environment names.
+    // Always uses the top level of the configuration, whatever CLOUDFLARE_ENV says.
     const args = ["d1", "migrations", "apply", database.binding, "--local", "--env=", "--persist-to", state];
     const { ok, output } = wranglerIn(root)(args);
-    if (!ok) throw new Error(`The migrations of ${database.binding} could not be applied locally.\n${output}`);
+    if (!ok) throw new Error(`Could not apply the migrations of the local ${database.binding}.\n${output}`);
     console.error(`Applied ${pending.length} migrations to the local ${database.binding}.`);
   }
 }

@@ -1,9 +1,9 @@
 import type { BackgroundCost } from "./background-costs.ts";
 
-/** What Cloudflare asks for a million of each on Workers Paid, in dollars, beyond what the plan includes. */
+/** US dollars per million units on Workers Paid, beyond the included usage. */
 export const prices = {
   source:
-    "Prices: the pricing pages of Workers, D1, KV and Queues at developers.cloudflare.com, looked up on 26 November 2026",
+    "Prices: the pricing pages of Workers, D1, KV and Queues at developers.cloudflare.com, read on 26 November 2026",
   requests: 0.3,
   cpuMs: 0.02,
   rowsRead: 0.001,
@@ -13,19 +13,21 @@ export const prices = {
   queueOperations: 0.4,
 };
 
-/** A message is written, read and deleted, each an operation of at most 64 KB. */
-const OPERATIONS_A_MESSAGE = 3;
+/** A message of at most 64 KB costs one write, one read and one delete. */
+const OPERATIONS_PER_MESSAGE = 3;
 
-/** One call with everything that it leads to. */
+/** The costs of a call, including everything that it causes. */
 export interface MeasuredCall {
-  /** CPU of the call; a batch of a consumer is taken to use as much for each message. */
+  /** CPU time of the call; a consumer is assumed to use the same for each message. */
   cpuMs: number;
   rowsRead: number;
   rowsWritten: number;
   background: BackgroundCost;
 }
 
-/** Dollars for a million such calls. A consumer's invocation is no request that is billed; its CPU is. */
+/**
+ * US dollars for a million such calls. A consumer's invocation is not billed as a request, but its CPU time is billed.
+ */
 export function priceOf({ cpuMs, rowsRead, rowsWritten, background }: MeasuredCall) {
   const { kvReads, kvWrites, messages } = background;
   return {
@@ -33,6 +35,6 @@ export function priceOf({ cpuMs, rowsRead, rowsWritten, background }: MeasuredCa
     d1:
       prices.rowsRead * (rowsRead + background.rowsRead) + prices.rowsWritten * (rowsWritten + background.rowsWritten),
     kv: prices.kvReads * kvReads + prices.kvWrites * kvWrites,
-    queues: prices.queueOperations * OPERATIONS_A_MESSAGE * messages,
+    queues: prices.queueOperations * OPERATIONS_PER_MESSAGE * messages,
   };
 }

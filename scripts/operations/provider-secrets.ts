@@ -1,7 +1,7 @@
 import { newSecrets } from "../secrets.ts";
 import { type Finding, warning } from "./finding.ts";
 
-/** Secrets of providers, the variable beside which each is needed, and what stands for one that cannot be read. */
+/** Provider secrets, the variable that makes each necessary, and a stand-in for its value, which cannot be read. */
 const providerSecrets = [
   { name: "SPARROW_TOKEN", beside: "SPARROW_FROM", standIn: "unreadable" },
   {
@@ -13,16 +13,16 @@ const providerSecrets = [
   { name: "APPLE_PRIVATE_KEY", beside: "APPLE_CLIENT_ID", standIn: "-----BEGIN PRIVATE KEY-----" },
 ];
 
-/** Every secret that may be set and need not. */
+/** All optional secrets. */
 export const optionalSecrets = [
   ...providerSecrets.map(({ name }) => name),
   ...["FCM_SERVICE_ACCOUNT", "WEBHOOKS", "TEST_IDENTIFIERS"],
 ];
 
 /**
- * What production would be configured with: its variables, and stand-ins for secrets, whose values nobody can read.
+ * The production settings: variables, and stand-ins for secrets, whose values cannot be read.
  *
- * @param secretNames those that are set; undefined where that is not known, as without an account.
+ * @param secretNames secrets that are set; undefined if unknown, for example without an account.
  */
 export function productionSettings(vars: Record<string, string>, secretNames: readonly string[] | undefined) {
   const isSet = ({ name, beside }: (typeof providerSecrets)[number]) =>
@@ -31,14 +31,18 @@ export function productionSettings(vars: Record<string, string>, secretNames: re
   return { ...vars, ...newSecrets(), ...Object.fromEntries(standIns), EMAIL: {} };
 }
 
-/** A line for each secret that must be set, where it cannot be seen whether it is. */
+/** Lists required provider secrets that cannot be checked. */
 export function checkUnseenSecrets(vars: Record<string, string>): Finding[] {
   return providerSecrets
     .filter(({ beside }) => vars[beside])
     .map(({ name, beside }) =>
-      warning(name, `is needed beside ${beside}, and cannot be looked for without an account`, putSecret(name)),
+      warning(
+        name,
+        `is required if ${beside} is set, and cannot be checked without an account`,
+        `Set it with ${putSecret(name)}`,
+      ),
     );
 }
 
-/** The command that sets a secret of production, and asks for its value. */
+/** The command that asks for the value of a production secret and sets it. */
 export const putSecret = (name: string) => `npx wrangler secret put ${name} --env production`;

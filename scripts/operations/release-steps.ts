@@ -17,7 +17,7 @@ const listSecrets = (deployment: Deployment) => ["secret", "list", ...inProducti
 export function accountStep(deployment: Deployment): Step {
   const whoami = ["whoami", "--json"];
   return {
-    title: "The account",
+    title: "Account",
     commands: [whoami],
     run() {
       mustRun(
@@ -29,15 +29,15 @@ export function accountStep(deployment: Deployment): Step {
   };
 }
 
-/** Refuses, before anything is made, what the Worker would refuse and what is still an example. */
+/** Checks the configuration before anything is created: refuses what the Worker would refuse, and example values. */
 export function configurationStep(deployment: Deployment): Step {
-  return { title: "The configuration", commands: [], run: () => refuseUnfit(deployment, undefined) };
+  return { title: "Configuration", commands: [], run: () => refuseUnfit(deployment, undefined) };
 }
 
 /** Refuses a provider whose secret is neither set nor given. */
 export function providersStep(deployment: Deployment): Step {
   return {
-    title: "Secrets of providers",
+    title: "Provider secrets",
     commands: [listSecrets(deployment)],
     run() {
       const required = deployment.config().secrets?.required ?? [];
@@ -51,7 +51,7 @@ function refuseUnfit(deployment: Deployment, secretNames: readonly string[] | un
   const unfit = findings.filter(({ kind }) => kind !== "zero-id");
   for (const finding of unfit) deployment.say(`  ${formatFinding(finding)}`);
   if (unfit.some(({ level }) => level === "error")) {
-    throw new StepFailed("not fit to be deployed", "Mend each line that begins with ✗");
+    throw new StepFailed("the configuration has errors", "Fix each line that begins with ✗");
   }
 }
 
@@ -61,13 +61,13 @@ function readSecretNames(deployment: Deployment): string[] {
   if (isUnknownWorker(output)) return [];
   throw new StepFailed(
     `wrangler ${listSecrets(deployment).join(" ")}\n${output}`,
-    "The token must be for Workers Scripts",
+    "Check that the API token has the permission Workers Scripts: Edit",
   );
 }
 
 const givenSecrets = ({ environment }: Deployment) => optionalSecrets.filter((name) => environment[name]);
 
-/** Sets the secrets that are not set: never another value over one that is. */
+/** Sets missing secrets; never overwrites one that is set. */
 export function secretsStep(deployment: Deployment): Step {
   const bulk = ["secret", "bulk", ...inProduction(deployment)];
   return {
@@ -77,21 +77,29 @@ export function secretsStep(deployment: Deployment): Step {
       const set = readSecretNames(deployment);
       const required = (deployment.config().secrets?.required ?? []).filter((name) => !set.includes(name));
       const given = givenSecrets(deployment).filter((name) => !set.includes(name));
-      if (required.length + given.length === 0) return deployment.say("  all are set");
+      if (required.length + given.length === 0) return deployment.say("  all secrets are set");
       const values = { ...keptSecrets(deployment, required), ...pick(deployment.environment, given) };
-      mustRun(deployment, bulk, "The token must be for Workers Scripts", JSON.stringify(values));
+      mustRun(
+        deployment,
+        bulk,
+        "Check that the API token has the permission Workers Scripts: Edit",
+        JSON.stringify(values),
+      );
       deployment.say(`  set: ${[...required, ...given].join(", ")}`);
     },
   };
 }
 
-/** Fresh secrets, kept in the deployer's file before they are used: the platform shows no secret again, and rotating one needs it. */
+/**
+ * Returns new secrets and stores them in the deployer's file first: the platform never shows a secret again, and
+ * rotation requires the old one.
+ */
 function keptSecrets({ secretsFile, say }: Deployment, names: readonly string[]): Record<string, string> {
   if (names.length === 0) return {};
   const kept = existsSync(secretsFile) ? (JSON.parse(readFileSync(secretsFile, "utf8")) as Record<string, string>) : {};
   const secrets = { ...pick(newSecrets(), names), ...kept };
   writeFileSync(secretsFile, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
-  say(`  kept in ${secretsFile}: put them into your vault, and delete the file`);
+  say(`  saved in ${secretsFile}: move them to your vault and delete the file`);
   return pick(secrets, names);
 }
 
@@ -105,28 +113,28 @@ export function migrationStep(deployment: Deployment, binding: string): Step {
     title: `Migrations of ${binding}`,
     commands: [apply],
     run() {
-      mustRun(deployment, apply, "The migration that failed was rolled back, those before it stand");
-      deployment.say("  are applied");
+      mustRun(deployment, apply, "Fix the migration that failed. It was rolled back; earlier ones were applied");
+      deployment.say("  applied");
     },
   };
 }
 
-/** Deploys, at the issuer's host where wrangler.toml has no route of its own. */
+/** Deploys the Worker, on the issuer's host if wrangler.toml has no route. */
 export function deployStep(deployment: Deployment): Step {
   const config = deployment.config();
   const host = hostOf(config);
   const isRouted = (config.routes?.length ?? 0) > 0 || config.workers_dev === true || host === undefined;
   const deploy = ["deploy", "--minify", ...inProduction(deployment), ...(isRouted ? [] : ["--domain", host])];
   return {
-    title: `The Worker ${config.name}`,
+    title: `Worker ${config.name}`,
     commands: [deploy],
     run() {
       mustRun(
         deployment,
         deploy,
-        `The zone of ${host} must be in this account, and the token may edit its Workers routes`,
+        `Check that the zone of ${host} is in this account and that the API token may edit its Workers routes`,
       );
-      deployment.say("  is deployed");
+      deployment.say("  deployed");
     },
   };
 }
@@ -141,10 +149,11 @@ export function healthStep(deployment: Deployment): Step {
       for (let tries = 0; tries < HEALTH_TRIES; tries++) {
         if (tries > 0) await deployment.wait(HEALTH_PAUSE_MS);
         last = await deployment.get(url);
-        if (last.status === 200) return deployment.say("  200: every binding answers");
+        if (last.status === 200) return deployment.say("  200: all bindings respond");
       }
-      const answer = last.status === 0 ? "nothing answers" : `${last.status} ${last.text.slice(0, 500)}`;
-      const todo = "A new domain's certificate may take some minutes. Else look at npx wrangler tail --env production";
+      const answer = last.status === 0 ? "no response" : `${last.status} ${last.text.slice(0, 500)}`;
+      const todo =
+        "Wait some minutes if the domain is new: its certificate may not be ready. Otherwise check npx wrangler tail --env production";
       throw new StepFailed(answer, todo);
     },
   };

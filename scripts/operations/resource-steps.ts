@@ -4,11 +4,12 @@ import { type Deployment, mustRun, type Step, StepFailed } from "./deployment.ts
 import { readJsonOutput } from "./wrangler.ts";
 import { type IdPlace, replaceZeroId } from "./zero-ids.ts";
 
-/** wrangler would ask whether to write its binding into the file, and be answered yes. */
+/** Otherwise wrangler asks whether to write its own binding into the file, and the answer would be yes. */
 const KEEP_CONFIG = "--update-config=false";
-const MAY_CREATE = "See wrangler's words above: the account must be on Workers Paid, and the token may create this";
+const MAY_CREATE =
+  "See wrangler's message above. Check that the account is on Workers Paid and that the API token may create this";
 
-/** Makes the D1 database where there is none of its name, and writes its id where wrangler.toml has zeros. */
+/** Creates the D1 database if the account has none of this name, and replaces its placeholder id in wrangler.toml. */
 export function databaseStep(deployment: Deployment, binding: string): Step {
   const name = deployment.config().d1_databases.find((each) => each.binding === binding)?.database_name ?? binding;
   const list = ["d1", "list", "--json", ...at(deployment)];
@@ -32,7 +33,7 @@ export function databaseStep(deployment: Deployment, binding: string): Step {
   };
 }
 
-/** Makes the KV namespace where there is none of its title, and writes its id where wrangler.toml has zeros. */
+/** Creates the KV namespace if the account has none of this title, and replaces its placeholder id in wrangler.toml. */
 export function namespaceStep(deployment: Deployment): Step {
   const { name: worker } = deployment.config();
   const name = `${worker}-kv`;
@@ -55,10 +56,10 @@ export function namespaceStep(deployment: Deployment): Step {
 
 interface Named {
   name: string;
-  /** What the account has. */
+  /** The resources of the account. */
   read(): { name: string; id: string }[];
   create: readonly string[];
-  /** The id that wrangler.toml has now. */
+  /** The id in wrangler.toml. */
   configured: string | undefined;
 }
 
@@ -66,30 +67,31 @@ function adopt(deployment: Deployment, { name, read, create, configured }: Named
   const existing = read();
   const isThere = existing.some(({ id }) => id === configured);
   if (isThere) {
-    deployment.say("  is there, and in wrangler.toml");
+    deployment.say("  exists and is in wrangler.toml");
     return;
   }
   if (!isZeroId(configured)) {
-    const account = "Choose the account by CLOUDFLARE_ACCOUNT_ID, or put zeros there to make a new one";
-    throw new StepFailed(`${configured} of wrangler.toml is not in this account`, account);
+    const account =
+      "Select the right account with CLOUDFLARE_ACCOUNT_ID, or set the id to zeros to create a new resource";
+    throw new StepFailed(`the id ${configured} in wrangler.toml is not in this account`, account);
   }
   let found = existing.find((each) => each.name === name);
-  if (found) deployment.say("  is there");
+  if (found) deployment.say("  exists");
   else {
     mustRun(deployment, create, MAY_CREATE);
     found = read().find((each) => each.name === name);
-    if (!found) throw new StepFailed(`${name} was created, and is not listed yet`, "Wait a moment");
+    if (!found) throw new StepFailed(`${name} was created but is not listed yet`, "Wait a moment");
     deployment.say("  created");
   }
   writeFileSync(deployment.configPath, replaceZeroId(readFileSync(deployment.configPath, "utf8"), place, found.id));
-  deployment.say(`  its id is in wrangler.toml now: ${found.id}. Commit it`);
+  deployment.say(`  wrote its id to wrangler.toml: ${found.id}. Commit the file`);
 }
 
-/** Makes the R2 bucket where there is none. */
+/** Creates the R2 bucket if it does not exist. */
 export function bucketStep(deployment: Deployment, name: string): Step {
   const info = ["r2", "bucket", "info", name, "--json", ...at(deployment)];
   const create = ["r2", "bucket", "create", name, "--location", deployment.location, KEEP_CONFIG, ...at(deployment)];
-  const todo = "R2 must be switched on for the account, in the dashboard, and the token may write to it";
+  const todo = "Check that R2 is enabled for the account in the dashboard and that the API token may write to it";
   return existenceStep(deployment, `R2 bucket ${name}`, {
     info,
     create,
@@ -98,7 +100,7 @@ export function bucketStep(deployment: Deployment, name: string): Step {
   });
 }
 
-/** Makes the queues where there are none, dead letters too: a deployment with a queue that is not there is refused. */
+/** Creates missing queues, including dead-letter queues: a deployment that names a missing queue is refused. */
 export function queueSteps(deployment: Deployment): Step[] {
   return queueNames(deployment.config()).map((name) =>
     existenceStep(deployment, `Queue ${name}`, {
@@ -113,7 +115,7 @@ export function queueSteps(deployment: Deployment): Step[] {
 interface Existence {
   info: readonly string[];
   create: readonly string[];
-  /** What wrangler says when there is none; any other failure stops. */
+  /** Matches wrangler's output if the resource does not exist; any other failure stops the deployment. */
   isMissing: RegExp;
   todo: string;
 }
@@ -124,7 +126,7 @@ function existenceStep(deployment: Deployment, title: string, { info, create, is
     commands: [info, create],
     run() {
       const { ok, output } = deployment.wrangler(info);
-      if (ok) return deployment.say("  is there");
+      if (ok) return deployment.say("  exists");
       if (!isMissing.test(output)) throw new StepFailed(`wrangler ${info.join(" ")}\n${output}`, todo);
       mustRun(deployment, create, todo);
       deployment.say("  created");
@@ -132,5 +134,5 @@ function existenceStep(deployment: Deployment, title: string, { info, create, is
   };
 }
 
-/** These commands name no environment: wrangler would put its name before that of a namespace. */
+/** Names no environment, because wrangler would prefix a namespace with its name. */
 const at = ({ configPath }: Deployment) => ["--config", configPath];

@@ -12,7 +12,7 @@ import {
 } from "./release-steps.ts";
 import { bucketStep, databaseStep, namespaceStep, queueSteps } from "./resource-steps.ts";
 
-/** Everything that a deployment does, in order. Each is safe to run again; a later one needs those before it. */
+/** All steps of a deployment, in order. Each is safe to run again and requires the ones before it. */
 export function deploymentSteps(deployment: Deployment): Step[] {
   const { d1_databases, r2_buckets } = deployment.config();
   const databases = d1_databases.map(({ binding }) => binding);
@@ -31,7 +31,7 @@ export function deploymentSteps(deployment: Deployment): Step[] {
   ];
 }
 
-/** Runs every step and tells whether all stand; stops at the first that fails, with what to do. */
+/** Runs the steps and returns whether all succeeded. Stops at the first failure and prints what to do. */
 export async function runDeployment(deployment: Deployment): Promise<boolean> {
   for (const step of deploymentSteps(deployment)) {
     deployment.say(step.title);
@@ -40,7 +40,7 @@ export async function runDeployment(deployment: Deployment): Promise<boolean> {
     } catch (failure) {
       if (!(failure instanceof StepFailed)) throw failure;
       deployment.say(`  ✗ ${failure.message}`);
-      deployment.say(`  To do: ${failure.todo}. Then run the same command again: what is done stays done.`);
+      deployment.say(`  To do: ${failure.todo}. Then run the same command again: completed steps are not repeated.`);
       return false;
     }
   }
@@ -48,13 +48,16 @@ export async function runDeployment(deployment: Deployment): Promise<boolean> {
   return true;
 }
 
-/** Prints every step with its commands, and runs what needs neither account nor network; tells whether that went well. */
+/**
+ * Prints all steps with their commands and runs only checks that need neither account nor network. Returns whether the
+ * bundle builds.
+ */
 export function rehearseDeployment(deployment: Deployment): boolean {
   for (const { title, commands } of deploymentSteps(deployment)) {
     deployment.say(title);
     for (const command of commands) deployment.say(`  $ ${asTyped(command)}`);
   }
-  deployment.say("\nWhat can be run here:");
+  deployment.say("\nLocal checks:");
   const findings = diagnoseProduction(deployment.config(), undefined, deployment.now());
   for (const finding of findings) deployment.say(`  ${formatFinding({ ...finding, level: "warning" })}`);
   const bundle = ["deploy", "--dry-run", "--minify", "--env", "production", "--config", deployment.configPath];

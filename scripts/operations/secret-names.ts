@@ -3,9 +3,9 @@ import { readJsonOutput, type Wrangler } from "./wrangler.ts";
 const isSignedIn = (wrangler: Wrangler) => wrangler(["whoami", "--json"]).ok;
 
 /**
- * The names of the secrets that production has; their values nobody can read.
+ * The names of the secrets set in production; their values cannot be read.
  *
- * @returns undefined without an account or where they cannot be asked for; none where the Worker does not exist yet.
+ * @returns undefined without an account or if the list cannot be read; an empty list if the Worker does not exist yet.
  */
 export function listSecretNames(wrangler: Wrangler, configPath: string): string[] | undefined {
   if (!isSignedIn(wrangler)) return undefined;
@@ -14,5 +14,5 @@ export function listSecretNames(wrangler: Wrangler, configPath: string): string[
   return isUnknownWorker(output) ? [] : undefined;
 }
 
-/** The platform's word for a Worker that was never deployed. */
+/** Whether wrangler reports a Worker that was never deployed. */
 export const isUnknownWorker = (output: string) => /Worker "[^"]*".* not found|code: 10007/.test(output);

@@ -7,9 +7,9 @@ import { compareDigests, digestDump, type TableDigest } from "./dump.ts";
 import { type BrokenTexts, listBrokenTexts, mendTexts } from "./mend-texts.ts";
 
 /**
- * Writes the primary to a file of SQL that loads into an empty database, and digests what it holds.
+ * Exports the primary to a SQL file that loads into an empty database, and computes the digests of its tables.
  *
- * @throws Error when the file would not hold what D1 exported.
+ * @throws Error if the file differs from what D1 exported.
  */
 export async function takeDump(target: Target, file: string): Promise<Record<string, TableDigest>> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-dump-"));
@@ -22,7 +22,7 @@ export async function takeDump(target: Target, file: string): Promise<Record<str
       broken = listBrokenTexts(database);
     });
     const lost = compareDigests(await digestDump(exported), arranged);
-    if (lost.length > 0) throw new Error(`the dump is not what was exported:\n${lost.join("\n")}`);
+    if (lost.length > 0) throw new Error(`The dump differs from the export:\n${lost.join("\n")}`);
     await arrangeDump(exported, file, mendTexts(target, broken));
     return await digestDump(file, "loads");
   } finally {

@@ -1,4 +1,4 @@
 declare module "workerd" {
-  /** The latest compatibility date that this build knows. */
+  /** The latest compatibility date that this build supports. */
   export const compatibilityDate: string;
 }

@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-/** What a call of wrangler came to; `output` is both streams, for people. */
+/** The result of a wrangler command; `output` is both streams, for people. */
 export interface WranglerResult {
   ok: boolean;
   stdout: string;
   output: string;
 }
 
-/** Calls wrangler; `input` is its standard input, which is otherwise closed, so that it asks nothing. */
+/** Runs wrangler. `input` is its standard input; without it the input is closed, so that wrangler asks no questions. */
 export type Wrangler = (args: readonly string[], input?: string) => WranglerResult;
 
 export const root = join(import.meta.dirname, "..", "..");
@@ -16,12 +16,12 @@ export const root = join(import.meta.dirname, "..", "..");
 /** The command-line script of the pinned wrangler. */
 const WRANGLER = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** Runs wrangler as a process of its own; `script` may be another that takes its arguments. */
+/** Runs wrangler as a child process; `script` may be a stand-in with the same arguments. */
 export function wranglerIn(cwd: string, script = WRANGLER, extra: NodeJS.ProcessEnv = {}): Wrangler {
   return (args, input) => {
     const { status, stdout, stderr, error } = spawnSync(process.execPath, [script, ...args], {
       cwd,
-      // CI: take every default instead of asking. The output is read, so without colours.
+      // CI makes wrangler use defaults instead of asking. The output is parsed, so colors are off.
       env: { ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0", ...extra },
       encoding: "utf8",
       stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
@@ -32,9 +32,9 @@ export function wranglerIn(cwd: string, script = WRANGLER, extra: NodeJS.Process
   };
 }
 
-/** The JSON in an output that may have other lines before it. */
+/** Parses the JSON of an output that may start with other lines. */
 export function readJsonOutput(text: string): unknown {
   const start = text.search(/^[[{]/m);
-  if (start < 0) throw new Error(`no JSON in the answer of wrangler:\n${text}`);
+  if (start < 0) throw new Error(`wrangler's output contains no JSON:\n${text}`);
   return JSON.parse(text.slice(start));
 }

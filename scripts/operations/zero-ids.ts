@@ -1,18 +1,18 @@
-/** A resource of [env.production], found by a line of its table. */
+/** Where the id of a resource is in [env.production]. */
 export interface IdPlace {
-  /** Such as `[[env.production.d1_databases]]`. */
+  /** For example `[[env.production.d1_databases]]`. */
   header: string;
-  /** A key and value that the table has, which tell it from others of its kind. */
+  /** A key and value that distinguish the table from others with the same header. */
   having: [key: string, value: string];
   /** The key of the id. */
   key: string;
 }
 
 /**
- * The text of a wrangler.toml with one id of zeros made a real one, every other byte as it was. wrangler's own writer
- * refuses a TOML file that has comments, and ours is full of them.
+ * Replaces one placeholder id in the text of a wrangler.toml and leaves every other byte unchanged. wrangler's own
+ * writer does not support TOML files with comments.
  *
- * @throws Error unless exactly one table fits and its id is zeros.
+ * @throws Error unless exactly one table matches and its id is a placeholder.
  */
 export function replaceZeroId(toml: string, { header, having: [name, value], key }: IdPlace, id: string): string {
   const lines = toml.split("\n");
@@ -27,7 +27,7 @@ export function replaceZeroId(toml: string, { header, having: [name, value], key
   });
   const [at] = places;
   if (at === undefined || places.length > 1) {
-    throw new Error(`wrangler.toml: no single ${header} with ${name} = "${value}" and a ${key} of zeros`);
+    throw new Error(`wrangler.toml must have exactly one ${header} with ${name} = "${value}" and a placeholder ${key}`);
   }
   lines[at] = (lines[at] ?? "").replace(/"[0-]+"/, `"${id}"`);
   return lines.join("\n");

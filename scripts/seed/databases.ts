@@ -4,10 +4,10 @@ import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { databaseFile, localDatabases } from "../operations/local-database.ts";
 
-/** Bytes that SQLite may keep of a database in memory, negative and in KiB as its pragma has it. */
+/** SQLite's page cache per database: negative means KiB, so 1 GiB. */
 const CACHE_KIB = -1024 * 1024;
 
-/** The two databases, held so that no server opens them meanwhile. */
+/** The two databases, locked so that no server can open them. */
 export interface Databases {
   primary: DatabaseSync;
   search: DatabaseSync;
@@ -15,11 +15,11 @@ export interface Databases {
 }
 
 /**
- * Opens the files that a local server keeps its databases in.
+ * Opens and locks the database files of a local server.
  *
  * @param state the folder that PERSIST_TO names.
- * @returns undefined where there are none yet.
- * @throws Error in one sentence, where a server holds one.
+ * @returns undefined if they do not exist yet.
+ * @throws Error with a one-sentence message if a server has one of them open.
  */
 export function openDatabases(state: string): Databases | undefined {
   const files = localDatabases.map((database) => databaseFile(state, database));
@@ -36,17 +36,21 @@ export function openDatabases(state: string): Databases | undefined {
 function openAlone(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 1000, enableForeignKeyConstraints: true });
   try {
-    // Before the first read: then even that asks for the file alone, which a running server does not let go of.
+    // Set before the first read, so that even the read requires the exclusive lock, which a running server prevents.
     database.exec(`pragma locking_mode = exclusive; pragma cache_size = ${CACHE_KIB}; pragma synchronous = off`);
     database.exec("begin immediate; commit");
     return database;
   } catch (error) {
     database.close();
-    throw new Error("A server holds the local databases. Stop it first, then seed again.", { cause: error });
+    throw new Error("A running server has the local databases open. Stop it, then run the command again.", {
+      cause: error,
+    });
   }
 }
 
-/** Inserts rows of a table, and says of each whether it went in: one that another's key stands in the way of does not. */
+/**
+ * Returns a function that inserts a row and returns whether it was inserted; a row that violates a unique key is not.
+ */
 export function inserter<T extends SQLiteTable>(database: DatabaseSync, table: T) {
   const columns = Object.entries(getTableColumns(table)).filter(([, column]) => column.generated === undefined);
   const names = columns.map(([, column]) => column.name);
@@ -65,7 +69,7 @@ function storable(value: unknown): string | number | null {
   return value === undefined || value === null ? null : JSON.stringify(value);
 }
 
-/** Does the work in one transaction. */
+/** Runs the work in one transaction. */
 export async function inTransaction(database: DatabaseSync, work: () => void | Promise<void>): Promise<void> {
   database.exec("begin");
   await work();

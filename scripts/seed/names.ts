@@ -1,4 +1,4 @@
-// What seeded people are named after: common names, in any combination. Whoever has one of them is not meant.
+// Names of seeded users: common Nepali names, combined at random. Any resemblance to real people is coincidental.
 
 type Names = readonly [string, ...string[]];
 
@@ -31,8 +31,8 @@ export const PLACES = words(`
   Kathmandu Lalitpur Bhaktapur Pokhara Bharatpur Biratnagar Birgunj Butwal Dharan Hetauda Janakpur Nepalgunj Dhangadhi
   Itahari Ghorahi Tulsipur Banepa Gorkha Baglung Tansen Ilam Damak Surkhet Jumla`);
 
-/** Of the operators' ranges for mobile phones, in national form. */
+/** Prefixes of the operators' mobile ranges, in national form. */
 export const MOBILE_PREFIXES = words("984 985 986 974 975 976 980 981 982 970 961");
 
-/** The first as often as all others together, and much more. */
+/** Domains other than Gmail, which most addresses use. */
 export const RARE_MAIL_DOMAINS = words("yahoo.com hotmail.com outlook.com icloud.com proton.me live.com");

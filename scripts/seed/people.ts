@@ -13,11 +13,11 @@ import {
 import type { Draws } from "./random.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Users who have not come for so long have been made INACTIVE. */
+/** Users inactive for longer than this are INACTIVE. */
 const DORMANT_MS = 180 * DAY_MS;
 const REFERRAL_ALPHABET = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"] as [string, ...string[]];
 
-/** A user's row; SQLite computes the columns that are missing. */
+/** A user's row without the columns that SQLite computes. */
 export type SeededUser = Omit<Required<typeof users.$inferInsert>, "facet" | "lastLoginOrder">;
 
 export interface Person {
@@ -26,17 +26,17 @@ export interface Person {
   dateOfBirth: string | null;
   address: string | null;
   kyc: { status: "PENDING" | "APPROVED" | "REJECTED"; submittedAt: number; decidedAt: number } | undefined;
-  /** Paid into the wallet. */
+  /** Total of the payments into the wallet, in paisa. */
   topUpMinor: number;
   rentals: number;
 }
 
-/** A new id of the instant. */
+/** A UUIDv7 of the given time (epoch ms). */
 export function newId(draws: Draws, at: number): string {
   return uuidv7({ msecs: at, random: draws.bytes(16) });
 }
 
-/** Draws a person who joined at the instant, with the state that the app would have given them by `until`. */
+/** Draws a random user who joined at the given time, in the state that the app would have reached by `until`. */
 export function drawPerson(draws: Draws, dateJoined: number, until: number): Person {
   const isNepali = draws.chance(0.03);
   const given = draws.oneOf(isNepali ? GIVEN_NAMES_IN_DEVANAGARI : GIVEN_NAMES);
@@ -61,7 +61,7 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
       usernameKey: key,
       email,
       phoneNumber,
-      // A second identifier is one that staff set, unless its owner has proved it since.
+      // Staff set second identifiers; they are unverified until the user verifies them.
       emailVerified: email !== null && !isMadeByStaff && (!hasPhone || draws.chance(0.6)),
       phoneVerified: hasPhone && !isMadeByStaff,
       profilePicture: null,
@@ -90,7 +90,7 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
 }
 
 function drawUsername(draws: Draws, given: string, surname: string, phoneNumber: string | null): string {
-  // What the app calls whoever signs up by phone and chooses no name.
+  // The default username of users who sign up by phone.
   if (phoneNumber !== null && draws.chance(0.4)) return `user_${phoneNumber.slice(-4)}_${draws.digits(6)}`;
   const separator = draws.oneOf(["", ".", "_", "-"]);
   const number = draws.digits(draws.oneOf([2, 3, 4, 4, 5]));
@@ -108,7 +108,7 @@ function drawEmail(draws: Draws, given: string, surname: string, isNepali: boole
   return `${local}@${draws.chance(0.85) ? "gmail.com" : draws.oneOf(RARE_MAIL_DOMAINS)}`.toLowerCase();
 }
 
-/** Most of those who stay came lately. */
+/** Most remaining users signed in recently. */
 function drawLastLogin(draws: Draws, dateJoined: number, until: number): number {
   const life = until - dateJoined;
   const share = draws.chance(0.7) ? 1 - draws.fraction() ** 3 : draws.fraction();

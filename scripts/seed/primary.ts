@@ -19,15 +19,16 @@ import { newId, type Person } from "./people.ts";
 import type { Draws } from "./random.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Audit rows are kept for so long. */
+/** Retention of audit rows. */
 const AUDIT_MS = 365 * DAY_MS;
 const SIGNUP_BONUS = 50;
 
 /**
- * Writes people into the primary database as the app does: what belongs to an account in its tables, the counts and
- * KYC statuses by the triggers.
+ * Returns a function that writes a user into the primary as the app does; triggers maintain the counts and KYC
+ * statuses.
  *
- * @returns a function that says whether the person went in; false where somebody has their name, address or number.
+ * @returns a function that returns whether the user was inserted; false if another user has the same name, address or
+ *   number.
  */
 export function peopleWriter(database: DatabaseSync, keyring: Keyring, draws: Draws, until: number) {
   const insert = {
@@ -59,7 +60,7 @@ export function peopleWriter(database: DatabaseSync, keyring: Keyring, draws: Dr
       fullName,
       dateOfBirth,
       address,
-      // As if each had been sent in its time: a server that starts later has nobody to remind.
+      // All reminders count as sent, so that a server that starts later sends none.
       profileReminders: 3,
       kycReminders: 2,
       createdAt: dateJoined,

@@ -1,8 +1,8 @@
-/** Draws that are the same for the same seed: sfc32, which no secret may come from. */
+/** Reproducible random values (sfc32) for a seed; not for secrets. */
 export interface Draws {
-  /** From 0 up to, not including, 1. */
+  /** From 0 up to but not including 1. */
   fraction: () => number;
-  /** From 0 up to, not including, `count`. */
+  /** An integer from 0 up to but not including `count`. */
   below: (count: number) => number;
   /** True with this probability. */
   chance: (probability: number) => boolean;
@@ -20,7 +20,7 @@ export function drawsFrom(seed: number): Draws {
     c = ((c << 21) | (c >>> 11)) + sum;
     return sum >>> 0;
   };
-  // The first numbers tell too much of a small seed.
+  // The first numbers depend too visibly on a small seed.
   for (let i = 0; i < 12; i++) next();
   const fraction = () => next() / 2 ** 32;
   const below = (count: number) => Math.floor(fraction() * count);

@@ -17,9 +17,9 @@ interface Row {
 const BATCH_SIZE = 20_000;
 
 /**
- * Writes the search entries of all users who have none, as the projection would: in the order of joining.
+ * Writes the search entries of all users who have none, as the search projection would, in the order of joining.
  *
- * @returns how many were written.
+ * @returns the number of entries written.
  */
 export function projectAll({ primary, search }: Databases, onProgress: (done: number) => void): number {
   const users = primary.prepare(

@@ -8,32 +8,32 @@ import { drawsFrom } from "./random.ts";
 import { projectAll } from "./search.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** How long the platform has been growing. */
+/** The time over which the users joined. */
 const AGE_MS = 3 * 365 * DAY_MS;
 const BATCH_SIZE = 10_000;
 
 export interface Seeding {
-  /** The folder that PERSIST_TO names; wrangler's own where undefined. */
+  /** The folder that PERSIST_TO names; undefined for wrangler's default. */
   persistTo: string | undefined;
-  /** The same folder, as a path. */
+  /** The same folder as a path. */
   state: string;
   users: number;
   seed: number;
-  /** Nobody joins later. */
+  /** All users joined before this time (epoch ms). */
   until: number;
   secrets: Readonly<Record<string, string>>;
   onProgress: (step: string, done: number) => void;
 }
 
 /**
- * Adds so many made-up users to the local databases, primary and search, as if they had joined over three years, more and
- * more of them. The same seed, end and databases give the same users.
+ * Adds synthetic users to the local primary and search databases, as if they had joined over three years at a growing
+ * rate. The same seed, end and databases give the same users.
  *
- * @throws Error in one sentence, where a server holds the databases.
+ * @throws Error with a one-sentence message if a server has the databases open.
  */
 export async function seedUsers(seeding: Seeding): Promise<void> {
   const { persistTo, state, secrets, onProgress } = seeding;
-  // First to see that nobody holds them.
+  // Fails early if a server has them open.
   openDatabases(state)?.close();
   migrateLocal(persistTo);
   const databases = openDatabases(state);
@@ -54,10 +54,10 @@ async function writePeople({ primary }: Databases, keyring: Keyring, { users, se
     const end = Math.min(users, done + BATCH_SIZE);
     await inTransaction(primary, async () => {
       for (; done < end; done++) {
-        // Ever more a day, and each later than the one before.
+        // The rate of joining grows, and each user joins after the one before.
         const share = Math.sqrt((done + draws.fraction()) / users);
         const dateJoined = Math.floor(until - AGE_MS * (1 - share));
-        // Until one has a name, an address and a number that nobody has.
+        // Repeats until name, address and number are unique.
         while (!(await write(drawPerson(draws, dateJoined, until))));
       }
     });
@@ -65,7 +65,7 @@ async function writePeople({ primary }: Databases, keyring: Keyring, { users, se
   }
 }
 
-/** The keys that these secrets are, outside a Worker. */
+/** The keyring of these secrets, outside a Worker. */
 export function keyringOf(secrets: Readonly<Record<string, string>>): Promise<Keyring> {
   const settings = { APP_NAME: "Seed", ISSUER: "http://localhost", AUDIENCE: "seed", OTP_AUTOFILL_DOMAIN: "localhost" };
   const others = { CORS_ORIGINS: "", SMS_COUNTRIES: "NP", SMS_DAILY_BUDGET: "1", EMAIL: undefined };

@@ -31,7 +31,7 @@ export async function startDevServer(
     let printed = "";
     server.stdout.on("data", (chunk) => {
       printed += chunk;
-      if (printed.includes("Users API is up.")) resolve();
+      if (printed.includes("Users API is running.")) resolve();
     });
     server.once("exit", () => reject(new Error(`the server did not start:\n${printed}`)));
   });

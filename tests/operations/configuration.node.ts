@@ -24,10 +24,10 @@ const settings = (changed: Record<string, string> = {}) => ({
   EMAIL: {},
   ...changed,
 });
-const said = (changed: Record<string, string>, isProduction = false) =>
+const findingsOf = (changed: Record<string, string>, isProduction = false) =>
   checkSettings(settings(changed), { now, isProduction }).map(({ level, what, why }) => `${level} ${what}: ${why}`);
 
-test("the databases that are looked for locally are those of wrangler.toml", () => {
+test("the local databases of the scripts are those of wrangler.toml", () => {
   assert.deepEqual(
     development.d1_databases.map(({ binding, database_id, migrations_dir }) => [binding, database_id, migrations_dir]),
     localDatabases.map(({ binding, id, migrations }) => [binding, id, migrations]),
@@ -49,7 +49,7 @@ test("both environments have every binding, queue and cron that the code uses", 
   );
 });
 
-test("a binding, consumer, dead-letter queue or cron that is taken away is named", () => {
+test("a missing binding, consumer, dead-letter queue or cron is reported", () => {
   const { d1_databases, kv_namespaces, queues, triggers } = development;
   const consumers = queues.consumers ?? [];
   const cases: [string, Partial<typeof development>][] = [
@@ -57,11 +57,11 @@ test("a binding, consumer, dead-letter queue or cron that is taken away is named
     ["KV is not bound", { kv_namespaces: kv_namespaces.slice(1) }],
     ["no cron runs every minute", { triggers: { crons: ["0 3 * * *"] } }],
     [
-      "nothing consumes the queue search",
+      "the queue search has no consumer",
       { queues: { ...queues, consumers: consumers.filter(({ queue }) => queue !== "search") } },
     ],
     [
-      "tasks has no dead letters",
+      "tasks has no dead-letter queue",
       {
         queues: {
           ...queues,
@@ -72,11 +72,11 @@ test("a binding, consumer, dead-letter queue or cron that is taken away is named
       },
     ],
     [
-      "otp has dead letters",
+      "otp has a dead-letter queue",
       { queues: { ...queues, consumers: consumers.map((each) => ({ ...each, dead_letter_queue: "dead-letters" })) } },
     ],
     [
-      "nothing consumes the dead letters dead-letters",
+      "the dead-letter queue dead-letters has no consumer",
       { queues: { ...queues, consumers: consumers.filter(({ queue }) => queue !== "dead-letters") } },
     ],
   ];
@@ -90,18 +90,21 @@ test("a binding, consumer, dead-letter queue or cron that is taken away is named
   }
 });
 
-test("a fit configuration has nothing to mend", () => {
-  assert.deepEqual(said({}), []);
+test("a valid configuration has no findings", () => {
+  assert.deepEqual(findingsOf({}), []);
 });
 
-test("each weakness of the settings is named, and never a value of a secret", () => {
+test("each weak setting is reported without the value of any secret", () => {
   const { TOKEN_SECRETS, LOOKUP_SECRET } = newSecrets();
   const same = JSON.stringify([{ kid: "k", secret: LOOKUP_SECRET }]);
   const cases: [Record<string, string>, RegExp][] = [
     [{ LOOKUP_SECRET: "short" }, /^error LOOKUP_SECRET: must be at least 32 random bytes/],
     [{ TOKEN_SECRETS: "[]" }, /^error TOKEN_SECRETS: /],
-    [{ DATA_SECRETS: same, LOOKUP_SECRET }, /^error DATA_SECRETS k and LOOKUP_SECRET: are one secret/],
-    [{ TOKEN_SECRETS, DATA_SECRETS: TOKEN_SECRETS }, /^error TOKEN_SECRETS \S+ and DATA_SECRETS \S+: are one secret/],
+    [{ DATA_SECRETS: same, LOOKUP_SECRET }, /^error DATA_SECRETS k and LOOKUP_SECRET: have the same value/],
+    [
+      { TOKEN_SECRETS, DATA_SECRETS: TOKEN_SECRETS },
+      /^error TOKEN_SECRETS \S+ and DATA_SECRETS \S+: have the same value/,
+    ],
     [{ CORS_ORIGINS: "https://a.test/path" }, /^error CORS_ORIGINS.0: must be an origin/],
     [{ CORS_ORIGINS: "" }, /^warning CORS_ORIGINS: is empty/],
     [{ SPARROW_FROM: "PowerBank" }, /^error SPARROW_TOKEN: missing beside SPARROW_FROM/],
@@ -115,7 +118,7 @@ test("each weakness of the settings is named, and never a value of a secret", ()
     [{ TEST_IDENTIFIERS: testers("2026-12-01", 6) }, /^error TEST_IDENTIFIERS: /],
   ];
   for (const [changed, expected] of cases) {
-    const lines = said(changed);
+    const lines = findingsOf(changed);
     assert.equal(lines.length, 1, `${JSON.stringify(Object.keys(changed))}: ${lines.join("\n")}`);
     assert.match(lines[0] ?? "", expected);
     assert.ok(!lines.join().includes(LOOKUP_SECRET));
@@ -128,7 +131,7 @@ function testers(until: string, count: number): string {
   );
 }
 
-test("production is held to more: https, its own hosts, a way to send codes, and a budget", () => {
+test("production also requires https, its own hosts, a provider for codes, and an SMS budget", () => {
   const own = {
     ENVIRONMENT: "production",
     ISSUER: "https://api.powerbank.test",
@@ -139,29 +142,29 @@ test("production is held to more: https, its own hosts, a way to send codes, and
     SPARROW_TOKEN: "t",
     SMS_DAILY_BUDGET: "2000",
   };
-  assert.deepEqual(said(own, true), []);
+  assert.deepEqual(findingsOf(own, true), []);
   const cases: [Record<string, string>, RegExp][] = [
     [{ ISSUER: "http://api.powerbank.test" }, /^error ISSUER: must be https/],
-    [{ ISSUER: "https://localhost" }, /^error ISSUER: https:\/\/localhost is this machine/],
+    [{ ISSUER: "https://localhost" }, /^error ISSUER: https:\/\/localhost is on this machine/],
     [{ ISSUER: "https://api.example.com" }, /^error ISSUER: https:\/\/api.example.com is an example/],
-    [{ CORS_ORIGINS: "http://a.test" }, /^error CORS_ORIGINS: http:\/\/a.test is not https/],
-    [{ EMAIL_FROM: "" }, /^warning e-mail: has no provider/],
+    [{ CORS_ORIGINS: "http://a.test" }, /^error CORS_ORIGINS: http:\/\/a.test is local or not https/],
+    [{ EMAIL_FROM: "" }, /^warning email: has no provider/],
     [{ SPARROW_FROM: "", SPARROW_TOKEN: "" }, /^warning SMS: has no provider/],
-    [{ SMS_DAILY_BUDGET: "50000" }, /^warning SMS_DAILY_BUDGET: 50000 calls a day/],
+    [{ SMS_DAILY_BUDGET: "50000" }, /^warning SMS_DAILY_BUDGET: allows 50000 paid calls a day/],
     [{ ENVIRONMENT: "development" }, /^error ENVIRONMENT: /],
   ];
   for (const [changed, expected] of cases) {
-    const lines = said({ ...own, ...changed }, true);
+    const lines = findingsOf({ ...own, ...changed }, true);
     assert.equal(lines.length, 1, lines.join("\n"));
     assert.match(lines[0] ?? "", expected);
   }
   assert.deepEqual(
-    said({ ...own, EMAIL_FROM: "", SPARROW_FROM: "", SPARROW_TOKEN: "" }, true).map((line) => line.split(":")[0]),
-    ["error SMS", "error e-mail"],
+    findingsOf({ ...own, EMAIL_FROM: "", SPARROW_FROM: "", SPARROW_TOKEN: "" }, true).map((line) => line.split(":")[0]),
+    ["error SMS", "error email"],
   );
 });
 
-test("required secrets of production that are not set are named; unseen ones are not held missing", () => {
+test("missing production secrets are reported, but not secrets that cannot be checked", () => {
   const names = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS"];
   const unset = (known: string[] | undefined) =>
     diagnoseProduction(production, known, now)
@@ -174,7 +177,7 @@ test("required secrets of production that are not set are named; unseen ones are
   assert.equal(unseen?.level, "warning");
 });
 
-test("a compatibility date that workerd does not know is named", () => {
+test("a compatibility date later than workerd supports is reported", () => {
   assert.deepEqual(checkMachine(development), []);
   assert.match(
     checkMachine({ ...development, compatibility_date: "2099-01-01" })[0]?.why ?? "",
@@ -182,16 +185,16 @@ test("a compatibility date that workerd does not know is named", () => {
   );
 });
 
-test("local databases that lack migrations are named", () => {
+test("local databases with pending migrations are reported", () => {
   const state = mkdtempSync(join(tmpdir(), "users-api-state-"));
   assert.deepEqual(
     checkLocalDatabases(state).map(({ what }) => what),
-    ["the local DB", "the local SEARCH_DB"],
+    ["local DB", "local SEARCH_DB"],
   );
   rmSync(state, { recursive: true });
 });
 
-test("an id is written over zeros alone, in its own table alone, and every other byte stays", () => {
+test("an id replaces only a placeholder in its own table and leaves every other byte unchanged", () => {
   const toml = readFileSync(path, "utf8");
   const table = { header: "[[env.production.d1_databases]]", key: "database_id" };
   const zeros = '"00000000-0000-0000-0000-000000000000"';
@@ -199,6 +202,6 @@ test("an id is written over zeros alone, in its own table alone, and every other
   const changed = replaceZeroId(clean, { ...table, having: ["binding", "SEARCH_DB"] }, "an-id");
   assert.equal(changed.replace('"an-id"', zeros), clean);
   assert.ok(changed.indexOf('"an-id"') > changed.indexOf('binding = "SEARCH_DB"\ndatabase_name = "users-search"\n'));
-  assert.throws(() => replaceZeroId(changed, { ...table, having: ["binding", "SEARCH_DB"] }, "other"), /no single/);
-  assert.throws(() => replaceZeroId(clean, { ...table, having: ["binding", "NONE"] }, "other"), /no single/);
+  assert.throws(() => replaceZeroId(changed, { ...table, having: ["binding", "SEARCH_DB"] }, "other"), /exactly one/);
+  assert.throws(() => replaceZeroId(clean, { ...table, having: ["binding", "NONE"] }, "other"), /exactly one/);
 });

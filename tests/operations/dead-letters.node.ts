@@ -61,7 +61,7 @@ const outbox = () => rows("select id from outbox order by id").map(({ id }) => i
 const replayed = () =>
   rows("select id from dead_letters where replayed_at is not null order by id").map(({ id }) => id);
 
-test("replays in bulk what type and date mean, each letter once, and nothing else", () => {
+test("tasks replay with a filter replays exactly the matching dead letters, each once", () => {
   insert("a", "user.updated", "2026-10-31T23:59:59.999Z");
   insert("b", "user.updated", "2026-11-01");
   insert("c", "user.updated", "2026-11-20");
@@ -83,18 +83,18 @@ test("replays in bulk what type and date mean, each letter once, and nothing els
   assert.deepEqual(rows("select count(*) as n from outbox where sent_at is null"), [{ n: 0 }]);
 });
 
-test("replays at most --limit, the oldest first, and tells how many are left", () => {
+test("tasks replay replays at most --limit dead letters, oldest first, and prints how many remain", () => {
   for (const nth of [1, 2, 3, 4, 5]) insert(`n${nth}`, "user.updated", `2026-11-0${nth}`);
   const first = tasks("replay", "--type", "user.updated", "--limit", "2");
-  assert.match(first.output, /2 replayed.* 3 more: run the command again\./);
+  assert.match(first.output, /2 replayed.* 3 remain: run the command again\./);
   assert.deepEqual(replayed(), ["n1", "n2"]);
   assert.match(
     tasks("replay", "--type", "user.updated", "--limit", "3").output,
-    /3 replayed; they go out from the next minute's tick on\.\n$/,
+    /3 replayed; they will be sent within a minute\.\n$/,
   );
 });
 
-test("replays by task and by user, and an event that was given up twice as one", () => {
+test("tasks replay filters by task and user, and sends an event with two dead letters once", () => {
   insert("t1", "user.created", "2026-11-02");
   insert("t2", "user.deleted", "2026-11-02", "u2");
   insert("t3", "push.requested", "2026-11-02");
@@ -105,7 +105,7 @@ test("replays by task and by user, and an event that was given up twice as one",
   assert.deepEqual(rows("select id, payload from outbox"), [{ id: "event-t1", payload: '{"user_id":"newer"}' }]);
 });
 
-test("lists by filter and page by page, newest first", () => {
+test("tasks dead lists matching dead letters page by page, newest first", () => {
   for (const nth of [1, 2, 3]) insert(`p${nth}`, "user.updated", "2026-11-05");
   insert("other", "push.requested", "2026-11-06");
   const ids = (output: string) => [...output.matchAll(/^(\w+) {2}2026/gm)].map(([, id]) => id);
@@ -120,7 +120,7 @@ test("lists by filter and page by page, newest first", () => {
   assert.deepEqual(ids(tasks("dead", "--open", "--until", "2026-11-06").output), ["p3", "p2"]);
 });
 
-test("explains itself, and refuses what makes no sense without a change", () => {
+test("tasks prints its usage, and refuses invalid options without changing anything", () => {
   insert("kept", "user.updated", "2026-11-05");
   const help = tasks("--help");
   assert.equal(help.status, 0);
@@ -142,7 +142,7 @@ test("explains itself, and refuses what makes no sense without a change", () => 
   assert.deepEqual(replayed(), []);
 });
 
-test("takes quotation marks in an option as text", () => {
+test("tasks treats quotation marks in an option as text", () => {
   insert("q", "user.updated", "2026-11-05");
   assert.equal(tasks("replay", "--user", "x' or '1'='1").status, 0);
   assert.deepEqual(replayed(), []);

@@ -19,7 +19,7 @@ const file = (name: string) => join(folder, name);
 const account = () => JSON.parse(readFileSync(file("account.json"), "utf8"));
 const toml = () => readFileSync(file("wrangler.toml"), "utf8");
 
-/** What a deployer does first: names a domain, and how codes leave. */
+/** What a deployer does first: sets the domains and an email sender. */
 function fillIn(): void {
   const filled = toml()
     .replaceAll("api.example.com", "api.powerbank.test")
@@ -29,9 +29,9 @@ function fillIn(): void {
   writeFileSync(file("wrangler.toml"), filled);
 }
 
-/** A deployment to an account in the folder, and what it said. */
+/** A deployment to a simulated account in the folder, and what it printed. */
 function newDeployment(environment: Record<string, string> = {}) {
-  const said: string[] = [];
+  const output: string[] = [];
   const configPath = file("wrangler.toml");
   const deployment = {
     wrangler: wranglerIn(root, join(import.meta.dirname, "fake-wrangler.ts"), { FAKE_ACCOUNT: folder }),
@@ -48,22 +48,22 @@ function newDeployment(environment: Record<string, string> = {}) {
     },
     wait: async () => {},
     now: () => Date.now(),
-    say: (line: string) => said.push(line),
+    say: (line: string) => output.push(line),
   };
-  return { deployment, said };
+  return { deployment, output };
 }
 
-async function deploy(environment?: Record<string, string>): Promise<{ isWell: boolean; text: string }> {
-  const { deployment, said } = newDeployment(environment);
-  const isWell = await runDeployment(deployment);
-  return { isWell, text: said.join("\n") };
+async function deploy(environment?: Record<string, string>): Promise<{ isOk: boolean; text: string }> {
+  const { deployment, output } = newDeployment(environment);
+  const isOk = await runDeployment(deployment);
+  return { isOk, text: output.join("\n") };
 }
 
-test("the first deployment makes everything, the second nothing", async () => {
+test("the first deployment creates everything, the second creates nothing", async () => {
   fillIn();
   const before = toml();
   const first = await deploy();
-  assert.ok(first.isWell, first.text);
+  assert.ok(first.isOk, first.text);
 
   const made = account();
   assert.deepEqual(
@@ -92,12 +92,12 @@ test("the first deployment makes everything, the second nothing", async () => {
     made.databases.map(({ uuid }: { uuid: string }) => uuid),
   );
   assert.equal(kv_namespaces[0]?.id, made.namespaces[0].id);
-  assert.equal(diffLines(before, toml()), 3, "only the three ids are others");
+  assert.equal(diffLines(before, toml()), 3, "only the three ids changed");
   assert.equal(parseConfig({ ...vars, ...made.secrets, EMAIL: {} }).issuer, "https://api.powerbank.test");
 
   const written = toml();
   const second = await deploy();
-  assert.ok(second.isWell, second.text);
+  assert.ok(second.isOk, second.text);
   const again = account();
   for (const kind of ["databases", "namespaces", "buckets", "queues", "secrets"]) {
     assert.deepEqual(again[kind], made[kind], kind);
@@ -111,7 +111,7 @@ function diffLines(a: string, b: string): number {
   return a.split("\n").filter((line, i) => line !== others[i]).length + Math.abs(a.split("\n").length - others.length);
 }
 
-test("secrets are kept for the deployer alone, and never said", async () => {
+test("new secrets are saved for the deployer only and never printed", async () => {
   fillIn();
   const { text } = await deploy({ FCM_SERVICE_ACCOUNT: "given by the environment" });
   const { secrets } = account();
@@ -126,20 +126,20 @@ test("secrets are kept for the deployer alone, and never said", async () => {
   }
 });
 
-test("a secret that is set is never set again", async () => {
+test("a secret that is already set is never overwritten", async () => {
   fillIn();
   await deploy();
   const { secrets, ...rest } = account();
   const { LOOKUP_SECRET, ...others } = secrets;
   writeFileSync(file("account.json"), JSON.stringify({ ...rest, secrets: others }));
   rmSync(file("secrets.json"));
-  const { isWell, text } = await deploy();
-  assert.ok(isWell, text);
+  const { isOk, text } = await deploy();
+  assert.ok(isOk, text);
   assert.notEqual(account().secrets.LOOKUP_SECRET, LOOKUP_SECRET);
   assert.deepEqual({ ...account().secrets, LOOKUP_SECRET }, secrets);
 });
 
-test("each step that fails stops the deployment with what to do, and the next run goes on", async () => {
+test("a failed step stops the deployment and says what to do, and the next run continues", async () => {
   fillIn();
   const { deployment } = newDeployment();
   const commands = new Set(
@@ -157,8 +157,8 @@ test("each step that fails stops the deployment with what to do, and the next ru
   const secretsBefore = new Map<string, string>();
   for (const command of commands) {
     writeFileSync(file("failing"), command);
-    const { isWell, text } = await deploy();
-    assert.ok(!isWell, `${command} failed, and the deployment did not stop`);
+    const { isOk, text } = await deploy();
+    assert.ok(!isOk, `${command} failed, and the deployment did not stop`);
     assert.match(text, /✗ wrangler .*\n.*fetch failed/, command);
     assert.match(text.split("\n").at(-1) ?? "", /^ {2}To do: .+\. Then run the same command again/);
     for (const [name, value] of Object.entries<string>(existsSync(file("account.json")) ? account().secrets : {})) {
@@ -167,62 +167,62 @@ test("each step that fails stops the deployment with what to do, and the next ru
     }
   }
   rmSync(file("failing"));
-  const { isWell, text } = await deploy();
-  assert.ok(isWell, text);
+  const { isOk, text } = await deploy();
+  assert.ok(isOk, text);
   assert.equal(account().databases.length, 2);
   assert.equal(account().queues.length, 5);
 });
 
-test("a Worker that does not answer is told, with what to look at", async () => {
+test("an unhealthy Worker is reported with where to look", async () => {
   fillIn();
   writeFileSync(file("down"), "");
-  const { isWell, text } = await deploy();
-  assert.ok(!isWell);
+  const { isOk, text } = await deploy();
+  assert.ok(!isOk);
   assert.match(text, /✗ 503[\s\S]*To do: .*wrangler tail/);
 });
 
-test("an id of another account is not taken for this one's", async () => {
+test("an id from another account stops the deployment", async () => {
   fillIn();
   await deploy();
   rmSync(file("account.json"));
-  const { isWell, text } = await deploy();
-  assert.ok(!isWell);
+  const { isOk, text } = await deploy();
+  assert.ok(!isOk);
   assert.match(text, /is not in this account/);
 });
 
-test("what is still an example stops a deployment before it has made anything, a line each", async () => {
-  const { isWell, text } = await deploy();
-  assert.ok(!isWell);
-  for (const name of ["ISSUER", "OTP_AUTOFILL_DOMAIN", "CORS_ORIGINS", "SMS", "e-mail"]) {
+test("example values stop a deployment before anything is created, with one line each", async () => {
+  const { isOk, text } = await deploy();
+  assert.ok(!isOk);
+  for (const name of ["ISSUER", "OTP_AUTOFILL_DOMAIN", "CORS_ORIGINS", "SMS", "email"]) {
     assert.equal(text.split("\n").filter((line) => line.startsWith(`  ✗ ${name}: `)).length, 1, name);
   }
   assert.ok(!existsSync(file("calls")), "wrangler was not called");
 });
 
-test("a provider whose secret is nowhere stops a deployment, and goes on with it", async () => {
+test("a provider without its secret stops a deployment, and with it the deployment succeeds", async () => {
   fillIn();
   writeFileSync(
     file("wrangler.toml"),
     toml().replace("[env.production.vars]", '[env.production.vars]\nSPARROW_FROM = "PowerBank"'),
   );
   const without = await deploy();
-  assert.ok(!without.isWell);
+  assert.ok(!without.isOk);
   assert.match(without.text, /✗ SPARROW_TOKEN: missing beside SPARROW_FROM/);
   assert.ok(!existsSync(file("account.json")) || account().databases.length === 0);
   const given = await deploy({ SPARROW_TOKEN: "a token" });
-  assert.ok(given.isWell, given.text);
+  assert.ok(given.isOk, given.text);
   assert.equal(account().secrets.SPARROW_TOKEN, "a token");
 });
 
-test("a rehearsal prints every command and calls none but the bundle's", () => {
-  const { deployment, said } = newDeployment();
+test("a dry run prints every command and only builds the bundle", () => {
+  const { deployment, output } = newDeployment();
   writeFileSync(
     file("account.json"),
     JSON.stringify({ secrets: { a: "", b: "", c: "", d: "" }, workerExists: true, deployments: [] }),
   );
-  assert.ok(rehearseDeployment(deployment), said.join("\n"));
-  for (const step of deploymentSteps(deployment)) assert.ok(said.includes(step.title));
+  assert.ok(rehearseDeployment(deployment), output.join("\n"));
+  for (const step of deploymentSteps(deployment)) assert.ok(output.includes(step.title));
   assert.equal(readFileSync(file("calls"), "utf8").trim().split("\n").length, 1);
   assert.match(readFileSync(file("calls"), "utf8"), /^deploy --dry-run /);
-  assert.ok(said.some((line) => line.includes("! ISSUER: https://api.example.com is an example")));
+  assert.ok(output.some((line) => line.includes("! ISSUER: https://api.example.com is an example")));
 });

@@ -1,8 +1,9 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-// Stands for wrangler with an account: reads the commands of a deployment, keeps what they make in a folder, and
-// answers in wrangler's words. A command that begins as the file `failing` says fails, as with a network that broke.
+// A stand-in for wrangler with an account: understands the commands of a deployment, stores what they create in a
+// folder, and prints wrangler's messages. Commands that begin with the text in the file `failing` fail as with a broken
+// network.
 
 interface Account {
   databases: { name: string; uuid: string }[];

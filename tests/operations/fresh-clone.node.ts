@@ -16,7 +16,7 @@ before(() => {
 });
 after(() => rmSync(clone, { recursive: true, force: true }));
 
-/** Starts a bare `wrangler dev` in the clone and gives the address that it says it is ready on. */
+/** Starts a plain `wrangler dev` in the clone and returns the address that it prints when it is ready. */
 async function startWrangler(): Promise<{ base: string; stop(): Promise<void> }> {
   const bin = join(clone, "node_modules", "wrangler", "bin", "wrangler.js");
   const args = [bin, "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"];
@@ -42,7 +42,7 @@ async function startWrangler(): Promise<{ base: string; stop(): Promise<void> }>
   };
 }
 
-test("a bare wrangler dev serves on a fresh clone, and keeps its secrets at the next start", async () => {
+test("a plain wrangler dev works on a fresh clone and keeps its secrets at the next start", async () => {
   const first = await startWrangler();
   try {
     assert.equal((await fetch(`${first.base}/api/health`)).status, 200);

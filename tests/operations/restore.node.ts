@@ -38,7 +38,7 @@ function wrangler(...args: string[]): void {
   assert.ok(ok, output);
 }
 
-/** The rows of a local database's statement, read from its file. */
+/** Runs a statement on the file of a local database and returns its rows. */
 function rows(state: string, database: (typeof localDatabases)[number], sql: string): Record<string, unknown>[] {
   const file = new DatabaseSync(databaseFile(state, database), { readOnly: true });
   try {
@@ -64,7 +64,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-test("a backup of a clone that has no database yet keeps an empty one", () => {
+test("a backup of a clone without a database saves an empty one", () => {
   const taken = script("backup.ts", [
     "--local",
     "--persist-to",
@@ -76,7 +76,7 @@ test("a backup of a clone that has no database yet keeps an empty one", () => {
   assert.match(taken.output, /rows in \d+ tables, 0 documents listed/);
 });
 
-test("a backup holds every row, a list of the documents, and a digest of each table", () => {
+test("a backup contains every row, a list of the documents and a digest of each table", () => {
   const manifest = JSON.parse(readFileSync(join(backup, "manifest.json"), "utf8"));
   assert.equal(manifest.tables.users.rows, 3);
   assert.equal(manifest.tables.kyc.rows, 2);
@@ -86,7 +86,7 @@ test("a backup holds every row, a list of the documents, and a digest of each ta
   assert.match(document.etag, /^[0-9a-f]{32}$/);
 });
 
-test("texts that an export breaks are asked for by their keys, without a scan of any table", () => {
+test("texts that an export damages are read by key, without a table scan", () => {
   const file = new DatabaseSync(databaseFile(source(), primary), { readOnly: true });
   try {
     const broken = listBrokenTexts(file).filter((each) => each.rows.length > 0);
@@ -101,17 +101,17 @@ test("texts that an export breaks are asked for by their keys, without a scan of
   }
 });
 
-test("a changed dump is not loaded", () => {
+test("a dump that does not match its checksum is not loaded", () => {
   const changed = join(folder, "changed");
   mkdirSync(changed);
   for (const name of readdirSync(backup)) copyFileSync(join(backup, name), join(changed, name));
   appendFileSync(join(changed, "users.sql"), "\ndelete from wallets;");
   const { status, output } = script("restore.ts", [changed, "--persist-to", join(folder, "other")]);
   assert.equal(status, 1, output);
-  assert.match(output, /not the file that the manifest was made of/);
+  assert.match(output, /does not match the checksum/);
 });
 
-test("the digest of a table tells a value that changed, a row that is missing and a type that is another", async () => {
+test("the digest of a table detects a changed value, a missing row and a changed type", async () => {
   const dump = join(folder, "some.sql");
   const digest = async (values: string) => {
     writeFileSync(dump, `CREATE TABLE t (a, b);\nINSERT INTO "t" ("a","b") VALUES ${values};`);
@@ -125,12 +125,16 @@ test("the digest of a table tells a value that changed, a row that is missing an
     "('12', null), ('x', null)",
     "('1', 2), ('x', 'null')",
   ]) {
-    assert.deepEqual(compareDigests(whole, await digest(other)), ["t: 2 rows of 2, with other values"], other);
+    assert.deepEqual(
+      compareDigests(whole, await digest(other)),
+      ["t: 2 rows, the backup has 2, with other values"],
+      other,
+    );
   }
-  assert.deepEqual(compareDigests(whole, await digest("('1', 2)")), ["t: 1 rows of 2"]);
+  assert.deepEqual(compareDigests(whole, await digest("('1', 2)")), ["t: 1 rows, the backup has 2"]);
 });
 
-test("what is restored is what was backed up, row for row, and counted once", () => {
+test("a restore gives every row of the backup, and counts each user once", () => {
   const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
   assert.equal(status, 0, output);
   assert.match(output, /npm run tasks -- run rebuild_user_search/);
@@ -157,7 +161,7 @@ test("what is restored is what was backed up, row for row, and counted once", ()
   assert.deepEqual(rows(restored(), primary, "pragma foreign_key_check"), []);
 });
 
-test("a database that holds something is left as it is", () => {
+test("a restore leaves a database that is not empty unchanged", () => {
   const before = rows(restored(), primary, "select * from users order by 1");
   const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
   assert.equal(status, 1, output);
@@ -165,7 +169,7 @@ test("a database that holds something is left as it is", () => {
   assert.deepEqual(rows(restored(), primary, "select * from users order by 1"), before);
 });
 
-test("after a restore the search database is made anew by the job, and the triggers count on", async () => {
+test("after a restore the job rebuilds the search database and the triggers keep counting", async () => {
   const server = await startDevServer("dev.ts", restored());
   try {
     const { status, output } = script("tasks.ts", ["run", "rebuild_user_search", "--base", server.base], {
