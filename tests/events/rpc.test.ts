@@ -183,7 +183,7 @@ describe("TokenVerifier.verifyAccessToken", () => {
   it("throws when the database is down: nobody knows then, and the token is not invalid", async () => {
     const user = await newSession();
     const entrypoint = new TokenVerifier(contextOf({}), brokenEnv);
-    await expect(entrypoint.verifyAccessToken(user.access)).rejects.toThrow(/not available/);
+    await expect(entrypoint.verifyAccessToken(user.access)).rejects.toThrow(/unavailable/);
     expect(await verify(user.access)).toMatchObject({ valid: true });
   });
 

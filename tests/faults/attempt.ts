@@ -95,7 +95,8 @@ async function callUntilAnswered(
   place: Parameters<Simulation["call"]>[3],
   say: (what: string) => void,
 ): Promise<boolean> {
-  const { request, success = 200, repeated = [], anew, onSuccess } = run;
+  const { request, success = 200, repeated = [], anew, onSuccess, isFailure } = run;
+  const isSuccess = (answer: Simulated): answer is Answer => isAnswer(answer, success) && !isFailure?.(answer);
   if (!request) return false;
   const { method, path } = request;
   const options = { ...request.options, env: { ...place?.env, ...request.options.env } };
@@ -103,14 +104,14 @@ async function callUntilAnswered(
   const limited = trial?.kind === "refuse" ? [429] : [];
   const expected = [success, ...limited, ...(trial ? (flow.mayAnswer?.(trial.kind) ?? []) : [])];
   if (first !== "died") describeFailures(first, expected, method).forEach(say);
-  if (isAnswer(first, success)) await onSuccess?.(first);
-  if (isAnswer(first, success) && trial?.kind !== "lost-response") return false;
+  if (isSuccess(first)) await onSuccess?.(first);
+  if (isSuccess(first) && trial?.kind !== "lost-response") return false;
   let last: Simulated = first;
   for (let tries = 0; tries < 3; tries++) {
     const isRefused = last !== "died" && last.status === 400;
     last = await simulation.call(method, path, isRefused && anew ? { ...options, ...(await anew()) } : options);
     if (last === "died") throw new Error("a call without a fault died");
-    if (last.status === success) await onSuccess?.(last);
+    if (isSuccess(last)) await onSuccess?.(last);
     if ([success, ...repeated].includes(last.status)) return true;
     if (last.status !== 503 && !anew) break;
   }

@@ -32,6 +32,8 @@ export interface Run {
   repeated?: readonly number[];
   /** What the client sends where a repetition is refused with 400, since what it sent works once at somebody else's. */
   anew?: () => Promise<CallOptions>;
+  /** Tells a success from an answer of the same status that reports a failure, such as a redirect with an error. */
+  isFailure?: (answer: Answer) => boolean;
   /** Called with every success, when it came; undefined where there is no request. */
   onSuccess?: (answer: Answer) => Promise<void>;
   /** Called when all queues are empty. */

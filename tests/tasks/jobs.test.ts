@@ -135,7 +135,9 @@ describe("purge_expired_rows", () => {
     ).run();
     const session = (id: string, idle: number, absolute: number, revoked: number | null) =>
       env.DB.prepare(
-        `insert into sessions values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE', null)`,
+        `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays, idle_ttl_ms,
+          idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, revoked_by, ip, user_agent, device_name, method)
+          values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE')`,
       ).bind(id, idle, absolute, revoked);
     const far = today + 50 * DAY_MS;
     const event = (id: string, sentAt: number | null) =>

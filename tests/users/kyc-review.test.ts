@@ -200,7 +200,9 @@ describe("The review queue", () => {
         from (with recursive n(value) as (select 1 union all select value + 1 from n where value < 2000) select value from n)`,
     );
     await run(
-      `insert into kyc select 'queue-' || substr(users.id, 7), 'kyc-' || users.id, k.document_type, k.document_number_sealed,
+      `insert into kyc (user_id, id, document_type, document_number_sealed, document_number_key_id, document_number_index,
+          front_document_id, back_document_id, status, version, changed_by, rejection_reason, verified_at, submitted_at,
+          created_at, updated_at, reminded_version) select 'queue-' || substr(users.id, 7), 'kyc-' || users.id, k.document_type, k.document_number_sealed,
         k.document_number_key_id, users.id, k.front_document_id, k.back_document_id, 'PENDING', 1, '', null, null,
         k.submitted_at + 1, 0, 0, 0 from users, kyc k where users.id glob 'queue-*' and k.user_id = ?`,
       user.userId,

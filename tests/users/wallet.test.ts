@@ -188,7 +188,7 @@ describe("a user of ten years", () => {
       `insert into favorite_stations select ?1, 'old-' || value, 1, value, 'e' from ${numbers}`,
       `insert into wallet_transactions select 'w-' || ?1 || '-' || value, ?1, 'old', ?1 || '-' || value, 'RENTAL', 100, -100,
         'NPR', value, value from ${numbers}`,
-      `insert into point_transactions select 'p-' || ?1 || '-' || value, ?1, 1, 'old', 'old-' || value, value from ${numbers}`,
+      `insert into point_transactions (id, user_id, delta, reason, reference, created_at) select 'p-' || ?1 || '-' || value, ?1, 1, 'old', 'old-' || value, value from ${numbers}`,
     ])
       await rows(sql, userId, howMany);
     await deliver([topUp(userId, "1.00")]);

@@ -34,6 +34,15 @@ const submit = flow(
   { isSwept: true },
 );
 
+/** The same submission under its key once more: answered from what the first one made. */
+const submitAgain = flow("POST users/kyc repeated under its key", async () => {
+  const user = await newUser();
+  const headers = { "Idempotency-Key": crypto.randomUUID() };
+  const options = { token: user.access, multipart: parts(), headers };
+  await must("POST", KYC, options);
+  return { scope: scopeOf(user), request: { method: "POST", path: KYC, options }, success: 201 };
+});
+
 const amend = flow(
   "PATCH users/kyc",
   async () => {
@@ -120,6 +129,7 @@ const deletion = flow(
 
 export const kycFlows = [
   ...keyedOnly(submit),
+  traceless(submitAgain),
   ...keyedOnly(amend),
   traceless(show),
   ownFile,

@@ -93,6 +93,7 @@ const callback = (name: Name) =>
         scope: { subjects: [person.sub] },
         request: { method: isPost ? "POST" : "GET", path, options },
         success: 303,
+        isFailure: ({ headers: answered }) => new URL(answered.get("location") ?? "").searchParams.has("error"),
         async onSuccess({ headers: answered }) {
           const code = new URL(answered.get("location") ?? "").searchParams.get("code");
           if (code === null) return;

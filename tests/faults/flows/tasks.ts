@@ -142,10 +142,23 @@ const finishDeletion = flow("task of account.deleted", async () => {
   };
 });
 
+/** A user whom a restore brought back is deleted again. */
+const deleteAgain = flow("task of account.deletion_undone", async () => {
+  const user = await newUser();
+  return {
+    scope: { userIds: [user.userId], identifiers: [user.identifier] },
+    messages: [message("account.deletion_undone", user.userId, { user_id: user.userId })],
+    async afterwards() {
+      const left = await sql("select 1 from users where id = ?", user.userId);
+      if (left.length > 0) throw new Error("the user is still there");
+    },
+  };
+});
+
 /** What is left of a deleted user's history, more than one message erases. */
 const eraseHistory = flow("task of account.deleted, a long history", async () => {
   const userId = crypto.randomUUID();
-  await insertHistory(userId, { rows: 250, word: userId });
+  await insertHistory(userId, { rows: 600, word: userId });
   return {
     scope: {},
     messages: [message("account.deleted", userId, { user_id: userId, session_ids: [], challenge_ids: [] })],
@@ -216,6 +229,7 @@ export const taskFlows = [
   identifierChanged,
   traceless(revocation),
   finishDeletion,
+  deleteAgain,
   traceless(eraseHistory),
   search,
   task("profile.reminder_due"),
