@@ -9,8 +9,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const taken = { acked: [0], retried: [] };
-const again = { acked: [], retried: [0] };
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
 
 interface Mail {
   from: { email: string; name: string };
@@ -19,7 +19,7 @@ interface Mail {
   text: string;
 }
 
-/** The mail service; `answer` may refuse, as the real one does, by an error with a code. */
+/** A stand-in for the mail binding; `answer` may throw an error with a code, as the real service does. */
 function mailService(answer: (mail: Mail) => unknown = () => ({ messageId: "<1@example.com>" })) {
   const mails: Mail[] = [];
   const EMAIL = {
@@ -36,10 +36,10 @@ const refusal = (code: string) => () => {
 };
 
 describe("E-mail", () => {
-  test("carries the code in its text and not in its subject, from the configured address", async () => {
+  test("is sent from the configured address with the code in its text and not in its subject", async () => {
     const to = newEmail();
     const { mails, env } = mailService();
-    expect(await consume([await requestAndKeep(to, env)], env)).toEqual(taken);
+    expect(await consume([await requestAndKeep(to, env)], env)).toEqual(acknowledged);
     expect(mails).toEqual([
       {
         from: { email: providerVars.EMAIL_FROM, name: "PowerBank" },
@@ -50,18 +50,18 @@ describe("E-mail", () => {
     ]);
   });
 
-  test("is Nepali for those who asked in Nepali", async () => {
+  test("is in Nepali if the code was requested in Nepali", async () => {
     const { mails, env } = mailService();
     await consume([await requestAndKeep(newEmail(), env, { "accept-language": "ne" })], env);
     expect(mails[0]?.subject).toMatch(/कोड/);
     expect(mails[0]?.text).toMatch(/कोड: \d{6}/);
   });
 
-  test("is taken by the binding that the Worker is deployed with", async () => {
+  test("is accepted by the deployed send_email binding", async () => {
     const env = productionEnv();
     const message = await requestAndKeep(newEmail(), env);
-    expect(await consume([message], env)).toEqual(taken);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
+    expect(await consume([message], env)).toEqual(acknowledged);
   });
 
   test.each([
@@ -74,8 +74,8 @@ describe("E-mail", () => {
   ])("ends with %s, which is about the address or the message", async (code) => {
     const { mails, env } = mailService(refusal(code));
     const message = await requestAndKeep(newEmail(), env);
-    expect(await consume([message], env)).toEqual(taken);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect(mails).toHaveLength(1);
   });
 
@@ -84,10 +84,10 @@ describe("E-mail", () => {
     "E_SENDER_DOMAIN_NOT_AVAILABLE",
     "E_RATE_LIMIT_EXCEEDED",
     "E_DAILY_LIMIT_EXCEEDED",
-  ])("comes again after %s, since it was not taken", async (code) => {
+  ])("is retried after %s, because it was not accepted", async (code) => {
     const { mails, env } = mailService(refusal(code));
     const message = await requestAndKeep(newEmail(), env);
-    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], env)).toEqual(again);
+    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], env)).toEqual(retried);
     expect(mails).toHaveLength(3);
   });
 
@@ -103,14 +103,14 @@ describe("E-mail", () => {
     },
   };
 
-  test.each(Object.entries(doubts))("is sent twice at most after %s", async (_what, doubt) => {
+  test.each(Object.entries(doubts))("is sent at most twice after %s", async (_what, doubt) => {
     const clock = stopTime();
     const { mails, env } = mailService(doubt(clock.advance));
     const message = await requestAndKeep(newEmail(), env);
     const lines = recordLog();
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect(mails).toHaveLength(2);
     const words = JSON.stringify(lines);
     for (const secret of ["canary", mails[0]?.to ?? "", mails[0]?.text.match(/\d{6}/)?.[0] ?? ""]) {

@@ -19,77 +19,77 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const taken = { acked: [0], retried: [] };
-const again = { acked: [], retried: [0] };
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
 const env = productionEnv();
 const failing: Host = () => new Response("canary", { status: 500 });
 
 const messages = (count: number) => Promise.all(Array.from({ length: count }, () => requestAndKeep(newPhone(), env)));
 
-/** Requests that a host gets for each message, by the event's id. */
+/** Message ids of a host's requests, sorted. */
 const idsOf = (requests: { body: string }[]) => requests.map(({ body }) => JSON.parse(body).id).sort();
 
 describe("Failover", () => {
-  test("the first provider takes the message, and the second never hears of it", async () => {
+  test("does not call the second provider if the first accepts the message", async () => {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
   });
 
-  test("what the first refuses goes to the second, at once and once, however often it is delivered", async () => {
+  test("passes a refused message to the second provider at once, and only once under redelivery", async () => {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: () => sparrowRefusal(1013), [FALLBACK]: fallback });
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => consume([message], env)));
     expect(outcomes.filter(({ acked }) => acked.length > 0).length).toBeGreaterThan(0);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 1]);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect(received[FALLBACK]).toHaveLength(1);
   });
 
-  test("a message that nobody can say was sent is tried twice in all, over providers and deliveries", async () => {
+  test("makes at most two attempts with unknown outcomes, across providers and redeliveries", async () => {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: failing });
     const outcomes = [];
     for (let attempt = 1; attempt <= 4; attempt++) outcomes.push(await consume([message], env, attempt));
-    expect(outcomes).toEqual([again, taken, taken, taken]);
+    expect(outcomes).toEqual([retried, acknowledged, acknowledged, acknowledged]);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 1]);
   });
 
-  test("after one unknown outcome and a refusal one more try is left", async () => {
+  test("allows one more attempt after an unknown outcome and a refusal", async () => {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: () => new Response(null, { status: 429 }) });
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([2, 1]);
   });
 
-  test("a certain refusal costs no try: two that are unknown may still follow", async () => {
+  test("does not count a definite refusal: two attempts with unknown outcomes may still follow", async () => {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: () => sparrowRefusal(1012), [FALLBACK]: failing });
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([2, 2]);
   });
 
-  test("a consumer that dies after the provider was called leaves one more try, half a minute later", async () => {
+  test("allows one more attempt after 30 seconds if the consumer dies after calling the provider", async () => {
     const clock = stopTime();
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const forgetful = { ...env, ...databaseWithout(/^update "deliveries"/i) };
-    expect(await consume([message], forgetful)).toEqual(again);
-    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], forgetful)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(retried);
     expect(received[SPARROW]).toHaveLength(1);
     clock.advance(30_000);
-    expect(await consume([message], forgetful)).toEqual(again);
+    expect(await consume([message], forgetful)).toEqual(retried);
     clock.advance(30_000);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(2);
   });
 
-  test("a code that expires while the first provider is silent is not given to the second", async () => {
+  test("does not pass a code to the second provider if it expires while the first does not answer", async () => {
     const clock = stopTime();
     const [message] = await messages(1);
     clock.advance(5 * 60_000 - 4_000);
@@ -98,41 +98,41 @@ describe("Failover", () => {
       return new Promise(() => {});
     };
     const received = fakeInternet({ [SPARROW]: silent, [FALLBACK]: fallback });
-    expect(await consume([message], env)).toEqual(again);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(retried);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
   });
 
-  test("a code that has expired is given to nobody", async () => {
+  test("does not send an expired code", async () => {
     const clock = stopTime();
     const [message] = await messages(1);
     clock.advance(5 * 60_000);
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([0, 0]);
   });
 });
 
 describe("The circuit breaker", () => {
-  /** Opens Sparrow's breaker by as many failures as it takes. */
+  /** Opens Sparrow's breaker with the required number of failures. */
   async function open(host: Host = failing) {
     const received = fakeInternet({ [SPARROW]: host, [FALLBACK]: fallback });
-    for (const message of await messages(5)) expect(await consume([message], env)).toEqual(taken);
+    for (const message of await messages(5)) expect(await consume([message], env)).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(5);
     vi.restoreAllMocks();
   }
 
-  /** Gives one more message to the consumer; tells how often Sparrow was called for it. */
+  /** Delivers one more message and returns how often Sparrow was called for it. */
   async function callsForOne(host: Host = sparrow): Promise<number> {
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: host, [FALLBACK]: fallback });
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     expect((received[SPARROW]?.length ?? 0) + (received[FALLBACK]?.length ?? 0)).toBeGreaterThan(0);
     vi.restoreAllMocks();
     return received[SPARROW]?.length ?? 0;
   }
 
-  test("five failures in a row open it, refusals like unknown outcomes; the other provider carries on", async () => {
+  test("opens after five consecutive failures, refusals and unknown outcomes alike; the other provider takes over", async () => {
     for (const host of [failing, () => sparrowRefusal(1002)]) {
       await closeBreakers();
       const clock = stopTime();
@@ -144,7 +144,7 @@ describe("The circuit breaker", () => {
     }
   });
 
-  test("a success or a refused number in between starts the row anew", async () => {
+  test("starts counting again after a success or a refused number", async () => {
     stopTime();
     for (const alive of [sparrow, () => sparrowRefusal(1007)]) {
       await closeBreakers();
@@ -155,7 +155,7 @@ describe("The circuit breaker", () => {
     }
   });
 
-  test("after half a minute exactly one of twenty parallel messages tries it, and its success closes it", async () => {
+  test("admits exactly one of twenty parallel messages after 30 seconds and closes on its success", async () => {
     const clock = stopTime();
     await open();
     const twenty = await messages(20);
@@ -177,7 +177,7 @@ describe("The circuit breaker", () => {
       },
     });
     const outcomes = await Promise.all(twenty.map((message) => consume([message], env)));
-    expect(outcomes).toEqual(Array.from({ length: 20 }, () => taken));
+    expect(outcomes).toEqual(Array.from({ length: 20 }, () => acknowledged));
     expect(received[SPARROW]).toHaveLength(1);
     const ids = idsOf(received[FALLBACK] ?? []);
     expect(ids).toHaveLength(19);
@@ -187,7 +187,7 @@ describe("The circuit breaker", () => {
     expect(await callsForOne()).toBe(1);
   });
 
-  test("a try that fails leaves it open for another half minute", async () => {
+  test("stays open for another 30 seconds if the probe fails", async () => {
     const clock = stopTime();
     await open();
     clock.advance(30_000);
@@ -198,7 +198,7 @@ describe("The circuit breaker", () => {
     expect(await callsForOne()).toBe(1);
   });
 
-  test("a try whose invocation dies keeps it open, and the next half minute has a try of its own", async () => {
+  test("stays open if the probing invocation dies, and admits another probe after 30 seconds", async () => {
     const clock = stopTime();
     await open();
     clock.advance(30_000);
@@ -211,31 +211,31 @@ describe("The circuit breaker", () => {
     expect(await callsForOne()).toBe(1);
   });
 
-  test("with every provider's open the message waits, costs no try and leaves once one is closed", async () => {
+  test("keeps a message waiting without counting an attempt while all breakers are open, and sends it once one closes", async () => {
     const clock = stopTime();
     const waiting = (await messages(1))[0] as Sent;
     const refusing = fakeInternet({ [SPARROW]: () => sparrowRefusal(1012), [FALLBACK]: failing });
     for (const message of await messages(5)) await consume([message], env);
     const calls = [refusing[SPARROW]?.length, refusing[FALLBACK]?.length];
-    for (let attempt = 1; attempt <= 4; attempt++) expect(await consume([waiting], env, attempt)).toEqual(again);
+    for (let attempt = 1; attempt <= 4; attempt++) expect(await consume([waiting], env, attempt)).toEqual(retried);
     expect([refusing[SPARROW]?.length, refusing[FALLBACK]?.length]).toEqual(calls);
     vi.restoreAllMocks();
     clock.advance(30_000);
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    expect(await consume([waiting], env)).toEqual(taken);
+    expect(await consume([waiting], env)).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(1);
   });
 
-  test("one that cannot be read lets nobody through, and costs no try; one that cannot be written holds nothing up", async () => {
+  test("blocks calls without counting attempts if it cannot be read, and does not block them if it cannot be written", async () => {
     const [message, other] = (await messages(2)) as [Sent, Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const lines = recordLog();
     const unreadable = { ...env, ...databaseWithout(/"provider_breakers"/i) };
-    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], unreadable)).toEqual(again);
+    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], unreadable)).toEqual(retried);
     expect(received[SPARROW]).toHaveLength(0);
-    expect(await consume([message], env)).toEqual(taken);
+    expect(await consume([message], env)).toEqual(acknowledged);
     const unwritable = { ...env, ...databaseWithout(/^update "provider_breakers" set "failures"/i) };
-    expect(await consume([other], unwritable)).toEqual(taken);
+    expect(await consume([other], unwritable)).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(2);
     expect(lines.map(({ event }) => event)).toContain("delivery_skipped");
   });

@@ -29,12 +29,12 @@ const breaker = (provider: string) =>
     .first<{ failures: number; opened_until: number | null }>();
 const failuresOf = async (provider: string) => (await breaker(provider))?.failures ?? 0;
 
-/** What becomes of a message: given up (or taken) at its first try, tried at each of five, or tried twice. */
+/** What happens to a message: done after the first attempt, retried at each of five deliveries, or attempted twice. */
 type Fate = "ends" | "again" | "twice";
-/** The tries that reach the provider when a message is delivered five times. */
-const tries: Record<Fate, number> = { ends: 1, twice: 2, again: 5 };
+/** Number of provider calls if a message is delivered five times. */
+const attempts: Record<Fate, number> = { ends: 1, twice: 2, again: 5 };
 
-/** An error in the form that FCM documents. */
+/** An error in FCM's documented format. */
 const fcmError =
   (status: number, canonical: string, details?: unknown[]): Host =>
   () =>
@@ -45,7 +45,7 @@ const quota = (subject: string) => ({
   violations: [{ subject, description: "canary" }],
 });
 
-describe("Each answer of FCM", () => {
+describe("FCM responses", () => {
   let env: Env;
   let user: SignedIn;
   beforeAll(async () => {
@@ -92,26 +92,26 @@ describe("Each answer of FCM", () => {
   ];
 
   test.each(matrix)(
-    "%s has its effect on message, token and breaker",
+    "%s has the expected effect on message, token and breaker",
     async (_what, host, fate, isForgotten, failures) => {
       stopTime();
       const token = await registerDevice(user, "phone");
       const message = await notificationOf(user);
       const sent = pushOnline(host);
       for (let attempt = 1; attempt <= 5; attempt++) await consume([message], env, attempt);
-      expect(sent).toHaveLength(tries[fate]);
+      expect(sent).toHaveLength(attempts[fate]);
       expect(await pushTokensOf(user)).toEqual(isForgotten ? [] : [token]);
       expect(await failuresOf("fcm")).toBe(failures);
     },
   );
 
-  test("has a row for each documented code", () => {
+  test("are all covered by a verdict", () => {
     const named = matrix.map(([what]) => what);
     for (const code of Object.keys(fcmVerdicts)) expect(named).toContain(code);
     expect(Object.keys(canonicalVerdicts)).toHaveLength(5);
   });
 
-  test("about five foreign tokens of one user leaves 60 of 60 honest pushes delivered", async () => {
+  test("for five foreign tokens of one user do not prevent 60 of 60 valid pushes", async () => {
     stopTime();
     const hostile = await newUser();
     const foreign = new Set<string>();
@@ -127,7 +127,7 @@ describe("Each answer of FCM", () => {
       fcmError(403, "PERMISSION_DENIED", [fcmCode("SENDER_ID_MISMATCH")]),
       fcmError(401, "UNAUTHENTICATED", [fcmCode("THIRD_PARTY_AUTH_ERROR")]),
       fcmError(429, "RESOURCE_EXHAUSTED", [fcmCode("QUOTA_EXCEEDED")]),
-      // Whatever one person's tokens provoke, that person is one recipient.
+      // Failures of one user's tokens count as one recipient.
       fcmError(503, "UNAVAILABLE"),
     ];
     const delivered: string[] = [];
@@ -153,8 +153,8 @@ describe("Each answer of FCM", () => {
   });
 });
 
-describe("A push", () => {
-  test("expires at the provider 24 hours after its notification, on every platform", async () => {
+describe("A push notification", () => {
+  test("expires 24 hours after it was created, on every platform", async () => {
     const clock = stopTime();
     const env = await pushEnv();
     const user = await newUser();
@@ -180,7 +180,7 @@ describe("A push", () => {
     await registerDevice(user);
     const message = await notificationOf(user);
     clock.advance(age);
-    // The session has ended by itself long before that, so the device is of a later one.
+    // The session expires long before that, so the device belongs to a later one.
     await testEnv.DB.prepare("update sessions set idle_expires_at = idle_expires_at + 1e10 where user_id = ?")
       .bind(user.userId)
       .run();
@@ -189,7 +189,7 @@ describe("A push", () => {
     expect(sent).toHaveLength(times);
   });
 
-  test("carries one collapse id at every repetition, another for another notification, within each platform's form", async () => {
+  test("keeps its collapse id when repeated, differs from other notifications and fits each platform's format", async () => {
     stopTime();
     const env = await pushEnv();
     const user = await newUser();
@@ -217,7 +217,7 @@ describe("A push", () => {
   });
 });
 
-describe("Each error of Cloudflare's e-mail service", () => {
+describe("Errors of Cloudflare Email Service", () => {
   const fates: Record<string, [Fate, 0 | 1]> = {
     malformed: ["ends", 0],
     unreachable: ["ends", 0],
@@ -235,14 +235,14 @@ describe("Each error of Cloudflare's e-mail service", () => {
     unknown: ["E_INTERNAL_SERVER_ERROR"],
   };
 
-  test("is about what its name says", () => {
+  test("map to the verdicts that their names suggest", () => {
     for (const [verdict, codes] of Object.entries(about)) {
       for (const code of codes) expect([code, emailVerdicts[code]]).toEqual([code, verdict]);
     }
   });
 
   test.each(Object.entries({ ...emailVerdicts, E_OF_TOMORROW: "unknown" }))(
-    "%s (%s) has its effect",
+    "%s (%s) has the expected effect",
     async (code, verdict) => {
       stopTime();
       let calls = 0;
@@ -256,18 +256,18 @@ describe("Each error of Cloudflare's e-mail service", () => {
       const message = await requestAndKeep(newEmail(), env);
       for (let attempt = 1; attempt <= 5; attempt++) await consume([message], env, attempt);
       const [fate, failures] = fates[verdict] ?? [];
-      expect(calls).toBe(tries[fate ?? "again"]);
+      expect(calls).toBe(attempts[fate ?? "again"]);
       expect(await failuresOf("cloudflare-email")).toBe(failures);
     },
   );
 });
 
-describe("Each refusal of Sparrow", () => {
+describe("Sparrow refusals", () => {
   const expected: Record<number, [calls: number, fallbackCalls: number, failures: number]> = Object.fromEntries(
     Object.entries(sparrowVerdicts).map(([code, verdict]) => [code, verdict === "unreachable" ? [1, 0, 0] : [1, 1, 1]]),
   );
 
-  test("is about the receiver for 1007 and 1011 alone", () => {
+  test("concern the recipient only for 1007 and 1011", () => {
     const aboutReceiver = Object.keys(sparrowVerdicts).filter(
       (code) => sparrowVerdicts[Number(code)] === "unreachable",
     );
@@ -275,7 +275,7 @@ describe("Each refusal of Sparrow", () => {
     expect(Object.keys(sparrowVerdicts)).toHaveLength(13);
   });
 
-  test.each([...Object.keys(sparrowVerdicts).map(Number), 1099])("%i has its effect", async (code) => {
+  test.each([...Object.keys(sparrowVerdicts).map(Number), 1099])("%i has the expected effect", async (code) => {
     stopTime();
     const env = productionEnv();
     const message = await requestAndKeep(newPhone(), env);
@@ -289,7 +289,7 @@ describe("Each refusal of Sparrow", () => {
   });
 });
 
-describe("Each answer of the SMS fallback", () => {
+describe("SMS fallback responses", () => {
   const fateOf = (status: number): [Fate, 0 | 1] => {
     if (status === 409) return ["twice", 0];
     if (status === 408 || status >= 500) return ["twice", 1];
@@ -297,7 +297,7 @@ describe("Each answer of the SMS fallback", () => {
   };
 
   test.each([400, 401, 402, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504])(
-    "%i has its effect",
+    "%i has the expected effect",
     async (status) => {
       stopTime();
       const env = productionEnv({ SPARROW_TOKEN: undefined, SPARROW_FROM: undefined });
@@ -305,12 +305,12 @@ describe("Each answer of the SMS fallback", () => {
       const received = fakeInternet({ [FALLBACK]: () => new Response("canary", { status }) });
       for (let attempt = 1; attempt <= 5; attempt++) await consume([message], env, attempt);
       const [fate, failures] = fateOf(status);
-      expect(received[FALLBACK]).toHaveLength(tries[fate]);
+      expect(received[FALLBACK]).toHaveLength(attempts[fate]);
       expect(await failuresOf("sms-fallback")).toBe(failures);
     },
   );
 
-  test("422 that names the recipient ends the message and is nobody else's fault", async () => {
+  test("422 with invalid_recipient ends the message and does not count against the provider", async () => {
     const env = productionEnv({ SPARROW_TOKEN: undefined, SPARROW_FROM: undefined });
     const message = await requestAndKeep(newPhone(), env);
     const received = fakeInternet({
@@ -322,12 +322,12 @@ describe("Each answer of the SMS fallback", () => {
   });
 });
 
-describe("One recipient whose messages always fail", () => {
+describe("A recipient whose messages always fail", () => {
   const env = productionEnv({ SMS_FALLBACK_URL: undefined, SMS_FALLBACK_SECRET: undefined });
   const again = { acked: [], retried: [0] };
   const done = { acked: [0], retried: [] };
 
-  test("counts once against a provider, however often and with however many messages", async () => {
+  test("counts once against a provider, for any number of messages", async () => {
     const clock = stopTime();
     const phone = newPhone();
     const message = await requestAndKeep(phone, env);
@@ -341,7 +341,7 @@ describe("One recipient whose messages always fail", () => {
     expect(await breaker("sparrow")).toEqual({ failures: 1, opened_until: null });
   });
 
-  test("is the first of five that open the breaker, and cannot keep it open once the provider works again", async () => {
+  test("counts as one of the five that open the breaker, and cannot keep it open once the provider recovers", async () => {
     const clock = stopTime();
     const poisoned = newPhone();
     const poison = await requestAndKeep(poisoned, env);
@@ -357,14 +357,14 @@ describe("One recipient whose messages always fail", () => {
     expect(await breaker("sparrow")).toEqual({ failures: 5, opened_until: Date.now() + 30_000 });
     vi.restoreAllMocks();
     const received = fakeInternet({ [SPARROW]: host })[SPARROW];
-    // The poison asks first at every chance, and waits for the others.
+    // The failing recipient asks first each time and has to wait for the others.
     clock.advance(30_000);
     expect(await consume([poison], env, 2)).toEqual(again);
     expect(received).toHaveLength(0);
     clock.advance(29_999);
     expect(await consume([poison], env, 3)).toEqual(again);
     expect(received).toHaveLength(0);
-    // With nobody else it gets a try of its own, which proves nothing: the next one tries at once.
+    // With no other recipients it gets its own probe, which proves nothing, so the next recipient may probe at once.
     clock.advance(1);
     expect(await consume([poison], env, 4)).toEqual(again);
     expect(received).toHaveLength(1);
@@ -373,7 +373,7 @@ describe("One recipient whose messages always fail", () => {
     expect(await breaker("sparrow")).toEqual({ failures: 0, opened_until: null });
   });
 
-  test("raises an alert when a provider refuses us or the form of a message, without a word of it", async () => {
+  test("raises an alert without message contents if a provider rejects our account or the message format", async () => {
     stopTime();
     const EMAIL = {
       send: async () => {

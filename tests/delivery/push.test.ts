@@ -13,7 +13,7 @@ const EMAIL = "push@power-bank.iam.gserviceaccount.com";
 
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 let serial = 0;
-/** A service account of the test's own, so that no other test's access token is kept for it. */
+/** A service account of its own, so that no access token of another test is cached for it. */
 let env: Env;
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Google's token endpoint (RFC 7523): each grant gives another token, for an hour. */
+/** Google's token endpoint (RFC 7523): each request gets a different token, valid for an hour. */
 function tokenEndpoint(): Host {
   let grants = 0;
   return async ({ body, headers }) => {
@@ -63,7 +63,7 @@ function tokenEndpoint(): Host {
 
 const accepting: Host = () => Response.json({ name: "projects/power-bank/messages/1" });
 
-/** An error in the form that FCM documents. */
+/** An error in FCM's documented format. */
 const refusing =
   (status: number, canonical: string, errorCode?: string): Host =>
   () => {
@@ -73,7 +73,7 @@ const refusing =
     return Response.json({ error: { code: status, message: "canary", status: canonical, details } }, { status });
   };
 
-/** Brings a notification to a device, as a task does. */
+/** Delivers a notification to a device, as the task does. */
 async function push(id: string = crypto.randomUUID()) {
   const deps = await buildDeps(env, createExecutionContext(), "push");
   return deliver(deps, {
@@ -89,7 +89,7 @@ async function push(id: string = crypto.randomUUID()) {
 const online = (fcm: Host, google: Host = tokenEndpoint()) => fakeInternet({ [GOOGLE]: google, [FCM]: fcm });
 
 describe("Push by FCM", () => {
-  test("carries title, text and ids to one device, under the service account's access token", async () => {
+  test("sends title, text and ids to one device with the service account's access token", async () => {
     await freshAccount();
     const received = online(accepting);
     expect(await push()).toEqual({ isDone: true, note: "sent by fcm" });
@@ -105,7 +105,7 @@ describe("Push by FCM", () => {
     });
   });
 
-  test("uses one access token until a minute before it expires", async () => {
+  test("reuses an access token until one minute before it expires", async () => {
     await freshAccount();
     const clock = stopTime();
     const received = online(accepting);
@@ -123,7 +123,7 @@ describe("Push by FCM", () => {
     ]);
   });
 
-  test("asks for another access token when one is no longer accepted", async () => {
+  test("requests another access token if the current one is refused", async () => {
     await freshAccount();
     const id = crypto.randomUUID();
     const received = online((request) =>
@@ -158,7 +158,7 @@ describe("Push by FCM", () => {
     expect({ isDone, isGone }).toEqual({ isDone: false, isGone: undefined });
   });
 
-  test("an invalid argument ends the message, and the device is kept", async () => {
+  test("gives up a message with an invalid argument and keeps the device", async () => {
     await freshAccount();
     online(refusing(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"));
     expect(await push()).toEqual({ isDone: true, note: "undeliverable", isGone: false });
@@ -182,7 +182,7 @@ describe("Push by FCM", () => {
     "answers INTERNAL": () => refusing(500, "INTERNAL", "INTERNAL"),
   };
 
-  test.each(Object.entries(uncertain))("a service that %s is asked twice at most", async (_what, misbehave) => {
+  test.each(Object.entries(uncertain))("calls a service that %s at most twice", async (_what, misbehave) => {
     await freshAccount();
     const clock = stopTime();
     const id = crypto.randomUUID();
@@ -195,7 +195,7 @@ describe("Push by FCM", () => {
   test.each([
     ...Object.entries(misbehaviours),
     ["refuses the assertion", () => () => Response.json({ error: "invalid_grant" }, { status: 400 })] as const,
-  ])("a token endpoint that %s costs the message nothing", async (_what, misbehave) => {
+  ])("does not count an attempt if the token endpoint %s", async (_what, misbehave) => {
     await freshAccount();
     const clock = stopTime();
     const id = crypto.randomUUID();
@@ -207,7 +207,7 @@ describe("Push by FCM", () => {
     expect((await push(id)).isDone).toBe(true);
   });
 
-  test("leaves nothing of message, device or credentials in the log", async () => {
+  test("logs nothing of the message, device or credentials", async () => {
     for (const host of [accepting, refusing(404, "NOT_FOUND", "UNREGISTERED"), refusing(500, "INTERNAL")]) {
       await freshAccount();
       online(host);
@@ -221,7 +221,7 @@ describe("Push by FCM", () => {
     }
   });
 
-  test("in development lands in the outbox instead", async () => {
+  test("is stored in the local outbox in development", async () => {
     await freshAccount();
     env = { ...env, ENVIRONMENT: "development" } as Env;
     const received = online(accepting);

@@ -27,7 +27,7 @@ import { forgetHour, readBudget, setTaken, smsMessages } from "../support/sms-bu
 
 const DAY_MS = 24 * 3_600_000;
 
-/** Each test has a day of its own, since a budget is the day's. */
+/** Each test uses its own day, because budgets are per day. */
 let today = Date.UTC(2028, 0, 1, 6);
 let clock: ReturnType<typeof stopTime>;
 const startedAt = Date.now();
@@ -43,15 +43,15 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const taken = { acked: [0], retried: [] };
-const again = { acked: [], retried: [0] };
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
 const failing: Host = () => new Response("canary", { status: 500 });
 const budgetOf = (calls: number) => productionEnv({ SMS_DAILY_BUDGET: String(calls) });
-/** The variables alone: on the simulator the bindings are the simulator's. */
+/** Only the variables, because the simulator provides the bindings. */
 const varsOf = (calls: number) => ({ ...providerVars, SMS_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
 const callsIn = (received: Record<string, unknown[]>) => Object.values(received).flat().length;
 
-/** A number that belongs to an account. */
+/** Signs a new user up and returns their phone number. */
 async function knownPhone(): Promise<string> {
   const { identifier } = await signUp(newPhone(), { ip: newIp() });
   await setTaken(0);
@@ -62,7 +62,7 @@ function hold(simulation: Simulation, messages: Sent[]): void {
   simulation.queue.held.push(...messages.map((body) => ({ id: body.event_id, body, attempts: 1 })));
 }
 
-/** A host that also checks that the call which reaches it was counted before. */
+/** A host that also checks that each call was counted before it arrives. */
 function counting(host: Host, received: () => number, early: number[]): Host {
   return async (request) => {
     const calls = received();
@@ -76,7 +76,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
   const BUDGET = 10;
   const MESSAGES = 100;
 
-  /** Delivers the messages at once; gives the calls that providers got, and those that came before their count. */
+  /** Delivers the messages concurrently; returns the calls to providers and those made before they were counted. */
   async function deliverAtOnce(
     simulation: Simulation,
     messages: Sent[],
@@ -98,7 +98,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
     return { calls: callsIn(received), early };
   }
 
-  test.each(SEEDS)("a hundred messages at once, each delivered twice, share ten calls (seed %i)", async (seed) => {
+  test.each(SEEDS)("for a hundred concurrent messages that are delivered twice (seed %i)", async (seed) => {
     const messages = await smsMessages(MESSAGES, await knownPhone());
     const { calls, early } = await deliverAtOnce(new Simulation(seed), messages, {});
     expect({ calls, early }).toEqual({ calls: BUDGET, early: [] });
@@ -106,7 +106,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
   });
 
   test.each(SEEDS)(
-    "nor when calls fail, are lost or die, and messages come again and again (seed %i)",
+    "if calls fail, answers are lost, invocations die and messages are redelivered (seed %i)",
     async (seed) => {
       const known = await knownPhone();
       const messages = [...(await smsMessages(MESSAGES / 2, known)), ...(await smsMessages(MESSAGES / 2))];
@@ -124,7 +124,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
     },
   );
 
-  test("a counter that is read, compared and written is right while nobody races, and overspent when they do", async () => {
+  test("unlike with a naive read-compare-write counter, which overspends under concurrency", async () => {
     const naive = (seed: number, isCalm: boolean) =>
       setTaken(0)
         .then(() => smsMessages(MESSAGES / 2))
@@ -135,7 +135,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
     expect((await naive(1, false)).calls).toBeGreaterThan(BUDGET);
   });
 
-  test("R3: a hundred requests for one number at once are one call of one provider", async () => {
+  test("R3: a hundred concurrent requests for one number lead to one provider call", async () => {
     const simulation = new Simulation(3);
     const options = { ip: newIp(), json: { identifier: newPhone() }, env: varsOf(1000) };
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
@@ -148,8 +148,8 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
   });
 });
 
-describe("The last 30 % of a day", () => {
-  test("are for numbers that belong to an account; the log tells once when they begin and when they are spent", async () => {
+describe("The reserved 30% of the daily budget", () => {
+  test("is only for numbers with an account; one alert is raised when it is entered and one when it is spent", async () => {
     const known = await knownPhone();
     const [unknown, owners] = [await smsMessages(9), await smsMessages(5, known)];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
@@ -157,7 +157,7 @@ describe("The last 30 % of a day", () => {
     const sentAfter = async (messages: Sent[]) => {
       for (const message of messages) {
         await forgetHour();
-        expect(await consume([message], budgetOf(10))).toEqual(taken);
+        expect(await consume([message], budgetOf(10))).toEqual(acknowledged);
       }
       return received[SPARROW]?.length;
     };
@@ -181,45 +181,46 @@ describe("The last 30 % of a day", () => {
     expect(JSON.stringify(lines)).not.toContain(known.slice(4));
   });
 
-  test("shrink with what owners use before; a number that was dropped is not called when the message comes again", async () => {
+  test("shrinks by earlier calls of account holders; a dropped message is not sent when it is redelivered", async () => {
     const known = await knownPhone();
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     for (const message of await smsMessages(7, known)) await consume([message], budgetOf(10));
     const [stranger] = (await smsMessages(1)) as [Sent];
-    for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([stranger], budgetOf(10))).toEqual(taken);
-    // Not even where the budget has been raised since: the code's owner has asked again or gone.
-    expect(await consume([stranger], budgetOf(1000))).toEqual(taken);
+    for (let attempt = 1; attempt <= 3; attempt++)
+      expect(await consume([stranger], budgetOf(10))).toEqual(acknowledged);
+    // Not even if the budget was raised since: the user has requested another code or left.
+    expect(await consume([stranger], budgetOf(1000))).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(7);
     expect((await readBudget()).reserved).toBe(1);
   });
 });
 
-describe("What counts", () => {
-  test("is every call: the first, the failover and each redelivery", async () => {
+describe("The budget counts", () => {
+  test("every call: the first, the failover and each redelivery", async () => {
     const [message] = (await smsMessages(1)) as [Sent];
     const received = fakeInternet({
       [SPARROW]: () => sparrowRefusal(1012),
       [FALLBACK]: () => new Response(null, { status: 429 }),
     });
     for (let delivery = 1; delivery <= 2; delivery++) {
-      expect(await consume([message], budgetOf(100))).toEqual(again);
+      expect(await consume([message], budgetOf(100))).toEqual(retried);
       expect((await readBudget()).taken).toBe(2 * delivery);
     }
     expect(callsIn(received)).toBe(4);
   });
 
-  test("ends a message between two providers where nothing is left for the second", async () => {
+  test("calls to the second provider too, and drops the message if none is left", async () => {
     for (const host of [failing, () => sparrowRefusal(1012)]) {
       await setTaken(9);
       const [message] = (await smsMessages(1, await knownPhone())) as [Sent];
       await setTaken(9);
       const received = fakeInternet({ [SPARROW]: host, [FALLBACK]: fallback });
-      expect(await consume([message], budgetOf(10))).toEqual(taken);
+      expect(await consume([message], budgetOf(10))).toEqual(acknowledged);
       expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
     }
   });
 
-  test("is no provider that is not called: one whose breaker is open, or a message that expired", async () => {
+  test("no call that is not made because of an open breaker or an expired message", async () => {
     const messages = await smsMessages(7);
     fakeInternet({ [SPARROW]: failing, [FALLBACK]: fallback });
     for (const message of messages.slice(0, 5)) await consume([message], budgetOf(1000));
@@ -231,7 +232,7 @@ describe("What counts", () => {
     expect((await readBudget()).taken).toBe(11);
   });
 
-  test("is the local outbox too, and no e-mail", async () => {
+  test("messages to the local outbox, but no e-mails", async () => {
     await setTaken(10);
     const [phone] = (await smsMessages(1)) as [Sent];
     const identifier = newEmail();
@@ -245,8 +246,8 @@ describe("What counts", () => {
     expect((await readBudget()).taken).toBe(10);
   });
 
-  test("stands in the minute tick's line", async () => {
-    // The jobs of a day to come would be in the way of tests that wait for theirs.
+  test("calls that the minute tick logs", async () => {
+    // Jobs of a future day would interfere with tests that wait for theirs.
     vi.setSystemTime(startedAt);
     await setTaken(42);
     const lines = recordLog();
@@ -255,21 +256,21 @@ describe("What counts", () => {
   });
 });
 
-describe("A counter that cannot be read or written", () => {
+describe("If the budget cannot be counted", () => {
   test.each([/"sms_budget_days"/i, /^update "sms_budget_days"/i])(
-    "makes no call and costs no try; the message comes again (%s)",
+    "no call is made, no attempt is counted and the message is retried (%s)",
     async (statement) => {
       const [message] = (await smsMessages(1)) as [Sent];
       const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
       const blind = { ...budgetOf(10), ...databaseWithout(statement) };
-      for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], blind)).toEqual(again);
+      for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], blind)).toEqual(retried);
       expect(callsIn(received)).toBe(0);
-      expect(await consume([message], budgetOf(10))).toEqual(taken);
+      expect(await consume([message], budgetOf(10))).toEqual(acknowledged);
       expect(received[SPARROW]).toHaveLength(1);
     },
   );
 
-  /** Meets the nth count of a call. */
+  /** Injects the fault at the nth budget update. */
   function atCount(nth: number, fault: Fault) {
     let counts = 0;
     return ({ detail }: BindingCall) =>
@@ -285,10 +286,10 @@ describe("A counter that cannot be read or written", () => {
     clock.advance(31_000);
   }
 
-  test("nor when only its answer is lost: the call stays counted and is not made", async () => {
+  test("because the answer is lost, the call stays counted and is not made", async () => {
     const [message] = (await smsMessages(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    // Both providers' counts: the first one's is lost, the second's not made.
+    // Affects both providers: the first count is lost and the second is not made.
     await deliverOnce(message, (binding) =>
       binding.detail.some((statement) => statement.startsWith('update "sms_budget_days"')) ? "throw-after" : undefined,
     );
@@ -297,7 +298,7 @@ describe("A counter that cannot be read or written", () => {
     expect([received[SPARROW]?.length, (await readBudget()).taken]).toEqual([1, 2]);
   });
 
-  test("between two providers, after an outcome that nobody knows, leaves the one try that may still be made", async () => {
+  test("between two providers after an unknown outcome, one more attempt is left", async () => {
     const [message] = (await smsMessages(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: failing });
     await deliverOnce(message, atCount(2, "throw-before"));
@@ -307,8 +308,8 @@ describe("A counter that cannot be read or written", () => {
   });
 });
 
-describe("The day", () => {
-  test("turns at midnight in Kathmandu, and with it the budget", async () => {
+describe("The budget day", () => {
+  test("starts at midnight in Kathmandu", async () => {
     // 23:59:59.999 at UTC+05:45.
     vi.setSystemTime(new Date(today).setUTCHours(18, 14, 59, 999));
     await setTaken(10);
@@ -318,11 +319,11 @@ describe("The day", () => {
       call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier: newPhone() }, env: budgetOf(10) });
     const closed = await ask();
     expect([closed.status, closed.headers.get("retry-after")]).toEqual([503, "1"]);
-    expect(await consume([late], budgetOf(10))).toEqual(taken);
+    expect(await consume([late], budgetOf(10))).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(0);
     clock.advance(1);
     expect((await ask()).status).toBe(200);
-    expect(await consume([next], budgetOf(10))).toEqual(taken);
+    expect(await consume([next], budgetOf(10))).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(1);
   });
 });
@@ -334,7 +335,7 @@ describe("A request for a code", () => {
   >;
 
   test.each(Object.entries(behaviours))(
-    "is answered before any provider is called; where the first one %s, the second delivers once",
+    "is answered before any provider is called; if the first one %s, the second delivers once",
     async (_what, misbehave) => {
       const received = fakeInternet({ [SPARROW]: misbehave(clock.advance), [FALLBACK]: fallback });
       const simulation = new Simulation(1);

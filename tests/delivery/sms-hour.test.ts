@@ -15,7 +15,7 @@ import { readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Of 80 calls a day 56 are open, and 7 of those in an hour. */
+/** Of 80 calls a day, 56 are open to numbers without an account, and 7 of those per hour. */
 const BUDGET = 80;
 const AN_HOUR = 7;
 
@@ -36,7 +36,7 @@ afterEach(() => {
 const env = (calls = BUDGET) => productionEnv({ SMS_DAILY_BUDGET: String(calls) });
 const vars = { ...providerVars, SMS_DAILY_BUDGET: String(BUDGET) } as unknown as Partial<Env>;
 
-/** Delivers the messages one after the other, and tells how many calls reached a provider. */
+/** Delivers the messages one after the other and returns the number of provider calls. */
 async function deliver(messages: Sent[], calls = BUDGET): Promise<number> {
   const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
   for (const message of messages) await consume([message], env(calls));
@@ -49,8 +49,8 @@ async function knownPhone(): Promise<string> {
   return identifier;
 }
 
-describe("In one hour, numbers without an account", () => {
-  test("spend an eighth of the day's open part, and the next call is dropped until the hour is over", async () => {
+describe("SMS to numbers without an account", () => {
+  test("may spend an eighth of the day's open calls per hour; further messages are dropped until the hour is over", async () => {
     expect(await deliver(await smsMessages(AN_HOUR))).toBe(AN_HOUR);
     const messages = await smsMessages(1);
     clock.advance(200_000);
@@ -64,14 +64,14 @@ describe("In one hour, numbers without an account", () => {
     expect((await readBudget()).taken).toBe(2 * AN_HOUR);
   });
 
-  test("neither stop nor are stopped by calls to numbers that have one", async () => {
+  test("neither block nor are blocked by SMS to numbers with an account", async () => {
     const known = await knownPhone();
     expect(await deliver(await smsMessages(AN_HOUR + 5, known))).toBe(AN_HOUR + 5);
     expect(await deliver(await smsMessages(AN_HOUR + 1))).toBe(AN_HOUR);
     expect(await deliver(await smsMessages(3, known))).toBe(3);
   });
 
-  test("raise one alert when their part is spent, not one for each message", async () => {
+  test("raise one alert when the hour's calls are spent, not one per message", async () => {
     const lines = recordLog();
     const alerts = () => lines.filter(({ event }) => event === "sms_hour_spent");
     await deliver(await smsMessages(AN_HOUR - 1));
@@ -91,17 +91,20 @@ describe("In one hour, numbers without an account", () => {
     expect(await deliver(await smsMessages(expected + 2), calls)).toBe(expected);
   });
 
-  test.each([1, 2])("get exactly their part when fifty messages are delivered at once (seed %i)", async (seed) => {
-    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    const simulation = new Simulation(seed);
-    const messages = await smsMessages(50);
-    simulation.queue.held.push(...messages.map((body) => ({ id: body.event_id, body, attempts: 1 })));
-    await simulation.deliver(1, { env: vars });
-    expect(received[SPARROW]?.length).toBe(AN_HOUR);
-    expect((await readBudget()).taken).toBe(AN_HOUR);
-  });
+  test.each([1, 2])(
+    "get exactly the hour's calls if fifty messages are delivered concurrently (seed %i)",
+    async (seed) => {
+      const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+      const simulation = new Simulation(seed);
+      const messages = await smsMessages(50);
+      simulation.queue.held.push(...messages.map((body) => ({ id: body.event_id, body, attempts: 1 })));
+      await simulation.deliver(1, { env: vars });
+      expect(received[SPARROW]?.length).toBe(AN_HOUR);
+      expect((await readBudget()).taken).toBe(AN_HOUR);
+    },
+  );
 
-  test("get no call while the hour cannot be counted", async () => {
+  test("are not sent while the hour cannot be counted", async () => {
     const [message] = (await smsMessages(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const blind = { ...env(), ...databaseWithout(/open_hour/) };

@@ -5,13 +5,13 @@ import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
 const DAY_MS = 86_400_000;
-/** Long ago enough for events on both sides of the 30 days after it. */
+/** Long enough ago for events before and after the 30 days that follow it. */
 const JOINED_DAYS_AGO = 40;
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-/** What happened, without who and which: numbers name the things, so that events are often about the same ones. */
+/** An event without user and ids. Things are named by small numbers, so that events often concern the same ones. */
 type Happening = { day: number; source: number } & (
   | { type: "rental.started" | "station.favorited" | "station.unfavorited"; thing: number }
   | { type: "rental.returned"; thing: number; onTime: boolean }
@@ -19,7 +19,7 @@ type Happening = { day: number; source: number } & (
 );
 
 const thing = fc.nat(1);
-// Few days, so that some events are of one instant; the 30th and the 31st are on both sides of the referral's end.
+// Few days, so that some events have the same time; days 29 and 31 are on either side of the referral limit.
 const day = fc.constantFrom(2, 29, 31);
 const source = fc.nat(1);
 const happening: fc.Arbitrary<Happening> = fc.oneof(
@@ -38,7 +38,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
 const SOURCES = ["rentals", "payments"];
 const TRANSACTION_TYPES = ["TOPUP", "RENTAL", "RENTAL_DUE", "FINE", "REFUND"];
 const DELTAS = [40, -25, 7];
-/** What each kind of transaction moves, in paisa: [amount, wallet]. */
+/** Amount and wallet delta of each transaction type, in paisa. */
 const MOVED = [
   [50_000, 50_000],
   [12_050, -12_050],
@@ -50,7 +50,7 @@ const MOVED = [
 const asText = (minor: number) => `${minor < 0 ? "-" : ""}${(Math.abs(minor) / 100).toFixed(2)}`;
 
 function toEvent(what: Happening, index: number, userId: string, joined: number): SentEvent {
-  // What is told of one transaction is always the same.
+  // All events of one transaction have the same contents.
   const data: Record<string, unknown> = {};
   if (what.type === "rental.started") Object.assign(data, { rental_id: `r${what.thing}`, station_id: "s" });
   else if (what.type === "rental.returned")
@@ -64,7 +64,7 @@ function toEvent(what: Happening, index: number, userId: string, joined: number)
     Object.assign(data, { transaction_id, transaction_type: TRANSACTION_TYPES[what.kind], ...moved });
   } else data.station_id = `s${what.thing}`;
   return {
-    // Not in the order of the instants.
+    // Not in chronological order.
     id: `${userId}-${(index * 7) % 31}-${index}`,
     type: what.type,
     source: SOURCES[what.source] ?? "",
@@ -74,7 +74,7 @@ function toEvent(what: Happening, index: number, userId: string, joined: number)
   };
 }
 
-/** The state that the set of events stands for, whatever their order. */
+/** The state expected from the set of events, in any order. */
 function expectedState(happenings: Happening[], events: SentEvent[], joined: number) {
   const all = happenings.map((what, i) => ({ ...what, event: events[i] as SentEvent, at: joined + what.day * DAY_MS }));
   type One = (typeof all)[number];
@@ -119,7 +119,7 @@ function expectedState(happenings: Happening[], events: SentEvent[], joined: num
 
 const KINDS: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
 
-it("gives one state for a set of events, in any order, each three times at once, and whatever dies", async () => {
+it("a set of events leads to one state in any order, with each event delivered three times concurrently and with faults", async () => {
   const everybody: string[] = [];
   const property = fc.asyncProperty(
     fc.array(happening, { minLength: 1, maxLength: 20, size: "max" }),
@@ -136,7 +136,7 @@ it("gives one state for a set of events, in any order, each three times at once,
       const faults = ({ binding }: BindingCall) =>
         binding === "D1" && random() < 0.3 ? KINDS[Math.floor(random() * KINDS.length)] : undefined;
       await simulation.consume("platform-events", messages, 3, { faults });
-      // What met a fault comes again, since nobody acknowledged it.
+      // Messages that met a fault are redelivered, because they were not acknowledged.
       await simulation.consume("platform-events", messages);
       const expected = expectedState(happenings, events, joined);
       expect(await stateOf(invitee)).toEqual(expected);
@@ -146,7 +146,7 @@ it("gives one state for a set of events, in any order, each three times at once,
         total_points: isReferred ? 150 : 50,
         referrals: isReferred ? 1 : 0,
       });
-      // Without the marks, as after their 14 days, nothing counts twice either.
+      // Nothing counts twice even without the marks, which are deleted after 14 days.
       await rows("delete from processed_events where event_id glob ?", `${invitee}-*`);
       await simulation.consume("platform-events", messages);
       expect(await stateOf(invitee)).toEqual(expected);

@@ -16,7 +16,9 @@ afterEach(() => {
 const newUser = () => insertUser(Date.now());
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 
-/** A valid event whose JSON has so many bytes of UTF-8, by an unknown field of letters of three bytes each. */
+/**
+ * A valid event whose JSON has the given number of UTF-8 bytes, padded by an unknown field of three-byte characters.
+ */
 function eventOf(userId: string, bytes: number) {
   const event = { ...topUp(userId, "1.00"), padding: "" };
   const lacking = bytes - bytesOf(event);
@@ -26,7 +28,7 @@ function eventOf(userId: string, bytes: number) {
 }
 
 describe("An event of another service", () => {
-  it("is taken from the queue at 64 KB, and a dead letter alone without its payload at a byte more", async () => {
+  it("is accepted from the queue at 64 KB, and dead-lettered without its payload at one byte more", async () => {
     const [first, second, third] = [await newUser(), await newUser(), await newUser()];
     const lines = recordLog();
     const events = [eventOf(first, LIMIT), eventOf(second, LIMIT + 1), topUp(third, "1.00")];
@@ -40,7 +42,7 @@ describe("An event of another service", () => {
     expect(lines).toContainEqual(expect.objectContaining({ event: "dead_letter", alert: true }));
   });
 
-  it("is taken by RPC at 64 KB, and refused as too_large with a dead letter at a byte more", async () => {
+  it("is accepted by RPC at 64 KB, and refused as too_large and dead-lettered at one byte more", async () => {
     const [first, second] = [await newUser(), await newUser()];
     const record = async (event: unknown) => (await askOther("RENTALS", "/events", event)).body;
     expect(await record(eventOf(first, LIMIT))).toEqual({ accepted: true, duplicate: false });
@@ -60,7 +62,7 @@ describe("An event of another service", () => {
         return data;
       })(),
     ],
-  ])("with %s is refused by itself and holds no other back", async (_, data) => {
+  ])("with %s is refused without affecting other events", async (_, data) => {
     const [user, neighbour] = [await newUser(), await newUser()];
     const event = { ...topUp(user, "1.00"), data };
     expect(await deliver([event, topUp(neighbour, "1.00")])).toEqual({ acked: [0, 1], retried: [] });
@@ -73,7 +75,7 @@ describe("An event of another service", () => {
 });
 
 describe("A dead letter", () => {
-  it("keeps at most 64 KB of payload and a bounded text of everything else", async () => {
+  it("stores at most 64 KB of payload and truncates all other texts", async () => {
     const queue = `tasks`;
     const body = (bytes: number) => ({
       event_id: "x".repeat(50_000),

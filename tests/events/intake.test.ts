@@ -20,8 +20,8 @@ afterEach(() => vi.useRealTimers());
 const newUser = () => insertUser(Date.now() - DAY_MS);
 const marksOf = (id: string) => rows("select * from processed_events where event_id = ?", id);
 
-describe("what the platform sends by its queue", () => {
-  it("moves the wallet by what is said, exactly, and below zero if need be", async () => {
+describe("events from the platform queue", () => {
+  it("changes the wallet by exactly the given delta, even below zero", async () => {
     const userId = await newUser();
     const rental = { transaction_type: "RENTAL", wallet_delta: "-1000.07" };
     const result = await deliver([topUp(userId, "0.1"), topUp(userId, "0.20"), topUp(userId, "1000.07", {}, rental)]);
@@ -42,7 +42,7 @@ describe("what the platform sends by its queue", () => {
     expect(await stateOf(userId)).toMatchObject({ balance, spent });
   });
 
-  it("counts a transaction once, under whatever event it comes; another type or service of that id is another", async () => {
+  it("counts a transaction once across events; the same id with another type or source is a different transaction", async () => {
     const userId = await newUser();
     const transaction_id = `t-${userId}`;
     const same = () => topUp(userId, "10.00", {}, { transaction_id });
@@ -57,7 +57,7 @@ describe("what the platform sends by its queue", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 1110 });
   });
 
-  it("changes nothing where another amount or user is told of a known transaction, and logs it", async () => {
+  it("ignores a recorded transaction with another amount or user, and raises an alert", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const [userId, other] = [await newUser(), await newUser()];
     const transaction_id = `t-${userId}`;
@@ -82,7 +82,7 @@ describe("what the platform sends by its queue", () => {
     expect(await unbalancedUsers([userId])).toEqual([]);
   });
 
-  it("keeps points by reason and reference, the total by what was gained", async () => {
+  it("adds every delta to the current points and only positive deltas to the total", async () => {
     const userId = await newUser();
     const points = (delta: number, reference: string) =>
       newEvent(userId, "points.changed", { delta, reason: "rental", reference });
@@ -91,7 +91,7 @@ describe("what the platform sends by its queue", () => {
     expect(await unbalancedUsers([userId])).toEqual([]);
   });
 
-  it("takes the same id from two services as two events, and from one as one", async () => {
+  it("treats the same id from two services as two events, and from one service as one", async () => {
     const userId = await newUser();
     const id = `same-${userId}`;
     const points = (source: string, reference: string) =>
@@ -100,7 +100,7 @@ describe("what the platform sends by its queue", () => {
     expect(await stateOf(userId)).toMatchObject({ current_points: 52 });
   });
 
-  it("completes a referral by a return within 30 days of joining, to the millisecond, once", async () => {
+  it("completes a referral once if the return is within 30 days of joining, to the millisecond", async () => {
     const joined = Date.now() - 60 * DAY_MS;
     const inviter = await insertUser(joined);
     const [late, timely] = [await insertUser(joined, inviter), await insertUser(joined, inviter)];
@@ -126,14 +126,14 @@ describe("what the platform sends by its queue", () => {
     expect(await unbalancedUsers([inviter, timely, late])).toEqual([]);
   });
 
-  it("takes a banned user's events, since what they say has happened", async () => {
+  it("records events of a banned user", async () => {
     const userId = await newUser();
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", userId);
     await deliver([topUp(userId, "1.00")]);
     expect(await stateOf(userId)).toMatchObject({ balance: 100 });
   });
 
-  it("opens the rows of a user who has none yet", async () => {
+  it("creates the rows of a user who has none yet", async () => {
     const userId = await newUser();
     for (const table of ["wallets", "points", "point_transactions"])
       await rows(`delete from ${table} where user_id = ?`, userId);
@@ -144,7 +144,7 @@ describe("what the platform sends by its queue", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 100, current_points: 3, total_points: 3 });
   });
 
-  it("leaves neither audit rows nor events for the webhook", async () => {
+  it("write neither audit rows nor webhook events", async () => {
     const userId = await newUser();
     await deliver([topUp(userId, "1.00")]);
     expect(await rows("select id from audit_logs where user_id = ?", userId)).toEqual([]);
@@ -153,8 +153,8 @@ describe("what the platform sends by its queue", () => {
   });
 });
 
-describe("what cannot be done", () => {
-  it("an unknown user's event is a dead letter alone, and leaves no mark: the same one counts once they exist", async () => {
+describe("events that cannot be applied", () => {
+  it("an event of an unknown user becomes a dead letter without a mark, and counts once the user exists", async () => {
     const userId = await newUser();
     const stranger = crypto.randomUUID();
     const event = topUp(stranger, "5.00");
@@ -178,7 +178,7 @@ describe("what cannot be done", () => {
     expect(await stateOf(stranger)).toMatchObject({ balance: 500 });
   });
 
-  it("a dead letter that is replayed through the tasks queue, mended, takes effect once", async () => {
+  it("a corrected dead letter replayed through the tasks queue takes effect once", async () => {
     const userId = await newUser();
     const event = topUp(crypto.randomUUID(), "5.00");
     await deliver([event]);
@@ -189,7 +189,7 @@ describe("what cannot be done", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 500 });
   });
 
-  it("a copy of an event whose user has been deleted since is no dead letter", async () => {
+  it("a copy of an event whose user was deleted meanwhile does not become a dead letter", async () => {
     const userId = await newUser();
     const event = topUp(userId, "5.00");
     await deliver([event]);
@@ -200,7 +200,7 @@ describe("what cannot be done", () => {
     expect(await rows("select 1 from wallet_transactions where transaction_id = ?", transactionId)).toHaveLength(1);
   });
 
-  it("a database that is down lets the message come again, and nothing is lost", async () => {
+  it("a database outage causes a retry without loss", async () => {
     const userId = await newUser();
     const event = topUp(userId, "5.00");
     const DB = new Proxy(testEnv.DB, {
@@ -250,7 +250,7 @@ describe("what cannot be done", () => {
     ["a source with a colon", { source: "a:b" }, "source"],
   ];
 
-  it.each(bad)("%s is a dead letter alone, whose reason names the field and no value", async (_what, change, field) => {
+  it.each(bad)("%s becomes a dead letter that names the field and no value", async (_what, change, field) => {
     const userId = await newUser();
     const event = topUp(userId, "31415.92");
     const data = "data" in change && change.data instanceof Object && !Array.isArray(change.data);
@@ -290,7 +290,7 @@ describe("what cannot be done", () => {
     expect((await deadLettersOf(userId)).map(({ reason }) => reason)).toEqual([expect.stringContaining(field)]);
   });
 
-  it("what is no event at all is kept with its reason, and holds nothing back", async () => {
+  it("a message that is not an event becomes a dead letter without affecting others", async () => {
     const userId = await newUser();
     const mark = crypto.randomUUID();
     const odd = [
@@ -309,7 +309,7 @@ describe("what cannot be done", () => {
     expect(({} as { id?: string }).id).toBeUndefined();
   });
 
-  it("fields that nobody asked for are left out, __proto__ among them", async () => {
+  it("unknown fields are ignored, including __proto__", async () => {
     const userId = await newUser();
     const event = topUp(userId, "1.00");
     const text = JSON.stringify(event).replace(
@@ -320,13 +320,13 @@ describe("what cannot be done", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 100, spent: 100 });
   });
 
-  it("an id in capitals is the same user", async () => {
+  it("a user id in upper case identifies the same user", async () => {
     const userId = await newUser();
     await deliver([topUp(userId.toUpperCase(), "1.00")]);
     expect(await stateOf(userId)).toMatchObject({ balance: 100 });
   });
 
-  it("keeps what the platform gave up on, so that it can be replayed", async () => {
+  it("messages dead-lettered by Cloudflare are stored for replay", async () => {
     const event = topUp(crypto.randomUUID(), "5.00");
     expect(await consume([event], {}, 21, "dead-letters")).toEqual({ acked: [0], retried: [] });
     expect(await deadLettersOf(event.user_id)).toMatchObject([
@@ -334,7 +334,7 @@ describe("what cannot be done", () => {
     ]);
   });
 
-  it("takes an event of half an hour ahead, as of a clock that is wrong", async () => {
+  it("an event half an hour in the future is accepted, to allow for clock skew", async () => {
     const userId = await newUser();
     const at = new Date(Date.now() + 30 * 60_000).toISOString();
     await deliver([newEvent(userId, "rental.started", { rental_id: "r", station_id: "s" }, { occurred_at: at })]);

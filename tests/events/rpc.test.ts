@@ -23,11 +23,11 @@ const brokenEnv = {
   }),
 };
 
-/** A context whose props are those of a binding. */
+/** An execution context with the props of a binding. */
 const contextOf = (props: object) => Object.assign(createExecutionContext(), { props }) as ExecutionContext<object>;
 
 describe("PlatformEvents.record", () => {
-  it("records an event of the service that its binding names, once", async () => {
+  it("records an event of the service named by its binding once", async () => {
     const userId = await newUser();
     const event = topUp(userId, "12.50");
     expect(await record(event)).toEqual({ accepted: true, duplicate: false });
@@ -35,14 +35,14 @@ describe("PlatformEvents.record", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 1250 });
   });
 
-  it("refuses a caller whose binding does not say who it is, and keeps nothing", async () => {
+  it("refuses a caller whose binding has no props, and stores nothing", async () => {
     const userId = await newUser();
     expect(await record(topUp(userId, "1.00"), "NOBODY")).toEqual({ accepted: false, reason: "unknown_caller" });
     expect(await stateOf(userId)).toMatchObject({ balance: 0 });
     expect(await deadLettersOf(userId)).toEqual([]);
   });
 
-  it("refuses an event in another service's name, and keeps nothing", async () => {
+  it("refuses an event with another service's source, and stores nothing", async () => {
     const userId = await newUser();
     expect(await record(topUp(userId, "1.00", { source: "payments" }))).toEqual({
       accepted: false,
@@ -66,7 +66,7 @@ describe("PlatformEvents.record", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 0 });
   });
 
-  it("answers a malformed event with its fields and an unknown user with that, and keeps both as dead letters", async () => {
+  it("reports the invalid fields or the unknown user, and stores both events as dead letters", async () => {
     const userId = await newUser();
     const malformed = { ...topUp(userId, "1.00"), occurred_at: "yesterday" };
     expect(await record(malformed)).toEqual({
@@ -86,7 +86,7 @@ describe("PlatformEvents.record", () => {
     expect(await record(given)).toMatchObject({ accepted: false, reason: "malformed" });
   });
 
-  it("never throws for what JSON cannot hold", async () => {
+  it("never throws for values that JSON cannot represent", async () => {
     const circular: Record<string, unknown> = { id: 10n, date: new Date(), map: new Map() };
     circular.self = circular;
     const entrypoint = new PlatformEvents(contextOf({ caller: "rentals" }), testEnv);
@@ -95,7 +95,7 @@ describe("PlatformEvents.record", () => {
     }
   });
 
-  it("throws when the database is down, without its words, and the same event counts once afterwards", async () => {
+  it("throws without the database's message during an outage, and the same event counts once afterwards", async () => {
     const userId = await newUser();
     const event = topUp(userId, "1.00");
     const entrypoint = new PlatformEvents(contextOf({ caller: "rentals" }), brokenEnv);
@@ -105,7 +105,7 @@ describe("PlatformEvents.record", () => {
     expect(await record(event)).toEqual({ accepted: true, duplicate: false });
   });
 
-  it("takes the same event from the queue and by RPC as one", async () => {
+  it("treats the same event from the queue and by RPC as one", async () => {
     const userId = await newUser();
     const event = topUp(userId, "1.00");
     expect((await askOther("RENTALS", "/queue", event)).status).toBe(202);
@@ -124,7 +124,7 @@ describe("TokenVerifier.verifyAccessToken", () => {
   const logout = (user: SignedIn) =>
     call("POST", "/api/auth/logout", { token: user.access, json: { refresh_token: user.refresh } });
 
-  it("tells user, session, role and expiry of a token whose session lives", async () => {
+  it("returns user, session, role and expiry for a token with an open session", async () => {
     const user = await newSession();
     const answer = await verify(user.access);
     expect(answer).toEqual({
@@ -138,7 +138,7 @@ describe("TokenVerifier.verifyAccessToken", () => {
     expect(await verify(user.access)).toEqual({ ...answer, role: "admin" });
   });
 
-  it("says expired of one that is, without asking the database", async () => {
+  it("returns expired for an expired token without querying the database", async () => {
     const user = await newSession();
     clock.advance(15 * 60_000 + 6_000);
     expect(await verify(user.access)).toEqual({ valid: false, reason: "expired" });
@@ -146,7 +146,7 @@ describe("TokenVerifier.verifyAccessToken", () => {
     expect(await entrypoint.verifyAccessToken(user.access)).toEqual({ valid: false, reason: "expired" });
   });
 
-  it("says invalid of what is none of ours", async () => {
+  it("returns invalid for tokens that we did not issue", async () => {
     const user = await newSession();
     const [head, body, signature] = user.access.split(".") as [string, string, string];
     const forged = await new SignJWT({ user_id: user.userId, sid: "x", token_type: "access" })
@@ -171,7 +171,7 @@ describe("TokenVerifier.verifyAccessToken", () => {
     }
   });
 
-  it("says ended from the logout, the ban and the deletion on", async () => {
+  it("returns ended after logout, ban and deletion", async () => {
     const [left, banned, deleted] = [await newSession(), await newSession(), await newSession()];
     await logout(left);
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
@@ -180,14 +180,14 @@ describe("TokenVerifier.verifyAccessToken", () => {
       expect(await verify(access)).toEqual({ valid: false, reason: "ended" });
   });
 
-  it("throws when the database is down: nobody knows then, and the token is not invalid", async () => {
+  it("throws during a database outage instead of calling the token invalid", async () => {
     const user = await newSession();
     const entrypoint = new TokenVerifier(contextOf({}), brokenEnv);
     await expect(entrypoint.verifyAccessToken(user.access)).rejects.toThrow(/unavailable/);
     expect(await verify(user.access)).toMatchObject({ valid: true });
   });
 
-  it("asks the database once", async () => {
+  it("queries the database once", async () => {
     const user = await newSession();
     let trips = 0;
     const DB = new Proxy(testEnv.DB, {

@@ -13,16 +13,16 @@ const source = Object.entries(sources)
   .join("\n");
 
 describe("Alerts", () => {
-  it("are each raised somewhere in the source", () => {
+  it("are all raised somewhere in the source", () => {
     const unraised = Object.keys(alerts).filter((name) => !source.includes(`"${name}"`));
     expect(unraised).toEqual([]);
   });
 
-  it("are the only lines of level error, so that no failure is logged without an alert", () => {
+  it("are the only log lines of level error, so no failure is logged without an alert", () => {
     expect([...source.matchAll(/\blog\.error\(|\blog\[[^\]]*error/g)].map(([text]) => text)).toEqual([]);
   });
 
-  it("have one shape: their name as event, their level, and alert", () => {
+  it("are logged with their name as event, their level and alert: true", () => {
     const lines = recordLog();
     const log = jsonLog(() => 0, { request_id: "r" });
     for (const name of Object.keys(alerts) as AlertName[]) raiseAlert({ log }, name, { reason: "why" });

@@ -17,7 +17,7 @@ afterEach(() => {
 
 const formats = ["json", "form", "multipart"] as const;
 
-/** The fields as a body of the format, sent from a network of its own. */
+/** Options of a call with the fields in the given format, from a new network. */
 function inFormat(format: (typeof formats)[number], fields: Record<string, string>): CallOptions {
   return { ip: newIp(), [format]: fields };
 }
@@ -32,7 +32,7 @@ const routes: [string, string[]][] = [
   ["/api/auth/logout", ["refresh", "refresh_token"]],
 ];
 
-/** Values that are well-formed, and belong to nobody. */
+/** Well-formed values that belong to no user. */
 function plausible(names: string[]): Record<string, string> {
   const values: Record<string, string> = {
     identifier: newPhone(),
@@ -63,7 +63,7 @@ function expectFailure(answer: Answer, status: number, code: string, fields?: st
   });
 }
 
-/** Accepted, or refused as the contract shapes refusals; never a failure of ours. */
+/** Expects a success or a documented refusal, never a 5xx. */
 function expectNoFault(answer: Answer, what: string) {
   expect(answer.status, what).toBeLessThan(500);
   if (answer.status < 400) return;
@@ -73,96 +73,90 @@ function expectNoFault(answer: Answer, what: string) {
 
 const json = { "content-type": "application/json" };
 
-describe("The three formats", () => {
-  test.each(formats)(
-    "a whole sign-in by %s has the effects and the answers that the contract names",
-    async (format) => {
-      const clock = stopClock();
-      const identifier = newPhone();
-      const otp = await requestCode(identifier, { ip: newIp() });
-      const proof = await call("POST", "/api/auth/otp/verify", inFormat(format, { identifier, otp, purpose: "LOGIN" }));
-      expect(proof.body.data).toMatchObject({ purpose: "REGISTER", expires_in: 600 });
-      const { verification_token } = proof.body.data;
-      const username = `${format}${Date.now()}`;
-      const fields = { identifier, verification_token, username };
-      const account = await call("POST", "/api/auth/register", inFormat(format, fields));
-      expect(account.status).toBe(201);
-      expect(account.body.data.user.username).toBe(username);
+describe("Body formats", () => {
+  test.each(formats)("a complete sign-in with %s bodies has the documented effects and responses", async (format) => {
+    const clock = stopClock();
+    const identifier = newPhone();
+    const otp = await requestCode(identifier, { ip: newIp() });
+    const proof = await call("POST", "/api/auth/otp/verify", inFormat(format, { identifier, otp, purpose: "LOGIN" }));
+    expect(proof.body.data).toMatchObject({ purpose: "REGISTER", expires_in: 600 });
+    const { verification_token } = proof.body.data;
+    const username = `${format}${Date.now()}`;
+    const fields = { identifier, verification_token, username };
+    const account = await call("POST", "/api/auth/register", inFormat(format, fields));
+    expect(account.status).toBe(201);
+    expect(account.body.data.user.username).toBe(username);
 
-      const renewed = await call(
-        "POST",
-        "/api/auth/refresh",
-        inFormat(format, { refresh: account.body.data.refresh_token }),
-      );
-      expect(renewed.status).toBe(200);
-      const { access: token, refresh: refresh_token } = renewed.body;
-      const goodbye = await call("POST", "/api/auth/logout", { ...inFormat(format, { refresh_token }), token });
-      expect(goodbye.status).toBe(200);
+    const renewed = await call(
+      "POST",
+      "/api/auth/refresh",
+      inFormat(format, { refresh: account.body.data.refresh_token }),
+    );
+    expect(renewed.status).toBe(200);
+    const { access: token, refresh: refresh_token } = renewed.body;
+    const goodbye = await call("POST", "/api/auth/logout", { ...inFormat(format, { refresh_token }), token });
+    expect(goodbye.status).toBe(200);
 
-      clock.advance(61_000);
-      const ip = newIp();
-      const again = await call("POST", otpRequest, inFormat(format, { identifier, purpose: "LOGIN" }));
-      expect(again.status).toBe(200);
-      expect(again.body.data).toMatchObject({ expires_in: 300 });
-      clock.advance(61_000);
-      const code = await requestCode(identifier, { ip });
-      const { body } = await call("POST", "/api/auth/otp/verify", inFormat(format, { identifier, otp: code }));
-      const login = { identifier, verification_token: body.data.verification_token };
-      const back = await call("POST", "/api/auth/login", inFormat(format, login));
-      expect(back.status).toBe(200);
-      expect(back.body.data.user_id).toBe(account.body.data.user_id);
-    },
-  );
+    clock.advance(61_000);
+    const ip = newIp();
+    const again = await call("POST", otpRequest, inFormat(format, { identifier, purpose: "LOGIN" }));
+    expect(again.status).toBe(200);
+    expect(again.body.data).toMatchObject({ expires_in: 300 });
+    clock.advance(61_000);
+    const code = await requestCode(identifier, { ip });
+    const { body } = await call("POST", "/api/auth/otp/verify", inFormat(format, { identifier, otp: code }));
+    const login = { identifier, verification_token: body.data.verification_token };
+    const back = await call("POST", "/api/auth/login", inFormat(format, login));
+    expect(back.status).toBe(200);
+    expect(back.body.data.user_id).toBe(account.body.data.user_id);
+  });
 
-  test.each(formats)(
-    "ASVS 15.3.3: unknown and read-only fields sent by %s are ignored and never applied",
-    async (format) => {
-      const identifier = newPhone();
-      const otp = await requestCode(identifier, { ip: newIp() });
-      const readOnly = {
-        id: "0198c0de-0000-7000-8000-000000000000",
-        user_id: "0198c0de-0000-7000-8000-000000000000",
-        status: "BANNED",
-        role: "admin",
-        is_staff: "true",
-        is_superuser: "true",
-        email: "else@example.com",
-        email_verified: "true",
-        balance: "1000.00",
-        wallet_balance: "1000.00",
-        points: "1000",
-        current_points: "1000",
-        kyc_status: "APPROVED",
-        profile_complete: "true",
-        social_provider: "GOOGLE",
-        referral_applied: "true",
-        date_joined: "2001-01-01T00:00:00Z",
-        unheard_of: "x",
-      };
-      const verified = await call("POST", "/api/auth/otp/verify", inFormat(format, { ...readOnly, identifier, otp }));
-      const { verification_token } = verified.body.data;
-      const fields = { ...readOnly, identifier, verification_token };
-      const { status, body } = await call("POST", "/api/auth/register", inFormat(format, fields));
-      expect(status).toBe(201);
-      expect(body.data.referral_applied).toBe(false);
-      const me = await call("GET", "/api/auth/me", { token: body.data.access_token });
-      expect(me.body.data).toMatchObject({
-        status: "ACTIVE",
-        kyc_status: "NOT_SUBMITTED",
-        profile_complete: false,
-        social_provider: "PHONE",
-      });
-      expect(me.body.data.id).not.toBe(readOnly.id);
-      expect(me.body.data.date_joined).not.toMatch(/^2001/);
-      const row = await testEnv.DB.prepare(
-        `select role, email, email_verified, balance_minor, current_points from users
+  test.each(formats)("ASVS 15.3.3: unknown and read-only fields of a %s body are ignored", async (format) => {
+    const identifier = newPhone();
+    const otp = await requestCode(identifier, { ip: newIp() });
+    const readOnly = {
+      id: "0198c0de-0000-7000-8000-000000000000",
+      user_id: "0198c0de-0000-7000-8000-000000000000",
+      status: "BANNED",
+      role: "admin",
+      is_staff: "true",
+      is_superuser: "true",
+      email: "else@example.com",
+      email_verified: "true",
+      balance: "1000.00",
+      wallet_balance: "1000.00",
+      points: "1000",
+      current_points: "1000",
+      kyc_status: "APPROVED",
+      profile_complete: "true",
+      social_provider: "GOOGLE",
+      referral_applied: "true",
+      date_joined: "2001-01-01T00:00:00Z",
+      unheard_of: "x",
+    };
+    const verified = await call("POST", "/api/auth/otp/verify", inFormat(format, { ...readOnly, identifier, otp }));
+    const { verification_token } = verified.body.data;
+    const fields = { ...readOnly, identifier, verification_token };
+    const { status, body } = await call("POST", "/api/auth/register", inFormat(format, fields));
+    expect(status).toBe(201);
+    expect(body.data.referral_applied).toBe(false);
+    const me = await call("GET", "/api/auth/me", { token: body.data.access_token });
+    expect(me.body.data).toMatchObject({
+      status: "ACTIVE",
+      kyc_status: "NOT_SUBMITTED",
+      profile_complete: false,
+      social_provider: "PHONE",
+    });
+    expect(me.body.data.id).not.toBe(readOnly.id);
+    expect(me.body.data.date_joined).not.toMatch(/^2001/);
+    const row = await testEnv.DB.prepare(
+      `select role, email, email_verified, balance_minor, current_points from users
         join wallets on wallets.user_id = users.id join points on points.user_id = users.id where users.id = ?`,
-      )
-        .bind(me.body.data.id)
-        .first();
-      expect(row).toEqual({ role: "user", email: null, email_verified: 0, balance_minor: 0, current_points: 50 });
-    },
-  );
+    )
+      .bind(me.body.data.id)
+      .first();
+    expect(row).toEqual({ role: "user", email: null, email_verified: 0, balance_minor: 0, current_points: 50 });
+  });
 
   test.each(["form", "multipart"] as const)("an empty value of a %s body counts as absent", async (format) => {
     const absent = await call("POST", otpRequest, inFormat(format, { identifier: "" }));
@@ -182,7 +176,7 @@ describe("The three formats", () => {
     expect(either.status).toBe(200);
   });
 
-  test("a DELETE may carry a body of any format", async () => {
+  test("DELETE accepts a body of any format", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     for (const format of formats) {
       const body = inFormat(format, { id: "0198c0de-0000-7000-8000-000000000000", reason: "tidy" });
@@ -194,7 +188,7 @@ describe("The three formats", () => {
     expect((await call("GET", "/api/auth/sessions", { token })).body.data).toHaveLength(1);
   });
 
-  test("a media type is known in any case and with its parameters", async () => {
+  test("media types match in any letter case and with parameters", async () => {
     for (const type of ["Application/JSON; charset=UTF-8", "application/json;charset=utf-8", "APPLICATION/JSON"]) {
       const raw = JSON.stringify({ identifier: newPhone() });
       const answer = await call("POST", otpRequest, { ip: newIp(), raw, headers: { "content-type": type } });
@@ -206,7 +200,7 @@ describe("The three formats", () => {
   });
 });
 
-describe("What cannot be read", () => {
+describe("Unreadable bodies", () => {
   const deep = 30_000;
   const malformed = [
     "{",
@@ -229,7 +223,7 @@ describe("What cannot be read", () => {
     `${"[".repeat(deep)}${"]".repeat(deep)}`,
   ];
 
-  test("ASVS 2.2.1: JSON that is malformed or no object is a validation_error", async () => {
+  test("ASVS 2.2.1: malformed JSON and JSON that is not an object are a validation_error", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     for (const [path] of routes) {
       for (const raw of malformed) {
@@ -239,13 +233,13 @@ describe("What cannot be read", () => {
     }
   });
 
-  test("a value nested thousands deep is refused like any other wrong type", async () => {
+  test("a value nested thousands of levels deep is refused like any other wrong type", async () => {
     const raw = `{"identifier":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
     const answer = await call("POST", otpRequest, { ip: newIp(), raw, headers: json });
     expectFailure(answer, 400, "validation_error", ["identifier"]);
   });
 
-  test("bytes that are not UTF-8 are a validation_error in every format", async () => {
+  test("invalid UTF-8 is a validation_error in every format", async () => {
     const bytes = (text: string) => Uint8Array.from([...text], (character) => character.charCodeAt(0));
     const part = '--b\r\ncontent-disposition: form-data; name="identifier"\r\n\r\n98\xff\xfe41\r\n--b--\r\n';
     const bodies: [string, string][] = [
@@ -266,7 +260,7 @@ describe("What cannot be read", () => {
     }
   });
 
-  test("an escape that is not UTF-8 is refused in a form, and every whole one is read", async () => {
+  test("percent escapes in a form must decode to valid UTF-8", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const save = (full_name: string) =>
@@ -279,7 +273,7 @@ describe("What cannot be read", () => {
     expect((await save("%E0%A4%86%e0%a4%b6%E0%A4%BE+100%+%F0%9F%98%80é")).body.data.full_name).toBe("आशा 100% 😀é");
   });
 
-  test("a broken multipart body is a validation_error", async () => {
+  test("a malformed multipart body is a validation_error", async () => {
     const field = 'content-disposition: form-data; name="identifier"\r\n\r\n9841234567\r\n';
     const bodies: [string, string][] = [
       ["multipart/form-data", `--b\r\n${field}--b--\r\n`],
@@ -298,12 +292,12 @@ describe("What cannot be read", () => {
     }
   });
 
-  test("a file where text belongs is a validation_error on its field", async () => {
+  test("a file in a text field is a validation_error on that field", async () => {
     const multipart = { identifier: new File(["9841234567"], "identifier.txt") };
     expectFailure(await call("POST", otpRequest, { ip: newIp(), multipart }), 400, "validation_error", ["identifier"]);
   });
 
-  test("an unsupported or missing media type is 415", async () => {
+  test("an unsupported or missing media type returns 415", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     const raw = new TextEncoder().encode(JSON.stringify({ identifier: newPhone(), refresh: "a.b.c" }));
     const types = [undefined, "", "text/plain", "text/html", "application/xml", "application/jsonx", "json", "*/*"];
@@ -316,7 +310,7 @@ describe("What cannot be read", () => {
     }
   });
 
-  test("an empty body gets the route's own error", async () => {
+  test("an empty body gets the route's validation error", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     for (const options of [{}, { headers: json, raw: "" }, { headers: json, json: {} }, { form: {} }]) {
       for (const [path, names] of routes) {
@@ -330,11 +324,11 @@ describe("What cannot be read", () => {
 
 const isRequired = (name: string) => ["identifier", "otp", "verification_token"].includes(name);
 
-describe("API4: a body beyond 64 KB is 413", () => {
+describe("API4: a body over 64 KB returns 413", () => {
   const atMost = 64 * 1024;
   const ofSize = (size: number) => `{"identifier":"${"9".repeat(size - 17)}"}`;
 
-  test("with a true Content-Length, with an untrue one, and without any", async () => {
+  test("with a correct, a wrong and no Content-Length", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     const body = ofSize(atMost + 1);
     expect(body).toHaveLength(atMost + 1);
@@ -357,7 +351,7 @@ describe("API4: a body beyond 64 KB is 413", () => {
     }
   });
 
-  test("ASVS 5.2.1: and nothing is read beyond the limit, however long the stream, whatever its Content-Length says", async () => {
+  test("ASVS 5.2.1: without reading beyond the limit, whatever the length of the stream and its Content-Length", async () => {
     for (const length of [undefined, "", "0", "10", "-1", "NaN", "5, 5"]) {
       let given = 0;
       const endless = new ReadableStream({
@@ -375,7 +369,7 @@ describe("API4: a body beyond 64 KB is 413", () => {
   });
 });
 
-describe("Fields of the wrong kind", () => {
+describe("Invalid field values", () => {
   const wrongTypes: unknown[] = [[], ["a"], [["a"]], {}, { a: 1 }, { toString: "a" }, true, false, -1, 1.5, 1e300];
   const oddities = [null, 0, 1, "", " ", "\u0000", "\ud800", "\u202e", "\ufeff", "💥".repeat(200), "x".repeat(60_000)];
   const attacks = [
@@ -390,7 +384,7 @@ describe("Fields of the wrong kind", () => {
   ];
 
   test.each(routes)(
-    "ASVS 15.3.5: %s refuses an array, object, boolean or fraction in each field",
+    "ASVS 15.3.5: %s refuses arrays, objects, booleans and fractions in every field",
     async (path, names) => {
       const { access: token } = await signUp(newPhone(), { ip: newIp() });
       for (const name of names) {
@@ -404,7 +398,7 @@ describe("Fields of the wrong kind", () => {
     },
   );
 
-  test.each(routes)("ASVS 1.2.4: %s takes odd and hostile text without a fault", async (path, names) => {
+  test.each(routes)("ASVS 1.2.4: %s handles unusual and hostile text without a 5xx", async (path, names) => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     for (const name of names) {
       for (const value of [...oddities, ...attacks]) {
@@ -418,7 +412,7 @@ describe("Fields of the wrong kind", () => {
     }
   });
 
-  test("odd text in a register that could succeed never faults, and never becomes an account's name unseen", async () => {
+  test("registering with unusual text never returns a 5xx, and never stores a username that was not validated", async () => {
     const identifier = newPhone();
     const otp = await requestCode(identifier, { ip: newIp() });
     const proof = await call("POST", "/api/auth/otp/verify", inFormat("json", { identifier, otp }));
@@ -433,7 +427,7 @@ describe("Fields of the wrong kind", () => {
   });
 });
 
-describe("ASVS 15.3.6: names that JavaScript objects have by themselves", () => {
+describe("ASVS 15.3.6: field names that are built-in properties of JavaScript objects", () => {
   const names = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"];
 
   test("have no effect in any format", async () => {
@@ -452,7 +446,7 @@ describe("ASVS 15.3.6: names that JavaScript objects have by themselves", () => 
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
-  test("ASVS 1.5.3: of repeated names the same one counts in every format", async () => {
+  test("ASVS 1.5.3: every format resolves repeated field names to the same value", async () => {
     const clock = stopClock();
     const [first, last] = [newPhone(), newPhone()];
     const part = (value: string) => `--b\r\ncontent-disposition: form-data; name="identifier"\r\n\r\n${value}\r\n`;

@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The test's environment with variables that its type would not allow, absence included. */
+/** The test environment with the given variables; undefined removes one. */
 function withVars(vars: Record<string, string | undefined>): { env: Partial<Env> } {
   return { env: vars as unknown as Partial<Env> };
 }
@@ -35,7 +35,7 @@ function base64url(bytes: Uint8Array): string {
 const random = (length: number) => base64url(crypto.getRandomValues(new Uint8Array(length)));
 const repeated = (byte: number, length = 32) => base64url(new Uint8Array(length).fill(byte));
 
-/** The key pair whose private half is this seed (RFC 8410 section 7). */
+/** The key pair of a private seed (RFC 8410 section 7). */
 async function keyFrom(kid: string, seed: Uint8Array<ArrayBuffer>) {
   const prefix = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
   const pkcs8 = new Uint8Array([...prefix, ...seed]);
@@ -46,7 +46,7 @@ async function keyFrom(kid: string, seed: Uint8Array<ArrayBuffer>) {
 
 const someKey = (kid: string) => keyFrom(kid, crypto.getRandomValues(new Uint8Array(32)));
 
-/** Every line that the Worker logs while `work` runs. */
+/** The lines that the Worker logs while `work` runs. */
 async function logOf(work: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
   for (const level of ["debug", "info", "log", "warn", "error"] as const) {
@@ -59,10 +59,10 @@ async function logOf(work: () => Promise<unknown>): Promise<string> {
 
 const secretNames = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS", "LOOKUP_SECRET"];
 
-describe("What is not development is production", () => {
+describe("Any ENVIRONMENT other than development is production", () => {
   const environments = [undefined, "", "production", "staging", "test", "Development", " development", "dev"];
 
-  test.each(environments)("ENVIRONMENT %j shows neither the outbox nor the headers", async (ENVIRONMENT) => {
+  test.each(environments)("ENVIRONMENT %j exposes neither the outbox nor the debug headers", async (ENVIRONMENT) => {
     for (const path of ["/dev/outbox", "/dev/outbox/", "/api/auth/debug/headers"]) {
       const answer = await call("GET", path, withVars({ ...production, ENVIRONMENT }));
       expect(answer.status, path).toBe(404);
@@ -70,7 +70,7 @@ describe("What is not development is production", () => {
     }
   });
 
-  test("No method betrays that the development routes exist", async () => {
+  test("no HTTP method reveals that the development routes exist", async () => {
     for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) {
       for (const method of ["HEAD", "POST", "PUT", "PATCH", "DELETE"]) {
         const answer = await call(method, path, withVars(production));
@@ -80,14 +80,14 @@ describe("What is not development is production", () => {
     }
   });
 
-  test("Production keeps no code where the outbox could show it", async () => {
+  test("production stores no code in the local outbox", async () => {
     const identifier = newPhone();
     await call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...withVars(production) });
     const shown = await call("GET", `/dev/outbox?to=${identifier}`, { headers: { accept: "application/json" } });
     expect(shown.body.messages).toEqual([]);
   });
 
-  test("An ISSUER that is not https serves in development only", async () => {
+  test("an ISSUER that is not https is accepted in development only", async () => {
     const vars = { ...production, ISSUER: "http://api.example.com" };
     const logged = await logOf(async () => {
       expect((await call("GET", "/api/openapi.json", withVars(vars))).status).toBe(503);
@@ -100,7 +100,7 @@ describe("What is not development is production", () => {
   });
 });
 
-describe("RFC 8725 3.5: nothing is served with a secret that is missing, malformed or weak", () => {
+describe("RFC 8725 3.5: no route is served if a secret is missing, malformed or weak", () => {
   const secrets = (entries: unknown) => JSON.stringify(entries);
   const cases: [string, string, () => string | undefined | Promise<string | undefined>][] = [
     ...secretNames.flatMap((name): [string, string, () => string | undefined][] => [
@@ -108,7 +108,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
       [name, "empty", () => ""],
     ]),
     ["LOOKUP_SECRET", "of 31 bytes", () => random(31)],
-    ["LOOKUP_SECRET", "of one byte over and over", () => repeated(0x5a)],
+    ["LOOKUP_SECRET", "of one repeated byte", () => repeated(0x5a)],
     ["LOOKUP_SECRET", "of zeros", () => repeated(0)],
     ["LOOKUP_SECRET", "not base64url", () => "!".repeat(64)],
     ["LOOKUP_SECRET", "words with spaces", () => "correct horse battery staple correct horse battery staple"],
@@ -118,11 +118,11 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     ["TOKEN_SECRETS", "without kid", () => secrets([{ secret: random(32) }])],
     ["TOKEN_SECRETS", "with a kid that is a path", () => secrets([{ kid: "../k1", secret: random(32) }])],
     ["TOKEN_SECRETS", "of 31 bytes", () => secrets([{ kid: "k1", secret: random(31) }])],
-    ["TOKEN_SECRETS", "of one byte over and over", () => secrets([{ kid: "k1", secret: repeated(0xff) }])],
+    ["TOKEN_SECRETS", "of one repeated byte", () => secrets([{ kid: "k1", secret: repeated(0xff) }])],
     ["TOKEN_SECRETS", "not base64url", () => secrets([{ kid: "k1", secret: "?".repeat(64) }])],
     [
       "TOKEN_SECRETS",
-      "weak in an older entry",
+      "with a weak older entry",
       () =>
         secrets([
           { kid: "k2", secret: random(32) },
@@ -131,7 +131,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     ],
     [
       "DATA_SECRETS",
-      "weak in an older entry",
+      "with a weak older entry",
       () =>
         secrets([
           { kid: "k2", secret: random(32) },
@@ -141,7 +141,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     ["DATA_SECRETS", "an empty list", () => "[]"],
     [
       "TOKEN_SECRETS",
-      "with one kid twice",
+      "with a duplicate kid",
       () =>
         secrets([
           { kid: "k1", secret: random(32) },
@@ -150,26 +150,26 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     ],
     ["ACCESS_TOKEN_KEYS", "malformed JSON", () => "not JSON"],
     ["ACCESS_TOKEN_KEYS", "an empty list", () => "[]"],
-    ["ACCESS_TOKEN_KEYS", "without a private half", async () => secrets([{ ...(await someKey("k1")), d: undefined }])],
+    ["ACCESS_TOKEN_KEYS", "without a private key", async () => secrets([{ ...(await someKey("k1")), d: undefined }])],
     ["ACCESS_TOKEN_KEYS", "too short", async () => secrets([{ ...(await someKey("k1")), d: random(31) }])],
     ["ACCESS_TOKEN_KEYS", "not base64url", async () => secrets([{ ...(await someKey("k1")), d: "!".repeat(43) }])],
     [
       "ACCESS_TOKEN_KEYS",
-      "public half not base64url",
+      "with a public key that is not base64url",
       async () => secrets([{ ...(await someKey("k1")), x: "!".repeat(43) }]),
     ],
     [
       "ACCESS_TOKEN_KEYS",
-      "of halves that do not belong together",
+      "with a public key of another private key",
       async () => secrets([{ ...(await someKey("k1")), x: (await someKey("k2")).x }]),
     ],
     [
       "ACCESS_TOKEN_KEYS",
-      "of one byte over and over",
+      "of one repeated byte",
       async () => secrets([await keyFrom("k1", new Uint8Array(32).fill(7))]),
     ],
     ["ACCESS_TOKEN_KEYS", "of zeros", async () => secrets([await keyFrom("k1", new Uint8Array(32))])],
-    ["ACCESS_TOKEN_KEYS", "with one kid twice", async () => secrets([await someKey("k1"), await someKey("k1")])],
+    ["ACCESS_TOKEN_KEYS", "with a duplicate kid", async () => secrets([await someKey("k1"), await someKey("k1")])],
     ["ACCESS_TOKEN_KEYS", "of another curve", async () => secrets([{ ...(await someKey("k1")), crv: "X25519" }])],
   ];
 
@@ -190,7 +190,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     for (const part of value?.match(/[A-Za-z0-9_!?-]{20,}/g) ?? []) expect(logged).not.toContain(part);
   });
 
-  test("Every route is closed, whatever the method, and a good configuration opens it again", async () => {
+  test("every route and method returns 503 until the configuration is valid again", async () => {
     const vars = withVars({ LOOKUP_SECRET: repeated(1) });
     const routes = [
       ["GET", "/api/health"],
@@ -211,7 +211,7 @@ describe("RFC 8725 3.5: nothing is served with a secret that is missing, malform
     expect((await call("GET", "/.well-known/jwks.json")).status).toBe(200);
   });
 
-  test("Fresh random secrets of 32 bytes serve", async () => {
+  test("random secrets of 32 bytes are accepted", async () => {
     const vars = {
       LOOKUP_SECRET: random(32),
       TOKEN_SECRETS: secrets([{ kid: "k1", secret: random(32) }]),
@@ -257,13 +257,13 @@ describe("The development outbox", () => {
     "http://fd00.evil.com",
   ])("is 404 on %s", async (origin) => {
     const hostile = { ...json, host: "localhost", "x-forwarded-host": "localhost", forwarded: "host=localhost" };
-    // A URL with credentials cannot be a request's, so its host is what remains.
+    // A request URL has no credentials, so only the host remains of these.
     const answer = await call("GET", "/dev/outbox", { origin: new URL(origin).origin, headers: hostile });
     expect(answer.status).toBe(404);
     expect(answer.body.error.code).toBe("not_found");
   });
 
-  test("answers JSON messages, the newest first, with the code in its own member", async () => {
+  test("lists messages as JSON, newest first, with the code as a separate member", async () => {
     const clock = stopClock();
     const identifier = newEmail();
     const first = await requestCode(identifier, { ip: newIp() });
@@ -283,7 +283,7 @@ describe("The development outbox", () => {
     });
   });
 
-  test("puts the newest first by its own created_at, also when one was held up on its way", async () => {
+  test("sorts by created_at, newest first, even if a message was delayed", async () => {
     const clock = stopClock();
     const identifier = newEmail();
     const refuse = () => Promise.reject(new Error("Queue is overloaded"));
@@ -302,7 +302,7 @@ describe("The development outbox", () => {
     expect(times).toEqual([...times].sort().reverse());
   });
 
-  test("finds a recipient in any spelling of the identifier, and nobody else", async () => {
+  test("filters by recipient in any spelling of the identifier", async () => {
     const phone = newPhone();
     const national = phone.slice(4);
     const code = await requestCode(phone, { ip: newIp() });
@@ -325,10 +325,10 @@ describe("The development outbox", () => {
     expect(nobody.body.messages).toEqual([]);
   });
 
-  test("is a page for people, which escapes what it shows", async () => {
+  test("renders an HTML page that escapes its contents", async () => {
     const identifier = newPhone();
     const code = await requestCode(identifier, { ip: newIp() });
-    // Of the one identifier: tests with a clock ahead may have filled the page of all.
+    // Filtered by identifier, because tests with a later clock may have filled the unfiltered page.
     const page = await call("GET", `/dev/outbox?to=${encodeURIComponent(identifier)}`, {
       headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" },
     });
@@ -340,7 +340,7 @@ describe("The development outbox", () => {
   });
 });
 
-test("A secret that is rotated keeps sessions alive while the old one is listed, and ends them when it is not", async () => {
+test("rotating a secret keeps sessions valid while the old secret is listed, and ends them once it is removed", async () => {
   const { refresh, access } = await signUp(newPhone(), { ip: newIp() });
   const { TOKEN_SECRETS, ACCESS_TOKEN_KEYS } = testEnv as unknown as Record<string, string>;
   const [oldSecret] = JSON.parse(TOKEN_SECRETS ?? "[]");

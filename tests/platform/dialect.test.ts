@@ -57,10 +57,10 @@ const statements: Record<string, { getSQL(): SQL }> = {
   "a DELETE": db.delete(things).where(sql`${things.data} ->> ${"a"} is ${null}`),
 };
 
-it.each(Object.entries(statements))("writes as Drizzle does: %s", (_, statement) => {
+it.each(Object.entries(statements))("produces the same SQL as Drizzle: %s", (_, statement) => {
   const { sql: text, params } = new SQLiteAsyncDialect().sqlToQuery(statement.getSQL());
   const dialect = new OnePassDialect();
   expect(dialect.sqlToQuery(statement.getSQL())).toEqual({ sql: text, params });
-  // And once more, with the names that it knows by now.
+  // Once more, with cached names.
   expect(dialect.sqlToQuery(statement.getSQL())).toEqual({ sql: text, params });
 });

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** A limiter that lets `passing` calls of a bucket pass, and a D1 that counts its round trips. */
+/** A limiter that allows `passing` calls per bucket, and a D1 binding that counts its round trips. */
 function limitedTo(passing: number) {
   const asked = new Map<string, number>();
   const limit = async ({ key }: { key: string }) => {
@@ -40,7 +40,7 @@ async function proof(options: CallOptions) {
   return { identifier, verification_token: await verify(identifier, options) };
 }
 
-test("a register and a login that succeed are not counted by the first limiter", async () => {
+test("successful register and login calls are not counted by the first limiter", async () => {
   const { env, asked } = limitedTo(0);
   const ip = newIp();
   const json = await proof({ ip });
@@ -52,11 +52,11 @@ test("a register and a login that succeed are not counted by the first limiter",
 });
 
 test.each(["register", "login"])(
-  "refusals of %s with one genuine token are counted, and beyond the limit D1 is not asked",
+  "refused %s calls with a genuine token are counted, and beyond the limit D1 is not queried",
   async (step) => {
     const { env, asked, trips } = limitedTo(3);
     const [ip, other] = [newIp(), newIp()];
-    // Genuine, and of somebody else: only the database can tell.
+    // Genuine but of another identifier, which only the database can tell.
     const { verification_token } = await proof({ ip: newIp() });
     const refused = (from: string) =>
       call("POST", `/api/auth/${step}`, { ip: from, env, json: { identifier: newPhone(), verification_token } });
@@ -73,7 +73,7 @@ test.each(["register", "login"])(
   },
 );
 
-test("an outage is not counted: a register that is repeated until D1 answers again succeeds", async () => {
+test("outages are not counted: a register call retried until D1 recovers succeeds", async () => {
   const { env, asked } = limitedTo(0);
   const ip = newIp();
   const json = await proof({ ip });
@@ -98,7 +98,7 @@ test.each([
 
 const NEIGHBOUR_CALLS = 5;
 
-/** Calls that fill the buckets of a network, by what they flood with. */
+/** Calls that fill a network's buckets, by kind of flood. */
 const floods: Record<string, (ip: string, env: Partial<Env>) => Promise<number>> = {
   "social start": async (ip, env) => (await call("GET", "/api/auth/google/login", { ip, env })).status,
   "social token": async (ip, env) =>
@@ -123,7 +123,7 @@ const floods: Record<string, (ip: string, env: Partial<Env>) => Promise<number>>
 };
 
 test.each(Object.keys(floods))(
-  "%s beyond the limit lock no neighbour out of codes, register and login",
+  "%s beyond the limit do not lock other users of the network out of codes, register and login",
   async (name) => {
     const { env } = limitedTo(NEIGHBOUR_CALLS);
     const ip = newIp();
@@ -141,7 +141,7 @@ test.each(Object.keys(floods))(
   },
 );
 
-test("each group of routes has a bucket of its own", async () => {
+test("each group of routes has its own bucket", async () => {
   const { env } = limitedTo(NEIGHBOUR_CALLS);
   const ip = newIp();
   const groups = ["social start", "social token", "junk registers", "malformed codes"];
@@ -154,31 +154,28 @@ test("each group of routes has a bucket of its own", async () => {
   }
 });
 
-test.each(["request", "verify"])(
-  "otp/%s has a bucket per network and identifier, whatever its spelling",
-  async (step) => {
-    const { env, asked } = limitedTo(3);
-    const ip = newIp();
-    const phone = newPhone();
-    const ask = (identifier: string, from = ip) =>
-      call("POST", `/api/auth/otp/${step}`, {
-        ip: from,
-        env,
-        json: { identifier, ...(step === "verify" ? { otp: "000000" } : {}) },
-      });
-    const isShut = async (identifier: string, from = ip) => {
-      const { status, body, headers } = await ask(identifier, from);
-      return status === 429 && headers.get("ratelimit-policy") === '"network";q=300;w=60' && body.error.code;
-    };
-    for (const spelling of [phone, phone.slice(4), `00${phone.slice(1)}`]) expect(await isShut(spelling)).toBe(false);
-    expect(await isShut(phone)).toBe("rate_limit_exceeded");
-    expect(await isShut(newPhone())).toBe(false);
-    expect(await isShut(phone, newIp())).toBe(false);
-    for (const key of asked.keys()) expect(key).not.toContain(phone.slice(4));
-  },
-);
+test.each(["request", "verify"])("otp/%s has one bucket per network and identifier in any spelling", async (step) => {
+  const { env, asked } = limitedTo(3);
+  const ip = newIp();
+  const phone = newPhone();
+  const ask = (identifier: string, from = ip) =>
+    call("POST", `/api/auth/otp/${step}`, {
+      ip: from,
+      env,
+      json: { identifier, ...(step === "verify" ? { otp: "000000" } : {}) },
+    });
+  const isShut = async (identifier: string, from = ip) => {
+    const { status, body, headers } = await ask(identifier, from);
+    return status === 429 && headers.get("ratelimit-policy") === '"network";q=300;w=60' && body.error.code;
+  };
+  for (const spelling of [phone, phone.slice(4), `00${phone.slice(1)}`]) expect(await isShut(spelling)).toBe(false);
+  expect(await isShut(phone)).toBe("rate_limit_exceeded");
+  expect(await isShut(newPhone())).toBe(false);
+  expect(await isShut(phone, newIp())).toBe(false);
+  for (const key of asked.keys()) expect(key).not.toContain(phone.slice(4));
+});
 
-test("calls of otp/verify about many identifiers are bounded by the network's exact counter of guesses", async () => {
+test("otp/verify calls for many identifiers are limited by the network's exact counter of attempts", async () => {
   const { env } = limitedTo(1_000_000);
   const ip = newIp();
   const network = ip.replace(/\d+$/, "0/24");

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A binding whose every call fails, and says what no client may read. */
+/** Bindings whose calls all fail with a message that clients must not see. */
 function broken<Name extends keyof Env>(...names: Name[]): Partial<Env> {
   const fail = () => {
     throw new Error("D1_ERROR: SQLITE_BUSY at 10.0.0.9:5432");
@@ -16,10 +16,10 @@ function broken<Name extends keyof Env>(...names: Name[]): Partial<Env> {
   return Object.fromEntries(names.map((name) => [name, new Proxy({}, { get: () => fail })])) as Partial<Env>;
 }
 
-describe("Health", () => {
+describe("GET /api/health", () => {
   let later = 0;
 
-  /** Stops the clock later than whatever result is still kept; the last test leaves a good one behind. */
+  /** Stops the clock after any cached result has expired; the last test leaves a good result in the cache. */
   function afterwards() {
     const clock = stopClock();
     later += 60 * 60_000;
@@ -28,7 +28,7 @@ describe("Health", () => {
   }
 
   test.each(["DB", "SEARCH_DB", "KV", "KYC_BUCKET", "OTP_QUEUE", "SEARCH_QUEUE"] as const)(
-    "is 503 with the same data when %s is not there",
+    "returns 503 with the same data if %s is down",
     async (name) => {
       const clock = afterwards();
       const cases: Partial<Env>[] = [{ [name]: undefined }];
@@ -51,7 +51,7 @@ describe("Health", () => {
     },
   );
 
-  test("keeps its result for 10 seconds", async () => {
+  test("caches its result for 10 seconds", async () => {
     const clock = afterwards();
     let probes = 0;
     const KV = new Proxy(testEnv.KV, {
@@ -76,7 +76,7 @@ describe("Health", () => {
     expect(probes).toBeGreaterThan(asked);
   });
 
-  test("a hundred calls at once share one probe of each binding", async () => {
+  test("probes each binding once for a hundred concurrent calls", async () => {
     afterwards();
     let probes = 0;
     const KV = new Proxy(testEnv.KV, {
@@ -95,9 +95,9 @@ describe("Health", () => {
     expect(new Set(answers.map(({ body }) => body.data.checked_at)).size).toBe(1);
   });
 
-  test("a probe whose invocation was cut off holds nobody up", async () => {
+  test("does not block on a probe whose invocation was cut off", async () => {
     afterwards();
-    // A database binding of its own has a result of its own.
+    // A separate database binding has its own cached result.
     const DB = new Proxy(testEnv.DB, {
       get: (target, name) => {
         const value = Reflect.get(target, name);
@@ -114,7 +114,7 @@ describe("Health", () => {
     expect((await call("GET", "/api/health", { env: { DB } })).status).toBe(200);
   });
 
-  test("is 200 with the state of each binding and the version", async () => {
+  test("returns 200 with the state of each binding and the version", async () => {
     afterwards();
     const answer = await call("GET", "/api/health");
     expect(answer.status).toBe(200);
@@ -125,7 +125,7 @@ describe("Health", () => {
   });
 });
 
-test("ASVS 13.4: the debug route shows what arrived, without credentials and cookies", async () => {
+test("ASVS 13.4: the debug route echoes the request without credentials and cookies", async () => {
   const credentials = {
     cookie: "__Host-flow=canary1",
     "proxy-authorization": "Basic canary2",
@@ -149,7 +149,7 @@ test("ASVS 13.4: the debug route shows what arrived, without credentials and coo
 });
 
 describe("ASVS 16.2.5: the log", () => {
-  /** Every line logged while `work` runs. */
+  /** The lines logged while `work` runs. */
   async function linesOf(work: () => Promise<unknown>): Promise<string[]> {
     const lines: string[] = [];
     for (const level of ["debug", "log", "info", "warn", "error"] as const) {
@@ -160,7 +160,7 @@ describe("ASVS 16.2.5: the log", () => {
     return lines;
   }
 
-  test("has one JSON line for each request, with its id and its route, and never its query", async () => {
+  test("has one JSON line per request with its id and route, and never its query", async () => {
     let id: string | null = null;
     const lines = await linesOf(async () => {
       id = (await call("GET", "/api/auth/me?access_token=canary&phone=9841234567")).headers.get("x-request-id");
@@ -191,7 +191,7 @@ describe("ASVS 16.2.5: the log", () => {
     expect(lines.join()).not.toMatch(/9841234567|person@/);
   });
 
-  test("names the id of a path where that is a UUID", async () => {
+  test("contains the id in the path if it is a UUID", async () => {
     const id = crypto.randomUUID();
     const lines = await linesOf(() => call("GET", `/api/users/${id}`));
     expect(lines.map((each) => JSON.parse(each)).find(({ event }) => event === "request")).toMatchObject({
@@ -200,7 +200,7 @@ describe("ASVS 16.2.5: the log", () => {
     });
   });
 
-  test("a 500 logs where it was thrown, and neither the error's message nor its values", async () => {
+  test("contains the stack frames of a 500, but neither the error's message nor its values", async () => {
     const ASSETS = { fetch: () => Promise.reject(new RangeError("canary of 9841234567")) } as unknown as Fetcher;
     const lines = await linesOf(async () => {
       expect((await call("GET", "/api/docs/swagger-ui.css", { env: { ASSETS } })).status).toBe(500);
@@ -212,7 +212,7 @@ describe("ASVS 16.2.5: the log", () => {
     expect(lines.join()).not.toMatch(/canary|9841234567/);
   });
 
-  test("queues, cron and RPC log a request id of their own for each invocation, and the message's id", async () => {
+  test("has a request id for each queue, cron and RPC invocation, and the message's id", async () => {
     const run = async (invoke: () => Promise<unknown>) => {
       const lines = (await linesOf(invoke)).map((each) => JSON.parse(each));
       expect(lines.length).toBeGreaterThan(0);
@@ -243,7 +243,7 @@ describe("ASVS 16.2.5: the log", () => {
   });
 
   test.each([newPhone, newEmail])(
-    "tells no code, token or identifier of a whole sign-up, faults included",
+    "contains no code, token or identifier of a complete sign-up, including failures",
     async (make) => {
       const identifier = make();
       const ip = newIp();
@@ -281,7 +281,7 @@ describe("ASVS 16.2.5: the log", () => {
         expect(secret).toMatch(/\S{6}/);
         expect(log).not.toContain(secret);
       }
-      // Six digits also stand inside ids and instants, so the code is looked for as a word.
+      // Six digits can also occur in ids and times, so the code is searched as a whole word.
       expect(log).not.toMatch(new RegExp(`(?<![\\w.-])${code}(?![\\w-])`));
       expect(log).not.toMatch(/eyJ[\w-]{10,}\./);
     },

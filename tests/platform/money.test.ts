@@ -38,7 +38,7 @@ it.each([
   expect(parseMinor(text)).toBeUndefined();
 });
 
-it("writes two places, whatever the sign, and reads back what it wrote", () => {
+it("formats with two decimal places and either sign, and parses its own output", () => {
   expect([0, -0, 5, -5, 50, 99, 100, -100, 123_456].map(formatMinor)).toEqual([
     "0.00",
     "0.00",
@@ -58,6 +58,6 @@ it("writes two places, whatever the sign, and reads back what it wrote", () => {
   );
 });
 
-it.each([0.5, Number.NaN, Infinity, 2 ** 53])("does not write %d", (minor) => {
+it.each([0.5, Number.NaN, Infinity, 2 ** 53])("refuses to format %d", (minor) => {
   expect(() => formatMinor(minor)).toThrow(RangeError);
 });

@@ -20,7 +20,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Calls, and holds answer and refusal against the document. */
+/** Calls the API and checks the response against the document. */
 async function expectDocumented(
   method: string,
   path: string,
@@ -33,14 +33,14 @@ async function expectDocumented(
     status,
     code: typeof expected === "number" ? undefined : expected[1],
   });
-  // A redirect has no body to be held against anything.
+  // A redirect has no body to check.
   if (status === 303)
     expect(document.paths[path.split("?")[0] ?? ""]?.[method.toLowerCase()]?.responses[303]).toBeDefined();
   else expect(findDeviations(document, { method, path, status: answer.status, body: answer.body })).toEqual([]);
   return answer;
 }
 
-/** Settings with neither provider. */
+/** Settings without any provider. */
 const withoutProviders = () => ({
   ...testEnv,
   ...Object.fromEntries(
@@ -48,7 +48,7 @@ const withoutProviders = () => ({
   ),
 });
 
-test("Sign-in by an ID token, links and unlinks answer as documented", async () => {
+test("sign-in with an ID token, linking and unlinking respond as documented", async () => {
   for (const name of names) {
     const [token, link] = [`/api/auth/${name}/token`, `/api/auth/${name}/link`];
     const person = newPerson(name);
@@ -91,7 +91,7 @@ test("Sign-in by an ID token, links and unlinks answer as documented", async () 
   }
 });
 
-test("The browser flow answers as documented", async () => {
+test("the browser flow responds as documented", async () => {
   for (const name of names) {
     const { verifier, challenge } = await newVerifier();
     const app = new URLSearchParams({ redirect_uri: APP_URI, code_challenge: challenge });
@@ -143,7 +143,7 @@ test("The browser flow answers as documented", async () => {
   await expectDocumented("POST", "/api/auth/apple/callback", [400, "validation_error"], { json: [] });
 });
 
-test("A provider that is not configured, one that is down, and the platform's limiter answer as documented", async () => {
+test("an unconfigured provider, a provider that is down and the rate limiter lead to documented responses", async () => {
   const env = withoutProviders() as Partial<Env>;
   const { access: token } = await signUp(newPhone(), { ip: newIp(), env });
   const wall = { ...providers.env, RATE_LIMITER: { limit: async () => ({ success: false }) } } as Partial<Env>;

@@ -25,7 +25,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Calls and holds the answer against the document. */
+/** Calls the API and checks the response against the document. */
 async function documented(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const answer = await call(method, path, options);
   expect(findDeviations(document, { method, path, status: answer.status, body: answer.body })).toEqual([]);
@@ -44,7 +44,7 @@ function operations() {
   );
 }
 
-/** Codes that an operation's documented failures of a status can carry. */
+/** Error codes that the document lists for an operation and status. */
 function codesOf(operation: OpenApiDocument["paths"][string][string], status: number): string[] {
   const schema = operation.responses[status]?.content?.["application/json"]?.schema as
     | { properties?: { error?: { properties?: { code?: { enum?: string[] } } } } }
@@ -52,7 +52,7 @@ function codesOf(operation: OpenApiDocument["paths"][string][string], status: nu
   return schema?.properties?.error?.properties?.code?.enum ?? [];
 }
 
-/** Time after which an identifier may get its next code. */
+/** Time after which an identifier may request its next code. */
 const RESEND_MS = 61_000;
 
 const otp = {
@@ -81,12 +81,12 @@ test("the OpenAPI 3.1 document has a title, a version, and a summary and descrip
   }
 });
 
-test("Every pattern of the document is one that the field's example fits", () => {
+test("every pattern in the document matches the field's example", () => {
   const found: { pattern: string; examples: string[] }[] = [];
   const collect = (part: unknown): void => {
     if (typeof part !== "object" || part === null) return;
     const { pattern, example } = part as { pattern?: unknown; example?: unknown };
-    // A text of letters, digits and spaces where no example says better.
+    // A text of letters, digits and spaces if there is no example.
     if (typeof pattern === "string") found.push({ pattern, examples: [example ?? "Asha Gurung"].map(String) });
     for (const each of Object.values(part)) collect(each);
   };
@@ -95,11 +95,11 @@ test("Every pattern of the document is one that the field's example fits", () =>
   const unmatched = found.filter(
     ({ pattern, examples }) => !examples.every((each) => new RegExp(pattern, "u").test(each)),
   );
-  // RFC 7636 section 4.1: a code verifier has 43 characters and more.
+  // A code verifier has at least 43 characters (RFC 7636 section 4.1).
   expect(unmatched.filter(({ pattern }) => !pattern.includes("{43,128}"))).toEqual([]);
 });
 
-test("Every schema of the document is JSON Schema 2020-12, and every path parameter is declared", () => {
+test("every schema in the document is valid JSON Schema 2020-12, and every path parameter is declared", () => {
   for (const { name, path, operation } of operations()) {
     const contents = [operation.requestBody, ...Object.values(operation.responses)].flatMap((each) =>
       Object.values(each?.content ?? {}),
@@ -125,7 +125,7 @@ test("ASVS 6.1.3: the document lists exactly the mounted routes", () => {
   );
 });
 
-test("Every operation documents what it can be refused with", () => {
+test("every operation documents its error codes", () => {
   const missing = operations().flatMap(({ name, operation }) => {
     const expected: [number, string][] = [
       [500, "internal_error"],
@@ -142,7 +142,7 @@ test("Every operation documents what it can be refused with", () => {
   expect(missing).toEqual([]);
 });
 
-test("Every body is documented in JSON, urlencoded and multipart form, with the limits that the routes hold", () => {
+test("every body is documented as JSON, urlencoded and multipart, with the limits that the routes enforce", () => {
   const identifier = "9841234567";
   const verification_token = "x".repeat(43);
   const cases: [string, Record<string, unknown>, Record<string, unknown>][] = [
@@ -176,7 +176,7 @@ test("Every body is documented in JSON, urlencoded and multipart form, with the 
   expect(wrong).toEqual([]);
 });
 
-test("A body with files is documented as multipart with binary parts, and in the other forms where no file is needed", () => {
+test("a body with files is documented as multipart with binary parts, and in the other formats if no file is required", () => {
   const bodyOf = (method: string) => document.paths["/api/users/kyc"]?.[method]?.requestBody?.content ?? {};
   expect(Object.keys(bodyOf("post"))).toEqual(["multipart/form-data"]);
   expect(Object.keys(bodyOf("patch")).sort()).toEqual([
@@ -196,7 +196,7 @@ test("A body with files is documented as multipart with binary parts, and in the
   expect(JSON.stringify(bodyOf("patch")["application/json"])).not.toContain("document_front");
 });
 
-test("A whole sign-up, refresh, sessions and logout walk answers as documented", async () => {
+test("sign-up, refresh, sessions and logout respond as documented", async () => {
   const clock = stopClock();
   const identifier = newEmail();
   const ip = newIp();
@@ -229,7 +229,7 @@ test("A whole sign-up, refresh, sessions and logout walk answers as documented",
   }
 });
 
-test("What a body route refuses about the body, it refuses as documented", async () => {
+test("routes refuse invalid bodies as documented", async () => {
   const { access: token } = await signUp(newPhone(), { ip: newIp() });
   for (const path of [...bodyRoutes, "/api/auth/logout"]) {
     const ip = newIp();
@@ -240,7 +240,7 @@ test("What a body route refuses about the body, it refuses as documented", async
   }
 });
 
-test("A failing database answers as documented on every route that needs it", async () => {
+test("a failing database leads to the documented response on every route that needs it", async () => {
   const { access: token, refresh: refresh_token } = await signUp(newPhone(), { ip: newIp() });
   const DB = new Proxy(testEnv.DB, {
     get: () => () => {
@@ -258,7 +258,7 @@ test("A failing database answers as documented on every route that needs it", as
   }
 });
 
-test("A configuration that cannot serve answers as documented on every route", async () => {
+test("an invalid configuration leads to the documented response on every route", async () => {
   const env = { LOOKUP_SECRET: "weak" };
   const found = [];
   for (const { name, path } of operations()) {
@@ -270,7 +270,7 @@ test("A configuration that cannot serve answers as documented on every route", a
   expect(found).toEqual([]);
 });
 
-test("A caller beyond the platform's limiter is refused as documented wherever it stands", async () => {
+test("every rate-limited route refuses calls beyond the limit as documented", async () => {
   const env = { RATE_LIMITER: { limit: async () => ({ success: false }) } };
   const found: string[] = [];
   let refusals = 0;
@@ -283,14 +283,14 @@ test("A caller beyond the platform's limiter is refused as documented wherever i
   expect(found).toEqual([]);
 });
 
-test("Guarded routes refuse a missing and a wrong access token as documented", async () => {
+test("guarded routes refuse a missing and an invalid access token as documented", async () => {
   for (const [method, path] of guardedRoutes) {
     await refused(method, path, 401, "authentication_required");
     await refused(method, path, 401, "token_not_valid", { token: "not.a.token" });
   }
 });
 
-test("One-time codes are refused as documented: wrong, too often, and under a reused key", async () => {
+test("one-time codes are refused as documented: wrong code, too many attempts, reused idempotency key", async () => {
   const ip = newIp();
   const identifier = newPhone();
   const headers = { "idempotency-key": crypto.randomUUID() };
@@ -319,7 +319,7 @@ test("One-time codes are refused as documented: wrong, too often, and under a re
   await refused("POST", otp.verify, 429, "rate_limit_exceeded", { ip, json: bad });
 });
 
-test("Registration and login are refused as documented", async () => {
+test("registration and login are refused as documented", async () => {
   const clock = stopClock();
   const ip = newIp();
   const known = await signUp(newPhone(), { ip });
@@ -348,7 +348,7 @@ test("Registration and login are refused as documented", async () => {
   await refused("POST", "/api/auth/login", 409, "idempotency_key_reused", { ip, headers, json: changed });
 });
 
-test("A banned account is refused at login as documented", async () => {
+test("a banned account is refused at login as documented", async () => {
   const clock = stopClock();
   const { identifier, userId } = await signUp(newPhone(), { ip: newIp() });
   await testEnv.DB.prepare("update users set status = 'BANNED', status_reason = 'staff' where id = ?")
@@ -360,7 +360,7 @@ test("A banned account is refused at login as documented", async () => {
   await refused("POST", "/api/auth/login", 403, "account_inactive", { ip, json });
 });
 
-test("Refresh, logout and sessions are refused as documented", async () => {
+test("refresh, logout and sessions are refused as documented", async () => {
   const clock = stopClock();
   const { access: token, refresh } = await signUp(newPhone(), { ip: newIp() });
   await refused("POST", "/api/auth/refresh", 400, "refresh_token_required", { json: {} });
@@ -384,7 +384,7 @@ test("Refresh, logout and sessions are refused as documented", async () => {
   expect(expired.body.error.message).toMatch(/expired/i);
 });
 
-test("A malformed Idempotency-Key is refused as documented where keys count, and is nothing elsewhere", async () => {
+test("a malformed Idempotency-Key is refused on routes that accept keys and ignored on others", async () => {
   const { access: token } = await signUp(newPhone(), { ip: newIp() });
   const headers = { "idempotency-key": "x".repeat(300) };
   for (const path of bodyRoutes) {
@@ -394,12 +394,12 @@ test("A malformed Idempotency-Key is refused as documented where keys count, and
   expect((await documented("DELETE", "/api/auth/sessions", { token, headers })).status).toBe(200);
 });
 
-test("The debug route is refused as documented outside development", async () => {
+test("the debug route is refused as documented outside development", async () => {
   const env = { ENVIRONMENT: "production", ISSUER: "https://api.example.com" } as unknown as Partial<Env>;
   await refused("GET", "/api/auth/debug/headers", 404, "not_found", { env });
 });
 
-test("The docs page loads nothing from an outside host, and its files are served", async () => {
+test("the docs page loads nothing from other hosts, and its files are served", async () => {
   const page = await call("GET", "/api/docs");
   expect(page.headers.get("content-type")).toMatch(/^text\/html/);
   expect(page.body).not.toMatch(/(src|href|url)\s*[=:]\s*["']?(https?:)?\/\//i);
@@ -419,7 +419,7 @@ test("The docs page loads nothing from an outside host, and its files are served
   expect((await call("GET", "/docs")).headers.get("location")).toBe("/api/docs");
 });
 
-test("Nothing but the viewer's own two files is served beside the docs page", async () => {
+test("only the viewer's two files are served below the docs page", async () => {
   for (const file of ["package.json", "..%2f..%2fopenapi.json", "swagger-ui.css.map", "constructor"]) {
     const answer = await call("GET", `/api/docs/${file}`);
     expect(answer.status, file).toBe(404);

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A setting of the code queue's consumer, of which the least anywhere counts. */
+/** The smallest value of a setting of the OTP queue's consumers in wrangler.toml. */
 function queueSetting(name: string): number {
   const consumers = wranglerToml
     .split(/^\[\[/m)
@@ -29,7 +29,9 @@ const queueDown = () => {
   return { OTP_QUEUE: { send: fail, sendBatch: fail } as unknown as Env["OTP_QUEUE"] };
 };
 
-/** The database, but that statements which match fail before they run; `seen` counts those of another kind. */
+/**
+ * The database with matching statements failing before they run; `seen` counts the statements that match `counting`.
+ */
 function databaseWith({ failing, counting }: { failing?: RegExp; counting?: RegExp }) {
   let seen = 0;
   const DB = new Proxy(testEnv.DB, {
@@ -49,7 +51,7 @@ function requestOtp(identifier: string, env: Partial<Env> = {}) {
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, env });
 }
 
-/** Requests a code and tells the answer's status, whatever becomes of the work after it. */
+/** Requests a code and returns the status, even if the work after the response fails. */
 async function statusOf(identifier: string, env: Partial<Env>): Promise<number> {
   const context = createExecutionContext();
   const request = buildRequest("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier } });
@@ -69,7 +71,7 @@ async function countDeadLetters(): Promise<number> {
   return (await testEnv.DB.prepare("select count(*) as n from dead_letters").first<number>("n")) ?? 0;
 }
 
-/** The messages that reached a person. */
+/** The messages that the recipient got. */
 async function received(identifier: string): Promise<{ text: string; code: string }[]> {
   const path = `/dev/outbox?to=${encodeURIComponent(identifier)}`;
   const answer = await call("GET", path, { headers: { accept: "application/json" } });
@@ -83,7 +85,7 @@ async function payloadOf(eventId: string): Promise<string | null | undefined> {
   return row === null ? undefined : row.payload;
 }
 
-/** Payloads in the outbox that name the identifier. */
+/** Number of outbox payloads that contain the identifier. */
 async function keptFor(identifier: string): Promise<number> {
   const row = await testEnv.DB.prepare("select count(*) as n from outbox where instr(payload, ?) > 0")
     .bind(identifier)
@@ -92,14 +94,14 @@ async function keptFor(identifier: string): Promise<number> {
 }
 
 describe("The relay", () => {
-  test("a code leaves right after the answer, with no help of the cron", async () => {
+  test("sends a code right after the response, without the cron", async () => {
     const identifier = newPhone();
     expect((await requestOtp(identifier)).status).toBe(200);
     const code = await readCode(identifier);
     expect(await received(identifier)).toMatchObject([{ code, text: expect.stringContaining(code) }]);
   });
 
-  test("a key-value store that fails does not hold the code back", async () => {
+  test("sends a code even if KV fails", async () => {
     const fail = () => Promise.reject(new Error("KV PUT failed: 429"));
     const identifier = newPhone();
     const { sent, env } = keepingQueue(identifier);
@@ -108,7 +110,7 @@ describe("The relay", () => {
     expect(sent).toHaveLength(1);
   });
 
-  test("a queue that refuses changes nothing in the answer, and a minute's cron delivers a code that still works", async () => {
+  test("a queue failure does not change the response, and the next cron tick sends a code that still works", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     const usual = await requestOtp(newPhone());
@@ -123,7 +125,7 @@ describe("The relay", () => {
     expect(proof.status).toBe(200);
   });
 
-  test("R14: while one invocation holds an event no other relays it; afterwards one of many does, once", async () => {
+  test("R14: only the invocation that leases an event publishes it; after the lease exactly one of many does", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     await requestOtp(identifier, queueDown());
@@ -138,7 +140,7 @@ describe("The relay", () => {
     expect(sent).toHaveLength(1);
   });
 
-  test("a cron whose queue refuses too leaves the event for a later one", async () => {
+  test("if the queue fails in the cron too, a later tick sends the event", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     await requestOtp(identifier, queueDown());
@@ -153,7 +155,7 @@ describe("The relay", () => {
     expect(await received(identifier)).toHaveLength(1);
   });
 
-  test("a queue that takes the message and then fails, or a lost mark, ends in one message to the person", async () => {
+  test("a queue that accepts a message but fails, or a lost mark, still leads to one message to the recipient", async () => {
     const clock = stopClock();
     for (const loss of ["queue", "mark"]) {
       const identifier = newPhone();
@@ -175,8 +177,8 @@ describe("The relay", () => {
   });
 });
 
-describe("The consumer", () => {
-  test("the same message again, or many times at once, is one message to the person", async () => {
+describe("The OTP consumer", () => {
+  test("sends one message even if the queue message is redelivered or duplicated concurrently", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     const body = await requestAndKeep(identifier);
@@ -191,7 +193,7 @@ describe("The consumer", () => {
     expect(await received(identifier)).toHaveLength(1);
   });
 
-  test("an expired code is not sent, and its message is done with", async () => {
+  test("does not send an expired code and acknowledges its message", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     const body = await requestAndKeep(identifier);
@@ -200,7 +202,7 @@ describe("The consumer", () => {
     expect(await received(identifier)).toEqual([]);
   });
 
-  test("a provider that refuses gets the message again", async () => {
+  test("retries after the provider refuses", async () => {
     const clock = stopClock();
     const identifier = newEmail();
     const body = await requestAndKeep(identifier);
@@ -213,7 +215,7 @@ describe("The consumer", () => {
     expect(await received(identifier)).toHaveLength(1);
   });
 
-  test("a send whose outcome nobody could record is repeated once at most", async () => {
+  test("repeats a send with an unrecorded outcome at most once", async () => {
     const clock = stopClock();
     const body = await requestAndKeep();
     const forgetful = databaseWith({ failing: /^update "deliveries"/i, counting: /insert into "local_outbox"/i });
@@ -225,7 +227,7 @@ describe("The consumer", () => {
     expect(forgetful.seen()).toBeLessThanOrEqual(2);
   });
 
-  test("one that is malformed or unknown becomes a dead letter, an altered one is tried again, and neither disturbs another", async () => {
+  test("dead-letters malformed and unknown messages and retries altered ones, without affecting other messages", async () => {
     const lines: string[] = [];
     for (const level of ["debug", "log", "info", "warn", "error"] as const) {
       vi.spyOn(console, level).mockImplementation((...words) => void lines.push(words.map(String).join(" ")));
@@ -258,7 +260,7 @@ describe("The consumer", () => {
     const bodies = [good, ...bad, better];
     const lettersBefore = await countDeadLetters();
     const { acked, retried } = await consume(bodies);
-    // A code that does not open is left to expire.
+    // A code that cannot be decrypted is left to expire.
     expect(retried).toEqual([14, 15, 16]);
     expect(acked).toEqual(bodies.map((_, i) => i).filter((i) => !retried.includes(i)));
     expect((await countDeadLetters()) - lettersBefore).toBe(13);
@@ -272,11 +274,11 @@ describe("The consumer", () => {
     expect(lines.join("\n")).not.toContain(first.slice(4));
   });
 
-  test("a sealed code is never dead-lettered: it expires before its last try, and is let go", async () => {
+  test("never dead-letters a sealed code: it expires before its last attempt and is acknowledged", async () => {
     const clock = stopClock();
     const body = await requestAndKeep();
     const refusing = databaseWith({ failing: /insert into "local_outbox"/i });
-    // One delivery and the queue's retries, each at least its delay later.
+    // The first delivery and the queue's retries, each at least its delay later.
     let attempt = 1;
     while ((await consume([body], refusing.env, attempt)).retried.length > 0) {
       attempt += 1;
@@ -287,8 +289,8 @@ describe("The consumer", () => {
   });
 });
 
-describe("ASVS 16.2.5: what is kept of a code", () => {
-  test("nothing that travels or rests holds it in the clear", async () => {
+describe("ASVS 16.2.5: storage of a code", () => {
+  test("no message or row contains it in plain text", async () => {
     for (const identifier of [newPhone(), newEmail()]) {
       const body = await requestAndKeep(identifier);
       await consume([body]);
@@ -307,14 +309,14 @@ describe("ASVS 16.2.5: what is kept of a code", () => {
     }
   });
 
-  test("a payload is erased once it is sent", async () => {
+  test("its payload is erased once it is sent", async () => {
     const identifier = newPhone();
     const { event_id } = await requestAndKeep(identifier);
     expect(await payloadOf(event_id)).toBeNull();
     expect(await keptFor(identifier)).toBe(0);
   });
 
-  test("a payload that could not be sent is erased when its code expires, and is never sent after that", async () => {
+  test("an unsent payload is erased when its code expires and is never sent afterwards", async () => {
     const clock = stopClock();
     const identifier = newPhone();
     await requestOtp(identifier, queueDown());

@@ -14,7 +14,10 @@ const deps = { db, log: console as never };
 
 const faultsOf = (plans: CheckedPlan[]) => plans.flatMap(({ faults }) => faults.map(({ fault }) => fault));
 
-/** What the net says of a statement that reads by this SQL; the file itself stays clean, since it is checked here. */
+/**
+ * Plan errors found for a statement that reads with this SQL; the file itself stays clean, because they are checked
+ * here.
+ */
 async function faultsOfSending(text: ReturnType<typeof sql>, on = db): Promise<string[]> {
   await checkNewPlans();
   await runBatch({ ...deps, db: on }, { read: on.select({ one: sql`1` }).from(text) as never });
@@ -49,7 +52,7 @@ test.each([
   expect(await faultsOfSending(text)).toEqual(faults);
 });
 
-test("the net catches a read of every entry of the search", async () => {
+test("the plan check reports a full read of the search index", async () => {
   expect(await faultsOfSending(sql`user_search`, searchDb)).toEqual(["reads every row of user_search"]);
 });
 
@@ -62,7 +65,7 @@ test.each([
   expect(await faultsOfSending(text)).toEqual([]);
 });
 
-test("the net sees what the Worker sends, and not what tests send", async () => {
+test("the plan check covers statements of the Worker and not those of tests", async () => {
   const texts = () => sentStatements().map(({ text }) => text);
   const own = "select 'a test' from users where last_activity_at < ?";
   await env.DB.prepare(own).bind(1).all();
@@ -72,7 +75,7 @@ test("the net sees what the Worker sends, and not what tests send", async () => 
   expect(texts().filter((text) => text.startsWith('update "verification_tokens"')).length).toBeGreaterThan(0);
 });
 
-test("what triggers do is found by a key, or in a table of one row", async () => {
+test("triggers find their rows by key or in a one-row table", async () => {
   const { results } = await env.DB.prepare("select sql from sqlite_master where type = 'trigger'").all<{
     sql: string;
   }>();

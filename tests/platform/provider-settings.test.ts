@@ -23,7 +23,7 @@ const hooks = (...list: unknown[]) => ({ WEBHOOKS: JSON.stringify(list) });
 const sixHooks = Array.from({ length: 6 }, (_, i) => ({ ...hook, url: `https://crm${i}.example.org/canary` }));
 const fourSecrets = ["a", "b", "c", "d"].map((each) => `whsec_${btoa(each.repeat(32))}`);
 
-describe("A provider that is configured by half serves nothing, and the log names what is missing", () => {
+describe("An incomplete provider configuration disables all routes, and the log names the missing setting", () => {
   const cases: [string, Record<string, unknown>][] = [
     ["SPARROW_FROM", { SPARROW_FROM: undefined }],
     ["SPARROW_FROM", { SPARROW_FROM: "" }],
@@ -92,7 +92,7 @@ describe("A provider that is configured by half serves nothing, and the log name
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
-  test("a webhook may be told by http in development, on this machine only", async () => {
+  test("allows webhooks over http in development and on loopback only", async () => {
     const statusWith = async (url: string) => {
       const env = { ...testEnv, ...hooks({ ...hook, url }) } as unknown as Env;
       return (await call("GET", "/.well-known/jwks.json", { env })).status;
@@ -105,7 +105,7 @@ describe("A provider that is configured by half serves nothing, and the log name
     }
   });
 
-  test("all of them whole, or none of them, serve", async () => {
+  test("accepts all providers or none", async () => {
     const none = Object.fromEntries(Object.keys(providerVars).map((name) => [name, undefined]));
     const environment = { ENVIRONMENT: providerVars.ENVIRONMENT, ISSUER: providerVars.ISSUER };
     for (const changes of [
@@ -120,7 +120,7 @@ describe("A provider that is configured by half serves nothing, and the log name
   });
 });
 
-describe("A code is promised in production where its channel has a provider", () => {
+describe("In production a code is accepted for sending only if its channel has a provider", () => {
   const without = {
     sparrow: { SPARROW_TOKEN: undefined, SPARROW_FROM: undefined },
     fallback: { SMS_FALLBACK_URL: undefined, SMS_FALLBACK_SECRET: undefined },
@@ -132,7 +132,7 @@ describe("A code is promised in production where its channel has a provider", ()
     return (await call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, env })).status;
   };
 
-  test("text messages by either provider, e-mail by its own", async () => {
+  test("SMS needs either SMS provider, e-mail its own", async () => {
     expect(await statusOf(newPhone(), without.sparrow)).toBe(200);
     expect(await statusOf(newPhone(), without.fallback)).toBe(200);
     expect(await statusOf(newPhone(), without.email)).toBe(200);
@@ -141,14 +141,14 @@ describe("A code is promised in production where its channel has a provider", ()
     expect(await statusOf(newEmail(), without.email)).toBe(503);
   });
 
-  test("the request that asks for it calls nobody outside", async () => {
+  test("requesting a code calls no external host", async () => {
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: () => new Promise<Response>(() => {}) });
     await requestAndKeep(newPhone(), productionEnv());
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([0, 0]);
   });
 });
 
-test("ASVS 13.2.4: no origin is called but those of the configuration", async () => {
+test("ASVS 13.2.4: only configured origins are called", async () => {
   const deps = await buildDeps(productionEnv(hooks(hook)), createExecutionContext(), "egress");
   const fetched = vi.spyOn(globalThis, "fetch");
   const strangers = [

@@ -5,7 +5,7 @@ import { testEnv } from "../support/client.ts";
 import { recordLog } from "../support/production.ts";
 
 const MINUTE_MS = 60_000;
-/** Later than the days of other tests, so that nothing of theirs is due here. */
+/** Later than the dates of other tests, so that none of their events are due here. */
 let now = Date.UTC(2081, 0, 1);
 
 beforeEach(async () => {
@@ -35,7 +35,7 @@ interface Message {
   payload: string;
 }
 
-/** A queue that keeps what it takes; `refuses` says which messages it does not take, and fails their whole call. */
+/** A queue that stores messages; `refuses` selects messages that make their whole call fail. */
 function queue(refuses: (message: Message) => boolean = () => false) {
   const taken: Message[] = [];
   let calls = 0;
@@ -50,12 +50,12 @@ function queue(refuses: (message: Message) => boolean = () => false) {
     binding: { sendBatch } as unknown as Queue,
     taken,
     calls: () => calls,
-    /** The ids of what it took of this type. */
+    /** Event ids of the accepted messages of a type. */
     ids: (type: string) => taken.filter((message) => message.type === type).map(({ event_id }) => event_id),
   };
 }
 
-/** The database, counting the statements that it runs. */
+/** The database with a count of the statements that it runs. */
 function countingDatabase() {
   let statements = 0;
   const DB = new Proxy(testEnv.DB, {
@@ -91,7 +91,7 @@ async function insertEvent(event: { id: string; type: string; queue?: string; pa
   );
 }
 
-/** Reminders that a job has just recorded, all of them due before anything that is recorded later. */
+/** Reminders just recorded by a job, all due before any event recorded later. */
 async function insertReminders(howMany: number): Promise<void> {
   await run(
     `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
@@ -112,7 +112,7 @@ const openOf = async (eventId: string) =>
   )[0];
 
 describe("A relay with a backlog", () => {
-  it("sends a lost code and a lost deletion in its first tick beside 60,000 reminders, and those within three", async () => {
+  it("sends a delayed code and deletion in its first tick despite 60,000 reminders, and the reminders within three", async () => {
     await insertReminders(60_000);
     await insertEvent({ id: "lost-deletion", type: "user.deleted" });
     const payload = '{"sealed_code":"canary"}';
@@ -130,13 +130,13 @@ describe("A relay with a backlog", () => {
       expect(search.ids("user_search.due")).toEqual(["lost-deletion"]);
       expect(tasks.ids("user.deleted")).toEqual(["lost-deletion"]);
       expect(tasks.taken.slice(0, 100).map(({ event_id }) => event_id)).toContain("lost-deletion");
-      // What jobs may record in a minute.
+      // Number of events that jobs may record in a minute.
       expect(new Set(tasks.ids("profile.reminder_due")).size).toBeGreaterThanOrEqual(Math.min(60_000, 20_000 * minute));
     }
     expect(new Set(tasks.ids("profile.reminder_due")).size).toBe(60_000);
   }, 120_000);
 
-  it("finds what is due by ranges of its index, without sorting", async () => {
+  it("finds due events by index ranges, without sorting", async () => {
     const seen: string[] = [];
     const DB = new Proxy(testEnv.DB, {
       get(target, name) {
@@ -158,7 +158,7 @@ describe("A relay with a backlog", () => {
     expect(plan.join("\n")).not.toMatch(/TEMP B-TREE|SCAN (outbox|due)/);
   });
 
-  it("sends what other queues take while the queue of codes is down", async () => {
+  it("keeps sending to other queues while the OTP queue is down", async () => {
     const eraseAt = Date.now() + 5 * MINUTE_MS;
     for (let i = 0; i < 101; i++) await insertEvent({ id: `code-${i}`, type: "otp.requested", queue: "otp", eraseAt });
     await insertEvent({ id: "deletion-beside-codes", type: "user.deleted" });
@@ -173,7 +173,7 @@ describe("A relay with a backlog", () => {
     expect(working.taken).toHaveLength(101);
   });
 
-  it("makes a bounded number of calls while a queue is down, and sends everything when it is back", async () => {
+  it("makes a bounded number of calls while a queue is down, and sends everything once it recovers", async () => {
     await insertReminders(1_000);
     const down = queue(() => true);
     await tick({ TASK_QUEUE: down.binding });
@@ -187,7 +187,7 @@ describe("A relay with a backlog", () => {
 });
 
 describe("An event that its queue refuses", () => {
-  it("holds no other back, waits longer after each attempt, and becomes a dead letter after twelve", async () => {
+  it("does not block others, waits longer after each attempt, and becomes a dead letter after twelve", async () => {
     const id = `poison-${now}`;
     await insertEvent({ id, type: "auth.new_device" });
     const lines = recordLog();
@@ -195,7 +195,7 @@ describe("An event that its queue refuses", () => {
     const delays: number[] = [];
     for (let ticks = 0; ticks < 20 && !(await letterOf(id)); ticks++) {
       const before = await openOf(id);
-      // Other work of the same minute, in the same call.
+      // Other events of the same minute, in the same call.
       await insertReminders(3);
       await tick({ TASK_QUEUE: tasks.binding });
       const after = await openOf(id);
@@ -213,13 +213,12 @@ describe("An event that its queue refuses", () => {
     expect(lines).toContainEqual(
       expect.objectContaining({ event: "dead_letter", alert: true, dead_letter_id: letter?.id }),
     );
-    // It is done with.
     await tick({ TASK_QUEUE: tasks.binding });
     expect(await rows("select 1 from dead_letters where event_id = ?", id)).toHaveLength(1);
     expect(await openOf(id)).toBeUndefined();
   }, 60_000);
 
-  it("is no dead letter however often its queue is down, and is one after a day of it", async () => {
+  it("does not become a dead letter while its queue is down, until a day has passed", async () => {
     const id = `outage-${now}`;
     await insertEvent({ id, type: "auth.new_device" });
     const down = queue(() => true);
@@ -236,8 +235,8 @@ describe("An event that its queue refuses", () => {
     expect((await letterOf(id))?.reason).toContain("not relayed: tasks");
   });
 
-  it("becomes a dead letter without its payload when that has more than 64 KB of UTF-8; one byte less is sent", async () => {
-    // Three bytes a letter, two for the quotation marks, and what is then lacking.
+  it("becomes a dead letter without its payload if that exceeds 64 KB of UTF-8; one byte less is sent", async () => {
+    // Three bytes per letter, two for the quotation marks, and the rest as padding.
     const text = (bytes: number) => `"${"ब".repeat((bytes - 4) / 3)}${"a".repeat(2 + ((bytes - 4) % 3))}"`;
     const size = 64 * 1024;
     const length = (payload: string) => new TextEncoder().encode(payload).length;
@@ -254,7 +253,7 @@ describe("An event that its queue refuses", () => {
     expect(await rows("select payload from outbox where id = ?", `exceeds-${now}`)).toEqual([{ payload: null }]);
   });
 
-  it("becomes a dead letter when quoting alone makes its message larger than a queue takes", async () => {
+  it("becomes a dead letter if JSON escaping makes its message exceed the queue's limit", async () => {
     const id = `quotes-${now}`;
     await insertEvent({ id, type: "auth.new_device", payload: JSON.stringify({ text: '"'.repeat(32_000) }) });
     const tasks = queue();
@@ -263,7 +262,7 @@ describe("An event that its queue refuses", () => {
     expect((await letterOf(id))?.reason).toContain("message of 128");
   });
 
-  it("leaves no sealed code behind", async () => {
+  it("leaves no sealed code in the dead letter", async () => {
     const id = `code-${now}`;
     const payload = JSON.stringify({ sealed_code: "canary-code", padding: "a".repeat(70_000) });
     await insertEvent({ id, type: "otp.requested", queue: "otp", payload, eraseAt: Date.now() + MINUTE_MS });

@@ -10,7 +10,7 @@ import { call, newIp, newPhone, testEnv, verify } from "../support/client.ts";
 
 afterEach(() => vi.useRealTimers());
 
-/** A queue that keeps the messages of each call. */
+/** A queue that records the messages of each call. */
 function recordingQueue() {
   const calls: { event_id: string }[][] = [];
   const sendBatch = async (messages: { body: { event_id: string } }[]) => {
@@ -19,7 +19,7 @@ function recordingQueue() {
   return { calls, binding: { sendBatch } as unknown as Queue };
 }
 
-/** D1 as it is, counting its trips. */
+/** D1 with a count of its batches. */
 function countingDatabase() {
   let trips = 0;
   const DB = new Proxy(testEnv.DB, {
@@ -40,13 +40,13 @@ const unsent = async () =>
     "n",
   )) ?? 0;
 
-/** An invocation of a Worker that gathers for so long. */
+/** Dependencies of an invocation that waits `gatherMs` for other events. */
 function invoke(gatherMs: number, env: Partial<Env>): Promise<Deps> {
   const gathering = { EVENT_GATHER_MS: String(gatherMs) } as Partial<Env>;
   return buildDeps({ ...testEnv, ...gathering, ...env }, createExecutionContext(), "relay");
 }
 
-/** Records so many events, which the invocation then relays. */
+/** Records `count` events and returns them for publishing. */
 async function record(deps: Deps, count = 1) {
   const statements = Array.from({ length: count }, (_, i) => [
     `event${i}`,
@@ -56,8 +56,8 @@ async function record(deps: Deps, count = 1) {
   return Object.values(found).flat();
 }
 
-describe("Events of one isolate", () => {
-  test("of twelve who register at once leave in one call a queue, and are marked in one trip", async () => {
+describe("Events recorded in one isolate", () => {
+  test("are sent in one call per queue and marked in one batch for twelve concurrent registrations", async () => {
     const [tasks, search, database] = [recordingQueue(), recordingQueue(), countingDatabase()];
     const before = await unsent();
     const people = await Promise.all(
@@ -77,14 +77,14 @@ describe("Events of one isolate", () => {
     expect(await unsent()).toBe(before);
   });
 
-  test("leave at once where nothing is to be waited for", async () => {
+  test("are sent at once if the waiting time is 0", async () => {
     const tasks = recordingQueue();
     const deps = await invoke(0, { TASK_QUEUE: tasks.binding });
     await publishCoalesced(deps, await record(deps));
     expect(tasks.calls.length).toBe(1);
   });
 
-  test("are a hundred a call at most", async () => {
+  test("are sent at most a hundred per call", async () => {
     const tasks = recordingQueue();
     const deps = await Promise.all([60, 40, 1].map(() => invoke(50, { TASK_QUEUE: tasks.binding })));
     const rows = await Promise.all(deps.map((each, i) => record(each, [60, 40, 1][i])));
@@ -92,7 +92,7 @@ describe("Events of one isolate", () => {
     expect(tasks.calls.map((messages) => messages.length)).toEqual([100, 1]);
   });
 
-  test("that cannot be sent go out by the cron, all of them", async () => {
+  test("are all sent by the cron if sending fails", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2072, 1, 1) });
     const broken = { sendBatch: async () => Promise.reject(new Error("queue")) } as unknown as Queue;
     const deps = await Promise.all([0, 1, 2].map(() => invoke(30, { TASK_QUEUE: broken })));
@@ -105,7 +105,7 @@ describe("Events of one isolate", () => {
     expect(tasks.calls.flat().map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(ids));
   });
 
-  test("that cannot be marked are sent once more, by the same ids", async () => {
+  test("are sent again with the same ids if they cannot be marked", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2073, 1, 1) });
     const tasks = recordingQueue();
     const deps = await Promise.all([0, 1].map(() => invoke(30, { TASK_QUEUE: tasks.binding })));
@@ -120,7 +120,7 @@ describe("Events of one isolate", () => {
     for (const id of ids) expect(sent.filter((each) => each === id).length).toBe(2);
   });
 
-  test("that are large leave in as many calls as a queue's 256 KB ask for", async () => {
+  test("are split into calls of at most 256 KB", async () => {
     const tasks = recordingQueue();
     const deps = await invoke(0, { TASK_QUEUE: tasks.binding });
     const payload = JSON.stringify({ text: "ब".repeat(8_000) });
@@ -133,7 +133,7 @@ describe("Events of one isolate", () => {
     }
   });
 
-  test("that a dead invocation had gathered go out by the cron, and do not hold later ones up", async () => {
+  test("are sent by the cron if the invocation that collected them dies, without delaying later events", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.UTC(2071, 1, 1) });
     const tasks = recordingQueue();
     const [first, second, third] = await Promise.all([0, 1, 2].map(() => invoke(250, { TASK_QUEUE: tasks.binding })));
@@ -141,7 +141,7 @@ describe("Events of one isolate", () => {
     const [lost, lostToo, kept] = [await record(first), await record(second), await record(third)];
     void publishCoalesced(first, lost);
     await publishCoalesced(second, lostToo);
-    // The isolate goes on, without the invocation that gathers.
+    // The isolate lives on without the invocation that collected the events.
     vi.clearAllTimers();
     vi.setSystemTime(Date.now() + 2_000);
     const relayed = publishCoalesced(third, kept);

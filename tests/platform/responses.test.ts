@@ -19,7 +19,7 @@ afterEach(() => {
 
 const DRIVER_TEXT = "D1_ERROR: near 'drop': SQLITE_ERROR at 10.0.0.9:5432";
 
-/** A binding whose every call fails, and says what no client may read. */
+/** Bindings whose calls all fail with a message that clients must not see. */
 function broken<Name extends keyof Env>(...names: Name[]): Partial<Env> {
   const fail = () => {
     throw new Error(DRIVER_TEXT);
@@ -57,7 +57,7 @@ const methodsByPath: [string, string[]][] = [
   ["/.well-known/jwks.json", ["GET", "HEAD"]],
 ];
 
-/** One answer of every kind. */
+/** One response of every kind. */
 async function everyKind(options: CallOptions = {}): Promise<[string, Answer][]> {
   const raw = "x".repeat(70_000);
   const headers = { ...options.headers, "content-type": "application/json" };
@@ -80,8 +80,8 @@ async function everyKind(options: CallOptions = {}): Promise<[string, Answer][]>
   ];
 }
 
-describe("Failures", () => {
-  test("an address that nobody serves is 404 with the contract's shape, whatever the method", async () => {
+describe("Error responses", () => {
+  test("an unknown path returns 404 in the standard format for every method", async () => {
     for (const path of [
       "/",
       "/api",
@@ -95,7 +95,7 @@ describe("Failures", () => {
     }
   });
 
-  test("ASVS 4.1.4: a method that a route does not declare is 405 and Allow lists those that it does", async () => {
+  test("ASVS 4.1.4: an undeclared method returns 405, and Allow lists the declared ones", async () => {
     for (const [path, allowed] of methodsByPath) {
       for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((each) => !allowed.includes(each))) {
         const answer = await call(method, path);
@@ -106,7 +106,7 @@ describe("Failures", () => {
     }
   });
 
-  test("too many requests are 429 with Retry-After and the limit that applies", async () => {
+  test("too many requests return 429 with Retry-After and the limit that was reached", async () => {
     const json = { identifier: newPhone() };
     await call("POST", "/api/auth/otp/request", { ip: newIp(), json });
     const answer = await call("POST", "/api/auth/otp/request", { ip: newIp(), json });
@@ -120,7 +120,7 @@ describe("Failures", () => {
     expect(flood.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   });
 
-  test("401 names the scheme", async () => {
+  test("401 carries WWW-Authenticate with the scheme", async () => {
     for (const options of [{}, { token: "a.b.c" }, { headers: { authorization: "Basic YTpi" } }]) {
       const answer = await call("GET", "/api/auth/me", options);
       expect(answer.status).toBe(401);
@@ -129,9 +129,9 @@ describe("Failures", () => {
   });
 });
 
-describe("ASVS 16.5.1: a binding that fails", () => {
+describe("ASVS 16.5.1: binding failures", () => {
   let person: SignedIn;
-  // Of somebody else: the database alone knows that.
+  // Of another identifier, which only the database can tell.
   let verification_token: string;
   beforeEach(async () => {
     person = await signUp(newPhone(), { ip: newIp() });
@@ -161,7 +161,7 @@ describe("ASVS 16.5.1: a binding that fails", () => {
     expect(told).not.toMatch(/SQLITE|D1_|drop|10\.0\.0\.9|TypeError|\.ts:|node_modules|\bat async\b/);
   }
 
-  test("a database that is down is 503 with Retry-After on every route that needs it, and never 401", async () => {
+  test("a database outage returns 503 with Retry-After on every route that needs it, and never 401", async () => {
     for (const [method, path, options] of calls()) {
       const answer = await call(method, path, { ...options, env: broken("DB") });
       expectFailure(answer, 503, "service_unavailable");
@@ -172,7 +172,7 @@ describe("ASVS 16.5.1: a binding that fails", () => {
   });
 
   test.each([["KV"], ["OTP_QUEUE"], ["RATE_LIMITER"], ["KYC_BUCKET"]] as const)(
-    "%s: the database decides alone, and the answer is as if it stood",
+    "%s: the database alone decides, and the response does not change",
     async (name) => {
       const expected = [200, 400, 400, 400, 200, 200, 200, 404, 200];
       for (const [i, [method, path, options]] of calls().slice(0, expected.length).entries()) {
@@ -183,7 +183,7 @@ describe("ASVS 16.5.1: a binding that fails", () => {
     },
   );
 
-  test("a file store that is down leaves the failure's shape", async () => {
+  test("an R2 outage returns an error in the standard format", async () => {
     const answer = await call("GET", "/api/docs/swagger-ui.css", { env: broken("ASSETS") });
     expect([500, 503]).toContain(answer.status);
     expectFailure(answer, answer.status, answer.status === 500 ? "internal_error" : "service_unavailable");
@@ -191,15 +191,15 @@ describe("ASVS 16.5.1: a binding that fails", () => {
   });
 });
 
-describe("Headers", () => {
-  test("every answer carries X-Request-Id, and a failure repeats it in its body", async () => {
+describe("Response headers", () => {
+  test("every response has X-Request-Id, and error bodies repeat it", async () => {
     for (const [kind, { headers, body }] of await everyKind()) {
       expect(headers.get("x-request-id"), kind).toMatch(/^[\w=-]{8,128}$/);
       if (body.success === false) expect(body.request_id, kind).toBe(headers.get("x-request-id"));
     }
   });
 
-  test("a well-formed X-Request-Id comes back, a malformed one is replaced", async () => {
+  test("a well-formed X-Request-Id is echoed and a malformed one replaced", async () => {
     const id = `app-${crypto.randomUUID()}`;
     for (const [kind, { headers }] of await everyKind({ headers: { "x-request-id": id } })) {
       expect(headers.get("x-request-id"), kind).toBe(id);
@@ -211,7 +211,7 @@ describe("Headers", () => {
     }
   });
 
-  test("ASVS 3.4: every answer carries the security headers, and HSTS over https alone", async () => {
+  test("ASVS 3.4: every response has the security headers, and HSTS over https only", async () => {
     for (const scheme of ["http", "https"]) {
       for (const [kind, { headers }] of await everyKind({ origin: `${scheme}://api.example.com` })) {
         expect(headers.get("x-content-type-options"), kind).toBe("nosniff");
@@ -228,7 +228,7 @@ describe("Headers", () => {
     }
   });
 
-  test("ASVS 14.3.2: whatever is about a user is no-store, refusals included", async () => {
+  test("ASVS 14.3.2: responses about a user are no-store, including errors", async () => {
     const identifier = newPhone();
     const ip = newIp();
     const { access: token, refresh } = await signUp(identifier, { ip });
@@ -250,7 +250,7 @@ describe("Headers", () => {
   });
 });
 
-describe("ASVS 3.4.2: browsers of exactly the configured origins", () => {
+describe("ASVS 3.4.2: CORS for exactly the configured origins", () => {
   const own = "https://dashboard.example.com";
   const config = withVars({ CORS_ORIGINS: `${own},https://admin.example.com` });
   const foreign = [
@@ -267,7 +267,7 @@ describe("ASVS 3.4.2: browsers of exactly the configured origins", () => {
     `${own},https://admin.example.com`,
   ];
 
-  test("may read answers, failures included", async () => {
+  test("allows reading responses, including errors", async () => {
     for (const origin of [own, "https://admin.example.com"]) {
       const options = { ...config, headers: { origin } };
       for (const path of ["/api/health", "/api/auth/me", "/api/nowhere", "/.well-known/jwks.json"]) {
@@ -280,7 +280,7 @@ describe("ASVS 3.4.2: browsers of exactly the configured origins", () => {
     }
   });
 
-  test.each(foreign)("which %s is not", async (origin) => {
+  test.each(foreign)("does not allow %s", async (origin) => {
     for (const method of ["GET", "OPTIONS"]) {
       const { headers } = await call(method, "/.well-known/jwks.json", { ...config, headers: { origin } });
       expect(headers.get("access-control-allow-origin")).toBeNull();
@@ -288,7 +288,7 @@ describe("ASVS 3.4.2: browsers of exactly the configured origins", () => {
     }
   });
 
-  test("get a preflight that allows the methods and headers of the contract", async () => {
+  test("allows the documented methods and headers in a preflight", async () => {
     const headers = {
       origin: own,
       "access-control-request-method": "POST",
@@ -305,7 +305,7 @@ describe("ASVS 3.4.2: browsers of exactly the configured origins", () => {
   });
 });
 
-describe("Addresses and methods", () => {
+describe("Paths and methods", () => {
   test("a trailing slash is the same route", async () => {
     for (const [path, allowed] of methodsByPath) {
       for (const method of allowed) {
@@ -317,7 +317,7 @@ describe("Addresses and methods", () => {
     }
   });
 
-  test("HEAD answers as GET does, without a body", async () => {
+  test("HEAD responds like GET without a body", async () => {
     const { access: token } = await signUp(newPhone(), { ip: newIp() });
     for (const path of ["/api/auth/me", "/api/auth/sessions", "/api/health", "/api/openapi.json", "/api/docs"]) {
       for (const options of [{ token }, {}]) {
@@ -330,7 +330,7 @@ describe("Addresses and methods", () => {
   });
 });
 
-test("ASVS 15.3.4: the network is the platform's word, never X-Forwarded-For or its kin", async () => {
+test("ASVS 15.3.4: the client's network comes from Cloudflare, never from X-Forwarded-For or similar headers", async () => {
   const ip = newIp();
   const identifier = newPhone();
   const code = await requestCode(identifier, { ip });

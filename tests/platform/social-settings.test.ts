@@ -21,7 +21,7 @@ const uris = (text: string) => ({ SOCIAL_REDIRECT_URIS: text });
 const health = (changes: object) =>
   call("GET", "/api/health", { env: { ...providers.env, ...changes } as Partial<Env> });
 
-describe("A setting of sign-in by Google and Apple that does not fit serves nothing, and the log names it", () => {
+describe("An invalid setting of sign-in with Google or Apple disables all routes, and the log names it", () => {
   const cases: [setting: string, Record<string, unknown>][] = [
     ["GOOGLE_CLIENT_ID", { GOOGLE_CLIENT_ID: undefined }],
     ["GOOGLE_CLIENT_ID", { GOOGLE_CLIENT_ID: " " }],
@@ -50,7 +50,7 @@ describe("A setting of sign-in by Google and Apple that does not fit serves noth
     ["SOCIAL_REDIRECT_URIS", uris("https://app.example.com/signed-in, data:text/html,canary")],
   ];
 
-  it.each(cases)("%s, as of %j", async (setting, changes) => {
+  it.each(cases)("%s with %j", async (setting, changes) => {
     const lines = recordLog();
     expect((await health(changes)).status).toBe(503);
     const told = lines.find(({ event }) => event === "configuration_refused");
@@ -58,14 +58,14 @@ describe("A setting of sign-in by Google and Apple that does not fit serves noth
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
-  it("APPLE_PRIVATE_KEY of another kind of key", async () => {
+  it("APPLE_PRIVATE_KEY with a key of another type", async () => {
     const lines = recordLog();
     expect((await health({ APPLE_PRIVATE_KEY: await exportPKCS8(rsa.privateKey) })).status).toBe(503);
     expect(lines.find(({ event }) => event === "configuration_refused")?.reason).toMatch(/^APPLE_PRIVATE_KEY:/);
   });
 });
 
-it("A key on one line, apps' own schemes, pages and this machine are taken", async () => {
+it("keys on one line, custom app schemes, https pages and loopback addresses are accepted", async () => {
   const { APPLE_PRIVATE_KEY } = providers.env as { APPLE_PRIVATE_KEY: string };
   const changes = {
     APPLE_PRIVATE_KEY: APPLE_PRIVATE_KEY.replaceAll("\n", "\\n"),

@@ -6,13 +6,13 @@ import { call, newIp, signUp } from "../support/client.ts";
 const DEVANAGARI = /\p{Script=Devanagari}/u;
 const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
 
-describe("the catalogues", () => {
+describe("message catalogues", () => {
   const texts = [
     ...Object.entries(errorCatalogue).map(([code, { message }]) => [code, message] as const),
     ...Object.entries(fieldErrorCatalogue),
   ];
 
-  test.each(texts)("%s has an English and a Nepali text that mention the same values", (_, { en, ne }) => {
+  test.each(texts)("%s has an English and a Nepali text with the same placeholders", (_, { en, ne }) => {
     expect(en).toMatch(/^[A-Z{].*[.!_]$/);
     expect(en).not.toMatch(DEVANAGARI);
     expect(ne).toMatch(DEVANAGARI);
@@ -20,7 +20,7 @@ describe("the catalogues", () => {
   });
 });
 
-/** Refusals of every kind: of the body, a field, the token, the route, the method. */
+/** Refusals of every kind: body, field, token, route and method. */
 const refusals: [string, () => [method: string, path: string, options: Parameters<typeof call>[2]]][] = [
   ["a field", () => ["POST", "/api/auth/otp/request", { json: {} }]],
   [
@@ -33,7 +33,7 @@ const refusals: [string, () => [method: string, path: string, options: Parameter
   ["a wrong code", () => ["POST", "/api/auth/otp/verify", { json: { identifier: "9841000000", otp: "000000" } }]],
 ];
 
-describe("the language of an answer", () => {
+describe("the language of a response", () => {
   test.each(refusals)("follows Accept-Language for %s, and Content-Language names it", async (_, refusal) => {
     const [method, path, options] = refusal();
     const refuse = (language?: string) =>
@@ -54,7 +54,7 @@ describe("the language of an answer", () => {
     }
   });
 
-  test("follows Accept-Language for a success, in the envelope and in the data alike", async () => {
+  test("follows Accept-Language for a success, in the envelope and in the data", async () => {
     const user = await signUp();
     const logout = await call("POST", "/api/auth/logout", {
       token: user.access,
@@ -68,7 +68,7 @@ describe("the language of an answer", () => {
 });
 
 describe("field errors", () => {
-  test("carry a code, and the numbers that the sentence mentions, beside the sentence", async () => {
+  test("carry a code and the values that the message mentions, in addition to the message", async () => {
     const user = await signUp();
     const json = {
       full_name: "a",
@@ -119,7 +119,7 @@ describe("field errors", () => {
     expect(refused.body.error.fields).toEqual(fields);
   });
 
-  test("are in Nepali for a Nepali reader", async () => {
+  test("are in Nepali if the caller asks for Nepali", async () => {
     const refused = await call("POST", "/api/auth/otp/request", {
       ip: newIp(),
       json: { purpose: "LOOK" },
@@ -132,7 +132,7 @@ describe("field errors", () => {
   });
 });
 
-test("an expired access token is told apart from an invalid one in WWW-Authenticate (RFC 6750 section 3)", async () => {
+test("WWW-Authenticate distinguishes an expired from an invalid access token (RFC 6750 section 3)", async () => {
   const invalid = await call("GET", "/api/auth/me", { token: "none" });
   expect(invalid.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
   expect((await call("GET", "/api/auth/me")).headers.get("www-authenticate")).toBe("Bearer");

@@ -22,7 +22,7 @@ describe("plain http", () => {
     ["GET", "/api/nowhere"],
   ];
 
-  test.each(paths)("%s %s is 403 in production, without a redirect", async (method, path) => {
+  test.each(paths)("%s %s returns 403 in production, without a redirect", async (method, path) => {
     const headers = {
       "x-forwarded-proto": "https",
       forwarded: "proto=https",
@@ -56,7 +56,7 @@ describe("plain http", () => {
 });
 
 describe.each(["/api/openapi.json", "/.well-known/jwks.json"])("%s", (path) => {
-  test("has a strong ETag, and 304 for who has it", async () => {
+  test("has a strong ETag and returns 304 for a matching If-None-Match", async () => {
     const first = await call("GET", path);
     const etag = first.headers.get("etag") ?? "";
     expect(etag).toMatch(/^"[\w-]{43}"$/);
@@ -70,7 +70,7 @@ describe.each(["/api/openapi.json", "/.well-known/jwks.json"])("%s", (path) => {
     expect([other.status, other.body]).toEqual([200, first.body]);
   });
 
-  test("gives HEAD the same headers", async () => {
+  test("returns the same headers for HEAD", async () => {
     const [get, head] = [await call("GET", path), await call("HEAD", path)];
     for (const name of ["etag", "content-type", "content-length", "cache-control"])
       expect(head.headers.get(name), name).toBe(get.headers.get(name));
@@ -78,18 +78,18 @@ describe.each(["/api/openapi.json", "/.well-known/jwks.json"])("%s", (path) => {
   });
 });
 
-test("openapi.json is serialised once, whatever the number of calls", async () => {
+test("openapi.json is serialised only once for any number of calls", async () => {
   await call("GET", "/api/openapi.json");
   const stringify = vi.spyOn(JSON, "stringify");
   for (let i = 0; i < 3; i++) expect((await call("GET", "/api/openapi.json")).body.openapi).toBe("3.1.0");
   const longest = Math.max(...stringify.mock.results.map(({ value }) => String(value).length));
   expect(stringify.mock.calls.length).toBeGreaterThan(0);
-  // A line of the log.
+  // A log line.
   expect(longest).toBeLessThan(2_000);
   stringify.mockRestore();
 });
 
-test("another app name has another document and another tag", async () => {
+test("a different app name leads to a different document and ETag", async () => {
   const own = await call("GET", "/api/openapi.json");
   const env = { APP_NAME: "Elsewhere" } as unknown as Partial<Env>;
   const other = await call("GET", "/api/openapi.json", { env });

@@ -60,7 +60,7 @@ export const signInRows: SecurityRows = {
   "ASVS 6.5.1": shown([otpVerify, "ASVS 6.5.1: is accepted once"], [races, "R1: a hundred right codes give one token"]),
   "ASVS 6.5.2": shown(
     [otpMessages, "ASVS 16.2.5, 6.5.2"],
-    ["tests/platform/outbox.test.ts", "nothing that travels or rests holds it in the clear"],
+    ["tests/platform/outbox.test.ts", "no message or row contains it in plain text"],
   ),
   "ASVS 6.5.3": shown([otpMessages, "ASVS 6.5.3: generating a code never uses Math.random"]),
   "ASVS 6.5.4": shown([otpMessages, "codes are uniformly distributed"]),
@@ -161,7 +161,7 @@ export const signInRows: SecurityRows = {
     "is accepted with RS256 only, although the key fits other algorithms (RFC 8725 section 3.1)",
   ]),
   "RFC 8725 3.2": shown(["tests/sessions/tokens.test.ts", "is an EdDSA JWT of 15 minutes"]),
-  "RFC 8725 3.5": shown([config, "RFC 8725 3.5: nothing is served with a secret that is missing, malformed or weak"]),
+  "RFC 8725 3.5": shown([config, "RFC 8725 3.5: no route is served if a secret is missing, malformed or weak"]),
   "RFC 8725 3.8": shown(["tests/sessions/tokens.test.ts", "RFC 8725 section 3.8"]),
   "RFC 8725 3.9": shown(["tests/sessions/tokens.test.ts", "(ASVS 9.2.3)"]),
   "RFC 8725 3.10": shown(eachMutation),
@@ -173,6 +173,6 @@ export const signInRows: SecurityRows = {
   "ASVS 11.2.4": shown(["tests/platform/source.test.ts", "ASVS 11.2.4"]),
   "ASVS 11.5.1": shown(["tests/platform/source.test.ts", "ASVS 11.5.1"]),
   "ASVS 11.1.1": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),
-  "ASVS 13.3.1": shown([config, "RFC 8725 3.5: nothing is served with a secret"]),
+  "ASVS 13.3.1": shown([config, "RFC 8725 3.5: no route is served if a secret"]),
   "ASVS 13.3.4": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),
 };

@@ -5,10 +5,10 @@ import { consume } from "../support/queue.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-const done = { acked: [0], retried: [] };
-const again = { acked: [], retried: [0] };
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
 
-/** The database, but that writing a notification fails. */
+/** The database with failing writes of notifications. */
 function withoutNotifications(): Partial<Env> {
   const DB = new Proxy(testEnv.DB, {
     get(target, name) {
@@ -37,16 +37,16 @@ async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown
 const letterOf = async (eventId: string) =>
   (await rows<{ reason: string; trace: string | null }>("select * from dead_letters where event_id = ?", eventId))[0];
 
-describe("The consumer", () => {
-  it("tries a message again eleven times; the twelfth failure is a dead letter with its reason and where it failed", async () => {
+describe("The task consumer", () => {
+  it("retries a message eleven times; the twelfth failure stores a dead letter with the reason and stack frames", async () => {
     const user = await signUp();
     const message = messageFor(user);
     const env = withoutNotifications();
     for (let attempt = 1; attempt <= 11; attempt++) {
-      expect(await consume([message], env, attempt), String(attempt)).toEqual(again);
+      expect(await consume([message], env, attempt), String(attempt)).toEqual(retried);
     }
     expect(await letterOf(message.event_id)).toBeUndefined();
-    expect(await consume([message], env, 12)).toEqual(done);
+    expect(await consume([message], env, 12)).toEqual(acknowledged);
     const letter = await letterOf(message.event_id);
     expect(letter).toMatchObject({ type: "auth.new_device", user_id: user.userId, payload: "{}", attempts: 12 });
     expect(letter?.reason).toContain("service is temporarily unavailable");
@@ -54,7 +54,7 @@ describe("The consumer", () => {
     expect(letter?.trace).not.toContain("service is temporarily unavailable");
   });
 
-  it("lets a message that fails hold no other back", async () => {
+  it("does not let a failing message block others", async () => {
     const [first, second] = [await signUp(), await signUp()];
     const broken = { ...messageFor(first), payload: "not JSON" };
     const messages = [broken, messageFor(second), messageFor(first, { type: "no.such.type" }), { hello: 1 }];
@@ -65,28 +65,28 @@ describe("The consumer", () => {
     expect((await letterOf(unknown.event_id))?.reason).toBe("unknown type");
   });
 
-  it("takes a payload of the wrong shape as hopeless at once, naming fields and no values", async () => {
+  it("dead-letters a malformed payload at once, naming fields and no values", async () => {
     const user = await signUp();
     const payload = JSON.stringify({ notification_id: { canary: "canary-value" } });
     const message = messageFor(user, { type: "push.requested", payload });
-    expect(await consume([message])).toEqual(done);
+    expect(await consume([message])).toEqual(acknowledged);
     const letter = await letterOf(message.event_id);
     expect(letter?.reason).toContain("notification_id");
     expect(letter?.reason).not.toContain("canary-value");
   });
 
-  it("tries again when not even the dead letter can be kept", async () => {
+  it("retries if the dead letter cannot be stored", async () => {
     const user = await signUp();
     const lines = recordLog();
     const failing = async () => {
       throw new Error("D1_ERROR: overloaded");
     };
     const DB = { prepare: testEnv.DB.prepare.bind(testEnv.DB), batch: failing } as unknown as D1Database;
-    expect(await consume([messageFor(user, { payload: "not JSON" })], { DB })).toEqual(again);
+    expect(await consume([messageFor(user, { payload: "not JSON" })], { DB })).toEqual(retried);
     expect(lines).toContainEqual(expect.objectContaining({ event: "message_failed", level: "error" }));
   });
 
-  it("says in one line what became of a message, without what it carries", async () => {
+  it("logs one line per message with its outcome and without its payload", async () => {
     const user = await signUp();
     const lines = recordLog();
     const message = messageFor(user, { payload: JSON.stringify({ session_id: "canary-session" }) });

@@ -9,10 +9,10 @@ import { insertPurgeable } from "../support/retention-rows.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Rows that a batch reads more or less by chance. */
+/** Tolerance for rows that a batch reads depending on chance. */
 const SLACK = 40;
 
-/** Each test has a year of its own, so that nobody of another is due in it. */
+/** Each test uses its own year, so that no rows of another are due. */
 let today = Date.UTC(2035, 0, 1, 5);
 
 beforeEach(async () => {
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** Runs the job, and gives what its batches read. */
+/** Runs the job and returns the rows that its batches read. */
 async function measure(name: string, given: Partial<Env> = {}) {
   const database = countedDatabase();
   const run = await runJob(name, { ...database.env, ...given });
@@ -30,7 +30,7 @@ async function measure(name: string, given: Partial<Env> = {}) {
 }
 
 describe("purge_expired_rows", () => {
-  it("reads what is due, and nothing of what is not, however many rows there are", async () => {
+  it("reads only due rows, whatever the size of the table", async () => {
     const before = await measure("purge_expired_rows");
     for (const [i, rule] of purgeRules.entries()) await insertPurgeable(rule, today + HOUR_MS, `young${i}`, 4_000);
     const idle = await measure("purge_expired_rows");
@@ -38,7 +38,7 @@ describe("purge_expired_rows", () => {
     expect(idle.all).toBeLessThan(before.all + SLACK);
   });
 
-  it("reads of each rule no more than a chunk's rows at once, and each due row once", async () => {
+  it("reads at most one chunk of rows per rule at a time, and each due row once", async () => {
     await runJob("purge_expired_rows");
     for (const [i, rule] of purgeRules.entries()) {
       if (rule.by !== "purge_expired_rows" || rule.becomes) continue;
@@ -50,7 +50,7 @@ describe("purge_expired_rows", () => {
     }
   });
 
-  it("reads a session that expired within 30 days once, and not again each hour", async () => {
+  it("reads a session that expired within 30 days once, not every hour", async () => {
     await insertManyPeople("expired", 1, { joined: today, fullName: "Asha Gurung" });
     const insert = (prefix: string, count: number) =>
       env.DB.prepare(
@@ -70,8 +70,8 @@ describe("purge_expired_rows", () => {
   });
 });
 
-describe("The other jobs", () => {
-  /** What a chunk reads with `size` rows that are not due, and what it reads with ten times as many. */
+describe("Job cost", () => {
+  /** Rows that a chunk reads with `size` rows that are not due, and with ten times as many. */
   async function compare(name: string, fill: (prefix: string, size: number) => Promise<void>) {
     await fill("few", 300);
     const few = await measure(name);
@@ -79,7 +79,7 @@ describe("The other jobs", () => {
     return { few, many: await measure(name) };
   }
 
-  it("deactivates nobody by reading those who signed in of late", async () => {
+  it("deactivate_inactive_users does not read users who signed in recently", async () => {
     const { few, many } = await compare("deactivate_inactive_users", (prefix, size) =>
       insertManyPeople(`awake${prefix}`, size, { joined: today - 300 * DAY_MS, lastLogin: today, fullName: "Asha" }),
     );
@@ -87,7 +87,7 @@ describe("The other jobs", () => {
     expect(many.all).toBeLessThan(few.all + SLACK);
   });
 
-  it("deactivates those who are due at the same cost each, whatever their number", async () => {
+  it("deactivate_inactive_users reads the same number of rows per due user, whatever their number", async () => {
     const costs: number[] = [];
     for (const size of [400, 2_000]) {
       await insertManyPeople(`asleep${size}`, size, { joined: today - 300 * DAY_MS, fullName: "Asha" });
@@ -101,7 +101,7 @@ describe("The other jobs", () => {
   });
 
   it.each(["remind_incomplete_profiles", "remind_unverified_people"])(
-    "%s reads nobody who joined long ago, and each newcomer once a run",
+    "%s reads no user who joined long ago, and each newcomer once per run",
     async (name) => {
       const { few, many } = await compare(name, (prefix, size) =>
         insertManyPeople(`${prefix}-${name}`, size, { joined: today - 300 * DAY_MS, lastLogin: today }),
@@ -123,7 +123,7 @@ describe("The other jobs", () => {
     },
   );
 
-  it("remind_unverified_people reads no rejection that is older than its days", async () => {
+  it("remind_unverified_people reads no rejection older than its limit", async () => {
     const insert = async (prefix: string, size: number, updatedAt: number) => {
       await insertManyPeople(prefix, size, { joined: today - 300 * DAY_MS, lastLogin: today, fullName: "Asha" });
       await env.DB.prepare(
@@ -147,7 +147,7 @@ describe("The other jobs", () => {
     for (const prefix of ["oldfew", "oldmany", "rejected"]) await deleteManyPeople(prefix);
   });
 
-  it("check_user_search passes over entries of people who are gone in chunks, too", async () => {
+  it("check_user_search also deletes entries of deleted users in chunks", async () => {
     const insert = (prefix: string, size: number) =>
       env.SEARCH_DB.prepare(
         `insert into search_entries (place, user_id, version, text, phone_number, facet, written_by, removed_at)

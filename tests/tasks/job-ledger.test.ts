@@ -12,10 +12,10 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const PURGE = "purge_expired_rows";
-/** What the purge deletes from first and last; without it every run of it fails. */
+/** The first and last tables that the purge deletes from; if they fail, every run fails. */
 const broken = () => databaseWithout(/delete from "(otp_challenges|job_runs)"/);
 
-/** Each test has weeks of its own. */
+/** Each test uses its own weeks. */
 let now = Date.UTC(2091, 0, 1);
 
 beforeEach(async () => {
@@ -49,7 +49,7 @@ const openRuns = (name: string) =>
 const letters = () =>
   rows<{ id: string; reason: string; payload: string }>("select * from dead_letters where type = 'job.due'");
 
-/** A task queue that keeps its messages. */
+/** A task queue that holds its messages. */
 function heldQueue() {
   const held: TaskMessage[] = [];
   const sendBatch = async (messages: Iterable<{ body: TaskMessage }>) => {
@@ -58,7 +58,7 @@ function heldQueue() {
   return { held, env: { TASK_QUEUE: { sendBatch } as unknown as Queue } };
 }
 
-/** One tick, and what it asks for, in one batch. */
+/** Runs one tick and delivers its messages in one batch. */
 async function minute(env: Partial<Env> = {}): Promise<void> {
   const { held, env: queue } = heldQueue();
   await tick({ ...env, ...queue });
@@ -73,8 +73,8 @@ async function tick(env: Partial<Env>): Promise<void> {
   await waitOnExecutionContext(context);
 }
 
-describe("A job that fails", () => {
-  it("is tried again after a delay that doubles up to an hour, with an alert each time", async () => {
+describe("A failing job", () => {
+  it("is retried after a delay that doubles up to an hour, with an alert each time", async () => {
     const lines = recordLog();
     const failedAt: number[] = [];
     for (let at = 0; at < 58; at++) {
@@ -88,7 +88,7 @@ describe("A job that fails", () => {
     expect(String(alerts.at(-1)?.failing_since)).toBe(new Date(now).toISOString());
   });
 
-  it("has one open run at any time: a new period supersedes the run of the last", async () => {
+  it("has one open run at any time: a new period supersedes the previous run", async () => {
     const [first] = [Math.floor(now / HOUR_MS) * HOUR_MS];
     for (let hour = 0; hour < 4; hour++) {
       vi.setSystemTime(now + hour * HOUR_MS);
@@ -108,9 +108,9 @@ describe("A job that fails", () => {
     expect(await rows("select * from job_failures where name = ?", PURGE)).toEqual([]);
   });
 
-  it("becomes one dead letter with its reason once it has failed for a day, not a moment before, and goes on next period", async () => {
+  it("becomes one dead letter with its reason after failing for exactly a day, and runs again next period", async () => {
     const lines = recordLog();
-    // Half past, so that no new period begins at the boundary.
+    // At half past, so that no new period begins at the boundary.
     const start = now + 30 * MINUTE_MS;
     for (let hour = 0; hour < 24; hour++) {
       vi.setSystemTime(start + hour * HOUR_MS);
@@ -153,7 +153,7 @@ describe("A job that fails", () => {
     expect(before?.failing_since).toBe(now + 30 * MINUTE_MS);
   });
 
-  it("is started once more by the replay of its dead letter", async () => {
+  it("is started again by replaying its dead letter", async () => {
     const id = crypto.randomUUID();
     await testEnv.DB.prepare(
       `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)
@@ -176,7 +176,7 @@ describe("A job that fails", () => {
     ).toEqual([{ finished_at: now, leased_by: null }]);
   });
 
-  it("fails too when its invocation dies, and is taken up again as soon as its lease is over", async () => {
+  it("counts a dead invocation as a failure, and is resumed as soon as its lease is over", async () => {
     const lines = recordLog();
     await minute();
     await testEnv.DB.prepare("insert into job_runs values (?, ?, null, 3, 0, ?, 'an invocation that died', null)")
@@ -192,8 +192,8 @@ describe("A job that fails", () => {
   });
 });
 
-describe("A run that is superseded", () => {
-  it("is continued by the new period where it was, and the invocation that worked on it changes nothing more", async () => {
+describe("A superseded run", () => {
+  it("is continued by the new period at its position, and its own invocation changes nothing more", async () => {
     const userId = "superseded";
     const insertAudit = async (howMany: number) =>
       testEnv.DB.prepare(
@@ -208,7 +208,7 @@ describe("A run that is superseded", () => {
     const { held, env } = heldQueue();
     await tick(env);
     const asked = held.splice(0).find(({ payload }) => payload.includes(job)) as TaskMessage;
-    // While the old run works, a day passes and the next tick comes, before its first chunk.
+    // While the old run is working, a day passes and the next tick comes before its first chunk.
     let isDone = false;
     const DB = new Proxy(testEnv.DB, {
       get(target, name) {
@@ -234,7 +234,7 @@ describe("A run that is superseded", () => {
     expect(await rows("select 1 from audit_logs where user_id = ?", userId)).toEqual([]);
   });
 
-  it("hands its cursor on, unless it failed", async () => {
+  it("passes its cursor on unless it failed", async () => {
     const last = Math.floor(now / HOUR_MS) * HOUR_MS - HOUR_MS;
     const insert = (cursor: string) =>
       testEnv.DB.prepare("insert or replace into job_runs values (?, ?, ?, 5, 0, 0, null, null)")
@@ -252,10 +252,10 @@ describe("A run that is superseded", () => {
 });
 
 describe("A batch of eight jobs", () => {
-  it("stays below 1,000 queries as one invocation, and later messages go on with what it left", async () => {
+  it("stays below 1,000 queries in one invocation, and later messages do the rest", async () => {
     const names = jobs.filter(({ everyMs }) => everyMs !== undefined).map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(8);
-    // Each job with more than it can do: audit rows, and a purge rule each.
+    // Each job has more work than it can do: audit rows and one purge rule each.
     await testEnv.DB.prepare(
       `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
         select 'many-' || value, 'many', 'VIEW', 'user', 'many', 0, ?
@@ -266,7 +266,7 @@ describe("A batch of eight jobs", () => {
     const { held, env } = heldQueue();
     await tick(env);
     const audit = held.splice(0).find(({ payload }) => payload.includes("cleanup_expired_audit_logs")) as TaskMessage;
-    // Eight long runs of one job, which share the rows.
+    // Eight long runs of one job that share the rows.
     const period = (i: number) => -1_000 - i;
     await testEnv.DB.batch(
       Array.from({ length: 8 }, (_, i) =>

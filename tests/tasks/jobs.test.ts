@@ -6,7 +6,7 @@ import { Simulation } from "../support/simulator/simulation.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Each test has a day of its own, so that the runs of another are over. */
+/** Each test uses its own day, so that runs of other tests are over. */
 let today = Date.UTC(2027, 0, 1, 0, 30);
 
 beforeEach(() => {
@@ -30,7 +30,7 @@ async function insertAuditRows(userId: string, howMany: number, createdAt: numbe
     .run();
 }
 
-/** Ticks and delivers, as `minutes` of cron would. */
+/** Ticks and delivers like `minutes` minutes of cron. */
 async function runMinutes(simulation: Simulation, minutes: number): Promise<void> {
   for (let minute = 0; minute < minutes; minute++) {
     await simulation.tick();
@@ -45,7 +45,7 @@ const runOf = (name: string, since: number) =>
     .first();
 
 describe("cleanup_expired_audit_logs", () => {
-  it("deletes what is older than 365 days and nothing younger", async () => {
+  it("deletes rows older than 365 days and no younger ones", async () => {
     const userId = "audit-age";
     await insertAuditRows(userId, 3, today - 365 * DAY_MS - 60_000);
     await insertAuditRows(userId, 2, today - 365 * DAY_MS + 2 * HOUR_MS);
@@ -56,7 +56,7 @@ describe("cleanup_expired_audit_logs", () => {
     });
   });
 
-  it("goes on where it was cut off, and deletes each row once, whatever dies and however ticks overlap", async () => {
+  it("continues where it was interrupted and deletes each row once, with faults and overlapping ticks", async () => {
     const userId = "audit-crash";
     await insertAuditRows(userId, 2600, today - 400 * DAY_MS);
     for (let seed = 1; seed <= 6; seed++) {
@@ -74,7 +74,7 @@ describe("cleanup_expired_audit_logs", () => {
     expect(await count("from job_runs where name = 'cleanup_expired_audit_logs' and finished_at is null")).toBe(0);
   });
 
-  it("runs once a day, however often the cron ticks", async () => {
+  it("runs once a day for any number of ticks", async () => {
     await runMinutes(new Simulation(1), 3);
     const before = await runOf("cleanup_expired_audit_logs", today - DAY_MS);
     await runMinutes(new Simulation(2), 3);
@@ -83,7 +83,7 @@ describe("cleanup_expired_audit_logs", () => {
 });
 
 describe("purge_expired_rows", () => {
-  it("deletes codes after a day, guards after a quiet week, tokens and keys when they are over, and keeps the rest", async () => {
+  it("deletes codes after a day, guards after a week without attempts, and expired tokens and keys, and keeps the rest", async () => {
     const old = today - 10 * DAY_MS;
     const insertAll = async (mark: string, at: number) => {
       await env.DB.batch([
@@ -127,7 +127,7 @@ describe("purge_expired_rows", () => {
     expect([await left(92), await left(89)]).toEqual([0, 1]);
   });
 
-  it("keeps an ended session for 30 days, and a sent event for 14", async () => {
+  it("keeps an ended session for 30 days and a sent event for 14", async () => {
     await env.DB.prepare(
       `insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
         social_provider, locale, date_joined, updated_at, version)
@@ -176,8 +176,8 @@ describe("purge_expired_rows", () => {
   });
 });
 
-describe("what browser flows and used ID tokens leave behind", () => {
-  it("goes an hour after it has expired, and not before a used code can no longer be repeated", async () => {
+describe("data of browser flows and used ID tokens", () => {
+  it("is deleted an hour after it expired, and not while a used code may still be repeated", async () => {
     const id = crypto.randomUUID();
     const proof = (name: string, expiresAt: number) =>
       env.DB.prepare("insert into social_proofs (proof_hash, created_at, expires_at, is_burned) values (?, ?, ?, 0)")

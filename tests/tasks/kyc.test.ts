@@ -6,12 +6,12 @@ import { Simulation } from "../support/simulator/simulation.ts";
 
 const DAY_MS = 86_400_000;
 
-/** Each test has a month of its own, so that nobody of another is due in it. */
+/** Each test uses its own month, so that no users of another are due. */
 let today = Date.UTC(2061, 0, 1, 4, 30);
 
 beforeEach(async () => {
   today += 40 * DAY_MS;
-  // What earlier tests left in the outbox would come first.
+  // Events that earlier tests left in the outbox would be sent first.
   await run("update outbox set sent_at = created_at where sent_at is null");
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
 });
@@ -32,7 +32,7 @@ async function runMinutes(simulation: Simulation, minutes: number): Promise<void
   }
 }
 
-/** Decides on the simulated edge, whose queue holds the event until the test delivers it. */
+/** Decides in the simulation, whose queue holds the event until the test delivers it. */
 async function decideThere(simulation: Simulation, reviewer: SignedIn, { userId }: SignedIn, json: object) {
   const answer = await simulation.call("PATCH", `/api/users/${userId}/kyc`, { token: reviewer.access, json });
   expect(answer).toMatchObject({ status: 200 });
@@ -41,7 +41,7 @@ async function decideThere(simulation: Simulation, reviewer: SignedIn, { userId 
 const REJECTED = { status: "REJECTED", rejection_reason: "blurred" };
 
 describe("notify_kyc_status", () => {
-  it("tells a person once how it was decided, in their language, without the reason on a locked screen", async () => {
+  it("notifies the user once of the decision, in their language and without the reason on the lock screen", async () => {
     const [approved, rejected, staff] = [await newUser(), await newUser(), await newStaff()];
     await run("update users set locale = 'ne' where id = ?", rejected.userId);
     await submit(approved);
@@ -63,7 +63,7 @@ describe("notify_kyc_status", () => {
     expect(await rows(pushes, approved.userId)).toHaveLength(1);
   });
 
-  it("says nothing of a rejection that was answered by a new submission before", async () => {
+  it("does not announce a rejection that a new submission has already answered", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const simulation = new Simulation(1);
@@ -73,7 +73,7 @@ describe("notify_kyc_status", () => {
     expect(await notes(user, "KYC_REJECTED")).toEqual([]);
   });
 
-  it("tells once, though the decision's invocation and the consumer's die here and there", async () => {
+  it("notifies once even if the invocations of the decision and of the consumer die", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
@@ -99,7 +99,7 @@ describe("notify_kyc_status", () => {
 });
 
 describe("send_kyc_verification_reminder", () => {
-  /** A new access token, once days have gone by. */
+  /** Gets a new access token after days have passed. */
   async function renew(user: SignedIn): Promise<void> {
     const { body } = await call("POST", "/api/auth/refresh", { json: { refresh_token: user.refresh } });
     [user.access, user.refresh] = [body.access, body.refresh];
@@ -117,13 +117,13 @@ describe("send_kyc_verification_reminder", () => {
     return seen;
   };
 
-  it("reminds on the third and the tenth day after joining, and never again", async () => {
+  it("reminds on the third and tenth day after joining, and never again", async () => {
     const user = await newUser();
     await run("update users set date_joined = date_joined - 1000 where id = ?", user.userId);
     expect(await remindersPerDay(user, 15)).toEqual([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
   });
 
-  it("reminds nobody who is verified or waiting, nor whose account sleeps", async () => {
+  it("does not remind users who are verified, in review or inactive", async () => {
     const [waiting, verified, asleep, staff] = [await newUser(), await newUser(), await newUser(), await newStaff()];
     await submit(waiting);
     await submit(verified);
@@ -135,9 +135,9 @@ describe("send_kyc_verification_reminder", () => {
     expect(await notes(asleep, "KYC_REMINDER")).toEqual([]);
   });
 
-  it("reminds once more on the day after each rejection that nothing followed", async () => {
+  it("reminds once a day after each rejection without a new submission", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
-    // Long a member: only the rejection counts.
+    // Joined long ago, so only the rejection counts.
     await run("update users set date_joined = 0 where id = ?", user.userId);
     await run("update users set last_login = ? where id = ?", Date.now(), user.userId);
     const seen = await remindersPerDay(user, 9, async (day) => {
@@ -156,7 +156,7 @@ describe("send_kyc_verification_reminder", () => {
     expect(seen).toEqual([0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
   });
 
-  it("does not remind who submits before the message arrives", async () => {
+  it("does not remind users who submit before the message arrives", async () => {
     const user = await newUser();
     await run("update users set date_joined = date_joined - ? where id = ?", 4 * DAY_MS, user.userId);
     const simulation = new Simulation(1);

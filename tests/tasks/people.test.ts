@@ -5,17 +5,17 @@ import { Simulation } from "../support/simulator/simulation.ts";
 
 const DAY_MS = 86_400_000;
 
-/** Each test has a fortnight of its own, so that nobody of another is due in it. */
+/** Each test uses its own fortnight, so that no users of another are due. */
 let today = Date.UTC(2031, 0, 1, 4, 30);
 
 beforeEach(async () => {
   today += 400 * DAY_MS;
-  // What earlier tests left in the outbox would come first.
+  // Events that earlier tests left in the outbox would be sent first.
   await env.DB.prepare("update outbox set sent_at = created_at where sent_at is null").run();
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
 });
 afterEach(() => vi.useRealTimers());
-/** Thousands of people would slow down every test that follows. */
+/** Thousands of users would slow down all later tests. */
 afterAll(async () => {
   const theirs = (column: string) =>
     `${column} glob 'sleepy-*' or ${column} glob 'awake-*' or ${column} glob 'drowsy-*'`;
@@ -46,7 +46,7 @@ interface Person {
   fullName?: string;
 }
 
-/** Users `PREFIX-1` to `PREFIX-N`, with profiles. */
+/** Inserts users `PREFIX-1` to `PREFIX-N` with profiles. */
 async function insertPeople(prefix: string, howMany: number, person: Person): Promise<void> {
   const { joined, lastLogin = null, status = "ACTIVE", locale = "en", fullName = null } = person;
   const numbers =
@@ -74,7 +74,7 @@ async function runMinutes(simulation: Simulation, minutes: number): Promise<void
 }
 
 describe("deactivate_inactive_users", () => {
-  it("changes each of 3,333 due users of 10,000 exactly once, through 20 kills and overlapping ticks", async () => {
+  it("deactivates each of 3,333 due users of 10,000 exactly once, despite 20 kills and overlapping ticks", async () => {
     await insertPeople("sleepy", 3_333, { joined: today - 300 * DAY_MS, lastLogin: today - 181 * DAY_MS });
     await insertPeople("awake", 6_667, { joined: today - 300 * DAY_MS, lastLogin: today - 179 * DAY_MS });
     let kills = 0;
@@ -118,7 +118,7 @@ describe("deactivate_inactive_users", () => {
     }
   });
 
-  it("does it all in one invocation within its limit of 1,000 queries", async () => {
+  it("stays within 1,000 queries in one invocation", async () => {
     await insertPeople("drowsy", 3_333, { joined: today - 300 * DAY_MS });
     const simulation = new Simulation(1);
     await simulation.tick();
@@ -132,7 +132,7 @@ describe("deactivate_inactive_users", () => {
     expect(Math.max(...queries)).toBeLessThan(1_000);
   });
 
-  it("looks at the last sign-in, or at the day of joining of who never signed in; and only at ACTIVE users", async () => {
+  it("considers the last sign-in, or the joining date if there is none, of ACTIVE users only", async () => {
     const long = today - 180 * DAY_MS - 1;
     const short = today - 180 * DAY_MS + 60_000;
     await insertPeople("edge-never", 1, { joined: long });
@@ -171,7 +171,7 @@ describe("send_profile_completion_reminder", () => {
   const remindersOf = (userId: string) =>
     count("from notifications where user_id = ? and notification_type = 'PROFILE_REMINDER'", userId);
 
-  it("reminds on the first, third and seventh day after joining, and never again", async () => {
+  it("reminds on the first, third and seventh day after joining and never again", async () => {
     await insertPeople("unready", 1, { joined: today - DAY_MS / 2 });
     const seen: number[] = [];
     for (let day = 0; day <= 12; day++) {
@@ -182,20 +182,20 @@ describe("send_profile_completion_reminder", () => {
     expect(seen).toEqual([0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]);
   });
 
-  it("makes up for days without a tick by one reminder", async () => {
+  it("sends one reminder after days without a tick", async () => {
     await insertPeople("missed", 1, { joined: today - 5 * DAY_MS });
     await runMinutes(new Simulation(1), 2);
     expect(await remindersOf("missed-1")).toBe(1);
   });
 
-  it("leaves complete profiles and sleeping accounts alone", async () => {
+  it("does not remind users with complete profiles or inactive accounts", async () => {
     await insertPeople("ready", 1, { joined: today - 2 * DAY_MS, fullName: "Asha Gurung" });
     await insertPeople("asleep", 1, { joined: today - 2 * DAY_MS, status: "INACTIVE" });
     await runMinutes(new Simulation(1), 2);
     expect([await remindersOf("ready-1"), await remindersOf("asleep-1")]).toEqual([0, 0]);
   });
 
-  it("does not remind whose profile became complete before the message arrived", async () => {
+  it("does not remind users whose profile was completed before the message arrived", async () => {
     await insertPeople("quick", 1, { joined: today - 2 * DAY_MS });
     const simulation = new Simulation(1);
     await simulation.tick();
@@ -206,7 +206,7 @@ describe("send_profile_completion_reminder", () => {
     expect(await remindersOf("quick-1")).toBe(0);
   });
 
-  it("reminds once in 20 hours, however often the profile is changed and left incomplete", async () => {
+  it("reminds once in 20 hours, however often an incomplete profile is changed", async () => {
     await insertPeople("busy", 1, { joined: today - 100 * DAY_MS, lastLogin: today });
     const change = async (id: string) => {
       await env.DB.prepare(
@@ -228,7 +228,7 @@ describe("send_profile_completion_reminder", () => {
     expect(await remindersOf("busy-1")).toBe(2);
   });
 
-  it("asks for no second reminder by the day's job while one is on its way, and again 20 hours after it has come", async () => {
+  it("requests no second reminder while one is pending, and the next one 20 hours after it was delivered", async () => {
     await insertPeople("waiting", 1, { joined: today - 2 * DAY_MS });
     const asked = () => count("from outbox where user_id = 'waiting-1' and type = 'profile.reminder_due'");
     const simulation = new Simulation(1);
@@ -239,7 +239,7 @@ describe("send_profile_completion_reminder", () => {
     };
     await minute();
     expect(await asked()).toBe(1);
-    // The third day: the first reminder is still held by a queue.
+    // The third day: the first reminder is still held in the queue.
     vi.setSystemTime(today + 2 * DAY_MS);
     await env.DB.prepare("update outbox set leased_until = ? where user_id = 'waiting-1'")
       .bind(today + 9 * DAY_MS)
@@ -256,7 +256,7 @@ describe("send_profile_completion_reminder", () => {
     expect(await asked()).toBe(2);
   });
 
-  it("reminds each person once, however messages are doubled and invocations die", async () => {
+  it("reminds each user once despite duplicated messages and dying invocations", async () => {
     await insertPeople("many", 250, { joined: today - 2 * DAY_MS });
     for (let seed = 1; seed <= 5; seed++) {
       const simulation = new Simulation(seed);
@@ -268,7 +268,7 @@ describe("send_profile_completion_reminder", () => {
       await simulation.deliver(2, { faults });
       vi.setSystemTime(Date.now() + 61_000);
     }
-    // What a consumer could not take comes again by the queue; here the relay is asked once more.
+    // Messages that failed in a consumer are redelivered by the queue; here the cron publishes them once more.
     await env.DB.prepare("update outbox set sent_at = null, leased_until = 0 where user_id glob 'many-*'").run();
     await runMinutes(new Simulation(50), 4);
     expect(await count("from notifications where user_id glob 'many-*'")).toBe(250);

@@ -22,7 +22,7 @@ async function countPurgeable(): Promise<number> {
   return (await rows<{ n: number }>(`select ${counts} as n`))[0]?.n ?? 0;
 }
 
-/** Rows that the purge will have to delete for one person who signs in, with a key on each call, refreshes and signs out. */
+/** Number of rows to purge after one user signs in with an idempotency key on each call, refreshes and signs out. */
 async function rowsOfOneSignIn(): Promise<number> {
   const simulation = new Simulation(1, undefined, true);
   const ip = newIp();
@@ -56,7 +56,7 @@ async function rowsOfOneSignIn(): Promise<number> {
   return (await countPurgeable()) - before;
 }
 
-it("purge_expired_rows ends more rows an hour than 100 sign-ins a second leave, by its ticks alone", async () => {
+it("purge_expired_rows deletes more rows per hour than 100 sign-ins per second write", async () => {
   const left = await rowsOfOneSignIn();
   expect(left).toBeGreaterThan(5);
   await env.DB.prepare(
@@ -79,7 +79,7 @@ it("purge_expired_rows ends more rows an hour than 100 sign-ins a second leave, 
   expect(perTick * TICKS_PER_HOUR).toBeGreaterThan(left * SIGN_INS_PER_HOUR);
 });
 
-it("a tick erases the codes of a minute at 100 sign-ins a second that could not be sent", async () => {
+it("one tick erases a minute's unsent codes at 100 sign-ins per second", async () => {
   await env.DB.prepare(
     `insert into outbox (id, type, queue, payload, created_at, erase_at, leased_until, attempts)
       select 'code-' || value, 'otp.requested', 'otp', '{}', ?2, ?2, ?3, 1 from ${numbers("?1")}`,

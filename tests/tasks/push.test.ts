@@ -31,8 +31,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const done = { acked: [0], retried: [] };
-const again = { acked: [], retried: [0] };
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
 
 const token: Host = () => Response.json({ access_token: "canary", expires_in: 3599, token_type: "Bearer" });
 const taken: Host = () => Response.json({ name: "projects/power-bank/messages/1" });
@@ -58,7 +58,7 @@ async function registerDevice(user: SignedIn, deviceId: string, isActive = true)
   return fcm_token;
 }
 
-/** A notification of the user's, and the message that asks for its push. */
+/** Inserts a notification of the user and returns the message that requests its push. */
 async function pushFor(userId: string) {
   const id = crypto.randomUUID();
   await testEnv.DB.prepare(
@@ -87,7 +87,7 @@ const tokensOf = async (userId: string) =>
   ).results.map(({ fcm_token }) => fcm_token);
 
 describe("deliver_push", () => {
-  it("comes again after a delay that doubles up to ten minutes while no provider takes it", async () => {
+  it("is retried after a delay that doubles up to ten minutes while no provider accepts it", async () => {
     const user = await signUp();
     await registerDevice(user, "phone");
     const { message } = await pushFor(user.userId);
@@ -101,7 +101,7 @@ describe("deliver_push", () => {
     expect(delays).toEqual([30, 60, 120, 240, 480, 600, 600, 600]);
   });
 
-  it("sends to each active device once, however often the message comes, with ids and nothing personal as data", async () => {
+  it("sends to each active device once despite redelivery, with ids and no personal data", async () => {
     const user = await signUp();
     const tokens = [await registerDevice(user, "a"), await registerDevice(user, "b")];
     await registerDevice(user, "c", false);
@@ -117,7 +117,7 @@ describe("deliver_push", () => {
     });
   });
 
-  it("stops with the session that registered the device: logout, another session's device stays", async () => {
+  it("stops for a device when its session ends, and not for devices of other sessions", async () => {
     const user = await signUp();
     await registerDevice(user, "phone");
     clock.advance(120_000);
@@ -125,11 +125,11 @@ describe("deliver_push", () => {
     const kept = await registerDevice(tablet, "tablet");
     await call("POST", "/api/auth/logout", { token: user.access, json: { refresh_token: user.refresh } });
     const sent = online(taken);
-    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(acknowledged);
     expect(messagesOf(sent).map((each) => each.token)).toEqual([kept]);
   });
 
-  it("forgets a token that FCM calls unregistered, and keeps one that took its place meanwhile", async () => {
+  it("removes a token that FCM reports as unregistered, and keeps a token that replaced it meanwhile", async () => {
     const user = await signUp();
     const dead = await registerDevice(user, "a");
     const alive = await registerDevice(user, "b");
@@ -140,16 +140,16 @@ describe("deliver_push", () => {
       renewed = await registerDevice(user, "a");
       return unregistered(request);
     });
-    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(acknowledged);
     expect(await tokensOf(user.userId)).toEqual([renewed, alive]);
     vi.restoreAllMocks();
     online(unregistered);
-    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(done);
+    expect(await consume([(await pushFor(user.userId)).message], env)).toEqual(acknowledged);
     expect(await tokensOf(user.userId)).toEqual([null, null]);
     expect(sent).toHaveLength(2);
   });
 
-  it("comes again for the device that was refused, and not for the one that has it", async () => {
+  it("is retried for the refused device and not for the one that got it", async () => {
     const user = await signUp();
     const [first, second] = [await registerDevice(user, "a"), await registerDevice(user, "b")];
     const { message } = await pushFor(user.userId);
@@ -163,22 +163,22 @@ describe("deliver_push", () => {
       }
       return taken(request);
     });
-    expect(await consume([message], env)).toEqual(again);
+    expect(await consume([message], env)).toEqual(retried);
     isBusy = false;
-    expect(await consume([message], env, 2)).toEqual(done);
+    expect(await consume([message], env, 2)).toEqual(acknowledged);
     expect(tries.sort()).toEqual([first, second, second].sort());
   });
 
-  it("lets go of a notification a day old, of one that is gone, and where no push service is configured", async () => {
+  it("drops a notification that is a day old or deleted, or if no push service is configured", async () => {
     const user = await signUp();
     await registerDevice(user, "a");
     const sent = online(taken);
     const { message } = await pushFor(user.userId);
     clock.advance(24 * 60 * 60_000 + 1);
-    expect(await consume([message], env)).toEqual(done);
+    expect(await consume([message], env)).toEqual(acknowledged);
     const gone = { ...message, event_id: "gone", payload: JSON.stringify({ notification_id: "gone" }) };
-    expect(await consume([gone], env)).toEqual(done);
-    expect(await consume([(await pushFor(user.userId)).message], productionEnv())).toEqual(done);
+    expect(await consume([gone], env)).toEqual(acknowledged);
+    expect(await consume([(await pushFor(user.userId)).message], productionEnv())).toEqual(acknowledged);
     expect(sent).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ import { nameOf } from "../support/retention.ts";
 import { insertPurgeable } from "../support/retention-rows.ts";
 
 const DAY_MS = 86_400_000;
-/** The last millisecond of a day in Nepal, so that what is kept by days has its boundary here too. */
+/** The last millisecond of a day in Nepal, which is also the boundary of rows kept by day. */
 const BOUNDARY = dayEndsAt(Date.UTC(2033, 0, 1)) - 1;
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: BOUNDARY }));
@@ -25,14 +25,14 @@ async function tablesOf(db: D1Database): Promise<string[]> {
   return results.map(({ name }) => name);
 }
 
-describe("Retention", () => {
-  it("is stated for every table of both databases, once, and for no other", async () => {
+describe("Retention rules", () => {
+  it("cover every table of both databases exactly once, and no others", async () => {
     const tables = [...(await tablesOf(env.DB)), ...(await tablesOf(env.SEARCH_DB))];
     const stated = describeRetention().map(([table]) => table);
     expect(stated.sort()).toEqual(tables.sort());
   });
 
-  it("is kept by a foreign key where a table's rows go with their user or document", async () => {
+  it("rely on a foreign key if rows are deleted with their user or document", async () => {
     for (const [table, rule] of Object.entries(otherRetention)) {
       if (!/^with the (user|document)/.test(rule) || table === "search_entries") continue;
       const keys = await rows<{ table: string; on_delete: string }>(
@@ -46,12 +46,12 @@ describe("Retention", () => {
 
 const count = async (from: string) => (await rows<{ n: number }>(`select count(*) as n ${from}`))[0]?.n ?? 0;
 
-describe("Rows that are kept for a time", () => {
+describe("Rows with a retention period", () => {
   const purgeAll = async () => {
     for (const job of new Set(purgeRules.map(({ by }) => by))) await runJob(job);
   };
 
-  it("are there until the last millisecond of it, and gone after the next purge", async () => {
+  it("are kept until its last millisecond and deleted by the next purge", async () => {
     const placed = new Map<string, string>();
     for (const [i, rule] of purgeRules.entries()) {
       placed.set(nameOf(rule), await insertPurgeable(rule, BOUNDARY - rule.keptMs, `due${i}`, 1));
@@ -74,7 +74,7 @@ describe("Rows that are kept for a time", () => {
     expect(await left(), "behind the boundary").toEqual(all(0));
   });
 
-  it("keep an event that was not sent, whatever its age", async () => {
+  it("do not include unsent events, whatever their age", async () => {
     await rows(
       `insert into outbox (id, type, queue, payload, created_at, leased_until, attempts)
         values ('unsent', 'user.updated', 'tasks', '{}', 0, ${BOUNDARY * 2}, 0)`,
@@ -83,7 +83,7 @@ describe("Rows that are kept for a time", () => {
     expect(await count("from outbox where id = 'unsent'")).toBe(1);
   });
 
-  it("count the 30 days of an expired session from the day on which it could no longer be refreshed", async () => {
+  it("count an expired session's 30 days from when it could no longer be refreshed", async () => {
     const userId = await insertUser(BOUNDARY);
     const insert = (id: string, idle: number, absolute: number) =>
       rows(

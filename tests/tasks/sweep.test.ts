@@ -8,7 +8,7 @@ const NOW = Date.UTC(2034, 4, 1);
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
 afterEach(() => vi.useRealTimers());
 
-/** A bucket of many objects, of which the test's own cannot be made in its time. */
+/** A stand-in for a bucket with more objects than the test could upload. */
 function largeBucket(objects: { key: string; uploaded: Date }[]) {
   const held = [...objects].sort((a, b) => (a.key < b.key ? -1 : 1));
   let listings = 0;
@@ -36,7 +36,7 @@ function largeBucket(objects: { key: string; uploaded: Date }[]) {
 const keyOf = (n: number) => `kyc/user-${String(n).padStart(6, "0")}/file`;
 
 describe("sweep_kyc_uploads", () => {
-  it("lists 20 pages a run, goes on where the last run stopped, and begins anew at the bucket's end", async () => {
+  it("lists 20 pages per run, continues where the last run stopped, and starts over at the end of the bucket", async () => {
     const young = Array.from({ length: 45_000 }, (_, n) => ({ key: keyOf(n), uploaded: new Date(NOW) }));
     const old = new Date(NOW - HOUR_MS - 1);
     const strays = [keyOf(0), keyOf(25_000), keyOf(44_999)].map((key) => ({ key: `${key}-stray`, uploaded: old }));
@@ -58,7 +58,7 @@ describe("sweep_kyc_uploads", () => {
     expect(cursors).toEqual([{ cursor: keyOf(19_999) }]);
   });
 
-  it("keeps an object until it is an hour old", async () => {
+  it("keeps objects until they are an hour old", async () => {
     const [kept, gone] = [HOUR_MS, HOUR_MS + 1].map((age) => ({
       key: `kyc/boundary-${age}/file`,
       uploaded: new Date(NOW - age),

@@ -25,7 +25,7 @@ const run = (statement: string, ...values: unknown[]) =>
     .bind(...values)
     .run();
 
-/** Users with ids `prefix-1` to `prefix-n`, of three facets in turn. */
+/** Inserts users `prefix-1` to `prefix-n` in three status buckets in turn. */
 const insertUsers = (prefix: string, howMany: number) =>
   run(
     `insert into users (id, username, username_key, email, email_verified, phone_verified, referral_code, status, role,
@@ -38,7 +38,7 @@ const insertUsers = (prefix: string, howMany: number) =>
     newEmail(),
   );
 
-/** A queue that keeps what asks for this job. */
+/** A queue that holds the messages of this job. */
 function heldJobs() {
   const held: TaskMessage[] = [];
   const sendBatch = async (messages: Iterable<{ body: TaskMessage }>) => {
@@ -47,7 +47,7 @@ function heldJobs() {
   return { held, env: { TASK_QUEUE: { sendBatch } as unknown as Queue } };
 }
 
-/** Runs the job until it is done; `between` is called after each of its batches. */
+/** Runs the job until it is done; `between` is called after each batch. */
 async function runJob(
   between: (nth: number) => Promise<unknown> = async () => {},
   around: (batch: () => Promise<unknown>, statements: readonly string[]) => Promise<unknown> = (batch) => batch(),
@@ -95,7 +95,7 @@ const finished = async () =>
   ).results.length;
 
 describe("check_user_counts", () => {
-  it("replaces counters that are wrong, and reports how many were", async () => {
+  it("corrects wrong counters and reports how many there were", async () => {
     await insertUsers("drift", 4_500);
     await run("update user_counts set by_facet = json_set(by_facet, '$[2]', 7, '$[47]', 3)");
     expect(await findMiscounts()).toHaveLength(2);
@@ -111,7 +111,7 @@ describe("check_user_counts", () => {
     expect(row).toEqual({ recount: null, recounted_to: null });
   });
 
-  it("finds no drift where there is none", async () => {
+  it("reports no drift if there is none", async () => {
     await insertUsers("exact", 2_500);
     const lines = recordLog();
     await runJob();
@@ -119,7 +119,7 @@ describe("check_user_counts", () => {
     expect(await findMiscounts()).toEqual([]);
   });
 
-  it("is exact while people sign up, are banned and delete their accounts, on both sides of where it is", async () => {
+  it("is exact while users sign up, are banned and delete their accounts, before and after its position", async () => {
     await insertUsers("m", 6_500);
     const lines = recordLog();
     await run("update user_counts set by_facet = json_set(by_facet, '$[0]', 9999)");
@@ -132,7 +132,7 @@ describe("check_user_counts", () => {
         await run("update users set status = 'INACTIVE' where id = ?", id(0));
         await run("update users set email_verified = 1 - email_verified where id = ?", id(20));
         await run("delete from users where id = ?", id(40));
-        // A change of an identifier column alone is none of the facet.
+        // Changing only an identifier does not change the bucket.
         await run("update users set username = 'new' || id where id = ?", id(60));
       }
     });
@@ -141,7 +141,7 @@ describe("check_user_counts", () => {
     expect(await finished()).toBe(1);
   });
 
-  it("counts nobody twice when the answer to a chunk is lost, nor when it begins anew", async () => {
+  it("counts nobody twice if the answer to a chunk is lost or it starts over", async () => {
     await insertUsers("lost", 4_500);
     await run("update user_counts set by_facet = json_set(by_facet, '$[1]', 5)");
     let isLost = false;
@@ -161,7 +161,7 @@ describe("check_user_counts", () => {
     expect(await findMiscounts()).toEqual([]);
   });
 
-  it("reads no more rows in a chunk with 12,000 users than with 4,000", async () => {
+  it("reads as many rows per chunk with 12,000 users as with 4,000", async () => {
     await insertUsers("few", 4_000);
     const few = await runJob();
     await insertUsers("many", 8_000);

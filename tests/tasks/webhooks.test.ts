@@ -27,14 +27,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A new user, with the message of their sign-up held back. */
+/** A new user whose sign-up message is held back. */
 async function signUpHeld(env: Partial<Env> = webhooks()) {
   const tasks = heldTasks();
   const user = await signUp(newPhone(), { ip: newIp(), env: { ...env, ...tasks.env } });
   return { tasks, user, env: { ...env, ...tasks.env } };
 }
 
-/** A user's change: the account slept, and its owner signs in. */
+/** Changes the user: their inactive account is reactivated by signing in. */
 async function wakeUp(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
   await testEnv.DB.prepare("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?")
     .bind(user.userId)
@@ -42,19 +42,19 @@ async function wakeUp(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
   return logIn(user.identifier, { ip: newIp(), env });
 }
 
-/** Changes the user by their address. */
+/** Changes the user's address. */
 async function move(user: SignedIn, address: string, env: Partial<Env>): Promise<void> {
   const answer = await call("PATCH", "/api/users/profile", { token: user.access, json: { address }, env });
   expect(answer.status, JSON.stringify(answer.body)).toBe(200);
 }
 
-/** The messages that are due to each endpoint, in the order of the configuration. */
+/** The messages for each endpoint, in the order of the configuration. */
 async function fanOut(user: SignedIn, tasks: ReturnType<typeof heldTasks>, env: Partial<Env>): Promise<TaskMessage[]> {
   expect(await runTasks(tasks.take(user.userId), env)).not.toContain(undefined);
   return tasks.take(user.userId, "webhook.due");
 }
 
-/** What the receiver reads, once it has verified it with its secret. */
+/** The body as verified by the receiver with its secret. */
 const read = ({ body, headers }: Outgoing, key: string) =>
   new Webhook(key).verify(body, Object.fromEntries(headers)) as {
     type: string;
@@ -67,8 +67,8 @@ const idsOf = (requests: Outgoing[]) => requests.map(({ headers }) => headers.ge
 const lettersOf = async (userId: string) =>
   (await testEnv.DB.prepare("select * from dead_letters where user_id = ?").bind(userId).all()).results;
 
-describe("What is told", () => {
-  it("a sign-up is one signed message to each endpoint, which either secret of a rotation verifies", async () => {
+describe("Webhook messages", () => {
+  it("a sign-up sends one signed message to each endpoint, which verifies with either secret of a rotation", async () => {
     const { tasks, user, env } = await signUpHeld();
     const due = await fanOut(user, tasks, env);
     const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
@@ -85,7 +85,7 @@ describe("What is told", () => {
     expect(new Set(idsOf([crm, stats])).size).toBe(2);
   });
 
-  it("the body is the user as they are, with a version, and holds no secret, token or code", async () => {
+  it("the body contains the current user with a version, and no secret, token or code", async () => {
     const clock = stopClock();
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const changedAt = new Date().toISOString();
@@ -137,7 +137,7 @@ describe("What is told", () => {
     }
   });
 
-  it("late and reordered messages all tell the newest version", async () => {
+  it("late and reordered messages all carry the newest version", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const events = tasks.take(user.userId);
     for (let change = 0; change < 2; change++) {
@@ -153,7 +153,7 @@ describe("What is told", () => {
     expect(told.map(({ type }) => type).sort()).toEqual(["user.created", "user.updated", "user.updated"]);
   });
 
-  it("codes, a sign-in to an active account, a refresh and a logout are no change", async () => {
+  it("codes, a sign-in to an active account, a refresh and a logout send nothing", async () => {
     const { tasks, user, env } = await signUpHeld();
     tasks.take(user.userId);
     const again = await logIn(user.identifier, { ip: newIp(), env });
@@ -165,7 +165,7 @@ describe("What is told", () => {
     expect(await fanOut(user, tasks, env)).toEqual([]);
   });
 
-  it("a changed profile is one message with what it says now; the same once more is none", async () => {
+  it("a changed profile sends one message with its current values; an unchanged one sends none", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     tasks.take(user.userId);
     const json = { full_name: "Asha Gurung", date_of_birth: "1999-04-01", address: "Pokhara" };
@@ -181,7 +181,7 @@ describe("What is told", () => {
     });
   });
 
-  it("of a deleted user nothing but the id is told, and what was still on its way before is dropped", async () => {
+  it("a deletion sends only the id, and earlier messages still queued are dropped", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const before = await fanOut(user, tasks, env);
     expect((await call("DELETE", "/api/auth/account", { token: user.access, env })).status).toBe(200);
@@ -195,7 +195,7 @@ describe("What is told", () => {
     ]);
   });
 
-  it("without a webhook a change is done with at once: no row, no message, no call", async () => {
+  it("without a configured webhook a change causes no row, message or call", async () => {
     const tasks = heldTasks();
     const user = await signUp(newPhone(), { ip: newIp(), env: tasks.env });
     const received = fakeInternet({});
@@ -210,11 +210,11 @@ describe("What is told", () => {
   });
 });
 
-/** Seconds between the 8 tries. */
+/** Seconds between the 8 attempts. */
 const DELAYS = [60, 300, 1_440, 5_400, 14_400, 25_200, 39_600];
 
-describe("An endpoint that does not take it", () => {
-  it("is tried 8 times over 24 hours, on its own, and then a dead letter tells why; a replay delivers it", async () => {
+describe("An endpoint that does not accept a message", () => {
+  it("gets 8 attempts over 24 hours independently of others, then a dead letter with the reason; a replay delivers it", async () => {
     const clock = stopClock();
     const { tasks, user, env } = await signUpHeld();
     const due = await fanOut(user, tasks, env);
@@ -231,7 +231,7 @@ describe("An endpoint that does not take it", () => {
     expect(Math.max(...DELAYS)).toBeLessThanOrEqual(43_200);
     expect([failing[CRM]?.length, failing[STATS]?.length]).toEqual([8, 1]);
     expect(new Set(idsOf(failing[CRM] ?? [])).size).toBe(1);
-    // Each try is signed anew, or the receiver would take it for a replay.
+    // Each attempt is signed again, because the receiver would reject an old timestamp as a replay.
     expect(new Set(failing[CRM]?.map(({ headers }) => headers.get("webhook-timestamp"))).size).toBe(8);
 
     const letters = await lettersOf(user.userId);
@@ -239,7 +239,7 @@ describe("An endpoint that does not take it", () => {
     expect(letters[0]?.reason).toContain(`${CRM}: http 503`);
     expect(JSON.stringify(letters)).not.toMatch(/canary|whsec|tenant/);
 
-    // As scripts/tasks.ts puts it back.
+    // As scripts/tasks.ts replays it.
     await testEnv.DB.prepare("update outbox set queue = 'tasks', leased_until = 0, sent_at = null where id = ?")
       .bind(letters[0]?.event_id)
       .run();
@@ -261,7 +261,7 @@ describe("An endpoint that does not take it", () => {
     "closes the connection": "network",
   });
 
-  it.each(failures)("one that %s is tried again, and the log says %s and nothing of its words", async (how, reason) => {
+  it.each(failures)("one that %s is retried, and the log says %s without the response's text", async (how, reason) => {
     const clock = stopTime();
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const due = await fanOut(user, tasks, env);
@@ -276,19 +276,19 @@ describe("An endpoint that does not take it", () => {
     expect(JSON.stringify(lines)).not.toMatch(/canary|whsec|tenant|\+977/);
   });
 
-  it.each([200, 201, 202, 204, 299])("%i is taken", async (status) => {
+  it.each([200, 201, 202, 204, 299])("%i counts as accepted", async (status) => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     fakeInternet({ [CRM]: () => new Response(null, { status }) });
     expect(await runTasks(await fanOut(user, tasks, env), env)).toEqual(["taken"]);
   });
 
-  it.each([400, 401, 404, 408, 409, 422, 429, 502])("%i is tried again", async (status) => {
+  it.each([400, 401, 404, 408, 409, 422, 429, 502])("%i is retried", async (status) => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     fakeInternet({ [CRM]: () => new Response(null, { status }) });
     expect(await runTasks(await fanOut(user, tasks, env), env)).toEqual([60]);
   });
 
-  it("410 ends the message with an error in the log, and is no dead letter", async () => {
+  it("410 ends the message with an alert and without a dead letter", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const due = await fanOut(user, tasks, env);
     fakeInternet({ [CRM]: () => new Response(null, { status: 410 }) });
@@ -298,7 +298,7 @@ describe("An endpoint that does not take it", () => {
     expect(await lettersOf(user.userId)).toEqual([]);
   });
 
-  it("one that is no longer configured is not called", async () => {
+  it("an endpoint that is no longer configured is not called", async () => {
     const { tasks, user, env } = await signUpHeld();
     const due = await fanOut(user, tasks, env);
     const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
@@ -307,7 +307,7 @@ describe("An endpoint that does not take it", () => {
     expect([received[CRM]?.length, received[STATS]?.length]).toEqual([0, 1]);
   });
 
-  it("a message whose event is malformed or of no endpoint's kind is a dead letter at once", async () => {
+  it("a message with a malformed event or an unknown type becomes a dead letter at once", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const [due] = (await fanOut(user, tasks, env)) as [TaskMessage];
     const received = fakeInternet({ [CRM]: accept });
@@ -322,8 +322,8 @@ describe("An endpoint that does not take it", () => {
   });
 });
 
-describe("A dead endpoint", () => {
-  it("holds no other endpoint's messages up: it is called twice at most in a batch, and they are taken meanwhile", async () => {
+describe("An endpoint that is down", () => {
+  it("does not delay other endpoints: it is called at most twice per batch while theirs are delivered", async () => {
     const { tasks, user, env } = await signUpHeld();
     const events = tasks.take(user.userId);
     for (let change = 0; change < 4; change++) {
@@ -335,7 +335,7 @@ describe("A dead endpoint", () => {
     expect(due).toHaveLength(10);
     let takenMeanwhile = 0;
     let hangUp = () => {};
-    // The dead one hangs until the other has all that is its own.
+    // The first endpoint hangs until the other has received all its messages.
     const hanging = new Promise<Response>((_, reject) => {
       hangUp = () => reject(new TypeError("canary: connection lost"));
     });
@@ -354,7 +354,7 @@ describe("A dead endpoint", () => {
     expect([received[CRM]?.length, received[STATS]?.length]).toEqual([2, 5]);
   });
 
-  it("that refuses is called for each message, since it answers", async () => {
+  it("but answers with errors is called for each message", async () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const events = tasks.take(user.userId);
     for (let change = 0; change < 3; change++) {
@@ -368,8 +368,8 @@ describe("A dead endpoint", () => {
   });
 });
 
-describe("At least once, and known by its id", () => {
-  it("once an endpoint has taken a message, further copies send nothing", async () => {
+describe("At-least-once delivery", () => {
+  it("sends nothing for copies of a message that the endpoint has accepted", async () => {
     const { tasks, user, env } = await signUpHeld();
     const events = tasks.take(user.userId);
     await runTasks([...events, ...events], env);
@@ -385,49 +385,52 @@ describe("At least once, and known by its id", () => {
 
   beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 
-  /** Delivers what the queue holds, keeping a copy that comes once more later, as after a lost acknowledgement. */
+  /** Delivers the queue's messages, each of which is redelivered once, as after a lost acknowledgement. */
   async function deliverAndKeep(simulation: Simulation, faults?: (call: BindingCall) => Fault | undefined) {
     const copies = [...simulation.queue.held];
     await simulation.deliver(2, { env: webhooks(), ...(faults ? { faults } : {}) });
     simulation.queue.held.push(...copies);
   }
 
-  /** The messages that an endpoint got about the user, by their ids. */
+  /** The messages about the user that an endpoint received, by id. */
   const messagesTo = (requests: Outgoing[] | undefined, userId: string) =>
     new Set(idsOf((requests ?? []).filter(({ body }) => JSON.parse(body).data.id === userId)));
 
-  it.each(FAULTS)("a sign-up is one message to each, whatever is doubled, shuffled or did %s", async (fault) => {
-    const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
-    for (let seed = 1; seed <= 2; seed++) {
-      const identifier = newPhone();
-      const ip = newIp();
-      const verification_token = await verify(identifier, { ip });
-      const simulation = new Simulation(seed);
-      const { random } = simulation.scheduler;
-      const faults = () => (random() < 0.3 ? fault : undefined);
-      const json = { identifier, verification_token };
-      let answer = await simulation.call("POST", "/api/auth/register", { ip, json }, { faults });
-      if (answer === "died" || answer.status !== 201)
-        answer = await simulation.call("POST", "/api/auth/register", { ip, json });
-      if (answer === "died") throw new Error("a call without a fault died");
-      for (let round = 0; round < 3; round++) {
-        await deliverAndKeep(simulation, faults);
-        vi.setSystemTime(Date.now() + 31_000);
-        await simulation.tick(2, { faults });
+  it.each(FAULTS)(
+    "sends one message per endpoint for a sign-up despite duplicates, reordering and the fault %s",
+    async (fault) => {
+      const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
+      for (let seed = 1; seed <= 2; seed++) {
+        const identifier = newPhone();
+        const ip = newIp();
+        const verification_token = await verify(identifier, { ip });
+        const simulation = new Simulation(seed);
+        const { random } = simulation.scheduler;
+        const faults = () => (random() < 0.3 ? fault : undefined);
+        const json = { identifier, verification_token };
+        let answer = await simulation.call("POST", "/api/auth/register", { ip, json }, { faults });
+        if (answer === "died" || answer.status !== 201)
+          answer = await simulation.call("POST", "/api/auth/register", { ip, json });
+        if (answer === "died") throw new Error("a call without a fault died");
+        for (let round = 0; round < 3; round++) {
+          await deliverAndKeep(simulation, faults);
+          vi.setSystemTime(Date.now() + 31_000);
+          await simulation.tick(2, { faults });
+        }
+        for (let round = 0; round < 3; round++) {
+          await deliverAndKeep(simulation);
+          vi.setSystemTime(Date.now() + 31_000);
+          await simulation.tick();
+        }
+        await simulation.deliver(3, { env: webhooks() });
+        const { user_id } = answer.body.data;
+        expect(messagesTo(received[CRM], user_id).size, `seed ${seed}`).toBe(1);
+        expect(messagesTo(received[STATS], user_id).size, `seed ${seed}`).toBe(1);
       }
-      for (let round = 0; round < 3; round++) {
-        await deliverAndKeep(simulation);
-        vi.setSystemTime(Date.now() + 31_000);
-        await simulation.tick();
-      }
-      await simulation.deliver(3, { env: webhooks() });
-      const { user_id } = answer.body.data;
-      expect(messagesTo(received[CRM], user_id).size, `seed ${seed}`).toBe(1);
-      expect(messagesTo(received[STATS], user_id).size, `seed ${seed}`).toBe(1);
-    }
-  });
+    },
+  );
 
-  it("a sign-in that wakes an account is one message to each, however its event and messages are doubled", async () => {
+  it("sends one message per endpoint for a reactivating sign-in despite duplicated events and messages", async () => {
     const received = fakeInternet({ [CRM]: accept, [STATS]: accept });
     const user = await signUp(newPhone(), { ip: newIp() });
     for (let seed = 1; seed <= 3; seed++) {
