@@ -19,7 +19,7 @@ import {
 type Call = { method: string; path: string; options?: CallOptions };
 
 /** Calls of each kind: with an access token, and with a refresh token. */
-const REQUESTS = 1000;
+const REQUESTS = 200;
 
 /** The clock of starts and answers: every call that started after the act's answer is told from those before it. */
 function watching(
@@ -84,7 +84,7 @@ export const endings: Ending[] = [
   },
 ];
 
-/** A thousand requests around the act: none that started after its answer succeeds, refreshes and writes included. */
+/** Two hundred requests around the act: none that started after its answer succeeds, refreshes and writes included. */
 export const requestsAround =
   (ending: Ending, real: FetchHandler, requests = REQUESTS) =>
   async (setting: RaceSetting): Promise<Verdict> => {
