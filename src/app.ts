@@ -16,28 +16,33 @@ import {
   unlinkApple,
   unlinkGoogle,
 } from "./auth/social/social.routes.ts";
-import { mountSocialFlow } from "./auth/social/social-browser.routes.ts";
+import {
+  appleCallback,
+  appleStart,
+  getSocialError,
+  googleCallback,
+  googleStart,
+} from "./auth/social/social-browser.routes.ts";
 import { flowOwner } from "./auth/social/social-flow.guard.ts";
-import { mountLocalOutbox } from "./delivery/local-outbox.routes.ts";
+import { getLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/http/app-env.ts";
-import { mountDebugHeaders } from "./platform/http/debug.routes.ts";
-import { mountDocs } from "./platform/http/docs.routes.ts";
-import { guarded } from "./platform/http/endpoint.ts";
+import { getDebugHeaders } from "./platform/http/debug.routes.ts";
+import { developmentOnly } from "./platform/http/development.guard.ts";
+import { getDocs, getDocsFile, openApiDocument, redirectToDocs } from "./platform/http/docs.routes.ts";
 import { AppError } from "./platform/http/errors.ts";
-import { mountHealth } from "./platform/http/health.routes.ts";
+import { getHealth } from "./platform/http/health.routes.ts";
 import {
   allowOrigins,
-  developmentOnly,
   identifyRequest,
   logRequest,
   protectResponse,
   provideDeps,
   requireHttps,
 } from "./platform/http/middleware.ts";
-import { mount } from "./platform/http/mount.ts";
 import { respondToError } from "./platform/http/responses.ts";
-import { authenticated, authenticatedOrExpired, publicAccess, staffOnly } from "./sessions/guard.ts";
-import { mountJwks } from "./sessions/jwks.routes.ts";
+import { mount, type Route, route } from "./platform/http/route.ts";
+import { admin, authenticated, authenticatedOrExpired, publicAccess, staff } from "./sessions/guard.ts";
+import { getJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
 import {
   deleteSessionsOfUser,
@@ -58,65 +63,83 @@ import {
   putUser,
 } from "./staff/users/user-detail.routes.ts";
 import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc/kyc.routes.ts";
-import { mountKycDocuments } from "./users/kyc/kyc-document.routes.ts";
+import { documentLink } from "./users/kyc/kyc-document.guard.ts";
+import { getKycDocument } from "./users/kyc/kyc-document.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";
 import { getMyWallet } from "./users/wallet.routes.ts";
 
-/** The whole surface: who may call what. */
-const endpoints = [
-  guarded(publicAccess, requestOtp),
-  guarded(publicAccess, verifyCode),
-  guarded(publicAccess, register),
-  guarded(publicAccess, login),
-  guarded(publicAccess, refresh),
-  guarded(authenticatedOrExpired, logout),
-  guarded(publicAccess, googleLogin),
-  guarded(publicAccess, appleLogin),
-  guarded(flowOwner, getSocialSuccess),
-  guarded(publicAccess, postSocialSuccess),
-  guarded(publicAccess, googleToken),
-  guarded(publicAccess, appleToken),
-  guarded(authenticated, linkGoogle),
-  guarded(authenticated, linkApple),
-  guarded(authenticated, unlinkGoogle),
-  guarded(authenticated, unlinkApple),
-  guarded(authenticated, getMe),
-  guarded(authenticated, deleteMyAccount),
-  guarded(authenticated, listMySessions),
-  guarded(authenticated, endMySession),
-  guarded(authenticated, endMyOtherSessions),
-  guarded(authenticated, registerMyDevice),
-  guarded(authenticated, getMyProfile),
-  guarded(authenticated, putMyProfile),
-  guarded(authenticated, patchMyProfile),
-  guarded(authenticated, listMyNotifications),
-  guarded(authenticated, readMyNotification),
-  guarded(authenticated, getMyWallet),
-  guarded(authenticated, getMyUsage),
-  guarded(authenticated, postMyKyc),
-  guarded(authenticated, patchMyKyc),
-  guarded(authenticated, getMyKyc),
-  guarded(authenticated, getMyKycStatus),
-  guarded(staffOnly, getKycSubmissions),
-  guarded(staffOnly, patchUserKyc),
-  guarded(staffOnly, getUsers),
-  guarded(staffOnly, postUser),
-  guarded(staffOnly, getUser),
-  guarded(staffOnly, putUser),
-  guarded(staffOnly, patchUser),
-  guarded(staffOnly, postUserStatus),
-  guarded(staffOnly, putUserRole),
-  guarded(staffOnly, postUserUnlock),
-  guarded(staffOnly, getSessionsOfUser),
-  guarded(staffOnly, deleteSessionsOfUser),
-  guarded(staffOnly, postUserReport),
-  guarded(staffOnly, getUserReport),
-  guarded(staffOnly, getUserAuditLogs),
-];
-
 export const app = new OpenAPIHono<AppEnv>({ strict: false });
+
+/**
+ * Every route: method and path, what the first limiters count, who may call, and the endpoint. A staff route with the
+ * guard `authenticated` does not compile; a test compares paths and limits with the endpoints' declarations.
+ */
+export const routes: readonly Route[] = [
+  route("POST /api/auth/otp/request", "otp/network", publicAccess, requestOtp),
+  route("POST /api/auth/otp/verify", "otp/network", publicAccess, verifyCode),
+  route("POST /api/auth/register", "sign-in-refusals/network", publicAccess, register),
+  route("POST /api/auth/login", "sign-in-refusals/network", publicAccess, login),
+  route("POST /api/auth/refresh", "-", publicAccess, refresh),
+  route("POST /api/auth/logout", "writes/service", authenticatedOrExpired, logout),
+  route("GET /api/auth/google/login", "social-start/network", publicAccess, googleLogin),
+  route("GET /api/auth/apple/login", "social-start/network", publicAccess, appleLogin),
+  route("GET /api/auth/social/success", "social-token/network", flowOwner, getSocialSuccess),
+  route("POST /api/auth/social/success", "social-token/network", publicAccess, postSocialSuccess),
+  route("POST /api/auth/google/token", "social-token/network", publicAccess, googleToken),
+  route("POST /api/auth/apple/token", "social-token/network", publicAccess, appleToken),
+  route("POST /api/auth/google/link", "writes/user", authenticated, linkGoogle),
+  route("POST /api/auth/apple/link", "writes/user", authenticated, linkApple),
+  route("DELETE /api/auth/google/link", "writes/user", authenticated, unlinkGoogle),
+  route("DELETE /api/auth/apple/link", "writes/user", authenticated, unlinkApple),
+  route("GET /api/auth/me", "-", authenticated, getMe),
+  route("DELETE /api/auth/account", "writes/user", authenticated, deleteMyAccount),
+  route("GET /api/auth/sessions", "-", authenticated, listMySessions),
+  route("DELETE /api/auth/sessions/{id}", "writes/session", authenticated, endMySession),
+  route("DELETE /api/auth/sessions", "writes/session", authenticated, endMyOtherSessions),
+  route("POST /api/auth/device", "writes/user", authenticated, registerMyDevice),
+  route("GET /api/users/profile", "-", authenticated, getMyProfile),
+  route("PUT /api/users/profile", "writes/user", authenticated, putMyProfile),
+  route("PATCH /api/users/profile", "writes/user", authenticated, patchMyProfile),
+  route("GET /api/users/notifications", "-", authenticated, listMyNotifications),
+  route("POST /api/users/notifications/{id}/read", "writes/user", authenticated, readMyNotification),
+  route("GET /api/users/wallet", "-", authenticated, getMyWallet),
+  route("GET /api/users/analytics/usage-stats", "-", authenticated, getMyUsage),
+  route("POST /api/users/kyc", "writes/user", authenticated, postMyKyc),
+  route("PATCH /api/users/kyc", "writes/user", authenticated, patchMyKyc),
+  route("GET /api/users/kyc", "-", authenticated, getMyKyc),
+  route("GET /api/users/kyc/status", "-", authenticated, getMyKycStatus),
+  route("GET /api/users/kyc/submissions", "-", staff, getKycSubmissions),
+  route("PATCH /api/users/{id}/kyc", "writes/user", staff, patchUserKyc),
+  route("GET /api/users", "-", staff, getUsers),
+  route("POST /api/users", "writes/user", staff, postUser),
+  route("GET /api/users/{id}", "-", staff, getUser),
+  route("PUT /api/users/{id}", "writes/user", staff, putUser),
+  route("PATCH /api/users/{id}", "writes/user", staff, patchUser),
+  route("POST /api/users/{id}/status", "writes/user", staff, postUserStatus),
+  route("PUT /api/users/{id}/role", "writes/user", admin, putUserRole),
+  route("POST /api/users/{id}/unlock", "writes/user", staff, postUserUnlock),
+  route("GET /api/users/{id}/sessions", "-", staff, getSessionsOfUser),
+  route("DELETE /api/users/{id}/sessions", "writes/user", staff, deleteSessionsOfUser),
+  route("POST /api/users/{id}/analytics-report", "writes/user", staff, postUserReport),
+  route("GET /api/users/{id}/analytics-report", "-", staff, getUserReport),
+  route("GET /api/users/{id}/audit-logs", "-", staff, getUserAuditLogs),
+  route("GET /api/auth/google/start", "social-start/network", publicAccess, googleStart),
+  route("GET /api/auth/apple/start", "social-start/network", publicAccess, appleStart),
+  route("GET /api/auth/google/callback", "social-token/network", publicAccess, googleCallback),
+  route("POST /api/auth/apple/callback", "social-token/network", publicAccess, appleCallback),
+  route("GET /api/auth/social/error", "-", publicAccess, getSocialError),
+  route("GET /api/users/kyc/documents/{id}", "-", documentLink, getKycDocument),
+  route("GET /api/health", "-", publicAccess, getHealth),
+  route("GET /api/auth/debug/headers", "-", developmentOnly, getDebugHeaders),
+  route("GET /.well-known/jwks.json", "-", publicAccess, getJwks),
+  route("GET /dev/outbox", "-", developmentOnly, getLocalOutbox),
+  route("GET /api/openapi.json", "-", publicAccess, openApiDocument(app)),
+  route("GET /docs", "-", publicAccess, redirectToDocs),
+  route("GET /api/docs", "-", publicAccess, getDocs),
+  route("GET /api/docs/{file}", "-", publicAccess, getDocsFile),
+];
 
 app.use(identifyRequest, logRequest, protectResponse, provideDeps, requireHttps, allowOrigins);
 app.use(
@@ -126,14 +149,6 @@ app.use(
       respondToError(new AppError("method_not_allowed", { headers: { Allow: methods.join(", ") } }), c),
   }),
 );
-for (const path of ["/dev/outbox", "/api/auth/debug/headers"]) app.use(path, developmentOnly);
-mount(app, "/api", endpoints);
-mountSocialFlow(app);
-mountKycDocuments(app);
-mountHealth(app);
-mountDebugHeaders(app);
-mountJwks(app);
-mountLocalOutbox(app);
-mountDocs(app);
+mount(app, routes);
 app.notFound((c) => respondToError(new AppError("not_found"), c));
 app.onError(respondToError);

@@ -1,9 +1,9 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { html } from "hono/html";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { AppError } from "../platform/http/errors.ts";
+import { publicRawEndpoint } from "../platform/http/raw-endpoint.ts";
 import { parseIdentifier } from "../users/identifier.ts";
 import { listLocalOutbox } from "./local-outbox.store.ts";
 
@@ -14,33 +14,29 @@ const LOCAL_HOST =
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'";
 
-/**
- * Shows a developer the messages that were stored instead of sent. Mounted in development only; 404 on a public host.
- */
-export function mountLocalOutbox(app: OpenAPIHono<AppEnv>): void {
-  app.get("/dev/outbox", async (c) => {
-    const deps = c.get("deps");
-    if (!LOCAL_HOST.test(new URL(c.req.url).hostname)) throw new AppError("not_found");
-    const to = c.req.query("to")?.trim();
-    const rows = await listLocalOutbox(deps, to ? recipientOf(c, to) : undefined);
-    const messages = rows.map((row) => ({
-      id: row.id,
-      channel: row.channel,
-      to: row.recipient,
-      text: row.text,
-      code: row.code,
-      created_at: new Date(row.createdAt).toISOString(),
-    }));
-    const type = accepts(c, {
-      header: "Accept",
-      supports: ["text/html", "application/json"],
-      default: "text/html",
-    });
-    if (type === "application/json") return c.json({ messages });
-    c.header("Content-Security-Policy", PAGE_POLICY);
-    return c.html(outboxPage(messages, to ?? ""));
+/** Shows a developer the messages that were stored instead of sent; 404 on a public host. */
+export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/outbox" }, async (c) => {
+  const deps = c.get("deps");
+  if (!LOCAL_HOST.test(new URL(c.req.url).hostname)) throw new AppError("not_found");
+  const to = c.req.query("to")?.trim();
+  const rows = await listLocalOutbox(deps, to ? recipientOf(c, to) : undefined);
+  const messages = rows.map((row) => ({
+    id: row.id,
+    channel: row.channel,
+    to: row.recipient,
+    text: row.text,
+    code: row.code,
+    created_at: new Date(row.createdAt).toISOString(),
+  }));
+  const type = accepts(c, {
+    header: "Accept",
+    supports: ["text/html", "application/json"],
+    default: "text/html",
   });
-}
+  if (type === "application/json") return c.json({ messages });
+  c.header("Content-Security-Policy", PAGE_POLICY);
+  return c.html(outboxPage(messages, to ?? ""));
+});
 
 /** The canonical identifier, or the given text unchanged if it is not an identifier (a push token). */
 function recipientOf(c: Context<AppEnv>, to: string): string {

@@ -2,8 +2,9 @@ import type { Context } from "hono";
 import type { Deps } from "../platform/deps.ts";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { endpointFor, type Guard } from "../platform/http/endpoint.ts";
-import { AppError } from "../platform/http/errors.ts";
+import { AppError, type ErrorCode } from "../platform/http/errors.ts";
 import { reportActivity } from "./activity.service.ts";
+import type { AdminClaims, MaybeExpiredClaims, StaffClaims } from "./claims.ts";
 import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts";
 
 /** Declares a route that anyone may call. */
@@ -11,87 +12,69 @@ export const publicEndpoint = endpointFor<undefined>();
 /** Declares a route for a signed-in user. */
 export const userEndpoint = endpointFor<AccessClaims>();
 /** Declares a route for a user whose access token may have expired. */
-export const expiringEndpoint = endpointFor<AccessClaims>();
+export const expiringEndpoint = endpointFor<MaybeExpiredClaims>();
+/** Declares a route for staff and admins. */
+export const staffEndpoint = endpointFor<StaffClaims>();
+/** Declares a route for admins. */
+export const adminEndpoint = endpointFor<AdminClaims>();
 
-/** Declares a route for staff. */
-export const staffEndpoint = endpointFor<AccessClaims>();
-
-/** Nobody is asked who they are. */
+/** Lets anyone call, without a token. */
 export const publicAccess: Guard<undefined> = {
+  name: "publicAccess",
   security: undefined,
   errors: [],
   authorize: async () => undefined,
 };
 
-/**
- * A valid access token. It is checked without I/O; that its session still lives and its user may act is checked by the
- * statement that reads or writes the route's data, in the same round trip.
- */
-export const authenticated: Guard<AccessClaims> = {
+/** What the guards that check an access token have in common. */
+const bearer = {
   security: "bearer",
-  errors: ["authentication_required", "token_not_valid"],
-  async authorize(deps, c) {
-    const token = await readAccessToken(deps, c);
-    if (token.state === "valid") return token.claims;
-    throw tokenNotValid(token);
-  },
-  writer: ({ userId, sessionId }) => ({ userId, sessionId }),
+  errors: ["authentication_required", "token_not_valid"] as ErrorCode[],
+  writer: ({ userId, sessionId }: AccessClaims) => ({ userId, sessionId }),
   onSuccess: reportActivity,
+} as const;
+
+/**
+ * A valid access token, checked without I/O. Whether its session is live and its user may act is checked by the statement
+ * that reads or writes the route's data, in the same round trip.
+ */
+export const authenticated: Guard<AccessClaims> = { ...bearer, name: "authenticated", authorize: readValidToken };
+
+/**
+ * As `authenticated`, for staff and admins. The token does not say the role: the route's own batch checks it, see
+ * `runStaffBatch`.
+ */
+export const staff: Guard<StaffClaims> = {
+  ...bearer,
+  name: "staff",
+  errors: [...bearer.errors, "permission_denied"],
+  authorize: async (deps, c) => (await readValidToken(deps, c)) as StaffClaims,
 };
 
-/**
- * As `authenticated`. That the user is staff is checked with the session, by the statement that reads or writes the route's
- * data (`isStaff`); `refuseUnlessStaff` then says which of the two was missing.
- */
-export const staffOnly: Guard<AccessClaims> = {
-  ...authenticated,
-  errors: [...authenticated.errors, "permission_denied"],
+/** As `staff`, for admins alone. */
+export const admin: Guard<AdminClaims> = {
+  ...bearer,
+  name: "admin",
+  errors: [...bearer.errors, "permission_denied"],
+  authorize: async (deps, c) => (await readValidToken(deps, c)) as AdminClaims,
 };
 
-/**
- * @param caller what `selectCaller` found.
- * @throws AppError `token_not_valid` when the session has ended, `permission_denied` when the user is not staff.
- */
-export function refuseUnlessStaff(caller: { role: string } | undefined): void {
-  if (!caller) throw sessionEnded();
-  if (caller.role === "user") throw new AppError("permission_denied", { reason: "not staff" });
-}
-
-/**
- * Says why `mayChangeAccount` refused a member of staff.
- *
- * @param caller what `selectCaller` found.
- * @throws AppError `permission_denied` for one's own account, and for an account of staff where the caller is no admin.
- */
-export function refuseUnlessMayChange(
-  caller: { role: string } | undefined,
-  { caller: { userId: callerId }, userId }: { caller: AccessClaims; userId: string },
-  target: { role: string },
-): void {
-  if (userId === callerId) {
-    throw new AppError("permission_denied", {
-      message: {
-        en: "You cannot do this to your own account. Ask another admin.",
-        ne: "आफ्नै खातामा यो गर्न मिल्दैन। अर्को एडमिनलाई भन्नुहोस्।",
-      },
-    });
-  }
-  if (target.role !== "user" && caller?.role !== "admin") {
-    throw new AppError("permission_denied", {
-      message: { en: "Only an admin can do this to a staff account.", ne: "कर्मचारीको खातामा यो एडमिनले मात्र गर्न सक्छ।" },
-    });
-  }
-}
-
-/** As `authenticated`, but an expired token will do: for a route that then asks for a second proof. */
-export const authenticatedOrExpired: Guard<AccessClaims> = {
-  ...authenticated,
+/** As `authenticated`, but the token may have expired: for a route that then asks for a second proof. */
+export const authenticatedOrExpired: Guard<MaybeExpiredClaims> = {
+  ...bearer,
+  name: "authenticatedOrExpired",
   async authorize(deps, c) {
     const token = await readAccessToken(deps, c);
     if (token.state === "invalid") throw tokenNotValid(token);
-    return token.claims;
+    return token.claims as AccessClaims as MaybeExpiredClaims;
   },
 };
+
+async function readValidToken(deps: Deps, c: Context<AppEnv>): Promise<AccessClaims> {
+  const token = await readAccessToken(deps, c);
+  if (token.state === "valid") return token.claims;
+  throw tokenNotValid(token);
+}
 
 async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified<AccessClaims>> {
   const [scheme, token, ...rest] = (c.req.header("authorization") ?? "").trim().split(/ +/);

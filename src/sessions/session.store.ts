@@ -26,23 +26,14 @@ export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims)
   return isSignedInAs(deps, caller);
 }
 
-/** As `isSignedIn`, while the user is staff or admin, too. */
-export function isStaff(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
-  return isSignedInAs(deps, caller, sql` and users.role in ('staff', 'admin')`);
-}
-
-/** As `isSignedIn`, while the user is admin, too. */
-export function isAdmin(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
-  return isSignedInAs(deps, caller, sql` and users.role = 'admin'`);
-}
-
 /** The statement that reads the signed-in caller's role; no row where the session has ended. */
 export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaims) {
   const role = sql<(typeof users.$inferSelect)["role"]>`users.role`;
   return deps.db.select({ role }).from(WITH_USER).where(isCallers(deps, caller));
 }
 
-function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role: SQL = sql``): SQL {
+/** As `isSignedIn`, and `role`, which begins with ` and`, holds for the caller's row of `users`. Used by authority.store.ts. */
+export function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role: SQL = sql``): SQL {
   return sql`exists (select 1 from ${WITH_USER} where ${isCallers(deps, caller)}${role})`;
 }
 

@@ -1,12 +1,11 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
 import { AppError, type ErrorCode } from "../../platform/http/errors.ts";
-import { rateLimitByNetwork } from "../../platform/http/first-limiter.ts";
-import { deferDescription, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
 import { FLOW_COOKIES } from "./social-flow.guard.ts";
 import { answerCallback, FLOW_TTL_SECONDS, startFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
@@ -24,18 +23,23 @@ const callbackFields = z.object({
 /** Error codes that the error page passes on; any other becomes `social_auth_failed`. */
 const knownErrors: readonly string[] = ["access_denied", "social_auth_failed"] satisfies ErrorCode[];
 
-/** Mounts the browser's part of the sign-in flow, which uses redirects and cookies instead of JSON. */
-export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
-  for (const [name, displayName] of [
-    ["google", "Google"],
-    ["apple", "Apple"],
-  ] as const) {
-    describeRedirect(app, "get", `/api/auth/${name}/start`, {
-      summary: `Start a ${displayName} sign-in in the browser`,
-      description:
-        "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`.",
-    });
-    app.get(`/api/auth/${name}/start`, rateLimitByNetwork("social-start"), async (c) => {
+// The browser's part of the sign-in flow, which uses redirects and cookies instead of JSON.
+
+function startRoute(name: ProviderName, displayName: string) {
+  const path = `/api/auth/${name}/start`;
+  return publicRawEndpoint(
+    {
+      method: "get",
+      path,
+      describe: () =>
+        describeRedirect("get", path, {
+          summary: `Start a ${displayName} sign-in in the browser`,
+          description:
+            "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`.",
+        }),
+      rateLimitByNetwork: { group: "social-start" },
+    },
+    async (c) => {
       const { cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
       setCookie(c, FLOW_COOKIES[name], cookie, {
         prefix: "host",
@@ -47,34 +51,59 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
         maxAge: FLOW_TTL_SECONDS,
       });
       return c.redirect(location, 303);
-    });
-  }
-  describeRedirect(app, "get", "/api/auth/google/callback", {
-    summary: "Google callback",
-    description: "Google redirects the browser here after the sign-in. Apps do not call this route.",
-  });
-  app.get("/api/auth/google/callback", rateLimitByNetwork("social-token"), (c) => {
+    },
+  );
+}
+
+export const googleStart = startRoute("google", "Google");
+export const appleStart = startRoute("apple", "Apple");
+
+const googleCallbackPath = "/api/auth/google/callback";
+
+export const googleCallback = publicRawEndpoint(
+  {
+    method: "get",
+    path: googleCallbackPath,
+    describe: () =>
+      describeRedirect("get", googleCallbackPath, {
+        summary: "Google callback",
+        description: "Google redirects the browser here after the sign-in. Apps do not call this route.",
+      }),
+    rateLimitByNetwork: { group: "social-token" },
+  },
+  (c) => {
     // A link preview's HEAD request must not consume the state.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET" } });
     return answer(c, "google", c.req.query());
-  });
-  describeRedirect(
-    app,
-    "post",
-    "/api/auth/apple/callback",
-    {
-      summary: "Apple callback",
-      description: "The browser posts Apple's response here after the sign-in. Apps do not call this route.",
-    },
-    ["validation_error", "payload_too_large", "unsupported_media_type"],
-  );
-  app.post("/api/auth/apple/callback", rateLimitByNetwork("social-token"), async (c) =>
-    answer(c, "apple", await readFields(c.req)),
-  );
-  deferDescription(app, () =>
-    createRoute({
-      method: "get",
-      path: "/api/auth/social/error",
+  },
+);
+
+const appleCallbackPath = "/api/auth/apple/callback";
+
+export const appleCallback = publicRawEndpoint(
+  {
+    method: "post",
+    path: appleCallbackPath,
+    describe: () =>
+      describeRedirect(
+        "post",
+        appleCallbackPath,
+        {
+          summary: "Apple callback",
+          description: "The browser posts Apple's response here after the sign-in. Apps do not call this route.",
+        },
+        ["validation_error", "payload_too_large", "unsupported_media_type"],
+      ),
+    rateLimitByNetwork: { group: "social-token" },
+  },
+  async (c) => answer(c, "apple", await readFields(c.req)),
+);
+
+export const getSocialError = publicRawEndpoint(
+  {
+    method: "get",
+    path: "/api/auth/social/error",
+    describe: () => ({
       tags: [tag],
       operationId: "getAuthSocialError",
       summary: "Sign-in error page",
@@ -84,12 +113,12 @@ export function mountSocialFlow(app: OpenAPIHono<AppEnv>): void {
       request: { query: z.object({ error: z.string().optional(), error_description: z.string().optional() }) },
       responses: failures(["social_auth_failed", "access_denied", ...EVERY_ROUTE]),
     }),
-  );
-  app.get("/api/auth/social/error", (c) => {
+  },
+  (c) => {
     const code = c.req.query("error") ?? "";
     throw new AppError(knownErrors.includes(code) ? (code as ErrorCode) : "social_auth_failed");
-  });
-}
+  },
+);
 
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
   const callback = callbackFields.safeParse(fields);
@@ -99,24 +128,19 @@ async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<str
 }
 
 function describeRedirect(
-  app: OpenAPIHono<AppEnv>,
   method: "get" | "post",
   path: string,
   texts: { summary: string; description: string },
   more: ErrorCode[] = [],
-): void {
+) {
   const words = path.split(/[^a-z]+/).slice(2);
-  deferDescription(app, () =>
-    createRoute({
-      method,
-      path,
-      tags: [tag],
-      operationId: method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(""),
-      ...texts,
-      responses: {
-        303: { description: "Redirect to the provider, the app, the success page or the error page." },
-        ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...more]),
-      },
-    }),
-  );
+  return {
+    tags: [tag],
+    operationId: method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(""),
+    ...texts,
+    responses: {
+      303: { description: "Redirect to the provider, the app, the success page or the error page." },
+      ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...more]),
+    },
+  };
 }

@@ -16,6 +16,7 @@ export const flowEndpoint = endpointFor<BrowserFlows>();
 
 /** Reads the browser's flows from its cookies. It allows none, because only the one-time code tells which is needed. */
 export const flowOwner: Guard<BrowserFlows> = {
+  name: "flowOwner",
   security: undefined,
   errors: [],
   async authorize(deps, c) {

@@ -1,7 +1,6 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
-import type { AppEnv } from "./app-env.ts";
-import { deferDescription, EVERY_ROUTE, failures } from "./openapi.ts";
+import { EVERY_ROUTE, failures } from "./openapi.ts";
+import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
@@ -12,25 +11,29 @@ const debugData = z.object({
   host: z.string(),
 });
 
-/** Echoes the request as the Worker received it, with credentials redacted. Responds with 404 outside development. */
-export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
-  deferDescription(app, () => ({
+/** Echoes the request as the Worker received it, with credentials redacted. */
+export const getDebugHeaders = publicRawEndpoint(
+  {
     method: "get",
     path: "/api/auth/debug/headers",
-    tags: ["Platform"],
-    summary: "Echo the request (development only)",
-    description: "Returns the request as the Worker received it. Responds with 404 outside development.",
-    responses: {
-      200: {
-        description: "The request as received, with credentials and cookies redacted.",
-        content: {
-          "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }) },
+    describe: () => ({
+      tags: ["Platform"],
+      summary: "Echo the request (development only)",
+      description: "Returns the request as the Worker received it. Responds with 404 outside development.",
+      responses: {
+        200: {
+          description: "The request as received, with credentials and cookies redacted.",
+          content: {
+            "application/json": {
+              schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }),
+            },
+          },
         },
+        ...failures(["not_found", ...EVERY_ROUTE]),
       },
-      ...failures(["not_found", ...EVERY_ROUTE]),
-    },
-  }));
-  app.get("/api/auth/debug/headers", (c) => {
+    }),
+  },
+  (c) => {
     const url = new URL(c.req.url);
     const headers = Object.fromEntries(
       Object.entries(c.req.header()).map(([name, value]) => [name, REDACTED.test(name) ? "[redacted]" : value]),
@@ -38,5 +41,5 @@ export function mountDebugHeaders(app: OpenAPIHono<AppEnv>): void {
     const scheme = url.protocol.slice(0, -1);
     const data = { headers, is_secure: scheme === "https", scheme, host: url.host };
     return c.json({ success: true, message: "Request received.", data });
-  });
-}
+  },
+);

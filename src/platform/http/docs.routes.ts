@@ -4,7 +4,8 @@ import { version } from "../../../package.json";
 import type { AppEnv } from "./app-env.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
 import { AppError } from "./errors.ts";
-import { deferDescription, EVERY_ROUTE, failures, NOT_MODIFIED, registerDeferredRoutes } from "./openapi.ts";
+import { EVERY_ROUTE, failures, NOT_MODIFIED, registerDeferredRoutes } from "./openapi.ts";
+import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
 /** The viewer uses inline styles; its script and everything else come from this origin. */
@@ -27,60 +28,65 @@ Branch on \`error.code\`; show \`error.message\`; \`details\` lists the invalid 
   the call returns the same response and has no second effect.
 - Every response has an \`X-Request-Id\`. Quote it when you contact support.`;
 
-/**
- * Serves the OpenAPI 3.1 document of all mounted routes, and a page that shows it without loading anything from other
- * hosts.
- */
-export function mountDocs(app: OpenAPIHono<AppEnv>): void {
-  for (const [path, summary, description, type] of [
-    ["/api/openapi.json", "OpenAPI document", "Returns this OpenAPI 3.1 document.", "application/json"],
-    ["/api/docs", "API documentation", "Shows this document as a page.", "text/html"],
-  ] as const) {
-    deferDescription(app, () => ({
-      method: "get",
-      path,
-      tags: ["Platform"],
-      summary,
-      description,
-      responses: {
-        200: { description: summary, content: { [type]: { schema: {} } } },
-        ...(type === "application/json" ? NOT_MODIFIED : {}),
-        ...failures(EVERY_ROUTE),
-      },
-    }));
-  }
-  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-  });
+const describePage = (summary: string, description: string, type: string, more = {}) => ({
+  tags: ["Platform"],
+  summary,
+  description,
+  responses: {
+    200: { description: summary, content: { [type]: { schema: {} } } },
+    ...more,
+    ...failures(EVERY_ROUTE),
+  },
+});
 
+/** Serves the OpenAPI 3.1 document of all routes that `app` has mounted, built on the first request. */
+export function openApiDocument(app: OpenAPIHono<AppEnv>) {
   let cached: { title: string; document: CacheableDocument } | undefined;
-  app.get("/api/openapi.json", async (c) => {
-    const title = `${c.get("deps").config.appName} Users API`;
-    if (cached?.title !== title) {
-      registerDeferredRoutes(app);
-      const info = { title, version, description: CONVENTIONS };
-      const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
-      cached = { title, document: await cacheable(described) };
-    }
-    return respondCacheable(c, cached.document);
-  });
+  return publicRawEndpoint(
+    {
+      method: "get",
+      path: "/api/openapi.json",
+      describe: () =>
+        describePage("OpenAPI document", "Returns this OpenAPI 3.1 document.", "application/json", NOT_MODIFIED),
+    },
+    async (c) => {
+      const title = `${c.get("deps").config.appName} Users API`;
+      if (cached?.title !== title) {
+        registerDeferredRoutes(app);
+        const info = { title, version, description: CONVENTIONS };
+        const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
+        cached = { title, document: await cacheable(described) };
+      }
+      return respondCacheable(c, cached.document);
+    },
+  );
+}
 
-  app.get("/docs", (c) => c.redirect("/api/docs", 303));
-  app.get("/api/docs", (c) => {
+/** Redirects the short address to the page. */
+export const redirectToDocs = publicRawEndpoint({ method: "get", path: "/docs" }, (c) => c.redirect("/api/docs", 303));
+
+/** Serves a page that shows the document without loading anything from other hosts. */
+export const getDocs = publicRawEndpoint(
+  {
+    method: "get",
+    path: "/api/docs",
+    describe: () => describePage("API documentation", "Shows this document as a page.", "text/html"),
+  },
+  (c) => {
     const nonce = crypto.randomUUID();
     c.header("Content-Security-Policy", DOCS_POLICY.replace("NONCE", nonce));
     return c.html(docsPage(nonce));
-  });
-  app.get("/api/docs/:file", async (c) => {
-    if (!SWAGGER_FILES.has(c.req.param("file"))) throw new AppError("not_found");
-    const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
-    const response = new Response(asset.body, asset);
-    response.headers.set("Cache-Control", "public, max-age=86400");
-    return response;
-  });
-}
+  },
+);
+
+/** Serves the script and the style sheet of the page. */
+export const getDocsFile = publicRawEndpoint({ method: "get", path: "/api/docs/{file}" }, async (c) => {
+  if (!SWAGGER_FILES.has(c.req.param("file") ?? "")) throw new AppError("not_found");
+  const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
+  const response = new Response(asset.body, asset);
+  response.headers.set("Cache-Control", "public, max-age=86400");
+  return response;
+});
 
 function docsPage(nonce: string) {
   const start = `SwaggerUIBundle({

@@ -86,6 +86,8 @@ interface EndpointSpec<
 export interface Endpoint<Caller> {
   spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Caller>;
   handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
+  /** Has no value. It makes the type invariant, so that an endpoint compiles only with a guard of exactly its caller. */
+  readonly caller?: (caller: Caller) => Caller;
 }
 
 /**
@@ -109,17 +111,23 @@ export function endpointFor<Caller>() {
 
 /** Decides who may call a route. `authorize` runs before the body is read. */
 export interface Guard<Caller> {
+  /** Name in the route table. */
+  name: string;
   /** Security scheme in the OpenAPI document; undefined for public routes. */
   security: "bearer" | undefined;
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
   /** User and session whose write limit applies; absent for public routes. */
   writer?(caller: Caller): { userId: string; sessionId: string };
+  /** Runs for every method of the path, before a wrong method gets 405. */
+  refusePath?: MiddlewareHandler<AppEnv>;
   /** Called after a successful call. */
   onSuccess?(deps: Deps, caller: Caller): void;
+  /** Has no value. As in `Endpoint`, it makes the type invariant. */
+  readonly caller?: (caller: Caller) => Caller;
 }
 
-/** An endpoint with its guard. Only this type can be mounted, so every route has a guard (ASVS 8.2.1). */
+/** An endpoint with its guard. The route table takes nothing else, so every route has a guard (ASVS 8.2.1). */
 export interface GuardedEndpoint {
   security: Guard<unknown>["security"];
   spec: Endpoint<unknown>["spec"];

@@ -1,11 +1,10 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
-import type { AppEnv } from "./app-env.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
-import { deferDescription, failureSchema, failures } from "./openapi.ts";
+import { failureSchema, failures } from "./openapi.ts";
+import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 /** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
 const CACHE_MS = 10_000;
@@ -38,33 +37,35 @@ async function currentHealth(deps: Deps, key: object): Promise<Health> {
 }
 
 /** Reports which bindings respond; 503 if any does not. */
-export function mountHealth(app: OpenAPIHono<AppEnv>): void {
-  deferDescription(app, () => ({
+export const getHealth = publicRawEndpoint(
+  {
     method: "get",
     path: "/api/health",
-    tags: ["Platform"],
-    summary: "Check the service's health",
-    description: "Reports the state of each binding, at most 10 seconds old.",
-    responses: {
-      200: {
-        description: "All bindings respond.",
-        content: {
-          "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
+    describe: () => ({
+      tags: ["Platform"],
+      summary: "Check the service's health",
+      description: "Reports the state of each binding, at most 10 seconds old.",
+      responses: {
+        200: {
+          description: "All bindings respond.",
+          content: {
+            "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
+          },
+        },
+        ...failures(["https_required", "internal_error"]),
+        503: {
+          description: "At least one binding does not respond; `data` shows which.",
+          content: {
+            "application/json": { schema: failureSchema(["service_unavailable"]).extend({ data: health.optional() }) },
+          },
         },
       },
-      ...failures(["https_required", "internal_error"]),
-      503: {
-        description: "At least one binding does not respond; `data` shows which.",
-        content: {
-          "application/json": { schema: failureSchema(["service_unavailable"]).extend({ data: health.optional() }) },
-        },
-      },
-    },
-  }));
-  app.get("/api/health", async (c) => {
+    }),
+  },
+  async (c) => {
     const data = await currentHealth(c.get("deps"), c.env.DB ?? c.env);
     const isUp = Object.values(data.bindings).every((each) => each === "up");
     if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
     return c.json({ success: true, message: "All bindings respond.", data });
-  });
-}
+  },
+);

@@ -141,9 +141,3 @@ export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
     maxAge: 3600,
   })(c, next);
 };
-
-/** Responds with 404 outside development, whatever the method. */
-export const developmentOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
-  if (!c.get("deps").config.isDevelopment) throw new AppError("not_found");
-  await next();
-};

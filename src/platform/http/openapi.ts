@@ -20,6 +20,12 @@ export function deferDescription(app: OpenAPIHono<AppEnv>, route: () => RouteCon
 
 /** Registers all deferred descriptions. */
 export function registerDeferredRoutes(app: OpenAPIHono<AppEnv>): void {
+  if (!waiting.has(app)) return;
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
   for (const route of waiting.get(app) ?? []) app.openAPIRegistry.registerPath(route());
   waiting.delete(app);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { staffEndpoint } from "../../sessions/guard.ts";
+import { adminEndpoint, staffEndpoint } from "../../sessions/guard.ts";
 import { STATUSES } from "../directory/status-buckets.ts";
 import { actorOf } from "../users/staff-action.service.ts";
 import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
@@ -41,7 +41,7 @@ export const postUserStatus = staffEndpoint(
   },
 );
 
-export const putUserRole = staffEndpoint(
+export const putUserRole = adminEndpoint(
   {
     method: "put",
     path: "/users/{id}/role",

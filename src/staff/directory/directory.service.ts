@@ -3,8 +3,7 @@ import type { Deps } from "../../platform/deps.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { fieldError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
-import { refuseUnlessStaff } from "../../sessions/guard.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Joined, type ListedUser, listUsers, type Order, type Position } from "./directory.store.ts";
 import { searchUsers } from "./search.service.ts";
 import { type StatusFilter, statusBucketsOf } from "./status-buckets.ts";
@@ -54,7 +53,7 @@ export interface Found<At> {
  * @throws AppError `permission_denied`; `validation_error` for a cursor of another list, a page beyond the reach of page
  *   numbers, or both at once.
  */
-export async function listDirectory(deps: Deps, caller: AccessClaims, query: DirectoryQuery): Promise<Directory> {
+export async function listDirectory(deps: Deps, caller: StaffClaims, query: DirectoryQuery): Promise<Directory> {
   const { page = 1, pageSize, cursor } = query;
   if (cursor !== undefined && query.page !== undefined) {
     throw fieldError("page", "page_with_cursor");
@@ -80,8 +79,7 @@ export async function listDirectory(deps: Deps, caller: AccessClaims, query: Dir
 
   async function listed(): Promise<Found<Position>> {
     const after = await readCursor(deps, isOf, cursor, z.tuple([z.union([z.string(), z.int()]), z.string()]));
-    const { caller: who, found, total, scannedTo } = await listUsers(deps, caller, { ...range, order, after });
-    refuseUnlessStaff(who);
+    const { found, total, scannedTo } = await listUsers(deps, caller, { ...range, order, after });
     const shown = found.slice(0, pageSize);
     const isCounted = joined.from === undefined && joined.to === undefined;
     return {

@@ -1,9 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { userCounts, type users } from "../../db/user-schema.ts";
-import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { isStaff, selectCaller } from "../../sessions/session.store.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
+import { runStaffBatch } from "../staff-batch.store.ts";
 import { EVERY_BUCKET } from "./status-buckets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
@@ -55,12 +54,12 @@ const MAX_SCANNED = 400;
 const MAX_PARTS = 5;
 
 /**
- * A page of users, how many the filter lets through (dates apart), and the caller's role, undefined when not signed in.
+ * A page of users, and how many the filter lets through (dates apart).
  * Each facet's users stand sorted in an index; the page is merged from them, so that any filter reads about the page alone.
  *
  * @returns `found` with up to one user more than the page has; `scannedTo`, where the search for a page was given up.
  */
-export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page: DirectoryPage) {
+export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: DirectoryPage) {
   const { order, facets, joined, size, offset } = page;
   const { isWhole } = keys[order.by];
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
@@ -76,12 +75,7 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
   const candidates = isScan
     ? sql`(select * from ${scanned} where ${isJoinedWithin(joined)} or ${isLast} ${bounds})`
     : sql`(${merged} ${bounds})`;
-  const {
-    caller: who,
-    counts,
-    rows,
-  } = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+  const { counts, rows } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
     rows: deps.db
       .select({
@@ -93,12 +87,11 @@ export async function listUsers(deps: DirectoryDeps, caller: AccessClaims, page:
         fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
       })
       .from(candidates)
-      .where(isStaff(deps, caller)),
-  });
+      .where(isStaff),
+  }));
   const found = rows.filter(({ fits }) => fits === 1);
   const last = rows.find(({ fits }) => fits === 0);
   return {
-    caller: who[0],
     total: (facets ?? EVERY_BUCKET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
     found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
     scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,

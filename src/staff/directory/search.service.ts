@@ -1,7 +1,6 @@
 import type { Deps } from "../../platform/deps.ts";
 import type { Text } from "../../platform/http/locale.ts";
-import { refuseUnlessStaff } from "../../sessions/guard.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { readIdentifier } from "../../users/identifier.ts";
 import type { Joined } from "./directory.store.ts";
 import { sortKeyOf } from "./search-sort-key.ts";
@@ -29,15 +28,14 @@ export interface Search {
  * @returns the page, and where the next begins; undefined after the last. A page may be short although another follows.
  * @throws AppError `permission_denied`, `token_not_valid`, `service_unavailable` when either database fails.
  */
-export async function searchUsers(deps: Deps, caller: AccessClaims, search: Search) {
+export async function searchUsers(deps: Deps, caller: StaffClaims, search: Search) {
   const { facets, joined, size, offset, before } = search;
   const pattern = readPattern(deps, search.typed);
   const named = await findNamed(deps, caller, pattern.text, readIdentifier(deps, search.typed));
-  refuseUnlessStaff(named.caller);
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
-  const own = named.users
+  const own = named
     .map((user) => ({ userId: user.id, place: sortKeyOf(user) }))
     .sort((a, b) => b.place - a.place)
     .slice(0, size);
@@ -47,8 +45,7 @@ export async function searchUsers(deps: Deps, caller: AccessClaims, search: Sear
   const page = all.slice(offset, reach);
   const ids = page.map(({ userId }) => userId);
   const found = await findUsers(deps, caller, ids, { facets, joined });
-  refuseUnlessStaff(found.caller);
-  const byId = new Map(found.users.map((user) => [user.id, user]));
+  const byId = new Map(found.map((user) => [user.id, user]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
   // A later page may have dropped the last hits, who stood on the first.
   const end = hits.length > reach ? hits.at(-1)?.place : scanEnd;

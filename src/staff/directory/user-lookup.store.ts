@@ -1,10 +1,9 @@
 import { eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
-import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { isStaff, selectCaller } from "../../sessions/session.store.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { runStaffBatch } from "../staff-batch.store.ts";
 import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
 import { hasBucket } from "./status-buckets.ts";
 
@@ -21,14 +20,14 @@ const listed = {
 };
 
 /**
- * Who is named whole by the text: as id, username, or by the identifier; and the caller's role.
+ * Users whose whole id or username is the text, or who have the identifier.
  *
  * @param text in the form that keys have.
  * @param identifier undefined where the text is none.
  */
 export async function findNamed(
   deps: LookupDeps,
-  caller: AccessClaims,
+  caller: StaffClaims,
   text: string,
   identifier: Identifier | undefined,
 ) {
@@ -37,26 +36,19 @@ export async function findNamed(
     eq(users.usernameKey, text),
     identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
-  const found = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
-    users: deps.db
-      .select(listed)
-      .from(users)
-      .where(sql`${isNamed} and ${isStaff(deps, caller)}`),
-  });
-  return { caller: found.caller[0], users: found.users };
+  const { users: found } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
+    users: deps.db.select(listed).from(users).where(sql`${isNamed} and ${isStaff}`),
+  }));
+  return found;
 }
 
-/**
- * The users with these ids that the filters let through, in no order; and the caller's role at that instant: one
- * transaction reads both, and nobody but staff gets the users.
- */
+/** The users with these ids that the filters let through, in no order. */
 export async function findUsers(
   deps: LookupDeps,
-  caller: AccessClaims,
+  caller: StaffClaims,
   ids: readonly string[],
   { facets, joined }: { facets: readonly number[] | undefined; joined: Joined },
-): Promise<{ caller: { role: "user" | "staff" | "admin" } | undefined; users: ListedUser[] }> {
+): Promise<ListedUser[]> {
   const fits: SQL = sql`${hasBucket(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
   const rowsOf = (some: readonly string[]) => {
     if (some.length === 0) return undefined;
@@ -69,12 +61,9 @@ export async function findUsers(
       .from(sql`(values ${given}) given cross join users on users.id = given.column1`)
       .where(fits);
   };
-  const found = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+  const { first, second } = await runStaffBatch(deps, caller, () => ({
     first: rowsOf(ids.slice(0, MAX_IDS)),
     second: rowsOf(ids.slice(MAX_IDS)),
-  });
-  const [who] = found.caller;
-  const isStaffs = who !== undefined && who.role !== "user";
-  return { caller: who, users: isStaffs ? [...(found.first ?? []), ...(found.second ?? [])] : [] };
+  }));
+  return [...(first ?? []), ...(second ?? [])];
 }

@@ -5,11 +5,11 @@ import type { Client } from "../../platform/http/client.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
-import { refuseUnlessMayChange, refuseUnlessStaff } from "../../sessions/guard.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { noKyc, openKyc } from "../../users/kyc/kyc.service.ts";
 import type { KycRow } from "../../users/kyc/kyc.store.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
+import { refuseUnlessMayChange } from "../refusals.ts";
 import { type Decision, decideKyc, listSubmissions } from "./kyc-review.store.ts";
 import type { OpenSubmission } from "./kyc-review.views.ts";
 
@@ -22,19 +22,18 @@ const position = z.tuple([z.number(), z.string()]);
  */
 export async function listKycSubmissions(
   deps: Deps,
-  caller: AccessClaims,
+  caller: StaffClaims,
   page: { status: KycRow["status"]; page_size: number; cursor?: string | undefined },
   origin: string,
 ): Promise<{ results: OpenSubmission[]; nextCursor: string | null }> {
   const query = ["kyc-submissions", page.status];
   const [submittedAt, userId] = (await readCursor(deps, query, page.cursor, position)) ?? [];
   const after = submittedAt === undefined || userId === undefined ? undefined : { submittedAt, userId };
-  const { found, hasMore, ...who } = await listSubmissions(deps, caller, {
+  const { found, hasMore } = await listSubmissions(deps, caller, {
     status: page.status,
     size: page.page_size,
     after,
   });
-  refuseUnlessStaff(who.caller);
   const results = await Promise.all(
     found.map(async (submission) => ({ submission, ...(await openKyc(deps, origin, caller, submission.kyc)) })),
   );
@@ -52,12 +51,11 @@ export async function listKycSubmissions(
 export async function updateKycStatus(
   deps: Deps,
   client: Client,
-  caller: AccessClaims,
+  caller: StaffClaims,
   decision: Decision,
   origin: string,
 ): Promise<OpenKyc> {
   const outcome = await decideKyc(deps, client, caller, decision);
-  refuseUnlessStaff(outcome.caller);
   if (outcome.isDone && outcome.kyc) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return openKyc(deps, origin, caller, outcome.kyc);

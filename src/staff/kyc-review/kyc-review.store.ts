@@ -3,16 +3,14 @@ import { kyc } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { commit } from "../../platform/data/commit.ts";
-import { instantOf, runBatch } from "../../platform/data/database.ts";
+import { instantOf } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { mayChangeAccount } from "../../sessions/authority.store.ts";
-import { isStaff, selectCaller } from "../../sessions/session.store.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { auditedKyc, type KycRow } from "../../users/kyc/kyc.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
+import { commitStaffBatch, runStaffBatch } from "../staff-batch.store.ts";
 
 type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -23,10 +21,9 @@ export interface SubmissionPage {
   after: { submittedAt: number; userId: string } | undefined;
 }
 
-/** A page of submissions, oldest first, with their people; and the caller's role, undefined when not signed in. */
-export async function listSubmissions(deps: ReviewDeps, caller: AccessClaims, { status, size, after }: SubmissionPage) {
-  const { caller: found, submissions } = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+/** A page of submissions, oldest first, with their users. */
+export async function listSubmissions(deps: ReviewDeps, caller: StaffClaims, { status, size, after }: SubmissionPage) {
+  const { submissions } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     submissions: deps.db
       .select({
         kyc,
@@ -45,15 +42,15 @@ export async function listSubmissions(deps: ReviewDeps, caller: AccessClaims, { 
       .where(
         and(
           // As the value that the index is asked for, so that nobody else's call reads the queue.
-          eq(kyc.status, sql`(select case when ${isStaff(deps, caller)} then ${status} end)`),
+          eq(kyc.status, sql`(select case when ${isStaff} then ${status} end)`),
           after && sql`(kyc.submitted_at, kyc.user_id) > (${instantOf(after.submittedAt)}, ${after.userId})`,
         ),
       )
       .orderBy(asc(kyc.submittedAt), asc(kyc.userId))
       // One more tells whether there is a next page.
       .limit(size + 1),
-  });
-  return { caller: found[0], found: submissions.slice(0, size), hasMore: submissions.length > size };
+  }));
+  return { found: submissions.slice(0, size), hasMore: submissions.length > size };
 }
 
 export type SubmissionRow = Awaited<ReturnType<typeof listSubmissions>>["found"][number];
@@ -67,7 +64,7 @@ export interface Decision {
 }
 
 /** Holds for a KYC each of whose files the reviewer has looked at since it was submitted. */
-function isViewedBy(reviewer: AccessClaims): SQL {
+function isViewedBy(reviewer: StaffClaims): SQL {
   return sql`(select count(*) from kyc_document_views v
     where v.document_id in (kyc.front_document_id, kyc.back_document_id) and v.viewer_id = ${reviewer.userId}
       and v.viewed_at >= kyc.submitted_at) = 1 + (kyc.back_document_id is not null)`;
@@ -77,80 +74,78 @@ function isViewedBy(reviewer: AccessClaims): SQL {
  * Decides a pending KYC, with audit row and events, in one transaction. Changes nothing where the caller may not change
  * the account, names another version, or approves files that they have not opened.
  *
- * @returns `isDone`, and what decided it: the caller's role, the submitter's role and the KYC as they stand.
+ * @returns `isDone`, and what decided it: the submitter's role and the KYC after the change.
  */
-export async function decideKyc(deps: ReviewDeps, client: Client, caller: AccessClaims, decision: Decision) {
+export async function decideKyc(deps: ReviewDeps, client: Client, caller: StaffClaims, decision: Decision) {
   const { userId, status, rejectionReason, version } = decision;
   const now = deps.now();
   const auditId = deps.newId();
   const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const own = sql`from kyc where kyc.user_id = ${userId}`;
-  const mayDecide = and(
-    mayChangeAccount(deps, caller, userId),
-    sql`exists (select 1 ${own} and kyc.status = 'PENDING'
-      ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
-      ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`,
+  const isDecidable = sql`exists (select 1 ${own} and kyc.status = 'PENDING'
+    ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
+    ${status === "APPROVED" ? sql`and ${isViewedBy(caller)}` : sql``})`;
+  const found = await commitStaffBatch(
+    deps,
+    caller,
+    ({ isStaff, mayChange }) => ({
+      writes: {
+        audit: recordAudit(
+          deps,
+          client,
+          {
+            id: auditId,
+            userId,
+            action: "UPDATE",
+            entityType: "kyc",
+            entityId: sql`(select kyc.id ${own})`,
+            oldValues: sql`(select ${auditedKyc} ${own})`,
+            actorId: caller.userId,
+            byStaff: true,
+            sessionId: caller.sessionId,
+          },
+          sql`${mayChange(userId)} and ${isDecidable}`,
+        ),
+        decided: deps.db
+          .update(kyc)
+          .set({
+            status,
+            rejectionReason,
+            verifiedAt: status === "APPROVED" ? instantOf(now) : null,
+            changedBy: deps.invocationId,
+            updatedAt: instantOf(now),
+          })
+          .where(and(eq(kyc.userId, userId), isDone)),
+        auditedChange: deps.db
+          .update(auditLogs)
+          .set({ newValues: sql`(select ${auditedKyc} ${own})` })
+          .where(eq(auditLogs.id, auditId)),
+        ...changeUser(deps, userId, isDone),
+        decisionEvent: recordEvent(
+          deps,
+          {
+            type: "kyc.decided",
+            userId,
+            payload: sql`json_object('user_id', ${userId}, 'status', ${status}, 'kyc_id', (select kyc.id ${own}))`,
+            queue: "tasks",
+          },
+          isDone,
+        ),
+      },
+      reads: {
+        kyc: deps.db
+          .select()
+          .from(kyc)
+          .where(and(eq(kyc.userId, userId), isStaff)),
+        target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
+        done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+      },
+    }),
+    ({ done }) => done.length > 0,
   );
-  const writes = {
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        id: auditId,
-        userId,
-        action: "UPDATE",
-        entityType: "kyc",
-        entityId: sql`(select kyc.id ${own})`,
-        oldValues: sql`(select ${auditedKyc} ${own})`,
-        actorId: caller.userId,
-        byStaff: true,
-        sessionId: caller.sessionId,
-      },
-      sql`${mayDecide}`,
-    ),
-    decided: deps.db
-      .update(kyc)
-      .set({
-        status,
-        rejectionReason,
-        verifiedAt: status === "APPROVED" ? instantOf(now) : null,
-        changedBy: deps.invocationId,
-        updatedAt: instantOf(now),
-      })
-      .where(and(eq(kyc.userId, userId), isDone)),
-    auditedChange: deps.db
-      .update(auditLogs)
-      .set({ newValues: sql`(select ${auditedKyc} ${own})` })
-      .where(eq(auditLogs.id, auditId)),
-    ...changeUser(deps, userId, isDone),
-    decisionEvent: recordEvent(
-      deps,
-      {
-        type: "kyc.decided",
-        userId,
-        payload: sql`json_object('user_id', ${userId}, 'status', ${status}, 'kyc_id', (select kyc.id ${own}))`,
-        queue: "tasks",
-      },
-      isDone,
-    ),
-  };
-  const reads = {
-    caller: selectCaller(deps, caller),
-    kyc: deps.db
-      .select()
-      .from(kyc)
-      .where(and(eq(kyc.userId, userId), isStaff(deps, caller))),
-    target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
-    done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
-  };
-  const found = await commit(deps, {
-    writes,
-    reads,
-    isCommitted: ({ done }) => done.length > 0,
-  });
   return {
     isDone: found.done.length > 0,
-    caller: found.caller[0],
+    caller: found.caller,
     kyc: found.kyc[0],
     target: found.target[0],
     events: eventsOf(found.changeEvent, found.decisionEvent),

@@ -2,62 +2,56 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { commit } from "../../platform/data/commit.ts";
 import { instantOf, mergeStatements, type Results } from "../../platform/data/database.ts";
 import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { isLive, recordEndedSessions, selectCaller } from "../../sessions/session.store.ts";
+import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.ts";
+import type { AdminClaims, StaffClaims } from "../../sessions/claims.ts";
+import { isLive, recordEndedSessions } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { refuseUnlessAdmin, refuseUnlessMayChange, refuseUnlessStaff, userNotFound } from "../refusals.ts";
+import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
 // What everything that staff do to somebody's account has in common.
 
 export type StaffActionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** Somebody of staff, and whom they act on. */
-export interface Actor {
+/** A caller who is staff, and the user they act on. */
+export interface Actor<C extends StaffClaims = StaffClaims> {
   client: Client;
-  caller: AccessClaims;
+  caller: C;
   userId: string;
 }
 
-type EventStatement = ReturnType<typeof recordEvent>;
-
-/** An act as the statements of one batch, each of which asks for `isDone`. */
-export interface StaffAction {
-  /** Whose row is the act: it is written where the act may take place, and all else follows it. */
-  audit: Statement;
-  writes: Record<string, Statement>;
-  events: Record<string, EventStatement>;
+/** What lets a caller act on a user: its condition in SQL, and who is refused whoever the user is. */
+export interface Right<C extends StaffClaims> {
+  condition(deps: Pick<Deps, "db" | "now">, caller: C, userId: string): SQL;
+  /** @throws AppError `permission_denied`. */
+  refuse(caller: { role: "staff" | "admin" }): void;
 }
 
-/** The audit row of an act, and the condition that it has taken place. */
-export function beginStaffAction(
-  deps: StaffActionDeps,
-  { client, caller, userId }: Actor,
-  values: { entityType?: string; oldValues?: SQL; newValues: SQL },
-  condition: SQL,
-) {
-  const id = deps.newId();
-  const audit = recordAudit(
-    deps,
-    client,
-    {
-      id,
-      userId,
-      action: "UPDATE",
-      entityType: "user",
-      entityId: userId,
-      ...values,
-      actorId: caller.userId,
-      byStaff: true,
-      sessionId: caller.sessionId,
-    },
-    condition,
-  );
-  return { id, audit, isDone: sql`exists (select 1 from audit_logs where id = ${id})` };
+/** Changing an account: see `mayChangeAccount`. */
+export const changeAccount: Right<StaffClaims> = { condition: mayChangeAccount, refuse: refuseUnlessStaff };
+/** Changing a role: see `mayChangeRole`. */
+export const changeRole: Right<AdminClaims> = { condition: mayChangeRole, refuse: refuseUnlessAdmin };
+
+type EventStatement = ReturnType<typeof recordEvent>;
+
+/** What staff do to a user, besides the check whether they may. */
+export interface StaffAction<More extends Record<string, Statement>> {
+  audit: { entityType?: string; oldValues?: SQL; newValues: SQL };
+  /** Whether there is anything to do. */
+  condition: SQL;
+  /**
+   * The statements that follow the audit row, each of which demands `isDone`: the audit row is there only where the
+   * caller may act and `condition` holds.
+   */
+  follow(isDone: SQL, auditId: string): { writes: Record<string, Statement>; events: Record<string, EventStatement> };
+  /** Further reads, after the writes. */
+  reads?: More;
 }
 
 /** Whose sessions end, and who ends them: null for who operates the service. */
@@ -85,38 +79,62 @@ export function selectEnded(deps: StaffActionDeps) {
 }
 
 /**
- * Runs an act in one transaction and reads what became of it, with whatever else is asked for.
+ * Runs an action in one transaction, with the check of the caller's session and right, and reads the user afterwards.
  *
- * @returns `isDone`; the caller's role, undefined when not signed in; the person as they stand, undefined when there is
- *   no such user; the events to relay, none after a lost answer; the sessions that were ended.
+ * @returns `isDone`, false where there was nothing to do; the user; the events to publish, none after a lost answer; the
+ *   sessions that were ended; the results of the action's own reads.
+ * @throws AppError `token_not_valid`, `permission_denied`; `not_found` when there is no such user.
  */
-export async function runStaffAction<More extends Record<string, Statement>>(
+export async function runStaffAction<C extends StaffClaims, More extends Record<string, Statement>>(
   deps: StaffActionDeps,
-  { caller, userId }: Actor,
-  id: string,
-  { audit, writes, events }: StaffAction,
-  more: More,
+  actor: Actor<C>,
+  right: Right<C>,
+  action: StaffAction<More>,
 ) {
-  const reads = {
-    caller: selectCaller(deps, caller),
-    done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
-    ended: selectEnded(deps),
-    ...selectUserDetail(deps, userId),
-    ...more,
-  };
-  const found = (await commit(deps, {
-    writes: mergeStatements(mergeStatements({ audit }, writes), events),
-    reads,
-    isCommitted: ({ done }) => done.length > 0,
-  })) as Results<typeof reads> & Record<string, OutboxRow[] | undefined>;
+  const { client, caller, userId } = actor;
+  const id = deps.newId();
+  const audit = recordAudit(
+    deps,
+    client,
+    {
+      id,
+      userId,
+      action: "UPDATE",
+      entityType: "user",
+      entityId: userId,
+      ...action.audit,
+      actorId: caller.userId,
+      byStaff: true,
+      sessionId: caller.sessionId,
+    },
+    sql`${right.condition(deps, caller, userId)} and ${action.condition}`,
+  );
+  const { writes, events } = action.follow(sql`exists (select 1 from audit_logs where id = ${id})`, id);
+  const found = await commitStaffBatch(
+    deps,
+    caller,
+    () => ({
+      writes: mergeStatements(mergeStatements({ audit }, writes), events),
+      reads: {
+        done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
+        ended: selectEnded(deps),
+        ...selectUserDetail(deps, userId),
+        ...action.reads,
+      },
+    }),
+    ({ done }) => done.length > 0,
+  );
+  right.refuse(found.caller);
+  const person = userDetailOf(found);
+  if (!person) throw userNotFound();
+  const isDone = found.done.length > 0;
+  if (!isDone) refuseUnlessMayChange(found.caller, actor, person.user);
+  const rows = found as Partial<Record<string, OutboxRow[]>>;
   return {
-    isDone: found.done.length > 0,
-    caller: found.caller[0],
-    person: userDetailOf(found),
-    events: eventsOf(...Object.keys(events).map((name) => found[name])),
-    endedSessions: found.ended.map(({ id: sessionId }: { id: string }) => sessionId),
-    more: found as Results<More>,
+    isDone,
+    person,
+    events: eventsOf(...Object.keys(events).map((name) => rows[name])),
+    endedSessions: found.ended.map(({ id: sessionId }) => sessionId),
+    more: found as unknown as Results<More>,
   };
 }
-
-export type StaffActionOutcome = Awaited<ReturnType<typeof runStaffAction>>;

@@ -2,12 +2,11 @@ import { type SQL, sql } from "drizzle-orm";
 import { hasFreeName, isMade, type NewAccount, newAccount } from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
 import { users } from "../../db/user-schema.ts";
-import { commit } from "../../platform/data/commit.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { isStaff, selectCaller } from "../../sessions/session.store.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
 export interface NewUserDetail {
@@ -23,41 +22,45 @@ export interface NewUserDetail {
 export async function insertCreatedUser(
   deps: AccountDeps,
   client: Client,
-  caller: AccessClaims,
+  caller: StaffClaims,
   person: NewUserDetail,
   account: NewAccount,
 ) {
   const { identifier } = person;
   const isPhone = identifier.kind === "phone";
   const isTaken = sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`;
-  const writes = newAccount(
+  const selectOne = (condition: SQL) => deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(condition);
+  const found = await commitStaffBatch(
     deps,
-    client,
-    account,
-    {
-      socialProvider: isPhone ? "PHONE" : "EMAIL",
-      email: isPhone ? null : identifier.value,
-      phoneNumber: isPhone ? identifier.value : null,
-      madeBy: caller,
-      fullName: person.fullName,
-      dateOfBirth: person.dateOfBirth,
-      address: person.address,
-      profilePicture: person.profilePicture ?? null,
-      avatarUrl: person.avatarUrl,
-      sessionId: caller.sessionId,
-    },
-    sql`${isStaff(deps, caller)} and not ${isTaken} and ${hasFreeName(account)}`,
+    caller,
+    ({ isStaff }) => ({
+      writes: newAccount(
+        deps,
+        client,
+        account,
+        {
+          socialProvider: isPhone ? "PHONE" : "EMAIL",
+          email: isPhone ? null : identifier.value,
+          phoneNumber: isPhone ? identifier.value : null,
+          madeBy: caller,
+          fullName: person.fullName,
+          dateOfBirth: person.dateOfBirth,
+          address: person.address,
+          profilePicture: person.profilePicture ?? null,
+          avatarUrl: person.avatarUrl,
+          sessionId: caller.sessionId,
+        },
+        sql`${isStaff} and not ${isTaken} and ${hasFreeName(account)}`,
+      ),
+      reads: {
+        taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+        made: selectOne(isMade(account)),
+        ...selectUserDetail(deps, account.userId),
+      },
+    }),
+    ({ made }) => made.length > 0,
   );
-  const stands = (condition: SQL) => deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(condition);
-  const reads = {
-    caller: selectCaller(deps, caller),
-    taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
-    made: stands(isMade(account)),
-    ...selectUserDetail(deps, account.userId),
-  };
-  const found = await commit(deps, { writes, reads, isCommitted: ({ made }) => made.length > 0 });
   return {
-    caller: found.caller[0],
     isTaken: found.taken.length > 0,
     isMade: found.made.length > 0,
     person: userDetailOf(found),

@@ -5,12 +5,12 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError, fieldError } from "../../platform/http/errors.ts";
-import { refuseUnlessMayChange, refuseUnlessStaff } from "../../sessions/guard.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import { refuseFutureBirth } from "../../users/profile.service.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
-import { expectUserDetail, noUser, settleStaffAction } from "./staff-action.service.ts";
+import { userNotFound } from "../refusals.ts";
+import { settleStaffAction } from "./staff-action.service.ts";
 import type { Actor } from "./staff-action.store.ts";
 import { insertCreatedUser, type NewUserDetail } from "./user-create.store.ts";
 import {
@@ -30,17 +30,19 @@ export type { UserDetail } from "./user-detail.store.ts";
 export async function getUserDetail(
   deps: Deps,
   client: Client,
-  caller: AccessClaims,
+  caller: StaffClaims,
   userId: string,
 ): Promise<UserDetail> {
-  const found = await auditUserView(deps, client, caller, userId);
-  return expectUserDetail(found.caller, found.person);
+  const person = await auditUserView(deps, client, caller, userId);
+  if (!person) throw userNotFound();
+  return person;
 }
 
 /** A user's live sessions, newest first. @throws AppError `permission_denied`, `not_found`. */
-export async function getUserSessions(deps: Deps, caller: AccessClaims, userId: string) {
+export async function getUserSessions(deps: Deps, caller: StaffClaims, userId: string) {
   const found = await listUserSessions(deps, caller, userId);
-  return expectUserDetail(found.caller, found.isUser ? found.sessions : undefined);
+  if (!found.isUser) throw userNotFound();
+  return found.sessions;
 }
 
 /**
@@ -50,43 +52,36 @@ export async function getUserSessions(deps: Deps, caller: AccessClaims, userId: 
  */
 export async function getAuditLogs(
   deps: Deps,
-  caller: AccessClaims,
+  caller: StaffClaims,
   userId: string,
   page: { page_size: number; cursor?: string | undefined },
 ): Promise<{ results: AuditLogRow[]; nextCursor: string | null }> {
   const query = ["audit-logs", userId];
   const [after] = (await readCursor(deps, query, page.cursor, z.tuple([z.string()]))) ?? [];
-  const {
-    caller: who,
-    isKnown,
-    found,
-    hasMore,
-  } = await listAuditLogs(deps, caller, userId, { size: page.page_size, after });
-  refuseUnlessStaff(who);
-  if (!isKnown) throw noUser();
+  const { isKnown, found, hasMore } = await listAuditLogs(deps, caller, userId, { size: page.page_size, after });
+  if (!isKnown) throw userNotFound();
   const last = hasMore ? found.at(-1)?.log.id : undefined;
   return { results: found, nextCursor: last === undefined ? null : await writeCursor(deps, query, [last]) };
 }
 
 /** Asks for a user's analytics report, made soon after. @throws AppError `permission_denied`, `not_found`. */
-export async function requestUserReport(deps: Deps, caller: AccessClaims, userId: string): Promise<void> {
+export async function requestUserReport(deps: Deps, caller: StaffClaims, userId: string): Promise<void> {
   const found = await requestReport(deps, caller, userId);
-  expectUserDetail(found.caller, found.isUser || undefined);
+  if (!found.isUser) throw userNotFound();
   deps.afterResponse(publishCoalesced(deps, found.events));
 }
 
 /** A user's analytics report, as it was made during the last hour. @throws AppError `permission_denied`, `not_found`. */
-export async function getReport(deps: Deps, caller: AccessClaims, userId: string): Promise<unknown> {
-  const found = await findReport(deps, caller, userId);
-  refuseUnlessStaff(found.caller);
-  if (!found.report)
+export async function getReport(deps: Deps, caller: StaffClaims, userId: string): Promise<unknown> {
+  const report = await findReport(deps, caller, userId);
+  if (!report)
     throw new AppError("not_found", {
       message: {
         en: "There is no report yet. Request one and look again soon.",
         ne: "प्रतिवेदन छैन। माग्नुहोस् र केही बेरमा फेरि हेर्नुहोस्।",
       },
     });
-  return found.report;
+  return report;
 }
 
 /**
@@ -97,7 +92,7 @@ export async function getReport(deps: Deps, caller: AccessClaims, userId: string
 export async function createUser(
   deps: Deps,
   client: Client,
-  caller: AccessClaims,
+  caller: StaffClaims,
   given: Omit<NewUserDetail, "identifier"> & { identifier: string; username: string | undefined },
 ): Promise<UserDetail> {
   refuseFutureBirth(deps, { date_of_birth: given.dateOfBirth });
@@ -106,7 +101,6 @@ export async function createUser(
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
   const account = generateAccountIds(deps, client, usernames, undefined, []);
   const outcome = await insertCreatedUser(deps, client, caller, { ...given, identifier }, account);
-  refuseUnlessStaff(outcome.caller);
   if (outcome.isMade && outcome.person) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return outcome.person;
@@ -142,10 +136,9 @@ export async function updateUserDetail(
     phone_number: canonical(deps, "phone_number", given.phone_number),
   };
   const outcome = await updateUserRow(deps, actor, change, reason);
-  const person = expectUserDetail(outcome.caller, outcome.person);
-  if (outcome.isDone) return settleStaffAction(deps, actor, outcome);
+  const person = settleStaffAction(deps, outcome);
+  if (outcome.isDone) return person;
   const { more } = outcome;
-  if (more.mayNot.length > 0) refuseUnlessMayChange(outcome.caller, actor, person.user);
   if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
   if (more.lacksReason.length > 0) {
     throw fieldError("reason", "required_for_identifier_change");

@@ -5,13 +5,13 @@ import { analyticsReports } from "../../db/ledger-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { runBatch } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { isStaff, selectCaller, selectLiveSessions } from "../../sessions/session.store.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { StaffClaims } from "../../sessions/claims.ts";
+import { selectLiveSessions } from "../../sessions/session.store.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
+import { runStaffBatch } from "../staff-batch.store.ts";
 
 type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -54,8 +54,8 @@ export function userDetailOf(found: Found) {
 export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
 /** Reads a person for staff, and records that they looked, in one transaction. */
-export async function auditUserView(deps: PersonDeps, client: Client, caller: AccessClaims, userId: string) {
-  const found = await runBatch(deps, {
+export async function auditUserView(deps: PersonDeps, client: Client, caller: StaffClaims, userId: string) {
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     audit: recordAudit(
       deps,
       client,
@@ -68,12 +68,11 @@ export async function auditUserView(deps: PersonDeps, client: Client, caller: Ac
         byStaff: true,
         sessionId: caller.sessionId,
       },
-      sql`${isStaff(deps, caller)} and ${isUser(userId)}`,
+      sql`${isStaff} and ${isUser(userId)}`,
     ),
-    caller: selectCaller(deps, caller),
     ...selectUserDetail(deps, userId),
-  });
-  return { caller: found.caller[0], person: userDetailOf(found) };
+  }));
+  return userDetailOf(found);
 }
 
 /** Holds while there is such a user. */
@@ -86,13 +85,12 @@ function selectId(deps: Pick<Deps, "db">, userId: string) {
 }
 
 /** A user's live sessions, for staff. */
-export async function listUserSessions(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+export async function listUserSessions(deps: PersonDeps, caller: StaffClaims, userId: string) {
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     user: selectId(deps, userId),
-    sessions: selectLiveSessions(deps, userId, isStaff(deps, caller)),
-  });
-  return { caller: found.caller[0], isUser: found.user.length > 0, sessions: found.sessions };
+    sessions: selectLiveSessions(deps, userId, isStaff),
+  }));
+  return { isUser: found.user.length > 0, sessions: found.sessions };
 }
 
 /** The column while the row's user, and whoever acted, still has an account: the rest of a deleted person's history is erased later. */
@@ -107,13 +105,12 @@ function shownOf<T>(column: SQLWrapper): SQL<T> {
  */
 export async function listAuditLogs(
   deps: PersonDeps,
-  caller: AccessClaims,
+  caller: StaffClaims,
   userId: string,
   page: { size: number; after: string | undefined },
 ) {
   const { size, after } = page;
-  const found = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     user: selectId(deps, userId),
     logs: deps.db
       .select({
@@ -131,44 +128,40 @@ export async function listAuditLogs(
       .where(
         and(
           // As the value that the index is asked for, so that nobody else's call reads a history.
-          eq(auditLogs.userId, sql`(select case when ${isStaff(deps, caller)} then ${userId} end)`),
+          eq(auditLogs.userId, sql`(select case when ${isStaff} then ${userId} end)`),
           after === undefined ? undefined : lt(auditLogs.id, after),
         ),
       )
       .orderBy(desc(auditLogs.id))
       // One more tells whether there is a next page.
       .limit(size + 1),
-  });
+  }));
   const isKnown = found.user.length > 0 || found.logs.length > 0 || after !== undefined;
-  return { caller: found.caller[0], isKnown, found: found.logs.slice(0, size), hasMore: found.logs.length > size };
+  return { isKnown, found: found.logs.slice(0, size), hasMore: found.logs.length > size };
 }
 
 export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][number];
 
 /** Asks for a user's analytics report. */
-export async function requestReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await runBatch(deps, {
+export async function requestReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     events: recordEvent(
       deps,
       { type: "analytics_report.requested", userId, payload: JSON.stringify({ user_id: userId }), queue: "tasks" },
-      sql`${isStaff(deps, caller)} and ${isUser(userId)}`,
+      sql`${isStaff} and ${isUser(userId)}`,
     ),
-    caller: selectCaller(deps, caller),
     user: selectId(deps, userId),
-  });
-  return { caller: found.caller[0], isUser: found.user.length > 0, events: found.events };
+  }));
+  return { isUser: found.user.length > 0, events: found.events };
 }
 
 /** A user's analytics report, while it is kept. */
-export async function findReport(deps: PersonDeps, caller: AccessClaims, userId: string) {
-  const found = await runBatch(deps, {
-    caller: selectCaller(deps, caller),
+export async function findReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     reports: deps.db
       .select({ report: analyticsReports.report })
       .from(analyticsReports)
-      .where(
-        and(eq(analyticsReports.userId, userId), gt(analyticsReports.expiresAt, deps.now()), isStaff(deps, caller)),
-      ),
-  });
-  return { caller: found.caller[0], report: found.reports[0]?.report };
+      .where(and(eq(analyticsReports.userId, userId), gt(analyticsReports.expiresAt, deps.now()), isStaff)),
+  }));
+  return found.reports[0]?.report;
 }

@@ -2,14 +2,13 @@ import { type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import { mayChangeAccount } from "../../sessions/authority.store.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { withKey } from "../../users/username.ts";
 import {
   type Actor,
-  beginStaffAction,
+  changeAccount,
   endEverySession,
   runStaffAction,
   type StaffActionDeps,
@@ -46,7 +45,7 @@ const sensitive = sql.raw("('username', 'email', 'phone_number')");
  * @returns with `more`, what may stand in the way: each a row where it does.
  */
 export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserChange, reason: string | undefined) {
-  const { caller, userId } = actor;
+  const { userId } = actor;
   const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
   const current = sql`case g.key ${sql.join(
     Object.entries(columns).map(([name, column]) => sql`when ${name} then ${column}`),
@@ -60,23 +59,35 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
     // A name that an account has had for long may stay.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
   };
-  const mayChange = mayChangeAccount(deps, caller, userId);
   const isFree = sql.join(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
     sql` and `,
   );
-  const { id, audit, isDone } = beginStaffAction(
-    deps,
-    actor,
-    {
+  const stands = (obstacle: SQL) =>
+    deps.db.select({ id: users.id }).from(users).where(sql`${users.id} = ${userId} and ${obstacle}`);
+  return runStaffAction(deps, actor, changeAccount, {
+    audit: {
       oldValues: sql`(select json_group_object(g.key, ${current}) ${differing})`,
       newValues: sql`json_patch((select json_group_object(g.key, g.value) ${differing}),
         ${JSON.stringify(reason === undefined ? {} : { reason })})`,
     },
-    sql`${mayChange} and exists (select 1 ${differing}) and ${isFree}`,
-  );
+    condition: sql`exists (select 1 ${differing}) and ${isFree}`,
+    follow: (isDone, auditId) => writeChange(deps, actor, change, isDone, auditId),
+    reads: {
+      lacksReason: stands(obstacles.lacksReason),
+      isIdentifierTaken: stands(obstacles.isIdentifierTaken),
+      isNameTaken: stands(obstacles.isNameTaken),
+      isNameLookalike: stands(obstacles.isNameLookalike),
+      isLastWayIn: stands(obstacles.isLastWayIn),
+    },
+  });
+}
+
+/** The statements that follow the audit row with the id `auditId`, whose old values tell which fields change. */
+function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, isDone: SQL, auditId: string) {
+  const { userId } = actor;
   const changedHere = (name: "email" | "phone_number") =>
-    sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${id} and old.key = ${name})`;
+    sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${auditId} and old.key = ${name})`;
   const isIdentifierChanged = sql`(${changedHere("email")} or ${changedHere("phone_number")})`;
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
@@ -108,7 +119,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
       })
       .where(
         sql`${profiles.userId} = ${userId} and exists (select 1 from audit_logs a, json_each(a.old_values) old
-          where a.id = ${id} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
+          where a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
       ),
     ...endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
   };
@@ -116,7 +127,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
     const other = name === "email" ? "phone_number" : "email";
     // The row itself holds the new identifiers by now.
     const old = (field: "email" | "phone_number") =>
-      sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.id = ${id}),
+      sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.id = ${auditId}),
         ${field === name ? sql`null` : sql`iif(${changedHere(field)}, null, users.${sql.raw(field)})`})`;
     const channel = (field: "email" | "phone_number") => (field === "email" ? "email" : "sms");
     return recordEvent(
@@ -136,22 +147,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
     emailChange: tell("email"),
     phoneChange: tell("phone_number"),
   };
-  const stands = (obstacle: SQL) =>
-    deps.db.select({ id: users.id }).from(users).where(sql`${users.id} = ${userId} and ${obstacle}`);
-  return runStaffAction(
-    deps,
-    actor,
-    id,
-    { audit, writes, events },
-    {
-      mayNot: stands(sql`not ${mayChange}`),
-      lacksReason: stands(obstacles.lacksReason),
-      isIdentifierTaken: stands(obstacles.isIdentifierTaken),
-      isNameTaken: stands(obstacles.isNameTaken),
-      isNameLookalike: stands(obstacles.isNameLookalike),
-      isLastWayIn: stands(obstacles.isLastWayIn),
-    },
-  );
+  return { writes, events };
 }
 
 function nameOf(username: string) {

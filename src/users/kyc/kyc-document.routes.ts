@@ -1,40 +1,41 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
-import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readClient } from "../../platform/http/client.ts";
-import { deferDescription, EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { linkEndpoint } from "./kyc-document.guard.ts";
 import { openDocument } from "./kyc-document.service.ts";
 
 /** The browser displays images; it downloads other files. */
 const SHOWN = /^image\//;
 
+const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
+
 /** Serves KYC files to holders of a signed link; no access token is needed. */
-export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
-  const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
-  deferDescription(app, () => ({
+export const getKycDocument = linkEndpoint(
+  {
     method: "get",
     path: "/api/users/kyc/documents/{id}",
-    tags: ["KYC"],
-    summary: "Download a KYC document",
-    description:
-      "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
-      "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
-    request: {
-      params: z.object({ id: z.string() }),
-      query: z.object({ exp: z.string(), sig: z.string() }),
-    },
-    responses: {
-      200: {
-        description: "The file.",
-        content: { "image/jpeg": file, "image/png": file, "image/webp": file, "application/pdf": file },
+    describe: () => ({
+      tags: ["KYC"],
+      summary: "Download a KYC document",
+      description:
+        "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
+        "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
+      request: {
+        params: z.object({ id: z.string() }),
+        query: z.object({ exp: z.string(), sig: z.string() }),
       },
-      ...failures(["not_found", ...EVERY_ROUTE]),
-    },
-  }));
-  app.get("/api/users/kyc/documents/:id", async (c) => {
-    const link = { exp: c.req.query("exp"), sig: c.req.query("sig") };
+      responses: {
+        200: {
+          description: "The file.",
+          content: { "image/jpeg": file, "image/png": file, "image/webp": file, "application/pdf": file },
+        },
+        ...failures(["not_found", ...EVERY_ROUTE]),
+      },
+    }),
+  },
+  async (c, link) => {
     const isHead = c.req.method === "HEAD";
-    const found = await openDocument(c.get("deps"), readClient(c, false), c.req.param("id"), link, isHead);
+    const found = await openDocument(c.get("deps"), readClient(c, false), link, isHead);
     const disposition = SHOWN.test(found.contentType) ? "inline" : 'attachment; filename="document.pdf"';
     const headers = {
       "Content-Type": found.contentType,
@@ -45,5 +46,5 @@ export function mountKycDocuments(app: OpenAPIHono<AppEnv>): void {
       "Cross-Origin-Resource-Policy": "cross-origin",
     };
     return found.body ? c.body(found.body, 200, headers) : c.body(null, 200, headers);
-  });
-}
+  },
+);

@@ -1,6 +1,7 @@
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
 import { readObject } from "./kyc-bucket.store.ts";
 import { findDocument, viewDocument } from "./kyc-document.store.ts";
 import { readLink } from "./kyc-link.ts";
@@ -12,21 +13,39 @@ export interface OpenedDocument {
   body: ReadableStream | null;
 }
 
+/** A link whose signature is valid: the document, and the session that asked for the link. */
+export interface DocumentLink {
+  documentId: string;
+  viewer: AccessClaims;
+}
+
 /**
- * Returns the file behind a link and records the view. A request for the headers alone is not recorded.
+ * Checks a link's signature and expiry, without I/O.
  *
  * @throws AppError `not_found` for any problem with the link. A link is not a sign-in, so the status is never 401, and
  *   a caller with an invalid link cannot tell which documents exist.
  */
+export async function verifyLink(
+  deps: Deps,
+  documentId: string,
+  link: { exp: string | undefined; sig: string | undefined },
+): Promise<DocumentLink> {
+  const viewer = await readLink(deps, documentId, link);
+  if (!viewer) throw notFound("link");
+  return { documentId, viewer };
+}
+
+/**
+ * Returns the file behind a link and records the view. A request for the headers alone is not recorded.
+ *
+ * @throws AppError `not_found` when the viewer's session has ended, the viewer may not see the document, or it is gone.
+ */
 export async function openDocument(
   deps: Deps,
   client: Pick<Client, "ip" | "userAgent">,
-  documentId: string,
-  link: { exp: string | undefined; sig: string | undefined },
+  { documentId, viewer }: DocumentLink,
   headersOnly: boolean,
 ): Promise<OpenedDocument> {
-  const viewer = await readLink(deps, documentId, link);
-  if (!viewer) throw notFound("link");
   const found = headersOnly
     ? await findDocument(deps, viewer, documentId)
     : await viewDocument(deps, client, viewer, documentId);

@@ -4,7 +4,7 @@ import { recordAudit } from "../../platform/data/audit.ts";
 import { insertFrom, instantOf, runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { isSignedIn, isStaff } from "../../sessions/session.store.ts";
+import { isOwnerOrStaff } from "../../sessions/authority.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { removeObjects } from "./kyc-bucket.store.ts";
 
@@ -12,8 +12,8 @@ type DocumentDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
 
 /** Holds for the row of a file that a KYC names, while the viewer's session lives and is its owner's or staff's. */
 function mayView(deps: DocumentDeps, viewer: AccessClaims, documentId: string): SQL {
-  return sql`kyc_documents.id = ${documentId} and kyc_documents.state = 'live' and ${isSignedIn(deps, viewer)}
-    and (kyc_documents.user_id = ${viewer.userId} or ${isStaff(deps, viewer)})`;
+  const isAllowed = isOwnerOrStaff(deps, viewer, sql.raw("kyc_documents.user_id"));
+  return sql`kyc_documents.id = ${documentId} and kyc_documents.state = 'live' and ${isAllowed}`;
 }
 
 function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {

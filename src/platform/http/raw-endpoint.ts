@@ -1,0 +1,37 @@
+import type { RouteConfig } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import type { AppEnv } from "./app-env.ts";
+import type { Guard } from "./endpoint.ts";
+import { type RateLimitGroup, rateLimitByNetwork } from "./first-limiter.ts";
+
+interface RawSpec {
+  method: "get" | "post";
+  /** From the root: `/api/docs/{file}`. */
+  path: string;
+  /** Counts every call in the first limiter, before the guard. */
+  rateLimitByNetwork?: { group: RateLimitGroup };
+  /** The operation for the OpenAPI document, without method and path; absent: not in the document. */
+  describe?(): Omit<RouteConfig, "method" | "path">;
+}
+
+/** An endpoint that builds its own response, such as a redirect, a page or a file, instead of the JSON envelope. */
+export interface RawEndpoint<Caller> {
+  spec: RawSpec;
+  respond(c: Context<AppEnv>, caller: Caller): Response | Promise<Response>;
+  /** Has no value. As in `Endpoint`, it makes the type invariant. */
+  readonly caller?: (caller: Caller) => Caller;
+}
+
+/** Gives the function that declares a raw endpoint for such a caller. */
+export function rawEndpointFor<Caller>() {
+  return (spec: RawSpec, respond: RawEndpoint<Caller>["respond"]): RawEndpoint<Caller> => ({ spec, respond });
+}
+
+/** Declares a raw endpoint that anyone may call. */
+export const publicRawEndpoint = rawEndpointFor<undefined>();
+
+/** The handlers of a raw endpoint behind its guard. */
+export function guardRaw<Caller>(guard: Guard<Caller>, { spec, respond }: RawEndpoint<Caller>) {
+  const answer: MiddlewareHandler<AppEnv> = async (c) => respond(c, await guard.authorize(c.get("deps"), c));
+  return [...(spec.rateLimitByNetwork ? [rateLimitByNetwork(spec.rateLimitByNetwork.group)] : []), answer];
+}

@@ -1,0 +1,96 @@
+import type { OpenAPIHono, RouteConfig } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { z } from "zod";
+import type { AppEnv } from "./app-env.ts";
+import { type Endpoint, type Guard, guarded } from "./endpoint.ts";
+import type { RateLimitGroup } from "./first-limiter.ts";
+import { deferDescription, describe } from "./openapi.ts";
+import { guardRaw, type RawEndpoint } from "./raw-endpoint.ts";
+
+/** Where endpoints with the JSON envelope are mounted. */
+const API_BASE = "/api";
+
+type RouteName = `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`;
+
+/**
+ * What the first limiters count:
+ * - `otp/network`: every call, by network, in the bucket `otp`.
+ * - `sign-in-refusals/network`: refused calls alone.
+ * - `writes/user`, `writes/session`: writes, by user or by session.
+ * - `writes/service`: writes, counted by the route's service once it knows that the call reaches the database.
+ * - `-`: nothing.
+ */
+export type RouteLimit = `${RateLimitGroup}/network` | "writes/user" | "writes/session" | "writes/service" | "-";
+
+/** One line of the route table. `name` and `limit` repeat the endpoint's declaration; a test compares them. */
+export interface Route {
+  name: RouteName;
+  limit: RouteLimit;
+  guard: Pick<Guard<unknown>, "name" | "refusePath">;
+  declared: { method: string; path: string; limits: string[] };
+  /** The router's path. */
+  pattern: string;
+  handlers: MiddlewareHandler<AppEnv>[];
+  describe?: () => RouteConfig;
+}
+
+/** Puts an endpoint behind the guard it was declared for; another guard does not compile. */
+export function route<Caller>(
+  name: RouteName,
+  limit: RouteLimit,
+  guard: Guard<Caller>,
+  endpoint: Endpoint<Caller> | RawEndpoint<Caller>,
+): Route {
+  if ("respond" in endpoint) return rawRoute(name, limit, guard, endpoint);
+  const { spec } = endpoint;
+  const protectedEndpoint = guarded(guard, endpoint);
+  const isWrite = guard.writer !== undefined && spec.method !== "get";
+  return {
+    name,
+    limit,
+    guard,
+    declared: {
+      method: spec.method,
+      path: API_BASE + spec.path,
+      limits: [
+        ...(spec.rateLimitByNetwork ? [`${spec.rateLimitByNetwork.group}/network`] : []),
+        ...(spec.rateLimitFailures ? [`${spec.rateLimitFailures.group}/network`] : []),
+        ...(isWrite ? [`writes/${spec.rateLimitWrites ?? "user"}`] : []),
+      ],
+    },
+    pattern: API_BASE + patternOf(spec.path, spec.params),
+    handlers: protectedEndpoint.handlers,
+    describe: () => describe(API_BASE, protectedEndpoint),
+  };
+}
+
+function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Caller>, raw: RawEndpoint<Caller>): Route {
+  const { method, path, rateLimitByNetwork, describe: operation } = raw.spec;
+  return {
+    name,
+    limit,
+    guard,
+    declared: { method, path, limits: rateLimitByNetwork ? [`${rateLimitByNetwork.group}/network`] : [] },
+    pattern: patternOf(path),
+    handlers: guardRaw(guard, raw),
+    ...(operation ? { describe: () => ({ method, path, ...operation() }) as RouteConfig } : {}),
+  };
+}
+
+/** Mounts the routes in their order, and lets the OpenAPI document describe them. */
+export function mount(app: OpenAPIHono<AppEnv>, routes: readonly Route[]): void {
+  for (const { guard, declared, pattern, handlers, describe: operation } of routes) {
+    if (operation) deferDescription(app, operation);
+    if (guard.refusePath) app.use(pattern, guard.refusePath);
+    app.on([declared.method.toUpperCase()], [pattern], ...handlers);
+  }
+}
+
+/**
+ * Path in the router's syntax. An id parameter matches only characters of a UUID, so that it does not shadow other
+ * routes.
+ */
+function patternOf(path: string, params?: z.ZodType): string {
+  const isId = (name: string) => params instanceof z.ZodObject && params.shape[name] instanceof z.ZodUUID;
+  return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => (isId(name) ? `:${name}{[0-9a-fA-F-]+}` : `:${name}`));
+}

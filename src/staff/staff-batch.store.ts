@@ -1,0 +1,74 @@
+import type { SQL } from "drizzle-orm";
+import { commit } from "../platform/data/commit.ts";
+import { mergeStatements, type Results, runBatch } from "../platform/data/database.ts";
+import type { Statements } from "../platform/data/prepared.ts";
+import type { Deps } from "../platform/deps.ts";
+import { isStaff, mayChangeAccount } from "../sessions/authority.store.ts";
+import type { StaffClaims } from "../sessions/claims.ts";
+import { selectCaller } from "../sessions/session.store.ts";
+import { refuseUnlessStaff } from "./refusals.ts";
+
+type BatchDeps = Pick<Deps, "db" | "now" | "log">;
+
+/** Conditions on the caller, for the statements of a staff batch. */
+export interface CallerConditions {
+  isStaff: SQL;
+  /** As `mayChangeAccount`. */
+  mayChange: (userId: string) => SQL;
+}
+
+type Caller = { caller: { role: "staff" | "admin" } };
+
+function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
+  return {
+    isStaff: isStaff(deps, caller),
+    mayChange: (userId) => mayChangeAccount(deps, caller, userId),
+  };
+}
+
+/** The results, unless the caller's row, which the same transaction has read, refuses them. */
+function withCaller<T>({ callerRow, ...found }: T & { callerRow: { role: "user" | "staff" | "admin" }[] }) {
+  const [caller] = callerRow;
+  refuseUnlessStaff(caller);
+  return { ...found, caller } as unknown as T & Caller;
+}
+
+/**
+ * Runs the statements of `build` for a member of staff, with a read of the caller's row in the same transaction. Nothing
+ * that was read is returned to anybody else. A statement that writes, or reads much, carries one of the conditions itself.
+ *
+ * @returns each statement's result by its name, and `caller`.
+ * @throws AppError `token_not_valid` when the session has ended, `permission_denied` when the caller is not staff.
+ */
+export async function runStaffBatch<T extends Statements>(
+  deps: BatchDeps,
+  caller: StaffClaims,
+  build: (conditions: CallerConditions) => T,
+): Promise<Results<T> & Caller> {
+  const statements = mergeStatements(
+    { callerRow: selectCaller(deps, caller) },
+    build(conditionsOf(deps, caller)) as Statements,
+  );
+  return withCaller(await runBatch(deps, statements)) as unknown as Results<T> & Caller;
+}
+
+/**
+ * As `runStaffBatch`, for a change, which `commit` runs. Each write carries a condition, or depends on the row of one that
+ * does.
+ *
+ * @param isCommitted whether the rows read show that this invocation's writes are in the database.
+ */
+export async function commitStaffBatch<W extends Statements, R extends Statements>(
+  deps: BatchDeps,
+  caller: StaffClaims,
+  build: (conditions: CallerConditions) => { writes: W; reads: R },
+  isCommitted: (found: Results<R>) => boolean,
+): Promise<Results<R> & Partial<Results<W>> & Caller> {
+  const { writes, reads: given } = build(conditionsOf(deps, caller));
+  const found = await commit(deps, {
+    writes: writes as Statements,
+    reads: mergeStatements({ callerRow: selectCaller(deps, caller) }, given as Statements),
+    isCommitted: (again) => isCommitted(again as unknown as Results<R>),
+  });
+  return withCaller(found as never) as unknown as Results<R> & Partial<Results<W>> & Caller;
+}

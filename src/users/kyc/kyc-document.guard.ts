@@ -1,0 +1,15 @@
+import type { Guard } from "../../platform/http/endpoint.ts";
+import { rawEndpointFor } from "../../platform/http/raw-endpoint.ts";
+import { type DocumentLink, verifyLink } from "./kyc-document.service.ts";
+
+/** Declares a route for a caller with a signed link. */
+export const linkEndpoint = rawEndpointFor<DocumentLink>();
+
+/** A signed link to a document, checked without I/O, in place of a token. The viewer's session and role are checked in SQL. */
+export const documentLink: Guard<DocumentLink> = {
+  name: "documentLink",
+  security: undefined,
+  errors: ["not_found"],
+  authorize: (deps, c) =>
+    verifyLink(deps, c.req.param("id") ?? "", { exp: c.req.query("exp"), sig: c.req.query("sig") }),
+};
