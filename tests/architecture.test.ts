@@ -103,6 +103,26 @@ test("no file imports itself by way of others", () => {
   expect(cycles).toEqual([]);
 });
 
+test("only the guards make claims of a role", () => {
+  const making = /\bas (?:\w+ as )?(?:Staff|Admin|MaybeExpired)Claims\b|\bcheckedFor\b/;
+  const makers = [...sources].filter(([, text]) => making.test(text)).map(([path]) => path);
+  expect(makers.toSorted()).toEqual(["sessions/claims.ts", "sessions/guard.ts"]);
+});
+
+/** Files of `staff/` that may run a batch without a caller of staff, each with its reason. */
+const WITHOUT_CALLER: Record<string, string> = {
+  "staff/staff-batch.store.ts": "it is the helper that adds the check",
+  "staff/directory/user-search.store.ts": "asks SEARCH_DB, which holds no roles, between two staff batches",
+  "staff/directory/search-projection.store.ts": "works for tasks",
+};
+
+test("a store of staff runs its batches by the helper that checks session and role", () => {
+  const direct = fileImports
+    .filter(({ from, to }) => from.startsWith("staff/") && /^platform\/data\/(?:database|commit)\.ts$/.test(to))
+    .filter(({ from }) => /\b(?:runBatch|commit)\(/.test(sources.get(from) ?? ""));
+  expect([...new Set(direct.map(({ from }) => from))].toSorted()).toEqual(Object.keys(WITHOUT_CALLER).toSorted());
+});
+
 test("a file has at most 250 lines", () => {
   const long = [...sources].filter(([, text]) => text.split("\n").length > 251);
   expect(long.map(([path]) => path)).toEqual([]);

@@ -14,18 +14,29 @@ import { newNumber, newStaff, newUser, promote, rows, run, sessionOf, submit } f
 import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 import { fakeProviders } from "../support/openid.ts";
+import { differing, photograph, untilQuiet } from "../support/photograph.ts";
 import { newAdmin } from "../support/staff.ts";
 
 let openApi: OpenApiDocument;
 let providers: Partial<Env>;
 const people: Partial<Record<Column, SignedIn>> = {};
 let target: SignedIn;
+/** Whom refused calls are about: each would change something of theirs, if it were let in. */
+let victim: SignedIn;
 
 /** Whose session lives although the account may not act. */
 async function standing(status: string): Promise<SignedIn> {
   const user = await newUser();
   await run("update users set status = ?, status_reason = 'staff' where id = ?", status, user.userId);
   return user;
+}
+
+/** A member of staff who has just been let in, and whom the statement then changes. */
+async function changedSince(maker: () => Promise<SignedIn>, statement: string): Promise<SignedIn> {
+  const member = await maker();
+  expect((await call("GET", "/api/users?page_size=1", { token: member.access, ip: newIp() })).status).toBe(200);
+  await run(statement, member.userId);
+  return member;
 }
 
 const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
@@ -35,6 +46,11 @@ const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
   staff: newStaff,
   "an admin": newAdmin,
   "a user naming another": newUser,
+  "staff demoted since their last call": () => changedSince(newStaff, "update users set role = 'user' where id = ?"),
+  "an admin demoted to staff since their last call": () =>
+    changedSince(newAdmin, "update users set role = 'staff' where id = ?"),
+  "staff whose session ended since their last call": () =>
+    changedSince(newStaff, "update sessions set revoked_at = 1, revoked_reason = 'logout' where user_id = ?"),
 };
 
 beforeAll(async () => {
@@ -43,6 +59,16 @@ beforeAll(async () => {
   const { ISSUER, ENVIRONMENT } = testEnv;
   providers = { ...fakeProviders().env, ISSUER, ENVIRONMENT };
   target = await newUser();
+  victim = await newUser();
+  await submit(victim);
+  await run(
+    "insert into otp_network_guards (identifier, network, failures, lock_count, locked_until, last_guess_at) values (?, 'n', '[]', 1, 9e12, 0)",
+    victim.identifier,
+  );
+  await run(
+    "insert into analytics_reports (user_id, report, created_at, expires_at) values (?, '{}', 0, 9000000000000)",
+    victim.userId,
+  );
   for (const [column, make] of Object.entries(makers)) people[column as Column] = await make();
 });
 afterAll(() => vi.restoreAllMocks());
@@ -69,13 +95,13 @@ async function insertNotification(userId: string): Promise<string> {
   return id;
 }
 
-/** The path with ids that are the target's. */
-async function pathOf(template: string, query = ""): Promise<string> {
+/** The path with ids of the user's. */
+async function pathOf(template: string, user: SignedIn, query = ""): Promise<string> {
   const id = template.includes("sessions/{id}")
-    ? sessionOf(target)
+    ? sessionOf(user)
     : template.includes("notifications/{id}")
-      ? await insertNotification(target.userId)
-      : target.userId;
+      ? await insertNotification(user.userId)
+      : user.userId;
   return `${template.replace("{id}", id)}${query && `?${query}`}`;
 }
 
@@ -113,15 +139,20 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
 
   let asserted = 0;
   test.each(COLUMNS)("holds for every route with %s", async (column) => {
+    await untilQuiet();
     for (const route of routes()) {
       const expectation = expectations[route] as Expectation;
       const [method = "", template = ""] = route.split(" ");
       const { token, holder } = await tokenOf(column, expectation.isLast === true);
-      let path = await pathOf(template, expectation.query);
+      const [status, code] = cellOf(expectation, column);
+      const isRefused = status >= 400;
+      // What only its owner may touch is the caller's own, so that the refusal alone keeps it as it is.
+      const owner = expectation.guard === "user" && holder && status === 401 ? holder : victim;
+      let path = await pathOf(template, isRefused ? owner : target, expectation.query);
       const options: CallOptions = {
         ip: newIp(),
         env: providers,
-        ...expectation.options?.(),
+        ...(isRefused ? (expectation.attempt ?? expectation.options) : expectation.options)?.(),
         ...(token ? { token } : {}),
       };
       if (column === "a user naming another") {
@@ -129,11 +160,12 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
         path += `${path.includes("?") ? "&" : "?"}${new URLSearchParams(theirs)}`;
         if (options.json) options.json = { ...theirs, ...options.json };
       }
-      const isHarmless =
-        expectation.guard === "anyone" || cellOf(expectation, column)[0] >= 400 || holder === people["a user"];
-      const before = isHarmless || column === "a user naming another" ? await targetsRecord() : "";
+      const isHarmless = expectation.guard === "anyone" || holder === people["a user"];
+      const record = isHarmless || column === "a user naming another" ? await targetsRecord() : "";
+      if (isRefused && expectation.isLast) await untilQuiet();
+      const before = isRefused ? await photograph() : {};
       const answer = await call(method, path, options);
-      const [status, code] = cellOf(expectation, column);
+      if (isRefused) expect(differing(before, await photograph()), `${route} changes nothing`).toEqual([]);
       expect([route, answer.status, ...(code ? [answer.body.error?.code] : [])], JSON.stringify(answer.body)).toEqual([
         route,
         status,
@@ -143,7 +175,7 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       if (typeof answer.body === "object" && !["/api/openapi.json", "/.well-known/jwks.json"].includes(template)) {
         expect(findDeviations(openApi, { method, path, status, body: answer.body }), route).toEqual([]);
       }
-      if (before) expect(await targetsRecord(), `${route} leaves the other user alone`).toBe(before);
+      if (record) expect(await targetsRecord(), `${route} leaves the other user alone`).toBe(record);
       if (column === "a user naming another" && answer.status < 300 && expectation.guard === "user") {
         expect(JSON.stringify(answer.body), `${route} tells nothing of the other user`).not.toContain(target.userId);
       }

@@ -13,6 +13,8 @@ export interface Expectation {
   /** Parts of the call; a function where each call needs its own. */
   options?: () => CallOptions;
   query?: string;
+  /** The call by somebody who may not: it would change something if it were let in. `options` where absent. */
+  attempt?: () => CallOptions;
   /** The call ends the caller's session or account. */
   isLast?: true;
   /** Status with an expired access token, where it is not refused as such. */
@@ -86,8 +88,16 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/users/{id}": staff(200),
   "PUT /api/users/{id}": staff(200, { options: json({ address: "Patan" }) }),
   "PATCH /api/users/{id}": staff(200, { options: json({ address: "Thimi" }) }),
-  "POST /api/users/{id}/status": staff(200, { options: json({ status: "ACTIVE", reason }) }),
-  "PUT /api/users/{id}/role": { guard: "admin", status: 200, options: json({ role: "user", reason }) },
+  "POST /api/users/{id}/status": staff(200, {
+    options: json({ status: "ACTIVE", reason }),
+    attempt: json({ status: "BANNED", reason }),
+  }),
+  "PUT /api/users/{id}/role": {
+    guard: "admin",
+    status: 200,
+    options: json({ role: "user", reason }),
+    attempt: json({ role: "staff", reason }),
+  },
   "POST /api/users/{id}/unlock": staff(200, { options: json({ reason }) }),
   "GET /api/users/{id}/sessions": staff(200),
   "DELETE /api/users/{id}/sessions": staff(200),
@@ -112,8 +122,28 @@ export const COLUMNS = [
   "a token of a foreign audience",
   "a garbage token",
   "a user naming another",
+  "staff demoted since their last call",
+  "an admin demoted to staff since their last call",
+  "staff whose session ended since their last call",
 ] as const;
 export type Column = (typeof COLUMNS)[number];
+
+/** The role of those whose session lives and who may act. */
+const roles: Partial<Record<Column, "user" | "staff" | "admin">> = {
+  "a user": "user",
+  staff: "staff",
+  "an admin": "admin",
+  "a user naming another": "user",
+  "staff demoted since their last call": "user",
+  "an admin demoted to staff since their last call": "staff",
+};
+
+/** Those whose token is valid although they may not act. */
+const holdsValidToken: Column[] = [
+  "an inactive user",
+  "a banned user",
+  "staff whose session ended since their last call",
+];
 
 /** What the cell holds: status, and the code where it is a refusal of the caller. */
 export function cellOf(expectation: Expectation, column: Column): [status: number, code?: string] {
@@ -121,11 +151,10 @@ export function cellOf(expectation: Expectation, column: Column): [status: numbe
   if (guard === "anyone") return [status];
   if (column === "no token") return [401, "authentication_required"];
   if (column === "an expired token" && expired !== undefined) return [expired];
-  const hasRights: Column[] = ["a user", "staff", "an admin", "a user naming another"];
-  if (isRefusedFirst && (column === "an inactive user" || column === "a banned user")) return [status];
-  if (!hasRights.includes(column)) return [401, "token_not_valid"];
-  const isUser = column === "a user" || column === "a user naming another";
-  const isRefused = (guard === "staff" && isUser) || (guard === "admin" && column !== "an admin");
+  const role = roles[column];
+  if (isRefusedFirst && holdsValidToken.includes(column)) return [status];
+  if (role === undefined) return [401, "token_not_valid"];
+  const isRefused = (guard === "staff" && role === "user") || (guard === "admin" && role !== "admin");
   if (isRefused) return [403, "permission_denied"];
   return [status];
 }

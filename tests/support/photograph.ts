@@ -1,0 +1,49 @@
+import { testEnv } from "./client.ts";
+
+/** Rows of each table, as JSON, by the table's name. */
+export type Photograph = Record<string, string>;
+
+const known = new Map<D1Database, string[]>();
+
+/** Every table that the migrations make; those of an FTS5 index are its own representation of its rows. */
+async function tablesOf(database: D1Database): Promise<string[]> {
+  let names = known.get(database);
+  if (!names) {
+    const { results } = await database
+      .prepare(
+        `select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'
+          and name not like '\\_cf\\_%' escape '\\' and name not like 'user\\_search%' escape '\\' order by name`,
+      )
+      .all<{ name: string }>();
+    names = results.map(({ name }) => name);
+    known.set(database, names);
+  }
+  return names;
+}
+
+async function rowsOf(database: D1Database, prefix: string): Promise<Photograph> {
+  const names = await tablesOf(database);
+  const answers = await database.batch(names.map((name) => database.prepare(`select * from "${name}"`)));
+  return Object.fromEntries(names.map((name, i) => [prefix + name, JSON.stringify(answers[i]?.results)]));
+}
+
+/** Every row of every table of both databases. */
+export async function photograph(): Promise<Photograph> {
+  const [users, search] = await Promise.all([rowsOf(testEnv.DB, ""), rowsOf(testEnv.SEARCH_DB, "search: ")]);
+  return { ...users, ...search };
+}
+
+/** Names of the tables that differ. */
+export const differing = (before: Photograph, after: Photograph): string[] =>
+  Object.keys({ ...before, ...after }).filter((name) => before[name] !== after[name]);
+
+/** Waits until queue consumers, which work beside the test, have written everything. */
+export async function untilQuiet(): Promise<void> {
+  let last = await photograph();
+  for (let same = 0, tries = 0; same < 3; tries++) {
+    if (tries === 200) throw new Error("the databases keep changing");
+    const next = await photograph();
+    same = differing(last, next).length === 0 ? same + 1 : 0;
+    last = next;
+  }
+}
