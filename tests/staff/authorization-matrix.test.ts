@@ -21,7 +21,7 @@ let openApi: OpenApiDocument;
 let providers: Partial<Env>;
 const people: Partial<Record<Column, SignedIn>> = {};
 let target: SignedIn;
-/** Whom refused calls are about: each would change something of theirs, if it were let in. */
+/** Whom calls with 401 or 403 are about: each would change something of theirs, if it were let in. */
 let victim: SignedIn;
 
 /** Whose session lives although the account may not act. */
@@ -146,13 +146,14 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       const { token, holder } = await tokenOf(column, expectation.isLast === true);
       const [status, code] = cellOf(expectation, column);
       const isRefused = status >= 400;
+      const isDenied = status === 401 || status === 403;
       // What only its owner may touch is the caller's own, so that the refusal alone keeps it as it is.
-      const owner = expectation.guard === "user" && holder && status === 401 ? holder : victim;
-      let path = await pathOf(template, isRefused ? owner : target, expectation.query);
+      const owner = expectation.guard === "user" && holder ? holder : victim;
+      let path = await pathOf(template, isDenied ? owner : target, expectation.query);
       const options: CallOptions = {
         ip: newIp(),
         env: providers,
-        ...(isRefused ? (expectation.attempt ?? expectation.options) : expectation.options)?.(),
+        ...(isDenied ? (expectation.attempt ?? expectation.options) : expectation.options)?.(),
         ...(token ? { token } : {}),
       };
       if (column === "a user naming another") {
