@@ -2,6 +2,7 @@ import { alertSections } from "./alerts.ts";
 import { callCostTable, priceTable } from "./costs.ts";
 import { deviationList } from "./deviations.ts";
 import { errorTable, fieldErrorTable } from "./errors.ts";
+import { fixedValueTable } from "./fixed-values.ts";
 import { limitTable } from "./limits.ts";
 import { retentionTable } from "./retention.ts";
 import { routeTable } from "./routes.ts";
@@ -16,6 +17,7 @@ export const generated: Readonly<Record<string, () => string[]>> = {
   deviations: deviationList,
   errors: errorTable,
   "field-errors": fieldErrorTable,
+  "fixed-values": fixedValueTable,
   limits: limitTable,
   prices: () => priceTable(),
   retention: retentionTable,

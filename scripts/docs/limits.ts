@@ -3,6 +3,8 @@ import { otpLimits } from "../../src/auth/otp/otp-limits.ts";
 import { auditedWritesPerDay } from "../../src/platform/data/audited-writes.ts";
 import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
 import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
+import { MAX_REPLAYS } from "../../src/sessions/refresh.store.ts";
+import { REPLAY_WINDOW_MS } from "../../src/sessions/session.store.ts";
 import { begunUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
 import { code, table } from "./markdown.ts";
 
@@ -66,6 +68,11 @@ const limits: Readonly<Record<string, Limit>> = {
     ownCodesPerNetwork,
     "codes that this network requested and may still guess at once `otp.guesses` is reached",
     WAIT_FOR_WINDOW,
+  ),
+  "refresh.replays": limit(
+    { count: MAX_REPLAYS, windowMs: REPLAY_WINDOW_MS },
+    "repetitions of one refresh",
+    "the session stays live; refresh with the newest token",
   ),
   "kyc.uploads": limit(uploadLimit, "uploads of one user, refused ones included", WAIT_FOR_OLDEST),
   "kyc.begun": limit(begunUploadLimit, "uploads of one user, those that broke off or failed included", WAIT_FOR_OLDEST),

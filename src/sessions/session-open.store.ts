@@ -9,7 +9,7 @@ const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** Life of a session: absolute from sign-in, idle from the last refresh. */
-const LIFE_MS = {
+export const LIFE_MS = {
   user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
 };
