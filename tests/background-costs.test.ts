@@ -6,7 +6,7 @@ import { Simulation } from "./support/simulator/simulation.ts";
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-/** Runs one call and everything that it leads to, and tells what that costs beside the rows of the call itself. */
+/** Runs one call and everything that it causes, and returns the costs outside of the call itself. */
 async function measure(method: string, path: string, options: CallOptions) {
   const simulation = new Simulation(1);
   const answer = await simulation.call(method, path, options);
@@ -32,10 +32,10 @@ async function measure(method: string, path: string, options: CallOptions) {
   return { body: answer.body, cost };
 }
 
-/** Rows that a look-up reads depend a little on what else a table holds. */
+/** The number of rows that a lookup reads depends slightly on the other rows of a table. */
 const ROWS_OF_CHANCE = 10;
 
-it("The background work of each call costs what the documented prices assume", async () => {
+it("the background work of each call costs what the documented prices assume", async () => {
   const ip = newIp();
   const identifier = newPhone();
   const costs: Record<string, BackgroundCost> = {};

@@ -12,13 +12,15 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Lets the time between two sends to one identifier pass. */
+/** Advances the clock by the waiting time between two codes to one identifier. */
 const waitToResend = () => vi.setSystemTime(Date.now() + 61_000);
 
-/** A range of numbers or a network that was sent to before is a row to change, not to insert, which writes fewer rows. */
+/**
+ * The row of a number range or a network that was used before is updated instead of inserted, which writes fewer rows.
+ */
 const forgetRanges = () => env.DB.prepare("delete from sms_send_limits").run();
 
-/** Runs one call alone and gives its answer and what it cost. */
+/** Runs a single call and returns its response and costs. */
 async function measure(method: string, path: string, options: CallOptions, expected: number) {
   const simulation = new Simulation(1);
   const answer = await simulation.call(method, path, options);
@@ -29,7 +31,7 @@ async function measure(method: string, path: string, options: CallOptions, expec
   return { body: answer.body, headers: answer.headers, cost };
 }
 
-/** A user's whole way in and out, with the cost of each route. */
+/** The costs of each route from sign-up to sign-out. */
 async function walk(): Promise<Record<string, Cost>> {
   await forgetRanges();
   const ip = newIp();
@@ -79,7 +81,7 @@ async function walk(): Promise<Record<string, Cost>> {
   return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
 }
 
-/** A person's ways in by Google and Apple, with the cost of each route. */
+/** The costs of each route of the Google and Apple sign-ins. */
 async function walkSocially(): Promise<Record<string, Cost>> {
   const { env: settings, ...providers } = fakeProviders();
   const costs: Record<string, Cost> = {};
@@ -117,7 +119,7 @@ async function walkSocially(): Promise<Record<string, Cost>> {
   return costs;
 }
 
-/** Round trips that each of them may make: a callback uses its state up before it trades the code. */
+/** Maximum round trips of each: a callback consumes its state before it exchanges the code. */
 const socialBudgets: Record<string, number> = {
   "google/token, new": 1,
   "google/token": 1,
@@ -141,7 +143,7 @@ function insertNotification(userId: string) {
     .run();
 }
 
-/** Round trips that each route may make before its response. */
+/** Maximum round trips of each route before its response. */
 const budgets: Record<string, { d1: number; kv: number }> = {
   request: { d1: 1, kv: 0 },
   guess: { d1: 1, kv: 1 },
@@ -185,7 +187,7 @@ const documentedSocialNames: Readonly<Record<string, string>> = {
 const renamed = (costs: Record<string, Cost>, names: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(costs).map(([name, cost]) => [names[name] ?? name, cost]));
 
-/** Rows that a look-up reads depend a little on what else a table holds. */
+/** The number of rows that a lookup reads depends slightly on the other rows of a table. */
 const ROWS_OF_CHANCE = 10;
 
 it("The documented cost of each route is what the route costs", async () => {
@@ -198,7 +200,7 @@ it("The documented cost of each route is what the route costs", async () => {
   }
 });
 
-it("keeps every route within its round trips, and leaves queues and buckets alone before the response", async () => {
+it("every route stays within its round trips and calls no queue or bucket before the response", async () => {
   const costs = await walk();
   expect(Object.keys(costs).sort()).toEqual(Object.keys(budgets).sort());
   for (const [route, { d1, kv, r2, queue }] of Object.entries(costs)) {
@@ -211,7 +213,7 @@ it("keeps every route within its round trips, and leaves queues and buckets alon
   );
 });
 
-it("keeps every way in by Google and Apple within its round trips", async () => {
+it("every route of the Google and Apple sign-ins stays within its round trips", async () => {
   const costs = await walkSocially();
   expect(Object.keys(costs)).toEqual(Object.keys(socialBudgets));
   for (const [route, { d1, kv, r2, queue }] of Object.entries(costs)) {
@@ -224,7 +226,7 @@ it("keeps every way in by Google and Apple within its round trips", async () => 
   );
 });
 
-it("reads and writes as many rows for the thousandth user as for the first", async () => {
+it("every route reads and writes as many rows for the thousandth user as for the first", async () => {
   const everyWay = async () => ({ ...(await walk()), ...(await walkSocially()) });
   const before = await everyWay();
   const statements = Array.from({ length: 1000 }, (_, i) => crowd(`crowd-${i}`, i)).flat();
@@ -232,12 +234,12 @@ it("reads and writes as many rows for the thousandth user as for the first", asy
   const after = await everyWay();
   for (const [route, cost] of Object.entries(after)) {
     expect(cost.rowsWritten, route).toBe(before[route]?.rowsWritten);
-    // A look-up reads one row more where its key is not the last of the index; a scan would read a thousand.
+    // A lookup reads one more row if its key is not the last of the index; a scan would read a thousand.
     expect.soft(cost.rowsRead - (before[route]?.rowsRead ?? 0), route).toBeLessThan(10);
   }
 });
 
-/** A user with a session, a code and everything that goes with an account, as rows. */
+/** Inserts a user with a session, a code and everything else that belongs to an account. */
 function crowd(id: string, i: number): D1PreparedStatement[] {
   const phone = `+97798${String(10_000_000 + i)}`;
   return [
@@ -281,7 +283,7 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
 
 const HISTORY = 500;
 
-/** What a user leaves behind in years: codes that were sent and sessions that ended, the latest more than a day ago. */
+/** Inserts the history of several years: codes and ended sessions, the latest more than a day ago. */
 async function growOld({ identifier, userId }: SignedIn): Promise<void> {
   const minute = 60_000;
   const dayAgo = Date.now() - 25 * 60 * minute;
@@ -313,7 +315,7 @@ async function growOld({ identifier, userId }: SignedIn): Promise<void> {
   for (let at = 0; at < statements.length; at += 500) await env.DB.batch(statements.slice(at, at + 500));
 }
 
-/** A known user's way in and out from a new network, with the cost of each route. */
+/** The costs of each route for an existing user on a new network. */
 async function comeBack({ identifier }: SignedIn): Promise<Record<string, Cost>> {
   const ip = newIp();
   await forgetRanges();
@@ -336,7 +338,7 @@ async function comeBack({ identifier }: SignedIn): Promise<Record<string, Cost>>
   return Object.fromEntries(Object.entries(routes).map(([name, { cost }]) => [name, cost]));
 }
 
-it("reads and writes as many rows for a user of many years as for a new one", async () => {
+it("every route reads and writes as many rows for a user with a long history as for a new one", async () => {
   const fresh = await signUp(newPhone(), { ip: newIp() });
   const old = await signUp(newPhone(), { ip: newIp() });
   await growOld(old);
@@ -355,12 +357,12 @@ it("reads and writes as many rows for a user of many years as for a new one", as
   );
   for (const [route, { read, written }] of Object.entries(growth)) {
     expect(written, route).toBe(0);
-    // The devices of the latest twenty sessions are looked at; the whole history would be hundreds.
+    // Only the devices of the latest twenty sessions are read; the whole history would be hundreds.
     expect.soft(read, route).toBeLessThan(30);
   }
 });
 
-it("makes the same statements and calls for a known, an unknown and a banned identifier (ASVS 6.3.8)", async () => {
+it("a code request makes the same statements and calls for a known, an unknown and a banned identifier (ASVS 6.3.8)", async () => {
   const known = await signUp(newPhone(), { ip: newIp() });
   const banned = await signUp(newPhone(), { ip: newIp() });
   await env.DB.prepare("update users set status = 'BANNED', status_reason = 'staff' where id = ?")

@@ -4,7 +4,7 @@ import { securityRows, withoutSubject } from "./security-rows.ts";
 
 const tests = import.meta.glob<string>("./**/*.test.ts", { query: "?raw", import: "default", eager: true });
 
-/** What the file calls its tests and groups; of a table of races the first cell of each row. */
+/** Names of a file's tests and groups, and the first cell of each row in a table of races. */
 function titlesOf(text: string): string[] {
   const titles = [...text.matchAll(/(["`])((?:(?!\1).)+)\1,\s*(?:\{[^}]*\},\s*)?(?:async\s*)?[\w.<>]*\(/g)].map(
     (found) => found[2] ?? "",
@@ -13,7 +13,7 @@ function titlesOf(text: string): string[] {
   return [...titles, ...cells];
 }
 
-test("Every security requirement is shown by a test that exists, or has a documented deviation", () => {
+test("every security requirement refers to an existing test or a documented deviation", () => {
   const missing: string[] = [];
   for (const [id, { tests: shown = [], deviation }] of Object.entries(securityRows)) {
     if (shown.length === 0 && !deviation) missing.push(`${id}: nothing`);
@@ -26,7 +26,7 @@ test("Every security requirement is shown by a test that exists, or has a docume
   expect(missing).toEqual([]);
 });
 
-test("Every requirement that a test's name cites is in the table", () => {
+test("every requirement that a test's name cites is in the table", () => {
   const known = new Set([...Object.keys(securityRows), ...Object.keys(withoutSubject)]);
   const groups = new Set([...known].map((id) => id.split(".").slice(0, 2).join(".")));
   const cited = Object.values(tests)

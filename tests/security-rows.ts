@@ -3,13 +3,13 @@ import { serviceRows } from "./security/service-rows.ts";
 import { signInRows } from "./security/sign-in-rows.ts";
 
 /**
- * The requirements of OWASP ASVS 5.0 (levels 1 and 2, and those of 3 whose threat is real here), NIST SP 800-63B-4, RFC
- * 8725, RFC 9700, FAPI 2.0, the OWASP API Security Top 10 of 2023 and MASVS that have a subject here, and what shows that
+ * The applicable requirements of OWASP ASVS 5.0 (levels 1 and 2, and those of level 3 whose threat is real here), NIST
+ * SP 800-63B-4, RFC 8725, RFC 9700, FAPI 2.0, the OWASP API Security Top 10 of 2023 and MASVS, with the evidence that
  * each is met.
  */
 export const securityRows = { ...signInRows, ...oauthRows, ...serviceRows };
 
-/** Requirements whose subject the API lacks, with the reason. */
+/** Requirements that do not apply to the API, with the reason. */
 export const withoutSubject: Readonly<Record<string, string>> = {
   "ASVS 5.4.3": "No virus scanner is bound; files are parsed, cleaned and served from a sandbox instead.",
   "ASVS 15.2.1": "Patching is work on the repository; the lock file is what a test can see.",

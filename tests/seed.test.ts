@@ -13,12 +13,12 @@ function people(seed: number, count: number) {
   return Array.from({ length: count }, (_, i) => drawPerson(draws, UNTIL - i * DAY_MS, UNTIL));
 }
 
-it("draws the same people from the same seed, and others from another", () => {
+it("the same seed gives the same users, and another seed gives others", () => {
   expect(people(1, 20)).toEqual(people(1, 20));
   expect(people(1, 20)).not.toEqual(people(2, 20));
 });
 
-it("draws only what people could have signed up with, in the form that the app keeps", () => {
+it("seeded users have only valid values, in canonical form", () => {
   for (const { user } of people(3, 1000)) {
     if (user.phoneNumber)
       expect(parseIdentifier(deps, user.phoneNumber)).toEqual({ kind: "phone", value: user.phoneNumber });
@@ -29,13 +29,13 @@ it("draws only what people could have signed up with, in the form that the app k
   }
 });
 
-it("draws ids that tell when their user joined", () => {
+it("the id of a seeded user contains the time of joining", () => {
   for (const { user } of people(4, 100)) {
     expect(Number.parseInt(user.id.replaceAll("-", "").slice(0, 12), 16)).toBe(user.dateJoined);
   }
 });
 
-it("draws nobody whom the nightly work would change: who has stayed away is INACTIVE, who never came is unverified", () => {
+it("the nightly jobs change no seeded user: dormant users are INACTIVE, and users who never signed in are unverified", () => {
   const drawn = people(5, 1000);
   for (const { user, kyc } of drawn) {
     const isDormant = UNTIL - (user.lastLogin ?? user.dateJoined) > 180 * DAY_MS;

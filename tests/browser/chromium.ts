@@ -3,7 +3,7 @@ import { type Browser, chromium } from "playwright-core";
 
 const candidates = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/google-chrome"];
 
-/** Starts the machine's own Chromium; says so and ends where there is none. */
+/** Starts the installed Chromium. Prints a message and exits if there is none. */
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
   if (!executablePath) {

@@ -13,7 +13,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `npm run dev`'s own script, or another, on databases of its own in `state`, and gives its address once it answers. */
+/**
+ * Starts the script of `npm run dev`, or another one, with databases in `state`, and returns its address once it
+ * responds.
+ */
 export async function startDevServer(
   script = "dev.ts",
   state = mkdtempSync(join(tmpdir(), "users-api-")),

@@ -17,7 +17,7 @@ after(async () => {
   await server?.stop();
 });
 
-/** A page that remembers what it asked of other hosts and what it complained of. */
+/** A page that records requests to other hosts and errors. */
 async function openPage(): Promise<{ page: Page; outside: string[]; complaints: string[] }> {
   const page = await browser.newPage();
   const outside: string[] = [];
@@ -33,7 +33,7 @@ async function openPage(): Promise<{ page: Page; outside: string[]; complaints: 
   return { page, outside, complaints };
 }
 
-test("the docs page lists every route of the OpenAPI document", async () => {
+test("the documentation page lists every route of the OpenAPI document", async () => {
   const { page, outside, complaints } = await openPage();
   await page.goto(`${server.base}/docs`);
   await page.waitForSelector(".opblock");
@@ -58,7 +58,7 @@ test("the docs page lists every route of the OpenAPI document", async () => {
   assert.deepEqual(complaints, []);
 });
 
-test("a route can be tried from the docs page", async () => {
+test("a route can be called from the documentation page", async () => {
   const { page, outside, complaints } = await openPage();
   await page.goto(`${server.base}/api/docs`);
   await page.click('.opblock-summary-path[data-path="/api/health"]');

@@ -21,7 +21,7 @@ for (const [name, provider] of [
   ["Google", "GOOGLE"],
   ["Apple", "APPLE"],
 ] as const) {
-  test(`a person signs in by ${name}, twice as the same, and no token stands in any address`, async () => {
+  test(`a person signs in with ${name} twice to the same account, and no token appears in a URL`, async () => {
     const login = `asha.${Date.now()}`;
     const ids: string[] = [];
     for (let visit = 1; visit <= 2; visit++) {

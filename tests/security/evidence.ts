@@ -1,9 +1,9 @@
 import type { Deviation } from "../../scripts/docs/deviations.ts";
 
-/** A test by its file and a part of its name; a `describe` counts. */
+/** A test: its file and a part of its name or of a `describe`. */
 export type Shown = readonly [file: string, name: string];
 
-/** The tests that show that a requirement is met, or the deviation that says how it is met in part or in another way. */
+/** The tests that show that a requirement is met, or the documented deviation if it is met partly or differently. */
 export interface Evidence {
   tests?: readonly Shown[];
   deviation?: Deviation;
@@ -11,5 +11,5 @@ export interface Evidence {
 
 export type SecurityRows = Readonly<Record<string, Evidence>>;
 
-/** Evidence by tests alone. */
+/** Evidence that consists of tests only. */
 export const shown = (...tests: Shown[]): Evidence => ({ tests });

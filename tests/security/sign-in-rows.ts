@@ -47,7 +47,10 @@ export const signInRows: SecurityRows = {
   ),
   "ASVS 6.3.7": shown(
     [refresh, "with one auth.refresh_reuse event (ASVS 10.4.5, 6.3.7)"],
-    ["tests/users/notifications.test.ts", "tells of a changed identifier in the app"],
+    [
+      "tests/users/notifications.test.ts",
+      "notifies about a changed identifier in the app and with one message to the old identifier",
+    ],
   ),
   "ASVS 6.3.8": shown(
     [otpRequest, "ASVS 6.3.8: known, unknown and banned identifiers"],
@@ -112,10 +115,10 @@ export const signInRows: SecurityRows = {
     ["tests/auth/social-token.test.ts", "lifts the lock of a network class that failures closed"],
   ),
   "NIST 4.1.2": shown(
-    [person, "comes as %s"],
+    [person, "accepts a body as %s"],
     [
       "tests/users/notifications.test.ts",
-      "tells of a changed identifier in the app, and by one message to the old one",
+      "notifies about a changed identifier in the app and with one message to the old identifier",
     ],
   ),
 
@@ -130,7 +133,7 @@ export const signInRows: SecurityRows = {
   "ASVS 7.4.2": shown([person, "ends every session at once, with an audit row and a notification"], sessionModel),
   "ASVS 7.4.3": shown([sessions, "ends all others and keeps the current one (ASVS 7.4.3)"]),
   "ASVS 7.4.5": {
-    ...shown([person, "are listed, and all ended, audited once"]),
+    ...shown([person, "staff can list them and end all of them, which is audited once"]),
     deviation: "emergency-sign-out",
   },
   "ASVS 7.5.1": shown(
@@ -139,8 +142,8 @@ export const signInRows: SecurityRows = {
   ),
   "ASVS 7.5.2": shown([sessions, "the list of sessions (ASVS 7.5.2)"]),
   "ASVS 7.5.3": shown(
-    [person, "gives staff short sessions"],
-    [person, "needs a known status, and a reason unless ACTIVE"],
+    [person, "staff get short sessions"],
+    [person, "requires a known status, and a reason unless it is ACTIVE"],
   ),
   "ASVS 7.6.2": shown(
     [browserFlow, "fails without its cookie, with an altered one and with the other provider's (ASVS 7.6.2)"],

@@ -21,10 +21,10 @@ let openApi: OpenApiDocument;
 let providers: Partial<Env>;
 const people: Partial<Record<Column, SignedIn>> = {};
 let target: SignedIn;
-/** Whom calls with 401 or 403 are about: each would change something of theirs, if it were let in. */
+/** The user that calls with 401 or 403 refer to: each would change data of this user if it were permitted. */
 let victim: SignedIn;
 
-/** Whose session lives although the account may not act. */
+/** Users whose session is valid although their account may not be used. */
 async function standing(status: string): Promise<SignedIn> {
   const user = await newUser();
   await run("update users set status = ?, status_reason = 'staff' where id = ?", status, user.userId);
@@ -55,7 +55,7 @@ const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
 
 beforeAll(async () => {
   openApi = await fetchDocument();
-  // Our own keys and tokens, with Google and Apple as a production has them.
+  // Real keys and tokens, with Google and Apple configured as in production.
   const { ISSUER, ENVIRONMENT } = testEnv;
   providers = { ...fakeProviders().env, ISSUER, ENVIRONMENT };
   target = await newUser();
@@ -84,7 +84,7 @@ async function tokenOf(column: Column, isLast: boolean): Promise<{ token?: strin
   return holder ? { token: holder.access, holder } : {};
 }
 
-/** A notification of the user's. */
+/** Inserts a notification of the user. */
 async function insertNotification(userId: string): Promise<string> {
   const id = crypto.randomUUID();
   await run(
@@ -95,7 +95,7 @@ async function insertNotification(userId: string): Promise<string> {
   return id;
 }
 
-/** The path with ids of the user's. */
+/** The path with the ids of this user filled in. */
 async function pathOf(template: string, user: SignedIn, query = ""): Promise<string> {
   const id = template.includes("sessions/{id}")
     ? sessionOf(user)
@@ -121,11 +121,11 @@ const targetsRecord = async () =>
   ]);
 
 describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
-  test("has an expectation for every route of the document, and no other", () => {
+  test("the matrix covers exactly the routes of the OpenAPI document", () => {
     expect(routes().toSorted()).toEqual(Object.keys(expectations).toSorted());
   });
 
-  test("tells for each guarded route what the document says of it", () => {
+  test("the matrix agrees with the document about every guarded route", () => {
     for (const route of routes()) {
       const [method = "", path = ""] = route.split(" ");
       const operation = openApi.paths[path]?.[method.toLowerCase()];
@@ -138,7 +138,7 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
   });
 
   let asserted = 0;
-  test.each(COLUMNS)("holds for every route with %s", async (column) => {
+  test.each(COLUMNS)("every route answers %s as the matrix says", async (column) => {
     await untilQuiet();
     for (const route of routes()) {
       const expectation = expectations[route] as Expectation;
@@ -184,12 +184,12 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
     }
   });
 
-  test("asserted every cell", () => {
+  test("every cell of the matrix was asserted", () => {
     expect(asserted).toBe(Object.keys(expectations).length * COLUMNS.length);
   });
 });
 
-/** What no client may set, with values that would show. */
+/** Fields that no client may set, with recognizable values. */
 const poison = {
   id: crypto.randomUUID(),
   user_id: crypto.randomUUID(),
@@ -220,10 +220,10 @@ const poison = {
   constructor: { prototype: { role: "admin" } },
 };
 const POISONED_JOIN = Date.parse(poison.date_joined);
-/** Sent along where the route itself has no field of that name. */
+/** Sent with the request unless the route itself has a field of that name. */
 const standings = { status: "BANNED", role: "admin" };
 
-/** What of a user no route may set from outside. */
+/** Columns of a user that no route may set from a request. */
 async function protectedOf(userId: string) {
   const [row] = await rows(
     `select u.id, u.status, u.role, u.email_verified, u.phone_verified, u.referral_code, u.date_joined, u.social_provider,
@@ -235,13 +235,13 @@ async function protectedOf(userId: string) {
 }
 
 interface Write {
-  /** Makes the call with what is sent along, and tells the users whom it may touch. */
+  /** Sends the call with the extra fields and returns the users that it may affect. */
   send: (extra: Record<string, unknown>, prepared: Prepared) => Promise<{ answer: Answer; userId?: string }>;
   /** Fields of `standings` that the route has itself. */
   own?: (keyof typeof standings)[];
-  /** What the call is answered with; 200 where absent. */
+  /** The expected status; 200 if absent. */
   status?: number;
-  /** Of what is protected, what the call changes by right. */
+  /** Protected columns that the call may legitimately change. */
   changes?: Record<string, unknown>;
 }
 interface Prepared {
@@ -331,7 +331,7 @@ const writes: Record<string, Write> = {
       };
     },
   },
-  // The account that is named is another's: it must stay, and the caller's own go.
+  // The body names another user's account: that account must remain, and the caller's own must go.
   "DELETE /api/auth/account": {
     send: async (extra) => {
       const own = await newUser();
@@ -348,7 +348,7 @@ const writes: Record<string, Write> = {
   "POST /api/users/kyc": {
     status: 201,
     send: async (extra, { user }) => {
-      // As many parts as a submission may have.
+      // The maximum number of parts of a submission.
       const some = Object.entries({ ...standings, ...extra }).slice(0, 20);
       const fields = Object.fromEntries(some.map(([name, value]) => [name, String(value)]));
       const multipart = { ...fields, document_number: newNumber(), document_front: file(jpeg()) };
@@ -408,7 +408,7 @@ const writes: Record<string, Write> = {
 };
 
 describe("Mass assignment (ASVS 15.3.3)", () => {
-  test("is tried at every route that takes a body", () => {
+  test("extra fields are sent to every route that has a body", () => {
     const taking = routes().filter((route) => {
       const [method = "", path = ""] = route.split(" ");
       return openApi.paths[path]?.[method.toLowerCase()]?.requestBody;

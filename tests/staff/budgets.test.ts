@@ -41,8 +41,8 @@ async function measure(method: string, path: string, options: CallOptions, expec
 const get = (path: string, expected = 200) => measure("GET", path, { token: staff.access }, expected);
 const trips = ({ d1, search, kv, r2, queue }: Cost) => ({ d1, search, kv, r2, queue });
 
-describe("Round trips of what staff do", () => {
-  test("every GET but a search is one trip", async () => {
+describe("D1 round trips of staff routes", () => {
+  test("every GET except a search makes one round trip", async () => {
     const own = `/api/users/${user.userId}`;
     for (const [path, status] of [
       ["/api/users", 200],
@@ -58,7 +58,7 @@ describe("Round trips of what staff do", () => {
     }
   });
 
-  test("a search asks the primary, the search database, and the primary again; nobody's but staff's reaches it", async () => {
+  test("a search makes three round trips (primary, search, primary), and only staff reach the search database", async () => {
     for (const text of [mark, "9715500", "+97797155", "9", "zz", "nobody.at.all", user.identifier, user.userId]) {
       const { cost, log } = await get(`/api/users?search=${encodeURIComponent(text)}`);
       const order = log.filter(({ beforeResponse }) => beforeResponse).map(({ binding }) => binding);
@@ -75,7 +75,7 @@ describe("Round trips of what staff do", () => {
     }
   });
 
-  test("every write is two trips at most", async () => {
+  test("every write makes at most two round trips", async () => {
     const target = await newUser();
     const own = `/api/users/${target.userId}`;
     const reason = "asked";
@@ -100,7 +100,7 @@ describe("Round trips of what staff do", () => {
     }
   });
 
-  test("a change of everything at once stays within what one statement may bind", async () => {
+  test("a change of all fields stays within D1's limit of bound parameters", async () => {
     const target = await newUser();
     const json = {
       username: `all${Date.now()}`,
@@ -119,7 +119,7 @@ describe("Round trips of what staff do", () => {
   });
 });
 
-describe("Rows that a page of the directory reads", () => {
+describe("rows read by a page of the directory", () => {
   const ORDERINGS = ["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"];
   const FILTERS = [
     "",
@@ -130,8 +130,11 @@ describe("Rows that a page of the directory reads", () => {
     "status=ACTIVE&kyc_status=APPROVED",
     "status=INACTIVE&email_verified=true&phone_verified=true&kyc_status=PENDING",
   ];
-  /** Of each facet that a filter lets through (24 at most; by last_login all 48) its count and a row ahead are read. */
-  // Of each of 48 facets one user is looked at: on the smallest pages that is more than the page.
+  /**
+   * For each status bucket of the filter (at most 24; 48 when ordered by last_login), its count and one row ahead are
+   * read.
+   */
+  // One user of each of the 48 status buckets is read, which on the smallest pages is more than the page.
   const limit = (pageSize: number) => Math.max(3 * pageSize + 50, 2 * pageSize + 55);
 
   test.each(ORDERINGS)(
@@ -154,7 +157,7 @@ describe("Rows that a page of the directory reads", () => {
     },
   );
 
-  test("by dates are as few in the order of joining", async () => {
+  test("a date filter in joining order reads no more rows than the page", async () => {
     const instant = (at: number) => new Date(at).toISOString();
     for (const dates of [duringEra(era), `start_date=${instant(era + 300_000)}&end_date=${instant(era + 500_000)}`]) {
       for (const filter of FILTERS) {
@@ -193,20 +196,20 @@ describe("Rows that a page of the directory reads", () => {
     },
   );
 
-  test("by a page number are its offset more", async () => {
+  test("a page number reads its offset in addition", async () => {
     for (const page of [2, 10, 30]) {
       const { cost } = await get(`/api/users?page=${page}&page_size=20&status=ACTIVE`);
       expect(cost.rowsRead).toBeLessThanOrEqual(limit(20) + 3 * page * 20);
     }
   });
 
-  test("of a search stay bounded where hundreds fit", async () => {
+  test("a search reads a bounded number of rows when hundreds match", async () => {
     const read: Record<string, number> = {};
     for (const text of [mark, "9715500", "+977971550", "97155", `${mark}.79`, user.identifier]) {
       for (const filter of ["", "status=BANNED", "status=BANNED&kyc_status=APPROVED"]) {
         const { cost } = await get(`/api/users?search=${encodeURIComponent(text)}${filter && `&${filter}`}`);
         read[`${text} ${filter}`] = cost.rowsRead;
-        // The scan is capped: 2,000 candidates a page, of which each is an entry and a trigram's row.
+        // The scan is limited to 2,000 candidates per page, each an index entry and a search entry.
         expect.soft(cost.rowsRead, `${text} ${filter}`).toBeLessThanOrEqual(4_000 + limit(20));
         if (!filter) expect.soft(cost.rowsRead, text).toBeLessThanOrEqual(limit(20) + 60);
       }

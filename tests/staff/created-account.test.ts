@@ -14,7 +14,7 @@ const make = ({ access }: SignedIn, json: Record<string, unknown>) =>
 const detailOf = async (staff: SignedIn, id: string) =>
   (await documented("GET", `${USERS}/${id}`, { token: staff.access })).body.data;
 
-describe("An account that staff make", () => {
+describe("an account that staff create", () => {
   test.each<["phone" | "email", () => string]>([
     ["phone", newPhone],
     ["email", newEmail],
@@ -60,7 +60,7 @@ describe("An account that staff make", () => {
     );
   });
 
-  test("has the username it was given, or one of its own", async () => {
+  test("gets the given username, or a generated one", async () => {
     const staff = await newStaff();
     const username = `Given.${Math.floor(Math.random() * 1e9)}`;
     expect((await make(staff, { identifier: newPhone(), username })).body.data.username).toBe(username);
@@ -74,7 +74,7 @@ describe("An account that staff make", () => {
     }
   });
 
-  test("is refused where the identifier is somebody's, and where it is none", async () => {
+  test("is refused if the identifier is taken or invalid", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const identifier of [user.identifier, user.identifier.slice(4), ` 00${user.identifier.slice(1)} `]) {
       expect(codeOf(await make(staff, { identifier }))).toEqual([409, "user_already_exists"]);
@@ -128,7 +128,7 @@ describe("An account that staff make", () => {
     ]);
   });
 
-  test("that is banned before its owner comes stays unverified and gets nothing", async () => {
+  test("stays unverified and gets no points if it is banned before its owner signs in", async () => {
     const [staff, identifier] = [await newStaff(), newPhone()];
     const { id } = (await make(staff, { identifier })).body.data;
     const token = staff.access;
@@ -138,7 +138,7 @@ describe("An account that staff make", () => {
     expect(await rows("select 1 from point_transactions where user_id = ?", id)).toEqual([]);
   });
 
-  test("whose identifier staff change before its owner comes brings the points once, to who proves the new one", async () => {
+  test("gives the points once, to the owner of the new identifier, if staff change it before the first sign-in", async () => {
     const [staff, first, second] = [await newStaff(), newPhone(), newEmail()];
     const { id } = (await make(staff, { identifier: first })).body.data;
     const token = staff.access;

@@ -14,11 +14,11 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 const DAY = 86_400_000;
-/** Tables whose rows about a user a restore of the primary brings back, parents first. */
+/** Tables whose rows about a user come back when the primary is restored, parents first. */
 const TABLES = ["users", "profiles", "wallets", "points", "sessions", "audit_logs", "notifications", "kyc"];
 const ownerOf = (table: string) => (table === "users" ? "id" : "user_id");
 
-/** The rows about the user, as they stand now. */
+/** The current rows about the user. */
 async function copyOf(userId: string): Promise<[string, Record<string, unknown>[]][]> {
   const copies = TABLES.map(async (table): Promise<[string, Record<string, unknown>[]]> => {
     const { results } = await testEnv.DB.prepare("select name from pragma_table_info(?)")
@@ -30,7 +30,7 @@ async function copyOf(userId: string): Promise<[string, Record<string, unknown>[
   return Promise.all(copies);
 }
 
-/** Makes the primary hold what it held about the user then, as Time Travel does. */
+/** Restores the rows that the primary had about the user, as Time Travel does. */
 async function restore(userId: string, copy: Awaited<ReturnType<typeof copyOf>>): Promise<void> {
   for (const table of [...TABLES].reverse()) await rows(`delete from ${table} where ${ownerOf(table)} = ?`, userId);
   for (const [table, found] of copy) {
@@ -60,7 +60,7 @@ const entriesOf = async (userId: string) =>
   (await testEnv.SEARCH_DB.prepare("select text, removed_at from search_entries where user_id = ?").bind(userId).all())
     .results;
 
-/** A user who deleted their account, whose deletion a restore of the primary undid; and a neighbour who did not. */
+/** A user whose deletion was undone by a restore of the primary, and another user as a control. */
 async function restored() {
   const simulation = new Simulation(1);
   const [user, neighbour] = [await signUp(), await signUp()];
@@ -77,11 +77,11 @@ async function restored() {
   return { simulation, user, neighbour, word };
 }
 
-describe("A restore of the primary that undid a deletion", () => {
-  it("brings nobody back into the search, neither by rebuilding nor by checking nor by a late message", async () => {
+describe("after a restore of the primary that undid a deletion", () => {
+  it("neither a rebuild, a check nor a late message adds the user to the search again", async () => {
     const { simulation, user, neighbour, word } = await restored();
     const staff = await newAdmin();
-    // Entries of people who are gone are forgotten after a week; the record of the deletion is not.
+    // Entries of deleted users are purged after a week; the record of the deletion is not.
     await testEnv.SEARCH_DB.prepare("delete from search_entries").run();
     await runJob("rebuild_user_search");
     await runJob("check_user_search");
@@ -94,7 +94,7 @@ describe("A restore of the primary that undid a deletion", () => {
     expect(await find(staff, neighbour.identifier.slice(6))).toEqual([neighbour.userId]);
   });
 
-  it("is made good by reapply_account_deletions: the people are deleted again, with all that goes with it", async () => {
+  it("reapply_account_deletions deletes the users again, with all their data", async () => {
     const { simulation, user, neighbour, word } = await restored();
     expect((await call("GET", "/api/auth/me", { token: user.access })).status).toBe(200);
     await rows("insert into rentals (user_id, rental_id, started_at) values (?, 'open', 1)", user.userId);
@@ -117,7 +117,7 @@ describe("A restore of the primary that undid a deletion", () => {
     ]);
   });
 
-  it("asks for nothing where nobody is back, and again does no harm", async () => {
+  it("reapply_account_deletions does nothing if no deleted user is back, and is safe to repeat", async () => {
     const [{ simulation, user }, stranger] = [await restored(), await signUp(newPhone())];
     for (let run = 0; run < 2; run++) {
       await runJob("reapply_account_deletions");
@@ -130,7 +130,7 @@ describe("A restore of the primary that undid a deletion", () => {
     expect((await call("GET", "/api/auth/me", { token: stranger.access })).status).toBe(200);
   });
 
-  it("finds the record of a deletion for 400 days, longer than Time Travel reaches back", async () => {
+  it("the record of a deletion is kept for 400 days, longer than Time Travel reaches back", async () => {
     const simulation = new Simulation(1);
     const user = await signUp();
     await simulation.call("DELETE", "/api/auth/account", { token: user.access, json: {} });

@@ -29,7 +29,7 @@ const queryOf = (filters: Record<string, unknown>) =>
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
     .join("&");
 
-/** Refused, with these fields named. */
+/** The request is refused with errors for these fields. */
 async function expectRefused(query: string, ...fields: string[]) {
   const answer = await directory(staff, query);
   expect(codeOf(answer), query).toEqual([400, "validation_error"]);
@@ -39,8 +39,8 @@ async function expectRefused(query: string, ...fields: string[]) {
 const countWhere = async (where: string) =>
   await testEnv.DB.prepare(`select count(*) as n from users where ${where}`).first<number>("n");
 
-describe("Filters of the directory", () => {
-  test("let through exactly who fits all of them, in every combination", async () => {
+describe("directory filters", () => {
+  test("every combination of filters returns exactly the users that match all of them", async () => {
     const era = newEra();
     const kinds = STATUSES.flatMap((status) =>
       KYC_STATUSES.flatMap((kycStatus) =>
@@ -70,7 +70,7 @@ describe("Filters of the directory", () => {
     }
   });
 
-  test("by dates take an instant or a day in Kathmandu, both ends inclusive", async () => {
+  test("date filters accept an instant or a day in Kathmandu, both ends inclusive", async () => {
     const era = newEra();
     const at = [era - 1, era, era + DAY_MS - 1, era + DAY_MS, era + 2 * DAY_MS - 1, era + 2 * DAY_MS];
     const people = await insertPeople(at.map((joinedAt) => ({ joinedAt })));
@@ -96,7 +96,7 @@ describe("Filters of the directory", () => {
     expect(idsOf(await directory(staff, start)), "without an end").toEqual(people.slice(1, 4).map(({ id }) => id));
   });
 
-  test("refuse a start after the end, and dates that are none", async () => {
+  test("a start after the end and invalid dates are refused", async () => {
     for (const [start, end] of [
       ["2024-01-02", "2024-01-01"],
       ["2024-01-01T00:00:00.001Z", "2024-01-01T00:00:00Z"],
@@ -128,7 +128,7 @@ describe("Filters of the directory", () => {
     }
   });
 
-  test("refuse values that are none, naming the field, and take an empty one as absent", async () => {
+  test("invalid values are refused with the name of the field, and an empty value counts as absent", async () => {
     await expectRefused("status=active", "status");
     await expectRefused("status=DELETED", "status");
     await expectRefused("kyc_status=NONE", "kyc_status");
@@ -144,7 +144,7 @@ describe("Filters of the directory", () => {
   });
 });
 
-describe("Each ordering of the directory", () => {
+describe("directory orderings", () => {
   const logins = [null, 5, 3, null, 3, 9, 1, 5];
   const names = ["b", "C", "a", "A1", "é", "अ", "_", "z"];
 
@@ -174,7 +174,7 @@ describe("Each ordering of the directory", () => {
   };
 
   test.each(["date_joined", "last_login", "username"])(
-    "%s goes both ways, one the other's mirror",
+    "descending %s is the exact reverse of ascending",
     async (ordering) => {
       const { era, people } = await populate();
       const up = await walk(staff, `${duringEra(era)}&ordering=${ordering}&page_size=3`);
@@ -190,7 +190,7 @@ describe("Each ordering of the directory", () => {
   );
 
   test.each(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"])(
-    "%s shows each user once by cursor while others are made",
+    "a cursor walk by %s returns each user once while others are created",
     async (ordering) => {
       const { era, people } = await populate();
       const mark = crypto.randomUUID().slice(0, 8);
@@ -206,7 +206,7 @@ describe("Each ordering of the directory", () => {
   );
 
   test.each(["status=BANNED", "email_verified=true", "status=ACTIVE&kyc_status=NOT_SUBMITTED&phone_verified=true"])(
-    "walks a filtered list without dates (%s), each user once",
+    "a cursor walk of a filtered list without dates (%s) returns each user once",
     async (filter) => {
       const era = newEra();
       const half = { status: "BANNED", emailVerified: true } as const;
@@ -223,8 +223,8 @@ describe("Each ordering of the directory", () => {
   );
 });
 
-describe("Pages of the directory", () => {
-  test("tell where they stand", async () => {
+describe("directory pages", () => {
+  test("a page reports its number, the totals and its neighbours", async () => {
     const era = newEra();
     const people = await insertPeople(Array.from({ length: 5 }, (_, i) => ({ joinedAt: era + i })));
     const newest = people.toReversed().map(({ id }) => id);
@@ -257,7 +257,7 @@ describe("Pages of the directory", () => {
     expect(second.body.data.pagination).toMatchObject({ current_page: null, next_page: null, has_next: true });
   });
 
-  test("show exactly the contract's fields of a user", async () => {
+  test("a listed user has exactly the fields of the contract", async () => {
     const era = newEra();
     const [person] = await insertPeople([
       { joinedAt: era, email: `${crypto.randomUUID()}@example.com`, status: "BANNED" },
@@ -267,7 +267,7 @@ describe("Pages of the directory", () => {
     expect(results).toEqual([{ id: person?.id, username: person?.username, status: "BANNED", date_joined }]);
   });
 
-  test("reach the first 2,000; beyond, the answer names the cursor", async () => {
+  test("page numbers reach the first 2,000 users; beyond, the error refers to the cursor", async () => {
     for (const query of ["page=20&page_size=100", "page=100", "page=2000&page_size=1"]) {
       expect((await directory(staff, query)).status, query).toBe(200);
     }
@@ -283,7 +283,7 @@ describe("Pages of the directory", () => {
     expect((await directory(staff, "page=1e400")).status).toBe(400);
   });
 
-  test("count exactly by status, verification and KYC, and not at all with dates or search", async () => {
+  test("the total is exact for status, verification and KYC filters, and null with dates or search", async () => {
     const totals = async (filter: string) => {
       const { pagination } = (await directory(staff, `page_size=7${filter && `&${filter}`}`)).body.data;
       expect(pagination.total_pages, filter).toBe(Math.ceil(pagination.total_count / 7));
@@ -329,8 +329,8 @@ describe("Pages of the directory", () => {
   });
 });
 
-describe("A cursor of the directory", () => {
-  test("that is altered, foreign or of another query is refused", async () => {
+describe("directory cursors", () => {
+  test("a cursor that was altered or belongs to another user or query is refused", async () => {
     const era = newEra();
     await insertPeople(Array.from({ length: 4 }, (_, i) => ({ joinedAt: era + i, status: "BANNED" as const })));
     const query = `status=BANNED&${duringEra(era)}&page_size=1`;
@@ -378,7 +378,7 @@ describe("A cursor of the directory", () => {
     expect((await directory(staff, `${query}&cursor=${cursor}`)).status, "as it was given").toBe(200);
   });
 
-  test("leads on where its user is gone by now", async () => {
+  test("a cursor still works after its user was deleted", async () => {
     const era = newEra();
     const people = await insertPeople(Array.from({ length: 4 }, (_, i) => ({ joinedAt: era + i })));
     const query = `${duringEra(era)}&page_size=2`;

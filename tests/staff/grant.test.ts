@@ -9,7 +9,7 @@ import { rows } from "../support/platform.ts";
 
 const phone = (value: string): Identifier => ({ kind: "phone", value });
 
-/** What the command runs: the statements as text, in one transaction; the row that it tells by. */
+/** Runs the statements of the command as text in one transaction and returns the row that decides its output. */
 async function grant(identifier: Identifier, role: "user" | "staff" | "admin") {
   const deps = {
     db: drizzle({} as D1Database),
@@ -27,8 +27,8 @@ const roleOf = async ({ userId }: SignedIn) =>
   (await rows<{ role: string }>("select role from users where id = ?", userId))[0]?.role;
 const listUsers = ({ access }: SignedIn) => call("GET", "/api/users?page_size=1", { token: access });
 
-describe("The command that makes the first admin", () => {
-  it("makes a user admin, ends the sessions, and leaves an audit row and an event", async () => {
+describe("npm run staff", () => {
+  it("makes a user an admin, ends their sessions, and writes an audit row and an event", async () => {
     const user = await signUp();
     expect(await grant(phone(user.identifier), "admin")).toMatchObject({
       id: user.userId,
@@ -59,7 +59,7 @@ describe("The command that makes the first admin", () => {
     expect(staff.results).toContainEqual(expect.objectContaining({ id: user.userId, role: "admin" }));
   });
 
-  it("finds nobody where nobody has the identifier, and minds no quotes", async () => {
+  it("reports an unknown identifier, even if it contains quotes", async () => {
     expect(await grant(phone(newPhone()), "admin")).toBeUndefined();
     expect(await grant({ kind: "email", value: "o'neil'; drop table users; --@example.com" }, "admin")).toBeUndefined();
   });
@@ -71,7 +71,7 @@ describe("The command that makes the first admin", () => {
     expect(await roleOf(user)).toBe("user");
   });
 
-  it("refuses who has signed in by an identifier that reviewers share", async () => {
+  it("refuses an account that has signed in with a test identifier", async () => {
     const [identifier, code] = [newPhone(), "424242"];
     const until = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
     const env = { TEST_IDENTIFIERS: JSON.stringify([{ identifier, code, until }]) } as Partial<Env>;
@@ -86,7 +86,7 @@ describe("The command that makes the first admin", () => {
     });
   });
 
-  it("keeps the last admin", async () => {
+  it("refuses to revoke the last admin", async () => {
     const user = await signUp();
     await rows("update users set role = 'staff' where role = 'admin'");
     await grant(phone(user.identifier), "admin");

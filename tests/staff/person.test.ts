@@ -49,7 +49,7 @@ const setRole = (staff: SignedIn, user: { userId: string }, json: Json) =>
 const me = ({ access }: SignedIn) => call("GET", "/api/auth/me", { token: access });
 const refresh = (user: SignedIn) => call("POST", "/api/auth/refresh", { json: { refresh_token: user.refresh } });
 
-/** Everything on record about the user that a refused act must leave as it is. */
+/** All stored data about the user that a refused action must not change. */
 const recordOf = async ({ userId }: { userId: string }) =>
   JSON.stringify([
     await rows("select * from users where id = ?", userId),
@@ -62,7 +62,7 @@ const recordOf = async ({ userId }: { userId: string }) =>
     await rows("select * from wallets where user_id = ?", userId),
   ]);
 
-/** The act is answered so and changes nothing about the user. */
+/** Expects the error of the action and that nothing about the user has changed. */
 async function expectNothingChanged(
   user: { userId: string },
   act: () => Promise<Answer>,
@@ -74,8 +74,8 @@ async function expectNothingChanged(
   expect(await recordOf(user)).toBe(before);
 }
 
-describe("A person's detail", () => {
-  test("tells all of the contract's fields, with null for what there is not, and masks", async () => {
+describe("user detail", () => {
+  test("has all fields of the contract, with null for absent values, and masks personal data", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     await run("delete from profiles where user_id = ?", user.userId);
     const { body } = await detail(staff, user);
@@ -107,7 +107,7 @@ describe("A person's detail", () => {
     });
   });
 
-  test("tells profile and KYC where they are, the document number masked, the address to staff in full", async () => {
+  test("shows profile and KYC if they exist, with the document number masked and the address in full", async () => {
     const staff = await newStaff();
     const user = await person(newEmail());
     await call("PATCH", "/api/users/profile", {
@@ -125,7 +125,7 @@ describe("A person's detail", () => {
     expect((await call("GET", pathOf(data.kyc.document_front_url))).status).toBe(200);
   });
 
-  test("leaves one VIEW row a look, by staff, and none for a look that was refused", async () => {
+  test("writes one VIEW audit row per view by staff, and none for a refused view", async () => {
     const [staff, colleague, user, stranger] = [await newStaff(), await newAdmin(), await newUser(), await newUser()];
     expect(codeOf(await detail(stranger, user))).toEqual([403, "permission_denied"]);
     expect(await auditOf(user.userId, "VIEW")).toEqual([]);
@@ -142,7 +142,7 @@ describe("A person's detail", () => {
     expect(await eventsOf(user.userId, "user.updated"), "and none to the webhook").toEqual([]);
   });
 
-  test("of nobody is 404, of no id 400 or 404, on every route", async () => {
+  test("every route answers 404 for an unknown user, and 400 or 404 for an invalid id", async () => {
     const admin = await newAdmin();
     const nobody = crypto.randomUUID();
     for (const id of [nobody, "x", "profile2", "%00", "..%2f", "a".repeat(65), "' OR 1=1", "0".repeat(36)]) {
@@ -170,8 +170,8 @@ describe("A person's detail", () => {
   });
 });
 
-describe("A change of a person", () => {
-  test("takes a username, with a reason, in one audit row, a new version and its events", async () => {
+describe("updating a user", () => {
+  test("changes a username with a reason, and writes one audit row, a new version and the events", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const [before] = await rows<{ version: number; username: string }>("select * from users where id = ?", user.userId);
     const username = `New.Name_${Math.floor(Math.random() * 1e9)}`;
@@ -189,7 +189,7 @@ describe("A change of a person", () => {
     expect(await eventsOf(user.userId, "user.updated")).toHaveLength(1);
   });
 
-  test("takes only the case of a username, though its key is the same", async () => {
+  test("changes only the case of a username although its key stays the same", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const name = `case${Math.floor(Math.random() * 1e9)}`;
     await change(staff, user, { username: name, reason: "x" });
@@ -197,7 +197,7 @@ describe("A change of a person", () => {
     expect((await me(user)).body.data.username).toBe(name.toUpperCase());
   });
 
-  test("with null clears by PUT, and is ignored by PATCH", async () => {
+  test("null clears a field with PUT and is ignored with PATCH", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const whole = {
       full_name: "Asha Gurung",
@@ -221,7 +221,7 @@ describe("A change of a person", () => {
     expect(audit.every(({ by_staff, actor_id }) => by_staff === 1 && actor_id === staff.userId)).toBe(true);
   });
 
-  test("takes effect where there is no profile yet", async () => {
+  test("creates the profile if there is none", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     await run("delete from profiles where user_id = ?", user.userId);
     const answer = await change(staff, user, { full_name: "Asha Gurung", username: `n${Date.now()}`, reason: "asked" });
@@ -232,7 +232,7 @@ describe("A change of a person", () => {
     expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
   });
 
-  test("that sends back what was read changes nothing, and needs no reason", async () => {
+  test("sending unchanged values changes nothing and needs no reason", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const read = (await detail(staff, user)).body.data;
     for (const method of ["PUT", "PATCH"]) {
@@ -244,7 +244,7 @@ describe("A change of a person", () => {
     }
   });
 
-  test.each(["JSON", "form", "multipart"])("comes as %s", async (kind) => {
+  test.each(["JSON", "form", "multipart"])("accepts a body as %s", async (kind) => {
     const [staff, user] = [await newStaff(), await newUser()];
     const fields = { full_name: `By ${kind}`, address: "", username: `by${kind}${Date.now()}`, reason: "asked" };
     const options = { JSON: { json: fields }, form: { form: fields }, multipart: { multipart: fields } }[kind] ?? {};
@@ -255,7 +255,7 @@ describe("A change of a person", () => {
     });
   });
 
-  test("needs a reason where username, e-mail or phone number changes", async () => {
+  test("requires a reason to change username, email or phone number", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const json of [{ username: "reasonless" }, { email: newEmail() }, { phone_number: newPhone() }]) {
       for (const reason of [undefined, null, "", "  "]) {
@@ -264,7 +264,7 @@ describe("A change of a person", () => {
     }
   });
 
-  test("refuses what is not valid, naming the field", async () => {
+  test("refuses invalid values with the name of the field", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const [field, values] of Object.entries({
       username: ["a b", "x".repeat(151), "\u0301a", "a\u200db", [], {}, "a\u0000"],
@@ -311,13 +311,13 @@ describe("A change of a person", () => {
     for (let i = 0; i < 2; i++) {
       for (const outcome of await runTasks(held, tasks.env)) expect(outcome).toBe("taken");
     }
-    // What the first tasks asked for.
+    // The messages that the first tasks requested.
     for (let i = 0; i < 3; i++) await runTasks(tasks.take(user.userId), tasks.env);
     const told = await rows("select channel from local_outbox where recipient = ? and code is null", user.identifier);
     expect(told, "the old one").toHaveLength(1);
     expect(await rows("select 1 from local_outbox where recipient = ?", next), "not the new one").toEqual([]);
     expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
-    // The new one is the owner's by a sign-in, the old one nobody's.
+    // The new identifier belongs to the user after a sign-in; the old one belongs to nobody.
     clock.advance(SECOND);
     const again = await logIn(next);
     expect(again.userId).toBe(user.userId);
@@ -327,7 +327,7 @@ describe("A change of a person", () => {
     expect(heir.userId).not.toBe(user.userId);
   });
 
-  test("of an identifier to the same one in other words is none", async () => {
+  test("another spelling of the same identifier is not a change", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const before = await recordOf(user);
     const { identifier } = user;
@@ -338,7 +338,7 @@ describe("A change of a person", () => {
     expect(await recordOf(user)).toBe(before);
   });
 
-  test("to what somebody else has is refused by its own code, and changes nothing", async () => {
+  test("a taken username or identifier is refused with its own error code and changes nothing", async () => {
     const [staff, user, other] = [await newStaff(), await newUser(), await newUser()];
     const mail = await person(newEmail());
     const { username } = (await me(other)).body.data;
@@ -354,7 +354,7 @@ describe("A change of a person", () => {
     }
   });
 
-  test("never takes the last way in", async () => {
+  test("refuses to remove the last way to sign in", async () => {
     const staff = await newStaff();
     const [byPhone, byMail] = [await newUser(), await person(newEmail())];
     for (const [user, field] of [
@@ -373,7 +373,7 @@ describe("A change of a person", () => {
     expect(cleared.body.data).toMatchObject({ email: null, email_verified: false, phone_verified: true });
   });
 
-  test("of one's own identifiers is refused, and only an admin changes those of staff", async () => {
+  test("refuses staff their own identifiers, and only an admin can change those of staff", async () => {
     const [staff, colleague, admin, second] = [await newStaff(), await newStaff(), await newAdmin(), await newAdmin()];
     for (const json of [{ email: newEmail() }, { phone_number: newPhone() }]) {
       const given = { ...json, reason: "x" };
@@ -392,7 +392,7 @@ describe("A change of a person", () => {
   });
 });
 
-describe("A change of status", () => {
+describe("changing a user's status", () => {
   test.each(["BANNED", "INACTIVE"])(
     "to %s ends every session at once, with an audit row and a notification",
     async (status) => {
@@ -418,11 +418,11 @@ describe("A change of status", () => {
       const told = await rows<{ message: string }>("select message from notifications where user_id = ?", user.userId);
       expect(told).toHaveLength(1);
       expect(told[0]?.message, "the reason stays inside").not.toContain("complaints");
-      // Once more is no change.
+      // Repeating the call changes nothing.
       const before = await recordOf(user);
       expect((await setStatus(staff, user, { status, reason: "again" })).status).toBe(200);
       expect(await recordOf(user)).toBe(before);
-      // Whoever proves the identifier is told; nobody signs in.
+      // The owner learns the status after proving the identifier, but cannot sign in.
       clock.advance(2 * MINUTE);
       const ip = newIp();
       const otp = await requestCode(user.identifier, { ip });
@@ -437,7 +437,7 @@ describe("A change of status", () => {
     },
   );
 
-  test("to INACTIVE by staff stays over a sign-in, and replaces that for inactivity", async () => {
+  test("INACTIVE set by staff survives a sign-in and replaces INACTIVE set for inactivity", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     await run("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?", user.userId);
     const answer = await setStatus(staff, user, { status: "INACTIVE", reason: "asked" });
@@ -449,7 +449,7 @@ describe("A change of status", () => {
     await expect(logIn(user.identifier)).rejects.toThrow("account_inactive");
   });
 
-  test("needs a known status, and a reason unless ACTIVE", async () => {
+  test("requires a known status, and a reason unless it is ACTIVE", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const json of [
       { status: "BANNED" },
@@ -465,7 +465,7 @@ describe("A change of status", () => {
     }
   });
 
-  test("of staff is an admin's; nobody's own", async () => {
+  test("only an admin can change the status of staff, and nobody their own", async () => {
     const [staff, colleague, admin, second] = [await newStaff(), await newStaff(), await newAdmin(), await newAdmin()];
     for (const status of ["BANNED", "INACTIVE", "ACTIVE"]) {
       for (const [actor, target] of [
@@ -484,8 +484,8 @@ describe("A change of status", () => {
   });
 });
 
-describe("A change of role", () => {
-  test("is an admin's, ends the sessions, and holds from the next sign-in on", async () => {
+describe("changing a user's role", () => {
+  test("only an admin can change a role; it ends the sessions and applies from the next sign-in", async () => {
     const [admin, user] = [await newAdmin(), await newUser()];
     const promoted = await setRole(admin, user, { role: "staff", reason: "hired" });
     expect(promoted.status, JSON.stringify(promoted.body)).toBe(200);
@@ -506,7 +506,7 @@ describe("A change of role", () => {
     expect(audit[1]?.new_values).toContain("left");
   });
 
-  test("gives staff short sessions", async () => {
+  test("staff get short sessions", async () => {
     const [admin, user] = [await newAdmin(), await newUser()];
     await setRole(admin, user, { role: "staff", reason: "hired" });
     clock.advance(SECOND);
@@ -518,7 +518,7 @@ describe("A change of role", () => {
     expect(session).toEqual({ idle_ttl_ms: 12 * 60 * MINUTE, absolute: 24 * 60 * MINUTE });
   });
 
-  test("to the same one changes nothing", async () => {
+  test("setting the same role changes nothing", async () => {
     const [admin, user] = [await newAdmin(), await newUser()];
     const before = await recordOf(user);
     expect((await setRole(admin, user, { role: "user", reason: "x" })).status).toBe(200);
@@ -526,7 +526,7 @@ describe("A change of role", () => {
     expect((await me(user)).status).toBe(200);
   });
 
-  test("is refused to staff, to oneself, without a reason, and for what is no role", async () => {
+  test("is refused for staff, for one's own account, without a reason, and for an unknown role", async () => {
     const [admin, staff, user] = [await newAdmin(), await newStaff(), await newUser()];
     for (const role of ["user", "staff", "admin"]) {
       for (const [actor, target] of [
@@ -553,7 +553,7 @@ describe("A change of role", () => {
     }
   });
 
-  test("is refused for a test identifier and for an account without a verified one", async () => {
+  test("is refused for an account with a test identifier or without a verified identifier", async () => {
     const [admin, user] = [await newAdmin(), await newUser()];
     const until = new Date(Date.now() + 10 * 86_400_000).toISOString().slice(0, 10);
     const TEST_IDENTIFIERS = JSON.stringify([{ identifier: user.identifier, code: "424242", until }]);
@@ -572,7 +572,7 @@ describe("A change of role", () => {
     }
   });
 
-  test("never takes the last admin, nor does a deletion", async () => {
+  test("neither a role change nor a deletion can remove the last admin", async () => {
     const [admin, other] = [await newAdmin(), await newAdmin()];
     const rest = await rows<{ id: string }>(
       "select id from users where role = 'admin' and id not in (?, ?)",
@@ -597,8 +597,8 @@ describe("A change of role", () => {
   });
 });
 
-describe("Unlocking", () => {
-  /** Guesses wrongly until the identifier is locked for two minutes there, of which one is over. */
+describe("unlocking a user", () => {
+  /** Sends wrong codes until the identifier is locked for two minutes, of which one has passed. */
   async function lockOut(identifier: string, ip: string) {
     for (let round = 0; round < 2; round++) {
       clock.advance(61 * SECOND);
@@ -610,7 +610,7 @@ describe("Unlocking", () => {
     }
   }
 
-  /** A minute later, asks for a code and sends it. */
+  /** A minute later, requests a code and verifies it. */
   const signIn = async (identifier: string, ip: string) => {
     clock.advance(61 * SECOND);
     const sent = await rows("select 1 from local_outbox where recipient = ?", identifier);
@@ -620,7 +620,7 @@ describe("Unlocking", () => {
     return call("POST", "/api/auth/otp/verify", { ip, json: { identifier, otp } });
   };
 
-  test("lets the owner in again at once, and is audited; without it the lock holds", async () => {
+  test("lets the owner sign in immediately and is audited; without it the lock remains", async () => {
     const staff = await newStaff();
     const [user, control] = [await newUser(), await newUser()];
     const [ip, elsewhere] = [newIp(), newIp()];
@@ -641,7 +641,7 @@ describe("Unlocking", () => {
     expect(entered.status, JSON.stringify(entered.body)).toBe(200);
   });
 
-  test("opens a class that a hundred failures closed", async () => {
+  test("lifts the hard lockout that a hundred failures caused", async () => {
     const user = await newUser();
     const ip = newIp();
     await lockOut(user.identifier, ip);
@@ -662,7 +662,7 @@ describe("Unlocking", () => {
     expect((await logIn(user.identifier)).userId).toBe(user.userId);
   });
 
-  test("needs a reason", async () => {
+  test("requires a reason", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (const json of [
       {},
@@ -678,8 +678,8 @@ describe("Unlocking", () => {
   });
 });
 
-describe("A person's sessions", () => {
-  test("are listed, and all ended, audited once", async () => {
+describe("sessions of a user", () => {
+  test("staff can list them and end all of them, which is audited once", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     clock.advance(SECOND);
     const second = await logIn(user.identifier, { ip: newIp(), headers: { "user-agent": "Phone 2" } });
@@ -706,7 +706,7 @@ describe("A person's sessions", () => {
     expect((await logIn(user.identifier)).userId, "the account is open").toBe(user.userId);
   });
 
-  test("of staff are ended by an admin only; one's own by nobody here", async () => {
+  test("only an admin can end the sessions of staff, and nobody their own by this route", async () => {
     const [staff, colleague, admin, second] = [await newStaff(), await newStaff(), await newAdmin(), await newAdmin()];
     for (const [actor, target] of [
       [staff, staff],
@@ -725,8 +725,8 @@ describe("A person's sessions", () => {
   });
 });
 
-describe("An analytics report", () => {
-  test("is made by the queue, once, and kept for an hour", async () => {
+describe("analytics report", () => {
+  test("is built by the queue once and kept for an hour", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const tasks = heldTasks();
     const options = { token: staff.access, env: tasks.env };
@@ -755,8 +755,8 @@ describe("An analytics report", () => {
   });
 });
 
-describe("Audit logs", () => {
-  test("come newest first, page by page, each once, with who did it", async () => {
+describe("audit log of a user", () => {
+  test("is listed newest first, page by page, each entry once, with its actor", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     for (let i = 0; i < 6; i++) await change(staff, user, { address: `House ${i}` });
     const token = staff.access;
@@ -788,7 +788,7 @@ describe("Audit logs", () => {
     expect(JSON.stringify(seen)).not.toContain(user.refresh);
   });
 
-  test("take no cursor that was altered or is another person's", async () => {
+  test("refuses a cursor that was altered or belongs to another user's log", async () => {
     const [staff, user, other] = [await newStaff(), await newUser(), await newUser()];
     for (let i = 0; i < 3; i++) for (const each of [user, other]) await change(staff, each, { address: `House ${i}` });
     const token = staff.access;
@@ -810,8 +810,8 @@ describe("Audit logs", () => {
   });
 });
 
-describe("Staff who are banned, demoted or signed out", () => {
-  test("do nothing from the next request on, and a user never did", async () => {
+describe("staff who are banned, demoted or signed out", () => {
+  test("lose all staff access from the next request on, and users never have it", async () => {
     const [staff, user, target] = [await newStaff(), await newUser(), await newUser()];
     await expectNothingChanged(target, () => change(user, target, { address: "x y" }), 403, "permission_denied");
     await promote(staff, "user");

@@ -8,7 +8,7 @@ import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
 const DAY_MS = 86_400_000;
-/** Each test has a day of its own, so that the runs of another are over. */
+/** Each test runs on a day of its own, so that the job runs of other tests are finished. */
 let today = Date.UTC(2028, 0, 1, 21, 0);
 
 beforeEach(() => {
@@ -47,7 +47,7 @@ async function find(staff: SignedIn, search: string): Promise<string[]> {
   return body.data.results.map(({ id }: { id: string }) => id);
 }
 
-/** Signs up in the simulation, so that what it asks of the queues stays there. */
+/** Signs up in the simulation, so that the queue messages stay there. */
 async function signUpIn(simulation: Simulation, identifier = newPhone(), ip = newIp()) {
   await call("POST", "/api/auth/otp/request", { ip, json: { identifier } });
   const otp = await readCode(identifier);
@@ -58,8 +58,8 @@ async function signUpIn(simulation: Simulation, identifier = newPhone(), ip = ne
   return { userId: String(answer.body.data.user_id), access: String(answer.body.data.access_token), identifier };
 }
 
-describe("The feed of the search", () => {
-  it("brings a new user in by the queue, once however often the message comes; by the whole number they are found before", async () => {
+describe("search projection", () => {
+  it("adds a new user once however often the message is delivered; a full phone number finds them before that", async () => {
     const [simulation, staff] = [new Simulation(1), await newStaff()];
     const user = await signUpIn(simulation);
     const national = user.identifier.slice(4);
@@ -74,7 +74,7 @@ describe("The feed of the search", () => {
     ]);
   });
 
-  it("follows a change, and a deletion for good: what comes late brings nobody back", async () => {
+  it("follows changes and deletions; a late message does not bring a deleted user back", async () => {
     const [simulation, staff] = [new Simulation(2), await newStaff()];
     const user = await signUpIn(simulation);
     const late = simulation.searchQueue.held.map((message) => ({ ...message }));
@@ -94,7 +94,7 @@ describe("The feed of the search", () => {
     expect(await entryOf(user.userId)).toMatchObject({ text: "", phone_number: "", removed_at: expect.any(Number) });
   });
 
-  it("writes a whole batch in one trip, and no malformed message holds it back", async () => {
+  it("writes a whole message batch in one round trip, and a malformed message does not block it", async () => {
     const simulation = new Simulation(3);
     const users = [await signUpIn(simulation), await signUpIn(simulation), await signUpIn(simulation)];
     const held = simulation.searchQueue.held.splice(0);
@@ -109,8 +109,8 @@ describe("The feed of the search", () => {
     expect(letter).toEqual({ reason: "payload: user_id invalid_type" });
   });
 
-  it("costs a sign-up nothing: the same statements and rows on the primary, and no call of the search database", async () => {
-    // Identifiers in front of all others, ids behind: a seek that ends an index reads a row less.
+  it("adds no cost to a sign-up: the same statements and rows on the primary, and no call to the search database", async () => {
+    // Identifiers that sort first and ids that sort last: a seek at the end of an index reads one row less.
     let nth = 0;
     const cost = async () => {
       await rows("delete from sms_send_limits");
@@ -121,7 +121,7 @@ describe("The feed of the search", () => {
       const primary = simulation.log.filter(({ binding }) => binding === "D1");
       return { cost: costOf(simulation.log), statements: primary.flatMap(({ detail }) => detail) };
     };
-    // The first of a kind inserts the row that counts them.
+    // The first user of a status bucket inserts the row that counts them.
     await cost();
     await onSearch("delete from search_entries");
     await onSearch("insert into user_search (user_search) values ('delete-all')");
@@ -145,12 +145,12 @@ describe("The feed of the search", () => {
   });
 });
 
-/** Ticks and delivers, as `minutes` of cron would. */
+/** Runs the cron and delivers messages, as in this many minutes. */
 async function runMinutes(simulation: Simulation, minutes: number, faults?: (call: BindingCall) => Fault | undefined) {
   for (let minute = 0; minute < minutes; minute++) {
     await simulation.tick(1, faults ? { faults } : {});
     await simulation.deliver(1, faults ? { faults } : {});
-    // Jobs change users, too.
+    // Jobs also change users.
     await simulation.consume("search", simulation.searchQueue.held.splice(0));
     vi.setSystemTime(Date.now() + 61_000);
   }
@@ -159,7 +159,7 @@ async function runMinutes(simulation: Simulation, minutes: number, faults?: (cal
 const runsOf = (name: string) =>
   rows("select processed, finished_at from job_runs where name = ? and period_started_at >= ?", name, today - DAY_MS);
 
-/** Users who joined long ago, the first of them 30 days. */
+/** Users who joined long ago, the first one 30 days ago. */
 async function settledUsers(count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let i = 0; i < count; i++) ids.push(await insertUser(Date.now() - 30 * DAY_MS - i * 1000));
@@ -167,8 +167,8 @@ async function settledUsers(count: number): Promise<string[]> {
 }
 
 describe("check_user_search", () => {
-  it("mends every kind of drift and reports how many, and then finds none", async () => {
-    // Nobody of another test is found inactive beside the check: that would be a change, and drift.
+  it("repairs every kind of drift, reports the number of repairs, and finds none in the next run", async () => {
+    // No user of another test becomes inactive meanwhile, because that would be a change and count as drift.
     await rows("update users set last_login = ? where status = 'ACTIVE'", today);
     await runMinutes(new Simulation(1), 3);
     const [missing = "", stale = "", unindexed = "", restored = "", alike = ""] = await settledUsers(5);
@@ -201,7 +201,7 @@ describe("check_user_search", () => {
     const [run] = await runsOf("check_user_search");
     expect(run).toMatchObject({ processed: 5, finished_at: expect.any(Number) });
     const lines = told.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("user_search_drift"));
-    // A line a chunk; a run that another test left unfinished may be made up for at the same time.
+    // One line per chunk; a run that another test left unfinished may be made up for at the same time.
     const drift = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
     expect(drift.reduce((sum, { users }) => sum + users, 0)).toBeGreaterThanOrEqual(5);
     for (const id of [missing, stale, unindexed, restored, alike]) {
@@ -244,7 +244,7 @@ describe("check_user_search", () => {
     expect(await runsOf("check_user_search")).toMatchObject([{ processed: 0 }]);
   });
 
-  it("forgets after a week who is gone", async () => {
+  it("purges entries of deleted users after a week", async () => {
     const [old, fresh] = [crypto.randomUUID(), crypto.randomUUID()];
     const insert = "insert into search_entries values (?, ?, 9007199254740991, '', '', 0, 'test', ?)";
     await onSearch(insert, 100011, old, today - 8 * DAY_MS);
@@ -256,7 +256,7 @@ describe("check_user_search", () => {
 });
 
 describe("rebuild_user_search", () => {
-  it("makes the search anew where it was emptied, whatever calls fail or die, and goes on where it was cut off", async () => {
+  it("rebuilds an emptied search whatever calls fail or die, and continues after an interruption", async () => {
     const ids = await settledUsers(12);
     const count = (await rows<{ n: number }>("select count(*) as n from users"))[0]?.n;
     await onSearch("delete from search_entries");
@@ -287,7 +287,7 @@ describe("rebuild_user_search", () => {
     ]);
   });
 
-  it("is never due by itself", async () => {
+  it("never runs by itself", async () => {
     await runMinutes(new Simulation(1), 2);
     expect(await runsOf("rebuild_user_search")).toEqual([]);
   });

@@ -20,7 +20,7 @@ afterAll(removePeople);
 const PEOPLE = 3;
 const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 
-/** What happens to one of the people, or to the messages about them: delivered are those that are due, some of them twice. */
+/** What happens to a user, or to the messages about users: due messages are delivered, some of them twice. */
 type Step = { who: number } & (
   | { type: "rename"; name: number }
   | { type: "phone" | "email" | "delete" }
@@ -51,7 +51,7 @@ interface Scene {
   people: SignedIn[];
   names: string[];
   era: number;
-  /** Every message so far: any of them may come again. */
+  /** Every message so far; each may be delivered again. */
   sent: HeldMessage[];
 }
 
@@ -59,7 +59,7 @@ async function begin(seed: number): Promise<Scene> {
   const people = await Promise.all(Array.from({ length: PEOPLE }, newUser));
   const era = newEra();
   for (const [i, { userId }] of people.entries()) {
-    // Two of them joined at the same instant.
+    // Two of them joined at the same time.
     await run("update users set date_joined = ? where id = ?", era + Math.floor(i / 2), userId);
   }
   await deliverSearch(people.map(({ userId }) => userId));
@@ -68,7 +68,7 @@ async function begin(seed: number): Promise<Scene> {
   return { simulation: new Simulation(seed), staff: await newStaff(), people, names, era, sent: [] };
 }
 
-/** Takes what the Worker has asked of the search queue since. */
+/** Takes the messages that the Worker has sent to the search queue since. */
 function collect({ simulation, sent }: Scene): void {
   sent.push(...simulation.searchQueue.held.splice(0));
 }
@@ -87,7 +87,7 @@ async function act(scene: Scene, what: Step): Promise<void> {
     await simulation.call("POST", `${path}/status`, { token: staff.access, json });
   }
   if (what.type === "delete") {
-    // A changed identifier has ended the session; the account's own deletion needs one.
+    // A changed identifier ended the session, and the account deletion needs one.
     await run("update sessions set revoked_at = null where user_id = ?", userId);
     await simulation.call("DELETE", "/api/auth/account", { token: access, json: {} });
   }
@@ -105,7 +105,7 @@ interface Row {
   date_joined: number;
 }
 
-/** What a search over the rows themselves finds, newest first. */
+/** The result of a search over the rows themselves, newest first. */
 function naiveSearch(all: Row[], text: string, status?: string): string[] {
   const fits = ({ username_key, email, phone_number }: Row) =>
     [username_key, email ?? "", phone_number?.slice(4) ?? ""].some((field) => field.includes(text.toLowerCase()));
@@ -115,7 +115,7 @@ function naiveSearch(all: Row[], text: string, status?: string): string[] {
     .map(({ id }) => id);
 }
 
-/** Holds the search against the rows; those who joined at one instant may stand in either order. */
+/** Compares the search with the rows; users who joined at the same time may be in either order. */
 async function expectAgreement({ staff, people, names, era }: Scene): Promise<void> {
   const ids = JSON.stringify(people.map(({ userId }) => userId));
   const all = await rows<Row>("select * from users where id in (select value from json_each(?))", ids);
@@ -139,7 +139,7 @@ async function expectAgreement({ staff, people, names, era }: Scene): Promise<vo
   }
 }
 
-test("whatever happens to people, and in whatever order and number messages come, the search finds what the rows say", async () => {
+test("the search finds what the rows contain after any changes and any order and repetition of messages", async () => {
   let seed = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -149,13 +149,13 @@ test("whatever happens to people, and in whatever order and number messages come
         seed += 1;
         const scene = await begin(seed);
         for (const what of steps) await act(scene, what);
-        // What is still on its way comes in any order, and what has come comes again.
+        // Pending messages are delivered in any order, and delivered ones again.
         const shuffled = scene.sent
           .map((message) => ({ message, at: order.next().value ?? 0 }))
           .sort((a, b) => a.at - b.at)
           .map(({ message }) => message);
         await scene.simulation.consume("search", shuffled);
-        // Nobody's first entry is made by what happened here.
+        // No user's first entry is created by the events of this test.
         for (const { userId } of scene.people) await scene.simulation.consume("search", [searchDue(userId)]);
         await expectAgreement(scene);
       },
@@ -164,7 +164,7 @@ test("whatever happens to people, and in whatever order and number messages come
   );
 }, 120_000);
 
-test("changes beside deliveries, interleaved at every call, leave the search equal to the rows when all has come", async () => {
+test("changes interleaved with deliveries at every call leave the search equal to the rows in the end", async () => {
   for (const seed of [1, 2, 3]) {
     const scene = await begin(seed);
     const { default: worker } = await import("../../src/index.ts");
@@ -192,7 +192,7 @@ test("changes beside deliveries, interleaved at every call, leave the search equ
     });
     const results = await simulation.race(calls);
     for (const result of results) expect(result === "died" || result.status < 500).toBe(true);
-    // The messages of the changes themselves, some twice.
+    // The messages of the changes, some of them twice.
     await simulation.consume("search", simulation.searchQueue.held.splice(0), 2);
     await expectAgreement(scene);
     expect((await call("GET", `${USERS}?search=x`, { token: scene.staff.access })).status).toBe(200);

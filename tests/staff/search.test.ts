@@ -25,11 +25,11 @@ const searching = (text: string, more = "") =>
   directory(staff, `search=${encodeURIComponent(text)}${more && `&${more}`}`);
 const find = async (text: string, more = "") => idsOf(await searching(text, more));
 
-/** A text of letters that nobody else has in name or address. */
+/** A text of letters that occurs in no other user's name or address. */
 const newMark = () => `q${crypto.randomUUID().replace(/[^a-f]/g, "")}${Math.floor(Math.random() * 1e9).toString(36)}`;
 
-describe("Whoever was made a second ago", () => {
-  test("is found by the whole phone number however it is written, by username and by id", async () => {
+describe("a user created a second ago", () => {
+  test("is found by the full phone number in any spelling, by username and by id", async () => {
     const phone = newPhone();
     const { userId } = await person(phone);
     const national = phone.slice(4);
@@ -52,13 +52,13 @@ describe("Whoever was made a second ago", () => {
     for (const text of [phone, national, username, userId]) expect(await find(text), text).toEqual([userId]);
   });
 
-  test("is found by the whole e-mail address, in any case", async () => {
+  test("is found by the full email address in upper or lower case", async () => {
     const email = newEmail();
     const { userId } = await person(email);
     for (const text of [email, email.toUpperCase(), ` ${email} `]) expect(await find(text)).toEqual([userId]);
   });
 
-  test("by staff too, and by a name just changed", async () => {
+  test("is found by staff as well as admins, and by a username that was just changed", async () => {
     const [phone, username] = [newPhone(), newMark()];
     const token = staff.access;
     const made = await documented("POST", USERS, { token, json: { identifier: phone, username } });
@@ -75,7 +75,7 @@ describe("Whoever was made a second ago", () => {
   });
 });
 
-describe("A part that is searched for", () => {
+describe("search by a part of a field", () => {
   const era = newEra();
   const during = duringEra(era);
   let people: Record<string, Person>;
@@ -125,7 +125,7 @@ describe("A part that is searched for", () => {
     expect(await found(text)).toContain("phone");
   });
 
-  test("of a number finds those of other countries, with and without the code", async () => {
+  test("finds numbers of other countries with and without the country code", async () => {
     const env = { SMS_COUNTRIES: "NP,DE" } as Partial<Env>;
     for (const text of [
       "+4915155501",
@@ -201,7 +201,7 @@ describe("A part that is searched for", () => {
     expect(await found(text)).toEqual(expected);
   });
 
-  test("may be 255 characters long, not 256", async () => {
+  test("accepts 255 characters and refuses 256", async () => {
     expect(await found("x".repeat(255))).toEqual([]);
     expect(await found("थ".repeat(255))).toEqual([]);
     expect(await found("9".repeat(255))).toEqual([]);
@@ -215,7 +215,7 @@ describe("A part that is searched for", () => {
     }
   });
 
-  test("with control characters is refused by name; what is no UTF-8 is never a 5xx", async () => {
+  test("refuses control characters with the name of the field, and invalid UTF-8 never causes a 5xx", async () => {
     for (const raw of ["%00", "ram%00", "%01%02%03", "%1b%5b31m", "ram%0a", "a%09b", "%7f%7f%7f"]) {
       const answer = await directory(staff, `search=${raw}`);
       expect([200, 400], raw).toContain(answer.status);
@@ -250,7 +250,7 @@ describe("A part that is searched for", () => {
     }
   });
 
-  test("is narrowed by filters and dates, and stays newest first", async () => {
+  test("combines with filters and dates, and stays newest first", async () => {
     expect(await found("ram", "status=BANNED")).toEqual(["siram"]);
     expect(await found("ram", "email_verified=true")).toEqual(["ram"]);
     expect(await found("ram", "kyc_status=PENDING")).toEqual([]);
@@ -270,7 +270,7 @@ describe("A part that is searched for", () => {
     expect((await find(people.phone?.id ?? "", outside)).map(nameOf), "a whole id, outside the dates").toEqual([]);
   });
 
-  test("finds users by what they are now, though the search has not heard of it", async () => {
+  test("filters by the current state of users before the projection knows it", async () => {
     const [banned] = await insertPeople([{ joinedAt: era + 90_000, username: `now${newMark()}` }]);
     const { id = "", username = "" } = banned ?? {};
     await deliverSearch([id]);
@@ -286,8 +286,8 @@ describe("A part that is searched for", () => {
   });
 });
 
-describe("A search of many", () => {
-  test("goes on by cursor, each once, newest first, while others are made; by pages too", async () => {
+describe("search with many results", () => {
+  test("returns each user once by cursor and by page, newest first, while others are created", async () => {
     const [era, mark] = [newEra(), newMark()];
     const people = await insertPeople(
       Array.from({ length: 25 }, (_, i) => ({ username: `${mark}.${i}`, joinedAt: era + Math.floor(i / 3) * 1_000 })),
@@ -313,7 +313,7 @@ describe("A search of many", () => {
     expect(pages).toEqual(all);
   });
 
-  test("of the beginning of numbers goes on by cursor too", async () => {
+  test("continues by cursor for the beginning of phone numbers", async () => {
     const era = newEra();
     const head = `97${String(Math.floor(Math.random() * 9000) + 1000)}`;
     const people = await insertPeople(
@@ -330,7 +330,7 @@ describe("A search of many", () => {
     }
   });
 
-  test("in which somebody is named whole lists everybody once, wherever their place is", async () => {
+  test("lists each user once if the text is one user's full username, wherever that user is in the order", async () => {
     for (const place of [0, 3, 4, 5, 6, 9]) {
       const [era, mark] = [newEra(), newMark()];
       const people = await insertPeople(
@@ -346,7 +346,7 @@ describe("A search of many", () => {
     }
   });
 
-  test("in which two are named whole lists both, though a page has room for one", async () => {
+  test("lists both users whom the text names in full although a page has room for one", async () => {
     const [era, phone] = [newEra(), newPhone()];
     const people = await insertPeople([
       { username: phone.slice(4), joinedAt: era },
@@ -372,7 +372,7 @@ describe("A search of many", () => {
     expect(await walk(staff, `search=${mark}&page_size=100`)).toEqual(newest);
   });
 
-  test("in which few pass the filter gives short pages that lead to all of them", async () => {
+  test("returns short pages that lead to all matches if few users pass the filter", async () => {
     const [era, mark] = [newEra(), newMark()];
     const people = await insertPeople(
       Array.from({ length: 60 }, (_, i) => ({
@@ -387,8 +387,8 @@ describe("A search of many", () => {
   });
 });
 
-describe("A user who is gone", () => {
-  test("is not found, neither before the search heard of it nor after", async () => {
+describe("search for a deleted user", () => {
+  test("finds nobody, before and after the projection knows of the deletion", async () => {
     const user = await newUser();
     const national = user.identifier.slice(4);
     await deliverSearch([user.userId]);
@@ -405,7 +405,7 @@ describe("A user who is gone", () => {
     for (const row of left.results) expect(row, "nothing personal stays").toEqual({ text: "", phone_number: "" });
   });
 
-  test("and whose number somebody else has now is not taken for them", async () => {
+  test("finds the new owner of the number and not the deleted user", async () => {
     const phone = newPhone();
     const first = await person(phone);
     await deliverSearch([first.userId]);

@@ -10,7 +10,7 @@ afterEach(() => vi.useRealTimers());
 
 const reason = "asked by phone";
 
-/** Each write of staff on somebody's account, and what it is called with. */
+/** Every staff write on an account, with its request. */
 const writes: Record<string, [method: string, path: string, options: () => CallOptions]> = {
   "its profile by PATCH": ["PATCH", "", () => ({ json: { full_name: "Changed Name" } })],
   "its profile by PUT": ["PUT", "", () => ({ json: { address: "Changed" } })],
@@ -37,7 +37,7 @@ const recordOf = async ({ userId }: SignedIn) =>
     await rows("select count(*) as n from audit_logs where user_id = ? and action <> 'VIEW'", userId),
   ]);
 
-/** Somebody with a lock and a KYC that waits, whose files each reviewer has opened. */
+/** A user with a lock and a pending KYC whose files each reviewer has opened. */
 async function withKyc(person: SignedIn, ...reviewers: SignedIn[]): Promise<SignedIn> {
   expect((await submit(person)).status).toBe(201);
   await run(
@@ -53,8 +53,8 @@ const write = (name: string, actor: SignedIn, target: SignedIn) => {
   return documented(method, `/api/users/${target.userId}${path}`, { token: actor.access, ...options() });
 };
 
-describe.each(Object.keys(writes))("of an account, %s", (name) => {
-  test("staff cannot change where the account is another member's of staff, an admin's or their own", async () => {
+describe.each(Object.keys(writes))("changing an account: %s", (name) => {
+  test("is refused to staff if the account belongs to staff, an admin or themselves", async () => {
     const [staff, colleague, admin] = [await newStaff(), await newStaff(), await newAdmin()];
     for (const target of [colleague, admin, staff]) {
       await withKyc(target, staff);
@@ -64,7 +64,7 @@ describe.each(Object.keys(writes))("of an account, %s", (name) => {
     }
   });
 
-  test("an admin can change where the account is of staff or another admin's, and not their own", async () => {
+  test("is allowed to an admin for staff and other admins, but not for their own account", async () => {
     const [admin, staff, other] = [await newAdmin(), await newStaff(), await newAdmin()];
     for (const target of [staff, other]) {
       await withKyc(target, admin);
@@ -76,7 +76,7 @@ describe.each(Object.keys(writes))("of an account, %s", (name) => {
     expect(await recordOf(admin)).toBe(before);
   });
 
-  test("staff can change where the account is a user's, until they are demoted or it is promoted", async () => {
+  test("is allowed to staff for a user's account until the staff member is demoted or the user is promoted", async () => {
     const [staff, demoted] = [await newStaff(), await newStaff()];
     const user = await withKyc(await newUser(), staff, demoted);
     const before = await recordOf(user);
@@ -92,8 +92,8 @@ describe.each(Object.keys(writes))("of an account, %s", (name) => {
   });
 });
 
-describe("A KYC decision of staff's", () => {
-  test("says what stood in the way by its own code", async () => {
+describe("a refused KYC decision", () => {
+  test("has an error code for each reason", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     await submit(user);
     expect(codeOf(await decide(staff, user, { status: "APPROVED" }))).toEqual([409, "kyc_not_viewed"]);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   user = await newUser();
 });
 
-test("The corpus has a file for each of more than sixty traits", () => {
+test("the corpus has a file for each of more than sixty traits", () => {
   expect(new Set(traits.map(([name]) => name)).size).toBe(traits.length);
   expect(new Set(traits.map(([, bytes]) => asText(bytes))).size).toBe(traits.length);
   expect(traits.length).toBeGreaterThan(60);

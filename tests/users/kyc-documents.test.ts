@@ -27,7 +27,7 @@ afterEach(() => vi.useRealTimers());
 const open = (url: string, method = "GET") => call(method, pathOf(url));
 const gone = [404, "not_found"];
 
-/** The link that the reviewer's queue holds for the user's front. */
+/** The link to the user's front document in the reviewer's queue. */
 async function linkFor(reviewer: SignedIn, { userId }: SignedIn): Promise<string> {
   const { body } = await documented("GET", `${KYC}/submissions?page_size=100`, { token: reviewer.access });
   return body.data.results.find((each: { user: { id: string } }) => each.user.id === userId).document_front_url;
@@ -38,7 +38,7 @@ const views = (documentId: string) =>
 const audits = (documentId: string) =>
   rows("select * from audit_logs where action = 'VIEW' and entity_type = 'kyc_document' and entity_id = ?", documentId);
 
-/** Two whole submissions must not share a queue page of others' tests. */
+/** Keeps the submissions of this test on one page of the queue. */
 async function submitted(parts = whole()): Promise<{ user: SignedIn; answer: Answer; url: string; id: string }> {
   await run("update kyc set status = 'REJECTED' where status = 'PENDING'");
   const user = await newUser();
@@ -47,8 +47,8 @@ async function submitted(parts = whole()): Promise<{ user: SignedIn; answer: Ans
   return { user, answer, url, id: documentIdOf(url) };
 }
 
-describe("A link", () => {
-  test("opens the file without any header, as what it is and nothing else", async () => {
+describe("a link to a KYC document", () => {
+  test("returns the file without any request header and with its exact content type", async () => {
     const { url } = await submitted();
     const answer = await open(url);
     expect(answer.status).toBe(200);
@@ -64,14 +64,14 @@ describe("A link", () => {
     expect(answer.headers.has("etag")).toBe(false);
   });
 
-  test("offers a PDF for saving only", async () => {
+  test("sends a PDF as an attachment", async () => {
     const { url } = await submitted(whole({ document_front: file(pdf()) }));
     const answer = await open(url);
     expect(answer.headers.get("content-type")).toBe("application/pdf");
     expect(answer.headers.get("content-disposition")).toBe('attachment; filename="document.pdf"');
   });
 
-  test("lives five minutes and not a second more", async () => {
+  test("is valid for exactly five minutes", async () => {
     const { url } = await submitted();
     clock.advance(299_000);
     expect((await open(url)).status).toBe(200);
@@ -79,7 +79,7 @@ describe("A link", () => {
     expect(codeOf(await open(url))).toEqual(gone);
   });
 
-  test("that was altered in any of its parts opens nothing", async () => {
+  test("is refused if any part of it was altered", async () => {
     const { url, id } = await submitted();
     const other = await submitted();
     const given = new URL(url);
@@ -113,7 +113,7 @@ describe("A link", () => {
     expect(await views(id)).toHaveLength(1);
   });
 
-  test("dies with the session that asked, not with another of the same person", async () => {
+  test("stops working when the session that requested it ends, but not when another session of the user ends", async () => {
     const { user, url } = await submitted();
     clock.advance(61_000);
     const other = await logIn(user.identifier);
@@ -123,7 +123,7 @@ describe("A link", () => {
     expect((await open(fresh)).status).toBe(200);
   });
 
-  test("dies with a ban, and with the file", async () => {
+  test("stops working when the user is banned or the file is replaced", async () => {
     const { user, url } = await submitted();
     const changed = await amend(user, { multipart: { document_front: file(png()) } });
     expect(codeOf(await open(url)), "replaced").toEqual(gone);
@@ -133,7 +133,7 @@ describe("A link", () => {
     expect(codeOf(await open(newest))).toEqual(gone);
   });
 
-  test("of staff opens until they are staff no more, and is written into the audit log", async () => {
+  test("works for staff until they lose the role, and each view is audited", async () => {
     const { user, id } = await submitted();
     const staff = await newStaff();
     const url = await linkFor(staff, user);
@@ -155,7 +155,7 @@ describe("A link", () => {
     expect(await audits(id)).toHaveLength(1);
   });
 
-  test("is nobody's who is neither owner nor staff, though it was made for them while they were", async () => {
+  test("is refused if the viewer is neither the owner nor staff any more", async () => {
     const { user } = await submitted();
     const [staff, stranger] = [await newStaff(), await newUser()];
     const url = await linkFor(staff, user);
@@ -165,7 +165,7 @@ describe("A link", () => {
     expect((await open(own)).status).toBe(200);
   });
 
-  test("records when its viewer looked last, owner and staff alike; HEAD looks at nothing", async () => {
+  test("records the viewer's last view for owner and staff; HEAD records nothing", async () => {
     const { user, url, id } = await submitted();
     const head = await open(url, "HEAD");
     expect([head.status, head.headers.get("content-length"), head.body]).toEqual([200, String(jpeg().length), ""]);
@@ -178,7 +178,7 @@ describe("A link", () => {
     expect(codeOf(await open(url.replace("sig=", "sig=x"), "HEAD"))[0]).toBe(404);
   });
 
-  test("stays out of the log", async () => {
+  test("never appears in the log", async () => {
     const { url } = await submitted();
     const logged: string[] = [];
     for (const level of ["log", "info", "warn", "error"] as const) {
@@ -192,7 +192,7 @@ describe("A link", () => {
     expect(logged.join()).not.toContain(new URL(url).searchParams.get("sig"));
   });
 
-  test("answers 503, not 404, while the bucket or the database is down", async () => {
+  test("returns 503, not 404, while the bucket or the database is down", async () => {
     const { url } = await submitted();
     const broken = (name: string) => ({
       [name]: new Proxy((testEnv as unknown as Record<string, object>)[name] ?? {}, {

@@ -36,14 +36,14 @@ async function send(bytes: Uint8Array) {
   return submit(user, whole({ document_front: file(bytes) }), { env: withoutWriteLimit });
 }
 
-/** The file is refused, naming the field. */
+/** Expects that the file is refused with an error on its field. */
 async function expectRefused(name: string, bytes: Uint8Array): Promise<void> {
   const answer = await send(bytes);
   expect(codeOf(answer), name).toEqual([400, "validation_error"]);
   expect(Object.keys(answer.body.error.details), name).toEqual(["document_front"]);
 }
 
-/** What is kept of the file, and as which type. */
+/** Submits the file and returns what was stored, and as which type. */
 async function keep(bytes: Uint8Array): Promise<{ stored: Uint8Array; type: string | undefined }> {
   const answer = await send(bytes);
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
@@ -54,7 +54,7 @@ async function keep(bytes: Uint8Array): Promise<{ stored: Uint8Array; type: stri
 const samples = { jpeg: jpeg(), png: png(), webp: webp(), "extended webp": extendedWebp("place"), pdf: pdf() };
 const PLACE = "27.7172N 85.3240E";
 
-describe("A file is known by its content", () => {
+describe("the type of a KYC file is detected from its content", () => {
   test.each([
     ["image/jpeg", jpeg()],
     ["image/png", png()],
@@ -89,7 +89,7 @@ describe("A file is known by its content", () => {
   ])("so %s is refused", expectRefused);
 });
 
-describe("Two files in one", () => {
+describe("KYC files that contain a second file", () => {
   const foreign: [string, Uint8Array][] = [
     ["HTML", ascii("<html><script>alert(document.domain)</script></html>")],
     ["a ZIP", ascii(`PK\x03\x04${"x".repeat(60)}PK\x05\x06${"\0".repeat(18)}`)],
@@ -100,14 +100,14 @@ describe("Two files in one", () => {
 
   const isPdf = (bytes: Uint8Array) => asText(bytes).startsWith("%PDF");
 
-  test.each(foreign.filter(([name]) => name !== "a PNG"))("with %s in front are refused", async (_name, bytes) => {
+  test.each(foreign.filter(([name]) => name !== "a PNG"))("are refused with %s in front", async (_name, bytes) => {
     for (const [name, sample] of Object.entries(samples)) {
-      // Two PDFs in a row are one, with an update.
+      // Two PDFs in a row are one PDF with an update.
       if (!isPdf(bytes) || !isPdf(sample)) await expectRefused(name, concat(bytes, sample));
     }
   });
 
-  test.each(foreign)("with %s behind a picture become the picture alone", async (_name, bytes) => {
+  test.each(foreign)("are reduced to the image if %s follows it", async (_name, bytes) => {
     for (const sample of Object.values(samples)) {
       if (isPdf(sample)) continue;
       const alone = asText((await keep(sample)).stored);
@@ -115,11 +115,11 @@ describe("Two files in one", () => {
     }
   });
 
-  test.each(foreign.filter(([, bytes]) => !isPdf(bytes)))("with %s behind a PDF are refused", async (name, bytes) => {
+  test.each(foreign.filter(([, bytes]) => !isPdf(bytes)))("are refused if %s follows a PDF", async (name, bytes) => {
     await expectRefused(name, concat(pdf(), bytes));
   });
 
-  test("with padding behind the end: a picture loses it, a PDF is kept byte for byte", async () => {
+  test("padding after the end is removed from an image and kept in a PDF", async () => {
     expect(asText((await keep(png({ trailer: ascii("\n\n") }))).stored)).toBe(asText(png()));
     expect(asText((await keep(concat(webp(), "\0\0"))).stored)).toBe(asText(webp()));
     const padded = pdf(`\r\n  ${"\0".repeat(5000)}\r\n`);
@@ -127,15 +127,15 @@ describe("Two files in one", () => {
   });
 });
 
-describe("A file that was cut off is refused, wherever it was", () => {
+describe("a truncated KYC file of any length is refused", () => {
   test.each(Object.entries(samples))("%s", async (name, bytes) => {
-    // Of a PDF the last byte is the line end behind its end.
+    // The last byte of the PDF is the line end after its end marker.
     const shortest = name === "pdf" ? bytes.length - 2 : bytes.length - 1;
     for (let length = 1; length <= shortest; length++) await expectRefused(`${length} bytes`, bytes.slice(0, length));
   });
 });
 
-describe("Headers are read", () => {
+describe("the dimensions in the header of a KYC image are checked", () => {
   test.each<[string, Uint8Array]>([
     ["a PNG of 30,000 × 30,000", png({ width: 30_000, height: 30_000 })],
     ["a PNG of the greatest size", png({ width: 0xffff_ffff, height: 0xffff_ffff })],
@@ -155,7 +155,7 @@ describe("Headers are read", () => {
     ["a WebP whose picture is none", concat(webp().slice(0, 20), new Uint8Array(24))],
   ])("so %s is refused", expectRefused);
 
-  test("and 8192 × 8192 pixels are allowed, in any shape", async () => {
+  test("8192 × 8192 pixels are allowed in any shape", async () => {
     expect((await keep(png({ width: 8192, height: 8192 }))).type).toBe("image/png");
     expect((await keep(jpeg({ width: 8192, height: 8192 }))).type).toBe("image/jpeg");
     expect((await keep(extendedWebp("place", { width: 8192, height: 8192 }))).type).toBe("image/webp");
@@ -163,8 +163,8 @@ describe("Headers are read", () => {
   });
 });
 
-describe("What a camera wrote about the place is taken out", () => {
-  test("of a JPEG, with XMP, IPTC, comments and thumbnails; how it was held stays", async () => {
+describe("camera metadata is removed from KYC images", () => {
+  test("a JPEG loses Exif, XMP, IPTC, comments and thumbnails but keeps its orientation", async () => {
     const icc = segment(0xe2, "ICC_PROFILE\0\x01\x01profile");
     const adobe = segment(0xee, "Adobe\0\x64\0\0\0\0\x01");
     const bytes = jpeg({
@@ -211,7 +211,7 @@ describe("What a camera wrote about the place is taken out", () => {
     expect(asText(stored)).toBe(expected);
   });
 
-  test("of a JPEG that says nothing of how it was held, or nonsense, without a trace", async () => {
+  test("a JPEG without a valid orientation loses all Exif", async () => {
     for (const orientation of [0, 1, 9, 65_535]) {
       const { stored } = await keep(jpeg({ segments: [exif(orientation, PLACE)] }));
       expect(asText(stored)).toBe(asText(jpeg()));
@@ -220,14 +220,14 @@ describe("What a camera wrote about the place is taken out", () => {
     expect(asText((await keep(jpeg({ segments: [nonsense] }))).stored)).toBe(asText(jpeg()));
   });
 
-  test("of a PNG: eXIf, texts and times", async () => {
+  test("a PNG loses eXIf, texts and times", async () => {
     const texts = ["tEXt", "zTXt", "iTXt", "eXIf", "tIME", "prVt"].map((type) => chunk(type, `Location\0${PLACE}`));
     const colours = chunk("gAMA", [0, 0, 0xb1, 0x8f]);
     const { stored } = await keep(png({ chunks: [...texts, colours] }));
     expect(asText(stored)).toBe(asText(png({ chunks: [colours] })));
   });
 
-  test("of a WebP: Exif and XMP, with its flags and size set right", async () => {
+  test("a WebP loses Exif and XMP, and its flags and size are updated", async () => {
     const { stored } = await keep(extendedWebp(PLACE));
     expect(asText(stored)).not.toContain(PLACE);
     expect(asText(stored.slice(0, 4))).toBe("RIFF");
@@ -237,21 +237,21 @@ describe("What a camera wrote about the place is taken out", () => {
     expect(asText(stored.slice(30))).toBe(asText(webp().slice(12)));
   });
 
-  test("and a byte is never added where nothing was taken", async () => {
+  test("an image without metadata stays byte for byte the same", async () => {
     for (const bytes of [jpeg(), png(), webp(), pdf(""), pdf()]) {
       expect(asText((await keep(bytes)).stored)).toBe(asText(bytes));
     }
   });
 });
 
-describe("A body is read no further than it may be", () => {
+describe("the body of a KYC upload is read within limits", () => {
   const MB = 1024 * 1024;
   const BOUNDARY = "b";
   const heading = (name: string, more = '; filename="x.jpg"') =>
     ascii(`--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`);
   const headers = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
 
-  /** A body that is made while it is read, and counts what was taken of it. */
+  /** A body that is generated while it is read and counts the bytes taken from it. */
   function endless(parts: Iterator<Uint8Array>) {
     const read = { bytes: 0, wasCancelled: false };
     const stream = new ReadableStream<Uint8Array>(
@@ -296,7 +296,7 @@ describe("A body is read no further than it may be", () => {
     },
   );
 
-  test("of many small files in all 17 MB are read", async () => {
+  test("at most 17 MB are read of many small files", async () => {
     function* parts() {
       for (let i = 0; i < 40; i++) yield* megabytes(7, concat(i ? "\r\n" : "", heading(`part${i}`)));
     }
@@ -305,7 +305,7 @@ describe("A body is read no further than it may be", () => {
     expect(read.bytes).toBeLessThan(17.25 * MB);
   });
 
-  test("in more parts than a form has, or with more text than 64 KB, is too large", async () => {
+  test("a body with too many parts or more than 64 KB of text is refused as too large", async () => {
     const many = new FormData();
     for (let i = 0; i < 30; i++) many.append(`part${i}`, "x");
     expect(codeOf(await call("POST", KYC, { token: user.access, raw: many }))).toEqual([413, "payload_too_large"]);
@@ -314,7 +314,7 @@ describe("A body is read no further than it may be", () => {
     expect(codeOf(await call("POST", KYC, { token: user.access, raw: long }))).toEqual([413, "payload_too_large"]);
   });
 
-  test("of two files of 8 MB is taken", async () => {
+  test("a body with two files of 8 MB is accepted", async () => {
     const big = (size: number) => {
       const room = size - png().length - 12;
       const filler = new Uint8Array(room + 12);
@@ -333,7 +333,7 @@ describe("A body is read no further than it may be", () => {
     expect(await keysOf(user)).toHaveLength(2);
   });
 
-  test("names the file that is too large, and how large it may be", async () => {
+  test("the error names the file that is too large and the limit", async () => {
     const tooBig = (size: number) => new File([new Uint8Array(size)], "a");
     for (const [parts, name] of [
       [whole({ document_front: tooBig(8 * MB + 1) }), "document_front"],
@@ -352,7 +352,7 @@ describe("A body is read no further than it may be", () => {
     expect(unknown.body.error.details).toBeUndefined();
   });
 
-  test("is counted whatever its Content-Length says", async () => {
+  test("the size is counted whatever Content-Length says", async () => {
     const { read, stream } = endless(megabytes(200, heading("document_front")));
     expect(codeOf(await post(stream, { "content-length": String(18 * MB) }))).toEqual([413, "payload_too_large"]);
     expect(read.bytes).toBeLessThan(8.25 * MB);
@@ -361,7 +361,7 @@ describe("A body is read no further than it may be", () => {
     expect(small.read.bytes).toBeLessThan(8.25 * MB);
   });
 
-  test("that breaks off, is no multipart, or is compressed is refused", async () => {
+  test("an interrupted, non-multipart or compressed body is refused", async () => {
     const start = concat(heading("document_front"), jpeg());
     for (const body of [start, concat(start, `\r\n--${BOUNDARY}`), ascii("nothing of the kind"), ascii("")]) {
       expect(codeOf(await call("POST", KYC, { token: user.access, raw: body, headers }))).toEqual([
@@ -387,7 +387,7 @@ describe("A body is read no further than it may be", () => {
     ]);
   });
 
-  test("in pieces of one byte, with words before the next line and behind the end, is understood", async () => {
+  test("a body in one-byte chunks with a preamble and an epilogue is accepted", async () => {
     await forgetUploads(user);
     const body = concat(
       heading("document_front", '; filename="x"'),
@@ -406,7 +406,7 @@ describe("A body is read no further than it may be", () => {
     expect(asText(await storedBytes(user))).toBe(asText(jpeg()));
   });
 
-  test("that stands still for two minutes is given up", async () => {
+  test("a body that stalls for two minutes is abandoned", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
     let wasCancelled = false;
     let isWaiting = () => {};
@@ -434,7 +434,7 @@ describe("A body is read no further than it may be", () => {
     expect(wasCancelled).toBe(true);
   });
 
-  test("beside too many others of the same isolate comes again later, and the memory is given back", async () => {
+  test("an upload beside too many others in the isolate is told to retry, and the memory is released", async () => {
     const gates: (() => void)[] = [];
     const held = Array.from({ length: 6 }, () => {
       const gate = new Promise<void>((resolve) => gates.push(resolve));
@@ -459,7 +459,7 @@ describe("A body is read no further than it may be", () => {
     expect(codeOf(first.answer)).toEqual([503, "service_unavailable"]);
     expect(Number(first.answer.headers.get("retry-after"))).toBeGreaterThan(0);
     for (const open of gates) open();
-    // Those that were held to their end had no field that was asked for.
+    // The bodies that were read completely lacked the required field.
     const statuses = (await Promise.all(answers)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 400).length).toBeGreaterThanOrEqual(3);
     expect(statuses.filter((status) => status === 400).length).toBeLessThanOrEqual(4);

@@ -40,14 +40,14 @@ async function submitters(count: number): Promise<SignedIn[]> {
     const user = await newUser();
     await submit(user);
     users.push(user);
-    // Some at the same instant.
+    // Some were submitted at the same time.
     if (i % 2) clock.advance(1_000);
   }
   return users;
 }
 
-describe("The review queue", () => {
-  test("lists who waits longest first, page by page, each once", async () => {
+describe("KYC review queue", () => {
+  test("lists submissions oldest first, page by page, each once", async () => {
     const staff = await newStaff();
     const users = await submitters(7);
     const seen: string[] = [];
@@ -56,7 +56,7 @@ describe("The review queue", () => {
       seen.push(...idsOf(answer));
       if (answer.body.data.next_cursor === null) break;
       cursor = `&cursor=${answer.body.data.next_cursor}`;
-      // Whoever submits while the pages are turned comes last.
+      // Submissions made during the walk come last.
       if (seen.length === 2) users.push(...(await submitters(1)));
     }
     expect(seen).toHaveLength(8);
@@ -65,7 +65,7 @@ describe("The review queue", () => {
     expect(new Set(seen)).toEqual(new Set(users.map(({ userId }) => userId)));
   });
 
-  test("tells who submitted, which version, and who else has that number", async () => {
+  test("shows the submitter, the version, and other accounts with the same number", async () => {
     const staff = await newStaff();
     const [first, second] = [await newUser(), await newUser()];
     await submit(first, whole({ document_number: "ab 12-34५" }));
@@ -97,7 +97,7 @@ describe("The review queue", () => {
     expect(last).toMatchObject({ duplicate_of: null });
   });
 
-  test("shows that two accounts have one document number, however each typed it", async () => {
+  test("recognizes the same document number in two accounts however it was typed", async () => {
     const staff = await newStaff();
     const spellings = [
       "31/02/71-00AB",
@@ -130,7 +130,7 @@ describe("The review queue", () => {
     }
   });
 
-  test("holds those of one status, the pending ones unless asked otherwise", async () => {
+  test("lists one status, PENDING by default", async () => {
     const staff = await newStaff();
     const [waiting, rejected] = (await submitters(2)) as [SignedIn, SignedIn];
     await decide(staff, rejected, { status: "REJECTED", rejection_reason: "blurred" });
@@ -141,7 +141,7 @@ describe("The review queue", () => {
     expect(idsOf(await page(staff, "?status=APPROVED"))).toEqual([]);
   });
 
-  test("takes no cursor that was altered, is another queue's or another list's", async () => {
+  test("refuses a cursor that was altered or belongs to another queue or list", async () => {
     const staff = await newStaff();
     await submitters(3);
     const cursor: string = (await page(staff, "?page_size=1")).body.data.next_cursor;
@@ -182,7 +182,7 @@ describe("The review queue", () => {
     expect(Object.keys(answer.body.error.details)).toEqual([field]);
   });
 
-  test("costs one round trip, and no more rows however long it is", async () => {
+  test("costs one round trip and a bounded number of rows however long the queue is", async () => {
     const staff = await newStaff();
     const [user] = (await submitters(1)) as [SignedIn];
     const measure = async () => {
@@ -217,13 +217,13 @@ describe("The review queue", () => {
     );
     expect(plan.map(({ detail }) => detail).join()).toMatch(/kyc_queue/);
     expect(plan.map(({ detail }) => detail).join()).not.toMatch(/TEMP B-TREE|SCAN/);
-    // Other files look through every table.
+    // Other test files read every table.
     await run("delete from users where id glob 'queue-*'");
   });
 });
 
-describe("Both review routes are for staff", () => {
-  test("who sign in; anyone else is told which of the two is missing", async () => {
+describe("KYC review routes", () => {
+  test("require a signed-in staff member and say which of the two is missing", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const json = { status: "REJECTED", rejection_reason: "no" };
@@ -258,8 +258,8 @@ describe("Both review routes are for staff", () => {
   });
 });
 
-describe("A decision", () => {
-  test("to approve needs that this reviewer opened every file since it was submitted", async () => {
+describe("KYC decision", () => {
+  test("to approve, the reviewer must have opened every file since it was submitted", async () => {
     const [user, staff, colleague] = [await newUser(), await newStaff(), await newStaff()];
     await submit(user, whole({ document_back: file(png()) }));
     clock.advance(1_000);
@@ -294,7 +294,7 @@ describe("A decision", () => {
     });
   });
 
-  test("to reject needs a reason, and no look", async () => {
+  test("to reject, the reviewer needs a reason but need not open the files", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     for (const json of [
@@ -318,7 +318,7 @@ describe("A decision", () => {
     });
   });
 
-  test("is taken once, about what the reviewer saw", async () => {
+  test("is made only once, for the version that the reviewer saw", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const { version } = await look(staff, user);
@@ -339,7 +339,7 @@ describe("A decision", () => {
     expect(await rows("select 1 from outbox where type = 'kyc.decided' and user_id = ?", user.userId)).toHaveLength(1);
   });
 
-  test("is never about one's own, nor about what is not there", async () => {
+  test("is refused for the reviewer's own KYC and for a user without one", async () => {
     const staff = await newStaff();
     await submit(staff);
     await look(staff, staff);
@@ -357,7 +357,7 @@ describe("A decision", () => {
     ).toEqual([400, "validation_error"]);
   });
 
-  test("leaves an audit row of staff, its events, and a new version of the user", async () => {
+  test("writes a staff audit row, the events and a new version of the user", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const before = await rows<{ version: number }>("select version from users where id = ?", user.userId);

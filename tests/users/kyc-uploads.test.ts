@@ -36,14 +36,14 @@ const TOO_MANY = [429, "rate_limit_exceeded"];
 const INVALID = [400, "validation_error"];
 const notAPicture = () => whole({ document_front: file(ascii("not a picture")) });
 
-/** The user has made as many uploads, a minute ago. */
+/** Inserts this number of uploads by the user, a minute ago. */
 async function haveUploaded({ userId }: SignedIn, count: number, counts: 0 | 1 = 1): Promise<void> {
   for (let i = 0; i < count; i++) {
     await run("insert into kyc_uploads values (?, ?, ?, ?)", crypto.randomUUID(), userId, counts, Date.now() - 60_000);
   }
 }
 
-/** A body of `blocks` times 64 KB after `first`, that counts what is read of it. */
+/** A body of `first` and `blocks` times 64 KB that counts the bytes read from it. */
 function longBody(first: Bytes, blocks: number, last: Bytes) {
   const read = { bytes: 0 };
   let sent = -1;
@@ -64,8 +64,8 @@ function longBody(first: Bytes, blocks: number, last: Bytes) {
 const post = ({ access }: SignedIn, raw: ReadableStream | Bytes, more: Record<string, string> = {}) =>
   call("POST", KYC, { token: access, raw, headers: { ...headers, ...more } });
 
-describe("The daily limit of uploads", () => {
-  test("lets ten through and refuses the eleventh until the first is a day old", async () => {
+describe("daily limit of KYC uploads", () => {
+  test("accepts ten uploads and refuses the eleventh until the first is a day old", async () => {
     const user = await newUser();
     for (let upload = 1; upload <= 10; upload++) {
       const parts = whole({ document_back: file(png()) });
@@ -87,7 +87,7 @@ describe("The daily limit of uploads", () => {
     expect((await submit({ ...user, access: late })).status).toBe(201);
   });
 
-  test("counts files that are refused, whatever is wrong with them", async () => {
+  test("counts refused files, whatever the reason", async () => {
     const user = await newUser();
     const big = file(new Uint8Array(8 * MB + 1));
     const refused: [Record<string, string | File>, number][] = [
@@ -107,7 +107,7 @@ describe("The daily limit of uploads", () => {
     expect(await rows("select 1 from kyc_uploads where user_id = ? and counts", user.userId)).toHaveLength(10);
   });
 
-  test("holds for uploads sent at once", async () => {
+  test("applies to concurrent uploads", async () => {
     const user = await newUser();
     await haveUploaded(user, 7);
     const answers = await Promise.all(Array.from({ length: 12 }, () => submit(user, notAPicture())));
@@ -116,7 +116,7 @@ describe("The daily limit of uploads", () => {
     expect(codes.filter((code) => code === TOO_MANY.join(" "))).toHaveLength(9);
   });
 
-  test("is asked before the body is read, and the refusal costs one statement", async () => {
+  test("is checked before the body is read, and a refusal costs one statement", async () => {
     const user = await newUser();
     await haveUploaded(user, 10);
     const declared = longBody(heading("document_front"), 100, ascii(`\r\n--${BOUNDARY}--`));
@@ -132,7 +132,7 @@ describe("The daily limit of uploads", () => {
     expect(costOf(simulation.log)).toMatchObject({ d1: 1, kv: 0, r2: 0, queue: 0 });
   });
 
-  test("does not count bodies that break off or are no form, but thirty begun uploads are all there are", async () => {
+  test("does not count interrupted or malformed bodies, but allows only thirty started uploads", async () => {
     const user = await newUser();
     const cut = () => longBody(heading("document_front"), 3, ascii("the end of nothing")).stream;
     expect(codeOf(await post(user, cut()))).toEqual(INVALID);
@@ -145,7 +145,7 @@ describe("The daily limit of uploads", () => {
     expect((await submit(await newUser())).status, "another user").toBe(201);
   });
 
-  test("does not count an upload that failed because R2 did", async () => {
+  test("does not count an upload that failed because of R2", async () => {
     const user = await newUser();
     const simulation = new Simulation(1);
     const answer = await simulation.call(
@@ -159,7 +159,7 @@ describe("The daily limit of uploads", () => {
     expect(await rows("select counts from kyc_uploads where user_id = ?", user.userId)).toEqual([{ counts: 0 }]);
   });
 
-  test("does not stand in the way of a repetition with its key, nor count it", async () => {
+  test("neither blocks nor counts a repetition with the same idempotency key", async () => {
     const user = await newUser();
     const key = { headers: { "idempotency-key": "upload-of-the-day-1" } };
     const parts = whole();
@@ -175,7 +175,7 @@ describe("The daily limit of uploads", () => {
     expect(codeOf(await submit(user, parts))).toEqual(TOO_MANY);
   });
 
-  test("is not asked where nothing may be changed: the body is not read either", async () => {
+  test("does not count a call that may not change the KYC, whose body is not read", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     const early = longBody(heading("document_front"), 100, ascii(`\r\n--${BOUNDARY}--`));
     const patch = await call("PATCH", KYC, {
@@ -197,8 +197,8 @@ describe("The daily limit of uploads", () => {
   });
 });
 
-describe("A picture of millions of parts", () => {
-  /** `start`, as many of `part` as 8 MB hold, and `end`. */
+describe("an image with millions of segments", () => {
+  /** `start`, the number of `part` that fits into 8 MB, and `end`. */
   function filled(start: Bytes, part: Bytes, end: Bytes): Bytes {
     const bytes = new Uint8Array(8 * MB);
     bytes.set(start);
@@ -212,14 +212,14 @@ describe("A picture of millions of parts", () => {
     ["a PNG", png().slice(0, 33), concat(chunk("tEXt"), chunk("IDAT")), png().slice(33)],
   ];
 
-  test.each(pictures)("is cleaned as any other: %s", async (_name, start, part, end) => {
+  test.each(pictures)("is cleaned like any other: %s", async (_name, start, part, end) => {
     const user = await newUser();
     const answer = await submit(user, whole({ document_front: file(filled(start, part, end)) }));
     expect(answer.status, JSON.stringify(answer.body)).toBe(201);
     expect(await keysOf(user)).toHaveLength(1);
   });
 
-  test("is refused when each part is a scan of a JPEG", async () => {
+  test("is refused if each segment is a JPEG scan", async () => {
     const user = await newUser();
     const scan = segment(0xda, [1, 1, 0x00, 0, 63, 0]);
     const scans = (count: number) => {

@@ -26,8 +26,8 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-describe("A submission", () => {
-  test("is answered whole, with defaults, and found again", async () => {
+describe("KYC submission", () => {
+  test("returns the complete KYC with defaults, and GET returns the same", async () => {
     const user = await newUser();
     const { access: token } = user;
     expect(codeOf(await documented("GET", KYC, { token }))).toEqual([404, "not_found"]);
@@ -61,7 +61,7 @@ describe("A submission", () => {
     expect((await call("GET", "/api/auth/me", { token })).body.data.kyc_status).toBe("PENDING");
   });
 
-  test("leaves one audit row, one event for the projections, and a new version of the user", async () => {
+  test("writes one audit row, one event for the projections and a new version of the user", async () => {
     const user = await newUser();
     const number = newNumber();
     await submit(user, whole({ document_number: number, document_type: "PASSPORT" }));
@@ -81,7 +81,7 @@ describe("A submission", () => {
     expect(JSON.stringify(audit) + JSON.stringify(update)).not.toContain(number);
   });
 
-  test("keeps neither the name nor the declared type of a file, whatever they say", async () => {
+  test("stores neither the name nor the declared type of a file", async () => {
     for (const name of [
       "../../etc/passwd",
       "a\r\nContent-Type: text/html\r\n\r\n<script>.jpg",
@@ -100,7 +100,7 @@ describe("A submission", () => {
     }
   });
 
-  test("needs a session that lives, in every statement of every route", async () => {
+  test("requires a valid session in every statement of every route", async () => {
     const user = await newUser();
     await submit(user);
     const before = await rows("select * from kyc where user_id = ?", user.userId);
@@ -119,7 +119,7 @@ describe("A submission", () => {
   });
 });
 
-describe("What does not fit is refused by the name of its field", () => {
+describe("invalid KYC fields are refused with the name of the field", () => {
   const cases: [string, Record<string, string | File>, string[]][] = [
     ["no file", { document_number: "12345" }, ["document_front"]],
     [
@@ -152,7 +152,7 @@ describe("What does not fit is refused by the name of its field", () => {
     expect(await rows("select 1 from kyc_documents where user_id = ?", user.userId)).toEqual([]);
   });
 
-  test("a part that stands there twice", async () => {
+  test("a part that occurs twice", async () => {
     const user = await newUser();
     for (const name of ["document_front", "document_number"]) {
       const form = new FormData();
@@ -165,7 +165,7 @@ describe("What does not fit is refused by the name of its field", () => {
     }
   });
 
-  test("any format but multipart, where a file is needed", async () => {
+  test("any format except multipart if a file is required", async () => {
     const { access: token } = await newUser();
     for (const body of [{ json: { document_number: "12345" } }, { form: { document_number: "12345" } }]) {
       const answer = await documented("POST", KYC, { token, ...body });
@@ -179,7 +179,7 @@ describe("What does not fit is refused by the name of its field", () => {
     expect(codeOf(xml)).toEqual([415, "unsupported_media_type"]);
   });
 
-  test("but what nobody asked for, read-only fields included, is ignored", async () => {
+  test("unknown and read-only fields are ignored", async () => {
     const user = await newUser();
     const other = await newUser();
     const more = {
@@ -199,8 +199,8 @@ describe("What does not fit is refused by the name of its field", () => {
   });
 });
 
-describe("Submitting again", () => {
-  test("takes the place of what was submitted, and its files go", async () => {
+describe("resubmitting a KYC", () => {
+  test("replaces the submission and removes its files", async () => {
     const user = await newUser();
     const first = await submit(user, whole({ document_back: file(png()) }));
     clock.advance(1000);
@@ -216,7 +216,7 @@ describe("Submitting again", () => {
     expect(await keysOf(user)).toEqual([`kyc/${user.userId}/${documentIdOf(second.body.data.document_front_url)}`]);
   });
 
-  test("after a rejection is pending again, without the reason", async () => {
+  test("makes a rejected KYC PENDING again and clears the reason", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     await decide(staff, user, { status: "REJECTED", rejection_reason: "blurred" });
@@ -226,7 +226,7 @@ describe("Submitting again", () => {
     expect(again.body.data).toMatchObject({ status: "PENDING", rejection_reason: null });
   });
 
-  test("after an approval is a conflict that keeps everything as it is", async () => {
+  test("is refused after an approval and changes nothing", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     await look(staff, user);
@@ -244,8 +244,8 @@ describe("Submitting again", () => {
   });
 });
 
-describe("PATCH", () => {
-  test("changes what is sent and nothing else, in any format where there is no file", async () => {
+describe("PATCH of a KYC", () => {
+  test("changes only the fields that are sent, in any body format if there is no file", async () => {
     const user = await newUser();
     const posted = await submit(user, whole({ document_back: file(png()) }));
     const ids = (body: { data: { document_front_url: string; document_back_url: string } }) => [
@@ -266,7 +266,7 @@ describe("PATCH", () => {
     expect(await rows("select version from kyc where user_id = ?", user.userId)).toEqual([{ version: 4 }]);
   });
 
-  test("with one side replaces that side alone", async () => {
+  test("replaces only the side that is sent", async () => {
     const user = await newUser();
     const posted = await submit(user, whole({ document_back: file(png()) }));
     const [front, back] = [posted.body.data.document_front_url, posted.body.data.document_back_url].map(documentIdOf);
@@ -278,7 +278,7 @@ describe("PATCH", () => {
     expect((await keysOf(user)).sort()).toEqual([front, newBack].map((id) => `kyc/${user.userId}/${id}`).sort());
   });
 
-  test("needs something to change, and a KYC to change", async () => {
+  test("requires a field to change and an existing KYC", async () => {
     const user = await newUser();
     for (const body of [{ json: { document_number: "12345" } }, { multipart: { document_front: file(jpeg()) } }]) {
       expect(codeOf(await amend(user, body))).toEqual([404, "not_found"]);
@@ -296,10 +296,10 @@ describe("PATCH", () => {
   });
 });
 
-describe("An Idempotency-Key", () => {
+describe("idempotency key of a KYC submission", () => {
   const headers = { "idempotency-key": "kyc-submission-no-1" };
 
-  test("gives the same answer to the same fields and files, and no second effect", async () => {
+  test("returns the same response to the same fields and files without a second effect", async () => {
     const user = await newUser();
     const parts = () => ({ document_number: "12-345", document_front: file(jpeg()), document_back: file(png()) });
     const first = await submit(user, parts(), { headers });
@@ -322,7 +322,7 @@ describe("An Idempotency-Key", () => {
     expect(await rows("select 1 from kyc_documents where user_id = ?", user.userId)).toHaveLength(2);
   });
 
-  test("refuses another body, be it a byte of a file", async () => {
+  test("refuses another body, even if one byte of a file differs", async () => {
     const user = await newUser();
     const parts = { document_number: "12-345", document_front: file(jpeg()) };
     await submit(user, parts, { headers });
@@ -345,14 +345,14 @@ describe("An Idempotency-Key", () => {
     ]);
   });
 
-  test("is free after a refusal, and each user's own", async () => {
+  test("can be reused after a refusal, and by another user", async () => {
     const user = await newUser();
     expect((await submit(user, { document_number: "12-345" }, { headers })).status).toBe(400);
     expect((await submit(user, whole(), { headers })).status).toBe(201);
     expect((await submit(await newUser(), whole(), { headers })).status).toBe(201);
   });
 
-  test("answers with the KYC as it stands, when it was decided in the meantime", async () => {
+  test("returns the current KYC if it was decided in the meantime", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     const parts = whole();
     await submit(user, parts, { headers });
@@ -363,7 +363,7 @@ describe("An Idempotency-Key", () => {
   });
 });
 
-test("A document number rests nowhere in the clear: not in D1, KV or R2, not in the log", async () => {
+test("a document number is never stored unencrypted in D1, KV, R2 or the log", async () => {
   const [user, twin, staff] = [await newUser(), await newUser(), await newStaff()];
   const canary = "CANARY-7421-0099";
   const logged: string[] = [];
@@ -398,7 +398,7 @@ test("A document number rests nowhere in the clear: not in D1, KV or R2, not in 
   expect(text).not.toContain("74210099");
 });
 
-test("A number opens under every data secret that is kept, and is lost to none that is not its user's", async () => {
+test("a document number can be decrypted with every configured data secret, and only for its own user", async () => {
   const user = await newUser();
   await submit(user, whole({ document_number: "ROTATE-1" }));
   const old = JSON.parse(String((testEnv as unknown as Record<string, string>).DATA_SECRETS));
@@ -426,7 +426,7 @@ test("A number opens under every data secret that is kept, and is lost to none t
   expect(await number(env([fresh]))).toEqual([200, "ROTATE-2"]);
 });
 
-test("Each call stays within its round trips", async () => {
+test("each KYC route stays within its round trips", async () => {
   const user = await newUser();
   const measure = async (method: string, path: string, options: object) => {
     const simulation = new Simulation(1);

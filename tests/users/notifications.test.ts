@@ -32,7 +32,7 @@ async function insertNotifications(userId: string, count: number): Promise<void>
 }
 
 describe("users/notifications", () => {
-  it("lists one's own, newest first, page by page without a gap or a repetition", async () => {
+  it("lists the user's own notifications, newest first, page by page, each once", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     await insertNotifications(asha.userId, 45);
     await insertNotifications(bikash.userId, 3);
@@ -60,14 +60,14 @@ describe("users/notifications", () => {
     });
   });
 
-  it("ends where the last page is full, and is empty for a new user", async () => {
+  it("has no next page after a full last page, and is empty for a new user", async () => {
     const { access, userId } = await signUp();
     expect((await list(access)).body.data).toEqual({ results: [], unread_count: 0, next_cursor: null });
     await insertNotifications(userId, 20);
     expect((await list(access)).body.data.next_cursor).toBeNull();
   });
 
-  it("counts the unread at the same cost, however many there are, through every way that they become fewer", async () => {
+  it("keeps the unread count exact at constant cost, whatever removes or reads notifications", async () => {
     const { access, userId } = await signUp();
     const database = countedDatabase();
     const unread = async () => {
@@ -92,7 +92,7 @@ describe("users/notifications", () => {
     expect((await unread()).count).toBe(1_500);
   });
 
-  it("marks one read, once; a repetition changes nothing", async () => {
+  it("marks a notification as read, and a repetition changes nothing", async () => {
     const { access, userId } = await signUp();
     await insertNotifications(userId, 2);
     const [newest] = (await list(access)).body.data.results;
@@ -111,7 +111,7 @@ describe("users/notifications", () => {
     });
   });
 
-  it("knows nobody else's (ASVS 8.2.2), and nothing once the session has ended", async () => {
+  it("never shows another user's notifications (ASVS 8.2.2), and nothing after the session has ended", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     await insertNotifications(asha.userId, 1);
     const [own] = (await list(asha.access)).body.data.results;
@@ -124,7 +124,7 @@ describe("users/notifications", () => {
     expect(row).toEqual({ read_at: null });
   });
 
-  it("refuses cursors of another user, altered ones and page sizes out of range", async () => {
+  it("refuses another user's cursors, altered cursors and page sizes out of range", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     await insertNotifications(asha.userId, 30);
     const cursor = (await list(asha.access)).body.data.next_cursor;
@@ -151,7 +151,7 @@ describe("users/notifications", () => {
 });
 
 describe("notify_security_events", () => {
-  /** Lets the cron relay what waits, and delivers each message three times at once. */
+  /** Runs the cron to publish pending events, and delivers each message three times concurrently. */
   async function settle(simulation = new Simulation(1)): Promise<void> {
     await simulation.deliver(3);
     for (let minute = 0; minute < 2; minute++) {
@@ -163,7 +163,7 @@ describe("notify_security_events", () => {
   const typesOf = async (token: string) =>
     (await list(token)).body.data.results.map(({ notification_type }: Shown) => notification_type);
 
-  it("tells of a new device once (ASVS 6.3.5)", async () => {
+  it("notifies about a new device once (ASVS 6.3.5)", async () => {
     const user = await signUp(undefined, { ip: newIp(), headers: { "user-agent": "phone" } });
     clock.advance(120_000);
     const tasks = heldTasks();
@@ -173,7 +173,7 @@ describe("notify_security_events", () => {
     expect(await typesOf(second.access)).toEqual(["NEW_DEVICE"]);
   });
 
-  it("tells of a lock-out once, in the user's language", async () => {
+  it("notifies about a lockout once, in the user's language", async () => {
     const user = await signUp(undefined, { ip: newIp(), headers: { "accept-language": "ne" } });
     const stranger = newIp();
     clock.advance(120_000);
@@ -190,7 +190,7 @@ describe("notify_security_events", () => {
     expect((await list(user.access)).body.data.results[0].title).toMatch(/[\u0900-\u097f]/);
   });
 
-  it("tells of a refresh token that was used twice, once", async () => {
+  it("notifies about a reused refresh token once", async () => {
     const user = await signUp();
     const refresh = (token: string) => call("POST", "/api/auth/refresh", { json: { refresh: token } });
     const first = await refresh(user.refresh);
@@ -204,7 +204,7 @@ describe("notify_security_events", () => {
     expect(await typesOf(again.access)).toEqual(["SESSION_ENDED"]);
   });
 
-  it("tells of a changed identifier in the app, and by one message to the old one", async () => {
+  it("notifies about a changed identifier in the app and with one message to the old identifier", async () => {
     const user = await signUp();
     const event = { channel: "sms", old_identifier: user.identifier, locale: "en" };
     await testEnv.DB.prepare(
@@ -226,7 +226,7 @@ describe("update_user_last_activity", () => {
   const activityOf = (userId: string) =>
     testEnv.DB.prepare("select last_activity_at as at from users where id = ?").bind(userId).first<number>("at");
 
-  it("keeps the time of the first use in 15 minutes, once a session, whatever comes twice or late", async () => {
+  it("records the first use in each 15 minutes once per session, whatever arrives twice or late", async () => {
     const { access, userId, refresh } = await signUp();
     const simulation = new Simulation(1);
     const me = async (token = access) => {
@@ -249,7 +249,7 @@ describe("update_user_last_activity", () => {
     expect(await activityOf(userId)).toBe(second);
   });
 
-  it("counts no refused call", async () => {
+  it("ignores refused calls", async () => {
     const { access, refresh, userId } = await signUp();
     await call("POST", "/api/auth/logout", { token: access, json: { refresh_token: refresh } });
     const simulation = new Simulation(1);

@@ -22,7 +22,7 @@ async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown
   ).results;
 }
 
-/** What a change left behind: audit rows of the profile and events, oldest first. */
+/** Audit rows of the profile and events of a change, oldest first. */
 async function traces(userId: string) {
   const audits = await rows<{ old_values: string; new_values: string }>(
     "select old_values, new_values from audit_logs where user_id = ? and entity_type = 'profile' order by id",
@@ -39,7 +39,7 @@ async function traces(userId: string) {
 }
 
 describe("users/profile", () => {
-  it("is empty at first, and whole once name, birthday and address are set; auth/me says so too", async () => {
+  it("is empty at first and complete once name, birth date and address are set; auth/me agrees", async () => {
     const { access: token } = await signUp();
     expect((await get(token)).body.data).toMatchObject({
       full_name: null,
@@ -55,7 +55,7 @@ describe("users/profile", () => {
     expect((await call("GET", "/api/auth/me", { token })).body.data.profile_complete).toBe(true);
   });
 
-  it("changes what is sent and leaves the rest; null clears with PUT and is ignored with PATCH", async () => {
+  it("changes only the fields that are sent; null clears with PUT and is ignored with PATCH", async () => {
     const { access: token } = await signUp();
     await put(token, { ...whole, avatar_url: "https://img.example.com/a.png" });
     await put(token, { full_name: "Asha Rai" });
@@ -71,7 +71,7 @@ describe("users/profile", () => {
     });
   });
 
-  it("takes all three body formats; an empty form value counts as absent", async () => {
+  it("accepts all three body formats, and an empty form value counts as absent", async () => {
     const { access: token } = await signUp();
     await put(token, whole);
     const urlencoded = await call("PUT", PATH, { token, form: { full_name: "Asha Rai", address: "" } });
@@ -80,7 +80,7 @@ describe("users/profile", () => {
     expect(multipart.body.data).toMatchObject({ full_name: "Asha Lama", date_of_birth: whole.date_of_birth });
   });
 
-  it("records each change once, with old and new values of what differed; the same again records nothing", async () => {
+  it("audits each change once with old and new values, and audits nothing if nothing changes", async () => {
     const { access: token, userId } = await signUp();
     await put(token, { full_name: "Asha Gurung", address: "Pokhara" });
     clock.advance(1000);
@@ -97,7 +97,7 @@ describe("users/profile", () => {
     expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 3 }]);
   });
 
-  it("asks for a reminder where the profile is still incomplete after a change, and only there", async () => {
+  it("requests a reminder only if the profile is still incomplete after a change", async () => {
     const { access: token, userId } = await signUp();
     await put(token, { full_name: "Asha Gurung" });
     expect((await traces(userId)).events).toEqual(["profile.reminder_due", "user.updated"]);
@@ -105,7 +105,7 @@ describe("users/profile", () => {
     expect((await traces(userId)).events).toEqual(["profile.reminder_due", "user.updated", "user.updated"]);
   });
 
-  it("asks for one reminder, however often an incomplete profile is changed while it is on its way", async () => {
+  it("requests only one reminder however often an incomplete profile changes while it is pending", async () => {
     const [user, neighbour] = [await signUp(), await signUp()];
     const reminders = async (userId: string) =>
       (await traces(userId)).events.filter((type) => type === "profile.reminder_due").length;
@@ -151,7 +151,7 @@ describe("users/profile", () => {
     expect((await get(token)).body.data).toMatchObject(whole);
   });
 
-  it("takes yesterday in Nepal as a birthday, and not today", async () => {
+  it("accepts yesterday in Nepal as a birth date, and refuses today", async () => {
     const { access: token } = await signUp();
     const inNepal = (days: number) =>
       new Date(Date.now() + (5 * 60 + 45) * 60_000 + days * 86_400_000).toISOString().slice(0, 10);
@@ -180,7 +180,7 @@ describe("users/profile", () => {
     ]);
   });
 
-  it("shows and changes nothing once the session has ended", async () => {
+  it("shows and changes nothing after the session has ended", async () => {
     const { access: token, refresh: refreshToken, userId } = await signUp();
     await call("POST", "/api/auth/logout", { token, json: { refresh_token: refreshToken } });
     expect([(await get(token)).status, (await put(token, whole)).status]).toEqual([401, 401]);

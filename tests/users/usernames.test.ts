@@ -11,7 +11,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Ways to write somebody else's identifier or id as a username. */
+/** Spellings of another user's identifier or id as a username. */
 const lookalikes = [
   "asha@example.com",
   "ASHA@Example.COM",
@@ -36,7 +36,7 @@ const lookalikes = [
   "01890F5E-7C1A-7C3B-8A5D-0123456789AB",
   "01890f5e7c1a7c3b8a5d0123456789ab",
 ];
-/** Their neighbours, which read as nobody else's. */
+/** Similar usernames that match no identifier. */
 const neighbours = [
   "@asha",
   "asha@",
@@ -50,8 +50,8 @@ const neighbours = [
 
 const unique = () => crypto.randomUUID().slice(0, 6);
 
-describe("A username at registration", () => {
-  test.each(lookalikes)("is refused on its field where it is %s, and the token lives on", async (username) => {
+describe("username at registration", () => {
+  test.each(lookalikes)("%s is refused on its field and does not consume the token", async (username) => {
     const identifier = newPhone();
     const proof = { identifier, verification_token: await verify(identifier, { ip: newIp() }) };
     const register = (json: object) => documented("POST", "/api/auth/register", { ip: newIp(), json });
@@ -61,7 +61,7 @@ describe("A username at registration", () => {
     expect((await register({ ...proof, username: `free${unique()}` })).status).toBe(201);
   });
 
-  test.each(neighbours)("is accepted where it is %s", async (username) => {
+  test.each(neighbours)("%s is accepted", async (username) => {
     await run("delete from users where username = ?", username);
     const identifier = newPhone();
     const proof = { identifier, verification_token: await verify(identifier, { ip: newIp() }) };
@@ -81,7 +81,7 @@ describe("A username at registration", () => {
     },
   );
 
-  test("made from the address that Google vouches for is another than the number in it", async () => {
+  test("a username generated from a Google address differs from the phone number in the address", async () => {
     const providers = fakeProviders();
     const email = `9841234567@${unique()}.example.com`;
     const json = await providers.nativeSignIn("google", newPerson("google", { email, hd: "example.com" }));
@@ -91,7 +91,7 @@ describe("A username at registration", () => {
   });
 });
 
-describe("A username by staff", () => {
+describe("username set by staff", () => {
   test.each(lookalikes)(
     "is refused on its field where it is %s, for a new account and for a change",
     async (username) => {
@@ -110,7 +110,7 @@ describe("A username by staff", () => {
     },
   );
 
-  test("that an account has had for long is kept when it is sent back", async () => {
+  test("an existing username that would be refused today is accepted if it is unchanged", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const old = `${unique()}@example.com`;
     await run("update users set username = ?1, username_key = ?1 where id = ?2", old, user.userId);

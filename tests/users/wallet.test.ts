@@ -19,7 +19,7 @@ const usage = (token: string) => call("GET", "/api/users/analytics/usage-stats",
 const now = () => new Date().toISOString();
 
 describe("users/wallet", () => {
-  it("holds nothing but the signup points at first", async () => {
+  it("contains only the signup points at first", async () => {
     const { access } = await newUser();
     expect((await wallet(access)).body.data).toEqual({
       balance: "0.00",
@@ -29,7 +29,7 @@ describe("users/wallet", () => {
     });
   });
 
-  it("shows the balance, negative too, and when it or the points changed last", async () => {
+  it("shows the balance, which can be negative, and the time of the last change of balance or points", async () => {
     const { access, userId } = await newUser();
     clock.advance(MINUTE_MS);
     await deliver([topUp(userId, "20.05", {}, { transaction_type: "FINE", wallet_delta: "-20.05" })]);
@@ -61,7 +61,7 @@ describe("users/analytics/usage-stats", () => {
     });
   });
 
-  it("shows what the platform reported", async () => {
+  it("shows the totals of what the platform reported", async () => {
     const { access, userId } = await newUser();
     const joined = now();
     clock.advance(MINUTE_MS);
@@ -97,7 +97,7 @@ describe.each([
   ["users/wallet", wallet],
   ["users/analytics/usage-stats", usage],
 ] as const)("%s", (_path, get) => {
-  it("answers nobody without a live session of an active user", async () => {
+  it("requires a valid session of an active user", async () => {
     const { access, refresh } = await newUser();
     const banned = await newUser();
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", banned.userId);
@@ -124,7 +124,7 @@ describe("generate_user_analytics_report", () => {
     return row && { ...row, report: JSON.parse(row.report) };
   };
 
-  it("writes what wallet and usage say, for an hour", async () => {
+  it("stores a report of wallet and usage for an hour", async () => {
     const { access, userId } = await newUser();
     await deliver([topUp(userId, "5.00")]);
     expect(await run(request(userId))).toEqual({ acked: [0], retried: [] });
@@ -135,7 +135,7 @@ describe("generate_user_analytics_report", () => {
     });
   });
 
-  it("is written once for one request, and anew for the next", async () => {
+  it("stores one report per request and replaces it for the next request", async () => {
     const { userId } = await newUser();
     const first = request(userId);
     await run(first, first);
@@ -148,7 +148,7 @@ describe("generate_user_analytics_report", () => {
     expect(await reportOf(userId)).toMatchObject({ report: { wallet: { balance: "5.00" }, generated_at: now() } });
   });
 
-  it("is nothing for an unknown user, and a dead letter without one", async () => {
+  it("does nothing for an unknown user, and dead-letters a message without a user", async () => {
     const id = crypto.randomUUID();
     expect(await run(request(crypto.randomUUID()), { ...request(id), payload: "{}" })).toEqual({
       acked: [0, 1],
@@ -159,7 +159,7 @@ describe("generate_user_analytics_report", () => {
     ]);
   });
 
-  it("is gone once its hour is over and purge_expired_rows has run", async () => {
+  it("a report is purged by purge_expired_rows after its hour", async () => {
     const [early, late] = [await newUser(), await newUser()];
     await run(request(early.userId));
     clock.advance(HOUR_MS / 2);
@@ -177,8 +177,8 @@ describe("generate_user_analytics_report", () => {
   });
 });
 
-describe("a user of ten years", () => {
-  /** So many rentals, favourites and ledger rows, with the sums that they stand for. */
+describe("a user with ten years of history", () => {
+  /** Inserts rentals, favorites and ledger rows, with their totals. */
   async function giveHistory(userId: string, howMany: number): Promise<void> {
     const numbers =
       "(with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)";
@@ -198,7 +198,7 @@ describe("a user of ten years", () => {
   const trips = (simulation: Simulation, binding: string) =>
     simulation.log.filter((call) => call.binding === binding && call.beforeResponse).length;
 
-  it("reads as many rows as one of a week, in one trip, by each route and with each event", async () => {
+  it("costs as many rows, and one round trip, as a week-old user by each route and event", async () => {
     const costs = [];
     for (const howMany of [10, 10_000]) {
       const { access: token, userId } = await newUser();
@@ -226,7 +226,7 @@ describe("a user of ten years", () => {
     console.log(JSON.stringify(costs));
     for (const [name, cost] of Object.entries(costs[1] ?? {})) {
       expect(cost, name).toBeGreaterThan(0);
-      // A look-up reads a row more where its key is not the last of its index.
+      // A lookup reads one more row if its key is not the last of its index.
       expect.soft(Math.abs(cost - (costs[0]?.[name] ?? 0)), name).toBeLessThan(5);
     }
     for (const route of ["/api/users/wallet", "/api/users/analytics/usage-stats"])

@@ -35,7 +35,7 @@ async function count(query: string, ...values: unknown[]): Promise<number> {
 
 const auditsOf = (userId: string) => count("audit_logs where user_id = ?", userId);
 
-/** A limiter that lets `passing` writes of each key pass. */
+/** A limiter that allows `passing` writes per key. */
 function limitedTo(passing: number) {
   const asked = new Map<string, number>();
   const limit = async ({ key }: { key: string }) => {
@@ -56,10 +56,10 @@ function expectRefusal(answer: Answer, policy: string) {
   expect(answer.headers.get("ratelimit")).toBe(`${policy.split(";")[0]};r=0;t=${answer.headers.get("retry-after")}`);
 }
 
-describe("the minute's limit of writes", () => {
+describe("limit of writes per minute", () => {
   const policy = '"writes";q=60;w=60';
 
-  test("lets 60 writes of a user pass and refuses the 61st, which changes nothing", async () => {
+  test("allows 60 writes of a user and refuses the 61st, which changes nothing", async () => {
     const [user, neighbour] = [await newUser(), await newUser()];
     const { env } = limitedTo(60);
     for (let i = 0; i < 60; i++) expect((await write(user, { env })).status).toBe(200);
@@ -82,7 +82,7 @@ describe("the minute's limit of writes", () => {
     expect([...asked.keys()]).toEqual([user.userId]);
   });
 
-  test("a body that does not fit and an invalid token are not counted", async () => {
+  test("does not count invalid bodies and invalid tokens", async () => {
     const user = await newUser();
     const { env, asked } = limitedTo(0);
     expect((await write(user, { env, json: { full_name: 7.5 } })).status).toBe(400);
@@ -93,13 +93,13 @@ describe("the minute's limit of writes", () => {
     expect(asked.size).toBe(0);
   });
 
-  test("sessions can be ended however many writes their user or a thief made", async () => {
+  test("does not prevent ending sessions, however many writes the user or a thief made", async () => {
     const owner = await newUser();
     clock.advance(61_000);
     const stolen = await logIn(owner.identifier, { ip: newIp() });
     const { env } = limitedTo(3);
     for (let i = 0; i < 5; i++) await write(stolen, { env });
-    // The thief's own bucket of ended sessions does not fill the owner's.
+    // The thief's bucket for ended sessions is separate from the owner's.
     for (let i = 0; i < 5; i++)
       await call("DELETE", `/api/auth/sessions/${crypto.randomUUID()}`, { token: stolen.access, env });
     expectRefusal(await write(owner, { env }), policy);
@@ -112,7 +112,7 @@ describe("the minute's limit of writes", () => {
     expect(out.status).toBe(200);
   });
 
-  test("counts each refresh by the user of its session, and no repetition of one", async () => {
+  test("counts each refresh for the user of its session, but not its repetitions", async () => {
     const user = await newUser();
     const { env } = limitedTo(3);
     const refresh = (token: string) => call("POST", "/api/auth/refresh", { json: { refresh: token }, env });
@@ -128,7 +128,7 @@ describe("the minute's limit of writes", () => {
     expect(free.status).toBe(200);
   });
 
-  test("holds for every write of the document that needs a token, and is documented there", async () => {
+  test("applies to every documented write that requires a token, and is documented there", async () => {
     const document = await fetchDocument();
     const user = await newUser();
     const { env } = limitedTo(0);
@@ -177,11 +177,11 @@ interface Operation {
   responses: Record<string, unknown>;
 }
 
-describe("the day's limit of audited writes", () => {
+describe("daily limit of audited writes", () => {
   const policy = '"audited-writes";q=1000;w=86400';
   const { env } = limitedTo(Number.POSITIVE_INFINITY);
 
-  /** Audited writes of the user so many milliseconds ago. */
+  /** Inserts audited writes of the user, this number of milliseconds ago. */
   async function seed(userId: string, writes: number, ago = 1_000, columns: Record<string, unknown> = {}) {
     const at = Date.now() - ago;
     const row = {
@@ -200,7 +200,7 @@ describe("the day's limit of audited writes", () => {
     for (let i = 0; i < rows.length; i += 500) await testEnv.DB.batch(rows.slice(i, i + 500));
   }
 
-  test("lets the 1,000th pass and refuses the 1,001st, which changes nothing", async () => {
+  test("allows the 1,000th write and refuses the 1,001st, which changes nothing", async () => {
     const [user, neighbour] = [await newUser(), await newUser()];
     await seed(user.userId, 999);
     expect((await write(user, { env })).status).toBe(200);
@@ -213,7 +213,7 @@ describe("the day's limit of audited writes", () => {
     expect((await write(neighbour, { env })).status).toBe(200);
   });
 
-  test("a write that changes nothing is not audited, and passes", async () => {
+  test("allows a write that changes nothing, which is not audited", async () => {
     const user = await newUser();
     const json = { full_name: "The same" };
     await write(user, { env, json });
@@ -235,7 +235,7 @@ describe("the day's limit of audited writes", () => {
     expect((await write(user, { env })).status).toBe(200);
   });
 
-  test("of writes at once exactly as many pass as are left", async () => {
+  test("allows exactly the remaining number of concurrent writes", async () => {
     const user = await newUser();
     await seed(user.userId, 997);
     const answers = await Promise.all(Array.from({ length: 10 }, () => write(user, { env })));
@@ -243,7 +243,7 @@ describe("the day's limit of audited writes", () => {
     expect(await count("audit_logs where user_id = ? and entity_type = 'profile'", user.userId)).toBe(1000);
   });
 
-  test("holds for devices too, and a refused registration leaves no device", async () => {
+  test("applies to devices, and a refused registration stores no device", async () => {
     const user = await newUser();
     await seed(user.userId, 1_000);
     const json = { device_id: "d", fcm_token: `token-${user.userId}`, device_type: "IOS" };
@@ -251,7 +251,7 @@ describe("the day's limit of audited writes", () => {
     expect(await count("devices where user_id = ?", user.userId)).toBe(0);
   });
 
-  test("acts of staff, sign-ins and sign-outs are not counted", async () => {
+  test("does not count staff actions, sign-ins and sign-outs", async () => {
     const [user, staff] = [await newUser(), await newAdmin()];
     await seed(user.userId, 600, 1_000, { actor_id: staff.userId, by_staff: 1 });
     await seed(user.userId, 600, 1_000, { action: "LOGIN", entity_type: "session" });
@@ -259,7 +259,7 @@ describe("the day's limit of audited writes", () => {
     expect((await write(user, { env })).status).toBe(200);
   });
 
-  test("signing in and out and deleting the account stay possible, and staff can still change the person", async () => {
+  test("does not prevent signing in and out, deleting the account, and changes by staff", async () => {
     const [user, staff] = [await newUser(), await newAdmin()];
     await seed(user.userId, 1_000);
     clock.advance(61_000);
@@ -275,11 +275,11 @@ describe("the day's limit of audited writes", () => {
     expect((await call("DELETE", "/api/auth/account", { token: again.access, json, env })).status).toBe(200);
   });
 
-  test("costs an honest user no written row, and reads only the rows of the day", async () => {
+  test("costs no written rows within the limit, and reads only the rows of the day", async () => {
     const user = await newUser();
     await seed(user.userId, 3_000, 2 * DAY);
     await seed(user.userId, 5);
-    // The first change also asks for a reminder.
+    // The first change also requests a reminder.
     await write(user, { env });
     let cost = { read: 0, written: 0 };
     const DB = new Proxy(testEnv.DB, {
