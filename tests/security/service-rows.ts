@@ -207,7 +207,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 13.1.2": shown(["tests/faults/deadlines.test.ts", "a queue that never answers delays nobody's answer"]),
   "ASVS 13.1.3": shown(["tests/delivery/failover.test.ts", "The circuit breaker"]),
   "ASVS 13.2.6": shown(["tests/tasks/webhooks.test.ts", "gets 8 attempts over 24 hours"]),
-  "ASVS 13.2.2": shown([links, "is nobody's who is neither owner nor staff"]),
+  "ASVS 13.2.2": shown([links, "is refused if the viewer is neither the owner nor staff any more"]),
   "ASVS 13.3.2": shown(["tests/events/rpc.test.ts", "refuses a caller whose binding has no props"]),
   "ASVS 13.2.4": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4"]),
   "ASVS 13.2.5": shown(["tests/platform/provider-settings.test.ts", "ASVS 13.2.4"]),
