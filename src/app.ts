@@ -22,6 +22,7 @@ import {
   getSocialError,
   googleCallback,
   googleStart,
+  mountSocialPages,
 } from "./auth/social/social-browser.routes.ts";
 import { flowOwner } from "./auth/social/social-flow.guard.ts";
 import { getLocalOutbox } from "./delivery/local-outbox.routes.ts";
@@ -149,6 +150,7 @@ app.use(
       respondToError(new AppError("method_not_allowed", { headers: { Allow: methods.join(", ") } }), c),
   }),
 );
+mountSocialPages(app);
 mount(app, routes);
 app.notFound((c) => respondToError(new AppError("not_found"), c));
 app.onError(respondToError);

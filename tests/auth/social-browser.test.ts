@@ -132,7 +132,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const [cookie = "", ...others] = started.headers.getSetCookie();
     expect(others).toEqual([]);
     const [pair, ...attributes] = cookie.split("; ");
-    expect(pair).toMatch(new RegExp(`^__Host-${name}-flow=[A-Za-z0-9._-]+$`));
+    expect(pair).toMatch(new RegExp(`^__Host-${name}-flow-[A-Za-z0-9_-]{16}=[A-Za-z0-9._-]+$`));
     expect(attributes.sort()).toEqual(
       ["HttpOnly", "Max-Age=600", "Path=/", `SameSite=${name === "apple" ? "None" : "Lax"}`, "Secure"].sort(),
     );
@@ -205,16 +205,52 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(refusal(await browser.go("GET", locationOf(back)))).toEqual([400, "social_auth_failed"]);
   });
 
-  it("rejects the state of another flow, whether an earlier one of this browser or one of another browser", async () => {
+  it("rejects the state of another browser's flow, and a code with the state of another flow", async () => {
     const [browser, attacker] = [browse(), browse()];
     const earlier = await providers.consent(name, await begin(browser, name), newPerson(name));
     const own = await providers.consent(name, await begin(browser, name), newPerson(name));
     const foreign = await providers.consent(name, await begin(attacker, name), newPerson(name));
-    for (const fields of [earlier, foreign, { ...own, state: foreign.state }, { ...own, state: earlier.state }]) {
+    for (const fields of [foreign, { ...own, state: foreign.state }]) {
       expect(locationOf(await comeBack(browser, name, fields))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     }
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
-    expect(locationOf(await comeBack(browser, name, own))).toContain(SUCCESS_PAGE);
+    // The nonce of the ID token, and Google's code verifier, belong to the other flow.
+    const mixed = await comeBack(browser, name, { ...own, state: earlier.state });
+    expect(locationOf(mixed)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    const again = await providers.consent(name, await begin(browser, name), newPerson(name));
+    expect(locationOf(await comeBack(browser, name, again))).toContain(SUCCESS_PAGE);
+  });
+
+  it("lets every one of five flows in one browser end well, whatever their order, and drops the oldest beyond", async () => {
+    const browser = browse();
+    const { challenge } = await newVerifier();
+    const ends: [string, Record<string, string>][] = [];
+    for (let tab = 0; tab < 6; tab++) {
+      const query =
+        tab % 2 === 0
+          ? {}
+          : { redirect_uri: APP_URI, code_challenge: challenge, state: `tab ${tab}`.padEnd(512, "नि") };
+      const at = await begin(browser, name, query);
+      ends.push([tab % 2 === 0 ? SUCCESS_PAGE : APP_URI, await providers.consent(name, at, newPerson(name))]);
+    }
+    expect(browser.cookies.size).toBe(5);
+    for (const [cookie, value] of browser.cookies) expect(cookie.length + value.length).toBeLessThan(4096);
+    const [oldest, ...others] = ends;
+    expect(locationOf(await comeBack(browser, name, oldest?.[1] ?? {}))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    for (const [end, consent] of others.reverse()) {
+      const location = locationOf(await comeBack(browser, name, consent));
+      expect(location).toContain(`${end}?code=`);
+      if (end === SUCCESS_PAGE) expect((await browser.go("GET", location)).status).toBe(200);
+    }
+  });
+
+  it("lets two flows that began at the same instant end well", async () => {
+    const browser = browse();
+    const tabs = await Promise.all([begin(browser, name), begin(browser, name)]);
+    for (const at of tabs) {
+      const consent = await providers.consent(name, at, newPerson(name));
+      expect(locationOf(await comeBack(browser, name, consent))).toContain(SUCCESS_PAGE);
+    }
   });
 
   it("accepts a state once (ASVS 10.1.2)", async () => {
@@ -228,8 +264,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person);
-    const cookie = `__Host-${name}-flow`;
-    const value = browser.cookies.get(cookie) ?? "";
+    const [[cookie, value] = ["", ""]] = browser.cookies;
     const other = browse();
     await begin(other, name === "google" ? "apple" : "google");
     const foreign = [...other.cookies.values()][0] ?? "";
@@ -542,6 +577,11 @@ describe("an app's redirect URI", () => {
       env: providers.env,
     });
     expect(refusal(twice)).toEqual([400, "validation_error"]);
+    for (const code_challenge_method of ["plain", "s256", "S512", "S256 ", "sha256"]) {
+      const answer = await order("google", { redirect_uri: APP_URI, code_challenge: challenge, code_challenge_method });
+      expect(refusal(answer), code_challenge_method).toEqual([400, "validation_error"]);
+      expect(Object.keys(answer.body.error.details)).toEqual(["code_challenge_method"]);
+    }
     for (const code_challenge of [undefined, "plain", `${challenge}x`, challenge.slice(1), `${challenge.slice(1)}=`]) {
       const answer = await order("google", { redirect_uri: APP_URI, ...(code_challenge ? { code_challenge } : {}) });
       expect(refusal(answer)).toEqual([400, "validation_error"]);

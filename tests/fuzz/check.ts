@@ -18,11 +18,15 @@ export function send(method: string, path: string, options: CallOptions): Promis
 const ALWAYS: Readonly<Record<string, RegExp>> = {
   "x-request-id": /^[\w=-]+$/,
   "x-content-type-options": /^nosniff$/,
-  "x-frame-options": /^DENY$/,
   "referrer-policy": /^no-referrer$/,
-  "content-security-policy": /default-src 'none'/,
   "strict-transport-security": /max-age=31536000/,
   "cache-control": /./,
+};
+
+/** What pages say beside that. */
+const OF_PAGES: Readonly<Record<string, RegExp>> = {
+  "x-frame-options": /^DENY$/,
+  "content-security-policy": /default-src 'none'.*frame-ancestors 'none'/,
 };
 
 /** What only our own code, its libraries or its stores would say. */
@@ -31,7 +35,8 @@ const INSIDE = /\bat \S+ \(|\.[jt]s:\d+|D1_|SQLITE|drizzle|ZodError|TypeError|Sy
 /** What is wrong with the answer, whatever was asked: empty for one that keeps the contract. */
 export function findFaults(document: OpenApiDocument, method: string, path: string, answer: Answer): string[] {
   const { status, headers, body } = answer;
-  const faults = Object.entries(ALWAYS)
+  const isPage = headers.get("content-type")?.startsWith("text/html") === true;
+  const faults = Object.entries(isPage ? { ...ALWAYS, ...OF_PAGES } : ALWAYS)
     .filter(([name, form]) => !form.test(headers.get(name) ?? ""))
     .map(([name]) => `${name}: ${headers.get(name)}`);
   if (status >= 500) faults.push(`status ${status}`);

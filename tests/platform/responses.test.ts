@@ -211,20 +211,30 @@ describe("Response headers", () => {
     }
   });
 
-  test("ASVS 3.4: every response has the security headers, and HSTS over https only", async () => {
+  test("ASVS 3.4: every response has nosniff and the referrer policy, and HSTS over https only", async () => {
     for (const scheme of ["http", "https"]) {
       for (const [kind, { headers }] of await everyKind({ origin: `${scheme}://api.example.com` })) {
         expect(headers.get("x-content-type-options"), kind).toBe("nosniff");
         expect(headers.get("referrer-policy"), kind).toBe("no-referrer");
-        expect(headers.get("x-frame-options"), kind).toBe("DENY");
-        expect(headers.get("cross-origin-opener-policy"), kind).toBe("same-origin");
         expect(headers.get("cross-origin-resource-policy"), kind).toBe("same-origin");
-        expect(headers.get("content-security-policy"), kind).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
         expect(headers.get("x-powered-by")).toBeNull();
         const hsts = headers.get("strict-transport-security");
         if (scheme === "http") expect(hsts, kind).toBeNull();
         else expect(Number(hsts?.match(/max-age=(\d+)/)?.[1]), kind).toBeGreaterThanOrEqual(31_536_000);
       }
+    }
+  });
+
+  test("ASVS 3.4: HTML documents alone have framing, content security and opener policies", async () => {
+    const pages = [...(await everyKind()), ["200 outbox", await call("GET", "/dev/outbox")] as const];
+    expect(pages.filter(([, { headers }]) => headers.get("content-type")?.startsWith("text/html"))).toHaveLength(2);
+    for (const [kind, { headers }] of pages) {
+      const rules = ["x-frame-options", "cross-origin-opener-policy", "content-security-policy"];
+      const found = rules.map((name) => headers.get(name));
+      if (headers.get("content-type")?.startsWith("text/html")) {
+        const policy = expect.stringMatching(/default-src 'none'.*frame-ancestors 'none'/);
+        expect(found, kind).toEqual(["DENY", "same-origin", policy]);
+      } else expect(found, kind).toEqual([null, null, null]);
     }
   });
 
@@ -275,7 +285,17 @@ describe("ASVS 3.4.2: CORS for exactly the configured origins", () => {
         expect(headers.get("access-control-allow-origin"), path).toBe(origin);
         expect(headers.get("access-control-allow-credentials")).toBeNull();
         expect(headers.get("vary")).toMatch(/\borigin\b/i);
-        expect(headers.get("access-control-expose-headers")).toMatch(/x-request-id/i);
+        const exposed = headers.get("access-control-expose-headers")?.toLowerCase().split(/, */);
+        expect(exposed).toEqual(
+          expect.arrayContaining([
+            "x-request-id",
+            "retry-after",
+            "ratelimit",
+            "www-authenticate",
+            "content-language",
+            "etag",
+          ]),
+        );
       }
     }
   });
@@ -292,7 +312,9 @@ describe("ASVS 3.4.2: CORS for exactly the configured origins", () => {
     const headers = {
       origin: own,
       "access-control-request-method": "POST",
-      "access-control-request-headers": "authorization,content-type,idempotency-key,x-request-id",
+      "access-control-request-headers":
+        "authorization,content-type,idempotency-key,x-request-id,x-requested-with,x-csrftoken,cache-control,traceparent," +
+        "tracestate,baggage,sentry-trace,if-none-match",
     };
     const answer = await call("OPTIONS", "/api/auth/refresh", { ...config, headers });
     expect([200, 204]).toContain(answer.status);
@@ -302,6 +324,69 @@ describe("ASVS 3.4.2: CORS for exactly the configured origins", () => {
     expect(methods).toEqual(expect.arrayContaining(["GET", "POST", "PUT", "PATCH", "DELETE"]));
     const names = (answer.headers.get("access-control-allow-headers") ?? "").toLowerCase().split(/, */);
     expect(names).toEqual(expect.arrayContaining(headers["access-control-request-headers"].split(",")));
+  });
+});
+
+describe("CORS for app shells", () => {
+  const shells = [
+    "capacitor://localhost",
+    "ionic://localhost",
+    "tauri://localhost",
+    "http://localhost",
+    "https://tauri.localhost",
+    "com.example.app://localhost",
+    "app://example.com",
+  ];
+
+  test("allows exactly the configured origins, compared as text", async () => {
+    const config = withVars({ CORS_ORIGINS: shells.join(",") });
+    for (const origin of shells) {
+      for (const method of ["GET", "OPTIONS"]) {
+        const headers = { origin, "access-control-request-method": "POST" };
+        const answer = await call(method, "/api/health", { ...config, headers });
+        expect(answer.headers.get("access-control-allow-origin"), `${method} ${origin}`).toBe(origin);
+      }
+    }
+    const foreign = [
+      "null",
+      "capacitor://other",
+      "capacitor://localhost/",
+      "CAPACITOR://localhost",
+      "ionic://localhost:80",
+    ];
+    for (const origin of [
+      ...foreign,
+      "http://localhost:3000",
+      "https://localhost",
+      "capacitor:",
+      "app://example.com.evil.com",
+    ]) {
+      const { headers } = await call("GET", "/api/health", { ...config, headers: { origin } });
+      expect(headers.get("access-control-allow-origin"), origin).toBeNull();
+    }
+  });
+
+  test.each([
+    "null",
+    "*",
+    "capacitor:",
+    "capacitor://",
+    "capacitor://localhost/",
+    "capacitor://local host",
+    "Capacitor://localhost",
+    "capacitor://LOCALHOST",
+    "capacitor://a@localhost",
+    "capacitor://localhost?x",
+    "javascript://localhost",
+    "file://localhost",
+    "data://localhost",
+    "https://tauri.localhost/",
+    "https://*.example.com",
+    "localhost",
+  ])("refuses to be configured with %s", async (origin) => {
+    expect(
+      (await call("GET", "/api/health", withVars({ CORS_ORIGINS: `https://a.example.com,${origin}` }))).status,
+    ).toBe(503);
   });
 });
 

@@ -18,7 +18,8 @@ export function openBrowser(env: Partial<Env>, ip: string) {
     });
     for (const line of answer.headers.getSetCookie()) {
       const [, name = "", value = ""] = line.match(/^([^=]+)=([^;]*)/) ?? [];
-      cookies.set(name, value);
+      if (/; max-age=0(;|$)/i.test(line)) cookies.delete(name);
+      else cookies.set(name, value);
     }
     return answer;
   }

@@ -1,13 +1,17 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
-import { AppError, type ErrorCode } from "../../platform/http/errors.ts";
+import { prefersHtml } from "../../platform/http/client.ts";
+import { AppError, type ErrorCode, errorCatalogue } from "../../platform/http/errors.ts";
+import { countNetworkCall } from "../../platform/http/first-limiter.ts";
 import { EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
 import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
-import { FLOW_COOKIES } from "./social-flow.guard.ts";
-import { answerCallback, FLOW_TTL_SECONDS, startFlow } from "./social-flow.service.ts";
+import { addFlowCookie, readFlowCookie } from "./flow-cookies.ts";
+import { answerCallback } from "./social-callback.service.ts";
+import { startFlow } from "./social-flow.service.ts";
+import { answerPeople } from "./social-page.ts";
 import type { ProviderName } from "./social-provider.ts";
 
 const tag = "Google and Apple";
@@ -20,8 +24,15 @@ const callbackFields = z.object({
   user: z.string().optional(),
 });
 
-/** Error codes that the error page passes on; any other becomes `social_auth_failed`. */
-const knownErrors: readonly string[] = ["access_denied", "social_auth_failed"] satisfies ErrorCode[];
+/** Shows people a page wherever a browser may stop in a flow; mounted before the routes themselves. */
+export function mountSocialPages(app: OpenAPIHono<AppEnv>): void {
+  for (const name of ["google", "apple"]) app.get(`/api/auth/${name}/start`, answerPeople);
+  app.get("/api/auth/google/callback", answerPeople);
+  app.post("/api/auth/apple/callback", answerPeople);
+  // POST social/success is read by apps, whatever their HTTP clients write into Accept.
+  app.get("/api/auth/social/success", answerPeople);
+  app.get("/api/auth/social/error", answerPeople);
+}
 
 // The browser's part of the sign-in flow, which uses redirects and cookies instead of JSON.
 
@@ -40,16 +51,8 @@ function startRoute(name: ProviderName, displayName: string) {
       rateLimitByNetwork: { group: "social-start" },
     },
     async (c) => {
-      const { cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
-      setCookie(c, FLOW_COOKIES[name], cookie, {
-        prefix: "host",
-        path: "/",
-        secure: true,
-        httpOnly: true,
-        // Apple posts the callback cross-site; browsers send only SameSite=None cookies with such a request.
-        sameSite: name === "apple" ? "None" : "Lax",
-        maxAge: FLOW_TTL_SECONDS,
-      });
+      const { state, cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
+      addFlowCookie(c, name, state, cookie);
       return c.redirect(location, 303);
     },
   );
@@ -69,7 +72,7 @@ export const googleCallback = publicRawEndpoint(
         summary: "Google callback",
         description: "Google redirects the browser here after the sign-in. Apps do not call this route.",
       }),
-    rateLimitByNetwork: { group: "social-token" },
+    rateLimitByNetwork: { group: "social-token", isCountedByHandler: true },
   },
   (c) => {
     // A link preview's HEAD request must not consume the state.
@@ -94,7 +97,7 @@ export const appleCallback = publicRawEndpoint(
         },
         ["validation_error", "payload_too_large", "unsupported_media_type"],
       ),
-    rateLimitByNetwork: { group: "social-token" },
+    rateLimitByNetwork: { group: "social-token", isCountedByHandler: true },
   },
   async (c) => answer(c, "apple", await readFields(c.req)),
 );
@@ -109,21 +112,28 @@ export const getSocialError = publicRawEndpoint(
       summary: "Sign-in error page",
       description:
         "The flow sends the browser here if a sign-in fails and no app is waiting for it. Responds with the error in " +
-        "`error`.",
+        "`error`; a browser whose `Accept` prefers HTML gets a page.",
       request: { query: z.object({ error: z.string().optional(), error_description: z.string().optional() }) },
       responses: failures(["social_auth_failed", "access_denied", ...EVERY_ROUTE]),
     }),
   },
   (c) => {
-    const code = c.req.query("error") ?? "";
-    throw new AppError(knownErrors.includes(code) ? (code as ErrorCode) : "social_auth_failed");
+    const given = c.req.query("error");
+    if (given === "access_denied") throw new AppError("access_denied");
+    // Anybody can request this page with any code, so an outage is named in words and never by a status of 5xx.
+    const { message } =
+      errorCatalogue[given === "temporarily_unavailable" ? "service_unavailable" : "social_auth_failed"];
+    throw new AppError("social_auth_failed", { message });
   },
 );
 
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
-  const callback = callbackFields.safeParse(fields);
-  const cookie = getCookie(c, FLOW_COOKIES[name], "host");
-  const location = await answerCallback(c.get("deps"), name, cookie, callback.success ? callback.data : {});
+  const parsed = callbackFields.safeParse(fields);
+  const given = parsed.success ? parsed.data : {};
+  const location = await answerCallback(c.get("deps"), name, readFlowCookie(c, name, given.state), given, {
+    admit: () => countNetworkCall(c, "social-token"),
+    isPerson: prefersHtml(c),
+  });
   return c.redirect(location, 303);
 }
 

@@ -1,10 +1,7 @@
-import { getCookie } from "hono/cookie";
 import { endpointFor, type Guard } from "../../platform/http/endpoint.ts";
 import { AppError } from "../../platform/http/errors.ts";
-import { readFlow } from "./social-flow.service.ts";
-
-/** Names of each provider's flow cookie, which is HttpOnly, Secure and `__Host-` prefixed. */
-export const FLOW_COOKIES = { google: "google-flow", apple: "apple-flow" } as const;
+import { readFlowCookies } from "./flow-cookies.ts";
+import { openFlow } from "./social-flow.service.ts";
 
 /** The secrets of the flows that this browser started, read from its cookies. */
 export interface BrowserFlows {
@@ -22,10 +19,8 @@ export const flowOwner: Guard<BrowserFlows> = {
   async authorize(deps, c) {
     // A link preview's HEAD request must not redeem the code.
     if (c.req.method === "HEAD") throw new AppError("method_not_allowed", { headers: { Allow: "GET, POST" } });
-    const flows = await Promise.all([
-      readFlow(deps, "google", getCookie(c, FLOW_COOKIES.google, "host")),
-      readFlow(deps, "apple", getCookie(c, FLOW_COOKIES.apple, "host")),
-    ]);
-    return { secrets: flows.flatMap((flow) => (flow ? [flow.secret] : [])) };
+    const open = (name: "google" | "apple") => readFlowCookies(c, name).map((cookie) => openFlow(deps, name, cookie));
+    const flows = await Promise.all([...open("google"), ...open("apple")]);
+    return { secrets: flows.flatMap((flow) => (flow && flow.expiresAt > deps.now() ? [flow.secret] : [])) };
   },
 };

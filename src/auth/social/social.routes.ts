@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Client } from "../../platform/http/client.ts";
 import { as } from "../../platform/http/field-errors.ts";
-import { optionalText, text, tokenField } from "../../platform/http/fields.ts";
+import { optionalText, text, tokenField, withoutControls } from "../../platform/http/fields.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { userView, viewUser } from "../../users/views.ts";
@@ -47,6 +47,9 @@ const challenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, as("not_code_challenge
 /** RFC 7636 section 4.1. */
 const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, as("not_code_verifier"));
 
+/** Maximum length of an app's own `state`. It travels in a cookie, and browsers keep at most 4,096 bytes of one. */
+const MAX_STATE_LENGTH = 512;
+
 const loginStarted = { en: "Open login_url in a browser.", ne: "login_url ब्राउजरमा खोल्नुहोस्।" };
 
 function loginRoute(name: ProviderName) {
@@ -58,11 +61,13 @@ function loginRoute(name: ProviderName) {
       summary: `Start a ${names[name]} sign-in`,
       description:
         "Open `login_url` in the user's browser. An app sends a configured `redirect_uri` and the S256 challenge of " +
-        "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time code.",
+        "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time `code`, or with `error`: " +
+        "`access_denied`, `temporarily_unavailable`, `server_error` or `social_auth_failed`. The app's `state` comes back too.",
       query: z.object({
         redirect_uri: z.string().optional(),
         code_challenge: challenge.optional(),
         code_challenge_method: z.literal("S256").optional(),
+        state: withoutControls(z.string().max(MAX_STATE_LENGTH)).optional(),
       }),
       data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
       message: loginStarted,
@@ -128,7 +133,8 @@ export const getSocialSuccess = flowEndpoint(
     summary: "Complete a browser sign-in",
     description:
       "Exchanges the one-time code for a session. Requires the cookie of the flow. The code is valid for one minute; " +
-      "a call without the right cookie invalidates it.",
+      "a call without the right cookie invalidates it. A browser whose `Accept` prefers HTML gets a page without tokens; the " +
+      "same call for JSON has them.",
     query: z.object({ code: codeField }),
     data: signedInData,
     message: welcome,

@@ -103,7 +103,19 @@ const list = (separator: string) =>
       .filter(Boolean),
   );
 
-const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, "must be an origin");
+/** Schemes that no app shell has as its own. */
+const NO_APP_SCHEMES = ["http", "https", "ws", "wss", "ftp", "file", "blob", "data", "about", "javascript"];
+
+/**
+ * An origin as a browser writes it into `Origin`: for http and https as the URL standard serialises it; for an app shell
+ * (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) its scheme and host, although the URL standard calls
+ * the origin of such a URL `null`.
+ */
+const origin = z.string().refine((text) => {
+  if (/^https?:/.test(text)) return !text.includes("*") && URL.canParse(text) && new URL(text).origin === text;
+  const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/.exec(text) ?? [];
+  return scheme !== undefined && !NO_APP_SCHEMES.includes(scheme);
+}, "must be an origin");
 
 const settings = z.object({
   ENVIRONMENT: z.string().default("production"),

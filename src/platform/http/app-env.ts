@@ -12,5 +12,7 @@ export interface AppEnv {
     caller?: unknown;
     /** Set if the request failed, for its log line. */
     outcome?: { code: string; reason: string | undefined };
+    /** Set by a page that a popup passes: it is sent without Cross-Origin-Opener-Policy. */
+    keepsOpener?: boolean;
   };
 }

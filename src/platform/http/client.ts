@@ -67,6 +67,33 @@ export function readLocale(c: Context): Locale {
   }) as Locale;
 }
 
+/**
+ * Whether `Accept` prefers HTML to JSON (RFC 9110 section 12.5.1), as a browser's navigation does: HTML weighs more, or the
+ * same while HTML is named and JSON is covered by a wildcard alone. False where the header is absent.
+ */
+export function prefersHtml(c: Context): boolean {
+  const chosen = accepts(c, {
+    header: "Accept",
+    supports: ["text/html", "application/json"],
+    default: "application/json",
+    match: (ranges, { default: fallback }) => {
+      const [html, json] = [weigh(ranges, "text", "html"), weigh(ranges, "application", "json")];
+      const isPreferred = html.q > json.q || (html.q > 0 && html.q === json.q && html.rank < json.rank);
+      return isPreferred ? "text/html" : fallback;
+    },
+  });
+  return chosen === "text/html";
+}
+
+/** The weight of a media type by the most specific range that covers it, and that range's rank: 0 is the type itself. */
+function weigh(ranges: readonly { type: string; q: number }[], type: string, subtype: string) {
+  const forms = [[`${type}/${subtype}`], [`${type}/*`], ["*/*", "*"]];
+  const isIn = (form: readonly string[] | undefined, range: { type: string }) =>
+    form?.includes(range.type.toLowerCase()) === true;
+  const rank = forms.findIndex((form) => ranges.some((range) => isIn(form, range)));
+  return { q: ranges.find((range) => isIn(forms[rank], range))?.q ?? 0, rank };
+}
+
 /** Length of the longest address text: IPv6 with an embedded IPv4 address (RFC 4291 section 2.2). */
 const MAX_IP_LENGTH = 45;
 /**

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { base64url } from "jose";
 import { keyedHash } from "../crypto.ts";
 import { withDeadline } from "../data/database.ts";
@@ -77,11 +77,20 @@ export async function withinLimits<Input extends { body: unknown }, Answer>(
   }
 }
 
+/**
+ * Counts a call in its network's bucket of the group, for a route that decides by itself when.
+ *
+ * @throws AppError `rate_limit_exceeded` when the bucket is full.
+ */
+export async function countNetworkCall(c: Context<AppEnv>, group: RateLimitGroup): Promise<void> {
+  const deps = c.get("deps");
+  await countCall(deps, await bucketOf(deps, group, networkOf(readIp(c)), undefined));
+}
+
 /** Counts each call of a route that has no endpoint declaration, in its network's bucket of the group. */
 export function rateLimitByNetwork(group: RateLimitGroup): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const deps = c.get("deps");
-    await countCall(deps, await bucketOf(deps, group, networkOf(readIp(c)), undefined));
+    await countNetworkCall(c, group);
     await next();
   };
 }

@@ -65,31 +65,39 @@ function idsOf(found: unknown): { user_id?: string; session_id?: string } {
 }
 
 /** Headers of every response. */
-const RULES = Object.entries({
+const ALWAYS = Object.entries({
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
-  "X-Frame-Options": "DENY",
-  "Cross-Origin-Opener-Policy": "same-origin",
 });
 
 /** Headers of responses whose handler does not set them. */
 const DEFAULTS = Object.entries({
   "Cache-Control": "no-store",
   "Cross-Origin-Resource-Policy": "same-origin",
+});
+
+/** Headers that mean something for an HTML document alone, where its handler sets no other value. */
+const OF_DOCUMENTS = Object.entries({
+  "X-Frame-Options": "DENY",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 });
 
 /**
- * Adds the request id, HSTS, nosniff, referrer and framing headers, and disables caching unless the handler allowed it
- * (ASVS 3.4, 14.3.2).
+ * Sets the request's id, HSTS, nosniff, the referrer rule, and no caching unless the handler allowed it; for documents also
+ * the rules on framing, sources and openers (ASVS 3.4, 14.3.2). A redirect has no opener rule: it would cut a popup off from
+ * the page that opened it, wherever the popup goes next.
  */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
   const { headers } = c.res;
   // Set here rather than before the handler, because responses from static assets do not keep earlier headers.
   headers.set(REQUEST_ID, c.get("requestId"));
-  for (const [name, value] of RULES) headers.set(name, value);
-  for (const [name, value] of DEFAULTS) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of ALWAYS) headers.set(name, value);
+  const isDocument = headers.get("Content-Type")?.startsWith("text/html") === true;
+  for (const [name, value] of isDocument ? [...DEFAULTS, ...OF_DOCUMENTS] : DEFAULTS) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  if (isDocument && !c.get("keepsOpener")) headers.set("Cross-Origin-Opener-Policy", "same-origin");
   if (c.req.url.startsWith("https:")) {
     headers.set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
   }
@@ -122,6 +130,18 @@ export const requireHttps: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
+/** Request headers that a page of another origin may set; those of the last row come from HTTP clients and tracing tools. */
+const ALLOWED_HEADERS = [
+  ...["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", "If-None-Match", REQUEST_ID],
+  ...["X-Requested-With", "X-CSRFToken", "Cache-Control", "traceparent", "tracestate", "baggage", "sentry-trace"],
+];
+
+/** Response headers that a page of another origin may read beside those that CORS always allows. */
+const EXPOSED_HEADERS = [
+  ...[REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
+  ...["WWW-Authenticate", "Content-Language", "ETag"],
+];
+
 /**
  * Lets browsers read responses from exactly the configured origins. Requests without an Origin header are not
  * cross-origin and skip CORS.
@@ -136,8 +156,8 @@ export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   return cors({
     origin: c.get("deps").config.corsOrigins,
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", REQUEST_ID],
-    exposeHeaders: [REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
+    allowHeaders: ALLOWED_HEADERS,
+    exposeHeaders: EXPOSED_HEADERS,
     maxAge: 3600,
   })(c, next);
 };

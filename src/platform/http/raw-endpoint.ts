@@ -8,8 +8,11 @@ interface RawSpec {
   method: "get" | "post";
   /** From the root: `/api/docs/{file}`. */
   path: string;
-  /** Counts every call in the first limiter, before the guard. */
-  rateLimitByNetwork?: { group: RateLimitGroup };
+  /**
+   * Counts every call in the first limiter, before the guard; or in the handler, by `countNetworkCall`, if the response to
+   * a full bucket depends on the request.
+   */
+  rateLimitByNetwork?: { group: RateLimitGroup; isCountedByHandler?: true };
   /** The operation for the OpenAPI document, without method and path; absent: not in the document. */
   describe?(): Omit<RouteConfig, "method" | "path">;
 }
@@ -33,5 +36,6 @@ export const publicRawEndpoint = rawEndpointFor<undefined>();
 /** The handlers of a raw endpoint behind its guard. */
 export function guardRaw<Caller>(guard: Guard<Caller>, { spec, respond }: RawEndpoint<Caller>) {
   const answer: MiddlewareHandler<AppEnv> = async (c) => respond(c, await guard.authorize(c.get("deps"), c));
-  return [...(spec.rateLimitByNetwork ? [rateLimitByNetwork(spec.rateLimitByNetwork.group)] : []), answer];
+  const limit = spec.rateLimitByNetwork;
+  return [...(limit && !limit.isCountedByHandler ? [rateLimitByNetwork(limit.group)] : []), answer];
 }
