@@ -682,10 +682,11 @@ describe("the one-time code of a flow", () => {
   });
 
   it("is rejected if this service did not issue it", async () => {
-    for (const code of ["x", "A".repeat(43), "' or 1=1 --", "\u0000", "🙂"]) {
+    for (const code of ["x", "A".repeat(43), "' or 1=1 --", "🙂"]) {
       expect(refusal(await success(code))).toEqual([400, "social_auth_failed"]);
     }
     expect(refusal(await success(""))).toEqual([400, "validation_error"]);
+    expect(refusal(await success("\u0000"))).toEqual([400, "validation_error"]);
     expect(refusal(await success("x".repeat(256)))).toEqual([400, "validation_error"]);
     const { browser, code } = await flowOf("google");
     expect(refusal(await browser.go("GET", `/api/auth/social/success?code=${code}&code=x`))).toEqual([
