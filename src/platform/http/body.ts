@@ -1,6 +1,7 @@
 import type { HonoRequest } from "hono";
 import { AppError } from "./errors.ts";
-import type { Text } from "./locale.ts";
+import { boundaryOf, joined, type Misfit, multipartReader, textOf } from "./multipart.ts";
+import { malformed } from "./part-head.ts";
 
 /** JSON and form bodies, in bytes. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -8,11 +9,20 @@ const USUAL_BODY_BYTES = 4 * 1024;
 
 export type Fields = Record<string, unknown>;
 
-/** For a compressed body. */
-export const noEncoding: Text = {
-  en: "Send the body without Content-Encoding.",
-  ne: "Content-Encoding बिना पठाउनुहोस्।",
-};
+/** Not encodings at all; clients send them by mistake for a charset. */
+const NO_ENCODINGS = ["", "identity", "utf-8", "utf8"];
+
+/** @throws AppError `unsupported_media_type` for a compressed body. */
+export function refuseEncoding(request: HonoRequest): void {
+  const encodings = (request.header("content-encoding") ?? "").split(",").map((each) => each.trim().toLowerCase());
+  if (encodings.every((each) => NO_ENCODINGS.includes(each))) return;
+  throw new AppError("unsupported_media_type", {
+    message: {
+      en: "Compressed bodies are not accepted. Send the body without Content-Encoding.",
+      ne: "compress गरिएको अनुरोध स्वीकार हुँदैन। Content-Encoding बिना पठाउनुहोस्।",
+    },
+  });
+}
 
 /**
  * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields; a field that holds the empty
@@ -23,15 +33,12 @@ export const noEncoding: Text = {
 export async function readFields(request: HonoRequest): Promise<Fields> {
   const bytes = await readCapped(request.raw);
   if (bytes.length === 0) return {};
-  const encoding = request.header("content-encoding") ?? "identity";
-  if (encoding.toLowerCase() !== "identity") {
-    throw new AppError("unsupported_media_type", { message: noEncoding });
-  }
+  refuseEncoding(request);
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
   if (mediaType === "application/json") return parseJson(bytes);
   if (mediaType === "application/x-www-form-urlencoded") return fromForm(parseForm(decodeUtf8(bytes)));
-  if (mediaType === "multipart/form-data") return fromForm(await parseMultipart(bytes, contentType));
+  if (mediaType === "multipart/form-data") return fromForm(parseMultipart(bytes, contentType));
   throw new AppError("unsupported_media_type");
 }
 
@@ -62,13 +69,6 @@ async function fill(reader: ReadableStreamBYOBReader, room: number): Promise<Uin
   return (await reader.readAtLeast(room, new Uint8Array(room))).value ?? new Uint8Array();
 }
 
-function joined(first: Uint8Array, then: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + then.length);
-  bytes.set(first);
-  bytes.set(then, first.length);
-  return bytes;
-}
-
 /** A reader that fills a buffer; a stream that another Worker's code makes may have none of its own. */
 function byteReader(body: ReadableStream): ReadableStreamBYOBReader {
   try {
@@ -76,10 +76,6 @@ function byteReader(body: ReadableStream): ReadableStreamBYOBReader {
   } catch {
     return body.pipeThrough(new IdentityTransformStream()).getReader({ mode: "byob" });
   }
-}
-
-function malformed(message: Text): AppError {
-  return new AppError("validation_error", { message });
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -119,15 +115,18 @@ function parseForm(text: string): URLSearchParams {
   return new URLSearchParams(text);
 }
 
-async function parseMultipart(bytes: Uint8Array, contentType: string): Promise<FormData> {
-  try {
-    return await new Response(bytes, { headers: { "content-type": contentType } }).formData();
-  } catch {
-    throw malformed({ en: "The multipart body is malformed.", ne: "multipart अनुरोध बिग्रिएको छ।" });
-  }
+/** Text fields of a form that takes no file; more parts than this fit into a body only without content. */
+const MAX_PARTS = 1000;
+
+function* parseMultipart(bytes: Uint8Array, contentType: string): Generator<[string, string | Misfit]> {
+  const tooLarge = () => new AppError("payload_too_large");
+  const limits = { headBytes: MAX_BODY_BYTES, partBytes: MAX_BODY_BYTES, parts: MAX_PARTS, partTooLarge: tooLarge };
+  const reader = multipartReader(boundaryOf(contentType), limits);
+  for (const part of reader.write(bytes)) yield [part.name, textOf(part)];
+  if (!reader.isClosed()) throw malformed();
 }
 
-function fromForm(form: Iterable<[string, string | File]>): Fields {
+function fromForm(form: Iterable<[string, string | Misfit]>): Fields {
   const fields = new Map<string, unknown>();
   for (const [name, value] of form) {
     if (value === "") fields.delete(name);

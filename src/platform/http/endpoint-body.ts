@@ -3,8 +3,9 @@ import { z } from "zod";
 import { type Fields, readFields } from "./body.ts";
 import { AppError } from "./errors.ts";
 import { codeOfIssue, type FieldErrors, fieldErrorsOf } from "./field-errors.ts";
+import { Misfit } from "./multipart.ts";
 import { findUnfit } from "./text.ts";
-import { type Admission, readUpload } from "./upload.ts";
+import { type Admission, isNothing, readUpload } from "./upload.ts";
 import type { Share } from "./upload-memory.ts";
 
 /** A file that a route accepts in a multipart body, in addition to its fields. */
@@ -39,7 +40,7 @@ export async function readBody(
   const fields = upload?.fields ?? (await readFields(request));
   const { data, errors } = parseFields(body, fields);
   for (const [name, { required }] of Object.entries(files)) {
-    const isText = fields[name] !== undefined && fields[name] !== null;
+    const isText = fields[name] !== undefined && fields[name] !== null && !isNothing(fields[name]);
     if (isText) errors[name] = [{ code: "not_file" }];
     else if (required && !upload?.files.has(name)) errors[name] = [{ code: "file_required" }];
   }
@@ -72,7 +73,7 @@ function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors
   const errors: FieldErrors = parsed.success ? {} : fieldErrorsOf(parsed.error.issues);
   for (const name of fieldNames(schema)) {
     const given = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    const code = typeof given === "string" ? findUnfit(given) : undefined;
+    const code = given instanceof Misfit ? given.code : typeof given === "string" ? findUnfit(given) : undefined;
     if (code) errors[name] = [{ code }];
   }
   return { data: parsed.data, errors };

@@ -30,6 +30,11 @@ export const fieldErrorCatalogue = {
   },
   ill_formed: { en: "Contains broken characters. Type it again.", ne: "बिग्रिएका अक्षर छन्। फेरि टाइप गर्नुहोस्।" },
   blank: { en: "Must contain visible characters.", ne: "देखिने अक्षर हुनुपर्छ।" },
+  not_utf8: { en: "Must be sent as UTF-8.", ne: "UTF-8 मा पठाउनुहोस्।" },
+  transfer_encoding: {
+    en: "Send this part as it is, without Content-Transfer-Encoding.",
+    ne: "Content-Transfer-Encoding बिना जस्ताको तस्तै पठाउनुहोस्।",
+  },
   sent_twice: { en: "Send this field only once.", ne: "यो विवरण एक पटक मात्र पठाउनुहोस्।" },
 
   not_email: { en: "Enter a valid email address.", ne: "सही इमेल ठेगाना हाल्नुहोस्।" },

@@ -1,16 +1,9 @@
-import {
-  getMultipartBoundary,
-  MaxFileSizeExceededError,
-  MaxHeaderSizeExceededError,
-  MaxPartsExceededError,
-  MaxTotalSizeExceededError,
-  MultipartParser,
-  type MultipartPart,
-} from "@remix-run/multipart-parser";
 import type { HonoRequest } from "hono";
-import { type Fields, noEncoding } from "./body.ts";
+import { type Fields, refuseEncoding } from "./body.ts";
 import { AppError } from "./errors.ts";
 import type { FieldError, FieldErrors } from "./field-errors.ts";
+import { boundaryOf, bytesOf, isPlain, multipartReader, type Part, textOf } from "./multipart.ts";
+import { malformed, type PartHead } from "./part-head.ts";
 import type { Share } from "./upload-memory.ts";
 
 /** A file, in bytes. */
@@ -58,18 +51,12 @@ export async function readUpload(
   share: Share,
   admit: () => Promise<Admission | undefined>,
 ): Promise<Upload> {
-  const encoding = request.header("content-encoding") ?? "identity";
-  if (encoding.toLowerCase() !== "identity") {
-    throw new AppError("unsupported_media_type", { message: noEncoding });
-  }
-  const boundary = getMultipartBoundary(request.header("content-type") ?? "")?.trim();
-  // RFC 2046 section 5.1.1.
-  if (!boundary || boundary.length > 70) throw malformed();
-  const parser = new MultipartParser(boundary, {
-    maxFileSize: MAX_FILE_BYTES,
-    maxTotalSize: MAX_UPLOAD_BYTES,
-    maxHeaderSize: MAX_PART_HEADER_BYTES,
-    maxParts: MAX_PARTS,
+  refuseEncoding(request);
+  const parser = multipartReader(boundaryOf(request.header("content-type") ?? ""), {
+    headBytes: MAX_PART_HEADER_BYTES,
+    partBytes: MAX_FILE_BYTES,
+    parts: MAX_PARTS,
+    partTooLarge: (head) => tooLarge(head, names),
   });
   const upload: Upload = { admission: undefined, fields: {}, files: new Map(), errors: {} };
   const seen = { names: new Set<string>(), textBytes: 0, hasFile: false };
@@ -82,7 +69,7 @@ export async function readUpload(
   try {
     for await (const block of readBlocks(request.raw, share)) {
       for (const part of parser.write(block)) takePart(upload, seen, names, part);
-      const isWhole = isClosed(parser);
+      const isWhole = parser.isClosed();
       if (isWhole ? seen.hasFile : block.length === BLOCK_BYTES) await admitOnce();
       // What stands after the closing delimiter is nobody's (RFC 2046 section 5.1.1), and is not read.
       if (isWhole) return upload;
@@ -90,7 +77,8 @@ export async function readUpload(
     throw malformed();
   } catch (error) {
     if (admission && !upload.admission) await admission;
-    const refusal = error instanceof MaxFileSizeExceededError ? tooLarge(parser, names) : describeRefusal(error);
+    // What is left beside our own refusals is a phone that lost its signal.
+    const refusal = error instanceof AppError ? error : malformed();
     if (refusal.code === "validation_error") upload.admission?.brokeOff();
     throw refusal;
   }
@@ -130,83 +118,54 @@ async function* readBlocks(request: Request, share: Share): AsyncGenerator<Uint8
   }
 }
 
-function isClosed(parser: MultipartParser): boolean {
-  try {
-    parser.finish();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 type Names = Parameters<typeof readUpload>[1];
 
 function takePart(
   upload: Upload,
   seen: { names: Set<string>; textBytes: number; hasFile: boolean },
   names: Names,
-  part: MultipartPart,
+  part: Part,
 ): void {
-  const disposition = part.headers["content-disposition"] ?? "";
-  const name = nameOf(part);
-  if (name === undefined) throw malformed();
-  const isText = !/;\s*filename\*?=/i.test(disposition);
-  if (isText) seen.textBytes += part.size;
+  const { name } = part;
+  const isForFile = names.files.has(name);
+  const isFile = part.fileName !== "absent" || (isForFile && isFileWithoutName(part));
+  if (!isFile) seen.textBytes += part.size;
   if (seen.textBytes > MAX_TEXT_BYTES) throw new AppError("payload_too_large");
-  if (!isText && part.size > 0) seen.hasFile = true;
-  const isFile = names.files.has(name);
-  if (!isFile && !names.fields.has(name)) return;
-  // An empty text, and a file input that nobody filled in, count as absent.
-  if (part.size === 0 && (isText || /;\s*filename=""/i.test(disposition))) return;
-  const problem = seen.names.has(name) ? "sent_twice" : findProblem(part, isText, isFile);
+  if (isFile && part.size > 0) seen.hasFile = true;
+  if (!isForFile && !names.fields.has(name)) return;
+  // An empty text, and a file input that nobody filled in, count as absent; so do the words that JavaScript makes of nothing.
+  if (part.size === 0 && part.fileName !== "given") return;
+  if (isForFile && !isFile && isNothing(textOf(part))) return;
+  const problem = seen.names.has(name) ? "sent_twice" : isForFile ? findProblem(part, isFile) : undefined;
   seen.names.add(name);
   if (problem) upload.errors[name] = [{ code: problem }];
-  else if (isFile) upload.files.set(name, part.bytes as Uint8Array<ArrayBuffer>);
-  else upload.fields[name] = part.text;
+  else if (isForFile) upload.files.set(name, bytesOf(part));
+  else upload.fields[name] = textOf(part);
 }
 
-function nameOf(part: MultipartPart): string | undefined {
-  const match = /;\s*name=(?:"([^"]*)"|([^\s";]+))/i.exec(part.headers["content-disposition"] ?? "");
-  return match?.[1] ?? match?.[2];
+/** Whether a text in a file's place says that there is no file: `FormData` writes these words for a missing value. */
+export const isNothing = (given: unknown): boolean =>
+  typeof given === "string" && ["null", "undefined"].includes(given.trim().toLowerCase());
+
+/** Some clients leave the file name out; the media type says that it is a file, or its bytes, which are no text. */
+function isFileWithoutName(part: Part): boolean {
+  if (part.mediaType !== undefined) return !part.mediaType.startsWith("text/");
+  return typeof textOf(part) !== "string";
 }
 
-function findProblem(part: MultipartPart, isText: boolean, isFile: boolean): FieldError["code"] | undefined {
-  if (isText === isFile) return isFile ? "not_file" : "not_text";
+function findProblem(part: Part, isFile: boolean): FieldError["code"] | undefined {
+  if (!isFile) return "not_file";
+  if (!isPlain(part)) return "transfer_encoding";
   return part.size === 0 ? "file_empty" : undefined;
 }
 
-/** Names the part that went beyond the cap of a file: the one that the parser gives when it is closed now. */
-function tooLarge(parser: MultipartParser, names: Names): AppError {
-  let name: string | undefined;
-  try {
-    const [part] = parser.write(new TextEncoder().encode(`\r\n--${parser.boundary}--`));
-    name = part && nameOf(part);
-  } catch {
-    // A block that ends like a delimiter: the message alone has to do.
-  }
-  const isNamed = name !== undefined && names.files.has(name);
+/** Names the file that went beyond the cap. */
+function tooLarge({ name }: PartHead, names: Names): AppError {
   return new AppError("payload_too_large", {
     message: {
       en: `The file is too large. Each file may have at most ${MAX_FILE_MB} MB.`,
       ne: `फाइल धेरै ठूलो छ। हरेक फाइल बढीमा ${MAX_FILE_MB} MB हुन सक्छ।`,
     },
-    ...(isNamed ? { fields: { [String(name)]: [{ code: "file_too_large", max: MAX_FILE_MB }] } } : {}),
-  });
-}
-
-function describeRefusal(error: unknown): AppError {
-  if (error instanceof AppError) return error;
-  const caps = [MaxTotalSizeExceededError, MaxHeaderSizeExceededError, MaxPartsExceededError];
-  if (caps.some((kind) => error instanceof kind)) return new AppError("payload_too_large");
-  // What is left: a phone that lost its signal, a broken format, or text that is not UTF-8.
-  return malformed();
-}
-
-function malformed(): AppError {
-  return new AppError("validation_error", {
-    message: {
-      en: "The multipart body is malformed or incomplete. Send it again.",
-      ne: "multipart अनुरोध बिग्रिएको वा अपूरो छ। फेरि पठाउनुहोस्।",
-    },
+    ...(names.files.has(name) ? { fields: { [name]: [{ code: "file_too_large", max: MAX_FILE_MB }] } } : {}),
   });
 }

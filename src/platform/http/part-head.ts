@@ -1,0 +1,79 @@
+import { AppError } from "./errors.ts";
+import type { Text } from "./locale.ts";
+
+/** What the header fields of a part say (RFC 7578 section 4). */
+export interface PartHead {
+  name: string;
+  /** Whether there is a file name, and whether it is more than the empty string. */
+  fileName: "absent" | "empty" | "given";
+  /** Media type in lower case, without parameters; undefined where the part has none. */
+  mediaType: string | undefined;
+  /** In lower case; UTF-8 where the part names none. */
+  charset: string;
+  /** Content-Transfer-Encoding in lower case; `binary` where the part names none. */
+  transferEncoding: string;
+}
+
+/** `validation_error` for a multipart body that cannot be read. */
+export function malformed(
+  message: Text = {
+    en: "The multipart body is malformed or incomplete. Send it again.",
+    ne: "multipart अनुरोध बिग्रिएको वा अपूरो छ। फेरि पठाउनुहोस्।",
+  },
+): AppError {
+  return new AppError("validation_error", { message });
+}
+
+/** Names are ASCII; a file name, which nobody reads, may be in any encoding. */
+const decoder = new TextDecoder("latin1");
+
+/**
+ * Reads the header fields of a part; folded lines count as one (RFC 5322 section 2.2.3).
+ *
+ * @throws AppError `validation_error` unless they are fields of a form's part with a name.
+ */
+export function readPartHead(bytes: Uint8Array): PartHead {
+  const fields = new Map<string, string>();
+  for (const line of decoder
+    .decode(bytes)
+    .replace(/\r\n[ \t]+/g, " ")
+    .split("\r\n")) {
+    const [, field, value] = /^([!#$%&'*+.^_`|~\w-]+)[ \t]*:([\s\S]*)$/.exec(line) ?? [];
+    if (field === undefined || value === undefined) throw malformed();
+    fields.set(field.toLowerCase(), value.trim());
+  }
+  const disposition = readParameters(fields.get("content-disposition") ?? "");
+  const name = disposition.parameters.get("name");
+  if (disposition.value !== "form-data" || name === undefined || name === "") throw malformed();
+  const given = disposition.parameters.get("filename") ?? disposition.parameters.get("filename*");
+  const type = readParameters(fields.get("content-type") ?? "");
+  return {
+    name,
+    fileName: given === undefined ? "absent" : given === "" ? "empty" : "given",
+    mediaType: type.value || undefined,
+    charset: type.parameters.get("charset")?.toLowerCase() || "utf-8",
+    transferEncoding: fields.get("content-transfer-encoding")?.toLowerCase() || "binary",
+  };
+}
+
+/**
+ * A parameter: its name, and its value as a quoted string with escapes, as one without them (browsers of old send paths with
+ * backslashes), or as it is up to the next semicolon.
+ */
+const PARAMETER =
+  /[ \t]*;[ \t]*([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"(?=[ \t]*(?:;|$))|"([^"]*)"(?=[ \t]*(?:;|$))|([^;"]*))/y;
+
+/** The value of a header field in lower case, and its parameters by their lower-case names; the first of a name counts. */
+export function readParameters(field: string): { value: string; parameters: Map<string, string> } {
+  const end = field.indexOf(";");
+  const value = (end === -1 ? field : field.slice(0, end)).trim().toLowerCase();
+  const parameters = new Map<string, string>();
+  PARAMETER.lastIndex = end === -1 ? field.length : end;
+  // What is no parameter, such as a semicolon at the end, ends the list.
+  for (let match = PARAMETER.exec(field); match; match = PARAMETER.exec(field)) {
+    const [, name = "", quoted, plain, bare = ""] = match;
+    const text = quoted?.replace(/\\([\s\S])/g, "$1") ?? plain ?? bare.trim();
+    if (!parameters.has(name.toLowerCase())) parameters.set(name.toLowerCase(), text);
+  }
+  return { value, parameters };
+}
