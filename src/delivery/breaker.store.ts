@@ -5,27 +5,27 @@ import { sha256 } from "../platform/crypto.ts";
 import { instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
-/** Recipients in a row whose messages failed, after which a provider is left alone. */
+/** Number of consecutive recipients whose messages failed before a provider's breaker opens. */
 export const BREAKER_FAILURES = 5;
-/** Recipients that a breaker remembers: a message to one of them neither counts again nor keeps it open. */
+/** Number of recipients that a breaker remembers; further failures for them neither count again nor keep it open. */
 const REMEMBERED_RECIPIENTS = 20;
-/** How long it is left alone before one message tries it again, in milliseconds. */
+/** How long an open breaker blocks calls before it admits one probe, in milliseconds. */
 export const BREAKER_OPEN_MS = 30_000;
 
 type BreakerDeps = Pick<Deps, "db" | "now" | "log">;
 
 const { failures, failedRecipients, openedUntil, probedBy } = providerBreakers;
 
-/** Holds for a breaker against which a message to the recipient has counted since the last success. */
+/** A failure for this recipient has counted since the last success. */
 const hasCounted = (recipient: string) =>
   sql`exists (select 1 from json_each(${failedRecipients}) where value = ${recipient})`;
 
 /**
- * Whether a message may be given to the provider: always while the breaker is closed; when its time is over, to one
- * message, whose statement moves that time on for all others. A message to a recipient that has counted already waits
- * twice as long, so that others try first.
+ * Whether a message may be passed to the provider: always while the breaker is closed. When the blocked time is over,
+ * one message is admitted as a probe, and the same statement blocks all others for another period. A recipient whose
+ * failure has already counted waits twice as long, so that others probe first.
  *
- * @param recipient as `recipientKey` makes it.
+ * @param recipient as returned by `recipientKey`.
  */
 export async function admitCall(deps: BreakerDeps, provider: string, recipient: string): Promise<boolean> {
   const now = deps.now();
@@ -67,9 +67,9 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
 }
 
 /**
- * Counts a failure, once for each recipient since the last success; the last one needed opens the breaker, and so does
- * every new one after it. A try of an open breaker by a recipient that has counted already proves nothing: the next
- * recipient tries at once.
+ * Counts a failure once per recipient since the last success. The last failure needed opens the breaker, and each later
+ * one of a new recipient extends it. A failed probe of a recipient that has already counted proves nothing, so the next
+ * recipient may probe at once.
  */
 export async function recordFailure(deps: BreakerDeps, provider: string, recipient: string): Promise<void> {
   const now = deps.now();
@@ -105,8 +105,8 @@ export async function recordFailure(deps: BreakerDeps, provider: string, recipie
 }
 
 /**
- * Names a recipient in a breaker: 24 bits of a hash of their user id or address, which many people share, so that the row
- * tells nothing of anybody. Two recipients that share one count once.
+ * Short key of a recipient for a breaker: 24 bits of a hash of the user id or address. Many people share a key, so the
+ * row identifies nobody; two recipients with the same key count once.
  */
 export async function recipientKey({ userId, to }: { userId?: string; to: string }): Promise<string> {
   return (await sha256(userId ?? to)).slice(0, 4);

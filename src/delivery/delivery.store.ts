@@ -6,18 +6,18 @@ import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError } from "../platform/http/errors.ts";
 
-/** How long one consumer may take with a message before another may try, in milliseconds. */
+/** How long a claim lasts before another consumer may take the message, in milliseconds. */
 const CLAIM_MS = 30_000;
-/** Tries without a certain outcome that a message gets: the second may double it, a third is not made. */
-const MAX_UNCERTAIN_TRIES = 2;
+/** Maximum number of attempts with an unknown outcome per message: the second may duplicate it, a third is not made. */
+const MAX_UNCERTAIN_ATTEMPTS = 2;
 
 type ClaimDeps = Pick<Deps, "db" | "now" | "log" | "invocationId">;
 
 /**
- * Takes the right to send a message, before its provider is called: one consumer at a time, none after it was delivered.
+ * Claims a message before its provider is called: one consumer at a time, none after delivery.
  *
- * @returns `claimed`; `delivered` when it has been sent; `undeliverable` when it was given up; `busy`
- *   while another consumer holds it; `exhausted` when it may have gone out twice already.
+ * @returns `claimed`; `delivered` if it was sent before; `undeliverable` if it was given up; `busy` while another
+ *   consumer holds the claim; `exhausted` if it may have been sent twice already.
  */
 export async function claimDelivery(deps: ClaimDeps, eventId: string) {
   const now = deps.now();
@@ -30,7 +30,7 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
         target: deliveries.eventId,
         set: { claimedBy: deps.invocationId, claimedUntil: now + CLAIM_MS, attempts: sql`${deliveries.attempts} + 1` },
         setWhere: sql`${deliveries.deliveredAt} is null and ${deliveries.undeliverableAt} is null and ${deliveries.claimedUntil} <= ${now}
-          and ${deliveries.attempts} < ${MAX_UNCERTAIN_TRIES}`,
+          and ${deliveries.attempts} < ${MAX_UNCERTAIN_ATTEMPTS}`,
       })
       .returning({ eventId: deliveries.eventId }),
   };
@@ -48,48 +48,55 @@ export async function claimDelivery(deps: ClaimDeps, eventId: string) {
 }
 
 /**
- * Keeps the claim for one more provider; after a try whose outcome is uncertain that is another one that may have
- * reached the person.
+ * Renews the claim for the next provider. If the last outcome was uncertain, this counts as another attempt that may
+ * reach the recipient.
  *
- * @returns false when no further try is left, or the claim is another's by now.
+ * @returns false if no further attempt is allowed, or another invocation holds the claim.
  */
 export async function renewClaim(deps: ClaimDeps, eventId: string, last: { wasUncertain: boolean }): Promise<boolean> {
-  const more = last.wasUncertain ? 1 : 0;
+  const added = last.wasUncertain ? 1 : 0;
   const { renewed } = await runBatch(deps, {
     renewed: deps.db
       .update(deliveries)
-      .set({ claimedUntil: deps.now() + CLAIM_MS, attempts: sql`${deliveries.attempts} + ${more}` })
-      .where(and(isOurs(deps, eventId), sql`${deliveries.attempts} + ${more} <= ${MAX_UNCERTAIN_TRIES}`))
+      .set({ claimedUntil: deps.now() + CLAIM_MS, attempts: sql`${deliveries.attempts} + ${added}` })
+      .where(
+        and(
+          isClaimedByThisInvocation(deps, eventId),
+          sql`${deliveries.attempts} + ${added} <= ${MAX_UNCERTAIN_ATTEMPTS}`,
+        ),
+      )
       .returning({ eventId: deliveries.eventId }),
   });
   return renewed.length > 0;
 }
 
-/** Records that the provider took the message. */
+/** Records that the provider accepted the message. */
 export async function recordDelivered(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { deliveredAt: deps.now() });
 }
 
-/** Records that the recipient cannot be reached, or that no budget is left for them: no later try is made. */
+/** Records that the recipient cannot be reached or that the budget is spent; no further attempt is made. */
 export async function closeDelivery(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { undeliverableAt: deps.now() });
 }
 
-/** Gives the claim back after a refusal that is certain: the message did not go out, so it counts for nothing. */
+/** Releases the claim after a definite refusal. The message was not sent, so the attempt does not count. */
 export async function releaseDelivery(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { claimedUntil: 0, attempts: sql`${deliveries.attempts} - 1` });
 }
 
-/** Gives the claim back after an outcome that nobody knows: the try counts as one that may have reached the person. */
+/** Releases the claim after an unknown outcome. The attempt counts as one that may have reached the recipient. */
 export async function recordUnknownOutcome(deps: ClaimDeps, eventId: string): Promise<void> {
   await update(deps, eventId, { claimedUntil: 0 });
 }
 
-/** A claim that has lapsed and was taken by another invocation is no longer ours. */
-function isOurs(deps: ClaimDeps, eventId: string) {
+/** This invocation still holds the claim; false if it expired and another invocation took it. */
+function isClaimedByThisInvocation(deps: ClaimDeps, eventId: string) {
   return and(eq(deliveries.eventId, eventId), eq(deliveries.claimedBy, deps.invocationId));
 }
 
 async function update(deps: ClaimDeps, eventId: string, set: SQLiteUpdateSetSource<typeof deliveries>): Promise<void> {
-  await runBatch(deps, { updated: deps.db.update(deliveries).set(set).where(isOurs(deps, eventId)) });
+  await runBatch(deps, {
+    updated: deps.db.update(deliveries).set(set).where(isClaimedByThisInvocation(deps, eventId)),
+  });
 }

@@ -4,7 +4,7 @@ import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { answered, type MessageProvider, sent } from "./message-provider.ts";
 
-/** Keeps messages in the database instead of sending them; for development and tests alone. */
+/** Stores messages in the database instead of sending them; only for development and tests. */
 export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): MessageProvider {
   return {
     name: "local-outbox",
@@ -12,9 +12,9 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
     reaches: () => true,
     async send({ id, channel, to, text, code }) {
       const row = { id, channel, recipient: to, text, code: code ?? null, createdAt: deps.now() };
-      const kept = deps.db.insert(localOutbox).values(row).onConflictDoNothing();
-      // Kept twice is kept once, so a lost answer is no doubt.
-      return runBatch(deps, { kept }).then(
+      const stored = deps.db.insert(localOutbox).values(row).onConflictDoNothing();
+      // Storing is idempotent, so a lost answer is treated as a definite refusal and retried.
+      return runBatch(deps, { stored }).then(
         () => sent,
         () => answered("refused", "database"),
       );
@@ -22,7 +22,7 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
   };
 }
 
-/** The newest 100 messages, newest first; of one recipient where given. */
+/** Lists the newest 100 messages, newest first, optionally of one recipient. */
 export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, recipient: string | undefined) {
   const { messages } = await runBatch(deps, {
     messages: deps.db

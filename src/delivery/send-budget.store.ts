@@ -12,10 +12,10 @@ type LogDeps = Pick<Deps, "log">;
 type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /**
- * `reserved`: what is left of the day is kept for accounts. `spent`: nothing is left. `hour`: the hour's open part is
- * spent.
+ * `taken`: the call may be made. `reserved`: the rest of the day is reserved for accounts. `spent`: nothing is left.
+ * `hour`: the hour's open calls are spent.
  */
-export type BudgetShare = "taken" | "reserved" | "spent" | "hour";
+export type BudgetDecision = "taken" | "reserved" | "spent" | "hour";
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -39,32 +39,33 @@ const channels = {
 } as const;
 
 /**
- * Takes one call of a provider from the channel's budget of the day, before the call is made; nothing is ever given
- * back. One batch decides and counts, by the same statements whether or not the recipient belongs to an account.
+ * Takes one provider call from the channel's daily budget before the call is made; calls are never given back. One
+ * batch decides and counts, with the same statements whether or not the recipient has an account.
  *
- * An SMS to a number without an account also counts towards the hour's open part, in an hour that begins with its first
- * such call. The calls that spend the hour's open part, enter the reserve and spend the day raise one alert each.
+ * An SMS to a number without an account also counts towards the hour's open calls, in a window that starts with its
+ * first such call. One alert is raised each when the hour's open calls are spent, the reserve is entered and the day's
+ * budget is spent.
  *
- * @param to E.164 number or e-mail address, canonical.
- * @throws AppError `service_unavailable` when nobody knows whether the call was counted: it must not be made then.
+ * @param to E.164 number or e-mail address in canonical form.
+ * @throws AppError `service_unavailable` if it is unknown whether the call was counted; it must not be made then.
  */
-export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string): Promise<BudgetShare> {
+export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string): Promise<BudgetDecision> {
   const { days, owner, budgetOf, openHour, alertOfReserve, alertOfEnd } = channels[channel];
   const now = deps.now();
   const day = dayOf(now);
   const budget = budgetOf(deps);
   const open = openCalls(budget);
   const hourly = openHour?.(budget);
-  // Of this call alone: one invocation may take several.
+  // Identifies this call, because one invocation may take several.
   const marker = deps.newId();
   const { taken, takenBy, refusedByReserve, refusedBySpent } = days;
-  const isAccounts = sql`exists (select 1 from users where ${owner} = ${to})`;
+  const hasAccount = sql`exists (select 1 from users where ${owner} = ${to})`;
   const hourIsFull =
     hourly === undefined
       ? sql`0`
       : sql`exists (select 1 from sms_send_limits where scope = 'open_hour' and key = ${channel}
           and window_ends_at > ${now} and sends >= ${hourly})`;
-  const fits = sql`(case when ${isAccounts} then ${taken} < ${budget}
+  const fits = sql`(case when ${hasAccount} then ${taken} < ${budget}
     when ${taken} < ${open} then not ${hourIsFull} else 0 end)`;
   const { counted, hour } = await runBatch(deps, {
     opened: deps.db
@@ -89,7 +90,7 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
             deps,
             { scope: sql`'open_hour'`, key: sql`${channel}`, windowEndsAt: instantOf(now + HOUR_MS) },
             sql`where exists (select 1 from ${days} where ${eq(days.day, day)} and ${eq(takenBy, marker)})
-              and not ${isAccounts}`,
+              and not ${hasAccount}`,
           ).returning({ sends: smsSendLimits.sends }),
   });
   const [row] = counted;
@@ -102,13 +103,13 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
   return "taken";
 }
 
-/** Holds where the channel's budget of the day is spent, whoever asks. */
+/** The channel's daily budget is spent, for every recipient. */
 export function isBudgetSpent(deps: Pick<Deps, "config" | "now">, channel: BudgetChannel): SQL {
   const { days, budgetOf } = channels[channel];
   return sql`exists (select 1 from ${days} where ${eq(days.day, dayOf(deps.now()))} and ${days.taken} >= ${budgetOf(deps)})`;
 }
 
-/** Calls taken from the channel's budget of the day so far. */
+/** Returns the number of calls taken from the channel's budget today. */
 export async function countCalls(deps: Pick<Deps, "db" | "now" | "log">, channel: BudgetChannel): Promise<number> {
   const { days } = channels[channel];
   const { found } = await runBatch(deps, {

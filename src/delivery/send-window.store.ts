@@ -3,7 +3,7 @@ import { smsSendLimits } from "../db/send-schema.ts";
 import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
-/** A row of `sms_send_limits` to count in, as SQL; `windowEndsAt` is the end of a window that begins now. */
+/** Counter row in `sms_send_limits`, as SQL; `windowEndsAt` is the end of a window that starts now. */
 interface Counted {
   scope: SQL;
   key: SQL;
@@ -11,8 +11,8 @@ interface Counted {
 }
 
 /**
- * The statement that adds 1 to a counter for each row of `from` (a FROM clause and what follows it). A counter whose
- * window is over begins a new one.
+ * Adds 1 to a counter for each row of `from` (a FROM clause and what follows it). A counter whose window is over starts
+ * a new one.
  */
 export function countInWindows(deps: Pick<Deps, "db" | "now">, counted: Counted, from: SQL) {
   const isOver = sql`${smsSendLimits.windowEndsAt} <= ${deps.now()}`;

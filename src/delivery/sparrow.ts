@@ -5,14 +5,14 @@ import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
 
-/** Ten digits after Nepal's country code: the only numbers that Sparrow takes. */
+/** Nepal's country code and ten digits: the only numbers that Sparrow accepts. */
 const NEPALI_NUMBER = /^\+977(\d{10})$/;
 
 const answer = z.object({ response_code: z.int(), count: z.int().optional() });
 
-/** Every refusal that Sparrow documents, by its `response_code`: https://docs.sparrowsms.com/sms/outgoing_sendsms/ */
+/** All documented refusals of Sparrow by `response_code`: https://docs.sparrowsms.com/sms/outgoing_sendsms/ */
 export const sparrowVerdicts: Readonly<Record<number, Verdict>> = {
-  /** A required field is missing; every message of ours has the same fields. */
+  /** A required field is missing; all our messages have the same fields. */
   1000: "ours",
   /** Invalid IP address. */
   1001: "ours",
@@ -28,7 +28,7 @@ export const sparrowVerdicts: Readonly<Record<number, Verdict>> = {
   1007: "unreachable",
   /** Invalid sender. */
   1008: "ours",
-  /** Text is empty; none of ours is. */
+  /** Text is empty; ours never is. */
   1010: "ours",
   /** No valid receiver. */
   1011: "unreachable",
@@ -58,7 +58,7 @@ export function sparrowProvider(
   };
 }
 
-/** 200 with code 200 is success, 403 with another code a refusal; nothing else is documented. */
+/** Status 200 with code 200 is success, status 403 with another code a refusal; nothing else is documented. */
 function readAnswer(status: number, text: string): SendOutcome {
   const parsed = answer.safeParse(parseJson(text));
   if (!parsed.success) return unknown(`http ${status}`);

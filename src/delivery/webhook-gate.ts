@@ -2,7 +2,7 @@ import type { QueryCount } from "../platform/data/query-count.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { WebhookOutcome } from "./webhook.ts";
 
-/** Calls that one invocation keeps open to one endpoint. Workers allow six open connections to all hosts together. */
+/** Maximum number of open calls per invocation and endpoint. Workers allow six open connections in total. */
 const MAX_OPEN_CALLS = 2;
 
 interface Gate {
@@ -11,13 +11,13 @@ interface Gate {
   isSilent: boolean;
 }
 
-/** One map an invocation: an invocation may not wait for another one's calls. */
+/** One map per invocation, because an invocation must not await another invocation's I/O. */
 const gatesOf = new WeakMap<QueryCount, Map<string, Gate>>();
 
 /**
- * Calls an endpoint so that a dead one delays no message to another: at most two calls of an invocation to it are open at
- * once, and after one that got no answer the invocation makes no further call to it. A message that is not sent comes
- * again by its schedule.
+ * Calls an endpoint so that one that is down does not delay messages to others. An invocation has at most two open
+ * calls to an endpoint, and after one call without a response it makes no more. Messages that were not sent are retried
+ * on schedule.
  */
 export async function callThroughGate(
   deps: Pick<Deps, "queries">,

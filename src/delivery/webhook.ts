@@ -4,18 +4,22 @@ import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
 
-/** What came of a try; after a failure nobody knows whether the receiver acted. `isSilent`: it gave no answer at all. */
+/**
+ * Result of an attempt. After a failure it is unknown whether the receiver processed the message. `isSilent`: there was
+ * no response at all.
+ */
 export type WebhookOutcome = { state: "taken" | "gone" } | { state: "failed"; reason: string; isSilent?: boolean };
 
-/** Names an endpoint where its URL must not stand: the same for the same URL, 72 bits of a hash. */
+/** Id of an endpoint for logs and rows, where its URL must not appear: 72 bits of a hash of the URL. */
 export async function endpointIdOf({ url }: Pick<WebhookEndpoint, "url">): Promise<string> {
   return (await sha256(url)).slice(0, 12);
 }
 
 /**
- * Tries once to deliver the body, per Standard Webhooks: 2xx means taken, 410 that the endpoint wants no more.
+ * Makes one attempt to deliver the body, per Standard Webhooks: 2xx means accepted, 410 that the endpoint wants no more
+ * messages.
  *
- * @param id what the receiver knows the message by; the same at every try.
+ * @param id message id for the receiver; the same for every attempt.
  */
 export async function sendWebhook(
   deps: Pick<Deps, "config" | "fetch" | "now">,

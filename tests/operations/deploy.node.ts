@@ -207,7 +207,7 @@ test("a provider without its secret stops a deployment, and with it the deployme
   );
   const without = await deploy();
   assert.ok(!without.isOk);
-  assert.match(without.text, /✗ SPARROW_TOKEN: missing beside SPARROW_FROM/);
+  assert.match(without.text, /✗ SPARROW_TOKEN: required with SPARROW_FROM/);
   assert.ok(!existsSync(file("account.json")) || account().databases.length === 0);
   const given = await deploy({ SPARROW_TOKEN: "a token" });
   assert.ok(given.isOk, given.text);

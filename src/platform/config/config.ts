@@ -19,20 +19,22 @@ import {
 } from "./social-settings.ts";
 import { findInsecureWebhook, type WebhookEndpoint, webhookSettings } from "./webhook-settings.ts";
 
-/** Characters that APP_NAME and OTP_AUTOFILL_DOMAIN may have together, for the code's message to fit one SMS part. */
+/** Maximum combined length of APP_NAME and OTP_AUTOFILL_DOMAIN, so that the text of a code fits one SMS. */
 export const MAX_NAME_AND_DOMAIN = 34;
 
-/** How long an event waits for others where nothing else is configured, and at most: far less than its lease. */
+/**
+ * Default and maximum time that an event waits to be published with others, in milliseconds; far less than its lease.
+ */
 const EVENT_GATHER_MS = 250;
 const MAX_EVENT_GATHER_MS = 5_000;
 
-/** Fewer distinct bytes than this in a 32-byte secret means that nobody drew it at random. */
+/** A 32-byte secret with fewer distinct bytes was not generated at random. */
 const MIN_DISTINCT_BYTES = 12;
 
-/** Unpadded base64url (RFC 4648 section 5) of bytes that look drawn at random: a passphrase is no key. */
+/** Unpadded base64url (RFC 4648 section 5) of bytes that look random; rejects passphrases. */
 const randomBytes = (isLongEnough: (length: number) => boolean, message: string) =>
   z.string().transform((text, context) => {
-    // Four characters hold three bytes, so that one left over is no byte at all.
+    // Four characters encode three bytes, so a single leftover character is invalid.
     const isBase64url = /^[A-Za-z0-9_-]+$/.test(text) && text.length % 4 !== 1;
     const bytes = isBase64url ? base64url.decode(text) : new Uint8Array();
     if (isLongEnough(bytes.length) && new Set(bytes).size >= MIN_DISTINCT_BYTES) return bytes;
@@ -41,13 +43,13 @@ const randomBytes = (isLongEnough: (length: number) => boolean, message: string)
   });
 
 /** A secret of at least 256 bits (RFC 8725 section 3.5). */
-const secret = randomBytes((length) => length >= 32, "must be at least 32 random bytes, base64url");
-/** One half of an Ed25519 key (RFC 8037 section 2), kept as its text. */
-const keyHalf = z
+const secret = randomBytes((length) => length >= 32, "must be at least 32 random bytes in base64url");
+/** Public or private part of an Ed25519 key (RFC 8037 section 2), kept as text. */
+const keyPart = z
   .string()
   .refine(
     (text) => randomBytes((length) => length === 32, "").safeParse(text).success,
-    "must be the 32 bytes of half an Ed25519 key, base64url",
+    "must be the 32 bytes of an Ed25519 key in base64url",
   );
 
 function json<T extends z.ZodType>(schema: T) {
@@ -70,27 +72,27 @@ function distinct<T>(entries: T[], key: (entry: T) => string): boolean {
   return new Set(entries.map(key)).size === entries.length;
 }
 
-/** Ed25519 keys of access tokens. The first signs and so needs `d`; the others only verify. */
+/** Ed25519 keys of access tokens. The first one signs and needs `d`; the others only verify. */
 const accessTokenKeys = z
   .array(
     z.object({
       kid: keyId,
       kty: z.literal("OKP"),
       crv: z.literal("Ed25519"),
-      x: keyHalf,
-      d: keyHalf.optional(),
+      x: keyPart,
+      d: keyPart.optional(),
     }),
   )
   .min(1)
-  .refine((keys) => keys[0]?.d !== undefined, "the first key must have its private part")
-  .refine((keys) => distinct(keys, (key) => key.kid), "every kid must be different");
+  .refine((keys) => keys[0]?.d !== undefined, "the first key must include its private part d")
+  .refine((keys) => distinct(keys, (key) => key.kid), "every kid must be unique");
 
 const tokenSecrets = z
   .array(z.object({ kid: keyId, secret }))
   .min(1)
-  .refine((secrets) => distinct(secrets, (entry) => entry.kid), "every kid must be different");
+  .refine((secrets) => distinct(secrets, (entry) => entry.kid), "every kid must be unique");
 
-/** Store reviewers' sign-ins: a fixed code, never sent by SMS, until the end of `until` (UTC). */
+/** Test accounts for app store reviewers: a fixed code, never sent by SMS, valid through the day `until` (UTC). */
 const testIdentifiers = z
   .array(z.object({ identifier: z.string(), code: z.string().regex(/^\d{6}$/), until: z.iso.date() }))
   .max(5);
@@ -119,7 +121,7 @@ const origin = z.string().refine((text) => {
 
 const settings = z.object({
   ENVIRONMENT: z.string().default("production"),
-  // Characters that GSM 03.38 has too, so that an English message stays in its alphabet.
+  // Only characters of GSM 03.38, so that an English SMS needs no other alphabet.
   APP_NAME: z.string().regex(/^[A-Za-z0-9 .&-]{1,20}$/),
   ISSUER: z.url(),
   AUDIENCE: z.string().min(1),
@@ -154,35 +156,36 @@ export interface Config {
   smsCountries: string[];
   accessTokenKeys: AccessTokenKey[];
   tokenSecrets: TokenSecret[];
-  /** Seal what is kept for years: the first seals, all open, and none is dropped while a row needs it. */
+  /** Keys for long-lived encrypted data: the first encrypts, all decrypt. Remove one only when no row needs it. */
   dataSecrets: TokenSecret[];
   lookupSecret: Uint8Array;
   testIdentifiers: z.infer<typeof testIdentifiers>;
-  /** How long an event of an isolate waits for others to be relayed with, in milliseconds; 0 relays each at once. */
+  /** How long an event waits to be published with others of the isolate, in milliseconds; 0 publishes each at once. */
   eventGatherMs: number;
-  /** Calls of SMS providers a day, in Asia/Kathmandu; 0 where nothing carries SMS. */
+  /** Maximum number of SMS provider calls per day in Asia/Kathmandu; 0 if no SMS provider is configured. */
   smsDailyBudget: number;
-  /** Codes by e-mail a day, in Asia/Kathmandu. */
+  /** Maximum number of codes sent by e-mail per day in Asia/Kathmandu. */
   emailDailyBudget: number;
-  /** Those that carry messages in production; development has the local outbox instead. */
+  /** Message providers in production; development uses the local outbox. */
   providers: Providers;
-  /** Sign-in by Google and Apple. */
+  /** Sign-in with Google and Apple. */
   social: Social;
-  /** Where changes of users are told, in development too. */
+  /** Webhook endpoints that receive changes of users, also in development. */
   webhooks: WebhookEndpoint[];
   /** The only origins that the Worker calls (ASVS 13.2.4). */
   egressOrigins: ReadonlySet<string>;
 }
 
-/** Names what is missing or weak, one line per setting, never a value. */
+/** Lists missing, malformed and weak settings by name, never their values. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
 /**
- * Reads the Worker's variables and secrets.
+ * Parses the Worker's variables and secrets.
  *
- * @throws ConfigError when one is missing, malformed or weak: nothing is served then, no default stands in.
+ * @throws ConfigError if one is missing, malformed or weak. There are no insecure defaults: no request is served in
+ *   that case.
  */
 export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   const parsed = settings.safeParse(env);
@@ -192,7 +195,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   const value = parsed.data;
   const isDevelopment = value.ENVIRONMENT === "development";
   if (value.APP_NAME.length + value.OTP_AUTOFILL_DOMAIN.length > MAX_NAME_AND_DOMAIN) {
-    throw new ConfigError(`APP_NAME, OTP_AUTOFILL_DOMAIN: together at most ${MAX_NAME_AND_DOMAIN} characters`);
+    throw new ConfigError(
+      `APP_NAME, OTP_AUTOFILL_DOMAIN: must have at most ${MAX_NAME_AND_DOMAIN} characters together`,
+    );
   }
   if (!isDevelopment && !value.ISSUER.startsWith("https://")) throw new ConfigError("ISSUER: must be https");
   const webhooks = value.WEBHOOKS ?? [];

@@ -2,7 +2,7 @@ import { importJWK, importPKCS8, type CryptoKey as JoseKey, type JWK } from "jos
 import { deriveHmacKey, deriveSealingKey } from "../crypto.ts";
 import { type AccessTokenKey, type Config, ConfigError } from "./config.ts";
 
-/** The sub-keys of one entry of TOKEN_SECRETS, a purpose each. */
+/** Keys derived from one entry of TOKEN_SECRETS, one per purpose. */
 export interface SecretKeys {
   refreshToken: CryptoKey;
   verificationToken: CryptoKey;
@@ -11,40 +11,40 @@ export interface SecretKeys {
   documentLink: CryptoKey;
 }
 
-/** Keys of what is kept for years: the current one's id, and every one by its id. */
+/** Keys for long-lived encrypted data: the id of the current key, and all keys by id. */
 export interface DataKeys {
   kid: string;
   keys: ReadonlyMap<string, CryptoKey>;
 }
 
 export interface Keyring {
-  /** Key id of new refresh tokens, codes, verification tokens and sealed messages. */
+  /** Id of the key for new refresh tokens, codes, verification tokens and sealed messages. */
   currentSecretId: string;
-  /** By key id; older entries still verify, so a rotation signs nobody out. */
+  /** By key id. Older entries still verify, so that a rotation signs nobody out. */
   secrets: ReadonlyMap<string, SecretKeys>;
-  /** Seals document numbers. */
+  /** Encrypts document numbers. */
   documentNumber: DataKeys;
-  /** Seals Apple's refresh tokens. */
+  /** Encrypts Apple's refresh tokens. */
   appleRefreshToken: DataKeys;
   accessToken: { kid: string; signingKey: JoseKey; verifyingKeys: ReadonlyMap<string, JoseKey> };
-  /** RFC 7517; public parts only. */
+  /** JSON Web Key Set (RFC 7517) with the public keys only. */
   jwks: { keys: JWK[] };
-  /** Keyed hashes that rows are found by; not rotated with the token secrets. */
+  /** Key for lookup hashes; not rotated with the token secrets. */
   lookup: CryptoKey;
-  /** Keyed hashes that tell the same document number again. */
+  /** Key for hashes that recognise equal document numbers. */
   documentNumberIndex: CryptoKey;
   /** Signs the cursors of lists. */
   cursor: CryptoKey;
-  /** Signs in to Google as the service account of push notifications; absent where none is configured. */
+  /** Private key of the FCM service account; undefined if none is configured. */
   fcm: JoseKey | undefined;
-  /** Signs the client secrets of sign-in by Apple; absent where it is not configured. */
+  /** Private key that signs the client secrets for Apple; undefined if Apple is not configured. */
   apple: JoseKey | undefined;
 }
 
 /**
- * Imports every key of the configuration once; the result is kept for the isolate's life.
+ * Imports all keys of the configuration. The caller caches the result for the lifetime of the isolate.
  *
- * @throws ConfigError naming the key that does not work.
+ * @throws ConfigError naming the invalid key.
  */
 export async function buildKeyring(config: Config): Promise<Keyring> {
   const [current] = config.tokenSecrets;
@@ -73,7 +73,7 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
   const verifying = publicKeys.map(async (jwk): Promise<[string, JoseKey]> => [jwk.kid, await importKey(jwk)]);
   const verifyingKeys = new Map(await Promise.all(verifying));
   const signingKey = await importKey(signing);
-  await checkHalves(signing.kid, signingKey, verifyingKeys.get(signing.kid) ?? signingKey);
+  await checkKeyPair(signing.kid, signingKey, verifyingKeys.get(signing.kid) ?? signingKey);
   return {
     currentSecretId: current.kid,
     secrets: new Map(secrets),
@@ -89,7 +89,7 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
       "RS256",
       "FCM_SERVICE_ACCOUNT: private_key is not an RSA key",
     ),
-    apple: await importPrivateKey(config.social.apple?.privateKey, "ES256", "APPLE_PRIVATE_KEY: is not a P-256 key"),
+    apple: await importPrivateKey(config.social.apple?.privateKey, "ES256", "APPLE_PRIVATE_KEY: not a P-256 key"),
   };
 }
 
@@ -98,7 +98,7 @@ async function importKey(jwk: AccessTokenKey): Promise<JoseKey> {
     const key = await importJWK(jwk as JWK, "EdDSA");
     if (!(key instanceof Uint8Array)) return key;
   } catch {
-    // The runtime's own words may quote the key.
+    // The runtime's error message may quote the key.
   }
   throw new ConfigError(`ACCESS_TOKEN_KEYS: ${jwk.kid} is not an Ed25519 key`);
 }
@@ -110,22 +110,25 @@ async function importPrivateKey(
 ): Promise<JoseKey | undefined> {
   if (pem === undefined) return undefined;
   try {
-    // A secret that was pasted on one line has its line ends spelt out.
+    // A key pasted on one line contains `\n` as two characters instead of line breaks.
     return await importPKCS8(pem.replaceAll("\\n", "\n"), algorithm);
   } catch {
     throw new ConfigError(refusal);
   }
 }
 
-/** @throws ConfigError when what the private half signs the public half does not verify: clients would be signed out. */
-async function checkHalves(kid: string, signingKey: JoseKey, verifyingKey: JoseKey): Promise<void> {
+/**
+ * Checks that the private and public key belong together; otherwise clients would be signed out. @throws ConfigError if
+ * they do not.
+ */
+async function checkKeyPair(kid: string, signingKey: JoseKey, verifyingKey: JoseKey): Promise<void> {
   const probe = new TextEncoder().encode(kid);
   const signature = await crypto.subtle.sign("Ed25519", signingKey, probe);
   if (await crypto.subtle.verify("Ed25519", verifyingKey, signature, probe)) return;
-  throw new ConfigError(`ACCESS_TOKEN_KEYS: the halves of ${kid} do not belong together`);
+  throw new ConfigError(`ACCESS_TOKEN_KEYS: the private and the public key of ${kid} do not match`);
 }
 
-/** The keys of the current secret. */
+/** Keys of the current secret. */
 export function currentSecret(keyring: Keyring): SecretKeys {
   const keys = keyring.secrets.get(keyring.currentSecretId);
   if (!keys) throw new Error("the current secret is not in the keyring");

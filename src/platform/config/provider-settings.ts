@@ -1,26 +1,28 @@
 import { z } from "zod";
 import { parseJson } from "../json.ts";
 
-/** A setting that may be absent; an empty text is absent too. */
+/** An optional setting; an empty string counts as absent. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
 
 const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
 
-/** A URL without credentials in it. */
+/** A URL without credentials. */
 export const url = (protocol: RegExp) =>
-  z.url({ protocol, error: "must be a URL" }).refine((text) => !HAS_CREDENTIALS.test(text), "must hold no credentials");
+  z
+    .url({ protocol, error: "must be a URL" })
+    .refine((text) => !HAS_CREDENTIALS.test(text), "must not contain credentials");
 const endpoint = url(/^https?$/);
 
-/** Standard Webhooks: 24 to 64 bytes, base64 behind `whsec_`. */
+/** Secret format of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
 export const webhookSecret = z
   .string()
   .regex(
     /^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/,
-    "must be whsec_ and 24 to 64 bytes, base64",
+    "must be whsec_ followed by 24 to 64 bytes in base64",
   );
 
-/** The parts that we use of the JSON file that Google gives for a service account. */
+/** The fields used of a Google service account's JSON key. */
 const serviceAccount = z
   .string()
   .transform((text) => parseJson(text))
@@ -33,37 +35,37 @@ const serviceAccount = z
         private_key_id: z.string().optional(),
         token_uri: url(/^https$/).default("https://oauth2.googleapis.com/token"),
       },
-      "must be the JSON of a service account",
+      "must be the JSON key of a service account",
     ),
   );
 
-/** A number of at most nine digits, from 1. */
+/** A positive integer of at most nine digits. */
 const positiveInteger = z
   .string()
   .regex(/^[1-9]\d{0,8}$/, "must be a positive integer")
   .transform(Number);
 
-/** Settings of the providers that carry messages to people; each may be absent, none by half. */
+/** Settings of the message providers. Each provider is optional but must be complete. */
 export const providerSettings = {
   SPARROW_TOKEN: optional(z.string()),
-  /** The sender identity that Sparrow registered. */
+  /** Sender identity registered with Sparrow. */
   SPARROW_FROM: optional(z.string()),
   SPARROW_URL: optional(endpoint),
   SMS_FALLBACK_URL: optional(endpoint),
   SMS_FALLBACK_SECRET: optional(webhookSecret),
-  /** Calls of SMS providers a day. */
+  /** Maximum number of SMS provider calls per day. */
   SMS_DAILY_BUDGET: optional(positiveInteger),
   EMAIL_FROM: optional(z.email()),
-  /** Codes by e-mail a day. */
+  /** Maximum number of codes sent by e-mail per day. */
   EMAIL_DAILY_BUDGET: optional(positiveInteger),
-  /** The binding; wrangler.toml has it. */
+  /** The send_email binding of wrangler.toml. */
   EMAIL: z.unknown(),
   FCM_SERVICE_ACCOUNT: optional(serviceAccount),
 };
 
 type ProviderSettings = z.infer<z.ZodObject<typeof providerSettings>>;
 
-/** Codes by e-mail a day where EMAIL_DAILY_BUDGET is absent. */
+/** Default of EMAIL_DAILY_BUDGET. */
 export const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
 
 const SPARROW_URL = "https://api.sparrowsms.com/v2/sms/";
@@ -100,10 +102,10 @@ export interface FcmSettings {
   privateKeyId: string | undefined;
 }
 
-/** What a provider lacks: the setting's name, and why it is asked for. */
+/** Describes the first missing or insecure setting of a provider; undefined if there is none. */
 export function findHalfConfigured(value: ProviderSettings, isDevelopment: boolean): string | undefined {
   const needs = (name: keyof ProviderSettings, other: keyof ProviderSettings) =>
-    value[other] !== undefined && value[name] === undefined ? `${name}: missing beside ${other}` : undefined;
+    value[other] !== undefined && value[name] === undefined ? `${name}: required with ${other}` : undefined;
   const insecure = (["SPARROW_URL", "SMS_FALLBACK_URL"] as const).find(
     (name) => !isDevelopment && value[name]?.startsWith("http:"),
   );
@@ -115,13 +117,13 @@ export function findHalfConfigured(value: ProviderSettings, isDevelopment: boole
     needs("SMS_FALLBACK_SECRET", "SMS_FALLBACK_URL") ??
     needs("SMS_DAILY_BUDGET", "SPARROW_TOKEN") ??
     needs("SMS_DAILY_BUDGET", "SMS_FALLBACK_URL") ??
-    (isDevelopment && value.SMS_DAILY_BUDGET === undefined ? "SMS_DAILY_BUDGET: missing" : undefined) ??
+    (isDevelopment && value.SMS_DAILY_BUDGET === undefined ? "SMS_DAILY_BUDGET: required" : undefined) ??
     needs("EMAIL", "EMAIL_FROM") ??
     (insecure && `${insecure}: must be https`)
   );
 }
 
-/** The providers that are configured, whole. */
+/** Returns the configured providers. */
 export function readProviders(value: ProviderSettings): Providers {
   const { SPARROW_TOKEN, SPARROW_FROM, SMS_FALLBACK_URL, SMS_FALLBACK_SECRET, FCM_SERVICE_ACCOUNT: account } = value;
   return {
@@ -146,7 +148,7 @@ export function readProviders(value: ProviderSettings): Providers {
   };
 }
 
-/** The only origins that the Worker calls: the providers' and the webhooks'. */
+/** Origins of the providers and webhooks that the Worker may call. */
 export function egressOriginsOf(
   { sparrow, smsFallback, fcm }: Providers,
   webhooks: { url: string }[],

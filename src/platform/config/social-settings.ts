@@ -15,38 +15,40 @@ const endpoints = z
   .pipe(
     z.strictObject(
       { issuer: z.url(), authorization: z.url(), token: z.url(), jwks: z.url(), revocation: z.url().optional() },
-      "must be the JSON of a provider's endpoints",
+      "must be a JSON object with the provider's endpoints",
     ),
   );
 
-/** An address of an app or page: `https:`, or a scheme of the app's own in reverse domain form (RFC 8252 section 7.1). */
-const appAddress = z.string().refine((text) => {
+/** URL of an app or page: `https:`, loopback, or a custom scheme in reverse domain notation (RFC 8252 section 7.1). */
+const appUrl = z.string().refine((text) => {
   if (!URL.canParse(text)) return false;
   const { protocol, hash, username, password } = new URL(text);
   const isOwnScheme = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol);
   const isLoopback = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/|$)/.test(text);
   return hash === "" && username === "" && password === "" && (protocol === "https:" || isOwnScheme || isLoopback);
-}, "must be https addresses, or ones of an app's own scheme such as com.example.app:/signed-in");
+}, "must be https URLs or URLs of a custom app scheme such as com.example.app:/signed-in");
 
-/** Settings of sign-in by Google and Apple; each may be absent, none by half. */
+/** Settings of sign-in with Google and Apple. Each provider is optional but must be complete. */
 export const socialSettings = {
-  /** Client of the browser flow. */
+  /** Client id of the browser flow. */
   GOOGLE_CLIENT_ID: optional(z.string()),
   GOOGLE_CLIENT_SECRET: optional(z.string()),
-  /** Clients of the native apps, whose ID tokens are accepted too. */
+  /** Client ids of the native apps, whose ID tokens are accepted too. */
   GOOGLE_NATIVE_CLIENT_IDS: optional(list),
   GOOGLE_ENDPOINTS: optional(endpoints),
-  /** Services id of the browser flow. */
+  /** Services ID of the browser flow. */
   APPLE_CLIENT_ID: optional(z.string()),
-  /** Bundle ids of the native apps. */
+  /** Bundle IDs of the native apps. */
   APPLE_NATIVE_CLIENT_IDS: optional(list),
   APPLE_TEAM_ID: optional(z.string()),
   APPLE_KEY_ID: optional(z.string()),
-  /** The .p8 file. */
-  APPLE_PRIVATE_KEY: optional(z.string().startsWith("-----BEGIN PRIVATE KEY-----", "must be the text of the .p8 file")),
+  /** Contents of the .p8 file. */
+  APPLE_PRIVATE_KEY: optional(
+    z.string().startsWith("-----BEGIN PRIVATE KEY-----", "must be the contents of the .p8 file"),
+  ),
   APPLE_ENDPOINTS: optional(endpoints),
-  /** Where an app or page may receive its one-time code, exactly. */
-  SOCIAL_REDIRECT_URIS: optional(list.pipe(z.array(appAddress))),
+  /** Exact URLs at which an app or page may receive its one-time code. */
+  SOCIAL_REDIRECT_URIS: optional(list.pipe(z.array(appUrl))),
 };
 
 type SocialSettings = z.infer<z.ZodObject<typeof socialSettings>>;
@@ -61,9 +63,9 @@ export interface ProviderEndpoints {
 
 interface SocialClient {
   endpoints: ProviderEndpoints;
-  /** Of the browser flow. */
+  /** Client id of the browser flow. */
   clientId: string;
-  /** Every client whose ID tokens are ours: that of the browser flow, and those of the native apps. */
+  /** Client ids whose ID tokens are accepted: the browser flow's and the native apps'. */
   audiences: string[];
 }
 
@@ -104,12 +106,12 @@ const APPLE: ProviderEndpoints = {
 const googleNames = ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"] as const;
 const appleNames = ["APPLE_CLIENT_ID", "APPLE_TEAM_ID", "APPLE_KEY_ID", "APPLE_PRIVATE_KEY"] as const;
 
-/** What a provider lacks beside the settings it has: the setting's name, and why it is asked for. */
+/** Describes the first missing or insecure setting of a provider; undefined if there is none. */
 export function findHalfConfiguredSocial(value: SocialSettings, isDevelopment: boolean): string | undefined {
   const missing = (names: readonly (keyof SocialSettings)[], others: readonly (keyof SocialSettings)[]) => {
     const given = [...names, ...others].find((name) => value[name] !== undefined);
     const lacking = given && names.find((name) => value[name] === undefined);
-    return lacking && `${lacking}: missing beside ${given}`;
+    return lacking && `${lacking}: required with ${given}`;
   };
   const insecure = (["GOOGLE_ENDPOINTS", "APPLE_ENDPOINTS"] as const).find(
     (name) => !isDevelopment && Object.values(value[name] ?? {}).some((url) => url?.startsWith("https:") === false),
@@ -121,7 +123,7 @@ export function findHalfConfiguredSocial(value: SocialSettings, isDevelopment: b
   );
 }
 
-/** The providers that are configured, whole. */
+/** Returns the configured providers. */
 export function readSocial(value: SocialSettings): Social {
   const { GOOGLE_CLIENT_ID: googleId, GOOGLE_CLIENT_SECRET: clientSecret } = value;
   const { APPLE_CLIENT_ID: appleId, APPLE_TEAM_ID: teamId, APPLE_KEY_ID: keyId, APPLE_PRIVATE_KEY: privateKey } = value;
@@ -152,7 +154,10 @@ export function readSocial(value: SocialSettings): Social {
   };
 }
 
-/** The origins that sign-in by Google and Apple calls; a browser alone goes to the authorization endpoint. */
+/**
+ * Origins that the Worker calls for sign-in with Google and Apple. The authorization endpoint is missing, because only
+ * browsers call it.
+ */
 export function socialOriginsOf({ google, apple }: Social): string[] {
   const urls = [google?.endpoints, apple?.endpoints].flatMap((each) => [each?.token, each?.jwks, each?.revocation]);
   return urls.flatMap((url) => (url === undefined ? [] : [new URL(url).origin]));

@@ -3,19 +3,19 @@ import { parseJson } from "../json.ts";
 import { optional, url, webhookSecret } from "./provider-settings.ts";
 
 const MAX_ENDPOINTS = 5;
-/** The new one, the old one, and one in reserve. */
+/** The new secret, the old one, and one in reserve. */
 const MAX_SECRETS = 3;
 
 const LOOPBACK = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-const isEachDifferent = (entries: string[]) => new Set(entries).size === entries.length;
+const areUnique = (entries: string[]) => new Set(entries).size === entries.length;
 
 const endpoint = z.object({
   url: url(/^https?$/).transform((text) => new URL(text).href),
-  secrets: z.array(webhookSecret).min(1).max(MAX_SECRETS).refine(isEachDifferent, "every secret must be different"),
+  secrets: z.array(webhookSecret).min(1).max(MAX_SECRETS).refine(areUnique, "every secret must be unique"),
 });
 
-/** Where changes of users are told; absent where nobody is. */
+/** Endpoints that receive changes of users; undefined if there are none. */
 export const webhookSettings = {
   WEBHOOKS: optional(
     z
@@ -25,19 +25,22 @@ export const webhookSettings = {
         z
           .array(endpoint, "must be a JSON array of {url, secrets}")
           .max(MAX_ENDPOINTS)
-          .refine((endpoints) => isEachDifferent(endpoints.map((each) => each.url)), "every url must be different"),
+          .refine((endpoints) => areUnique(endpoints.map((each) => each.url)), "every url must be unique"),
       ),
   ),
 };
 
 export interface WebhookEndpoint {
-  /** Normalised (WHATWG). It may hold a secret of its receiver's: it is never logged. */
+  /** Normalised (WHATWG URL). It may contain a secret of the receiver, so it is never logged. */
   url: string;
-  /** Standard Webhooks; each signs, so that the receiver may hold any of them. */
+  /** Standard Webhooks secrets. Every message is signed with each, so that the receiver may verify with any of them. */
   secrets: string[];
 }
 
-/** What is wrong with the addresses, by the setting's name: in production https, in development http to this machine too. */
+/**
+ * Describes the first URL that is not https; undefined if there is none. In development, http to loopback is allowed
+ * too.
+ */
 export function findInsecureWebhook(endpoints: WebhookEndpoint[], isDevelopment: boolean): string | undefined {
   const isAllowed = ({ protocol, hostname }: URL) =>
     protocol === "https:" || (isDevelopment && LOOPBACK.test(hostname));

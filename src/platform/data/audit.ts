@@ -6,30 +6,29 @@ import { nowUnlessWindowIsFull, UNLIMITED_ENTITIES } from "./audited-writes.ts";
 import { insertWhere } from "./database.ts";
 
 interface AuditEntry {
-  /** Made here where absent. */
+  /** Generated if absent. */
   id?: string;
   userId: string | SQL;
   action: (typeof auditLogs.$inferInsert)["action"] | SQL;
   entityType: string;
   entityId: string | SQL;
-  /** JSON text or SQL that gives it; no secrets. */
+  /** JSON text, as an SQL expression; must not contain secrets. */
   oldValues?: SQL;
   newValues?: SQL;
-  /** Null for who operates the service. */
+  /** Null for changes made by an operator's command. */
   actorId: string | SQL | null;
   byStaff?: boolean;
   sessionId?: string;
 }
 
-/** Whether the row counts towards the day's limit of its user's own writes. */
+/** Whether the entry counts towards the user's daily limit of own writes. */
 function isOwnWrite({ userId, actorId, byStaff, entityType }: AuditEntry): boolean {
   return actorId === userId && byStaff !== true && !UNLIMITED_ENTITIES.includes(entityType);
 }
 
 /**
- * The statement that writes an audit row in the batch of the act, where `condition` says that the act took place. The
- * 1,001st write of a user of their own data within a day fails, and the batch with it: `runBatch` then throws
- * `rate_limit_exceeded`.
+ * Writes an audit row in the batch of the action, if `condition` confirms that the action took place. A user's 1,001st
+ * write to their own data within a day fails with the whole batch, and `runBatch` throws `rate_limit_exceeded`.
  */
 export function recordAudit(
   deps: Pick<Deps, "db" | "now" | "newId">,

@@ -4,24 +4,24 @@ import { beyondLimit } from "../http/rate-limit.ts";
 import { firstIdAt } from "../uuid.ts";
 import { before, derived } from "./prepared.ts";
 
-/** Audited writes of a user of their own data, in a sliding window. */
+/** Limit of a user's audited writes to their own data, in a sliding window. */
 export const auditedWritesPerDay = { count: 1_000, windowMs: 24 * 60 * 60 * 1000 } as const;
 
-/** What sign-ups, sign-ins, sign-outs and deletions are audited as: they are never refused, and not counted. */
+/** Entity types of sign-ups, sign-ins, sign-outs and deletions, which are not counted or refused. */
 export const UNLIMITED_ENTITIES: readonly string[] = ["user", "session"];
 
 const { count, windowMs } = auditedWritesPerDay;
 const literal = (value: string | number) => sql.raw(String(value));
 const unlimited = literal(UNLIMITED_ENTITIES.map((each) => `'${each}'`).join(", "));
 
-/** Marks the refusal, with the milliseconds to wait, in the database's error. */
+/** Marker of the refusal in the database error, followed by the milliseconds to wait. */
 const MARK = "audited_writes_wait_";
 const MARKED = new RegExp(`${MARK}(-?\\d+)`);
 
 /**
- * The present instant, as a value of the audit row of a user's own write. Once the window is full it is an error, so
- * that the whole batch is rolled back: `json_extract` takes no path without `$`, and its message quotes the path; NULL,
- * where the window is not full, is no error. Reads the user's own rows of the last day, at most 1,000; writes none.
+ * The current time for the audit row of a user's own write. If the window is full, evaluating it fails and rolls back
+ * the whole batch: `json_extract` rejects a path without `$` and quotes it in its error message; a NULL path, if the
+ * window is not full, is no error. Reads at most 1,000 of the user's own rows of the last day; writes none.
  */
 export function nowUnlessWindowIsFull(now: number, userId: string | SQL): SQL {
   const since = derived(before(now, windowMs), firstIdAt);
@@ -31,7 +31,7 @@ export function nowUnlessWindowIsFull(now: number, userId: string | SQL): SQL {
   return sql`coalesce(json_extract('{}', ${literal(`'${MARK}'`)} || (${wait})), ${now})`;
 }
 
-/** `rate_limit_exceeded` where the database's error says that the window is full; undefined for any other error. */
+/** Returns `rate_limit_exceeded` if the database error says that the window is full; undefined for any other error. */
 export function beyondAuditedWrites(error: unknown): AppError | undefined {
   const [, waitMs] = (error instanceof Error && MARKED.exec(error.message)) || [];
   if (waitMs === undefined) return undefined;

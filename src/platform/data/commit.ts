@@ -14,13 +14,13 @@ export interface Change<W extends Given, R extends Given> {
 }
 
 /**
- * Runs the writes and then the reads as one transaction. If the answer is lost, runs the reads alone, once, and lets
- * `isCommitted` decide whether the writes took effect.
+ * Runs the writes and then the reads as one transaction. If the answer is lost, runs the reads once more, and
+ * `isCommitted` decides whether the writes took effect.
  *
- * @returns the result of each statement by its name; the results of the writes are absent where only the second reading
- *   tells that they took effect: the cron publishes their events.
- * @throws AppError `rate_limit_exceeded` as `runBatch`, without a second reading, since nothing was written; the error of
- *   the batch where the second reading fails too or shows that nothing was written.
+ * @returns the result of each statement by name. The results of the writes are absent if only the second read shows
+ *   that they took effect; the cron then publishes their events.
+ * @throws AppError `rate_limit_exceeded` as `runBatch` does, without a second read, because nothing was written;
+ *   otherwise the error of the batch, if the second read fails too or shows that nothing was written.
  */
 export async function commit<W extends Given, R extends Given>(
   deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,

@@ -8,13 +8,13 @@ import { describeError } from "../log.ts";
 import { beyondAuditedWrites } from "./audited-writes.ts";
 import { type Batch, compile, type Statement, type Statements } from "./prepared.ts";
 
-/** How long a binding may keep a request waiting, in milliseconds. */
+/** Default time limit of a binding call, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
 
-/** A call was not answered in time. */
+/** Thrown if a call is not answered in time. */
 export class DeadlineError extends Error {}
 
-/** Gives up after `milliseconds`; the call itself may still take effect. */
+/** Rejects with a `DeadlineError` after `milliseconds`; the call itself may still take effect. */
 export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLINE_MS): Promise<T> {
   return new Promise((resolve, reject) => {
     const expire = () => reject(new DeadlineError(`no answer within ${milliseconds} ms`));
@@ -29,16 +29,16 @@ export function withDeadline<T>(work: Promise<T>, milliseconds = BINDING_DEADLIN
   });
 }
 
-/** The results of statements by their names: rows of one that returns rows, else D1's own result. */
+/** Results of statements by name: rows if the statement returns rows, otherwise D1's own result. */
 export type Results<T> = T extends Batch<infer S> ? Results<S> : { [K in keyof T]: ResultOf<T[K]> };
 type ResultOf<S> = S extends Statement ? S["_"]["result"] : undefined;
 
 /**
- * Runs the named statements, in their order, as one transaction in one round trip to D1; undefined ones are left out.
+ * Runs the named statements in order, as one transaction and one round trip to D1. Undefined statements are skipped.
  *
- * @throws AppError `rate_limit_exceeded` when the batch was rolled back because it holds one audited write of a user too
- *   many for a day; `service_unavailable` when D1 fails or does not answer. The batch may have been
- *   committed all the same: `commit` finds out.
+ * @throws AppError `rate_limit_exceeded` if the batch was rolled back because a user exceeded the daily limit of
+ *   audited writes; `service_unavailable` if D1 fails or does not answer. In that case the batch may still have been
+ *   committed; `commit` finds out.
  */
 export async function runBatch<T extends Statements | Batch<Statements>>(
   deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
@@ -65,12 +65,12 @@ export async function runBatch<T extends Statements | Batch<Statements>>(
 type Names<T> = T extends Batch<infer S> ? Names<S> : string extends keyof T ? never : keyof T;
 type SharedNames<A, B> = Names<A> & Names<B>;
 
-/** Fits everything where `A` and `B` share no name of a statement; nothing, so that it does not compile, where they do. */
+/** Makes a call fail to compile if `A` and `B` share a statement name; otherwise allows any type. */
 export type DistinctNames<A, B> = [SharedNames<A, B>] extends [never]
   ? unknown
   : { twoStatementsAreNamed: SharedNames<A, B> };
 
-/** The statements of two lists in one. @throws Error where a name is in both, since the result of one would be lost. */
+/** Merges two sets of statements. @throws Error if both contain the same name, because one result would be lost. */
 export function mergeStatements<A extends Statements, B extends Statements>(
   first: A,
   then: B & DistinctNames<A, B>,
@@ -80,14 +80,14 @@ export function mergeStatements<A extends Statements, B extends Statements>(
   return { ...first, ...then };
 }
 
-/** Binds an instant as an integer: D1 binds every number as REAL, and what no column converts stays one. */
+/** Binds a time as an integer. D1 binds every number as REAL, which stays REAL unless a column converts it. */
 export const instantOf = (milliseconds: number): SQL => sql`cast(${milliseconds} as integer)`;
 
 type NewRow<T extends SQLiteTable> = { [K in keyof T["$inferInsert"]]: T["$inferInsert"][K] | SQL };
 
 /**
- * An INSERT … SELECT of one row that is made only where `condition` holds, so that the decision is in the statement.
- * Values may be SQL; what `row` leaves out is NULL.
+ * Builds an INSERT … SELECT that inserts the row only if `condition` is true, so that the decision is part of the
+ * statement. Values may be SQL; columns missing from `row` are NULL.
  */
 export function insertWhere<T extends SQLiteTable>(
   deps: Pick<Deps, "db">,
@@ -98,7 +98,7 @@ export function insertWhere<T extends SQLiteTable>(
   return insertFrom(deps, table, row, sql`where ${condition}`);
 }
 
-/** As `insertWhere`, with a row for each of the rows that `from` (a FROM clause and what follows it) gives. */
+/** Like `insertWhere`, but inserts one row for each row of `from` (a FROM clause and what follows it). */
 export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table: T, row: NewRow<T>, from: SQL) {
   const given: Readonly<Record<string, unknown>> = row;
   const columns = Object.entries(getTableColumns(table)).filter(([, column]) => column.generated === undefined);
@@ -110,7 +110,10 @@ export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table:
   return deps.db.insert(table).select(sql`select ${sql.join(values, sql`, `)} ${from}`);
 }
 
-/** A new id for each row of an INSERT … SELECT: of one drawn here, with the last 48 of its 74 random bits drawn by the database. */
+/**
+ * SQL for a new id per row of an INSERT … SELECT: one generated id whose last 48 of 74 random bits are drawn by the
+ * database for each row.
+ */
 export function idForEachRow(deps: Pick<Deps, "newId">): SQL {
   return sql`substr(${deps.newId()}, 1, 24) || lower(hex(randomblob(6)))`;
 }

@@ -4,51 +4,51 @@ import type { Deps } from "../deps.ts";
 import { runBatch } from "./database.ts";
 import { fitsPayload } from "./payload-size.ts";
 
-/** A message that nobody could serve. */
+/** A message that could not be processed. */
 export interface DeadLetter {
   queue: string;
   eventId: string | null;
   type: string | null;
   userId: string | null;
-  /** JSON text; null where it must not be kept. */
+  /** JSON text; null if it must not be stored. */
   payload: string | null;
-  /** What went wrong, without values of the payload. */
+  /** Reason for the failure, without values from the payload. */
   reason: string;
-  /** Stack frames of the last try, without the error's own words. */
+  /** Stack frames of the last attempt, without the error message. */
   trace?: string | undefined;
   attempts: number;
 }
 
 const MAX_REASON_LENGTH = 1_000;
-/** Longer than every id and type of an event; only a malformed message has longer ones. */
+/** Longer than any valid id or event type. */
 const MAX_NAME_LENGTH = 200;
 const MAX_TRACE_LENGTH = 4_000;
 
-/** The reason as a dead letter keeps it: at most 1,000 characters. */
-export const keptReason = (reason: string): string => reason.slice(0, MAX_REASON_LENGTH);
+/** Truncates the reason to the 1,000 characters that a dead letter stores. */
+export const truncateReason = (reason: string): string => reason.slice(0, MAX_REASON_LENGTH);
 
 /**
- * Stores the message with its reason, for a person to look at and replay, and raises an alert. Every text is bounded; a
- * payload above 64 KB is left out, and the reason says so.
+ * Stores the message with its reason, for an operator to inspect and replay, and raises an alert. All texts are
+ * truncated. A payload over 64 KB is left out, and the reason says so.
  */
 export async function insertDeadLetter(
   deps: Pick<Deps, "db" | "now" | "newId" | "log">,
   letter: DeadLetter,
 ): Promise<void> {
-  const isKept = letter.payload === null || fitsPayload(letter.payload);
-  const named = (name: string | null) => name?.slice(0, MAX_NAME_LENGTH) ?? null;
+  const isStorable = letter.payload === null || fitsPayload(letter.payload);
+  const truncateName = (name: string | null) => name?.slice(0, MAX_NAME_LENGTH) ?? null;
   const row = {
     queue: letter.queue,
-    eventId: named(letter.eventId),
-    type: named(letter.type),
-    userId: named(letter.userId),
-    payload: isKept ? letter.payload : null,
-    reason: `${keptReason(letter.reason)}${isKept ? "" : " (payload too large to keep)"}`,
+    eventId: truncateName(letter.eventId),
+    type: truncateName(letter.type),
+    userId: truncateName(letter.userId),
+    payload: isStorable ? letter.payload : null,
+    reason: `${truncateReason(letter.reason)}${isStorable ? "" : " (payload too large to store)"}`,
     trace: letter.trace?.slice(0, MAX_TRACE_LENGTH) ?? null,
     attempts: letter.attempts,
     id: deps.newId(),
     createdAt: deps.now(),
   };
-  await runBatch(deps, { kept: deps.db.insert(deadLetters).values(row) });
+  await runBatch(deps, { stored: deps.db.insert(deadLetters).values(row) });
   raiseAlert(deps, "dead_letter", { dead_letter_id: row.id, queue: row.queue, reason: row.reason });
 }

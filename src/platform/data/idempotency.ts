@@ -5,22 +5,23 @@ import { keyedHash } from "../crypto.ts";
 import type { Deps } from "../deps.ts";
 import { insertWhere } from "./database.ts";
 
-/** How long a key is bound where the contract names no shorter time. */
+/** How long a key stays bound, unless a route uses a shorter time. */
 export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
 
-/** A caller's `Idempotency-Key`, scoped to a route and an identifier or session, and the body it came with. */
+/** A caller's `Idempotency-Key`, scoped to a route and an identifier or session, and the body sent with it. */
 export interface IdempotentCall {
   keyHash: string;
   bodyHash: string;
 }
 
-/** The part of a call that is known before its body. */
+/** The part of a call that is known before its body is read. */
 export type CallKey = Pick<IdempotentCall, "keyHash">;
 
 /**
- * Hashes key and body; undefined when the caller sent no key.
+ * Hashes key and body; undefined if the caller sent no key.
  *
- * @param body the parsed and validated values: absent, null and undefined members are the same, in any order.
+ * @param body the parsed and validated values. Absent, null and undefined members are equivalent, and their order does
+ *   not matter.
  */
 export async function identifyCall(
   deps: Pick<Deps, "keyring">,
@@ -41,7 +42,7 @@ export async function identifyCall(
   return { ...key, bodyHash: base64url.encode(bodyHash) };
 }
 
-/** The keyed hash of a key in its scope, before there is a body; undefined when the caller sent no key. */
+/** Hashes a key in its scope before the body is read; undefined if the caller sent no key. */
 export async function identifyKey(
   deps: Pick<Deps, "keyring">,
   idempotencyKey: string | undefined,
@@ -53,7 +54,7 @@ export async function identifyKey(
   return { keyHash: base64url.encode(keyHash) };
 }
 
-/** The value with the members of each object in one order, without those that hold nothing. */
+/** Sorts the members of each object and drops null and undefined ones. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== "object" || value === null) return value;
@@ -66,22 +67,22 @@ type DbDeps = Pick<Deps, "db" | "now">;
 
 const NEVER = sql`0`;
 
-/** Holds where the key is bound, to this body or another. */
+/** The key is bound to any body. */
 export function isBound(deps: DbDeps, call: CallKey | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call)}` : NEVER;
 }
 
-/** Holds where the key is bound to this body. */
+/** The key is bound to this body. */
 export function isBoundToBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call, eq(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
 }
 
-/** Holds where the key is bound to another body. */
+/** The key is bound to another body. */
 export function isBoundToOtherBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call, ne(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
 }
 
-/** The id of the result that the key is bound to, as a scalar sub-query; NULL when it is not bound. */
+/** Scalar subquery for the id of the result that the key is bound to; NULL if it is not bound. */
 export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): SQL {
   return sql`${boundTo(deps, call, more)}`;
 }
@@ -93,7 +94,7 @@ function boundTo(deps: DbDeps, call: CallKey, more?: SQL) {
     .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now()), more));
 }
 
-/** The statement that binds the key in the batch that makes the result; an expired binding is replaced. */
+/** Binds the key in the batch that creates the result; replaces an expired binding. */
 export function bindKey(
   deps: DbDeps,
   call: IdempotentCall | undefined,
@@ -123,7 +124,7 @@ export function bindKey(
   });
 }
 
-/** The statement that reads the binding as it stands after the batch's writes. */
+/** Reads the binding after the batch's writes. */
 export function findBinding(deps: DbDeps, call: IdempotentCall | undefined) {
   if (!call) return undefined;
   return deps.db

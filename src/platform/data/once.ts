@@ -4,11 +4,12 @@ import type { Deps } from "../deps.ts";
 import { insertWhere } from "./database.ts";
 
 /**
- * What makes a message's effect happen once, however often it comes: a statement to run before the effects, in their
- * batch, and the condition that each of them asks for. The mark and the effects stand or fall together; it is kept for
- * 14 days, far longer than a queue keeps a message.
+ * Makes a message take effect once, however often it is delivered. Run `mark` before the effects, in their batch, and
+ * add the condition `isFirst` to each effect. Mark and effects are atomic. Marks are kept for 14 days, much longer than
+ * a queue keeps a message.
  *
- * @param onlyWhere what must hold for a mark to be made at all; without one nothing is processed, now or then.
+ * @param onlyWhere condition for processing the message at all; if it is false, no mark is written and the message can
+ *   be processed later.
  */
 export function processOnce(
   deps: Pick<Deps, "db" | "now" | "invocationId">,

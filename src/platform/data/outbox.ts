@@ -4,26 +4,26 @@ import type { Deps, QueueName } from "../deps.ts";
 import { idForEachRow, insertFrom, insertWhere, instantOf, runBatch } from "./database.ts";
 import { after } from "./prepared.ts";
 
-/** How long one invocation may hold events before another relays them. */
+/** How long an invocation's lease of an event lasts before another may publish it, in milliseconds. */
 export const LEASE_MS = 30_000;
 
 export interface OutboxEvent {
-  /** Made here where absent. */
+  /** Generated if absent. */
   id?: string;
   type: string;
   userId?: string | SQL;
-  /** JSON text, or SQL that gives it. */
+  /** JSON text or an SQL expression for it. */
   payload: string | SQL;
-  /** Queue whose consumer has a task for the type: an event that nobody consumes is not written. */
+  /** Queue whose consumer has a task for the type. Do not record an event without a consumer. */
   queue: QueueName;
-  /** When the payload must be gone, sent or not. */
+  /** When the payload must be erased, sent or not (epoch ms). */
   eraseAt?: number;
 }
 
 /**
- * The statement that records an event in the batch of its cause. The row is born leased: it is relayed
- * after the response, alone or with others of this isolate; if who does that dies first, the cron relays it when the lease
- * is over.
+ * Records an event in the batch of its cause. The row is leased from the start: the invocation publishes it after the
+ * response, alone or with other events of the isolate. If that invocation dies first, the cron publishes the event when
+ * the lease is over.
  */
 export function recordEvent(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
@@ -52,8 +52,8 @@ export function recordEvent(
 }
 
 /**
- * As `recordEvent`, an event for each user that `from` (a FROM clause and what follows it, of rows with a
- * `users.id`) gives; left to the next cron tick, since there may be many.
+ * Like `recordEvent`, for each user that `from` selects (a FROM clause and what follows it, with `users.id`). The next
+ * cron tick publishes them, because there may be many.
  */
 export function recordEventForEach(
   deps: Pick<Deps, "db" | "now" | "newId">,
@@ -78,7 +78,7 @@ export function recordEventForEach(
   );
 }
 
-/** An event as the relay takes it. */
+/** Columns that publishing an event needs. */
 export const relayed = {
   id: outbox.id,
   type: outbox.type,
@@ -89,33 +89,37 @@ export const relayed = {
   attempts: outbox.attempts,
 };
 
-/** The statement that reads an event as the relay takes it. */
+/** Reads an event for publishing. */
 export function selectEvent(deps: Pick<Deps, "db">, id: string) {
   return deps.db.select(relayed).from(outbox).where(eq(outbox.id, id));
 }
 
 export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
 
-/** The events that statements of `recordEvent` have written, of all that were run; of absent results none. */
+/** Collects the events returned by `recordEvent` statements; absent results count as none. */
 export function eventsOf(...results: readonly (readonly OutboxRow[] | undefined)[]): OutboxRow[] {
   return results.flatMap((rows) => rows ?? []);
 }
 
-/** Payloads that one statement erases at most, and how often a tick repeats it: twice the codes of 100 sign-ins a second. */
+/** Maximum payloads per statement and statements per tick: twice the codes of 100 sign-ins per second. */
 const erased = { perStatement: 1_000, statements: 12 };
 
-/** Erases payloads whose time is over, sent or not, and closes their rows to the relay; at most 12,000 a call. */
+/**
+ * Erases expired payloads, sent or not, so that they are never published; at most 12,000 per call.
+ *
+ * @returns the number of erased payloads.
+ */
 export async function eraseExpiredPayloads(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
   let total = 0;
   for (let statement = 0; statement < erased.statements; statement++) {
-    const count = await eraseSome(deps);
+    const count = await eraseChunk(deps);
     total += count;
     if (count < erased.perStatement) break;
   }
   return total;
 }
 
-async function eraseSome(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
+async function eraseChunk(deps: Pick<Deps, "db" | "now" | "log">): Promise<number> {
   const { found } = await runBatch(deps, {
     found: deps.db
       .update(outbox)

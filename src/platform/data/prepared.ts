@@ -5,13 +5,13 @@ import type { Deps } from "../deps.ts";
 /** A statement of a batch. */
 export type Statement = BatchItem<"sqlite">;
 
-/** Statements by the names that their results get; undefined ones are left out. */
+/** Statements by the name of their result; undefined ones are skipped. */
 export type Statements = Record<string, Statement | undefined>;
 
-/** What the functions that make statements take, of what is outside the process. */
+/** Dependencies of functions that build statements. */
 export type StatementDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "keyring">;
 
-/** A statement as it is sent, and how its result is read. */
+/** A compiled statement and the function that decodes its result. */
 interface Query {
   name: string;
   text: string;
@@ -19,13 +19,13 @@ interface Query {
   read: (result: D1Result) => unknown;
 }
 
-/** Statements that are ready to be sent in one trip, by the names that their results get. */
+/** Compiled statements of one batch, by the name of their result. */
 export class Batch<S extends Statements> {
-  /** For the types alone. */
+  /** Exists only for type inference. */
   declare readonly statements: S;
   readonly queries: readonly Query[];
 
-  /** @throws Error where two statements have one name, since the result of one would be lost. */
+  /** @throws Error if two statements have the same name, because one result would be lost. */
   constructor(queries: readonly Query[]) {
     const names = new Set<string>();
     for (const { name } of queries) {
@@ -36,7 +36,7 @@ export class Batch<S extends Statements> {
   }
 }
 
-/** Compiles the statements to SQL text and parameters, in their order; undefined ones are left out. */
+/** Compiles the statements to SQL text and parameters, in order; undefined ones are skipped. */
 export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S> {
   if (statements instanceof Batch) return statements;
   const queries = Object.entries(statements).flatMap(([name, statement]) => {
@@ -48,20 +48,20 @@ export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S
   return new Batch(queries);
 }
 
-/** What one use of prepared statements is made of. */
+/** Inputs of one use of prepared statements. */
 interface Use {
   deps: StatementDeps;
-  /** What their function was called with, as `shapeOf` lists it. */
+  /** Argument values, in the order of `shapeOf`. */
   values: readonly unknown[];
-  /** What was drawn for it: the clock and ids. */
+  /** Values generated for this use: time and ids. */
   drawn: Map<Parameter, unknown>;
 }
 
 const UNKNOWN = "a prepared statement is built before its values are known: derive from them with `derived`";
 
-/** Stands for a value where a prepared statement is built; it can be bound, and derived from. */
+/** Placeholder for a value while a prepared statement is built. It can be bound and passed to `derived`. */
 class Parameter {
-  /** What it is in a use. */
+  /** Returns its value in a use. */
   readonly in: (use: Use) => unknown;
 
   constructor(read: (use: Use) => unknown) {
@@ -77,50 +77,51 @@ class Parameter {
   }
 }
 
-/** `map` of the value; of a value that is not known yet, a value that is not known yet. */
+/** Applies `map` to the value, or to its later value if it is a placeholder. */
 export function derived<T, U>(value: T, map: (value: T) => U): U {
   return value instanceof Parameter ? (new Parameter((use) => map(value.in(use) as T)) as U) : map(value);
 }
 
-/** The instant so many milliseconds after `instant`. */
+/** Adds milliseconds to a time that may be a placeholder. */
 export const after = (instant: number, milliseconds: number): number => derived(instant, (at) => at + milliseconds);
 
-/** The instant so many milliseconds before `instant`. */
+/** Subtracts milliseconds from a time that may be a placeholder. */
 export const before = (instant: number, milliseconds: number): number => after(instant, -milliseconds);
 
-/** A function that makes statements, which are written once for each shape of what it is called with. */
+/** Caches the compiled statements of a function per shape of its arguments. */
 export class Preparation<Args extends readonly unknown[], S extends Statements> {
   readonly build: (deps: StatementDeps, ...args: Args) => S;
-  readonly #trips = new Map<string, Batch<S>>();
+  readonly #batches = new Map<string, Batch<S>>();
 
   constructor(build: (deps: StatementDeps, ...args: Args) => S) {
     this.build = build;
   }
 
-  /** The statements with what this call binds. */
+  /** Returns the statements with the values of this call. */
   use(deps: StatementDeps, args: Args): Batch<S> {
     const values: unknown[] = [];
     const shape = shapeOf(args, values);
-    let trip = this.#trips.get(shape);
-    if (!trip) {
+    let batch = this.#batches.get(shape);
+    if (!batch) {
       let count = 0;
       const parameters = withParameters(args, () => {
         const at = count++;
         return new Parameter((use) => use.values[at]);
       });
-      trip = compile(this.build(parametersOf(deps), ...(parameters as Args)));
-      this.#trips.set(shape, trip);
+      batch = compile(this.build(parametersOf(deps), ...(parameters as Args)));
+      this.#batches.set(shape, batch);
     }
     const use: Use = { deps, values, drawn: new Map() };
     const bind = (value: unknown) => (value instanceof Parameter ? value.in(use) : value);
-    return new Batch(trip.queries.map((query) => ({ ...query, params: query.params.map(bind) })));
+    return new Batch(batch.queries.map((query) => ({ ...query, params: query.params.map(bind) })));
   }
 }
 
 /**
- * Prepares statements: `build` is called once for each shape of its arguments, and what it makes is used from then on with
- * the values of each call. Booleans, what is absent, and `kind` are the shape, which `build` may decide by; every other
- * text, number and list is a value that it can bind or derive from, but not look at. Arguments are plain objects.
+ * Prepares statements: `build` runs once per shape of its arguments, and its compiled statements are reused with the
+ * values of each call. Booleans, absent values and `kind` are part of the shape, so `build` may branch on them. All
+ * other strings, numbers and arrays are values that `build` may bind or derive from but not inspect. Arguments must be
+ * plain objects.
  */
 export function prepared<Args extends readonly unknown[], S extends Statements>(
   build: (deps: StatementDeps, ...args: Args) => S,
@@ -131,7 +132,7 @@ export function prepared<Args extends readonly unknown[], S extends Statements>(
 
 const isValue = (given: unknown) => typeof given === "string" || typeof given === "number" || Array.isArray(given);
 
-/** The shape of what is given; adds its values to `values`, in their order. */
+/** Returns the shape of the arguments and appends their values to `values`, in order. */
 function shapeOf(given: unknown, values: unknown[], isTop = true): string {
   if (typeof given !== "object" || given === null || (Array.isArray(given) && !isTop)) {
     if (!isValue(given)) return String(given);
@@ -146,7 +147,7 @@ function shapeOf(given: unknown, values: unknown[], isTop = true): string {
   return `${shape}}`;
 }
 
-/** What is given, with a parameter in place of each value, in the order of `shapeOf`. */
+/** Replaces each value in the arguments with a parameter, in the order of `shapeOf`. */
 function withParameters(given: unknown, parameter: () => Parameter, isTop = true): unknown {
   if (Array.isArray(given) && isTop) return given.map((each) => withParameters(each, parameter, false));
   if (isValue(given)) return parameter();
@@ -160,18 +161,18 @@ function withParameters(given: unknown, parameter: () => Parameter, isTop = true
 }
 
 function parametersOf({ db }: StatementDeps): StatementDeps {
-  const now = drawnOnce((deps) => deps.now());
+  const now = generateOnce((deps) => deps.now());
   return {
     db,
     now: () => now as never,
-    newId: () => drawnOnce((deps) => deps.newId()) as never,
+    newId: () => generateOnce((deps) => deps.newId()) as never,
     invocationId: new Parameter(({ deps }) => deps.invocationId) as never,
     keyring: { currentSecretId: new Parameter(({ deps }) => deps.keyring.currentSecretId) } as never,
   };
 }
 
-/** Drawn once in each use, so that it is the same wherever it is bound. */
-function drawnOnce(draw: (deps: StatementDeps) => unknown): Parameter {
+/** Generates the value once per use, so that it is the same wherever it is bound. */
+function generateOnce(draw: (deps: StatementDeps) => unknown): Parameter {
   const parameter: Parameter = new Parameter(({ deps, drawn }) => {
     if (!drawn.has(parameter)) drawn.set(parameter, draw(deps));
     return drawn.get(parameter);

@@ -1,15 +1,15 @@
 /**
- * The D1 queries that one invocation has sent, each statement of a batch counted. D1 refuses more than 1,000
- * (developers.cloudflare.com/d1/platform/limits), however many messages the invocation was given.
+ * Number of D1 queries that an invocation has sent, counting each statement of a batch. D1 allows 1,000 per invocation
+ * (developers.cloudflare.com/d1/platform/limits), for all its messages together.
  */
 export interface QueryCount {
   used: number;
 }
 
-/** Work that can continue later stops here; what remains is for the statements that end it, and for everything else. */
+/** Resumable work stops here; the remaining queries are for finishing it and for everything else. */
 const SOFT_LIMIT = 700;
 
-/** Whether the invocation may still begin a piece of work that can as well continue in a later one. */
+/** Whether the invocation may start another piece of resumable work. */
 export function hasQueriesLeft({ queries }: { queries: QueryCount }): boolean {
   return queries.used < SOFT_LIMIT;
 }

@@ -3,61 +3,62 @@ import { deadLetters, outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
 import { idForEachRow, insertFrom, instantOf, runBatch } from "./database.ts";
-import { keptReason } from "./dead-letters.ts";
+import { truncateReason } from "./dead-letters.ts";
 import { LEASE_MS, type OutboxRow } from "./outbox.ts";
 import { MAX_PAYLOAD_BYTES } from "./payload-size.ts";
 
-/** Why a queue did not take an event. */
+/** Why a queue refused an event. */
 export interface Refusal {
   reason: string;
-  /** No queue will ever take it. */
+  /** No queue will ever accept it. */
   isFinal: boolean;
-  /** The queue took another event at the same time: the refusal is about this one. */
+  /** The queue accepted another event at the same time, so the refusal concerns this event. */
   isQueueWorking: boolean;
 }
 
-/** Attempts after which an event that a working queue refuses becomes a dead letter. */
+/** Number of attempts after which an event that a working queue refuses becomes a dead letter. */
 const MAX_ATTEMPTS = 12;
-/** Age at which an event that was refused so often becomes a dead letter, whether or not its queue works. */
+/** Age at which an event refused that often becomes a dead letter even if its queue is down. */
 const MAX_AGE_MS = 24 * 60 * 60_000;
-/** Attempts that follow each other as soon as a lease is over; from then on the delay doubles. */
+/** Number of attempts that are made as soon as the lease is over; then the delay doubles. */
 const PROMPT_ATTEMPTS = 3;
 const MAX_DELAY_MS = 60 * 60_000;
 
-type SettleDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
+type RefusalDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
 
 /**
- * Decides about events that a queue refused: one that can never go, or was refused too often, becomes a dead letter; one
- * that a working queue refuses waits longer after each attempt; all others keep their lease and go with a later tick.
+ * Handles events that a queue refused. An event that can never be sent or was refused too often becomes a dead letter;
+ * one that a working queue refuses waits longer after each attempt; all others keep their lease and are sent by a later
+ * tick.
  *
- * @returns how many became dead letters. Never throws: what is not recorded here goes with a later tick.
+ * @returns the number of dead letters. Never throws: events that cannot be recorded here are sent by a later tick.
  */
-export async function settleRefused(
-  deps: SettleDeps,
+export async function recordRefusedEvents(
+  deps: RefusalDeps,
   rows: readonly OutboxRow[],
   refusals: ReadonlyMap<string, Refusal>,
 ): Promise<number> {
-  const hopeless: [string, string][] = [];
+  const failed: [string, string][] = [];
   const delays: [string, number][] = [];
   for (const { id, attempts, createdAt } of rows) {
     const refusal = refusals.get(id);
     if (!refusal) continue;
-    const isTriedEnough = attempts >= MAX_ATTEMPTS && (refusal.isQueueWorking || deps.now() - createdAt >= MAX_AGE_MS);
-    if (refusal.isFinal || isTriedEnough) hopeless.push([id, keptReason(`not relayed: ${refusal.reason}`)]);
+    const isExhausted = attempts >= MAX_ATTEMPTS && (refusal.isQueueWorking || deps.now() - createdAt >= MAX_AGE_MS);
+    if (refusal.isFinal || isExhausted) failed.push([id, truncateReason(`not relayed: ${refusal.reason}`)]);
     else if (refusal.isQueueWorking && attempts > PROMPT_ATTEMPTS)
       delays.push([id, Math.min(LEASE_MS * 2 ** (attempts - PROMPT_ATTEMPTS), MAX_DELAY_MS)]);
   }
-  if (hopeless.length + delays.length === 0) return 0;
+  if (failed.length + delays.length === 0) return 0;
   try {
-    return await recordRefused(deps, Object.fromEntries(hopeless), Object.fromEntries(delays));
+    return await writeRefused(deps, Object.fromEntries(failed), Object.fromEntries(delays));
   } catch {
-    deps.log.warn("relay_not_marked", { events: hopeless.length + delays.length });
+    deps.log.warn("relay_not_marked", { events: failed.length + delays.length });
     return 0;
   }
 }
 
-async function recordRefused(
-  deps: SettleDeps,
+async function writeRefused(
+  deps: RefusalDeps,
   reasons: Readonly<Record<string, string>>,
   delays: Readonly<Record<string, number>>,
 ): Promise<number> {
@@ -72,7 +73,7 @@ async function recordRefused(
         eventId: sql`o.id`,
         type: sql`o.type`,
         userId: sql`o.user_id`,
-        // What must be erased is never kept, and a payload that is too large is not either.
+        // Payloads that must be erased or are too large are not stored.
         payload: sql`case when o.erase_at is null and length(cast(o.payload as blob)) <= ${MAX_PAYLOAD_BYTES} then o.payload end`,
         reason: sql`r.value`,
         attempts: sql`o.attempts`,
@@ -80,7 +81,7 @@ async function recordRefused(
       },
       sql`from json_each(${JSON.stringify(reasons)}) r cross join outbox o where o.id = r.key and o.sent_at is null`,
     ).returning({ id: deadLetters.id, queue: deadLetters.queue, reason: deadLetters.reason }),
-    // Closed to the relay as if it were sent; a replay opens the row again.
+    // Marked as sent so that they are not published again; a replay resets the row.
     closed: deps.db
       .update(outbox)
       .set({ sentAt: now, payload: null })

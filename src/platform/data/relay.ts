@@ -6,18 +6,18 @@ import { runBatch } from "./database.ts";
 import { LEASE_MS, type OutboxRow, relayed } from "./outbox.ts";
 import { derived, prepared, type StatementDeps } from "./prepared.ts";
 import { hasQueriesLeft } from "./query-count.ts";
-import { type Refusal, settleRefused } from "./refused-events.ts";
+import { type Refusal, recordRefusedEvents } from "./refused-events.ts";
 import { type EventMessage, type SendOutcome, sendEach } from "./send-events.ts";
 
-/** Events a claim takes at most: the most that one `sendBatch` carries. */
+/** Maximum number of events per claim, which is the most that one `sendBatch` accepts. */
 const CLAIM_SIZE = 100;
-/** A tick makes no further claim after this time, so that it ends before the next one begins. */
+/** A tick makes no further claim after this time, so that it ends before the next tick. */
 const TICK_MS = 45_000;
-/** Calls of D1 and of queues after which a tick makes no further claim; a Worker may make 1,000 in an invocation. */
+/** Number of D1 and queue calls after which a tick makes no further claim; a Worker may make 1,000 per invocation. */
 const CALLS_PER_TICK = 900;
-/** The values of `outbox.urgency`, the most urgent first. */
+/** Values of `outbox.urgency`, most urgent first. */
 const URGENCIES = [0, 1, 2, 3];
-/** Events that a second queue hears of too, in a message of another type: one row serves both. */
+/** Event types that are also sent to a second queue, as a message of another type. */
 const FAN_OUT: Readonly<Record<string, { queue: QueueName; type: string }>> = Object.fromEntries(
   ["user.created", "user.updated", "user.deleted"].map((type) => [type, { queue: "search", type: "user_search.due" }]),
 );
@@ -26,24 +26,24 @@ type RelayDeps = StatementDeps & Pick<Deps, "queues" | "log">;
 
 export interface RelayOutcome {
   sent: number;
-  /** Events that stay in the outbox for a later tick. */
+  /** Events left in the outbox for a later tick. */
   failed: number;
-  /** Events that became dead letters, since no queue takes them. */
-  buried: number;
-  /** How often queues were called. */
+  /** Events that became dead letters because no queue accepts them. */
+  deadLettered: number;
+  /** Number of queue calls. */
   calls: number;
 }
 
 /**
- * Sends the rows to their queues and marks them sent. An event that fails stays leased and is relayed by a later tick;
- * one that a queue refuses for good becomes a dead letter.
+ * Sends the rows to their queues and marks them as sent. If sending fails, the event stays leased and a later tick
+ * sends it; if a queue refuses it permanently, it becomes a dead letter.
  */
 export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOutcome> {
   const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
   const messages = sendable.flatMap((row) => {
     const own = { queue: row.queue as QueueName, message: toMessage(row) };
-    const echo = FAN_OUT[row.type];
-    return echo ? [own, { queue: echo.queue, message: { ...own.message, type: echo.type } }] : [own];
+    const second = FAN_OUT[row.type];
+    return second ? [own, { queue: second.queue, message: { ...own.message, type: second.type } }] : [own];
   });
   const outcomes = await Promise.all(
     [...Map.groupBy(messages, ({ queue }) => queue)].map(async ([queue, group]) => {
@@ -52,18 +52,21 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOu
     }),
   );
   const refusals = new Map<string, Refusal>();
-  for (const { queue, outcome } of outcomes) noteRefused(deps, refusals, queue, outcome);
-  const [refused, sent] = divide(sendable, ({ id }) => refusals.has(id));
-  // An unmarked event is sent again when its lease is over; its consumers know it by its id.
+  for (const { queue, outcome } of outcomes) collectRefusals(deps, refusals, queue, outcome);
+  const [refused, sent] = partition(sendable, ({ id }) => refusals.has(id));
+  // If marking fails, the event is sent again when its lease is over; consumers recognise it by its id.
   if (sent.length > 0) {
     await markSent(deps, sent);
   }
-  const buried = await settleRefused(deps, refused, refusals);
+  const deadLettered = await recordRefusedEvents(deps, refused, refusals);
   const calls = outcomes.reduce((sum, { outcome }) => sum + outcome.calls, 0);
-  return { sent: sent.length, failed: refused.length - buried, buried, calls };
+  return { sent: sent.length, failed: refused.length - deadLettered, deadLettered, calls };
 }
 
-/** Marks events sent, without sending them, and erases payloads that must not be kept. A failure leaves them to the cron. */
+/**
+ * Marks events as sent without sending them, and erases payloads that must not be kept. If this fails, the cron sends
+ * the events.
+ */
 export async function markSent(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<void> {
   const ids = rows.map(({ id }) => id);
   await runBatch(deps, markStatements(deps, ids)).catch(() =>
@@ -71,8 +74,8 @@ export async function markSent(deps: RelayDeps, rows: readonly OutboxRow[]): Pro
   );
 }
 
-/** Notes why each event was refused, and raises one alert for the queue. */
-function noteRefused(
+/** Collects the refusals by event and raises one alert per queue. */
+function collectRefusals(
   deps: Pick<Deps, "log">,
   refusals: Map<string, Refusal>,
   queue: QueueName,
@@ -86,34 +89,36 @@ function noteRefused(
   if (refused[0]) raiseAlert(deps, "relay_failed", { queue, events: refused.length, reason: refused[0].reason });
 }
 
-/** Events of an isolate that leave together, and when their gatherer counts as dead. */
-interface Gathering {
+/**
+ * Events of an isolate that are published together, and the time after which the collecting invocation counts as dead.
+ */
+interface PendingGroup {
   rows: OutboxRow[];
   until: number;
 }
 
-const gatherings = new WeakMap<D1Database, Gathering>();
-/** A timer may be this late. */
-const PATIENCE_MS = 1_000;
+const pendingGroups = new WeakMap<D1Database, PendingGroup>();
+/** How late a timer may fire, in milliseconds. */
+const TIMER_TOLERANCE_MS = 1_000;
 
 /**
- * Relays events together with those that other invocations of this isolate record within EVENT_GATHER_MS: one call a
- * queue and one trip for all of them. Of an invocation that dies meanwhile, the cron relays what it had gathered.
+ * Publishes events together with those that other invocations of this isolate record within EVENT_GATHER_MS, with one
+ * call per queue and one batch to mark them. If the collecting invocation dies, the cron publishes the events.
  */
 export async function publishCoalesced(deps: RelayDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
   const { eventGatherMs } = deps.config;
   if (rows.length === 0) return;
   const database = deps.db.$client;
-  const running = gatherings.get(database);
+  const running = pendingGroups.get(database);
   if (running && deps.now() < running.until && running.rows.length + rows.length <= CLAIM_SIZE) {
     running.rows.push(...rows);
     return;
   }
-  const own = { rows: [...rows], until: deps.now() + eventGatherMs + PATIENCE_MS };
+  const own = { rows: [...rows], until: deps.now() + eventGatherMs + TIMER_TOLERANCE_MS };
   if (eventGatherMs > 0) {
-    gatherings.set(database, own);
+    pendingGroups.set(database, own);
     await new Promise((resolve) => setTimeout(resolve, eventGatherMs));
-    if (gatherings.get(database) === own) gatherings.delete(database);
+    if (pendingGroups.get(database) === own) pendingGroups.delete(database);
   }
   await relay(deps, own.rows);
 }
@@ -139,12 +144,12 @@ const markStatements = prepared((deps, ids: string[]) => ({
 }));
 
 /**
- * Relays the events that no living invocation holds, the most urgent first, until none is left or the tick's time or
- * calls are used up. Several may run at once: each claim is a lease. Events of an urgency of which a whole claim failed
- * wait for a later tick, so that a queue that is down holds up neither its own later classes nor another queue.
+ * Publishes the events without a valid lease, most urgent first, until none are left or the tick's time or calls are
+ * used up. Concurrent calls are safe, because each claim is a lease. If a whole claim fails, its urgencies wait for a
+ * later tick, so that a queue that is down does not block other queues.
  */
 export async function relayDueEvents(deps: RelayDeps & Pick<Deps, "queries">): Promise<RelayOutcome> {
-  const total: RelayOutcome = { sent: 0, failed: 0, buried: 0, calls: 0 };
+  const total: RelayOutcome = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
   const startedAt = deps.now();
   const queriesBefore = deps.queries.used;
   let urgencies = URGENCIES;
@@ -156,9 +161,9 @@ export async function relayDueEvents(deps: RelayDeps & Pick<Deps, "queries">): P
     }
     const claimed = await claimDue(deps, urgencies);
     const outcome = await relay(deps, claimed);
-    for (const key of ["sent", "failed", "buried", "calls"] as const) total[key] += outcome[key];
+    for (const key of ["sent", "failed", "deadLettered", "calls"] as const) total[key] += outcome[key];
     if (claimed.length < CLAIM_SIZE) break;
-    if (outcome.sent + outcome.buried === 0) {
+    if (outcome.sent + outcome.deadLettered === 0) {
       const failed = new Set(claimed.map(({ urgency }) => urgency));
       urgencies = urgencies.filter((urgency) => !failed.has(urgency));
     }
@@ -168,7 +173,7 @@ export async function relayDueEvents(deps: RelayDeps & Pick<Deps, "queries">): P
 
 async function claimDue(deps: RelayDeps, urgencies: readonly number[]) {
   const now = deps.now();
-  // A cross join is never reordered: class by class, each by one range of the index, and no further than the limit.
+  // SQLite never reorders a cross join, so this reads one index range per urgency, most urgent first, up to the limit.
   const due = sql`(select due.id from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
     where due.urgency = class.value and due.leased_until <= ${now}
       and due.sent_at is null and due.queue is not null and due.payload is not null limit ${sql.raw(String(CLAIM_SIZE))})`;
@@ -186,6 +191,6 @@ async function claimDue(deps: RelayDeps, urgencies: readonly number[]) {
   return claimed;
 }
 
-function divide<T>(rows: readonly T[], isFirst: (row: T) => boolean): [T[], T[]] {
+function partition<T>(rows: readonly T[], isFirst: (row: T) => boolean): [T[], T[]] {
   return [rows.filter(isFirst), rows.filter((row) => !isFirst(row))];
 }

@@ -3,7 +3,7 @@ import { describeError } from "../log.ts";
 import { DeadlineError, withDeadline } from "./database.ts";
 import { byteLength, MAX_PAYLOAD_BYTES } from "./payload-size.ts";
 
-/** What travels in a queue message. */
+/** Body of a queue message. */
 export interface EventMessage {
   event_id: string;
   type: string;
@@ -12,33 +12,35 @@ export interface EventMessage {
   created_at: number;
 }
 
-/** An event that a queue did not take. */
+/** An event that a queue refused. */
 export interface RefusedEvent {
   event: EventMessage;
   reason: string;
-  /** No queue will ever take it. */
+  /** No queue will ever accept it. */
   isFinal: boolean;
 }
 
 export interface SendOutcome {
-  /** How many events the queue took. */
+  /** Number of accepted events. */
   accepted: number;
   refused: RefusedEvent[];
-  /** How often the queue was called. */
+  /** Number of queue calls. */
   calls: number;
 }
 
-/** A queue takes 128 KB in one message (Cloudflare Queues limits), which holds the payload as an escaped text. */
+/**
+ * Queues accepts messages of up to 128 KB (Cloudflare Queues limits), in which the payload is a JSON-escaped string.
+ */
 const MAX_MESSAGE_BYTES = 127_000;
-/** A queue takes 256 KB in one `sendBatch` (Cloudflare Queues limits); the rest is room for the queue's own headers. */
+/** Queues accepts 256 KB per `sendBatch` (Cloudflare Queues limits); the rest is reserved for headers. */
 const MAX_BATCH_BYTES = 200_000;
-/** A queue takes at most 100 messages in one `sendBatch`. */
+/** Queues accepts at most 100 messages per `sendBatch`. */
 const MAX_BATCH_SIZE = 100;
 
 /**
- * Sends the events to the queue in as few calls as its limits allow. The events of a call that fails are sent again one
- * by one, so that an event which the queue does not take holds no other back; consumers know an event that comes twice
- * by its id. After a call that was not answered in time the events count as refused, since more calls would hang too.
+ * Sends the events in as few calls as the limits of Queues allow. If a call fails, its events are sent again one by
+ * one, so that one refused event does not block others; consumers recognise duplicates by their id. After a timeout the
+ * events count as refused, because further calls would hang too.
  */
 export async function sendEach(
   deps: Pick<Deps, "queues">,
@@ -71,18 +73,18 @@ export async function sendEach(
       }),
     );
   };
-  await Promise.all(divide(events, outcome.refused).map(sendOrSplit));
+  await Promise.all(splitIntoBatches(events, outcome.refused).map(sendOrSplit));
   return outcome;
 }
 
-/** Sends the events to the queue. @throws Error with the reason of the first event that the queue did not take. */
+/** Sends the events to the queue. @throws Error with the reason of the first refused event. */
 export async function sendEvents(deps: Pick<Deps, "queues">, queue: QueueName, events: EventMessage[]): Promise<void> {
   const { refused } = await sendEach(deps, queue, events);
   if (refused[0]) throw new Error(refused[0].reason);
 }
 
-/** Divides the events into what one call carries; those whose payload no event may have are refused for good. */
-function divide(events: readonly EventMessage[], refused: RefusedEvent[]): EventMessage[][] {
+/** Splits the events into batches within the limits; events whose payload is too large are refused permanently. */
+function splitIntoBatches(events: readonly EventMessage[], refused: RefusedEvent[]): EventMessage[][] {
   const batches: EventMessage[][] = [];
   let room = 0;
   for (const event of events) {

@@ -2,7 +2,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { deadLetters, jobFailures, jobRuns } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
-import { keptReason } from "../../platform/data/dead-letters.ts";
+import { truncateReason } from "../../platform/data/dead-letters.ts";
 import type { JobDeps } from "./job.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
@@ -32,7 +32,7 @@ export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, has
     failed: insertWhere(
       deps,
       jobFailures,
-      { name: run.name, failingSince: now, failedAt: now, failures: 1, reason: keptReason(reason) },
+      { name: run.name, failingSince: now, failedAt: now, failures: 1, reason: truncateReason(reason) },
       isFailedRun,
     )
       .onConflictDoUpdate({
