@@ -1,12 +1,29 @@
-import { app } from "../../src/app.ts";
-import { registerDeferredRoutes } from "../../src/platform/http/openapi.ts";
+import { routes } from "../../src/app.ts";
 import { code, table } from "./markdown.ts";
 
-interface Operation {
-  summary?: string;
-  security?: unknown[];
-  responses: Record<string, { description?: string }>;
-}
+/** Who may call a route, by the name of its guard. */
+const callers: Readonly<Record<string, string>> = {
+  publicAccess: "anyone",
+  authenticated: "user",
+  authenticatedOrExpired: "user, also with an expired access token",
+  staff: "staff",
+  admin: "admin",
+  flowOwner: "the browser of the flow",
+  documentLink: "whoever has the link",
+  developmentOnly: "anyone, in development",
+};
+
+/** What the first limiters count, by the limit of the route table. */
+const limits: Readonly<Record<string, string>> = {
+  "-": "–",
+  "otp/network": "codes",
+  "social-start/network": "social start",
+  "social-token/network": "social token",
+  "sign-in-refusals/network": "refused sign-ins",
+  "writes/user": "writes of the user",
+  "writes/session": "writes of the session",
+  "writes/service": "writes of the session",
+};
 
 /** Codes that many routes share; the page explains them once. */
 const COMMON = new Set([
@@ -23,26 +40,37 @@ const COMMON = new Set([
   "idempotency_key_reused",
 ]);
 
-const METHODS = ["get", "post", "put", "patch", "delete"] as const;
+/** Routes that the OpenAPI document leaves out, because they are pages for people. */
+const pages: Readonly<Record<string, string>> = {
+  "GET /dev/outbox": "Show the messages that would have been sent",
+  "GET /docs": "Redirect to /api/docs",
+  "GET /api/docs/{file}": "Serve a file of the docs page",
+};
 
-/** Every operation of the OpenAPI document: who may call it, what it does, and the error codes of its own. */
+/** Every route of the route table: who may call it, its first limiter, what it does, and the error codes of its own. */
 export function routeTable(): string[] {
-  registerDeferredRoutes(app);
-  const { paths = {} } = app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "", version: "" } });
-  const rows = Object.entries(paths).flatMap(([path, item]) =>
-    METHODS.flatMap((method) => {
-      const operation = (item as Record<string, Operation | undefined>)[method];
-      return operation ? [rowOf(`${method.toUpperCase()} ${path}`, operation)] : [];
-    }),
-  );
-  return table(["Route", "Who may call", "What it does", "Errors of its own"], rows);
+  const rows = routes.map(({ name, guard, limit, describe }) => {
+    const operation = describe?.();
+    const responses = Object.values(operation?.responses ?? {});
+    const descriptions = responses.map((response) => ("description" in response ? response.description : ""));
+    const codes = descriptions.flatMap((text) => [...text.matchAll(/^`(\w+)`:/gm)].map(([, found = ""]) => found));
+    return [
+      code(name),
+      known(callers, guard.name),
+      known(limits, limit),
+      operation?.summary ?? known(pages, name),
+      codes
+        .filter((each) => !COMMON.has(each))
+        .map(code)
+        .join(", "),
+    ];
+  });
+  return table(["Route", "Who may call", "First limiter", "What it does", "Errors of its own"], rows);
 }
 
-function rowOf(route: string, { summary = "", security, responses }: Operation): string[] {
-  const codes = Object.values(responses).flatMap(({ description = "" }) =>
-    [...description.matchAll(/^`(\w+)`:/gm)].map(([, name = ""]) => name),
-  );
-  const caller = !security ? "anyone" : codes.includes("permission_denied") ? "staff" : "user";
-  const own = codes.filter((name) => !COMMON.has(name));
-  return [code(route), caller, summary, own.map(code).join(", ")];
+/** @throws Error when a guard, limit or page has no words here. */
+function known(words: Readonly<Record<string, string>>, name: string): string {
+  const found = words[name];
+  if (found === undefined) throw new Error(`routes: not described: ${name}`);
+  return found;
 }

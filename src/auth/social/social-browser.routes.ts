@@ -44,7 +44,7 @@ function startRoute(name: ProviderName, displayName: string) {
       path,
       describe: () =>
         describeRedirect("get", path, {
-          summary: `Start a ${displayName} sign-in in the browser`,
+          summary: `Start signing in with ${displayName} in the browser`,
           description:
             "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`.",
         }),

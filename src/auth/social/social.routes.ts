@@ -58,7 +58,7 @@ function loginRoute(name: ProviderName) {
       method: "get",
       path: `/auth/${name}/login`,
       tag,
-      summary: `Start a ${names[name]} sign-in`,
+      summary: `Start signing in with ${names[name]}`,
       description:
         "Open `login_url` in the user's browser. An app sends a configured `redirect_uri` and the S256 challenge of " +
         "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time `code`, or with `error`: " +
@@ -174,7 +174,7 @@ function linkRoute(name: ProviderName) {
       method: "post",
       path: `/auth/${name}/link`,
       tag,
-      summary: `Link a ${names[name]} account`,
+      summary: `Link my ${names[name]} account`,
       description:
         "Lets the user sign in with this provider too. Requires a sign-in within the last 10 minutes, or a new " +
         "`verification_token`.",
