@@ -40,7 +40,7 @@ const values: readonly [what: string, value: string | number][] = [
   ["time in which a refresh may be repeated", lengthOf(REPLAY_WINDOW_MS)],
   ["time in which a sign-in may be repeated without a key", lengthOf(REPEAT_WINDOW_MS)],
   ["life of a browser flow", lengthOf(FLOW_TTL_SECONDS * 1000)],
-  ["time that a network stays known after a sign-in", lengthOf(otpLimits.familiarMs)],
+  ["time that a network stays known after a sign-in", lengthOf(otpLimits.knownNetworkMs)],
   ["largest body without files", `${MAX_BODY_BYTES / 1024} KB`],
   ["largest file", `${MAX_FILE_BYTES / 1024 / 1024} MB`],
 ];

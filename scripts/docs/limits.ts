@@ -15,7 +15,7 @@ interface Limit extends RateLimitPolicy {
   then: string;
 }
 
-const { send, lock, guessesPerNetwork, ownCodesPerNetwork, triesPerCode, ttlMs } = otpLimits;
+const { send, lock, attemptsPerNetwork, requestedCodesPerNetwork, attemptsPerCode, ttlMs } = otpLimits;
 const WAIT_FOR_OLDEST = "wait until the oldest one is older than the window";
 const WAIT_FOR_WINDOW = "wait until the window ends";
 const limit = ({ count, windowMs }: RateLimitPolicy, counts: string, then: string): Limit => ({
@@ -28,7 +28,7 @@ const limit = ({ count, windowMs }: RateLimitPolicy, counts: string, then: strin
 /** Every limit, with the numbers that the code runs with. */
 const limits: Readonly<Record<string, Limit>> = {
   "otp.tries": limit(
-    { count: triesPerCode, windowMs: ttlMs },
+    { count: attemptsPerCode, windowMs: ttlMs },
     "wrong guesses at one code, in each network class",
     "the code is dead; request a new one",
   ),
@@ -59,13 +59,13 @@ const limits: Readonly<Record<string, Limit>> = {
   ),
   "otp.lock.class": limit(lock.perClass, "failed guesses at one identifier in one network class", "locked for an hour"),
   "otp.lock.closed": limit(
-    { count: lock.closedAfter, windowMs: lock.forgottenAfterMs },
+    { count: lock.hardLockoutAfter, windowMs: lock.resetAfterMs },
     "failed guesses in a row at one identifier in one network class",
     "closed until a success in the other class, a sign-in by Google or Apple, an unlock by staff, or 7 days without a guess",
   ),
-  "otp.guesses": limit(guessesPerNetwork, "wrong guesses from one network at any identifier", WAIT_FOR_WINDOW),
+  "otp.guesses": limit(attemptsPerNetwork, "wrong guesses from one network at any identifier", WAIT_FOR_WINDOW),
   "otp.guesses.own": limit(
-    ownCodesPerNetwork,
+    requestedCodesPerNetwork,
     "codes that this network requested and may still guess at once `otp.guesses` is reached",
     WAIT_FOR_WINDOW,
   ),

@@ -2,16 +2,16 @@ import { withDeadline } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 
-/** How long a request waits for KV before D1 decides alone, in milliseconds. */
+/** How long a request waits for KV before it relies on D1 alone, in milliseconds. */
 const KV_DEADLINE_MS = 1_000;
-/** A refresh token lives at most this long (90 days), so no entry need outlive it. */
+/** Lifetime of an entry: that of the longest-lived refresh token (90 days). */
 const ENTRY_TTL_SECONDS = 90 * 24 * 60 * 60;
 
 const keyOf = (sessionId: string) => `deny:${sessionId}`;
 
 /**
- * Whether KV already knows that the session has ended. `true` is final; `false` proves nothing, since KV may be a
- * minute old or away: D1 decides.
+ * Whether the denylist contains the session. `true` is final; after `false` D1 decides, because KV may be a minute stale
+ * or unavailable.
  */
 export async function isDenied(deps: Pick<Deps, "kv" | "log">, sessionId: string): Promise<boolean> {
   try {
@@ -22,7 +22,7 @@ export async function isDenied(deps: Pick<Deps, "kv" | "log">, sessionId: string
   }
 }
 
-/** Echoes ended sessions to KV; D1 already refuses them, so a failure costs nothing but a later "no". */
+/** Adds ended sessions to the denylist in KV. Failures are only logged, because D1 already rejects the sessions. */
 export async function denySessions(deps: Pick<Deps, "kv" | "log">, sessionIds: string[]): Promise<void> {
   const puts = sessionIds.map((id) =>
     withDeadline(deps.kv.put(keyOf(id), "1", { expirationTtl: ENTRY_TTL_SECONDS }), KV_DEADLINE_MS),
@@ -32,7 +32,7 @@ export async function denySessions(deps: Pick<Deps, "kv" | "log">, sessionIds: s
   }
 }
 
-/** Removes the entries of sessions that no row names any more. @throws when KV fails. */
+/** Removes the entries of sessions whose rows have been deleted. @throws when KV fails. */
 export async function forgetDenials(deps: Pick<Deps, "kv">, sessionIds: string[]): Promise<void> {
   for (const id of sessionIds) await withDeadline(deps.kv.delete(keyOf(id)));
 }

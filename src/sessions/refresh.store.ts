@@ -19,20 +19,20 @@ import type { Client } from "../platform/http/client.ts";
 import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 
-/** Repetitions of one rotation; beyond it the answer is 429 and the session lives on. */
+/** Maximum replays of one rotation; further replays get 429 and the session stays valid. */
 export const MAX_REPLAYS = 200;
 
 const rotationWrites = prepared(writeRotation);
 const rotationReads = prepared(readRotation);
 
 /**
- * Rotates, replays or ends the session that a refresh token names, whichever its counter calls for, in one transaction:
+ * Rotates, replays or ends the refresh token's session, depending on the token's counter, in one transaction:
  *
- * - the live token moves the counter on (`rotated`);
- * - its immediate parent, within the window or with the key that rotated it, takes a replay (`replayed`);
- * - any older one, or the parent too late, is theft and ends the session (`ended`; RFC 9700 section 4.14.2).
+ * - The current token increments the counter (`rotated`).
+ * - Its immediate parent, within the window or with the key that rotated it, counts as a replay (`replayed`).
+ * - An older token, or the parent after that, indicates theft and ends the session (`ended`; RFC 9700 section 4.14.2).
  *
- * `session` is the row as it stands afterwards; undefined when there is none or it does not belong to the subject.
+ * `session` is the row afterwards; undefined if there is none or it belongs to another user.
  */
 export async function rotateSession(
   deps: StatementDeps & Pick<Deps, "log">,
@@ -46,7 +46,7 @@ export async function rotateSession(
     isCommitted: ({ session }) => session[0]?.rotatedBy === deps.invocationId,
   });
   return {
-    // After a lost answer only a rotation counts as committed.
+    // After a lost response only a rotation counts as committed.
     rotated: found.rotated ? found.rotated[0] : { id: token.sessionId },
     replayed: found.replayed?.[0],
     ended: found.ended?.[0],
@@ -121,7 +121,7 @@ function readRotation(deps: StatementDeps, token: RefreshClaims, call: Idempoten
   return { session: findSession(deps, token), binding: findBinding(deps, call) };
 }
 
-/** Holds where the caller's key made the session's last rotation, with this body. */
+/** The call's key and body made the session's latest rotation. */
 function isBoundToThisRotation(deps: Pick<Deps, "db" | "now">, call: IdempotentCall | undefined): SQL {
   if (!call) return isBoundToBody(deps, call);
   return sql`exists ${deps.db

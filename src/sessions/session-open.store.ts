@@ -8,7 +8,7 @@ import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Life of a session: absolute from sign-in, idle from the last refresh. */
+/** Lifetime of a session: absolute since sign-in, idle since the last refresh. */
 export const LIFE_MS = {
   user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
@@ -16,12 +16,12 @@ export const LIFE_MS = {
 
 export interface NewSession {
   id: string;
-  /** The user's id, or SQL that gives it. */
+  /** The user's id, or a scalar subquery for it. */
   userId: string | SQL;
   method: (typeof sessions.$inferInsert)["method"];
 }
 
-/** The statements that open a session where `condition` holds: the row, and the end of the one used least recently beyond the limit. */
+/** Opens a session if `condition` holds, and ends the least recently used one if the user then has too many. */
 export function openSession(deps: StatementDeps, client: Client, session: NewSession, condition: SQL) {
   const now = deps.now();
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;

@@ -8,25 +8,25 @@ import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
 
-/** How long the immediate parent of a refresh token may fetch its successor again: longer than a phone's own timeout. */
+/** How long a rotated refresh token still returns its successor, in milliseconds: longer than an app's own timeout. */
 export const REPLAY_WINDOW_MS = 120_000;
-/** Live sessions a user may have; one more ends the one used least recently. */
+/** Maximum number of live sessions per user; one more ends the least recently used one. */
 export const MAX_SESSIONS = 10;
 
-/** Holds for rows of `sessions` that have neither ended nor expired. */
+/** The row of `sessions` has neither ended nor expired. */
 export function isLive(now: number): SQL {
   return sql`(${sessions.revokedAt} is null and ${sessions.idleExpiresAt} > ${now} and ${sessions.absoluteExpiresAt} > ${now})`;
 }
 
 /**
- * Holds while the caller's session lives and its user is active. Every read and write on a caller's behalf asks for it
- * in its own WHERE, or a read beside it in the same transaction, so that logout, ban and deletion hold from the next statement on.
+ * The caller's session is live and its user is active. Every read and write on a caller's behalf has this condition in its
+ * WHERE or beside it in the same transaction, so that a logout, ban or deletion takes effect with the next statement.
  */
 export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
   return isSignedInAs(deps, caller);
 }
 
-/** The statement that reads the signed-in caller's role; no row where the session has ended. */
+/** Selects the signed-in caller's role; no row if the session has ended. */
 export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaims) {
   const role = sql<(typeof users.$inferSelect)["role"]>`users.role`;
   return deps.db.select({ role }).from(WITH_USER).where(isCallers(deps, caller));
@@ -39,7 +39,7 @@ export function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role
 
 const WITH_USER = sql`sessions inner join users on users.id = sessions.user_id`;
 
-/** As text with four parameters, since every request pays for it: built from columns it costs several times as much. */
+/** Plain text with four parameters, because every request uses it: built from columns it costs several times as much CPU. */
 function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims): SQL {
   const now = deps.now();
   return sql`sessions.id = ${sessionId} and sessions.user_id = ${userId} and sessions.revoked_at is null
@@ -47,9 +47,9 @@ function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims)
 }
 
 /**
- * The statement that records the sessions which this invocation has just ended: one audit row each.
+ * Records one audit row for each session that this invocation has ended.
  *
- * @param staff who ended them, where it was not their user; null for who operates the service.
+ * @param staff the member of staff who ended them; null for the operator, undefined for their own user.
  */
 export function recordEndedSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
@@ -81,7 +81,7 @@ export function recordEndedSessions(
   };
 }
 
-/** The caller's role while their session lives and they may act; undefined otherwise. */
+/** The caller's role; undefined unless the session is live and the user active. */
 export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
   const { found } = await runBatch(deps, {
     found: deps.db
@@ -94,19 +94,19 @@ export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, c
 
 type EndDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** Ends the caller's own session; empty when it had ended already. */
+/** Ends the caller's session. @returns its id; empty if it had already ended. */
 export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
   const { ended } = await endSessions(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
   return ended;
 }
 
-/** Ends one live session of the caller's, while the caller's own lives. */
+/** Ends one live session of the caller, if the caller is signed in. */
 export function endSessionById(deps: EndDeps, client: Client, caller: AccessClaims, sessionId: string) {
   const which = and(eq(sessions.id, sessionId), isSignedIn(deps, caller));
   return endSessions(deps, client, caller, "ended_by_user", which);
 }
 
-/** Ends every live session of the caller's but the one that asks, while that one lives. */
+/** Ends all live sessions of the caller except the calling one, if the caller is signed in. */
 export function endOtherSessions(deps: EndDeps, client: Client, caller: AccessClaims) {
   const which = and(ne(sessions.id, caller.sessionId), isSignedIn(deps, caller));
   return endSessions(deps, client, caller, "ended_by_user", which);
@@ -139,7 +139,7 @@ async function endSessions(
   return { ended: found.ended.map(({ id }) => id), isSignedIn: wasSignedIn };
 }
 
-/** The caller's live sessions, newest first; empty when the caller's own has ended. */
+/** The caller's live sessions, newest first; empty if the calling session has ended. */
 export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
   const { found } = await runBatch(deps, {
     found: selectLiveSessions(deps, caller.userId, isSignedIn(deps, caller)),
@@ -147,7 +147,7 @@ export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, calle
   return found;
 }
 
-/** The statement that reads a user's live sessions, newest first, where `condition` holds. */
+/** Selects a user's live sessions, newest first, if `condition` holds. */
 export function selectLiveSessions(deps: Pick<Deps, "db" | "now">, userId: string, condition: SQL) {
   return deps.db
     .select()

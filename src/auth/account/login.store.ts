@@ -24,45 +24,47 @@ import {
   type SignInOutcome,
 } from "./sign-in.store.ts";
 
-/** Holds for rows of `users` that may sign in: active ones, and those that only sleep. */
-export const mayAct = or(
+/** The row of `users` may sign in: it is active, or inactive only because of inactivity. */
+export const maySignIn = or(
   eq(users.status, "ACTIVE"),
   and(eq(users.status, "INACTIVE"), eq(users.statusReason, "inactivity")),
 );
 
-/** An account that is signed in to. */
+/** A sign-in to an existing account. */
 interface Entry {
   userId: SQL;
-  /** Holds for the account's row of `users`. */
+  /** The row of `users` is the account. */
   isAccount: SQL;
-  /** The flag that this sign-in proves; none proves nothing of the account's own. */
-  proves: typeof users.phoneVerified | typeof users.emailVerified | undefined;
-  /** Holds, of the row, where it does; always where absent. */
-  provesWhere?: SQL;
+  /** The flag that becomes true because the sign-in verifies an identifier; undefined if it verifies none. */
+  verifies: typeof users.phoneVerified | typeof users.emailVerified | undefined;
+  /** The sign-in verifies the identifier of this row of `users`; always true by default. */
+  verifiesWhere?: SQL;
   method: SignInMethod;
   isTestIdentifier: boolean;
   sessionId: string;
-  /** What signs in, as `hashIdentities` gives it. */
+  /** The identity that signs in, as hashed by `hashIdentities`. */
   identities: readonly string[];
 }
 
 /**
- * The statements that record a sign-in where `entered` holds: an account that slept becomes active, an identifier that was
- * unverified verified, with the signup bonus if it never had it; audit row and event.
+ * Records a sign-in if `entered` holds: reactivates the account, marks its identifier as verified, grants the signup bonus
+ * if the account never had it, and writes audit row and event.
  */
 export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, entered: SQL) {
   const now = deps.now();
-  const { userId, isAccount, proves, provesWhere = sql`true` } = entry;
-  const isProof = proves ? sql`(not ${proves} and ${provesWhere})` : sql`false`;
-  const changing = sql`(status <> 'ACTIVE' or ${isProof})`;
-  const isAsleep = sql`${isAccount} and ${changing}`;
-  const changes = sql`${entered} and exists (select 1 from users where ${isAsleep})`;
+  const { userId, isAccount, verifies, verifiesWhere = sql`true` } = entry;
+  const isVerification = verifies ? sql`(not ${verifies} and ${verifiesWhere})` : sql`false`;
+  const isChanging = sql`(status <> 'ACTIVE' or ${isVerification})`;
+  const isChangingAccount = sql`${isAccount} and ${isChanging}`;
+  const changesAccount = sql`${entered} and exists (select 1 from users where ${isChangingAccount})`;
   const state = sql`'status', status, 'email_verified', json(iif(email_verified, 'true', 'false')),
     'phone_verified', json(iif(phone_verified, 'true', 'false'))`;
-  const proved = proves ? sql`iif(${isProof}, json_object(${proves.name}, json('true')), '{}')` : sql`'{}'`;
+  const verifiedValues = verifies
+    ? sql`iif(${isVerification}, json_object(${verifies.name}, json('true')), '{}')`
+    : sql`'{}'`;
   return {
-    changeEvent: recordUserUpdated(deps, userId, changes),
-    ...grantSignupBonus(deps, userId, entry.identities, changes),
+    changeEvent: recordUserUpdated(deps, userId, changesAccount),
+    ...grantSignupBonus(deps, userId, entry.identities, changesAccount),
     audit: recordAudit(
       deps,
       client,
@@ -71,11 +73,11 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
         action: "LOGIN",
         entityType: "session",
         entityId: entry.sessionId,
-        // Old values stand only where the sign-in changes the account.
-        oldValues: sql`(select json_object(${state}) from users where ${isAsleep})`,
+        // Old values are recorded only if the sign-in changesAccount the account.
+        oldValues: sql`(select json_object(${state}) from users where ${isChangingAccount})`,
         newValues: sql`json_patch(
           json_object('method', ${entry.method}, 'test_identifier', json(${entry.isTestIdentifier ? "true" : "false"})),
-          coalesce((select json_patch(json_object('status', 'ACTIVE'), ${proved}) from users where ${isAsleep}), '{}'))`,
+          coalesce((select json_patch(json_object('status', 'ACTIVE'), ${verifiedValues}) from users where ${isChangingAccount}), '{}'))`,
         actorId: userId,
         sessionId: entry.sessionId,
       },
@@ -84,13 +86,17 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
     account: deps.db
       .update(users)
       .set({
-        version: sql`${users.version} + ${changing}`,
+        version: sql`${users.version} + ${isChanging}`,
         status: "ACTIVE",
         statusReason: null,
         lastLogin: now,
-        updatedAt: sql`case when ${changing} then ${now} else ${users.updatedAt} end`,
-        ...(proves === users.phoneVerified ? { phoneVerified: sql`${users.phoneVerified} or ${isProof}` } : {}),
-        ...(proves === users.emailVerified ? { emailVerified: sql`${users.emailVerified} or ${isProof}` } : {}),
+        updatedAt: sql`case when ${isChanging} then ${now} else ${users.updatedAt} end`,
+        ...(verifies === users.phoneVerified
+          ? { phoneVerified: sql`${users.phoneVerified} or ${isVerification}` }
+          : {}),
+        ...(verifies === users.emailVerified
+          ? { emailVerified: sql`${users.emailVerified} or ${isVerification}` }
+          : {}),
       })
       .where(sql`${isAccount} and ${entered}`),
   };
@@ -99,52 +105,52 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
 const signInStatements = prepared(writeSignIn);
 
 /**
- * Opens a session for the account, uses the verification token up and binds the idempotency key, in one transaction.
- * Nothing where the token is not live or the account may not sign in.
+ * Redeems the verification token, opens a session for the account and binds the idempotency key, in one transaction.
+ * Changes nothing if the token is not live or the account may not sign in.
  */
 export function signIn(
   deps: AccountDeps,
   client: Client,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
 ): Promise<SignInOutcome> {
-  return commitSignIn(deps, use, call, signInStatements(deps, client, use, call, isTest, identities));
+  return commitSignIn(deps, redemption, call, signInStatements(deps, client, redemption, call, isTest, identities));
 }
 
 function writeSignIn(
   deps: StatementDeps,
   client: Client,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
 ) {
-  const { identifier, sessionId } = use;
-  const party = { identifier: identifier.value, network: client.network };
+  const { identifier, sessionId } = redemption;
+  const requester = { identifier: identifier.value, network: client.network };
   const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
   const method = methodOf(identifier);
   const isAllowed = deps.db
     .select({ one: sql`1` })
     .from(users)
-    .where(and(isIdentifiedBy(identifier), mayAct, isTest ? eq(users.role, "user") : undefined));
-  const used = isUsedByThisInvocation(deps, use);
+    .where(and(isIdentifiedBy(identifier), maySignIn, isTest ? eq(users.role, "user") : undefined));
+  const isRedeemed = isUsedByThisInvocation(deps, redemption);
   const entry = {
     userId,
     isAccount: isIdentifiedBy(identifier),
-    proves: identifier.kind === "phone" ? users.phoneVerified : users.emailVerified,
+    verifies: identifier.kind === "phone" ? users.phoneVerified : users.emailVerified,
     method,
     isTestIdentifier: isTest,
     sessionId,
     identities,
   };
   return {
-    used: redeemVerificationToken(deps, use, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
-    newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, used),
-    ...enterAccount(deps, client, entry, used),
-    ...openSession(deps, client, { id: sessionId, userId, method }, used),
-    ...trustNetwork(deps, party, used),
-    bind: bindSession(deps, call, sessionId, used),
+    redeemedToken: redeemVerificationToken(deps, redemption, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+    newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, isRedeemed),
+    ...enterAccount(deps, client, entry, isRedeemed),
+    ...openSession(deps, client, { id: sessionId, userId, method }, isRedeemed),
+    ...trustNetwork(deps, requester, isRedeemed),
+    bind: bindSession(deps, call, sessionId, isRedeemed),
   };
 }

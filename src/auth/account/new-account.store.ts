@@ -15,32 +15,32 @@ import { grantSignupBonus } from "./sign-in.store.ts";
 
 export interface NewAccount {
   userId: string;
-  /** The chosen username, or default ones to try in their order. */
+  /** The chosen username, or default candidates in order of preference. */
   usernames: Username[];
-  /** Referral codes to try in their order. */
+  /** Candidates in order of preference. */
   referralCodes: string[];
-  /** As `hashIdentities` gives them: one that belonged to a deleted user earns no bonus and no referral. */
+  /** As hashed by `hashIdentities`. If one belonged to a deleted user, the account gets neither bonus nor referral. */
   identities: string[];
-  /** Somebody else's code, as given. */
+  /** Another user's referral code, as typed. */
   referredBy: string | undefined;
   locale: Locale;
 }
 
-/** How the account comes to be, and what is known of its person by it. */
+/** How the account is created, and the data that comes with it. */
 export interface AccountOrigin {
   socialProvider: (typeof users.$inferInsert)["socialProvider"];
   /** Canonical. */
   email: string | null;
   /** E.164. */
   phoneNumber: string | null;
-  /** Absent where its person signs in now, and so has proved the identifier; else who made the account for them. */
-  madeBy?: AccessClaims;
+  /** The member of staff who creates the account; absent if its owner does, who has verified the identifier. */
+  createdBy?: AccessClaims;
   fullName?: string | null | undefined;
   /** `YYYY-MM-DD`. */
   dateOfBirth?: string | null | undefined;
   address?: string | null | undefined;
   profilePicture?: string | null;
-  /** The profile's own picture; by default the account's. */
+  /** The profile's picture; by default the account's. */
   avatarUrl?: string | null | undefined;
   /** JSON text. */
   socialProfileData?: string;
@@ -49,31 +49,30 @@ export interface AccountOrigin {
   sessionId: string;
 }
 
-/** Takes the first of `candidates` that no row of `users` has in `column`; NULL when all are taken. */
-function firstFree(candidates: readonly unknown[], key: SQL, column: SQL, picked: SQL): SQL {
+/** The first of `candidates` that no row of `users` has in `column`; NULL if all are taken. */
+function firstAvailable(candidates: readonly unknown[], key: SQL, column: SQL, picked: SQL): SQL {
   return sql`(select ${picked} from json_each(${derived(candidates, JSON.stringify)})
     where not exists (select 1 from users where ${column} = ${key}) order by json_each.key limit 1)`;
 }
 
-function freeName(account: NewAccount, field: "username" | "key"): SQL {
+function availableUsername(account: NewAccount, field: "username" | "key"): SQL {
   const key = sql`json_extract(value, '$.key')`;
-  return firstFree(account.usernames, key, sql.raw("username_key"), sql`json_extract(value, ${`$.${field}`})`);
+  return firstAvailable(account.usernames, key, sql.raw("username_key"), sql`json_extract(value, ${`$.${field}`})`);
 }
 
-/** Holds where one of the usernames is free. */
-export function hasFreeName(account: NewAccount): SQL {
-  return sql`${freeName(account, "key")} is not null`;
+/** One of the usernames is available. */
+export function hasAvailableUsername(account: NewAccount): SQL {
+  return sql`${availableUsername(account, "key")} is not null`;
 }
 
-/** Holds once the account has been made. */
-export function isMade(account: NewAccount): SQL {
+/** The account exists. */
+export function accountExists(account: NewAccount): SQL {
   return sql`exists (select 1 from users where id = ${account.userId})`;
 }
 
 /**
- * The statements that make an account where `condition` holds: user, profile, wallet, points with the signup bonus,
- * referral link, audit row and event. Every way to register makes it by these. The bonus of one that staff made comes with
- * its owner's first sign-in.
+ * Creates an account if `condition` holds: user, profile, wallet, points with the signup bonus, referral link, audit row
+ * and event. Every way to register uses it. If staff create the account, the owner's first sign-in grants the bonus.
  */
 export function newAccount(
   deps: StatementDeps,
@@ -84,30 +83,35 @@ export function newAccount(
 ) {
   const now = deps.now();
   const { userId } = account;
-  const { madeBy } = origin;
-  const made = isMade(account);
-  const freeCode = firstFree(account.referralCodes, sql`json_each.value`, sql.raw("referral_code"), sql`value`);
+  const { createdBy } = origin;
+  const isCreated = accountExists(account);
+  const referralCode = firstAvailable(
+    account.referralCodes,
+    sql`json_each.value`,
+    sql.raw("referral_code"),
+    sql`value`,
+  );
   return {
     newUser: insertWhere(
       deps,
       users,
       {
         id: userId,
-        username: freeName(account, "username"),
-        usernameKey: freeName(account, "key"),
+        username: availableUsername(account, "username"),
+        usernameKey: availableUsername(account, "key"),
         email: origin.email,
         phoneNumber: origin.phoneNumber,
-        emailVerified: !madeBy && origin.email !== null,
-        phoneVerified: !madeBy && origin.phoneNumber !== null,
+        emailVerified: !createdBy && origin.email !== null,
+        phoneVerified: !createdBy && origin.phoneNumber !== null,
         profilePicture: origin.profilePicture ?? null,
-        referralCode: freeCode,
+        referralCode,
         status: "ACTIVE",
         role: "user",
         socialProvider: origin.socialProvider,
         socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
         locale: account.locale,
         dateJoined: now,
-        lastLogin: madeBy ? null : now,
+        lastLogin: createdBy ? null : now,
         updatedAt: now,
         version: 1,
         kycStatus: "NOT_SUBMITTED",
@@ -130,11 +134,11 @@ export function newAccount(
         createdAt: now,
         updatedAt: now,
       },
-      made,
+      isCreated,
     ),
-    newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, made),
-    newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, made),
-    ...(madeBy ? {} : grantSignupBonus(deps, sql`${userId}`, account.identities, made)),
+    newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, isCreated),
+    newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, isCreated),
+    ...(createdBy ? {} : grantSignupBonus(deps, sql`${userId}`, account.identities, isCreated)),
     newReferral: insertWhere(
       deps,
       referrals,
@@ -144,7 +148,7 @@ export function newAccount(
         status: "PENDING",
         createdAt: now,
       },
-      sql`${made} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
+      sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
         and not ${isFormerIdentity(account.identities)}`,
     ),
     audit: recordAudit(
@@ -159,11 +163,11 @@ export function newAccount(
           'referred', exists (select 1 from referrals where invitee_id = ${userId}),
           'test_identifier', json(${origin.isTestIdentifier ? "true" : "false"}))
           from users where id = ${userId})`,
-        actorId: madeBy?.userId ?? userId,
-        byStaff: madeBy !== undefined,
+        actorId: createdBy?.userId ?? userId,
+        byStaff: createdBy !== undefined,
         sessionId: origin.sessionId,
       },
-      made,
+      isCreated,
     ),
     newAccountEvent: recordEvent(
       deps,
@@ -173,7 +177,7 @@ export function newAccount(
         payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
         queue: "tasks",
       },
-      made,
+      isCreated,
     ),
   };
 }

@@ -3,13 +3,13 @@ import { verificationTokens } from "../../db/sign-in-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 
-/** How long a sign-in counts as a proof that it is still the same person, in milliseconds. */
+/** How long a sign-in counts as a re-authentication, in milliseconds. */
 const RECENT_MS = 10 * 60_000;
 
 /**
- * Holds where the caller's session began by a sign-in during the last 10 minutes (refreshing does not count), or where
- * the token is a live one of an identifier of theirs (ASVS 7.5.1). It asks neither for the session's life nor for the
- * user's state: `isSignedIn` does.
+ * The caller signed in during the last 10 minutes (a refresh does not count), or the token is a live verification token
+ * of one of the caller's identifiers (ASVS 7.5.1). It does not check that the session is live or the user active; combine
+ * it with `isSignedIn`.
  */
 export function isReauthenticated(
   deps: Pick<Deps, "db" | "now">,
@@ -27,9 +27,9 @@ export function isReauthenticated(
 }
 
 /**
- * The statement that uses up the token that a caller has shown, where `isDone` holds: in the batch of the effect, after
- * its marker, so that the token lives where nothing else happens and serves one effect alone. A live token of the
- * caller's is used up even where a recent sign-in would have been proof enough.
+ * Redeems the caller's verification token if `isDone` holds. It belongs into the batch of the effect, after the marker
+ * that `isDone` reads, so that the token serves exactly one effect and stays valid if there is none. A live token is
+ * redeemed even if the sign-in was recent enough.
  */
 export function spendReauthentication(
   deps: Pick<Deps, "db" | "now" | "invocationId">,
@@ -44,7 +44,7 @@ export function spendReauthentication(
     .where(and(isLiveToken(deps, caller, tokenHash), isDone));
 }
 
-/** Holds for a row of `verification_tokens` that is this token, live, and of an identifier of the caller's. */
+/** The row of `verification_tokens` is this token, is live and belongs to one of the caller's identifiers. */
 function isLiveToken(deps: Pick<Deps, "now">, caller: AccessClaims, tokenHash: string) {
   return and(
     eq(verificationTokens.tokenHash, tokenHash),

@@ -10,24 +10,29 @@ import {
   redeemVerificationToken,
   type TokenRedemption,
 } from "../otp/verification-token.store.ts";
-import { hasFreeName, isMade, type NewAccount, newAccount } from "./new-account.store.ts";
+import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "./new-account.store.ts";
 import { type AccountDeps, bindSession, commitSignIn, methodOf, type SignInOutcome } from "./sign-in.store.ts";
 
 const registerStatements = prepared(writeAccount);
 
 /**
- * Makes the account, opens its session, uses the verification token up and binds the idempotency key: all in one
- * transaction, or nothing where the token is not live, the identifier has an account, or the chosen username is taken.
+ * Redeems the verification token, creates the account, opens its session and binds the idempotency key, in one
+ * transaction. Changes nothing if the token is not live, the identifier has an account or the chosen username is taken.
  */
 export async function insertAccount(
   deps: AccountDeps,
   client: Client,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
 ): Promise<SignInOutcome & { isUsernameTaken: boolean }> {
-  const outcome = await commitSignIn(deps, use, call, registerStatements(deps, client, use, account, call, isTest));
+  const outcome = await commitSignIn(
+    deps,
+    redemption,
+    call,
+    registerStatements(deps, client, redemption, account, call, isTest),
+  );
   const isUsernameTaken =
     outcome.token !== undefined &&
     outcome.token.usedBy === null &&
@@ -39,29 +44,34 @@ export async function insertAccount(
 function writeAccount(
   deps: StatementDeps,
   client: Client,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
 ) {
-  const { identifier } = use;
-  const party = { identifier: identifier.value, network: client.network };
+  const { identifier } = redemption;
+  const requester = { identifier: identifier.value, network: client.network };
   const isPhone = identifier.kind === "phone";
-  const made = isMade(account);
+  const isCreated = accountExists(account);
   const isNew = sql`not exists (select 1 from users where ${isIdentifiedBy(identifier)})
-    and ${hasFreeName(account)} and not ${isBound(deps, call)}`;
+    and ${hasAvailableUsername(account)} and not ${isBound(deps, call)}`;
   const origin = {
     socialProvider: isPhone ? ("PHONE" as const) : ("EMAIL" as const),
     email: isPhone ? null : identifier.value,
     phoneNumber: isPhone ? identifier.value : null,
     isTestIdentifier: isTest,
-    sessionId: use.sessionId,
+    sessionId: redemption.sessionId,
   };
   return {
-    used: redeemVerificationToken(deps, use, isNew),
-    ...newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, use)),
-    ...openSession(deps, client, { id: use.sessionId, userId: account.userId, method: methodOf(identifier) }, made),
-    ...trustNetwork(deps, party, made),
-    bind: bindSession(deps, call, use.sessionId, made),
+    used: redeemVerificationToken(deps, redemption, isNew),
+    ...newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
+    ...openSession(
+      deps,
+      client,
+      { id: redemption.sessionId, userId: account.userId, method: methodOf(identifier) },
+      isCreated,
+    ),
+    ...trustNetwork(deps, requester, isCreated),
+    bind: bindSession(deps, call, redemption.sessionId, isCreated),
   };
 }

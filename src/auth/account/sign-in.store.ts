@@ -14,39 +14,39 @@ import { selectUser } from "../../users/user.store.ts";
 import { isFormerIdentity } from "../deletion/former-identity.store.ts";
 import { findVerificationToken, type TokenRedemption } from "../otp/verification-token.store.ts";
 
-// What register and login have in common.
+// Shared by register and login.
 
-/** Points that every new user gets, once. */
+/** Points granted to every new user once. */
 const SIGNUP_BONUS = 50;
 
-/** What a sign-in needs. */
+/** The dependencies of a sign-in. */
 export type AccountDeps = StatementDeps & Pick<Deps, "log">;
 
-/** The statements that read what a sign-in leaves behind. */
-function readOutcome(deps: StatementDeps, use: TokenRedemption, call: IdempotentCall | undefined) {
+/** Reads the state after a sign-in. */
+function readOutcome(deps: StatementDeps, redemption: TokenRedemption, call: IdempotentCall | undefined) {
   return {
-    token: findVerificationToken(deps, use),
-    user: selectUser(deps, isIdentifiedBy(use.identifier)),
+    token: findVerificationToken(deps, redemption),
+    user: selectUser(deps, isIdentifiedBy(redemption.identifier)),
     session: deps.db
       .select()
       .from(sessions)
       .where(
         eq(
           sessions.id,
-          sql`(select session_id from verification_tokens where token_hash = ${use.tokenHash} and identifier = ${use.identifier.value})`,
+          sql`(select session_id from verification_tokens where token_hash = ${redemption.tokenHash} and identifier = ${redemption.identifier.value})`,
         ),
       ),
     binding: findBinding(deps, call),
     referral: deps.db
       .select({ inviteeId: referrals.inviteeId })
       .from(referrals)
-      .where(eq(referrals.inviteeId, sql`(select id from users where ${isIdentifiedBy(use.identifier)})`)),
+      .where(eq(referrals.inviteeId, sql`(select id from users where ${isIdentifiedBy(redemption.identifier)})`)),
   };
 }
 
 type EventStatement = ReturnType<typeof recordEvent>;
 
-/** What a sign-in writes. */
+/** The statements of a sign-in whose results are read. */
 type SignInWrites = ReturnType<typeof openSession> & {
   newAccountEvent?: EventStatement;
   newDeviceEvent?: EventStatement;
@@ -55,16 +55,16 @@ type SignInWrites = ReturnType<typeof openSession> & {
 
 const outcomeReads = prepared(readOutcome);
 
-/** Commits a sign-in and reads what became of it. */
+/** Commits a sign-in and reads its outcome. */
 export async function commitSignIn(
   deps: AccountDeps,
-  use: TokenRedemption,
+  redemption: TokenRedemption,
   call: IdempotentCall | undefined,
   writes: Batch<SignInWrites>,
 ) {
   const found = await commit(deps, {
     writes,
-    reads: outcomeReads(deps, use, call),
+    reads: outcomeReads(deps, redemption, call),
     isCommitted: ({ token }) => token[0]?.usedBy === deps.invocationId,
   });
   return {
@@ -73,20 +73,20 @@ export async function commitSignIn(
     session: found.session[0],
     binding: found.binding?.[0],
     hasReferral: found.referral.length > 0,
-    /** Sessions that this sign-in has ended, for the denylist; unknown after a lost answer. */
+    /** Sessions that this sign-in ended, for the denylist; empty after a lost response. */
     endedSessions: found.endedSessions?.map(({ id }) => id) ?? [],
-    /** Events to publish; after a lost answer the cron does it. */
+    /** Events to publish; after a lost response the cron publishes them. */
     events: eventsOf(found.newAccountEvent, found.changeEvent, found.newDeviceEvent),
   };
 }
 
-/** Token, user, session and binding as the batch left them; each undefined where there is none. */
+/** Token, user, session and binding after the batch; each undefined if there is none. */
 export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 
 /**
- * Credits the signup bonus, once per user.
+ * Credits the signup bonus once per user, if `condition` holds.
  *
- * @param identities as `hashIdentities` gives them; none is credited where one belonged to a deleted user.
+ * @param identities as hashed by `hashIdentities`; nothing is credited if one belonged to a deleted user.
  */
 export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
   const id = deps.newId();
@@ -118,18 +118,18 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: r
 
 export type SignInMethod = (typeof sessions.$inferInsert)["method"];
 
-/** Whether the key is bound to another body, for a call that goes no further. */
+/** Whether the key is bound to another body, for a call that fails before its batch. */
 export async function isKeyReused(deps: AccountDeps, call: IdempotentCall): Promise<boolean> {
   const { binding } = await runBatch(deps, { binding: findBinding(deps, call) });
   return binding?.[0] !== undefined && binding[0].bodyHash !== call.bodyHash;
 }
 
-/** How the identifier was proved. */
+/** The sign-in method for an identifier verified by a one-time code. */
 export function methodOf(identifier: Identifier): SignInMethod {
   return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
 }
 
-/** The statement that binds the key to the session for a day. */
+/** Binds the key to the session for 24 hours if `condition` holds. */
 export function bindSession(deps: StatementDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
   return bindKey(deps, call, { id: sessionId, expiresAt: after(deps.now(), IDEMPOTENCY_TTL_MS) }, condition);
 }

@@ -14,7 +14,7 @@ import { type Erasure, eraseAccount, identitySnapshot } from "./account-erasure.
 
 type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** The first reason why the row of `users` may not be deleted, as its error code; NULL without one. CASE stops there. */
+/** The error code of the first reason why the row of `users` may not be deleted; NULL if there is none. */
 function obstacleOf(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined): SQL<ErrorCode | null> {
   return sql`(case when not ${isReauthenticated(deps, caller, tokenHash)} then 'reauthentication_required'
     when exists (select 1 from rentals where rentals.user_id = users.id
@@ -33,17 +33,17 @@ function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: st
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 }
 
-/** What forbids the caller's deletion, and what identifies them; undefined when the session has ended. Writes nothing. */
+/** The obstacle to the caller's deletion and the identity snapshot; undefined if the session has ended. */
 export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
   const { found } = await runBatch(deps, { found: selectDeletable(deps, caller, tokenHash) });
   return found[0];
 }
 
 /**
- * Deletes the caller's account in one transaction; nothing happens unless the caller is signed in, no obstacle stands and
- * the account is still as `erasure` was prepared from.
+ * Deletes the caller's account in one transaction. Changes nothing unless the caller is signed in, there is no obstacle
+ * and the account still matches the snapshot that `erasure` was prepared from.
  *
- * @returns `isDeleted`, with the events to relay; else `found`, as `findDeletable`.
+ * @returns `isDeleted` with the events to publish; else `found`, as `findDeletable` returns it.
  */
 export async function deleteAccount(
   deps: DeletionDeps,

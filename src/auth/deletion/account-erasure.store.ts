@@ -10,16 +10,16 @@ import { recordRevocation } from "../social/social-link.store.ts";
 import { type HashedIdentifier, keepOtpLimits, recordFormerIdentities } from "./former-identity.store.ts";
 import { hashForOtpLimits, hashIdentities, type ProviderAccount } from "./former-identity.ts";
 
-/** KV entries of each kind that are removed after the account, at most; of sessions the newest. */
+/** Maximum number of KV entries per kind removed with an account; for sessions, the newest ones. */
 const MAX_KV_ENTRIES = 200;
 
-/** What identifies a row of `users`, as JSON text: hashes are made from it, and a later batch checks that it still holds. */
+/** Identifiers and provider accounts of a row of `users`, as JSON. They are hashed, and the deletion checks that they still match. */
 export const identitySnapshot = sql<string>`${sql.raw(`json_object('identifiers',
   json((select json_group_array(value) from json_each(json_array(users.email, users.phone_number)) where value is not null)),
   'accounts', json((select json_group_array(json_object('issuer', issuer, 'subject', subject))
     from (select issuer, subject from social_accounts where social_accounts.user_id = users.id order by provider))))`)}`;
 
-/** A user to erase, with the hashes that stay. */
+/** A user to erase, and the hashes that remain. */
 export interface Erasure {
   userId: string;
   snapshot: string;
@@ -27,7 +27,7 @@ export interface Erasure {
   identities: string[];
 }
 
-/** @param snapshot as `identitySnapshot` read it. */
+/** Hashes the identities of a user to erase. @param snapshot the value of `identitySnapshot`. */
 export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string, snapshot: string): Promise<Erasure> {
   const { identifiers, accounts } = JSON.parse(snapshot) as { identifiers: string[]; accounts: ProviderAccount[] };
   return {
@@ -41,9 +41,9 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
 }
 
 /**
- * The statements that delete an account: an audit row without values (`tombstoneId`) where `mayErase` holds for the row of
- * `users`, and all else only with it. They touch a bounded number of rows. Tables that may hold many rows per user keep
- * them, unreadable without the user, for `finish_account_deletion`.
+ * Deletes an account. The tombstone, an audit row without values, is written if `mayErase` holds for the row of `users`;
+ * every other statement depends on the tombstone. The number of rows touched is bounded: rows of tables with many rows per
+ * user stay, unreachable without the user, until `finish_account_deletion` erases them.
  */
 export function eraseAccount(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
@@ -51,10 +51,10 @@ export function eraseAccount(
   tombstoneId: string,
   mayErase: SQL,
 ) {
-  const isGone = sql`exists (select 1 from audit_logs where id = ${tombstoneId})`;
+  const isErased = sql`exists (select 1 from audit_logs where id = ${tombstoneId})`;
   const values = JSON.stringify(identifiers.map(({ identifier }) => identifier));
-  const isOwn = sql`in (select value from json_each(${values})) and ${isGone}`;
-  const challenges = sql`select cid from otp_challenges where identifier ${isOwn}`;
+  const isOfUser = sql`in (select value from json_each(${values})) and ${isErased}`;
+  const challenges = sql`select cid from otp_challenges where identifier ${isOfUser}`;
   const event = { userId, queue: "tasks" } as const;
   const newest = sql.raw(`order by created_at desc limit ${MAX_KV_ENTRIES}`);
   return {
@@ -67,7 +67,7 @@ export function eraseAccount(
     deletedEvent: recordEvent(
       deps,
       { ...event, type: "user.deleted", payload: JSON.stringify({ user_id: userId }) },
-      isGone,
+      isErased,
     ),
     cleanupEvent: recordEvent(
       deps,
@@ -76,31 +76,33 @@ export function eraseAccount(
         type: "account.deleted",
         payload: sql`json_object('user_id', ${userId}, 'session_ids', json((select json_group_array(id) from
           (select id from sessions where user_id = ${userId} ${newest}))), 'challenge_ids',
-          json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOwn}
+          json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOfUser}
           limit ${sql.raw(String(MAX_KV_ENTRIES))}))))`,
       },
-      isGone,
+      isErased,
     ),
-    revocationEvent: recordRevocation(deps, userId, "APPLE", isGone),
+    revocationEvent: recordRevocation(deps, userId, "APPLE", isErased),
     tokens: deps.db.delete(verificationTokens).where(sql`id in (${challenges})`),
-    ...keepOtpLimits(deps, identifiers, isGone),
+    ...keepOtpLimits(deps, identifiers, isErased),
     networks: deps.db
       .delete(familiarNetworks)
-      .where(sql`identifier ${isOwn} or (identifier = ${userId} and ${isGone})`),
-    identities: recordFormerIdentities(deps, identities, isGone),
-    // The inviter's ledger names the invitee; its own id keeps the row unique.
+      .where(sql`identifier ${isOfUser} or (identifier = ${userId} and ${isErased})`),
+    identities: recordFormerIdentities(deps, identities, isErased),
+    // The inviter's ledger row references the invitee; the row's id replaces it because references are unique.
     inviterEntry: deps.db
       .update(pointTransactions)
       .set({ reference: sql`${pointTransactions.id}` })
       .where(
         sql`${pointTransactions.userId} = (select inviter_id from referrals where invitee_id = ${userId})
-          and ${pointTransactions.source} = ${OWN_SOURCE} and ${pointTransactions.reason} = 'referral' and ${pointTransactions.reference} = ${userId} and ${isGone}`,
+          and ${pointTransactions.source} = ${OWN_SOURCE} and ${pointTransactions.reason} = 'referral' and ${pointTransactions.reference} = ${userId} and ${isErased}`,
       ),
-    liveSessions: deps.db.delete(sessions).where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), isGone)),
+    liveSessions: deps.db
+      .delete(sessions)
+      .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), isErased)),
     messages: deps.db.delete(localOutbox).where(
       sql`recipient in (select value from json_each(${values}) union select fcm_token from devices where user_id = ${userId})
-          and ${isGone}`,
+          and ${isErased}`,
     ),
-    user: deps.db.delete(users).where(and(eq(users.id, userId), isGone)),
+    user: deps.db.delete(users).where(and(eq(users.id, userId), isErased)),
   };
 }

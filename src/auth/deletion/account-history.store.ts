@@ -8,29 +8,30 @@ import { runBatch } from "../../platform/data/database.ts";
 import type { Statement } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-/** Rows that one batch erases at most, all tables together. */
+/** Maximum number of rows that one batch erases, across all tables. */
 const ERASED_ROWS = 400;
 
+/** How the rows of one table are erased. */
 interface Rule {
   table: SQLiteTable;
-  /** The column, first of an index, that names the user. */
+  /** The column with the user's id; it must be the first of an index. */
   owner: SQL;
-  /** Holds for the owner's rows that are erased; all where absent. */
+  /** The row is to be erased; all rows of the owner by default. */
   only?: SQL;
-  /** What becomes of the rows; they are deleted where absent. */
+  /** The values that anonymize the rows; they are deleted by default. */
   set?: Record<string, SQL | null>;
-  /** The rows still name the owner afterwards: a chunk begins behind the id of the one before. */
+  /** The rows keep the owner's id, so each chunk starts after the last row id of the previous one. */
   isById?: boolean;
 }
 
 const userId = sql.raw("user_id");
 
-/** The events of the deletion itself, which name the user by id alone and must still be sent. */
+/** The row is an event of the deletion itself, isNext contains only the user's id and must still be sent. */
 const isOfDeletion = sql.raw(`coalesce(type in ('user.deleted', 'account.deleted')
   or (type = 'social.revocation_due' and sent_at is null)
   or (type = 'webhook.due' and payload ->> 'type' = 'user.deleted'), 0)`);
 
-/** Every table that may hold many rows per user. Ledgers and the audit log keep theirs without personal data. */
+/** Every table with many rows per user. Rows of ledgers and of the audit log stay, without personal data. */
 const rules: readonly Rule[] = [
   { table: outbox, owner: userId, only: sql`not ${isOfDeletion}` },
   { table: notifications, owner: userId },
@@ -42,7 +43,7 @@ const rules: readonly Rule[] = [
   {
     table: pointTransactions,
     owner: userId,
-    // The reference of a referral is the invitee's id; the row's own id keeps it unique.
+    // A referral references the invitee; the row's id replaces it because references are unique.
     set: { userId: null, reference: sql.raw("case when reason = 'referral' then id else reference end") },
   },
   {
@@ -56,17 +57,17 @@ const rules: readonly Rule[] = [
 
 const nameOf = (table: SQLiteTable) => getTableConfig(table).name;
 
-/** What is left to erase: each such table, with the id behind which to go on ("" from the beginning). */
+/** The tables with rows left to erase, each with the id after isNext to continue ("" from the beginning). */
 export type Rest = Readonly<Record<string, string>>;
 
-/** All of a user's history. */
+/** The start of an erasure: all tables. */
 export const wholeHistory: Rest = Object.fromEntries(rules.map(({ table }) => [nameOf(table), ""]));
 
 /**
- * Erases the next rows of a deleted user's history, at most `ERASED_ROWS`, by a statement per table of `rest` in one
- * transaction. Safe to repeat. It erases nothing while there is a row of `users` with that id.
+ * Erases the next rows of a deleted user's history, at most `ERASED_ROWS`, with one statement per table of `rest` in one
+ * transaction. Safe to repeat. Erases nothing while `users` has a row with that id.
  *
- * @returns what is then left; empty when all is done.
+ * @returns the tables left; empty when the erasure is complete.
  */
 export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, rest: Rest): Promise<Rest> {
   const due = rules.filter(({ table }) => rest[nameOf(table)] !== undefined);
@@ -81,7 +82,7 @@ export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, r
   return Object.fromEntries(left);
 }
 
-/** Whether there is a row of `users` with that id. */
+/** Whether `users` has a row with that id. */
 export async function hasUser(deps: Pick<Deps, "db" | "log">, id: string): Promise<boolean> {
   const { found } = await runBatch(deps, {
     found: deps.db.select({ id: users.id }).from(users).where(eq(users.id, id)),
@@ -97,11 +98,11 @@ function erase(
   limit: number,
 ): Statement {
   const name = nameOf(table);
-  const behind = isById ? sql`and id > ${rest[name] ?? ""} order by id` : sql``;
-  const which = sql`rowid in (select rowid from ${sql.identifier(name)} where ${owner} = ${id} ${only ? sql`and ${only}` : sql``}
-    ${behind} limit ${sql.raw(String(limit))}) and not exists (select 1 from users where users.id = ${id})`;
+  const afterLastId = isById ? sql`and id > ${rest[name] ?? ""} order by id` : sql``;
+  const isNext = sql`rowid in (select rowid from ${sql.identifier(name)} where ${owner} = ${id} ${only ? sql`and ${only}` : sql``}
+    ${afterLastId} limit ${sql.raw(String(limit))}) and not exists (select 1 from users where users.id = ${id})`;
   const key = { key: isById ? sql<string>`id` : sql<string>`''` };
   return set
-    ? deps.db.update(table).set(set).where(which).returning(key)
-    : deps.db.delete(table).where(which).returning(key);
+    ? deps.db.update(table).set(set).where(isNext).returning(key)
+    : deps.db.delete(table).where(isNext).returning(key);
 }

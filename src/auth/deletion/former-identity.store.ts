@@ -4,7 +4,7 @@ import { insertFrom, instantOf } from "../../platform/data/database.ts";
 import { derived } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-/** The statement that records identities of a user who is being deleted, where `condition` holds. */
+/** Records the identities of a user who is being deleted, if `condition` holds. */
 export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hashes: readonly string[], condition: SQL) {
   return insertFrom(
     deps,
@@ -14,13 +14,13 @@ export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hashes: r
   ).onConflictDoNothing();
 }
 
-/** Holds where one of the identities belonged to a user who was deleted. */
+/** One of the identities belonged to a deleted user. */
 export function isFormerIdentity(hashes: readonly string[]): SQL {
   return sql`exists (select 1 from former_identities
     where identity_hash in (select value from json_each(${derived(hashes, JSON.stringify)})))`;
 }
 
-/** An identifier, and what `hashForOtpLimits` makes of it. */
+/** An identifier and its hash by `hashForOtpLimits`. */
 export interface HashedIdentifier {
   identifier: string;
   hash: string;
@@ -29,8 +29,8 @@ export interface HashedIdentifier {
 type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /**
- * The statements that move sends, failures and locks of the identifiers to their hashes, where `condition` holds. Codes
- * die. All of it counts for unknown networks from then on, because none of the identifier's networks stays known.
+ * Moves sends, failures and locks of the identifiers to their hashes and consumes their codes, if `condition` holds. All
+ * rows move to the class of unknown networks, because the identifier has no known networks left.
  */
 export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdentifier[], condition: SQL) {
   const now = instantOf(deps.now());
@@ -103,11 +103,11 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
 }
 
 /**
- * The statements that move what `keepOtpLimits` kept back to the identifier, before its limits are looked at. For an
- * identifier whose user was never deleted each of them finds no row.
+ * Moves the rows that `keepOtpLimits` kept back to the identifier, before its limits are checked. For an identifier whose
+ * user was never deleted the statements match no row.
  */
-export function takeBackOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: HashedIdentifier) {
-  const isAlone = (table: string, key: string) =>
+export function restoreOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: HashedIdentifier) {
+  const hasNoRow = (table: string, key: string) =>
     sql
       .raw(`not exists (select 1 from ${table} own where own.identifier = `)
       .append(sql`${identifier} and ${sql.raw(`own.${key} = ${table}.${key}`)})`);
@@ -116,10 +116,10 @@ export function takeBackOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: 
     networkLocksBack: deps.db
       .update(otpNetworkGuards)
       .set({ identifier })
-      .where(sql`identifier = ${hash} and ${isAlone("otp_network_guards", "network")}`),
+      .where(sql`identifier = ${hash} and ${hasNoRow("otp_network_guards", "network")}`),
     classLocksBack: deps.db
       .update(otpClassGuards)
       .set({ identifier })
-      .where(sql`identifier = ${hash} and ${isAlone("otp_class_guards", "network_class")}`),
+      .where(sql`identifier = ${hash} and ${hasNoRow("otp_class_guards", "network_class")}`),
   };
 }

@@ -11,13 +11,13 @@ import { isLive, isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 
-/** Devices that a user may have; registering one more lets the one used longest ago go. */
+/** Maximum number of devices per user; registering one more removes the least recently used one. */
 export const MAX_DEVICES = 20;
 
-/** Registrations of a user in a fixed window, repetitions included. */
+/** Registrations per user in a fixed window, including repeated ones. */
 export const registrationLimit = { count: 30, windowMs: 60 * 60 * 1000 } as const;
 
-/** A device as its app describes it; what is absent stays as it was. */
+/** A device as described by its app; null keeps the stored value. */
 export interface Device {
   deviceId: string;
   fcmToken: string;
@@ -31,12 +31,12 @@ export interface Device {
 export type DeviceRow = typeof devices.$inferSelect;
 
 /**
- * Registers the device, or brings it up to date, and ties it to the caller's session; the push token leaves whichever
- * device had it, another user's too. One transaction. What is new or different is audited; a repetition only counts as
- * use. Nothing at all happens beyond the limit of registrations.
+ * Creates or updates the device and binds it to the caller's session, in one transaction. The push token is removed from
+ * any other device that had it, even another user's. A change is audited; an identical registration only counts as use.
+ * Changes nothing over the limit of registrations.
  *
- * @returns the device, undefined when it was not registered; `window` of the user's registrations, undefined when the
- *   session has ended; and the events to relay.
+ * @returns the device, undefined if it was not registered; the user's registration `window`, undefined if the session has
+ *   ended; and the events to publish.
  */
 export async function upsertDevice(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">,
@@ -46,11 +46,11 @@ export async function upsertDevice(
 ) {
   const now = deps.now();
   const { userId, sessionId } = caller;
-  const authenticated = isSignedIn(deps, caller);
+  const isCallerSignedIn = isSignedIn(deps, caller);
   const isCounted = sql`exists (select 1 from device_registrations
     where user_id = ${userId} and counted_by = ${deps.invocationId})`;
-  const isThis = and(eq(devices.userId, userId), eq(devices.deviceId, device.deviceId));
-  const own = sql`devices where user_id = ${userId} and device_id = ${device.deviceId}`;
+  const isThisDevice = and(eq(devices.userId, userId), eq(devices.deviceId, device.deviceId));
+  const thisDevice = sql`devices where user_id = ${userId} and device_id = ${device.deviceId}`;
   const [id, auditId] = [deps.newId(), deps.newId()];
   const described = JSON.stringify({
     device_type: device.deviceType,
@@ -62,39 +62,39 @@ export async function upsertDevice(
     `json_object('device_type', device_type, 'device_name', device_name, 'app_version', app_version, 'os_version', os_version,
       'is_active', json(iif(is_active, 'true', 'false')))`,
   );
-  const next = sql`json_patch(json_patch(coalesce((select ${state} from ${own}), '{}'), ${described}),
+  const next = sql`json_patch(json_patch(coalesce((select ${state} from ${thisDevice}), '{}'), ${described}),
     json_object('is_active', json(${device.isActive ? "true" : "false"})))`;
-  const isAsItWas = sql`exists (select 1 from ${own} and fcm_token is ${device.fcmToken} and json(${state}) = ${next})`;
+  const isUnchanged = sql`exists (select 1 from ${thisDevice} and fcm_token is ${device.fcmToken} and json(${state}) = ${next})`;
   const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
-  const kept = deps.db
+  const newest = deps.db
     .select({ id: devices.id })
     .from(devices)
     .where(eq(devices.userId, userId))
-    // This one first: another machine's clock may have been ahead when it wrote the others.
+    // This device comes first, because another machine's clock may have been ahead when it wrote the others.
     .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
     .limit(MAX_DEVICES);
   const writes = {
-    counted: countRegistration(deps, userId, authenticated),
+    counted: countRegistration(deps, userId, isCallerSignedIn),
     audit: recordAudit(
       deps,
       client,
       {
         id: auditId,
         userId,
-        action: sql`iif(exists (select 1 from ${own}), 'UPDATE', 'CREATE')`,
+        action: sql`iif(exists (select 1 from ${thisDevice}), 'UPDATE', 'CREATE')`,
         entityType: "device",
-        entityId: sql`coalesce((select id from ${own}), ${id})`,
-        oldValues: sql`(select ${state} from ${own})`,
+        entityId: sql`coalesce((select id from ${thisDevice}), ${id})`,
+        oldValues: sql`(select ${state} from ${thisDevice})`,
         newValues: next,
         actorId: userId,
         sessionId,
       },
-      sql`${isCounted} and not ${isAsItWas}`,
+      sql`${isCounted} and not ${isUnchanged}`,
     ),
     released: deps.db
       .update(devices)
       .set({ fcmToken: null })
-      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThis}) and ${isCounted}`),
+      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThisDevice}) and ${isCounted}`),
     device: insertWhere(
       deps,
       devices,
@@ -115,26 +115,26 @@ export async function upsertDevice(
     }),
     forgotten: deps.db
       .delete(devices)
-      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${kept} and ${isCounted}`),
+      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${newest} and ${isCounted}`),
     named: deps.db
       .update(sessions)
-      .set({ deviceName: sql`(select device_name from ${own})` })
+      .set({ deviceName: sql`(select device_name from ${thisDevice})` })
       .where(
         and(
           eq(sessions.id, sessionId),
           eq(sessions.userId, userId),
-          sql`${sessions.deviceName} is not (select device_name from ${own})`,
+          sql`${sessions.deviceName} is not (select device_name from ${thisDevice})`,
           isCounted,
         ),
       ),
     ...changeUser(deps, userId, isChanged),
   };
   const reads = {
-    found: deps.db.select().from(devices).where(and(isThis, isCounted)),
+    found: deps.db.select().from(devices).where(and(isThisDevice, isCounted)),
     window: deps.db
       .select()
       .from(deviceRegistrations)
-      .where(and(eq(deviceRegistrations.userId, userId), authenticated)),
+      .where(and(eq(deviceRegistrations.userId, userId), isCallerSignedIn)),
   };
   const outcome = await commit(deps, {
     writes,
@@ -144,7 +144,7 @@ export async function upsertDevice(
   return { device: outcome.found[0], window: outcome.window[0], events: eventsOf(outcome.changeEvent) };
 }
 
-/** The statement that counts a registration where `condition` holds and the user's running window has room for it. */
+/** Counts a registration if `condition` holds and the user's current window has room for it. */
 function countRegistration(deps: Pick<Deps, "db" | "now" | "invocationId">, userId: string, condition: SQL) {
   const now = deps.now();
   const { windowEndsAt, count } = deviceRegistrations;
@@ -161,7 +161,7 @@ function countRegistration(deps: Pick<Deps, "db" | "now" | "invocationId">, user
   });
 }
 
-/** The statement that lists where the user's push notifications go: active devices whose session lives. */
+/** Selects the devices for the user's push notifications: active ones whose session is live. */
 export function selectPushDevices(deps: Pick<Deps, "db" | "now">, userId: string) {
   return deps.db
     .select({ id: devices.id, fcmToken: sql<string>`${devices.fcmToken}` })
@@ -179,7 +179,7 @@ export function selectPushDevices(deps: Pick<Deps, "db" | "now">, userId: string
     .limit(MAX_DEVICES);
 }
 
-/** Forgets a push token that the push service calls dead, unless the device has another one by now. */
+/** Removes a push token that FCM reports as unregistered, unless the device has registered another one since. */
 export async function forgetPushToken(deps: Pick<Deps, "db" | "log">, id: string, fcmToken: string): Promise<void> {
   await runBatch(deps, {
     forgotten: deps.db

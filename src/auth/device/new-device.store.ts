@@ -5,7 +5,7 @@ import { recordEvent } from "../../platform/data/outbox.ts";
 import { before, derived, type StatementDeps } from "../../platform/data/prepared.ts";
 import { otpLimits } from "../otp/otp-limits.ts";
 
-/** A sign-in of a user who exists already. */
+/** A sign-in to an existing account. */
 interface SignInPlace {
   /** The user's id, as SQL. */
   userId: SQL;
@@ -14,14 +14,14 @@ interface SignInPlace {
 }
 
 /**
- * The statement that records `auth.new_device` where `condition` holds, the user has signed in before, and none of the
- * user's sign-ins of the last 90 days came from this network. The user agent has no say, since a thief can send the
- * app's own. The statement must run before those that set `last_login` or remember the network.
+ * Records `auth.new_device` if `condition` holds, the user has signed in before, and none of the user's sign-ins of the
+ * last 90 days came from this network. It ignores the user agent, which a thief can copy. It must run before the
+ * statements that set `last_login` or remember the network.
  */
 export function announceNewDevice(deps: StatementDeps, { userId, sessionId, network }: SignInPlace, condition: SQL) {
   const isKnown = sql`exists (select 1 from json_each(json_array(u.id, u.email, u.phone_number)) own
     join familiar_networks f on f.identifier = own.value and f.network = ${network}
-    where f.last_sign_in_at > ${before(deps.now(), otpLimits.familiarMs)})`;
+    where f.last_sign_in_at > ${before(deps.now(), otpLimits.knownNetworkMs)})`;
   return recordEvent(
     deps,
     {
@@ -35,10 +35,10 @@ export function announceNewDevice(deps: StatementDeps, { userId, sessionId, netw
 }
 
 /**
- * The statement that remembers the network of a sign-in where `condition` holds, for 90 days.
+ * Remembers the network of a sign-in for 90 days if `condition` holds.
  *
- * @param subject the identifier that was proved; the user's id for a sign-in by Google or Apple, which proves no
- *   identifier and so gives the network no standing with one-time codes.
+ * @param subject the verified identifier; for a sign-in with Google or Apple the user's id, because it verifies no
+ *   identifier and must not make the network known to one-time codes.
  */
 export function rememberNetwork(deps: StatementDeps, subject: string | SQL, network: string, condition: SQL) {
   return insertWhere(

@@ -4,10 +4,10 @@ import { describeError } from "../../platform/log.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 const codeKey = (cid: string) => `otp:${cid}`;
-/** How long a guess waits for KV before the ledger's own hash is used, in milliseconds. */
+/** How long an attempt waits for KV before it uses the hash in D1, in milliseconds. */
 const KV_DEADLINE_MS = 1_000;
 
-/** Puts the code's hash where guesses look first; when that fails, the ledger's copy serves. */
+/** Stores the code's hash in KV, where attempts look first. If that fails, attempts use the copy in D1. */
 export async function storeCodeHash(deps: Pick<Deps, "kv" | "log">, cid: string, codeHash: string): Promise<void> {
   try {
     const put = deps.kv.put(codeKey(cid), codeHash, { expirationTtl: otpLimits.ttlMs / 1000 });
@@ -17,7 +17,7 @@ export async function storeCodeHash(deps: Pick<Deps, "kv" | "log">, cid: string,
   }
 }
 
-/** The hashes of several codes in one call to KV; a code that KV does not have, or not yet, is missing from the map. */
+/** The hashes of several codes, read with one call to KV. Codes that KV does not have yet are missing from the map. */
 export async function findCodeHashes(deps: Pick<Deps, "kv" | "log">, cids: string[]): Promise<Map<string, string>> {
   try {
     const found = await withDeadline(deps.kv.get(cids.map(codeKey)), KV_DEADLINE_MS);

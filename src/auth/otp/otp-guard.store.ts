@@ -6,7 +6,7 @@ import type { Deps } from "../../platform/deps.ts";
 import { rememberNetwork } from "../device/new-device.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-/** Who guesses or asks: the identifier, and the network the request came from. */
+/** The source of a request or attempt: the identifier and the client's network. */
 export interface OtpRequester {
   identifier: string;
   network: string;
@@ -16,73 +16,73 @@ export type NetworkClass = "familiar" | "other";
 
 type GuardDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
-/** Holds where the identifier signed in from this network during the last 90 days. */
-export function isFamiliar({ identifier, network }: OtpRequester, now: number): SQL {
+/** The identifier signed in from this network during the last 90 days. */
+export function isKnownNetwork({ identifier, network }: OtpRequester, now: number): SQL {
   return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
-    and last_sign_in_at > ${before(now, otpLimits.familiarMs)})`;
+    and last_sign_in_at > ${before(now, otpLimits.knownNetworkMs)})`;
 }
 
-/** The class that the party's network belongs to. */
-export function classOf(party: OtpRequester, now: number): SQL<NetworkClass> {
-  return sql`case when ${isFamiliar(party, now)} then 'familiar' else 'other' end`;
+/** The class of the requester's network: `familiar` if it is known, else `other`. */
+export function networkClassOf(requester: OtpRequester, now: number): SQL<NetworkClass> {
+  return sql`case when ${isKnownNetwork(requester, now)} then 'familiar' else 'other' end`;
 }
 
-/** The instant until which the party may neither guess nor ask; 0 when it may. Guards without a guess for 7 days are void. */
-export function blockedUntil(party: OtpRequester, now: number): SQL<number> {
-  const { closedAfter, forgottenAfterMs } = otpLimits.lock;
-  const fresh = sql`last_guess_at > ${now - forgottenAfterMs}`;
+/** When this identifier and network are unlocked (epoch ms); 0 if not locked. Locks expire after 7 days without an attempt. */
+export function blockedUntil(requester: OtpRequester, now: number): SQL<number> {
+  const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
+  const fresh = sql`last_guess_at > ${now - resetAfterMs}`;
   return sql`max(
     coalesce((select locked_until from otp_network_guards
-      where identifier = ${party.identifier} and network = ${party.network} and ${fresh}), 0),
-    coalesce((select max(locked_until, case when streak >= ${closedAfter} then last_guess_at + ${forgottenAfterMs} else 0 end)
-      from otp_class_guards where identifier = ${party.identifier} and network_class = (${classOf(party, now)}) and ${fresh}), 0))`;
+      where identifier = ${requester.identifier} and network = ${requester.network} and ${fresh}), 0),
+    coalesce((select max(locked_until, case when streak >= ${hardLockoutAfter} then last_guess_at + ${resetAfterMs} else 0 end)
+      from otp_class_guards where identifier = ${requester.identifier} and network_class = (${networkClassOf(requester, now)}) and ${fresh}), 0))`;
 }
 
-/** The statements that make the party's network familiar where `condition` holds; it takes its own sends along. */
-export function trustNetwork(deps: StatementDeps, party: OtpRequester, condition: SQL) {
+/** Makes the requester's network known if `condition` holds, and moves the codes it requested to that class. */
+export function trustNetwork(deps: StatementDeps, requester: OtpRequester, condition: SQL) {
   return {
-    familiarNetwork: rememberNetwork(deps, party.identifier, party.network, condition),
-    ownSends: deps.db
+    knownNetwork: rememberNetwork(deps, requester.identifier, requester.network, condition),
+    requestedCodes: deps.db
       .update(otpChallenges)
       .set({ networkClass: "familiar" })
       .where(
-        sql`${otpChallenges.identifier} = ${party.identifier} and ${otpChallenges.network} = ${party.network}
+        sql`${otpChallenges.identifier} = ${requester.identifier} and ${otpChallenges.network} = ${requester.network}
           and ${otpChallenges.createdAt} > ${before(deps.now(), otpLimits.send.perClassDaily.windowMs)}
           and ${otpChallenges.networkClass} = 'other' and ${condition}`,
       ),
   };
 }
 
-/** Wrong guesses that the network has made in its running window, at any identifiers. */
-export function guessesOfNetwork(network: string, now: number): SQL<number> {
-  const { windowMs } = otpLimits.guessesPerNetwork;
+/** Wrong attempts of the network in its current window, at any identifiers. */
+export function attemptsOfNetwork(network: string, now: number): SQL<number> {
+  const { windowMs } = otpLimits.attemptsPerNetwork;
   return sql`coalesce((select guesses from network_guess_limits
     where network = ${network} and window_started_at > ${now - windowMs}), 0)`;
 }
 
-/** The instant at which the network's running window of guesses ends. */
-export function guessWindowEndsAt(network: string): SQL<number> {
-  return sql`coalesce((select window_started_at + ${otpLimits.guessesPerNetwork.windowMs} from network_guess_limits
+/** When the network's current window of attempts ends (epoch ms); 0 if there is none. */
+export function attemptWindowEndsAt(network: string): SQL<number> {
+  return sql`coalesce((select window_started_at + ${otpLimits.attemptsPerNetwork.windowMs} from network_guess_limits
     where network = ${network}), 0)`;
 }
 
 /**
- * Holds where the network may guess at a code of the identifier: it has guesses left in its window, or it asked for a code
- * itself, and that is one of the first few it asked for lately. Many people share a carrier's network.
+ * The network may attempt a code of the identifier: it has attempts left in its window, or it requested a live code itself
+ * and that is among the first few of its window. The exception exists because many people share a carrier's network.
  */
-export function networkMayGuess(party: OtpRequester, now: number): SQL {
-  const { guessesPerNetwork, ownCodesPerNetwork, ttlMs } = otpLimits;
-  return sql`(${guessesOfNetwork(party.network, now)} < ${guessesPerNetwork.count}
-    or exists (select 1 from otp_challenges where identifier = ${party.identifier} and created_at > ${now - ttlMs}
-      and network = ${party.network} and consumed_by is null
-      and cid in (select cid from otp_challenges where network = ${party.network}
-        and created_at > ${now - ownCodesPerNetwork.windowMs} order by created_at, rowid limit ${ownCodesPerNetwork.count})))`;
+export function networkMayAttempt(requester: OtpRequester, now: number): SQL {
+  const { attemptsPerNetwork, requestedCodesPerNetwork, ttlMs } = otpLimits;
+  return sql`(${attemptsOfNetwork(requester.network, now)} < ${attemptsPerNetwork.count}
+    or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and created_at > ${now - ttlMs}
+      and network = ${requester.network} and consumed_by is null
+      and cid in (select cid from otp_challenges where network = ${requester.network}
+        and created_at > ${now - requestedCodesPerNetwork.windowMs} order by created_at, rowid limit ${requestedCodesPerNetwork.count})))`;
 }
 
-/** The statement that counts a guess against its network where `condition` holds; it returns a row where it does. */
-export function countNetworkGuess(deps: GuardDeps, network: string, condition: SQL) {
+/** Counts an attempt against its network if `condition` holds; returns a row if counted. */
+export function countNetworkAttempt(deps: GuardDeps, network: string, condition: SQL) {
   const now = deps.now();
-  const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now - otpLimits.guessesPerNetwork.windowMs}`;
+  const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now - otpLimits.attemptsPerNetwork.windowMs}`;
   return insertWhere(deps, networkGuessLimits, { network, windowStartedAt: now, guesses: 1 }, condition)
     .onConflictDoUpdate({
       target: networkGuessLimits.network,
@@ -94,8 +94,8 @@ export function countNetworkGuess(deps: GuardDeps, network: string, condition: S
     .returning({ network: networkGuessLimits.network });
 }
 
-/** The statement that takes a guess counted at `countedAt` back where `condition` holds, while its window lasts. */
-export function takeBackNetworkGuess(deps: GuardDeps, network: string, countedAt: number, condition: SQL) {
+/** Reverses the count of an attempt made at `countedAt` if `condition` holds and its window has not been replaced. */
+export function uncountNetworkAttempt(deps: GuardDeps, network: string, countedAt: number, condition: SQL) {
   return deps.db
     .update(networkGuessLimits)
     .set({ guesses: sql`${networkGuessLimits.guesses} - 1` })
@@ -105,7 +105,7 @@ export function takeBackNetworkGuess(deps: GuardDeps, network: string, countedAt
     );
 }
 
-/** SQL about a JSON array of instants: those after `since`, and `now` behind them. */
+/** SQL for a JSON array of failure times: the number of those after `since` plus one for `now`, and the new array. */
 function failureList(column: SQL, since: number, now: number) {
   const recent = sql`select value from json_each(${column}) where value > ${since}`;
   return {
@@ -115,22 +115,22 @@ function failureList(column: SQL, since: number, now: number) {
 }
 
 /**
- * The statements that record a failure of the party where `charged` holds, before the guess is compared; a right guess
- * takes them back. They set the locks: per network after 5 in 5 minutes, per class after 20 in a day.
+ * Records a failure of the requester if `charged` holds, before the code is compared; a correct code resets it. Locks the
+ * network after 5 failures in 5 minutes and its class after 20 in a day.
  */
-export function recordFailure(deps: GuardDeps, party: OtpRequester, charged: SQL) {
+export function recordFailure(deps: GuardDeps, requester: OtpRequester, charged: SQL) {
   const now = deps.now();
-  const { perNetwork, perClass, forgottenAfterMs } = otpLimits.lock;
+  const { perNetwork, perClass, resetAfterMs } = otpLimits.lock;
   const first = sql`json_array(${instantOf(now)})`;
 
   const network = otpNetworkGuards;
-  const networkIsStale = sql`${network.lastGuessAt} <= ${now - forgottenAfterMs}`;
+  const networkIsStale = sql`${network.lastGuessAt} <= ${now - resetAfterMs}`;
   const ofNetwork = failureList(sql`${network.failures}`, now - perNetwork.windowMs, now);
   const networkLocks = sql`(not ${networkIsStale} and ${ofNetwork.count} >= ${perNetwork.count})`;
   const lockMs = sql`min(${perNetwork.longestMs}, ${perNetwork.firstMs} * (1 << min(${network.lockCount}, 20)))`;
 
   const ofClassTable = otpClassGuards;
-  const classIsStale = sql`${ofClassTable.lastGuessAt} <= ${now - forgottenAfterMs}`;
+  const classIsStale = sql`${ofClassTable.lastGuessAt} <= ${now - resetAfterMs}`;
   const ofClass = failureList(sql`${ofClassTable.failures}`, now - perClass.windowMs, now);
   const classLocks = sql`(not ${classIsStale} and ${ofClass.count} >= ${perClass.count})`;
 
@@ -139,8 +139,8 @@ export function recordFailure(deps: GuardDeps, party: OtpRequester, charged: SQL
       deps,
       network,
       {
-        identifier: party.identifier,
-        network: party.network,
+        identifier: requester.identifier,
+        network: requester.network,
         failures: first,
         lockCount: 0,
         lockedUntil: 0,
@@ -162,8 +162,8 @@ export function recordFailure(deps: GuardDeps, party: OtpRequester, charged: SQL
       deps,
       ofClassTable,
       {
-        identifier: party.identifier,
-        networkClass: classOf(party, now),
+        identifier: requester.identifier,
+        networkClass: networkClassOf(requester, now),
         failures: first,
         streak: 1,
         lockedUntil: 0,
@@ -184,28 +184,28 @@ export function recordFailure(deps: GuardDeps, party: OtpRequester, charged: SQL
   };
 }
 
-/** The statements that forget the failures of the party's class where `condition` holds, and open the other class if it is closed. */
+/** Resets the failures of the network class if `condition` holds, and lifts a hard lockout of the other class. */
 export function resetFailures(deps: GuardDeps, identifier: string, networkClass: NetworkClass, condition: SQL) {
-  const isFamiliar = sql`exists (select 1 from familiar_networks f where f.identifier = ${identifier}
-    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${deps.now() - otpLimits.familiarMs})`;
-  const ofThisClass = networkClass === "familiar" ? isFamiliar : sql`not ${isFamiliar}`;
+  const isKnown = sql`exists (select 1 from familiar_networks f where f.identifier = ${identifier}
+    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${deps.now() - otpLimits.knownNetworkMs})`;
+  const ofThisClass = networkClass === "familiar" ? isKnown : sql`not ${isKnown}`;
   return {
-    forgivenNetworks: deps.db
+    resetNetworks: deps.db
       .delete(otpNetworkGuards)
       .where(sql`${otpNetworkGuards.identifier} = ${identifier} and ${ofThisClass} and ${condition}`),
-    forgivenClasses: deps.db.delete(otpClassGuards).where(
+    resetClasses: deps.db.delete(otpClassGuards).where(
       sql`${otpClassGuards.identifier} = ${identifier} and ${condition} and (${otpClassGuards.networkClass} = ${networkClass}
-          or ${otpClassGuards.streak} >= ${otpLimits.lock.closedAfter})`,
+          or ${otpClassGuards.streak} >= ${otpLimits.lock.hardLockoutAfter})`,
     ),
   };
 }
 
-/** The statements that open the closed classes of the user's identifiers where `condition` holds: they signed in otherwise. */
+/** Lifts hard lockouts of the user's identifiers if `condition` holds: the user has signed in by other means. */
 export function liftHardLockout(deps: Pick<Deps, "db">, userId: SQL, condition: SQL) {
   return {
-    openedClasses: deps.db.delete(otpClassGuards).where(
+    liftedLockouts: deps.db.delete(otpClassGuards).where(
       sql`identifier in (select value from users u, json_each(json_array(u.email, u.phone_number))
-          where u.id = ${userId} and value is not null) and streak >= ${otpLimits.lock.closedAfter} and ${condition}`,
+          where u.id = ${userId} and value is not null) and streak >= ${otpLimits.lock.hardLockoutAfter} and ${condition}`,
     ),
   };
 }

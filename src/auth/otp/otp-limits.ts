@@ -8,11 +8,11 @@ export const otpLimits = {
   digits: 6,
   ttlMs: 5 * MINUTE_MS,
   /** Attempts per code, counted separately for known and for unknown networks. */
-  triesPerCode: 5,
+  attemptsPerCode: 5,
   /** How many of the newest codes an attempt is compared with. */
   liveCodes: 2,
   /** How long a network stays known to an identifier after a sign-in from it. */
-  familiarMs: 90 * DAY_MS,
+  knownNetworkMs: 90 * DAY_MS,
   send: {
     /** Wait after the first, second, third and every later code within an hour. */
     gapsMs: [MINUTE_MS, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS],
@@ -33,14 +33,14 @@ export const otpLimits = {
     perNetwork: { count: 5, windowMs: 5 * MINUTE_MS, firstMs: MINUTE_MS, longestMs: HOUR_MS },
     perClass: { count: 20, windowMs: DAY_MS, lockMs: HOUR_MS },
     /** Consecutive failures that lock a network class (NIST SP 800-63B-4 section 3.2.2). */
-    closedAfter: 100,
+    hardLockoutAfter: 100,
     /** How long without an attempt until all failures and locks are forgotten. */
-    forgottenAfterMs: 7 * DAY_MS,
+    resetAfterMs: 7 * DAY_MS,
   },
   /** Wrong attempts of one network at any identifiers; wide, because a carrier puts many people behind one network. */
-  guessesPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
+  attemptsPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
   /** A network over that limit may still try the first codes that it requested itself in each window. */
-  ownCodesPerNetwork: { count: 5, windowMs: 10 * MINUTE_MS },
+  requestedCodesPerNetwork: { count: 5, windowMs: 10 * MINUTE_MS },
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
 

@@ -75,10 +75,10 @@ function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAtte
   // The attempt that sets the lock is itself still compared.
   if (!wasCharged && attempt.isLocked === 0 && lockSeconds > 0)
     return refuse("rate_limit_exceeded", "locked", lockSeconds);
-  if (!attempt.isCounted && attempt.mayNetworkGuess === 0) {
-    return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(attempt.guessWindowEndsAt));
+  if (!attempt.isCounted && attempt.networkMayAttempt === 0) {
+    return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(attempt.attemptWindowEndsAt));
   }
-  if (attempt.isKeyOfOtherBody === 1) return refuse("idempotency_key_reused", "key of another body");
+  if (attempt.isKeyReused === 1) return refuse("idempotency_key_reused", "key of another body");
   return refuse("invalid_otp", wasCharged ? "no match" : "no live code");
 }
 

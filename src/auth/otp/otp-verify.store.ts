@@ -16,48 +16,48 @@ import { type OutboxRow, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import {
+  attemptWindowEndsAt,
   blockedUntil,
-  classOf,
-  countNetworkGuess,
-  guessWindowEndsAt,
+  countNetworkAttempt,
   type NetworkClass,
-  networkMayGuess,
+  networkClassOf,
+  networkMayAttempt,
   type OtpRequester,
   recordFailure,
   resetFailures,
-  takeBackNetworkGuess,
+  uncountNetworkAttempt,
 } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /**
- * Pays for a guess before anything is compared: a try of each of the two newest live codes that has one left, and a
- * failure in the guards, all taken back by `consumeChallenge`. Where the key is bound to another body, the guess is at
- * that body, and costs a try of the code behind it.
+ * Charges the attempt before comparing: increments the counters of the two newest live codes that have attempts left, and
+ * records a failure; `consumeChallenge` reverses both. If the key is bound to another body, the attempt counts as a guess
+ * at that body and is charged to the code behind it.
  *
- * @returns the codes to compare with, and the state after the charge: `blockedUntil` (milliseconds, 0 when free) counts
- *   only where nothing was charged.
+ * @returns the codes to compare with, and the state after the attempt. `blockedUntil` (epoch ms, 0 if not locked) refuses
+ *   the attempt only if it was not charged.
  */
 export async function recordAttempt(
   deps: StoreDeps,
   identifier: Identifier,
-  party: OtpRequester,
+  requester: OtpRequester,
   call: IdempotentCall | undefined,
 ) {
   const now = deps.now();
-  const networkClass = classOf(party, now);
-  const tries = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.triesFamiliar} else ${otpChallenges.triesOther} end`;
-  const hasTries = sql`(${tries}) < ${otpLimits.triesPerCode}`;
-  const mayGuess = sql`(${blockedUntil(party, now)} <= ${now} and ${networkMayGuess(party, now)})`;
-  // No code that was made before this can be live: it bounds every look at the identifier's ledger.
+  const networkClass = networkClassOf(requester, now);
+  const attempts = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.triesFamiliar} else ${otpChallenges.triesOther} end`;
+  const hasAttemptsLeft = sql`(${attempts}) < ${otpLimits.attemptsPerCode}`;
+  const isAllowed = sql`(${blockedUntil(requester, now)} <= ${now} and ${networkMayAttempt(requester, now)})`;
+  // Older codes cannot be live; the bound keeps the number of rows read small.
   const isRecent = gt(otpChallenges.createdAt, now - otpLimits.ttlMs);
   const newestLive = deps.db
     .select({ cid: otpChallenges.cid })
     .from(otpChallenges)
     .where(
       and(
-        eq(otpChallenges.identifier, party.identifier),
+        eq(otpChallenges.identifier, requester.identifier),
         isRecent,
         gt(otpChallenges.expiresAt, now),
         isNull(otpChallenges.consumedBy),
@@ -65,42 +65,44 @@ export async function recordAttempt(
     )
     .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
     .limit(otpLimits.liveCodes);
-  const pay = {
+  const charge = {
     chargedBy: deps.invocationId,
     triesFamiliar: sql`${otpChallenges.triesFamiliar} + ((${networkClass}) = 'familiar')`,
     triesOther: sql`${otpChallenges.triesOther} + ((${networkClass}) = 'other')`,
   };
-  const behindKey = call ? challengeOf(boundResultId(deps, call)) : sql`null`;
-  // A code behind a bound key is older than a live one by its token's life at most.
+  const challengeOfKey = call ? challengeOf(boundResultId(deps, call)) : sql`null`;
+  // A code behind a bound key is at most one token lifetime older than a live code.
   const oldestCharged = now - otpLimits.ttlMs - otpLimits.verificationTokenTtlMs;
-  const charged = sql`exists (select 1 from otp_challenges where identifier = ${party.identifier}
+  const charged = sql`exists (select 1 from otp_challenges where identifier = ${requester.identifier}
     and created_at > ${oldestCharged} and charged_by = ${deps.invocationId})`;
   const isLocked = sql`(exists (select 1 from otp_network_guards
-      where identifier = ${party.identifier} and network = ${party.network} and locked_by = ${deps.invocationId})
-    or exists (select 1 from otp_class_guards where identifier = ${party.identifier} and locked_by = ${deps.invocationId}))`;
+      where identifier = ${requester.identifier} and network = ${requester.network} and locked_by = ${deps.invocationId})
+    or exists (select 1 from otp_class_guards where identifier = ${requester.identifier} and locked_by = ${deps.invocationId}))`;
   const { codes, counted, lockout, state, replayed } = await runBatch(deps, {
     codes: deps.db
       .update(otpChallenges)
-      .set(pay)
-      .where(sql`${otpChallenges.cid} in ${newestLive} and ${hasTries} and ${mayGuess} and not ${isBound(deps, call)}`)
+      .set(charge)
+      .where(
+        sql`${otpChallenges.cid} in ${newestLive} and ${hasAttemptsLeft} and ${isAllowed} and not ${isBound(deps, call)}`,
+      )
       .returning({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId }),
     chargedBehindKey: call
       ? deps.db
           .update(otpChallenges)
-          .set(pay)
+          .set(charge)
           .where(
-            sql`${otpChallenges.cid} = ${behindKey} and ${hasTries} and ${mayGuess} and ${isBoundToOtherBody(deps, call)}`,
+            sql`${otpChallenges.cid} = ${challengeOfKey} and ${hasAttemptsLeft} and ${isAllowed} and ${isBoundToOtherBody(deps, call)}`,
           )
       : undefined,
-    // Before the failure is recorded, which may lock. A right guess takes its count back; a repeated one is not counted.
-    counted: countNetworkGuess(deps, party.network, sql`${mayGuess} and not ${isBoundToBody(deps, call)}`),
-    ...recordFailure(deps, party, charged),
+    // Comes before the failure, which may set a lock. A correct code reverses the count; a repeated call is not counted.
+    counted: countNetworkAttempt(deps, requester.network, sql`${isAllowed} and not ${isBoundToBody(deps, call)}`),
+    ...recordFailure(deps, requester, charged),
     lockout: recordEvent(
       deps,
       {
         type: "auth.lockout",
         userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
-        payload: JSON.stringify({ network: party.network }),
+        payload: JSON.stringify({ network: requester.network }),
         queue: "tasks",
       },
       sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
@@ -108,14 +110,14 @@ export async function recordAttempt(
     state: deps.db
       .select({
         networkClass: networkClass.as("network_class"),
-        blockedUntil: blockedUntil(party, now).as("blocked_until"),
-        guessWindowEndsAt: guessWindowEndsAt(party.network).as("guess_window_ends_at"),
-        mayNetworkGuess: sql<number>`${networkMayGuess(party, now)}`.as("may_network_guess"),
+        blockedUntil: blockedUntil(requester, now).as("blocked_until"),
+        attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
+        networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
-          where g.identifier = ${party.identifier} and g.network = ${party.network}
+          where g.identifier = ${requester.identifier} and g.network = ${requester.network}
           and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
         isLocked: sql<number>`${isLocked}`.as("is_locked"),
-        isKeyOfOtherBody: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
+        isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
       })
       .from(sql`(select 1)`),
     replayed: call
@@ -123,15 +125,15 @@ export async function recordAttempt(
           .select()
           .from(verificationTokens)
           .where(
-            sql`${eq(verificationTokens.id, boundResultId(deps, call))} and ${isBoundToBody(deps, call)} and ${mayGuess}
-              and exists (select 1 from otp_challenges where cid = ${verificationTokens.challengeId} and ${hasTries})`,
+            sql`${eq(verificationTokens.id, boundResultId(deps, call))} and ${isBoundToBody(deps, call)} and ${isAllowed}
+              and exists (select 1 from otp_challenges where cid = ${verificationTokens.challengeId} and ${hasAttemptsLeft})`,
           )
       : undefined,
   });
   const [found] = state;
   if (!found) throw new Error("a SELECT without FROM gave no row");
   const isCounted = counted.length > 0;
-  return { codes, ...found, isCounted, network: party.network, chargedAt: now, lockout, replayed: replayed?.[0] };
+  return { codes, ...found, isCounted, network: requester.network, chargedAt: now, lockout, replayed: replayed?.[0] };
 }
 
 function challengeOf(tokenId: SQL): SQL {
@@ -145,34 +147,34 @@ export interface NewVerificationToken {
 }
 
 /**
- * Burns the challenge, and every other live one of the identifier, for one verification token; forgives the failures of
- * the class. One transaction, decided by the first statement: of parallel right guesses one gets the token.
+ * Consumes the challenge and every other live one of the identifier, issues one verification token and resets the failures
+ * of the network class, in one transaction. Its first statement decides which of several correct attempts gets the token.
  *
- * @returns undefined when another guess was first; else whether the identifier has an account.
+ * @returns whether the identifier has an account; undefined if another attempt was first.
  */
 export async function consumeChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  charge: { networkClass: NetworkClass; network: string; chargedAt: number; lockout: OutboxRow[] },
+  attempt: { networkClass: NetworkClass; network: string; chargedAt: number; lockout: OutboxRow[] },
   cid: string,
   token: NewVerificationToken,
   call: IdempotentCall | undefined,
 ): Promise<{ hasAccount: boolean } | undefined> {
   const now = deps.now();
   const expiresAt = now + otpLimits.verificationTokenTtlMs;
-  const own = sql`cid = ${cid} and consumed_by = ${deps.invocationId}`;
-  const isConsumedHere = sql`exists (select 1 from otp_challenges where ${own})`;
+  const isThisChallenge = sql`cid = ${cid} and consumed_by = ${deps.invocationId}`;
+  const isConsumed = sql`exists (select 1 from otp_challenges where ${isThisChallenge})`;
   const reads = {
-    made: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(own),
+    consumedRow: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(isThisChallenge),
     account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
   };
   const writes = {
     consumed: deps.db
       .update(otpChallenges)
-      // From here on tries are spent on guesses at the body of a bound key.
+      // From now on the counters count attempts at the body of a bound key.
       .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), triesFamiliar: 0, triesOther: 0 })
       .where(sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`),
-    burned: deps.db
+    consumedOthers: deps.db
       .update(otpChallenges)
       .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now) })
       .where(
@@ -180,7 +182,7 @@ export async function consumeChallenge(
           eq(otpChallenges.identifier, identifier.value),
           gt(otpChallenges.createdAt, now - otpLimits.ttlMs),
           isNull(otpChallenges.consumedBy),
-          isConsumedHere,
+          isConsumed,
         ),
       ),
     token: insertWhere(
@@ -195,24 +197,24 @@ export async function consumeChallenge(
         createdAt: now,
         expiresAt,
       },
-      isConsumedHere,
+      isConsumed,
     ),
-    ...resetFailures(deps, identifier.value, charge.networkClass, isConsumedHere),
-    uncounted: takeBackNetworkGuess(deps, charge.network, charge.chargedAt, isConsumedHere),
-    // The guess that set the lock was right after all.
-    forgottenLockout:
-      charge.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, charge.lockout[0].id), isConsumedHere)),
-    bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumedHere),
+    ...resetFailures(deps, identifier.value, attempt.networkClass, isConsumed),
+    networkAttempt: uncountNetworkAttempt(deps, attempt.network, attempt.chargedAt, isConsumed),
+    // The attempt that set the lock turned out to be correct.
+    withdrawnLockout:
+      attempt.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, attempt.lockout[0].id), isConsumed)),
+    bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumed),
   };
-  const { made, account } = await commit(deps, {
+  const { consumedRow, account } = await commit(deps, {
     writes,
     reads,
-    isCommitted: ({ made }) => made.length > 0,
+    isCommitted: ({ consumedRow }) => consumedRow.length > 0,
   });
-  return made.length > 0 ? { hasAccount: account.length > 0 } : undefined;
+  return consumedRow.length > 0 ? { hasAccount: account.length > 0 } : undefined;
 }
 
-/** Whether the identifier has an account; told only to who has proved the identifier. */
+/** Whether the identifier has an account. Only for callers who have verified the identifier. */
 export async function hasAccount(deps: Pick<Deps, "db" | "log">, identifier: Identifier): Promise<boolean> {
   const { account } = await runBatch(deps, {
     account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),

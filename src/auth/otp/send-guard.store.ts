@@ -3,12 +3,12 @@ import { countInWindows } from "../../delivery/send-window.store.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { widerNetworksOf } from "../../platform/http/client.ts";
 import type { Identifier } from "../../users/identifier.ts";
-import { isFamiliar, type OtpRequester } from "./otp-guard.store.ts";
+import { isKnownNetwork, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 const { perSmsNetwork, perEmailNetwork, perSmsPrefix, perSubnet } = otpLimits.send;
 
-/** The range of numbers that a phone number lies in: pumping of paid messages walks through ranges. */
+/** The number range of a phone number, without its last digits: SMS pumping sends to many numbers of one range. */
 export function prefixOf(phone: string): string {
   return phone.slice(0, -perSmsPrefix.hiddenDigits);
 }
@@ -17,11 +17,11 @@ interface Counter {
   scope: "network" | "prefix" | "email_network";
   key: string;
   limit: { count: number; windowMs: number };
-  /** The network within this one whose own counter bounds what it adds here. */
+  /** The client's network, if `key` is a wider one; its own counter limits what it adds to this one. */
   within?: string;
 }
 
-/** The counters of one code: its network, the wider networks around an IPv6 one, and the range of a phone number. */
+/** The counters of one code: its network, the wider networks that contain an IPv6 network, and a phone number's range. */
 function countersOf(identifier: Identifier, { network }: OtpRequester): Counter[] {
   const isPhone = identifier.kind === "phone";
   const scope = isPhone ? "network" : "email_network";
@@ -32,23 +32,28 @@ function countersOf(identifier: Identifier, { network }: OtpRequester): Counter[
 }
 
 /**
- * When the network, the networks around it and the range of the number may be sent another code (epoch ms, or an instant
- * that has passed); 0 from a network that is familiar to the identifier, so that strangers lock no owner out.
+ * When the limits of network, wider networks and number range allow another code (epoch ms, possibly in the past). 0 for a
+ * network that is known to the identifier, so that strangers cannot block an owner.
  */
-export function heldUntil(identifier: Identifier, party: OtpRequester, now: number): SQL<number> {
-  const counters = countersOf(identifier, party).map(({ scope, key, limit }) => [scope, key, limit.count]);
-  return sql`case when ${isFamiliar(party, now)} then 0 else coalesce((select max(l.window_ends_at)
+export function sendsBlockedUntil(identifier: Identifier, requester: OtpRequester, now: number): SQL<number> {
+  const counters = countersOf(identifier, requester).map(({ scope, key, limit }) => [scope, key, limit.count]);
+  return sql`case when ${isKnownNetwork(requester, now)} then 0 else coalesce((select max(l.window_ends_at)
     from json_each(${JSON.stringify(counters)}) c cross join sms_send_limits l
     on l.scope = c.value ->> 0 and l.key = c.value ->> 1 and l.sends >= c.value ->> 2), 0) end`;
 }
 
 /**
- * The statement that counts a code where `condition` holds. A /64 adds to the /56 and /48 around it no more than
- * `perSubnet` in its own window: many subscribers together fill a wide network, one of them alone does not.
+ * Counts a code if `condition` holds. A /64 adds at most `perSubnet` per window to its /56 and /48, so that only many
+ * subscribers together can exhaust a wide network.
  */
-export function countSend(deps: Pick<Deps, "db" | "now">, identifier: Identifier, party: OtpRequester, condition: SQL) {
+export function countSend(
+  deps: Pick<Deps, "db" | "now">,
+  identifier: Identifier,
+  requester: OtpRequester,
+  condition: SQL,
+) {
   const now = deps.now();
-  const rows = countersOf(identifier, party).map(({ scope, key, limit, within = null }) => [
+  const rows = countersOf(identifier, requester).map(({ scope, key, limit, within = null }) => [
     scope,
     key,
     now + limit.windowMs,

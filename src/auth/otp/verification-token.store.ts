@@ -5,6 +5,7 @@ import type { Identifier } from "../../users/identifier.ts";
 
 type TokenDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
+/** The redemption of a verification token to open a session. */
 export interface TokenRedemption {
   tokenHash: string;
   identifier: Identifier;
@@ -12,28 +13,45 @@ export interface TokenRedemption {
   sessionId: string;
 }
 
-/** The statement that uses the token up where `condition` holds: first of the batch of its effect, which asks for `isUsedByThisInvocation`. */
-export function redeemVerificationToken(deps: TokenDeps, use: TokenRedemption, condition: SQL) {
+/**
+ * Redeems the token if it is live and `condition` holds. It must be the first statement of the batch; the others depend
+ * on `isUsedByThisInvocation`.
+ */
+export function redeemVerificationToken(deps: TokenDeps, redemption: TokenRedemption, condition: SQL) {
   return deps.db
     .update(verificationTokens)
-    .set({ usedBy: deps.invocationId, usedAt: deps.now(), usedFor: use.usedFor, sessionId: use.sessionId })
-    .where(and(isOf(use), isNull(verificationTokens.usedBy), gt(verificationTokens.expiresAt, deps.now()), condition));
+    .set({
+      usedBy: deps.invocationId,
+      usedAt: deps.now(),
+      usedFor: redemption.usedFor,
+      sessionId: redemption.sessionId,
+    })
+    .where(
+      and(
+        isToken(redemption),
+        isNull(verificationTokens.usedBy),
+        gt(verificationTokens.expiresAt, deps.now()),
+        condition,
+      ),
+    );
 }
 
-/** Holds where this very invocation used the token. */
-export function isUsedByThisInvocation(deps: TokenDeps, use: TokenRedemption): SQL {
+/** This invocation redeemed the token. */
+export function isUsedByThisInvocation(deps: TokenDeps, redemption: TokenRedemption): SQL {
   const used = deps.db
     .select({ one: sql`1` })
     .from(verificationTokens)
-    .where(and(eq(verificationTokens.tokenHash, use.tokenHash), eq(verificationTokens.usedBy, deps.invocationId)));
+    .where(
+      and(eq(verificationTokens.tokenHash, redemption.tokenHash), eq(verificationTokens.usedBy, deps.invocationId)),
+    );
   return sql`exists ${used}`;
 }
 
-/** The statement that reads the token as the batch left it; no row where it never was, or was another identifier's. */
-export function findVerificationToken(deps: TokenDeps, use: Pick<TokenRedemption, "tokenHash" | "identifier">) {
-  return deps.db.select().from(verificationTokens).where(isOf(use));
+/** Selects the token; no row if it was never issued or belongs to another identifier. */
+export function findVerificationToken(deps: TokenDeps, redemption: Pick<TokenRedemption, "tokenHash" | "identifier">) {
+  return deps.db.select().from(verificationTokens).where(isToken(redemption));
 }
 
-function isOf({ tokenHash, identifier }: Pick<TokenRedemption, "tokenHash" | "identifier">): SQL | undefined {
+function isToken({ tokenHash, identifier }: Pick<TokenRedemption, "tokenHash" | "identifier">): SQL | undefined {
   return and(eq(verificationTokens.tokenHash, tokenHash), eq(verificationTokens.identifier, identifier.value));
 }

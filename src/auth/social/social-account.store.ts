@@ -11,34 +11,36 @@ import type { SocialIdentity } from "./social-identity.ts";
 
 type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
-/** What is kept of an identity beside its key. */
+/** An identity to store, with Apple's refresh token. */
 export interface SocialAccount {
   identity: SocialIdentity;
-  /** Apple's refresh token, sealed for its revocation. */
+  /** Apple's refresh token, encrypted and kept for its revocation; undefined for Google. */
   refreshToken: { sealed: string; keyId: string; clientId: string } | undefined;
 }
 
-/** As the tables spell a provider. */
+/** The provider as stored in the tables. */
 export const providerOf = ({ provider }: Pick<SocialIdentity, "provider">) =>
   provider === "google" ? ("GOOGLE" as const) : ("APPLE" as const);
 
-/** The row of the identity, as what follows FROM; at most one. */
+/** A FROM and WHERE clause for the identity's row. */
 const rowOf = ({ issuer, subject }: SocialIdentity) =>
   sql`social_accounts where issuer = ${issuer} and subject = ${subject}`;
 
-/** The id of the user who signs in by the identity, as a scalar sub-query; NULL when nobody does. */
+/** A scalar subquery for the id of the user linked to the identity; NULL if there is none. */
 export function linkedUser(identity: SocialIdentity): SQL {
   return sql`(select user_id from ${rowOf(identity)})`;
 }
 
-/** What the provider says of the person, as JSON text; asserted, so never the account's own data. */
+/** The provider's claims about the person, as JSON. They are asserted, not verified. */
 export function profileDataOf({ provider, email, isEmailAuthoritative, name, picture }: SocialIdentity): string {
   return JSON.stringify({ provider, email, is_email_authoritative: isEmailAuthoritative, name, picture });
 }
 
 /**
- * The statements that link the identity to the user where `condition` holds and nobody has it yet: the row, a name and a
- * picture where the profile has none, audit row and events. `isNew`: the account has just been made by this identity.
+ * Links the identity to the user if `condition` holds and nobody has it yet: social account, name and picture if the
+ * profile has none, audit row and events.
+ *
+ * @param link `isNew`: this sign-in has just created the account.
  */
 export function linkAccount(
   deps: LinkDeps,

@@ -1,11 +1,17 @@
 import { socialStates } from "../../db/social-schema.ts";
 import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { findProof, insertCode, invalidateCode, type NewCode, type ProofRow } from "./social-proof.store.ts";
+import {
+  type CredentialRow,
+  insertCode,
+  invalidateCode,
+  type NewCode,
+  selectCredential,
+} from "./social-credential.store.ts";
 
 type FlowDeps = Pick<Deps, "db" | "now" | "invocationId" | "log">;
 
-/** Uses a flow's state up; false when it was used before. After a lost answer the flow has to begin again. */
+/** Consumes a flow's state; false if it was used before. After a lost response the person has to start again. */
 export async function consumeState(deps: FlowDeps, stateHash: string, expiresAt: number): Promise<boolean> {
   const { consumed } = await runBatch(deps, {
     consumed: deps.db
@@ -17,18 +23,18 @@ export async function consumeState(deps: FlowDeps, stateHash: string, expiresAt:
   return consumed.length > 0;
 }
 
-/** Keeps a one-time code. */
+/** Stores a one-time code. */
 export async function storeCode(deps: FlowDeps, code: NewCode): Promise<void> {
   await runBatch(deps, { stored: insertCode(deps, code) });
 }
 
-/** What is known of a code or an ID token; undefined where it is none of ours, or an ID token is unused. */
-export async function findProofRow(deps: FlowDeps, codeHash: string): Promise<ProofRow | undefined> {
-  const { found } = await runBatch(deps, { found: findProof(deps, codeHash) });
+/** The row of a one-time code or of a used ID token; undefined for an unknown code or an unused token. */
+export async function findCredentialRow(deps: FlowDeps, codeHash: string): Promise<CredentialRow | undefined> {
+  const { found } = await runBatch(deps, { found: selectCredential(deps, codeHash) });
   return found[0];
 }
 
-/** Kills a code that is unused still. */
+/** Invalidates a code if it is unused. */
 export async function invalidateUnusedCode(deps: FlowDeps, codeHash: string): Promise<void> {
   await runBatch(deps, { burned: invalidateCode(deps, codeHash) });
 }

@@ -14,13 +14,13 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
+import { isCredentialUsedByThisInvocation, redeemCredential } from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
-import { applyProof, isAppliedByThisInvocation } from "./social-proof.store.ts";
 
 type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 type Provider = (typeof socialAccounts.$inferSelect)["provider"];
 
-/** Whether the caller is signed in (a row at all), and has proved who they are just now. */
+/** Whether the caller has re-authenticated; no row if the caller is not signed in. */
 function selectCaller(deps: LinkDeps, caller: AccessClaims, tokenHash: string | undefined) {
   return deps.db
     .select({ isReauthenticated: sql<number>`${isReauthenticated(deps, caller, tokenHash)}` })
@@ -28,14 +28,14 @@ function selectCaller(deps: LinkDeps, caller: AccessClaims, tokenHash: string | 
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 }
 
-/** What may stand in the way of a link. */
+/** The facts that can prevent a link. */
 export interface LinkObstacles {
-  /** Absent when the session has ended. */
+  /** Undefined if the session has ended. */
   caller: { isReauthenticated: number } | undefined;
   isTokenUsed: boolean;
-  /** Who has the identity linked. */
+  /** The user linked to the identity. */
   holderId: string | undefined;
-  /** The caller has a link to this provider. */
+  /** The caller is linked to an account at this provider. */
   hasAnother: boolean;
 }
 
@@ -43,12 +43,12 @@ function readObstacles(
   deps: LinkDeps,
   caller: AccessClaims,
   { issuer, subject, provider }: SocialIdentity,
-  proofHash: string,
+  credentialHash: string,
   tokenHash: string | undefined,
 ) {
   return {
     caller: selectCaller(deps, caller, tokenHash),
-    isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${proofHash}`),
+    isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${credentialHash}`),
     holder: deps.db
       .select({ userId: socialAccounts.userId })
       .from(socialAccounts)
@@ -69,46 +69,46 @@ const describeObstacles = (found: FoundObstacles): LinkObstacles => ({
   hasAnother: found.another.length > 0,
 });
 
-/** What stands in the way of a link, without making it. */
+/** The obstacles to a link. Writes nothing. */
 export async function previewLink(
   deps: LinkDeps,
   caller: AccessClaims,
   identity: SocialIdentity,
-  proofHash: string,
+  credentialHash: string,
   tokenHash: string | undefined,
 ): Promise<LinkObstacles> {
-  return describeObstacles(await runBatch(deps, readObstacles(deps, caller, identity, proofHash, tokenHash)));
+  return describeObstacles(await runBatch(deps, readObstacles(deps, caller, identity, credentialHash, tokenHash)));
 }
 
 /**
- * Links the identity to the caller and uses up its ID token and the verification token shown. Changes nothing unless the
- * caller is signed in and has proved who they are, and neither the identity nor the caller has a link of the kind.
+ * Links the identity to the caller and redeems the ID token and the caller's verification token. Changes nothing unless
+ * the caller is signed in and re-authenticated, the identity is unlinked and the caller has no account at the provider.
  */
 export async function linkIdentity(
   deps: LinkDeps,
   client: Client,
   caller: AccessClaims,
   social: SocialAccount,
-  proofHash: string,
+  credentialHash: string,
   tokenHash: string | undefined,
 ) {
-  // No session hangs on this use of the token.
-  const use = { kind: "id_token", proofHash, sessionId: "" } as const;
+  // A link opens no session.
+  const redemption = { kind: "id_token", credentialHash, sessionId: "" } as const;
   const userId = sql`(select id from users where id = ${caller.userId})`;
-  const used = isAppliedByThisInvocation(deps, use);
+  const isRedeemed = isCredentialUsedByThisInvocation(deps, redemption);
   const provider = providerOf(social.identity);
   const isFree = sql`${linkedUser(social.identity)} is null
     and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
   const writes = {
-    used: applyProof(
+    redeemedCredential: redeemCredential(
       deps,
-      use,
+      redemption,
       sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
     ),
-    ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, used),
-    spent: spendReauthentication(deps, caller, tokenHash, used),
+    ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
+    spent: spendReauthentication(deps, caller, tokenHash, isRedeemed),
   };
-  const reads = readObstacles(deps, caller, social.identity, proofHash, tokenHash);
+  const reads = readObstacles(deps, caller, social.identity, credentialHash, tokenHash);
   // After a lost answer the caller repeats, and is told that the link stands.
   const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
@@ -119,9 +119,9 @@ export async function linkIdentity(
 }
 
 /**
- * Removes the caller's link to the provider, with audit row and events, Apple's revocation among them; ends the sessions
- * that the provider's sign-in opened, but the caller's; uses up the verification token shown. Changes nothing unless the
- * caller is signed in, has proved who they are, and has another verified way in.
+ * Removes the caller's link to the provider, with audit row and events, among them Apple's revocation; ends the sessions
+ * opened by the provider's sign-in except the caller's; redeems the caller's verification token. Changes nothing unless
+ * the caller is signed in, re-authenticated and has another verified way to sign in.
  */
 export async function unlinkIdentity(
   deps: LinkDeps,
@@ -131,8 +131,8 @@ export async function unlinkIdentity(
   tokenHash: string | undefined,
 ) {
   const { userId } = caller;
-  const own = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
-  const hasOtherWay = sql`exists (select 1 from users u where u.id = ${userId} and (
+  const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
+  const hasOtherSignInMethod = sql`exists (select 1 from users u where u.id = ${userId} and (
     (u.email is not null and u.email_verified) or (u.phone_number is not null and u.phone_verified)
     or exists (select 1 from social_accounts where user_id = u.id and provider <> ${provider})))`;
   const auditId = deps.newId();
@@ -151,7 +151,7 @@ export async function unlinkIdentity(
         actorId: userId,
         sessionId: caller.sessionId,
       },
-      sql`exists (select 1 from ${own}) and ${hasOtherWay} and ${isSignedIn(deps, caller)}
+      sql`exists (select 1 from ${socialAccount}) and ${hasOtherSignInMethod} and ${isSignedIn(deps, caller)}
         and ${isReauthenticated(deps, caller, tokenHash)}`,
     ),
     unlinkEvent: recordEvent(
@@ -205,22 +205,22 @@ export async function unlinkIdentity(
   };
 }
 
-/** The statement that asks for the revocation of the refresh token that the user's account at the provider has, if any. */
+/** Records the event that revokes the refresh token of the user's account at the provider, if it has one. */
 export function recordRevocation(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   userId: string,
   provider: Provider,
   condition: ReturnType<typeof sql>,
 ) {
-  const own = sql`social_accounts where user_id = ${userId} and provider = ${provider} and sealed_refresh_token is not null`;
+  const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider} and sealed_refresh_token is not null`;
   return recordEvent(
     deps,
     {
       type: "social.revocation_due",
       userId,
-      payload: sql`(select json_object('sealed', sealed_refresh_token, 'keyId', seal_key_id, 'clientId', client_id) from ${own})`,
+      payload: sql`(select json_object('sealed', sealed_refresh_token, 'keyId', seal_key_id, 'clientId', client_id) from ${socialAccount})`,
       queue: "tasks",
     },
-    sql`${condition} and exists (select 1 from ${own})`,
+    sql`${condition} and exists (select 1 from ${socialAccount})`,
   );
 }

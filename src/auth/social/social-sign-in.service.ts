@@ -15,10 +15,10 @@ import { REPEAT_WINDOW_MS } from "../account/account.service.ts";
 import type { NewAccount } from "../account/new-account.store.ts";
 import { generateAccountIds } from "../account/new-account.ts";
 import { hashIdentities } from "../deletion/former-identity.ts";
-import { findProofRow, invalidateUnusedCode } from "./social-flow.store.ts";
+import type { CredentialUse } from "./social-credential.store.ts";
+import { findCredentialRow, invalidateUnusedCode } from "./social-flow.store.ts";
 import { identityKey, type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
 import { type SocialIdentity, socialIdentity } from "./social-identity.ts";
-import type { ProofUse } from "./social-proof.store.ts";
 import type { ProviderName } from "./social-provider.ts";
 import { type SealedRefreshToken, sealedRefreshToken } from "./social-refresh-token.ts";
 import { previewSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
@@ -40,16 +40,11 @@ export async function signInByIdToken(
   name: ProviderName,
   token: ProviderToken,
 ): Promise<SocialSignIn> {
-  const {
-    identity,
-    credentialHash: proofHash,
-    isStale,
-    exchange,
-  } = await readProviderToken(deps, name, token, {
+  const { identity, credentialHash, isStale, exchange } = await readProviderToken(deps, name, token, {
     acceptsStale: true,
   });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
-  const redemption = { kind: "id_token", proofHash, sessionId: deps.newId() } as const;
+  const redemption = { kind: "id_token", credentialHash, sessionId: deps.newId() } as const;
   const account = await newAccountFor(deps, client, identity);
   if (!isStale && !exchange) {
     const outcome = await signInByIdentity(
@@ -72,7 +67,7 @@ export async function signInByIdToken(
   } catch (error) {
     // A parallel repetition of this call may have exchanged the code and opened the session.
     const current = await previewSignIn(deps, redemption, identity, account, call);
-    if (!current.proof) throw error;
+    if (!current.credential) throw error;
     return completeSignIn(deps, redemption, identity, current, call);
   }
   const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, call);
@@ -96,17 +91,17 @@ export async function signInByCode(
   code: string,
   flowCredential: FlowCredential,
 ): Promise<SocialSignIn> {
-  const proofHash = await sha256(code);
-  const row = await findProofRow(deps, proofHash);
+  const credentialHash = await sha256(code);
+  const row = await findCredentialRow(deps, credentialHash);
   if (!row || row.sealedIdentity === null) throw failed("no such code");
   if (!(await isFlowOwner(row, flowCredential))) {
-    if (row.usedBy === null) await invalidateUnusedCode(deps, proofHash);
+    if (row.usedBy === null) await invalidateUnusedCode(deps, credentialHash);
     throw failed("wrong proof");
   }
   const content = sealedContent.safeParse(await decryptEphemeral(deps, "social identity", row.sealedIdentity));
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
-  const redemption = { kind: "code", proofHash, sessionId: deps.newId() } as const;
+  const redemption = { kind: "code", credentialHash, sessionId: deps.newId() } as const;
   const account = await newAccountFor(deps, client, identity);
   const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, undefined);
   return completeSignIn(deps, redemption, identity, outcome, undefined);
@@ -141,7 +136,7 @@ async function newAccountFor(deps: Deps, client: Client, identity: SocialIdentit
  */
 async function completeSignIn(
   deps: Deps,
-  redemption: ProofUse,
+  redemption: CredentialUse,
   identity: SocialIdentity,
   outcome: SocialOutcome & { isStale?: boolean },
   call: IdempotentCall | undefined,
@@ -149,7 +144,7 @@ async function completeSignIn(
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash) {
     throw new AppError("idempotency_key_reused");
   }
-  const isRedeemedHere = outcome.proof?.usedBy === deps.invocationId;
+  const isRedeemedHere = outcome.credential?.usedBy === deps.invocationId;
   if (isRedeemedHere && outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   const { user } = outcome;
   const session = isRedeemedHere ? outcome.session : findEarlierSession(deps, outcome);
@@ -164,7 +159,7 @@ async function completeSignIn(
 }
 
 /** The unused session that an earlier call with the same credential or the same key opened; undefined if none. */
-function findEarlierSession(deps: Deps, { proof: credential, session, binding, boundSession }: SocialOutcome) {
+function findEarlierSession(deps: Deps, { credential, session, binding, boundSession }: SocialOutcome) {
   const isInWindow = credential?.usedAt != null && credential.usedAt > deps.now() - REPEAT_WINDOW_MS;
   const earlier = binding ? boundSession : isInWindow ? session : undefined;
   const isUnused = earlier?.counter === 0 && earlier.revokedAt === null && earlier.idleExpiresAt > deps.now();
@@ -173,9 +168,9 @@ function findEarlierSession(deps: Deps, { proof: credential, session, binding, b
 
 function describeRefusal(
   deps: Deps,
-  redemption: ProofUse,
+  redemption: CredentialUse,
   { isEmailAuthoritative }: SocialIdentity,
-  { proof: credential, user, holder }: SocialOutcome,
+  { credential, user, holder }: SocialOutcome,
 ): AppError {
   const isLive = credential
     ? credential.usedBy === null && !credential.isBurned && credential.expiresAt > deps.now()
@@ -184,7 +179,7 @@ function describeRefusal(
   if (!isLive) return failed("used, burned or expired");
   if (user) return new AppError("account_inactive");
   // The caller owns the address, so it may learn the account's state, as after a one-time code.
-  if (holder && isEmailAuthoritative && holder.mayAct === 0) return new AppError("account_inactive");
+  if (holder && isEmailAuthoritative && holder.maySignIn === 0) return new AppError("account_inactive");
   if (holder) return new AppError("link_required");
   return new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
 }

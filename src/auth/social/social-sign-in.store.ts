@@ -8,47 +8,59 @@ import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { selectUser } from "../../users/user.store.ts";
-import { enterAccount, mayAct } from "../account/login.store.ts";
-import { hasFreeName, isMade, type NewAccount, newAccount } from "../account/new-account.store.ts";
+import { enterAccount, maySignIn } from "../account/login.store.ts";
+import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "../account/new-account.store.ts";
 import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
 import { liftHardLockout } from "../otp/otp-guard.store.ts";
 import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
+import {
+  type CredentialUse,
+  isCredentialUsedByThisInvocation,
+  redeemCredential,
+  selectCredential,
+} from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
-import { applyProof, findProof, isAppliedByThisInvocation, type ProofUse } from "./social-proof.store.ts";
 
-/** The user whose e-mail address the provider names, as a condition on `users`. */
+/** The row of `users` has the e-mail address that the provider gives. */
 const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
 
-/** Who the identity is to us, and whether it may sign in. */
+/** The SQL that finds the identity's account and decides whether it may sign in. */
 function conditionsOf(identity: SocialIdentity, account: NewAccount) {
   const address = hasAddress(identity.email);
-  const ownAddress = identity.isEmailAuthoritative ? address : sql`false`;
+  const isOwnedAddress = identity.isEmailAuthoritative ? address : sql`false`;
   const linked = linkedUser(identity);
   const isTaken = sql`exists (select 1 from users where ${address})`;
-  const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${mayAct})
-    when ${isTaken} then exists (select 1 from users where ${ownAddress} and ${mayAct}
+  const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${maySignIn})
+    when ${isTaken} then exists (select 1 from users where ${isOwnedAddress} and ${maySignIn}
       and not exists (select 1 from social_accounts where user_id = users.id and provider = ${providerOf(identity)}))
-    else ${hasFreeName(account)} end)`;
-  return { linked, ownAddress, isTaken, isAllowed };
+    else ${hasAvailableUsername(account)} end)`;
+  return { linked, isOwnedAddress, isTaken, isAllowed };
 }
 
-/** Everything a sign-in leaves behind: the caller tells from it what happened. */
-function readOutcome(deps: AccountDeps, use: ProofUse, identity: SocialIdentity, call: IdempotentCall | undefined) {
+/** Reads the state after a sign-in. */
+function readOutcome(
+  deps: AccountDeps,
+  redemption: CredentialUse,
+  identity: SocialIdentity,
+  call: IdempotentCall | undefined,
+) {
   return {
-    proof: findProof(deps, use.proofHash),
+    credential: selectCredential(deps, redemption.credentialHash),
     user: selectUser(deps, sql`${users.id} = ${linkedUser(identity)}`),
     session: deps.db
       .select()
       .from(sessions)
-      .where(eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${use.proofHash})`)),
+      .where(
+        eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${redemption.credentialHash})`),
+      ),
     boundSession: deps.db
       .select()
       .from(sessions)
       .where(eq(sessions.id, sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
     binding: findBinding(deps, call),
     holder: deps.db
-      .select({ mayAct: sql<number>`${mayAct}` })
+      .select({ maySignIn: sql<number>`${maySignIn}` })
       .from(users)
       .where(hasAddress(identity.email)),
   };
@@ -58,45 +70,45 @@ type Found = { [K in keyof ReturnType<typeof readOutcome>]: Awaited<ReturnType<t
 
 function describeOutcome(found: Found) {
   return {
-    proof: found.proof[0],
+    credential: found.credential[0],
     user: found.user[0],
     session: found.session[0],
     boundSession: found.boundSession[0],
     binding: found.binding?.[0],
-    /** Who has the address, whether or not they are the one who signs in. */
+    /** The user with the e-mail address, whether or not this is the user who signs in. */
     holder: found.holder[0],
   };
 }
 
-/** What `signInByIdentity` would do, without doing it: whether it would sign in, and what an earlier call has done. */
+/** Whether `signInByIdentity` would sign in, and the outcome of an earlier call. Writes nothing. */
 export async function previewSignIn(
   deps: AccountDeps,
-  use: ProofUse,
+  redemption: CredentialUse,
   identity: SocialIdentity,
   account: NewAccount,
   call: IdempotentCall | undefined,
 ) {
   const { isAllowed } = conditionsOf(identity, account);
-  const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${use.proofHash})`;
+  const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${redemption.credentialHash})`;
   const { allowed, ...found } = await runBatch(deps, {
     allowed: deps.db
       .select({ one: sql`1` })
       .from(sql`(select 1)`)
       .where(sql`${isAllowed} and ${isUnused} and not ${isBound(deps, call)}`),
-    ...readOutcome(deps, use, identity, call),
+    ...readOutcome(deps, redemption, identity, call),
   });
   return { ...describeOutcome(found), isAllowed: allowed.length > 0, endedSessions: [], events: [] };
 }
 
 /**
- * Signs in by a provider's identity, in one transaction: as the user who has it linked; else as the one whose e-mail
- * address the provider vouches for, linking it; else as a new user, unless somebody has that address already. Uses the
- * proof up and binds the idempotency key; nothing at all where none of the three fits, or the account may not sign in.
+ * Signs in with a provider's identity, in one transaction: as the user linked to it; else as the user whose e-mail address
+ * the provider vouches for, who is then linked; else as a new user, unless the address is taken. Redeems the credential and
+ * binds the idempotency key. Changes nothing if none of the three applies or the account may not sign in.
  */
 export async function signInByIdentity(
   deps: AccountDeps,
   client: Client,
-  use: ProofUse,
+  redemption: CredentialUse,
   social: SocialAccount,
   account: NewAccount,
   call: IdempotentCall | undefined,
@@ -104,14 +116,14 @@ export async function signInByIdentity(
   const { identity } = social;
   const provider = providerOf(identity);
   const { email, isEmailAuthoritative } = identity;
-  const { linked, ownAddress, isTaken, isAllowed } = conditionsOf(identity, account);
-  const used = isAppliedByThisInvocation(deps, use);
-  const isNew = isMade(account);
+  const { linked, isOwnedAddress, isTaken, isAllowed } = conditionsOf(identity, account);
+  const isRedeemed = isCredentialUsedByThisInvocation(deps, redemption);
+  const isNew = accountExists(account);
   const userId = sql`${linked}`;
   const method = provider;
-  const entered = sql`${used} and not ${isNew}`;
+  const isExisting = sql`${isRedeemed} and not ${isNew}`;
   const writes = {
-    used: applyProof(deps, use, sql`${isAllowed} and not ${isBound(deps, call)}`),
+    redeemedCredential: redeemCredential(deps, redemption, sql`${isAllowed} and not ${isBound(deps, call)}`),
     ...newAccount(
       deps,
       client,
@@ -123,22 +135,26 @@ export async function signInByIdentity(
         fullName: identity.name,
         profilePicture: identity.picture,
         socialProfileData: profileDataOf(identity),
-        sessionId: use.sessionId,
+        sessionId: redemption.sessionId,
       },
-      sql`${used} and ${linked} is null and not ${isTaken}`,
+      sql`${isRedeemed} and ${linked} is null and not ${isTaken}`,
     ),
     ...linkAccount(
       deps,
       client,
       social,
       {
-        userId: sql`coalesce((select id from users where id = ${account.userId}), (select id from users where ${ownAddress}))`,
+        userId: sql`coalesce((select id from users where id = ${account.userId}), (select id from users where ${isOwnedAddress}))`,
         isNew,
-        actorSessionId: use.sessionId,
+        actorSessionId: redemption.sessionId,
       },
-      used,
+      isRedeemed,
     ),
-    newDeviceEvent: announceNewDevice(deps, { userId, sessionId: use.sessionId, network: client.network }, entered),
+    newDeviceEvent: announceNewDevice(
+      deps,
+      { userId, sessionId: redemption.sessionId, network: client.network },
+      isExisting,
+    ),
     ...prefixed(
       enterAccount(
         deps,
@@ -146,26 +162,26 @@ export async function signInByIdentity(
         {
           userId,
           isAccount: sql`${users.id} = ${linked}`,
-          proves: users.emailVerified,
-          provesWhere: ownAddress,
+          verifies: users.emailVerified,
+          verifiesWhere: isOwnedAddress,
           method,
           isTestIdentifier: false,
-          sessionId: use.sessionId,
+          sessionId: redemption.sessionId,
           identities: account.identities,
         },
-        entered,
+        isExisting,
       ),
     ),
-    ...liftHardLockout(deps, linked, used),
-    ...openSession(deps, client, { id: use.sessionId, userId, method }, used),
-    network: rememberNetwork(deps, userId, client.network, used),
-    bind: bindSession(deps, call, use.sessionId, used),
+    ...liftHardLockout(deps, linked, isRedeemed),
+    ...openSession(deps, client, { id: redemption.sessionId, userId, method }, isRedeemed),
+    network: rememberNetwork(deps, userId, client.network, isRedeemed),
+    bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
   };
-  const reads = readOutcome(deps, use, identity, call);
+  const reads = readOutcome(deps, redemption, identity, call);
   const found = await commit(deps, {
     writes,
     reads,
-    isCommitted: ({ proof }) => proof[0]?.usedBy === deps.invocationId,
+    isCommitted: ({ credential }) => credential[0]?.usedBy === deps.invocationId,
   });
   return {
     ...describeOutcome(found),
@@ -183,7 +199,7 @@ export async function signInByIdentity(
 
 export type SocialOutcome = Awaited<ReturnType<typeof signInByIdentity>>;
 
-/** The statements of entering beside those of making an account, whose names they share. */
+/** Renames statements of `enterAccount` that have the same names in `newAccount`. */
 function prefixed(entry: ReturnType<typeof enterAccount>) {
   const { changeEvent, bonusEntry, bonus, audit, account } = entry;
   return { changeEvent, entryBonusEntry: bonusEntry, entryBonus: bonus, entryAudit: audit, enteredAccount: account };

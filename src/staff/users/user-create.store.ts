@@ -1,5 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
-import { hasFreeName, isMade, type NewAccount, newAccount } from "../../auth/account/new-account.store.ts";
+import {
+  accountExists,
+  hasAvailableUsername,
+  type NewAccount,
+  newAccount,
+} from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
 import { users } from "../../db/user-schema.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
@@ -42,7 +47,7 @@ export async function insertCreatedUser(
           socialProvider: isPhone ? "PHONE" : "EMAIL",
           email: isPhone ? null : identifier.value,
           phoneNumber: isPhone ? identifier.value : null,
-          madeBy: caller,
+          createdBy: caller,
           fullName: person.fullName,
           dateOfBirth: person.dateOfBirth,
           address: person.address,
@@ -50,11 +55,11 @@ export async function insertCreatedUser(
           avatarUrl: person.avatarUrl,
           sessionId: caller.sessionId,
         },
-        sql`${isStaff} and not ${isTaken} and ${hasFreeName(account)}`,
+        sql`${isStaff} and not ${isTaken} and ${hasAvailableUsername(account)}`,
       ),
       reads: {
         taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
-        made: selectOne(isMade(account)),
+        made: selectOne(accountExists(account)),
         ...selectUserDetail(deps, account.userId),
       },
     }),
@@ -62,7 +67,7 @@ export async function insertCreatedUser(
   );
   return {
     isTaken: found.taken.length > 0,
-    isMade: found.made.length > 0,
+    isCreated: found.made.length > 0,
     person: userDetailOf(found),
     events: eventsOf(found.newAccountEvent),
   };

@@ -101,7 +101,7 @@ export async function createUser(
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
   const account = generateAccountIds(deps, client, usernames, undefined, []);
   const outcome = await insertCreatedUser(deps, client, caller, { ...given, identifier }, account);
-  if (outcome.isMade && outcome.person) {
+  if (outcome.isCreated && outcome.person) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return outcome.person;
   }
