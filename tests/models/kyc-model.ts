@@ -1,4 +1,4 @@
-// What the contract says of one person's documents, as a few fields.
+// A model of the rules for one user's KYC documents.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -7,7 +7,7 @@ const DAY = 24 * HOUR;
 
 interface ModelFile {
   id: string;
-  /** When each reviewer last looked. */
+  /** When each reviewer last viewed the file. */
   viewedAt: Map<number, number>;
 }
 
@@ -21,7 +21,7 @@ export type Outcome =
   | "rate_limit_exceeded"
   | "validation_error";
 
-/** One person's KYC as the rules have it. */
+/** The KYC state of one user according to the rules. */
 export function newKycModel() {
   const state = {
     status: "NOT_SUBMITTED" as "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED",
@@ -29,18 +29,18 @@ export function newKycModel() {
     reason: null as string | null,
     front: undefined as ModelFile | undefined,
     back: undefined as ModelFile | undefined,
-    /** Links that somebody has been given: to which file, and when. */
+    /** Issued links, with the file and the time of issue. */
     links: [] as { url: string; file: string; at: number }[],
   };
   let submittedAt = 0;
-  /** When each upload of the day was made. */
+  /** The times of all uploads. */
   const uploads: number[] = [];
-  /** Files of calls that died before anything named them, and when they were put. */
+  /** Files of calls that crashed before a row referenced them, with the time of the upload. */
   const orphans = new Map<string, number>();
 
   const files = () => [state.front, state.back].filter((file) => file !== undefined);
 
-  /** Submitting anew or amending; `files`: whether it brings any. */
+  /** Whether a new submission or an amendment is allowed. */
   function maySubmit(kind: "submit" | "amend", hasFiles: boolean, now: number): Outcome {
     if (state.status === "APPROVED") return "kyc_already_approved";
     if (kind === "amend" && state.status === "NOT_SUBMITTED") return "not_found";
@@ -87,7 +87,7 @@ export function newKycModel() {
   const isOpen = ({ file, at }: { file: string; at: number }, now: number) =>
     now - at < 5 * MINUTE && files().some(({ id }) => id === file);
 
-  /** A call that died: its file is there, its upload counted, and nothing names it. */
+  /** Records a call that crashed: its file is stored and its upload counted, but no row references it. */
   function orphaned(id: string, now: number): void {
     uploads.push(now);
     orphans.set(id, now);
@@ -97,7 +97,7 @@ export function newKycModel() {
     for (const [id, at] of orphans) if (now - at > HOUR) orphans.delete(id);
   }
 
-  /** What lies in the bucket. */
+  /** The ids of the files in the bucket. */
   const stored = () => [...files().map(({ id }) => id), ...orphans.keys()].sort();
 
   return Object.assign(state, { maySubmit, submitted, view, decide, isOpen, orphaned, sweep, stored });

@@ -8,7 +8,7 @@ import { consume } from "../support/queue.ts";
 import { type KycModel, newKycModel, type Outcome } from "./kyc-model.ts";
 import { checkModel, command, inTurn, wait } from "./run-model.ts";
 
-/** Somebody who signs in anew whenever their access token grows old. */
+/** A person who signs in again when their access token is about to expire. */
 interface Actor {
   person: Person;
   userId: string;
@@ -49,7 +49,7 @@ const run = (statement: string, ...values: unknown[]) =>
     .run();
 const outcomeOf = ({ status, body }: Answer): Outcome => (status < 300 ? "ok" : body.error.code);
 
-/** The bucket holds what the rules say, and every link that was given opens what it should. */
+/** Expects the bucket to contain the files of the model. */
 async function expectFiles(model: KycModel, { owner }: Real): Promise<void> {
   const { objects } = await testEnv.KYC_BUCKET.list({ prefix: `kyc/${owner.userId}/` });
   expect(objects.map(({ key }) => key.split("/")[2]).sort()).toEqual(model.stored());
@@ -75,7 +75,7 @@ const submit = (kind: "submit" | "amend", sends: { number: boolean; front: boole
     await expectFiles(model, real);
   });
 
-/** The reviewer opens the front, or each file, by the links of the queue. */
+/** The reviewer opens the given sides through the links in the list of submissions. */
 const look = (reviewer: 0 | 1, sides: ("front" | "back")[]) =>
   command<KycModel, Real>(
     `reviewer ${reviewer} looks at ${sides}`,
@@ -101,7 +101,7 @@ const look = (reviewer: 0 | 1, sides: ("front" | "back")[]) =>
     (model) => model.status !== "NOT_SUBMITTED",
   );
 
-/** A link that a reviewer was given earlier; it shows and is no view where its file is no longer named. */
+/** Opens an earlier link; it works only while it is fresh and its file is still part of the submission. */
 const openLink = (age: number) =>
   command<KycModel, Real>(
     `open link ${age}`,
@@ -138,7 +138,7 @@ const readOwn = command<KycModel, Real>("read one's own", async (model, { owner 
   expect(outcomeOf(await ask(owner, "GET", KYC))).toBe(model.status === "NOT_SUBMITTED" ? "not_found" : "ok");
 });
 
-/** A call that entered and put its file, and died. */
+/** A call that crashed after it stored its file. */
 const die = command<KycModel, Real>("die after the put", async (model, { owner }) => {
   const id = crypto.randomUUID();
   const key = `kyc/${owner.userId}/${id}`;
@@ -170,7 +170,7 @@ const pause: (milliseconds: number) => Step = wait;
 const whole = { number: true, front: true, back: true };
 const approve = decide(0, "APPROVED", null, "any");
 
-/** What a reviewer saw is not what they approve. */
+/** The documents change between a reviewer's view and approval. */
 const changeUnseen = (kind: "submit" | "amend", sends: typeof whole) =>
   inTurn(submit("submit", whole), look(0, ["front", "back"]), pause(SECOND), submit(kind, sends), approve, readOwn);
 const sendTooOften = (milliseconds: number) =>
@@ -238,7 +238,7 @@ test("ASVS 2.3.1, 5.2.4: a user's KYC documents follow the model under any seque
       const fresh = () => enter({ person: newPerson("google"), userId: "", access: "", at: 0 });
       const [owner, first, second] = [await fresh(), await fresh(), await fresh()];
       await run("update users set role = 'staff' where id in (?, ?)", first.userId, second.userId);
-      // The owner is to be on the first page of every queue.
+      // Keeps the owner on the first page of every list.
       await run(
         "update kyc set status = 'REJECTED', submitted_at = submitted_at + 4e12 where user_id <> ? and submitted_at < 3e12",
         owner.userId,

@@ -1,4 +1,4 @@
-// The rules of the contract for one identifier, said a second time: lists and loops instead of statements and indexes.
+// A model of the rules for one identifier, with lists and loops instead of SQL.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -24,7 +24,7 @@ interface Failures {
   recent: number[];
   locks: number;
   lockedUntil: number;
-  /** In a row, of a class. */
+  /** Consecutive failures; only for a class. */
   streak: number;
   lastAt: number;
 }
@@ -42,13 +42,13 @@ export interface ModelToken {
   at: number;
   usedFor?: "register" | "login";
   usedAt?: number;
-  /** What the use gave, while nobody has used it. */
+  /** The refresh token that the sign-in returned. */
   refresh?: string;
 }
 
 export type Expected<Success> = { refused: string; retryAfter?: number } | Success;
 
-/** One identifier as the rules have it; time and networks are told with each step. */
+/** The state of one identifier according to the rules; each step gets the time and the network. */
 export function newOtpModel() {
   const state = { codes: [] as Code[], tokens: [] as ModelToken[], hasAccount: false, messages: 0 };
   const sends: Send[] = [];
@@ -60,22 +60,24 @@ export function newOtpModel() {
     return now - (familiar.get(network) ?? Number.NEGATIVE_INFINITY) < 90 * DAY ? "familiar" : "other";
   }
 
-  /** What holds of failures after 7 days without a guess: nothing. */
+  /** The failures that still count: none after 7 days without an attempt. */
   function failuresOf(found: Failures | undefined, now: number): Failures {
     return found && now - found.lastAt < 7 * DAY ? found : noFailures();
   }
 
   function lockedUntil(network: string, now: number): number {
-    const own = failuresOf(ofNetwork.get(network), now);
+    const ofThisNetwork = failuresOf(ofNetwork.get(network), now);
     const all = failuresOf(ofClass[classOf(network, now)], now);
     const closedUntil = all.streak >= 100 ? all.lastAt + 7 * DAY : 0;
-    return Math.max(own.lockedUntil, all.lockedUntil, closedUntil);
+    return Math.max(ofThisNetwork.lockedUntil, all.lockedUntil, closedUntil);
   }
 
-  /** When the next code may be sent, all limits considered. */
+  /** When the next code may be sent, considering all limits. */
   function nextSendAt(network: string, now: number): number {
-    const own = classOf(network, now);
-    const byClass = sends.filter((send) => send.class === own && now - send.at < DAY).sort((a, b) => b.at - a.at);
+    const networkClass = classOf(network, now);
+    const byClass = sends
+      .filter((send) => send.class === networkClass && now - send.at < DAY)
+      .sort((a, b) => b.at - a.at);
     const byNetwork = sends
       .filter((send) => send.network === network && now - send.at < DAY)
       .sort((a, b) => b.at - a.at);
@@ -94,7 +96,7 @@ export function newOtpModel() {
     return Math.max(...waits);
   }
 
-  /** Asks for a code; `resendIn` is what a success says. */
+  /** Requests a code; `resendIn` gives the seconds that a success reports. */
   function request(network: string, now: number): Expected<{ resendIn: () => number }> {
     const at = nextSendAt(network, now);
     if (at > now) return { refused: "rate_limit_exceeded", retryAfter: Math.ceil((at - now) / SECOND) };
@@ -107,48 +109,48 @@ export function newOtpModel() {
     state.codes.push({ digits, at: now, network, tries: { familiar: 0, other: 0 } });
   }
 
-  /** The two newest codes that live. */
+  /** The two newest live codes. */
   function liveCodes(now: number): Code[] {
     return state.codes.filter(({ at }) => now - at < 5 * MINUTE).slice(-2);
   }
 
-  /** Guesses; a success gives no more than that it was one. */
+  /** Attempts a code. */
   function guess(digits: string, network: string, now: number): Expected<{ right: true }> {
     const until = lockedUntil(network, now);
     if (until > now) return { refused: "rate_limit_exceeded", retryAfter: Math.ceil((until - now) / SECOND) };
-    const own = classOf(network, now);
-    const compared = liveCodes(now).filter(({ tries }) => tries[own] < 5);
+    const networkClass = classOf(network, now);
+    const compared = liveCodes(now).filter(({ tries }) => tries[networkClass] < 5);
     if (compared.length === 0) return { refused: "invalid_otp" };
     if (compared.some((code) => code.digits === digits)) {
       state.codes = [];
-      succeed(own, now);
+      succeed(networkClass, now);
       return { right: true };
     }
-    for (const code of compared) code.tries[own] += 1;
-    fail(network, own, now);
+    for (const code of compared) code.tries[networkClass] += 1;
+    fail(network, networkClass, now);
     return { refused: "invalid_otp" };
   }
 
-  function succeed(own: Class, now: number): void {
+  function succeed(networkClass: Class, now: number): void {
     for (const network of [...ofNetwork.keys()]) {
-      if (classOf(network, now) === own) ofNetwork.delete(network);
+      if (classOf(network, now) === networkClass) ofNetwork.delete(network);
     }
-    ofClass[own] = noFailures();
-    const other = own === "familiar" ? "other" : "familiar";
+    ofClass[networkClass] = noFailures();
+    const other = networkClass === "familiar" ? "other" : "familiar";
     if (ofClass[other].streak >= 100) ofClass[other] = noFailures();
   }
 
-  function fail(network: string, own: Class, now: number): void {
-    const mine = failuresOf(ofNetwork.get(network), now);
-    mine.lastAt = now;
-    mine.recent = [...mine.recent.filter((at) => now - at < 5 * MINUTE), now];
-    if (mine.recent.length >= 5) {
-      mine.lockedUntil = now + Math.min(60, 2 ** mine.locks) * MINUTE;
-      mine.locks += 1;
-      mine.recent = [];
+  function fail(network: string, networkClass: Class, now: number): void {
+    const ofThisNetwork = failuresOf(ofNetwork.get(network), now);
+    ofThisNetwork.lastAt = now;
+    ofThisNetwork.recent = [...ofThisNetwork.recent.filter((at) => now - at < 5 * MINUTE), now];
+    if (ofThisNetwork.recent.length >= 5) {
+      ofThisNetwork.lockedUntil = now + Math.min(60, 2 ** ofThisNetwork.locks) * MINUTE;
+      ofThisNetwork.locks += 1;
+      ofThisNetwork.recent = [];
     }
-    ofNetwork.set(network, mine);
-    const all = failuresOf(ofClass[own], now);
+    ofNetwork.set(network, ofThisNetwork);
+    const all = failuresOf(ofClass[networkClass], now);
     all.lastAt = now;
     all.streak += 1;
     all.recent = [...all.recent.filter((at) => now - at < DAY), now];
@@ -156,10 +158,10 @@ export function newOtpModel() {
       all.lockedUntil = now + HOUR;
       all.recent = [];
     }
-    ofClass[own] = all;
+    ofClass[networkClass] = all;
   }
 
-  /** Register or login with a token: what it gives, or why not. */
+  /** Registers or logs in with a token. */
   function enter(
     step: "register" | "login",
     token: ModelToken,
@@ -177,7 +179,7 @@ export function newOtpModel() {
     token.usedAt = now;
     state.hasAccount = true;
     familiar.set(network, now);
-    // Whoever signed in asked for the codes of that day themselves.
+    // The codes that this network requested on the last day move to the class of known networks.
     for (const send of sends) if (send.network === network && now - send.at < DAY) send.class = "familiar";
     return { isRepeat: false };
   }

@@ -6,7 +6,7 @@ import { checkModel, command, wait } from "./run-model.ts";
 
 interface Person {
   identifier: string;
-  /** Addresses of networks that nobody else comes from. */
+  /** One IP address from each of several networks that no other test uses. */
   networks: string[];
 }
 
@@ -15,7 +15,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** The answer says what the rules say. */
+/** Expects the error code and Retry-After that the model gives. */
 function expectRefusal(answer: Answer, { refused, retryAfter }: { refused: string; retryAfter?: number }) {
   const found = { code: answer.body.error?.code, retryAfter: answer.headers.get("retry-after") };
   expect(found).toEqual({ code: refused, retryAfter: retryAfter === undefined ? null : String(retryAfter) });
@@ -25,7 +25,7 @@ const ipOf = (person: Person, network: number) => person.networks[network] ?? ""
 
 const request = (network: number) =>
   command<OtpModel, Person>(`request from ${network}`, async (model, person) => {
-    // Of two codes of one instant none is the newer.
+    // Two codes created at the same time would have no order.
     vi.setSystemTime(Date.now() + SECOND);
     const [ip, now] = [ipOf(person, network), Date.now()];
     const { identifier } = person;
@@ -47,7 +47,7 @@ async function guess(model: OtpModel, person: Person, network: number, otp: stri
   model.tokens.push({ value: answer.body.data.verification_token, at: now });
 }
 
-/** A guess at the code of so many sends ago, whether it lives or not. */
+/** An attempt with the code sent `age` codes ago, live or not. */
 const guessRight = (network: number, age: number) =>
   command<OtpModel, Person>(
     `guess right from ${network}, code ${age}`,
@@ -62,7 +62,7 @@ const guessWrong = (network: number, times: number) =>
     for (let i = 0; i < times; i++) await guess(model, person, network, wrong);
   });
 
-/** Days of wrong guesses, as fast as the rules let them through. */
+/** Repeated rounds of a code and wrong attempts, as fast as the rules allow. */
 const attack = (network: number) =>
   command<OtpModel, Person>(`attack from ${network}`, async (model, person) => {
     for (let round = 0; round < 4; round++) {
@@ -90,7 +90,7 @@ const enter = (step: "register" | "login", network: number, age: number) =>
     (model) => model.tokens.length > age,
   );
 
-/** Codes as fast as they are sent, and a guess at the first of them, which is one too many. */
+/** Three codes as fast as possible, and an attempt with the first one, which is no longer live. */
 const burst = (network: number) =>
   command<OtpModel, Person>(`three codes from ${network}, and the first of them`, async (model, person) => {
     for (const pause of [MINUTE, MINUTE, 0]) {
@@ -100,9 +100,9 @@ const burst = (network: number) =>
     if (model.codes.length > 2) await guessRight(network, 2).run(model, person);
   });
 
-/** A whole sign-in; and its last step once more, as after a lost answer. */
-const comeIn = (network: number, pause: number) =>
-  command<OtpModel, Person>(`come in from ${network}, and again after ${pause / SECOND} s`, async (model, person) => {
+/** A complete sign-in whose last step is repeated after a pause, as after a lost response. */
+const signInTwice = (network: number, pause: number) =>
+  command<OtpModel, Person>(`sign in from ${network}, and again after ${pause / SECOND} s`, async (model, person) => {
     await request(network).run(model, person);
     if (model.codes.length === 0) return;
     await guessRight(network, 0).run(model, person);
@@ -136,7 +136,7 @@ test("ASVS 2.3.1, 6.3.1, 6.5.1: one-time codes and their tokens follow the model
       network.map(burst),
       fc
         .tuple(network, fc.constantFrom(MINUTE, 3 * MINUTE - SECOND, 3 * MINUTE))
-        .map(([from, pause]) => comeIn(from, pause)),
+        .map(([from, pause]) => signInTwice(from, pause)),
       network.map(request),
       fc.tuple(network, recent).map(([from, age]) => guessRight(from, age)),
       fc.tuple(network, fc.constantFrom(1, 1, 4, 5, 6)).map(([from, times]) => guessWrong(from, times)),

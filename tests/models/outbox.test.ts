@@ -13,21 +13,22 @@ afterEach(() => vi.restoreAllMocks());
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
-/** An event as the rules have it: it is somewhere until it had its effect, and has that once. */
+/** An event according to the rules: it is pending until it takes effect, and takes effect once. */
 interface ModelEvent {
   id: string;
   isSent: boolean;
   leasedUntil: number;
   hasEffect: boolean;
-  /** Dead letters of it that nobody has replayed. */
+  /** The number of its dead letters that have not been replayed. */
   dead: number;
 }
 
 interface Model {
   events: ModelEvent[];
-  /** Messages that the queue holds, by their event; one that was taken may still come again. */
-  held: { event: ModelEvent; tries: number }[];
-  taken: ModelEvent[];
+  /** Messages in the queue. */
+  held: { event: ModelEvent; attempts: number }[];
+  /** Events whose messages were acknowledged; a queue may still redeliver them. */
+  acknowledged: ModelEvent[];
 }
 
 interface Real {
@@ -46,7 +47,7 @@ const all = async <Row>(statement: string, ...values: unknown[]) =>
       .all<Row>()
   ).results;
 
-/** The database says what the rules say of every event. */
+/** Expects the database to match the model for every event. */
 async function expectState({ events }: Model, { userId }: Real): Promise<void> {
   const found = await all<ModelEvent & { effects: number }>(
     `select o.id, o.sent_at is not null as isSent,
@@ -66,7 +67,7 @@ async function expectState({ events }: Model, { userId }: Real): Promise<void> {
   expect(notes?.n).toBe(events.filter(({ hasEffect }) => hasEffect).length);
 }
 
-/** A step, after which rules and database agree. */
+/** A step after which database and model must match. */
 const step = (
   name: string,
   act: (model: Model, real: Real) => Promise<void>,
@@ -81,7 +82,7 @@ const step = (
     check,
   );
 
-/** An event in the outbox, held by the invocation that recorded it, which dies or not. */
+/** Records an event that is leased by the invocation that recorded it. */
 const record = step("record", async ({ events }, { userId }) => {
   const id = crypto.randomUUID();
   const leasedUntil = Date.now() + 30 * SECOND;
@@ -98,8 +99,8 @@ const record = step("record", async ({ events }, { userId }) => {
 
 type Fate = "sends" | "is refused" | "sends and fails" | "sends and cannot mark";
 
-const relay = (fate: Fate) =>
-  step(`relay ${fate}`, async (model, { userId, messages }) => {
+const publish = (fate: Fate) =>
+  step(`publish ${fate}`, async (model, { userId, messages }) => {
     const now = Date.now();
     const due = model.events.filter(({ isSent, leasedUntil }) => !isSent && leasedUntil <= now);
     const sendBatch = async (sent: Iterable<{ body: TaskMessage }>) => {
@@ -114,43 +115,43 @@ const relay = (fate: Fate) =>
     for (const event of due) {
       event.leasedUntil = now + 30 * SECOND;
       event.isSent = fate === "sends";
-      if (fate !== "is refused") model.held.push({ event, tries: 0 });
+      if (fate !== "is refused") model.held.push({ event, attempts: 0 });
     }
   });
 
-/** The queue hands out one of its messages, or once more one that was taken. */
-const deliver = (index: number, fails: boolean, isLastTry: boolean) =>
+/** Delivers one of the queue's messages. */
+const deliver = (index: number, fails: boolean, isLastAttempt: boolean) =>
   step(
-    `deliver ${index}${fails ? ", which fails" : ""}${isLastTry ? " for the last time" : ""}`,
+    `deliver ${index}${fails ? ", which fails" : ""}${isLastAttempt ? " for the last time" : ""}`,
     async (model, { messages }) => {
       const [message] = model.held.splice(index % model.held.length, 1);
       if (!message) return;
       const { event } = message;
-      const tries = isLastTry ? 12 : Math.min(message.tries + 1, 11);
+      const attempts = isLastAttempt ? 12 : Math.min(message.attempts + 1, 11);
       const env = fails ? databaseWithout(/insert into "notifications"/) : {};
-      const result = await consume([messages.get(event.id)], env, tries, "tasks");
+      const result = await consume([messages.get(event.id)], env, attempts, "tasks");
       if (!fails) {
         expect(result).toEqual({ acked: [0], retried: [] });
         event.hasEffect = true;
-        model.taken.push(event);
-      } else if (tries === 12) {
+        model.acknowledged.push(event);
+      } else if (attempts === 12) {
         expect(result).toEqual({ acked: [0], retried: [] });
         event.dead += 1;
       } else {
         expect(result).toEqual({ acked: [], retried: [0] });
-        model.held.push({ event, tries });
+        model.held.push({ event, attempts });
       }
     },
     (model) => model.held.length > 0,
   );
 
 const redeliver = step(
-  "redeliver what was taken",
-  async ({ taken }, { messages }) => {
-    const copies = taken.map(({ id }) => messages.get(id));
+  "redeliver acknowledged messages",
+  async ({ acknowledged }, { messages }) => {
+    const copies = acknowledged.map(({ id }) => messages.get(id));
     expect((await consume([...copies, ...copies], {}, 2, "tasks")).retried).toEqual([]);
   },
-  (model) => model.taken.length > 0,
+  (model) => model.acknowledged.length > 0,
 );
 
 const replay = step(
@@ -162,7 +163,7 @@ const replay = step(
       "select id from dead_letters where event_id = ? and replayed_at is null",
       event.id,
     );
-    // The second time there is nothing to replay.
+    // The second replay finds nothing to do.
     for (const rows of [1, 0]) {
       const [, marked] = await testEnv.DB.batch(
         replayStatements(`'${letter?.id}'`)
@@ -185,8 +186,8 @@ test("R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is
     [
       fc.constant(record),
       fc.constant(record),
-      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(relay),
-      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(relay),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(publish),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(publish),
       fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
       fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
       fc.constant(redeliver),
@@ -195,15 +196,15 @@ test("R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is
       fc.constant(wait(30 * SECOND)),
     ],
     async () => {
-      // What other runs left is none of this one's.
+      // Completes what other runs left pending.
       await run("update outbox set sent_at = created_at where sent_at is null");
-      const model: Model = { events: [], held: [], taken: [] };
+      const model: Model = { events: [], held: [], acknowledged: [] };
       const real: Real = { userId: await insertUser(Date.now()), messages: new Map() };
-      /** Once nothing fails any more, everything that was recorded has its effect. */
+      /** Expects every recorded event to take effect once nothing fails any more. */
       const finish = async () => {
         while (model.events.some(({ dead }) => dead > 0)) await replay.run(model, real);
         await wait(MINUTE).run(model, real);
-        await relay("sends").run(model, real);
+        await publish("sends").run(model, real);
         while (model.held.length > 0) await deliver(0, false, false).run(model, real);
         expect(model.events.filter(({ hasEffect }) => !hasEffect)).toEqual([]);
       };

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { vi } from "vitest";
 import { parameters, setting } from "../fuzz/setting.ts";
 
-/** A step: what the rules say comes of it, and what came of it. */
+/** A step that runs against the model and the Worker and compares the two. */
 export type Command<Model extends object, Real> = fc.AsyncCommand<Model, Real>;
 
-/** The instant at which every run of every model begins: of a day in the future that no other test lives in. */
+/** When the next model run begins: on a day that no other test uses. */
 let beginning = Date.UTC(2075, 0, 1, 9);
 
-/** A command whose steps are written out in one place. */
+/** Builds a command from functions. */
 export function command<Model extends object, Real>(
   name: string,
   run: (model: Model, real: Real) => Promise<void>,
@@ -17,19 +17,20 @@ export function command<Model extends object, Real>(
   return { check, run, toString: () => name };
 }
 
-/** Steps that are worth taking one after the other, since chance seldom puts them so; those that cannot be taken are left out. */
+/** A command that runs steps in sequence, which random lists rarely contain; it skips steps that are not possible. */
 export const inTurn = <Model extends object, Real>(...steps: Command<Model, Real>[]) =>
   command<Model, Real>(steps.join(", then "), async (model, real) => {
     for (const step of steps) if (step.check(model)) await step.run(model, real);
   });
 
-/** A command that lets virtual time pass. */
+/** A command that moves the clock forward. */
 export const wait = <Model extends object, Real>(milliseconds: number) =>
   command<Model, Real>(`wait ${milliseconds / 1000} s`, async () => void vi.setSystemTime(Date.now() + milliseconds));
 
 /**
- * Runs random lists of commands against the Worker and against the rules, on a stopped clock, and then what must hold at
- * the end. `share`: runs of this model for each of the setting's.
+ * Runs random lists of commands against the Worker and the model on a stopped clock, then `finish`.
+ *
+ * @param options `share`: factor on the configured number of runs; `steps`: maximum number of commands per run.
  */
 export async function checkModel<Model extends object, Real>(
   commands: fc.Arbitrary<Command<Model, Real>>[],

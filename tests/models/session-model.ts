@@ -1,4 +1,4 @@
-// What the contract says of one user's sessions, as a list.
+// A model of the rules for one user's sessions.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -12,7 +12,7 @@ interface RefreshToken {
 
 export interface ModelSession {
   id: string;
-  /** Oldest first; the last one lives. */
+  /** Oldest first; the last one is the current token. */
   refreshTokens: RefreshToken[];
   access: string;
   accessAt: number;
@@ -24,10 +24,10 @@ export interface ModelSession {
   isEnded: boolean;
 }
 
-/** Clocks of several machines may differ by this much. */
+/** Tolerated clock difference between machines. */
 const TOLERANCE = 5 * SECOND;
 
-/** One user's sessions as the rules have them. */
+/** The sessions of one user according to the rules. */
 export function newSessionModel() {
   const state = { sessions: [] as ModelSession[], isBanned: false, thefts: 0 };
 
@@ -36,7 +36,7 @@ export function newSessionModel() {
     !session.isEnded && now < session.idleUntil && now < absoluteUntil(session);
   const live = (now: number) => state.sessions.filter((session) => isLive(session, now));
 
-  /** Whether the session's access token opens anything; an expired one opens the logout alone. */
+  /** Whether the session's access token is accepted; only logout also accepts an expired one. */
   const isSignedIn = (session: ModelSession, now: number) =>
     isLive(session, now) && !state.isBanned && now - session.accessAt < 15 * MINUTE + TOLERANCE;
 
@@ -54,7 +54,7 @@ export function newSessionModel() {
     state.sessions.push({ id, refreshTokens, access, ...times, isRotatedByKey: false, isEnded: false });
   }
 
-  /** Shows the token of so many rotations ago. */
+  /** Uses the refresh token of `age` rotations ago. */
   function refresh(
     session: ModelSession,
     age: number,
@@ -79,7 +79,7 @@ export function newSessionModel() {
     session.isRotatedByKey = hasKey;
   }
 
-  /** By any access token and any refresh token of the session, expired or rotated ones too. */
+  /** Logs out with any refresh token of the session, even an expired or rotated one. */
   function logout(session: ModelSession, age: number, now: number): boolean {
     if (!session.refreshTokens.at(-1 - age) || !isLive(session, now)) return false;
     session.isEnded = true;

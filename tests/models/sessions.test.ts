@@ -27,12 +27,12 @@ const ask = (method: string, path: string, options: Parameters<typeof call>[2] =
   call(method, path, { env: providers.env, ip: newIp(), ...options });
 const codeOf = ({ status, body }: Answer) => (status < 300 ? "ok" : `${status} ${body.error?.code}`);
 
-/** By an ID token of Google's, which costs no code. */
+/** Signs in with a Google ID token, which needs no one-time code. */
 const enter = async (person: Person) =>
   ask("POST", "/api/auth/google/token", { json: await providers.nativeSignIn("google", person) });
 
 const signIn = command<SessionModel, Real>("sign in", async (model, { person }) => {
-  // Of two sign-ins at one instant none is the older.
+  // Two sign-ins at the same time would have no order.
   vi.setSystemTime(Date.now() + SECOND);
   const expected = model.signIn(Date.now());
   const answer = await enter(person);
@@ -42,7 +42,7 @@ const signIn = command<SessionModel, Real>("sign in", async (model, { person }) 
   model.opened(String(decodeJwt(access_token).sid), refresh_token, access_token, Date.now());
 });
 
-/** A command about the session of so many sign-ins ago. */
+/** A command on the session opened `index` sign-ins ago. */
 const about = (
   name: string,
   index: number,
@@ -137,13 +137,13 @@ const setStatus = (status: "BANNED" | "ACTIVE") =>
 type Step = ReturnType<typeof refresh>;
 const pause: (milliseconds: number) => Step = wait;
 
-/** A token of two rotations ago, which only a thief has. */
+/** Uses a token of two rotations ago, which only a thief would do. */
 const steal = inTurn(signIn, refresh(0, 0, false), refresh(0, 0, true), refresh(0, 2, false), refresh(0, 0, false));
-/** The same call again after the pause, as by an app that lost the answer. */
+/** Repeats a refresh after a pause, like an app that lost the response. */
 const repeatAfter = (milliseconds: number, withKey: [boolean, boolean]) =>
   inTurn(signIn, refresh(0, 0, withKey[0]), pause(milliseconds), refresh(0, 1, withKey[1]), look(0));
 const fillUp = inTurn(...Array.from({ length: 11 }, () => signIn), look(0), refresh(10, 0, false));
-/** Used so often that only its absolute end is left. */
+/** Refreshes a session so often that only its absolute expiry can end it. */
 const keepAlive = (last: number) =>
   inTurn(
     signIn,
@@ -198,7 +198,7 @@ test("ASVS 7.2.4, 7.4.1, 7.4.2, 10.4.5, 10.4.8: sessions follow the model under 
       const userId = (await enter(person)).body.data.user_id;
       const staffId = (await enter(staff)).body.data.user_id;
       await testEnv.DB.prepare("update users set role = 'staff' where id = ?").bind(staffId).run();
-      // The model knows the sessions that it opened.
+      // The model starts without sessions.
       await testEnv.DB.prepare("delete from sessions where user_id = ?").bind(userId).run();
       return { model: newSessionModel(), real: { person, staff, userId } };
     },

@@ -5,7 +5,7 @@ import { outcomes, submissionsBesideReviews, submissionsUnderOneKey } from "./ky
 import { MODES } from "./race.ts";
 
 const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
-/** A naive variant may get away with some orders, not with all of these. */
+/** Number of seeds in which a naive variant must fail at least once. */
 const NAIVE_SEEDS = 8;
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));

@@ -9,8 +9,8 @@ import { CLIENTS, count, headersOf, noServerErrors, type RaceSetting, successes,
 const SWEEP = "/sweep";
 
 /**
- * As the handler, but a review arrives some turns late, or it would always be first; and at one path of its own it runs
- * the sweeper, as a queue message would.
+ * The handler, with two additions: it delays a call by the number of steps in `x-turns`, without which reviews would
+ * always come first, and it runs the sweeper on requests to `SWEEP`, as a queue message would.
  */
 function withSweeper(handler: FetchHandler): FetchHandler {
   return async (request, bindings, context) => {
@@ -25,20 +25,20 @@ function withSweeper(handler: FetchHandler): FetchHandler {
   };
 }
 
-/** As many as the day allows. */
+/** Below the daily limit of uploads. */
 const SUBMISSIONS = 8;
 const REVIEWS = 20;
 
 let period = 0;
 
-/** A run of the sweeper that is due, and the call that makes it. */
+/** Makes a run of the sweeper due and returns the call that performs it. */
 async function sweep() {
   period += 1;
   await run("insert into job_runs values ('sweep_kyc_uploads', ?, null, 0, 0, 0, null, null)", period);
   return { method: "POST", path: `${SWEEP}?${period}` };
 }
 
-/** R13: submissions beside reviews beside the sweeper: what is approved was seen and stays, and every link leads to a file. */
+/** R13: concurrent submissions, reviews and sweeper: an approved version was viewed and stays, and every link leads to a file. */
 export async function submissionsBesideReviews(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const [user, ...reviewers] = [await newUser(), await newStaff(), await newStaff()] as const;
@@ -65,7 +65,7 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
       headers: { ...headersOf(setting), "x-turns": String(1 + (i % 5)) },
     },
   }));
-  // Without a race the first half of the submissions comes first, and the reviews find what nobody has seen.
+  // In the calm run the first submissions precede the reviews, which then find a version that nobody has viewed.
   const calls = [
     ...submissions.slice(0, SUBMISSIONS / 2),
     ...reviews,
@@ -104,7 +104,7 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
   );
   const key = `kyc/${user.userId}/${front}`;
   verdict.equal("the file that is named, in the bucket", (await keysOf(user)).includes(key), true);
-  // An hour and a minute later, the bucket's own clock standing where it is.
+  // Ages the rows by an hour and a minute; the bucket's own clock cannot be moved.
   const later = await sweep();
   const now = Date.now();
   await run(
@@ -118,10 +118,10 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
   return verdict;
 }
 
-/** Approvals of each race: some must be won by the reviewers, and some by the submitters. */
+/** The number of approvals in each race: reviewers must win some races and submitters others. */
 export const outcomes: number[] = [];
 
-/** R13: one submission a hundred times at once under one key: one version, one answer, and files of one upload. */
+/** R13: one submission a hundred times at once under one key: one version, one response and one stored file. */
 export async function submissionsUnderOneKey(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await newUser();

@@ -18,7 +18,7 @@ import {
 const REQUEST = "/api/auth/otp/request";
 const VERIFY = "/api/auth/otp/verify";
 
-/** The naive variants keep the code where naive code does; the Worker never looks there. */
+/** Requests a code and also stores it in KV for the naive variants; the Worker does not read that entry. */
 async function startWithCode(ip: string) {
   const identifier = newPhone();
   const otp = await requestCode(identifier, { ip });
@@ -30,7 +30,7 @@ function wrongCodes(right: string, howMany: number): string[] {
   return Array.from({ length: howMany }, (_, i) => String((Number(right) + 1 + i) % 1_000_000).padStart(6, "0"));
 }
 
-/** Guesses that went as far as a comparison: each looks its codes up in KV once. */
+/** The number of attempts that were compared: each reads its codes from KV once. */
 function comparisons(simulation: Simulation): number {
   return simulation.log.filter(({ binding, operation }) => binding === "KV" && operation === "get").length;
 }
@@ -59,7 +59,7 @@ export async function rightCodes(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R2: wrong codes over two sends: five comparisons a code, and none while locked. */
+/** R2: wrong codes across two sends: five comparisons per code, and none while locked. */
 export async function wrongCodesOverResends(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();
@@ -108,7 +108,7 @@ export async function requests(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R4: fifty right guesses beside fifty requests: one token, one new code, and the guess is not lost to the new code. */
+/** R4: fifty correct attempts and fifty requests at once: one token and one new code, which does not displace the old one. */
 export async function requestsBesideGuesses(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();

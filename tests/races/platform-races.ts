@@ -3,8 +3,8 @@ import { reportByRpc } from "../support/reporting-service.ts";
 import { CLIENTS, count, noServerErrors, type RaceSetting, simulationOf, successes, times, Verdict } from "./race.ts";
 
 /**
- * R16: another service reports a top-up, points and an invited user's returns a hundred times at once, under one event
- * and under several: each is credited once.
+ * R16: another service reports a top-up, points and rental returns of an invited user a hundred times at once, under the
+ * same event id and under different ones: each is credited once.
  */
 export async function platformEvents(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import type { Answer, CallOptions } from "../support/client.ts";
 import { type FetchHandler, type Simulated, Simulation } from "../support/simulator/simulation.ts";
 
-/** How the hundred clients look to the Worker: each its own, or all alike in a header that must decide nothing more. */
+/** Whether the hundred clients send different headers or share a request id or an idempotency key. */
 export type Mode = "apart" | "one request id" | "one idempotency key";
 export const MODES: Mode[] = ["apart", "one request id", "one idempotency key"];
 
@@ -11,13 +11,13 @@ export const CLIENTS = 100;
 export interface RaceSetting {
   seed: number;
   mode: Mode;
-  /** The naive variant, or the Worker itself where absent. */
+  /** The naive variant; the Worker itself by default. */
   handler?: FetchHandler;
-  /** No interleaving and a fresh KV: the control on which a naive variant must be right. */
+  /** Runs the calls one after another with fresh KV: the control run, in which a naive variant must be correct. */
   isCalm?: boolean;
 }
 
-/** Counts what a race left behind and collects what it should not have; an empty list is a race that held. */
+/** Collects the violations of a race; none means that the race passed. */
 export class Verdict {
   readonly violations: string[] = [];
 
@@ -34,14 +34,14 @@ export function simulationOf({ seed, handler, isCalm }: RaceSetting): Simulation
   return new Simulation(seed, handler, isCalm);
 }
 
-/** The headers that the mode gives every client. */
+/** The headers that every client sends in this mode. */
 export function headersOf({ mode, seed }: RaceSetting, purpose = "call"): Record<string, string> {
   if (mode === "one request id") return { "X-Request-Id": `race-${seed}` };
   if (mode === "one idempotency key") return { "Idempotency-Key": `key-of-the-race-${purpose}-${seed}` };
   return {};
 }
 
-/** The same call once for each client. */
+/** The same call `count` times. */
 export function times(count: number, path: string, options: CallOptions) {
   return Array.from({ length: count }, () => ({ method: "POST", path, options }));
 }
@@ -66,7 +66,7 @@ export async function count(sql: string, ...values: unknown[]): Promise<number> 
   );
 }
 
-/** No answer of a race may be a 5xx, and none but a lost dependency makes one. */
+/** Adds a violation if a response is a 5xx: no dependency fails in a race. */
 export function noServerErrors(verdict: Verdict, results: Simulated[]): void {
   verdict.equal("answers of 500 and above", answered(results).filter(({ status }) => status >= 500).length, 0);
 }

@@ -18,7 +18,7 @@ import {
 
 const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
 
-/** A naive variant may get away with some orders, not with all of these. */
+/** Number of seeds in which a naive variant must fail at least once. */
 const NAIVE_SEEDS = 8;
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [

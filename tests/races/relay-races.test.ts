@@ -4,13 +4,13 @@ import { naiveRelay } from "../support/naive/naive-relay.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
-/** Later than the days of other tests, so that what they left behind is not due here. */
+/** A day after those of all other tests, so that nothing they left behind is due. */
 let now = Date.UTC(2069, 5, 1, 12);
 
 beforeEach(async () => {
   now += 86_400_000;
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now });
-  // What earlier tests left to be done is none of these races' work: events, runs, and users who would fall asleep.
+  // Completes what earlier tests left pending: events, job runs, and users who would become inactive.
   await env.DB.batch([
     env.DB.prepare("update outbox set sent_at = created_at where sent_at is null"),
     env.DB.prepare("update job_runs set finished_at = leased_until where finished_at is null"),
@@ -26,7 +26,7 @@ async function count(sql: string, ...values: unknown[]): Promise<number> {
   return (await query.first<number>("n")) ?? 0;
 }
 
-/** A user, and so many events that each ask for one notification; due at once. */
+/** Inserts a user and `howMany` due events that each cause one notification. */
 async function insertEvents(userId: string, howMany: number): Promise<void> {
   await env.DB.batch([
     env.DB.prepare(
@@ -42,7 +42,7 @@ async function insertEvents(userId: string, howMany: number): Promise<void> {
   ]);
 }
 
-/** Lets a minute pass: the leases of dead invocations are over, and the cron ticks again. */
+/** Lets a minute pass, so that the leases of crashed invocations expire, and runs the cron. */
 async function nextMinute(simulation: Simulation): Promise<void> {
   vi.setSystemTime(Date.now() + 61_000);
   await simulation.tick();
@@ -68,7 +68,7 @@ describe("R14: concurrent publishers and consumers", () => {
       await simulation.tick(8, { faults });
       expect(hasDied).toBe(true);
       expect(simulation.queue.held.length).toBeGreaterThanOrEqual(250);
-      // What the dead one sent is not marked: it goes out again.
+      // The crashed publisher sent its events without marking them, so they are sent again.
       expect([50, 100]).toContain(await openOf(userId));
       await simulation.deliver(2);
       await nextMinute(simulation);
@@ -86,7 +86,7 @@ describe("R14: concurrent publishers and consumers", () => {
       const { random } = simulation.scheduler;
       const faults = () => (random() < 0.2 ? kinds[Math.floor(random() * kinds.length)] : undefined);
       await simulation.tick(8, { faults });
-      // A message that was not acknowledged comes again.
+      // Messages that were not acknowledged are redelivered.
       const held = structuredClone(simulation.queue.held);
       await simulation.deliver(2, { faults });
       simulation.queue.held.push(...held);
@@ -116,14 +116,14 @@ describe("R14: concurrent publishers and consumers", () => {
     const simulation = new Simulation(1);
     await simulation.tick();
     const [message] = simulation.queue.held.splice(0);
-    if (!message) throw new Error("nothing was relayed");
+    if (!message) throw new Error("nothing was published");
     await simulation.deliverBatch(Array.from({ length: 10 }, (_, i) => ({ ...message, id: `copy-${i}` })));
     expect(await effectsOf(userId)).toBe(1);
   });
 });
 
 describe("A publisher and a consumer that read, act and then mark", () => {
-  /** Eight relays of 50 events and two consumers of each message; how many messages and effects came of it. */
+  /** Publishes 50 events with eight publishers and consumes each message twice; returns the numbers of messages and effects. */
   async function runNaive(seed: number, isCalm: boolean) {
     const userId = `naive-relay-${seed}-${isCalm}-${now}`;
     await insertEvents(userId, 50);
@@ -152,7 +152,7 @@ describe("R15: overlapping ticks", () => {
     vi.setSystemTime(now + 86_400_000);
     await simulation.tick(5);
     await simulation.deliver(2);
-    // A run that has more to do than one invocation does goes on with the next ticks.
+    // A run with more work than one invocation does continues with the next ticks.
     for (let minute = 0; minute < 5; minute++) await nextMinute(simulation);
     const since = now;
     const runs = await env.DB.prepare(

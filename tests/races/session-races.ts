@@ -23,7 +23,7 @@ function sessionOf(refreshToken: string): string {
   return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sid;
 }
 
-/** R5: one refresh token a hundred times at once: one successor, byte for byte. */
+/** R5: one refresh token used a hundred times at once gives one successor, byte for byte. */
 export async function refreshes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });
@@ -42,7 +42,7 @@ export async function refreshes(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R6: the answer is lost at some binding call; the same call again gives the same successor. */
+/** R6: after a fault at a call to D1 the repeated call returns the same successor. */
 export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });
@@ -53,7 +53,7 @@ export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
   const lost = await simulation.race(
     times(CLIENTS / 4, REFRESH, options).map((each, i) => ({
       ...each,
-      // The first or the second call of D1 meets one of the four faults.
+      // One of the four faults hits the first or the second call to D1.
       place: {
         location: i % 5,
         faults: ({ binding, invocation }) => {
@@ -66,14 +66,14 @@ export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
     })),
   );
   const again = await simulation.race(times(CLIENTS / 4, REFRESH, options));
-  verdict.equal("calls that were repeated in vain", again.length - successes(again).length, 0);
+  verdict.equal("repeated calls that failed", again.length - successes(again).length, 0);
   const successors = successes([...lost, ...again]).map(({ body }) => body.refresh);
   verdict.equal("different successors", distinct(successors), 1);
   verdict.equal("answers of 401", answered(lost).filter(({ status }) => status === 401).length, 0);
   return verdict;
 }
 
-/** R7: a thief shows an old token beside the owner's newest: the session ends, for both. */
+/** R7: a thief uses an old token while the owner uses the newest: the session ends for both. */
 export async function thiefBesideOwner(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });
@@ -81,7 +81,7 @@ export async function thiefBesideOwner(setting: RaceSetting): Promise<Verdict> {
   const third = await call("POST", REFRESH, { json: { refresh_token: second.body.refresh } });
   const simulation = simulationOf(setting);
   const headers = headersOf(setting);
-  // The thief is in one place of the world, the owner in another.
+  // Thief and owner use different locations of KV.
   const at = (location: number) => (each: ReturnType<typeof times>[number]) => ({ ...each, place: { location } });
   const thief = times(CLIENTS / 2, REFRESH, { json: { refresh_token: user.refresh }, headers }).map(at(0));
   const owner = times(CLIENTS / 2, REFRESH, { json: { refresh_token: third.body.refresh }, headers }).map(at(1));
@@ -99,7 +99,7 @@ export async function thiefBesideOwner(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R8: refreshes beside a logout: nothing that starts after the logout's answer is accepted, at any location. */
+/** R8: refreshes during a logout: nothing that starts after the logout's response is accepted at any location. */
 export async function refreshesBesideLogout(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });
@@ -126,7 +126,7 @@ export async function refreshesBesideLogout(setting: RaceSetting): Promise<Verdi
   return verdict;
 }
 
-/** R9: one verification token a hundred times at once: one user, one session, one bonus, one audit row. */
+/** R9: one verification token used a hundred times at once: one user, one session, one bonus, one audit row. */
 export async function registrations(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const identifier = newPhone();
@@ -146,7 +146,7 @@ export async function registrations(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R12: a hundred logouts at once end the session once. */
+/** R12: a hundred simultaneous logouts end the session once. */
 export async function logouts(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });

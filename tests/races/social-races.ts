@@ -26,8 +26,8 @@ import {
 const REGISTER = "/api/auth/register";
 const SUCCESS = "/api/auth/social/success";
 
-/** An address that both providers vouch for. */
-function twoFacedPerson(): { google: Person; apple: Person; email: string } {
+/** A person with accounts at both providers, which both vouch for the same address. */
+function personAtBothProviders(): { google: Person; apple: Person; email: string } {
   const apple = newPerson("apple");
   return { apple, google: newPerson("google", { email: apple.email, hd: "appleid.com" }), email: apple.email };
 }
@@ -46,11 +46,11 @@ const signIns = async (setting: RaceSetting, providers: Providers, name: Name, p
     })),
   );
 
-/** R10: one address by code, by Google and by Apple at once: one user, who has all of it. */
+/** R10: one address used by code, Google and Apple at once: one user with both links. */
 export async function oneAddressThreeWays(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
-  const { google, apple, email } = twoFacedPerson();
+  const { google, apple, email } = personAtBothProviders();
   const ip = newIp();
   const verification_token = await verify(email, { ip, env: providers.env });
   const json = { identifier: email, verification_token };
@@ -79,7 +79,7 @@ export async function oneAddressThreeWays(setting: RaceSetting): Promise<Verdict
   return verdict;
 }
 
-/** R10: an address that Google only asserts is its owner's, whoever comes first. */
+/** R10: an address that Google only asserts stays with its owner, whoever comes first. */
 export async function assertedBesideProved(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
@@ -104,7 +104,7 @@ export async function assertedBesideProved(setting: RaceSetting): Promise<Verdic
   return verdict;
 }
 
-/** R11: one ID token a hundred times: one user, one session, and whoever was refused gets it by repeating. */
+/** R11: one ID token used a hundred times: one user and one session, which a rejected caller gets by repeating the call. */
 export function idTokens(name: Name) {
   return async (setting: RaceSetting): Promise<Verdict> => {
     const verdict = new Verdict();
@@ -116,7 +116,7 @@ export function idTokens(name: Name) {
     const results = await simulation.race(times(CLIENTS, `/api/auth/${name}/token`, options));
     noServerErrors(verdict, results);
     const again = await simulation.race(times(5, `/api/auth/${name}/token`, options));
-    verdict.equal("repetitions in vain", again.length - successes(again).length, 0);
+    verdict.equal("repeated calls that failed", again.length - successes(again).length, 0);
     if (name === "google") verdict.equal("successes", successes(results).length, CLIENTS);
     const all = successes([...results, ...again]).map(({ body }) => body.data);
     verdict.equal("different users", distinct(all.map(({ user_id }) => user_id)), 1);
@@ -129,8 +129,8 @@ export function idTokens(name: Name) {
   };
 }
 
-/** A browser at the provider, that has consented. */
-async function consented(providers: Providers, verifier?: { challenge: string }) {
+/** Starts a flow in a browser up to the person's consent; returns the callback's path. */
+async function reachConsent(providers: Providers, verifier?: { challenge: string }) {
   const browser = openBrowser(providers.env, newIp());
   const query = verifier ? `?redirect_uri=${encodeURIComponent(APP_URI)}&code_challenge=${verifier.challenge}` : "";
   const ordered = await call("GET", `/api/auth/google/login${query}`, { env: providers.env, ip: newIp() });
@@ -141,11 +141,11 @@ async function consented(providers: Providers, verifier?: { challenge: string })
   return { browser, person, cookie, path: `/api/auth/google/callback?${new URLSearchParams(consent)}` };
 }
 
-/** R11: one callback a hundred times: its code is traded once, and one code of ours is given. */
+/** R11: one callback a hundred times: its code is exchanged once and one one-time code is issued. */
 export async function callbacks(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
-  const { path, cookie, person } = await consented(providers);
+  const { path, cookie, person } = await reachConsent(providers);
   const simulation = simulationOf(setting);
   const options = { env: providers.env, ip: newIp(), headers: { cookie, ...headersOf(setting) } };
   const results = await simulation.race(Array.from({ length: CLIENTS }, () => ({ method: "GET", path, options })));
@@ -153,7 +153,7 @@ export async function callbacks(setting: RaceSetting): Promise<Verdict> {
   const locations = answered(results).map(({ headers }) => headers.get("location") ?? "");
   const codes = locations.filter((location) => new URL(location).searchParams.has("code"));
   verdict.equal("redirects with a code", codes.length, 1);
-  verdict.equal("trades", providers.callsTo(providers.tokens.google).length, 1);
+  verdict.equal("exchanges", providers.callsTo(providers.tokens.google).length, 1);
   if (setting.handler) return verdict;
   const { pathname, search } = new URL(codes[0] ?? "https://none.example/");
   const found = await simulation.call("GET", pathname + search, options);
@@ -162,16 +162,16 @@ export async function callbacks(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** A one-time code of an app's flow. */
+/** Completes an app's flow up to its one-time code. */
 async function appCode(providers: Providers) {
   const verifier = await newVerifier();
-  const { browser, path, person } = await consented(providers, verifier);
+  const { browser, path, person } = await reachConsent(providers, verifier);
   const back = await browser.go("GET", path);
   const code = new URL(back.headers.get("location") ?? "").searchParams.get("code") ?? "";
   return { code, person, code_verifier: verifier.verifier };
 }
 
-/** R11: one code of ours a hundred times: one session. */
+/** R11: one one-time code used a hundred times gives one session. */
 export async function codes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
@@ -188,7 +188,7 @@ export async function codes(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R11: a code beside wrong proofs of it is either burned for all, or used by its owner. */
+/** R11: a code used with right and wrong verifiers at once is either invalidated for all or redeemed by its owner. */
 export async function codesBesideThieves(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();

@@ -5,24 +5,24 @@ import { type FetchHandler, realHandler } from "../support/simulator/simulation.
 import { MODES, type RaceSetting, type Verdict } from "./race.ts";
 import {
   adminsAgainstEachOther,
-  bansBesideLiftings,
+  bansAndUnbans,
+  claims,
   creations,
   endings,
   firstSignIns,
+  naiveClaim,
   naiveCreation,
-  naiveTaking,
-  requestsAround,
-  takings,
+  requestsAroundEnding,
 } from "./staff-races.ts";
 
 const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
-/** A naive variant may get away with some orders, not with all of these. */
+/** Number of seeds in which a naive variant must fail at least once. */
 const NAIVE_SEEDS = 8;
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-async function isCaught(race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler) {
+async function expectCaught(race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler) {
   const calm = await race({ seed: 1, mode: "apart", handler: naive, isCalm: true });
   expect(calm.violations).toEqual([]);
   const caught: number[] = [];
@@ -36,21 +36,21 @@ async function isCaught(race: (setting: RaceSetting) => Promise<Verdict>, naive:
 describe.each(endings)("R8: two hundred requests around $name", (ending) => {
   it("none that starts after its response succeeds", async () => {
     for (let seed = 1; seed <= 2 * SEEDS; seed++) {
-      const { violations } = await requestsAround(ending, realHandler)({ seed, mode: "apart" });
+      const { violations } = await requestsAroundEnding(ending, realHandler)({ seed, mode: "apart" });
       expect(violations, `seed ${seed}`).toEqual([]);
     }
   });
 
   it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
-    isCaught(requestsAround(ending, realHandler, 100), naiveRevocation));
+    expectCaught(requestsAroundEnding(ending, realHandler, 100), naiveRevocation));
 });
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
-  ["R12: a hundred bans and a hundred unbans leave one consistent history", bansBesideLiftings, naiveStatus],
+  ["R12: a hundred bans and a hundred unbans leave one consistent history", bansAndUnbans, naiveStatus],
   ["R12: two admins who demote or ban each other leave one admin", adminsAgainstEachOther, naiveLastAdmin],
   ["R9: a hundred first sign-ins credit one bonus", firstSignIns, naiveFirstLogin],
   ["R10: a hundred simultaneous creations by staff make one account", creations, naiveCreation],
-  ["R10: a username and a number claimed a hundred times have one owner each", takings, naiveTaking],
+  ["R10: a username and a number claimed a hundred times have one owner each", claims, naiveClaim],
 ];
 
 describe.each(races)("%s", (_name, race, naive) => {
@@ -61,5 +61,6 @@ describe.each(races)("%s", (_name, race, naive) => {
     }
   });
 
-  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () => isCaught(race, naive));
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
+    expectCaught(race, naive));
 });

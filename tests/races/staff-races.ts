@@ -18,11 +18,11 @@ import {
 
 type Call = { method: string; path: string; options?: CallOptions };
 
-/** Calls of each kind: with an access token, and with a refresh token. */
+/** Requests per race, spread over all kinds of call. */
 const REQUESTS = 200;
 
-/** The clock of starts and answers: every call that started after the act's answer is told from those before it. */
-function watching(
+/** Wraps the handler and collects, in `late`, the ids of the calls that started after the response to the ending act. */
+function recordLateCalls(
   handler: FetchHandler | undefined,
   isAct: (path: string, method: string) => boolean,
   real: FetchHandler,
@@ -31,7 +31,7 @@ function watching(
   const late = new Set<string>();
   const watched: FetchHandler = async (request, bindings, context) => {
     const turn = Number(request.headers.get("x-turns"));
-    // Some begin late, in whatever order the simulation lets them.
+    // Delays the call by a number of simulated steps.
     for (let i = 0; i < turn; i++) await bindings.KV.get("turn");
     const { pathname } = new URL(request.url);
     const id = request.headers.get("x-call") ?? "";
@@ -43,10 +43,10 @@ function watching(
   return { watched, late };
 }
 
-/** What ends somebody's rights at once: how it is called, and what the victim may no longer do. */
+/** An act that ends a user's rights at once. */
 export interface Ending {
   name: string;
-  /** Role of the one whose rights end. */
+  /** The role of the user whose rights end. */
   role: "user" | "staff";
   act: (userId: string) => Call;
 }
@@ -84,8 +84,8 @@ export const endings: Ending[] = [
   },
 ];
 
-/** Two hundred requests around the act: none that started after its answer succeeds, refreshes and writes included. */
-export const requestsAround =
+/** R8: two hundred requests around the act: none that starts after its response succeeds, refreshes and writes included. */
+export const requestsAroundEnding =
   (ending: Ending, real: FetchHandler, requests = REQUESTS) =>
   async (setting: RaceSetting): Promise<Verdict> => {
     const verdict = new Verdict();
@@ -93,7 +93,7 @@ export const requestsAround =
     await promote(admin, "admin");
     if (ending.role === "staff") await promote(victim);
     const { method, path, options } = ending.act(victim.userId);
-    const { watched, late } = watching(setting.handler, (at, how) => at === path && how === method, real);
+    const { watched, late } = recordLateCalls(setting.handler, (at, how) => at === path && how === method, real);
     const simulation = simulationOf({ ...setting, handler: watched });
     const shared = headersOf(setting);
     const kinds: Call[] = [
@@ -120,8 +120,8 @@ export const requestsAround =
     const act = { method, path, options: { ...options, token: admin.access, headers: { "x-turns": "4" } } };
     const results = await simulation.race([...around.slice(0, requests / 2), act, ...around.slice(requests / 2)]);
     noServerErrors(verdict, results);
-    const own = answered(results.slice(requests / 2, requests / 2 + 1))[0];
-    verdict.equal("status of the act", own?.status, 200);
+    const actAnswer = answered(results.slice(requests / 2, requests / 2 + 1))[0];
+    verdict.equal("status of the act", actAnswer?.status, 200);
     const others = [...results.slice(0, requests / 2), ...results.slice(requests / 2 + 1)];
     const accepted = others.filter((each, i) => each !== "died" && each.status < 300 && late.has(String(i)));
     verdict.equal("accepted of what started after the answer", accepted.length, 0);
@@ -137,8 +137,8 @@ export const requestsAround =
     return verdict;
   };
 
-/** R12: bans beside their lifting: one state at the end, an audit row and an event for each change, and they follow one another. */
-export async function bansBesideLiftings(setting: RaceSetting): Promise<Verdict> {
+/** R12: concurrent bans and unbans end in one state, with one audit row and one event per change, in a consistent order. */
+export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const [staff, colleague, user] = [await newStaff(), await newStaff(), await newUser()];
   const [before] = (
@@ -189,7 +189,7 @@ export async function bansBesideLiftings(setting: RaceSetting): Promise<Verdict>
   return verdict;
 }
 
-/** Two admins take each other's role away, or ban each other, a hundred times at once: one is left. */
+/** R12: two admins demote or ban each other a hundred times at once: one admin is left. */
 export async function adminsAgainstEachOther(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const admins = [await newStaff(), await newStaff()] as const;
@@ -234,7 +234,7 @@ export async function adminsAgainstEachOther(setting: RaceSetting): Promise<Verd
   return verdict;
 }
 
-/** The owner of an account that staff made signs in a hundred times at once, by two codes: one bonus, verified once. */
+/** R9: the owner of an account that staff created signs in a hundred times at once with two codes: one bonus. */
 export async function firstSignIns(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();
@@ -245,7 +245,7 @@ export async function firstSignIns(setting: RaceSetting): Promise<Verdict> {
   const tokens: string[] = [];
   for (const ip of ips) {
     tokens.push(await verify(identifier, { ip }));
-    // A code is sent again after a minute.
+    // The next code may be sent after a minute.
     vi.setSystemTime(Date.now() + 61_000);
   }
   const simulation = simulationOf(setting);
@@ -284,7 +284,7 @@ export async function firstSignIns(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** A hundred members of staff make the same account at once: one is made. */
+/** R10: staff create the same account a hundred times at once: one account is created. */
 export async function creations(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();
@@ -312,8 +312,8 @@ export async function creations(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** A hundred people are given one username and one number at once: each has one owner. */
-export async function takings(setting: RaceSetting): Promise<Verdict> {
+/** R10: one username and one number are set for five people a hundred times at once: each has one owner. */
+export async function claims(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();
   const people: SignedIn[] = [];
@@ -343,14 +343,14 @@ export async function takings(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** Taking names and numbers as it is often written: look whether it is free, then write. */
-export const naiveTaking: FetchHandler = async (request, bindings) => {
+/** The naive variant of setting names and numbers: checks whether the value is free, then writes. */
+export const naiveClaim: FetchHandler = async (request, bindings) => {
   const id = new URL(request.url).pathname.split("/").at(-1);
-  const given = (await request.json()) as { username?: string; phone_number?: string };
-  const [column, value] = given.username
-    ? ["username_key", given.username.toLowerCase()]
-    : ["phone_number", given.phone_number];
-  const code = given.username ? "username_taken" : "user_already_exists";
+  const body = (await request.json()) as { username?: string; phone_number?: string };
+  const [column, value] = body.username
+    ? ["username_key", body.username.toLowerCase()]
+    : ["phone_number", body.phone_number];
+  const code = body.username ? "username_taken" : "user_already_exists";
   const taken = await bindings.DB.prepare(`select 1 from users where ${column} = ? and id <> ?`)
     .bind(value, id)
     .first();
@@ -363,7 +363,7 @@ export const naiveTaking: FetchHandler = async (request, bindings) => {
   return Response.json({ success: true, data: {} });
 };
 
-/** Making an account as it is often written: look whether there is one, then insert. */
+/** The naive variant of creating an account: checks whether it exists, then inserts. */
 export const naiveCreation: FetchHandler = async (request, bindings) => {
   const { identifier } = (await request.json()) as { identifier: string };
   const phone = identifier.startsWith("+") ? identifier : `+977${identifier}`;
