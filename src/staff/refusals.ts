@@ -2,16 +2,16 @@ import { AppError } from "../platform/http/errors.ts";
 import type { StaffClaims } from "../sessions/claims.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 
-/** What `selectCaller` found: undefined when the caller's session has ended or the caller may not act. */
+/** The row of `selectCaller`; undefined if the caller's session has ended or the account may not be used. */
 type Found = { role: "user" | "staff" | "admin" } | undefined;
 
-/** @throws AppError `token_not_valid` when the session has ended, `permission_denied` when the user is not staff. */
+/** @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the user is not staff. */
 export function refuseUnlessStaff(caller: Found): asserts caller is NonNullable<Found> {
   if (!caller) throw sessionEnded();
   if (caller.role === "user") throw new AppError("permission_denied", { reason: "not staff" });
 }
 
-/** @throws AppError as `refuseUnlessStaff`, and `permission_denied` when the caller is staff but no admin. */
+/** @throws AppError as `refuseUnlessStaff`, and `permission_denied` if the caller is staff but not an admin. */
 export function refuseUnlessAdmin(caller: Found): void {
   refuseUnlessStaff(caller);
   if (caller.role === "admin") return;
@@ -21,9 +21,10 @@ export function refuseUnlessAdmin(caller: Found): void {
 }
 
 /**
- * Tells why `mayChangeAccount` did not hold for a caller who is staff.
+ * Explains why `mayChangeAccount` did not hold for a staff caller.
  *
- * @throws AppError `permission_denied` for the caller's own account, and for a staff account unless the caller is an admin.
+ * @throws AppError `permission_denied` for the caller's own account, and for a staff account unless the caller is an
+ *   admin.
  */
 export function refuseUnlessMayChange(
   caller: Found,

@@ -26,7 +26,11 @@ function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
   };
 }
 
-/** The results, unless the caller's row, which the same transaction has read, refuses them. */
+/**
+ * The results without the caller's row, which the same transaction read.
+ *
+ * @throws AppError as `refuseUnlessStaff`, judged by that row.
+ */
 function withCaller<T>({ callerRow, ...found }: T & { callerRow: { role: "user" | "staff" | "admin" }[] }) {
   const [caller] = callerRow;
   refuseUnlessStaff(caller);
@@ -34,11 +38,11 @@ function withCaller<T>({ callerRow, ...found }: T & { callerRow: { role: "user" 
 }
 
 /**
- * Runs the statements of `build` for a member of staff, with a read of the caller's row in the same transaction. Nothing
- * that was read is returned to anybody else. A statement that writes, or reads much, carries one of the conditions itself.
+ * Runs the statements of `build` for a staff member and reads the caller's row in the same transaction. Returns no data
+ * to other callers. A statement that writes or reads many rows must contain one of the conditions itself.
  *
- * @returns each statement's result by its name, and `caller`.
- * @throws AppError `token_not_valid` when the session has ended, `permission_denied` when the caller is not staff.
+ * @returns the result of each statement by its name, and `caller`.
+ * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the caller is not staff.
  */
 export async function runStaffBatch<T extends Statements>(
   deps: BatchDeps,
@@ -53,10 +57,10 @@ export async function runStaffBatch<T extends Statements>(
 }
 
 /**
- * As `runStaffBatch`, for a change, which `commit` runs. Each write carries a condition, or depends on the row of one that
- * does.
+ * As `runStaffBatch`, for a change, through `commit`. Each write must contain one of the conditions or depend on a row
+ * of a write that does.
  *
- * @param isCommitted whether the rows read show that this invocation's writes are in the database.
+ * @param isCommitted whether the rows show that this invocation's writes are in the database.
  */
 export async function commitStaffBatch<W extends Statements, R extends Statements>(
   deps: BatchDeps,

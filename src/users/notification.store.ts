@@ -6,19 +6,19 @@ import type { Locale } from "../platform/http/locale.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 
-/** What a person is told, in each language; one of them is kept. */
+/** The text of a notification in each language; one of them is stored. */
 export type Texts = Readonly<Record<Locale, { title: string; message: string }>>;
 
 export interface NewNotification {
   id: string | SQL;
-  /** As the app knows it, such as `PROFILE_REMINDER`. */
+  /** The kind as the app knows it, for example `PROFILE_REMINDER`. */
   kind: string;
   texts: Texts;
-  /** JSON text of ids for the app, or SQL that gives it; nothing personal. */
+  /** JSON text with ids for the app, or SQL that yields it; no personal data. */
   data?: string | SQL;
 }
 
-/** The statement that writes a notification for each user that `from` gives (`from users where …`), in their language. */
+/** Inserts a notification for each user of `from` (`from users where …`), in the user's language. */
 export function recordNotification(deps: Pick<Deps, "db" | "now">, notification: NewNotification, from: SQL) {
   const { id, kind, texts, data } = notification;
   const inTheirs = (part: "title" | "message") =>
@@ -32,7 +32,7 @@ export function recordNotification(deps: Pick<Deps, "db" | "now">, notification:
       notificationType: kind,
       title: inTheirs("title"),
       message: inTheirs("message"),
-      // As SQL, since the column would make JSON of JSON.
+      // As SQL, because the column would encode the JSON again.
       data: data === undefined ? null : sql`${data}`,
       createdAt: instantOf(deps.now()),
     },
@@ -53,9 +53,9 @@ const shown = {
 type ListDeps = Pick<Deps, "db" | "now" | "log">;
 
 /**
- * The caller's notifications, newest first, from behind the id `after` on, and how many are unread.
+ * The caller's notifications, newest first, after the id `after`, and the number of unread ones.
  *
- * @returns undefined when the caller's session has ended.
+ * @returns undefined if the caller's session has ended.
  */
 export async function listNotifications(
   deps: ListDeps,
@@ -68,13 +68,13 @@ export async function listNotifications(
       .from(notifications)
       .where(
         and(
-          // As the value that the index is asked for, so that a session that has ended reads nothing.
+          // Compared with a CASE value, so that a session that has ended reads no rows.
           eq(notifications.userId, sql`(select case when ${isSignedIn(deps, caller)} then ${caller.userId} end)`),
           page.after === undefined ? undefined : lt(notifications.id, page.after),
         ),
       )
       .orderBy(desc(notifications.id))
-      // One more tells whether there is a next page.
+      // One extra row shows whether there is a next page.
       .limit(page.size + 1),
     unread: deps.db
       .select({ count: users.unreadNotifications })
@@ -85,7 +85,10 @@ export async function listNotifications(
   return counted && { found: found.slice(0, page.size), hasMore: found.length > page.size, unread: counted.count };
 }
 
-/** Marks one of the caller's notifications read, once; later calls change nothing. Undefined `user`: not signed in. */
+/**
+ * Marks one of the caller's notifications as read; repeating it changes nothing. `user` is undefined if the session has
+ * ended.
+ */
 export async function markNotificationRead(deps: ListDeps, caller: AccessClaims, id: string) {
   const isOwn = and(eq(notifications.id, id), eq(notifications.userId, caller.userId));
   const { found, user } = await runBatch(deps, {

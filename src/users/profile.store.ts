@@ -12,10 +12,10 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE } from "./profile-reminder.store.ts";
 import { changeUser } from "./user-change.store.ts";
 
-/** Holds for a row of `profiles` that lacks something: the full name, the date of birth or the address. */
+/** The row of `profiles` lacks the full name, the date of birth or the address. */
 export const isIncomplete = sql.raw("(full_name is null or date_of_birth is null or address is null)");
 
-/** What is sent of a profile; null clears. */
+/** A change of a profile; null clears a field. */
 export type ProfileChange = Partial<
   Record<"full_name" | "date_of_birth" | "address" | "avatar_url", string | null | undefined>
 >;
@@ -31,17 +31,17 @@ function selectProfile(deps: ProfileDeps, caller: AccessClaims) {
     .where(and(eq(profiles.userId, caller.userId), isSignedIn(deps, caller)));
 }
 
-/** The caller's profile; undefined when the session has ended. */
+/** The caller's profile; undefined if the session has ended. */
 export async function findProfile(deps: ProfileDeps, caller: AccessClaims): Promise<ProfileRow | undefined> {
   const { found } = await runBatch(deps, { found: selectProfile(deps, caller) });
   return found[0];
 }
 
 /**
- * Changes what is given of the caller's profile, with audit row and event, and asks for a reminder where it is still
- * incomplete and none is on its way; nothing at all where the profile says so already.
+ * Changes the given fields of the caller's profile, with audit row and event, and requests a reminder if the profile is
+ * still incomplete and none is pending. Does nothing if no value differs.
  *
- * @returns the profile as it stands, undefined when the session has ended; and the events to relay.
+ * @returns the current profile, undefined if the session has ended; and the events to publish.
  */
 export async function changeProfile(deps: ProfileDeps, client: Client, caller: AccessClaims, change: ProfileChange) {
   const now = deps.now();

@@ -28,7 +28,7 @@ export interface UsageRow {
   timelyReturns: number;
   lateReturns: number;
   favoriteStationsCount: number;
-  /** Points ever gained. */
+  /** All points ever gained. */
   totalPoints: number;
   lastRentalAt: number | null;
   memberSince: number;
@@ -43,7 +43,7 @@ function selectUsage(deps: Pick<Deps, "db">, which: SQL | undefined) {
     .where(which);
 }
 
-/** The caller's sums; undefined when the session has ended. */
+/** The caller's usage totals; undefined if the session has ended. */
 export async function findUsage(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,
@@ -54,7 +54,7 @@ export async function findUsage(
   return found[0];
 }
 
-/** Sums and wallet of any user at one moment; undefined when there is no such user. */
+/** Usage totals and wallet of any user, read at one moment; undefined if there is no such user. */
 export async function findUsageAndWallet(
   deps: Pick<Deps, "db" | "log">,
   userId: string,

@@ -7,22 +7,24 @@ import type { Deps } from "../platform/deps.ts";
 
 type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
-/** The columns of `users` that every change of a user sets: the next version, by which webhooks and the search order changes, and the time. */
+/**
+ * Columns that every change of a user sets: the time, and the next version, by which webhooks and the search order
+ * changes.
+ */
 export const nextVersion = (deps: Pick<Deps, "now">) => ({
   version: sql`${users.version} + 1`,
   updatedAt: instantOf(deps.now()),
 });
 
-/** The statement that records `user.updated` where `condition` holds; webhooks and the staff search follow it. */
+/** Records `user.updated` if `condition` holds; webhooks and the staff search follow this event. */
 export function recordUserUpdated(deps: EventDeps, userId: string | SQL, condition: SQL) {
   const payload = sql`json_object('user_id', ${userId})`;
   return recordEvent(deps, { type: "user.updated", userId, payload, queue: "tasks" }, condition);
 }
 
 /**
- * The statements of a change of a user, each made where `condition` holds: the row of `users` gets its next version and
- * the columns in `set`, and `user.updated` is recorded. Changes of a user's profile, KYC, devices and links are changes of
- * the user, too.
+ * Changes a user if `condition` holds: sets the next version and the columns in `set`, and records `user.updated`.
+ * Changes of a user's profile, KYC, devices and links also count as changes of the user.
  */
 export function changeUser(
   deps: EventDeps,

@@ -3,7 +3,7 @@ import { kyc } from "../db/kyc-schema.ts";
 import { profiles, users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 
-// Written out, so that a new column of a table does not leave the building by itself.
+// Listed explicitly so that new columns are not exposed by default.
 const stateFields = {
   id: users.id,
   username: users.username,
@@ -19,14 +19,14 @@ const stateFields = {
   dateOfBirth: profiles.dateOfBirth,
   address: profiles.address,
   avatarUrl: profiles.avatarUrl,
-  // Null where there is none; a name of its own, since rows of a batch lose one of two columns of one name.
+  // Null if there is none. Named explicitly, because the rows of a batch lose one of two columns with the same name.
   kycStatus: sql<(typeof kyc.$inferSelect)["status"] | null>`${kyc.status}`.as("kyc_status"),
   dateJoined: users.dateJoined,
   updatedAt: users.updatedAt,
   version: users.version,
 };
 
-/** The statement that reads what other services are told of a user; no row where there is no such user. */
+/** Selects what other services receive about a user; no row if there is no such user. */
 export function selectUserState(deps: Pick<Deps, "db">, userId: string) {
   return deps.db
     .select(stateFields)

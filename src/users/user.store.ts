@@ -8,7 +8,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 
 type KycStatus = "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
 
-// Inside a sub-query `users.id` is written out: drizzle would leave the table away, and the inner table has an id too.
+// Subqueries spell `users.id` out: drizzle would omit the table, and the inner table also has an id.
 const userFields = {
   id: users.id,
   username: users.username,
@@ -37,12 +37,12 @@ export interface UserRow {
   role: (typeof users.$inferSelect)["role"];
   dateJoined: number;
   socialProvider: (typeof users.$inferSelect)["socialProvider"];
-  /** 1 when full name, date of birth and address are all set, else 0. */
+  /** 1 if full name, date of birth and address are all set, else 0. */
   profileComplete: number;
   kycStatus: KycStatus;
 }
 
-/** The statement that reads one user as `UserRow`. */
+/** Selects one user as `UserRow`. */
 export function selectUser(deps: Pick<Deps, "db">, which: SQL) {
   return deps.db.select(userFields).from(users).where(which);
 }
@@ -51,7 +51,7 @@ const signedInUserStatements = prepared((deps, caller: AccessClaims) => ({
   found: selectUser(deps, sql`${and(eq(users.id, caller.userId), isSignedIn(deps, caller))}`),
 }));
 
-/** The signed-in user; undefined when the session has ended or the user may not act. */
+/** The signed-in user; undefined if the session has ended or the account may not be used. */
 export async function findSignedInUser(
   deps: StatementDeps & Pick<Deps, "log">,
   caller: AccessClaims,

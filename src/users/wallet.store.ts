@@ -12,7 +12,7 @@ const fields = {
   currency: sql<string>`coalesce(${wallets.currency}, ${CURRENCY})`.as("currency"),
   currentPoints: sql<number>`coalesce(${points.currentPoints}, 0)`.as("current_points"),
   totalPoints: sql<number>`coalesce(${points.totalPoints}, 0)`.as("total_points"),
-  /** The later of the two; of an account that never had either, when it was made. */
+  /** The later of the two; for an account without either, the time of its creation. */
   updatedAt:
     sql<number>`max(coalesce(${wallets.updatedAt}, 0), coalesce(${points.updatedAt}, 0), ${users.dateJoined})`.as(
       "last_updated",
@@ -27,7 +27,7 @@ export interface WalletRow {
   updatedAt: number;
 }
 
-/** The statement that reads one user's wallet and points: kept sums, whatever the history. */
+/** Selects a user's wallet and points from stored totals, whatever the length of the history. */
 export function selectWallet(deps: Pick<Deps, "db">, which: SQL | undefined) {
   return deps.db
     .select(fields)
@@ -37,7 +37,7 @@ export function selectWallet(deps: Pick<Deps, "db">, which: SQL | undefined) {
     .where(which);
 }
 
-/** The caller's wallet and points; undefined when the session has ended. */
+/** The caller's wallet and points; undefined if the session has ended. */
 export async function findWallet(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,

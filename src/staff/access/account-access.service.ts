@@ -15,19 +15,20 @@ import {
 } from "./account-access.store.ts";
 
 /**
- * Lets a user act, or not: INACTIVE and BANNED end every session before the answer is sent.
+ * Changes a user's status. INACTIVE and BANNED end every session before the response.
  *
- * @throws AppError `permission_denied` also for one's own account, and for one of staff where the caller is no admin;
- *   `not_found`.
+ * @throws AppError `permission_denied`, also for the caller's own account, and for a staff account unless the caller is
+ *   an admin; `not_found`.
  */
 export async function updateAccountStatus(deps: Deps, actor: Actor, change: StatusChange): Promise<UserDetail> {
   return settleStaffAction(deps, await changeStatus(deps, actor, change));
 }
 
 /**
- * Makes a user staff, admin, or neither; their sessions end. Only an admin may, and not to themselves, so that one is left.
+ * Changes a user's role and ends their sessions. Admins cannot change their own role, so that at least one admin
+ * remains.
  *
- * @throws AppError `permission_denied`, `not_found`, `conflict` where the account cannot be staff.
+ * @throws AppError `permission_denied`; `not_found`; `conflict` if the account cannot be staff.
  */
 export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: RoleChange): Promise<UserDetail> {
   const outcome = await updateUserRole(deps, actor, change, canonicalTestIdentifiers(deps));
@@ -43,12 +44,12 @@ export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: 
   return person;
 }
 
-/** Clears the locks of a user's identifiers. @throws AppError as `updateAccountStatus`. */
+/** Clears the sign-in locks of a user's identifiers. @throws AppError as `updateAccountStatus`. */
 export async function unlockUser(deps: Deps, actor: Actor, reason: string): Promise<UserDetail> {
   return settleStaffAction(deps, await clearLocks(deps, actor, reason));
 }
 
-/** Ends every session of a user's and says how many. @throws AppError as `updateAccountStatus`. */
+/** Ends every session of a user and returns their number. @throws AppError as `updateAccountStatus`. */
 export async function endSessionsOf(deps: Deps, actor: Actor): Promise<number> {
   const endedSessions = await endUserSessions(deps, actor);
   if (endedSessions.length > 0) finishStaffAction(deps, { events: [], endedSessions });

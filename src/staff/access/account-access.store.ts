@@ -25,7 +25,7 @@ export interface StatusChange {
 
 const told = { ACTIVE: "ACCOUNT_ACTIVATED", INACTIVE: "ACCOUNT_DEACTIVATED", BANNED: "ACCOUNT_BANNED" } as const;
 
-/** Changes whether a user may sign in and act, and tells them; all but ACTIVE ends every session. */
+/** Changes a user's status and notifies the user; every status except ACTIVE ends all sessions. */
 export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reason }: StatusChange) {
   const { userId } = actor;
   const statusReason = status === "ACTIVE" ? null : "staff";
@@ -56,13 +56,13 @@ export interface RoleChange {
   reason: string;
 }
 
-/** Holds for a row of `users` that may be more than a user: its identifier is proved, and none that reviewers share. */
+/** The row of `users` is eligible for a staff role: an identifier is verified, and none is a test identifier. */
 export function mayBeStaff(testIdentifiers: readonly string[]): SQL {
   return sql`((email is not null and email_verified or phone_number is not null and phone_verified)
     and not exists (select 1 from json_each(${JSON.stringify(testIdentifiers)}) where value in (email, phone_number)))`;
 }
 
-/** Changes a user's role and ends every session. `more.fit` is empty where the user may not be staff. */
+/** Changes a user's role and ends every session. `more.fit` is empty if the user is not eligible for a staff role. */
 export function updateUserRole(
   deps: StaffActionDeps,
   actor: Actor<AdminClaims>,
@@ -91,7 +91,7 @@ export function updateUserRole(
   });
 }
 
-/** Clears the locks of the user's identifiers, and the failures that count towards them. */
+/** Clears the locks of the user's identifiers and the failures that count towards them. */
 export function clearLocks(deps: StaffActionDeps, actor: Actor, reason: string) {
   const { userId } = actor;
   const own = sql`identifier in (select value from users u, json_each(json_array(u.email, u.phone_number))
@@ -115,11 +115,7 @@ export function clearLocks(deps: StaffActionDeps, actor: Actor, reason: string) 
   });
 }
 
-/**
- * Ends every session of a user's; each has an audit row of its own.
- *
- * @throws AppError as `runStaffAction`.
- */
+/** Ends every session of a user, with an audit row for each. @throws AppError as `runStaffAction`. */
 export async function endUserSessions(deps: StaffActionDeps, actor: Actor): Promise<string[]> {
   const { caller, userId } = actor;
   const found = await commitStaffBatch(

@@ -10,11 +10,11 @@ import { mayBeStaff, type RoleChange } from "./account-access.store.ts";
 const operator = { client: { ip: null, userAgent: null }, caller: null };
 
 /**
- * The statements by which who operates the service changes a role, in the order of one transaction: for the first admin,
- * whom nobody else can make. The rules are those of the API: the identifier is proved and none that reviewers share, which
- * its past sign-ins tell here; the last admin stays; every session ends.
+ * Statements, in the order of one transaction, by which the operator of the service changes a role, for example of the
+ * first admin. The rules are those of the API: the identifier is verified and is not a test identifier, which past
+ * sign-ins show here; the last admin keeps the role; every session ends.
  *
- * @returns with `person`, whose rows tell what stands, and why nothing was changed where `isChanged` is 0.
+ * @returns with `person`, whose rows have the final state and, if `isChanged` is 0, the reason.
  */
 export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: RoleChange["role"]) {
   const auditId = deps.newId();
@@ -61,7 +61,7 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
   };
 }
 
-/** The statement that reads everybody who is more than a user. */
+/** Selects all staff and admins. */
 export function selectStaff(deps: Pick<StaffActionDeps, "db">) {
   const { id, username, email, phoneNumber, role, status } = users;
   return deps.db.select({ id, username, email, phoneNumber, role, status }).from(users).where(sql`role <> 'user'`);

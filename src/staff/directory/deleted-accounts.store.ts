@@ -6,7 +6,7 @@ import { onSearch } from "./user-search.store.ts";
 
 type RecordDeps = Pick<Deps, "searchDb" | "log">;
 
-/** Records in SEARCH_DB that a user deleted their account; a repetition changes nothing. */
+/** Records in SEARCH_DB that a user deleted their account. Repeating the call changes nothing. */
 export async function recordDeletedAccount(deps: RecordDeps, userId: string, deletedAt: number): Promise<void> {
   await onSearch(deps, {
     recorded: insertFrom(
@@ -18,7 +18,7 @@ export async function recordDeletedAccount(deps: RecordDeps, userId: string, del
   });
 }
 
-/** Ids of users who deleted their account, in ascending order, behind the id `after`. */
+/** Ids of users who deleted their account, ascending, after the id `after`. */
 export async function listDeletedAccounts(deps: RecordDeps, after: string, count: number): Promise<string[]> {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
@@ -31,7 +31,7 @@ export async function listDeletedAccounts(deps: RecordDeps, after: string, count
   return found.map(({ userId }) => userId);
 }
 
-/** Forgets records from before the instant, at most `count`, and returns how many. */
+/** Deletes at most `count` records older than the given time and returns their number. */
 export async function forgetDeletedAccounts(deps: RecordDeps, before: number, count: number): Promise<number> {
   const due = sql`select rowid from deleted_accounts where ${lt(deletedAccounts.deletedAt, before)} limit ${count}`;
   const { forgotten } = await onSearch(deps, {

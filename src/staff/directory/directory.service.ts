@@ -8,7 +8,7 @@ import { type Joined, type ListedUser, listUsers, type Order, type Position } fr
 import { searchUsers } from "./search.service.ts";
 import { type StatusFilter, statusBucketsOf } from "./status-buckets.ts";
 
-/** Users that page numbers reach; further on a cursor leads. */
+/** Number of users that page numbers reach; a cursor goes further. */
 const MAX_REACH = 2000;
 
 /** Whether a page number may be used for this page. */
@@ -28,18 +28,18 @@ export interface DirectoryQuery {
 
 export interface Directory {
   results: ListedUser[];
-  /** Undefined where a cursor led here. */
+  /** Undefined if the request has a cursor. */
   page: number | undefined;
   pageSize: number;
-  /** Users that the filter lets through; undefined where only a walk through them would tell. */
+  /** Number of users that match the filter; undefined if counting them would require reading all of them. */
   total: number | undefined;
   hasNext: boolean;
   nextCursor: string | null;
-  /** What the person should know of the result. */
+  /** A note about the result for the reader. */
   note?: Text;
 }
 
-/** One page's answer from whichever source: `next` is where the following one begins, undefined after the last. */
+/** A page from either source; `next` is where the next page begins, undefined after the last. */
 export interface Found<At> {
   users: ListedUser[];
   next: At | undefined;
@@ -50,8 +50,8 @@ export interface Found<At> {
 /**
  * A page of the directory of users.
  *
- * @throws AppError `permission_denied`; `validation_error` for a cursor of another list, a page beyond the reach of page
- *   numbers, or both at once.
+ * @throws AppError `permission_denied`; `validation_error` for a cursor of another list, a page beyond the reach of
+ *   page numbers, or both page and cursor.
  */
 export async function listDirectory(deps: Deps, caller: StaffClaims, query: DirectoryQuery): Promise<Directory> {
   const { page = 1, pageSize, cursor } = query;

@@ -7,7 +7,7 @@ import { EVERY_BUCKET } from "./status-buckets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
 
-/** A row of a list of users: no more than the list shows. */
+/** A row of the directory, with only the listed fields. */
 export interface ListedUser {
   id: string;
   username: string;
@@ -15,7 +15,7 @@ export interface ListedUser {
   dateJoined: number;
 }
 
-/** A user's place in an order: its key there, and the id where keys are equal. */
+/** A user's position in an ordering: the sort key, and the id to break ties. */
 export type Position = readonly [key: string | number, id: string];
 
 export interface Order {
@@ -23,14 +23,17 @@ export interface Order {
   isDescending: boolean;
 }
 
-/** The column of each order; `isWhole` where an index holds it for all users at once, `isUnique` where no two share a key. */
+/**
+ * The column of each ordering. `isWhole`: an index covers all users in this order. `isUnique`: no two users have the
+ * same key.
+ */
 const keys = {
   date_joined: { column: "date_joined", isWhole: true, isUnique: false },
   last_login: { column: "last_login_order", isWhole: false, isUnique: false },
   username: { column: "username_key", isWhole: true, isUnique: true },
 } as const;
 
-/** Users by when they joined, in milliseconds, both ends inclusive. */
+/** A range of joining times in epoch ms, both ends inclusive. */
 export interface Joined {
   from: number | undefined;
   to: number | undefined;
@@ -40,7 +43,7 @@ type Bounds = { [K in keyof Joined]?: Joined[K] };
 
 export interface DirectoryPage {
   order: Order;
-  /** Undefined: all. */
+  /** Undefined for all. */
   facets: readonly number[] | undefined;
   joined: Joined;
   size: number;
@@ -48,16 +51,17 @@ export interface DirectoryPage {
   after: Position | undefined;
 }
 
-/** Users looked at for one page where dates filter an order that no index has: what it may cost at most. */
+/** Maximum number of users read for one page if dates filter an ordering without an index. */
 const MAX_SCANNED = 400;
-/** SQLite's limit on the parts of a compound select, as D1 sets it. */
+/** SQLite's limit for the terms of a compound SELECT, as D1 sets it. */
 const MAX_PARTS = 5;
 
 /**
- * A page of users, and how many the filter lets through (dates apart).
- * Each facet's users stand sorted in an index; the page is merged from them, so that any filter reads about the page alone.
+ * A page of users and the number of users that match the filter, dates aside. An index keeps the users of each status
+ * bucket sorted; the page is merged from these, so that every filter reads little more than the page.
  *
- * @returns `found` with up to one user more than the page has; `scannedTo`, where the search for a page was given up.
+ * @returns `found` with up to one user more than the page; `scannedTo`, where the search for a page stopped at its
+ *   limit.
  */
 export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: DirectoryPage) {
   const { order, facets, joined, size, offset } = page;
@@ -71,7 +75,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
   const bounds = sql.raw(`limit ${size + 1} offset ${offset}`);
   const scanned = sql`(select *, row_number() over () as nth from (${merged} limit ${sql.raw(String(MAX_SCANNED + offset))}))`;
   const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
-  // Where the page is cut before the caller is looked at, SQLite looks once, and not once for each part.
+  // Limiting the page before the caller is checked makes SQLite check once instead of once per part.
   const candidates = isScan
     ? sql`(select * from ${scanned} where ${isJoinedWithin(joined)} or ${isLast} ${bounds})`
     : sql`(${merged} ${bounds})`;
@@ -98,7 +102,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
   };
 }
 
-/** Holds for users who joined within the range. The instants are numbers of ours, written out: parameters are few. */
+/** The user joined within the range. The values are written into the SQL, because bound parameters are limited. */
 export function isJoinedWithin({ from, to }: Bounds): SQL {
   const bounds = [
     from === undefined ? [] : [`date_joined >= ${from}`],
@@ -107,29 +111,29 @@ export function isJoinedWithin({ from, to }: Bounds): SQL {
   return sql.raw(bounds.flat().join(" and ") || "true");
 }
 
-/** The users of one facet, or all, from behind the position on, in order. */
+/** Selects the users of one status bucket, or all users, in order, after the position. */
 function part(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL {
   const { column, isUnique } = keys[order.by];
   const compare = sql.raw(order.isDescending ? "<" : ">");
   const key = sql.raw(column);
-  // Numbers are written out, since each facet has its own copy of the position and parameters are few.
+  // Numbers are written into the SQL, because each bucket repeats the position and bound parameters are limited.
   const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
   const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
   const isBehind = ([at, id]: Position) =>
     isUnique ? sql`${key} ${compare} ${start(at)}` : sql`(${key}, id) ${compare} (${start(at)}, ${id})`;
-  // The position is within the dates: of two bounds on one side SQLite might seek by the wider one.
+  // The position lies within the dates; with two bounds on one side SQLite might seek by the wider one.
   const bounds = after ? (order.isDescending ? { from: joined.from } : { to: joined.to }) : joined;
   return sql`select * from (select id, username, status, date_joined, ${key} as sort_key from users
     where ${isIn} and ${isJoinedWithin(bounds)} and ${after ? isBehind(after) : sql`true`} order by ${sorting(order, column)})`;
 }
 
-/** What to sort by: no more than settles the order, since SQLite reads ahead for what its index does not have. */
+/** The sort columns, as few as possible, because SQLite reads ahead for columns that its index lacks. */
 function sorting(order: Order, column: string): SQL {
   const columns = keys[order.by].isUnique ? [column] : [column, "id"];
   return sql.raw(columns.map((name) => `${name} ${order.isDescending ? "desc" : "asc"}`).join(", "));
 }
 
-/** Merges sorted parts into one, a few at a time; SQLite reads of each no more than is asked for. */
+/** Merges sorted parts, a few at a time; SQLite reads only as many rows of each as the page needs. */
 function merge(parts: SQL[], order: Order): SQL {
   let level = parts;
   while (level.length > 1) {

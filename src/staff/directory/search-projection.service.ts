@@ -14,14 +14,14 @@ import { searchTextOf } from "./search-text.ts";
 
 type ProjectionDeps = Pick<Deps, "db" | "searchDb" | "now" | "invocationId" | "log">;
 
-/** The feed is seconds behind; what changed since so long is not drift yet. */
+/** The projection is seconds behind, so newer changes do not count as drift. */
 const SETTLED_MS = 10 * 60_000;
 
 /**
- * Brings the search entries of these users, at most 200, up to what the primary says of them now. Late, doubled and
- * reordered calls change nothing: an older version never takes a newer one's place, and nobody who is gone comes back.
+ * Updates the search entries of at most 200 users from the primary. Late, duplicate and reordered calls are harmless:
+ * an older version never replaces a newer one, and deleted users do not come back.
  *
- * @returns how many entries were written.
+ * @returns the number of entries written.
  */
 export async function projectUsers(deps: ProjectionDeps, userIds: readonly string[]): Promise<number> {
   const ids = [...new Set(userIds)];
@@ -32,18 +32,18 @@ export async function projectUsers(deps: ProjectionDeps, userIds: readonly strin
   return written.length;
 }
 
-/** A stretch of the projection that was held against the primary. */
+/** The result of comparing a range of the projection with the primary. */
 export interface Compared {
   /** Users whose entries were written. */
   mended: string[];
-  /** The id that the stretch ends with; undefined where there is nobody behind it. */
+  /** The last id of the range; undefined if no users follow. */
   next: string | undefined;
 }
 
 /**
- * Holds the entries of at most `count` users behind `after` against the primary, in the order of ids, and writes those that
- * differ, are missing or have nobody any more; with `isWhole` every one. Entries are read first: what the primary says
- * afterwards is newer, so a greater version in an entry means that the primary was restored.
+ * Compares the entries of at most `count` users after `after`, in id order, with the primary, and writes those that
+ * differ, are missing or belong to deleted users; with `isWhole`, all of them. Entries are read before the primary, so
+ * a greater version in an entry means that the primary was restored.
  */
 export async function compareEntries(
   deps: ProjectionDeps,
@@ -94,9 +94,9 @@ function entryOf(user: ProjectedUser): NewEntry {
   };
 }
 
-/** Says nothing of the person but that they are gone. */
+/** An entry without personal data that marks the user as deleted. */
 function goneEntry(id: string, now: number): NewEntry {
-  // The first 48 bits of a UUIDv7 are the millisecond it was made in (RFC 9562 section 5.7).
+  // The first 48 bits of a UUIDv7 are its creation time in ms (RFC 9562 section 5.7).
   const dateJoined = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
   const place = sortKeyOf({ id, dateJoined });
   return { userId: id, place, version: GONE_VERSION, text: "", phoneNumber: "", facet: 0, removedAt: now };

@@ -6,30 +6,30 @@ import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { onSearch } from "./user-search.store.ts";
 
-/** What a user's entry is made of. */
+/** The data of a user's search entry. */
 export interface NewEntry {
   userId: string;
-  /** See `sortKeyOf`; kept where the user has one. */
+  /** See `sortKeyOf`; an existing entry keeps its value. */
   place: number;
   version: number;
   text: string;
   phoneNumber: string;
   facet: number;
   removedAt: number | null;
-  /** Version of an entry that this one takes the place of although it is not older. */
+  /** The version of an entry that this one replaces although it is not older. */
   replaces?: number;
 }
 
 type WriteDeps = Pick<Deps, "searchDb" | "log" | "invocationId">;
 
-/** Stands above every version of a user's row: nobody comes back. */
+/** Greater than every version of a user's row, so that a deleted user does not come back. */
 export const GONE_VERSION = Number.MAX_SAFE_INTEGER;
-/** Places that are tried for one user. */
+/** Maximum number of sort keys tried for one user. */
 const TRIED_PLACES = 16;
 
 /**
- * Writes the entries, at most 1,000, unless one of the same or a greater version is there: late, doubled and reordered calls
- * change nothing. Users who deleted their account get none, although a restored primary may have them again.
+ * Writes at most 1,000 entries, except where one of the same or a greater version exists; late, duplicate and reordered
+ * calls change nothing. Users who deleted their account get no entry, even if a restored primary has them again.
  *
  * @returns the users whose entries were written.
  */
@@ -73,7 +73,7 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
   return found.entries.map(({ userId }) => userId);
 }
 
-/** The entries with places so far apart that none takes another's while it looks for a free one. */
+/** Spaces the sort keys so that no entry takes the key of another one while it looks for a free key. */
 function apart(entries: readonly NewEntry[]): NewEntry[] {
   let least = 0;
   return [...entries]
@@ -91,13 +91,13 @@ const projected = {
   usernameKey: users.usernameKey,
   email: users.email,
   phoneNumber: users.phoneNumber,
-  // Never null; the type of a computed column says otherwise.
+  // Never null, although the type of a computed column says so.
   facet: sql<number>`facet`,
   dateJoined: users.dateJoined,
   updatedAt: users.updatedAt,
 };
 
-/** What entries are made of, of the users with these ids who exist. */
+/** The data for entries of those of these users who exist. */
 export async function findProjected(deps: Pick<Deps, "db" | "log">, ids: readonly string[]): Promise<ProjectedUser[]> {
   const { found } = await runBatch(deps, {
     found: deps.db
@@ -108,7 +108,7 @@ export async function findProjected(deps: Pick<Deps, "db" | "log">, ids: readonl
   return found;
 }
 
-/** Users in the order of their ids, behind `after` and up to `upTo` where there is one. */
+/** Users in id order, after `after` and up to `upTo` if it is set. */
 export async function listProjected(
   deps: Pick<Deps, "db" | "log">,
   after: string,
@@ -130,7 +130,7 @@ export type ProjectedUser = {
   [K in keyof typeof projected]: K extends "facet" ? number : (typeof users.$inferSelect)[K];
 };
 
-/** Entries in the order of their users' ids, those of users who are gone among them: a chunk reads no more than `count`. */
+/** Entries in user-id order, including those of deleted users, so that a chunk reads at most `count`. */
 export async function listEntries(deps: Pick<Deps, "searchDb" | "log">, after: string, count: number) {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
@@ -143,7 +143,7 @@ export async function listEntries(deps: Pick<Deps, "searchDb" | "log">, after: s
   return found;
 }
 
-/** Which of these places the index has no text at. */
+/** Those of these sort keys for which the index has no text. */
 export async function listUnindexed(deps: Pick<Deps, "searchDb" | "log">, places: readonly number[]) {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
@@ -154,7 +154,7 @@ export async function listUnindexed(deps: Pick<Deps, "searchDb" | "log">, places
   return found.map(({ place }) => place);
 }
 
-/** Forgets entries of users who were found to be gone before the instant, at most `count`, and says how many. */
+/** Deletes at most `count` entries of users found to be deleted before the given time, and returns their number. */
 export async function forgetRemoved(
   deps: Pick<Deps, "searchDb" | "log">,
   before: number,

@@ -6,22 +6,22 @@ import { withKey } from "../../users/username.ts";
 import { COMMON, commonnessOf, isMobile, trigramsOf } from "./common-text.ts";
 
 /**
- * Stands before each field of a searched text, so that no pattern reaches from one field into the next, and so that the
- * beginning of a field has trigrams even where a pattern has fewer than three characters.
+ * Separates the fields of a searched text, so that no pattern spans two fields and the beginning of a field has
+ * trigrams even for patterns of fewer than three characters.
  */
 const MARK = "\n\n";
-/** Characters of a trigram. */
+/** Characters per trigram. */
 const TRIGRAM = 3;
-/** The index is asked for so many trigrams at most. */
+/** Maximum number of trigrams in an index query. */
 const MAX_TRIGRAMS = 3;
 
 const AND = " AND ";
-/** So many digits in a row few of a million people share; one more where a mobile number begins with them. */
+/** Few of a million users share this many consecutive digits; one more if they can begin a mobile number. */
 const SHARED_DIGITS = 6;
-/** Characters of a text that rarely fills a page. */
+/** A text of this length rarely fills a page. */
 const LONG = 6;
 
-/** What of a user is searched. */
+/** The searched fields of a user. */
 export interface Searched {
   usernameKey: string;
   email: string | null;
@@ -29,36 +29,36 @@ export interface Searched {
   phoneNumber: string | null;
 }
 
-/** The text that a user is found by. */
+/** The text by which a user is found. */
 export function searchTextOf({ usernameKey, email, phoneNumber }: Searched): string {
   const national = phoneNumber === null ? null : parsePhoneNumberFromString(phoneNumber)?.nationalNumber;
   return [usernameKey, email, national].map((field) => (field ? MARK + field : "")).join("");
 }
 
-/** What a search asks for: an entry is found where one of the parts or numbers fits it. */
+/** A parsed search. An entry matches if it contains one of the parts or begins with one of the numbers. */
 export interface SearchPattern {
-  /** As the person wrote it, in the form that keys have. */
+  /** The text as typed, normalized like a username key. */
   text: string;
-  /** FTS5 query whose entries include all that fit; undefined where nothing narrows the search. */
+  /** FTS5 query whose results include all matches; undefined if nothing narrows the search. */
   match: string | undefined;
-  /** Whether the walk of the index is dear and few are likely to fit, so that it goes to its end. */
+  /** Whether matches are probably few and the index scan is expensive, so that one scan goes to its end. */
   isRare: boolean;
-  /** Texts that an entry's text holds. */
+  /** Texts, one of which an entry's text contains. */
   parts: string[];
-  /** Beginnings of an entry's number in E.164. */
+  /** Prefixes of an entry's number in E.164. */
   numbers: string[];
-  /** Only the beginnings of fields were searched, since the pattern has too few characters. */
+  /** Whether only the beginnings of fields are searched, because the pattern is too short. */
   isShort: boolean;
 }
 
 /**
- * Reads what a person typed into a search: part of a username, an e-mail address or a number, in any case; a number with
- * or without its country code, and with whatever stands between its digits.
+ * Parses the text of a search: part of a username, an email address or a number, in upper or lower case. A number may
+ * have a country code and separators.
  */
 export function readPattern({ config }: Pick<Deps, "config">, typed: string): SearchPattern {
   const text = withKey(cleanMarks(typed.toWellFormed())).key;
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
-  // As it stands it is in no field, where the digits are set apart.
+  // The digits are separated, so the typed text itself occurs in no field.
   const asWritten = parts.length + national.length > 0 && /[\s()]/.test(text) ? [] : [text];
   const texts = [...new Set([...asWritten, ...parts, ...addressParts(text)])];
   const queries = [...texts, ...national].map(queryOf);
@@ -72,7 +72,7 @@ export function readPattern({ config }: Pick<Deps, "config">, typed: string): Se
   };
 }
 
-/** A text that holds an international domain, with the domain as addresses have it; nothing for any other text. */
+/** The text with an international domain converted to the stored form; empty for any other text. */
 function addressParts(text: string): string[] {
   const at = text.lastIndexOf("@") + 1;
   const typed = text.slice(at);
@@ -80,7 +80,7 @@ function addressParts(text: string): string[] {
   return domain === undefined || domain === typed ? [] : [text.slice(0, at) + domain];
 }
 
-/** The meanings that a text of digits and what stands between them has as a number. */
+/** The numbers that a text of digits and separators can mean. */
 function readDigits(text: string, countries: readonly string[]) {
   const none = { parts: [], national: [], numbers: [] };
   if (!/^\+?[\d\s().\p{Pd}]*$/u.test(text)) return none;
@@ -93,7 +93,7 @@ function readDigits(text: string, countries: readonly string[]) {
   const international =
     code === undefined ? { national: [], numbers: [] } : { national: [full.slice(code.length)], numbers: [`+${full}`] };
   if (isInternational) {
-    // The first digits of a country code: everybody there.
+    // The first digits of a country code match every number of the country.
     const isBegun = code === undefined && codes.some((each) => each.startsWith(full));
     return isBegun ? { parts: [], national: [""], numbers: [`+${full}`] } : { parts: [], ...international };
   }
@@ -103,35 +103,38 @@ function readDigits(text: string, countries: readonly string[]) {
 }
 
 /**
- * What the index is asked for: the trigrams of a part that are likely to be in the fewest users. FTS5 walks the list of every
- * trigram that it is given, and of a frequent one that costs more than it narrows; a phrase costs their positions, too.
- * Whether the whole part is there is seen in the entries found.
+ * The index query: the trigrams of a part that probably occur for the fewest users. FTS5 scans the list of every
+ * trigram in a query; a frequent one costs more than it narrows, and a phrase also costs its positions. The entries
+ * found are then checked for the complete part.
  */
 function queryOf(part: string): string {
   if (part === "") return "";
   const characters = [...part];
-  // The trigrams that begin a field.
+  // The trigrams at the beginning of a field.
   if (characters.length < TRIGRAM) return quote(MARK.slice(characters.length - 1) + part);
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
     .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
   const telling = ranked.filter(({ commonness }) => commonness < COMMON);
-  // Where all are common, most of those who have one fit.
+  // If all trigrams are common, most entries with one of them match.
   const [first, ...others] = telling.length > 0 ? telling : ranked.slice(0, 1);
-  // One that shares no character with the rarest tells more than its neighbours.
+  // A trigram without common characters with the rarest one narrows more than its neighbours.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
   return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(AND);
 }
 
-/** A text that ends in more digits than many people share, or a longer one with a trigram that no common name has. */
+/**
+ * Whether the text ends in more digits than many users share, or is long and has a trigram that no common name
+ * contains.
+ */
 function isRare(text: string): boolean {
   const digits = /[\d\s().\p{Pd}]*$/u.exec(text)?.[0].replace(/\D/g, "") ?? "";
   if (digits.length >= (isMobile(digits) ? SHARED_DIGITS + 1 : SHARED_DIGITS)) return true;
   return text.length > LONG && trigramsOf(text).some((each) => commonnessOf(each) === 0);
 }
 
-/** A string of FTS5's query syntax (section 3.1 of its manual): no text inside it is an operator. */
+/** An FTS5 string (section 3.1 of its documentation), in which no text is an operator. */
 function quote(phrase: string): string {
   return `"${phrase.replaceAll('"', '""')}"`;
 }

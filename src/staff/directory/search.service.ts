@@ -13,20 +13,20 @@ export interface Search {
   facets: readonly number[] | undefined;
   joined: Joined;
   size: number;
-  /** Users of the pages before this one, where a page number leads here. */
+  /** Number of users on earlier pages, for a page number. */
   offset: number;
-  /** Where the page before ended, where a cursor leads here. */
+  /** Where the previous page ended, for a cursor. */
   before: number | undefined;
 }
 
 /**
- * Users whose username, e-mail address or number has what was typed as a part, newest first.
+ * Users whose username, email address or number contains the typed text, newest first.
  *
- * The index is seconds behind; rows come from the primary, which also drops who is gone and applies the filters. Whoever
- * is named whole is looked up there, and stands on the first page: a user is found as soon as they exist.
+ * The index is seconds behind. The rows come from the primary, which also drops deleted users and applies the filters.
+ * Users named in full are looked up in the primary and are on the first page, so that a new user is found immediately.
  *
  * @returns the page, and where the next begins; undefined after the last. A page may be short although another follows.
- * @throws AppError `permission_denied`, `token_not_valid`, `service_unavailable` when either database fails.
+ * @throws AppError `permission_denied`; `token_not_valid`; `service_unavailable` if either database fails.
  */
 export async function searchUsers(deps: Deps, caller: StaffClaims, search: Search) {
   const { facets, joined, size, offset, before } = search;
@@ -47,7 +47,7 @@ export async function searchUsers(deps: Deps, caller: StaffClaims, search: Searc
   const found = await findUsers(deps, caller, ids, { facets, joined });
   const byId = new Map(found.map((user) => [user.id, user]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
-  // A later page may have dropped the last hits, who stood on the first.
+  // A later page may have dropped the last hits because the first page already showed them.
   const end = hits.length > reach ? hits.at(-1)?.place : scanEnd;
   const next = all.length > reach ? (lastShown ?? (others[0]?.place ?? 0) + 1) : end;
   const note = pattern.isShort ? SHORT : scanEnd === undefined ? undefined : CUT;
@@ -63,7 +63,7 @@ const CUT: Text = {
   ne: "यो पृष्ठ अपूरो हुन सक्छ। next_cursor बाट अगाडि बढ्नुहोस्।",
 };
 
-/** The hits, and on the first page those who are named whole, at their places among its hits: newest first. */
+/** The hits, and on the first page also the users named in full, merged newest first. */
 function withNamed(own: readonly Hit[], others: readonly Hit[], size: number): Hit[] {
   const room = Math.max(0, size - own.length);
   const first = [...own, ...others.slice(0, room)].sort((a, b) => b.place - a.place);

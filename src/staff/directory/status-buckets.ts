@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 
-/** What a list of users is filtered by, beside dates and search; what is absent lets everybody through. */
+/** The status filters of a list of users; an absent filter matches everybody. */
 export interface StatusFilter {
   status?: (typeof STATUSES)[number] | undefined;
   kycStatus?: (typeof KYC_STATUSES)[number] | undefined;
@@ -12,7 +12,7 @@ export interface StatusFilter {
 export const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 export const KYC_STATUSES = ["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"] as const;
 
-/** The values of `users.facet` that the filter lets through; undefined where it lets everybody through. */
+/** The values of `users.facet` that match the filter; undefined if it matches everybody. */
 export function statusBucketsOf(filter: StatusFilter): number[] | undefined {
   if (Object.values(filter).every((value) => value === undefined)) return undefined;
   const bits = (given: boolean | undefined) => (given === undefined ? [0, 1] : [Number(given)]);
@@ -27,10 +27,10 @@ export function statusBucketsOf(filter: StatusFilter): number[] | undefined {
   );
 }
 
-/** Every value that the column may have. */
+/** All possible values of the column. */
 export const EVERY_BUCKET: readonly number[] = Array.from({ length: STATUSES.length * 16 }, (_, facet) => facet);
 
-/** Holds where the column `facet` has one of the values. */
+/** The status bucket in the column is one of these. */
 export function hasBucket(column: SQL, facets: readonly number[] | undefined): SQL {
   return facets ? sql`${column} in (${sql.raw(facets.join(", "))})` : sql`true`;
 }

@@ -7,7 +7,7 @@ import { runStaffBatch } from "../staff-batch.store.ts";
 import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
 import { hasBucket } from "./status-buckets.ts";
 
-/** Ids that one statement asks for: D1 binds 100 parameters at most. */
+/** Ids per statement: D1 binds at most 100 parameters. */
 const MAX_IDS = 90;
 
 type LookupDeps = Pick<Deps, "db" | "now" | "log">;
@@ -20,10 +20,10 @@ const listed = {
 };
 
 /**
- * Users whose whole id or username is the text, or who have the identifier.
+ * Users whose id or username is the text, or who have the identifier.
  *
- * @param text in the form that keys have.
- * @param identifier undefined where the text is none.
+ * @param text normalized like a username key.
+ * @param identifier undefined if the text is not an identifier.
  */
 export async function findNamed(
   deps: LookupDeps,
@@ -42,7 +42,7 @@ export async function findNamed(
   return found;
 }
 
-/** The users with these ids that the filters let through, in no order. */
+/** The users with these ids that match the filters, in no order. */
 export async function findUsers(
   deps: LookupDeps,
   caller: StaffClaims,

@@ -8,16 +8,16 @@ import { hasBucket } from "./status-buckets.ts";
 
 type SearchDeps = Pick<Deps, "searchDb" | "log"> & Partial<Pick<Deps, "queries">>;
 
-/** Entries looked at beyond those wanted, at most: a frequent pattern that few of them fit must end somewhere. */
+/** Maximum number of entries read beyond those wanted, for frequent patterns that few entries match. */
 const MAX_SCANNED = 250;
 
 export interface SearchQuery {
   pattern: SearchPattern;
   facets: readonly number[] | undefined;
   joined: Joined;
-  /** Places before this one only. */
+  /** Only sort keys below this one. */
   before: number | undefined;
-  /** Users wanted, from there on. */
+  /** Number of users wanted from there on. */
   reach: number;
 }
 
@@ -27,10 +27,11 @@ export interface Hit {
 }
 
 /**
- * Who fits the pattern, newest first: as the projection has it, seconds old. Up to one more than is wanted.
+ * Users who match the pattern, newest first, from the projection, which is seconds behind. Returns up to one more than
+ * wanted.
  *
- * @returns the hits, and where the search ended without having looked at everybody; undefined where it has, or where there
- *   are more than wanted.
+ * @returns the hits, and where the search stopped before it had read all entries; undefined if it has read all or found
+ *   more than wanted.
  */
 export async function findHits(
   deps: SearchDeps,
@@ -55,14 +56,14 @@ export async function findHits(
   return { hits, scanEnd: hits.length > reach ? undefined : end };
 }
 
-/** Of a rare pattern the walk of the index is dear and goes to its end: it numbers what it looks at. */
+/** For a rare pattern: one complete scan, which numbers the entries it reads. */
 function inOneWalk(query: SearchQuery, isFit: SQL, last: number): SQL {
   return sql`select scanned.place as place, nth, user_id, ${isFit} as is_fit
     from (select place, row_number() over () as nth from (${scan(query)})) scanned
     left join search_entries on search_entries.place = scanned.place where is_fit or nth = ${sql.raw(String(last))}`;
 }
 
-/** Of a frequent one the page is full soon; only should it not be, the second half walks again for the end. */
+/** For a frequent pattern: the page fills quickly. Only if it does not, the second half scans again for the end. */
 function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
   const [end, before] = [last, last - 1].map((number) => sql.raw(String(number)));
   return sql`select scanned.place as place, 0 as nth, user_id, 1 as is_fit
@@ -70,10 +71,10 @@ function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
     union all select * from (select place, ${end}, '', 0 from (${scan(query)}) limit 1 offset ${before})`;
 }
 
-/** The places that may fit, newest first; SQLite fetches of them what is asked for. */
+/** The sort keys that may match, newest first; SQLite reads only as many as are needed. */
 function scan({ pattern, joined, before, reach }: SearchQuery): SQL {
   const limit = sql.raw(String(MAX_SCANNED + reach));
-  // As integers: FTS5 ignores a bound of another type and walks from the top.
+  // Cast to integers, because FTS5 ignores bounds of another type and scans from the top.
   const from = integer(joined.from === undefined ? undefined : joined.from * SORT_KEYS_PER_MS);
   const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * SORT_KEYS_PER_MS];
   const to = integer(Math.min(...ends.map((end) => end ?? Number.MAX_SAFE_INTEGER)));
@@ -88,7 +89,7 @@ function integer<T extends number | undefined>(value: T): T extends number ? SQL
   return (value === undefined ? undefined : sql`cast(${value} as integer)`) as T extends number ? SQL : SQL | undefined;
 }
 
-/** Holds for entries that the pattern fits, whichever trigrams they have. */
+/** The entry matches the pattern, whichever trigrams it has. */
 function fits({ parts, numbers }: SearchPattern): SQL {
   const conditions = [
     ...parts.map((part) => sql`instr(text, ${part}) > 0`),
@@ -97,7 +98,7 @@ function fits({ parts, numbers }: SearchPattern): SQL {
   return sql`(${sql.join(conditions, sql` or `)})`;
 }
 
-/** As `runBatch`, on the search database: statements of the two never share a trip. */
+/** As `runBatch`, on the search database. A batch never contains statements for both databases. */
 export function onSearch<T extends Parameters<typeof runBatch>[1]>(deps: SearchDeps, statements: T) {
   return runBatch({ db: deps.searchDb, log: deps.log, ...(deps.queries && { queries: deps.queries }) }, statements);
 }

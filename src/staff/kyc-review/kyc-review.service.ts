@@ -18,7 +18,7 @@ const position = z.tuple([z.number(), z.string()]);
 /**
  * A page of the review queue, oldest first, with links for this reviewer.
  *
- * @throws AppError `permission_denied`, `token_not_valid`, `validation_error` for a cursor of another queue.
+ * @throws AppError `permission_denied`; `token_not_valid`; `validation_error` for a cursor of another queue.
  */
 export async function listKycSubmissions(
   deps: Deps,
@@ -42,11 +42,11 @@ export async function listKycSubmissions(
 }
 
 /**
- * Approves or rejects a pending KYC; its user is told by the event.
+ * Approves or rejects a pending KYC. The event notifies the user.
  *
- * @throws AppError `not_found` when the user submitted nothing; `permission_denied` also for one's own, and for one of
- *   staff where the caller is no admin; `kyc_already_approved`; `conflict` when it is rejected already;
- *   `kyc_version_stale` when it was submitted anew; `kyc_not_viewed` when the caller has not opened each of its files.
+ * @throws AppError `not_found` if the user submitted nothing; `permission_denied`, also for the reviewer's own KYC, and
+ *   for that of staff unless the reviewer is an admin; `kyc_already_approved`; `conflict` if it is already rejected;
+ *   `kyc_version_stale` if it was submitted again; `kyc_not_viewed` if the reviewer has not opened each of its files.
  */
 export async function updateKycStatus(
   deps: Deps,
@@ -65,7 +65,7 @@ export async function updateKycStatus(
   throw obstacleOf(decision, outcome.kyc);
 }
 
-/** Why a decision by somebody who may decide was not taken. */
+/** Why a decision by a permitted reviewer was not made. */
 function obstacleOf({ version }: Decision, kyc: KycRow): AppError {
   if (kyc.status === "APPROVED") return new AppError("kyc_already_approved", { message: alreadyDecided });
   if (kyc.status !== "PENDING") return new AppError("conflict", { message: alreadyDecided });

@@ -17,7 +17,7 @@ type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 export interface SubmissionPage {
   status: KycRow["status"];
   size: number;
-  /** Where the page before ended. */
+  /** Where the previous page ended. */
   after: { submittedAt: number; userId: string } | undefined;
 }
 
@@ -41,13 +41,13 @@ export async function listSubmissions(deps: ReviewDeps, caller: StaffClaims, { s
       .innerJoin(users, eq(users.id, kyc.userId))
       .where(
         and(
-          // As the value that the index is asked for, so that nobody else's call reads the queue.
+          // Compared with a CASE value, so that other callers read no rows of the queue.
           eq(kyc.status, sql`(select case when ${isStaff} then ${status} end)`),
           after && sql`(kyc.submitted_at, kyc.user_id) > (${instantOf(after.submittedAt)}, ${after.userId})`,
         ),
       )
       .orderBy(asc(kyc.submittedAt), asc(kyc.userId))
-      // One more tells whether there is a next page.
+      // One extra row shows whether there is a next page.
       .limit(size + 1),
   }));
   return { found: submissions.slice(0, size), hasMore: submissions.length > size };
@@ -59,11 +59,11 @@ export interface Decision {
   userId: string;
   status: "APPROVED" | "REJECTED";
   rejectionReason: string | null;
-  /** The version that the reviewer looked at; undefined: whichever it is. */
+  /** The version that the reviewer saw; undefined for any version. */
   version: number | undefined;
 }
 
-/** Holds for a KYC each of whose files the reviewer has looked at since it was submitted. */
+/** The reviewer has opened each file of the KYC since it was submitted. */
 function isViewedBy(reviewer: StaffClaims): SQL {
   return sql`(select count(*) from kyc_document_views v
     where v.document_id in (kyc.front_document_id, kyc.back_document_id) and v.viewer_id = ${reviewer.userId}
@@ -71,7 +71,7 @@ function isViewedBy(reviewer: StaffClaims): SQL {
 }
 
 /**
- * Decides a pending KYC, with audit row and events, in one transaction. Changes nothing where the caller may not change
+ * Decides a pending KYC, with audit row and events, in one transaction. Changes nothing if the caller may not change
  * the account, names another version, or approves files that they have not opened.
  *
  * @returns `isDone`, and what decided it: the submitter's role and the KYC after the change.

@@ -2,14 +2,14 @@ import { z } from "zod";
 import { kycView, type OpenKyc, viewKyc } from "../../users/kyc/kyc.views.ts";
 import type { SubmissionRow } from "./kyc-review.store.ts";
 
-/** A submission of the review queue, opened for one reviewer. */
+/** A submission in the review queue, opened for one reviewer. */
 export interface OpenSubmission extends OpenKyc {
   submission: SubmissionRow;
 }
 
 /** A KYC in the review queue, with the user who submitted it. */
 export const submissionView = kycView.extend({
-  version: z.number().int().meta({ description: "Changed by every submission; send it with the decision." }),
+  version: z.number().int().meta({ description: "Changes with every submission. Send it with the decision." }),
   submitted_at: z.iso.datetime(),
   duplicate_of: z.string().nullable().meta({ description: "Another user with that document number." }),
   user: z.object({

@@ -17,7 +17,10 @@ export function finishStaffAction(
   if (endedSessions.length > 0) deps.afterResponse(denySessions(deps, endedSessions));
 }
 
-/** The person after an action, which `finishStaffAction` finishes where it changed something. */
+/**
+ * Returns the user after an action. If the action changed something, its events and ended sessions are handled after
+ * the response.
+ */
 export function settleStaffAction(
   deps: Deps,
   outcome: { isDone: boolean; person: UserDetail } & Parameters<typeof finishStaffAction>[1],

@@ -15,18 +15,18 @@ import { refuseUnlessAdmin, refuseUnlessMayChange, refuseUnlessStaff, userNotFou
 import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
-// What everything that staff do to somebody's account has in common.
+// Common parts of all staff actions on an account.
 
 export type StaffActionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** A caller who is staff, and the user they act on. */
+/** A staff member and the user they act on. */
 export interface Actor<C extends StaffClaims = StaffClaims> {
   client: Client;
   caller: C;
   userId: string;
 }
 
-/** What lets a caller act on a user: its condition in SQL, and who is refused whoever the user is. */
+/** The right to act on a user: its SQL condition, and which callers are refused whoever the user is. */
 export interface Right<C extends StaffClaims> {
   condition(deps: Pick<Deps, "db" | "now">, caller: C, userId: string): SQL;
   /** @throws AppError `permission_denied`. */
@@ -40,28 +40,28 @@ export const changeRole: Right<AdminClaims> = { condition: mayChangeRole, refuse
 
 type EventStatement = ReturnType<typeof recordEvent>;
 
-/** What staff do to a user, besides the check whether they may. */
+/** A staff action on a user, without the permission check. */
 export interface StaffAction<More extends Record<string, Statement>> {
   audit: { entityType?: string; oldValues?: SQL; newValues: SQL };
   /** Whether there is anything to do. */
   condition: SQL;
   /**
-   * The statements that follow the audit row, each of which demands `isDone`: the audit row is there only where the
-   * caller may act and `condition` holds.
+   * The statements after the audit row. Each must require `isDone`: the audit row exists only if the caller may act and
+   * `condition` holds.
    */
   follow(isDone: SQL, auditId: string): { writes: Record<string, Statement>; events: Record<string, EventStatement> };
   /** Further reads, after the writes. */
   reads?: More;
 }
 
-/** Whose sessions end, and who ends them: null for who operates the service. */
+/** The user whose sessions end, and who ends them; null for the operator of the service. */
 interface EndsSessions {
   client: Pick<Client, "userAgent"> & { ip: string | null };
   caller: AccessClaims | null;
   userId: string | SQL;
 }
 
-/** The statements that end every session of the user, with an audit row each. */
+/** End every session of the user, with an audit row for each. */
 export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason: string, condition: SQL) {
   const { client, caller, userId } = by;
   return {
@@ -73,17 +73,17 @@ export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason:
   };
 }
 
-/** The statement that reads which sessions this invocation has ended. */
+/** Selects the sessions that this invocation ended. */
 export function selectEnded(deps: StaffActionDeps) {
   return deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId));
 }
 
 /**
- * Runs an action in one transaction, with the check of the caller's session and right, and reads the user afterwards.
+ * Runs an action in one transaction, which checks the caller's session and right and reads the user afterwards.
  *
- * @returns `isDone`, false where there was nothing to do; the user; the events to publish, none after a lost answer; the
- *   sessions that were ended; the results of the action's own reads.
- * @throws AppError `token_not_valid`, `permission_denied`; `not_found` when there is no such user.
+ * @returns `isDone`, false if there was nothing to do; the user; the events to publish, none after a lost response; the
+ *   ended sessions; the results of the action's own reads.
+ * @throws AppError `token_not_valid`; `permission_denied`; `not_found` if there is no such user.
  */
 export async function runStaffAction<C extends StaffClaims, More extends Record<string, Statement>>(
   deps: StaffActionDeps,

@@ -23,7 +23,10 @@ export interface NewUserDetail {
   avatarUrl: string | undefined;
 }
 
-/** Makes an account for somebody, by staff: its identifier is unverified and it has no session. Nothing where it is taken. */
+/**
+ * Creates an account on behalf of a user: its identifier is unverified and it has no session. Creates nothing if the
+ * identifier or username is taken.
+ */
 export async function insertCreatedUser(
   deps: AccountDeps,
   client: Client,

@@ -7,7 +7,7 @@ import { openKyc } from "../../users/kyc/kyc.service.ts";
 import type { UserDetail } from "./user-detail.service.ts";
 import { viewUserDetail } from "./user-detail.views.ts";
 
-// What the routes about one person share.
+// Shared by the routes of one user.
 
 export const params = z.object({ id: z.uuid() });
 
@@ -15,7 +15,7 @@ const reasonText = withoutControls(z.string().min(1).max(255));
 export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
 export const optionalReason = optionalText(reasonText, tidy);
 
-/** The answer that shows the person, with links to their documents that are the caller's. */
+/** The response that shows the user, with document links for the caller. */
 export async function viewDetail(deps: Deps, person: UserDetail, caller: AccessClaims, origin: string) {
   const open = person.kyc ? await openKyc(deps, origin, caller, person.kyc) : null;
   return { data: viewUserDetail(person, open) };

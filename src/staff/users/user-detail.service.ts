@@ -26,7 +26,7 @@ import { type UserChange, updateUserRow } from "./user-update.store.ts";
 
 export type { UserDetail } from "./user-detail.store.ts";
 
-/** A person for staff; that they looked is recorded. @throws AppError `permission_denied`, `not_found`. */
+/** A user's detail for staff; the view is recorded. @throws AppError `permission_denied`; `not_found`. */
 export async function getUserDetail(
   deps: Deps,
   client: Client,
@@ -38,7 +38,7 @@ export async function getUserDetail(
   return person;
 }
 
-/** A user's live sessions, newest first. @throws AppError `permission_denied`, `not_found`. */
+/** A user's active sessions, newest first. @throws AppError `permission_denied`; `not_found`. */
 export async function getUserSessions(deps: Deps, caller: StaffClaims, userId: string) {
   const found = await listUserSessions(deps, caller, userId);
   if (!found.isUser) throw userNotFound();
@@ -46,9 +46,9 @@ export async function getUserSessions(deps: Deps, caller: StaffClaims, userId: s
 }
 
 /**
- * A page of what was done to and by a user, newest first.
+ * A page of actions on and by a user, newest first.
  *
- * @throws AppError `permission_denied`, `validation_error` for a cursor of another list, `not_found`.
+ * @throws AppError `permission_denied`; `validation_error` for a cursor of another list; `not_found`.
  */
 export async function getAuditLogs(
   deps: Deps,
@@ -64,14 +64,14 @@ export async function getAuditLogs(
   return { results: found, nextCursor: last === undefined ? null : await writeCursor(deps, query, [last]) };
 }
 
-/** Asks for a user's analytics report, made soon after. @throws AppError `permission_denied`, `not_found`. */
+/** Requests an analytics report of a user, which a task builds. @throws AppError `permission_denied`; `not_found`. */
 export async function requestUserReport(deps: Deps, caller: StaffClaims, userId: string): Promise<void> {
   const found = await requestReport(deps, caller, userId);
   if (!found.isUser) throw userNotFound();
   deps.afterResponse(publishCoalesced(deps, found.events));
 }
 
-/** A user's analytics report, as it was made during the last hour. @throws AppError `permission_denied`, `not_found`. */
+/** A user's analytics report of the last hour. @throws AppError `permission_denied`; `not_found`. */
 export async function getReport(deps: Deps, caller: StaffClaims, userId: string): Promise<unknown> {
   const report = await findReport(deps, caller, userId);
   if (!report)
@@ -85,9 +85,9 @@ export async function getReport(deps: Deps, caller: StaffClaims, userId: string)
 }
 
 /**
- * Makes an account for somebody. Their first sign-in by the identifier verifies it.
+ * Creates an account on behalf of a user, whose first sign-in verifies the identifier.
  *
- * @throws AppError `validation_error`, `permission_denied`, `user_already_exists`, `username_taken`.
+ * @throws AppError `validation_error`; `permission_denied`; `user_already_exists`; `username_taken`.
  */
 export async function createUser(
   deps: Deps,
@@ -118,10 +118,11 @@ export async function createUser(
 }
 
 /**
- * Changes what is sent of a person; a null clears.
+ * Changes the fields that are sent; null clears a field.
  *
- * @throws AppError `validation_error`, also where a name or identifier is to change without a reason; `permission_denied`,
- *   `not_found`, `user_already_exists`, `username_taken`; `last_sign_in_method` where the account would have no way in.
+ * @throws AppError `validation_error`, also for a changed name or identifier without a reason; `permission_denied`;
+ *   `not_found`; `user_already_exists`; `username_taken`; `last_sign_in_method` if the account would have no way to
+ *   sign in.
  */
 export async function updateUserDetail(
   deps: Deps,

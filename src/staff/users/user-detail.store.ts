@@ -15,7 +15,7 @@ import { runStaffBatch } from "../staff-batch.store.ts";
 
 type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-// Written out, so that a new column of the table does not leave the building by itself.
+// Listed explicitly so that new columns are not exposed by default.
 const shown = {
   id: users.id,
   username: users.username,
@@ -33,7 +33,7 @@ const shown = {
   socialProfileData: users.socialProfileData,
 };
 
-/** The statements that read what staff see of a user. */
+/** Selects what staff see of a user. */
 export function selectUserDetail(deps: Pick<Deps, "db">, userId: string) {
   return {
     user: deps.db.select(shown).from(users).where(eq(users.id, userId)),
@@ -45,7 +45,7 @@ export function selectUserDetail(deps: Pick<Deps, "db">, userId: string) {
 
 type Found = { [K in keyof ReturnType<typeof selectUserDetail>]: Awaited<ReturnType<typeof selectUserDetail>[K]> };
 
-/** The person of `selectUserDetail`'s rows; undefined when there is no such user. */
+/** Combines the rows of `selectUserDetail`; undefined if there is no such user. */
 export function userDetailOf(found: Found) {
   const [user, wallet] = [found.user[0], found.wallet[0]];
   return user && wallet && { user, wallet, profile: found.profile[0], kyc: found.kyc[0] };
@@ -53,7 +53,7 @@ export function userDetailOf(found: Found) {
 
 export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
-/** Reads a person for staff, and records that they looked, in one transaction. */
+/** Reads a user's detail for staff and records the view, in one transaction. */
 export async function auditUserView(deps: PersonDeps, client: Client, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     audit: recordAudit(
@@ -75,7 +75,7 @@ export async function auditUserView(deps: PersonDeps, client: Client, caller: St
   return userDetailOf(found);
 }
 
-/** Holds while there is such a user. */
+/** The user exists. */
 export function isUser(userId: string): SQL {
   return sql`exists (select 1 from users where id = ${userId})`;
 }
@@ -84,7 +84,7 @@ function selectId(deps: Pick<Deps, "db">, userId: string) {
   return deps.db.select({ id: users.id }).from(users).where(eq(users.id, userId));
 }
 
-/** A user's live sessions, for staff. */
+/** A user's active sessions. */
 export async function listUserSessions(deps: PersonDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     user: selectId(deps, userId),
@@ -93,15 +93,15 @@ export async function listUserSessions(deps: PersonDeps, caller: StaffClaims, us
   return { isUser: found.user.length > 0, sessions: found.sessions };
 }
 
-/** The column while the row's user, and whoever acted, still has an account: the rest of a deleted person's history is erased later. */
+/** The column, or null once the row's user or the actor is deleted: the history of deleted users is erased later. */
 function shownOf<T>(column: SQLWrapper): SQL<T> {
   return sql<T>`case when exists (select 1 from users owner where owner.id = ${auditLogs.userId})
     and (${auditLogs.actorId} is null or ${users.id} is not null) then ${column} end`;
 }
 
 /**
- * A page of what was done to and by a user, newest first, from behind the id `after` on. Rows of people who are gone are
- * included, without values, address and user agent.
+ * A page of actions on and by a user, newest first, after the id `after`. Rows that involve deleted users are included
+ * without values, address and user agent.
  */
 export async function listAuditLogs(
   deps: PersonDeps,
@@ -127,13 +127,13 @@ export async function listAuditLogs(
       .leftJoin(users, eq(users.id, auditLogs.actorId))
       .where(
         and(
-          // As the value that the index is asked for, so that nobody else's call reads a history.
+          // Compared with a CASE value, so that other callers read no rows of the history.
           eq(auditLogs.userId, sql`(select case when ${isStaff} then ${userId} end)`),
           after === undefined ? undefined : lt(auditLogs.id, after),
         ),
       )
       .orderBy(desc(auditLogs.id))
-      // One more tells whether there is a next page.
+      // One extra row shows whether there is a next page.
       .limit(size + 1),
   }));
   const isKnown = found.user.length > 0 || found.logs.length > 0 || after !== undefined;
@@ -142,7 +142,7 @@ export async function listAuditLogs(
 
 export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][number];
 
-/** Asks for a user's analytics report. */
+/** Requests an analytics report of a user. */
 export async function requestReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     events: recordEvent(
@@ -155,7 +155,7 @@ export async function requestReport(deps: PersonDeps, caller: StaffClaims, userI
   return { isUser: found.user.length > 0, events: found.events };
 }
 
-/** A user's analytics report, while it is kept. */
+/** A user's analytics report; undefined if there is none or it has expired. */
 export async function findReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     reports: deps.db

@@ -5,10 +5,10 @@ import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
 import type { AuditLogRow, UserDetail } from "./user-detail.store.ts";
 
-/** How many characters of a masked text are shown. */
+/** Number of characters that a masked text shows. */
 const SHOWN = 3;
 
-/** The first characters, and a star for each that follows; null stays null. */
+/** The first characters and a star for each further one; null stays null. */
 export function mask(text: string | null): string | null {
   if (text === null) return null;
   const characters = [...text];
@@ -17,7 +17,7 @@ export function mask(text: string | null): string | null {
 
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
-/** A person as staff see them. */
+/** A user's detail as staff see it. */
 export const userDetailView = z.object({
   ...userView.pick({ id: true, username: true, profile_picture: true, referral_code: true, status: true }).shape,
   email: z.string().nullable(),
@@ -36,7 +36,7 @@ export const userDetailView = z.object({
   social_profile_data: z.unknown().nullable().meta({ description: "What the provider said of the person last." }),
 });
 
-/** @param openKyc their KYC, opened for the viewer; null where nothing was submitted. */
+/** @param openKyc the user's KYC, opened for the viewer; null if nothing was submitted. */
 export function viewUserDetail(
   { user, profile, wallet }: UserDetail,
   openKyc: OpenKyc | null,
@@ -64,7 +64,7 @@ export function viewUserDetail(
   };
 }
 
-/** An entry of a person's audit log. */
+/** An entry of a user's audit log. */
 export const auditLogView = z.object({
   id: z.string(),
   action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),

@@ -14,7 +14,7 @@ import {
   type StaffActionDeps,
 } from "./staff-action.store.ts";
 
-/** What is sent of a user, in canonical form; null clears. */
+/** A change of a user in canonical form; null clears a field. */
 export interface UserChange extends ProfileChange {
   username?: string | undefined;
   email?: string | null | undefined;
@@ -22,7 +22,7 @@ export interface UserChange extends ProfileChange {
   profile_picture?: string | null | undefined;
 }
 
-/** The column of each field, and the table it is in. */
+/** The column of each field. */
 const columns = {
   username: sql.raw("u.username"),
   email: sql.raw("u.email"),
@@ -38,11 +38,12 @@ const name = sql.raw("('username')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
 
 /**
- * Changes what is given of a user: one row in the audit log for all of it. A changed identifier is unverified, ends the
- * sessions, and is told to the one before it, or to the account's other one where there was none. Nothing at all where the
- * caller may not, a name or identifier is another's, a reason is missing, or no way in would be left.
+ * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
+ * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none.
+ * Changes nothing if the caller may not, a name or identifier is taken, a reason is missing, or the user would have no
+ * way to sign in.
  *
- * @returns with `more`, what may stand in the way: each a row where it does.
+ * @returns in `more`, the possible obstacles: each has a row if it applies.
  */
 export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserChange, reason: string | undefined) {
   const { userId } = actor;
@@ -56,7 +57,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
   const obstacles = {
     ...obstaclesOf(userId, change, changes(sensitive), reason),
-    // A name that an account has had for long may stay.
+    // An account may keep an old username.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
   };
   const isFree = sql.join(
@@ -83,7 +84,7 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
   });
 }
 
-/** The statements that follow the audit row with the id `auditId`, whose old values tell which fields change. */
+/** The statements after the audit row with the id `auditId`, whose old values show which fields change. */
 function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, isDone: SQL, auditId: string) {
   const { userId } = actor;
   const changedHere = (name: "email" | "phone_number") =>
@@ -101,7 +102,7 @@ function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, is
   });
   const writes = {
     changedUser,
-    // Somebody who came from elsewhere may have none yet.
+    // An imported user may have no profile yet.
     newProfile: insertWhere(
       deps,
       profiles,
@@ -125,7 +126,7 @@ function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, is
   };
   const tell = (name: "email" | "phone_number") => {
     const other = name === "email" ? "phone_number" : "email";
-    // The row itself holds the new identifiers by now.
+    // The row already has the new identifiers.
     const old = (field: "email" | "phone_number") =>
       sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.id = ${auditId}),
         ${field === name ? sql`null` : sql`iif(${changedHere(field)}, null, users.${sql.raw(field)})`})`;

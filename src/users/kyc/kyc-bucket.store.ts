@@ -4,9 +4,9 @@ import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { describeError } from "../../platform/log.ts";
 
-/** Every object's key begins so: `kyc/{user_id}/{document_id}`. */
+/** Prefix of every object key: `kyc/{user_id}/{document_id}`. */
 const OBJECT_PREFIX = "kyc/";
-/** How long R2 may take for one file, in milliseconds. */
+/** Deadline of one R2 call, in milliseconds. */
 const PUT_DEADLINE_MS = 30_000;
 
 type BucketDeps = Pick<Deps, "bucket" | "log">;
@@ -16,10 +16,10 @@ export function objectKeyOf(userId: string, documentId: string): string {
 }
 
 /**
- * Puts a file under a key that nothing has. A lost answer is settled by putting once more: what is there already under
- * this key can only be the same file.
+ * Stores a file under a new key. After a lost response it stores the file again, because an existing object with this
+ * key can only be the same file.
  *
- * @throws AppError `service_unavailable` when R2 fails twice; the file may be there all the same, and is swept.
+ * @throws AppError `service_unavailable` if R2 fails twice. The file may exist nevertheless; the sweeper removes it.
  */
 export async function putObject(
   deps: BucketDeps,
@@ -41,7 +41,7 @@ export async function putObject(
   }
 }
 
-/** The file's bytes as a stream; undefined when nothing is there. @throws AppError `service_unavailable`. */
+/** The file's bytes as a stream; undefined if it does not exist. @throws AppError `service_unavailable`. */
 export async function readObject(deps: BucketDeps, key: string): Promise<ReadableStream | undefined> {
   try {
     return (await withDeadline(deps.bucket.get(key)))?.body;
@@ -50,15 +50,15 @@ export async function readObject(deps: BucketDeps, key: string): Promise<Readabl
   }
 }
 
-/** Removes the objects, at most 1,000; those that are not there are no fault. */
+/** Removes at most 1,000 objects; missing ones are ignored. */
 export async function removeObjects(deps: Pick<Deps, "bucket">, keys: string[]): Promise<void> {
   if (keys.length > 0) await withDeadline(deps.bucket.delete(keys), PUT_DEADLINE_MS);
 }
 
 /**
- * At most 1,000 objects in the order of their keys, behind the key `after` where it is not empty.
+ * Lists at most 1,000 objects in key order, after the key `after` unless it is empty.
  *
- * @returns `last`: the last key of the page, for the next one to begin behind; undefined where the bucket ends.
+ * @returns `last`: the last key of the page, after which the next page begins; undefined at the end of the bucket.
  */
 export async function listObjects(
   deps: Pick<Deps, "bucket">,

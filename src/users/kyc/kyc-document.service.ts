@@ -38,7 +38,8 @@ export async function verifyLink(
 /**
  * Returns the file behind a link and records the view. A request for the headers alone is not recorded.
  *
- * @throws AppError `not_found` when the viewer's session has ended, the viewer may not see the document, or it is gone.
+ * @throws AppError `not_found` if the viewer's session has ended, the viewer may not see the document, or it no longer
+ *   exists.
  */
 export async function openDocument(
   deps: Deps,

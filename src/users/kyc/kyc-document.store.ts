@@ -10,7 +10,7 @@ import { removeObjects } from "./kyc-bucket.store.ts";
 
 type DocumentDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
 
-/** Holds for the row of a file that a KYC names, while the viewer's session lives and is its owner's or staff's. */
+/** The document belongs to a KYC, and the viewer is signed in and is its owner or staff. */
 function mayView(deps: DocumentDeps, viewer: AccessClaims, documentId: string): SQL {
   const isAllowed = isOwnerOrStaff(deps, viewer, sql.raw("kyc_documents.user_id"));
   return sql`kyc_documents.id = ${documentId} and kyc_documents.state = 'live' and ${isAllowed}`;
@@ -27,13 +27,13 @@ function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: str
     .where(mayView(deps, viewer, documentId));
 }
 
-/** The file, where the viewer may see it. Records nothing: for who asks without looking. */
+/** The document, if the viewer may see it. Records no view. */
 export async function findDocument(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {
   const { found } = await runBatch(deps, { found: selectVisible(deps, viewer, documentId) });
   return found[0];
 }
 
-/** As `findDocument`, and records in the same batch that the viewer looked; of staff in the audit log, too. */
+/** As `findDocument`, and records the view in the same batch; views by staff also in the audit log. */
 export async function viewDocument(
   deps: DocumentDeps,
   client: Pick<Client, "ip" | "userAgent">,
@@ -78,8 +78,8 @@ export interface FileOnItsWayOut {
 }
 
 /**
- * Gives up files that were never named, of a call that came to nothing: first their rows, so that nothing can name them
- * any more, then the objects. What is left undone is swept.
+ * Removes the files of a failed call: first marks their rows, so that no KYC can refer to them, then deletes the
+ * objects. The sweeper removes what remains after a failure.
  */
 export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promise<void> {
   const { abandoned } = await runBatch(deps, {
@@ -92,7 +92,7 @@ export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promis
   await removeDocuments(deps, abandoned);
 }
 
-/** Removes the objects of files that nothing names any more, then their rows. */
+/** Removes the objects of files that no KYC refers to, then their rows. */
 export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnItsWayOut[]): Promise<void> {
   if (files.length === 0) return;
   await removeObjects(
@@ -103,7 +103,7 @@ export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnI
   await runBatch(deps, { removed: deleteRemoved(deps, ids) });
 }
 
-/** The statement that deletes the rows of files whose objects are gone; `fence` must hold, too. */
+/** Deletes the rows of files whose objects are removed, if `fence` also holds. */
 export function deleteRemoved(deps: Pick<Deps, "db">, ids: string[], fence?: SQL) {
   return deps.db
     .delete(kycDocuments)

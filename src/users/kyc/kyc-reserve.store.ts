@@ -26,10 +26,13 @@ export interface Submission {
 
 export type SubmitDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** JSON text of the files' ids. */
+/** The files' ids as JSON text. */
 export const idsOf = (documents: readonly NewDocument[]) => JSON.stringify(documents.map(({ id }) => id));
 
-/** Holds while the caller may submit: signed in, not approved, with a KYC to amend, and under a key that is free. */
+/**
+ * The caller is signed in and may submit: the KYC is not approved, exists if it is amended, and the idempotency key is
+ * unused.
+ */
 export function maySubmit(
   deps: SubmitDeps,
   caller: AccessClaims,
@@ -40,8 +43,8 @@ export function maySubmit(
 }
 
 /**
- * Enters the files of a submission as pending, before any of them is put, where the caller may submit and this
- * call was counted as an upload; all of them or none.
+ * Inserts rows for the files of a submission as pending, before any file is stored: all or none, and only if the caller
+ * may submit and this call was counted as an upload.
  *
  * @returns `isReserved`, and what decided it: the caller's KYC and the key's binding.
  */
@@ -87,7 +90,7 @@ export async function reserveDocuments(
   return { isReserved: reserved.length > 0, own: own[0], binding: binding?.[0] };
 }
 
-/** What a repetition of a finished call is answered from: the caller's KYC and the key's binding. */
+/** Reads what a repeated call needs for its response: the caller's KYC and the key's binding. */
 export async function findRepeated(deps: SubmitDeps, caller: AccessClaims, call: IdempotentCall | undefined) {
   const { own, binding } = await runBatch(deps, {
     own: selectOwnKyc(deps, caller),

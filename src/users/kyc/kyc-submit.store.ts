@@ -13,10 +13,10 @@ import { auditedKyc, selectOwnKyc } from "./kyc.store.ts";
 import { idsOf, maySubmit, type NewDocument, type Submission, type SubmitDeps } from "./kyc-reserve.store.ts";
 
 /**
- * Makes the submission the caller's KYC: pending files live, those before them replaced, the KYC itself PENDING in a new
- * version, with audit row, event and the key's binding; one transaction, or nothing.
+ * Makes the submission the caller's KYC in one transaction: pending files become live, previous ones are replaced, and
+ * the KYC becomes PENDING with a new version, an audit row, an event and the key's binding.
  *
- * @returns `isDone`, what decided it otherwise, the files that nothing names any more, and the events to relay.
+ * @returns `isDone`; if false, what decided it; the files that no KYC refers to any more; and the events to publish.
  */
 export async function commitSubmission(
   deps: SubmitDeps,
@@ -33,7 +33,7 @@ export async function commitSubmission(
   const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const given = sql`select value from json_each(${idsOf(documents)})`;
   const own = sql`from kyc where kyc.user_id = ${userId}`;
-  // A file that was swept in the meantime has no object.
+  // A file that was swept meanwhile has no object.
   const arePending = sql`(select count(*) from kyc_documents where id in (${given}) and state = 'pending') = ${documents.length}`;
   const writes = {
     audit: recordAudit(
@@ -166,7 +166,7 @@ function amendKyc(deps: SubmitDeps, userId: string, submission: Submission, isDo
     .where(and(eq(kyc.userId, userId), isDone));
 }
 
-/** What every submission of a KYC that there is already sets anew. */
+/** Columns that every resubmission of a KYC sets. */
 function submittedAnew(deps: SubmitDeps) {
   const now = instantOf(deps.now());
   return {

@@ -8,17 +8,20 @@ import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { selectOwnKyc } from "./kyc.store.ts";
 
-/** Uploads of a user in a rolling day, accepted or refused (ASVS 5.2.4). */
+/** Maximum number of uploads per user in 24 hours, accepted or refused (ASVS 5.2.4). */
 export const uploadLimit = { count: 10, windowMs: 24 * 60 * 60 * 1000 };
-/** All uploads begun in that time, with those that do not count: broken off, failed by our fault, or repeated. */
+/**
+ * Maximum number of started uploads in that time, including those that do not count: interrupted, repeated, or failed
+ * through the service's fault.
+ */
 export const begunUploadLimit = { count: 30, windowMs: uploadLimit.windowMs };
 
-/** `amend` changes what is sent of a KYC that there is already; `submit` sends all of it. */
+/** `submit` sends a complete KYC; `amend` changes the sent fields of an existing one. */
 export type SubmissionKind = "submit" | "amend";
 
 type UploadDeps = Pick<Deps, "db" | "now" | "invocationId" | "log">;
 
-/** Holds while the caller is signed in and has a KYC that such a submission may change: not approved, there to be amended. */
+/** The caller is signed in and has no approved KYC; to amend, the caller has a KYC. */
 export function mayChangeKyc(deps: UploadDeps, caller: AccessClaims, kind: SubmissionKind): SQL {
   const own = sql`select 1 from kyc where kyc.user_id = ${caller.userId}`;
   const isOpen =
@@ -28,16 +31,17 @@ export function mayChangeKyc(deps: UploadDeps, caller: AccessClaims, kind: Submi
   return sql`${isSignedIn(deps, caller)} and ${isOpen}`;
 }
 
-/** Holds where this invocation has claimed an upload. */
+/** This invocation has claimed an upload. */
 export function hasClaimed(deps: UploadDeps): SQL {
   return sql`exists (select 1 from kyc_uploads where id = ${deps.invocationId})`;
 }
 
 /**
- * Counts this call as one of the caller's uploads, where the caller may change the KYC and has uploads left today. A call
- * under a key that is bound already is a repetition: it is let through, and does not count.
+ * Counts this call as an upload if the caller may change the KYC and has uploads left today. A call with a key that is
+ * already bound is a repetition: it is admitted and does not count.
  *
- * @returns `claim`, undefined where it was refused; what decided that: the caller's KYC and the day's uploads with this one.
+ * @returns `claim`, undefined if it was refused, and what decided that: the caller's KYC and the day's uploads
+ *   including this one.
  */
 export async function claimUpload(
   deps: UploadDeps,
@@ -87,7 +91,7 @@ export async function claimUpload(
   };
 }
 
-/** Gives this invocation's claim back: the upload no longer counts, but was begun. */
+/** Returns this invocation's claim: the upload no longer counts, but remains a started one. */
 export async function giveBackUpload(deps: UploadDeps): Promise<void> {
   await runBatch(deps, {
     givenBack: deps.db

@@ -8,7 +8,7 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 
 export type KycRow = typeof kyc.$inferSelect;
 
-/** The statement that reads the signed-in caller's KYC: no row where the session has ended, null where there is none. */
+/** Selects the caller's KYC: no row if the session has ended, null if there is none. */
 export function selectOwnKyc(deps: Pick<Deps, "db" | "now">, caller: AccessClaims) {
   return deps.db
     .select({ kyc })
@@ -17,7 +17,7 @@ export function selectOwnKyc(deps: Pick<Deps, "db" | "now">, caller: AccessClaim
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 }
 
-/** The caller's KYC; null when there is none, undefined when the session has ended. */
+/** The caller's KYC; null if there is none, undefined if the session has ended. */
 export async function findOwnKyc(
   deps: Pick<Deps, "db" | "now" | "log">,
   caller: AccessClaims,
@@ -26,7 +26,7 @@ export async function findOwnKyc(
   return found[0]?.kyc;
 }
 
-/** What the audit log says of a KYC: never the number. */
+/** What the audit log records of a KYC: never the number. */
 export const auditedKyc = sql.raw(`json_object('document_type', kyc.document_type, 'document_number', '***',
   'document_front', kyc.front_document_id, 'document_back', kyc.back_document_id, 'status', kyc.status,
   'rejection_reason', kyc.rejection_reason, 'version', kyc.version)`);

@@ -90,7 +90,7 @@ export function latin1(bytes: Uint8Array, from: number, length: number): string 
   return from + length <= bytes.length ? String.fromCharCode(...bytes.subarray(from, from + length)) : "";
 }
 
-/** Four ASCII characters as the big-endian number that stands for them in a file. */
+/** Four ASCII characters as a big-endian number, which is how files store them. */
 export function fourCharacters(text: string): number {
   return [...text].reduce((code, character) => ((code << 8) | character.charCodeAt(0)) >>> 0, 0);
 }
