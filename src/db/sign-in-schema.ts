@@ -67,6 +67,8 @@ export const otpChallenges = sqliteTable(
     chargedBy: text("charged_by"),
     consumedBy: text("consumed_by"),
     consumedAt: instant("consumed_at"),
+    /** Network that verified this code; null for a code that was not verified. */
+    consumedNetwork: text("consumed_network"),
   },
   (table) => [
     index("otp_challenges_identifier").on(table.identifier, table.createdAt),

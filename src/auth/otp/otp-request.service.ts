@@ -7,6 +7,7 @@ import { markSent, relay } from "../../platform/data/relay.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
+import type { Text } from "../../platform/http/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
 import { dayEndsAt } from "../../platform/kathmandu.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
@@ -69,6 +70,21 @@ export async function generateOtp(
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
 
+const TOO_MANY_CODES: Text = {
+  en: "Too many codes were requested. Wait before you request another one.",
+  ne: "धेरै पटक कोड मागियो। अर्को माग्नुअघि केही बेर पर्खनुहोस्।",
+};
+const NO_CODE_YET: Record<Identifier["kind"], Text> = {
+  phone: {
+    en: "We cannot send a code by text message right now. Wait a little and try again, or use your email address.",
+    ne: "अहिले SMS बाट कोड पठाउन सकिएन। केही बेर पर्खेर फेरि प्रयास गर्नुहोस् वा इमेल प्रयोग गर्नुहोस्।",
+  },
+  email: {
+    en: "We cannot send a code by email right now. Wait a little and try again, or use your phone number.",
+    ne: "अहिले इमेलबाट कोड पठाउन सकिएन। केही बेर पर्खेर फेरि प्रयास गर्नुहोस् वा फोन नम्बर प्रयोग गर्नुहोस्।",
+  },
+};
+
 type Outcome = Awaited<ReturnType<typeof insertChallenge>>;
 
 /** A call repeated under its key gets the first call's result; any other fails with the time to wait. */
@@ -99,10 +115,8 @@ function answerWithoutCode(
     });
   }
   throw new AppError("rate_limit_exceeded", {
-    message: {
-      en: "Too many codes were requested. Wait before you request another one.",
-      ne: "धेरै पटक कोड मागियो। अर्को माग्नुअघि केही बेर पर्खनुहोस्।",
-    },
+    // Another network, or other people of this one, may have used the limit up: then the caller requested no code yet.
+    message: outcome.sentByNetwork > 0 ? TOO_MANY_CODES : NO_CODE_YET[kind],
     retryAfterSeconds: wait.resendInSeconds,
     headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...wait.limit, remaining: 0 }),
   });

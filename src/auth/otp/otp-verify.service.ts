@@ -28,11 +28,16 @@ const TOO_MANY: Text = {
   ne: "धेरै पटक गलत कोड हालियो। केही बेर पर्खेर फेरि प्रयास गर्नुहोस्।",
 };
 
+const ALREADY_USED: Text = {
+  en: "This code was already used. Continue with that sign-in, or request a new code.",
+  ne: "यो कोड प्रयोग भइसक्यो। त्यही साइन इन जारी राख्नुहोस् वा नयाँ कोड माग्नुहोस्।",
+};
+
 /**
  * Exchanges a correct code for a verification token and consumes the code.
  *
  * @throws AppError `invalid_otp` when the code is wrong, expired, consumed or was never sent; the client cannot tell
- *   which. `rate_limit_exceeded` while locked. `idempotency_key_reused`.
+ *   which, except that the network that verified a code is told so when it sends the same code again. `rate_limit_exceeded` while locked. `idempotency_key_reused`.
  */
 export async function verifyOtp(
   deps: Deps,
@@ -57,10 +62,10 @@ export async function verifyOtp(
     return { verificationToken: token.value, purpose: consumed.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
   deps.afterResponse(publishCoalesced(deps, attempt.lockout));
-  throw refuseAttempt(deps, attempt);
+  throw refuseAttempt(deps, attempt, await wasUsedHere(deps, identifier, otp, attempt.usedHere));
 }
 
-function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAttempt>>): AppError {
+function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAttempt>>, wasUsed: boolean): AppError {
   const secondsUntil = (instant: number) => Math.ceil((instant - deps.now()) / 1000);
   const wasCharged = attempt.codes.length > 0;
   const lockSeconds = secondsUntil(attempt.blockedUntil);
@@ -70,7 +75,8 @@ function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAtte
     const resetSeconds = waitSeconds ?? (lockSeconds > 0 ? lockSeconds : failuresAllowed.windowMs / 1000);
     const headers = rateLimitHeaders("otp-verify", failuresAllowed, { remaining, resetSeconds });
     const retry = waitSeconds === undefined ? {} : { retryAfterSeconds: waitSeconds, message: TOO_MANY };
-    return new AppError(code, { headers, reason, ...retry });
+    const used = code === "invalid_otp" && wasUsed ? { message: ALREADY_USED } : {};
+    return new AppError(code, { headers, reason, ...retry, ...used });
   };
   // The attempt that sets the lock is itself still compared.
   if (!wasCharged && attempt.isLocked === 0 && lockSeconds > 0)
@@ -83,6 +89,16 @@ function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAtte
 }
 
 type Code = { cid: string; codeHash: string; secretId: string };
+
+/**
+ * Whether the guess is the code that this network verified last. A network that did not verify one pays for the same
+ * comparison, so that the response time says nothing about others.
+ */
+async function wasUsedHere(deps: Deps, identifier: Identifier, otp: string, code: Code | undefined): Promise<boolean> {
+  const { cid, secretId } = code ?? { cid: "", secretId: deps.keyring.currentSecretId };
+  const hash = await hashCode(deps, secretId, cid, identifier, otp);
+  return code !== undefined && equalInConstantTime(base64url.decode(code.codeHash), hash);
+}
 
 /** The challenge whose code matches, among those that the attempt was charged to. Each comparison takes constant time. */
 async function findMatch(deps: Deps, identifier: Identifier, otp: string, codes: Code[]): Promise<string | undefined> {

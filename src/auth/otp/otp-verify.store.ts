@@ -78,7 +78,7 @@ export async function recordAttempt(
   const isLocked = sql`(exists (select 1 from otp_network_guards
       where identifier = ${requester.identifier} and network = ${requester.network} and locked_by = ${deps.invocationId})
     or exists (select 1 from otp_class_guards where identifier = ${requester.identifier} and locked_by = ${deps.invocationId}))`;
-  const { codes, counted, lockout, state, replayed } = await runBatch(deps, {
+  const { codes, counted, lockout, state, replayed, usedHere } = await runBatch(deps, {
     codes: deps.db
       .update(otpChallenges)
       .set(charge)
@@ -120,6 +120,18 @@ export async function recordAttempt(
         isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
       })
       .from(sql`(select 1)`),
+    usedHere: deps.db
+      .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
+      .from(otpChallenges)
+      .where(
+        and(
+          eq(otpChallenges.identifier, requester.identifier),
+          isRecent,
+          eq(otpChallenges.consumedNetwork, requester.network),
+        ),
+      )
+      .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
+      .limit(1),
     replayed: call
       ? deps.db
           .select()
@@ -133,7 +145,8 @@ export async function recordAttempt(
   const [found] = state;
   if (!found) throw new Error("a SELECT without FROM gave no row");
   const isCounted = counted.length > 0;
-  return { codes, ...found, isCounted, network: requester.network, chargedAt: now, lockout, replayed: replayed?.[0] };
+  const more = { network: requester.network, chargedAt: now, lockout, replayed: replayed?.[0], usedHere: usedHere[0] };
+  return { codes, ...found, isCounted, ...more };
 }
 
 function challengeOf(tokenId: SQL): SQL {
@@ -172,7 +185,13 @@ export async function consumeChallenge(
     consumed: deps.db
       .update(otpChallenges)
       // From now on the counters count attempts at the body of a bound key.
-      .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), triesFamiliar: 0, triesOther: 0 })
+      .set({
+        consumedBy: deps.invocationId,
+        consumedAt: instantOf(now),
+        consumedNetwork: attempt.network,
+        triesFamiliar: 0,
+        triesOther: 0,
+      })
       .where(sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`),
     consumedOthers: deps.db
       .update(otpChallenges)
