@@ -26,7 +26,7 @@ export const publicAccess: Guard<undefined> = {
   authorize: async () => undefined,
 };
 
-/** What the guards that check an access token have in common. */
+/** The parts shared by all guards that check an access token. */
 const bearer = {
   security: "bearer",
   errors: ["authentication_required", "token_not_valid"] as ErrorCode[],
@@ -35,13 +35,13 @@ const bearer = {
 } as const;
 
 /**
- * A valid access token, checked without I/O. Whether its session is live and its user may act is checked by the statement
- * that reads or writes the route's data, in the same round trip.
+ * Requires a valid access token, checked without I/O. The statement that reads or writes the route's data checks in the
+ * same round trip that the session is live and the user active.
  */
 export const authenticated: Guard<AccessClaims> = { ...bearer, name: "authenticated", authorize: readValidToken };
 
 /**
- * As `authenticated`, for staff and admins. The token does not say the role: the route's own batch checks it, see
+ * Like `authenticated`, for staff and admins. The token does not contain the role; the route's own batch checks it, see
  * `runStaffBatch`.
  */
 export const staff: Guard<StaffClaims> = {
@@ -51,7 +51,7 @@ export const staff: Guard<StaffClaims> = {
   authorize: async (deps, c) => (await readValidToken(deps, c)) as StaffClaims,
 };
 
-/** As `staff`, for admins alone. */
+/** Like `staff`, but only for admins. */
 export const admin: Guard<AdminClaims> = {
   ...bearer,
   name: "admin",
@@ -59,7 +59,7 @@ export const admin: Guard<AdminClaims> = {
   authorize: async (deps, c) => (await readValidToken(deps, c)) as AdminClaims,
 };
 
-/** As `authenticated`, but the token may have expired: for a route that then asks for a second proof. */
+/** Like `authenticated`, but accepts an expired token, for a route that requires a second credential. */
 export const authenticatedOrExpired: Guard<MaybeExpiredClaims> = {
   ...bearer,
   name: "authenticatedOrExpired",
@@ -82,7 +82,7 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
   return verifyAccessToken(deps, token);
 }
 
-/** 401 for an access or refresh token, saying whether it is expired or invalid. */
+/** The 401 for an invalid access or refresh token; it tells the client if the token has only expired. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") {
     return new AppError("token_not_valid", {
@@ -90,14 +90,14 @@ export function tokenNotValid(verified: { state: string; reason?: string }): App
         en: "The token has expired. Refresh it, or sign in again.",
         ne: "टोकनको म्याद सकियो। रिफ्रेस गर्नुहोस् वा फेरि साइन इन गर्नुहोस्।",
       },
-      // RFC 6750 section 3: lets an app tell "refresh" from "sign in again".
+      // Lets an app choose between refreshing and signing in again (RFC 6750 section 3).
       headers: { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' },
     });
   }
   return new AppError("token_not_valid", { reason: verified.reason ?? "invalid" });
 }
 
-/** 401 for a token of ours whose session has ended, or whose user may not act. */
+/** The 401 for a genuine token whose session has ended or whose user is not active. */
 export function sessionEnded(): AppError {
   const message = { en: "Your session has ended. Sign in again.", ne: "तपाईंको सत्र अन्त्य भयो। फेरि साइन इन गर्नुहोस्।" };
   return new AppError("token_not_valid", { reason: "session ended", message });

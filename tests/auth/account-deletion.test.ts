@@ -38,7 +38,7 @@ async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown
   ).results;
 }
 
-/** A user about whom every store holds something, and the words that would give them away. */
+/** A user with data in every store, and the strings that would identify them. */
 async function wellKnownUser() {
   const ip = newIp();
   const userAgent = `canary agent ${crypto.randomUUID()}`;
@@ -73,7 +73,7 @@ async function wellKnownUser() {
   const due = { event_id: mark, type: "user_search.due", user_id: user.userId, payload, created_at: Date.now() };
   await new Simulation(1).consume("search", [{ id: mark, attempts: 1, body: due }]);
   clock.advance(2 * MINUTE);
-  // A code that still lives in KV and in the ledger.
+  // A code that is still live in KV and in D1.
   await requestCode(user.identifier, options);
   const [named] = await rows<{ username: string; referral_code: string }>(
     "select username, referral_code from users where id = ?",
@@ -83,7 +83,7 @@ async function wellKnownUser() {
   return { user, options, words };
 }
 
-/** Lets queue and cron do their work. */
+/** Runs the cron and the queue until nothing is pending. */
 async function settle(simulation = new Simulation(1)): Promise<void> {
   await simulation.deliver();
   for (let minute = 0; minute < 3; minute++) {
@@ -303,7 +303,7 @@ describe("DELETE auth/account", () => {
         await simulation.call("DELETE", "/api/auth/account", { token: user.access, json: {} }, place);
         const held = structuredClone(simulation.queue.held);
         await simulation.deliver(1, place);
-        // What was not acknowledged comes again.
+        // Messages that were not acknowledged are redelivered.
         simulation.queue.held.push(...held);
         if ((await me(user.access)).status === 200) await deletedIn(simulation, user);
         await settle(simulation);

@@ -15,7 +15,7 @@ interface Proof {
   verification_token: string;
 }
 
-/** Proves the identifier, a second time only after the wait between two codes. */
+/** Verifies the identifier; for a second code it first waits the required time. */
 async function prove(identifier = newPhone()): Promise<Proof> {
   if (proven.has(identifier)) clock.advance(2 * MINUTE);
   proven.add(identifier);
@@ -35,7 +35,7 @@ const rows = async (sql: string, ...values: unknown[]) =>
       .all()
   ).results;
 
-/** How many rows of the table are the user's. */
+/** The number of the user's rows in the table. */
 async function count(table: string, userId: string, where = "1"): Promise<unknown> {
   const [row] = await rows(`select count(*) as n from ${table} where user_id = ? and ${where}`, userId);
   return row?.n;
@@ -47,7 +47,7 @@ async function newUser(extra: object = {}, identifier = newPhone()) {
   return { identifier, ...answer.body.data };
 }
 
-/** An account as staff makes it: its identifier is nobody's proven own yet. */
+/** An account created by staff, whose identifier is not yet verified. */
 async function insertStaffMadeUser(phone: string): Promise<string> {
   const id = crypto.randomUUID();
   const now = Date.now();

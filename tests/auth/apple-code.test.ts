@@ -30,13 +30,13 @@ const count = async (from: string, ...values: unknown[]) =>
 
 const newApplePerson = () => newPerson("apple", { email: newEmail() });
 
-/** The fields of a sign-in by the person, with this code beside their ID token. */
+/** The fields of the person's sign-in with this authorization code. */
 const signInWith = async (person: Person, authorization_code: string, claims: Claims = {}) => ({
   ...(await providers.nativeSignIn("apple", person, claims)),
   authorization_code,
 });
 
-/** What Apple's endpoint says of a code: an ID token that differs in one thing from what it should be. */
+/** ID tokens that Apple's token endpoint returns for the code, each wrong in one respect. */
 const foreignTokens: Record<string, (person: Person) => Promise<string>> = {
   "somebody else's subject": () => mint("apple", { sub: newApplePerson().sub }),
   "another issuer": ({ sub }) => mint("apple", { sub, iss: "https://accounts.google.com" }),
@@ -57,7 +57,7 @@ describe("Apple's authorization code", () => {
       const answer = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json });
       expect(outcome(answer)).toEqual([400, "social_auth_failed"]);
       expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
-      // The ID token is not used up: with its own code it signs in.
+      // The ID token is still unused: with its own code it signs in.
       const own = { ...json, authorization_code: providers.issueCode("apple", { sub: person.sub }) };
       expect((await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own })).status).toBe(
         200,
@@ -100,7 +100,7 @@ describe("Apple's authorization code", () => {
   it("is exchanged only if its hash is the ID token's c_hash", async () => {
     const person = newApplePerson();
     const code = providers.issueCode("apple", { sub: person.sub });
-    // Half of a SHA-256, base64url: 22 characters, the last of which holds two bits.
+    // Half of a SHA-256 in base64url: 22 characters, the last of which holds two bits.
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(code)));
     const half = btoa(String.fromCharCode(...digest.subarray(0, 16)));
     const c_hash = half.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");

@@ -15,12 +15,12 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 const MINUTE = 60_000;
-/** Rows that a refused deletion reads at most: session, user, identifiers, wallet, rental, admins. */
+/** Maximum number of rows that a refused deletion reads: session, user, identifiers, wallet, rental, admins. */
 const FEW_ROWS = 30;
-/** Rows that one transaction of a deletion reads or writes at most, indexes included. */
+/** Maximum number of rows that one transaction of a deletion reads or writes, indexes included. */
 const BOUNDED_ROWS = 6_000;
 
-/** Strangers, and their verification tokens. */
+/** Inserts other users and their verification tokens. */
 async function insertStrangers(count: number): Promise<void> {
   const n = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)";
   const run = (sql: string) => testEnv.DB.prepare(sql).bind(count);
@@ -80,7 +80,7 @@ describe("A refused deletion", () => {
 });
 
 describe("The deletion of an account with a long history", () => {
-  /** Delivers what the deletion asks for until the queue is empty; the number of messages. */
+  /** Delivers the deletion's messages until the queue is empty; returns their number. */
   async function finish(simulation: Simulation): Promise<number> {
     let messages = 0;
     while (simulation.queue.held.length > 0) {
@@ -105,7 +105,7 @@ describe("The deletion of an account with a long history", () => {
       expect(rowsRead + rowsWritten, detail.join("\n")).toBeLessThan(BOUNDED_ROWS);
     }
     expect(await findTraces([word])).toEqual([]);
-    // Rows of the audit log stay without values, dead letters without payload; ledger rows stay without the user.
+    // Audit rows stay without values, dead letters without payload, and ledger rows without the user.
     expect(await historyOf(user.userId)).toEqual({
       audit_logs: expect.any(Number),
       dead_letters: 3_000,
@@ -131,7 +131,7 @@ describe("The deletion of an account with a long history", () => {
         const first = structuredClone(simulation.queue.held);
         const place = { faults: (each: { index: number }) => (each.index === index ? fault : undefined) };
         await simulation.deliver(1, place);
-        // What was not acknowledged comes again.
+        // Messages that were not acknowledged are redelivered.
         simulation.queue.held.push(...first);
         for (let round = 0; round < 2; round++) {
           await finish(simulation);

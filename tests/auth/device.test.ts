@@ -168,7 +168,7 @@ describe("auth/device", () => {
         },
       });
       expect((await call("POST", PATH, { token: user.access, json: device, env: { DB } })).status).toBe(200);
-      // The device, an entry of its index, and the counter; the session keeps the name that it has.
+      // The device, one index entry and the counter; the session's device name does not change.
       expect(written).toBe(3);
       expect((await call("DELETE", "/api/auth/account", { token: user.access })).status).toBe(200);
       expect(await rows("select 1 from device_registrations where user_id = ?", user.userId)).toEqual([]);

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Requests a code whose message goes nowhere. */
+/** Requests a code whose message is not delivered. */
 const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
   const nowhere = { ...env, ...keepingQueue(identifier).env };
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: nowhere });
@@ -31,7 +31,7 @@ const waitOf = (answer: Answer) =>
 const networkOf = (ip: string) => `${ip.split(".").slice(0, 3).join(".")}.0/24`;
 
 let serial = 0;
-/** The local part of a mailbox that no other test uses. */
+/** The local part of an address that no other test uses. */
 const newName = () => `mail.box${Date.now()}x${++serial}`;
 
 describe("Codes by e-mail from one network", () => {
@@ -186,7 +186,7 @@ describe("The daily e-mail budget", () => {
       .bind(JSON.stringify(recipients), Date.now())
       .first<number>("n");
 
-  /** An address with an account, which has had no message so far. */
+  /** An address with an account that has not received a message yet. */
   async function owner(): Promise<string> {
     const { identifier } = await signUp(newEmail(), { ip: newIp() });
     await testEnv.DB.prepare("delete from local_outbox where recipient = ?").bind(identifier).run();
@@ -194,7 +194,7 @@ describe("The daily e-mail budget", () => {
     return identifier;
   }
 
-  /** Messages with a code, each to an address of its own or to the one given. */
+  /** Messages with codes, to different addresses or all to the given one. */
   async function messages(count: number, to?: string): Promise<Sent[]> {
     const model = await requestAndKeep(newEmail());
     return Array.from({ length: count }, () => ({

@@ -238,7 +238,7 @@ describe("Signup bonus and referral after a deletion", () => {
   });
 });
 
-/** A fresh session of the admin, since those of staff live for 24 hours. */
+/** Signs the admin in again, because staff sessions last 24 hours. */
 async function adminToken(identifier: string): Promise<string> {
   const options = { ip: newIp() };
   const json = { identifier, verification_token: await verify(identifier, options) };

@@ -47,7 +47,7 @@ const count = (from: string, ...values: unknown[]) =>
     .bind(...values)
     .first<number>("n");
 
-/** A code that is none of those given. */
+/** A code that differs from the given ones. */
 const otherThan = (...codes: string[]) =>
   ["111111", "222222", "333333"].find((code) => !codes.includes(code)) ?? "444444";
 
@@ -132,7 +132,7 @@ describe("ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes, at any ide
   const LIMIT = 600;
   const WINDOW = 10 * MINUTE;
 
-  /** A network that has just begun its window and used so many guesses up. */
+  /** Gives the network a new window with this number of wrong attempts. */
   async function networkAfter(guesses: number): Promise<string> {
     const ip = newIp();
     expect((await guess(newPhone(), "111111", ip)).status).toBe(400);
@@ -279,7 +279,7 @@ describe("a network without attempts left", () => {
       clock.advance(SECOND);
       for (let n = 0; n < 3; n++) heard += (await guess(phone, otherThan(code), ip)).status === 400 ? 1 : 0;
     }
-    // Ten were left; they were used at the first codes, of which the fifth was exempt from then on.
+    // Ten attempts were left and went to the first codes; from then on five codes were exempt.
     expect(heard).toBe(15);
   });
 });
@@ -356,7 +356,7 @@ describe("codes and networks", () => {
 describe("logout with an access token that has expired", () => {
   const REPLAY_WINDOW = 120 * SECOND;
 
-  /** A session that rotated a minute before its first access token expires. */
+  /** A session that was refreshed a minute before its first access token expires. */
   async function rotatedLate() {
     const user = await newUser();
     clock.advance(14 * MINUTE);

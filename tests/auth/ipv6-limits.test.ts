@@ -20,7 +20,7 @@ const ask = (identifier: string, ip: string) =>
   call("POST", "/api/auth/otp/request", { ip, json: { identifier }, env: keepingQueue(identifier).env });
 
 let serial = 0;
-/** A /48 that no other test uses, without its last colons. */
+/** A /48 prefix that no other test uses, without the trailing colons. */
 const newSite = () => `2001:db8:${(++serial).toString(16)}`;
 
 const kinds = [
@@ -40,7 +40,7 @@ const countersOf = async (scope: string) =>
   );
 
 describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
-  /** Asks from each address in turn until one is refused; gives how many were accepted. */
+  /** Requests codes from the addresses in turn until one is rejected; returns the number accepted. */
   async function acceptedFrom(addresses: string[]): Promise<number> {
     for (const [i, ip] of addresses.entries()) {
       const { status } = await ask(newIdentifier(), ip);

@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 const DAY = 24 * 3_600_000;
-/** The app's own user agent, which anybody can send. */
+/** The app's user agent, which anybody can send. */
 const headers = { "user-agent": "PowerBank/4.2 (Android 15)" };
 
 const native = async (name: Name, person: Person, ip: string) => {
@@ -24,7 +24,7 @@ const native = async (name: Name, person: Person, ip: string) => {
   return String(answer.body.data.user_id);
 };
 
-/** Signs in by the browser flow, as an app that opens a browser does. */
+/** Signs in through the browser flow, as an app does. */
 const byBrowser = async (name: Name, person: Person, ip: string) => {
   const options = { ip, env: providers.env, headers };
   const { verifier, challenge } = await newVerifier();

@@ -21,14 +21,14 @@ const kinds = {
   "e-mail": { newIdentifier: newEmail, setting: "EMAIL_DAILY_BUDGET", table: "email_budget_days" },
 } as const;
 
-/** What a caller can tell answers apart by, but the request's id. */
+/** Everything that a caller can see of a response, except the request id. */
 const visible = ({ status, headers, body }: Answer) => ({
   status,
   headers: [...headers].filter(([name]) => name !== "x-request-id"),
   body: { ...body, request_id: undefined },
 });
 
-/** One request, with everything that was done for it before the answer. */
+/** One request, with all binding calls made before its response. */
 async function requestFor(identifier: string, env: Partial<Env>, headers: Record<string, string>) {
   await testEnv.DB.prepare("delete from sms_send_limits").run();
   const simulation = new Simulation(1);
@@ -46,7 +46,7 @@ async function requestFor(identifier: string, env: Partial<Env>, headers: Record
 }
 
 describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier, setting, table }) => {
-  /** An identifier of each kind, and the environment in which the last one is a test identifier. */
+  /** One identifier of each kind, and the environment in which the last one is a test identifier. */
   async function people(budget: number) {
     const [known, banned, unknown, reviewer] = Array.from({ length: 4 }, newIdentifier) as [
       string,

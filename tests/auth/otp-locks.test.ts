@@ -19,7 +19,7 @@ function guess(identifier: string, otp: string, ip = newIp()): Promise<Answer> {
 
 const codeOf = (answer: Answer) => (answer.status === 200 ? "ok" : answer.body.error.code);
 
-/** A code that is none of those given. */
+/** A code that differs from the given ones. */
 function otherThan(...codes: string[]): string {
   return ["111111", "222222", "333333", "444444"].find((code) => !codes.includes(code)) ?? "";
 }
@@ -31,7 +31,7 @@ async function guessWrong(times: number, identifier: string, code: string, ip: s
   }
 }
 
-/** Seconds until guesses are heard again; 0 when they are heard now. The guess must be one that no code answers to. */
+/** Seconds until attempts are accepted again; 0 if they are accepted now. It attempts a wrong code to find out. */
 async function lockedFor(identifier: string, code: string, ip: string): Promise<number> {
   const answer = await guess(identifier, otherThan(code), ip);
   if (answer.status === 400) return 0;
@@ -39,7 +39,7 @@ async function lockedFor(identifier: string, code: string, ip: string): Promise<
   return Number(answer.headers.get("retry-after"));
 }
 
-/** A user who signed in from the network once, long enough ago that no wait of that day is left. */
+/** A user who signed in from the network so long ago that no daily limit is left. */
 async function userAt(home: string): Promise<{ phone: string; clock: Clock }> {
   const { identifier: phone } = await signUp(newPhone(), { ip: home });
   const clock = stopClock();
@@ -47,7 +47,7 @@ async function userAt(home: string): Promise<{ phone: string; clock: Clock }> {
   return { phone, clock };
 }
 
-/** Wrong guesses from networks of strangers, as fast as the limits let them through. */
+/** Makes wrong attempts from unknown networks, as fast as the limits allow. */
 async function attack(clock: Clock, phone: string, failures: number): Promise<void> {
   for (let messages = 2, done = 0; done < failures; ) {
     const ip = newIp();
@@ -105,7 +105,7 @@ describe("locks", () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     for (const [i, minutes] of [1, 2, 4, 8, 16, 32, 60, 60].entries()) {
-      // Three locks a day stay below the day's limit of all networks together.
+      // Three locks per day stay below the daily limit of all networks together.
       clock.advance(i % 3 === 0 ? 25 * HOUR : 2 * HOUR);
       const code = await requestCode(phone, { ip });
       await guessWrong(5, phone, code, ip);

@@ -22,7 +22,7 @@ async function newestMessage(identifier: string) {
   return (await call("GET", path, { headers: { accept: "application/json" } })).body.messages[0];
 }
 
-/** The queue's producer, with a record of what it was given. */
+/** A queue producer that records the messages it gets. */
 function recordedQueue() {
   const sent: string[] = [];
   const OTP_QUEUE = new Proxy(testEnv.OTP_QUEUE, {
@@ -76,7 +76,7 @@ describe("the message with a code", () => {
     };
     const bytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
     const draw = (make: () => string) => Array.from({ length: 200_000 }, make);
-    // Nine degrees of freedom: a fair draw exceeds 60 once in a thousand million runs.
+    // Chi-squared with nine degrees of freedom: a fair generator exceeds 60 once in a billion runs.
     const codes = draw(() => randomDigits(bytes, 6));
     expect(chiSquared(codes.join(""))).toBeLessThan(60);
     for (let i = 0; i < 6; i++) expect(chiSquared(codes.map((code) => code.charAt(i)).join(""))).toBeLessThan(60);

@@ -20,7 +20,7 @@ function ask(identifier: string, options: CallOptions = {}, purpose?: string): P
   return call("POST", "/api/auth/otp/request", { ip: newIp(), ...options, json: { identifier, purpose } });
 }
 
-/** Makes a user, and lets the waits that the sign-up began pass; the clock stands then. */
+/** Signs a user up, moves past the waits that the sign-up caused, and stops the clock. */
 async function signUpLongAgo(identifier: string, ip = newIp()) {
   const user = await signUp(identifier, { ip });
   const clock = stopClock();
@@ -38,12 +38,12 @@ async function messagesTo(identifier: string) {
   return (await call("GET", path, { headers: { accept: "application/json" } })).body.messages;
 }
 
-/** Seconds that the answer tells to wait, whether it sent a code or refused to. */
+/** The wait in seconds that the response gives, whether or not it sent a code. */
 function waitOf(answer: Answer): number {
   return answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
 }
 
-/** Checks that the next send is refused until the last millisecond of the wait, and accepted at its end. */
+/** Expects the next request to be rejected until the last millisecond of the wait and accepted at its end. */
 async function sendAtEndOfWait(clock: ReturnType<typeof stopClock>, identifier: string, ip: string, seconds: number) {
   clock.advance(seconds * 1000 - 1);
   const early = await ask(identifier, { ip });
@@ -55,7 +55,7 @@ async function sendAtEndOfWait(clock: ReturnType<typeof stopClock>, identifier: 
   return waitOf(answer);
 }
 
-/** What a caller can tell answers apart by. */
+/** Everything that a caller can see of a response. */
 function visible({ status, headers, body }: Answer) {
   return {
     status,
@@ -64,7 +64,7 @@ function visible({ status, headers, body }: Answer) {
   };
 }
 
-/** The test's bindings, with a record of every call to database, KV and queue. */
+/** The test's bindings, which record every call to database, KV and queue. */
 function recordedBindings() {
   const calls: string[] = [];
   const record = (name: string, binding: object) =>

@@ -23,7 +23,7 @@ function guess(identifier: string, otp: string, options: CallOptions = {}, purpo
 
 const codeOf = (answer: Answer) => (answer.status === 200 ? "ok" : answer.body.error.code);
 
-/** A code that is none of those given. */
+/** A code that differs from the given ones. */
 function otherThan(...codes: string[]): string {
   return ["111111", "222222", "333333", "444444"].find((code) => !codes.includes(code)) ?? "";
 }
@@ -35,7 +35,7 @@ async function guessWrong(times: number, identifier: string, code: string, ip?: 
   }
 }
 
-/** A user who signed in from the network once, long enough ago that no wait of that day is left. */
+/** A user who signed in from the network so long ago that no daily limit is left. */
 async function userAt(home: string) {
   const { identifier: phone } = await signUp(newPhone(), { ip: home });
   const clock = stopClock();
@@ -163,7 +163,7 @@ describe("a right code", () => {
   });
 });
 
-/** A database whose nth transaction fails, before it runs (and so does every later one) or after it stands. */
+/** A database whose nth transaction fails after its commit, or fails before it runs, as do all later ones. */
 function databaseThatFails(nth: number, when: "before" | "after"): Partial<Env> {
   let batches = 0;
   const batch = async (...args: Parameters<D1Database["batch"]>) => {

@@ -8,7 +8,7 @@ import { readBudget, setTaken } from "../support/sms-budget.ts";
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** Each test has a day of its own, since a budget is the day's. */
+/** Each test runs on its own day, because budgets are daily. */
 let today = Date.UTC(2028, 6, 1, 6);
 let clock: ReturnType<typeof stopTime>;
 
@@ -26,7 +26,7 @@ afterEach(() => {
 const PER_NETWORK = 100;
 const PER_PREFIX = 50;
 
-/** Requests a code whose message goes nowhere. */
+/** Requests a code whose message is not delivered. */
 const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
   const nowhere = { ...env, ...keepingQueue(identifier).env };
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: nowhere });
@@ -35,10 +35,10 @@ const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
 const waitOf = (answer: Answer) =>
   answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
 
-/** The test's environment with a budget of so many calls. */
+/** The test's environment with a daily budget of this number of messages. */
 const withBudget = (calls: number) => ({ SMS_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
 
-/** What a caller can tell answers apart by. */
+/** Everything that a caller can see of a response. */
 function visible({ status, headers, body }: Answer) {
   return {
     status,
@@ -52,20 +52,20 @@ const networkOf = (ip: string) => `${ip.split(".").slice(0, 3).join(".")}.0/24`;
 const sendsOf = async (key: string) =>
   (await testEnv.DB.prepare("select sends from sms_send_limits where key = ?").bind(key).first<number>("sends")) ?? 0;
 
-/** As if so many codes had been sent in a window that began now. */
+/** Sets the number of codes sent in a window that starts now. */
 async function setSends(scope: "network" | "prefix", key: string, sends: number): Promise<void> {
   await testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, ?)")
     .bind(scope, key, Date.now() + (scope === "network" ? HOUR : DAY), sends)
     .run();
 }
 
-/** Numbers of one range that nobody has used, and the range. */
+/** A number range that no test has used, and numbers in it. */
 function newRange() {
   const prefix = newPhone().slice(0, -4);
   return { prefix, phone: (i: number) => `${prefix}${String(i).padStart(4, "0")}` };
 }
 
-/** A user who signed in from the network long enough ago that no limit of sending holds. */
+/** A user who signed in from the network so long ago that no sending limit applies. */
 async function ownerAt(ip: string, phone = newPhone()): Promise<string> {
   await signUp(phone, { ip });
   clock.advance(2 * HOUR);
@@ -164,7 +164,7 @@ test("A stranger who exhausts the limits of network and range does not block an 
 });
 
 describe("The daily SMS budget at otp/request", () => {
-  /** What a request for the number answers and does, on the simulator. */
+  /** The response to a request for the number and the binding calls it makes, in the simulator. */
   async function requestFor(identifier: string, env: Partial<Env>) {
     const simulation = new Simulation(1);
     await testEnv.DB.prepare("delete from sms_send_limits").run();
@@ -230,7 +230,7 @@ describe("The daily SMS budget at otp/request", () => {
     await setTaken(10);
     const closed = await ask(newPhone(), { env });
     expect([closed.status, closed.body.error.code]).toEqual([503, "service_unavailable"]);
-    // From 06:00 UTC, which is 11:45 there.
+    // From 06:00 UTC, which is 11:45 in Kathmandu.
     expect(waitOf(closed)).toBe((12 * 60 + 15) * 60);
     expect(visible(await ask(phone, keyed))).toEqual(visible(first));
     expect((await ask(newEmail(), { env })).status).toBe(200);

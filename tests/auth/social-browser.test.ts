@@ -43,13 +43,13 @@ const count = async (from: string, ...values: unknown[]) =>
     .bind(...values)
     .first<number>("n");
 
-/** Asks for a login URL. */
+/** Requests a login URL. */
 async function order(name: Name, query: Record<string, string> = {}): Promise<Answer> {
   const search = new URLSearchParams(query).toString();
   return call("GET", `/api/auth/${name}/login${search && `?${search}`}`, { ip: newIp(), env: providers.env });
 }
 
-/** Begins a flow in the browser, and gives the address at the provider that it was sent to. */
+/** Starts a flow in the browser; returns the provider's URL that it was redirected to. */
 async function begin(browser: Browser, name: Name, query: Record<string, string> = {}): Promise<string> {
   const ordered = await order(name, query);
   expect(ordered.status, JSON.stringify(ordered.body)).toBe(200);
@@ -58,7 +58,7 @@ async function begin(browser: Browser, name: Name, query: Record<string, string>
   return locationOf(started);
 }
 
-/** Brings what the provider gave back to us, as it has browsers do. */
+/** Sends the provider's response to the callback, as the browser does. */
 const comeBack = (browser: Browser, name: Name, fields: Record<string, string>): Promise<Answer> =>
   name === "google"
     ? browser.go("GET", `/api/auth/google/callback?${new URLSearchParams(fields)}`)
@@ -67,7 +67,7 @@ const comeBack = (browser: Browser, name: Name, fields: Record<string, string>):
         headers: { origin: "https://appleid.apple.com" },
       });
 
-/** A whole flow up to the one-time code. */
+/** Completes a flow up to the one-time code. */
 async function flowOf(
   name: Name,
   {
@@ -93,7 +93,7 @@ const success = (code: string, headers: Record<string, string> = {}) =>
 const redeem = (code: string, code_verifier: string) =>
   call("POST", "/api/auth/social/success", { ip: newIp(), env: providers.env, json: { code, code_verifier } });
 
-/** Nobody got anything by the flow. */
+/** Expects the flow to have created nothing. */
 async function expectNothing(person: Person): Promise<void> {
   expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
   expect(await count("users where email = ?", person.email)).toBe(0);
@@ -343,7 +343,7 @@ describe.each(names)("the browser flow of %s", (name) => {
       expect(locationOf(await comeBack(browser, name, { error, state: appState }))).toBe(
         `${APP_URI}?error=access_denied`,
       );
-      // What is not an answer to this flow does not reach the app.
+      // A response to another flow does not reach the app.
       expect(locationOf(await comeBack(browser, name, { error, state }))).toBe(`${ERROR_PAGE}?error=access_denied`);
       const consent = await providers.consent(name, app, newPerson(name));
       expect(locationOf(await comeBack(browser, name, consent))).toContain(`${APP_URI}?code=`);

@@ -143,7 +143,7 @@ describe.each(names)("linking %s", (name) => {
     const person = newPerson(name);
     const json = await providers.nativeSignIn(name, person);
     const signedIn = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json });
-    // Their other way in, so that the account's own link can go.
+    // Another way to sign in, so that the first link can be removed.
     const { user_id, access_token } = signedIn.body.data;
     expect((await unlink(name, access_token)).status).toBe(200);
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;
@@ -229,7 +229,7 @@ describe.each(names)("unlinking %s", (name) => {
       1,
     );
     expect(tasks.take(user.userId, "user.updated")).toHaveLength(1);
-    // Whose account it was is a stranger now.
+    // The provider account now belongs to nobody.
     expect((await signIn(name, user.person)).body.data.user_id).not.toBe(user.userId);
   });
 
@@ -245,7 +245,7 @@ describe.each(names)("unlinking %s", (name) => {
   it("is refused for the last verified way to sign in", async () => {
     const alone = (await signIn(name, newPerson(name, { email: newEmail() }))).body.data;
     expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
-    // An address that staff set is no way in until it is proved.
+    // An address set by staff is not a way to sign in until it is verified.
     await rows("update users set email = ?, email_verified = 0 where id = ?", newEmail(), alone.user_id);
     expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
     expect(await count("social_accounts where user_id = ?", alone.user_id)).toBe(1);
@@ -315,7 +315,7 @@ describe("Apple's revocation", () => {
     }
     expect(JSON.stringify(lines)).not.toMatch(new RegExp(`canary|${REFRESH_TOKEN}`));
     providers.behaviour[providers.revocation] = whole;
-    // Twice, as a queue may deliver it.
+    // A queue may deliver a message twice.
     expect(await runTasks([...due, ...due], env)).toEqual(["taken", "taken"]);
     expect(new Set(providers.revoked)).toEqual(new Set([`${CLIENTS.apple.ios} ${REFRESH_TOKEN}`]));
     const form = new URLSearchParams(providers.callsTo(providers.revocation)[0]?.body);

@@ -1,7 +1,7 @@
 import { describe, expect, inject, it } from "vitest";
 import { type Answer, call, newIp, testEnv } from "../support/client.ts";
 
-// Against real OpenID providers on this machine; what they refuse and we refuse is tested elsewhere.
+// Tests against real OpenID providers on this machine; refusals are tested elsewhere.
 
 const vars: Record<string, string> & { SOCIAL_REDIRECT_URIS: string } = {
   ...inject("socialVars"),
@@ -9,7 +9,7 @@ const vars: Record<string, string> & { SOCIAL_REDIRECT_URIS: string } = {
 };
 const env = vars as unknown as Partial<Env>;
 
-/** A browser's cookies of one host. */
+/** A browser's cookies for one host. */
 class Jar {
   private readonly cookies = new Map<string, string>();
 
@@ -26,7 +26,7 @@ class Jar {
   }
 }
 
-/** Walks through the provider's own pages, as the person `login`; gives what it sends back. */
+/** Goes through the provider's pages as the person `login`; returns the authorization response. */
 async function signInAtProvider(url: string, login: string, until: RegExp): Promise<URLSearchParams> {
   const jar = new Jar();
   let next = new URL(url);
@@ -68,7 +68,7 @@ interface Started {
   cookie: string;
 }
 
-/** login and start, as a browser does them. */
+/** Calls login and start, as a browser does. */
 async function begin(name: string, query = ""): Promise<Started> {
   const login = await call("GET", `/api/auth/${name}/login${query}`, { env, ip: newIp() });
   expect(login.status, JSON.stringify(login.body)).toBe(200);
@@ -79,7 +79,7 @@ async function begin(name: string, query = ""): Promise<Started> {
   return { location: start.headers.get("location") ?? "", cookie };
 }
 
-/** Hands the provider's answer to the callback; gives where the browser goes next. */
+/** Sends the authorization response to the callback; returns the URL of the redirect. */
 async function comeBack(name: string, { cookie }: Started, answer: URLSearchParams): Promise<URL> {
   const options = { env, ip: newIp(), headers: { cookie } };
   const back =
@@ -105,7 +105,7 @@ const hex = async (text: string) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
 
-/** What a provider's SDK gives an app. */
+/** The fields that a provider's SDK gives an app. */
 async function nativeToken(name: "google" | "apple", login: string) {
   const nonce = crypto.randomUUID();
   const settings = JSON.parse(vars[name === "google" ? "GOOGLE_ENDPOINTS" : "APPLE_ENDPOINTS"] ?? "");

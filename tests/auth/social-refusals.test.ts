@@ -51,13 +51,13 @@ const rowsOf = async (sql: string, ...values: unknown[]) =>
     )?.n,
   );
 
-/** Everything that a sign-in would leave behind. */
+/** The number of rows that a sign-in would create. */
 const footprint = async () => {
   const tables = ["users", "sessions", "social_accounts", "social_proofs", "audit_logs", "idempotency_keys"];
   return Promise.all(tables.map((table) => rowsOf(table)));
 };
 
-/** The token's subject, where it can be read at all. */
+/** The token's subject, if it can be read. */
 function subjectOf(idToken: string): string {
   try {
     return String(decodeJwt(idToken).sub);
@@ -66,7 +66,7 @@ function subjectOf(idToken: string): string {
   }
 }
 
-/** The fields of a sign-in by this token, everything else being right. */
+/** The fields of a sign-in with this token and otherwise valid values. */
 const fields = (name: Name, id_token: string, clientId?: string) => ({
   id_token,
   nonce: NONCE,
@@ -112,7 +112,7 @@ const claim =
     mint(name, { ...claims, ...(typeof changes === "function" ? changes(name) : changes) });
 const cut = async (text: Promise<string>) => (await text).split(".") as [string, string, string];
 
-/** Tokens that everything is right about, but for one thing. */
+/** Tokens that are invalid in exactly one respect. */
 const forgeries: Record<string, Forge> = {
   "with a signature that was altered": async (name, _, claims) => {
     const [head, body, signature] = await cut(mint(name, claims));
@@ -226,7 +226,7 @@ const forgeries: Record<string, Forge> = {
     (await signUp(undefined, { ip: newIp(), env: providers.env })).refresh,
 };
 
-/** Right in everything, but no longer young enough: the app asks the SDK for another. */
+/** Valid tokens that are too old; the app must get a new one from the SDK. */
 const tooOld = [
   "that has expired",
   "issued more than 10 minutes ago",
@@ -240,7 +240,7 @@ describe.each(names)("an ID token of %s", (name) => {
     async (how) => {
       const person = newPerson(name);
       const claims = { ...person, nonce: await hexSha256(NONCE) };
-      // The same with nothing wrong is accepted.
+      // The same token without the defect is accepted.
       expect((await post(name, fields(name, await mint(name, claims)))).status).toBe(200);
       const lines = recordLog();
       const token = (await forgeries[how]?.(name, person, claims)) ?? "";

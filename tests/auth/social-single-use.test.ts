@@ -44,7 +44,7 @@ const link = async (name: Name, token: string, person: Person, more: object = {}
 const signIn = async (name: Name, person: Person) => post(`${name}/token`, await providers.nativeSignIn(name, person));
 const me = (token: string) => call("GET", "/api/auth/me", { env, token });
 
-/** Somebody whose sign-in is too old to prove who they are, with a token that proves it. */
+/** A user whose sign-in is too old for a re-authentication, with a verification token that serves instead. */
 async function oldSession(): Promise<SignedIn & { token: string; verification_token: string }> {
   const user = await signUp(newPhone(), { ip: newIp(), env });
   clock.advance(11 * MINUTE);
@@ -178,7 +178,7 @@ describe.each(names)("a repeated sign-in with %s", (name) => {
       const options = how === "with" ? { headers: { "idempotency-key": crypto.randomUUID() } } : {};
       const signedIn = (await post(`${name}/token`, json, options)).body.data;
       expect(signedIn.user_id).toBe(first.userId);
-      // The session that asks is kept, so that it is still unused when the identity moves.
+      // The calling session stays unused until the identity moves to another user.
       expect((await unlink(name, signedIn.access_token)).status).toBe(200);
       expect(outcome(await post(`${name}/token`, json, options))).toEqual([400, "id_token_stale"]);
       const second = await signUp(newPhone(), { ip: newIp(), env });

@@ -209,7 +209,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     const code = { authorization_code: providers.issueCode("apple", { sub: person.sub }) };
     const fresh = name === "apple" ? { ...next, ...code } : next;
     expect((await post(name, fresh)).status).toBe(200);
-    // Keys are the person's own: another's are other keys.
+    // An Idempotency-Key belongs to one identity; another person may use the same key.
     expect((await signIn(name, newPerson(name), { headers })).status).toBe(200);
   });
 
@@ -263,7 +263,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(refusal(await post(name, json))).toEqual([409, "link_required"]);
     expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
     expect(await count("sessions where user_id = ?", local.userId)).toBe(1);
-    // What was refused is not used up: signed in by a code, its owner links it.
+    // A rejected ID token stays unused: its owner signs in with a code and links it.
     const link = await call("POST", `/api/auth/${name}/link`, { token: local.access, env: providers.env, json });
     expect(link.status, JSON.stringify(link.body)).toBe(200);
     expect((await signIn(name, person)).body.data.user_id).toBe(local.userId);

@@ -8,7 +8,7 @@ const encode = (part: unknown) => base64url.encode(bytes(typeof part === "string
 type Sign = (input: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
 type Claims = Record<string, unknown>;
 
-/** Any JWT at all, well-formed or not: what a caller could make with the key in hand. */
+/** Signs any header and claims, as the holder of the key could. */
 export async function forge(sign: Sign, header: unknown, payload: unknown): Promise<string> {
   const input = `${encode(header)}.${encode(payload)}`;
   return `${input}.${base64url.encode(new Uint8Array(await sign(bytes(input))))}`;
@@ -28,7 +28,7 @@ export type SigningJwk = JsonWebKey & { kid: string; x: string };
 
 const unsigned: Sign = async () => new ArrayBuffer(0);
 
-/** The token with one significant bit of each of `count` of its characters turned over. */
+/** Copies of the token with one significant bit flipped, in each of `count` characters. */
 export function flipBits(token: string, count: number): string[] {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   return Array.from({ length: count }, (_, i) => {
@@ -38,7 +38,7 @@ export function flipBits(token: string, count: number): string[] {
   });
 }
 
-/** Cut off at many places, with parts missing, doubled, emptied or exchanged. */
+/** Copies of the token that are truncated or have parts missing, repeated, empty or swapped. */
 export function dismember(token: string): string[] {
   const [header, payload, signature] = token.split(".") as [string, string, string];
   const cuts = Array.from({ length: 60 }, (_, i) => token.slice(0, 1 + Math.floor((i * (token.length - 2)) / 60)));
@@ -57,7 +57,7 @@ export function dismember(token: string): string[] {
   ];
 }
 
-/** Each algorithm confusion, foreign key and wrong header for these claims (RFC 8725). */
+/** Algorithm confusions, foreign keys and wrong headers for these claims (RFC 8725). */
 export async function forgeHeaders(
   ownKey: SigningJwk,
   good: Record<string, unknown>,
@@ -146,7 +146,7 @@ export async function forgeHeaders(
   return Promise.all(made);
 }
 
-/** Claims missing, of the wrong type or with the wrong value, each under a good signature. */
+/** Claims that are missing, of the wrong type or wrong, each with a valid signature. */
 function spoilClaims(claims: Claims, other: Claims): unknown[] {
   const now = Math.floor(Date.now() / 1000);
   const { iss, aud } = claims;
@@ -172,12 +172,12 @@ function spoilClaims(claims: Claims, other: Claims): unknown[] {
   return [...without, ...wrongTypes, ...wrongValues, foreign, ...notClaims];
 }
 
-/** As `forgeHeaders`, with the claims spoilt and the rest in order. */
+/** Tokens with wrong claims, otherwise valid. */
 export function forgeClaims(sign: Sign, header: unknown, claims: Claims, other: Claims): Promise<string[]> {
   return Promise.all(spoilClaims(claims, other).map((payload) => forge(sign, header, payload)));
 }
 
-/** A part of a JWT as a person can read it. */
+/** A decoded part of a JWT. */
 export function describePart(part: string): string {
   try {
     return new TextDecoder().decode(base64url.decode(part)).slice(0, 400);

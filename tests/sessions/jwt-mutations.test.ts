@@ -39,7 +39,7 @@ const refresh = (token: string) => call("POST", "/api/auth/refresh", { json: { r
 const logout = (access: string) => (refresh_token: string) =>
   call("POST", "/api/auth/logout", { token: access, json: { refresh_token } });
 
-/** What each of the tokens was answered with, where that is not a plain 401. */
+/** The responses to the tokens that are not a plain 401. */
 async function findAccepted(tokens: Iterable<string>, show: (token: string) => Promise<Answer>): Promise<unknown[]> {
   const found: unknown[] = [];
   for (const token of tokens) {
@@ -90,7 +90,7 @@ describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two th
     const key = await deriveHmacKey(base64url.decode(secret), "refresh-token");
     const sign = (input: Uint8Array<ArrayBuffer>) => crypto.subtle.sign("HMAC", key, input);
     expect(await forge(sign, header, claims)).toBe(user.refresh);
-    // `user_id` repeats `sub` for people who read it; nothing is decided by it.
+    // `user_id` only repeats `sub` for readers; refresh does not check it.
     const decisive = { ...claims, user_id: undefined };
     const corpus = [
       ...(await mutateHeaders(sign, header, claims)),
@@ -119,7 +119,7 @@ describe("ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3, 9.2.4; RFC 8725: two th
 });
 
 describe("ASVS 9.2.2, RFC 8725 section 3.11: every other token that this service or a provider signs", () => {
-  /** One of each kind, all of them good in their own place. */
+  /** One token of each kind, each valid in its own place. */
   async function collectTokens() {
     const providers = fakeProviders();
     const user = await newUser();

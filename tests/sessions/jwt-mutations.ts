@@ -6,7 +6,7 @@ type Part = Record<string, unknown>;
 
 const bytes = (text: string) => new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
 
-/** Values that no header and no claim of ours has. */
+/** Values that no genuine header or claim has. */
 const strangeValues: readonly unknown[] = [
   null,
   true,
@@ -40,7 +40,7 @@ async function newSigner(): Promise<{ sign: Sign; jwk: JsonWebKey }> {
   return { sign: (input) => crypto.subtle.sign("Ed25519", pair.privateKey, input), jwk };
 }
 
-/** Every header field that decides, with every strange value under the right signature; and every other of JOSE under a foreign one. */
+/** Every relevant header field with every strange value and a valid signature, and every other JOSE header with a foreign one. */
 export async function mutateHeaders(sign: Sign, header: Part, claims: Part): Promise<string[]> {
   const foreign = await newSigner();
   const made: Promise<string>[] = [];
@@ -83,16 +83,16 @@ export async function mutateHeaders(sign: Sign, header: Part, claims: Part): Pro
   return Promise.all(made);
 }
 
-/** Claims that decide; `jti` only has to be there. */
+/** The claims that are checked; `jti` only has to be present. */
 const DECISIVE: readonly string[] = ["iss", "aud", "sub", "user_id", "sid", "token_type", "exp", "iat"];
 
-/** Every claim that decides, with every strange value, nearly right ones, and none, under the right signature. */
+/** Every checked claim with strange, almost correct and missing values and a valid signature. */
 export function mutateClaims(sign: Sign, header: Part, claims: Part, decisive = DECISIVE): Promise<string[]> {
   const made: Promise<string>[] = [];
   for (const name of decisive) {
     const right = claims[name];
     const isTime = typeof right === "number";
-    // A late expiry or an early issue is an instant like another; the holder of the key alone can sign it.
+    // A later expiry or an earlier time of issue is valid; only the holder of the key can sign it.
     const isInstant = (value: unknown) => typeof value === "number" && (name === "exp" ? value > 1e9 : value < 1e9);
     const strange = strangeValues.filter((value) => !(isTime && isInstant(value)));
     for (const value of strange) made.push(forge(sign, header, { ...claims, [name]: value }));
@@ -117,7 +117,7 @@ export function mutateClaims(sign: Sign, header: Part, claims: Part, decisive = 
   for (const missing of ["jti", ...decisive]) {
     made.push(forge(sign, header, { ...claims, [missing]: undefined }));
     const twice = JSON.stringify({ ...claims, [missing]: undefined });
-    // Of two members the last one counts, whatever the first said.
+    // Of two members with the same name the last one counts.
     if (missing !== "jti")
       made.push(
         forge(sign, header, `${twice.slice(0, -1)},"${missing}":${JSON.stringify(claims[missing])},"${missing}":"x"}`),
@@ -126,7 +126,7 @@ export function mutateClaims(sign: Sign, header: Part, claims: Part, decisive = 
   return Promise.all(made);
 }
 
-/** Every bit of the signature turned over, and every letter of all three parts replaced by its neighbours. */
+/** Every bit of the signature flipped, and every character of all three parts replaced by its neighbours. */
 export function mutateBytes(token: string): string[] {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const raw = base64url.decode(signature);
@@ -152,7 +152,7 @@ export function mutateBytes(token: string): string[] {
   return [...flipped, ...replaced];
 }
 
-/** The same bytes in other letters, and what an eager parser might read as the token. */
+/** Other encodings of the same bytes, and text that a lenient parser might accept as the token. */
 export function mutateEncoding(token: string): string[] {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const hex = (part: string) =>
@@ -196,7 +196,7 @@ export function mutateEncoding(token: string): string[] {
   ];
 }
 
-/** All of them for a token of ours; the key is the one that signed it. */
+/** All mutations of a genuine token. The key is the one that signed it. */
 export async function mutateToken(key: SigningJwk, token: string, header: Part, claims: Part): Promise<string[]> {
   const sign = await signerOf(key);
   return [

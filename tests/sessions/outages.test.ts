@@ -14,7 +14,7 @@ const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/
 const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
   call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 
-/** The successor of the refresh token. */
+/** Refreshes and returns the successor of the refresh token. */
 async function rotate(token: string, options: CallOptions = {}): Promise<string> {
   const answer = await refresh(token, options);
   expect(answer.status).toBe(200);
@@ -26,7 +26,7 @@ function expectRefused(answer: Answer): void {
   expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
 }
 
-/** D1 as `testEnv` has it, but for `batch`. */
+/** The D1 binding of `testEnv` with another `batch`. */
 const database = (batch: (statements: D1PreparedStatement[]) => Promise<unknown>) =>
   new Proxy(testEnv.DB, { get: (db, name) => (name === "batch" ? batch : Reflect.get(db, name).bind(db)) });
 const brokenDatabase = database(() => Promise.reject(new Error("D1_ERROR: secret detail")));

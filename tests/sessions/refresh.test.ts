@@ -38,7 +38,7 @@ const rows = async (sql: string, ...values: unknown[]) =>
       .all()
   ).results;
 
-/** The successor of the refresh token. */
+/** Refreshes and returns the successor of the refresh token. */
 async function rotate(token: string, options: CallOptions = {}): Promise<string> {
   const answer = await refresh(token, options);
   expect(answer.status).toBe(200);

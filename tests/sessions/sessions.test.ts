@@ -34,7 +34,7 @@ const logout = (access: string, refresh_token: string, options: CallOptions = {}
   call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 const sid = ({ access }: { access: string }) => String(decodeJwt(access).sid);
 
-/** Signs the user in once more, `later` than the last time. */
+/** Signs the user in again, `later` milliseconds after the last time. */
 async function logIn({ identifier }: SignedIn, options: CallOptions = {}, later = 2 * MINUTE): Promise<SignedIn> {
   clock.advance(later);
   const from = { ip: newIp(), ...options };
@@ -45,7 +45,7 @@ async function logIn({ identifier }: SignedIn, options: CallOptions = {}, later 
   return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
 }
 
-/** The successor of the refresh token. */
+/** Refreshes and returns the successor of the refresh token. */
 async function rotate(token: string, options: CallOptions = {}): Promise<string> {
   const answer = await refresh(token, options);
   expect(answer.status).toBe(200);

@@ -55,7 +55,7 @@ async function expectAlive(user: SignedIn): Promise<void> {
   expect((await refresh(user.refresh)).status).toBe(200);
 }
 
-/** What each of the tokens was answered with, where that is not a plain 401. */
+/** The responses to the tokens that are not a plain 401. */
 async function findAccepted(tokens: string[], show: (token: string) => Promise<Answer>): Promise<unknown[]> {
   const found: unknown[] = [];
   for (const token of tokens) {
@@ -195,7 +195,7 @@ describe("an access token", () => {
 describe("a refresh token", () => {
   it("has the same bytes in every release, because a lost one is minted again", async () => {
     const { refresh: token } = await newUser();
-    // In the order in which they stand in the token.
+    // The claims, in the order that they have in the token.
     expect([decodeProtectedHeader(token), decodeJwt(token)].map(Object.keys)).toEqual([
       ["alg", "kid", "typ"],
       ["user_id", "sid", "token_type", "counter", "iss", "aud", "sub", "jti", "iat", "exp"],
