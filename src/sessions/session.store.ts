@@ -148,7 +148,7 @@ export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, calle
 }
 
 /** Selects a user's live sessions, newest first, if `condition` holds. */
-export function selectLiveSessions(deps: Pick<Deps, "db" | "now">, userId: string, condition: SQL) {
+export function selectLiveSessions(deps: Pick<Deps, "db" | "now">, userId: string | SQL, condition?: SQL) {
   return deps.db
     .select()
     .from(sessions)

@@ -1,4 +1,4 @@
-import type { SQL } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { commit } from "../platform/data/commit.ts";
 import { mergeStatements, type Results, runBatch } from "../platform/data/database.ts";
 import type { Statements } from "../platform/data/prepared.ts";
@@ -13,6 +13,8 @@ type BatchDeps = Pick<Deps, "db" | "now" | "log">;
 /** Conditions on the caller, for the statements of a staff batch. */
 export interface CallerConditions {
   isStaff: SQL;
+  /** `value` if the caller is staff, else NULL. Comparing an indexed column with it keeps other callers from reading rows. */
+  ifStaff: (value: string | number) => SQL;
   /** As `mayChangeAccount`. */
   mayChange: (userId: string) => SQL;
 }
@@ -20,8 +22,10 @@ export interface CallerConditions {
 type Caller = { caller: { role: "staff" | "admin" } };
 
 function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
+  const condition = isStaff(deps, caller);
   return {
-    isStaff: isStaff(deps, caller),
+    isStaff: condition,
+    ifStaff: (value) => sql`(select case when ${condition} then ${value} end)`,
     mayChange: (userId) => mayChangeAccount(deps, caller, userId),
   };
 }

@@ -72,13 +72,15 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
     parts.map((facet) => part(order, facet, isScan ? {} : joined, page)),
     order,
   );
-  const bounds = sql.raw(`limit ${size + 1} offset ${offset}`);
-  const scanned = sql`(select *, row_number() over () as nth from (${merged} limit ${sql.raw(String(MAX_SCANNED + offset))}))`;
   const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
-  // Limiting the page before the caller is checked makes SQLite check once instead of once per part.
-  const candidates = isScan
-    ? sql`(select * from ${scanned} where ${isJoinedWithin(joined)} or ${isLast} ${bounds})`
-    : sql`(${merged} ${bounds})`;
+  // The limit is 0 unless the caller is staff, so that other callers read no rows of users.
+  const cut = (isStaff: SQL, count: number) =>
+    sql`${merged} limit case when ${isStaff} then ${sql.raw(String(count))} else 0 end`;
+  const candidates = (isStaff: SQL) =>
+    isScan
+      ? sql`(select * from (select *, row_number() over () as nth from (${cut(isStaff, MAX_SCANNED + offset)}))
+          where ${isJoinedWithin(joined)} or ${isLast} ${sql.raw(`limit ${size + 1} offset ${offset}`)})`
+      : sql`(${cut(isStaff, size + 1)} ${sql.raw(`offset ${offset}`)})`;
   const { counts, rows } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
     rows: deps.db
@@ -90,8 +92,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
         key: sql<string | number>`sort_key`.as("sort_key"),
         fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
       })
-      .from(candidates)
-      .where(isStaff),
+      .from(candidates(isStaff)),
   }));
   const found = rows.filter(({ fits }) => fits === 1);
   const last = rows.find(({ fits }) => fits === 0);

@@ -36,8 +36,8 @@ export async function findNamed(
     eq(users.usernameKey, text),
     identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
-  const { users: found } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
-    users: deps.db.select(listed).from(users).where(sql`${isNamed} and ${isStaff}`),
+  const { users: found } = await runStaffBatch(deps, caller, () => ({
+    users: deps.db.select(listed).from(users).where(isNamed),
   }));
   return found;
 }

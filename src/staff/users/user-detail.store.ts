@@ -86,9 +86,9 @@ function selectId(deps: Pick<Deps, "db">, userId: string) {
 
 /** A user's active sessions. */
 export async function listUserSessions(deps: PersonDeps, caller: StaffClaims, userId: string) {
-  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
+  const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     user: selectId(deps, userId),
-    sessions: selectLiveSessions(deps, userId, isStaff),
+    sessions: selectLiveSessions(deps, ifStaff(userId)),
   }));
   return { isUser: found.user.length > 0, sessions: found.sessions };
 }
@@ -110,7 +110,7 @@ export async function listAuditLogs(
   page: { size: number; after: string | undefined },
 ) {
   const { size, after } = page;
-  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
+  const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     user: selectId(deps, userId),
     logs: deps.db
       .select({
@@ -125,13 +125,7 @@ export async function listAuditLogs(
       })
       .from(auditLogs)
       .leftJoin(users, eq(users.id, auditLogs.actorId))
-      .where(
-        and(
-          // Compared with a CASE value, so that other callers read no rows of the history.
-          eq(auditLogs.userId, sql`(select case when ${isStaff} then ${userId} end)`),
-          after === undefined ? undefined : lt(auditLogs.id, after),
-        ),
-      )
+      .where(and(eq(auditLogs.userId, ifStaff(userId)), after === undefined ? undefined : lt(auditLogs.id, after)))
       .orderBy(desc(auditLogs.id))
       // One extra row shows whether there is a next page.
       .limit(size + 1),
@@ -157,11 +151,11 @@ export async function requestReport(deps: PersonDeps, caller: StaffClaims, userI
 
 /** A user's analytics report; undefined if there is none or it has expired. */
 export async function findReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
-  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
+  const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     reports: deps.db
       .select({ report: analyticsReports.report })
       .from(analyticsReports)
-      .where(and(eq(analyticsReports.userId, userId), gt(analyticsReports.expiresAt, deps.now()), isStaff)),
+      .where(and(eq(analyticsReports.userId, ifStaff(userId)), gt(analyticsReports.expiresAt, deps.now()))),
   }));
   return found.reports[0]?.report;
 }
