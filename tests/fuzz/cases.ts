@@ -7,20 +7,20 @@ import { anyValue, hostileText, isNullable, misfitsOf } from "./values.ts";
 export type Fields = Record<string, unknown>;
 export type Format = "json" | "form" | "multipart";
 
-/** A request made of the document, and what is expected of its answer. */
+/** A request generated from the document, and the expected response. */
 export interface Case {
   fields: Fields;
   query: Record<string, string | string[]>;
-  /** Values of the path's parameters, as they stand in the URL. */
+  /** Path parameters as they appear in the URL. */
   segments: Record<string, string>;
   format: Format;
-  /** In place of the fields: text after the opening brace of their JSON. */
+  /** Instead of fields: text after the opening brace of their JSON. */
   members?: string;
-  /** Where it must be refused, the field that the refusal names; "body" for the whole. */
+  /** If the request must be refused: the field that the error names, or "body" for the whole body. */
   refuses?: string;
 }
 
-/** All required and some optional fields, each with a value that it takes. */
+/** All required and some optional fields, each with a valid value. */
 export function fieldsOf({ body }: Operation): fc.Arbitrary<Fields> {
   if (!body) return fc.constant({});
   const known = Object.entries(body.fields).map(([name, schema]) => {
@@ -31,7 +31,7 @@ export function fieldsOf({ body }: Operation): fc.Arbitrary<Fields> {
   return fc.record(Object.fromEntries(known), { requiredKeys }).map((fields) => ({ ...fields }));
 }
 
-/** Required and some optional parameters of the query. */
+/** The required and some optional query parameters. */
 export function queryOf({ query }: Operation): fc.Arbitrary<Record<string, string>> {
   const known = query.map(({ name, schema }) => [name, anyValue(name, schema)] as const);
   const requiredKeys = query.filter(({ required }) => required).map(({ name }) => name);
@@ -46,7 +46,7 @@ export function queryOf({ query }: Operation): fc.Arbitrary<Record<string, strin
 
 const anyFormat = fc.constantFrom<Format>("json", "form", "multipart");
 
-/** A format in which the fields can be written. */
+/** A body format that can express the fields. */
 export const formatFor = ({ body }: Operation, fields: Fields, wanted: Format): Format => {
   if (!body?.takesJson) return "multipart";
   const isText = Object.values(fields).every(
@@ -58,7 +58,7 @@ export const formatFor = ({ body }: Operation, fields: Fields, wanted: Format): 
   return isText ? wanted : "json";
 };
 
-/** A whole, right request. */
+/** A complete valid request. */
 export function rightCase(operation: Operation): fc.Arbitrary<Case> {
   return fc
     .record({ fields: fieldsOf(operation), query: queryOf(operation), wanted: anyFormat })
@@ -72,7 +72,7 @@ export function rightCase(operation: Operation): fc.Arbitrary<Case> {
 
 type Change = (right: Case) => Case;
 
-/** A right request with one thing wrong or strange about it. */
+/** A valid request with one invalid or unusual part. */
 export function wrongCase(operation: Operation): fc.Arbitrary<Case> {
   const changes = [...bodyChanges(operation), ...queryChanges(operation), ...pathChanges(operation)];
   if (changes.length === 0) return rightCase(operation);
@@ -144,7 +144,7 @@ function jsonChanges(
       (right) => ({
         ...right,
         format: "json",
-        // The last of two wins: what comes first is as if it were not there.
+        // The last of two duplicates wins; the first has no effect.
         members: `${JSON.stringify(name)}:${JSON.stringify(value)}`,
       }),
   );
@@ -179,7 +179,7 @@ function pathChanges({ pathParameters }: Operation): fc.Arbitrary<Change>[] {
   );
 }
 
-/** The body of a case, with the files that the operation needs. */
+/** The body of a case, with the files that the operation requires. */
 export function bodyOf(
   { body }: Operation,
   { fields, format, members }: Case,
@@ -198,7 +198,7 @@ export function bodyOf(
   return format === "form" ? { form: texts } : { multipart: { ...texts, ...files } };
 }
 
-/** Its query as it stands in the URL. */
+/** The query of a case as it appears in the URL. */
 export function searchOf({ query }: Case): string {
   const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
   const search = new URLSearchParams(pairs).toString();

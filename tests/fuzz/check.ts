@@ -3,13 +3,13 @@ import { findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 
 let sent = 0;
 
-/** Requests made by `send` so far. */
+/** Number of requests that `send` has made. */
 export const countRequests = () => sent;
 
-/** One user sends thousands of calls here. */
+/** A single user sends thousands of calls in these tests. */
 const unlimited = { USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit };
 
-/** Calls by https, and counts. */
+/** Calls by https and counts the call. */
 export function send(method: string, path: string, options: CallOptions): Promise<Answer> {
   sent += 1;
   return call(method, path, { origin: "https://api.example.com", ...options, env: { ...unlimited, ...options.env } });
@@ -29,10 +29,10 @@ const OF_PAGES: Readonly<Record<string, RegExp>> = {
   "content-security-policy": /default-src 'none'.*frame-ancestors 'none'/,
 };
 
-/** What only our own code, its libraries or its stores would say. */
+/** Text that only internals would produce: the service's code, its libraries or its stores. */
 const INSIDE = /\bat \S+ \(|\.[jt]s:\d+|D1_|SQLITE|drizzle|ZodError|TypeError|SyntaxError|node_modules|Cannot read/;
 
-/** What is wrong with the answer, whatever was asked: empty for one that keeps the contract. */
+/** Violations of the contract in a response, whatever the request was; empty if there are none. */
 export function findFaults(document: OpenApiDocument, method: string, path: string, answer: Answer): string[] {
   const { status, headers, body } = answer;
   const isPage = headers.get("content-type")?.startsWith("text/html") === true;
@@ -47,7 +47,7 @@ export function findFaults(document: OpenApiDocument, method: string, path: stri
   const isJson = typeof body === "object";
   if (isJson && method !== "HEAD") {
     const deviations = findDeviations(document, { method, path: pathname, status, body });
-    // Of an address or a method that no operation has, the failure shape is all that is promised.
+    // For a path or method without an operation, only the failure shape is guaranteed.
     const isElsewhere = deviations.some((each) => each.endsWith("is not in the document"));
     const isPromised = isElsewhere && [404, 405].includes(status);
     if (!isPromised) faults.push(...deviations);
@@ -55,7 +55,7 @@ export function findFaults(document: OpenApiDocument, method: string, path: stri
   return faults;
 }
 
-/** Our own pages, the providers' sign-in pages, or the configured addresses of apps. */
+/** The service's own pages, the providers' sign-in pages, and the configured addresses of apps. */
 function isSafeTarget(location: string): boolean {
   return [
     "https://api.example.com/api/auth/social/",

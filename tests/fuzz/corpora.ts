@@ -1,6 +1,7 @@
-/** Text that has broken other services: encodings, injections, and what looks like something else. */
+/** Text that has broken other services: encodings, injections, and lookalikes. */
 export const hostileTexts: readonly string[] = [
-  // Encodings: lone surrogates, NUL and other controls, direction marks, four bytes, what normalisation expands.
+  // Encodings: lone surrogates, NUL and other controls, direction marks, four-byte characters, and characters that
+  // normalization expands.
   "\ud800",
   "a\udfffb",
   "\udc00\ud800",
@@ -83,7 +84,7 @@ export const hostileTexts: readonly string[] = [
   `${"a".repeat(64)}@${"b.".repeat(90)}com`,
 ];
 
-/** Values that are no text, number of a sensible size, or flag: none of them fits any field. */
+/** Values that are not a text, a number of sensible size or a boolean; none is valid for any field. */
 export const wrongTypes: readonly unknown[] = [
   {},
   [],
@@ -109,7 +110,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-/** Fields that a client may read, or that nobody has; none is ever applied. */
+/** Read-only and unknown fields; none may ever take effect. */
 export const readOnlyFields: Readonly<Record<string, unknown>> = {
   id: "0198c0de-0000-7000-8000-000000000000",
   user_id: "0198c0de-0000-7000-8000-000000000000",
@@ -133,7 +134,7 @@ export const readOnlyFields: Readonly<Record<string, unknown>> = {
   "a.b[0]": "path",
 };
 
-/** Members that reach for an object's prototype, as JSON text. */
+/** JSON members that try to change an object's prototype. */
 export const prototypeMembers: readonly string[] = [
   '"__proto__":{"is_staff":true,"status":"BANNED"}',
   '"__proto__":null',
@@ -145,7 +146,7 @@ export const prototypeMembers: readonly string[] = [
   '"then":"x"',
 ];
 
-/** Values for a segment of a path, as they stand in the URL. */
+/** Values of a path segment as they appear in the URL. */
 export const hostileSegments: readonly string[] = [
   "0",
   "-1",

@@ -7,16 +7,16 @@ import type { Fields } from "./cases.ts";
 import { send } from "./check.ts";
 import { addNotification, newPerson, type Stage } from "./stage.ts";
 
-/** What a right request needs beside what the document says: a state of things, and the values that fit it. */
+/** Preparations for a valid request that the document cannot express: a state, and values that match it. */
 export interface Fixture {
-  /** In place of the generated fields. */
+  /** Replaces generated fields. */
   fields?: Fields;
   segments?: Record<string, string>;
   query?: Record<string, string>;
   files?: Record<string, File>;
-  /** Who calls, where it must not be one of the actors. */
+  /** The caller, if it must not be one of the actors. */
   caller?: SignedIn;
-  /** Statuses that a right request may get beside the documented success. */
+  /** Statuses that a valid request may get in addition to the documented success. */
   alsoRight?: number[];
 }
 
@@ -39,10 +39,10 @@ const link =
 
 const onTarget: Prepare = async ({ target }) => ({ segments: { id: target.userId } });
 
-/** What staff do to somebody whom nothing else is done to. */
+/** Staff actions on a user that no other test touches. */
 const onNewcomer: Prepare = async (stage) => ({ segments: { id: (await newPerson(stage)).userId } });
 
-/** The operations that a request cannot be right for without preparation. */
+/** Operations that need preparation for a valid request. */
 export const fixtures: Readonly<Record<string, Prepare>> = {
   "POST /api/auth/otp/request": async () => ({ alsoRight: [429] }),
   "POST /api/auth/otp/verify": async ({ env }) => {
@@ -59,7 +59,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   },
   "POST /api/auth/login": async (stage) => {
     const { identifier } = await newPerson(stage);
-    // Another network, since the waiting time of the first one's has begun.
+    // Another network, because the waiting time of the first one has started.
     const verification_token = await proveAgain(stage, identifier);
     return { fields: { identifier, verification_token } };
   },
@@ -128,7 +128,7 @@ async function proveAgain({ env }: Stage, identifier: string): Promise<string> {
   return verify(identifier, { env, ip: newIp() });
 }
 
-/** Operations whose success is another story: what the browser brings, a link, or a report that nobody has made. */
+/** Operations whose success other tests cover: browser callbacks, signed links, and a report that must exist. */
 export const elsewhere: readonly string[] = [
   "GET /api/auth/social/success",
   "POST /api/auth/social/success",

@@ -30,13 +30,13 @@ async function ask([method, path, options]: Route, headers: Record<string, strin
   return answer;
 }
 
-/** Text that may stand in a header at all (RFC 9110 section 5.5): of visible Latin-1 characters, spaces between them. */
+/** Valid header text (RFC 9110 section 5.5): visible Latin-1 characters with spaces between them. */
 const headerTexts = hostileTexts.filter((text) =>
   /^[\x21-\x7e\xa0-\xff]([\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?$/.test(text),
 );
 const long = "x".repeat(60_000);
 
-/** A read, a refusal, a change and a redirect target, each of which every caller may repeat. */
+/** A read, a refusal, a change and a redirect that every caller may repeat. */
 function routes(): Route[] {
   const { access: token } = stage.actors.user;
   return [
@@ -49,11 +49,11 @@ function routes(): Route[] {
   ];
 }
 
-/** What an answer says, without what differs from call to call. */
+/** The response without what differs from call to call. */
 const said = ({ status, body }: Answer) =>
   `${status} ${JSON.stringify(body).replace(/"(request_id|login_url)":"[^"]*"/g, "")}`;
 
-/** Headers that decide nothing here, and what others have put into them. */
+/** Headers that must have no effect, with values that have fooled other services. */
 const ignored: Record<string, string[]> = {
   host: ["evil.example", "localhost", "api.example.com:80", "127.0.0.1"],
   "x-forwarded-for": ["127.0.0.1", "203.0.113.9, 10.0.0.1", "unknown", "::1"],
@@ -76,7 +76,7 @@ const ignored: Record<string, string[]> = {
   "if-none-match": ["*", '"x"', 'W/"x"'],
   "if-modified-since": ["Wed, 21 Oct 2065 07:28:00 GMT", "never"],
   "if-unmodified-since": ["Thu, 01 Jan 1970 00:00:00 GMT"],
-  // Those that ask for English or for nothing that can be read; Nepali changes the texts alone.
+  // Values that select English or cannot be parsed; Nepali would change only texts.
   "accept-language": ["*;q=0", "en-US,en;q=0.9,ne;q=x", ",".repeat(5000), "x-klingon", "nepal"],
   accept: ["text/html", "application/xml;q=1", "*/*;q=0", "image/*", "x"],
   "accept-encoding": ["br;q=1.0, gzip;q=0", "*"],
@@ -103,8 +103,8 @@ const ignored: Record<string, string[]> = {
   "proxy-authorization": ["Basic eDp4"],
 };
 
-describe("ASVS 4.1.3, 15.3.4: headers that decide nothing", () => {
-  test("change nothing in the answer, whatever stands in them", async () => {
+describe("ASVS 4.1.3, 15.3.4: headers without effect", () => {
+  test("do not change the response, whatever they contain", async () => {
     for (const route of routes()) {
       const usual = said(await ask(route));
       for (const [name, values] of Object.entries(ignored)) {
@@ -114,7 +114,7 @@ describe("ASVS 4.1.3, 15.3.4: headers that decide nothing", () => {
     }
   });
 
-  test("make no fault, however strange or long", async () => {
+  test("cause no 5xx, however strange or long they are", async () => {
     const [me, , change] = routes() as [Route, Route, Route];
     const names = [...Object.keys(ignored), "x-request-id", "content-language", "x-anything"].filter(
       (name) => name !== "idempotency-key",
@@ -129,8 +129,8 @@ describe("ASVS 4.1.3, 15.3.4: headers that decide nothing", () => {
   });
 });
 
-describe("headers that decide", () => {
-  test("ASVS 7.2.1: an Authorization that is not one bearer token is 401, in any spelling", async () => {
+describe("headers with effect", () => {
+  test("ASVS 7.2.1: an Authorization other than one bearer token gets 401 in any spelling", async () => {
     const { access } = stage.actors.user;
     const me: Route = ["GET", "/api/auth/me", {}];
     const right = ["Bearer", "bearer", "BEARER", "bEaReR"].map((scheme) => `${scheme} ${access}`);
@@ -172,7 +172,7 @@ describe("headers that decide", () => {
       expect((await ask(me, { authorization })).status, authorization.slice(0, 80)).toBe(401);
   });
 
-  test("ASVS 4.2.1: a Content-Length that lies is refused or not believed", async () => {
+  test("ASVS 4.2.1: a wrong Content-Length is refused or ignored", async () => {
     const { access: token } = stage.actors.user;
     const raw = '{"full_name":"Asha Gurung"}';
     for (const length of ["0", "1", "-1", "27", "28", "0x1b", "2e1", "1e9", "9".repeat(30), "x", "1, 2", "99999999"]) {
@@ -182,7 +182,7 @@ describe("headers that decide", () => {
     }
   });
 
-  test("ASVS 4.1.1: a Content-Type decides by its media type alone, and makes no fault in any form", async () => {
+  test("ASVS 4.1.1: only the media type of a Content-Type matters, and no form of it causes a 5xx", async () => {
     const { access: token } = stage.actors.user;
     const raw = new TextEncoder().encode('{"full_name":"Asha Gurung"}');
     const say = async (type: string) =>
@@ -221,7 +221,7 @@ describe("headers that decide", () => {
     }
   });
 
-  test("an Idempotency-Key of another form is 400 where keys count", async () => {
+  test("an invalid Idempotency-Key gets 400 on routes that honour it", async () => {
     for (const key of [
       "x".repeat(256),
       "x".repeat(15),
@@ -246,7 +246,7 @@ describe("headers that decide", () => {
     }
   });
 
-  test("an X-Request-Id is returned where it is well-formed, and replaced where it is not", async () => {
+  test("a well-formed X-Request-Id is returned and any other is replaced", async () => {
     const me = routes()[0] as Route;
     for (const id of ["a", "0198c0de-0000-7000-8000-000000000000", "A_b-c=", "x".repeat(128)]) {
       expect((await ask(me, { "x-request-id": id })).headers.get("x-request-id")).toBe(id);

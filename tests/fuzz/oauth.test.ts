@@ -36,7 +36,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-/** Calls as anybody could, and holds the answer against what every answer keeps. */
+/** Calls without credentials and checks the response against the contract. */
 async function ask(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const answer = await send(method, path, { env: providers.env, ip: newIp(), ...options });
   expect(findFaults(document, method, path, answer), `${method} ${path}`).toEqual([]);
@@ -46,7 +46,7 @@ async function ask(method: string, path: string, options: CallOptions = {}): Pro
 const refusal = ({ status, body }: Answer) => [status, body.error?.code];
 const search = (pairs: [string, string][]) => new URLSearchParams(pairs).toString();
 
-/** A browser that waits at the provider, with what it would bring back. */
+/** A browser at the provider's consent page, and the fields that the provider would return. */
 async function begin(name: Name): Promise<{ browser: Browser; consent: Record<string, string> }> {
   const browser = openBrowser(providers.env, newIp());
   const ordered = await ask("GET", `/api/auth/${name}/login`);
@@ -54,7 +54,7 @@ async function begin(name: Name): Promise<{ browser: Browser; consent: Record<st
   return { browser, consent: await providers.consent(name, locationOf(started), newPerson(name)) };
 }
 
-/** Brings the fields back as the provider has browsers do. */
+/** Returns the fields to the callback as the provider's browser redirect does. */
 async function comeBack(name: Name, browser: Browser, fields: [string, string][]): Promise<Answer> {
   const path = `/api/auth/${name}/callback`;
   const headers = { "content-type": "application/x-www-form-urlencoded" };
@@ -66,14 +66,14 @@ async function comeBack(name: Name, browser: Browser, fields: [string, string][]
   return answer;
 }
 
-/** The person ends where they are told that it did not work. */
+/** The browser ends on the error page. */
 function expectNoSignIn(answer: Answer, what: string) {
   if (answer.status === 303) expect(locationOf(answer), what).toMatch(new RegExp(`^${ERROR_PAGE}\\?error=[a-z_]+$`));
   else expect([400, "success:false"], what).toEqual([answer.status, `success:${answer.body.success}`]);
 }
 
-describe("ASVS 10.4.1, RFC 9700 section 4.1, 4.11: addresses to return to", () => {
-  it("are the configured ones to the letter: over sixty near ones are refused at both providers", async () => {
+describe("ASVS 10.4.1, RFC 9700 section 4.1, 4.11: redirect URIs", () => {
+  it("must match a configured one exactly: over sixty similar ones are refused for both providers", async () => {
     expect(redirectBypasses.length).toBeGreaterThan(100);
     const { challenge } = await newVerifier();
     for (const name of names) {
@@ -109,7 +109,7 @@ describe("ASVS 10.4.1, RFC 9700 section 4.1, 4.11: addresses to return to", () =
     }
   });
 
-  it("need an S256 challenge of the right form (RFC 7636 section 4.2)", async () => {
+  it("require a well-formed S256 challenge (RFC 7636 section 4.2)", async () => {
     const { challenge } = await newVerifier();
     const wrong = [
       "x",
@@ -131,7 +131,7 @@ describe("ASVS 10.4.1, RFC 9700 section 4.1, 4.11: addresses to return to", () =
 });
 
 describe.each(names)("the start of %s", (name) => {
-  it("takes nothing but a flow of ours, and gives no cookie for any other", async () => {
+  it("accepts only flows that the service started, and sets no cookie for any other", async () => {
     const flowOf = async (provider: Name) =>
       new URL((await ask("GET", `/api/auth/${provider}/login`)).body.data.login_url).searchParams.get("flow") ?? "";
     const own = await flowOf(name);
@@ -165,7 +165,7 @@ describe.each(names)("the start of %s", (name) => {
 describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
   const otherName = name === "google" ? "apple" : "google";
 
-  it("asks nobody and signs nobody in for a state, with or without the flow's cookie, that is not the flow's own", async () => {
+  it("neither calls the provider nor signs anybody in for a state of another flow, with or without the flow's cookie", async () => {
     const { browser, consent } = await begin(name);
     const { consent: foreign } = await begin(otherName);
     const state = consent.state ?? "";
@@ -208,7 +208,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
   });
 
-  it("signs nobody in for any other code, error, issuer or doubled parameter", async () => {
+  it("signs nobody in for another code, error or issuer or a duplicate parameter", async () => {
     const fields: ((own: Record<string, string>) => [string, string][])[] = [
       ...hostileTexts.map(
         (text) =>
@@ -259,7 +259,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
         ["code", "x".repeat(20_000)],
       ],
     ];
-    // A flow is used up by the first state that fits: each has one of its own.
+    // The first matching state consumes a flow, so each case has its own flow.
     for (const make of fields) {
       const { browser, consent } = await begin(name);
       const pairs = make(consent);
@@ -267,7 +267,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     }
   });
 
-  it("takes no code of the other provider, nor the other's cookie", async () => {
+  it("accepts neither a code nor a cookie of the other provider", async () => {
     const [own, other] = [await begin(name), await begin(otherName)];
     const code = other.consent.code ?? "";
     expectNoSignIn(
@@ -282,7 +282,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
   });
 });
 
-it("Apple's callback takes any body without a fault, and what is no text for nothing", async () => {
+it("Apple's callback never fails with a 5xx for any body, and ignores values that are not text", async () => {
   const { browser, consent } = await begin("apple");
   const go = async (options: CallOptions) => {
     const answer = await browser.go("POST", "/api/auth/apple/callback", options);
@@ -306,8 +306,8 @@ it("Apple's callback takes any body without a fault, and what is no text for not
   expect(providers.callsTo(providers.tokens.apple)).toEqual([]);
 });
 
-describe("the pages behind the flow", () => {
-  it("give nothing for a code or a proof that is none", async () => {
+describe("the pages at the end of the flow", () => {
+  it("return nothing for an invalid code or credential", async () => {
     for (const code of [...hostileTexts, "x".repeat(256), "A".repeat(43)]) {
       expect((await ask("GET", `/api/auth/social/success?${search([["code", code]])}`)).status, code).toBe(400);
       for (const code_verifier of ["A".repeat(43), code]) {
@@ -319,7 +319,7 @@ describe("the pages behind the flow", () => {
     );
   });
 
-  it("say of an error what we say, and never what they were told", async () => {
+  it("show only the service's own error texts and never text from the request", async () => {
     for (const text of hostileTexts) {
       const path = `/api/auth/social/error?${search([
         ["error", text],

@@ -15,7 +15,7 @@ let stage: Stage;
 let operations: Operation[];
 
 beforeAll(async () => {
-  // Tokens last as long as the run.
+  // The tokens are valid for the whole run.
   stopClock();
   document = await fetchDocument();
   operations = operationsOf(document);
@@ -29,13 +29,13 @@ afterAll(() => {
 
 const role = fc.constantFrom<Role>(...roles);
 
-/** Whether the role gets past the operation's guard. */
+/** Whether the operation's guard lets the role pass. */
 const isAllowed = ({ isGuarded, isForStaff }: Operation, who: Role) =>
   !isGuarded || (who !== "anonymous" && (who !== "user" || !isForStaff));
 
 const tokenOf = (who: Role) => (who === "anonymous" ? {} : { token: stage.actors[who].access });
 
-/** The files of a wrong request; what is wrong with it is not they. */
+/** The files of an invalid request; the files themselves are valid. */
 const someFiles = ({ body }: Operation) => Object.fromEntries((body?.files ?? []).map((name) => [name, file(jpeg())]));
 
 async function ask(operation: Operation, request: Case, who: Role): Promise<{ path: string; answer: Answer }> {
@@ -46,14 +46,14 @@ async function ask(operation: Operation, request: Case, who: Role): Promise<{ pa
   return { path, answer };
 }
 
-/** What the refusal of a guard looks like, where the role has no business there; or that there is no such address. */
+/** The expected refusal if the role may not call the operation or the path does not exist. */
 function expectRefusal({ isGuarded }: Operation, who: Role, { status, body }: Answer) {
   const found = `${status} ${body.error?.code}`;
   if (isGuarded && who === "anonymous") expect(["401 authentication_required", "404 not_found"]).toContain(found);
   else expect([400, 403, 404], JSON.stringify(body)).toContain(status);
 }
 
-/** Every operation, a share of the requests each; all that fail are told at once. */
+/** Runs every operation with a share of the requests and reports all failures together. */
 function forEach(share: number, check: (operation: Operation, runs: number) => Promise<void>) {
   return async () => {
     const failures: string[] = [];
@@ -68,7 +68,7 @@ function forEach(share: number, check: (operation: Operation, runs: number) => P
 
 describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600_000 }, () => {
   test(
-    "answers a right request as documented, whoever asks",
+    "answers a valid request as documented for every role",
     forEach(0.1, async (operation, runs) => {
       const isElsewhere = elsewhere.includes(operation.name);
       await fc.assert(
@@ -106,7 +106,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
   );
 
   test(
-    "refuses what is wrong as the contract shapes refusals, and a refusal changes nothing",
+    "refuses an invalid request in the documented shape and changes nothing",
     forEach(0.9, async (operation, runs) => {
       let before = await photograph(stage);
       await fc.assert(
@@ -114,7 +114,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
           const { path, answer } = await ask(operation, request, who);
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);
           const after = await photograph(stage);
-          // Uploads are counted although they are refused, so that nobody sends files without end.
+          // Refused uploads count too, so that nobody can send files without limit.
           const changed = differences(before, after).filter(
             (table) => table !== "kyc_uploads" || operation.path !== "/api/users/kyc",
           );

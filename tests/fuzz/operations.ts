@@ -1,6 +1,6 @@
 import type { OpenApiDocument } from "../support/openapi.ts";
 
-/** As much of a JSON Schema as the document uses of request fields. */
+/** The parts of JSON Schema that the document uses for request fields. */
 export interface FieldSchema {
   type?: string | string[];
   enum?: unknown[];
@@ -18,23 +18,23 @@ interface BodySchema {
   required?: string[];
 }
 
-/** One operation of the document, as what a request needs to know of it. */
+/** An operation of the document, with what a request needs. */
 export interface Operation {
   method: string;
-  /** With its parameters in braces. */
+  /** With parameters in braces. */
   path: string;
   name: string;
   isGuarded: boolean;
-  /** Whether it may answer that the caller is not staff. */
+  /** Whether it may refuse a caller who is not staff. */
   isForStaff: boolean;
   statuses: number[];
   pathParameters: string[];
   query: { name: string; required: boolean; schema: FieldSchema }[];
-  /** Absent where the operation takes no body. */
+  /** Absent if the operation has no body. */
   body?: { fields: Record<string, FieldSchema>; files: string[]; required: string[]; takesJson: boolean };
 }
 
-/** Every operation of the document. */
+/** All operations of the document. */
 export function operationsOf(document: OpenApiDocument): Operation[] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, { parameters = [], requestBody, responses, security }]) => {
@@ -67,7 +67,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
   );
 }
 
-/** The path with its parameters filled in; what is not given is an id that nobody has. */
+/** The path with its parameters filled in; a missing value becomes an id that does not exist. */
 export function fillPath({ path }: Operation, values: Record<string, string> = {}): string {
   return path.replaceAll(/\{(.+?)\}/g, (_, name: string) => values[name] ?? "0198c0de-0000-7000-8000-000000000000");
 }

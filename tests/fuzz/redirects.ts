@@ -84,7 +84,7 @@ const bent = (uri: string) => {
   ];
 };
 
-/** Addresses that are nearly the two configured ones, or that a lenient parser takes for them. */
+/** Addresses that resemble the two configured ones, or that a lenient parser mistakes for them. */
 export const redirectBypasses: readonly string[] = [
   ...new Set([
     ...bent(PAGE_URI),

@@ -24,7 +24,7 @@ afterAll(async () => {
   vi.restoreAllMocks();
 });
 
-/** An admin's call about the target, held against what every answer keeps. */
+/** A call by an admin on the target, checked against the contract. */
 async function ask(method: string, path: string, options: CallOptions = {}) {
   const answer = await send(method, path, {
     token: stage.actors.admin.access,
@@ -41,11 +41,11 @@ const withBody = () => operations.filter(({ body }) => body);
 const expectUnchanged = async () => expect(differences(before, await photograph(stage))).toEqual([]);
 const type = (value: string) => ({ "content-type": value });
 
-/** Operations whose body may be anything: the provider's browser sends it, and the answer is a redirect. */
+/** Operations that accept any body: the provider's browser sends it, and the response is a redirect. */
 const byBrowser = (path: string) => path.endsWith("/callback");
 
-describe("Every route of the document", () => {
-  test("ASVS 4.1.4: answers other methods with 405 and Allow, which names the documented ones", async () => {
+describe("every route of the document", () => {
+  test("ASVS 4.1.4: returns 405 for other methods, with the documented ones in Allow", async () => {
     const paths = Map.groupBy(operations, ({ path }) => path);
     for (const [path, own] of paths) {
       const documented = own.map(({ method }) => method);
@@ -64,7 +64,7 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
-  test("ASVS 3.5.3: changes nothing by a GET, but that a look of staff's is recorded", async () => {
+  test("ASVS 3.5.3: changes nothing with GET, except for the record of a view by staff", async () => {
     for (const operation of operations.filter(({ method }) => method === "GET")) {
       const earlier = await photograph(stage);
       await ask("GET", pathOf(operation));
@@ -73,14 +73,14 @@ describe("Every route of the document", () => {
     }
   });
 
-  test("is the same with a slash behind it", async () => {
+  test("gives the same response with a trailing slash", async () => {
     const masked = (body: unknown) =>
       JSON.stringify(body)
         .replace(/"request_id":"[^"]+"/, "")
         .replace(/(exp|flow)=[^"]+/g, "");
     for (const operation of operations) {
       const path = pathOf(operation);
-      // What changes something would answer another way the second time.
+      // A call with an effect would get another response the second time.
       const options = operation.method === "GET" ? {} : { raw: "[]", headers: type("application/json") };
       const isHarmless = operation.method === "GET" || (operation.body && !byBrowser(path));
       if (!isHarmless || path.endsWith("/docs") || path.endsWith("/debug/headers")) continue;
@@ -93,7 +93,7 @@ describe("Every route of the document", () => {
     }
   });
 
-  test("ASVS 4.1.1: takes no other media type: 415", async () => {
+  test("ASVS 4.1.1: refuses other media types with 415", async () => {
     const types = [
       "text/plain",
       "application/xml",
@@ -119,7 +119,7 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
-  test("ASVS 4.2.1: takes no more than 64 KB: 413, with and without Content-Length", async () => {
+  test("ASVS 4.2.1: refuses more than 64 KB with 413, with and without Content-Length", async () => {
     const long = "x".repeat(64 * 1024 + 1);
     const chunked = () =>
       new ReadableStream({
@@ -143,7 +143,7 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
-  test("ASVS 1.5.3: refuses what is cut off or malformed in each format: 400", async () => {
+  test("ASVS 1.5.3: refuses truncated and malformed bodies of each format with 400", async () => {
     const part = '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx';
     const bodies: [string, string][] = [
       ["application/json", '{"a":"x'],
@@ -172,7 +172,7 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
-  test("gives the three body formats one answer", async () => {
+  test("gives the same response to all three body formats", async () => {
     const values: Record<string, string> = {
       identifier: "x",
       otp: "12345",
@@ -200,7 +200,7 @@ describe("Every route of the document", () => {
     await expectUnchanged();
   });
 
-  test("gives the three body formats one effect", async () => {
+  test("has the same effect with all three body formats", async () => {
     const fields = {
       full_name: "आशा Gurung",
       address: "Kathmandu 44600",

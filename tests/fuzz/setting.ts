@@ -2,18 +2,18 @@ import { env } from "cloudflare:workers";
 
 const given = env as unknown as Record<string, string | undefined>;
 
-/** How much to do, and by which numbers: `npm run fuzz` and `npm run models` say more than the slice of `npm test`. */
+/** The size and seeds of the runs; `npm run fuzz` and `npm run models` set more than `npm test`. */
 export const setting = {
-  /** Requests of the whole fuzz, about. */
+  /** Approximate number of requests of the whole fuzz run. */
   requests: Number(given.FUZZ_REQUESTS ?? "700"),
-  /** Runs of each model. */
+  /** Runs per model. */
   modelRuns: Number(given.MODEL_RUNS ?? "4"),
   seed: Number(given.FUZZ_SEED ?? "20260801"),
-  /** Of fast-check, to go straight to a failure. */
+  /** fast-check's path to repeat a failure directly. */
   path: given.FUZZ_PATH || undefined,
 };
 
-/** Parameters of a property that is checked so many times. */
+/** Parameters of a property that is checked this number of times. */
 export function parameters(numRuns: number) {
   const { seed, path } = setting;
   return { seed, numRuns: Math.max(1, Math.round(numRuns)), includeErrorInReport: true, ...(path ? { path } : {}) };

@@ -7,19 +7,19 @@ import { send } from "./check.ts";
 export const roles = ["anonymous", "user", "staff", "admin"] as const;
 export type Role = (typeof roles)[number];
 
-/** Who acts, and whom staff act on. */
+/** The callers, and the user that staff act on. */
 export interface Stage {
   env: Partial<Env>;
   providers: ReturnType<typeof fakeProviders>;
   actors: Record<Exclude<Role, "anonymous">, SignedIn>;
-  /** Somebody whom staff may do anything to. */
+  /** A user on whom staff may perform any action. */
   target: SignedIn;
 }
 
-/** Somebody new, with an account of their own. */
+/** A new user with an account. */
 export const newPerson = ({ env }: Pick<Stage, "env">) => signUp(newEmail(), { ip: newIp(), env });
 
-/** Four people who have a submission and a notification each; their sign-in is too long ago to delete anything. */
+/** Creates four users who have a submission and a notification each; their sign-in is too old to delete an account. */
 export async function setStage(): Promise<Stage> {
   const providers = fakeProviders();
   const { env } = providers;
@@ -41,7 +41,7 @@ export async function setStage(): Promise<Stage> {
   return { env, providers, actors: { user, staff, admin }, target };
 }
 
-/** Puts an unread notification into the user's list, and gives its id. */
+/** Inserts an unread notification of the user and returns its id. */
 export async function addNotification({ userId }: SignedIn): Promise<string> {
   const id = crypto.randomUUID();
   await run(
@@ -55,7 +55,7 @@ export async function addNotification({ userId }: SignedIn): Promise<string> {
 
 let columns: Promise<{ name: string; list: string }[]> | undefined;
 
-/** Tables that are about a user, and what their rows are compared by. */
+/** Tables with user data and the columns to compare. */
 function findColumns() {
   columns ??= testEnv.DB.prepare(
     `select m.name, (select group_concat('"' || c.name || '"', ', ') from pragma_table_info(m.name) c) as list
@@ -67,10 +67,10 @@ function findColumns() {
   return columns;
 }
 
-/** Tables that only grow: how many rows they have says enough. */
+/** Tables that only grow, for which the number of rows suffices. */
 const LEDGERS = ["audit_logs", "outbox", "point_transactions"];
 
-/** Everything that the database holds about the people, table by table. */
+/** All data about these users, table by table. */
 export async function photograph({ actors, target }: Stage): Promise<Record<string, string>> {
   const tables = await findColumns();
   const ids = JSON.stringify([...Object.values(actors), target].map(({ userId }) => userId));
@@ -87,6 +87,6 @@ export async function photograph({ actors, target }: Stage): Promise<Record<stri
   );
 }
 
-/** Tables in which the two differ. */
+/** The tables in which the two differ. */
 export const differences = (before: Record<string, string>, after: Record<string, string>) =>
   Object.keys(after).filter((name) => before[name] !== after[name]);

@@ -3,7 +3,7 @@ import { newEmail, newPhone } from "../support/client.ts";
 import { hostileTexts } from "./corpora.ts";
 import type { FieldSchema } from "./operations.ts";
 
-/** Runs anew for every case, so that no two cases share an identifier. */
+/** Restarts for every case, so that no two cases share an identifier. */
 const fresh = <T>(make: () => T) => fc.constant(null).map(make);
 
 const dates = fc
@@ -12,7 +12,7 @@ const dates = fc
 
 const pictures = fc.webUrl({ validSchemes: ["https"], withQueryParameters: true }).map((url) => new URL(url).href);
 
-/** Fields whose meaning says more than their schema can. */
+/** Fields whose valid values are narrower than their schema. */
 const byName: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   identifier: fc.oneof({ weight: 9, arbitrary: fresh(newEmail) }, { weight: 1, arbitrary: fresh(newPhone) }),
   email: fresh(newEmail),
@@ -25,14 +25,14 @@ const byName: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   profile_picture: pictures,
   document_number: fc.stringMatching(/^[A-Z0-9]{5}[A-Z0-9 /-]{0,30}[0-9]$/),
   device_type: fc.constantFrom("ANDROID", "IOS", "WEB"),
-  // Cursors and redirect addresses are the service's own to give.
+  // Only the service can issue cursors and redirect addresses.
   cursor: fc.constant(undefined),
   redirect_uri: fc.constant(undefined),
   page: fc.integer({ min: 1, max: 20 }),
 };
 
 function textOf({ minLength = 1, maxLength = 60 }: FieldSchema): fc.Arbitrary<string> {
-  // As JSON Schema counts: characters, not the units of JavaScript's strings.
+  // Counts characters, as JSON Schema does, not UTF-16 units.
   const isWithin = (length: number) => length >= minLength && length <= maxLength;
   const longest = Math.min(maxLength, 60);
   const words = fc
@@ -45,10 +45,10 @@ function textOf({ minLength = 1, maxLength = 60 }: FieldSchema): fc.Arbitrary<st
 
 const typesOf = ({ type }: FieldSchema) => [type ?? []].flat();
 
-/** Whether null is among the field's values. */
+/** Whether the field accepts null. */
 export const isNullable = (schema: FieldSchema) => typesOf(schema).includes("null");
 
-/** A value that the field takes. */
+/** A valid value of the field. */
 export function anyValue(name: string, schema: FieldSchema): fc.Arbitrary<unknown> {
   const known = byName[name];
   if (known) return known;
@@ -62,7 +62,7 @@ export function anyValue(name: string, schema: FieldSchema): fc.Arbitrary<unknow
   return textOf(schema);
 }
 
-/** Values that break what the field's schema says of lengths and forms; each must be refused. */
+/** Values that violate the length or format of the field's schema; each must be refused. */
 export function misfitsOf(name: string, schema: FieldSchema): string[] {
   const found: string[] = [];
   if (schema.maxLength !== undefined) found.push("x".repeat(schema.maxLength + 1), "𝕏".repeat(schema.maxLength + 1));

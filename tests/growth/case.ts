@@ -1,14 +1,14 @@
 import type { CallOptions, SignedIn } from "../support/client.ts";
 import type { Providers } from "../support/openid.ts";
 
-/** People who act in the cases, with histories of their own that grow with the crowd. */
+/** The callers of the cases, whose own histories grow with the number of users. */
 export interface Stage {
   providers: Providers;
   env: Partial<Env>;
   user: SignedIn;
   staff: SignedIn;
   admin: SignedIn;
-  /** Whom staff act on. */
+  /** The user that staff act on. */
   target: SignedIn;
   /** A user whose session has ended. */
   ended: SignedIn;
@@ -20,15 +20,15 @@ export interface Request {
   options?: CallOptions;
 }
 
-/** A request that is made ready to be answered in one way. */
+/** A request that is prepared to get one particular outcome. */
 export interface Case {
   name: string;
   prepare: (stage: Stage) => Promise<Request>;
-  /** Puts right what would disturb others. */
+  /** Undoes what would disturb other cases. */
   restore?: (stage: Stage) => Promise<unknown>;
 }
 
-/** A case of an operation, `METHOD /path`; the rest of its name tells what is done. */
+/** A case of an operation `METHOD /path`; the rest of its name describes what it does. */
 export const given = (
   operation: string,
   what: string,
@@ -45,10 +45,10 @@ export const given = (
   },
 });
 
-/** An id that nothing has. */
+/** An id that does not exist. */
 export const NOBODY = "0198c0de-0000-7000-8000-000000000000";
 
-/** A call of production without stand-ins of providers, and not by https. */
+/** A production call by plain http, without simulated providers. */
 export const PLAIN_HTTP = {
   origin: "http://api.example.com",
   env: { ENVIRONMENT: "production", ISSUER: "https://api.example.com" } as unknown as Partial<Env>,

@@ -1,21 +1,21 @@
 import { type Bound, bounds, ROWS_OF_CHANCE } from "./bounds.ts";
 import type { Cost, Measured } from "./measure.ts";
 
-/** Something that was measured at both sizes. */
+/** One thing that was measured at both sizes. */
 export interface Compared {
   name: string;
   outcome: string;
   few: Cost;
   many: Cost;
-  /** What is wrong with it, in words; empty where it costs the same, or stays within its bound. */
+  /** The problems in words; empty if the cost is the same or within its bound. */
   faults: string[];
-  /** The bound that it stays within, where it does not cost the same. */
+  /** The bound that applies if the costs differ. */
   bound?: Bound | undefined;
 }
 
 const UNITS = ["d1", "d1BeforeAnswer", "search", "kv", "r2", "queue", "rowsRead", "rowsWritten"] as const;
 
-/** Holds what each thing cost among many users against what it cost among few. */
+/** Compares each cost with many users with that with few. */
 export function compare(few: readonly Measured[], many: readonly Measured[]): Compared[] {
   return few.map((one, i) => {
     const other = many[i];

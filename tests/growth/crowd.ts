@@ -1,35 +1,35 @@
 import { testEnv } from "../support/client.ts";
 
-/** Strangers inserted by one statement of each table. */
+/** Other users, inserted with one statement per table. */
 const CHUNK = 5_000;
 const DAY_MS = 86_400_000;
 
-/** A value of a stranger's row as SQL: `i` is the stranger's number, `id` their id, `k` the number of the row. */
+/** SQL for a value of such a user's row: `i` is the user's number, `id` their id, `k` the number of the row. */
 type Values = Record<string, string>;
 
 interface Rows {
   table: string;
-  /** SQL that tells how many rows stranger `i` has. */
+  /** SQL for the number of rows of user `i`. */
   each: number;
-  /** SQL condition for the strangers that have any. */
+  /** SQL condition for the users that have any. */
   only?: string;
   values: Values;
 }
 
-/** Pseudo-random number of the stranger below `most`, of a purpose. */
+/** A pseudo-random number below `most` for the user and a purpose. */
 const draw = (purpose: number, most: string | number) =>
   `((i * 2654435761 + ${purpose} * 40503) % 1000003 % (${most}))`;
-/** An instant so many milliseconds ago at the least, and at most `spread` more. */
+/** A time at least this number of milliseconds ago, and up to `spread` more. */
 const ago = (now: number, least: number, spread: number, purpose: number) =>
   `(${now - least} - (((i * 7919 + k * 104729 + ${purpose} * 40503) % 1000003) * ${spread} / 1000003))`;
-/** A UUIDv7 of the instant, unique by stranger, row and purpose. */
+/** A UUIDv7 of the time, unique for the user, row and purpose. */
 const idAt = (instant: string, purpose: number) =>
   `(substr(printf('%012x', ${instant}), 1, 8) || '-' || substr(printf('%012x', ${instant}), 9) || printf('-7%03x-8%03x-%012x', k % 4096, ${purpose}, i))`;
 const json = (...pairs: string[]) => `json_object(${pairs.join(", ")})`;
 
 /**
- * What strangers leave behind in two years, and what is under way of theirs: nothing of it is due, so that no job has
- * more to do for it.
+ * The data of two years of other users, and pending work of theirs that is not due, so that it does not add work to any
+ * job.
  */
 function rowsOf(now: number): Rows[] {
   const recent = (purpose: number) => ago(now, 60_000, 10 * 60_000, purpose);
@@ -380,7 +380,7 @@ function usersAt(now: number): Values {
   };
 }
 
-/** Columns that a row must have a value for, and that we have no wish about. */
+/** Required columns for which any value will do. */
 async function columnsOf(database: D1Database, table: string) {
   const { results } = await database
     .prepare(`select name, type from pragma_table_xinfo(?) where "notnull" = 1 and dflt_value is null and hidden = 0`)
@@ -399,7 +399,7 @@ async function insertInto(table: string, given: Values, from: (values: string) =
   await database.prepare(`insert into "${table}" (${names}) ${from(all.map(([, value]) => value).join(", "))}`).run();
 }
 
-/** Lets the strangers grow from `from` to `to`, with all that is theirs. */
+/** Increases the number of other users from `from` to `to`, with all their data. */
 export async function growCrowd(from: number, to: number, now: number): Promise<void> {
   for (let first = from; first < to; first += CHUNK) {
     const last = Math.min(first + CHUNK, to);
@@ -415,7 +415,7 @@ export async function growCrowd(from: number, to: number, now: number): Promise<
   }
 }
 
-/** Text and places as the projection has them. */
+/** Search text and sort keys as the projection writes them. */
 async function growSearch(people: string): Promise<void> {
   const text = "(char(10) || char(10) || 'crowd-' || i || char(10) || char(10) || '97' || printf('%08d', i))";
   const id = usersAt(0).id ?? "";
@@ -438,7 +438,7 @@ async function growSearch(people: string): Promise<void> {
   ).run();
 }
 
-/** A person whose own history is as long as a busy life makes it. */
+/** A user with a long history of their own. */
 export async function growHistory(userId: string, from: number, to: number, now: number): Promise<void> {
   const counted = `with recursive n(i) as (select ${from} union all select i + 1 from n where i + 1 < ${to})`;
   const own = `people as (select i + 50000000 as i, '${userId}' as id, '' as phone from n)`;

@@ -6,10 +6,10 @@ import type { Measured } from "./measure.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** The strangers, whose number grows. */
+/** The other users, whose number grows. */
 const CROWD = "user_id in (select id from users where username_key glob 'crowd-*')";
 
-/** Makes the work of a job due for every stranger; a job that is not named here goes over everybody anyway. */
+/** Makes the work of a job due for every other user; jobs that are not listed process everybody anyway. */
 const due: Readonly<Record<string, (now: number) => string[]>> = {
   purge_expired_rows: (now) => [
     `update sessions set revoked_at = ${now - 31 * DAY_MS} where revoked_at is not null and ${CROWD}`,
@@ -42,12 +42,12 @@ const due: Readonly<Record<string, (now: number) => string[]>> = {
   ],
 };
 
-/** D1 allows so many statements an invocation. */
+/** D1's limit of statements per invocation. */
 const MAX_STATEMENTS = 1_000;
 
 let period = -50_000_000;
 
-/** Runs each job once, as one message, with everybody's work due; gives what its dearest step cost. */
+/** Runs each job once, as one message, with work due for everybody, and returns the cost of its most expensive step. */
 export async function measureJobs(): Promise<Measured[]> {
   const measured: Measured[] = [];
   for (const name of [...Object.keys(due), ...jobs.map((job) => job.name).filter((each) => !(each in due))]) {
@@ -62,17 +62,19 @@ export async function measureJobs(): Promise<Measured[]> {
     const payload = JSON.stringify({ name, period_started_at: period });
     const body = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: Date.now() };
     measured.push(
-      await dearestStep(`job ${name}`, (simulation) => simulation.hand("tasks", [{ id: "1", body, attempts: 1 }])),
+      await mostExpensiveStep(`job ${name}`, (simulation) =>
+        simulation.hand("tasks", [{ id: "1", body, attempts: 1 }]),
+      ),
     );
     await sql("update job_runs set finished_at = ? where name = ? and period_started_at = ?", Date.now(), name, period);
   }
   await sql(`update outbox set sent_at = null, leased_until = 0 where ${CROWD}`);
-  measured.push(await dearestStep("minute tick", (simulation) => simulation.tick()));
+  measured.push(await mostExpensiveStep("minute tick", (simulation) => simulation.tick()));
   await sql("update outbox set sent_at = ? where sent_at is null", Date.now());
   return measured;
 }
 
-async function dearestStep(
+async function mostExpensiveStep(
   outcome: string,
   work: (simulation: ReturnType<typeof newSimulation>) => Promise<unknown>,
 ): Promise<Measured> {
@@ -89,5 +91,5 @@ async function dearestStep(
     rowsRead: most(({ rowsRead }) => rowsRead),
     rowsWritten: most((step) => step.rowsWritten),
   };
-  return { name: `${outcome}, its dearest step with everybody's work due`, outcome, cost };
+  return { name: `${outcome}, its most expensive step with work due for everybody`, outcome, cost };
 }

@@ -15,12 +15,12 @@ import { measureAll } from "./round.ts";
 import { growStage, setStage } from "./stage.ts";
 import { tableOf } from "./table.ts";
 
-// `npm run budgets -- --users 100000` measures at 1,000 users and at as many as it is told, jobs with everybody's work due
-// included; `npm test` does the same at sizes that take seconds.
+// `npm run budgets -- --users 100000` measures with 1,000 and with the given number of users, including jobs with work
+// due for everybody; `npm test` does the same with sizes that take seconds.
 const { BUDGET_USERS, BUDGET_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const [FEW, MANY] = BUDGET_USERS ? [1_000, Number(BUDGET_USERS)] : [100, 1_200];
 const LIMIT_MS = 3_600_000;
-/** A hundredth of the users is how long a history of the people on the stage is. */
+/** The histories of the acting users are a hundredth of the number of users long. */
 const HISTORY_SHARE = 0.01;
 const DAY_MS = 86_400_000;
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
     [FEW, MANY],
   ] as const) {
     rounds.push(await measureAt(from, size));
-    // What counts by the day begins anew.
+    // Daily counters restart.
     vi.setSystemTime(Date.now() + DAY_MS);
   }
   compared = compare(rounds[0] ?? [], rounds[1] ?? []);
@@ -69,7 +69,7 @@ afterAll(async () => {
 }, LIMIT_MS);
 
 describe.skipIf(Boolean(BUDGET_ONLY))("cases", () => {
-  test("provoke every outcome that the document names", () => {
+  test("the cases produce every outcome that the document names", () => {
     const seen = [...new Set(compared.map(({ outcome }) => outcome))];
     const isSeen = (outcome: string) => seen.some((each) => each === outcome || each.startsWith(`${outcome} `));
     const documented = outcomesOf(document);
@@ -79,7 +79,7 @@ describe.skipIf(Boolean(BUDGET_ONLY))("cases", () => {
     console.log(`${codes.length - unseen.length} of ${codes.length} codes are provoked; not: ${unseen.join(", ")}`);
   });
 
-  test("run every message type, and every job where all work is due", () => {
+  test("the cases run every message type, and every job with all work due", () => {
     const seen = compared.map(({ name, outcome }) => `${name} ${outcome}`).join("\n");
     const types = tasks.flatMap((task) => task.types).filter((type) => type !== "platform.event" && type !== "job.due");
     const asked = BUDGET_USERS ? jobs.map(({ name }) => `job ${name}`) : [];
@@ -87,11 +87,11 @@ describe.skipIf(Boolean(BUDGET_ONLY))("cases", () => {
   });
 });
 
-test(`every one costs the same among ${MANY} users as among ${FEW}, or stays within a bound with a reason`, () => {
+test(`every case costs the same with ${MANY} users as with ${FEW}, or stays within a justified bound`, () => {
   const faults = compared.flatMap(({ name, faults: found }) => found.map((fault) => `${name}: ${fault}`));
   expect(faults).toEqual([]);
 });
 
-test("every bound is needed, and has a reason", () => {
+test("every bound is necessary and has a reason", () => {
   expect(bounds.filter(({ reason }) => reason.length < 20)).toEqual([]);
 });

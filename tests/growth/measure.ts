@@ -3,11 +3,11 @@ import { newSimulation } from "../faults/settle.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import type { Request } from "./case.ts";
 
-/** What one invocation asked of its bindings. */
+/** The binding calls of one invocation. */
 export interface Cost {
   /** Round trips to the primary database. */
   d1: number;
-  /** Of these, the ones that the answer waited for. */
+  /** Those of them that happened before the response. */
   d1BeforeAnswer: number;
   search: number;
   kv: number;
@@ -17,10 +17,10 @@ export interface Cost {
   rowsWritten: number;
 }
 
-/** One thing that was measured, and how it came out. */
+/** One measurement and its outcome. */
 export interface Measured {
   name: string;
-  /** `METHOD /path status code` of a request, the type of a message, the name of a job. */
+  /** `METHOD /path status code` of a request, the type of a message, or the name of a job. */
   outcome: string;
   cost: Cost;
 }
@@ -40,10 +40,10 @@ export function costOf(calls: readonly BindingCall[]): Cost {
   };
 }
 
-/** Tells which operation of the document a path belongs to. */
+/** Finds the operation of the document for a path. */
 export type OperationOf = (method: string, path: string) => string;
 
-/** Sends the request alone, with a fault at each binding call where one is given, and counts what it asked for. */
+/** Sends the request alone, with a fault at each binding call if one is given, and counts the calls. */
 export async function measureRequest(
   name: string,
   { method, path, options = {} }: Request,
@@ -52,7 +52,7 @@ export async function measureRequest(
   { handler, fault }: { handler?: Run["handler"]; fault?: Fault } = {},
 ): Promise<Measured> {
   const simulation = newSimulation(handler);
-  // What production's configuration is has no stand-ins in it.
+  // The production configuration has no simulated providers.
   const isProduction = options.env?.ENVIRONMENT !== undefined;
   const all = { ...options, env: { ...(isProduction ? {} : env), ...options.env } };
   const answer = await simulation.call(method, path, all, fault ? { faults: () => fault } : {});
@@ -62,7 +62,7 @@ export async function measureRequest(
   return { name, outcome, cost: costOf(simulation.log) };
 }
 
-/** Runs a flow once, without a fault. */
+/** Runs a flow once without a fault. */
 export async function measureFlow(flow: Flow, operationOf: OperationOf): Promise<Measured[]> {
   const { env = {}, prepare } = await flow.open();
   const run = await prepare();
@@ -90,7 +90,7 @@ export async function measureFlow(flow: Flow, operationOf: OperationOf): Promise
   return [{ name: flow.name, outcome: [...types].join(", ") || flow.name, cost: costOf(simulation.log) }];
 }
 
-/** The key of a call that took place, with another body. */
+/** The key of a completed call, with another body. */
 async function repeatWithAnother(
   flow: Flow,
   { request }: Run,
@@ -112,7 +112,7 @@ async function repeatWithAnother(
   ];
 }
 
-/** Another value in a field that does not decide whose call it is. */
+/** Changes a field that does not determine the owner of the call. */
 function anotherBody(body: Record<string, unknown>): Record<string, unknown> {
   if (body.otp !== undefined) return { ...body, otp: body.otp === "111111" ? "222222" : "111111" };
   if (body.referral_code !== undefined) return { ...body, referral_code: "REFOTHER0" };

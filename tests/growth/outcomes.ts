@@ -2,20 +2,20 @@ import type { Operation } from "../fuzz/operations.ts";
 import type { OpenApiDocument } from "../support/openapi.ts";
 import type { OperationOf } from "./measure.ts";
 
-/** Outcomes that no case provokes, and why: a status, or one status of an operation. */
+/** Outcomes that no case produces, and why: a status, or one status of an operation. */
 export const UNPROVOKED: Readonly<Record<string, string>> = {
-  500: "a fault of the Worker's own code: no request leads to it",
+  500: "no request causes a failure of the Worker's own code",
   ...Object.fromEntries(
     ["GET", "GET sessions", "DELETE sessions", "POST analytics-report", "GET analytics-report"].map((call) => {
       const [method, part] = call.split(" ");
       const operation = `${method} /api/users/{id}${part ? `/${part}` : ""}`;
-      return [`${operation} 400`, "the id is all that is sent, and one that is none is answered with 404"];
+      return [`${operation} 400`, "the id is the only input, and an invalid id gets 404"];
     }),
   ),
-  "GET /api/auth/google/callback 400": "a callback tells every failure by where it sends the browser: 303",
+  "GET /api/auth/google/callback 400": "a callback reports failures by redirecting the browser (303)",
 };
 
-/** Every outcome that the document names, `METHOD /path status`, with the codes that its answer may carry. */
+/** All outcomes that the document names, `METHOD /path status`, with the possible error codes. */
 export function outcomesOf(document: OpenApiDocument): { outcome: string; codes: string[] }[] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).flatMap(([method, { responses }]) =>
@@ -34,7 +34,7 @@ function codesIn(schema: unknown): string[] {
   return failure?.properties?.error?.properties?.code?.enum ?? [];
 }
 
-/** Finds the operation that a path belongs to; a path that the document does not know stays as it is. */
+/** Finds the operation of a path; unknown paths are returned unchanged. */
 export function operationFinder(operations: readonly Operation[]): OperationOf {
   const known = operations.map(({ method, path, name }) => {
     const pattern = path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+");

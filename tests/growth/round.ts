@@ -13,13 +13,13 @@ import { userCases } from "./cases/user-cases.ts";
 import { type Measured, measureFlow, measureRequest } from "./measure.ts";
 import { operationFinder } from "./outcomes.ts";
 
-/** Without it no request is served. */
+/** Required for every request. */
 const UNFIT = { ISSUER: "" } as unknown as Partial<Env>;
 
-/** Jobs and ticks have as much to do as others left them: they are measured with work of their own. */
+/** The work of jobs and ticks depends on other cases, so they are measured with work of their own. */
 const isMeasured = ({ name }: Flow) => !/^job |tick|out of turn|too large for its queue/.test(name);
 
-/** Tells which of the things that are measured could not be. */
+/** Adds the name of the measurement to a failure. */
 async function named<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -28,7 +28,7 @@ async function named<T>(name: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Provokes every outcome of every operation, runs every message and job once, and gives what each cost. */
+/** Produces every outcome of every operation, runs every message and job once, and returns the costs. */
 export async function measureAll(operations: readonly Operation[], stage: Stage, only = /(?:)/): Promise<Measured[]> {
   const operationOf = operationFinder(operations);
   const { env } = stage;
@@ -64,12 +64,12 @@ export async function measureAll(operations: readonly Operation[], stage: Stage,
   return measured;
 }
 
-/** A message that names the user, as those of most types do. */
+/** A message about the user, as of most types. */
 const plainMessage = (type: string, { user }: Stage) =>
   flow(`message ${type}`, async () => ({
     scope: {},
     messages: [message(type, user.userId, { user_id: user.userId, provider: "GOOGLE" })],
   }));
 
-/** What a service sends has types of its own; a job is measured as a job. */
+/** Events from other services have separate types; a job is measured as a job. */
 const NOT_ALONE = ["platform.event", "job.due"];

@@ -3,7 +3,7 @@ import { fakeProviders } from "../support/openid.ts";
 import type { Stage } from "./case.ts";
 import { growHistory } from "./crowd.ts";
 
-/** Makes the people who act in the cases. */
+/** Creates the users who act in the cases. */
 export async function setStage(): Promise<Stage> {
   const providers = fakeProviders();
   const { env } = providers;
@@ -19,7 +19,7 @@ export async function setStage(): Promise<Stage> {
   return { providers, env, user, staff, admin, target, ended };
 }
 
-/** Lets the histories of those whose own data is read grow. */
+/** Extends the histories of users whose own data is read. */
 export async function growStage({ user, target }: Stage, from: number, to: number): Promise<void> {
   await growHistory(user.userId, from, to, Date.now());
   await growHistory(target.userId, 10_000_000 + from, 10_000_000 + to, Date.now());

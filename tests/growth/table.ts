@@ -1,7 +1,7 @@
 import type { Compared } from "./compare.ts";
 import type { Cost } from "./measure.ts";
 
-/** Columns of the table of costs. */
+/** Columns of the cost table. */
 const COLUMNS: [string, (cost: Cost) => number | string][] = [
   ["D1", ({ d1, d1BeforeAnswer }) => (d1 === d1BeforeAnswer ? d1 : `${d1BeforeAnswer} + ${d1 - d1BeforeAnswer}`)],
   ["rows read", ({ rowsRead }) => rowsRead],
@@ -12,13 +12,13 @@ const COLUMNS: [string, (cost: Cost) => number | string][] = [
   ["queue", ({ queue }) => queue],
 ];
 
-/** The costs as a Markdown table: a row for each outcome; those of one operation that cost the same share a row. */
+/** The costs as a Markdown table with a row per outcome; outcomes of one operation with the same cost share a row. */
 export function tableOf(compared: readonly Compared[]): string[] {
-  const dearest = [...Map.groupBy(compared, ({ outcome }) => outcome)].map(([outcome, all]) => {
+  const mostExpensive = [...Map.groupBy(compared, ({ outcome }) => outcome)].map(([outcome, all]) => {
     const sorted = all.toSorted((a, b) => a.many.rowsRead - b.many.rowsRead || a.many.d1 - b.many.d1);
     return { outcome, cells: cellsOf(sorted.at(-1) ?? all[0]) };
   });
-  const byOperation = Map.groupBy(dearest, ({ outcome }) => operationOf(outcome));
+  const byOperation = Map.groupBy(mostExpensive, ({ outcome }) => operationOf(outcome));
   const rows = [...byOperation].flatMap(([operation, outcomes]) =>
     [...Map.groupBy(outcomes, ({ cells }) => cells.join(" | "))].map(([cells, same]) => {
       const answers = same.map(({ outcome }) => outcome.slice(operation.length).trim()).sort();
@@ -29,7 +29,7 @@ export function tableOf(compared: readonly Compared[]): string[] {
   return [`| ${names.join(" | ")} |`, `|${names.map(() => "---|").join("")}`, ...rows.sort()];
 }
 
-/** `METHOD /path` of a request's outcome; all of any other. */
+/** `METHOD /path` of a request's outcome; the full text of any other. */
 const operationOf = (outcome: string) => outcome.match(/^[A-Z]+ \/\S*/)?.[0] ?? outcome;
 
 function cellsOf(compared: Compared | undefined): string[] {

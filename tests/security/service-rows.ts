@@ -33,13 +33,13 @@ export const serviceRows: SecurityRows = {
   // Authorization, validation, business logic.
   "ASVS 8.2.1": shown(
     ["tests/staff/authorization-matrix.test.ts", "The authorization matrix (ASVS 8.2.1"],
-    [fuzz, "answers a right request as documented, whoever asks"],
+    [fuzz, "answers a valid request as documented for every role"],
   ),
   API5: shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
   "ASVS 8.2.2": shown([sessions, "(ASVS 8.2.2)"], ["tests/users/notifications.test.ts", "(ASVS 8.2.2)"]),
   API1: shown([sessions, "(ASVS 8.2.2)"], [links, "is refused if the viewer is neither the owner nor staff any more"]),
   "ASVS 8.2.3": shown(["tests/users/profile.test.ts", "(ASVS 8.2.3)"]),
-  "ASVS 15.3.1": shown([fuzz, "answers a right request as documented, whoever asks"]),
+  "ASVS 15.3.1": shown([fuzz, "answers a valid request as documented for every role"]),
   "ASVS 15.3.3": shown(
     ["tests/platform/bodies.test.ts", "ASVS 15.3.3"],
     ["tests/staff/authorization-matrix.test.ts", "Mass assignment (ASVS 15.3.3)"],
@@ -50,7 +50,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 8.4.2": shown([person, "staff get short sessions"]),
   "ASVS 2.1.1": shown(["tests/platform/openapi.test.ts", "with the limits that the routes enforce"]),
   "ASVS 2.2.1": shown([fuzz, "ASVS 2.2.1"]),
-  "ASVS 2.2.2": shown([fuzz, "refuses what is wrong"]),
+  "ASVS 2.2.2": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
   "ASVS 2.2.3": shown(
     ["tests/staff/directory.test.ts", "a start after the end and invalid dates are refused"],
     ["tests/users/kyc-review.test.ts", "to reject, the reviewer needs a reason but need not open the files"],
@@ -87,7 +87,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 15.4.2": shown([refresh, "(ASVS 15.4.2)"], [races, "R5: a hundred refreshes give one successor"]),
   "ASVS 1.2.4": shown(
     ["tests/platform/bodies.test.ts", "ASVS 1.2.4"],
-    [fuzz, "refuses what is wrong"],
+    [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
     ["tests/staff/search.test.ts", "accepts 255 characters and refuses 256"],
   ),
   "ASVS 1.1.1": shown([
@@ -104,8 +104,8 @@ export const serviceRows: SecurityRows = {
   "ASVS 15.3.5": shown(["tests/platform/bodies.test.ts", "ASVS 15.3.5"], [fuzz, "15.3.5"]),
   "ASVS 15.3.6": shown(["tests/platform/bodies.test.ts", "ASVS 15.3.6"]),
   "ASVS 15.3.7": shown(
-    [oauth, "signs nobody in for any other code, error, issuer or doubled parameter"],
-    [fuzz, "refuses what is wrong"],
+    [oauth, "signs nobody in for another code, error or issuer or a duplicate parameter"],
+    [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
   ),
   "ASVS 15.2.2": shown([
     "tests/budgets.test.ts",
@@ -115,7 +115,10 @@ export const serviceRows: SecurityRows = {
   API9: shown(["tests/platform/openapi.test.ts", "the document lists exactly the mounted routes"]),
 
   // The surface, files, data, logs, configuration.
-  "ASVS 4.1.1": shown([routes, "ASVS 4.1.1"], [fuzz, "refuses what is wrong"]),
+  "ASVS 4.1.1": shown(
+    [routes, "ASVS 4.1.1"],
+    [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
+  ),
   "ASVS 4.1.2": {
     ...shown([config, "an ISSUER that is not https is accepted in development only"]),
     deviation: "https-by-worker",
@@ -125,7 +128,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 3.4.1": shown([responses, "ASVS 3.4: every response has the security headers"]),
   "ASVS 3.4.4": shown(
     [responses, "ASVS 3.4: every response has the security headers"],
-    [fuzz, "refuses what is wrong"],
+    [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
   ),
   "ASVS 3.4.5": shown([responses, "ASVS 3.4: every response has the security headers"]),
   "ASVS 14.3.2": shown([responses, "ASVS 14.3.2"]),
@@ -197,13 +200,16 @@ export const serviceRows: SecurityRows = {
   ),
   "ASVS 16.4.1": shown([healthAndLog, "has one JSON line per request"]),
   "ASVS 16.4.3": { deviation: "log-export" },
-  "ASVS 16.5.1": shown([responses, "ASVS 16.5.1: binding failures"], [fuzz, "refuses what is wrong"]),
+  "ASVS 16.5.1": shown(
+    [responses, "ASVS 16.5.1: binding failures"],
+    [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
+  ),
   "ASVS 16.5.2": shown(["tests/faults/deadlines.test.ts", "ASVS 16.5.2: a database that never answers"]),
   "ASVS 16.5.3": shown(
     [responses, "a database outage returns 503 with Retry-After"],
     ["tests/sessions/outages.test.ts", "sessions end even if KV fails or does not know of the end (ASVS 7.4.1)"],
   ),
-  "ASVS 16.5.4": shown([fuzz, "refuses what is wrong"]),
+  "ASVS 16.5.4": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
   "ASVS 13.1.2": shown(["tests/faults/deadlines.test.ts", "a queue that never answers delays nobody's answer"]),
   "ASVS 13.1.3": shown(["tests/delivery/failover.test.ts", "The circuit breaker"]),
   "ASVS 13.2.6": shown(["tests/tasks/webhooks.test.ts", "gets 8 attempts over 24 hours"]),

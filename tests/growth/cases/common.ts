@@ -3,9 +3,9 @@ import { newIp } from "../../support/client.ts";
 import { type Case, given, PLAIN_HTTP, type Stage } from "../case.ts";
 
 const BIG = 70_000;
-/** Larger than any upload. */
+/** Larger than the limit of uploads. */
 const HUGE = 20 * 1024 * 1024;
-/** A file in a multipart body, larger than any upload. */
+/** A multipart body with a file larger than the limit of uploads. */
 const hugeFile = () =>
   new Blob([
     '--x\r\ncontent-disposition: form-data; name="document_front"; filename="a.jpg"\r\n\r\n',
@@ -19,10 +19,10 @@ export const refusing = { limit: async () => ({ success: false }) } as unknown a
 const callerOf = ({ isForStaff, isGuarded }: Operation, { user, admin }: Stage) =>
   isForStaff ? { token: admin.access } : isGuarded ? { token: user.access } : {};
 
-/** They end the caller's session or account where they succeed: cases of their own make people for that. */
+/** These end the caller's session or account if they succeed, so their own cases create users for them. */
 const LAST = ["DELETE /api/auth/account", "DELETE /api/auth/sessions"];
 
-/** What any operation may be sent: nobody's token, one of a session that has ended, a body or path that is none. */
+/** Cases of every operation: no token, a token of an ended session, an invalid body and an invalid path. */
 export function commonCases(operation: Operation): Case[] {
   const { name, isGuarded, isForStaff, body, query, pathParameters, statuses } = operation;
   const from = (what: string, prepare: (stage: Stage) => object) =>
@@ -32,14 +32,13 @@ export function commonCases(operation: Operation): Case[] {
     isGuarded &&
       from("with the token of an ended session", ({ ended }) => ({ token: ended.access, ...emptyBody(operation) })),
     isForStaff && from("by a user", ({ user }) => ({ token: user.access, ...emptyBody(operation) })),
-    pathParameters.length > 0 &&
-      from("with an id that is none", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
+    pathParameters.length > 0 && from("with an invalid id", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
     pathParameters.length > 0 && from("with nobody's id", () => emptyBody(operation)),
     query.length > 0 &&
       from("with a query that fits nothing", () => ({
         query: query.map((each) => `${each.name}=%00&${each.name}=x`).join("&"),
       })),
-    body && from("with a body that is none", () => ({ raw: "{", headers: JSON_TYPE })),
+    body && from("with a malformed body", () => ({ raw: "{", headers: JSON_TYPE })),
     body &&
       from("with fields that fit nothing", () => ({
         json: Object.fromEntries(Object.keys(body.fields).map((field) => [field, { no: 1 }])),

@@ -9,21 +9,21 @@ const DAY_MS = 86_400_000;
 const proved = async (identifier: string) => ({ identifier, verification_token: await tokenFor(identifier) });
 const wrongFor = (otp: string) => (otp === "111111" ? "222222" : "111111");
 
-/** A user whose account staff have closed. */
+/** A user whose account staff have deactivated. */
 export async function bannedUser({ env }: Stage) {
   const user = await newUser(env);
   await sql("update users set status = 'BANNED', status_reason = 'staff' where id = ?", user.userId);
   return user;
 }
 
-/** A user whose sign-in is too long ago for what asks for a fresh one. */
+/** A user whose sign-in is too old for operations that require a recent one. */
 export async function staleUser({ env }: Stage) {
   const user = await newUser(env);
   await sql("update sessions set created_at = created_at - 3600000 where user_id = ?", user.userId);
   return user;
 }
 
-/** A network that is refused once more than its bucket holds, as the first answers of a flood are. */
+/** A network that is refused once more than its bucket allows, as in the first responses of a flood. */
 const floodOf = (operation: string, fields: object) =>
   given(operation, "beyond the limiter of refusals", async ({ env }) => {
     const RATE_LIMITER = { limit: async () => ({ success: false }) } as unknown as RateLimit;
@@ -36,7 +36,7 @@ const floodOf = (operation: string, fields: object) =>
   });
 
 const otp: Case[] = [
-  given("POST /api/auth/otp/request", "again at once", async ({ env }) => {
+  given("POST /api/auth/otp/request", "again immediately", async ({ env }) => {
     const [identifier, ip] = [newPhone(), newIp()];
     await codeFor(identifier, env);
     return { ip, json: { identifier } };
@@ -45,7 +45,7 @@ const otp: Case[] = [
     const identifier = newPhone();
     return { ip: newIp(), json: { identifier, otp: wrongFor(await codeFor(identifier, env)) } };
   }),
-  given("POST /api/auth/otp/verify", "without a code that was sent", async () => ({
+  given("POST /api/auth/otp/verify", "if no code was sent", async () => ({
     ip: newIp(),
     json: { identifier: newPhone(), otp: "123456" },
   })),
@@ -59,7 +59,7 @@ const otp: Case[] = [
 ];
 
 const accounts: Case[] = [
-  given("POST /api/auth/register", "of an account that is there", async ({ env }) => {
+  given("POST /api/auth/register", "if the account exists", async ({ env }) => {
     const { identifier } = await newUser(env);
     return { ip: newIp(), json: await proved(identifier) };
   }),
@@ -79,7 +79,7 @@ const accounts: Case[] = [
   }),
   floodOf("POST /api/auth/register", { identifier: "+9779800000001", verification_token: "forged" }),
   given("POST /api/auth/login", "without an account", async () => ({ ip: newIp(), json: await proved(newEmail()) })),
-  given("POST /api/auth/login", "to a closed account", async (stage) => ({
+  given("POST /api/auth/login", "to a deactivated account", async (stage) => ({
     ip: newIp(),
     json: await proved((await bannedUser(stage)).identifier),
   })),
@@ -87,7 +87,7 @@ const accounts: Case[] = [
     const { verification_token } = await proved(newPhone());
     return { ip: newIp(), json: { identifier: stage.user.identifier, verification_token } };
   }),
-  given("POST /api/auth/login", "of one with a long history", async ({ user }) => ({
+  given("POST /api/auth/login", "with a long history", async ({ user }) => ({
     ip: newIp(),
     json: await proved(user.identifier),
   })),
@@ -129,7 +129,7 @@ const sessions: Case[] = [
 const refusedDeletion = (what: string, prepare: (stage: Stage) => Promise<{ access: string }>) =>
   given("DELETE /api/auth/account", what, async (stage) => ({ token: (await prepare(stage)).access, json: {} }));
 
-/** Somebody else's body under the key of a call that took place, where it is not a matter of one field. */
+/** Cases in which another body is sent with a used key, and more than one field must change. */
 const reusedKeys: Case[] = [
   given("POST /api/auth/otp/request", "under a used key with another purpose", async ({ env }) => {
     const [identifier, ip, headers] = [newPhone(), newIp(), { "Idempotency-Key": crypto.randomUUID() }];
@@ -159,7 +159,7 @@ const deletions: Case[] = [
       env: { RATE_LIMITER: refusing, USER_RATE_LIMITER: refusing },
     })),
   ]),
-  refusedDeletion("after a sign-in of long ago", staleUser),
+  refusedDeletion("after an old sign-in", staleUser),
   refusedDeletion("with a rental that is open", async ({ env }) => {
     const user = await newUser(env);
     await sql(

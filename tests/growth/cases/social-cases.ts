@@ -6,7 +6,7 @@ import { type Case, given, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";
 import { staleUser } from "./sign-in-cases.ts";
 
-/** Nothing is known of a provider here. */
+/** No provider is configured here. */
 const WITHOUT = {
   GOOGLE_CLIENT_ID: "",
   GOOGLE_CLIENT_SECRET: "",
@@ -20,13 +20,13 @@ const WITHOUT = {
   APPLE_ENDPOINTS: "",
 };
 const unconfigured = (operation: string, prepare: (stage: Stage) => Promise<object> = async () => ({})) =>
-  given(operation, "of a provider that is not set up", async (stage) => ({
+  given(operation, "for a provider that is not configured", async (stage) => ({
     ip: newIp(),
     ...(await prepare(stage)),
     env: WITHOUT as unknown as Partial<Env>,
   }));
 
-/** A person whose address belongs to an account here, without the provider's authority over it. */
+/** A person whose address belongs to an existing account, from a provider without authority over the address. */
 async function strangerWithKnownAddress({ env }: Stage, name: Name): Promise<Person> {
   const email = newEmail();
   const user = await newUser(env);
@@ -34,7 +34,7 @@ async function strangerWithKnownAddress({ env }: Stage, name: Name): Promise<Per
   return newPerson(name, { email });
 }
 
-/** A person who has an account by the provider, which staff have closed since. */
+/** A person with an account by the provider that staff have deactivated. */
 async function closedPerson({ providers, env }: Stage, name: Name): Promise<Person> {
   const person = newPerson(name);
   const json = await providers.nativeSignIn(name, person);
@@ -83,11 +83,11 @@ const linkCases = (name: Name): Case[] => {
       token: user.access,
       json: { id_token: "a.b.c", nonce: "x".repeat(16), ...(name === "apple" ? { authorization_code: "x" } : {}) },
     })),
-    given(link, "after a sign-in of long ago", async (stage) => ({
+    given(link, "after an old sign-in", async (stage) => ({
       token: (await staleUser(stage)).access,
       json: await stage.providers.nativeSignIn(name, newPerson(name)),
     })),
-    given(link, "of somebody else's", async ({ env, providers }) => {
+    given(link, "of somebody else's provider account", async ({ env, providers }) => {
       const person = newPerson(name);
       const other = await newUser(env);
       const json = await providers.nativeSignIn(name, person);
@@ -99,7 +99,7 @@ const linkCases = (name: Name): Case[] => {
       json: { id_token: "a.b.c", nonce: "x".repeat(16), authorization_code: "x" },
     })),
     given(unlink, "where none is linked", async ({ env }) => ({ token: (await newUser(env)).access, json: {} })),
-    given(unlink, "after a sign-in of long ago", async ({ env, providers }) => {
+    given(unlink, "after an old sign-in", async ({ env, providers }) => {
       const user = await newUser(env);
       const json = await providers.nativeSignIn(name, newPerson(name));
       await must("POST", `/api/auth/${name}/link`, { token: user.access, json, env });
@@ -132,7 +132,7 @@ const browserCases = (name: Name): Case[] => {
   ];
 };
 
-/** A browser flow up to its code, and what the code is traded with. */
+/** A browser flow up to its code, and the request that exchanges the code. */
 async function codeOf(stage: Stage, name: Name, person: Person, method: "GET" | "POST") {
   const { env, providers } = stage;
   const { verifier, challenge } = await newVerifier();
@@ -159,7 +159,7 @@ const successCases = (["GET", "POST"] as const).flatMap((method) => {
     by("whose account is closed", closedPerson),
     by("whose address has an account", strangerWithKnownAddress),
     by("for the first time", someone),
-    given(operation, "with a code that is none", async () =>
+    given(operation, "with an unknown code", async () =>
       method === "GET"
         ? { ip: newIp(), query: "code=x" }
         : { ip: newIp(), json: { code: "x", code_verifier: "x".repeat(43) } },
@@ -178,7 +178,7 @@ const callbackBodies: Case[] = [
     raw: "x",
     headers: { "content-type": "text/plain" },
   })),
-  given("POST /api/auth/apple/callback", "with a body that is none", async () => ({
+  given("POST /api/auth/apple/callback", "with a malformed body", async () => ({
     ip: newIp(),
     raw: "{",
     headers: { "content-type": "application/json" },

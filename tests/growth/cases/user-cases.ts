@@ -7,7 +7,7 @@ import { refusing } from "./common.ts";
 const reason = "Asked by phone";
 const KYC = "/api/users/kyc";
 
-/** Somebody with a submission, made in the stage's own setting. */
+/** A user with a submission, created in the environment of the stage. */
 async function applicant({ env }: Stage, status?: string): Promise<SignedIn> {
   const user = await newUser(env);
   await must("POST", KYC, { token: user.access, multipart: whole(), env });
@@ -15,7 +15,7 @@ async function applicant({ env }: Stage, status?: string): Promise<SignedIn> {
   return user;
 }
 
-/** As many uploads today as nobody may have. */
+/** Inserts the maximum number of uploads of today. */
 async function eagerApplicant(stage: Stage): Promise<SignedIn> {
   const user = await applicant(stage);
   await sql(
@@ -130,7 +130,7 @@ const staff: Case[] = [
     await sql("update users set phone_verified = 0, email_verified = 0 where id = ?", userId);
     return { token: admin.access, id: userId, json: { role: "staff", reason } };
   }),
-  given("POST /api/users", "of one who is there", async (stage) => ({
+  given("POST /api/users", "if the account exists", async (stage) => ({
     token: stage.staff.access,
     json: { identifier: "+9779700000007" },
   })),
