@@ -23,6 +23,11 @@ child.stdout.on("data", (chunk: Buffer) => {
 });
 const status = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 
+if (printed.length === 0) {
+  console.error(`${name} printed nothing, so nothing is recorded.`);
+  process.exit(status || 1);
+}
+
 const date = new Date().toISOString().slice(0, 10);
 const command = ["npm run", name, ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
 const [processor] = cpus();

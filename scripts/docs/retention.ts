@@ -10,7 +10,7 @@ export const tableOf = ({ table }: PurgeRule) => getTableConfig(table).name;
 /** How long each table keeps its rows, and what deletes them: name of the table, sentence. */
 export function describeRetention(): [string, string][] {
   const purged = Map.groupBy(purgeRules, tableOf);
-  const rows = [...purged].map(([name, rules]): [string, string] => [name, rules.map(describeRule).join("; ")]);
+  const rows = [...purged].map(([name, rules]): [string, string] => [name, rules.map(describeRule).join(". ")]);
   return [...rows, ...Object.entries(otherRetention)];
 }
 
@@ -22,10 +22,10 @@ export const retentionTable = () =>
 
 function describeRule({ since, keptMs, by, among, becomes, reason }: PurgeRule): string {
   const column = code(since.name);
-  const time = keptMs === 0 ? `until ${column}` : `${lengthOf(keptMs)} from ${column}`;
-  const which = among === undefined ? "" : `, where ${sqlOf(among)}`;
+  const time = keptMs === 0 ? `until ${column}` : `${lengthOf(keptMs)} after ${column}`;
+  const which = among === undefined ? "" : `, if \`${sqlOf(among)}\``;
   const why = reason === undefined ? "" : ` (${reason})`;
-  return `${time}${which}${becomes ? ", then marked ended" : ""}, by ${by}${why}`;
+  return `${time}${which}${becomes ? ", then marked as ended" : ""}; by ${code(by)}${why}`;
 }
 
 function lengthOf(ms: number): string {

@@ -26,7 +26,7 @@ const variables: Readonly<Record<string, string>> = {
     "optional; JSON of `{issuer, authorization, token, jwks, revocation?}` that replaces Google's own, https in production",
   APPLE_CLIENT_ID: "optional; the Services ID of the browser flow",
   APPLE_NATIVE_CLIENT_IDS: "optional; the bundle ids of the native apps, comma-separated",
-  APPLE_TEAM_ID: "optional; the team",
+  APPLE_TEAM_ID: "optional; the id of the team",
   APPLE_KEY_ID: 'optional; the id of the team\'s "Sign in with Apple" key',
   APPLE_ENDPOINTS: "optional; as GOOGLE_ENDPOINTS",
   SOCIAL_REDIRECT_URIS:

@@ -17,11 +17,11 @@ export const oauthRows: SecurityRows = {
   "ASVS 10.2.1": shown([oauth, "ASVS 7.6.2, 10.2.1"]),
   "RFC 9700 2.1": shown([
     browserFlow,
-    "rejects the state of another flow, whether an earlier one of this browser or one of another browser",
+    "rejects the state of another browser's flow, and a code with the state of another flow",
   ]),
   "RFC 9700 4.7": shown([
     browserFlow,
-    "rejects the state of another flow, whether an earlier one of this browser or one of another browser",
+    "rejects the state of another browser's flow, and a code with the state of another flow",
   ]),
   "RFC 9700 2.1.1": shown([browserFlow, "is bound to the flow by PKCE"]),
   "RFC 9700 4.5": shown([browserFlow, "is rejected with the verifier of another flow"]),
