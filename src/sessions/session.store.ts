@@ -32,7 +32,7 @@ export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaim
   return deps.db.select({ role }).from(WITH_USER).where(isCallers(deps, caller));
 }
 
-/** As `isSignedIn`, and `role`, which begins with ` and`, holds for the caller's row of `users`. Used by authority.store.ts. */
+/** Like `isSignedIn`, and the caller's row of `users` meets `role`, SQL that begins with ` and`. For authority.store.ts. */
 export function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role: SQL = sql``): SQL {
   return sql`exists (select 1 from ${WITH_USER} where ${isCallers(deps, caller)}${role})`;
 }

@@ -73,7 +73,7 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
         action: "LOGIN",
         entityType: "session",
         entityId: entry.sessionId,
-        // Old values are recorded only if the sign-in changesAccount the account.
+        // Old values are recorded only if the sign-in changes the account.
         oldValues: sql`(select json_object(${state}) from users where ${isChangingAccount})`,
         newValues: sql`json_patch(
           json_object('method', ${entry.method}, 'test_identifier', json(${entry.isTestIdentifier ? "true" : "false"})),

@@ -26,7 +26,7 @@ interface Rule {
 
 const userId = sql.raw("user_id");
 
-/** The row is an event of the deletion itself, isNext contains only the user's id and must still be sent. */
+/** The row is an event of the deletion itself, which contains only the user's id and must still be sent. */
 const isOfDeletion = sql.raw(`coalesce(type in ('user.deleted', 'account.deleted')
   or (type = 'social.revocation_due' and sent_at is null)
   or (type = 'webhook.due' and payload ->> 'type' = 'user.deleted'), 0)`);
@@ -57,7 +57,7 @@ const rules: readonly Rule[] = [
 
 const nameOf = (table: SQLiteTable) => getTableConfig(table).name;
 
-/** The tables with rows left to erase, each with the id after isNext to continue ("" from the beginning). */
+/** The tables with rows left to erase, each with the id after which to continue ("" from the beginning). */
 export type Rest = Readonly<Record<string, string>>;
 
 /** The start of an erasure: all tables. */

@@ -115,7 +115,7 @@ function answerWithoutCode(
     });
   }
   throw new AppError("rate_limit_exceeded", {
-    // Another network, or other people of this one, may have used the limit up: then the caller requested no code yet.
+    // Other networks or other people on this one may have exhausted the limit, so the caller may not have a code yet.
     message: outcome.sentByNetwork > 0 ? TOO_MANY_CODES : NO_CODE_YET[kind],
     retryAfterSeconds: wait.resendInSeconds,
     headers: rateLimitHeaders("otp-request", otpLimits.send.perNetwork, { ...wait.limit, remaining: 0 }),

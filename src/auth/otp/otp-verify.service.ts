@@ -37,7 +37,8 @@ const ALREADY_USED: Text = {
  * Exchanges a correct code for a verification token and consumes the code.
  *
  * @throws AppError `invalid_otp` when the code is wrong, expired, consumed or was never sent; the client cannot tell
- *   which, except that the network that verified a code is told so when it sends the same code again. `rate_limit_exceeded` while locked. `idempotency_key_reused`.
+ *   which, except that the message tells the network that verified a code when it sends the same code again.
+ *   `rate_limit_exceeded` while locked. `idempotency_key_reused`.
  */
 export async function verifyOtp(
   deps: Deps,
@@ -91,8 +92,8 @@ function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAtte
 type Code = { cid: string; codeHash: string; secretId: string };
 
 /**
- * Whether the guess is the code that this network verified last. A network that did not verify one pays for the same
- * comparison, so that the response time says nothing about others.
+ * Whether `otp` is the code that this network verified last. For a network that has verified none it makes the same
+ * comparison, so that the response time reveals nothing.
  */
 async function wasUsedHere(deps: Deps, identifier: Identifier, otp: string, code: Code | undefined): Promise<boolean> {
   const { cid, secretId } = code ?? { cid: "", secretId: deps.keyring.currentSecretId };

@@ -18,7 +18,7 @@ const nameOf = (provider: ProviderName, state: string) => PREFIX[provider] + sta
 
 /** Gives the browser a cookie for the flow, beside those of its other tabs. */
 export function addFlowCookie(c: Context, provider: ProviderName, state: string, value: string): void {
-  // Apple answers by a POST from its own site, which carries no other kind of cookie.
+  // Apple posts the callback cross-site; browsers send only SameSite=None cookies with such a request.
   const sameSite = provider === "apple" ? "None" : "Lax";
   const options = { prefix: "host", path: "/", secure: true, httpOnly: true, sameSite } as const;
   // Browsers send the oldest cookie first (RFC 6265 section 5.4).

@@ -24,12 +24,12 @@ const callbackFields = z.object({
   user: z.string().optional(),
 });
 
-/** Shows people a page wherever a browser may stop in a flow; mounted before the routes themselves. */
+/** Mounts the HTML pages of the routes at which a browser can stop in a flow. Must come before the routes themselves. */
 export function mountSocialPages(app: OpenAPIHono<AppEnv>): void {
   for (const name of ["google", "apple"]) app.get(`/api/auth/${name}/start`, answerPeople);
   app.get("/api/auth/google/callback", answerPeople);
   app.post("/api/auth/apple/callback", answerPeople);
-  // POST social/success is read by apps, whatever their HTTP clients write into Accept.
+  // POST social/success always returns JSON, because apps call it with any Accept header.
   app.get("/api/auth/social/success", answerPeople);
   app.get("/api/auth/social/error", answerPeople);
 }
@@ -120,7 +120,7 @@ export const getSocialError = publicRawEndpoint(
   (c) => {
     const given = c.req.query("error");
     if (given === "access_denied") throw new AppError("access_denied");
-    // Anybody can request this page with any code, so an outage is named in words and never by a status of 5xx.
+    // Anybody can request this page with any code, so it reports an outage in its text and never with a 5xx status.
     const { message } =
       errorCatalogue[given === "temporarily_unavailable" ? "service_unavailable" : "social_auth_failed"];
     throw new AppError("social_auth_failed", { message });

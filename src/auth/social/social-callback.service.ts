@@ -12,23 +12,23 @@ import { findProvider, type ProviderName } from "./social-provider.ts";
 import { sealRefreshToken } from "./social-refresh-token.ts";
 import { exchangeCode } from "./social-token.ts";
 
-/** What a provider sends to its callback. */
+/** The fields of a provider's authorization response. */
 export interface CallbackAnswer {
   code?: string | undefined;
   state?: string | undefined;
   error?: string | undefined;
   /** RFC 9207. */
   iss?: string | undefined;
-  /** Apple: who it is, as JSON, the first time only. */
+  /** Apple sends the person's name here as JSON, but only the first time. */
   user?: string | undefined;
 }
 
 /**
- * Takes a provider's answer to a flow: consumes the state, which works once, exchanges the code for an ID token, and stores
- * a one-time code of our own for the identity.
+ * Handles the authorization response to a flow: consumes the state, exchanges the code for an ID token and stores the
+ * identity under a one-time code.
  *
  * @returns the URL to send the browser to.
- * @throws AppError `social_auth_failed`; `service_unavailable` when the provider or D1 does not answer.
+ * @throws AppError `social_auth_failed`; `service_unavailable` when the provider or D1 does not respond.
  */
 async function completeFlow(deps: Deps, name: ProviderName, flow: Flow, answer: CallbackAnswer): Promise<string> {
   const provider = findProvider(deps.config, name);
@@ -64,14 +64,14 @@ async function completeFlow(deps: Deps, name: ProviderName, flow: Flow, answer: 
 }
 
 /**
- * Answers a provider's callback: completes the flow that the browser's cookie and the state name. Once the flow is known,
- * every failure sends the browser back to the app with `error` (RFC 6749 section 4.1.2.1) and the app's own `state`.
+ * Handles a provider's callback: completes the flow identified by the browser's cookie and the state. Once the flow is known,
+ * every failure redirects the browser to the app with `error` (RFC 6749 section 4.1.2.1) and the app's `state`.
  *
- * @param admit counts the call in the first limiter, and throws when the bucket is full.
- * @param isPerson a person is looking: a flow without an app ends at the error page whatever failed.
+ * @param admit counts the call towards the network's rate limit and throws if it is exceeded.
+ * @param isPerson whether a person sees the response; every failure of a flow without an app then ends at the error page.
  * @returns the URL to send the browser to.
- * @throws AppError `not_found` for a provider that is not configured; what is no refusal (an outage, a full bucket) where
- *   there is neither an app nor a person to tell.
+ * @throws AppError `not_found` if the provider is not configured; any error but `social_auth_failed` if there is neither an
+ *   app nor a person to report it to.
  */
 export async function answerCallback(
   deps: Deps,
@@ -81,9 +81,9 @@ export async function answerCallback(
   { admit, isPerson }: { admit: () => Promise<void>; isPerson: boolean },
 ): Promise<string> {
   const opened = await openFlow(deps, name, cookie);
-  // Only an answer to this browser's own flow may send it to the app.
+  // Only a response to this browser's own flow may redirect it to the app.
   const flow = opened && answer.state !== undefined && isSame(answer.state, opened.state) ? opened : undefined;
-  // Without a flow, a provider that is not configured is a path that does not exist.
+  // Without a flow, the callback of an unconfigured provider is 404.
   if (!opened) findProvider(deps.config, name);
   try {
     await admit();
@@ -100,7 +100,7 @@ export async function answerCallback(
   }
 }
 
-/** The app's address with the result and its own state; where the flow has no app, the success or the error page. */
+/** The app's redirect URI with the result and the app's state; without an app, the success or the error page. */
 function landingUrl(
   deps: Pick<Deps, "config">,
   flow: Flow | undefined,
@@ -113,7 +113,7 @@ function landingUrl(
   return next.href;
 }
 
-/** What the app is told of a failed flow. */
+/** The `error` parameter that reports a failed flow to the app. */
 function codeOfFailure(error: unknown): "social_auth_failed" | "temporarily_unavailable" | "server_error" {
   const code = error instanceof AppError ? error.code : undefined;
   if (code === "social_auth_failed" || code === "id_token_stale") return "social_auth_failed";
@@ -121,17 +121,17 @@ function codeOfFailure(error: unknown): "social_auth_failed" | "temporarily_unav
   return isTemporary ? "temporarily_unavailable" : "server_error";
 }
 
-/** Whether a provider's error code means an outage of its own (RFC 6749 section 4.1.2.1). */
+/** Whether a provider's error code reports an outage of the provider (RFC 6749 section 4.1.2.1). */
 const isOutage = (error: string) => error === "temporarily_unavailable" || error === "server_error";
 
-/** What Google and Apple say when a person did not want to. */
+/** The `error` values with which Google and Apple report that the person cancelled. */
 const CANCELLED = ["access_denied", "user_cancelled_authorize"];
 
-/** A part of a name; anything but text counts as absent. */
+/** A part of a name; it counts as absent if it is not a string. */
 const namePart = z.string().optional().catch(undefined);
 const appleUser = z.object({ name: z.object({ firstName: namePart, lastName: namePart }) });
 
-/** The name in the JSON that Apple posts beside its first code. */
+/** The name in the JSON that Apple posts with its first code; undefined if there is none. */
 export function readAppleName(user: string | undefined): string | undefined {
   if (user === undefined || user.length > 2048) return undefined;
   try {

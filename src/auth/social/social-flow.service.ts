@@ -13,7 +13,7 @@ export const FLOW_TTL_SECONDS = 600;
 const loginSchema = z.object({
   redirectUri: z.string().nullable(),
   codeChallenge: z.string().nullable(),
-  /** The app's own `state` (RFC 6749 section 4.1.1), given back to it. */
+  /** The app's own `state`, which is returned to it (RFC 6749 section 4.1.1). */
   appState: z.string().nullable(),
   expiresAt: z.number(),
 });
@@ -66,7 +66,7 @@ export async function createFlow(
   return url.href;
 }
 
-/** The login URL of every configured provider, for a person who begins again. */
+/** The login URL of every configured provider, for a person who starts again. */
 export function createFlows(deps: Deps): Promise<{ name: ProviderName; url: string }[]> {
   const names = (["google", "apple"] as const).filter((name) => deps.config.social[name] !== undefined);
   return Promise.all(names.map(async (name) => ({ name, url: await createFlow(deps, name, {}) })));
@@ -121,7 +121,7 @@ function authorizationUrl(deps: Deps, { name, settings, scopes }: SocialProvider
   return url.href;
 }
 
-/** The flow in a browser's cookie, also one that has expired; undefined when the cookie is absent or was altered. */
+/** The flow in a browser's cookie, even if it has expired; undefined if the cookie is absent or was altered. */
 export async function openFlow(deps: Deps, name: ProviderName, cookie: string | undefined): Promise<Flow | undefined> {
   if (cookie === undefined) return undefined;
   const parsed = flowSchema.safeParse(await decryptEphemeral(deps, `${FLOW} ${name}`, cookie));

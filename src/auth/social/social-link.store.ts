@@ -109,7 +109,7 @@ export async function linkIdentity(
     spent: spendReauthentication(deps, caller, tokenHash, isRedeemed),
   };
   const reads = readObstacles(deps, caller, social.identity, credentialHash, tokenHash);
-  // After a lost answer the caller repeats, and is told that the link stands.
+  // After a lost response the caller repeats the call and learns that the link exists.
   const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
     ...describeObstacles(found),

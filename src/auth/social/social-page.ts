@@ -21,13 +21,13 @@ const beginAgain: Record<ProviderName, Text> = {
   apple: { en: "Begin again with Apple", ne: "Apple बाट फेरि सुरु गर्नुहोस्" },
 };
 
-/** What of an answer a person is shown; no token is among it. */
+/** The fields of a response that the page shows; none is a token. */
 const shown = z.object({ error: z.object({ code: z.string(), message: z.string() }).optional() });
 
 /**
- * Shows a person a page instead of JSON: where the request's `Accept` prefers HTML, the response keeps its status and
- * headers, and its body becomes a page that names the outcome, says that the window may be closed, and links to begin
- * again. The page holds nothing else of the body, runs no script, and keeps the opener of a popup.
+ * Shows a page instead of JSON: if the request's `Accept` prefers HTML, the response keeps its status and
+ * headers, and its body becomes a page with the outcome, a note that the window may be closed, and links to start
+ * again. The page contains nothing else of the body, runs no script and keeps the opener of a popup.
  */
 export const answerPeople: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
@@ -43,7 +43,7 @@ export const answerPeople: MiddlewareHandler<AppEnv> = async (c, next) => {
     `default-src 'none'; style-src 'nonce-${nonce}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   );
   c.set("keepsOpener", true);
-  // Nobody filled anything in that a person could correct.
+  // The person did not fill in a form, so field errors would not help.
   const reason =
     error?.code === "validation_error" ? errorCatalogue.social_auth_failed.message[locale] : error?.message;
   const links = await createFlows(c.get("deps"));
