@@ -127,3 +127,13 @@ test("a file has at most 250 lines", () => {
   const long = [...sources].filter(([, text]) => text.split("\n").length > 251);
   expect(long.map(([path]) => path)).toEqual([]);
 });
+
+test("statements are joined by mergeStatements, since a spread lets a later one silently replace an earlier one", () => {
+  const inStores = [...sources].filter(([path]) => roleOf(path) === "store" || /^(tasks|events)\//.test(path));
+  const spreads = inStores.flatMap(([path, text]) =>
+    [
+      ...text.matchAll(/^ *\.\.\.(\([^\n]*\b)?\w+\(deps, .*$|^ *\.\.\.(writes|reads|statements|effects|events),$/gm),
+    ].map(([line]) => `${path}: ${line.trim()}`),
+  );
+  expect(spreads).toEqual([]);
+});

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { runBatch } from "../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import type { Statement } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -28,14 +28,21 @@ export async function insertPlatformEvent(
   const isUser = sql`exists (select 1 from users where users.id = ${event.user_id})`;
   const { mark, isFirst } = processOnce(deps, consumer, event.id, isUser);
   const effects: Effects = effectsOf(deps, event, isFirst);
-  const { processed, contradicting } = await runBatch(deps, {
-    mark,
-    ...effects,
-    processed: deps.db
-      .select({ by: processedEvents.processedBy })
-      .from(processedEvents)
-      .where(and(eq(processedEvents.consumer, consumer), eq(processedEvents.eventId, event.id))),
-  });
+  const { processed, contradicting } = await runBatch(
+    deps,
+    mergeStatements(
+      {
+        mark,
+      },
+      effects,
+      {
+        processed: deps.db
+          .select({ by: processedEvents.processedBy })
+          .from(processedEvents)
+          .where(and(eq(processedEvents.consumer, consumer), eq(processedEvents.eventId, event.id))),
+      },
+    ),
+  );
   const [found] = processed;
   if (!found) return "unknown_user";
   if (found.by !== deps.invocationId) return "known";

@@ -1,6 +1,6 @@
 import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { points, pointTransactions, userStatistics, wallets, walletTransactions } from "../db/ledger-schema.ts";
-import { insertWhere, instantOf } from "../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { CURRENCY } from "../platform/money.ts";
 import type { EventOf } from "./platform-event.ts";
@@ -79,27 +79,39 @@ export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.
 export function recordPoints(deps: EffectDeps, event: EventOf<"points.changed">, isFirst: SQL) {
   const { user_id: userId, source, data } = event;
   const id = deps.newId();
-  return {
-    entry: insertWhere(
-      deps,
-      pointTransactions,
-      { id, userId, source, delta: data.delta, reason: data.reason, reference: data.reference, createdAt: deps.now() },
-      isFirst,
-    ).onConflictDoNothing(),
-    ...creditEntries(deps, [id]),
-    contradicting: deps.db
-      .select({ id: pointTransactions.id })
-      .from(pointTransactions)
-      .where(
-        and(
-          eq(pointTransactions.userId, userId),
-          eq(pointTransactions.source, source),
-          eq(pointTransactions.reason, data.reason),
-          eq(pointTransactions.reference, data.reference),
-          ne(pointTransactions.delta, data.delta),
+  return mergeStatements(
+    {
+      entry: insertWhere(
+        deps,
+        pointTransactions,
+        {
+          id,
+          userId,
+          source,
+          delta: data.delta,
+          reason: data.reason,
+          reference: data.reference,
+          createdAt: deps.now(),
+        },
+        isFirst,
+      ).onConflictDoNothing(),
+    },
+    creditEntries(deps, [id]),
+    {
+      contradicting: deps.db
+        .select({ id: pointTransactions.id })
+        .from(pointTransactions)
+        .where(
+          and(
+            eq(pointTransactions.userId, userId),
+            eq(pointTransactions.source, source),
+            eq(pointTransactions.reason, data.reason),
+            eq(pointTransactions.reference, data.reference),
+            ne(pointTransactions.delta, data.delta),
+          ),
         ),
-      ),
-  };
+    },
+  );
 }
 
 /**

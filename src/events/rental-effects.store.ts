@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, pointTransactions, rentals, userStatistics } from "../db/ledger-schema.ts";
 import { referrals } from "../db/user-schema.ts";
-import { insertFrom, insertWhere, instantOf } from "../platform/data/database.ts";
+import { insertFrom, insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { creditEntries } from "./ledger-effects.store.ts";
 import type { EventOf } from "./platform-event.ts";
@@ -50,39 +50,41 @@ export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">
     and (r.returned_at, r.returned_event_id) >= (${returnedAt}, ${event.id}))`;
   const wasOnTime = sql`(select r.is_on_time from ${returned})`;
   const isOnTime = data.on_time ? sql`1` : sql`0`;
-  return {
-    statistics: openStatistics(deps, sql`${userId}`, sql`where ${isFirst}`),
-    sums: deps.db
-      .update(userStatistics)
-      .set({
-        timelyReturns: sql`${userStatistics.timelyReturns} + ${isOnTime} - coalesce(${wasOnTime}, 0)`,
-        lateReturns: sql`${userStatistics.lateReturns} + 1 - ${isOnTime} - coalesce(1 - ${wasOnTime}, 0)`,
-        updatedAt: instantOf(deps.now()),
-      })
-      .where(and(eq(userStatistics.userId, userId), isFirst, isLatest)),
-    rental: insertWhere(
-      deps,
-      rentals,
-      {
-        userId,
-        rentalId: data.rental_id,
-        returnedAt,
-        returnedEventId: event.id,
-        isOnTime: data.on_time,
-        amountMinor: data.amount,
-      },
-      sql`${isFirst} and ${isLatest}`,
-    ).onConflictDoUpdate({
-      target: [rentals.userId, rentals.rentalId],
-      set: {
-        returnedAt: sql`excluded.returned_at`,
-        returnedEventId: sql`excluded.returned_event_id`,
-        isOnTime: sql`excluded.is_on_time`,
-        amountMinor: sql`excluded.amount_minor`,
-      },
-    }),
-    ...completeReferral(deps, userId, returnedAt, isFirst),
-  };
+  return mergeStatements(
+    {
+      statistics: openStatistics(deps, sql`${userId}`, sql`where ${isFirst}`),
+      sums: deps.db
+        .update(userStatistics)
+        .set({
+          timelyReturns: sql`${userStatistics.timelyReturns} + ${isOnTime} - coalesce(${wasOnTime}, 0)`,
+          lateReturns: sql`${userStatistics.lateReturns} + 1 - ${isOnTime} - coalesce(1 - ${wasOnTime}, 0)`,
+          updatedAt: instantOf(deps.now()),
+        })
+        .where(and(eq(userStatistics.userId, userId), isFirst, isLatest)),
+      rental: insertWhere(
+        deps,
+        rentals,
+        {
+          userId,
+          rentalId: data.rental_id,
+          returnedAt,
+          returnedEventId: event.id,
+          isOnTime: data.on_time,
+          amountMinor: data.amount,
+        },
+        sql`${isFirst} and ${isLatest}`,
+      ).onConflictDoUpdate({
+        target: [rentals.userId, rentals.rentalId],
+        set: {
+          returnedAt: sql`excluded.returned_at`,
+          returnedEventId: sql`excluded.returned_event_id`,
+          isOnTime: sql`excluded.is_on_time`,
+          amountMinor: sql`excluded.amount_minor`,
+        },
+      }),
+    },
+    completeReferral(deps, userId, returnedAt, isFirst),
+  );
 }
 
 /** Credits inviter and invitee and completes the referral, if it is pending. */
@@ -100,18 +102,22 @@ function completeReferral(deps: EffectDeps, inviteeId: string, returnedAt: SQL, 
       due,
     ).onConflictDoNothing();
   const inviter = sql`from point_transactions t where t.id = ${inviterEntry}`;
-  return {
-    inviterEntry: entry(inviterEntry, sql`f.inviter_id`, INVITER_POINTS),
-    inviteeEntry: entry(inviteeEntry, sql`f.invitee_id`, INVITEE_POINTS),
-    ...creditEntries(deps, [inviterEntry, inviteeEntry]),
-    inviterStatistics: openStatistics(deps, sql`t.user_id`, inviter),
-    inviterSums: deps.db
-      .update(userStatistics)
-      .set({ totalReferrals: sql`${userStatistics.totalReferrals} + 1`, updatedAt: instantOf(now) })
-      .where(sql`${userStatistics.userId} = (select t.user_id ${inviter})`),
-    referral: deps.db
-      .update(referrals)
-      .set({ status: "COMPLETED", completedAt: now })
-      .where(sql`${referrals.inviteeId} in (select f.invitee_id ${due})`),
-  };
+  return mergeStatements(
+    {
+      inviterEntry: entry(inviterEntry, sql`f.inviter_id`, INVITER_POINTS),
+      inviteeEntry: entry(inviteeEntry, sql`f.invitee_id`, INVITEE_POINTS),
+    },
+    creditEntries(deps, [inviterEntry, inviteeEntry]),
+    {
+      inviterStatistics: openStatistics(deps, sql`t.user_id`, inviter),
+      inviterSums: deps.db
+        .update(userStatistics)
+        .set({ totalReferrals: sql`${userStatistics.totalReferrals} + 1`, updatedAt: instantOf(now) })
+        .where(sql`${userStatistics.userId} = (select t.user_id ${inviter})`),
+      referral: deps.db
+        .update(referrals)
+        .set({ status: "COMPLETED", completedAt: now })
+        .where(sql`${referrals.inviteeId} in (select f.invitee_id ${due})`),
+    },
+  );
 }

@@ -3,6 +3,7 @@ import { idempotencyKeys } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { commit } from "../platform/data/commit.ts";
+import { mergeStatements } from "../platform/data/database.ts";
 import {
   bindKey,
   findBinding,
@@ -67,54 +68,58 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
   const bound = isBoundToOtherBody(deps, call);
   const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.invocationId})`;
   const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.invocationId})`;
-  return {
-    rotated: deps.db
-      .update(sessions)
-      .set({
-        counter: next,
-        rotatedAt: now,
-        rotatedBy: deps.invocationId,
-        replays: 0,
-        refreshKeyId: deps.keyring.currentSecretId,
-        lastUsedAt: now,
-        idleExpiresAt: sql`min(${now} + ${sessions.idleTtlMs}, ${sessions.absoluteExpiresAt})`,
-      })
-      .where(and(own, eq(sessions.counter, token.counter), active, sql`not ${isBound(deps, call)}`))
-      .returning({ id: sessions.id }),
-    replayed: deps.db
-      .update(sessions)
-      .set({ replays: sql`${sessions.replays} + 1`, lastUsedAt: now })
-      .where(
-        and(own, isParent, rotatedByOther, mayReplay, lt(sessions.replays, MAX_REPLAYS), active, sql`not ${bound}`),
-      )
-      .returning({ id: sessions.id }),
-    ended: deps.db
-      .update(sessions)
-      .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.invocationId })
-      .where(and(own, rotatedByOther, sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`))
-      .returning({ id: sessions.id }),
-    reuseEvent: recordEvent(
-      deps,
-      {
-        type: "auth.refresh_reuse",
-        userId: token.userId,
-        payload: sql`json_object('session_id', ${token.sessionId}, 'ip', ${client.ip})`,
-        queue: "tasks",
-      },
-      endedHere,
-    ),
-    ...recordEndedSessions(deps, client),
-    lastLogin: deps.db
-      .update(users)
-      .set({ lastLogin: now })
-      .where(and(eq(users.id, token.userId), rotatedHere)),
-    bind: bindKey(
-      deps,
-      call,
-      { id: token.sessionId, number: next, expiresAt: after(now, IDEMPOTENCY_TTL_MS) },
-      rotatedHere,
-    ),
-  };
+  return mergeStatements(
+    {
+      rotated: deps.db
+        .update(sessions)
+        .set({
+          counter: next,
+          rotatedAt: now,
+          rotatedBy: deps.invocationId,
+          replays: 0,
+          refreshKeyId: deps.keyring.currentSecretId,
+          lastUsedAt: now,
+          idleExpiresAt: sql`min(${now} + ${sessions.idleTtlMs}, ${sessions.absoluteExpiresAt})`,
+        })
+        .where(and(own, eq(sessions.counter, token.counter), active, sql`not ${isBound(deps, call)}`))
+        .returning({ id: sessions.id }),
+      replayed: deps.db
+        .update(sessions)
+        .set({ replays: sql`${sessions.replays} + 1`, lastUsedAt: now })
+        .where(
+          and(own, isParent, rotatedByOther, mayReplay, lt(sessions.replays, MAX_REPLAYS), active, sql`not ${bound}`),
+        )
+        .returning({ id: sessions.id }),
+      ended: deps.db
+        .update(sessions)
+        .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.invocationId })
+        .where(and(own, rotatedByOther, sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`))
+        .returning({ id: sessions.id }),
+      reuseEvent: recordEvent(
+        deps,
+        {
+          type: "auth.refresh_reuse",
+          userId: token.userId,
+          payload: sql`json_object('session_id', ${token.sessionId}, 'ip', ${client.ip})`,
+          queue: "tasks",
+        },
+        endedHere,
+      ),
+    },
+    recordEndedSessions(deps, client),
+    {
+      lastLogin: deps.db
+        .update(users)
+        .set({ lastLogin: now })
+        .where(and(eq(users.id, token.userId), rotatedHere)),
+      bind: bindKey(
+        deps,
+        call,
+        { id: token.sessionId, number: next, expiresAt: after(now, IDEMPOTENCY_TTL_MS) },
+        rotatedHere,
+      ),
+    },
+  );
 }
 
 function readRotation(deps: StatementDeps, token: RefreshClaims, call: IdempotentCall | undefined) {

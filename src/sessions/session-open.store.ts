@@ -1,6 +1,6 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
-import { insertWhere, instantOf } from "../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { StatementDeps } from "../platform/data/prepared.ts";
 import type { Client } from "../platform/http/client.ts";
 import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
@@ -38,36 +38,38 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
       desc(sessions.id),
     )
     .limit(MAX_SESSIONS);
-  return {
-    openedSession: insertWhere(
-      deps,
-      sessions,
-      {
-        id: session.id,
-        userId: session.userId,
-        createdAt: now,
-        lastUsedAt: now,
-        counter: 0,
-        refreshKeyId: deps.keyring.currentSecretId,
-        rotatedAt: now,
-        rotatedBy: deps.invocationId,
-        replays: 0,
-        idleTtlMs: lifeMs("idle"),
-        idleExpiresAt: sql`${instantOf(now)} + ${lifeMs("idle")}`,
-        absoluteExpiresAt: sql`${instantOf(now)} + ${lifeMs("absolute")}`,
-        ip: client.ip,
-        userAgent: client.userAgent,
-        method: session.method,
-      },
-      condition,
-    ),
-    endedSessions: deps.db
-      .update(sessions)
-      .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.invocationId })
-      .where(
-        and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
-      )
-      .returning({ id: sessions.id }),
-    ...recordEndedSessions(deps, client),
-  };
+  return mergeStatements(
+    {
+      openedSession: insertWhere(
+        deps,
+        sessions,
+        {
+          id: session.id,
+          userId: session.userId,
+          createdAt: now,
+          lastUsedAt: now,
+          counter: 0,
+          refreshKeyId: deps.keyring.currentSecretId,
+          rotatedAt: now,
+          rotatedBy: deps.invocationId,
+          replays: 0,
+          idleTtlMs: lifeMs("idle"),
+          idleExpiresAt: sql`${instantOf(now)} + ${lifeMs("idle")}`,
+          absoluteExpiresAt: sql`${instantOf(now)} + ${lifeMs("absolute")}`,
+          ip: client.ip,
+          userAgent: client.userAgent,
+          method: session.method,
+        },
+        condition,
+      ),
+      endedSessions: deps.db
+        .update(sessions)
+        .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.invocationId })
+        .where(
+          and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
+        )
+        .returning({ id: sessions.id }),
+    },
+    recordEndedSessions(deps, client),
+  );
 }

@@ -3,7 +3,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { commit } from "../platform/data/commit.ts";
-import { idForEachRow, insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
+import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -119,17 +119,19 @@ async function endSessions(
   reason: string,
   which: SQL | undefined,
 ): Promise<{ ended: string[]; isSignedIn: boolean }> {
-  const writes = {
-    signedIn: deps.db
-      .select({ one: sql<number>`1` })
-      .from(users)
-      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
-    revoked: deps.db
-      .update(sessions)
-      .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.invocationId })
-      .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which)),
-    ...recordEndedSessions(deps, client),
-  };
+  const writes = mergeStatements(
+    {
+      signedIn: deps.db
+        .select({ one: sql<number>`1` })
+        .from(users)
+        .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+      revoked: deps.db
+        .update(sessions)
+        .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.invocationId })
+        .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which)),
+    },
+    recordEndedSessions(deps, client),
+  );
   const reads = {
     ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
   };

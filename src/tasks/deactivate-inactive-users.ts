@@ -56,7 +56,7 @@ export const deactivateInactiveUsers: Job = {
         events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, from),
         changed: deps.db
           .update(users)
-          .set({ status: "INACTIVE", statusReason: "inactivity", ...nextVersion(deps) })
+          .set({ status: "INACTIVE", statusReason: "inactivity", ...nextVersion(deps.now()) })
           .where(sql`users.id in (${due}) and ${fence}`)
           .returning({ one: sql`1` }),
       },

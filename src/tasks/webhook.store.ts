@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import { processedEvents } from "../db/platform-schema.ts";
-import { runBatch } from "../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import { type OutboxRow, recordEvent } from "../platform/data/outbox.ts";
-import type { Statement } from "../platform/data/prepared.ts";
+import type { Statements } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { selectUserState, type UserState } from "../users/user-state.store.ts";
 
@@ -32,12 +32,11 @@ export async function insertDueWebhooks(
   due: DueWebhook[],
 ): Promise<OutboxRow[]> {
   const { mark, isFirst } = processOnce(deps, cause.consumer, cause.eventId);
-  const statements: Record<string, Statement> = { mark };
-  for (const webhook of due) {
+  const messages = due.map((webhook): Statements => {
     const event = { type: "webhook.due", userId: webhook.user_id, payload: JSON.stringify(webhook) };
-    statements[`to ${webhook.endpoint}`] = recordEvent(deps, { ...event, queue: "tasks" }, isFirst);
-  }
-  const results = await runBatch(deps, statements);
+    return { [`to ${webhook.endpoint}`]: recordEvent(deps, { ...event, queue: "tasks" }, isFirst) };
+  });
+  const results: Record<string, unknown> = await runBatch(deps, mergeStatements({ mark }, ...messages));
   return due.flatMap(({ endpoint }) => results[`to ${endpoint}`] as OutboxRow[]);
 }
 

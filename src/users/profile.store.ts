@@ -3,7 +3,7 @@ import { auditLogs } from "../db/platform-schema.ts";
 import { profiles } from "../db/user-schema.ts";
 import { recordAudit } from "../platform/data/audit.ts";
 import { commit } from "../platform/data/commit.ts";
-import { instantOf, runBatch } from "../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../platform/data/outbox.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
@@ -52,49 +52,53 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
   const auditId = deps.newId();
   const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const isReminderDue = sql`${isIncomplete} and ${isReminderFree(now)}`;
-  const writes = {
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        id: auditId,
-        userId: caller.userId,
-        action: "UPDATE",
-        entityType: "profile",
-        entityId: sql`(select id from profiles where user_id = ${caller.userId})`,
-        oldValues: sql`(select json_group_object(g.key, ${current}) ${differing})`,
-        newValues: sql`(select json_group_object(g.key, g.value) ${differing})`,
-        actorId: caller.userId,
-        sessionId: caller.sessionId,
-      },
-      sql`exists (select 1 ${differing}) and ${isSignedIn(deps, caller)}`,
-    ),
-    changed: deps.db
-      .update(profiles)
-      .set({
-        ...(change.full_name !== undefined ? { fullName: change.full_name } : {}),
-        ...(change.date_of_birth !== undefined ? { dateOfBirth: change.date_of_birth } : {}),
-        ...(change.address !== undefined ? { address: change.address } : {}),
-        ...(change.avatar_url !== undefined ? { avatarUrl: change.avatar_url } : {}),
-        updatedAt: instantOf(now),
-      })
-      .where(and(eq(profiles.userId, caller.userId), isChanged)),
-    ...changeUser(deps, caller.userId, isChanged),
-    reminderEvent: recordEvent(
-      deps,
-      {
-        type: REMINDER_DUE,
-        userId: caller.userId,
-        payload: JSON.stringify({ user_id: caller.userId }),
-        queue: "tasks",
-      },
-      sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isReminderDue})`,
-    ),
-    reminderHeld: deps.db
-      .update(profiles)
-      .set({ reminderHeldUntil: heldByReminder(now) })
-      .where(sql`${profiles.userId} = ${caller.userId} and ${isReminderDue} and ${isChanged}`),
-  };
+  const writes = mergeStatements(
+    {
+      audit: recordAudit(
+        deps,
+        client,
+        {
+          id: auditId,
+          userId: caller.userId,
+          action: "UPDATE",
+          entityType: "profile",
+          entityId: sql`(select id from profiles where user_id = ${caller.userId})`,
+          oldValues: sql`(select json_group_object(g.key, ${current}) ${differing})`,
+          newValues: sql`(select json_group_object(g.key, g.value) ${differing})`,
+          actorId: caller.userId,
+          sessionId: caller.sessionId,
+        },
+        sql`exists (select 1 ${differing}) and ${isSignedIn(deps, caller)}`,
+      ),
+      changed: deps.db
+        .update(profiles)
+        .set({
+          ...(change.full_name !== undefined ? { fullName: change.full_name } : {}),
+          ...(change.date_of_birth !== undefined ? { dateOfBirth: change.date_of_birth } : {}),
+          ...(change.address !== undefined ? { address: change.address } : {}),
+          ...(change.avatar_url !== undefined ? { avatarUrl: change.avatar_url } : {}),
+          updatedAt: instantOf(now),
+        })
+        .where(and(eq(profiles.userId, caller.userId), isChanged)),
+    },
+    changeUser(deps, caller.userId, isChanged),
+    {
+      reminderEvent: recordEvent(
+        deps,
+        {
+          type: REMINDER_DUE,
+          userId: caller.userId,
+          payload: JSON.stringify({ user_id: caller.userId }),
+          queue: "tasks",
+        },
+        sql`${isChanged} and exists (select 1 from profiles where user_id = ${caller.userId} and ${isReminderDue})`,
+      ),
+      reminderHeld: deps.db
+        .update(profiles)
+        .set({ reminderHeldUntil: heldByReminder(now) })
+        .where(sql`${profiles.userId} = ${caller.userId} and ${isReminderDue} and ${isChanged}`),
+    },
+  );
   const reads = {
     profile: selectProfile(deps, caller),
     isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),

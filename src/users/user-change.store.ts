@@ -11,9 +11,9 @@ type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
  * Columns that every change of a user sets: the time, and the next version, by which webhooks and the search order
  * changes.
  */
-export const nextVersion = (deps: Pick<Deps, "now">) => ({
+export const nextVersion = (now: number) => ({
   version: sql`${users.version} + 1`,
-  updatedAt: instantOf(deps.now()),
+  updatedAt: instantOf(now),
 });
 
 /** Records `user.updated` if `condition` holds; webhooks and the staff search follow this event. */
@@ -35,7 +35,7 @@ export function changeUser(
   return {
     changedUser: deps.db
       .update(users)
-      .set({ ...set, ...nextVersion(deps) })
+      .set({ ...set, ...nextVersion(deps.now()) })
       .where(and(eq(users.id, userId), condition)),
     changeEvent: recordUserUpdated(deps, userId, condition),
   };

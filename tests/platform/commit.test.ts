@@ -1,9 +1,10 @@
 import { and, eq, sql } from "drizzle-orm";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, expectTypeOf, it, vi } from "vitest";
 import { processedEvents } from "../../src/db/platform-schema.ts";
 import { commit } from "../../src/platform/data/commit.ts";
-import { insertWhere } from "../../src/platform/data/database.ts";
+import { type DistinctNames, insertWhere, mergeStatements } from "../../src/platform/data/database.ts";
 import { drizzleOn } from "../../src/platform/data/drizzle.ts";
+import { compile, type Statements } from "../../src/platform/data/prepared.ts";
 import { testEnv } from "../support/client.ts";
 
 type RunBatch = D1Database["batch"];
@@ -117,5 +118,40 @@ describe("commit", () => {
       "two statements are named marked",
     );
     expect(batches()).toBe(0);
+  });
+});
+
+describe("mergeStatements", () => {
+  const db = drizzleOn(testEnv.DB);
+  const read = (name: string) => db.select({ name: sql<string>`${name}`.as("name") }).from(sql`(select 1)`);
+  type Read = ReturnType<typeof read>;
+
+  it("keeps the order of the lists and of their statements, and leaves out absent ones", () => {
+    const absent = undefined as { c: Read } | undefined;
+    const merged = mergeStatements({ b: read("b"), z: read("z") }, absent, { a: read("a"), y: undefined }, {});
+    expect(compile(merged).queries.map(({ name, params }) => [name, ...params])).toEqual([
+      ["b", "b"],
+      ["z", "z"],
+      ["a", "a"],
+    ]);
+  });
+
+  it("refuses two statements of one name, which the types see where they know the names", () => {
+    const first: Statements = { a: read("a") };
+    expect(() => mergeStatements(first, { b: read("b") }, { a: read("another") })).toThrow(
+      "two statements are named a",
+    );
+    type Refused = { twoStatementsAreNamed: "a" };
+    expectTypeOf<DistinctNames<{ a: Read; b: Read }, { a: Read }>>().toEqualTypeOf<Refused>();
+    expectTypeOf<DistinctNames<{ a: Read }, { a: Read } | { b: Read }>>().toEqualTypeOf<Refused>();
+    expectTypeOf<DistinctNames<{ a: Read }, { b: Read } | undefined>>().toBeUnknown();
+    type Both = Parameters<typeof mergeStatements<[{ a: Read }, { b: Read }, { a: Read }]>>[0];
+    expectTypeOf<{ a: Read }>().not.toExtend<Both>();
+    type Distinct = Parameters<typeof mergeStatements<[{ a: Read }, { b: Read }, { c: Read }]>>[0];
+    expectTypeOf<{ a: Read }>().toExtend<Distinct>();
+  });
+
+  it("refuses a name that is a number, since an object would move it to the front", () => {
+    expect(() => compile({ b: read("b"), 1: read("1") })).toThrow("a statement is named 1");
   });
 });

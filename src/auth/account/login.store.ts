@@ -1,6 +1,7 @@
 import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -62,10 +63,12 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
   const verifiedValues = verifies
     ? sql`iif(${isVerification}, json_object(${verifies.name}, json('true')), '{}')`
     : sql`'{}'`;
+  const { bonusEntry, bonus } = grantSignupBonus(deps, userId, entry.identities, changesAccount);
   return {
     changeEvent: recordUserUpdated(deps, userId, changesAccount),
-    ...grantSignupBonus(deps, userId, entry.identities, changesAccount),
-    audit: recordAudit(
+    loginBonusEntry: bonusEntry,
+    loginBonus: bonus,
+    loginAudit: recordAudit(
       deps,
       client,
       {
@@ -83,7 +86,7 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
       },
       entered,
     ),
-    account: deps.db
+    enteredAccount: deps.db
       .update(users)
       .set({
         version: sql`${users.version} + ${isChanging}`,
@@ -145,12 +148,16 @@ function writeSignIn(
     sessionId,
     identities,
   };
-  return {
-    redeemedToken: redeemVerificationToken(deps, redemption, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
-    newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, isRedeemed),
-    ...enterAccount(deps, client, entry, isRedeemed),
-    ...openSession(deps, client, { id: sessionId, userId, method }, isRedeemed),
-    ...trustNetwork(deps, requester, isRedeemed),
-    bind: bindSession(deps, call, sessionId, isRedeemed),
-  };
+  return mergeStatements(
+    {
+      redeemedToken: redeemVerificationToken(deps, redemption, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+      newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, isRedeemed),
+    },
+    enterAccount(deps, client, entry, isRedeemed),
+    openSession(deps, client, { id: sessionId, userId, method }, isRedeemed),
+    trustNetwork(deps, requester, isRedeemed),
+    {
+      bind: bindSession(deps, call, sessionId, isRedeemed),
+    },
+  );
 }

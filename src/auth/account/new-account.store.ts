@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { points, wallets } from "../../db/ledger-schema.ts";
 import { profiles, referrals, users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { insertWhere } from "../../platform/data/database.ts";
+import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { derived, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -91,93 +91,97 @@ export function newAccount(
     sql.raw("referral_code"),
     sql`value`,
   );
-  return {
-    newUser: insertWhere(
-      deps,
-      users,
-      {
-        id: userId,
-        username: availableUsername(account, "username"),
-        usernameKey: availableUsername(account, "key"),
-        email: origin.email,
-        phoneNumber: origin.phoneNumber,
-        emailVerified: !createdBy && origin.email !== null,
-        phoneVerified: !createdBy && origin.phoneNumber !== null,
-        profilePicture: origin.profilePicture ?? null,
-        referralCode,
-        status: "ACTIVE",
-        role: "user",
-        socialProvider: origin.socialProvider,
-        socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
-        locale: account.locale,
-        dateJoined: now,
-        lastLogin: createdBy ? null : now,
-        updatedAt: now,
-        version: 1,
-        kycStatus: "NOT_SUBMITTED",
-        unreadNotifications: 0,
-      },
-      condition,
-    ),
-    newProfile: insertWhere(
-      deps,
-      profiles,
-      {
-        userId,
-        id: deps.newId(),
-        fullName: origin.fullName ?? null,
-        dateOfBirth: origin.dateOfBirth ?? null,
-        address: origin.address ?? null,
-        avatarUrl: origin.avatarUrl ?? origin.profilePicture ?? null,
-        profileReminders: 0,
-        kycReminders: 0,
-        createdAt: now,
-        updatedAt: now,
-      },
-      isCreated,
-    ),
-    newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, isCreated),
-    newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, isCreated),
-    ...(createdBy ? {} : grantSignupBonus(deps, sql`${userId}`, account.identities, isCreated)),
-    newReferral: insertWhere(
-      deps,
-      referrals,
-      {
-        inviteeId: userId,
-        inviterId: sql`(select id from users where referral_code = ${account.referredBy ?? null})`,
-        status: "PENDING",
-        createdAt: now,
-      },
-      sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
+  return mergeStatements(
+    {
+      newUser: insertWhere(
+        deps,
+        users,
+        {
+          id: userId,
+          username: availableUsername(account, "username"),
+          usernameKey: availableUsername(account, "key"),
+          email: origin.email,
+          phoneNumber: origin.phoneNumber,
+          emailVerified: !createdBy && origin.email !== null,
+          phoneVerified: !createdBy && origin.phoneNumber !== null,
+          profilePicture: origin.profilePicture ?? null,
+          referralCode,
+          status: "ACTIVE",
+          role: "user",
+          socialProvider: origin.socialProvider,
+          socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
+          locale: account.locale,
+          dateJoined: now,
+          lastLogin: createdBy ? null : now,
+          updatedAt: now,
+          version: 1,
+          kycStatus: "NOT_SUBMITTED",
+          unreadNotifications: 0,
+        },
+        condition,
+      ),
+      newProfile: insertWhere(
+        deps,
+        profiles,
+        {
+          userId,
+          id: deps.newId(),
+          fullName: origin.fullName ?? null,
+          dateOfBirth: origin.dateOfBirth ?? null,
+          address: origin.address ?? null,
+          avatarUrl: origin.avatarUrl ?? origin.profilePicture ?? null,
+          profileReminders: 0,
+          kycReminders: 0,
+          createdAt: now,
+          updatedAt: now,
+        },
+        isCreated,
+      ),
+      newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, isCreated),
+      newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, isCreated),
+    },
+    createdBy ? undefined : grantSignupBonus(deps, sql`${userId}`, account.identities, isCreated),
+    {
+      newReferral: insertWhere(
+        deps,
+        referrals,
+        {
+          inviteeId: userId,
+          inviterId: sql`(select id from users where referral_code = ${account.referredBy ?? null})`,
+          status: "PENDING",
+          createdAt: now,
+        },
+        sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
         and not ${isFormerIdentity(account.identities)}`,
-    ),
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        userId,
-        action: "CREATE",
-        entityType: "user",
-        entityId: userId,
-        newValues: sql`(select json_object('username', username, 'social_provider', social_provider,
+      ),
+      newAccountAudit: recordAudit(
+        deps,
+        client,
+        {
+          userId,
+          action: "CREATE",
+          entityType: "user",
+          entityId: userId,
+          newValues: sql`(select json_object('username', username, 'social_provider', social_provider,
           'referred', exists (select 1 from referrals where invitee_id = ${userId}),
           'test_identifier', json(${origin.isTestIdentifier ? "true" : "false"}))
           from users where id = ${userId})`,
-        actorId: createdBy?.userId ?? userId,
-        byStaff: createdBy !== undefined,
-        sessionId: origin.sessionId,
-      },
-      isCreated,
-    ),
-    newAccountEvent: recordEvent(
-      deps,
-      {
-        type: "user.created",
-        userId,
-        payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
-        queue: "tasks",
-      },
-      isCreated,
-    ),
-  };
+          actorId: createdBy?.userId ?? userId,
+          byStaff: createdBy !== undefined,
+          sessionId: origin.sessionId,
+        },
+        isCreated,
+      ),
+      newAccountEvent: recordEvent(
+        deps,
+        {
+          type: "user.created",
+          userId,
+          payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
+          queue: "tasks",
+        },
+        isCreated,
+      ),
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -62,16 +63,20 @@ function writeAccount(
     isTestIdentifier: isTest,
     sessionId: redemption.sessionId,
   };
-  return {
-    used: redeemVerificationToken(deps, redemption, isNew),
-    ...newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
-    ...openSession(
+  return mergeStatements(
+    {
+      used: redeemVerificationToken(deps, redemption, isNew),
+    },
+    newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
+    openSession(
       deps,
       client,
       { id: redemption.sessionId, userId: account.userId, method: methodOf(identifier) },
       isCreated,
     ),
-    ...trustNetwork(deps, requester, isCreated),
-    bind: bindSession(deps, call, redemption.sessionId, isCreated),
-  };
+    trustNetwork(deps, requester, isCreated),
+    {
+      bind: bindSession(deps, call, redemption.sessionId, isCreated),
+    },
+  );
 }

@@ -4,6 +4,7 @@ import { localOutbox } from "../../db/platform-schema.ts";
 import { familiarNetworks, sessions, verificationTokens } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { recordRevocation } from "../social/social-link.store.ts";
@@ -57,52 +58,56 @@ export function eraseAccount(
   const challenges = sql`select cid from otp_challenges where identifier ${isOfUser}`;
   const event = { userId, queue: "tasks" } as const;
   const newest = sql.raw(`order by created_at desc limit ${MAX_KV_ENTRIES}`);
-  return {
-    tombstone: recordAudit(
-      deps,
-      { ip: null, userAgent: null },
-      { id: tombstoneId, userId, action: "DELETE", entityType: "user", entityId: userId, actorId: userId },
-      sql`exists (select 1 from users where users.id = ${userId} and ${identitySnapshot} = ${snapshot} and ${mayErase})`,
-    ),
-    deletedEvent: recordEvent(
-      deps,
-      { ...event, type: "user.deleted", payload: JSON.stringify({ user_id: userId }) },
-      isErased,
-    ),
-    cleanupEvent: recordEvent(
-      deps,
-      {
-        ...event,
-        type: "account.deleted",
-        payload: sql`json_object('user_id', ${userId}, 'session_ids', json((select json_group_array(id) from
+  return mergeStatements(
+    {
+      tombstone: recordAudit(
+        deps,
+        { ip: null, userAgent: null },
+        { id: tombstoneId, userId, action: "DELETE", entityType: "user", entityId: userId, actorId: userId },
+        sql`exists (select 1 from users where users.id = ${userId} and ${identitySnapshot} = ${snapshot} and ${mayErase})`,
+      ),
+      deletedEvent: recordEvent(
+        deps,
+        { ...event, type: "user.deleted", payload: JSON.stringify({ user_id: userId }) },
+        isErased,
+      ),
+      cleanupEvent: recordEvent(
+        deps,
+        {
+          ...event,
+          type: "account.deleted",
+          payload: sql`json_object('user_id', ${userId}, 'session_ids', json((select json_group_array(id) from
           (select id from sessions where user_id = ${userId} ${newest}))), 'challenge_ids',
           json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOfUser}
           limit ${sql.raw(String(MAX_KV_ENTRIES))}))))`,
-      },
-      isErased,
-    ),
-    revocationEvent: recordRevocation(deps, userId, "APPLE", isErased),
-    tokens: deps.db.delete(verificationTokens).where(sql`id in (${challenges})`),
-    ...keepOtpLimits(deps, identifiers, isErased),
-    networks: deps.db
-      .delete(familiarNetworks)
-      .where(sql`identifier ${isOfUser} or (identifier = ${userId} and ${isErased})`),
-    identities: recordFormerIdentities(deps, identities, isErased),
-    // The inviter's ledger row references the invitee; the row's id replaces it because references are unique.
-    inviterEntry: deps.db
-      .update(pointTransactions)
-      .set({ reference: sql`${pointTransactions.id}` })
-      .where(
-        sql`${pointTransactions.userId} = (select inviter_id from referrals where invitee_id = ${userId})
-          and ${pointTransactions.source} = ${OWN_SOURCE} and ${pointTransactions.reason} = 'referral' and ${pointTransactions.reference} = ${userId} and ${isErased}`,
+        },
+        isErased,
       ),
-    liveSessions: deps.db
-      .delete(sessions)
-      .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), isErased)),
-    messages: deps.db.delete(localOutbox).where(
-      sql`recipient in (select value from json_each(${values}) union select fcm_token from devices where user_id = ${userId})
+      revocationEvent: recordRevocation(deps, userId, "APPLE", isErased),
+      tokens: deps.db.delete(verificationTokens).where(sql`id in (${challenges})`),
+    },
+    keepOtpLimits(deps, identifiers, isErased),
+    {
+      networks: deps.db
+        .delete(familiarNetworks)
+        .where(sql`identifier ${isOfUser} or (identifier = ${userId} and ${isErased})`),
+      identities: recordFormerIdentities(deps, identities, isErased),
+      // The inviter's ledger row references the invitee; the row's id replaces it because references are unique.
+      inviterEntry: deps.db
+        .update(pointTransactions)
+        .set({ reference: sql`${pointTransactions.id}` })
+        .where(
+          sql`${pointTransactions.userId} = (select inviter_id from referrals where invitee_id = ${userId})
+          and ${pointTransactions.source} = ${OWN_SOURCE} and ${pointTransactions.reason} = 'referral' and ${pointTransactions.reference} = ${userId} and ${isErased}`,
+        ),
+      liveSessions: deps.db
+        .delete(sessions)
+        .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), isErased)),
+      messages: deps.db.delete(localOutbox).where(
+        sql`recipient in (select value from json_each(${values}) union select fcm_token from devices where user_id = ${userId})
           and ${isErased}`,
-    ),
-    user: deps.db.delete(users).where(and(eq(users.id, userId), isErased)),
-  };
+      ),
+      user: deps.db.delete(users).where(and(eq(users.id, userId), isErased)),
+    },
+  );
 }

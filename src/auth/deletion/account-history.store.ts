@@ -4,8 +4,8 @@ import { favoriteStations, pointTransactions, rentals, walletTransactions } from
 import { auditLogs, deadLetters, outbox } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { notifications, referrals, users } from "../../db/user-schema.ts";
-import { runBatch } from "../../platform/data/database.ts";
-import type { Statement } from "../../platform/data/prepared.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
+import type { Statement, Statements } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
 /** Maximum number of rows that one batch erases, across all tables. */
@@ -72,8 +72,8 @@ export const wholeHistory: Rest = Object.fromEntries(rules.map(({ table }) => [n
 export async function eraseHistory(deps: Pick<Deps, "db" | "log">, id: string, rest: Rest): Promise<Rest> {
   const due = rules.filter(({ table }) => rest[nameOf(table)] !== undefined);
   const limit = Math.floor(ERASED_ROWS / due.length);
-  const statements = due.map((rule) => [nameOf(rule.table), erase(deps, rule, id, rest, limit)] as const);
-  const erased = (await runBatch(deps, Object.fromEntries(statements))) as Record<string, { key: string }[]>;
+  const statements = due.map((rule): Statements => ({ [nameOf(rule.table)]: erase(deps, rule, id, rest, limit) }));
+  const erased = (await runBatch(deps, mergeStatements(...statements))) as Record<string, { key: string }[]>;
   const left = due.flatMap(({ table, isById }) => {
     const rows = erased[nameOf(table)] ?? [];
     const last = rows.reduce((greatest, { key }) => (key > greatest ? key : greatest), "");

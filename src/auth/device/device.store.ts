@@ -3,7 +3,7 @@ import { sessions } from "../../db/sign-in-schema.ts";
 import { deviceRegistrations, devices } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -73,62 +73,64 @@ export async function upsertDevice(
     // This device comes first, because another machine's clock may have been ahead when it wrote the others.
     .orderBy(sql`${eq(devices.deviceId, device.deviceId)} desc, ${devices.lastUsedAt} desc, ${devices.id} desc`)
     .limit(MAX_DEVICES);
-  const writes = {
-    counted: countRegistration(deps, userId, isCallerSignedIn),
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        id: auditId,
-        userId,
-        action: sql`iif(exists (select 1 from ${thisDevice}), 'UPDATE', 'CREATE')`,
-        entityType: "device",
-        entityId: sql`coalesce((select id from ${thisDevice}), ${id})`,
-        oldValues: sql`(select ${state} from ${thisDevice})`,
-        newValues: next,
-        actorId: userId,
-        sessionId,
-      },
-      sql`${isCounted} and not ${isUnchanged}`,
-    ),
-    released: deps.db
-      .update(devices)
-      .set({ fcmToken: null })
-      .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThisDevice}) and ${isCounted}`),
-    device: insertWhere(
-      deps,
-      devices,
-      { ...device, id, userId, sessionId, lastUsedAt: now, createdAt: now },
-      isCounted,
-    ).onConflictDoUpdate({
-      target: [devices.userId, devices.deviceId],
-      set: {
-        sessionId,
-        fcmToken: device.fcmToken,
-        deviceType: device.deviceType,
-        deviceName: sql`coalesce(excluded.device_name, ${devices.deviceName})`,
-        appVersion: sql`coalesce(excluded.app_version, ${devices.appVersion})`,
-        osVersion: sql`coalesce(excluded.os_version, ${devices.osVersion})`,
-        isActive: device.isActive,
-        lastUsedAt: instantOf(now),
-      },
-    }),
-    forgotten: deps.db
-      .delete(devices)
-      .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${newest} and ${isCounted}`),
-    named: deps.db
-      .update(sessions)
-      .set({ deviceName: sql`(select device_name from ${thisDevice})` })
-      .where(
-        and(
-          eq(sessions.id, sessionId),
-          eq(sessions.userId, userId),
-          sql`${sessions.deviceName} is not (select device_name from ${thisDevice})`,
-          isCounted,
-        ),
+  const writes = mergeStatements(
+    {
+      counted: countRegistration(deps, userId, isCallerSignedIn),
+      audit: recordAudit(
+        deps,
+        client,
+        {
+          id: auditId,
+          userId,
+          action: sql`iif(exists (select 1 from ${thisDevice}), 'UPDATE', 'CREATE')`,
+          entityType: "device",
+          entityId: sql`coalesce((select id from ${thisDevice}), ${id})`,
+          oldValues: sql`(select ${state} from ${thisDevice})`,
+          newValues: next,
+          actorId: userId,
+          sessionId,
+        },
+        sql`${isCounted} and not ${isUnchanged}`,
       ),
-    ...changeUser(deps, userId, isChanged),
-  };
+      released: deps.db
+        .update(devices)
+        .set({ fcmToken: null })
+        .where(sql`${eq(devices.fcmToken, device.fcmToken)} and not (${isThisDevice}) and ${isCounted}`),
+      device: insertWhere(
+        deps,
+        devices,
+        { ...device, id, userId, sessionId, lastUsedAt: now, createdAt: now },
+        isCounted,
+      ).onConflictDoUpdate({
+        target: [devices.userId, devices.deviceId],
+        set: {
+          sessionId,
+          fcmToken: device.fcmToken,
+          deviceType: device.deviceType,
+          deviceName: sql`coalesce(excluded.device_name, ${devices.deviceName})`,
+          appVersion: sql`coalesce(excluded.app_version, ${devices.appVersion})`,
+          osVersion: sql`coalesce(excluded.os_version, ${devices.osVersion})`,
+          isActive: device.isActive,
+          lastUsedAt: instantOf(now),
+        },
+      }),
+      forgotten: deps.db
+        .delete(devices)
+        .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${newest} and ${isCounted}`),
+      named: deps.db
+        .update(sessions)
+        .set({ deviceName: sql`(select device_name from ${thisDevice})` })
+        .where(
+          and(
+            eq(sessions.id, sessionId),
+            eq(sessions.userId, userId),
+            sql`${sessions.deviceName} is not (select device_name from ${thisDevice})`,
+            isCounted,
+          ),
+        ),
+    },
+    changeUser(deps, userId, isChanged),
+  );
   const reads = {
     found: deps.db.select().from(devices).where(and(isThisDevice, isCounted)),
     window: deps.db

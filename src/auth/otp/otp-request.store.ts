@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { isBudgetSpent } from "../../delivery/send-budget.store.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { insertWhere } from "../../platform/data/database.ts";
+import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { recordEvent, selectEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -85,40 +85,42 @@ export async function insertChallenge(
   const waitSeconds = sql`cast(ceil((${nextAt} - ${now}) / 1000.0) as integer)`;
   const isClosed = isBudgetSpent(deps, identifier.kind === "phone" ? "sms" : "email");
   const eventId = deps.newId();
-  const writes = {
-    ...restoreOtpLimits(deps, { identifier: requester.identifier, hash: challenge.formerHash }),
-    challenge: insertWhere(
-      deps,
-      otpChallenges,
-      {
-        cid: challenge.cid,
-        identifier: requester.identifier,
-        network: requester.network,
-        networkClass: networkClassOf(requester, now),
-        mailbox: challenge.mailbox ?? null,
-        codeHash: challenge.codeHash,
-        secretId: challenge.secretId,
-        createdAt: now,
-        expiresAt: now + otpLimits.ttlMs,
-        triesFamiliar: 0,
-        triesOther: 0,
-      },
-      sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
-    ),
-    event: recordEvent(
-      deps,
-      {
-        id: eventId,
-        type: "otp.requested",
-        payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
-        queue: "otp",
-        eraseAt: now + otpLimits.ttlMs,
-      },
-      isCreated,
-    ),
-    counted: countSend(deps, identifier, requester, isCreated),
-    bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, isCreated),
-  };
+  const writes = mergeStatements(
+    restoreOtpLimits(deps, { identifier: requester.identifier, hash: challenge.formerHash }),
+    {
+      challenge: insertWhere(
+        deps,
+        otpChallenges,
+        {
+          cid: challenge.cid,
+          identifier: requester.identifier,
+          network: requester.network,
+          networkClass: networkClassOf(requester, now),
+          mailbox: challenge.mailbox ?? null,
+          codeHash: challenge.codeHash,
+          secretId: challenge.secretId,
+          createdAt: now,
+          expiresAt: now + otpLimits.ttlMs,
+          triesFamiliar: 0,
+          triesOther: 0,
+        },
+        sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
+      ),
+      event: recordEvent(
+        deps,
+        {
+          id: eventId,
+          type: "otp.requested",
+          payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
+          queue: "otp",
+          eraseAt: now + otpLimits.ttlMs,
+        },
+        isCreated,
+      ),
+      counted: countSend(deps, identifier, requester, isCreated),
+      bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, isCreated),
+    },
+  );
   const reads = {
     created: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(eq(otpChallenges.cid, challenge.cid)),
     events: selectEvent(deps, eventId),

@@ -3,7 +3,7 @@ import { outbox } from "../../db/platform-schema.ts";
 import { otpChallenges, verificationTokens } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import {
   bindKey,
   boundResultId,
@@ -78,70 +78,77 @@ export async function recordAttempt(
   const isLocked = sql`(exists (select 1 from otp_network_guards
       where identifier = ${requester.identifier} and network = ${requester.network} and locked_by = ${deps.invocationId})
     or exists (select 1 from otp_class_guards where identifier = ${requester.identifier} and locked_by = ${deps.invocationId}))`;
-  const { codes, counted, lockout, state, replayed, usedHere } = await runBatch(deps, {
-    codes: deps.db
-      .update(otpChallenges)
-      .set(charge)
-      .where(
-        sql`${otpChallenges.cid} in ${newestLive} and ${hasAttemptsLeft} and ${isAllowed} and not ${isBound(deps, call)}`,
-      )
-      .returning({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId }),
-    chargedBehindKey: call
-      ? deps.db
+  const { codes, counted, lockout, state, replayed, usedHere } = await runBatch(
+    deps,
+    mergeStatements(
+      {
+        codes: deps.db
           .update(otpChallenges)
           .set(charge)
           .where(
-            sql`${otpChallenges.cid} = ${challengeOfKey} and ${hasAttemptsLeft} and ${isAllowed} and ${isBoundToOtherBody(deps, call)}`,
+            sql`${otpChallenges.cid} in ${newestLive} and ${hasAttemptsLeft} and ${isAllowed} and not ${isBound(deps, call)}`,
           )
-      : undefined,
-    // Comes before the failure, which may set a lock. A correct code reverses the count; a repeated call is not counted.
-    counted: countNetworkAttempt(deps, requester.network, sql`${isAllowed} and not ${isBoundToBody(deps, call)}`),
-    ...recordFailure(deps, requester, charged),
-    lockout: recordEvent(
-      deps,
-      {
-        type: "auth.lockout",
-        userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
-        payload: JSON.stringify({ network: requester.network }),
-        queue: "tasks",
+          .returning({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId }),
+        chargedBehindKey: call
+          ? deps.db
+              .update(otpChallenges)
+              .set(charge)
+              .where(
+                sql`${otpChallenges.cid} = ${challengeOfKey} and ${hasAttemptsLeft} and ${isAllowed} and ${isBoundToOtherBody(deps, call)}`,
+              )
+          : undefined,
+        // Comes before the failure, which may set a lock. A correct code reverses the count; a repeated call is not counted.
+        counted: countNetworkAttempt(deps, requester.network, sql`${isAllowed} and not ${isBoundToBody(deps, call)}`),
       },
-      sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
-    ),
-    state: deps.db
-      .select({
-        networkClass: networkClass.as("network_class"),
-        blockedUntil: blockedUntil(requester, now).as("blocked_until"),
-        attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
-        networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
-        failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
+      recordFailure(deps, requester, charged),
+      {
+        lockout: recordEvent(
+          deps,
+          {
+            type: "auth.lockout",
+            userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
+            payload: JSON.stringify({ network: requester.network }),
+            queue: "tasks",
+          },
+          sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
+        ),
+        state: deps.db
+          .select({
+            networkClass: networkClass.as("network_class"),
+            blockedUntil: blockedUntil(requester, now).as("blocked_until"),
+            attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
+            networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
+            failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${requester.identifier} and g.network = ${requester.network}
           and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
-        isLocked: sql<number>`${isLocked}`.as("is_locked"),
-        isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
-      })
-      .from(sql`(select 1)`),
-    usedHere: deps.db
-      .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
-      .from(otpChallenges)
-      .where(
-        and(
-          eq(otpChallenges.identifier, requester.identifier),
-          isRecent,
-          eq(otpChallenges.consumedNetwork, requester.network),
-        ),
-      )
-      .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
-      .limit(1),
-    replayed: call
-      ? deps.db
-          .select()
-          .from(verificationTokens)
+            isLocked: sql<number>`${isLocked}`.as("is_locked"),
+            isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
+          })
+          .from(sql`(select 1)`),
+        usedHere: deps.db
+          .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
+          .from(otpChallenges)
           .where(
-            sql`${eq(verificationTokens.id, boundResultId(deps, call))} and ${isBoundToBody(deps, call)} and ${isAllowed}
-              and exists (select 1 from otp_challenges where cid = ${verificationTokens.challengeId} and ${hasAttemptsLeft})`,
+            and(
+              eq(otpChallenges.identifier, requester.identifier),
+              isRecent,
+              eq(otpChallenges.consumedNetwork, requester.network),
+            ),
           )
-      : undefined,
-  });
+          .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
+          .limit(1),
+        replayed: call
+          ? deps.db
+              .select()
+              .from(verificationTokens)
+              .where(
+                sql`${eq(verificationTokens.id, boundResultId(deps, call))} and ${isBoundToBody(deps, call)} and ${isAllowed}
+              and exists (select 1 from otp_challenges where cid = ${verificationTokens.challengeId} and ${hasAttemptsLeft})`,
+              )
+          : undefined,
+      },
+    ),
+  );
   const [found] = state;
   if (!found) throw new Error("a SELECT without FROM gave no row");
   const isCounted = counted.length > 0;
@@ -181,50 +188,56 @@ export async function consumeChallenge(
     consumedRow: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(isThisChallenge),
     account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
   };
-  const writes = {
-    consumed: deps.db
-      .update(otpChallenges)
-      // From now on the counters count attempts at the body of a bound key.
-      .set({
-        consumedBy: deps.invocationId,
-        consumedAt: instantOf(now),
-        consumedNetwork: attempt.network,
-        triesFamiliar: 0,
-        triesOther: 0,
-      })
-      .where(sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`),
-    consumedOthers: deps.db
-      .update(otpChallenges)
-      .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now) })
-      .where(
-        and(
-          eq(otpChallenges.identifier, identifier.value),
-          gt(otpChallenges.createdAt, now - otpLimits.ttlMs),
-          isNull(otpChallenges.consumedBy),
-          isConsumed,
+  const writes = mergeStatements(
+    {
+      consumed: deps.db
+        .update(otpChallenges)
+        // From now on the counters count attempts at the body of a bound key.
+        .set({
+          consumedBy: deps.invocationId,
+          consumedAt: instantOf(now),
+          consumedNetwork: attempt.network,
+          triesFamiliar: 0,
+          triesOther: 0,
+        })
+        .where(
+          sql`${eq(otpChallenges.cid, cid)} and ${isNull(otpChallenges.consumedBy)} and not ${isBound(deps, call)}`,
         ),
+      consumedOthers: deps.db
+        .update(otpChallenges)
+        .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now) })
+        .where(
+          and(
+            eq(otpChallenges.identifier, identifier.value),
+            gt(otpChallenges.createdAt, now - otpLimits.ttlMs),
+            isNull(otpChallenges.consumedBy),
+            isConsumed,
+          ),
+        ),
+      token: insertWhere(
+        deps,
+        verificationTokens,
+        {
+          id: token.id,
+          tokenHash: token.tokenHash,
+          secretId: token.secretId,
+          identifier: identifier.value,
+          challengeId: cid,
+          createdAt: now,
+          expiresAt,
+        },
+        isConsumed,
       ),
-    token: insertWhere(
-      deps,
-      verificationTokens,
-      {
-        id: token.id,
-        tokenHash: token.tokenHash,
-        secretId: token.secretId,
-        identifier: identifier.value,
-        challengeId: cid,
-        createdAt: now,
-        expiresAt,
-      },
-      isConsumed,
-    ),
-    ...resetFailures(deps, identifier.value, attempt.networkClass, isConsumed),
-    networkAttempt: uncountNetworkAttempt(deps, attempt.network, attempt.chargedAt, isConsumed),
-    // The attempt that set the lock turned out to be correct.
-    withdrawnLockout:
-      attempt.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, attempt.lockout[0].id), isConsumed)),
-    bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumed),
-  };
+    },
+    resetFailures(deps, identifier.value, attempt.networkClass, isConsumed),
+    {
+      networkAttempt: uncountNetworkAttempt(deps, attempt.network, attempt.chargedAt, isConsumed),
+      // The attempt that set the lock turned out to be correct.
+      withdrawnLockout:
+        attempt.lockout[0] && deps.db.delete(outbox).where(and(eq(outbox.id, attempt.lockout[0].id), isConsumed)),
+      bind: bindKey(deps, call, { id: token.id, expiresAt }, isConsumed),
+    },
+  );
   const { consumedRow, account } = await commit(deps, {
     writes,
     reads,

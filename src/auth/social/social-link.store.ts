@@ -99,15 +99,19 @@ export async function linkIdentity(
   const provider = providerOf(social.identity);
   const isFree = sql`${linkedUser(social.identity)} is null
     and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
-  const writes = {
-    redeemedCredential: redeemCredential(
-      deps,
-      redemption,
-      sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
-    ),
-    ...linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
-    spent: spendReauthentication(deps, caller, tokenHash, isRedeemed),
-  };
+  const writes = mergeStatements(
+    {
+      redeemedCredential: redeemCredential(
+        deps,
+        redemption,
+        sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
+      ),
+    },
+    linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
+    {
+      spent: spendReauthentication(deps, caller, tokenHash, isRedeemed),
+    },
+  );
   const reads = readObstacles(deps, caller, social.identity, credentialHash, tokenHash);
   // After a lost response the caller repeats the call and learns that the link exists.
   const found = await runBatch(deps, mergeStatements(writes, reads));
@@ -137,51 +141,55 @@ export async function unlinkIdentity(
     or exists (select 1 from social_accounts where user_id = u.id and provider <> ${provider})))`;
   const auditId = deps.newId();
   const isUnlinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
-  const writes = {
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        id: auditId,
-        userId,
-        action: "DELETE",
-        entityType: "social_account",
-        entityId: userId,
-        oldValues: sql`json_object('provider', ${provider})`,
-        actorId: userId,
-        sessionId: caller.sessionId,
-      },
-      sql`exists (select 1 from ${socialAccount}) and ${hasOtherSignInMethod} and ${isSignedIn(deps, caller)}
+  const writes = mergeStatements(
+    {
+      audit: recordAudit(
+        deps,
+        client,
+        {
+          id: auditId,
+          userId,
+          action: "DELETE",
+          entityType: "social_account",
+          entityId: userId,
+          oldValues: sql`json_object('provider', ${provider})`,
+          actorId: userId,
+          sessionId: caller.sessionId,
+        },
+        sql`exists (select 1 from ${socialAccount}) and ${hasOtherSignInMethod} and ${isSignedIn(deps, caller)}
         and ${isReauthenticated(deps, caller, tokenHash)}`,
-    ),
-    unlinkEvent: recordEvent(
-      deps,
-      { type: "auth.social_unlinked", userId, payload: JSON.stringify({ provider }), queue: "tasks" },
-      isUnlinkedHere,
-    ),
-    revocationEvent: recordRevocation(deps, userId, provider, isUnlinkedHere),
-    unlinked: deps.db
-      .delete(socialAccounts)
-      .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
-    ...changeUser(deps, userId, isUnlinkedHere, {
+      ),
+      unlinkEvent: recordEvent(
+        deps,
+        { type: "auth.social_unlinked", userId, payload: JSON.stringify({ provider }), queue: "tasks" },
+        isUnlinkedHere,
+      ),
+      revocationEvent: recordRevocation(deps, userId, provider, isUnlinkedHere),
+      unlinked: deps.db
+        .delete(socialAccounts)
+        .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
+    },
+    changeUser(deps, userId, isUnlinkedHere, {
       socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
         null, ${users.socialProfileData})`,
     }),
-    spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
-    revoked: deps.db
-      .update(sessions)
-      .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.invocationId })
-      .where(
-        and(
-          eq(sessions.userId, userId),
-          eq(sessions.method, provider),
-          ne(sessions.id, caller.sessionId),
-          isLive(deps.now()),
-          isUnlinkedHere,
+    {
+      spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
+      revoked: deps.db
+        .update(sessions)
+        .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.invocationId })
+        .where(
+          and(
+            eq(sessions.userId, userId),
+            eq(sessions.method, provider),
+            ne(sessions.id, caller.sessionId),
+            isLive(deps.now()),
+            isUnlinkedHere,
+          ),
         ),
-      ),
-    ...recordEndedSessions(deps, client),
-  };
+    },
+    recordEndedSessions(deps, client),
+  );
   const reads = {
     ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
     isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),

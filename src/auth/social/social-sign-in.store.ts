@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { runBatch } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -90,13 +90,18 @@ export async function previewSignIn(
 ) {
   const { isAllowed } = conditionsOf(identity, account);
   const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${redemption.credentialHash})`;
-  const { allowed, ...found } = await runBatch(deps, {
-    allowed: deps.db
-      .select({ one: sql`1` })
-      .from(sql`(select 1)`)
-      .where(sql`${isAllowed} and ${isUnused} and not ${isBound(deps, call)}`),
-    ...readOutcome(deps, redemption, identity, call),
-  });
+  const { allowed, ...found } = await runBatch(
+    deps,
+    mergeStatements(
+      {
+        allowed: deps.db
+          .select({ one: sql`1` })
+          .from(sql`(select 1)`)
+          .where(sql`${isAllowed} and ${isUnused} and not ${isBound(deps, call)}`),
+      },
+      readOutcome(deps, redemption, identity, call),
+    ),
+  );
   return { ...describeOutcome(found), isAllowed: allowed.length > 0, endedSessions: [], events: [] };
 }
 
@@ -122,9 +127,11 @@ export async function signInByIdentity(
   const userId = sql`${linked}`;
   const method = provider;
   const isExisting = sql`${isRedeemed} and not ${isNew}`;
-  const writes = {
-    redeemedCredential: redeemCredential(deps, redemption, sql`${isAllowed} and not ${isBound(deps, call)}`),
-    ...newAccount(
+  const writes = mergeStatements(
+    {
+      redeemedCredential: redeemCredential(deps, redemption, sql`${isAllowed} and not ${isBound(deps, call)}`),
+    },
+    newAccount(
       deps,
       client,
       account,
@@ -139,7 +146,7 @@ export async function signInByIdentity(
       },
       sql`${isRedeemed} and ${linked} is null and not ${isTaken}`,
     ),
-    ...linkAccount(
+    linkAccount(
       deps,
       client,
       social,
@@ -150,33 +157,35 @@ export async function signInByIdentity(
       },
       isRedeemed,
     ),
-    newDeviceEvent: announceNewDevice(
-      deps,
-      { userId, sessionId: redemption.sessionId, network: client.network },
-      isExisting,
-    ),
-    ...prefixed(
-      enterAccount(
+    {
+      newDeviceEvent: announceNewDevice(
         deps,
-        client,
-        {
-          userId,
-          isAccount: sql`${users.id} = ${linked}`,
-          verifies: users.emailVerified,
-          verifiesWhere: isOwnedAddress,
-          method,
-          isTestIdentifier: false,
-          sessionId: redemption.sessionId,
-          identities: account.identities,
-        },
+        { userId, sessionId: redemption.sessionId, network: client.network },
         isExisting,
       ),
+    },
+    enterAccount(
+      deps,
+      client,
+      {
+        userId,
+        isAccount: sql`${users.id} = ${linked}`,
+        verifies: users.emailVerified,
+        verifiesWhere: isOwnedAddress,
+        method,
+        isTestIdentifier: false,
+        sessionId: redemption.sessionId,
+        identities: account.identities,
+      },
+      isExisting,
     ),
-    ...liftHardLockout(deps, linked, isRedeemed),
-    ...openSession(deps, client, { id: redemption.sessionId, userId, method }, isRedeemed),
-    network: rememberNetwork(deps, userId, client.network, isRedeemed),
-    bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
-  };
+    liftHardLockout(deps, linked, isRedeemed),
+    openSession(deps, client, { id: redemption.sessionId, userId, method }, isRedeemed),
+    {
+      network: rememberNetwork(deps, userId, client.network, isRedeemed),
+      bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
+    },
+  );
   const reads = readOutcome(deps, redemption, identity, call);
   const found = await commit(deps, {
     writes,
@@ -198,9 +207,3 @@ export async function signInByIdentity(
 }
 
 export type SocialOutcome = Awaited<ReturnType<typeof signInByIdentity>>;
-
-/** Renames statements of `enterAccount` that have the same names in `newAccount`. */
-function prefixed(entry: ReturnType<typeof enterAccount>) {
-  const { changeEvent, bonusEntry, bonus, audit, account } = entry;
-  return { changeEvent, entryBonusEntry: bonusEntry, entryBonus: bonus, entryAudit: audit, enteredAccount: account };
-}

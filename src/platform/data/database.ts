@@ -62,22 +62,40 @@ export async function runBatch<T extends Statements | Batch<Statements>>(
   }
 }
 
-type Names<T> = T extends Batch<infer S> ? Names<S> : string extends keyof T ? never : keyof T;
-type SharedNames<A, B> = Names<A> & Names<B>;
+type Names<T> =
+  T extends Batch<infer S> ? Names<S> : T extends object ? (string extends keyof T ? never : keyof T) : never;
 
 /** Makes a call fail to compile if `A` and `B` share a statement name; otherwise allows any type. */
-export type DistinctNames<A, B> = [SharedNames<A, B>] extends [never]
+export type DistinctNames<A, B> = [Names<A> & Names<B>] extends [never]
   ? unknown
-  : { twoStatementsAreNamed: SharedNames<A, B> };
+  : { twoStatementsAreNamed: Names<A> & Names<B> };
 
-/** Merges two sets of statements. @throws Error if both contain the same name, because one result would be lost. */
-export function mergeStatements<A extends Statements, B extends Statements>(
-  first: A,
-  then: B & DistinctNames<A, B>,
-): A & B {
-  const lost = Object.keys(first).find((name) => name in then);
-  if (lost !== undefined) throw new Error(`two statements are named ${lost}`);
-  return { ...first, ...then };
+type Merged<L extends readonly unknown[]> = L extends readonly [infer First, ...infer Rest]
+  ? (undefined extends First ? Partial<NonNullable<First>> : First) & Merged<Rest>
+  : L extends readonly []
+    ? unknown
+    : Statements;
+
+/** Makes a call fail to compile if two of the lists share a statement name; otherwise `L`. */
+type AllDistinct<L extends readonly unknown[]> = L extends readonly [infer First, ...infer Rest]
+  ? [First & (undefined | DistinctNames<First, Rest[number]>), ...AllDistinct<Rest>]
+  : L;
+
+/**
+ * Joins lists of statements, in order; undefined lists are skipped. Use it instead of a spread, which silently replaces a
+ * statement by a later one of the same name; here that does not compile.
+ *
+ * @throws Error if two statements have the same name and the types do not show it.
+ */
+export function mergeStatements<L extends readonly (Statements | undefined)[]>(
+  ...lists: L & AllDistinct<L>
+): Merged<L> {
+  const merged: Statements = {};
+  for (const [name, statement] of lists.flatMap((list) => Object.entries(list ?? {}))) {
+    if (Object.hasOwn(merged, name)) throw new Error(`two statements are named ${name}`);
+    merged[name] = statement;
+  }
+  return merged as Merged<L>;
 }
 
 /** Binds a time as an integer. D1 binds every number as REAL, which stays REAL unless a column converts it. */

@@ -36,10 +36,15 @@ export class Batch<S extends Statements> {
   }
 }
 
-/** Compiles the statements to SQL text and parameters, in order; undefined ones are skipped. */
+/**
+ * Compiles the statements to SQL text and parameters, in order; undefined ones are skipped.
+ *
+ * @throws Error if a name is a number, because an object lists such names first.
+ */
 export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S> {
   if (statements instanceof Batch) return statements;
   const queries = Object.entries(statements).flatMap(([name, statement]) => {
+    if (/^\d+$/.test(name)) throw new Error(`a statement is named ${name}: an object lists numbers first`);
     if (statement === undefined) return [];
     const query = (statement as unknown as { prepare(): PreparedQuery }).prepare();
     const { sql, params } = query.getQuery();

@@ -2,6 +2,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/messages.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { recordNotification } from "../../users/notification.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
@@ -45,8 +46,8 @@ export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reas
         { id: deps.newId(), kind, texts: notices[kind] },
         sql`from users where users.id = ${userId} and ${isDone}`,
       );
-      const ended = status === "ACTIVE" ? {} : endEverySession(deps, actor, status.toLowerCase(), isDone);
-      return { writes: { changedUser, notification, ...ended }, events: { changeEvent } };
+      const ended = status === "ACTIVE" ? undefined : endEverySession(deps, actor, status.toLowerCase(), isDone);
+      return { writes: mergeStatements({ changedUser, notification }, ended), events: { changeEvent } };
     },
   });
 }
@@ -80,7 +81,7 @@ export function updateUserRole(
     follow: (isDone) => {
       const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { role });
       const ended = endEverySession(deps, actor, "role_changed", isDone);
-      return { writes: { changedUser, ...ended }, events: { changeEvent } };
+      return { writes: mergeStatements({ changedUser }, ended), events: { changeEvent } };
     },
     reads: {
       fit: deps.db

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
@@ -27,38 +28,42 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
     isLastAdmin: role === "admin" ? sql`false` : isLastAdmin,
   };
   const mayChange = sql`role <> ${role} and not (${sql.join(Object.values(obstacles), sql` or `)})`;
-  return {
-    audit: recordAudit(
-      deps,
-      operator.client,
-      {
-        id: auditId,
-        userId: sql`(select id from users where ${isPerson})`,
-        action: "UPDATE",
-        entityType: "user",
-        entityId: sql`(select id from users where ${isPerson})`,
-        oldValues: sql`(select json_object('role', role) from users where ${isPerson})`,
-        newValues: sql`json_object('role', ${role}, 'reason', 'by command')`,
-        actorId: null,
-        byStaff: true,
-      },
-      sql`exists (select 1 from users where ${isPerson} and ${mayChange})`,
-    ),
-    ...changeUser(deps, userId, isDone, { role }),
-    ...endEverySession(deps, { ...operator, userId }, "role_changed", isDone),
-    person: deps.db
-      .select({
-        id: users.id,
-        username: users.username,
-        role: users.role,
-        isChanged: flag(isDone, "is_changed"),
-        isUnproved: flag(obstacles.isUnproved, "is_unproved"),
-        isTestIdentifier: flag(obstacles.isTestIdentifier, "is_test_identifier"),
-        isLastAdmin: flag(obstacles.isLastAdmin, "is_last_admin"),
-      })
-      .from(users)
-      .where(isPerson),
-  };
+  return mergeStatements(
+    {
+      audit: recordAudit(
+        deps,
+        operator.client,
+        {
+          id: auditId,
+          userId: sql`(select id from users where ${isPerson})`,
+          action: "UPDATE",
+          entityType: "user",
+          entityId: sql`(select id from users where ${isPerson})`,
+          oldValues: sql`(select json_object('role', role) from users where ${isPerson})`,
+          newValues: sql`json_object('role', ${role}, 'reason', 'by command')`,
+          actorId: null,
+          byStaff: true,
+        },
+        sql`exists (select 1 from users where ${isPerson} and ${mayChange})`,
+      ),
+    },
+    changeUser(deps, userId, isDone, { role }),
+    endEverySession(deps, { ...operator, userId }, "role_changed", isDone),
+    {
+      person: deps.db
+        .select({
+          id: users.id,
+          username: users.username,
+          role: users.role,
+          isChanged: flag(isDone, "is_changed"),
+          isUnproved: flag(obstacles.isUnproved, "is_unproved"),
+          isTestIdentifier: flag(obstacles.isTestIdentifier, "is_test_identifier"),
+          isLastAdmin: flag(obstacles.isLastAdmin, "is_last_admin"),
+        })
+        .from(users)
+        .where(isPerson),
+    },
+  );
 }
 
 /** Selects all staff and admins. */

@@ -3,7 +3,7 @@ import { kyc } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { instantOf } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -88,49 +88,53 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: StaffC
     deps,
     caller,
     ({ mayChange }) => ({
-      writes: {
-        audit: recordAudit(
-          deps,
-          client,
-          {
-            id: auditId,
-            userId,
-            action: "UPDATE",
-            entityType: "kyc",
-            entityId: sql`(select kyc.id ${own})`,
-            oldValues: sql`(select ${auditedKyc} ${own})`,
-            actorId: caller.userId,
-            byStaff: true,
-            sessionId: caller.sessionId,
-          },
-          sql`${mayChange(userId)} and ${isDecidable}`,
-        ),
-        decided: deps.db
-          .update(kyc)
-          .set({
-            status,
-            rejectionReason,
-            verifiedAt: status === "APPROVED" ? instantOf(now) : null,
-            changedBy: deps.invocationId,
-            updatedAt: instantOf(now),
-          })
-          .where(and(eq(kyc.userId, userId), isDone)),
-        auditedChange: deps.db
-          .update(auditLogs)
-          .set({ newValues: sql`(select ${auditedKyc} ${own})` })
-          .where(eq(auditLogs.id, auditId)),
-        ...changeUser(deps, userId, isDone),
-        decisionEvent: recordEvent(
-          deps,
-          {
-            type: "kyc.decided",
-            userId,
-            payload: sql`json_object('user_id', ${userId}, 'status', ${status}, 'kyc_id', (select kyc.id ${own}))`,
-            queue: "tasks",
-          },
-          isDone,
-        ),
-      },
+      writes: mergeStatements(
+        {
+          audit: recordAudit(
+            deps,
+            client,
+            {
+              id: auditId,
+              userId,
+              action: "UPDATE",
+              entityType: "kyc",
+              entityId: sql`(select kyc.id ${own})`,
+              oldValues: sql`(select ${auditedKyc} ${own})`,
+              actorId: caller.userId,
+              byStaff: true,
+              sessionId: caller.sessionId,
+            },
+            sql`${mayChange(userId)} and ${isDecidable}`,
+          ),
+          decided: deps.db
+            .update(kyc)
+            .set({
+              status,
+              rejectionReason,
+              verifiedAt: status === "APPROVED" ? instantOf(now) : null,
+              changedBy: deps.invocationId,
+              updatedAt: instantOf(now),
+            })
+            .where(and(eq(kyc.userId, userId), isDone)),
+          auditedChange: deps.db
+            .update(auditLogs)
+            .set({ newValues: sql`(select ${auditedKyc} ${own})` })
+            .where(eq(auditLogs.id, auditId)),
+        },
+        changeUser(deps, userId, isDone),
+        {
+          decisionEvent: recordEvent(
+            deps,
+            {
+              type: "kyc.decided",
+              userId,
+              payload: sql`json_object('user_id', ${userId}, 'status', ${status}, 'kyc_id', (select kyc.id ${own}))`,
+              queue: "tasks",
+            },
+            isDone,
+          ),
+        },
+      ),
       reads: {
         kyc: deps.db.select().from(kyc).where(eq(kyc.userId, userId)),
         target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),

@@ -4,7 +4,7 @@ import { sessions } from "../../db/sign-in-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { instantOf, mergeStatements, type Results } from "../../platform/data/database.ts";
 import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
-import type { Statement } from "../../platform/data/prepared.ts";
+import type { Statement, Statements } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.ts";
@@ -49,7 +49,7 @@ export interface StaffAction<More extends Record<string, Statement>> {
    * The statements after the audit row. Each must require `isDone`: the audit row exists only if the caller may act and
    * `condition` holds.
    */
-  follow(isDone: SQL, auditId: string): { writes: Record<string, Statement>; events: Record<string, EventStatement> };
+  follow(isDone: SQL, auditId: string): { writes: Statements; events: Record<string, EventStatement> };
   /** Further reads, after the writes. */
   reads?: More;
 }
@@ -64,13 +64,15 @@ interface EndsSessions {
 /** End every session of the user, with an audit row for each. */
 export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason: string, condition: SQL) {
   const { client, caller, userId } = by;
-  return {
-    revoked: deps.db
-      .update(sessions)
-      .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.invocationId })
-      .where(sql`${sessions.userId} = ${userId} and ${isLive(deps.now())} and ${condition}`),
-    ...recordEndedSessions(deps, client, caller),
-  };
+  return mergeStatements(
+    {
+      revoked: deps.db
+        .update(sessions)
+        .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.invocationId })
+        .where(sql`${sessions.userId} = ${userId} and ${isLive(deps.now())} and ${condition}`),
+    },
+    recordEndedSessions(deps, client, caller),
+  );
 }
 
 /** Selects the sessions that this invocation ended. */
@@ -110,17 +112,19 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
     sql`${right.condition(deps, caller, userId)} and ${action.condition}`,
   );
   const { writes, events } = action.follow(sql`exists (select 1 from audit_logs where id = ${id})`, id);
+  const reads = mergeStatements(
+    {
+      done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
+      ended: selectEnded(deps),
+    },
+    selectUserDetail(deps, userId),
+  );
   const found = await commitStaffBatch(
     deps,
     caller,
     () => ({
-      writes: mergeStatements(mergeStatements({ audit }, writes), events),
-      reads: {
-        done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
-        ended: selectEnded(deps),
-        ...selectUserDetail(deps, userId),
-        ...action.reads,
-      },
+      writes: mergeStatements({ audit }, writes, events),
+      reads: mergeStatements(reads, action.reads as Statements | undefined) as typeof reads,
     }),
     ({ done }) => done.length > 0,
   );

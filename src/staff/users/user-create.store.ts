@@ -7,6 +7,7 @@ import {
 } from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
 import { users } from "../../db/user-schema.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
@@ -60,11 +61,13 @@ export async function insertCreatedUser(
         },
         sql`${isStaff} and not ${isTaken} and ${hasAvailableUsername(account)}`,
       ),
-      reads: {
-        taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
-        made: selectOne(accountExists(account)),
-        ...selectUserDetail(deps, account.userId),
-      },
+      reads: mergeStatements(
+        {
+          taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+          made: selectOne(accountExists(account)),
+        },
+        selectUserDetail(deps, account.userId),
+      ),
     }),
     ({ made }) => made.length > 0,
   );

@@ -5,6 +5,7 @@ import { analyticsReports } from "../../db/ledger-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
+import { mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -55,23 +56,27 @@ export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
 /** Reads a user's detail for staff and records the view, in one transaction. */
 export async function auditUserView(deps: PersonDeps, client: Client, caller: StaffClaims, userId: string) {
-  const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
-    audit: recordAudit(
-      deps,
-      client,
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
+    mergeStatements(
       {
-        userId,
-        action: "VIEW",
-        entityType: "user",
-        entityId: userId,
-        actorId: caller.userId,
-        byStaff: true,
-        sessionId: caller.sessionId,
+        audit: recordAudit(
+          deps,
+          client,
+          {
+            userId,
+            action: "VIEW",
+            entityType: "user",
+            entityId: userId,
+            actorId: caller.userId,
+            byStaff: true,
+            sessionId: caller.sessionId,
+          },
+          sql`${isStaff} and ${isUser(userId)}`,
+        ),
       },
-      sql`${isStaff} and ${isUser(userId)}`,
+      selectUserDetail(deps, userId),
     ),
-    ...selectUserDetail(deps, userId),
-  }));
+  );
   return userDetailOf(found);
 }
 

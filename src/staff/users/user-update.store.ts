@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { profiles, users } from "../../db/user-schema.ts";
-import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
@@ -100,30 +100,39 @@ function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, is
     emailVerified: unverified("email", "email_verified"),
     phoneVerified: unverified("phone_number", "phone_verified"),
   });
-  const writes = {
-    changedUser,
-    // An imported user may have no profile yet.
-    newProfile: insertWhere(
-      deps,
-      profiles,
-      { userId, id: deps.newId(), createdAt: deps.now(), updatedAt: deps.now(), profileReminders: 0, kycReminders: 0 },
-      sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
-    ),
-    profileChange: deps.db
-      .update(profiles)
-      .set({
-        ...(change.full_name === undefined ? {} : { fullName: change.full_name }),
-        ...(change.date_of_birth === undefined ? {} : { dateOfBirth: change.date_of_birth }),
-        ...(change.address === undefined ? {} : { address: change.address }),
-        ...(change.avatar_url === undefined ? {} : { avatarUrl: change.avatar_url }),
-        updatedAt: instantOf(deps.now()),
-      })
-      .where(
-        sql`${profiles.userId} = ${userId} and exists (select 1 from audit_logs a, json_each(a.old_values) old
-          where a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
+  const writes = mergeStatements(
+    {
+      changedUser,
+      // An imported user may have no profile yet.
+      newProfile: insertWhere(
+        deps,
+        profiles,
+        {
+          userId,
+          id: deps.newId(),
+          createdAt: deps.now(),
+          updatedAt: deps.now(),
+          profileReminders: 0,
+          kycReminders: 0,
+        },
+        sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
       ),
-    ...endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
-  };
+      profileChange: deps.db
+        .update(profiles)
+        .set({
+          ...(change.full_name === undefined ? {} : { fullName: change.full_name }),
+          ...(change.date_of_birth === undefined ? {} : { dateOfBirth: change.date_of_birth }),
+          ...(change.address === undefined ? {} : { address: change.address }),
+          ...(change.avatar_url === undefined ? {} : { avatarUrl: change.avatar_url }),
+          updatedAt: instantOf(deps.now()),
+        })
+        .where(
+          sql`${profiles.userId} = ${userId} and exists (select 1 from audit_logs a, json_each(a.old_values) old
+          where a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
+        ),
+    },
+    endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
+  );
   const tell = (name: "email" | "phone_number") => {
     const other = name === "email" ? "phone_number" : "email";
     // The row already has the new identifiers.

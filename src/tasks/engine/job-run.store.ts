@@ -1,6 +1,6 @@
 import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { jobRuns } from "../../db/platform-schema.ts";
-import { instantOf, runBatch } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import type { Job, JobDeps } from "./job.ts";
 import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
 import { isRun, type JobRun } from "./job-run.ts";
@@ -67,14 +67,16 @@ export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise
 export async function claimRun(deps: JobDeps, run: JobRun) {
   const now = deps.now();
   const { waits: _, ...failure } = recordJobFailure(deps, run, ABANDONED, isAbandoned(now));
-  const { claimed, ...recorded } = await runBatch(deps, {
-    ...failure,
-    claimed: deps.db
-      .update(jobRuns)
-      .set({ leasedBy: deps.invocationId, leasedUntil: now + LEASE_MS })
-      .where(and(isRun(run), isNull(jobRuns.finishedAt), lte(jobRuns.leasedUntil, now)))
-      .returning({ cursor: jobRuns.cursor, processed: jobRuns.processed }),
-  });
+  const { claimed, ...recorded } = await runBatch(
+    deps,
+    mergeStatements(failure, {
+      claimed: deps.db
+        .update(jobRuns)
+        .set({ leasedBy: deps.invocationId, leasedUntil: now + LEASE_MS })
+        .where(and(isRun(run), isNull(jobRuns.finishedAt), lte(jobRuns.leasedUntil, now)))
+        .returning({ cursor: jobRuns.cursor, processed: jobRuns.processed }),
+    }),
+  );
   reportJobFailure(deps, run, ABANDONED, recorded);
   return claimed[0];
 }

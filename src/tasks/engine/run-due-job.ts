@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { runBatch } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { hasQueriesLeft } from "../../platform/data/query-count.ts";
 import { sendEvents } from "../../platform/data/send-events.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -55,7 +55,10 @@ async function runChunks(
   let chunks = 0;
   for (; cursor !== undefined && chunks < CHUNKS_PER_RUN && hasQueriesLeft(deps); chunks++) {
     const { statements, committed, next } = await job.planChunk(deps, cursor, isLeasedByThisInvocation(deps, run));
-    const results = await runBatch(deps, { advanced: advanceRun(deps, run, cursor, processed), ...statements });
+    const results = await runBatch(
+      deps,
+      mergeStatements({ advanced: advanceRun(deps, run, cursor, processed) }, statements),
+    );
     if (results.advanced.length === 0) return { done: true, note: "the lease was lost" };
     committed?.(results as Readonly<Record<string, readonly unknown[]>>);
     const changed = (results.changed as unknown[]).length;

@@ -3,7 +3,7 @@ import { kyc, kycDocuments } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -35,52 +35,56 @@ export async function commitSubmission(
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   // A file that was swept meanwhile has no object.
   const arePending = sql`(select count(*) from kyc_documents where id in (${given}) and state = 'pending') = ${documents.length}`;
-  const writes = {
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        id: auditId,
-        userId,
-        action: sql`case when exists (select 1 ${own}) then 'UPDATE' else 'CREATE' end`,
-        entityType: "kyc",
-        entityId: sql`coalesce((select kyc.id ${own}), ${newKycId})`,
-        oldValues: sql`(select ${auditedKyc} ${own})`,
-        actorId: userId,
-        sessionId: caller.sessionId,
-      },
-      sql`${maySubmit(deps, caller, submission, call)} and ${arePending}`,
-    ),
-    kyc: submission.kind === "submit" ? submitKyc(deps, userId, newKycId, submission, isDone) : undefined,
-    amended: submission.kind === "amend" ? amendKyc(deps, userId, submission, isDone) : undefined,
-    auditedChange: deps.db
-      .update(auditLogs)
-      .set({ newValues: sql`(select ${auditedKyc} ${own})` })
-      .where(eq(auditLogs.id, auditId)),
-    live: deps.db
-      .update(kycDocuments)
-      .set({ state: "live" })
-      .where(sql`${kycDocuments.id} in (${given}) and ${isDone}`),
-    replaced: deps.db
-      .update(kycDocuments)
-      .set({ state: "replaced" })
-      .where(
-        sql`${kycDocuments.userId} = ${userId} and ${kycDocuments.state} = 'live' and ${isDone} and not exists (
+  const writes = mergeStatements(
+    {
+      audit: recordAudit(
+        deps,
+        client,
+        {
+          id: auditId,
+          userId,
+          action: sql`case when exists (select 1 ${own}) then 'UPDATE' else 'CREATE' end`,
+          entityType: "kyc",
+          entityId: sql`coalesce((select kyc.id ${own}), ${newKycId})`,
+          oldValues: sql`(select ${auditedKyc} ${own})`,
+          actorId: userId,
+          sessionId: caller.sessionId,
+        },
+        sql`${maySubmit(deps, caller, submission, call)} and ${arePending}`,
+      ),
+      kyc: submission.kind === "submit" ? submitKyc(deps, userId, newKycId, submission, isDone) : undefined,
+      amended: submission.kind === "amend" ? amendKyc(deps, userId, submission, isDone) : undefined,
+      auditedChange: deps.db
+        .update(auditLogs)
+        .set({ newValues: sql`(select ${auditedKyc} ${own})` })
+        .where(eq(auditLogs.id, auditId)),
+      live: deps.db
+        .update(kycDocuments)
+        .set({ state: "live" })
+        .where(sql`${kycDocuments.id} in (${given}) and ${isDone}`),
+      replaced: deps.db
+        .update(kycDocuments)
+        .set({ state: "replaced" })
+        .where(
+          sql`${kycDocuments.userId} = ${userId} and ${kycDocuments.state} = 'live' and ${isDone} and not exists (
           select 1 ${own} and (kyc.front_document_id = kyc_documents.id or kyc.back_document_id = kyc_documents.id))`,
-      )
-      .returning({ id: kycDocuments.id, objectKey: kycDocuments.objectKey }),
-    ...changeUser(deps, userId, isDone),
-    bind: bindKey(
-      deps,
-      call,
-      {
-        id: sql`(select kyc.id ${own})`,
-        number: sql`(select kyc.version ${own})`,
-        expiresAt: now + IDEMPOTENCY_TTL_MS,
-      },
-      isDone,
-    ),
-  };
+        )
+        .returning({ id: kycDocuments.id, objectKey: kycDocuments.objectKey }),
+    },
+    changeUser(deps, userId, isDone),
+    {
+      bind: bindKey(
+        deps,
+        call,
+        {
+          id: sql`(select kyc.id ${own})`,
+          number: sql`(select kyc.version ${own})`,
+          expiresAt: now + IDEMPOTENCY_TTL_MS,
+        },
+        isDone,
+      ),
+    },
+  );
   const reads = {
     own: selectOwnKyc(deps, caller),
     binding: findBinding(deps, call),
