@@ -6,20 +6,19 @@ import type { Flow, Run } from "./flow-table.ts";
 import { type Held, heldIn, newSimulation } from "./settle.ts";
 import { faultsOf, type Trial } from "./trials.ts";
 
-/** What the battery did. */
+/** Totals of the fault tests. */
 export interface Report {
   flows: number;
   calls: number;
   trials: number;
   faults: number;
-  /** The faults that each call site has met. */
+  /** Faults injected at each call site. */
   sites: Map<CallSite, Set<Fault>>;
-  /** Calls that no site is known of. */
+  /** Calls from unknown call sites. */
   strays: Set<string>;
   users: Set<string>;
 }
 
-/** Nothing yet. */
 export const newReport = (): Report => ({
   flows: 0,
   calls: 0,
@@ -30,23 +29,25 @@ export const newReport = (): Report => ({
   users: new Set(),
 });
 
-/** One run of a flow, and what it left in the queues. */
+/** One run of a flow and the messages that it left in the queues. */
 export interface Attempt {
   run: Run;
   trial: Trial | undefined;
-  /** It was called more than once. */
+  /** Whether the client repeated the call. */
   isRepeated: boolean;
   held: Held[];
 }
 
-/** The trial in words, with the place of its call where it is known. */
+/** Description of the trial, with the call site if it is known. */
 export const nameOf = (trial: Trial | undefined, calls: readonly BindingCall[] = []): string => {
   if (!trial) return "without a fault";
   const call = calls.find(({ index }) => index === trial.at);
   return `${trial.kind} at call ${trial.at}${call ? ` (${siteOf(call) ?? call.binding})` : ""}`;
 };
 
-/** Runs a prepared flow once, with the trial's fault, and tells in `violations` what a client should not have seen. */
+/**
+ * Runs a prepared flow once with the trial's fault, and adds to `violations` whatever a client should not have seen.
+ */
 export async function attempt(
   flow: Flow,
   run: Run,
@@ -86,7 +87,7 @@ export async function attempt(
   return { attempt: { run, trial, isRepeated, held: [...heldIn(simulation), ...again] }, calls };
 }
 
-/** Calls as a phone does: once, and once more, until there is an answer that it can go by; tells whether it had to. */
+/** Calls like a phone, repeating the call until there is a usable response; returns whether it was repeated. */
 async function callUntilAnswered(
   flow: Flow,
   run: Run,
@@ -121,7 +122,7 @@ async function callUntilAnswered(
 
 const isAnswer = (answer: Simulated, status: number): answer is Answer => answer !== "died" && answer.status === status;
 
-/** What is wrong with an answer, in words: none but these statuses, and 503 as the contract has it, is right. */
+/** Describes unexpected responses: only the given statuses and a well-formed 503 are allowed. */
 function describeFailures(answer: Answer, expected: readonly number[], method: string): string[] {
   if (expected.includes(answer.status)) return [];
   const said = `answered ${answer.status} ${JSON.stringify(answer.body)}`;

@@ -5,14 +5,14 @@ import type { Flow } from "./flow-table.ts";
 import { settle } from "./settle.ts";
 import { type Trial, trialsOf } from "./trials.ts";
 
-/** Trials whose leavings are settled together. */
+/** Number of trials whose queued work is completed together. */
 const GROUP = 30;
 
 type Footprint = Record<string, number>;
 
 /**
- * Runs the flow without a fault, then once for each trial, each time on people of its own; lets the queues and three
- * cron ticks do what is left; and gives what differs from the run without a fault, or breaks a rule that always holds.
+ * Runs the flow without a fault, then once per trial, each time with its own users. Lets the queues and three cron
+ * ticks finish the work, and returns deviations from the run without a fault and violated invariants.
  */
 export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], report: Report): Promise<string[]> {
   const { env = {}, prepare } = await flow.open();
@@ -23,7 +23,7 @@ export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], 
   const { request, messages } = first.attempt.run;
   const trials = choose(trialsOf(first.calls, request ? "lost-response" : messages ? "doubled" : undefined));
   const wanted = await finish([first.attempt]);
-  // A flow that does nothing would come out alike whatever happened to it.
+  // A flow without effect would pass under any fault.
   if (!isDeepStrictEqual(before, wanted) === (flow.changesNothing ?? false)) {
     violations.push(`without a fault: ${JSON.stringify(before)} became ${JSON.stringify(wanted)}`);
   }
@@ -40,7 +40,7 @@ export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], 
   report.trials += trials.length;
   return violations.map((violation) => `${flow.name}: ${violation}`);
 
-  /** Lets everything come to its end, and looks at what came of the attempts; gives what came of the first. */
+  /** Completes all queued work, compares the attempts and returns the footprint of the first. */
   async function finish(attempts: Attempt[], expected?: Footprint): Promise<Footprint> {
     violations.push(
       ...(await settle(
@@ -56,7 +56,7 @@ export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], 
   }
 }
 
-/** Holds what came of each attempt against what came of the one without a fault. */
+/** Compares each attempt with the one without a fault. */
 async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footprint, report: Report): Promise<string[]> {
   const found: string[] = [];
   for (const { run, trial, isRepeated } of attempts) {

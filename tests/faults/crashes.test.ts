@@ -26,7 +26,7 @@ const flows: Record<string, () => Promise<Flow>> = {
       options: { json: { identifier }, ip: newIp(), headers: { "Idempotency-Key": `key-of-${identifier}` } },
       success: 200,
       async check(_answer, simulation) {
-        // Three ticks of the cron, each after the lease of the one before.
+        // Three cron ticks, each after the previous lease.
         for (let tick = 0; tick < 3; tick++) {
           vi.setSystemTime(Date.now() + 31_000);
           await simulation.tick();
@@ -144,7 +144,7 @@ async function threeSessions(): Promise<[SignedIn, SignedIn, SignedIn]> {
   return [first, second, await logIn(first.identifier)];
 }
 
-/** The sessions ended, each with one audit row, and the others of the same user live on. */
+/** Checks that the sessions ended with one audit row each, and that the user's other sessions are still open. */
 async function expectEnded(ended: SignedIn[], living: SignedIn[]): Promise<void> {
   const simulation = new Simulation(1);
   for (const { access, refresh } of ended) {
@@ -163,10 +163,12 @@ async function expectEnded(ended: SignedIn[], living: SignedIn[]): Promise<void>
 }
 
 describe.each(Object.entries(flows))("%s, failing at each of its binding calls in turn", (_name, start) => {
-  it.each(FAULTS)("is whole after a call that did %s, and takes effect once", (fault) => failAtEachCall(start, fault));
+  it.each(FAULTS)("is consistent and takes effect once after a binding call with the fault %s", (fault) =>
+    failAtEachCall(start, fault),
+  );
 });
 
-/** Runs a handler on bindings that fail as told; tells whether it came to its end, and gives what it gave. */
+/** Runs a handler with failing bindings; returns whether it completed, and its result. */
 async function runWith<T>(
   faults: (call: BindingCall) => Fault | undefined,
   run: (env: Partial<Env>) => Promise<T>,
@@ -189,7 +191,7 @@ async function runWith<T>(
   return outcome;
 }
 
-/** A queue whose calls meet the invocation's faults. */
+/** A queue whose calls get the invocation's faults. */
 function gated(scheduler: Scheduler, invocation: Invocation, queue: Queue): Queue {
   const about = { binding: "QUEUE", operation: "sendBatch", detail: [] } as const;
   const sendBatch = (messages: MessageSendRequest[]) =>
@@ -197,7 +199,7 @@ function gated(scheduler: Scheduler, invocation: Invocation, queue: Queue): Queu
   return { sendBatch } as unknown as Queue;
 }
 
-/** Repeats a run with the fault at the first, second … binding call, until there is no such call. */
+/** Repeats a run with the fault at the first, second … binding call, until there are no more calls. */
 async function atEachCall(fault: Fault, run: (faults: (call: BindingCall) => Fault | undefined) => Promise<void>) {
   for (let at = 0; ; at++) {
     let met = false;
@@ -210,7 +212,7 @@ async function atEachCall(fault: Fault, run: (faults: (call: BindingCall) => Fau
   }
 }
 
-/** Hands the message over until the consumer takes it, as the queue does. */
+/** Delivers the message until the consumer acknowledges it, as the queue does. */
 async function handOver(body: Sent): Promise<void> {
   for (let tries = 0; tries < 5; tries++) {
     const { acked } = await consume([body]);
@@ -220,19 +222,19 @@ async function handOver(body: Sent): Promise<void> {
   throw new Error("the consumer never took the message");
 }
 
-describe("a message on its way, failing at each binding call in turn", () => {
-  it.each(FAULTS)("reaches its person exactly once after a consumer's call that did %s", async (fault) => {
+describe("a code with a fault at each binding call in turn", () => {
+  it.each(FAULTS)("reaches its recipient exactly once after a consumer's call with the fault %s", async (fault) => {
     await atEachCall(fault, async (faults) => {
       const identifier = newPhone();
       const body = await requestAndKeep(identifier);
       const { result } = await runWith(faults, (bindings) => consume([body], bindings));
-      // The queue forgets what was taken, and brings everything else again.
+      // The queue drops acknowledged messages and redelivers the others.
       if (result?.acked.length !== 1) await handOver(body);
       expect(await count("from local_outbox where recipient = ?", identifier)).toBe(1);
     });
   });
 
-  it.each(FAULTS)("reaches its person exactly once after a cron tick's call that did %s", async (fault) => {
+  it.each(FAULTS)("reaches its recipient exactly once after a cron tick's call with the fault %s", async (fault) => {
     await atEachCall(fault, async (faults) => {
       const identifier = newPhone();
       const { sent, env: queue } = keepingQueue(identifier);

@@ -19,17 +19,17 @@ import {
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-/** The longest that a request may wait for each binding. */
+/** Time limit of a request for each binding, in milliseconds. */
 const DEADLINE = { D1: 10_000, KV: 1_000, LIMITER: 500, QUEUE: 10_000 };
 const MINUTE = 60_000;
 
-/** A call that is never answered; once its caller waits for it, the clock moves on to the deadline. */
+/** A call that is never answered; once its caller waits, the clock advances to the deadline. */
 function hang(milliseconds: number): Promise<never> {
   queueMicrotask(() => vi.advanceTimersByTime(milliseconds));
   return new Promise(() => {});
 }
 
-/** D1 whose batches, by their number, hang before or after they take effect. */
+/** D1 with batches that hang before or after they take effect, by their number. */
 function slowDatabase(hangs: (batch: number) => "before" | "after" | undefined) {
   let batches = 0;
   const batch = async (statements: D1PreparedStatement[]) => {
@@ -119,16 +119,19 @@ function expectUnavailable(answer: Answer): void {
   expect(answer.headers.has("www-authenticate")).toBe(false);
 }
 
-describe("ASVS 16.5.2: a database that never answers", () => {
-  test.each(Object.entries(routes))("is 503 and never 401 at %s, and nothing is lost", async (_name, prepare) => {
-    const { method, path, options, success } = await prepare();
-    const slow = slowDatabase(() => "before");
-    expectUnavailable(await call(method, path, { ...options, env: slow.env }));
-    expect(slow.batches()).toBeGreaterThan(0);
-    expect((await call(method, path, options)).status).toBe(success);
-  });
+describe("ASVS 16.5.2: an unresponsive database", () => {
+  test.each(Object.entries(routes))(
+    "leads to 503 and never 401 at %s, and the call succeeds later",
+    async (_name, prepare) => {
+      const { method, path, options, success } = await prepare();
+      const slow = slowDatabase(() => "before");
+      expectUnavailable(await call(method, path, { ...options, env: slow.env }));
+      expect(slow.batches()).toBeGreaterThan(0);
+      expect((await call(method, path, options)).status).toBe(success);
+    },
+  );
 
-  test("between a right guess and its token is 503, and costs no more than a try", async () => {
+  test("between a correct code and its token leads to 503 and costs at most one attempt", async () => {
     const { method, path, options } = await (routes["otp/verify"] as () => Promise<Route>)();
     const slow = slowDatabase((batch) => (batch === 0 ? undefined : "before"));
     expectUnavailable(await call(method, path, { ...options, env: slow.env }));
@@ -138,9 +141,9 @@ describe("ASVS 16.5.2: a database that never answers", () => {
 
   test.each(
     Object.entries(routes).filter(([name]) => name !== "me" && name !== "sessions" && name !== "end other sessions"),
-  )("but had done its work is asked again at %s, and the answer is the right one", async (name, prepare) => {
+  )("that has committed is read again at %s, and the response is correct", async (name, prepare) => {
     const { method, path, options, success } = await prepare();
-    // What otp/verify must know again is what its second trip did; the first costs a try.
+    // In otp/verify the second batch must be read again; the first only charges an attempt.
     const lost = name === "otp/verify" ? 1 : 0;
     const slow = slowDatabase((batch) => (batch === lost ? "after" : undefined));
     const answer = await call(method, path, { ...options, env: slow.env });
@@ -148,8 +151,8 @@ describe("ASVS 16.5.2: a database that never answers", () => {
   });
 });
 
-describe("a KV namespace that never answers", () => {
-  test("leaves guesses to the database, which tells right ones from wrong ones", async () => {
+describe("an unresponsive KV namespace", () => {
+  test("leaves checking codes to the database", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const otp = await requestCode(identifier, { ip });
     const wrong = otp === "111111" ? "222222" : "111111";
@@ -163,7 +166,7 @@ describe("a KV namespace that never answers", () => {
     expect(slow.calls()).toBeGreaterThan(1);
   });
 
-  test("leaves refreshing to the database, which knows ended sessions from live ones (ASVS 7.4.1)", async () => {
+  test("leaves refreshing to the database, which refuses ended sessions (ASVS 7.4.1)", async () => {
     const [live, ended] = [await signUp(newPhone(), { ip: newIp() }), await signUp(newPhone(), { ip: newIp() })];
     const json = { refresh_token: ended.refresh };
     expect((await call("POST", "/api/auth/logout", { token: ended.access, json })).status).toBe(200);
@@ -177,7 +180,7 @@ describe("a KV namespace that never answers", () => {
     expect(slow.calls()).toBe(3);
   });
 
-  test("does not hold a code back", async () => {
+  test("does not delay a code", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const slow = slowKv();
     const otp = await requestCode(identifier, { ip, env: slow.env });
@@ -186,22 +189,19 @@ describe("a KV namespace that never answers", () => {
   });
 });
 
-test.each(["otp/request", "otp/verify"])(
-  "a limiter of the platform that never answers stands in nobody's way at %s",
-  async (name) => {
-    const { method, path, options, success } = await (routes[name] as () => Promise<Route>)();
-    let calls = 0;
-    const limit = () => {
-      calls += 1;
-      return hang(DEADLINE.LIMITER);
-    };
-    const env = { RATE_LIMITER: { limit } as unknown as RateLimit };
-    expect((await call(method, path, { ...options, env })).status).toBe(success);
-    expect(calls).toBe(1);
-  },
-);
+test.each(["otp/request", "otp/verify"])("an unresponsive rate limiter refuses nobody at %s", async (name) => {
+  const { method, path, options, success } = await (routes[name] as () => Promise<Route>)();
+  let calls = 0;
+  const limit = () => {
+    calls += 1;
+    return hang(DEADLINE.LIMITER);
+  };
+  const env = { RATE_LIMITER: { limit } as unknown as RateLimit };
+  expect((await call(method, path, { ...options, env })).status).toBe(success);
+  expect(calls).toBe(1);
+});
 
-test("a queue that never answers delays nobody's answer, and the cron delivers the code later", async () => {
+test("an unresponsive queue delays no response, and the cron delivers the code later", async () => {
   const [identifier, ip] = [newPhone(), newIp()];
   let reached = () => {};
   const isReached = new Promise<void>((resolve) => {

@@ -13,7 +13,7 @@ import { sql } from "./people.ts";
 import { advance } from "./settle.ts";
 import { sampleOf, type Trial } from "./trials.ts";
 
-// `npm run faults` runs every trial; `npm test` every trial of the flows that have few, and a sample of the others'.
+// `npm run faults` runs every trial. `npm test` runs every trial of flows with few, and a sample of the others'.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const MANY = 17;
 const DAY_MS = 86_400_000;
@@ -22,11 +22,11 @@ const flows = allFlows.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ON
 const report = newReport();
 const startedAt = performance.now();
 
-/** Each flow goes on where the one before it ended: what was due in an hour is due once. */
+/** Each flow continues at the time at which the previous one ended, so that hourly jobs are due once. */
 let now = Date.now();
 /**
- * Daily jobs run in flows of their own alone: by the clock they would find the people of another flow, in the middle of it,
- * at some hours of the day; and the nightly comparison of the search would mend what a flow has lost.
+ * Daily jobs run only in their own flows. Otherwise, at some hours of the day, they would process the users of another
+ * flow while it runs, and the nightly search check would repair what a flow has lost.
  */
 const daily = JSON.stringify(jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name }) => name));
 beforeAll(async () => {
@@ -39,7 +39,7 @@ beforeAll(async () => {
     JSON.stringify(days),
   );
 });
-/** Other tests have days and nights, and nobody of the crowd. */
+/** Restores the daily jobs for other tests and removes the inserted users. */
 afterAll(async () => {
   await sql(
     "delete from job_runs where name in (select value from json_each(?)) and chunks = 0 and finished_at is not null",
@@ -56,16 +56,16 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Thousands of lines about faults that are meant. */
+/** Suppresses thousands of log lines about injected faults. */
 const beQuiet = () => {
   for (const level of ["debug", "log", "info", "warn", "error"] as const) {
     vi.spyOn(console, level).mockImplementation(() => {});
   }
 };
 
-describe("every binding call of every flow, failing in every way", () => {
+describe("every flow with every fault at every binding call", () => {
   it.each(flows.map((flow) => [flow.name, flow] as const))(
-    "%s comes out as without a fault",
+    "%s has the same outcome as without a fault",
     async (name, flow) => {
       beQuiet();
       const random = seededRandom(name.length);
@@ -77,8 +77,8 @@ describe("every binding call of every flow, failing in every way", () => {
   );
 });
 
-describe("after all of them", () => {
-  it("the search has everybody as they are, once it was compared with the primary", async () => {
+describe("after all flows", () => {
+  it("the search matches the primary after the nightly check", async () => {
     beQuiet();
     advance(11 * 60_000);
     await sql("insert into job_runs values ('check_user_search', -1, null, 0, 0, 0, null, null)");
@@ -95,17 +95,17 @@ describe("after all of them", () => {
     expect(report.users.size).toBeGreaterThan(FAULTS_ONLY ? 0 : 500);
   });
 
-  it("the counters of users are exact, and no sealed code rests beyond its time", async () => {
+  it("user counters are exact, and no sealed code outlives its expiry", async () => {
     expect(await findMiscounts()).toEqual([]);
     expect(await findSealedCodes(Date.now())).toEqual([]);
   });
 
-  it.skipIf(Boolean(FAULTS_ONLY))("every call site of a binding in the source has met a fault", () => {
+  it.skipIf(Boolean(FAULTS_ONLY))("every binding call site in the source was tested with a fault", () => {
     const unmet = callSites.filter((site) => !report.sites.has(site));
     expect({ strays: [...report.strays], unmet }).toEqual({ strays: [], unmet: [] });
   });
 
-  it("tells what was done", () => {
+  it("logs its totals", () => {
     const { flows: ran, calls, trials, faults, sites, users } = report;
     const met = {
       flows: ran,

@@ -8,68 +8,71 @@ export interface Request {
   options: CallOptions;
 }
 
-/** A message as one of the queues brings it. */
+/** A queue message. */
 export interface Message {
   queue: string;
   body: unknown;
   attempts?: number;
 }
 
-/** A flow that is ready to run once, on people of its own. */
+/** A flow prepared for one run, with its own users. */
 export interface Run {
-  /** Whose state must come out as in a run without faults. */
+  /** Users whose final state must equal that of a run without faults. */
   scope: Scope;
-  /** What the client sends; instead of it, what a queue brings, or work of the Worker's own. */
+  /** The client's request. Alternatively `messages` for a queue or other `work` of the Worker. */
   request?: Request;
   messages?: Message[];
-  /** As it is called again by nobody: the cron makes up for it. */
+  /** Work that nobody repeats; the cron makes up for it. */
   work?: (simulation: Simulation, place: Parameters<Simulation["tick"]>[1]) => Promise<void>;
-  /** Who answers the request, where that is not the Worker's own handler. */
+  /** Handler of the request; the Worker's own by default. */
   handler?: FetchHandler;
-  /** Status of the answer; 200 where absent. */
+  /** Expected status; 200 by default. */
   success?: number;
-  /** What a repetition may be answered where the first call took effect, or may have. */
+  /** Statuses allowed for a repeated call if the first one took effect or may have. */
   repeated?: readonly number[];
-  /** What the client sends where a repetition is refused with 400, since what it sent works once at somebody else's. */
+  /**
+   * New request of the client after a repeated call was refused with 400, because its credential from a third party
+   * works only once.
+   */
   anew?: () => Promise<CallOptions>;
   /** Tells a success from an answer of the same status that reports a failure, such as a redirect with an error. */
   isFailure?: (answer: Answer) => boolean;
-  /** Called with every success, when it came; undefined where there is no request. */
+  /** Called with every successful response; undefined without a request. */
   onSuccess?: (answer: Answer) => Promise<void>;
   /** Called when all queues are empty. */
   afterwards?: () => Promise<void>;
 }
 
-/** A row of the battery. */
+/** A flow of the fault tests. */
 export interface Flow {
   name: string;
-  /** Parts of the outcome that a repetition may well double, since each call is an act of its own. */
+  /** Parts of the footprint that a repeated call may duplicate, because each call is a separate action. */
   mayRepeat?: RegExp;
-  /** A repetition may come to nothing, where the first call used up what works once and gave nothing for it. */
+  /** A repeated call may have no effect, because the first one consumed a single-use credential without success. */
   mayLack?: boolean;
-  /** Statuses that a call with this fault may have beside success and 503. */
+  /** Statuses allowed with this fault besides success and 503. */
   mayAnswer?: (kind: string) => readonly number[];
-  /** It leaves no trace in what is compared. */
+  /** The flow does not change the compared state. */
   changesNothing?: boolean;
-  /** What it does, it does for everybody: each run is looked at before the next. */
+  /** The flow affects all users, so each run is checked before the next. */
   isAlone?: boolean;
-  /** Hours pass before the outcome is looked at, so that sweeps take place. */
+  /** Hours pass before the outcome is checked, so that sweeps run. */
   isSwept?: boolean;
-  /** What is the same in every run, such as a provider; called once. */
+  /** Sets up what all runs share, such as a provider; called once. */
   open: () => Promise<{ env?: Partial<Env>; prepare: () => Promise<Run> }>;
 }
 
-/** A flow whose runs share nothing. */
+/** Creates a flow whose runs share nothing. */
 export const flow = (name: string, prepare: () => Promise<Run>, more: Partial<Flow> = {}): Flow => ({
   name,
   open: async () => ({ prepare }),
   ...more,
 });
 
-/** The flow, which leaves no trace in what is compared: it reads, or what it does is looked at afterwards. */
+/** Marks a flow that does not change the compared state: it only reads, or its effect is checked afterwards. */
 export const traceless = (plain: Flow): Flow => ({ ...plain, changesNothing: true });
 
-/** The flow, and the flow with an Idempotency-Key: a repetition under the key always succeeds. */
+/** Returns the flow without and with an Idempotency-Key; a call repeated with its key always succeeds. */
 export function withAndWithoutKey(plain: Flow): Flow[] {
   const open = async () => {
     const { prepare, ...rest } = await plain.open();

@@ -10,15 +10,18 @@ export interface Flow {
   path: string;
   options: CallOptions;
   success: number;
-  /** What a repetition answers where the first call took effect and its answer was lost; absent: success again. */
+  /** Status of a repeated call if the first one took effect and its answer was lost; by default success. */
   isDone?: number;
-  /** What the person sends where a repetition is refused, since what they had sent works once at somebody else's. */
+  /** New request after a repeated call was refused, because its credential from a third party works only once. */
   anew?: () => Promise<CallOptions>;
-  /** What must be true once the call has been repeated until it was answered. */
+  /** Checks the state once the call was repeated until it was answered. */
   check(answer: Exclude<Simulated, "died">, simulation: Simulation): Promise<void>;
 }
 
-/** Lets the first, second … binding call of the flow fail, repeats it as a client would, and checks what came of it. */
+/**
+ * Injects the fault at the first, second … binding call of the flow, repeats the call as a client would, and checks the
+ * outcome.
+ */
 export async function failAtEachCall(start: () => Promise<Flow>, fault: Fault): Promise<void> {
   for (let at = 0; ; at++) {
     const flow = await start();

@@ -15,7 +15,7 @@ afterEach(() => {
 const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
 const HOUR_MS = 60 * 60 * 1000;
 
-/** The files that the user's KYC names, each of which must be live and in the bucket. */
+/** Returns the files that the user's KYC references, each of which must be live and in the bucket. */
 async function expectNoDanglingLink(user: SignedIn, when: string): Promise<string[]> {
   const [kyc] = await rows<{ front_document_id: string; back_document_id: string | null }>(
     "select front_document_id, back_document_id from kyc where user_id = ?",
@@ -34,7 +34,7 @@ async function expectNoDanglingLink(user: SignedIn, when: string): Promise<strin
 
 let period = 0;
 
-/** Makes the sweeper due once more, and lets `minutes` of cron pass, with whatever faults. */
+/** Makes the sweeper due again and runs `minutes` minutes of cron with the given faults. */
 async function sweep(simulation: Simulation, minutes: number, faults?: (call: BindingCall) => Fault | undefined) {
   period -= 1;
   await run("insert into job_runs values ('sweep_kyc_uploads', ?, null, 0, 0, 0, null, null)", period);
@@ -47,14 +47,14 @@ async function sweep(simulation: Simulation, minutes: number, faults?: (call: Bi
     (await rows("select 1 from job_runs where period_started_at = ? and finished_at is null", period)).length === 0;
 }
 
-/** As `sweep`, hours later, until it is done. */
+/** Like `sweep`, hours later and until it is done. */
 async function sweepLater(simulation = new Simulation(1)): Promise<void> {
   vi.setSystemTime(Date.now() + HOUR_MS + 61_000);
   const isDone = await sweep(simulation, 3);
   expect(await isDone()).toBe(true);
 }
 
-/** Nothing is left of the user but what their KYC names. */
+/** Checks that only the files referenced by the user's KYC are left. */
 async function expectSwept(user: SignedIn): Promise<void> {
   const named = await expectNoDanglingLink(user, "after the sweep");
   expect((await keysOf(user)).sort()).toEqual(named.sort());
@@ -62,18 +62,18 @@ async function expectSwept(user: SignedIn): Promise<void> {
   expect(await rows(left, user.userId)).toEqual([]);
 }
 
-/** A new access token, once hours have gone by. */
+/** Gets a new access token after hours have passed. */
 async function renew(user: SignedIn): Promise<void> {
   const { body } = await call("POST", "/api/auth/refresh", { json: { refresh_token: user.refresh } });
   [user.access, user.refresh] = [body.access, body.refresh];
 }
 
-/** No upload of today counts. */
+/** Resets the daily upload limit. */
 const forget = ({ userId }: SignedIn) => run("delete from kyc_uploads where user_id = ?", userId);
 
-describe("Four hundred uploads, each failing somewhere", () => {
-  it("never leave a link to a file that is not there, nor, after the sweep, a file that no link leads to", async () => {
-    // Thousands of lines about faults that are meant.
+describe("Four hundred uploads with a fault each", () => {
+  it("never leave a link to a missing file nor, after the sweep, an unreferenced file", async () => {
+    // Suppresses thousands of log lines about injected faults.
     for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
     const users = await Promise.all(Array.from({ length: 8 }, newUser));
     const made = new Map(users.map((user) => [user, 0]));
@@ -97,7 +97,7 @@ describe("Four hundred uploads, each failing somewhere", () => {
           ? { document_back: file(png()) }
           : { document_number: newNumber(), document_front: file(jpeg()), document_back: file(png()) },
       };
-      // A phone that got no answer tries once or twice more, with luck or without.
+      // A phone without an answer retries once or twice, with or without success.
       for (let tries = 0; ; tries++) {
         const isLast = tries === 2;
         const answer = await simulation.call(isPatch ? "PATCH" : "POST", KYC, options, isLast ? {} : { faults });
@@ -131,15 +131,15 @@ describe("Four hundred uploads, each failing somewhere", () => {
   }, 240_000);
 });
 
-describe("An upload and the sweeper", () => {
-  it("meet at any moment, and the file is either kept or sent once more", async () => {
+describe("An upload concurrent with the sweeper", () => {
+  it("either keeps its file or is repeated, at whatever call they meet", async () => {
     const outcomes = new Set<number>();
     for (let at = 0; at < 8; at++) {
       const user = await newUser();
       await submit(user);
       await forget(user);
       const simulation = new Simulation(at + 1);
-      // At this call of the upload the connection stands still, and hours go by.
+      // The upload stalls at this call for hours.
       const faults = ({ index }: BindingCall) => {
         if (index === at)
           void run("update kyc_documents set created_at = created_at - 7200000 where user_id = ?", user.userId);
@@ -158,10 +158,10 @@ describe("An upload and the sweeper", () => {
     }
   });
 
-  it("agree that a file which was given up cannot be named any more", async () => {
+  it("cannot reference a file that was abandoned", async () => {
     const user = await newUser();
     const simulation = new Simulation(1);
-    // The put itself gives the sweeper its moment: the bucket stands behind this proxy.
+    // The put runs the sweeper, because the bucket is behind this proxy.
     const bucket = new Proxy(env.KYC_BUCKET, {
       get: (target, name) =>
         name === "put"
@@ -182,7 +182,7 @@ describe("An upload and the sweeper", () => {
   });
 });
 
-it("An upload never writes over what is there already", async () => {
+it("an upload never overwrites an existing object", async () => {
   const user = await newUser();
   const bucket = new Proxy(env.KYC_BUCKET, {
     get: (target, name) =>
@@ -198,8 +198,8 @@ it("An upload never writes over what is there already", async () => {
   expect(await (await env.KYC_BUCKET.get(key))?.text()).toBe("first");
 });
 
-describe("The sweeper", () => {
-  it("removes an object that no row names once it is an hour old, and no other", async () => {
+describe("sweep_kyc_uploads", () => {
+  it("removes objects without a row once they are an hour old, and no others", async () => {
     const user = await newUser();
     await submit(user);
     const named = await keysOf(user);
@@ -215,14 +215,14 @@ describe("The sweeper", () => {
     expect(await keysOf(user)).toEqual(named);
   });
 
-  it("goes through a bucket of many pages", async () => {
+  it("scans a bucket of many pages", async () => {
     const prefix = `kyc/${crypto.randomUUID()}`;
     await Promise.all(Array.from({ length: 1_100 }, (_, i) => env.KYC_BUCKET.put(`${prefix}/${i}`, "x")));
     await sweepLater();
     expect((await env.KYC_BUCKET.list({ prefix })).objects.length).toBe(0);
   });
 
-  it("finds its rows by their index", async () => {
+  it("finds its rows by index", async () => {
     const plans = {
       kyc_documents_sweep:
         "select id from kyc_documents where state <> 'live' and state = 'pending' and created_at < 1 limit 200",

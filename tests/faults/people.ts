@@ -10,14 +10,14 @@ export const sql = async <Row = Record<string, unknown>>(statement: string, ...v
   return results;
 };
 
-/** What the call gave, which must have succeeded. */
+/** Makes a call that must succeed and returns its response. */
 export async function must(method: string, path: string, options: CallOptions = {}) {
   const answer = await call(method, path, options);
   if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   return answer.body;
 }
 
-/** A code that was sent to the identifier a moment ago; the message is delivered by hand, so that nobody waits for a queue. */
+/** Requests a code and delivers its message directly, without waiting for a queue. */
 export async function codeFor(identifier: string, env: Partial<Env> = {}): Promise<string> {
   const sent: Sent = await requestAndKeep(identifier, env);
   await consume([sent]);
@@ -29,8 +29,8 @@ export async function codeFor(identifier: string, env: Partial<Env> = {}): Promi
 }
 
 /**
- * A verification token of the identifier, put where otp/verify puts it: thousands of people sign in here, and none of
- * their codes is what is looked at.
+ * Inserts a verification token of the identifier, as otp/verify does, because thousands of users sign in here and their
+ * codes are not under test.
  */
 export async function tokenFor(identifier: string): Promise<string> {
   const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
@@ -55,14 +55,14 @@ const signedInAs = (identifier: string, data: Record<string, string>): SignedIn 
   refresh: data.refresh_token ?? "",
 });
 
-/** A new user, by the public door. */
+/** Registers a new user through the API. */
 export async function newUser(env: Partial<Env> = {}, more: Record<string, string> = {}): Promise<SignedIn> {
   const identifier = newPhone();
   const json = { identifier, verification_token: await tokenFor(identifier), ...more };
   return signedInAs(identifier, (await must("POST", "/api/auth/register", { ip: newIp(), json, env })).data);
 }
 
-/** The user once more, on another device. */
+/** Signs the user in on another device. */
 export async function signInAgain({ identifier }: SignedIn, env: Partial<Env> = {}): Promise<SignedIn> {
   const json = { identifier, verification_token: await tokenFor(identifier) };
   const headers = { "user-agent": crypto.randomUUID() };
@@ -71,7 +71,7 @@ export async function signInAgain({ identifier }: SignedIn, env: Partial<Env> = 
 
 let staff: { user: SignedIn; role: string; until: number }[] = [];
 
-/** Somebody of staff, whose access token lives for a while yet. */
+/** Returns a staff member whose access token is still valid. */
 export async function someStaff(role: "staff" | "admin" = "staff"): Promise<SignedIn> {
   const now = Date.now();
   staff = staff.filter(({ until }) => until > now);
@@ -83,7 +83,7 @@ export async function someStaff(role: "staff" | "admin" = "staff"): Promise<Sign
   return user;
 }
 
-/** The call is refused, as one of a session that has ended is. */
+/** Checks that the users' sessions have ended. */
 export async function expectEnded(...ended: SignedIn[]): Promise<void> {
   for (const { access, refresh } of ended) {
     const me = await call("GET", "/api/auth/me", { token: access });
@@ -93,7 +93,7 @@ export async function expectEnded(...ended: SignedIn[]): Promise<void> {
   }
 }
 
-/** The user's session lives. */
+/** Checks that the users' sessions are open. */
 export async function expectLive(...living: SignedIn[]): Promise<void> {
   for (const { access } of living) {
     const me = await call("GET", "/api/auth/me", { token: access });

@@ -9,18 +9,18 @@ const REDELIVERY_MS = 31_000;
 const ROUNDS = 6;
 const HOURS_MS = 2 * 60 * 60_000;
 
-/** A message that a queue holds. */
+/** A message held by a queue. */
 export interface Held {
   queue: string;
   message: HeldMessage;
 }
 
-/** Lets time pass. */
+/** Advances the clock. */
 export const advance = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds);
 
-/** A simulation without races, whose clock moves on where a call hangs. */
+/** A simulation without races, whose clock advances if a call hangs. */
 export function newSimulation(handler?: Run["handler"]): Simulation {
-  // Deadlines of invocations that died; clearing them takes the clock back to its start.
+  // Deadlines of dead invocations; clearing them resets the clock to its start.
   const now = Date.now();
   vi.clearAllTimers();
   vi.setSystemTime(now);
@@ -33,15 +33,15 @@ export function newSimulation(handler?: Run["handler"]): Simulation {
   return simulation;
 }
 
-/** Takes out what the queues of the simulation hold. */
+/** Takes the messages out of the simulation's queues. */
 export const heldIn = (simulation: Simulation): Held[] => [
   ...simulation.queue.held.splice(0).map((message) => ({ queue: "tasks", message })),
   ...simulation.searchQueue.held.splice(0).map((message) => ({ queue: "search", message })),
 ];
 
 /**
- * Three ticks of the cron; after each the queues deliver everything, twice where `isDoubled`, in any order, until they are
- * empty. Gives what is left in them all the same.
+ * Runs three cron ticks; after each the queues deliver everything, twice if `isDoubled`, in any order, until they are
+ * empty. Returns the messages that are left.
  */
 export async function settle(flow: Flow, left: Held[], env: Partial<Env>, isDoubled: boolean): Promise<string[]> {
   let held = left;
@@ -61,7 +61,7 @@ export async function settle(flow: Flow, left: Held[], env: Partial<Env>, isDoub
       for (let at = 0; at < group.length; at += size) {
         const batch = group.slice(at, at + size).map(({ each }) => each.message);
         const again = await simulation.hand(queue, batch, { env });
-        // Of two copies that come again one is enough.
+        // One of two redelivered copies is enough.
         held.push(...again.filter(({ id }) => !id.endsWith("x")).map((message) => ({ queue, message })));
       }
     }

@@ -17,7 +17,7 @@ const count = async (sql: string, ...values: unknown[]) =>
     .bind(...values)
     .first<number>("n");
 
-/** The person has one account, made once, with one session. */
+/** Checks that the person has one account, created once, with one session. */
 async function expectOneAccount(subject: string, userId: string): Promise<void> {
   expect(await count("from social_accounts where subject = ? and user_id = ?", subject, userId)).toBe(1);
   for (const table of ["profiles", "wallets", "points", "point_transactions", "sessions"]) {
@@ -29,7 +29,7 @@ async function expectOneAccount(subject: string, userId: string): Promise<void> 
   }
 }
 
-/** Begins at the provider, comes back, and gives the callback to go to. */
+/** Starts a flow, consents, and returns the callback URL. */
 async function consented(providers: Providers, challenge: string) {
   const browser = openBrowser(providers.env, newIp());
   const query = new URLSearchParams({ redirect_uri: APP_URI, code_challenge: challenge });
@@ -49,7 +49,7 @@ const tokenFlow = (name: Name) => async (): Promise<Flow> => {
     path: `/api/auth/${name}/token`,
     options: await options(),
     success: 200,
-    // Apple's authorization code works once: where it was traded in vain, Apple is asked for another.
+    // Apple's authorization code works once: after an exchange without success, the client requests another.
     ...(name === "apple" ? { anew: options } : {}),
     check: (answer) => expectOneAccount(person.sub, answer.body.data.user_id),
   };
@@ -118,12 +118,14 @@ const flows: Record<string, () => Promise<Flow>> = {
 };
 
 describe.each(Object.entries(flows))("%s, failing at each of its binding calls in turn", (_name, start) => {
-  it.each(FAULTS)("is whole after a call that did %s, and takes effect once", (fault) => failAtEachCall(start, fault));
+  it.each(FAULTS)("is consistent and takes effect once after a binding call with the fault %s", (fault) =>
+    failAtEachCall(start, fault),
+  );
 });
 
-describe("google/callback, failing at each of its binding calls in turn", () => {
+describe("google/callback with a fault at each binding call in turn", () => {
   it.each(FAULTS)(
-    "after a call that did %s leads to a code or makes nothing, and the flow can begin again",
+    "leads to a code or changes nothing after a call with the fault %s, and the flow can start again",
     async (fault) => {
       for (let at = 0; ; at++) {
         const providers = fakeProviders();

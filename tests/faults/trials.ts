@@ -1,14 +1,14 @@
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 
 /**
- * What happens in a trial: a fault at one call; an outage, which loses a call's answer and stays; a lost response; a message that
- * comes twice.
+ * Disturbance of a trial: a fault at one call; an outage, which loses a call's answer and persists; a lost response; a
+ * duplicated message.
  */
 export type Kind = Fault | "outage" | "lost-response" | "doubled";
 
-/** One way in which a flow is disturbed. */
+/** One disturbance of a flow. */
 export interface Trial {
-  /** Number of the call that meets the fault. */
+  /** Number of the call with the fault. */
   at: number;
   kind: Kind;
 }
@@ -23,7 +23,7 @@ const KINDS: Record<BindingCall["binding"], Kind[]> = {
   RATE_LIMITER: ["throw-before", "hang-before", "die-before", "refuse"],
 };
 
-/** Every trial of a flow that made these calls. */
+/** All trials of a flow that made these calls. */
 export function trialsOf(calls: readonly BindingCall[], beside: Kind | undefined): Trial[] {
   const atCalls = calls.flatMap(({ index: at, binding, operation }) => {
     const kinds: Kind[] = binding === "KV" && operation === "get" ? [...KINDS.KV, "stale"] : KINDS[binding];
@@ -32,14 +32,16 @@ export function trialsOf(calls: readonly BindingCall[], beside: Kind | undefined
   return beside ? [{ at: -1, kind: beside }, ...atCalls] : atCalls;
 }
 
-/** One trial at each call, whose kind the generator draws, and every outage: what asks again is met by nothing else. */
+/**
+ * One random trial per call and every outage, because only an outage tests what happens if the second read fails too.
+ */
 export function sampleOf(trials: readonly Trial[], random: () => number): Trial[] {
   const byCall = [...Map.groupBy(trials, ({ at }) => at).values()];
   const drawn = byCall.map((each) => each[Math.floor(random() * each.length)]).filter((trial) => trial !== undefined);
   return [...new Set([...drawn, ...trials.filter(({ kind }) => kind === "outage")])];
 }
 
-/** The trial as the simulator asks for it; `met` is told of every call that a fault met. */
+/** The trial as a fault function of the simulator; `met` is called for every call with a fault. */
 export function faultsOf({ at, kind }: Trial, met: (call: BindingCall, fault: Fault) => void) {
   let failed: BindingCall["binding"] | undefined;
   const decide = ({ index, binding }: BindingCall): Fault | undefined => {

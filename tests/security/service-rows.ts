@@ -65,7 +65,7 @@ export const serviceRows: SecurityRows = {
     ["tests/auth/account.test.ts", "links another user's referral code once and credits nobody yet"],
   ),
   "ASVS 2.3.3": shown(
-    ["tests/faults/crashes.test.ts", "is whole after a call that did %s, and takes effect once"],
+    ["tests/faults/crashes.test.ts", "is consistent and takes effect once after a binding call with the fault %s"],
     [
       "tests/models/outbox.test.ts",
       "R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is redelivered",
@@ -204,13 +204,13 @@ export const serviceRows: SecurityRows = {
     [responses, "ASVS 16.5.1: binding failures"],
     [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
   ),
-  "ASVS 16.5.2": shown(["tests/faults/deadlines.test.ts", "ASVS 16.5.2: a database that never answers"]),
+  "ASVS 16.5.2": shown(["tests/faults/deadlines.test.ts", "ASVS 16.5.2: an unresponsive database"]),
   "ASVS 16.5.3": shown(
     [responses, "a database outage returns 503 with Retry-After"],
     ["tests/sessions/outages.test.ts", "sessions end even if KV fails or does not know of the end (ASVS 7.4.1)"],
   ),
   "ASVS 16.5.4": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
-  "ASVS 13.1.2": shown(["tests/faults/deadlines.test.ts", "a queue that never answers delays nobody's answer"]),
+  "ASVS 13.1.2": shown(["tests/faults/deadlines.test.ts", "an unresponsive queue delays no response"]),
   "ASVS 13.1.3": shown(["tests/delivery/failover.test.ts", "The circuit breaker"]),
   "ASVS 13.2.6": shown(["tests/tasks/webhooks.test.ts", "gets 8 attempts over 24 hours"]),
   "ASVS 13.2.2": shown([links, "is refused if the viewer is neither the owner nor staff any more"]),

@@ -1,10 +1,10 @@
 import { type Answer, type CallOptions, call } from "./client.ts";
 
-/** A browser that keeps cookies and is led by hand; it knows one host, ours. */
+/** A browser with cookies that follows no redirects by itself and knows only our host. */
 export function openBrowser(env: Partial<Env>, ip: string) {
   const cookies = new Map<string, string>();
 
-  /** Goes to the URL, whose host is ours, and keeps what cookies it is given. */
+  /** Requests the URL on our host and stores its cookies. */
   async function go(method: string, url: string, options: CallOptions = {}): Promise<Answer> {
     const { pathname, search } = new URL(url, "https://api.example.com");
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -29,5 +29,5 @@ export function openBrowser(env: Partial<Env>, ip: string) {
 
 export type Browser = ReturnType<typeof openBrowser>;
 
-/** Where an answer leads. */
+/** Target of a redirect. */
 export const locationOf = (answer: Answer) => answer.headers.get("location") ?? "";

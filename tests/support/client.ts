@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import worker from "../../src/index.ts";
 
-/** What a client sees of an answer, its JSON already parsed. */
+/** A response as a client sees it, with its JSON parsed. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -18,14 +18,14 @@ export interface CallOptions {
   form?: Record<string, string>;
   /** Sent as multipart form. */
   multipart?: Record<string, string | File>;
-  /** Sent as it is; give the content type in `headers`. */
+  /** Raw body; set the content type in `headers`. */
   raw?: BodyInit;
   /** Access token. */
   token?: string;
   headers?: Record<string, string>;
-  /** Address the call comes from; its /24 or /64 is the network that limits count by. */
+  /** Client address; limits are counted by its /24 or /64. */
   ip?: string;
-  /** Bindings and variables other than the test's own. */
+  /** Bindings and variables that replace the test's own. */
   env?: Partial<Env>;
   /** Scheme and host. */
   origin?: string;
@@ -34,8 +34,8 @@ export interface CallOptions {
 const droppingQueue = { send: async () => {}, sendBatch: async () => {} };
 
 /**
- * The bindings of every call. What is asked of tasks is dropped: a queue that delivers by itself would still work when the
- * test is over. Tests of tasks hold the messages in their own hand (`heldTasks`, `Simulation`).
+ * Bindings of every call. Task messages are dropped, because a queue that delivers by itself would still be working
+ * when the test is over. Tests of tasks deliver messages themselves (`heldTasks`, `Simulation`).
  */
 export const testEnv: Env = {
   ...env,
@@ -43,7 +43,7 @@ export const testEnv: Env = {
   SEARCH_QUEUE: droppingQueue as unknown as Queue,
 };
 
-/** Calls the Worker as a client would, and waits for what it does after the response. */
+/** Calls the Worker like a client and waits for its work after the response. */
 export async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const context = createExecutionContext();
   const request = buildRequest(method, path, options) as Parameters<typeof worker.fetch>[0];
@@ -69,37 +69,37 @@ export function buildRequest(method: string, path: string, options: CallOptions)
     for (const [name, value] of Object.entries(options.multipart)) form.append(name, value);
     body = form;
   }
-  // Production answers over https alone.
+  // Production only responds over https.
   const isProduction =
     options.env !== undefined && "ENVIRONMENT" in options.env && options.env.ENVIRONMENT !== "development";
   const origin = options.origin ?? `${isProduction ? "https" : "http"}://localhost`;
   return new Request(origin + path, { method, headers, ...(body ? { body } : {}) });
 }
 
-/** Held from before a test stops the timers. */
+/** Saved before tests replace the timers. */
 const realSetTimeout = globalThis.setTimeout;
 
 let serial = Math.floor(Math.random() * 900_000);
 
-/** A Nepali mobile number in E.164 that no other test uses; those of a run are spread over a thousand ranges. */
+/** Returns an unused Nepali mobile number in E.164; numbers are spread over a thousand ranges. */
 export function newPhone(): string {
   serial += 1;
   return `+977984${String((serial * 3_141_593) % 10_000_000).padStart(7, "0")}`;
 }
 
-/** An e-mail address that no other test uses. */
+/** Returns an unused e-mail address. */
 export function newEmail(): string {
   serial += 1;
   return `person${serial}@example.com`;
 }
 
-/** An IPv4 address in a /24 that no other test uses. */
+/** Returns an IPv4 address in an unused /24. */
 export function newIp(): string {
   serial += 1;
   return `10.${Math.floor(serial / 256) % 256}.${serial % 256}.${1 + (serial % 250)}`;
 }
 
-/** The newest code sent to the canonical identifier, once the queue has delivered `count` messages to it. */
+/** Returns the newest code sent to the canonical identifier, after the queue has delivered `count` messages to it. */
 export async function readCode(identifier: string, count = 1): Promise<string> {
   for (let i = 0; i < 500; i++) {
     const found = await env.DB.prepare("select code from local_outbox where recipient = ? order by id desc")
@@ -122,7 +122,7 @@ export async function requestCode(identifier: string, options: CallOptions = {})
   return readCode(identifier, (sentBefore?.n ?? 0) + 1);
 }
 
-/** Proves the identifier and gives the verification token. */
+/** Verifies the identifier and returns the verification token. */
 export async function verify(identifier: string, options: CallOptions = {}): Promise<string> {
   const otp = await requestCode(identifier, options);
   const answer = await call("POST", "/api/auth/otp/verify", { ...options, json: { identifier, otp } });
@@ -137,7 +137,7 @@ export interface SignedIn {
   refresh: string;
 }
 
-/** Makes a new user by the public door. */
+/** Registers a new user through the API. */
 export async function signUp(identifier = newPhone(), options: CallOptions = {}): Promise<SignedIn> {
   const verification_token = await verify(identifier, options);
   const answer = await call("POST", "/api/auth/register", { ...options, json: { identifier, verification_token } });
@@ -146,7 +146,7 @@ export async function signUp(identifier = newPhone(), options: CallOptions = {})
   return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
 }
 
-/** Signs an existing user in once more; from another network by default, so that no sending limit stands in the way. */
+/** Signs an existing user in again, by default from another network, so that no sending limit applies. */
 export async function logIn(identifier: string, options: CallOptions = { ip: newIp() }): Promise<SignedIn> {
   const verification_token = await verify(identifier, options);
   const answer = await call("POST", "/api/auth/login", { ...options, json: { identifier, verification_token } });

@@ -9,12 +9,15 @@ import {
   type Statements,
 } from "../../src/platform/data/prepared.ts";
 
-/** Statements that are not what they would be without what makes them cheap. A failure inside a trip would be taken for one of the database. */
+/**
+ * Statements that differ from their unoptimised form. They are collected, because an exception inside a batch would
+ * look like a database failure.
+ */
 export const differences: unknown[] = [];
 
 /**
- * From here on every statement is held against what Drizzle's own dialect writes, and every prepared one against the same
- * built anew for its values.
+ * From now on, compares every statement with the output of Drizzle's dialect, and every prepared one with a statement
+ * built anew for the same values.
  */
 export function compareStatements(): void {
   OnePassDialect.prototype.sqlToQuery = comparedQuery;
@@ -46,7 +49,7 @@ function comparedUse(this: Preparation<readonly unknown[], Statements>, deps: St
 
 const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g;
 
-/** Names, texts and parameters. Each id is told by where it stands first, since those that are drawn differ. */
+/** Names, texts and parameters. Generated ids differ, so each is replaced by its first position. */
 function describe({ queries }: Batch<Statements>): string {
   const ids: string[] = [];
   const sortKeyOf = (id: string) => {

@@ -1,4 +1,4 @@
-/** Tiny but whole pictures and PDFs, and the ways in which one may be bent. */
+/** Tiny but valid pictures and PDFs, and ways to alter them. */
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -12,7 +12,7 @@ const fromBase64 = (text: string): Bytes => ascii(atob(text));
 
 export const asText = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 
-/** A part of a form; its name decides nothing. */
+/** A file part of a form; its name has no meaning. */
 export const file = (bytes: Uint8Array, name = "id.jpg", type = "image/jpeg") =>
   new File([Uint8Array.from(bytes)], name, { type });
 
@@ -27,7 +27,7 @@ export const segment = (marker: number, content: Uint8Array | number[] | string)
 
 const JFIF = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 
-/** A grey JPEG of one block, with these segments behind its first and these bytes behind its end. */
+/** A grey JPEG of one block, with these segments after its first and these bytes after its end. */
 export function jpeg({ width = 8, height = 8, segments = [] as Uint8Array[], trailer = new Uint8Array() } = {}): Bytes {
   const counts = [1, ...new Array<number>(15).fill(0)];
   return concat(
@@ -45,7 +45,7 @@ export function jpeg({ width = 8, height = 8, segments = [] as Uint8Array[], tra
   );
 }
 
-/** Exif as a camera writes it: how it was held, and where it was. */
+/** Exif data as written by a camera: orientation and location. */
 export function exif(orientation: number, place: string): Bytes {
   const entry = (tag: number, type: number, count: number, value: number[]) => [
     ...uint16(tag),
@@ -60,7 +60,7 @@ export function exif(orientation: number, place: string): Bytes {
     entry(0x0112, 3, 1, [...uint16(orientation), 0, 0]),
     entry(0x8825, 4, 1, uint32(38)),
     uint32(0),
-    // The GPS directory: the name of the place stands for its coordinates.
+    // The GPS directory; a place name stands for the coordinates.
     uint16(1),
     entry(0x001b, 7, place.length, uint32(56)),
     uint32(0),
@@ -113,7 +113,7 @@ const riff = (...chunks: Uint8Array[]) => {
 /** A WebP of one pixel. */
 export const webp = () => riff(LOSSY);
 
-/** The same in the extended format, with Exif and XMP that hold `place`. */
+/** A WebP in the extended format, with Exif and XMP that contain `place`. */
 export const extendedWebp = (place: string, { width = 1, height = 1, flags = 0x0c } = {}) =>
   riff(
     riffChunk("VP8X", [flags, 0, 0, 0, ...little(width - 1, 3), ...little(height - 1, 3)]),

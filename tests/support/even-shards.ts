@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Seconds that a file of the longest takes, roughly; the others are guessed from their size. */
+/** Approximate duration of the longest files in seconds; others are estimated from their size. */
 const KNOWN_SECONDS: Readonly<Record<string, number>> = {
   "tests/races/staff-races.test.ts": 151,
   "tests/races/races.test.ts": 67,
@@ -37,7 +37,10 @@ const KNOWN_SECONDS: Readonly<Record<string, number>> = {
 };
 const BYTES_A_SECOND = 4000;
 
-/** Deals the files out so that all shards take about as long: the longest first, each to the shard with the least so far. */
+/**
+ * Distributes the files so that all shards take about equally long: the longest first, each to the shard with the least
+ * so far.
+ */
 export class EvenShards extends BaseSequencer {
   override async shard(files: TestSpecification[]): Promise<TestSpecification[]> {
     const { index, count } = this.ctx.config.shard ?? { index: 1, count: 1 };

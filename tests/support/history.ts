@@ -1,12 +1,12 @@
 import { testEnv } from "./client.ts";
 
-/** How many rows of each table a user's history has, and a word that stands in all that is personal of it. */
+/** Number of rows per table of a user's history, and a word contained in all personal data of it. */
 export interface History {
   rows: number;
   word: string;
 }
 
-/** The tables that may hold many rows per user, each with what `insertHistory` puts into it. */
+/** Tables that may hold many rows per user, with the values that `insertHistory` inserts. */
 const tables: Readonly<Record<string, string>> = {
   audit_logs: `insert into audit_logs (id, user_id, action, entity_type, entity_id, old_values, new_values, actor_id, by_staff,
     ip, user_agent, created_at) select ID, USER, 'UPDATE', 'profile', USER, OBJECT, OBJECT, USER, 0, WORD, WORD, 1900000000000`,
@@ -28,7 +28,7 @@ const tables: Readonly<Record<string, string>> = {
     select ID, 'tasks', ID, 't', USER, OBJECT, 'r', 1, 1900000000000`,
 };
 
-/** Gives the user a history, `rows` rows in each table. */
+/** Inserts a history for the user with `rows` rows per table. */
 export async function insertHistory(userId: string, { rows, word }: History): Promise<void> {
   const statements = Object.values(tables).map((insert) => {
     const text = insert
@@ -44,7 +44,7 @@ export async function insertHistory(userId: string, { rows, word }: History): Pr
   await testEnv.DB.batch(statements);
 }
 
-/** Rows that still name the user, by table; only where there are any. */
+/** Number of rows that still reference the user, by table; tables without any are omitted. */
 export async function historyOf(userId: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const table of Object.keys(tables)) {

@@ -2,7 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { vi } from "vitest";
 import { providerVars } from "./production.ts";
 
-/** A request that left the Worker. */
+/** A request sent by the Worker. */
 export interface Outgoing {
   url: string;
   method: string;
@@ -13,7 +13,7 @@ export interface Outgoing {
 
 export type Host = (request: Outgoing) => Response | Promise<Response>;
 
-/** Puts these hosts, by their origin, in place of the network; gives the requests that reach each. */
+/** Replaces the network with these hosts, by origin; returns the requests that each receives. */
 export function fakeInternet<Origin extends string>(hosts: Record<Origin, Host>): Record<Origin, Outgoing[]> {
   const received = Object.fromEntries(Object.keys(hosts).map((origin) => [origin, []])) as unknown as Record<
     Origin,
@@ -40,11 +40,11 @@ export function fakeInternet<Origin extends string>(hosts: Record<Origin, Host>)
 export const SPARROW = "https://api.sparrowsms.com";
 export const FALLBACK = new URL(providerVars.SMS_FALLBACK_URL).origin;
 
-/** What Sparrow documents for a refusal; the words hold a canary, as a provider's may hold anything. */
+/** Sparrow's documented refusal; its text contains a canary, because a provider's text may contain anything. */
 export const sparrowRefusal = (code: number) =>
   Response.json({ response_code: code, response: `canary ${code}` }, { status: 403 });
 
-/** Sparrow SMS as documented: it checks what it is sent, and queues one message. */
+/** Sparrow SMS as documented: checks the request and queues one message. */
 export const sparrow: Host = ({ url, method, headers, body }) => {
   const form = new URLSearchParams(body);
   if (new URL(url).pathname !== "/v2/sms/" || method !== "POST") return new Response("not found", { status: 404 });
@@ -57,7 +57,7 @@ export const sparrow: Host = ({ url, method, headers, body }) => {
   return Response.json({ count: 1, response_code: 200, response: "1 mesages has been queued for delivery" });
 };
 
-/** A gateway behind the fallback's address, which takes only what is signed and carries the event's id as key. */
+/** A gateway at the fallback URL that accepts only signed requests with the event id as key. */
 export const fallback: Host = ({ method, headers, body }) => {
   const message = new Webhook(providerVars.SMS_FALLBACK_SECRET).verify(body, Object.fromEntries(headers)) as {
     id: string;
@@ -66,22 +66,22 @@ export const fallback: Host = ({ method, headers, body }) => {
   return isWhole ? new Response(null, { status: 202 }) : new Response("not whole", { status: 400 });
 };
 
-/** Makes a host; `advance` moves the stopped clock on. */
+/** Creates a host; `advance` moves the stopped clock. */
 export type Behaviour = (advance: (milliseconds: number) => void) => Host;
 
-/** Ways in which a host may misbehave, after each of which nobody knows what it did. */
+/** Kinds of misbehaviour of a host, each with an unknown outcome. */
 export const misbehaviours: Record<string, Behaviour> = {
   "is silent past the deadline": (advance) => () => {
     queueMicrotask(() => advance(5_000));
     return new Promise(() => {});
   },
-  "begins an answer and never ends it": (advance) => () => {
+  "starts a response and never ends it": (advance) => () => {
     queueMicrotask(() => advance(5_000));
     return new Response(new ReadableStream({ start: (stream) => stream.enqueue(new TextEncoder().encode("{")) }));
   },
-  "answers with words that are no JSON": () => () => new Response("<html>canary</html>"),
+  "answers with text that is not JSON": () => () => new Response("<html>canary</html>"),
   "answers with JSON of another shape": () => () => Response.json(["canary"]),
-  "answers with nothing": () => () => new Response(null, { status: 200 }),
+  "answers with an empty body": () => () => new Response(null, { status: 200 }),
   "answers with more than 64 KB": () => () =>
     Response.json({ count: 1, response_code: 200, response: "canary".repeat(20_000) }),
   redirects: () => () => new Response(null, { status: 307, headers: { location: "https://canary.example/" } }),

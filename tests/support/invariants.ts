@@ -2,12 +2,12 @@ import { testEnv } from "./client.ts";
 import { unbalancedUsers } from "./platform.ts";
 import { searchStatesOf } from "./search-invariants.ts";
 
-/** Whose state is looked at: users by id, and whoever comes to be under these identifiers or subjects of a provider. */
+/** Users to inspect: by id, and whoever has these identifiers or provider subjects. */
 export interface Scope {
   userIds?: readonly string[];
   identifiers?: readonly string[];
   subjects?: readonly string[];
-  /** They have files, or had them. */
+  /** Whether the users have or had files. */
   hasFiles?: boolean;
 }
 
@@ -20,7 +20,7 @@ async function readAll(statements: readonly (readonly [string, ...unknown[]])[])
   return results.map(({ results: rows }) => rows);
 }
 
-/** Ids of the scope's users: those it names, and those who have its identifiers or subjects by now. */
+/** Ids of the scope's users: those listed, and those who currently have its identifiers or subjects. */
 export async function usersIn({ userIds = [], identifiers = [], subjects = [] }: Scope): Promise<string[]> {
   const [found = []] = await readAll([
     [
@@ -68,7 +68,7 @@ const OF_IDENTIFIERS = [
   "select 'locked ' || (locked_until > 0) as label, count(*) as n from otp_network_guards where identifier in $ and locked_until > 0 group by 1",
 ];
 
-/** Everything that acts leave behind about the scope's people, as counts by kind; times, ids and words left out. */
+/** Everything written about the scope's users, as counts by kind; without times, ids and texts. */
 export async function footprintOf(scope: Scope): Promise<Record<string, number>> {
   const ids = await usersIn(scope);
   const statement = (sql: string, list: readonly string[]) =>
@@ -149,7 +149,7 @@ const RULES: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** What of the rules that hold for every user, whatever happened, does not hold for these; empty when all is well. */
+/** Invariants that these users violate; empty if all hold. */
 export async function findViolations(scope: Scope): Promise<string[]> {
   const ids = await usersIn(scope);
   const list = JSON.stringify(ids);
@@ -163,7 +163,7 @@ export async function findViolations(scope: Scope): Promise<string[]> {
   return [...broken, ...unbalanced, ...(scope.hasFiles ? await findStrayFiles(ids) : [])];
 }
 
-/** Files that a live row names and that are not in the bucket. */
+/** Files that a live row references and that are missing from the bucket. */
 async function findStrayFiles(ids: readonly string[]): Promise<string[]> {
   const [live = []] = await readAll([
     [
@@ -177,7 +177,7 @@ async function findStrayFiles(ids: readonly string[]): Promise<string[]> {
   return heads.filter(([, object]) => object === null).map(([key]) => `${key} is named and not there`);
 }
 
-/** Objects of these users that no row names. */
+/** Objects of these users without a row. */
 export async function findOrphans(ids: readonly string[]): Promise<string[]> {
   const keys: string[] = [];
   for (const id of ids) {
@@ -194,7 +194,7 @@ export async function findOrphans(ids: readonly string[]): Promise<string[]> {
   return orphans.map(({ key }) => `${key} is named by nothing`);
 }
 
-/** Sealed codes that rest longer than they live. */
+/** Sealed codes stored beyond their expiry. */
 export async function findSealedCodes(now: number): Promise<string[]> {
   const found = await readAll([
     ["select id from outbox where payload like '%sealed_code%' and erase_at <= ?1", now],
@@ -203,7 +203,7 @@ export async function findSealedCodes(now: number): Promise<string[]> {
   return found.flat().map(({ id }) => `${id} holds a sealed code`);
 }
 
-/** Counters of users that are not the number of users they count. */
+/** User counters that differ from the number of users. */
 export async function findMiscounts(): Promise<string[]> {
   const [wrong = []] = await readAll([
     [

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { runTasks } from "./tasks.ts";
 
-/** A finished run, and what its chunks read of the database. */
+/** A finished run and the rows that its chunks read. */
 export interface FinishedRun {
   chunks: number;
   processed: number;
@@ -9,7 +9,7 @@ export interface FinishedRun {
 
 let lastPeriod = 0;
 
-/** Runs a job from its beginning to its end, as `npm run tasks -- run NAME` does, by messages of the task queue. */
+/** Runs a job to its end through messages of the task queue, like `npm run tasks -- run NAME`. */
 export async function runJob(name: string, given: Partial<Env> = {}): Promise<FinishedRun> {
   lastPeriod = Math.max(Date.now(), lastPeriod + 1);
   const payload = JSON.stringify({ name, period_started_at: lastPeriod });
@@ -29,7 +29,7 @@ export async function runJob(name: string, given: Partial<Env> = {}): Promise<Fi
   throw new Error(`${name} does not finish`);
 }
 
-/** A database of the test's, its own where none is given, and the rows that each batch read of it. */
+/** A database, by default the test's own, that counts the rows read per batch. */
 export function countedDatabase(database = env.DB) {
   const batches: number[] = [];
   let queries = 0;
@@ -42,7 +42,7 @@ export function countedDatabase(database = env.DB) {
   const DB = { prepare: (text: string) => database.prepare(text), batch } as unknown as D1Database;
   return {
     env: { DB },
-    /** Rows that the hungriest batch read, and all of them; begins anew. */
+    /** Returns the maximum rows read by a batch and their total, and resets the counts. */
     take() {
       const rows = batches.splice(0);
       const counted = { most: Math.max(0, ...rows), all: rows.reduce((sum, n) => sum + n, 0), queries };

@@ -8,7 +8,7 @@ export const KYC = "/api/users/kyc";
 
 let openApi: OpenApiDocument | undefined;
 
-/** Calls and holds the answer against the OpenAPI document. */
+/** Calls the API and checks the response against the OpenAPI document. */
 export async function documented(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   openApi ??= await fetchDocument();
   const answer = await call(method, path, options);
@@ -17,7 +17,7 @@ export async function documented(method: string, path: string, options: CallOpti
   return answer;
 }
 
-/** For tests that send more in a minute than the limit of writes lets one user. */
+/** For tests that send more calls per minute than the write limit allows. */
 export const withoutWriteLimit = {
   USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit,
 } as Partial<Env>;
@@ -36,7 +36,7 @@ export async function rows<Row = Record<string, unknown>>(statement: string, ...
   return results;
 }
 
-/** Makes the user staff in the database, as the command does; sessions stay. */
+/** Grants the user the role in the database, as the command does; sessions stay open. */
 export async function promote({ userId }: SignedIn, role = "staff"): Promise<void> {
   await run("update users set role = ? where id = ?", role, userId);
 }
@@ -48,10 +48,10 @@ export async function newStaff(): Promise<SignedIn> {
 }
 
 let serial = Math.floor(Math.random() * 1e9);
-/** A document number that no other test uses. */
+/** Returns an unused document number. */
 export const newNumber = () => `NP-${serial++}`;
 
-/** The parts of a whole submission. */
+/** The fields and files of a complete submission. */
 export const whole = (more: Record<string, string | File> = {}) => ({
   document_number: newNumber(),
   document_front: file(jpeg()),
@@ -78,7 +78,7 @@ export const documentIdOf = (url: string) => new URL(url).pathname.split("/").at
 export const keysOf = async ({ userId }: SignedIn) =>
   (await testEnv.KYC_BUCKET.list({ prefix: `kyc/${userId}/` })).objects.map(({ key }) => key);
 
-/** The bytes that are kept of the user's only file. */
+/** The stored bytes of the user's only file. */
 export async function storedBytes(user: SignedIn): Promise<Uint8Array> {
   const [key = "", ...others] = await keysOf(user);
   expect(others).toEqual([]);
@@ -86,14 +86,14 @@ export async function storedBytes(user: SignedIn): Promise<Uint8Array> {
   return new Uint8Array((await object?.arrayBuffer()) ?? []);
 }
 
-/** The user's uploads of today no longer count. */
+/** Resets the user's daily upload limit. */
 export async function forgetUploads({ userId }: SignedIn): Promise<void> {
   await run("delete from kyc_uploads where user_id = ?", userId);
 }
 
 export const sessionOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);
 
-/** Opens every file of the user's submission as the reviewer, and gives the submission. */
+/** Opens every file of the user's submission as the reviewer, and returns the submission. */
 export async function look(reviewer: SignedIn, { userId }: SignedIn) {
   for (let cursor = ""; ; ) {
     const path = `${KYC}/submissions?page_size=100${cursor && `&cursor=${cursor}`}`;

@@ -5,21 +5,21 @@ import { type CallOptions, newPhone, type SignedIn, testEnv } from "./client.ts"
 /** Who may call a route. */
 export type Guard = "anyone" | "user" | "staff" | "admin";
 
-/** How a route is called well enough to pass its guard, and what then is answered. */
+/** A call of a route that passes its guard, and the expected response. */
 export interface Expectation {
   guard: Guard;
-  /** Status for whoever may call; for `anyone` whatever the token. */
+  /** Status for permitted callers; for `anyone`, with any token. */
   status: number;
-  /** Parts of the call; a function where each call needs its own. */
+  /** Call options; a function if each call needs its own. */
   options?: () => CallOptions;
   query?: string;
   /** The call by somebody who may not: it would change something if it were let in. `options` where absent. */
   attempt?: () => CallOptions;
   /** The call ends the caller's session or account. */
   isLast?: true;
-  /** Status with an expired access token, where it is not refused as such. */
+  /** Status with an expired access token, if it is not refused for that. */
   expired?: number;
-  /** The call is refused by its own content, with the same status, before anybody asks whether the session lives. */
+  /** The call is refused for its content, with the same status, before the session is checked. */
   isRefusedFirst?: true;
 }
 
@@ -35,7 +35,7 @@ const staff = (status: number, more: Partial<Expectation> = {}): Expectation => 
 
 const reason = "asked by phone";
 
-/** Each route of the OpenAPI document. */
+/** Expectations for each route of the OpenAPI document. */
 export const expectations: Record<string, Expectation> = {
   "POST /api/auth/otp/request": anyone(400, json({})),
   "POST /api/auth/otp/verify": anyone(400, json({})),
@@ -145,7 +145,7 @@ const holdsValidToken: Column[] = [
   "staff whose session ended since their last call",
 ];
 
-/** What the cell holds: status, and the code where it is a refusal of the caller. */
+/** Contents of a cell: status, and the error code if the caller is refused. */
 export function cellOf(expectation: Expectation, column: Column): [status: number, code?: string] {
   const { guard, status, expired, isRefusedFirst } = expectation;
   if (guard === "anyone") return [status];
@@ -161,7 +161,7 @@ export function cellOf(expectation: Expectation, column: Column): [status: numbe
 
 const [ownKey] = JSON.parse(testEnv.ACCESS_TOKEN_KEYS) as [SigningJwk];
 
-/** The user's access token with other claims, well signed. */
+/** The user's access token with other claims, correctly signed. */
 export async function tokenWith({ access }: SignedIn, claims: Record<string, unknown>): Promise<string> {
   return forge(await signerOf(ownKey), decodeProtectedHeader(access), { ...decodeJwt(access), ...claims });
 }

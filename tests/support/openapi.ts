@@ -23,7 +23,7 @@ export interface OpenApiDocument {
   components?: { securitySchemes?: Record<string, unknown> };
 }
 
-/** An answer as a client saw it, with the call that it answers. */
+/** A response and the call that it answers. */
 export interface Exchange {
   method: string;
   path: string;
@@ -35,14 +35,14 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats(ajv);
 const compiled = new Map<string, ValidateFunction>();
 
-/** The document as the Worker serves it. */
+/** Fetches the document from the Worker. */
 export async function fetchDocument(): Promise<OpenApiDocument> {
   const answer = await call("GET", "/api/openapi.json");
   if (answer.status !== 200) throw new Error(`openapi.json: ${answer.status}`);
   return answer.body;
 }
 
-/** Compiles a schema of the document, which throws unless it is a valid JSON Schema 2020-12. */
+/** Compiles a schema of the document. @throws if it is not valid JSON Schema 2020-12. */
 export function compileSchema(schema: AnySchema): ValidateFunction {
   const key = JSON.stringify(schema);
   const validate = compiled.get(key) ?? ajv.compile(schema);
@@ -50,7 +50,7 @@ export function compileSchema(schema: AnySchema): ValidateFunction {
   return validate;
 }
 
-/** What the document does not allow in the answer; empty when the answer is as documented, members included. */
+/** Lists the deviations of a response from the document, including undocumented members; empty if there are none. */
 export function findDeviations(document: OpenApiDocument, { method, path, status, body }: Exchange): string[] {
   const operation = findOperation(document, method, path);
   if (!operation) return [`${method} ${path} is not in the document`];
@@ -75,7 +75,7 @@ function findOperation(document: OpenApiDocument, method: string, path: string):
   return found?.[method.toLowerCase()];
 }
 
-/** The schema with every object that names its members closed, so that an undocumented member is a deviation too. */
+/** The schema with every object closed to undeclared members, so that an undocumented member is a deviation too. */
 function closed(schema: unknown): AnySchema {
   if (Array.isArray(schema)) return schema.map(closed) as unknown as AnySchema;
   if (typeof schema !== "object" || schema === null) return schema as AnySchema;

@@ -22,7 +22,7 @@ export const REFRESH_TOKEN = "canary-apple-refresh-token";
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
-/** The providers' key, and one that is nobody's. */
+/** The providers' key, and a key that no provider uses. */
 export const rsa = await generateKeyPair("RS256", { extractable: true });
 export const strangerRsa = await generateKeyPair("RS256", { extractable: true });
 const appleClient = await generateKeyPair("ES256", { extractable: true });
@@ -41,7 +41,7 @@ export const hexSha256 = async (text: string) =>
   Array.from(await digest(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
 export const base64urlSha256 = async (text: string) => base64url(await digest(text));
 
-/** A code verifier, with its challenge. */
+/** Returns a new code verifier and its challenge. */
 export async function newVerifier() {
   const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
   return { verifier, challenge: await base64urlSha256(verifier) };
@@ -56,14 +56,14 @@ export interface Person {
   hd?: string;
 }
 
-/** Somebody whose address is the provider's own to vouch for, unless the changes say otherwise. */
+/** A new person whose address the provider is authoritative for, unless `changes` says otherwise. */
 export function newPerson(name: Name, changes: Partial<Person> = {}): Person {
   const domain = name === "google" ? "gmail.com" : "privaterelay.appleid.com";
   const email = newEmail().replace("example.com", domain);
   return { sub: `sub-${crypto.randomUUID()}`, email, email_verified: name === "google" ? true : "true", ...changes };
 }
 
-/** Mints a token of the provider; a claim of undefined is left out. */
+/** Signs an ID token of the provider; claims of undefined are left out. */
 export async function mint(
   name: Name,
   claims: Claims = {},
@@ -98,7 +98,7 @@ export async function signText(text: string, header: Claims = { alg: "RS256", ki
 
 interface IssuedCode {
   clientId: string;
-  /** Whom the code was given to, where no ID token is given. */
+  /** Who the code was issued to, if no ID token is given. */
   sub?: string | undefined;
   idToken: string | undefined;
   redirectUri: string | null;
@@ -110,8 +110,8 @@ let serial = 0;
 export type Providers = ReturnType<typeof fakeProviders>;
 
 /**
- * Both providers in place of the network: keys, token and revocation endpoints that check what they are sent. Their keys
- * stand at addresses of their own, so that no test meets what another's calls have cached; `atDefaults` uses the real ones.
+ * Replaces the network with both providers: keys, and token and revocation endpoints that check their requests. Their
+ * keys have unique URLs, so that no test uses another's cache; `atDefaults` uses the real URLs.
  */
 export function fakeProviders(others: Record<string, Host> = {}, atDefaults = false) {
   serial += 1;
@@ -130,7 +130,7 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
     return Response.json({ error }, { status: 400 });
   };
 
-  /** Whether the client secret is one that Apple would take (RFC 7523, and Apple's own rules). */
+  /** Whether Apple would accept the client secret (RFC 7523, and Apple's own rules). */
   async function isAppleSecret(form: URLSearchParams): Promise<boolean> {
     try {
       const { payload, protectedHeader } = await jwtVerify(form.get("client_secret") ?? "", appleClient.publicKey, {
@@ -155,7 +155,7 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
     const isClient = name === "google" ? form.get("client_secret") === GOOGLE_SECRET : await isAppleSecret(form);
     if (!isClient) return refuse("invalid_client", "client");
     const code = codes.get(form.get("code") ?? "");
-    // RFC 6749 section 4.1.2: a code works once.
+    // A code works once (RFC 6749 section 4.1.2).
     codes.delete(form.get("code") ?? "");
     if (form.get("grant_type") !== "authorization_code" || !code) return refuse("invalid_grant", "code");
     if (code.clientId !== form.get("client_id")) return refuse("invalid_grant", "client of the code");
@@ -172,7 +172,7 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
     });
   }
 
-  /** What stands behind each address; a test may put something else there. */
+  /** Handler of each URL; a test may replace it. */
   const behaviour: Record<string, Host> = {
     [certs.google]: () => Response.json({ keys: [publicJwk] }),
     [certs.apple]: () => Response.json({ keys: [publicJwk] }),
@@ -233,12 +233,12 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
     revocation,
     behaviour,
     callsTo,
-    /** Why endpoints refused, in order. */
+    /** Reasons for refusals by the endpoints, in order. */
     refused,
-    /** `client_id token` of each token that was revoked. */
+    /** `client_id token` of each revoked token. */
     revoked,
     issueCode,
-    /** What a native SDK hands to its app: the fields of the token routes. */
+    /** What a native SDK returns to its app: the fields of the token routes. */
     async nativeSignIn(name: Name, person: Person, claims: Claims = {}) {
       const nonce = crypto.randomUUID();
       const id_token = await mint(name, { ...person, nonce: await hexSha256(nonce), ...claims });
@@ -247,7 +247,7 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
       const code = issueCode(name, { clientId: String(aud), sub: String(claims.sub ?? person.sub) });
       return { id_token, nonce, authorization_code: code };
     },
-    /** What the person's browser brings back from the provider it was sent to. */
+    /** What the browser brings back from the provider. */
     async consent(name: Name, location: string, person: Person, claims: Claims = {}) {
       const asked = new URL(location).searchParams;
       const clientId = asked.get("client_id") ?? "";
@@ -265,5 +265,5 @@ export function fakeProviders(others: Record<string, Host> = {}, atDefaults = fa
   };
 }
 
-/** The provider's public key as a shared secret, for tokens that confuse the two. */
+/** The provider's public key as a shared secret, for tokens that confuse the two kinds of key. */
 export const publicKeyAsSecret = new TextEncoder().encode(JSON.stringify(publicJwk));

@@ -1,18 +1,18 @@
 import { env } from "cloudflare:workers";
 
-/** What the inserted users have in common. */
+/** Common properties of the inserted users. */
 export interface ManyPeople {
   joined: number;
   lastLogin?: number;
-  /** Absent: the profile is incomplete. */
+  /** If absent, the profile is incomplete. */
   fullName?: string;
 }
 
-/** The numbers from 1 to the parameter's value, as rows of `n(value)`. */
+/** FROM clause with the numbers from 1 to the parameter's value, as rows of `n(value)`. */
 export const numbers = (parameter: string) =>
   `(with recursive n(value) as (select 1 union all select value + 1 from n where value < ${parameter}) select value from n)`;
 
-/** Inserts the ACTIVE users `PREFIX-1` to `PREFIX-COUNT`, who joined a millisecond after each other, with their profiles. */
+/** Inserts the ACTIVE users `PREFIX-1` to `PREFIX-COUNT`, who joined one millisecond apart, with their profiles. */
 export async function insertManyPeople(prefix: string, count: number, people: ManyPeople): Promise<void> {
   const { joined, lastLogin = null, fullName = null } = people;
   await env.DB.batch([
@@ -29,7 +29,7 @@ export async function insertManyPeople(prefix: string, count: number, people: Ma
   ]);
 }
 
-/** Deletes everybody whom `insertManyPeople` has made under the prefix, and what jobs wrote about them. */
+/** Deletes the users that `insertManyPeople` inserted with the prefix, and everything that jobs wrote about them. */
 export async function deleteManyPeople(prefix: string): Promise<void> {
   const ofThem = (column: string) => `${column} glob '${prefix}-*'`;
   await env.DB.batch(

@@ -1,7 +1,7 @@
 import { testEnv } from "./client.ts";
 import { consume } from "./queue.ts";
 
-/** An event as another service sends it. */
+/** An event as sent by another service. */
 export interface SentEvent {
   id: string;
   type: string;
@@ -13,7 +13,7 @@ export interface SentEvent {
 
 let serial = 0;
 
-/** An event of the rental service about the user, of now, with an id of its own. */
+/** A new event of the rental service about the user, with its own id and the current time. */
 export function newEvent(
   userId: string,
   type: string,
@@ -40,11 +40,11 @@ export const topUp = (userId: string, amount: string, given: Partial<SentEvent> 
     given,
   );
 
-/** Hands the bodies to the platform's queue as one batch. */
+/** Delivers the bodies on the platform queue as one batch. */
 export const deliver = (bodies: unknown[], env: Partial<Env> = {}, attempts = 1) =>
   consume(bodies, env, attempts, "platform-events");
 
-/** Calls another service, which calls this one: `RENTALS` is bound by that name, `NOBODY` without one. */
+/** Calls another service, which calls ours: the binding of `RENTALS` names its caller, that of `NOBODY` does not. */
 export async function askOther(service: "RENTALS" | "NOBODY", path: string, body: unknown) {
   const other = (testEnv as unknown as Record<string, Fetcher>)[service] as Fetcher;
   const response = await other.fetch(`http://other${path}`, { method: "POST", body: JSON.stringify(body) });
@@ -60,14 +60,14 @@ export async function rows<T = Record<string, unknown>>(sql: string, ...values: 
   ).results;
 }
 
-/** The dead letters about the user, oldest first. */
+/** The user's dead letters, oldest first. */
 export const deadLettersOf = (userId: string) =>
   rows<{ queue: string; event_id: string; type: string; payload: string; reason: string }>(
     "select queue, event_id, type, payload, reason from dead_letters where user_id = ? order by id",
     userId,
   );
 
-/** A user with wallet and points as registration makes them, and the inviter's pending referral where there is one. */
+/** Inserts a user with wallet and points as registration does, and the inviter's pending referral if there is one. */
 export async function insertUser(
   dateJoined: number,
   inviterId?: string,
@@ -93,7 +93,7 @@ export async function insertUser(
   return id;
 }
 
-/** Everything that events of the platform leave behind about a user, but for ids and times of our own. */
+/** Everything that platform events write about a user, except our own ids and times. */
 export async function stateOf(userId: string) {
   const [sums] = await rows(
     `select coalesce(w.balance_minor, 0) as balance, p.current_points, p.total_points, coalesce(s.total_rentals, 0) as rentals,
@@ -109,8 +109,8 @@ export async function stateOf(userId: string) {
 }
 
 /**
- * Users whose balances are not the sums of their ledgers: of wallets by what moved it, of points by the deltas, and what
- * was spent by the amounts.
+ * Users whose balances differ from the sums of their ledgers: wallets from wallet deltas, points from deltas, and the
+ * amount spent from amounts.
  */
 export const unbalancedUsers = (userIds: readonly string[]) =>
   rows<{ id: string }>(

@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import { testEnv } from "./client.ts";
 
-/** Variables of a production whose text messages go by Sparrow, then by the fallback; e-mail by Cloudflare. */
+/** Variables of a production with SMS by Sparrow, then by the fallback, and e-mail by Cloudflare. */
 export const providerVars = {
   ENVIRONMENT: "production",
   ISSUER: "https://api.example.com",
@@ -12,18 +12,18 @@ export const providerVars = {
   EMAIL_FROM: "no-reply@example.com",
 };
 
-/** The test's environment with these variables and bindings; undefined takes one away. */
+/** The test environment with these variables and bindings; undefined removes one. */
 export function productionEnv(changes: Record<string, unknown> = {}): Env {
   return { ...testEnv, ...providerVars, ...changes } as unknown as Env;
 }
 
-/** Stops the clock and the timers; both move only when a test says so. Undone by `vi.useRealTimers()`. */
+/** Stops the clock and the timers; both advance only when a test says so. Undone by `vi.useRealTimers()`. */
 export function stopTime(): { advance(milliseconds: number): void } {
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
   return { advance: (milliseconds) => void vi.advanceTimersByTime(milliseconds) };
 }
 
-/** Every line that the Worker logs from now on. */
+/** Records the lines that the Worker logs from now on. */
 export function recordLog(): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
   for (const level of ["debug", "log", "info", "warn", "error"] as const) {
@@ -32,12 +32,12 @@ export function recordLog(): Record<string, unknown>[] {
   return lines;
 }
 
-/** No breaker is open, whatever an earlier test did to the providers. */
+/** Closes all breakers that earlier tests may have opened. */
 export async function closeBreakers(): Promise<void> {
   await testEnv.DB.prepare("delete from provider_breakers").run();
 }
 
-/** The database, but that statements which match fail before they run. */
+/** The database with matching statements failing before they run. */
 export function databaseWithout(failing: RegExp): Partial<Env> {
   const DB = new Proxy(testEnv.DB, {
     get(target, name) {

@@ -10,7 +10,7 @@ const FCM = "https://fcm.googleapis.com";
 const { privateKey } = await generateKeyPair("RS256", { extractable: true });
 let accounts = 0;
 
-/** A production that sends pushes, with a service account of its own. */
+/** A production environment with push, with its own service account. */
 export async function pushEnv(): Promise<Env> {
   accounts += 1;
   const account = {
@@ -25,7 +25,7 @@ export async function pushEnv(): Promise<Env> {
 
 const token: Host = () => Response.json({ access_token: "canary", expires_in: 3599, token_type: "Bearer" });
 
-/** FCM and Google's token endpoint in place of the network; gives the requests that reach FCM. */
+/** Replaces the network with FCM and Google's token endpoint; returns the requests to FCM. */
 export const pushOnline = (fcm: Host, google: Host = token) => fakeInternet({ [GOOGLE]: google, [FCM]: fcm })[FCM];
 
 export const takenByFcm: Host = () => Response.json({ name: "projects/power-bank/messages/1" });
@@ -52,7 +52,7 @@ export async function registerDevice(
   return fcm_token;
 }
 
-/** A notification of the user's, and the queue's message that asks for its push. */
+/** Inserts a notification of the user and returns the message that requests its push. */
 export async function notificationOf({ userId }: SignedIn) {
   const id = crypto.randomUUID();
   await testEnv.DB.prepare(

@@ -3,19 +3,19 @@ import { expect } from "vitest";
 import worker from "../../src/index.ts";
 import { call, newIp, newPhone, testEnv } from "./client.ts";
 
-/** What the Worker puts into its queue. */
+/** A message that the Worker sends to a queue. */
 export interface Sent {
   event_id: string;
   type: string;
   payload: string;
 }
 
-/** A queue that keeps what it is given for the identifier, in place of the one that delivers at once. */
+/** A queue that holds the messages for the identifier instead of delivering them. */
 export function keepingQueue(identifier: string) {
   const sent: Sent[] = [];
   const queue = {
     sendBatch: async (messages: Iterable<{ body: Sent }>) => {
-      // What travels is a copy.
+      // Queues transport copies.
       for (const { body } of messages) {
         if (body.payload.includes(identifier)) sent.push(JSON.parse(JSON.stringify(body)));
       }
@@ -24,7 +24,7 @@ export function keepingQueue(identifier: string) {
   return { sent, env: { OTP_QUEUE: queue as unknown as Env["OTP_QUEUE"] } };
 }
 
-/** Requests a code whose message stays in the test's hand. */
+/** Requests a code and returns its undelivered message. */
 export async function requestAndKeep(
   identifier = newPhone(),
   env: Partial<Env> = {},
@@ -42,7 +42,7 @@ export async function requestAndKeep(
   return sent[0] as Sent;
 }
 
-/** Hands the bodies to the consumer as one batch; tells the positions of those taken and those that shall come again. */
+/** Passes the bodies to the consumer as one batch; returns the positions of acknowledged and retried messages. */
 export async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1, queue = "otp") {
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));
   const batch = createMessageBatch(queue, messages);

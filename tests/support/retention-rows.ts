@@ -13,7 +13,7 @@ interface Column {
   dflt_value: string | null;
 }
 
-/** What a row needs beside the column that its time begins with, so that no other rule of its table is about it. */
+/** Columns that a row needs besides its age, so that no other rule of the table applies. */
 const others: Readonly<Record<string, (instant: number) => Record<string, unknown>>> = {
   "sessions.absolute_expires_at": (instant) => ({ idle_expires_at: instant - DAY_MS }),
   "sessions.revoked_at": () => ({ absolute_expires_at: 9e15, idle_expires_at: 9e15 }),
@@ -21,9 +21,9 @@ const others: Readonly<Record<string, (instant: number) => Record<string, unknow
 };
 
 /**
- * Inserts `count` rows that the rule's time begins for at `instant`, and nothing of their own beside it.
+ * Inserts `count` rows whose age counts from `instant` under the rule.
  *
- * @returns the FROM and WHERE that find those of them which the rule has not ended.
+ * @returns FROM and WHERE that find those of them to which the rule has not been applied.
  */
 export async function insertPurgeable(
   rule: PurgeRule,

@@ -12,7 +12,7 @@ async function usersOf(ids: readonly string[]): Promise<Row[]> {
   return results;
 }
 
-/** How the search has each of the users; nothing of who is not in it. */
+/** Search entries of the users; users without an entry are omitted. */
 export async function searchStatesOf(ids: readonly string[]): Promise<string[]> {
   const list = JSON.stringify(ids);
   const entries = testEnv.SEARCH_DB.prepare(
@@ -26,7 +26,7 @@ export async function searchStatesOf(ids: readonly string[]): Promise<string[]> 
   });
 }
 
-/** Users whose search entry is not what the primary says of them; with a word index that has them once, or not at all. */
+/** Users whose search entry differs from the primary, or whose trigrams do not match the entry exactly once. */
 export async function findSearchDrift(ids: readonly string[]): Promise<string[]> {
   const users = await usersOf(ids);
   const known = new Map(users.map((user) => [String(user.id), user]));

@@ -20,14 +20,14 @@ afterAll(async () => {
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);
 
-// The files of a process share its storage: each begins with nothing there, so that their order means nothing.
+// Test files in one process share its storage. Each starts with empty storage, so that their order does not matter.
 await emptyTables(env.DB, "user_counts");
 await env.SEARCH_DB.prepare("insert into user_search (user_search) values ('delete-all')").run();
 await emptyTables(env.SEARCH_DB);
 await emptyKv();
 await emptyBucket();
 
-/** Deletes every row of every table but those named; what triggers keep up goes along. */
+/** Deletes all rows of all tables except those named; triggers update what they maintain. */
 async function emptyTables(db: D1Database, ...kept: string[]): Promise<void> {
   const { results } = await db
     .prepare(

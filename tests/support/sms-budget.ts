@@ -4,19 +4,19 @@ import { requestAndKeep, type Sent } from "./queue.ts";
 
 const today = () => dayOf(Date.now());
 
-/** The day's counters as they stand. */
+/** Reads the day's counters. */
 export async function readBudget() {
   const row = await testEnv.DB.prepare("select * from sms_budget_days where day = ?").bind(today()).first();
   const { taken = 0, refused_by_reserve: reserved = 0, refused_by_spent: spent = 0 } = row ?? {};
   return { taken, reserved, spent } as { taken: number; reserved: number; spent: number };
 }
 
-/** As if no number without an account had caused a call in this hour. */
+/** Resets the hour's calls to numbers without an account. */
 export async function forgetHour(): Promise<void> {
   await testEnv.DB.prepare("delete from sms_send_limits where scope = 'open_hour'").run();
 }
 
-/** Sets the day's counters as if so many calls had been made, none of them in this hour. */
+/** Sets the day's counters as if `taken` calls had been made, none of them in this hour. */
 export async function setTaken(taken: number): Promise<void> {
   await forgetHour();
   await testEnv.DB.prepare("insert or replace into sms_budget_days values (?, 0, ?, null, 0, 0)")
@@ -24,7 +24,7 @@ export async function setTaken(taken: number): Promise<void> {
     .run();
 }
 
-/** Messages of their own with a code, to the number given or each to another one. */
+/** Requests codes and returns their messages, all to the given number or each to another. */
 export async function smsMessages(count: number, to?: string): Promise<Sent[]> {
   const model = await requestAndKeep(newPhone());
   return Array.from({ length: count }, () => ({

@@ -5,7 +5,7 @@ import type { HeldMessage } from "./simulator/queue.ts";
 
 export const USERS = "/api/users";
 export const DAY_MS = 86_400_000;
-/** Kathmandu is 5:45 ahead of UTC, all year. */
+/** Offset of Kathmandu from UTC, 5:45 all year. */
 export const KATHMANDU_MS = 5.75 * 3_600_000;
 
 export async function newAdmin(): Promise<SignedIn> {
@@ -14,7 +14,7 @@ export async function newAdmin(): Promise<SignedIn> {
   return admin;
 }
 
-/** A signed-in user with an e-mail address or a phone number, given or new. */
+/** Signs up a user with the given or a new identifier. */
 export const person = (identifier = newPhone()) =>
   signUp(identifier, { ip: `10.9.${Math.floor(Math.random() * 250)}.1` });
 
@@ -32,19 +32,19 @@ export interface Person {
 }
 
 let eras = 0;
-/** The first instant of a day in Kathmandu, long ago, with 20 days after it in which no other test lets anybody join. */
+/** Start of a day in Kathmandu, long ago, followed by 20 days in which no other test inserts users. */
 export function newEra(): number {
   eras += 1;
   return Date.UTC(1995, 0, 1) - KATHMANDU_MS + eras * 25 * DAY_MS;
 }
 
-/** Start and end of the query that finds who joined in the era. */
+/** Query parameters that find users who joined in the era. */
 export const duringEra = (era: number) =>
   `start_date=${new Date(era).toISOString()}&end_date=${new Date(era + 20 * DAY_MS).toISOString()}`;
 
 const inserted: string[] = [];
 
-/** Puts people into the directory as rows, since sign-ups of hundreds would take minutes; `removePeople` takes them out again. */
+/** Inserts users as rows, because hundreds of sign-ups would take minutes; `removePeople` removes them. */
 export async function insertPeople(people: Partial<Person>[]): Promise<Person[]> {
   const whole = people.map((given): Person => {
     const id = given.id ?? crypto.randomUUID();
@@ -83,7 +83,7 @@ const insertKyc = ({ id, kycStatus }: Person) =>
       values (?1, 'kyc of ' || ?1, '', '', '', ?1, '', ?2, 1, '', 0, 0, 0)`,
   ).bind(id, kycStatus);
 
-/** Takes out whom `insertPeople` put in: other files' tasks would find them long inactive. */
+/** Removes the users of `insertPeople`; tasks in other files would treat them as long inactive. */
 export async function removePeople(): Promise<void> {
   const ids = inserted.splice(0);
   await testEnv.DB.prepare("delete from users where id in (select value from json_each(?))")
@@ -92,14 +92,14 @@ export async function removePeople(): Promise<void> {
   await deliverSearch(ids);
 }
 
-/** What the search queue carries when the user changed. */
+/** Message of the search queue after a change of the user. */
 export const searchDue = (userId: string): HeldMessage => {
   const payload = JSON.stringify({ user_id: userId });
   const id = crypto.randomUUID();
   return { id, attempts: 1, body: { event_id: id, type: "user_search.due", user_id: userId, payload, created_at: 0 } };
 };
 
-/** Lets the search queue deliver what is due of these users, a hundred a batch. */
+/** Delivers the due search messages of these users, a hundred per batch. */
 export async function deliverSearch(userIds: string[], copies = 1): Promise<void> {
   const bodies = Array.from({ length: copies }, () => userIds.map((id) => searchDue(id).body)).flat();
   for (let at = 0; at < bodies.length; at += 100) {
@@ -108,7 +108,7 @@ export async function deliverSearch(userIds: string[], copies = 1): Promise<void
   }
 }
 
-/** A page of the directory, as documented. */
+/** Requests a page of the directory and checks it against the OpenAPI document. */
 export const directory = ({ access }: SignedIn, query = "", options: CallOptions = {}) =>
   documented("GET", `${USERS}${query && `?${query}`}`, { token: access, ...options });
 
@@ -117,7 +117,7 @@ export const idsOf = ({ body, status }: Answer): string[] => {
   return body.data.results.map(({ id }: { id: string }) => id);
 };
 
-/** Every page of the query by cursor, with `between` after each; at most `limit` pages. */
+/** Reads the pages of a query by cursor, calling `between` after each; at most `limit` pages. */
 export async function walk(
   staff: SignedIn,
   query: string,
@@ -138,7 +138,7 @@ export async function walk(
   throw new Error(`more than ${limit} pages`);
 }
 
-/** The audit rows about the user, oldest first; of one action where it is given. */
+/** The audit rows of the user, oldest first, optionally of one action. */
 export const auditOf = (userId: string, action?: string) =>
   rows<{
     action: string;

@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import type { TestProject } from "vitest/node";
 import { startApple, startGoogle } from "../../dev/openid/provider.ts";
 
-// Runs in Node, before the tests: real OpenID providers on loopback, whose settings the tests are given.
+// Runs in Node before the tests: real OpenID providers on loopback, whose settings are passed to the tests.
 
 declare module "vitest" {
   interface ProvidedContext {

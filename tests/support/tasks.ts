@@ -2,7 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import worker from "../../src/index.ts";
 import { testEnv } from "./client.ts";
 
-/** What travels in the task queue. */
+/** A message of the task queue. */
 export interface TaskMessage {
   event_id: string;
   type: string;
@@ -11,16 +11,16 @@ export interface TaskMessage {
   created_at: number;
 }
 
-/** A task queue that keeps what it is given, in place of the one that delivers at once. */
+/** A task queue that holds its messages instead of delivering them. */
 export function heldTasks() {
   const held: TaskMessage[] = [];
   const sendBatch = async (messages: Iterable<{ body: TaskMessage }>) => {
-    // What travels is a copy.
+    // Queues transport copies.
     for (const { body } of messages) held.push(JSON.parse(JSON.stringify(body)));
   };
   return {
     env: { TASK_QUEUE: { sendBatch } as unknown as Env["TASK_QUEUE"] },
-    /** Takes out what the queue holds for the user. */
+    /** Takes the user's messages out of the queue. */
     take(userId: string, type?: string): TaskMessage[] {
       const own = held.filter((message) => message.user_id === userId && (type ?? message.type) === message.type);
       for (const message of own) held.splice(held.indexOf(message), 1);
@@ -29,7 +29,10 @@ export function heldTasks() {
   };
 }
 
-/** Hands each message to the consumer, all in one batch; tells of each that it was taken, or in how many seconds it comes again. */
+/**
+ * Passes the messages to the consumer in one batch; returns for each whether it was acknowledged, or in how many
+ * seconds it is retried.
+ */
 export async function runTasks(
   bodies: TaskMessage[],
   env: Partial<Env>,
@@ -51,7 +54,7 @@ export async function runTasks(
   return outcomes;
 }
 
-/** One tick of the cron. */
+/** Runs one cron tick. */
 export async function tick(env: Partial<Env>): Promise<void> {
   const context = createExecutionContext();
   await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);

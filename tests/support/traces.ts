@@ -6,8 +6,8 @@ interface Trace {
 }
 
 /**
- * Where any of the words stands: in the rows of both databases (tables of SEARCH_DB named `search …`), the names and values
- * of KV, and the keys of R2.
+ * Finds the words in the rows of both databases (tables of SEARCH_DB as `search …`), in the names and values of KV, and
+ * in the keys of R2.
  */
 export async function findTraces(words: readonly string[]): Promise<Trace[]> {
   const { DB, SEARCH_DB, KV, KYC_BUCKET } = testEnv;

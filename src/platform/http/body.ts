@@ -3,7 +3,7 @@ import { AppError } from "./errors.ts";
 import { boundaryOf, joined, type Misfit, multipartReader, textOf } from "./multipart.ts";
 import { malformed } from "./part-head.ts";
 
-/** JSON and form bodies, in bytes. */
+/** Maximum size of JSON and form bodies, in bytes. */
 export const MAX_BODY_BYTES = 64 * 1024;
 const USUAL_BODY_BYTES = 4 * 1024;
 
@@ -25,10 +25,10 @@ export function refuseEncoding(request: HonoRequest): void {
 }
 
 /**
- * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields; a field that holds the empty
- * string counts as absent. Of repeated names the last wins, in JSON (RFC 8259 section 4) and in forms alike.
+ * Reads the fields of a JSON, urlencoded or multipart body. An empty body has no fields, and a field with an empty
+ * string counts as absent. Of repeated names the last one wins, in JSON (RFC 8259 section 4) and in forms.
  *
- * @throws AppError `payload_too_large`, `unsupported_media_type`, or `validation_error` when it cannot be parsed.
+ * @throws AppError `payload_too_large`, `unsupported_media_type`, or `validation_error` if the body cannot be parsed.
  */
 export async function readFields(request: HonoRequest): Promise<Fields> {
   const bytes = await readCapped(request.raw);
@@ -42,34 +42,37 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
   throw new AppError("unsupported_media_type");
 }
 
-/** Reads a body of at most `MAX_BODY_BYTES`. Content-Length says how much to make room for, not how much there is (ASVS 5.2.1). */
+/**
+ * Reads a body of at most `MAX_BODY_BYTES`. Content-Length only determines the size of the buffer, because it may be
+ * wrong (ASVS 5.2.1).
+ */
 async function readCapped({ body, headers }: Request): Promise<Uint8Array> {
   if (!body) return new Uint8Array();
   const declared = Number(headers.get("content-length") ?? MAX_BODY_BYTES);
   if (declared > MAX_BODY_BYTES) throw new AppError("payload_too_large");
-  // One byte more than there may be, so that the end is seen in the same call.
+  // One byte more than allowed, so that the end of the body is detected in the same read.
   const room = Number.isInteger(declared) && declared >= 0 ? declared + 1 : MAX_BODY_BYTES + 1;
   let bytes: Uint8Array;
   try {
     const reader = byteReader(body);
-    // Who announces much and sends nothing takes no more room than this.
+    // A client that announces a large body and sends nothing occupies no more memory than this.
     bytes = await fill(reader, Math.min(room, USUAL_BODY_BYTES));
     if (bytes.length === USUAL_BODY_BYTES) bytes = joined(bytes, await fill(reader, room - bytes.length));
   } catch {
-    // A phone that loses its signal is no fault of ours.
+    // A client that loses its connection is not a server error.
     throw malformed({ en: "The body is incomplete. Send it again.", ne: "अनुरोध अपूरो आयो। फेरि पठाउनुहोस्।" });
   }
   if (bytes.length === room) throw new AppError("payload_too_large");
   return bytes;
 }
 
-/** What fills so much room, or less at the end of the body. */
+/** Reads up to `room` bytes; fewer at the end of the body. */
 async function fill(reader: ReadableStreamBYOBReader, room: number): Promise<Uint8Array> {
   if (room === 0) return new Uint8Array();
   return (await reader.readAtLeast(room, new Uint8Array(room))).value ?? new Uint8Array();
 }
 
-/** A reader that fills a buffer; a stream that another Worker's code makes may have none of its own. */
+/** A reader that fills a buffer. A stream created by another Worker's code may not support one directly. */
 function byteReader(body: ReadableStream): ReadableStreamBYOBReader {
   try {
     return body.getReader({ mode: "byob" });
@@ -103,7 +106,10 @@ function parseJson(bytes: Uint8Array): Fields {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== ""));
 }
 
-/** URLSearchParams puts a replacement character where the escaped bytes are no UTF-8, and says nothing. */
+/**
+ * Parses an urlencoded form. URLSearchParams silently replaces escaped bytes that are not valid UTF-8, so they are
+ * checked first.
+ */
 function parseForm(text: string): URLSearchParams {
   for (const [escaped] of text.matchAll(/(?:%[89a-f][\da-f])+/gi)) {
     try {

@@ -10,7 +10,7 @@ export interface Client {
   ip: string;
   /** IPv4 /24 or IPv6 /64. */
   network: string;
-  /** At most 255 characters, without control characters; null where it is absent or blank. */
+  /** At most 255 characters, without control characters; null if absent or blank. */
   userAgent: string | null;
   /** The caller's preferred language among those of the API. */
   locale: Locale;
@@ -19,8 +19,8 @@ export interface Client {
 }
 
 /**
- * 16 to 255 visible ASCII characters. A shorter key is not random enough to belong to one call; it is usually a mistake, such
- * as the words `null`, `undefined` and `[object Object]`, which would give different calls the same key.
+ * 16 to 255 visible ASCII characters. Shorter keys are not random enough to identify one call. They are usually
+ * mistakes, such as `null`, `undefined` and `[object Object]`, which would give different calls the same key.
  */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,255}$/;
 

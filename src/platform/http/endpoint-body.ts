@@ -65,8 +65,8 @@ export function checkFields(schema: z.ZodType, value: Fields): unknown {
 }
 
 /**
- * What a schema makes of the fields of a body or a query, and what is wrong with them. Every text of a declared field must be
- * fit for a field at all, whatever its own schema looks at: no field can forget it.
+ * Validates the fields of a body or a query. Besides its own schema, every text of a declared field must pass the
+ * general checks of `findUnfit`, so that no field can omit them.
  */
 function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors: FieldErrors } {
   const parsed = schema.safeParse(fields, { error: codeOfIssue });
@@ -79,7 +79,7 @@ function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors
   return { data: parsed.data, errors };
 }
 
-/** The fields that a schema declares. */
+/** Names of the fields that a schema declares. */
 function fieldNames(schema: z.ZodType): string[] {
   if (schema instanceof z.ZodPipe) return fieldNames(schema.in as z.ZodType);
   if (!(schema instanceof z.ZodObject)) throw new Error("a body or a query is declared as an object");

@@ -2,7 +2,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FieldError, FieldErrorCode, FieldErrors } from "./field-errors.ts";
 import type { Text } from "./locale.ts";
 
-/** Every error code of the API: its HTTP status, and the message a person reads. */
+/** All error codes of the API with their HTTP status and message. */
 export const errorCatalogue = {
   validation_error: {
     status: 400,
@@ -212,17 +212,17 @@ interface AppErrorOptions {
   reason?: string;
   /** Replaces the catalogue's message; must be safe for anyone to read. */
   message?: Text;
-  /** What is wrong with each field; only with `validation_error`. */
+  /** Errors by field; only with `validation_error`. */
   fields?: FieldErrors;
   /** Seconds; sent as `Retry-After`. */
   retryAfterSeconds?: number;
   headers?: Record<string, string>;
-  /** Sent beside the error, where the contract says so (health). */
+  /** Sent in addition to the error; only by the health check. */
   data?: unknown;
   cause?: unknown;
 }
 
-/** The only error that handlers throw on purpose. `code` decides status and message. */
+/** The only error that handlers throw deliberately. `code` determines status and message. */
 export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
@@ -235,7 +235,7 @@ export class AppError extends Error {
   }
 }
 
-/** `validation_error` for one field; `members` are the numbers or names that the text mentions. */
+/** Builds a `validation_error` for one field; `members` are the values that its message mentions. */
 export function fieldError(field: string, code: FieldErrorCode, members: Omit<FieldError, "code"> = {}): AppError {
   return new AppError("validation_error", { fields: { [field]: [{ code, ...members }] } });
 }

@@ -2,8 +2,8 @@ import type { z } from "zod";
 import type { Locale, Text } from "./locale.ts";
 
 /**
- * Every code of a field error with its text. `{name}` in a text is the member of that name beside the code:
- * `{code: "too_short", min: 2}`.
+ * All codes of field errors with their messages. `{name}` in a message is replaced by the member of that name: `{code:
+ * "too_short", min: 2}`.
  */
 export const fieldErrorCatalogue = {
   required: { en: "This field is required.", ne: "यो विवरण आवश्यक छ।" },
@@ -154,7 +154,7 @@ export const fieldErrorCatalogue = {
 
 export type FieldErrorCode = keyof typeof fieldErrorCatalogue;
 
-/** What is wrong with one field: a code for the app, and the numbers or names that its text mentions. */
+/** Error of one field: a code for the app, and the values that its message mentions. */
 export interface FieldError {
   code: FieldErrorCode;
   /** Least length or value. */
@@ -165,25 +165,28 @@ export interface FieldError {
   choices?: string[];
   /** Earliest accepted date. */
   earliest?: string;
-  /** Format that a file has. */
+  /** Detected format of a file. */
   format?: string;
 }
 
-/** Field name to what is wrong with it. */
+/** Errors by field name. */
 export type FieldErrors = Record<string, FieldError[]>;
 
-/** The sentence for a field error in a language. */
+/** The message of a field error in a language. */
 export function fieldErrorText(error: FieldError, locale: Locale): string {
   const members: Record<string, unknown> = { ...error, choices: error.choices?.join(", ") };
   return fieldErrorCatalogue[error.code][locale].replace(/\{(\w+)\}/g, (_, name: string) => String(members[name]));
 }
 
-/** Names a field error in a schema, as the message of a check: `z.string().regex(DIGITS, as("not_otp"))`. */
+/** Sets the field error of a schema check, as its message: `z.string().regex(DIGITS, as("not_otp"))`. */
 export const as = (code: FieldErrorCode): string => code;
 
 type RawIssue = z.core.$ZodRawIssue;
 
-/** Error map of every parse of input (`schema.safeParse(value, { error: codeOfIssue })`): a check without a code of its own gets the general one. */
+/**
+ * Error map for parsing input (`schema.safeParse(value, { error: codeOfIssue })`). A check without its own code gets a
+ * general one.
+ */
 export function codeOfIssue(issue: RawIssue): FieldErrorCode {
   switch (issue.code) {
     case "invalid_type":
@@ -221,13 +224,15 @@ const TYPE_CODES: ReadonlySet<FieldErrorCode> = new Set(["required", ...Object.v
 
 const isCode = (message: string): message is FieldErrorCode => Object.hasOwn(fieldErrorCatalogue, message);
 
-/** The field errors of a failed parse, by the path of the field; `body` names the whole. */
+/**
+ * Converts the issues of a failed parse to field errors, by the path of the field; `body` stands for the whole body.
+ */
 export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[]): FieldErrors {
   const errors: FieldErrors = {};
   for (const issue of issues) {
     const field = issue.path.join(".") || "body";
     const found = errors[field] ?? [];
-    // A value of the wrong type fails the checks behind the type as well; only the first says something.
+    // A value of the wrong type also fails later checks; only the first error is useful.
     if (!found.some(({ code }) => TYPE_CODES.has(code))) errors[field] = [...found, describeIssue(issue)];
   }
   return errors;

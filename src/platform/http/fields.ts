@@ -2,19 +2,19 @@ import { z } from "zod";
 import { as } from "./field-errors.ts";
 import { canonicalHttpsUrl, oneLine } from "./text.ts";
 
-// Well-formed, without control characters, and not blank is every text of a request already: `parseFields` sees to that for
-// all fields at once. What is left to a field are tabs and line breaks, which only some fields fold into spaces.
+// `parseFields` has already checked that all texts of a request are well-formed, without control characters and not
+// blank. Fields only decide about tabs and line breaks, which some of them convert to spaces.
 
 const NO_CONTROLS = /^\P{Cc}*$/u;
 
-/** Text as clients of every age send it: a JSON number counts as its digits. */
+/** Converts a JSON number to its digits, because some clients send numbers for text. */
 function asText(given: unknown): unknown {
   return typeof given === "number" && Number.isSafeInteger(given) && given >= 0 ? String(given) : given;
 }
 
 /**
- * Required text, where the empty string counts as absent; `canonical` rewrites it before `schema` looks. White space around
- * it does not count; tabs and line breaks that `canonical` leaves in it are refused.
+ * Required text; the empty string counts as absent. The text is trimmed and rewritten by `canonical` before `schema`
+ * checks it. Tabs and line breaks that remain are refused.
  */
 export function text<T extends z.ZodType>(schema: T, canonical = oneLine) {
   return z.preprocess((given, context) => {
@@ -26,19 +26,19 @@ export function text<T extends z.ZodType>(schema: T, canonical = oneLine) {
   }, schema);
 }
 
-/** Optional text: null and the empty string count as absent. */
+/** Optional text; null and the empty string count as absent. */
 export function optionalText<T extends z.ZodType>(schema: T, canonical?: (given: string) => string) {
   const present = text(schema.optional(), canonical);
   return z.preprocess((given) => (given === null || given === "" ? undefined : given), present).optional();
 }
 
-/** A field that null clears: absent and the empty string are undefined, null stays null. */
+/** A field that null clears: the empty string counts as absent, null stays null. */
 export function clearable<T extends z.ZodType>(schema: T, canonical?: (given: string) => string) {
   const present = text(schema.nullable().optional(), canonical);
   return z.preprocess((given) => (given === "" ? undefined : given), present).optional();
 }
 
-/** A version as text; JSON may write it as a number, `14.5` and `14` alike. */
+/** A version as text; JSON numbers such as `14.5` and `14` are accepted too. */
 export function optionalVersion(schema: z.ZodString) {
   return z
     .preprocess((given) => {
@@ -48,7 +48,7 @@ export function optionalVersion(schema: z.ZodString) {
     .optional();
 }
 
-/** A token of any kind and length: what is none of ours is refused as that, by its own error. */
+/** A token of any kind and length. A token that is not ours is refused later, with its own error. */
 export const tokenField = z.string().trim();
 
 const FLAGS: ReadonlyMap<string, boolean> = new Map([
@@ -56,7 +56,7 @@ const FLAGS: ReadonlyMap<string, boolean> = new Map([
   ...["false", "f", "no", "off", "0"].map((word) => [word, false] as const),
 ]);
 
-/** Optional yes or no: a boolean, or one of the words and digits that forms and query libraries write, in any case. */
+/** Optional boolean, also as one of the words and digits that forms and query libraries send, in any letter case. */
 export const optionalFlag = z
   .preprocess((given) => {
     if (given === null || given === "") return undefined;
@@ -66,8 +66,9 @@ export const optionalFlag = z
   .optional();
 
 /**
- * A whole number: a JSON number, or ASCII decimal digits as forms and queries write it. Leading zeros do not count; signs,
- * exponents, fractions, white space and digits of other scripts are refused: programs write these fields, not people.
+ * A whole number: a JSON number or ASCII decimal digits, as in forms and queries. Leading zeros are ignored. Signs,
+ * exponents, fractions, white space and digits of other scripts are refused, because programs write these fields, not
+ * people.
  */
 export function wholeNumber<T extends z.ZodType>(schema: T) {
   return z.preprocess((given) => {
@@ -79,32 +80,35 @@ export function wholeNumber<T extends z.ZodType>(schema: T) {
 const MAX_URL_LENGTH = 2048;
 const https = z.url({ protocol: /^https$/ }).max(MAX_URL_LENGTH);
 
-/** The URL as it is stored; null where it is not acceptable or too long. */
+/** The URL to store; null if it is not acceptable or too long. */
 export const storableHttpsUrl = (given: string | undefined): string | null => {
   const url = given === undefined ? undefined : canonicalHttpsUrl(given);
   return url !== undefined && url.length <= MAX_URL_LENGTH ? url : null;
 };
 
-/** An https URL of a public host, in its canonical form; nothing here fetches it. Give `canonicalUrl` to the field's `canonical`. */
+/**
+ * An https URL of a public host in canonical form; the server does not fetch it. Pass `canonicalUrl` as the field's
+ * `canonical`.
+ */
 export const httpsUrl = https.refine((given) => canonicalHttpsUrl(given) === given, {
   error: as("not_https_url"),
   when: ({ issues }) => issues.length === 0,
 });
 
-/** The canonical form, or the text as it was where it has none, for `httpsUrl` to refuse. */
+/** The canonical form, or the unchanged text if it has none, so that `httpsUrl` refuses it. */
 export const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) ?? given;
 
-/** The same text, with what the document says of control characters. */
+/** Adds the check for control characters to a schema and to the OpenAPI document. */
 export const withoutControls = (schema: z.ZodString) =>
   schema
     .regex(NO_CONTROLS, as("control_characters"))
-    // JSON Schema patterns are always Unicode ones and carry no flags.
+    // JSON Schema patterns are always Unicode patterns without flags.
     .meta({ pattern: NO_CONTROLS.source });
 
 const MAX_PAGE_SIZE = 100;
 
-/** Rows of a page, 1 to 100; 20 when absent. */
+/** Page size, 1 to 100; 20 if absent. */
 export const pageSizeField = wholeNumber(z.number().int().min(1).max(MAX_PAGE_SIZE).default(20));
 
-/** Where the next page begins, as the last one said; `readCursor` tells what it means. */
+/** `next_cursor` of the previous page; `readCursor` decodes it. */
 export const cursorField = z.string().optional().meta({ description: "next_cursor of the page before" });

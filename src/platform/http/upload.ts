@@ -6,43 +6,49 @@ import { boundaryOf, bytesOf, isPlain, multipartReader, type Part, textOf } from
 import { malformed, type PartHead } from "./part-head.ts";
 import type { Share } from "./upload-memory.ts";
 
-/** A file, in bytes. */
+/** Maximum size of a file. */
 const MAX_FILE_MB = 8;
 export const MAX_FILE_BYTES = MAX_FILE_MB * 1024 * 1024;
-/** Two files, and the text and the headings beside them. */
+/** Maximum size of the whole body: two files with their headers and the text fields. */
 const MAX_UPLOAD_BYTES = 17 * 1024 * 1024;
-/** All text of an upload together. */
+/** Maximum size of all text fields together. */
 const MAX_TEXT_BYTES = 64 * 1024;
-/** Headings of one part: enough for the longest file name that a system allows, in any encoding. */
+/**
+ * Maximum size of a part's headers: enough for the longest file name that an operating system allows, in any encoding.
+ */
 const MAX_PART_HEADER_BYTES = 12 * 1024;
 const MAX_PARTS = 24;
-/** What is read at once: a body of many tiny pieces must not become as many objects. */
+/** Size of the blocks passed to the parser, so that a body of many tiny chunks does not become as many objects. */
 const BLOCK_BYTES = 64 * 1024;
-/** How long a whole upload may take: a slow phone gets its time, one that stands still gives its memory back. */
+/**
+ * Time limit of a whole upload, in milliseconds: long enough for a slow phone, while a stalled upload releases its
+ * memory.
+ */
 const DEADLINE_MS = 120_000;
 
-/** A route's permission to go on with an upload. */
+/** A route's permission to continue with an upload. */
 export interface Admission {
-  /** Called when the body ended too early or was no form, so that its files came to nothing. */
+  /** Called if the body was incomplete or malformed, so that its files were not used. */
   brokeOff(): void;
 }
 
 export interface Upload {
-  /** Undefined where the form held no file and was no longer than one block. */
+  /** Undefined if the form had no file and fitted into one block. */
   admission: Admission | undefined;
   fields: Fields;
   files: Map<string, Uint8Array<ArrayBuffer>>;
-  /** What is wrong with single parts; the caller adds what is wrong with fields. */
+  /** Errors of individual parts; the caller adds those of the fields. */
   errors: FieldErrors;
 }
 
 /**
- * Reads a multipart body as it arrives, never more of it than the caps, whatever Content-Length says (ASVS 5.2.1). File
- * names and declared types are not looked at; parts that nobody declared are dropped.
+ * Reads a multipart body as a stream and never beyond the limits, whatever its Content-Length says (ASVS 5.2.1). File
+ * names and declared types are ignored; undeclared parts are dropped.
  *
- * @param names the fields and the files that the route declares.
- * @param admit called once, before more than the first block is read, or where that held a file; may refuse by throwing.
- * @throws AppError `payload_too_large`, `validation_error` when it cannot be parsed, `service_unavailable` when the
+ * @param names the fields and files that the route declares.
+ * @param admit called once, before more than the first block is read or after a first block with a file; refuses by
+ *   throwing.
+ * @throws AppError `payload_too_large`, `validation_error` if the body cannot be parsed, `service_unavailable` if the
  *   isolate holds too many uploads.
  */
 export async function readUpload(
@@ -71,20 +77,20 @@ export async function readUpload(
       for (const part of parser.write(block)) takePart(upload, seen, names, part);
       const isWhole = parser.isClosed();
       if (isWhole ? seen.hasFile : block.length === BLOCK_BYTES) await admitOnce();
-      // What stands after the closing delimiter is nobody's (RFC 2046 section 5.1.1), and is not read.
+      // Anything after the closing delimiter is ignored (RFC 2046 section 5.1.1).
       if (isWhole) return upload;
     }
     throw malformed();
   } catch (error) {
     if (admission && !upload.admission) await admission;
-    // What is left beside our own refusals is a phone that lost its signal.
+    // The remaining cause besides our own refusals is a lost connection.
     const refusal = error instanceof AppError ? error : malformed();
     if (refusal.code === "validation_error") upload.admission?.brokeOff();
     throw refusal;
   }
 }
 
-/** The body in blocks of one size, up to the cap and the deadline. */
+/** Yields the body in blocks of equal size, up to the size and time limits. */
 async function* readBlocks(request: Request, share: Share): AsyncGenerator<Uint8Array> {
   const reader = request.body?.getReader();
   if (!reader) return;
@@ -133,7 +139,7 @@ function takePart(
   if (seen.textBytes > MAX_TEXT_BYTES) throw new AppError("payload_too_large");
   if (isFile && part.size > 0) seen.hasFile = true;
   if (!isForFile && !names.fields.has(name)) return;
-  // An empty text, and a file input that nobody filled in, count as absent; so do the words that JavaScript makes of nothing.
+  // An empty text and an unused file input count as absent.
   if (part.size === 0 && part.fileName !== "given") return;
   if (isForFile && !isFile && isNothing(textOf(part))) return;
   const problem = seen.names.has(name) ? "sent_twice" : isForFile ? findProblem(part, isFile) : undefined;
@@ -143,11 +149,11 @@ function takePart(
   else upload.fields[name] = textOf(part);
 }
 
-/** Whether a text in a file's place says that there is no file: `FormData` writes these words for a missing value. */
+/** Whether a text in a file field means that there is no file: `FormData` writes these words for a missing value. */
 export const isNothing = (given: unknown): boolean =>
   typeof given === "string" && ["null", "undefined"].includes(given.trim().toLowerCase());
 
-/** Some clients leave the file name out; the media type says that it is a file, or its bytes, which are no text. */
+/** Some clients omit the file name. Then the media type, or bytes that are not text, identify a file. */
 function isFileWithoutName(part: Part): boolean {
   if (part.mediaType !== undefined) return !part.mediaType.startsWith("text/");
   return typeof textOf(part) !== "string";
@@ -159,7 +165,7 @@ function findProblem(part: Part, isFile: boolean): FieldError["code"] | undefine
   return part.size === 0 ? "file_empty" : undefined;
 }
 
-/** Names the file that went beyond the cap. */
+/** Builds the error for a file that exceeds the size limit, with its name. */
 function tooLarge({ name }: PartHead, names: Names): AppError {
   return new AppError("payload_too_large", {
     message: {

@@ -10,7 +10,7 @@ import { taskFlows } from "./tasks.ts";
 import { userFlows } from "./users.ts";
 import { webhookFlows } from "./webhooks.ts";
 
-/** Every flow: the success of each route, each queue message and each job. */
+/** All flows: the success of each route, queue message and job. */
 export const allFlows: readonly Flow[] = [
   ...signInFlows,
   ...socialFlows,

@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 let period = -1_000_000;
 
-/** A job that is asked for by its message, with something to do for one user. */
+/** A job triggered by its message, with work for one user. */
 const job = (
   name: string,
   prepare: () => Promise<{ run: Omit<Run, "messages">; cursor?: string }>,
@@ -92,7 +92,7 @@ const flows = job("cleanup_unlinked_social_accounts", async () => {
   };
 });
 
-/** A file that nobody named, one that was replaced, and an object without a row. */
+/** An unreferenced file, a replaced file, and an object without a row. */
 const sweep = job("sweep_kyc_uploads", async () => {
   const user = await submitted();
   const id = crypto.randomUUID();
@@ -108,7 +108,7 @@ const sweep = job("sweep_kyc_uploads", async () => {
     key,
     old,
   );
-  // R2 keeps the real clock: two hours later by ours the stray object is old as well.
+  // R2 uses the real clock; two hours later on the test's clock, the stray object is old as well.
   advance(2 * HOUR_MS);
   return {
     run: {
@@ -121,7 +121,7 @@ const sweep = job("sweep_kyc_uploads", async () => {
   };
 });
 
-/** A user whose entry is missing, as after a message that was lost. */
+/** A user whose search entry is missing, as after a lost message. */
 const searchJob = (name: string) =>
   job(name, async () => {
     const user = await newUser();
@@ -129,12 +129,12 @@ const searchJob = (name: string) =>
     const [before] = await sql<{ id: string }>(last, user.userId);
     await sql("update users set updated_at = ? where id = ?", Date.now() - HOUR_MS, user.userId);
     await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id = ?").bind(user.userId).run();
-    // From there on: what all the others of the battery are found by is looked at in its last test.
+    // Starts at this user; the entries of all others are checked by the last test.
     const cursor = before?.id ?? "";
     return { run: { scope: scopeOf(user), afterwards: () => expectFound(user) }, cursor };
   });
 
-/** A user whose deletion a restore of the primary undid. */
+/** A user whose deletion was undone by a restore of the primary. */
 const restored = job("reapply_account_deletions", async () => {
   const user = await newUser();
   await testEnv.SEARCH_DB.prepare("insert into deleted_accounts (user_id, deleted_at) values (?, ?)")
@@ -152,7 +152,7 @@ const restored = job("reapply_account_deletions", async () => {
   };
 });
 
-/** Counters that somebody changed by hand. */
+/** Counters that were changed by hand. */
 const miscounted = job("check_user_counts", async () => {
   const user = await newUser();
   await sql("update user_counts set by_facet = json_set(by_facet, '$[47]', (by_facet ->> 47) + 5)");
@@ -177,7 +177,7 @@ const rejected = job("remind_unverified_people", async () => {
   return { run: { scope: scopeOf(user) } };
 });
 
-/** The minute's work: what a queue did not take, and a code whose time is over. */
+/** A minute tick with an event that a queue refused and an expired code. */
 const tick = flow(
   "the minute tick",
   async () => {
@@ -198,9 +198,9 @@ const tick = flow(
   { isAlone: true },
 );
 
-/** Two ticks at once. */
+/** Two concurrent ticks. */
 const ticks = flow(
-  "two ticks at once",
+  "two concurrent ticks",
   async () => {
     const user = await newUser({
       TASK_QUEUE: { sendBatch: () => Promise.reject(new Error("Queue is overloaded")) } as unknown as Queue,
@@ -211,7 +211,7 @@ const ticks = flow(
   { isAlone: true },
 );
 
-/** A run whose every chunk fails: it waits in the ledger, and its message is done with. */
+/** A run whose chunks all fail: it waits in `job_runs`, and its message is acknowledged. */
 const failing = flow(
   "a job that fails",
   async () => {
@@ -238,9 +238,9 @@ const failing = flow(
   { isAlone: true },
 );
 
-/** A job that is asked for without a period, as by the replay of its dead letter. */
+/** A job requested without a period, as when a dead letter is replayed. */
 const replayed = flow(
-  "a job that is asked for out of turn",
+  "a job requested out of turn",
   async () => {
     const name = "cleanup_unlinked_social_accounts";
     const hash = crypto.randomUUID();
@@ -259,7 +259,7 @@ const replayed = flow(
   { isAlone: true },
 );
 
-/** An event that no queue takes. */
+/** An event that no queue accepts. */
 const oversized = flow(
   "an event that is too large for its queue",
   async () => {

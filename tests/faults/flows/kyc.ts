@@ -18,7 +18,7 @@ export const submitted = async (): Promise<SignedIn> => {
 
 const scopeOf = (...users: SignedIn[]) => ({ userIds: users.map(({ userId }) => userId), hasFiles: true });
 
-/** A repeated submission without a key is one more, which sets the one before it aside. */
+/** A submission repeated without a key is a new one, which replaces the previous one. */
 const keyedOnly = (plain: Flow): Flow[] => withAndWithoutKey(plain).slice(1);
 
 const submit = flow(
@@ -61,7 +61,7 @@ const show = flow("GET users/kyc", async () => {
   return { scope: scopeOf(user), request: { method: "GET", path: KYC, options: { token: user.access } } };
 });
 
-/** The path of a link to the user's front file, as the viewer is given it. */
+/** Path of a link to the user's front file, as given to the viewer. */
 async function linkFor({ userId }: SignedIn, reviewer?: SignedIn, access = ""): Promise<string> {
   if (!reviewer) return pathOf((await must("GET", KYC, { token: access })).data.document_front_url);
   const { data } = await must("GET", `/api/users/${userId}`, { token: reviewer.access });
@@ -71,7 +71,7 @@ async function linkFor({ userId }: SignedIn, reviewer?: SignedIn, access = ""): 
 const openFile = (name: string, prepare: () => Promise<Run>, mayRepeat = /nothing/) =>
   flow(name, prepare, { mayRepeat });
 
-const ownFile = openFile("GET users/kyc/documents of one's own", async () => {
+const ownFile = openFile("GET users/kyc/documents by the owner", async () => {
   const user = await submitted();
   const path = await linkFor(user, undefined, user.access);
   return { scope: scopeOf(user), request: { method: "GET", path, options: {} } };
@@ -107,7 +107,7 @@ const decide = (json: Record<string, string>) =>
     return {
       scope: scopeOf(user),
       request: { method: "PATCH", path, options: { token: reviewer.access, json } },
-      // An approved one is decided.
+      // An approved submission is already decided.
       repeated: [409],
     };
   });

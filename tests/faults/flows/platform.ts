@@ -6,7 +6,7 @@ import type { FetchHandler } from "../../support/simulator/simulation.ts";
 import { flow, traceless } from "../flow-table.ts";
 import { newUser, sql } from "../people.ts";
 
-/** Events of the platform, by the queue. */
+/** Platform events received by queue. */
 const platform = (name: string, bodiesOf: (user: SignedIn, inviter: SignedIn) => object[]) =>
   flow(`platform event ${name}`, async () => {
     const inviter = await newUser();
@@ -28,7 +28,7 @@ const rpc = flow("RPC PlatformEvents.record", async () => {
     scope: { userIds: [user.userId] },
     request: { method: "POST", path: "/", options: { json: event } },
     handler: orUnavailable(reportByRpc),
-    // A caller that got no answer sends the event again by its id.
+    // A caller without an answer sends the event again with the same id.
     success: 200,
   };
 });
@@ -49,7 +49,7 @@ const verifier = flow("RPC TokenVerifier.verifyAccessToken", async () => {
   };
 });
 
-/** A call that throws, as a service sees it who calls by RPC. */
+/** Turns an exception into a 503, as seen by a service that calls by RPC. */
 function orUnavailable(handler: FetchHandler): FetchHandler {
   return async (request, env, context) => {
     try {

@@ -6,18 +6,19 @@ import { requestAndKeep } from "../../support/queue.ts";
 import type { Flow, Run } from "../flow-table.ts";
 import { must, newUser, sql } from "../people.ts";
 
-/** The variables alone: the bindings are the simulation's. */
+/** Only the variables, because the simulation provides the bindings. */
 const production = (changes: Record<string, string> = {}) =>
   ({ ...providerVars, ...changes }) as unknown as Partial<Env>;
 const env = production();
 
-/** A code by text message in production, where the first provider is away and the second takes it. */
+/** A code by SMS in production with the first provider down; the second accepts it. */
 const failover: Flow = {
   name: "a code by the second provider",
-  // What is counted is in the provider's hands; nothing of it stands in the database.
+  // The effect is at the provider and not in the database.
   changesNothing: true,
   async open() {
-    // Whoever refuses for certain has not sent it: of what nobody knows, one try more would be one message too many.
+    // After a definite refusal the message was not sent; after an unknown outcome one more attempt could be one too
+    // many.
     const received = fakeInternet({ [SPARROW]: () => sparrowRefusal(1002), [FALLBACK]: fallback })[FALLBACK] ?? [];
     const prepare = async (): Promise<Run> => {
       await closeBreakers();
@@ -29,7 +30,7 @@ const failover: Flow = {
         async afterwards() {
           const own = received.filter(({ body: sent }) => sent.includes(identifier));
           const ids = new Set(own.map(({ headers }) => headers.get("idempotency-key")));
-          // One message, which may have gone out twice where nobody knows whether it did.
+          // One message, which may have been sent twice after an unknown outcome.
           if (ids.size !== 1 || own.length > 2) throw new Error(`${own.length} calls for ${ids.size} messages`);
         },
       };
@@ -38,7 +39,7 @@ const failover: Flow = {
   },
 };
 
-/** As `failover`, where the first provider takes it. */
+/** Like `failover`, but the first provider accepts the message. */
 const first: Flow = {
   name: "a code by the first provider",
   changesNothing: true,
@@ -64,7 +65,7 @@ const first: Flow = {
 const GOOGLE = "https://oauth2.googleapis.com";
 const FCM = "https://fcm.googleapis.com";
 
-/** A push to a device whose app is gone: its token is forgotten. */
+/** A push to a device without the app: its token is removed. */
 const goneDevice: Flow = {
   name: "a push to a device that is gone",
   async open() {

@@ -15,19 +15,19 @@ const requestOf = (name: string, newIdentifier: () => string) =>
     return { scope: { identifiers: [identifier] }, request: post("otp/request", { identifier }), repeated: [429] };
   });
 
-/** Who has proved an identifier, and what they send to sign in by it. */
+/** A verified identifier and the request that signs in with it. */
 const verifyFlow = flow("otp/verify", async () => {
   const identifier = newPhone();
   const otp = await codeFor(identifier);
   return {
     scope: { identifiers: [identifier] },
     request: post("otp/verify", { identifier, otp }),
-    // A code that was traded in vain is gone; its owner asks for another.
+    // A code consumed without success is gone; its owner requests another.
     repeated: [400],
   };
 });
 
-/** The same call under the same key, once more: the token that it gave is told again. */
+/** Repeats the call with its key, which returns the same token again. */
 const repeatedVerify = flow(
   "otp/verify repeated under its key",
   async () => {
@@ -64,9 +64,9 @@ const loginFlow = flow("login", async () => {
   };
 });
 
-/** With a token that is none of ours, and the key of a login that took place. */
+/** A forged token with the key of an earlier login. */
 const forgedFlow = flow(
-  "login by a forged token under a used key",
+  "login with a forged token and a used key",
   async () => {
     const user = await newUser();
     const headers = { "Idempotency-Key": `key-of-${user.identifier}` };
@@ -78,7 +78,7 @@ const forgedFlow = flow(
   { changesNothing: true },
 );
 
-const wakeFlow = flow("login of a sleeper", async () => {
+const wakeFlow = flow("login to an inactive account", async () => {
   const user = await newUser();
   const json = { identifier: user.identifier, verification_token: await tokenFor(user.identifier) };
   await sql("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?", user.userId);
@@ -99,7 +99,7 @@ const refreshFlow = flow("refresh", async () => {
   };
 });
 
-/** A wrong code, again and again, until the network is locked. */
+/** Wrong codes until the network is locked. */
 const lockFlow = flow(
   "a fifth wrong code",
   async () => {
@@ -116,7 +116,7 @@ const lockFlow = flow(
       repeated: [429],
     };
   },
-  // The tries are counted before the comparison: what failed costs one all the same.
+  // Attempts are counted before the comparison, so a failed call costs one too.
   { mayAnswer: () => [429], mayRepeat: /^locked|lockout|LOCKOUT/ },
 );
 
@@ -196,8 +196,8 @@ const device = flow("device", async () => {
   return { scope: { userIds: [user.userId] }, request: post("device", json, { token: user.access }) };
 });
 
-/** A push token that another user holds. */
-const movedDevice = flow("device of another", async () => {
+/** A push token registered by another user. */
+const movedDevice = flow("device with another user's token", async () => {
   const [user, other] = [await newUser(), await newUser()];
   const json = { device_id: "phone", fcm_token: `push-${crypto.randomUUID()}`, device_type: "IOS" };
   await must("POST", "/api/auth/device", { token: other.access, json });

@@ -4,7 +4,7 @@ import { APP_URI, fakeProviders, type Name, newPerson, newVerifier, type Provide
 import { type Flow, type Run, traceless, withAndWithoutKey } from "../flow-table.ts";
 import { expectEnded, must, newUser } from "../people.ts";
 
-/** A flow whose runs share the providers. */
+/** Creates a flow whose runs share the providers. */
 const social = (name: string, prepare: (providers: Providers) => Promise<Run>, more: Partial<Flow> = {}): Flow => ({
   name,
   async open() {
@@ -14,7 +14,7 @@ const social = (name: string, prepare: (providers: Providers) => Promise<Run>, m
   ...more,
 });
 
-/** Apple's authorization code works once: where it was traded in vain, Apple is asked for another. */
+/** Apple's authorization code works once: after an exchange without success, the client requests another. */
 const again = (name: Name, options: () => Promise<object>) => (name === "apple" ? { anew: options } : {});
 
 const signInBy = (name: Name) =>
@@ -52,7 +52,7 @@ const unlinkFrom = (name: Name) =>
     };
   });
 
-/** Begins at the provider, gives consent there, and gives what the browser brings back. */
+/** Starts a flow, gives consent at the provider, and returns what the browser brings back. */
 async function consented(name: Name, providers: Providers, query: Record<string, string>) {
   const browser = openBrowser(providers.env, newIp());
   const path = `/api/auth/${name}/login?${new URLSearchParams(query)}`;
@@ -106,7 +106,7 @@ const callback = (name: Name) =>
         },
       };
     },
-    // A state works once: a callback whose answer was lost is refused when it is repeated, and the person begins anew.
+    // A state works once: if a callback's answer was lost, its repetition is refused and the user starts over.
     { mayLack: true },
   );
 
@@ -125,7 +125,7 @@ const success = (method: "GET" | "POST") =>
     return { scope: { subjects: [person.sub] }, request: { method, ...request } };
   });
 
-/** A code with somebody else's verifier, which burns it. */
+/** A code with a wrong verifier, which invalidates it. */
 const wrongProof = social("POST auth/social/success with a wrong proof", async (providers) => {
   const [own, other] = [await newVerifier(), await newVerifier()];
   const { person, consent, headers } = await consented("google", providers, {
@@ -146,7 +146,7 @@ const wrongProof = social("POST auth/social/success with a wrong proof", async (
   };
 });
 
-/** What is left at Apple is revoked by the queue. */
+/** The queue revokes the token at Apple. */
 const deletion = social("deletion of an account with Apple", async (providers) => {
   const user = await newUser(providers.env);
   const json = await providers.nativeSignIn("apple", newPerson("apple"));

@@ -4,7 +4,7 @@ import { expectEnded, newUser, signInAgain, someStaff, sql } from "../people.ts"
 
 type Act = { method: string; path: (user: SignedIn) => string; json?: object; success?: number; role?: "admin" };
 
-/** What staff do to a user. */
+/** Creates a flow for a staff action on a user. */
 const act = (
   name: string,
   { method, path, json, success = 200, role }: Act,
@@ -36,12 +36,12 @@ const create = flow("POST users", async () => {
     scope: { identifiers: [identifier] },
     request: { method: "POST", path: "/api/users", options: { token: actor.access, json } },
     success: 201,
-    // Who asks again is told that the account is there.
+    // A repeated call reports that the account exists.
     repeated: [409],
   };
 });
 
-/** A changed number is told to the one before it. */
+/** The previous number is notified of the change. */
 const changeIdentifier = flow("PATCH users/{id} of an identifier", async () => {
   const [actor, user, phone_number] = [await someStaff(), await newUser(), newPhone()];
   await signInAgain(user);
@@ -87,7 +87,7 @@ const list = (query: string) =>
     return { scope: {}, request: { method: "GET", path: `/api/users?${query}`, options: { token: actor.access } } };
   });
 
-/** A search for what so many have that it ends before it has looked at everybody. */
+/** A search with so many matches that it stops before all users were checked. */
 const longSearch: Flow = {
   ...list("search=zzcrowd&page_size=5"),
   name: "GET users by a part that thousands have",
@@ -137,7 +137,7 @@ export const staffFlows = [
   act(
     "POST users/{id}/analytics-report",
     { method: "POST", path: under("analytics-report"), success: 202 },
-    // Each call asks for a report of its own; they take each other's place.
+    // Each call requests a new report, which replaces the previous one.
     { mayRepeat: /^event analytics_report/ },
   ),
   traceless(readReport),

@@ -8,7 +8,7 @@ import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
 import { must, newUser, sql } from "../people.ts";
 import { submitted } from "./kyc.ts";
 
-/** A message as the relay sends it. */
+/** A queue message of an outbox event. */
 export const message = (type: string, userId: string | null, payload: object) => ({
   queue: "tasks",
   body: {
@@ -20,7 +20,7 @@ export const message = (type: string, userId: string | null, payload: object) =>
   },
 });
 
-/** A task that is asked for by a message about one user. */
+/** Creates a flow for a task triggered by a message about one user. */
 const task = (
   type: string,
   payloadOf: (user: SignedIn) => object = () => ({}),
@@ -32,7 +32,7 @@ const task = (
     return { scope: { userIds: [user.userId] }, messages: [message(type, user.userId, payloadOf(user))] };
   });
 
-/** The payload of most. */
+/** The most common payload. */
 export const userId = (user: SignedIn) => ({ user_id: user.userId });
 const sessionOf = (user: SignedIn) => String(decodeJwt(user.access).sid);
 
@@ -42,7 +42,7 @@ const withDevice = (user: SignedIn, id = "phone") =>
     json: { device_id: id, fcm_token: `push-${crypto.randomUUID()}`, device_type: "ANDROID" },
   });
 
-/** A code on its way to a phone or a mailbox. */
+/** A code to be sent by SMS or e-mail. */
 const otp = (channel: "sms" | "email") =>
   flow(`task of otp.requested by ${channel}`, async () => {
     const identifier = channel === "sms" ? newPhone() : newEmail();
@@ -75,7 +75,7 @@ const identifierChanged = task("user.identifier_changed", (user) => ({
   locale: "en",
 }));
 
-/** Of two reports less than 15 minutes apart the first counts. */
+/** Of two reports less than 15 minutes apart, only the first counts. */
 const activity = flow("task of user.active", async () => {
   const [user, at] = [await newUser(), Date.now()];
   const report = (time: number) => message("user.active", user.userId, { session_id: sessionOf(user), at: time });
@@ -155,7 +155,7 @@ const deleteAgain = flow("task of account.deletion_undone", async () => {
   };
 });
 
-/** What is left of a deleted user's history, more than one message erases. */
+/** A deleted user's history that takes more than one message to erase. */
 const eraseHistory = flow("task of account.deleted, a long history", async () => {
   const userId = crypto.randomUUID();
   await insertHistory(userId, { rows: 600, word: userId });
@@ -180,15 +180,15 @@ const search = flow("task of user_search.due", async () => {
   return { scope: { userIds: [user.userId, other.userId] }, messages, afterwards: () => expectFound(user, other) };
 });
 
-/** The users stand in the search as they are. */
+/** Checks that the search entries match the users. */
 export async function expectFound(...users: SignedIn[]): Promise<void> {
   const drift = await findSearchDrift(users.map((user) => user.userId));
   if (drift.length > 0) throw new Error(drift.join("; "));
 }
 
-/** What no task can take is kept, once, with its reason; the rest of its batch goes its way. */
+/** A message that no task can process is stored once with its reason, and does not affect the rest of its batch. */
 const poison = flow(
-  "a batch with poison in it",
+  "a batch with an unprocessable message",
   async () => {
     const user = await newUser();
     const at = Date.now();

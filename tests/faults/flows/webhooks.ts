@@ -4,7 +4,7 @@ import { type Flow, type Run, traceless } from "../flow-table.ts";
 import { newUser } from "../people.ts";
 import { message, userId } from "./tasks.ts";
 
-/** What is due to a user's endpoints, from the change to the receiver. */
+/** A user's change, from the event to the webhook receivers. */
 const HOOK = "https://crm.example.org";
 const WEBHOOKS = JSON.stringify([
   { url: `${HOOK}/in`, secrets: [`whsec_${btoa("canary-of-the-battery".padEnd(32, "."))}`] },
@@ -30,7 +30,7 @@ const webhook: Flow = {
   },
 };
 
-/** As `webhook`, from the message that is due to the endpoint. */
+/** Like `webhook`, starting at the message for the endpoint. */
 const webhookDue: Flow = {
   name: "task of webhook.due",
   async open() {

@@ -8,13 +8,13 @@ const UNKNOWN = { refused: "not_document" };
 const SOMETHING_BEHIND = { refused: "file_trailer" };
 const PROTECTED = { refused: "pdf_password" };
 
-/** A file that is accepted, and comes back byte for byte. */
+/** A file that is accepted and stored byte for byte. */
 const asItIs = (name: string, bytes: Bytes): Trait => [name, bytes, kept(bytes)];
 
 const signature = "<</Type/Sig/Filter/Adobe.PPKLite/ByteRange[0 700 800 400]/Contents<00112233>>>";
 const encrypted = "<</Filter/Standard/V 2/R 3/Length 128/P -44/O<00>/U<00>>>";
 
-/** The table at the start of a linearised file has an end marker of its own. */
+/** In a linearised file, the table at the start has its own end marker. */
 const cutAfterFirstPage = (bytes: Bytes) => bytes.slice(0, asText(bytes).indexOf("%%EOF") + "%%EOF\n".length);
 
 export const pdfTraits: readonly Trait[] = [

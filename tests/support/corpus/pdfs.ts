@@ -1,22 +1,22 @@
 import { asText, type Bytes, concat } from "../documents.ts";
 
 interface PdfParts {
-  /** Before the header. */
+  /** Bytes before the header. */
   prefix?: string;
-  /** Further entries of the trailer. */
+  /** Additional entries of the trailer. */
   trailer?: string;
-  /** Further objects, from number 4 on. */
+  /** Additional objects, from number 4 on. */
   objects?: string[];
-  /** Behind the end marker. */
+  /** Bytes after the end marker. */
   behind?: string;
-  /** The cross-reference table as an object of its own (PDF 1.5). */
+  /** Writes the cross-reference table as an object (PDF 1.5). */
   isStream?: boolean;
-  /** Where the file says that its table is; the right place unless given. */
+  /** Declared position of the table; correct by default. */
   startxref?: number;
   version?: string;
 }
 
-/** A PDF of one empty page, whose table says where each object is. */
+/** A PDF with one empty page and a cross-reference table. */
 export function document(parts: PdfParts = {}): Bytes {
   const { prefix = "", trailer = "", behind = "\n", version = "1.7" } = parts;
   const objects = [
@@ -45,7 +45,7 @@ stream\n${fields.join("")}\nendstream\nendobj\n`;
   return concat(`${prefix}${text}startxref\n${parts.startxref ?? table}\n%%EOF${behind}`);
 }
 
-/** The document with an update behind it, as editors and signatures add one. */
+/** The document with an appended update, as editors and signatures add one. */
 export function updated(base: Bytes, object: string): Bytes {
   const text = asText(base);
   const previous = /startxref\s+(\d+)\s+%%EOF\s*$/.exec(text)?.[1];
@@ -60,7 +60,7 @@ export function updated(base: Bytes, object: string): Bytes {
   );
 }
 
-/** A file whose first page comes first: a table at its start, which names no place, and one that is found first. */
+/** A linearised file: a table at its start without positions, and one that is found first. */
 export function linearised(): Bytes {
   const head = "%PDF-1.5\n1 0 obj\n<</Linearized 1/L 00000/O 4/E 300/N 1/T 300>>\nendobj\n";
   const first = `xref\n4 1\n0000000000 00000 n \ntrailer\n<</Size 5/Root 2 0 R/Prev 300>>\nstartxref\n0\n%%EOF\n`;

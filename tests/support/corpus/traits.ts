@@ -1,4 +1,4 @@
-// One small file for each trait that files of people have, and what becomes of it.
+// One small file per trait of real-world files, and its expected outcome.
 
 import { ascii, type Bytes, chunk, concat, segment } from "../documents.ts";
 import { pdfTraits } from "./pdf-traits.ts";
@@ -7,12 +7,12 @@ import { drawing, exifSegment, extended, fileType, losslessChunk, photo, riff, r
 export type Verdict =
   /** Stored as exactly these bytes. */
   | { type: "image/jpeg" | "image/png" | "image/webp" | "application/pdf"; kept: Bytes }
-  /** Refused with this code, and the format that it names. */
+  /** Refused with this code and the detected format. */
   | { refused: string; format?: string };
 
 export type Trait = readonly [name: string, bytes: Bytes, verdict: Verdict];
 
-/** Stands for what a camera writes about place and person. */
+/** Represents the location and personal data that a camera writes. */
 export const PLACE = "27.7172N 85.3240E";
 const DAMAGED = { refused: "file_damaged" };
 const UNKNOWN = { refused: "not_document" };
@@ -20,7 +20,7 @@ const NOT_SHOWN = { refused: "unsupported_jpeg" };
 const picture = (format: string): Verdict => ({ refused: "picture_format", format });
 const otherFile = (format: string): Verdict => ({ refused: "file_format", format });
 
-/** The orientation alone, as big-endian TIFF. */
+/** Only the orientation, as big-endian TIFF. */
 const orientationAlone = (orientation: number) =>
   concat("MM\0*", [0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]);
 const onlyOrientation = (orientation: number) => segment(0xe1, concat("Exif\0\0", orientationAlone(orientation)));
@@ -229,7 +229,7 @@ const webps: readonly Trait[] = [
   ["webp-of-two-pictures", riff(losslessChunk(), losslessChunk()), DAMAGED],
 ];
 
-/** The start of an archive, with the name of its first file. */
+/** Start of an archive with the name of its first file. */
 const archive = (name: string) => concat("PK\x03\x04", new Uint8Array(26), name);
 
 const others: readonly Trait[] = [
@@ -259,12 +259,12 @@ export const traits: readonly Trait[] = [...jpegs, ...pngs, ...webps, ...pdfTrai
 
 const EXTENSIONS: Readonly<Record<string, string>> = { jpeg: "jpg", png: "png", webp: "webp", pdf: "pdf" };
 
-/** What the file of a trait is called in a folder. */
+/** File name of a trait. */
 export function fileNameOf([name]: Trait): string {
   return `${name}.${EXTENSIONS[name.split("-")[0] ?? ""] ?? "bin"}`;
 }
 
-/** The verdict in words: the content type, or the code of the refusal with the format that it names. */
+/** The outcome as text: the content type, or the error code with the detected format. */
 export function verdictOf([, , verdict]: Trait): string {
   if (!("refused" in verdict)) return verdict.type;
   return [verdict.refused, ...(verdict.format ? [verdict.format] : [])].join(" ");

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileNameOf, traits, verdictOf } from "./traits.ts";
 
-// `node tests/support/corpus/write.ts` writes tests/corpus anew: a file for each trait, and what should become of it.
+// `node tests/support/corpus/write.ts` rewrites tests/corpus: one file per trait, and the expected outcomes.
 
 const folder = join(import.meta.dirname, "..", "..", "corpus");
 rmSync(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { dayOf } from "../../../src/platform/kathmandu.ts";
 import { SPARROW } from "../internet.ts";
 import type { QueueHandler } from "../simulator/simulation.ts";
 
-/** The budget as it is often kept: read the counter, decide, write it, call the provider. */
+/** A typical naive budget: read the counter, decide, write it, call the provider. */
 export const naiveBudget: QueueHandler = async (batch, env) => {
   const day = dayOf(Date.now());
   const taken = await env.DB.prepare("select taken from sms_budget_days where day = ?").bind(day).first("taken");

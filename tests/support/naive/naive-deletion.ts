@@ -1,6 +1,6 @@
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-/** Deletes an account as it is often written: look whether it is there, tell the others, delete. Right when nobody races. */
+/** A typical naive deletion: check that the account exists, notify others, delete. Correct only without concurrency. */
 export const naiveDeletion: FetchHandler = async (request, env) => {
   const userId = new URL(request.url).searchParams.get("user");
   const user = await env.DB.prepare("select id from users where id = ?").bind(userId).first();

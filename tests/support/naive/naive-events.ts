@@ -1,10 +1,10 @@
 import type { SentEvent } from "../platform.ts";
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-// Events as they are often taken in: look whether the thing is known, then write, a statement after the other. Right when
-// nobody races; the race must catch it.
+// A typical naive event intake: check whether the item is known, then write, one statement after the other. Correct
+// only without concurrency; the race tests must catch it.
 
-/** Looks for ledger row, return and referral before it writes each of them and adds to the sums. */
+/** Checks for the ledger row, return and referral before writing each and updating the totals. */
 export const naiveIntake: FetchHandler = async (request, env) => {
   const { type, user_id, data } = (await request.json()) as SentEvent;
   const run = (sql: string, ...values: unknown[]) =>

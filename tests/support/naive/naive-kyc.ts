@@ -2,8 +2,8 @@ import { decodeJwt } from "jose";
 import { jpeg } from "../documents.ts";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// KYC as it is often written: read, decide, write; the row first, the file after it, the old file away at once. Right
-// when nobody races; the race must catch it.
+// A typical naive KYC: read, decide, write; the row first, then the file, and the old file deleted at once. Correct
+// only without concurrency; the race tests must catch it.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 

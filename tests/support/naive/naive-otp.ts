@@ -1,7 +1,7 @@
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// One-time codes as they are often written for KV: read, decide, write. Right when nobody races and KV is fresh; the
-// races must catch every one of these.
+// Typical naive one-time codes in KV: read, decide, write. Correct only without concurrency and with fresh KV; the race
+// tests must catch each of these.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
@@ -9,7 +9,7 @@ async function identifierAndOtp(request: Request) {
   return (await request.clone().json()) as { identifier: string; otp?: string };
 }
 
-/** Counts tries in D1, compares with the code in KV, and burns it by deleting it there. */
+/** Counts attempts in D1, compares with the code in KV, and invalidates the code by deleting it there. */
 export const naiveVerify: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/otp/verify")) return realHandler(request, env, context);
   const { identifier, otp } = await identifierAndOtp(request);
@@ -30,7 +30,7 @@ export const naiveVerify: FetchHandler = async (request, env, context) => {
   return json({ success: true, data: { verification_token } });
 };
 
-/** Looks in KV whether a code was sent lately, and sends one if not. */
+/** Checks in KV whether a code was sent recently, and sends one if not. */
 export const naiveRequest: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/otp/request")) return realHandler(request, env, context);
   const { identifier } = await identifierAndOtp(request);

@@ -1,13 +1,13 @@
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-// Relay and consumer as they are often written: read, act, mark. Right when nobody races.
+// A typical naive relay and consumer: read, act, mark. Correct only without concurrency.
 
 interface Row {
   id: string;
   user_id: string;
 }
 
-/** `/relay` sends what is not marked and marks it; `/consume?id&user` takes an event whose mark it did not find. */
+/** `/relay` sends unmarked events and marks them; `/consume?id&user` processes an event without a mark. */
 export const naiveRelay: FetchHandler = async (request, env) => {
   const url = new URL(request.url);
   if (url.pathname === "/relay") {

@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// Sessions as they are often written: read, decide, write; revocation by KV alone. Right when nobody races and KV is
-// fresh; the races must catch every one of these.
+// Typical naive sessions: read, decide, write, with revocation only in KV. Correct only without concurrency and with
+// fresh KV; the race tests must catch each of these.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
@@ -20,7 +20,9 @@ interface Row {
   revoked_at: number | null;
 }
 
-/** Reads the session, decides, and writes the whole decision back; keeps the successor so that it can be given again. */
+/**
+ * Reads the session, decides, and writes the whole result back; stores the successor so that it can be returned again.
+ */
 export const naiveRotation: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/refresh")) return realHandler(request, env, context);
   const { sid, counter } = claimsOf(await refreshTokenOf(request));
@@ -49,7 +51,7 @@ export const naiveRotation: FetchHandler = async (request, env, context) => {
   return isStolen ? json({ success: false }, 401) : json({ success: true, access: "a", refresh: successor });
 };
 
-/** Keeps revocation, by logout and by an old token, in KV alone, as a denylist that refresh and me ask. */
+/** Stores revocation by logout and by token reuse only in KV, as a denylist that refresh and me check. */
 export const naiveDenylist: FetchHandler = async (request, env, context) => {
   const { pathname } = new URL(request.url);
   const accessToken = request.headers.get("authorization")?.slice("Bearer ".length);
@@ -68,7 +70,7 @@ export const naiveDenylist: FetchHandler = async (request, env, context) => {
   return realHandler(request, env, context);
 };
 
-/** Looks whether the token was used, makes user, session, bonus and audit row, then marks the token. */
+/** Checks whether the token was used, creates user, session, bonus and audit row, then marks the token. */
 export const naiveRegistration: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/register")) return realHandler(request, env, context);
   const { identifier } = (await request.json()) as { identifier: string };
@@ -118,7 +120,7 @@ export const naiveRegistration: FetchHandler = async (request, env, context) => 
   return json({ success: true, data: { user_id, refresh_token: session_id } }, 201);
 };
 
-/** Looks whether the session lives, ends it, and writes the audit row whatever came between. */
+/** Checks whether the session is open, ends it, and always writes the audit row. */
 export const naiveLogout: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/logout")) return realHandler(request, env, context);
   const { sid, sub } = claimsOf(await refreshTokenOf(request));

@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// Sign-in by a provider as it is often written: look whether the proof was used, find or make the user, open the session,
-// then mark the proof. Right when nobody races; the races must catch every one of these.
+// A typical naive provider sign-in: check whether the credential was used, find or create the user, create the session,
+// then mark the credential. Correct only without concurrency; the race tests must catch each of these.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
@@ -56,7 +56,7 @@ function tools(env: Env) {
   return { run, first, insertUser, insertSession, makeUser };
 }
 
-/** Finds or makes the user of an ID token, whoever asserts the address, and marks the token last. */
+/** Finds or creates the user of an ID token by its address, whoever asserts it, and marks the token last. */
 export const naiveToken: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/token")) return realHandler(request, env, context);
   const { run, first, insertSession, makeUser } = tools(env);
@@ -92,7 +92,7 @@ export const naiveToken: FetchHandler = async (request, env, context) => {
   return json({ success: true, data: { user_id, refresh_token: session_id } });
 };
 
-/** Looks whether anybody has the address, makes the user and marks the token last; providers as above. */
+/** Checks whether the address is taken, creates the user and marks the token last; providers as above. */
 export const naiveWays: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/register")) return naiveToken(request, env, context);
   const { run, first, insertSession, makeUser } = tools(env);
@@ -119,7 +119,7 @@ export const naiveWays: FetchHandler = async (request, env, context) => {
   return json({ success: true, data: { user_id, refresh_token: session_id } }, 201);
 };
 
-/** Looks whether somebody else has the address that a provider asserts, and refuses it then; else as above. */
+/** Refuses the sign-in if another user has the address that a provider asserts; otherwise as above. */
 export const naiveAssertion: FetchHandler = async (request, env, context) => {
   if (request.url.endsWith("/token")) {
     const { id_token } = (await request.clone().json()) as { id_token: string };
@@ -134,7 +134,7 @@ export const naiveAssertion: FetchHandler = async (request, env, context) => {
   return naiveWays(request, env, context);
 };
 
-/** Looks whether the state was used, trades the code, then marks the state. */
+/** Checks whether the state was used, exchanges the code, then marks the state. */
 export const naiveCallback: FetchHandler = async (request, env, context) => {
   const url = new URL(request.url);
   if (!url.pathname.endsWith("/callback")) return realHandler(request, env, context);
@@ -148,7 +148,10 @@ export const naiveCallback: FetchHandler = async (request, env, context) => {
   return next("code=x");
 };
 
-/** Looks whether the code was used or burned, opens the session, then marks the code; a wrong verifier burns it. */
+/**
+ * Checks whether the code was used or invalidated, creates the session, then marks the code; a wrong verifier
+ * invalidates it.
+ */
 export const naiveSuccess: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/success")) return realHandler(request, env, context);
   const { run, first, insertUser, insertSession } = tools(env);

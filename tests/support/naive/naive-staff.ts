@@ -1,12 +1,12 @@
 import { decodeJwt } from "jose";
 import { type FetchHandler, realHandler } from "../simulator/simulation.ts";
 
-// What staff do to accounts as it is often written: read, decide, write; revocation by KV alone. Right when nobody races
-// and KV is fresh; the races must catch every one of these.
+// Typical naive staff actions: read, decide, write, with revocation only in KV. Correct only without concurrency and
+// with fresh KV; the race tests must catch each of these.
 
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 
-/** Keeps the end of sessions in KV alone, as a list of users that every other route asks first. */
+/** Stores the end of sessions only in KV, as a list of users that every other route checks first. */
 export const naiveRevocation: FetchHandler = async (request, env, context) => {
   const { pathname } = new URL(request.url);
   const acts = /^\/api\/users\/([^/]+)\/(status|role|sessions)$/.exec(pathname);
@@ -22,7 +22,7 @@ export const naiveRevocation: FetchHandler = async (request, env, context) => {
   return realHandler(request, env, context);
 };
 
-/** Looks how the user stands, changes it, and writes an audit row of what it saw. */
+/** Reads the user's status, changes it, and writes an audit row of what it read. */
 export const naiveStatus: FetchHandler = async (request, env, context) => {
   const userId = /^\/api\/users\/([^/]+)\/status$/.exec(new URL(request.url).pathname)?.[1];
   if (!userId) return realHandler(request, env, context);
@@ -56,7 +56,7 @@ export const naiveStatus: FetchHandler = async (request, env, context) => {
   return json({ success: true, data: { id: userId, status } });
 };
 
-/** Counts the admins, then takes the role away; whoever acts must be admin when it looks. */
+/** Counts the admins, then revokes the role; the caller must be an admin when checked. */
 export const naiveLastAdmin: FetchHandler = async (request, env, context) => {
   const userId = /^\/api\/users\/([^/]+)\/(role|status)$/.exec(new URL(request.url).pathname)?.[1];
   if (!userId) return realHandler(request, env, context);
@@ -72,7 +72,9 @@ export const naiveLastAdmin: FetchHandler = async (request, env, context) => {
   return json({ success: true });
 };
 
-/** Looks whether the identifier is verified, opens the account, credits, and marks it last. */
+/**
+ * Checks whether the identifier is verified, activates the account, credits the bonus, and marks the identifier last.
+ */
 export const naiveFirstLogin: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/login")) return realHandler(request, env, context);
   const { identifier } = (await request.json()) as { identifier: string };

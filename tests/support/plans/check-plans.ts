@@ -5,22 +5,22 @@ import { explain, type SentStatement, sentStatements } from "./sent-statements.t
 export interface CheckedPlan {
   statement: string;
   plan: string[];
-  /** Lines that break a rule and are on no list, each with the reason. */
+  /** Lines that break a rule without being an exception, each with the reason. */
   faults: { line: string; fault: string }[];
-  /** Exceptions that were made, by their number. */
+  /** Exceptions that were used, by number. */
   exceptions: number[];
 }
 
 const checked = new Set<SentStatement>();
 
-/** The plans of the statements that were sent since the last check: each distinct statement once in a process. */
+/** Plans of the statements sent since the last check, each distinct statement once per process. */
 export async function checkNewPlans(): Promise<CheckedPlan[]> {
   const fresh = sentStatements().filter((statement) => !checked.has(statement));
   for (const statement of fresh) checked.add(statement);
   return checkPlans(fresh);
 }
 
-/** The plans of the statements, and what is wrong with them. */
+/** Plans of the statements and their errors. */
 export async function checkPlans(statements: readonly SentStatement[]): Promise<CheckedPlan[]> {
   const plans = await explain(statements);
   const databases = [...new Set(statements.map(({ database }) => database))];
@@ -40,10 +40,10 @@ export async function checkPlans(statements: readonly SentStatement[]): Promise<
   });
 }
 
-/** SQLite lists what a co-routine reads twice. */
+/** SQLite lists the reads of a co-routine twice. */
 const MENTIONS = 2;
 
-/** Whether the exception is for such a line, and there are no more of them than parts of the statement that it knows. */
+/** Whether the exception covers the line and is not used more often than its part of the statement occurs. */
 function allows(exception: PlanException, line: string, { statement, exceptions }: CheckedPlan): boolean {
   if (!exception.line.test(line)) return false;
   const parts = [...statement.matchAll(exception.part)].length;

@@ -1,6 +1,6 @@
-/** Lines of a plan that the net lets through, for a reason that holds however many rows there are. */
+/** Plan lines that are allowed, for a reason that does not depend on the number of rows. */
 export interface PlanException {
-  /** The part of a statement that such a line comes from. */
+  /** The part of a statement that causes the line. */
   part: RegExp;
   /** The whole line. */
   line: RegExp;

@@ -1,6 +1,6 @@
 import type { PlanLine } from "./sent-statements.ts";
 
-/** Tables whose number of rows does not depend on how many users there are or what they do. */
+/** Tables whose size does not depend on the number of users or their activity. */
 export const SMALL_TABLES: Readonly<Record<string, string>> = {
   user_counts: "one row",
   provider_breakers: "a row for each provider that the code names",
@@ -9,7 +9,7 @@ export const SMALL_TABLES: Readonly<Record<string, string>> = {
   local_outbox: "empty in production",
 };
 
-/** Indexes under one key of which a rule keeps few rows, whatever the person does: what is found there may be sorted. */
+/** Indexes with few rows per key, whatever the user does, so that their rows may be sorted. */
 const FEW_UNDER_A_KEY: Readonly<Record<string, string>> = {
   "sessions_live (user_id=?": "a sign-in keeps ten live sessions",
   "devices_device (user_id=?": "a registration keeps 20 devices",
@@ -19,14 +19,14 @@ const FEW_UNDER_A_KEY: Readonly<Record<string, string>> = {
 };
 const fewUnderKey = Object.keys(FEW_UNDER_A_KEY);
 
-/** Rows of a bound list, of one row's JSON, of VALUES or of nothing: as many as the statement itself says. */
+/** Rows of a bound list, of one row's JSON, of VALUES or of nothing: their number is set by the statement. */
 const LISTED = /^SCAN (?:\S+ VIRTUAL TABLE INDEX \d+:$|(?:\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)/;
-/** The index gives the order but for the last terms: only rows that tie are sorted. */
+/** The index provides the order except for the last terms, so only ties are sorted. */
 const SORTS_TIES = /^USE TEMP B-TREE FOR LAST /;
-/** FTS5 names what it looks up behind the colon, a MATCH or a rowid; without it every entry is read. */
+/** FTS5 shows a MATCH or rowid lookup after the colon; without it, every entry is read. */
 const LOOKED_UP = /^SCAN \S+ VIRTUAL TABLE INDEX \d+:\S/;
 
-/** Why the line may cost more the more rows there are; undefined where it may not. */
+/** Why the cost of the line may grow with the number of rows; undefined if it does not. */
 export function faultOf(
   line: PlanLine,
   plan: readonly PlanLine[],
@@ -47,7 +47,7 @@ export function faultOf(
   return `scans ${name}, which no table, list or subquery of the statement is named`;
 }
 
-/** Whether what the line sorts are the rows of lists, of small tables and of keys with few rows alone. */
+/** Whether the line sorts only rows of lists, small tables and keys with few rows. */
 function sortsFew(
   { parent }: PlanLine,
   plan: readonly PlanLine[],
@@ -63,7 +63,7 @@ function sortsFew(
 
 const escaped = (name: string) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** The table that a name of the plan stands for, by itself or as an alias. */
+/** The table behind a name or alias in the plan. */
 function tableOf(name: string, text: string, tables: ReadonlySet<string>): string | undefined {
   if (isCommonTable(name, text)) return undefined;
   if (tables.has(name)) return name;
@@ -71,7 +71,7 @@ function tableOf(name: string, text: string, tables: ReadonlySet<string>): strin
   return [...aliases].map(([, before = ""]) => before).find((before) => tables.has(before));
 }
 
-/** Whether a common table expression has the name; what it reads has lines of its own. */
+/** Whether the name is a common table expression, whose reads have their own lines. */
 const isCommonTable = (name: string, text: string) =>
   new RegExp(
     `(?:with|recursive|,)\\s+"?${escaped(name)}"?\\s*(?:\\([^()]*\\)\\s*)?as\\s+(?:(?:not\\s+)?materialized\\s+)?\\(`,

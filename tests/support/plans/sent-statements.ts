@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { OnePassDialect } from "../../../src/platform/data/dialect.ts";
 
-/** A statement that the Worker sent, with the values of its first use. */
+/** A statement sent by the Worker, with the values of its first use. */
 export interface SentStatement {
   database: D1Database;
   text: string;
@@ -11,11 +11,11 @@ export interface SentStatement {
 const d1: D1Database = Object.getPrototypeOf(env.DB);
 const { prepare } = d1;
 
-/** Every text that the Worker's dialect has written. Tests write their own statements without it. */
+/** Texts compiled by the Worker's dialect; tests write their own statements without it. */
 const written = new Set<string>();
 const sent = new Map<D1Database, Map<string, SentStatement>>();
 
-/** Collects from now on every distinct statement that the Worker sends to a D1 database, through any binding. */
+/** From now on, collects every distinct statement that the Worker sends to D1 through any binding. */
 export function collectStatements(): void {
   const { sqlToQuery } = OnePassDialect.prototype;
   OnePassDialect.prototype.sqlToQuery = function (statement, invokeSource) {
@@ -30,7 +30,7 @@ export function collectStatements(): void {
   };
 }
 
-/** Statements that differ in numbers, or in the length of a list of values, count as one. */
+/** Normalises numbers and list lengths, so that statements differing only in them count as one. */
 const shapeOf = (text: string) => text.replaceAll(/\?(?:, \?)+/g, "?").replaceAll(/\b\d+\b/g, "0");
 
 function recordFirstUse(database: D1Database, text: string, statement: D1PreparedStatement): void {
@@ -45,10 +45,10 @@ function recordFirstUse(database: D1Database, text: string, statement: D1Prepare
   };
 }
 
-/** Every distinct statement that was sent so far. */
+/** All distinct statements sent so far. */
 export const sentStatements = (): SentStatement[] => [...sent.values()].flatMap((known) => [...known.values()]);
 
-/** A line of a query plan, as `EXPLAIN QUERY PLAN` gives it; `parent` is the id of the line that it belongs to. */
+/** A line of `EXPLAIN QUERY PLAN`; `parent` is the id of its parent line. */
 export interface PlanLine {
   id: number;
   parent: number;
@@ -57,7 +57,7 @@ export interface PlanLine {
 
 const BATCH = 100;
 
-/** Asks the database for the plan of each statement, many in one batch. */
+/** Gets the plan of each statement, many per batch. */
 export async function explain(statements: readonly SentStatement[]): Promise<Map<SentStatement, PlanLine[]>> {
   const plans = new Map<SentStatement, PlanLine[]>();
   for (const [database, own] of Map.groupBy(statements, (statement) => statement.database)) {

@@ -11,7 +11,7 @@ export interface Cost {
   rowsWritten: number;
 }
 
-/** What the calls cost: round trips before the response, and every row read and written. */
+/** Cost of the calls: round trips before the response, and all rows read and written. */
 export function costOf(log: readonly BindingCall[]): Cost {
   const trips = (binding: BindingCall["binding"]) =>
     log.filter((call) => call.binding === binding && call.beforeResponse).length;

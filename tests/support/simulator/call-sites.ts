@@ -1,17 +1,17 @@
 /// <reference types="vite/client" />
 import type { BindingCall } from "./scheduler.ts";
 
-/** A place in the source that calls a binding: `src/topic/file.ts:line:column`. */
+/** A binding call site in the source: `src/topic/file.ts:line:column`. */
 export type CallSite = string;
 
 const sources = import.meta.glob<string>("../../../src/**/*.ts", { query: "?raw", import: "default", eager: true });
 
-/** What calls a binding by itself or through the one function that runs batches. */
+/** Matches direct binding calls and calls of the function that runs batches. */
 const CALL =
   /\b(runBatch|onSearch)\(|\bdeps\.kv\.(get|put|delete|list)\(|\bdeps\.bucket\.(get|put|delete|list|head)\(|\.(sendBatch)\(|\brateLimiter\.(limit)\(|\$client\.(prepare)\(/g;
-/** The functions that all others go through: the place is whoever calls them. */
+/** Shared functions; the call site is their caller. */
 const THROUGH = /at (runBatch|onSearch) /;
-/** Declarations, and the two steps by which the general functions stand on each other. */
+/** Declarations, and the internal calls between the shared functions. */
 const NOT_A_SITE = /function (runBatch|onSearch)\b|^\s*\*|return runBatch\(\{ db: deps\.searchDb/;
 
 interface Site {
@@ -33,17 +33,17 @@ const listed: Site[] = Object.entries(sources).flatMap(([path, text]) => {
 
 const nameOf = ({ file, line, column }: Site): CallSite => `${file}:${line}:${column}`;
 
-/** Every place in the source that calls a binding. */
+/** All binding call sites in the source. */
 export const callSites: readonly CallSite[] = listed.map(nameOf);
 
-/** The place that made the call, from its stack; undefined where the stack names none that is listed. */
+/** Call site of a call, from its stack; undefined if the stack contains no known site. */
 export function siteOf(call: BindingCall): CallSite | undefined {
   const frames = (call.origin.stack ?? "").split("\n");
   const frame = frames.find((each) => each.includes("/src/") && !THROUGH.test(each));
   const [, file, line, column] = frame?.match(/\/(src\/.+\.ts):(\d+):(\d+)/) ?? [];
   if (file === undefined) return undefined;
   const here = listed.filter((site) => site.file === file && site.line === Number(line));
-  // Of two in one line, the one that begins last before the call.
+  // Of two sites in one line, the last that begins before the call.
   const found = here.findLast((site) => site.column <= Number(column)) ?? here[0];
   return found && nameOf(found);
 }

@@ -8,7 +8,7 @@ interface Wrapped {
 
 const wrappedStatements = new WeakMap<object, Wrapped>();
 
-/** A D1 database whose every call passes the gate; each batch takes effect as one, as on the real primary. */
+/** A D1 database whose calls pass the gate; each batch takes effect atomically, as on the real primary. */
 export function d1For(
   scheduler: Scheduler,
   invocation: Invocation,

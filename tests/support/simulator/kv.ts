@@ -1,6 +1,6 @@
 import type { Invocation, Scheduler } from "./scheduler.ts";
 
-/** Age up to which a location may go on giving out what it read before, absence included (Cloudflare's KV promises no better). */
+/** How long a location may return a cached value or absence, in milliseconds (Cloudflare KV guarantees no less). */
 const STALE_MS = 60_000;
 
 interface Version {
@@ -9,12 +9,12 @@ interface Version {
   location: number;
 }
 
-/** How likely a write elsewhere is seen early: mostly it is not, and nobody can rely on either. */
+/** Probability that a write elsewhere is visible early: usually it is not, and nobody can rely on either. */
 const SEEN_EARLY = 0.2;
 
 /**
- * KV as the edge sees it: a location caches what it read, absence included, for a minute, and may or may not see a write
- * elsewhere before it is a minute old. The real binding keeps the data.
+ * KV as seen at the edge: a location caches reads, including absence, for a minute, and may or may not see a write
+ * elsewhere before that. The real binding stores the data.
  */
 export class EdgeKv {
   private readonly versions = new Map<string, Version[]>();
@@ -23,7 +23,7 @@ export class EdgeKv {
   private readonly real: KVNamespace;
   private readonly isFresh: boolean;
 
-  /** A fresh KV shows every write everywhere at once, as the local one does. */
+  /** A fresh KV shows every write everywhere at once, like the local one. */
   constructor(scheduler: Scheduler, real: KVNamespace, isFresh = false) {
     this.scheduler = scheduler;
     this.real = real;
@@ -86,7 +86,7 @@ export class EdgeKv {
     this.caches.set(`${invocation.location} ${key}`, { value, readAt: now });
   }
 
-  /** What was there before the simulation is old enough for every location to see. */
+  /** Values from before the simulation are old enough to be visible everywhere. */
   private async history(key: string): Promise<Version[]> {
     const known = this.versions.get(key);
     if (known) return known;

@@ -1,13 +1,13 @@
 import type { Invocation, Scheduler } from "./scheduler.ts";
 
-/** A message as the queue holds it. */
+/** A message held by the queue. */
 export interface HeldMessage {
   id: string;
   body: unknown;
   attempts: number;
 }
 
-/** Keeps what was sent until the test delivers it: in any order, as often as it likes. */
+/** Holds messages until the test delivers them, in any order and as often as it likes. */
 export class EdgeQueue {
   readonly held: HeldMessage[] = [];
   private readonly scheduler: Scheduler;
@@ -19,7 +19,7 @@ export class EdgeQueue {
 
   bindingFor(invocation: Invocation): Queue {
     const hold = (bodies: unknown[]) => {
-      // What travels is the serialised body, not the sender's object.
+      // Queues transport the serialised body, not the sender's object.
       for (const body of bodies) this.held.push({ id: `m${this.sent++}`, body: structuredClone(body), attempts: 1 });
     };
     const pass = (operation: string, work: () => Promise<void>) =>

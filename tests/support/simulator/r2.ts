@@ -2,7 +2,7 @@ import type { Invocation, Scheduler } from "./scheduler.ts";
 
 const OPERATIONS = ["head", "get", "put", "delete", "list"] as const;
 
-/** R2 whose every call passes the gate; it is strongly consistent, so there is no staleness to model. */
+/** R2 whose calls pass the gate; it is strongly consistent, so there is no staleness to model. */
 export function r2For(scheduler: Scheduler, invocation: Invocation, real: R2Bucket): R2Bucket {
   const binding = Object.fromEntries(
     OPERATIONS.map((operation) => [

@@ -1,9 +1,9 @@
 import { seededRandom } from "./random.ts";
 
 /**
- * What happens to a binding call: it throws, or is never answered, before or after it took effect; `refuse` is the
- * platform's own "too many requests"; `stale` is KV's absence of a minute ago. `die` ends the whole invocation: nothing of
- * it runs after the call.
+ * Fault of a binding call: it throws or hangs before or after it takes effect; `refuse` is the platform's "too many
+ * requests"; `stale` makes KV report a value as absent, as up to a minute ago; `die` ends the whole invocation at the
+ * call.
  */
 export type Fault =
   | "throw-before"
@@ -15,7 +15,7 @@ export type Fault =
   | "die-before"
   | "die-after";
 
-/** How each binding words its refusal of too many calls. */
+/** Error message of each binding for too many calls. */
 const REFUSALS = {
   D1: "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
   SEARCH_DB: "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
@@ -25,7 +25,7 @@ const REFUSALS = {
   RATE_LIMITER: "Too Many Requests",
 };
 
-/** One call of a binding, as it was made. */
+/** One binding call. */
 export interface BindingCall {
   invocation: Invocation;
   /** Number of the call within its invocation, from 0. */
@@ -34,9 +34,9 @@ export interface BindingCall {
   operation: string;
   /** Keys, or SQL of the statements. */
   detail: string[];
-  /** The response waited for it. */
+  /** Whether the response waited for it. */
   beforeResponse: boolean;
-  /** Where it was made; its stack is only worked out when it is read. */
+  /** Stack of the call, computed only when it is read. */
   origin: Error;
   /** Rows that D1 read and wrote. */
   rowsRead: number;
@@ -47,7 +47,7 @@ export interface BindingCall {
 export class Invocation {
   readonly id: number;
   readonly location: number;
-  /** The fault, if any, that the nth call meets. */
+  /** The fault of the nth call, if any. */
   readonly faults: (call: BindingCall) => Fault | undefined;
   calls = 0;
   waiting = 0;
@@ -72,19 +72,19 @@ interface Waiting {
   release: () => Promise<void>;
 }
 
-/** Held from before a test stops the timers, so that deadlines stand still and the scheduler does not. */
+/** Saved before tests replace the timers, so that deadlines stand still and the scheduler does not. */
 const realSetTimeout = globalThis.setTimeout;
 
-/** Turns of the microtask queue that an invocation gets to reach its next binding call, or its answer. */
+/** Microtask turns that an invocation gets to reach its next binding call or its response. */
 const MICROTASK_TURNS = 60;
-/** Turns of the event loop after which waiting invocations are released although others still compute. */
+/** Event loop turns after which waiting invocations are released although others are still computing. */
 const EVENT_LOOP_TURNS = 20;
-/** Times that the clock may be asked to move for a call that hangs, before it is plain that nobody set a deadline. */
+/** Number of clock advances for a hanging call before it is clear that no deadline was set. */
 const MAX_STANDSTILLS = 50;
 
 /**
- * Holds every binding call until all running invocations wait for one, then lets a seeded choice of them through, one
- * at a time. No real delays: the order of calls is the only time there is.
+ * Holds every binding call until all running invocations wait for one, then releases them one at a time in a seeded
+ * random order. There are no real delays: the order of calls is the only notion of time.
  */
 export class Scheduler {
   readonly random: () => number;
@@ -96,10 +96,10 @@ export class Scheduler {
   private readonly isSerial: boolean;
   private isHanging = false;
   private standstills = 0;
-  /** Moves the clock to the next deadline while a call hangs and nothing else is left to do; false where none is set. */
+  /** Advances the clock to the next deadline if a call hangs and nothing else can run; false if no deadline is set. */
   passTime: () => boolean = () => false;
 
-  /** A serial scheduler lets each invocation run to its end before the next: nobody races. */
+  /** A serial scheduler runs each invocation to its end before the next, without races. */
   constructor(seed: number, isSerial = false) {
     this.random = seededRandom(seed);
     this.isSerial = isSerial;
@@ -116,7 +116,7 @@ export class Scheduler {
     this.running.delete(invocation);
   }
 
-  /** Passes a call of a binding through the gate; `work` makes the real call. */
+  /** Passes a binding call through the gate; `work` makes the real call. */
   pass<T>(
     invocation: Invocation,
     about: Pick<BindingCall, "binding" | "operation" | "detail"> & { stale?: T; refused?: T },
@@ -192,10 +192,10 @@ export class Scheduler {
     return chosen;
   }
 
-  /** Waits until each running invocation has a call waiting, as far as that comes about. */
+  /** Waits until each running invocation has a pending call, as far as possible. */
   private async settle(): Promise<void> {
     const isSettled = () => [...this.running].every((each) => each.state !== "running" || each.waiting > 0);
-    // All of them: an invocation that has begun work for after its response still has the response to give.
+    // Wait for all: an invocation with background work still has to respond.
     for (let turn = 0; turn < MICROTASK_TURNS; turn++) await Promise.resolve();
     for (let turn = 0; turn < EVENT_LOOP_TURNS || (this.waiting.length === 0 && !this.isHanging); turn++) {
       if (isSettled()) return;

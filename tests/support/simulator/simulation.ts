@@ -7,39 +7,39 @@ import { EdgeQueue, type HeldMessage } from "./queue.ts";
 import { r2For } from "./r2.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "./scheduler.ts";
 
-/** Anything that answers requests as the Worker does: the Worker itself, or a naive variant of it. */
+/** A request handler: the Worker or a naive variant of it. */
 export type FetchHandler = (request: Request, env: Env, context: ExecutionContext) => Response | Promise<Response>;
 
 export const realHandler: FetchHandler = (request, env, context) =>
   worker.fetch(request as Parameters<typeof worker.fetch>[0], env, context);
 
-/** Anything that consumes queue messages as the Worker does. */
+/** A queue consumer: the Worker or a naive variant of it. */
 export type QueueHandler = (batch: MessageBatch, env: Env, context: ExecutionContext) => Promise<void>;
 
 const realConsumer: QueueHandler = (batch, env, context) => worker.queue(batch, env, context);
 
 interface Place {
-  /** Location of the network; calls of one location share its cache of KV. */
+  /** Network location; calls at one location share its KV cache. */
   location?: number;
   faults?: (call: BindingCall) => Fault | undefined;
-  /** Variables other than the test's own, for a queue batch or a cron tick. */
+  /** Variables that replace the test's own, for a queue batch or cron tick. */
   env?: Partial<Env>;
-  /** The naive variant of the consumer, or the Worker itself where absent. */
+  /** A naive variant of the consumer; the Worker itself by default. */
   consumer?: QueueHandler;
 }
 
 export type Simulated = Answer | "died";
 
-/** A network of locations in front of the test's own D1, R2 and KV, whose time is the order of binding calls. */
+/** Network locations in front of the test's D1, R2 and KV, in which the order of binding calls is the time. */
 export class Simulation {
   readonly scheduler: Scheduler;
   readonly queue: EdgeQueue;
-  /** What asks for search entries; kept apart, and delivered by `consume("search", …)`. */
+  /** The search queue, held separately and delivered by `consume("search", …)`. */
   readonly searchQueue: EdgeQueue;
   private readonly kv: EdgeKv;
   private readonly handler: FetchHandler;
 
-  /** A calm simulation has neither races nor staleness: what fails on it is wrong by itself. */
+  /** A calm simulation has neither races nor staleness, so a failure in it is not a concurrency bug. */
   constructor(seed: number, handler: FetchHandler = realHandler, isCalm = false) {
     this.scheduler = new Scheduler(seed, isCalm);
     this.queue = new EdgeQueue(this.scheduler);
@@ -48,17 +48,17 @@ export class Simulation {
     this.handler = handler;
   }
 
-  /** The calls that invocations have made so far. */
+  /** The binding calls made so far. */
   get log(): readonly BindingCall[] {
     return this.scheduler.log;
   }
 
-  /** Runs the calls at once, each in an invocation of its own, and gives their answers in the order of the calls. */
+  /** Runs the calls concurrently, each in its own invocation; returns their responses in the order of the calls. */
   async race(calls: { method: string; path: string; options?: CallOptions; place?: Place }[]): Promise<Simulated[]> {
     const answers = calls.map(({ method, path, options = {}, place = {} }, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context, invocation) => {
         const request = buildRequest(method, path, options);
-        // What the platform answers when a handler throws.
+        // The platform's response if a handler throws.
         const response = await Promise.resolve(this.handler(request, { ...env, ...options.env }, context)).catch(
           () => new Response("", { status: 500 }),
         );
@@ -73,19 +73,19 @@ export class Simulation {
     return Promise.all(answers);
   }
 
-  /** One call alone. */
+  /** Runs a single call. */
   async call(method: string, path: string, options: CallOptions = {}, place: Place = {}): Promise<Simulated> {
     const [answer] = await this.race([{ method, path, options, place }]);
     if (answer === undefined) throw new Error("a race of one has one answer");
     return answer;
   }
 
-  /** Delivers every held message `copies` times at once, shuffled, each in an invocation of its own. */
+  /** Delivers every held message `copies` times concurrently and shuffled, each in its own invocation. */
   async deliver(copies = 1, place: Place = {}): Promise<void> {
     await this.consume("tasks", this.queue.held.splice(0), copies, place);
   }
 
-  /** Hands the messages, `copies` times each and shuffled, to the consumer of the queue, each in an invocation of its own. */
+  /** Passes the messages, `copies` times each and shuffled, to the queue's consumer, each in its own invocation. */
   async consume(queue: string, messages: HeldMessage[], copies = 1, place: Place = {}): Promise<void> {
     const doubled = Array.from({ length: copies }, () => messages).flat();
     const shuffled = doubled
@@ -101,7 +101,7 @@ export class Simulation {
     await Promise.all(done);
   }
 
-  /** Delivers the messages as one batch, in one invocation. */
+  /** Delivers the messages as one batch in one invocation. */
   async deliverBatch(messages: readonly HeldMessage[], place: Place = {}): Promise<void> {
     const done = this.invoke(place, async (env, context) => {
       const batch = createMessageBatch(
@@ -115,8 +115,8 @@ export class Simulation {
   }
 
   /**
-   * Hands the messages over as one batch, and gives those that the queue brings again: what was asked for once more, and
-   * whatever was not acknowledged by an invocation that failed. Of one that died nobody knows what it acknowledged.
+   * Delivers the messages as one batch and returns those that the queue redelivers: retried ones, and unacknowledged
+   * ones of a failed invocation. After a dead invocation it is unknown what was acknowledged.
    */
   async hand(queue: string, messages: readonly HeldMessage[], place: Place = {}): Promise<HeldMessage[]> {
     const verdicts = new Map<string, "ack" | "retry">();
@@ -142,7 +142,7 @@ export class Simulation {
       .map((message) => ({ ...message, attempts: message.attempts + 1 }));
   }
 
-  /** Runs `count` cron ticks at once. */
+  /** Runs `count` cron ticks concurrently. */
   async tick(count = 1, place: Place = {}): Promise<void> {
     const done = Array.from({ length: count }, (_, i) =>
       this.invoke({ location: i % 5, ...place }, async (env, context) => {
@@ -153,7 +153,7 @@ export class Simulation {
     await Promise.all(done);
   }
 
-  /** Starts an invocation; it ends when its handler and everything it does after the response have ended. */
+  /** Starts an invocation, which ends when its handler and all its background work have ended. */
   private invoke<T>(
     place: Place,
     run: (env: Env, context: ExecutionContext, invocation: Invocation) => Promise<T>,
@@ -171,7 +171,7 @@ export class Simulation {
     let answer: T | undefined;
     const whole = (async () => {
       answer = await run(this.envFor(invocation), context, invocation);
-      // Work after the response may add more of itself; its failures are nobody's answer.
+      // Background work may add more; its failures do not affect the response.
       for (let i = 0; i < pending.length; i++) await pending[i]?.catch(() => {});
       return answer;
     })();
@@ -199,7 +199,7 @@ export class Simulation {
       TASK_QUEUE: this.queue.bindingFor(invocation),
       SEARCH_QUEUE: this.searchQueue.bindingFor(invocation),
       RATE_LIMITER: limiter as unknown as RateLimit,
-      // A hundred clients of one user are the subject here, not the limit that they would meet.
+      // The write limit is not under test, only a hundred clients of one user.
       USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit,
     };
   }

@@ -6,7 +6,7 @@ import { type FetchHandler, type QueueHandler, Simulation } from "./simulation.t
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
-/** Puts or reads one KV key, or appends a row and counts; whichever the path says. */
+/** Writes or reads one KV key, or appends a row and counts, depending on the path. */
 const probe: FetchHandler = async (request, bindings) => {
   const { pathname, searchParams } = new URL(request.url);
   const key = searchParams.get("key") ?? "";
@@ -27,7 +27,7 @@ const rows = (key: string) =>
   env.DB.prepare("select count(*) as n from familiar_networks where identifier = ?").bind(key).first<number>("n");
 
 describe("the simulated edge", () => {
-  it("gives the same order of calls for the same seed, and another for another", async () => {
+  it("orders calls by the seed", async () => {
     const order = async (seed: number) => {
       const simulation = new Simulation(seed, probe);
       await simulation.race(Array.from({ length: 20 }, () => ({ method: "POST", path: `/row?key=order${seed}` })));
@@ -40,7 +40,7 @@ describe("the simulated edge", () => {
     expect(await order(8)).not.toBe(first);
   });
 
-  it("shows a write at its own location at once, and elsewhere after a minute, absence being cached too", async () => {
+  it("shows KV writes at their own location at once and elsewhere after a minute, and caches absence too", async () => {
     const simulation = new Simulation(1, probe);
     const get = async (location: number) => {
       const answer = await simulation.call("GET", "/get?key=stale", {}, { location });
@@ -57,7 +57,7 @@ describe("the simulated edge", () => {
     expect(await get(2)).toBe("new");
   });
 
-  it("interleaves: a hundred clients that read, add one and write lose updates, and lose none when calm", async () => {
+  it("interleaves calls: a hundred read-modify-write clients lose updates, but none in a calm simulation", async () => {
     const add: FetchHandler = async (_request, bindings) => {
       const select = bindings.DB.prepare("select guesses from network_guess_limits where network = 'counter'");
       const guesses = Number(await select.first("guesses"));
@@ -116,7 +116,7 @@ describe("the simulated edge", () => {
     expect(await rows(fault)).toBe(effects);
   });
 
-  it("says so where a call hangs that nobody gave a deadline", async () => {
+  it("reports a hanging call without a deadline", async () => {
     const simulation = new Simulation(1, probe);
     const faults = () => "hang-before" as const;
     await expect(simulation.call("GET", "/get?key=hanging", {}, { faults })).rejects.toThrow(
@@ -124,7 +124,7 @@ describe("the simulated edge", () => {
     );
   });
 
-  it("refuses a call in its binding's own words, and answers a read of KV as a minute ago", async () => {
+  it("refuses calls with the binding's own error, and returns stale KV reads", async () => {
     const simulation = new Simulation(1, probe, true);
     const refused = await simulation.call("POST", "/put?key=refused", {}, { faults: () => "refuse" });
     expect(refused).toMatchObject({ status: 500 });
@@ -135,7 +135,7 @@ describe("the simulated edge", () => {
     expect(stale).toMatchObject({ body: { value: null } });
   });
 
-  it("brings a message again that was not acknowledged, or whose invocation failed", async () => {
+  it("redelivers messages that were not acknowledged or whose invocation failed", async () => {
     const messages = ["a", "b", "c"].map((id) => ({ id, body: {}, attempts: 1 }));
     const simulation = new Simulation(1);
     const consumer: QueueHandler = async (batch) => {
