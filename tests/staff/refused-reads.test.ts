@@ -28,7 +28,7 @@ beforeAll(async () => {
   }
   await run("delete from audit_logs where user_id = ?", poor.userId);
   await run("delete from sessions where user_id = ?", poor.userId);
-  await insertPeople(Array.from({ length: 50 }, () => ({})));
+  await insertPeople(Array.from({ length: 50 }, () => ({ kycStatus: "PENDING" as const })));
 });
 
 afterAll(removePeople);
@@ -51,12 +51,15 @@ describe("A caller who is not staff", () => {
     },
   );
 
-  test("reads no more rows for a long page of the directory or the review queue than for a short one", async () => {
-    for (const list of ["/api/users?", "/api/users?ordering=-last_login&", "/api/users/kyc/submissions?"]) {
-      const short = await rowsReadBy(refused, `${list}page_size=1`);
-      expect(await rowsReadBy(refused, `${list}page_size=50`), list).toBe(short);
-      expect(short, list).toBeLessThan(10);
-    }
+  test.each([
+    "/api/users?",
+    "/api/users?ordering=-last_login&",
+    "/api/users?ordering=username&start_date=2000-01-01&",
+    "/api/users/kyc/submissions?",
+  ])("reads as many rows for a long page of %s as for a short one", async (list) => {
+    const short = await rowsReadBy(refused, `${list}page_size=1`);
+    expect(await rowsReadBy(refused, `${list}page_size=50`), list).toBe(short);
+    expect(short, list).toBeLessThan(10);
   });
 });
 
