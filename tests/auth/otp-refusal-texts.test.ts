@@ -28,7 +28,7 @@ describe("a refused request for a code", () => {
       )
       .run();
 
-  test("tells a newcomer of a crowded network nothing that they did not do, and whoever asked twice that they did", async () => {
+  test("blames the request count only on a caller who requested two codes, not on a newcomer to a busy network", async () => {
     const ip = newIp();
     const early = newPhone();
     expect((await request(early, ip)).status).toBe(200);
@@ -49,7 +49,7 @@ describe("a refused request for a code", () => {
     ]);
   });
 
-  test("names the channel to the owner of an address that others have asked codes for", async () => {
+  test("names the channel to the owner of an address for which others requested codes", async () => {
     const address = newEmail();
     for (let sent = 0; sent < 5; sent++) {
       expect((await request(address, newIp())).status).toBe(200);
@@ -88,7 +88,7 @@ describe("a code that is verified again without a key", () => {
     }
   });
 
-  test("is said to be used where it was verified, not where it was requested, for as long as a code lives", async () => {
+  test("is reported as used to the network that verified it, not to the one that requested it, while the code is valid", async () => {
     const [identifier, asked, used] = [newPhone(), newIp(), newIp()];
     const code = await requestCode(identifier, { ip: asked });
     expect((await attempt(identifier, code, used)).status).toBe(200);
@@ -98,7 +98,7 @@ describe("a code that is verified again without a key", () => {
     expect((await attempt(identifier, code, used)).body.error.message).not.toContain("used");
   });
 
-  test("costs an attempt at a newer code like any other guess", async () => {
+  test("costs an attempt at a newer code like any other wrong code", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const code = await requestCode(identifier, { ip });
     expect((await attempt(identifier, code, ip)).status).toBe(200);

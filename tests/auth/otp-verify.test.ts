@@ -313,7 +313,7 @@ describe("Idempotency-Key", () => {
     }
   });
 
-  test("locks a network that guesses under a bound key", async () => {
+  test("locks a network after wrong attempts under a bound key", async () => {
     const [phone, headers, ip] = [newPhone(), newKey(), newIp()];
     const code = await requestCode(phone, { ip });
     await guess(phone, code, { headers, ip });

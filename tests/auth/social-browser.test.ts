@@ -221,7 +221,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(locationOf(await comeBack(browser, name, again))).toContain(SUCCESS_PAGE);
   });
 
-  it("lets every one of five flows in one browser end well, whatever their order, and drops the oldest beyond", async () => {
+  it("completes five flows in one browser in any order and drops the oldest of more", async () => {
     const browser = browse();
     const { challenge } = await newVerifier();
     const ends: [string, Record<string, string>][] = [];
@@ -244,7 +244,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     }
   });
 
-  it("lets two flows that began at the same instant end well", async () => {
+  it("completes two flows that started at the same time", async () => {
     const browser = browse();
     const tabs = await Promise.all([begin(browser, name), begin(browser, name)]);
     for (const at of tabs) {
