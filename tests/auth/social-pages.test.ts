@@ -257,3 +257,38 @@ it.each(names)("the redirects of a %s popup carry no rule that cuts it off from 
     }
   }
 });
+
+it.each<[unknown, string | null]>([
+  [{ name: { firstName: "Asha", lastName: null } }, "Asha"],
+  [{ name: { firstName: "Asha" } }, "Asha"],
+  [{ name: { firstName: ["x"], lastName: "Gurung" } }, "Gurung"],
+  [{ name: { firstName: "Asha", lastName: { en: "Gurung" } }, email: 5 }, "Asha"],
+  [{ name: { firstName: 7, lastName: true } }, null],
+  [{ name: "Asha Gurung" }, null],
+  [{ name: null }, null],
+  [null, null],
+])("Apple's form field user as %j names the person %s", async (user, fullName) => {
+  const browser = browse();
+  const consent = await providers.consent("apple", await beginFlow(providers, browser, "apple"), newPerson("apple"));
+  const back = await returnToCallback(browser, "apple", { ...consent, user: JSON.stringify(user) });
+  const { body } = await browser.go("GET", locationOf(back));
+  const options = { token: body.data.access_token, env: providers.env };
+  expect((await call("GET", "/api/users/profile", options)).body.data.full_name).toBe(fullName);
+});
+
+it.each<[string, Record<string, unknown>]>([
+  ["a null name", { name: null }],
+  ["a name that is an object", { name: { first: "Asha" } }],
+  ["a name that is a list", { name: ["Asha"], picture: [] }],
+  ["numbers", { name: 5, picture: 7, hd: 1, email_verified: 1 }],
+  ["no address but true", { email: true }],
+])("an ID token with %s signs its subject in", async (_, claims) => {
+  for (const name of names) {
+    const json = await providers.nativeSignIn(name, newPerson(name), claims);
+    const answer = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env: providers.env, json });
+    expect([answer.status, typeof answer.body.data?.access_token], JSON.stringify(answer.body)).toEqual([
+      200,
+      "string",
+    ]);
+  }
+});

@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launchBrowser } from "./chromium.ts";
 import { startDevServer } from "./dev-server.ts";
 
 let server: Awaited<ReturnType<typeof startDevServer>>;
 let browser: Browser;
+/** Stands for an app's page: it receives one-time codes and errors. */
+const app = createServer((_, response) => {
+  response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>App</title>");
+});
+let appUri = "";
 
 before(async () => {
+  await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
+  const address = app.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  appUri = `http://localhost:${address.port}/signed-in`;
+  process.env.SOCIAL_REDIRECT_URIS = appUri;
   browser = await launchBrowser();
   server = await startDevServer("dev-social.ts");
 });
@@ -15,31 +27,75 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.stop();
+  app.close();
 });
+
+/** Gives the provider's login and consent pages what they ask for. */
+async function consent(page: Page, login: string): Promise<void> {
+  await page.fill("input[name=login]", login);
+  await page.fill("input[name=password]", "any");
+  await page.click("button[type=submit]");
+  await page.waitForSelector("input[name=login]", { state: "detached" });
+  await page.click("button[type=submit]");
+}
+
+/** A login URL; for an app, with its address and its state. */
+async function loginUrl(provider: "google" | "apple", state?: string): Promise<string> {
+  const challenge = createHash("sha256").update(randomBytes(32)).digest("base64url");
+  const query = state === undefined ? {} : { redirect_uri: appUri, code_challenge: challenge, state };
+  const answer = await fetch(`${server.base}/api/auth/${provider}/login?${new URLSearchParams(query)}`);
+  return ((await answer.json()) as { data: { login_url: string } }).data.login_url;
+}
+
+/** Opens a flow, and gives the state that it sends to the provider. */
+async function openFlow(context: BrowserContext, url: string): Promise<{ page: Page; state: string }> {
+  const page = await context.newPage();
+  let state = "";
+  page.on("request", (request) => {
+    state ||= new URL(request.url()).searchParams.get("state") ?? "";
+  });
+  await page.goto(url);
+  await page.waitForSelector("input[name=login]");
+  return { page, state };
+}
+
+/** Asserts that the page tells a person the outcome, holds no token, and runs under its own policy without complaints. */
+async function assertPage(page: Page, title: string): Promise<void> {
+  assert.equal(await page.textContent("h1"), title);
+  const content = await page.content();
+  assert.match(content, /You may close this window/);
+  assert.doesNotMatch(content, /eyJ|<script/);
+  assert.ok((await page.$$("a")).length >= 1);
+}
 
 for (const [name, provider] of [
   ["Google", "GOOGLE"],
   ["Apple", "APPLE"],
 ] as const) {
-  test(`a person signs in with ${name} twice to the same account, and no token appears in a URL`, async () => {
+  const path = provider === "GOOGLE" ? "google" : "apple";
+
+  test(`a person signs in by ${name}, twice as the same; no token is on the screen or in any address`, async () => {
     const login = `asha.${Date.now()}`;
     const ids: string[] = [];
     for (let visit = 1; visit <= 2; visit++) {
       const context = await browser.newContext();
       const page = await context.newPage();
       const addresses: string[] = [];
+      const complaints: string[] = [];
       page.on("request", (request) => addresses.push(request.url()));
+      page.on("console", (message) => {
+        if (message.type() === "error" && page.url().startsWith(server.base)) complaints.push(message.text());
+      });
       await page.goto(`http://localhost:${server.port + 4}/`);
       await page.click(`text=Continue with ${name}`);
-      await page.fill("input[name=login]", login);
-      await page.fill("input[name=password]", "any");
-      await page.click("button[type=submit]");
-      // The second page asks for consent.
-      await page.waitForSelector("input[name=login]", { state: "detached" });
-      await page.click("button[type=submit]");
+      await consent(page, login);
       await page.waitForURL(/\/api\/auth\/social\/success/);
-      const answer = JSON.parse((await page.textContent("body")) ?? "");
-      assert.equal(answer.success, true);
+      await assertPage(page, "You are signed in");
+      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/signed-in.png` });
+      // The same call for JSON, with the browser's cookies, has the tokens.
+      const json = await context.request.get(page.url(), { headers: { accept: "application/json" } });
+      const answer = await json.json();
+      assert.equal(answer.success, true, JSON.stringify(answer));
       const { access_token, user } = answer.data;
       assert.equal(user.social_provider, provider);
       const me = await fetch(`${server.base}/api/auth/me`, { headers: { authorization: `Bearer ${access_token}` } });
@@ -48,9 +104,72 @@ for (const [name, provider] of [
         addresses.filter((address) => address.includes("eyJ")),
         [],
       );
+      assert.deepEqual(complaints, []);
       ids.push(user.id);
       await context.close();
     }
     assert.equal(ids[0], ids[1]);
+  });
+
+  test(`a popup that signs in by ${name} keeps its opener, at every step and at the end`, async () => {
+    for (const state of [undefined, "popup"]) {
+      const context = await browser.newContext();
+      const opener = await context.newPage();
+      await opener.goto(`http://localhost:${server.port + 4}/`);
+      const opened = context.waitForEvent("page");
+      // Scripts are texts, since the types of this project know no DOM.
+      const address = JSON.stringify(await loginUrl(path, state));
+      await opener.evaluate(`void (globalThis.popup = open(${address}, "sign-in", "width=400,height=600"))`);
+      const popup = await opened;
+      const isCutOff = () => opener.evaluate("popup.closed");
+      await popup.waitForSelector("input[name=login]");
+      assert.equal(await isCutOff(), false, "at the provider");
+      await consent(popup, `popup.${Date.now()}`);
+      await popup.waitForURL(state === undefined ? /\/api\/auth\/social\/success/ : /\/signed-in\?code=/);
+      assert.equal(await isCutOff(), false, "at the end");
+      assert.equal(await popup.evaluate("opener !== null"), true);
+      await opener.evaluate("popup.close()");
+      await context.close();
+    }
+  });
+
+  test(`a cancelled and a failed sign-in by ${name} show a page, and reach the app`, async () => {
+    for (const state of [undefined, "of the app"]) {
+      const context = await browser.newContext();
+      const cancelled = await openFlow(context, await loginUrl(path, state));
+      await cancelled.page.click("text=Cancel");
+      // A second flow in the same browser, whose code the provider does not know.
+      const failed = await openFlow(context, await loginUrl(path, state));
+      const fields = { code: "unknown", state: failed.state };
+      if (path === "google") {
+        await failed.page.goto(`${server.base}/api/auth/google/callback?${new URLSearchParams(fields)}`);
+      } else {
+        const form = { action: `${server.base}/api/auth/apple/callback`, ...fields };
+        await failed.page.evaluate(`{
+          const { action, ...fields } = ${JSON.stringify(form)};
+          const form = Object.assign(document.createElement("form"), { method: "post", action });
+          for (const [name, value] of Object.entries(fields)) {
+            form.append(Object.assign(document.createElement("input"), { name, value }));
+          }
+          document.body.append(form);
+          form.submit();
+        }`);
+      }
+      for (const [{ page }, error] of [
+        [cancelled, "access_denied"],
+        [failed, "social_auth_failed"],
+      ] as const) {
+        await page.waitForURL(state === undefined ? /\/api\/auth\/social\/error\?/ : /\/signed-in\?/);
+        const { searchParams } = new URL(page.url());
+        assert.equal(searchParams.get("error"), error);
+        assert.equal(searchParams.get("state"), state ?? null);
+        if (state === undefined) {
+          await assertPage(page, "Sign-in did not work");
+          await page.click(`text=Begin again with ${name}`);
+          await page.waitForSelector("input[name=login]");
+        }
+      }
+      await context.close();
+    }
   });
 }
