@@ -2,8 +2,8 @@ import type { z } from "zod";
 import type { Locale, Text } from "./locale.ts";
 
 /**
- * All codes of field errors with their messages. `{name}` in a message is replaced by the member of that name: `{code:
- * "too_short", min: 2}`.
+ * All codes of field errors with their messages. A `{name}` in a message is replaced by the error's member of that
+ * name.
  */
 export const fieldErrorCatalogue = {
   required: { en: "This field is required.", ne: "यो विवरण आवश्यक छ।" },

@@ -1,20 +1,20 @@
 import { AppError } from "./errors.ts";
 import type { Text } from "./locale.ts";
 
-/** What the header fields of a part say (RFC 7578 section 4). */
+/** The header fields of a part (RFC 7578 section 4). */
 export interface PartHead {
   name: string;
   /** Whether there is a file name, and whether it is more than the empty string. */
   fileName: "absent" | "empty" | "given";
   /** Media type in lower case, without parameters; undefined where the part has none. */
   mediaType: string | undefined;
-  /** In lower case; UTF-8 where the part names none. */
+  /** In lower case; UTF-8 by default. */
   charset: string;
-  /** Content-Transfer-Encoding in lower case; `binary` where the part names none. */
+  /** Content-Transfer-Encoding in lower case; `binary` by default. */
   transferEncoding: string;
 }
 
-/** `validation_error` for a multipart body that cannot be read. */
+/** Builds a `validation_error` for an unreadable multipart body. */
 export function malformed(
   message: Text = {
     en: "The multipart body is malformed or incomplete. Send it again.",
@@ -24,13 +24,13 @@ export function malformed(
   return new AppError("validation_error", { message });
 }
 
-/** Names are ASCII; a file name, which nobody reads, may be in any encoding. */
+/** Names are ASCII. File names are not used and may be in any encoding. */
 const decoder = new TextDecoder("latin1");
 
 /**
- * Reads the header fields of a part; folded lines count as one (RFC 5322 section 2.2.3).
+ * Parses the header fields of a part; folded lines count as one (RFC 5322 section 2.2.3).
  *
- * @throws AppError `validation_error` unless they are fields of a form's part with a name.
+ * @throws AppError `validation_error` if they are not those of a named part of a form.
  */
 export function readPartHead(bytes: Uint8Array): PartHead {
   const fields = new Map<string, string>();
@@ -69,7 +69,7 @@ export function readParameters(field: string): { value: string; parameters: Map<
   const value = (end === -1 ? field : field.slice(0, end)).trim().toLowerCase();
   const parameters = new Map<string, string>();
   PARAMETER.lastIndex = end === -1 ? field.length : end;
-  // What is no parameter, such as a semicolon at the end, ends the list.
+  // Anything that is not a parameter, such as a trailing semicolon, ends the list.
   for (let match = PARAMETER.exec(field); match; match = PARAMETER.exec(field)) {
     const [, name = "", quoted, plain, bare = ""] = match;
     const text = quoted?.replace(/\\([\s\S])/g, "$1") ?? plain ?? bare.trim();

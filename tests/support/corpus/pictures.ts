@@ -16,7 +16,7 @@ const JFIF = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
 const SIDE = 32;
 const BLOCKS = (SIDE / 8) ** 2;
 
-/** Brightness steps from block to block, each of seven bits: the picture is a pattern that no fault leaves as it is. */
+/** Brightness steps between blocks, seven bits each: the pattern changes with any decoding error. */
 const steps = Array.from({ length: BLOCKS }, (_, i) => (i % 2 ? 64 + i : -(64 + i)));
 const sevenBits = (step: number) => (step < 0 ? step + 127 : step).toString(2).padStart(7, "0");
 
@@ -30,10 +30,10 @@ interface JpegParts {
   first?: Uint8Array[];
   /** Between the frame's header and its scan. */
   between?: Uint8Array[];
-  /** Behind the end. */
+  /** After the end. */
   trailer?: Uint8Array;
   components?: 1 | 3 | 4;
-  /** Blocks from one restart marker to the next. */
+  /** Number of blocks between restart markers. */
   restart?: number;
   isProgressive?: boolean;
   frame?: number;
@@ -117,9 +117,9 @@ interface PngParts {
   trailer?: Uint8Array;
   depth?: number;
   colour?: number;
-  /** Bytes of a line without its filter. */
+  /** Number of bytes per line without its filter byte. */
   line?: number;
-  /** The pixels in so many chunks. */
+  /** Number of chunks for the pixels. */
   split?: number;
 }
 
@@ -143,7 +143,7 @@ export function drawing({ depth = 8, colour = 0, line = 8, split = 1, ...parts }
   );
 }
 
-/** TIFF data with the orientation, of either byte order, and a place in another entry. */
+/** TIFF data with the orientation, in either byte order, and a place in another entry. */
 export function tiff(orientation: number, place: string, isLittle = false): Bytes {
   const two = (value: number) => (isLittle ? little(value, 2) : uint16(value));
   const four = (value: number) => (isLittle ? little(value, 4) : uint32(value));
@@ -177,7 +177,7 @@ export const riff = (...chunks: Uint8Array[]) => {
   return concat("RIFF", little(content.length, 4), content);
 };
 
-/** A lossless picture of one colour: five prefix codes of one symbol each, and so no data for the pixels (RFC 9649). */
+/** A lossless picture of one colour: five prefix codes with one symbol each, so it needs no pixel data (RFC 9649). */
 export function losslessChunk(side = 16): Bytes {
   let bits = "";
   const put = (value: number, count: number) => {
