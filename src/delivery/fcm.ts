@@ -2,12 +2,13 @@ import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
+import { DAY_MS } from "../platform/time.ts";
 import { readFcmAnswer } from "./fcm-answer.ts";
 import { findAccessToken, forgetAccessToken } from "./google-access-token.ts";
 import { type MessageProvider, type OutgoingMessage, unknown } from "./message-provider.ts";
 
 /** How long FCM keeps an undelivered push, in milliseconds. */
-export const PUSH_LIFE_MS = 24 * 60 * 60 * 1000;
+export const PUSH_LIFE_MS = DAY_MS;
 /**
  * APNs accepts collapse ids of up to 64 bytes; web push topics hold at most 32 base64url characters (RFC 8030 section
  * 5.4).

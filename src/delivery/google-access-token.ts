@@ -4,11 +4,12 @@ import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
+import { MINUTE_MS } from "../platform/time.ts";
 import { answered, type Refusal } from "./message-provider.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 /** How long before its expiry a token is replaced, in milliseconds. */
-const EXPIRY_MARGIN_MS = 60_000;
+const EXPIRY_MARGIN_MS = MINUTE_MS;
 /** The longest lifetime that Google allows for an assertion, in seconds. */
 const ASSERTION_SECONDS = 3600;
 

@@ -5,6 +5,7 @@ import { instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";
+import { HOUR_MS } from "../platform/time.ts";
 import { type BudgetChannel, openCalls, openCallsPerHour } from "./send-budget.ts";
 import { countInWindows } from "./send-window.store.ts";
 
@@ -16,8 +17,6 @@ type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
  * `hour`: the hour's open calls are spent.
  */
 export type BudgetDecision = "taken" | "reserved" | "spent" | "hour";
-
-const HOUR_MS = 60 * 60 * 1000;
 
 const channels = {
   sms: {

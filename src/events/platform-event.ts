@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { CURRENCY, parseMinor } from "../platform/money.ts";
+import { HOUR_MS } from "../platform/time.ts";
 
 /** Largest amount, in minor units; sums of nine million such amounts are still exact. */
 const MAX_AMOUNT_MINOR = 999_999_999;
 const MAX_POINTS = 1_000_000;
 /** How far a sender's clock may be ahead of ours, in milliseconds. */
-const CLOCK_SKEW_MS = 60 * 60 * 1000;
+const CLOCK_SKEW_MS = HOUR_MS;
 const EARLIEST_MS = Date.UTC(2000, 0, 1);
 
 /** Reasons reserved for this service's own ledger rows; other services may not use them. */

@@ -3,6 +3,7 @@ import { OWN_SOURCE, pointTransactions, rentals, userStatistics } from "../db/le
 import { referrals } from "../db/user-schema.ts";
 import { insertFrom, insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { DAY_MS } from "../platform/time.ts";
 import { creditEntries } from "./ledger-effects.store.ts";
 import type { EventOf } from "./platform-event.ts";
 import { openStatistics } from "./statistics.store.ts";
@@ -10,7 +11,7 @@ import { openStatistics } from "./statistics.store.ts";
 type EffectDeps = Pick<Deps, "db" | "now" | "newId">;
 
 /** How long after joining a return completes the referral, in milliseconds. */
-const REFERRAL_WINDOW_MS = 30 * 24 * 60 * 60 * 1000;
+const REFERRAL_WINDOW_MS = 30 * DAY_MS;
 const INVITER_POINTS = 100;
 const INVITEE_POINTS = 50;
 

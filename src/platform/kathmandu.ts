@@ -1,6 +1,7 @@
+import { DAY_MS, MINUTE_MS } from "./time.ts";
+
 /** Nepal Time is UTC+05:45 all year (IANA Asia/Kathmandu, since 1986). */
-const OFFSET_MS = (5 * 60 + 45) * 60_000;
-const DAY_MS = 24 * 60 * 60_000;
+const OFFSET_MS = (5 * 60 + 45) * MINUTE_MS;
 
 /** The calendar day in Asia/Kathmandu at the given time (epoch ms), `YYYY-MM-DD`. */
 export function dayOf(at: number): string {

@@ -1,10 +1,11 @@
 import { sendEvents } from "../platform/data/send-events.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
+import { MINUTE_MS } from "../platform/time.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** Minimum time between two activity reports of a session, in milliseconds. */
-export const ACTIVITY_INTERVAL_MS = 15 * 60 * 1000;
+export const ACTIVITY_INTERVAL_MS = 15 * MINUTE_MS;
 const MAX_REMEMBERED = 10_000;
 
 /** When this isolate last reported each session. It only saves messages; the task's statement enforces the interval. */

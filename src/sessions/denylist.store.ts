@@ -1,11 +1,12 @@
 import { withDeadline } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
+import { LIFE_MS } from "./session-open.store.ts";
 
 /** How long a request waits for KV before it relies on D1 alone, in milliseconds. */
 const KV_DEADLINE_MS = 1_000;
-/** Lifetime of an entry: that of the longest-lived refresh token (90 days). */
-const ENTRY_TTL_SECONDS = 90 * 24 * 60 * 60;
+/** The longest life of a session: no entry needs to outlive it. */
+const ENTRY_TTL_SECONDS = LIFE_MS.user.absolute / 1000;
 
 const keyOf = (sessionId: string) => `deny:${sessionId}`;
 

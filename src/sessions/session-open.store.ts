@@ -3,10 +3,8 @@ import { sessions } from "../db/sign-in-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { StatementDeps } from "../platform/data/prepared.ts";
 import type { Client } from "../platform/http/client.ts";
+import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
-
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** Lifetime of a session: absolute since sign-in, idle since the last refresh. */
 export const LIFE_MS = {

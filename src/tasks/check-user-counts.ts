@@ -2,11 +2,11 @@ import { type SQL, sql } from "drizzle-orm";
 import { userCounts } from "../db/user-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { instantOf } from "../platform/data/database.ts";
+import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 
-const DAY_MS = 24 * 60 * 60_000;
 /** 02:45 in Nepal. */
-const NIGHT_OFFSET_MS = 21 * 60 * 60_000;
+const NIGHT_OFFSET_MS = 21 * HOUR_MS;
 /** Users counted in one chunk. */
 const CHUNK_SIZE = 2_000;
 /** Number of status buckets (values of `users.facet`). */

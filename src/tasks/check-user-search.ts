@@ -1,13 +1,13 @@
 import { type SQL, sql } from "drizzle-orm";
 import { raiseAlert } from "../platform/alerts.ts";
+import { DAY_MS, MINUTE_MS } from "../platform/time.ts";
 import { forgetDeletedAccounts } from "../staff/directory/deleted-accounts.store.ts";
 import { compareEntries } from "../staff/directory/search-projection.service.ts";
 import { forgetRemoved } from "../staff/directory/search-projection.store.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 
-const DAY_MS = 24 * 60 * 60_000;
 /** 02:15 in Nepal. */
-const NIGHT_OFFSET_MS = (20 * 60 + 30) * 60_000;
+const NIGHT_OFFSET_MS = (20 * 60 + 30) * MINUTE_MS;
 /** How long entries of deleted users are kept: longer than any message that could restore them. */
 const REMOVED_ENTRY_MS = 7 * DAY_MS;
 /** Users compared in one chunk. */

@@ -1,7 +1,7 @@
+import { DAY_MS } from "../platform/time.ts";
 import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** With 100 chunks per tick this deletes 72 million rows a day, four times what 100 sign-ins per second write. */
 const CHUNK_SIZE = 500;
 const NAME = "cleanup_expired_audit_logs";

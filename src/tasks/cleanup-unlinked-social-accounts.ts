@@ -1,7 +1,7 @@
+import { DAY_MS } from "../platform/time.ts";
 import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const CHUNK_SIZE = 500;
 const NAME = "cleanup_unlinked_social_accounts";
 

@@ -4,11 +4,11 @@ import { users } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
 import { idForEachRow, insertFrom, instantOf } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
+import { DAY_MS } from "../platform/time.ts";
 import { recordNotification } from "../users/notification.store.ts";
 import { nextVersion } from "../users/user-change.store.ts";
 import type { Job } from "./engine/job.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** How long an account may go without a sign-in before it is deactivated. */
 const INACTIVE_MS = 180 * DAY_MS;
 const CHUNK_SIZE = 200;

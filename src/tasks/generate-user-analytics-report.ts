@@ -3,6 +3,7 @@ import { z } from "zod";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import { insertWhere, runBatch } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
+import { HOUR_MS } from "../platform/time.ts";
 import { buildAnalyticsReport } from "../users/usage.service.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
 
@@ -10,7 +11,7 @@ const payloadSchema = z.object({ user_id: z.string() });
 
 const NAME = "generate_user_analytics_report";
 /** How long a report is kept, in milliseconds. */
-const REPORT_TTL_MS = 60 * 60 * 1000;
+const REPORT_TTL_MS = HOUR_MS;
 
 /** Stores a report of the user's activity for one hour. A newer report replaces it; an older one does not. */
 export const generateUserAnalyticsReport: Task = {

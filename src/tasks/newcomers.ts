@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
+import { DAY_MS } from "../platform/time.ts";
 import type { JobDeps } from "./engine/job.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** Number of newcomers read per chunk, whether or not a reminder is due. */
 const PAGE_SIZE = 500;
 

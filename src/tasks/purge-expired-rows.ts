@@ -1,7 +1,7 @@
+import { HOUR_MS } from "../platform/time.ts";
 import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
 /**
  * With 100 chunks per tick this deletes about ten million rows an hour, more than twice what 100 sign-ins per second
  * write.

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { otpLimits } from "../auth/otp/otp-limits.ts";
 import { kycUploads } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import {
@@ -24,12 +25,11 @@ import {
 } from "../db/sign-in-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
+import { IDEMPOTENCY_TTL_MS } from "../platform/data/idempotency.ts";
 import { dayOf } from "../platform/kathmandu.ts";
+import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";
-
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** Jobs that delete rows by age. */
 export type PurgeJob = "purge_expired_rows" | "cleanup_expired_audit_logs" | "cleanup_unlinked_social_accounts";
@@ -63,27 +63,33 @@ export const purgeRules: readonly PurgeRule[] = [
     ...hourly,
     table: otpChallenges,
     since: otpChallenges.createdAt,
-    keptMs: DAY_MS,
+    keptMs: otpLimits.send.perClassDaily.windowMs,
     reason: "a day's codes are counted from these",
   },
   {
     ...hourly,
     table: otpNetworkGuards,
     since: otpNetworkGuards.lastGuessAt,
-    keptMs: 7 * DAY_MS,
+    keptMs: otpLimits.lock.resetAfterMs,
     reason: "a week without a guess ends every lock",
   },
-  { ...hourly, table: otpClassGuards, since: otpClassGuards.lastGuessAt, keptMs: 7 * DAY_MS, reason: "as above" },
+  {
+    ...hourly,
+    table: otpClassGuards,
+    since: otpClassGuards.lastGuessAt,
+    keptMs: otpLimits.lock.resetAfterMs,
+    reason: "as above",
+  },
   { ...hourly, table: networkGuessLimits, since: networkGuessLimits.windowStartedAt, keptMs: HOUR_MS },
   { ...hourly, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
   { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
   { ...hourly, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
-  { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: 90 * DAY_MS },
+  { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
   {
     ...hourly,
     table: verificationTokens,
     since: verificationTokens.expiresAt,
-    keptMs: DAY_MS,
+    keptMs: IDEMPOTENCY_TTL_MS,
     reason: "a keyed repetition of the sign-in reads the token for a day",
   },
   {

@@ -4,14 +4,13 @@ import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 import type { Task } from "./engine/task.ts";
 import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
 const reminderDays: ReminderDays = { days: [3, 10], latest: 13 };
 /** How long after a rejection the user is reminded, once. */
 const AFTER_REJECTION_MS = DAY_MS;
@@ -20,7 +19,7 @@ const PAGE_SIZE = 500;
 /** Prefix that marks cursors of the scan of rejections; cursors of the scan of newcomers have none. */
 const REJECTED = "rejected:";
 /** 10:00 in Nepal, an acceptable time for a push notification. */
-const MORNING_MS = 4 * HOUR_MS + 15 * 60 * 1000;
+const MORNING_MS = 4 * HOUR_MS + 15 * MINUTE_MS;
 
 const NAME = "send_kyc_verification_reminder";
 const KIND = "KYC_REMINDER";

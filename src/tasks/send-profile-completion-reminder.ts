@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/messages.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { isIncomplete } from "../users/profile.store.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE, releaseReminder } from "../users/profile-reminder.store.ts";
@@ -10,11 +11,9 @@ import type { Task } from "./engine/task.ts";
 import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
 const reminderDays: ReminderDays = { days: [1, 3, 7], latest: 10 };
 /** 10:00 in Nepal, an acceptable time for a push notification. */
-const MORNING_MS = 4 * HOUR_MS + 15 * 60 * 1000;
+const MORNING_MS = 4 * HOUR_MS + 15 * MINUTE_MS;
 
 const NAME = "send_profile_completion_reminder";
 const KIND = "PROFILE_REMINDER";

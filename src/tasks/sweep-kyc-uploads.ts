@@ -1,12 +1,12 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import { kycDocuments } from "../db/kyc-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
+import { HOUR_MS } from "../platform/time.ts";
 import { listObjects, removeObjects } from "../users/kyc/kyc-bucket.store.ts";
 import { deleteRemoved } from "../users/kyc/kyc-document.store.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 import { findJobCursor, keepJobCursor } from "./engine/job-cursor.store.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
 /** Minimum age of what is removed; much longer than an upload takes. */
 const GRACE_MS = HOUR_MS;
 const CHUNK_SIZE = 200;

@@ -1,8 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
+import { HOUR_MS } from "../platform/time.ts";
 
-const HOUR_MS = 60 * 60 * 1000;
 /** Pause after a delivered reminder, in milliseconds. */
 const PAUSE_MS = 20 * HOUR_MS;
 /** How long a requested reminder counts as pending: twice as long as a queue keeps a message. */

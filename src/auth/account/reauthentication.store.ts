@@ -1,10 +1,11 @@
 import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { verificationTokens } from "../../db/sign-in-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 
 /** How long a sign-in counts as a re-authentication, in milliseconds. */
-const RECENT_MS = 10 * 60_000;
+const RECENT_MS = 10 * MINUTE_MS;
 
 /**
  * The caller signed in during the last 10 minutes (a refresh does not count), or the token is a live verification token

@@ -7,6 +7,7 @@ import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platfor
 import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
+import { HOUR_MS } from "../../platform/time.ts";
 import { isLive, isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
@@ -15,7 +16,7 @@ import { changeUser } from "../../users/user-change.store.ts";
 export const MAX_DEVICES = 20;
 
 /** Registrations per user in a fixed window, including repeated ones. */
-export const registrationLimit = { count: 30, windowMs: 60 * 60 * 1000 } as const;
+export const registrationLimit = { count: 30, windowMs: HOUR_MS } as const;
 
 /** A device as described by its app; null keeps the stored value. */
 export interface Device {

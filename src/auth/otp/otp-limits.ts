@@ -1,8 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../platform/time.ts";
 // Every number in the rules of one-time codes; a test compares the documented limits with it.
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 export const otpLimits = {
   digits: 6,

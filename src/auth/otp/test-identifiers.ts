@@ -1,8 +1,8 @@
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
+import { DAY_MS } from "../../platform/time.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** A test identifier's end date may lie at most this far ahead. */
 const MAX_AHEAD_MS = 30 * DAY_MS;
 

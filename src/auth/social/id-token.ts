@@ -2,6 +2,7 @@ import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } f
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { callOutside } from "../../platform/http/outbound.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
 import { readIdentity, type SocialIdentity } from "./social-identity.ts";
 import type { SocialProvider } from "./social-provider.ts";
 
@@ -16,8 +17,8 @@ const MAX_REPEAT_SECONDS = 24 * 60 * 60;
 /** Longer tokens are rejected before any cryptography. */
 const MAX_TOKEN_LENGTH = 8192;
 /** Minimum time between two fetches of the keys because of an unknown key id, in milliseconds. */
-const KEYS_COOLDOWN_MS = 60_000;
-const KEYS_MAX_AGE_MS = 10 * 60_000;
+const KEYS_COOLDOWN_MS = MINUTE_MS;
+const KEYS_MAX_AGE_MS = 10 * MINUTE_MS;
 
 /** Each provider's key set by its URL, kept as long as the isolate and refreshed by jose. */
 const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();

@@ -2,11 +2,12 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { socialProofs } from "../../db/social-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
 
 /** Lifetime of a one-time code, in milliseconds. */
-const CODE_TTL_MS = 60_000;
+const CODE_TTL_MS = MINUTE_MS;
 /** How long a used ID token is remembered, in milliseconds: longer than the maximum age at which one is accepted. */
-const REMEMBERED_MS = 15 * 60_000;
+const REMEMBERED_MS = 15 * MINUTE_MS;
 
 type CredentialDeps = Pick<Deps, "db" | "now" | "invocationId">;
 

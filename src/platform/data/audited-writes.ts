@@ -1,11 +1,12 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { AppError } from "../http/errors.ts";
 import { beyondLimit } from "../http/rate-limit.ts";
+import { DAY_MS } from "../time.ts";
 import { firstIdAt } from "../uuid.ts";
 import { before, derived } from "./prepared.ts";
 
 /** Limit of a user's audited writes to their own data, in a sliding window. */
-export const auditedWritesPerDay = { count: 1_000, windowMs: 24 * 60 * 60 * 1000 } as const;
+export const auditedWritesPerDay = { count: 1_000, windowMs: DAY_MS } as const;
 
 /** Entity types of sign-ups, sign-ins, sign-outs and deletions, which are not counted or refused. */
 export const UNLIMITED_ENTITIES: readonly string[] = ["user", "session"];

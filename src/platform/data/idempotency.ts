@@ -3,10 +3,11 @@ import { base64url } from "jose";
 import { idempotencyKeys } from "../../db/platform-schema.ts";
 import { keyedHash } from "../crypto.ts";
 import type { Deps } from "../deps.ts";
+import { DAY_MS } from "../time.ts";
 import { insertWhere } from "./database.ts";
 
 /** How long a key stays bound, unless a route uses a shorter time. */
-export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
+export const IDEMPOTENCY_TTL_MS = DAY_MS;
 
 /** A caller's `Idempotency-Key`, scoped to a route and an identifier or session, and the body sent with it. */
 export interface IdempotentCall {

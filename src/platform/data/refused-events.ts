@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { deadLetters, outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
+import { DAY_MS, HOUR_MS } from "../time.ts";
 import { idForEachRow, insertFrom, instantOf, runBatch } from "./database.ts";
 import { truncateReason } from "./dead-letters.ts";
 import { LEASE_MS, type OutboxRow } from "./outbox.ts";
@@ -19,10 +20,10 @@ export interface Refusal {
 /** Number of attempts after which an event that a working queue refuses becomes a dead letter. */
 const MAX_ATTEMPTS = 12;
 /** Age at which an event refused that often becomes a dead letter even if its queue is down. */
-const MAX_AGE_MS = 24 * 60 * 60_000;
+const MAX_AGE_MS = DAY_MS;
 /** Number of attempts that are made as soon as the lease is over; then the delay doubles. */
 const PROMPT_ATTEMPTS = 3;
-const MAX_DELAY_MS = 60 * 60_000;
+const MAX_DELAY_MS = HOUR_MS;
 
 type RefusalDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
 

@@ -4,6 +4,7 @@ import { keyedHash } from "../crypto.ts";
 import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
 import { describeError } from "../log.ts";
+import { MINUTE_MS } from "../time.ts";
 import type { AppEnv } from "./app-env.ts";
 import { networkOf, readIp } from "./client.ts";
 import { AppError, errorCatalogue } from "./errors.ts";
@@ -24,7 +25,7 @@ export interface FirstLimit<Body> {
 }
 
 /** Limit per bucket, as configured for the binding in wrangler.toml. */
-const POLICY = { count: 300, windowMs: 60_000 };
+const POLICY = { count: 300, windowMs: MINUTE_MS };
 /** How long a call waits for the limiter, in milliseconds; then it is allowed. */
 const LIMITER_DEADLINE_MS = 500;
 

@@ -1,9 +1,10 @@
 import type { Deps } from "../deps.ts";
+import { MINUTE_MS } from "../time.ts";
 import { isWithinLimit } from "./first-limiter.ts";
 import { beyondLimit } from "./rate-limit.ts";
 
 /** Write limit of a signed-in user, as configured for USER_RATE_LIMITER in wrangler.toml. */
-export const writesPerMinute = { count: 60, windowMs: 60_000 } as const;
+export const writesPerMinute = { count: 60, windowMs: MINUTE_MS } as const;
 
 /**
  * Counts a write towards the per-minute limit of a user or session, before anything is read or written. If the limiter

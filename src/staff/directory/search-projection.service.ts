@@ -1,4 +1,5 @@
 import type { Deps } from "../../platform/deps.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
 import {
   findProjected,
   GONE_VERSION,
@@ -15,7 +16,7 @@ import { searchTextOf } from "./search-text.ts";
 type ProjectionDeps = Pick<Deps, "db" | "searchDb" | "now" | "invocationId" | "log">;
 
 /** The projection is seconds behind, so newer changes do not count as drift. */
-const SETTLED_MS = 10 * 60_000;
+const SETTLED_MS = 10 * MINUTE_MS;
 
 /**
  * Updates the search entries of at most 200 users from the primary. Late, duplicate and reordered calls are harmless:

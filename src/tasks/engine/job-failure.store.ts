@@ -3,16 +3,17 @@ import { deadLetters, jobFailures, jobRuns } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { truncateReason } from "../../platform/data/dead-letters.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../platform/time.ts";
 import type { JobDeps } from "./job.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
 /** How long a job may keep failing before it becomes a dead letter, in milliseconds. */
-const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
+const GIVE_UP_AFTER_MS = DAY_MS;
 /** A job without failures for this long counts as working again, in milliseconds; longer than the longest delay. */
-const QUIET_MS = 2 * 60 * 60_000;
+const QUIET_MS = 2 * HOUR_MS;
 /** Delay before the first retry of a failed run, in milliseconds; doubles with each failure, up to an hour. */
-const FIRST_DELAY_MS = 60_000;
-const MAX_DELAY_MS = 60 * 60_000;
+const FIRST_DELAY_MS = MINUTE_MS;
+const MAX_DELAY_MS = HOUR_MS;
 /** Number of doublings after which the delay stays the same, so that the shift below stays small. */
 const MAX_DOUBLINGS = 6;
 

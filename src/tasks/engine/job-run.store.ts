@@ -1,12 +1,13 @@
 import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { jobRuns } from "../../db/platform-schema.ts";
 import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
 import type { Job, JobDeps } from "./job.ts";
 import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
 /** Lease of a run in milliseconds, renewed with each chunk; after it another invocation may take over. */
-const LEASE_MS = 60_000;
+const LEASE_MS = MINUTE_MS;
 const ABANDONED = "the invocation did not end";
 
 /** Why a run was closed before it finished; stored in `leased_by`. */

@@ -4,12 +4,13 @@ import { commit } from "../../platform/data/commit.ts";
 import { insertWhere, instantOf, runBatch } from "../../platform/data/database.ts";
 import { type CallKey, isBound } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
+import { DAY_MS } from "../../platform/time.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { selectOwnKyc } from "./kyc.store.ts";
 
 /** Maximum number of uploads per user in 24 hours, accepted or refused (ASVS 5.2.4). */
-export const uploadLimit = { count: 10, windowMs: 24 * 60 * 60 * 1000 };
+export const uploadLimit = { count: 10, windowMs: DAY_MS };
 /**
  * Maximum number of started uploads in that time, including those that do not count: interrupted, repeated, or failed
  * through the service's fault.
