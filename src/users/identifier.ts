@@ -4,6 +4,7 @@ import { z } from "zod";
 import { users } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
+import type { FieldErrors } from "../platform/http/field-errors.ts";
 import { text } from "../platform/http/fields.ts";
 import { cleanMarks, foldSpaces, toAsciiDigits } from "../platform/http/text.ts";
 import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
@@ -44,6 +45,21 @@ export function parseIdentifier(
   const typed = cleanMarks(given).replace(/^tel:/i, "");
   const kind = expected.kind ?? (typed.includes("@") ? "email" : "phone");
   return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
+}
+
+/** Returns what is wrong with an identifier, for the `check` of a route; an absent one has no errors. */
+export function checkIdentifier(
+  deps: Pick<Deps, "config">,
+  given: string | null | undefined,
+  expected?: Expected,
+): FieldErrors {
+  try {
+    if (given) parseIdentifier(deps, given, expected);
+  } catch (error) {
+    if (error instanceof AppError) return error.options.fields ?? {};
+    throw error;
+  }
+  return {};
 }
 
 /** As `parseIdentifier`; undefined if the text is not a valid identifier. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { userEndpoint } from "../sessions/guard.ts";
 import { profileFields } from "./profile.fields.ts";
-import { getProfile, updateProfile, withoutNulls } from "./profile.service.ts";
+import { checkBirth, getProfile, updateProfile, withoutNulls } from "./profile.service.ts";
 import { profileView, viewProfile } from "./views.ts";
 
 const tag = "Profile";
@@ -31,6 +31,7 @@ export const putMyProfile = userEndpoint(
     summary: "Update my profile; null clears a field",
     description: "Fields that are not sent keep their values.",
     body,
+    check: (deps, { date_of_birth }) => checkBirth(deps, date_of_birth),
     data: profileView,
     message: changed,
   },
@@ -45,6 +46,7 @@ export const patchMyProfile = userEndpoint(
     summary: "Update my profile; null is ignored",
     description: "Fields that are not sent keep their values.",
     body,
+    check: (deps, { date_of_birth }) => checkBirth(deps, date_of_birth),
     data: profileView,
     message: changed,
   },

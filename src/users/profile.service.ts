@@ -1,7 +1,7 @@
 import { publishCoalesced } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
-import { fieldError } from "../platform/http/errors.ts";
+import type { FieldErrors } from "../platform/http/field-errors.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -17,7 +17,7 @@ export async function getProfile(deps: Deps, caller: AccessClaims): Promise<Prof
 /**
  * Changes the fields that are sent; null clears a field.
  *
- * @throws AppError `validation_error` for a date of birth that is not in the past; `token_not_valid`.
+ * @throws AppError `token_not_valid`.
  */
 export async function updateProfile(
   deps: Deps,
@@ -25,18 +25,15 @@ export async function updateProfile(
   caller: AccessClaims,
   change: ProfileChange,
 ): Promise<ProfileRow> {
-  refuseFutureBirth(deps, change);
   const { profile, events } = await changeProfile(deps, client, caller, change);
   if (!profile) throw sessionEnded();
   deps.afterResponse(publishCoalesced(deps, events));
   return profile;
 }
 
-/** @throws AppError `validation_error` for a date of birth that is not in the past. */
-export function refuseFutureBirth(deps: Pick<Deps, "now">, change: ProfileChange): void {
-  if (change.date_of_birth && change.date_of_birth >= dayOf(deps.now())) {
-    throw fieldError("date_of_birth", "not_in_past");
-  }
+/** Returns an error for a date of birth that is not in the past, for the `check` of a route. */
+export function checkBirth(deps: Pick<Deps, "now">, given: string | null | undefined): FieldErrors {
+  return given && given >= dayOf(deps.now()) ? { date_of_birth: [{ code: "not_in_past" }] } : {};
 }
 
 /** The change without its nulls. */

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import type { CallOptions } from "../support/client.ts";
 import { hostileSegments, prototypeMembers, readOnlyFields, wrongTypes } from "./corpora.ts";
 import type { Operation } from "./operations.ts";
-import { anyValue, hostileText, isNullable, misfitsOf } from "./values.ts";
+import { SPELLINGS, spell } from "./spellings.ts";
+import { anyValue, halfPairs, hostileText, isNullable, isTextField, misfitsOf } from "./values.ts";
 
 export type Fields = Record<string, unknown>;
 export type Format = "json" | "form" | "multipart";
@@ -14,6 +15,8 @@ export interface Case {
   /** Path parameters as they appear in the URL. */
   segments: Record<string, string>;
   format: Format;
+  /** How a multipart body is written; as `FormData` writes it if absent. */
+  spelling?: number;
   /** Instead of fields: text after the opening brace of their JSON. */
   members?: string;
   /** If the request must be refused: the field that the error names, or "body" for the whole body. */
@@ -61,8 +64,14 @@ export const formatFor = ({ body }: Operation, fields: Fields, wanted: Format): 
 /** A complete valid request. */
 export function rightCase(operation: Operation): fc.Arbitrary<Case> {
   return fc
-    .record({ fields: fieldsOf(operation), query: queryOf(operation), wanted: anyFormat })
-    .map(({ fields, query, wanted }) => ({
+    .record({
+      fields: fieldsOf(operation),
+      query: queryOf(operation),
+      wanted: anyFormat,
+      spelling: fc.option(fc.nat(SPELLINGS - 1), { nil: undefined }),
+    })
+    .map(({ fields, query, wanted, spelling }) => ({
+      ...(spelling === undefined ? {} : { spelling }),
       fields,
       query,
       segments: {},
@@ -148,7 +157,20 @@ function jsonChanges(
         members: `${JSON.stringify(name)}:${JSON.stringify(value)}`,
       }),
   );
-  return [wrong, wrong, members, doubled, ...(nulls.length > 0 ? [fc.constantFrom(...nulls)] : [])];
+  const texts = names.filter((name) => isTextField(name, body?.fields[name] ?? {}));
+  // Only JSON can write half a pair of surrogates.
+  const broken = fc.tuple(fc.constantFrom(...texts), fc.constantFrom(...halfPairs)).map(
+    ([name, value]): Change =>
+      (right) => ({ ...changed(name, value, name)(right), format: "json" }),
+  );
+  return [
+    wrong,
+    wrong,
+    members,
+    doubled,
+    ...(texts.length > 0 ? [broken] : []),
+    ...(nulls.length > 0 ? [fc.constantFrom(...nulls)] : []),
+  ];
 }
 
 function queryChanges({ query }: Operation): fc.Arbitrary<Change>[] {
@@ -182,7 +204,7 @@ function pathChanges({ pathParameters }: Operation): fc.Arbitrary<Change>[] {
 /** The body of a case, with the files that the operation requires. */
 export function bodyOf(
   { body }: Operation,
-  { fields, format, members }: Case,
+  { fields, format, members, spelling }: Case,
   files: Record<string, File>,
 ): CallOptions {
   if (!body) return {};
@@ -195,7 +217,9 @@ export function bodyOf(
   const texts = Object.fromEntries(
     given.map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]),
   );
-  return format === "form" ? { form: texts } : { multipart: { ...texts, ...files } };
+  if (format === "form") return { form: texts };
+  const multipart = { ...texts, ...files };
+  return spelling === undefined ? { multipart } : spell(multipart, spelling);
 }
 
 /** The query of a case as it appears in the URL. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Answer, newIp, stopClock } from "../support/client.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
+import { findUnfitTexts } from "../support/stored-texts.ts";
 import { bodyOf, type Case, rightCase, searchOf, wrongCase } from "./cases.ts";
 import { countRequests, findFaults, send } from "./check.ts";
 import { elsewhere, fixtures } from "./fixtures.ts";
@@ -134,4 +135,8 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
       );
     }),
   );
+
+  test("leaves no text in any table that is ill-formed or holds control characters", async () => {
+    expect(await findUnfitTexts()).toEqual([]);
+  });
 });

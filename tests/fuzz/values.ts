@@ -62,9 +62,32 @@ export function anyValue(name: string, schema: FieldSchema): fc.Arbitrary<unknow
   return textOf(schema);
 }
 
+/** Parameters of signed links and of the error page, which no schema reads. */
+const UNREAD = ["exp", "sig", "error", "error_description"];
+
+/** Whether the field is text, or is written as text, in every format. */
+export const isTextField = (name: string, schema: FieldSchema) =>
+  !UNREAD.includes(name) && schema.format !== "binary" && (typesOf(schema).includes("string") || Boolean(schema.anyOf));
+
+/** Text that no field takes. */
+const unfitTexts = [
+  "a\u0000b",
+  "\u0001x",
+  "x\u007f",
+  "x\u0085x",
+  " ",
+  "\t\r\n",
+  "\u2028\u2029",
+  "\u200b\u2060\ufeff",
+  "\u3164\u115f",
+  "\ufe0f",
+  "\u202e",
+];
+export const halfPairs = ["\ud800", "a\udfff b", "\udc00\ud83d"];
+
 /** Values that violate the length or format of the field's schema; each must be refused. */
 export function misfitsOf(name: string, schema: FieldSchema): string[] {
-  const found: string[] = [];
+  const found: string[] = isTextField(name, schema) ? [...unfitTexts] : [];
   if (schema.maxLength !== undefined) found.push("x".repeat(schema.maxLength + 1), "𝕏".repeat(schema.maxLength + 1));
   if ((schema.minLength ?? 0) > 1) found.push("x".repeat((schema.minLength ?? 0) - 1));
   if (schema.enum) found.push("NOPE", "x".repeat(1000), `${schema.enum[0]}x`, `${schema.enum[0]},${schema.enum[1]}`);

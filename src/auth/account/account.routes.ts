@@ -3,7 +3,7 @@ import { optionalText, tokenField } from "../../platform/http/fields.ts";
 import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
-import { identifierField } from "../../users/identifier.ts";
+import { checkIdentifier, identifierField } from "../../users/identifier.ts";
 import { usernameField } from "../../users/username.ts";
 import { userView, viewUser } from "../../users/views.ts";
 import { hashVerificationToken } from "../otp/verification-token.ts";
@@ -62,6 +62,7 @@ export const register = publicEndpoint(
       username: usernameField,
       referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), (code) => code.toUpperCase()),
     }),
+    check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: signedInData,
     message: registered,
     status: 201,
@@ -86,6 +87,7 @@ export const login = publicEndpoint(
       "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
       "call does not consume the token.",
     body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
+    check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: signedInData,
     message: welcomeBack,
     errors: ["invalid_token", "user_not_found", "account_inactive"],

@@ -5,7 +5,7 @@ import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { rateLimitHeaders } from "../../platform/http/rate-limit.ts";
 import { cleanPasted } from "../../platform/http/text.ts";
 import { publicEndpoint } from "../../sessions/guard.ts";
-import { identifierField, readIdentifier } from "../../users/identifier.ts";
+import { checkIdentifier, identifierField, readIdentifier } from "../../users/identifier.ts";
 import { otpLimits } from "./otp-limits.ts";
 import { generateOtp } from "./otp-request.service.ts";
 import { verifyOtp } from "./otp-verify.service.ts";
@@ -37,6 +37,7 @@ export const requestOtp = publicEndpoint(
       "Sends a code by SMS or email. The response is the same whether or not an account exists. Wait `resend_in` " +
       "seconds before you request another code.",
     body: z.object({ identifier: identifierField, purpose: purposeField }),
+    check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: z.object({ message: z.string(), expires_in: z.number().int(), resend_in: z.number().int() }),
     message: codeSent,
     errors: ["rate_limit_exceeded"],
@@ -82,6 +83,7 @@ export const verifyCode = publicEndpoint(
       "Returns a verification token for `POST /auth/register` or `POST /auth/login`. `purpose` says which of the two " +
       "to call: LOGIN if an account exists, otherwise REGISTER.",
     body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
+    check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: z.object({
       verification_token: z.string(),
       purpose,

@@ -17,6 +17,9 @@ export interface FileSpec {
 /** Files by field name; undefined for a field without a file. */
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | undefined>>;
 
+/** Returns what is wrong with fields that fit their schema. */
+export type Check = (known: Fields) => FieldErrors;
+
 interface BodySpec {
   body?: z.ZodType | undefined;
   files?: Readonly<Record<string, FileSpec>> | undefined;
@@ -30,15 +33,15 @@ interface BodySpec {
  */
 export async function readBody(
   request: HonoRequest,
-  { body, files }: BodySpec,
+  { body, files, check }: BodySpec & { check: Check },
   share: Share,
   admit: () => Promise<Admission | undefined>,
 ): Promise<{ body: unknown; files: Files; upload: Admission | undefined }> {
   if (!body) return { body: {}, files: {}, upload: undefined };
-  if (!files) return { body: checkFields(body, await readFields(request)), files: {}, upload: undefined };
+  if (!files) return { body: checkFields(body, await readFields(request), check), files: {}, upload: undefined };
   const upload = isMultipart(request) ? await readUpload(request, namesOf({ body, files }), share, admit) : undefined;
   const fields = upload?.fields ?? (await readFields(request));
-  const { data, errors } = parseFields(body, fields);
+  const { data, errors } = parseFields(body, fields, check);
   for (const [name, { required }] of Object.entries(files)) {
     const isText = fields[name] !== undefined && fields[name] !== null && !isNothing(fields[name]);
     if (isText) errors[name] = [{ code: "not_file" }];
@@ -58,8 +61,8 @@ function namesOf({ body, files }: { body: z.ZodType; files: BodySpec["files"] })
 }
 
 /** Validates the fields. @throws AppError `validation_error` with every invalid field. */
-export function checkFields(schema: z.ZodType, value: Fields): unknown {
-  const { data, errors } = parseFields(schema, value);
+export function checkFields(schema: z.ZodType, value: Fields, check?: Check): unknown {
+  const { data, errors } = parseFields(schema, value, check);
   if (Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
   return data;
 }
@@ -68,7 +71,7 @@ export function checkFields(schema: z.ZodType, value: Fields): unknown {
  * Validates the fields of a body or a query. Besides its own schema, every text of a declared field must pass the
  * general checks of `findUnfit`, so that no field can omit them.
  */
-function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors: FieldErrors } {
+function parseFields(schema: z.ZodType, fields: Fields, check?: Check): { data: unknown; errors: FieldErrors } {
   const parsed = schema.safeParse(fields, { error: codeOfIssue });
   const errors: FieldErrors = parsed.success ? {} : fieldErrorsOf(parsed.error.issues);
   for (const name of fieldNames(schema)) {
@@ -76,7 +79,20 @@ function parseFields(schema: z.ZodType, fields: Fields): { data: unknown; errors
     const code = given instanceof Misfit ? given.code : typeof given === "string" ? findUnfit(given) : undefined;
     if (code) errors[name] = [{ code }];
   }
-  return { data: parsed.data, errors };
+  const found = check?.(fittingFields(schema, fields, errors));
+  return { data: parsed.data, errors: { ...found, ...errors } };
+}
+
+/** Returns the parsed values of the fields without errors. */
+function fittingFields(schema: z.ZodType, fields: Fields, errors: FieldErrors): Fields {
+  if (!(schema instanceof z.ZodObject)) return {};
+  const fitting = Object.entries(schema.shape).filter(([name]) => !Object.hasOwn(errors, name));
+  return Object.fromEntries(
+    fitting.map(([name, field]) => {
+      const given = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      return [name, (field as z.ZodType).safeParse(given).data];
+    }),
+  );
 }
 
 /** Names of the fields that a schema declares. */

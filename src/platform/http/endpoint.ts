@@ -5,8 +5,9 @@ import type { Deps } from "../deps.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
 import { type Client, networkOf, readClient, readIp } from "./client.ts";
-import { checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
+import { type Check, checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { FieldErrors } from "./field-errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
 import type { Text } from "./locale.ts";
 import type { Admission } from "./upload.ts";
@@ -52,6 +53,11 @@ interface EndpointSpec<
   summary: string;
   description: string;
   body?: Body;
+  /**
+   * Validates fields that fit the schema against the configuration or the time. It also runs if other fields do not fit,
+   * so that one response names every invalid field.
+   */
+  check?(deps: Deps, known: Partial<z.output<Body>>): FieldErrors;
   /** Files by field name. If one is required, only multipart bodies are accepted. */
   files?: Readonly<Record<string, FileSpec>>;
   /** Admits or refuses an upload before more of the body is read than a form without files may have. */
@@ -158,7 +164,8 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       // Count after validation, because an invalid body never reaches the database; but count before files are read,
       // because an upload is too costly to refuse afterwards.
       if (spec.files) await countOwnWrite(deps, caller);
-      const sent = await readBody(c.req, spec, share, admitUpload);
+      const check: Check = (known) => spec.check?.(deps, known) ?? {};
+      const sent = await readBody(c.req, { ...spec, check }, share, admitUpload);
       if (!spec.files) await countOwnWrite(deps, caller);
       return { ...sent, params, query, caller, client, origin: originOf(c.req.url) };
     };

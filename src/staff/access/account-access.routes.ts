@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
+import { besideErrors } from "../../platform/http/fields.ts";
 import { adminEndpoint, staffEndpoint } from "../../sessions/guard.ts";
 import { STATUSES } from "../directory/status-buckets.ts";
 import { actorOf } from "../users/staff-action.service.ts";
@@ -8,6 +9,9 @@ import { userDetailView } from "../users/user-detail.views.ts";
 import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./account-access.service.ts";
 
 const tag = "Users";
+
+/** Statuses that need a reason. */
+const OTHERS: readonly string[] = STATUSES.filter((status) => status !== "ACTIVE");
 
 export const postUserStatus = staffEndpoint(
   {
@@ -22,7 +26,8 @@ export const postUserStatus = staffEndpoint(
         status: z.enum(STATUSES),
         reason: optionalReason.meta({ description: "Recorded in the audit log. Required unless status is ACTIVE." }),
       })
-      .refine(({ status, reason }) => status === "ACTIVE" || reason !== undefined, {
+      .refine(({ status, reason }) => !OTHERS.includes(status) || reason !== undefined, {
+        when: besideErrors,
         path: ["reason"],
         message: as("required_unless_active"),
       }),

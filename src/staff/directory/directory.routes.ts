@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
 import {
+  besideErrors,
   cursorField,
   optionalFlag,
   optionalText,
@@ -52,7 +53,8 @@ const query = z
       .enum(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"], as("not_ordering"))
       .default("-date_joined"),
   })
-  .refine(({ start_date, end_date }) => start_date === undefined || end_date === undefined || start_date <= end_date, {
+  .refine(({ start_date, end_date }) => !(Number(start_date) > Number(end_date)), {
+    when: besideErrors,
     path: ["end_date"],
     message: as("before_start"),
   });

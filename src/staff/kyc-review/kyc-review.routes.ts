@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { cursorField, optionalText, pageSizeField, wholeNumber, withoutControls } from "../../platform/http/fields.ts";
+import {
+  besideErrors,
+  cursorField,
+  optionalText,
+  pageSizeField,
+  wholeNumber,
+  withoutControls,
+} from "../../platform/http/fields.ts";
 import { tidy } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
@@ -41,6 +48,7 @@ const decision = z
       .meta({ description: "The version that was reviewed. A stale version is refused." }),
   })
   .refine(({ status, rejection_reason }) => status !== "REJECTED" || rejection_reason !== undefined, {
+    when: besideErrors,
     path: ["rejection_reason"],
     message: as("required_when_rejected"),
   });

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
+import type { FieldErrors } from "../../platform/http/field-errors.ts";
 import {
   canonicalUrl,
   clearable,
@@ -11,9 +13,9 @@ import {
 import { foldSpaces } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { sessionView, viewSession } from "../../sessions/session.views.ts";
-import { identifierField } from "../../users/identifier.ts";
+import { checkIdentifier, identifierField } from "../../users/identifier.ts";
 import { profileFields } from "../../users/profile.fields.ts";
-import { withoutNulls } from "../../users/profile.service.ts";
+import { checkBirth, withoutNulls } from "../../users/profile.service.ts";
 import { anyUsernameField, usernameField } from "../../users/username.ts";
 import { actorOf } from "./staff-action.service.ts";
 import { optionalReason, params, viewDetail } from "./user-detail.fields.ts";
@@ -51,6 +53,10 @@ export const postUser = staffEndpoint(
       address: unlessNull(profileFields.address),
       avatar_url: unlessNull(profileFields.avatar_url),
       profile_picture: optionalText(httpsUrl, canonicalUrl),
+    }),
+    check: (deps, { identifier, date_of_birth }) => ({
+      ...checkIdentifier(deps, identifier),
+      ...checkBirth(deps, date_of_birth),
     }),
     data: userDetailView,
     message: { en: "Account created.", ne: "खाता बन्यो।" },
@@ -97,6 +103,12 @@ const change = z.object({
   ...profileFields,
 });
 
+const check = (deps: Deps, { email, phone_number, date_of_birth }: Partial<z.output<typeof change>>): FieldErrors => ({
+  ...checkIdentifier(deps, email, { field: "email", kind: "email" }),
+  ...checkIdentifier(deps, phone_number, { field: "phone_number", kind: "phone" }),
+  ...checkBirth(deps, date_of_birth),
+});
+
 const changeSpec = {
   path: "/users/{id}",
   tag,
@@ -105,6 +117,7 @@ const changeSpec = {
     "user's sessions, and sends a notice to the previous address or number.",
   params,
   body: change,
+  check,
   data: userDetailView,
   message: { en: "Changes saved.", ne: "परिवर्तन सुरक्षित भयो।" },
   errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],

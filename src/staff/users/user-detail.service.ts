@@ -7,7 +7,6 @@ import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError, fieldError } from "../../platform/http/errors.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
-import { refuseFutureBirth } from "../../users/profile.service.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
 import { userNotFound } from "../refusals.ts";
 import { settleStaffAction } from "./staff-action.service.ts";
@@ -95,7 +94,6 @@ export async function createUser(
   caller: StaffClaims,
   given: Omit<NewUserDetail, "identifier"> & { identifier: string; username: string | undefined },
 ): Promise<UserDetail> {
-  refuseFutureBirth(deps, { date_of_birth: given.dateOfBirth });
   const identifier = parseIdentifier(deps, given.identifier);
   const usernames =
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
@@ -130,7 +128,6 @@ export async function updateUserDetail(
   given: UserChange,
   reason: string | undefined,
 ): Promise<UserDetail> {
-  refuseFutureBirth(deps, given);
   const change = {
     ...given,
     email: canonical(deps, "email", given.email),

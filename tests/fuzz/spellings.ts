@@ -1,0 +1,31 @@
+import type { CallOptions } from "../support/client.ts";
+
+/** Ways in which real clients write the head of a form's part; `more` is what names a file. */
+const heads: ((name: string, more: string) => string)[] = [
+  (name, more) => `Content-Disposition: form-data; name=${name}${more}`,
+  (name, more) => `content-disposition: Form-Data; Name="${name}"${more}`,
+  (name, more) => `Content-Disposition: form-data;\r\n\tname="${name}"${more}`,
+  (name, more) => `Content-Disposition: form-data${more}; x="; name=other"; name="${name}"`,
+  (name, more) => `Content-Length: 3\r\nContent-Disposition: form-data; name="${name}"${more};`,
+  (name, more) => `Content-Type: text/plain; charset="UTF-8"\r\nContent-Disposition: form-data; name="${name}"${more}`,
+];
+const preambles = ["", "\r\n", "This is a form.\r\n\r\n"];
+const paddings = ["", " \t"];
+const fileNames = ['; filename="a; name=x.jpg"', "; filename=my photo.jpg", "; filename*=UTF-8''a.jpg"];
+
+/** How many ways there are to write a form, without that of `FormData`. */
+export const SPELLINGS = heads.length * preambles.length * paddings.length;
+
+/** The form as a multipart body, written in one of the ways. */
+export function spell(form: Record<string, string | File>, spelling: number): CallOptions {
+  const boundary = `b${crypto.randomUUID()}`;
+  const pick = <T>(choices: readonly T[], divisor: number) =>
+    choices[Math.floor(spelling / divisor) % choices.length] as T;
+  const padding = pick(paddings, heads.length * preambles.length);
+  const parts = Object.entries(form).flatMap(([name, value]) => {
+    const more = value instanceof File ? pick(fileNames, 1) : "";
+    return [`--${boundary}${padding}\r\n${pick(heads, 1)(name, more)}\r\n\r\n`, value, "\r\n"];
+  });
+  const raw = new Blob([pick(preambles, heads.length), ...parts, `--${boundary}--\r\n`]);
+  return { raw, headers: { "content-type": `multipart/form-data; boundary=${boundary}` } };
+}
