@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { listDocuments } from "./operations/bucket.ts";
@@ -36,8 +36,14 @@ const takenAt = new Date().toISOString();
 const folder = resolve(values.output, takenAt.replaceAll(":", "-"));
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const dump = join(folder, "users.sql");
-const tables = await takeDump(target, dump);
-const documents = await listDocuments(target);
+/** A backup that was not finished must not lie around: it holds personal data, and looks like a backup. */
+function removeUnfinished(error: unknown): never {
+  rmSync(folder, { recursive: true, force: true });
+  console.error(`The backup failed, and nothing of it was kept: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
+const tables = await takeDump(target, dump).catch(removeUnfinished);
+const documents = await listDocuments(target).catch(removeUnfinished);
 writeFileSync(join(folder, "documents.json"), `${JSON.stringify(documents, null, 2)}\n`);
 const manifest = {
   taken_at: takenAt,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -32,11 +32,26 @@ function fail(message: string): never {
   process.exit(1);
 }
 
-const dump = resolve(folder, "users.sql");
-const manifest = JSON.parse(readFileSync(resolve(folder, "manifest.json"), "utf8")) as {
+interface Manifest {
   sha256: string;
   tables: Record<string, TableDigest>;
-};
+}
+
+/** Reads what the backup says of itself; a folder that is no backup ends the program with a message. */
+function readManifest(file: string): Manifest {
+  try {
+    const { sha256, tables } = JSON.parse(readFileSync(file, "utf8")) as Partial<Manifest>;
+    if (typeof sha256 === "string" && typeof tables === "object" && tables !== null) return { sha256, tables };
+  } catch {
+    // The message below says what is missing.
+  }
+  return fail(`${file} is missing or is no manifest of a backup. Give the folder that npm run backup named.
+Nothing was loaded.`);
+}
+
+const dump = resolve(folder, "users.sql");
+const manifest = readManifest(resolve(folder, "manifest.json"));
+if (!existsSync(dump)) fail(`${dump} is missing. Nothing was loaded.`);
 if ((await hashFile(dump)) !== manifest.sha256) {
   fail(`${dump} does not match the checksum in its manifest. Nothing was loaded.`);
 }

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -109,6 +110,36 @@ test("a dump that does not match its checksum is not loaded", () => {
   const { status, output } = script("restore.ts", [changed, "--persist-to", join(folder, "other")]);
   assert.equal(status, 1, output);
   assert.match(output, /does not match the checksum/);
+});
+
+test("a folder that is no backup is told by a message, and nothing is loaded", () => {
+  const empty = join(folder, "no-backup");
+  mkdirSync(empty);
+  const restore = () => script("restore.ts", [empty, "--persist-to", join(folder, "other")]);
+  for (const content of [undefined, "", "{}", "[]", "null", "not JSON", '{"sha256":1}']) {
+    if (content !== undefined) writeFileSync(join(empty, "manifest.json"), content);
+    const { status, output } = restore();
+    assert.equal(status, 1, output);
+    assert.match(output, /manifest\.json is missing or is no manifest/);
+    assert.doesNotMatch(output, /\n\s+at /);
+  }
+  copyFileSync(join(backup, "manifest.json"), join(empty, "manifest.json"));
+  const { status, output } = restore();
+  assert.deepEqual([status, /users\.sql is missing/.test(output)], [1, true], output);
+});
+
+test("a backup that fails keeps nothing of the data", () => {
+  const state = join(folder, "broken");
+  cpSync(source(), state, { recursive: true });
+  const file = new DatabaseSync(databaseFile(state, primary), { enableForeignKeyConstraints: false });
+  file.exec("update wallets set user_id = 'nobody' where user_id = (select min(user_id) from wallets)");
+  file.close();
+  const output = join(folder, "broken-backups");
+  const taken = script("backup.ts", ["--persist-to", state, "--output", output]);
+  assert.equal(taken.status, 1, taken.output);
+  assert.match(taken.output, /foreign key/i);
+  assert.doesNotMatch(taken.output, /\n\s+at /);
+  assert.deepEqual(readdirSync(output), []);
 });
 
 test("the digest of a table detects a changed value, a missing row and a changed type", async () => {
