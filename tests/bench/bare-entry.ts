@@ -4,9 +4,9 @@ import { base64url, CompactSign, importJWK, type JWK, jwtVerify } from "jose";
 import { deriveHmacKey } from "../../src/platform/crypto.ts";
 import type { CapturedRoutes } from "./hot/capture.ts";
 
-// What the hot routes are measured against: a bare Hono Worker that does the least for the same answer, with nothing
-// checked but the token. It sends the statements that the real routes were seen to send, in one batch. With BESIDE it
-// also reads KV, as refresh does, since what simulates that here uses CPU of the same process.
+// The baseline of the hot routes: a bare Hono Worker that does the least for the same response and checks only the
+// token. It sends the statements captured from the real routes in one batch. With BESIDE it also reads KV, as refresh
+// does, because the local KV uses CPU time of the same process.
 
 interface Settings {
   ISSUER: string;
@@ -15,7 +15,7 @@ interface Settings {
   TOKEN_SECRETS: string;
   /** JSON of `CapturedRoutes`. */
   STATEMENTS: string;
-  /** Set where the denylist is read beside the batch. */
+  /** Set if the denylist is read in addition to the batch. */
   BESIDE?: string;
   DB: D1Database;
   KV: KVNamespace;
@@ -69,7 +69,7 @@ async function sign(env: Settings, keys: Keys, session: Row) {
   return { access, refresh };
 }
 
-/** Runs a route's statements as one batch, and gives the rows of each. */
+/** Runs a route's statements as one batch and returns the rows of each. */
 async function run(env: Settings, texts: readonly string[], params: readonly unknown[][]): Promise<Row[][]> {
   const batch = texts.map((text, i) => env.DB.prepare(text).bind(...(params[i] ?? [])));
   return (await env.DB.batch<Row>(batch)).map(({ results }) => results);
@@ -99,7 +99,7 @@ for (const route of ["refresh", "login", "register"] as const) {
   app.post(`/api/auth/${route}`, async (c) => {
     const keys = await keysOf(c.env);
     const body = await c.req.json<{ refresh_token?: string; params: unknown[][] }>();
-    // Whose it is, is in the parameters.
+    // The parameters already contain the owner.
     const checks = { issuer: c.env.ISSUER, audience: c.env.AUDIENCE, algorithms: ["HS256"] };
     if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, checks);
     const sent = run(c.env, keys.statements.texts[route], body.params);
@@ -120,6 +120,6 @@ for (const route of ["refresh", "login", "register"] as const) {
 
 export default app;
 
-// The other services of `server.ts` are bound to these.
+// Entry points that the other services of `server.ts` bind to.
 export class PlatformEvents extends WorkerEntrypoint {}
 export class TokenVerifier extends WorkerEntrypoint {}

@@ -9,10 +9,10 @@ const root = join(import.meta.dirname, "..", "..");
 export const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 
 /**
- * Bundles a Worker as a deployment does, minified, into `outdir` (a new folder where none is named), and gives the path
- * of its module.
+ * Bundles and minifies a Worker as a deployment does, into `outdir` (by default a new folder), and returns the path of
+ * its module.
  *
- * @param entry path of the Worker, from the root of the project; ours by default
+ * @param entry path of the Worker from the project root; by default the real one
  */
 export function buildBundle({ entry = "src/index.ts", outdir = newFolder() } = {}): string {
   const args = ["deploy", entry, "--dry-run", "--minify", "--env=", "--outdir", outdir];
@@ -21,7 +21,7 @@ export function buildBundle({ entry = "src/index.ts", outdir = newFolder() } = {
   return bundleIn(outdir, entry);
 }
 
-/** The module that `buildBundle` left in a folder. */
+/** The module that `buildBundle` wrote to a folder. */
 export const bundleIn = (outdir: string, entry = "src/index.ts") =>
   join(outdir, `${basename(entry, extname(entry))}.js`);
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The CPU time, user and system, that the threads of a process have used so far. */
+/** CPU time (user and system) that the threads of a process have used so far. */
 export function cpuSeconds(pid: number): number {
   const threads = `/proc/${pid}/task`;
   for (const thread of readdirSync(threads)) {
@@ -9,16 +9,16 @@ export function cpuSeconds(pid: number): number {
       // In nanoseconds (sched-stats of the kernel's documentation); /proc/PID/stat counts in steps of 10 ms.
       used.set(`${pid}/${thread}`, Number(readFileSync(join(threads, thread, "schedstat"), "utf8").split(" ")[0]));
     } catch {
-      // It has just ended.
+      // The thread has just ended.
     }
   }
   return [...used].reduce((sum, [thread, each]) => sum + (thread.startsWith(`${pid}/`) ? each : 0), 0) / 1e9;
 }
 
-/** Nanoseconds that each thread was last seen with: one that has ended counts on. */
+/** The last known nanoseconds of each thread; those of ended threads still count. */
 const used = new Map<string, number>();
 
-/** The memory of a process that is in RAM now, its share of mapped files included. */
+/** Resident memory of a process, including its share of mapped files. */
 export function rssBytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   if (kilobytes === undefined) throw new Error(`process ${pid} has ended`);

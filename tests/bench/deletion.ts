@@ -8,9 +8,9 @@ import { enterPeople, type Person, putFiles } from "./deletion/world.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { accessToken, benchVars, stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench:deletion`: what deletions by one user cost all others. Times of GET auth/me: alone, beside loops of refused
-// deletions, and while an account with a long history is deleted and its tasks run. Prints a Markdown table; ends with 1,
-// and says why, where others wait longer than they may or where something of the account is left.
+// `npm run bench:deletion`: measures how one user's deletions slow down all other users, as times of GET auth/me:
+// alone, during loops of refused deletions, and while an account with a long history is deleted. Prints a Markdown
+// table, and exits with 1 and the reason if others wait too long or data of the account remains.
 
 const { values } = parseArgs({
   options: {
@@ -21,9 +21,12 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "10" },
   },
 });
-/** How many times their own time alone others may wait: the median beside refusals, the 99th percentile beside a deletion. */
+/**
+ * Maximum slowdown for others, relative to their time alone: the median during refusals, the 99th percentile during a
+ * deletion.
+ */
 const ALLOWED = { refused: 2, deleted: 3 };
-/** No task of a deletion takes so long. */
+/** Longer than any task of a deletion takes. */
 const PATIENCE_MS = 15 * 60_000;
 
 const seeded = await stateOf(Number(values.users));
@@ -42,10 +45,10 @@ const tokens = {
   leaver: await tokenOf(people.leaver),
 };
 
-/** Sends a request; once more on a new connection where the server closed the kept one just then. */
+/** Sends a request, and repeats it on a new connection if the server has just closed the kept one. */
 const send = (url: string, init: RequestInit) => fetch(url, init).catch(() => fetch(url, init));
 
-/** Milliseconds until the answer, which must have the status. */
+/** Milliseconds until the response, which must have the status. */
 async function timed({ url }: Server, method: string, path: string, token: string, status: number): Promise<number> {
   const begun = performance.now();
   const response = await send(url + path, { method, headers: { Authorization: `Bearer ${token}` } });
@@ -54,7 +57,7 @@ async function timed({ url }: Server, method: string, path: string, token: strin
   return performance.now() - begun;
 }
 
-/** Times of GET auth/me, one after the other with a breath between, while `isOn`. */
+/** Times of consecutive GET auth/me calls with short pauses while `isOn`. */
 async function readWhile(server: Server, isOn: () => boolean): Promise<number[]> {
   const times: number[] = [];
   while (isOn()) {
@@ -69,7 +72,7 @@ const forSeconds = (seconds: number) => {
   return () => performance.now() < until;
 };
 
-/** Sends refused deletions one after the other while `isOn`, and counts the answers by their status. */
+/** Sends refused deletions one after the other while `isOn`, and counts the responses by status. */
 async function refuseWhile({ url }: Server, isOn: () => boolean, answers: Map<number, number>): Promise<void> {
   while (isOn()) {
     const headers = { Authorization: `Bearer ${tokens.refused}`, "Content-Type": "application/json" };
@@ -112,7 +115,7 @@ try {
   tasksMs = performance.now() - begun;
   isBusy = false;
   phases.deleted = await reading;
-  // The message for the search waits for others that it can share a batch with.
+  // The search message waits to be batched with others.
   await sleep(5_000);
 } finally {
   await server.stop();

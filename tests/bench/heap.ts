@@ -1,9 +1,9 @@
-/** The isolate of our Worker, as workerd names it to the inspector. */
+/** The Worker's isolate, as workerd names it to the inspector. */
 const TARGET = "/core:user:users-api";
 
 /**
- * Has the Worker's isolate collect its garbage, and reads how many bytes are left in its heap: the only figure that tells a leak from
- * an engine that has seen no cause to collect. The server must have been started with `--inspect`.
+ * Collects garbage in the Worker's isolate and returns the bytes left in its heap, the only figure that distinguishes a
+ * leak from garbage not yet collected. The server must run with `--inspect`.
  */
 export async function collectedHeap(inspectorUrl: string): Promise<number> {
   const socket = new WebSocket(new URL(TARGET, inspectorUrl).href);

@@ -12,10 +12,10 @@ import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { benchVars, stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench`: what the hot routes cost beside a bare Worker that does the least for the same answer, as a Markdown table;
-// ends with 1 where a ratio is beyond its goal. Both run at once and are asked in turns, once they are warm; every request
-// is one that was not made before.
-// --route NAME (of me, refresh, login, register; may be repeated) measures that one alone.
+// `npm run bench`: compares the CPU time of the hot routes with a bare Worker that does the least for the same
+// response, as a Markdown table; exits with 1 if a ratio exceeds its goal. Both servers run at the same time and are
+// measured in turns after a warm-up; every request is new. --route NAME (me, refresh, login or register; repeatable)
+// limits the run to that route.
 
 const { values } = parseArgs({
   options: {
@@ -24,11 +24,11 @@ const { values } = parseArgs({
     route: { type: "string", multiple: true, default: [...HOT_ROUTES] },
   },
 });
-/** Requests that are on their way at once. */
+/** Concurrent requests. */
 const CLIENTS = 4;
-/** Requests to one server before the next one's turn. */
+/** Requests to one server before it is the other's turn. */
 const BLOCK = 24;
-/** People whose requests come first and are not counted, until the engine has compiled what it runs often. */
+/** Number of users whose requests warm the engine up and are not counted. */
 const WARM_UP = 1_600;
 const turns = Number(values.turns);
 const peopleCount = Number(values.people);
@@ -41,11 +41,11 @@ if (!isMeasurable || measured.length < new Set(values.route).size) {
   );
   process.exit(2);
 }
-/** What a route does after its answers is over by then, and counts. */
+/** Waits for the work after the responses, which counts too. */
 const SETTLED_MS = 400;
-/** CPU of ours over that of the bare Worker, at most. */
+/** Maximum ratio of CPU time to that of the bare Worker. */
 const GOALS: Record<HotRoute, number> = { me: 1.3, refresh: 1.5, login: 1.5, register: 1.5 };
-/** Repeats `me`, which changes nothing, since it is over so soon. */
+/** `me` is repeated, because it changes nothing and is short. */
 const REPEATS: Record<HotRoute, number> = { me: 5, refresh: 1, login: 1, register: 1 };
 
 const vars = benchVars();
@@ -77,12 +77,12 @@ interface Turn {
 
 interface Contender {
   server: Server;
-  /** What its requests carry beside their own. */
+  /** Additional body of its requests. */
   sent: CapturedParams | undefined;
   routes: readonly HotRoute[];
 }
 
-/** Sends the requests of these people, a few at a time, and says how many milliseconds they took. */
+/** Sends the requests of these users, a few at a time, and returns the milliseconds that they took. */
 async function send({ server, sent }: Contender, route: HotRoute, from: number, to: number): Promise<number> {
   let next = from;
   const begunAt = performance.now();
@@ -99,7 +99,9 @@ async function send({ server, sent }: Contender, route: HotRoute, from: number, 
   return performance.now() - begunAt;
 }
 
-/** Sends the requests of these people to each, block by block in turn, so that what slows the machine slows all. */
+/**
+ * Sends the requests of these users to each server in alternating blocks, so that slowdowns of the machine affect both.
+ */
 async function measure(contenders: readonly Contender[], route: HotRoute, from: number, to: number): Promise<Turn[]> {
   const before = contenders.map(({ server }) => cpuSeconds(server.pid));
   const tookMs = contenders.map(() => 0);
@@ -135,7 +137,7 @@ try {
     const asked = contenders.filter((contender) => contender.routes.includes(route));
     await measure(asked, route, 0, WARM_UP);
     for (let turn = 0; turn < turns; turn++) {
-      // The same sessions each time, where nothing changes: their activity has been reported by then.
+      // Uses the same sessions each time for routes without effect; their activity is already recorded.
       const from = route === "me" ? 0 : WARM_UP + turn * size;
       for (const [i, one] of (await measure(asked, route, from, from + size)).entries()) {
         found[i] = [...(found[i] ?? []), one];
@@ -163,7 +165,7 @@ if (new Set(made).size > 1) throw new Error(`not the same work: ${made.join(" an
 
 const sum = (figures: readonly number[]) => figures.reduce((total, each) => total + each, 0);
 
-/** CPU of all turns, in which both took part: now and then one of them collects its garbage. */
+/** Ratio over all turns of both, because garbage collections occur only in some turns. */
 function ratioOf(own: readonly Turn[], other: readonly Turn[]): number {
   return sum(own.map(({ cpuMs }) => cpuMs)) / sum(other.map(({ cpuMs }) => cpuMs));
 }

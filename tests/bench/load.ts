@@ -15,10 +15,9 @@ import { checkTable, failureTable, memoryCheck, memoryTable, routeTable, type Sa
 import { readServerLog } from "./load/server-log.ts";
 import { checkProof } from "./load/tamper.ts";
 
-// npm run load -- [--minutes 5] [--rate 40] [--clients N] [--users N] [--seed N] [--keep]
-//
-// Holds a mixed load against the production bundle, client and server in processes of their own, and proves from the
-// databases afterwards that nothing was lost and nothing doubled.
+// npm run load -- [--minutes 5] [--rate 40] [--clients N] [--users N] [--seed N] [--keep]. Runs a mixed load against
+// the production bundle, with clients and server in separate processes, and then verifies from the databases that
+// nothing was lost or duplicated.
 
 const { values } = parseArgs({
   options: {
@@ -33,13 +32,13 @@ const { values } = parseArgs({
 const rate = Number(values.rate);
 const seconds = Number(values.minutes) * 60;
 const clients = values.clients ?? String(Math.ceil(rate * 4));
-/** How long what was begun may take to come to its end, afterwards. */
+/** How long to wait for pending work after the load. */
 const QUIET_MS = 240_000;
 
 const persist = mkdtempSync(join(tmpdir(), "users-api-load-"));
 const root = join(import.meta.dirname, "..", "..");
 
-/** Starts a script of ours, and gives its lines as they come. */
+/** Starts a script of the project and yields its output lines. */
 function start(script: string, args: string[]): { child: ChildProcess; lines: AsyncIterator<string> } {
   const node = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, script), ...args];
   const child = spawn(process.execPath, node, { stdio: ["ignore", "pipe", "inherit"] });
@@ -96,7 +95,7 @@ const checks = [
   ...(isClean ? [checkProof(persist, evidence)] : []),
   memoryCheck(samples),
   {
-    name: "no answer was other than scripted, and none 5xx",
+    name: "every response was expected, and none was a 5xx",
     cases: journal.calls.reduce((sum, { milliseconds }) => sum + milliseconds.length, 0),
     violations: journal.problems,
   },
@@ -108,22 +107,22 @@ ${routeTable(journal)}
 
 ${failureTable(journal)}
 
-Answers lost: ${journal.lostAnswers} thrown away, ${journal.brokenConnections} connections broken off; the calls were repeated.
-Slots of the asked rate without a free client: ${journal.missedSlots}. People left out after an unexpected answer: ${uncertain}.
+Lost responses: ${journal.lostAnswers} discarded, ${journal.brokenConnections} connections aborted; the calls were repeated.
+Missed slots (no client was free): ${journal.missedSlots}. Users excluded after an unexpected response: ${uncertain}.
 
 ${memoryTable(samples)}
 
-In the server's log, beside the ${log.deadLetters} dead letters and ${log.ticks} ticks:
-${[...log.troubles].map(([what, times]) => `  ${times} × ${what}`).join("\n") || "  nothing"}
+Problems in the server's log, besides ${log.deadLetters} dead letters and ${log.ticks} ticks:
+${[...log.troubles].map(([what, times]) => `  ${times} × ${what}`).join("\n") || "  none"}
 
 ${checkTable(checks)}
 
-${isProven ? "PROVEN: nothing lost, nothing doubled." : "VIOLATED: see above."}`);
-if (values.keep) console.log(`The databases, the log and the journal: ${persist}`);
+${isProven ? "PASSED: nothing was lost or duplicated." : "FAILED: see above."}`);
+if (values.keep) console.log(`Databases, log and journal are in ${persist}`);
 else rmSync(persist, { recursive: true });
 process.exit(isProven ? 0 : 1);
 
-/** Samples the server's memory once a minute until the clients have ended, and then once more. */
+/** Samples the server's memory once a minute until the clients have ended, and once more after that. */
 async function watch(child: ChildProcess): Promise<Sample[]> {
   const taken: Sample[] = [];
   const startedAt = Date.now();
@@ -144,7 +143,7 @@ async function watch(child: ChildProcess): Promise<Sample[]> {
   return taken;
 }
 
-/** Waits until every event has been relayed and processed, or for as long as that may take. */
+/** Waits until every event has been published and processed, or until the time limit. */
 async function settle(): Promise<void> {
   const query = reader(usersPath);
   const until = Date.now() + QUIET_MS;

@@ -1,7 +1,7 @@
 import worker from "../../src/index.ts";
 import { ROWS_HEADER, type SentStatement, STATEMENTS_HEADER } from "./observed.ts";
 
-// The Worker as it is, for looking on only: each answer says what its statements read, or, where asked, which they were.
+// The real Worker, observed: each response reports the rows that its statements read or, on request, the statements.
 
 export * from "../../src/index.ts";
 
@@ -10,7 +10,7 @@ interface Observed {
   statements: SentStatement[];
 }
 
-/** Only what routes use: they prepare, bind, and send everything by `batch`. */
+/** Covers only what routes use: they prepare, bind and send everything by `batch`. */
 function observe(database: D1Database, name: string, { trips, statements }: Observed): D1Database {
   const sent = new WeakMap<D1PreparedStatement, SentStatement>();
   const prepare = (sql: string) => {

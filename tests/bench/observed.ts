@@ -1,7 +1,7 @@
-/** Header with the rows that each statement read, in their order, a list for each trip: `DB:1+21, SEARCH:40`. */
+/** Response header with the rows read by each statement in order, one list per round trip: `DB:1+21, SEARCH:40`. */
 export const ROWS_HEADER = "x-rows-read";
 
-/** A request with this header is answered with what it sent to the database, as JSON: a list of `SentStatement`. */
+/** Request header that makes the response a JSON list of `SentStatement`. */
 export const STATEMENTS_HEADER = "x-statements";
 
 export interface SentStatement {

@@ -2,21 +2,21 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-/** A server of `server.ts` in a process of its own. */
+/** A `server.ts` process. */
 export interface Server {
   url: string;
-  /** Of workerd. */
+  /** Process id of workerd. */
   pid: number;
   stop: () => Promise<void>;
 }
 
-/** Starts a server and waits until it is up; `options` are those of `server.ts`. */
+/** Starts a server and waits until it is ready; `options` are those of `server.ts`. */
 export async function startServer(options: readonly string[]): Promise<Server> {
   const script = join(import.meta.dirname, "server.ts");
   const child = spawn(process.execPath, ["--no-warnings", script, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  // One that outlives a run that failed would hold its databases.
+  // A server that outlives a failed run would keep the databases locked.
   process.once("exit", () => child.kill("SIGTERM"));
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const lines = createInterface({ input: child.stdout });
@@ -30,7 +30,7 @@ export async function startServer(options: readonly string[]): Promise<Server> {
   return { url, pid, stop };
 }
 
-/** The options that give a server these variables. */
+/** The options that set these variables of a server. */
 export function varOptions(vars: Readonly<Record<string, string>>): string[] {
   return Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}=${value}`]);
 }

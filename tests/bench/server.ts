@@ -44,10 +44,10 @@ if (!values.still) migrateLocal(persist);
 
 const modulePath = values.bundle ? bundleIn(values.bundle, values.entry) : buildBundle({ entry: values.entry });
 
-// wrangler warns of secrets that are not in files; ours are made here.
+// Suppresses wrangler's warnings about secrets, which are generated here.
 process.env.WRANGLER_LOG = "error";
 const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
-// An assets binding puts a router in front of the Worker; production has it too, but not on this machine's CPU.
+// Removes the assets binding, whose router runs in production but not on this machine's CPU.
 const { assets: _, modulesRules: __, ...settings } = workerOptions;
 
 const logPath = join(persist, "server.log");
@@ -66,7 +66,7 @@ const miniflare = new Miniflare(
     ...(values.inspect ? { inspectorPort: 0 } : {}),
     telemetry: { enabled: false },
     handleStructuredLogs: ({ level, message }) => log.write(`${level} ${message}\n`),
-    // Where wrangler keeps them.
+    // wrangler's folder for resources.
     resourcePersistencePath: join(persist, "v3"),
     workers: [
       {
@@ -94,7 +94,7 @@ const miniflare = new Miniflare(
   }),
 );
 
-/** A process's line in /proc; empty when it has just ended. */
+/** A process's line in /proc; empty if it has just ended. */
 function statOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -113,7 +113,7 @@ function workerdPid(): number {
   throw new Error("workerd did not start");
 }
 
-// Through the entry of Miniflare, which answers for the handlers that are not fetch; it fires no cron by itself.
+// Miniflare's entry also calls handlers other than fetch; it triggers no cron by itself.
 const tick = new URL("/cdn-cgi/local/scheduled?cron=*+*+*+*+*", await miniflare.ready);
 const cron = setInterval(() => {
   if (values.still) return;

@@ -10,8 +10,9 @@ import { countRows, type Measured, measureCpu, quiesce } from "./staff/measure.t
 import { findOffences, growthOf, type Row } from "./staff/requirements.ts";
 import { ADMIN, accessToken, benchVars, letAdminIn, stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench:staff`: what staff routes read and cost at 1 thousand, 100 thousand and 1 million users, as a Markdown table;
-// ends with 1, and says why, where they cost more than they may. --only TEXT: cases whose name has it (and the list page).
+// `npm run bench:staff`: measures the rows and CPU time of staff routes with 1 thousand, 100 thousand and 1 million
+// users, as a Markdown table; exits with 1 and the reason if they exceed their limits. --only TEXT limits the run to
+// cases whose name contains the text (and the list page).
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +40,7 @@ const samples = await Promise.all(
   ),
 );
 
-/** Runs the work with a server for each number of users, all of one bundle. */
+/** Runs the work with one server per number of users, all with the same bundle. */
 async function withServers<T>(entry: string, work: (servers: Server[]) => Promise<T>): Promise<T> {
   const bundle = mkdtempSync(join(tmpdir(), "users-api-bench-"));
   buildBundle({ entry, outdir: bundle });
@@ -53,7 +54,7 @@ async function withServers<T>(entry: string, work: (servers: Server[]) => Promis
   }
 }
 
-/** The cases at one number of users, in the same order for all. */
+/** The cases for one number of users, in the same order for all. */
 async function casesAt(server: Server, i: number): Promise<StaffCase[]> {
   const sample = samples[i];
   if (!sample) throw new Error("no users to ask for");
@@ -61,7 +62,7 @@ async function casesAt(server: Server, i: number): Promise<StaffCase[]> {
   return cases.filter(({ name }, nth) => nth === 0 || name.includes(values.only));
 }
 
-/** A cursor from the middle of the list of a thousand users, and as far as 5,000 users into longer ones. */
+/** A cursor from the middle of a list of a thousand users, or 5,000 users into a longer list. */
 async function walk({ url }: Server, size: number): Promise<string> {
   let cursor: string | undefined;
   for (let seen = 0; seen < Math.min(size / 2, 5000); seen += 100) {
@@ -92,13 +93,13 @@ if (values.rows) {
 } else {
   await withServers("src/index.ts", async (servers) => {
     const cases = await Promise.all(servers.map(casesAt));
-    // Turn 0 warms up: code is compiled and pages of the databases are read.
+    // Turn 0 is a warm-up: code is compiled and database pages are read.
     for (let turn = 0; turn <= turns; turn++) {
       for (const [nth, { at }] of rows.entries()) {
         for (const [i, server] of servers.entries()) {
           const one = cases[i]?.[nth];
           if (!one) throw new Error("no such case");
-          // The list page is what searches are compared with: it is asked for more often, since it costs little.
+          // The list page is the reference for searches and is cheap, so it is requested more often.
           const count = requests * (one.name === LIST_PAGE ? REFERENCE_REPEATS : 1);
           const cpu = await measureCpu(server, token, one, 1 + turn * count, turn === 0 ? 5 : count);
           if (turn > 0) at[i]?.cpu.push(cpu);

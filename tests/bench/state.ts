@@ -10,19 +10,22 @@ import { sessions } from "../../src/db/sign-in-schema.ts";
 import { users } from "../../src/db/user-schema.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-/** Where what the benchmarks make is kept. */
+/** Folder for data that the benchmarks keep. */
 export const folder = join(root, ".wrangler", "bench");
-/** The last seeded users joined before; a fixed day, since what is seeded is kept. */
+/** All seeded users joined before this day; it is fixed because the seeded databases are kept. */
 const UNTIL = Date.parse("2026-08-01");
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Kept beside what was sealed with them. */
+/** The secrets, kept with the data that was encrypted with them. */
 function benchSecrets(): Record<string, string> {
   mkdirSync(folder, { recursive: true });
   return secretsIn(join(folder, "secrets"));
 }
 
-/** The folder with the databases of so many users; seeded where it is not there yet, in a name that tells when it is whole. */
+/**
+ * The folder with the databases of this number of users. Seeds them if they do not exist; the name shows when they are
+ * complete.
+ */
 export async function stateOf(count: number): Promise<string> {
   const state = join(folder, String(count));
   if (existsSync(state)) {
@@ -38,7 +41,7 @@ export async function stateOf(count: number): Promise<string> {
   return state;
 }
 
-/** Whether nothing was added to the migrations since. */
+/** Whether all migrations are applied. */
 function isMigrated({ primary, search }: Databases): boolean {
   const isWhole = (database: DatabaseSync, name: string) => {
     const files = readdirSync(join(root, "migrations", name)).filter((file) => file.endsWith(".sql"));
@@ -48,7 +51,7 @@ function isMigrated({ primary, search }: Databases): boolean {
   return isWhole(primary, "users") && isWhole(search, "search");
 }
 
-/** Gives what `work` reads of the databases; nobody else may hold them meanwhile. */
+/** Runs `work` on the databases and returns its result; no server may have them open. */
 export async function withDatabases<T>(state: string, work: (databases: Databases) => T | Promise<T>): Promise<T> {
   const databases = openDatabases(state);
   if (!databases) throw new Error(`${state} holds no databases`);
@@ -59,7 +62,7 @@ export async function withDatabases<T>(state: string, work: (databases: Database
   }
 }
 
-/** Makes the admin who asks, and the session of their token. */
+/** Creates the admin who makes the calls, and the session of the token. */
 export function letAdminIn({ primary }: Databases): void {
   const now = Date.now();
   inserter(
@@ -107,7 +110,7 @@ export function letAdminIn({ primary }: Databases): void {
   });
 }
 
-/** An access token that lives as long as the run. */
+/** An access token that is valid for the whole run. */
 export async function accessToken(
   { ACCESS_TOKEN_KEYS = "[]", ISSUER = "", AUDIENCE = "" }: Record<string, string>,
   { userId, sessionId }: { userId: string; sessionId: string },
@@ -125,12 +128,12 @@ export async function accessToken(
     .sign(await importJWK(key, "EdDSA"));
 }
 
-/** The variables of every benchmarked server. */
+/** The variables of all benchmarked servers. */
 export function benchVars(): Record<string, string> {
   return { ...benchSecrets(), ISSUER: "http://localhost:8787", AUDIENCE: "users-api-bench" };
 }
 
-/** The admin who asks, and their session. */
+/** The admin who makes the calls, and the session. */
 export const ADMIN = {
   userId: "019a0000-0000-7000-8000-000000000001",
   sessionId: "019a0000-0000-7000-8000-000000000002",

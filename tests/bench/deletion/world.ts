@@ -13,7 +13,7 @@ export interface Person {
   sessionId: string;
 }
 
-/** Opens a session for a seeded user, as if they had signed in then. */
+/** Opens a session for a seeded user, as if they had signed in at that time. */
 function signIn({ primary }: Databases, userId: string, createdAt: number): Person {
   const sessionId = crypto.randomUUID();
   const session = { id: sessionId, userId, createdAt, lastUsedAt: createdAt, activityAt: Date.now() };
@@ -36,7 +36,7 @@ function signIn({ primary }: Databases, userId: string, createdAt: number): Pers
   return { userId, sessionId };
 }
 
-/** Periodic jobs, which would find a hundred thousand seeded users to work on, are over for the length of the run. */
+/** Marks the periodic jobs as finished for the length of the run; otherwise they would process all seeded users. */
 function finishJobs({ primary }: Databases, now: number): void {
   const finish = primary.prepare("insert into job_runs values (?, ?, null, 0, 0, 0, null, ?)");
   for (const { name, everyMs, offsetMs = 0 } of jobs) {
@@ -46,7 +46,10 @@ function finishJobs({ primary }: Databases, now: number): void {
   }
 }
 
-/** Who reads, whose deletions are refused since their sign-in is too old, and whose account is deleted, with its words. */
+/**
+ * Inserts the users of the benchmark: one who reads, one whose deletions are refused because the sign-in is too old,
+ * and one whose account is deleted, with the texts to look for.
+ */
 export function enterPeople(databases: Databases, sizes: { audits: number; events: number }) {
   const { primary } = databases;
   const now = Date.now();
@@ -81,7 +84,7 @@ export function enterPeople(databases: Databases, sizes: { audits: number; event
   };
 }
 
-/** Puts a document and a denial of the person into R2 and KV; no server may run meanwhile. */
+/** Stores a document in R2 and a denylist entry in KV for the user; no server may be running. */
 export async function putFiles(state: string, { userId, sessionId }: Person): Promise<void> {
   const { env, dispose } = await getPlatformProxy<Env>({
     configPath: join(root, "wrangler.toml"),

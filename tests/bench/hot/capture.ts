@@ -2,17 +2,17 @@ import { type SentStatement, STATEMENTS_HEADER } from "../observed.ts";
 import type { Server } from "../server-process.ts";
 import { type HotRoute, hotRequest, type Person } from "./requests.ts";
 
-/** The statements of each route, which are the same for every request. */
+/** The statements of each route, which are the same for all requests. */
 export interface CapturedRoutes {
   texts: Record<HotRoute, string[]>;
-  /** Of `me`: `$user`, `$session` and `$now` stand for what each request has of its own. */
+  /** Parameters of `me`; `$user`, `$session` and `$now` stand for values of the request. */
   meParams: unknown[];
 }
 
-/** What every request sends beside its texts: of each route a list a request. */
+/** The parameters of each request, by route. */
 export type CapturedParams = Record<HotRoute, unknown[][][]>;
 
-/** Plays every person's requests on the real Worker, and keeps what it sends to the database for them. */
+/** Sends all requests to the real Worker and records its database statements. */
 export async function capture(server: Server, people: readonly Person[], measured: readonly HotRoute[]) {
   const texts = {} as CapturedRoutes["texts"];
   const params = {} as CapturedParams;

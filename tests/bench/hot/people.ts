@@ -10,8 +10,8 @@ import { type Person, USER_AGENT } from "./requests.ts";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Gives `count` users of the databases what the routes ask for: a session, and a proof of their identifier to sign in with;
- * and to as many who have no account a proof to register with.
+ * Gives `count` users what the routes require: a session, and a verification token to sign in with. Also creates as
+ * many verification tokens for new identifiers.
  */
 export async function preparePeople({ primary }: Databases, vars: Record<string, string>, count: number) {
   const keyring = await keyringOf(vars);

@@ -1,15 +1,15 @@
-/** The hot routes: what phones ask for most, and what every session begins with. */
+/** The hot routes: the most frequent calls of phones, and those that begin every session. */
 export const HOT_ROUTES = ["me", "refresh", "login", "register"] as const;
 export type HotRoute = (typeof HOT_ROUTES)[number];
 
-/** What the `i`-th request of a route is made of. */
+/** The data of the `i`-th request of a route. */
 export interface Person {
   userId: string;
   identifier: string;
   sessionId: string;
   accessToken: string;
   refreshToken: string;
-  /** Proves the identifier; for `register` there is one of its own, of somebody new. */
+  /** Verification token of the user's identifier; `registerToken` is that of a new identifier. */
   loginToken: string;
   registerToken: string;
   newIdentifier: string;
@@ -21,7 +21,7 @@ export const USER_AGENT = "users-api-bench";
 export function hotRequest(route: HotRoute, person: Person, i: number, beside: Record<string, unknown> = {}) {
   const headers: Record<string, string> = {
     "User-Agent": USER_AGENT,
-    // Each from a network of its own, so that no limit on one is met.
+    // Each request comes from its own network, so that no network limit applies.
     "CF-Connecting-IP": `10.${Math.floor(i / 250)}.${i % 250}.7`,
   };
   if (route === "me") {

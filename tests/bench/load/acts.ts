@@ -5,7 +5,7 @@ import { type Call, call, callUntilHeard } from "./http.ts";
 import { count, liveSessions, type Person, type Session } from "./journal.ts";
 import { complain, type World } from "./world.ts";
 
-// What a signed-in person does, and what must be true of them afterwards.
+// Actions of a signed-in user, and what must be true afterwards.
 
 type Act = (world: World, person: Person, session: Session) => Promise<unknown>;
 
@@ -21,7 +21,7 @@ export const read =
   (world, _person, session) =>
     call(world, asUser(session, { method: "GET", path, expect }));
 
-/** Changes the profile to something new, or says again what it says already. */
+/** Changes the profile, or sends the current values again. */
 export const changeProfile: Act = async (world, person, session) => {
   const change: Record<string, string> = { address: `Ward ${world.serial()}, Pokhara` };
   if (world.chance(0.5)) Object.assign(change, { full_name: `Asha ${world.serial()}`, date_of_birth: "1999-12-31" });
@@ -35,7 +35,7 @@ export const changeProfile: Act = async (world, person, session) => {
   if (answer.data.address !== person.profile.address) complain(world, "a profile does not say what was written");
 };
 
-/** Rotates the refresh token, now and then twice at once as impatient apps do. */
+/** Rotates the refresh token, sometimes twice at the same time as impatient apps do. */
 export const refresh: Act = async (world, _person, session) => {
   const json = { refresh: session.refresh };
   const what: Call = { method: "POST", path: "/api/auth/refresh", json, ip: session.ip, expect: [200] };
@@ -50,7 +50,7 @@ export const refresh: Act = async (world, _person, session) => {
   session.access = String(answers[0]?.data.access);
 };
 
-/** Registers a device, or says the same of it again. */
+/** Registers a device, or registers it again unchanged. */
 export const registerDevice: Act = async (world, person, session) => {
   const device = `device-${person.userId}`;
   const json = { device_id: device, fcm_token: `token-of-${device}`, device_type: "ANDROID", device_name: "Phone" };
@@ -59,7 +59,7 @@ export const registerDevice: Act = async (world, person, session) => {
   person.devices = 1;
 };
 
-/** Grey noise, which does not compress: about as many bytes as it has pixels. */
+/** Incompressible grey noise with about one byte per pixel. */
 function noise(side: number) {
   const size = [side >> 24, (side >> 16) & 255, (side >> 8) & 255, side & 255];
   const rows = Array.from({ length: side }, () => Buffer.concat([Buffer.of(0), randomBytes(side)]));
@@ -73,7 +73,9 @@ function noise(side: number) {
 }
 const pictures = [file(noise(64), "small.png"), file(noise(400), "large.png"), file(jpeg(), "id.jpg")];
 
-/** Submits documents, or other ones in their place. A key goes with them: without one, a repetition is a submission. */
+/**
+ * Submits documents or replaces them. Uses an idempotency key, because without one a repetition is another submission.
+ */
 export const submitKyc: Act = async (world, person, session) => {
   if (person.kyc?.status === "APPROVED" || (person.kyc && person.kyc.version >= 4)) return;
   const form = new FormData();
@@ -87,7 +89,7 @@ export const submitKyc: Act = async (world, person, session) => {
   person.kyc = { version: (person.kyc?.version ?? 0) + 1, status: "PENDING", files: hasBack ? 2 : 1 };
 };
 
-/** Ends the session; every token of it stops at once. */
+/** Ends the session; all of its tokens stop working immediately. */
 export const logOut: Act = async (world, person, session) => {
   const json = { refresh_token: session.refresh };
   const what = asUser(session, { method: "POST", path: "/api/auth/logout", json, expect: [200] });
@@ -105,7 +107,7 @@ export const endOthers: Act = async (world, person, session) => {
   );
 };
 
-/** Shows a refresh token that is long spent, as who stole it would: the session ends. */
+/** Presents a refresh token that was used long ago, as a thief would; this ends the session. */
 export const showSpentToken: Act = async (world, person, session) => {
   const [spent] = session.earlier.slice(-2, -1);
   if (!spent) return;
@@ -120,7 +122,7 @@ export const showSpentToken: Act = async (world, person, session) => {
   await expectEnded(world, person, [session]);
 };
 
-/** Deletes the account, where nothing stands in the way. */
+/** Deletes the account if nothing prevents it. */
 export const deleteAccount: Act = async (world, person, session) => {
   const what = asUser(session, {
     method: "DELETE",
@@ -135,7 +137,7 @@ export const deleteAccount: Act = async (world, person, session) => {
   await expectEnded(world, person, liveSessions(person), false);
 };
 
-/** Notes that the sessions have ended, and sees that none of their tokens is taken any more, from this moment on. */
+/** Records that the sessions have ended and checks that none of their tokens is accepted any more. */
 export async function expectEnded(world: World, person: Person, ended: Session[], isAudited = true): Promise<void> {
   for (const session of ended) {
     session.hasEnded = true;

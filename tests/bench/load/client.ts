@@ -8,7 +8,7 @@ import { liveOn } from "./life.ts";
 import { newIdentifier, newIp, register } from "./sign-in.ts";
 import { newWorld, type World } from "./world.ts";
 
-// The process of the clients: drives the load, and writes down what the answers said. Started by `npm run load`.
+// The client process: generates the load and records the responses. Started by `npm run load`.
 
 const { values } = parseArgs({
   options: {
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 
 const STAFF = 3;
-/** Access tokens live 15 minutes. */
+/** Access tokens are valid for 15 minutes. */
 const STAFF_REFRESH_MS = 5 * 60_000;
 
 const settings = { url: values.url, platformUrl: values.platform, seed: Number(values.seed) };
@@ -60,7 +60,7 @@ await probe({ ...world, journal: { ...world.journal, calls: [] } });
 writeFileSync(values.journal, JSON.stringify(world.journal));
 process.exit();
 
-/** Sees of many sessions that the live ones are taken and the ended ones are not. */
+/** Checks for many sessions that active ones are accepted and ended ones are not. */
 async function probe(world: World): Promise<void> {
   const certain = world.journal.people.filter(({ isUncertain }) => !isUncertain);
   for (const { status, sessions } of certain.slice(-300)) {

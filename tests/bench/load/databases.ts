@@ -2,7 +2,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** Path of the local database, of those of one kind below a server's folder, that has this table. */
+/** Path of the local database of this kind in a server's folder that has this table. */
 export function databaseWith(persist: string, kind: "d1" | "r2", table: string): string {
   for (const path of globSync(join(persist, "v3", kind, "*", "*.sqlite"))) {
     const database = new DatabaseSync(path, { readOnly: true });
@@ -15,13 +15,13 @@ export function databaseWith(persist: string, kind: "d1" | "r2", table: string):
 
 export type Row = Record<string, string | number | null>;
 
-/** Opens a database for reading; gives the rows of a query. */
+/** Opens a database for reading and returns a query function. */
 export function reader(path: string): (sql: string, ...values: (string | number)[]) => Row[] {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
   return (sql, ...values) => database.prepare(sql).all(...values) as Row[];
 }
 
-/** Makes users staff behind the server's back: there is no route to the first of them. */
+/** Makes users staff directly in the database, because no route makes the first one. */
 export function makeStaff(persist: string, userIds: readonly string[]): void {
   const database = new DatabaseSync(databaseWith(persist, "d1", "users"), { timeout: 5000 });
   for (const id of userIds) database.prepare("update users set role = 'staff' where id = ?").run(id);

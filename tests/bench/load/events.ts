@@ -2,7 +2,7 @@ import { call } from "./http.ts";
 import type { Person } from "./journal.ts";
 import { complain, type World } from "./world.ts";
 
-// What the platform's other services tell of a person: doubled, late and out of order.
+// Events of the platform's other services about a user: duplicated, late and out of order.
 
 interface Told {
   id: string;
@@ -13,7 +13,7 @@ interface Told {
 
 const PLATFORM_IP = "10.255.255.1";
 
-/** Tells an event by RPC or by the queue, and often once more, by whichever door. */
+/** Sends an event by RPC or queue, and often again by either. */
 async function tell(world: World, person: Person, event: Told, isSure: boolean): Promise<void> {
   person.eventIds.push(event.id);
   await tellOnce(world, person.userId, event, isSure || world.chance(0.5), false);
@@ -40,7 +40,7 @@ const newEvent = (type: string, data: object, occurredAt = Date.now()): Told => 
 const amountOf = (minor: number) =>
   `${minor < 0 ? "-" : ""}${Math.floor(Math.abs(minor) / 100)}.${String(Math.abs(minor) % 100).padStart(2, "0")}`;
 
-/** A payment: the wallet moves once for each transaction, under whatever event ids it is told. */
+/** A payment: the wallet changes once per transaction, whatever event ids report it. */
 async function pay(
   world: World,
   person: Person,
@@ -63,11 +63,11 @@ async function pay(
   if (world.chance(0.1)) await tell(world, person, newEvent("transaction.succeeded", data), isSure);
 }
 
-/** Money goes in. */
+/** Adds money to the wallet. */
 export const topUp = (world: World, person: Person, isSure: boolean) =>
   pay(world, person, "TOPUP", 1_000 + Math.floor(world.random() * 100_000), isSure);
 
-/** A whole rental: start and return in either order, and its price. */
+/** A complete rental: start and return in either order, and its price. */
 export async function rent(world: World, person: Person, isSure: boolean): Promise<void> {
   const rental_id = crypto.randomUUID();
   const on_time = world.chance(0.7);
@@ -79,12 +79,12 @@ export async function rent(world: World, person: Person, isSure: boolean): Promi
   person[on_time ? "timelyReturns" : "lateReturns"] += 1;
   completeReferral(world, person);
   for (const event of world.chance(0.2) ? [end, start] : [start, end]) await tell(world, person, event, isSure);
-  // Money first, so that nobody ends in debt.
+  // Tops up first, so that no user ends in debt.
   await topUp(world, person, isSure);
   await pay(world, person, "RENTAL", Math.min(minor, person.walletMinor), isSure);
 }
 
-/** The first return of who was referred gives both their points, once. */
+/** The first return of a referred user gives points to both users, once. */
 function completeReferral(world: World, person: Person): void {
   const inviter = world.journal.people.find(({ userId }) => userId === person.inviter);
   person.inviter = undefined;
@@ -99,7 +99,7 @@ function completeReferral(world: World, person: Person): void {
   }
 }
 
-/** Points won or spent. */
+/** Adds or spends points. */
 export async function changePoints(world: World, person: Person, isSure: boolean): Promise<void> {
   const delta = Math.floor(world.random() * 60) - 20;
   if (delta === 0) return;
@@ -113,7 +113,7 @@ export async function changePoints(world: World, person: Person, isSure: boolean
   );
 }
 
-/** Marks a station and perhaps unmarks it: the later word counts, in whatever order they come. */
+/** Adds a favorite station and perhaps removes it: the later event counts, in whatever order they arrive. */
 export async function favor(world: World, person: Person, isSure: boolean): Promise<void> {
   const station_id = `station-${world.serial()}`;
   const now = Date.now();
@@ -124,7 +124,7 @@ export async function favor(world: World, person: Person, isSure: boolean): Prom
   for (const word of words) await tell(world, person, word, isSure);
 }
 
-/** An event of nobody, or none at all: a dead letter each. */
+/** Sends an event of an unknown user or an invalid event, each of which becomes a dead letter. */
 export async function tellNonsense(world: World): Promise<void> {
   world.journal.hopelessEvents += 1;
   const event = newEvent("points.changed", { delta: 1, reason: "ride", reference: "r" });

@@ -3,7 +3,7 @@ import { complain, countsOf, UnexpectedAnswer, type World } from "./world.ts";
 export interface Call {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   path: string;
-  /** Statuses that are right here; a number alone, or with the code that the failure must have. */
+  /** Expected statuses: a number, or a number with the required error code. */
   expect: (number | `${number} ${string}`)[];
   ip: string;
   token?: string | undefined;
@@ -21,12 +21,12 @@ export interface Answer {
   headers: Headers;
 }
 
-/** How often an answer is lost on its way to the client. */
+/** Share of responses that are lost on the way to the client. */
 const LOSS = 0.06;
-/** Longer than any deadline of the server's own. */
+/** Longer than any deadline of the server. */
 const TIMEOUT_MS = 30_000;
 
-/** Makes a call at the asked rate. An answer that is not expected ends the caller's script. */
+/** Makes a call at the requested rate. An unexpected response ends the caller's script. */
 export async function call(world: World, what: Call): Promise<Answer> {
   await world.slot();
   const answer = await send(world, what);
@@ -35,8 +35,8 @@ export async function call(world: World, what: Call): Promise<Answer> {
 }
 
 /**
- * As `call`, by a client on a bad network: now and then the answer is thrown away, or the connection broken off in the
- * middle, and the same call is made again until an answer comes. `after` are the statuses that are right the second time.
+ * As `call`, for a client on a bad network: sometimes the response is discarded or the connection aborted, and the call
+ * is repeated until a response arrives. `after` are the statuses expected of the repetition.
  */
 export async function callUntilHeard(
   world: World,
@@ -54,7 +54,7 @@ export async function callUntilHeard(
   return { ...(await call(world, wasLost ? { ...what, expect: after } : what)), wasLost };
 }
 
-/** @param breakOffAfterMs the caller hangs up so long after the call, and hears nothing. */
+/** @param breakOffAfterMs the client disconnects after this time and gets no response. */
 async function send(world: World, what: Call, breakOffAfterMs?: number): Promise<Answer | undefined> {
   const { method, path, ip, token, json, form, key } = what;
   const signal =
@@ -66,7 +66,7 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
       method,
       headers: {
         accept: "application/json",
-        // A connection that rests may be closed by the server at the moment it is used again.
+        // The server may close an idle connection just when it is used again.
         connection: "close",
         "cf-connecting-ip": ip,
         "user-agent": "load",
@@ -102,7 +102,7 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
   }
 }
 
-/** The call without ids and query, under which it is counted. */
+/** The call without ids and query, which is the name it is counted by. */
 function routeOf({ method, path }: Call): string {
   const { pathname } = new URL(path, "http://localhost");
   return `${method} ${pathname.replace(/^\/api/, "").replace(/[0-9a-f-]{36}/g, "{id}")}`;

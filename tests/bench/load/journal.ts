@@ -1,23 +1,23 @@
-/** What the clients were told, in the shape that the proof holds against the databases. */
+/** What the responses said, in the form that is compared with the databases. */
 export interface Journal {
   people: Person[];
-  /** Events that no user stands behind, or that are no events: a dead letter each. */
+  /** Events of unknown users and invalid events: each becomes a dead letter. */
   hopelessEvents: number;
-  /** Answers that broke a promise, in words; the first hundred. */
+  /** The first hundred unexpected responses, in words. */
   problems: string[];
   calls: CallCounts[];
-  /** Answers thrown away, and connections broken off, before the call was made again. */
+  /** Discarded responses and aborted connections; the calls were repeated. */
   lostAnswers: number;
   brokenConnections: number;
-  /** Slots of the asked rate that found no client free. */
+  /** Slots of the requested rate for which no client was free. */
   missedSlots: number;
   seconds: number;
 }
 
-/** Answers of one route with one status and error code. */
+/** Responses of one route with one status and error code. */
 export interface CallCounts {
   route: string;
-  /** 0 where no answer came. */
+  /** 0 without a response. */
   status: number;
   code: string;
   isExpected: boolean;
@@ -27,14 +27,14 @@ export interface CallCounts {
 export interface Session {
   id: string;
   access: string;
-  /** The live refresh token, and those before it, oldest first. */
+  /** The current refresh token, and the earlier ones, oldest first. */
   refresh: string;
   earlier: string[];
   ip: string;
   hasEnded: boolean;
 }
 
-/** A user as the answers say they must be now. */
+/** The expected state of a user according to the responses. */
 export interface Person {
   userId: string;
   /** Canonical. */
@@ -44,17 +44,17 @@ export interface Person {
   sessions: Session[];
   status: "ACTIVE" | "BANNED";
   isDeleted: boolean;
-  /** A call of theirs had an answer that the script has no place for: nothing is known of what followed. */
+  /** A call had an unexpected response, so what followed is unknown. */
   isUncertain: boolean;
-  /** How often each `ACTION entity_type` must be in the audit log. */
+  /** Expected number of audit rows per `ACTION entity_type`. */
   audits: Record<string, number>;
-  /** How many of each notification of staff's acts there must be. */
+  /** Expected number of notifications of each staff action. */
   notices: Record<string, number>;
   profile: Record<string, string>;
   kyc: { version: number; status: "PENDING" | "APPROVED" | "REJECTED"; files: number } | undefined;
   devices: number;
   bonuses: number;
-  /** Of events told by the platform, each once however often it was told. */
+  /** Ids of events from the platform, each once however often it was sent. */
   eventIds: string[];
   walletMinor: number;
   points: number;
@@ -64,12 +64,12 @@ export interface Person {
   lateReturns: number;
   spentMinor: number;
   favorites: string[];
-  /** Who gets points with this person's first return. */
+  /** The user who gets points when this user first returns a rental. */
   inviter: string | undefined;
   referrals: number;
 }
 
-/** Somebody who has just been told that they have an account. */
+/** A user whose account was just created. */
 export function newPerson(userId: string, identifier: string, ip: string): Person {
   return {
     userId,
@@ -100,7 +100,7 @@ export function newPerson(userId: string, identifier: string, ip: string): Perso
   };
 }
 
-/** Notes that one more of these must be there. */
+/** Increments an expected count. */
 export function count(counts: Record<string, number>, name: string, more = 1): void {
   counts[name] = (counts[name] ?? 0) + more;
 }

@@ -21,7 +21,7 @@ const FATES: Fate[] = ["stay", "stay", "stay", "log out", "log out", "end others
 
 type Act = (world: World, person: Person, session: Session, isSure: boolean) => Promise<unknown>;
 
-/** How often each act is done, beside the others. */
+/** Relative frequency of each action. */
 const ACTS: [weight: number, act: Act][] = [
   [16, read("/api/auth/me")],
   [5, read("/api/users/profile")],
@@ -46,7 +46,7 @@ const ACTS: [weight: number, act: Act][] = [
 ];
 const TOTAL_WEIGHT = ACTS.reduce((sum, [weight]) => sum + weight, 0);
 
-/** One client after the other, until the time is over. */
+/** Simulates one client after another until the time is over. */
 export async function liveOn(world: World): Promise<void> {
   while (!world.isOver()) {
     const known: { person?: Person } = {};
@@ -60,10 +60,10 @@ export async function liveOn(world: World): Promise<void> {
   }
 }
 
-/** From signing up to what becomes of the account. */
+/** Simulates a client from sign-up to the end of the account. */
 async function live(world: World, known: { person?: Person }): Promise<void> {
   const fate = world.pick(FATES);
-  // What is told of one who will be gone must be known to have arrived before.
+  // Events about a user who will be deleted must be known to have arrived before the deletion.
   const isSure = fate === "delete";
   const person = world.chance(0.08) ? await joinInvited(world, known) : await join(world);
   known.person = person;
@@ -83,7 +83,7 @@ async function join(world: World): Promise<Person> {
   return register(world, identifier, ip, inviter, code);
 }
 
-/** One whom staff made an account for, and who signs in to it. */
+/** A user whose account staff created, and who then signs in. */
 async function joinInvited(world: World, known: { person?: Person }): Promise<Person> {
   const invited = await invite(world);
   const person = newPerson(invited.userId, invited.identifier, newIp(world));
@@ -114,7 +114,7 @@ async function act(world: World, person: Person, isSure: boolean, times: number)
   }
 }
 
-/** Signs in on a second device, as soon as another code may be sent. */
+/** Signs in on a second device as soon as another code may be requested. */
 async function signInAgain(world: World, person: Person, isSure: boolean): Promise<void> {
   const ip = world.chance(0.5) ? person.ip : newIp(world);
   while (!world.isOver()) {
@@ -140,7 +140,7 @@ async function meet(world: World, person: Person, fate: Fate): Promise<void> {
   }
   if (fate === "delete") {
     await deleteAccount(world, person, session);
-    // The identifier is free again, and its next owner a stranger to the one before.
+    // The identifier is free again, and its next owner has nothing to do with the previous one.
     if (person.isDeleted && world.chance(0.5)) {
       const ip = newIp(world);
       const { code } = await requestCode(world, person.identifier, ip, true);
@@ -149,13 +149,13 @@ async function meet(world: World, person: Person, fate: Fate): Promise<void> {
   }
 }
 
-/** Asks for another code at once. */
+/** Requests another code immediately. */
 async function beHasty(world: World, identifier: string, ip: string): Promise<void> {
   const what = { method: "POST", path: "/api/auth/otp/request", json: { identifier }, ip } as const;
   await call(world, { ...what, expect: ["429 rate_limit_exceeded"] });
 }
 
-/** Guesses until the lock, which then holds for the right code too. */
+/** Sends wrong codes until the lock, which then also applies to the correct code. */
 async function guess(world: World): Promise<void> {
   const [identifier, ip] = [newIdentifier(world), newIp(world)];
   const { code } = await requestCode(world, identifier, ip, false);

@@ -3,7 +3,7 @@ import { searchTextOf } from "../../../src/staff/directory/search-text.ts";
 import { type Check, check, checkNone, differenceOf, type Evidence, rowsBy } from "./proof.ts";
 import type { ServerLog } from "./server-log.ts";
 
-/** What is made of the rows, in the same transaction or later: counts, events, search. */
+/** Derived data: counts, events and search. */
 export function proveProjections({ users: query, search, people, journal, log }: Evidence): Check[] {
   const facets = rowsBy(query("select facet, count(*) as n from users group by facet"), "facet");
   const entries = rowsBy(search("select * from search_entries"), "user_id");
@@ -62,7 +62,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
   ];
 }
 
-/** What of an outbox row has not come to its end. */
+/** Why an outbox row has not been fully processed; undefined if it has. */
 export function unprocessed(row: Record<string, unknown>, log: ServerLog): string | undefined {
   if (row.queue === null) return `${row.type} ${row.id} has no consumer`;
   if (row.sent_at === null) return `${row.type} ${row.id} was not relayed`;

@@ -5,24 +5,24 @@ import { provePeople } from "./proof-people.ts";
 import { proveProjections } from "./proof-projections.ts";
 import type { ServerLog } from "./server-log.ts";
 
-/** One thing that must be true, and where it is not. */
+/** A condition that must hold, and its violations. */
 export interface Check {
   name: string;
-  /** How many cases were looked at. */
+  /** Number of cases checked. */
   cases: number;
   violations: string[];
 }
 
-/** What the checks read. */
+/** The data that the checks read. */
 export interface Evidence {
   users: ReturnType<typeof reader>;
   search: ReturnType<typeof reader>;
   bucket: ReturnType<typeof reader>;
   journal: Journal;
-  /** Of the journal's people those of whom everything is known. */
+  /** Users of the journal about whom everything is known. */
   people: Person[];
   log: ServerLog;
-  /** Users that were there before the load. */
+  /** Users that existed before the load. */
   before: ReadonlySet<string>;
 }
 
@@ -44,30 +44,30 @@ export function gatherEvidence(
   };
 }
 
-/** Holds the databases against what the clients were told: nothing lost, nothing doubled. */
+/** Compares the databases with what the clients were told: nothing lost, nothing duplicated. */
 export function prove(evidence: Evidence): Check[] {
   return [...provePeople(evidence), ...proveLedgers(evidence), ...proveProjections(evidence)];
 }
 
-/** A check of each of these cases; `violationOf` says what is wrong with one, or nothing. */
+/** Checks each case; `violationOf` returns what is wrong with it, or undefined. */
 export function check<T>(name: string, cases: Iterable<T>, violationOf: (one: T) => string | undefined): Check {
   const all = [...cases];
   const violations = all.map(violationOf).filter((violation) => violation !== undefined);
   return { name, cases: all.length, violations };
 }
 
-/** What differs between what is and what must be; undefined where nothing does. */
+/** The difference between the actual and the expected value; undefined if there is none. */
 export function differenceOf(of: string, actual: unknown, expected: unknown): string | undefined {
   const [is, must] = [JSON.stringify(actual), JSON.stringify(expected)];
   return is === must ? undefined : `${of}: ${is} instead of ${must}`;
 }
 
-/** A check that finds nothing: each row of the query is a violation. */
+/** A check whose query must return no rows: each row is a violation. */
 export function checkNone(name: string, rows: Record<string, unknown>[]): Check {
   return check(name, rows, (row) => JSON.stringify(row));
 }
 
-/** The rows by a column's value. */
+/** Groups rows by a column's value. */
 export function rowsBy<R extends Record<string, unknown>>(rows: R[], column: string): Map<unknown, R[]> {
   return Map.groupBy(rows, (row) => row[column]);
 }

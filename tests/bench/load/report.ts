@@ -7,7 +7,7 @@ export interface Sample {
   seconds: number;
   rssBytes: number;
   cpuSeconds: number;
-  /** What the Worker's isolate held after a collection. */
+  /** The isolate's heap after a garbage collection. */
   heapBytes: number;
 }
 
@@ -20,7 +20,7 @@ function table(head: string[], rows: string[][]): string {
   return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
 }
 
-/** Rates and times of each route, over its expected answers. */
+/** Rates and times of each route, for its expected responses. */
 export function routeTable({ calls, seconds }: Journal): string {
   const routes = [...Map.groupBy(calls, ({ route }) => route)].sort(([a], [b]) => (a < b ? -1 : 1));
   const row = (name: string, milliseconds: number[]) => {
@@ -44,7 +44,7 @@ export function routeTable({ calls, seconds }: Journal): string {
   );
 }
 
-/** Every answer that is not a success, by status and code. */
+/** All responses that are not a success, by status and code. */
 export function failureTable({ calls }: Journal): string {
   const failures = calls.filter(({ status }) => status < 200 || status >= 400);
   const groups = [
@@ -65,7 +65,7 @@ export function failureTable({ calls }: Journal): string {
   );
 }
 
-/** Memory and CPU of the server, a line a minute. */
+/** Memory and CPU of the server, one line per minute. */
 export function memoryTable(samples: Sample[]): string {
   const megabytes = (bytes: number, places = 0) => round(bytes / 2 ** 20, places);
   return table(
@@ -79,7 +79,7 @@ export function memoryTable(samples: Sample[]): string {
   );
 }
 
-/** What was proved, and what not. */
+/** The results of the checks. */
 export function checkTable(checks: Check[]): string {
   return checks
     .flatMap(({ name, cases, violations }) => [
@@ -90,7 +90,10 @@ export function checkTable(checks: Check[]): string {
     .join("\n");
 }
 
-/** Whether the heap is the same, collected, at the end of the second minute and of the last; a quarter and 4 MB are noise. */
+/**
+ * Whether the collected heap is the same at the end of the second and the last minute; a quarter and 4 MB are
+ * tolerated.
+ */
 export function memoryCheck(samples: Sample[]): Check {
   const name = "the Worker's heap does not grow with the work done";
   const second = samples.find(({ seconds }) => seconds >= 120);

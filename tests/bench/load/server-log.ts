@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 
-/** What the Worker's log says of its tasks and troubles. */
+/** Tasks and problems in the Worker's log. */
 export interface ServerLog {
-  /** How often each `task event_id` was done. */
+  /** Number of runs of each `task event_id`. */
   done: Map<string, number>;
-  /** Events that a task other than the search's has done. */
+  /** Events processed by a task other than the search projection. */
   eventsDone: Set<string>;
-  /** Lines of level error, and of tasks that failed, but for dead letters; each with what it says. */
+  /** Number of error lines and failed tasks by their message, without dead letters. */
   troubles: Map<string, number>;
   deadLetters: number;
   ticks: number;
 }
 
-/** Reads the log of the server. */
+/** Reads the server's log. */
 export function readServerLog(path: string): ServerLog {
   const log: ServerLog = { done: new Map(), eventsDone: new Set(), troubles: new Map(), deadLetters: 0, ticks: 0 };
   const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);

@@ -3,14 +3,14 @@ import { type Answer, type Call, call, callUntilHeard } from "./http.ts";
 import { count, newPerson, type Person, type Session } from "./journal.ts";
 import { complain, countsOf, UnexpectedAnswer, type World } from "./world.ts";
 
-/** A number or an address nobody else has; numbers are spread over ten thousand ranges, as the limits count them. */
+/** A new phone number or email address; numbers are spread over ten thousand ranges, as the limits count them. */
 export function newIdentifier(world: World): string {
   const serial = world.serial();
   if (world.chance(0.3)) return `person${serial}@example.com`;
   return `+977${world.pick(["984", "985", "986"])}${String((serial * 3_141_593) % 10_000_000).padStart(7, "0")}`;
 }
 
-/** An address in a /24 that nobody else has. */
+/** An IP address in a new /24. */
 export function newIp(world: World): string {
   const serial = world.serial();
   return `10.${(serial >> 8) & 255}.${serial & 255}.${1 + (serial % 250)}`;
@@ -18,10 +18,10 @@ export function newIp(world: World): string {
 
 const newKey = (world: World) => (world.chance(0.5) ? crypto.randomUUID() : undefined);
 
-/** How long between two looks into the outbox: short at first, and longer for who has waited long. */
+/** Pause between two reads of the outbox, in ms; grows with the number of reads. */
 const lookAgainMs = (looks: number) => Math.min(100 * 1.5 ** looks, 3000);
 
-/** The newest message's code, once there is one that is newer than `lastId`. Not counted as load. */
+/** The code of the newest message that is newer than `lastId`. Not counted as load. */
 async function readOutbox(world: World, identifier: string, lastId: string) {
   const path = `${world.url}/dev/outbox?to=${encodeURIComponent(identifier)}`;
   const startedAt = performance.now();
@@ -40,10 +40,10 @@ async function readOutbox(world: World, identifier: string, lastId: string) {
   throw new UnexpectedAnswer("no code");
 }
 
-/** The id of the newest message to an identifier so far; empty where there is none. */
+/** The id of the newest message to an identifier; empty if there is none. */
 const newestMessage = new Map<string, string>();
 
-/** Asks for a code and reads it; the seconds to wait where it is too early. */
+/** Requests a code and reads it; returns the seconds to wait if it is too early. */
 export async function requestCode(world: World, identifier: string, ip: string, mayBeEarly: boolean) {
   const what: Call = {
     method: "POST",
@@ -61,7 +61,9 @@ export async function requestCode(world: World, identifier: string, ip: string, 
   return { code };
 }
 
-/** Trades the code for a verification token: after a wrong guess, several times at once, or over a bad network. */
+/**
+ * Exchanges the code for a verification token: after a wrong code, several times concurrently, or over a bad network.
+ */
 export async function verifyCode(world: World, identifier: string, ip: string, otp: string): Promise<string> {
   const what: Call = { method: "POST", path: "/api/auth/otp/verify", json: { identifier, otp }, ip, expect: [200] };
   if (world.chance(0.1)) {
@@ -75,12 +77,12 @@ export async function verifyCode(world: World, identifier: string, ip: string, o
     if (winners.length !== 1) complain(world, `a code was traded ${winners.length} times`);
     return String(winners[0]?.data.verification_token);
   }
-  // Without a key the code is gone with the answer.
+  // Without a key, a lost response would also lose the code.
   const answer = await callUntilHeard(world, { ...what, key: crypto.randomUUID() });
   return String(answer.data.verification_token);
 }
 
-/** Registers, twice at once or over a bad network; an account made once. */
+/** Registers, sometimes twice concurrently or over a bad network; exactly one account is created. */
 export async function register(
   world: World,
   identifier: string,
@@ -103,7 +105,7 @@ export async function register(
   return person;
 }
 
-/** Signs in once more with a code that came to the person; `isFirst` where staff made the account. */
+/** Signs in again with a code; `isFirst` if staff created the account. */
 export async function login(world: World, person: Person, ip: string, otp: string, isFirst = false): Promise<Session> {
   const { identifier } = person;
   const verification_token = await verifyCode(world, identifier, ip, otp);

@@ -4,16 +4,16 @@ import { count, liveSessions, type Person } from "./journal.ts";
 import { newIdentifier } from "./sign-in.ts";
 import { complain, type World } from "./world.ts";
 
-// What staff do. Their answers are not lost: to look twice is recorded twice.
+// Staff actions. Their responses are never lost, because a repeated view is recorded twice.
 
-/** One of staff, by a session of theirs. */
+/** Calls as one of the staff members. */
 function byStaff(world: World, what: Omit<Call, "ip" | "token">): Promise<Awaited<ReturnType<typeof call>>> {
   const member = world.pick(world.staff);
   const [session] = liveSessions(member);
   return call(world, { ...what, ip: member.ip, token: session?.access });
 }
 
-/** Walks two pages of the directory, filtered or not. */
+/** Reads two pages of the directory, with or without a filter. */
 export async function listDirectory(world: World): Promise<void> {
   const filter = world.pick([
     "",
@@ -28,13 +28,13 @@ export async function listDirectory(world: World): Promise<void> {
     const path = `/api/users?page_size=20${filter}&cursor=${encodeURIComponent(cursor)}`;
     const second = await byStaff(world, { method: "GET", path, expect: [200] });
     const seen = new Set(first.data.results.map(({ id }: { id: string }) => id));
-    // Who signs in between two pages may move from one to the other in that order alone.
+    // Only in the last_login order can a user move to another page between two reads, by signing in.
     const isDoubled = second.data.results.some(({ id }: { id: string }) => seen.has(id));
     if (isDoubled && !filter.includes("last_login")) complain(world, "two pages of the directory share a user");
   }
 }
 
-/** Looks for somebody: a whole identifier finds who has it, at once. */
+/** Searches for a user: a full identifier finds its owner immediately. */
 export async function search(world: World, person: Person): Promise<void> {
   const { identifier } = person;
   const isWhole = world.chance(0.5);
@@ -45,7 +45,7 @@ export async function search(world: World, person: Person): Promise<void> {
   if (isWhole && !isFound) complain(world, "a search for a whole identifier does not find who has it");
 }
 
-/** Reads the person, the log about them, and their sessions. */
+/** Reads the user's detail, audit log and sessions. */
 export async function look(world: World, person: Person): Promise<void> {
   await byStaff(world, { method: "GET", path: `/api/users/${person.userId}`, expect: [200] });
   count(person.audits, "VIEW user");
@@ -55,7 +55,7 @@ export async function look(world: World, person: Person): Promise<void> {
     complain(world, "staff see another number of sessions than there are");
 }
 
-/** Reads the queue, looks at a person's files, and decides. */
+/** Reads the queue, opens a user's files and decides. */
 export async function reviewKyc(world: World, person: Person): Promise<void> {
   if (person.kyc?.status !== "PENDING") return;
   await byStaff(world, { method: "GET", path: "/api/users/kyc/submissions?status=PENDING", expect: [200] });
@@ -81,14 +81,14 @@ export async function reviewKyc(world: World, person: Person): Promise<void> {
   count(person.audits, "UPDATE kyc");
 }
 
-/** Bans the person: no token of theirs is taken from this moment on. */
+/** Bans the user: none of their tokens is accepted any more. */
 export async function ban(world: World, person: Person): Promise<void> {
   await changeStatus(world, person, "BANNED");
   person.status = "BANNED";
   await expectEnded(world, person, liveSessions(person));
 }
 
-/** Lets a banned person in again. */
+/** Unbans the user. */
 export async function unban(world: World, person: Person): Promise<void> {
   await changeStatus(world, person, "ACTIVE");
   person.status = "ACTIVE";
@@ -101,7 +101,7 @@ async function changeStatus(world: World, person: Person, status: Person["status
   count(person.notices, status === "BANNED" ? "ACCOUNT_BANNED" : "ACCOUNT_ACTIVATED");
 }
 
-/** Makes an account for somebody who has never been here. */
+/** Creates an account for a new identifier. */
 export async function invite(world: World): Promise<{ userId: string; identifier: string; referralCode: string }> {
   const identifier = newIdentifier(world);
   const { data } = await byStaff(world, { method: "POST", path: "/api/users", json: { identifier }, expect: [201] });

@@ -6,11 +6,11 @@ interface Harm {
   what: string;
   store: "users" | "search" | "bucket";
   sql: string;
-  /** What the statement is about, where the databases do not tell. */
+  /** The subject of the statement, if the databases do not show it. */
   about?: (evidence: Evidence) => string | undefined;
 }
 
-/** The losses and doublings that the proof is there to find, each as it would stand in a database. */
+/** The losses and duplicates that the checks must find, as they would appear in a database. */
 const harms: Harm[] = [
   { what: "a lost user", store: "users", sql: "delete from users where id = (select max(id) from users)" },
   { what: "a lost session", store: "users", sql: "delete from sessions where id = (select max(id) from sessions)" },
@@ -59,7 +59,7 @@ const harms: Harm[] = [
     what: "a lost event of the platform",
     store: "users",
     sql: "delete from processed_events where event_id = ?",
-    // Of who has deleted the account there is nothing left that it could be missing from.
+    // A deleted account has no data that could be missing.
     about: ({ people }) => people.find(({ isDeleted, eventIds }) => !isDeleted && eventIds.length > 0)?.eventIds[0],
   },
   {
@@ -101,8 +101,8 @@ const harms: Harm[] = [
 ];
 
 /**
- * Does each harm to the databases, in a transaction that is rolled back, and sees that the proof fails by it: one that
- * cannot fail proves nothing. Only where the proof held and the server has stopped.
+ * Applies each damage to the databases in a transaction that is rolled back, and verifies that the checks fail: a check
+ * that cannot fail proves nothing. Requires that all checks passed and the server has stopped.
  */
 export function checkProof(persist: string, evidence: Evidence): Check {
   const stores = {
@@ -123,7 +123,7 @@ export function checkProof(persist: string, evidence: Evidence): Check {
   }
   for (const database of Object.values(stores)) database.close();
   return {
-    name: "the proof finds each loss and doubling that is done to the databases",
+    name: "the checks find each loss and duplicate that is put into the databases",
     cases: harms.length,
     violations,
   };

@@ -1,29 +1,29 @@
 import type { CallCounts, Journal, Person } from "./journal.ts";
 
-/** What every simulated client shares. */
+/** State that all simulated clients share. */
 export interface World {
   url: string;
   platformUrl: string;
   journal: Journal;
   staff: Person[];
-  /** Who may be named as referrer: none of them deletes their account. */
+  /** Possible referrers; none of them deletes their account. */
   inviters: Person[];
-  /** Waits for the next slot of the asked rate. */
+  /** Waits for the next slot of the requested rate. */
   slot(): Promise<void>;
   isOver(): boolean;
-  /** A number in [0, 1); the same row of them for the same seed. */
+  /** A number in [0, 1); the same sequence for the same seed. */
   random(): number;
-  /** Holds with this probability. */
+  /** True with this probability. */
   chance(probability: number): boolean;
   pick<T>(from: readonly T[]): T;
   /** Grows by one with each call. */
   serial(): number;
 }
 
-/** An answer that the script has no place for. */
+/** A response that the script does not expect. */
 export class UnexpectedAnswer extends Error {}
 
-/** Notes that a promise was broken. */
+/** Records a violation. */
 export function complain(world: World, problem: string): void {
   if (world.journal.problems.length < 100) world.journal.problems.push(problem);
 }
@@ -62,7 +62,7 @@ export function newWorld(options: {
   };
 }
 
-/** Hands out slots evenly to whoever waits; one that nobody waits for is missed, not saved up. */
+/** Hands out slots evenly to waiting clients; an unused slot is missed, not saved. */
 function pacer(rate: number, journal: Journal, isOver: () => boolean): () => Promise<void> {
   const waiting: (() => void)[] = [];
   const tickMs = 5;
@@ -75,7 +75,7 @@ function pacer(rate: number, journal: Journal, isOver: () => boolean): () => Pro
     for (; due >= 1; due -= 1) {
       const next = waiting.shift();
       if (next) next();
-      // What was begun is brought to its end when the time is over, by ever fewer clients.
+      // After the time is over, ever fewer clients finish what they began.
       else if (!isOver()) journal.missedSlots += 1;
     }
   }, tickMs);
@@ -93,7 +93,7 @@ function mulberry32(seed: number): () => number {
   };
 }
 
-/** The counts of a route's answers of one kind, made where there are none yet. */
+/** The counts of a route's responses of one kind, created if necessary. */
 export function countsOf(journal: Journal, kind: Omit<CallCounts, "milliseconds">): CallCounts {
   const known = journal.calls.find(
     ({ route, status, code, isExpected }) =>

@@ -1,19 +1,19 @@
 import type { Databases } from "../../../scripts/seed/databases.ts";
 
-/** One kind of request, the same at every number of users. */
+/** A kind of request, the same at every number of users. */
 export interface StaffCase {
   name: string;
   kind: "list" | "search" | "person" | "change";
-  /** The `i`-th request of it. */
+  /** The `i`-th request. */
   request: (i: number) => { method: "GET" | "POST"; path: string; json?: unknown };
   pageSize: number;
-  /** Rows that its page number skips, and so reads. */
+  /** Rows that the page number skips, which are read nevertheless. */
   offset: number;
-  /** Few of the users looked at may fit: it has a limit of its own. */
+  /** Whether few of the users read match; such cases have their own limit. */
   isSelective: boolean;
 }
 
-/** A user whose name, address and number searches look for. */
+/** The user whose name, address and number the searches use. */
 interface Sample {
   id: string;
   username_key: string;
@@ -26,7 +26,7 @@ export interface Samples {
   ids: string[];
 }
 
-/** Users from all over the table, the same in every run. */
+/** Users from all parts of the table, the same in every run. */
 export function drawSamples({ primary }: Databases): Samples {
   const count = (primary.prepare("select max(rowid) as last from users").get() as { last: number }).last;
   const one = primary
@@ -62,7 +62,7 @@ const filter = (query: Record<string, string>, more: Partial<StaffCase> = {}) =>
 
 const selective = { isSelective: true };
 
-/** Everything that is measured; `cursor` leads far into the list. */
+/** All measured cases; `cursor` is far into the list. */
 export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
   const idOf = (i: number) => ids[i % ids.length] ?? one.id;
   const person = (name: string, request: StaffCase["request"], kind: StaffCase["kind"] = "person"): StaffCase => ({
@@ -96,7 +96,7 @@ export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
     person("KYC review queue", () => ({ method: "GET", path: "/api/users/kyc/submissions" })),
     person(
       "status change",
-      // Each is a change: the status goes to and fro.
+      // Each call is a change, because the status alternates.
       (i) => ({
         method: "POST",
         path: `/api/users/${idOf(i)}/status`,
@@ -107,23 +107,23 @@ export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
   ];
 }
 
-/** What searches are compared with. */
+/** The reference for searches. */
 export const LIST_PAGE = "list page";
 
 function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
   const national = phone_number.slice(4);
   const local = email.slice(0, email.indexOf("@"));
   return [
-    // Frequent ones, of 2, 3, 6 and 10 characters.
+    // Frequent patterns of 2, 3, 6 and 10 characters.
     ...["ra", "98", "ram", "984", "gurung", "gmail.com", "@gmail.com"].map((each) => search(each)),
-    // Frequent at a million only.
+    // Frequent only with a million users.
     search("984123"),
-    // Looked for as rare ones are.
+    // Treated as rare patterns.
     search("adhikari19"),
     search("shresthara", {}, selective),
     search("राम"),
     search("श्रेष्ठ"),
-    // Rare ones.
+    // Rare patterns.
     search("ojx"),
     search("9@i"),
     named("3 characters of one name", username_key.slice(-3)),
@@ -135,7 +135,7 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     named("one number with country code and separators", `+977 ${national.slice(0, 3)}-${national.slice(3)}`),
     named("part of one with country code and separators", `+977-${national.slice(0, 3)} ${national.slice(3, 7)}`),
     named("one address, whole", email),
-    // What costs most: the index lists many, and few of them fit.
+    // The most expensive patterns: the index lists many entries and few match.
     search("9@gmail.com"),
     search("sitashrestha", {}, selective),
     search("rajanpokharel", {}, selective),

@@ -3,14 +3,14 @@ import { ROWS_HEADER } from "../observed.ts";
 import type { Server } from "../server-process.ts";
 import type { StaffCase } from "./cases.ts";
 
-/** What one case was found to be at one number of users. */
+/** The measurements of a case at one number of users. */
 export interface Measured {
-  /** Users in the answer; undefined where it is none of them. */
+  /** Number of users in the response; undefined if it is not a list of users. */
   results: number | undefined;
-  /** A list for each trip, as the header has them. */
+  /** One list per round trip, as in the header. */
   trips: string;
   rows: number;
-  /** Milliseconds of the server's CPU for a request, one number for each turn. */
+  /** CPU milliseconds of the server per request, one number per turn. */
   cpu: number[];
 }
 
@@ -27,21 +27,21 @@ export async function send(server: Pick<Server, "url">, token: string, { name, r
   return { results: body.data?.results?.length, trips: response.headers.get(ROWS_HEADER) ?? "" };
 }
 
-/** Counts the rows that one request of a case reads, on a server that tells them. */
+/** Counts the rows that one request of a case reads, on a server that reports them. */
 export async function countRows(server: Server, token: string, one: StaffCase): Promise<Measured> {
   const { results, trips } = await send(server, token, one, 0);
   const rows = (trips.match(/\d+/g) ?? []).reduce((sum, count) => sum + Number(count), 0);
   return { results, trips, rows, cpu: [] };
 }
 
-/** Milliseconds of CPU that a request of the case costs the server, over `count` of them from the `from`-th on. */
+/** CPU milliseconds per request of the case, over `count` requests starting with the `from`-th. */
 export async function measureCpu(server: Server, token: string, one: StaffCase, from: number, count: number) {
   const before = cpuSeconds(server.pid);
   for (let i = from; i < from + count; i++) await send(server, token, one, i);
   return ((cpuSeconds(server.pid) - before) * 1000) / count;
 }
 
-/** Waits until the server has nothing more to do: what a change leaves to queues is not part of its request. */
+/** Waits until the server is idle, because queue work after a change is not part of its request. */
 export async function quiesce({ pid }: Server): Promise<void> {
   for (let quiet = 0, last = cpuSeconds(pid); quiet < 4; ) {
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -2,20 +2,20 @@ import { median } from "../median.ts";
 import { LIST_PAGE, type StaffCase } from "./cases.ts";
 import type { Measured } from "./measure.ts";
 
-/** A case with what was measured, at each number of users, the fewest first. */
+/** A case with its measurements at each number of users, fewest first. */
 export interface Row {
   of: StaffCase;
   at: Measured[];
 }
 
-/** Rows that an answer may read whose page is not filled, or whose filter few users fit. */
+/** Maximum rows read if the page is not filled or few users match the filter. */
 const MAX_SELECTIVE_ROWS = 2000;
-/** CPU at the most users over that at the fewest. */
+/** Maximum ratio of CPU time with the most users to that with the fewest. */
 const MAX_GROWTH = 1.5;
-/** CPU of a search over that of a list page. */
+/** Maximum ratio of CPU time of a search to that of a list page. */
 const MAX_SEARCH = 3;
 
-/** What does not hold, a sentence each. */
+/** The violated requirements, one sentence each. */
 export function findOffences(rows: readonly Row[]): string[] {
   return rows.flatMap((row) => [...findRowOffences(row), ...findGrowth(row), ...findDearSearches(row, rows)]);
 }
@@ -28,7 +28,7 @@ function findRowOffences({ of: { name, pageSize, offset, isSelective }, at }: Ro
   return most.rows > limit ? [`${name}: reads ${most.rows} rows, at most ${limit} are allowed (${most.trips})`] : [];
 }
 
-/** CPU at the most users over that at the fewest; undefined where the two answers are not alike. */
+/** Ratio of CPU time with the most users to that with the fewest; undefined if the two responses are not comparable. */
 export function growthOf({ at }: Row): number | undefined {
   const [fewest, most] = [at[0], at.at(-1)];
   if (!fewest || !most || fewest.results !== most.results) return undefined;
