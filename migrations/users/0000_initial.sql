@@ -332,7 +332,8 @@ CREATE TABLE `otp_challenges` (
 	`tries_other` integer NOT NULL,
 	`charged_by` text,
 	`consumed_by` text,
-	`consumed_at` integer
+	`consumed_at` integer,
+	`consumed_network` text
 );
 --> statement-breakpoint
 CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint

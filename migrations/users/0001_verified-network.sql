@@ -1,1 +1,0 @@
-ALTER TABLE `otp_challenges` ADD `consumed_network` text;
