@@ -9,10 +9,11 @@ import type { Text } from "../../platform/http/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { findCodeHashes } from "./otp-code.store.ts";
+import { consumeChallenge, hasAccount } from "./otp-consume.store.ts";
 import type { OtpRequester } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
-import { consumeChallenge, hasAccount, recordAttempt } from "./otp-verify.store.ts";
+import { recordAttempt } from "./otp-verify.store.ts";
 import { mintVerificationToken, newVerificationToken } from "./verification-token.ts";
 
 export interface VerifiedIdentifier {

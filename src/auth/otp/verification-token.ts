@@ -1,7 +1,7 @@
 import { base64url } from "jose";
 import { equalInConstantTime, keyedHash, randomId, sha256 } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
-import type { NewVerificationToken } from "./otp-verify.store.ts";
+import type { NewVerificationToken } from "./otp-consume.store.ts";
 
 // A verification token is the 128-bit id of its challenge, a dot, and the HMAC-SHA-256 of that id, both base64url.
 // It can therefore be minted again for a client that lost it, cannot be forged from a copy of the database, and is
