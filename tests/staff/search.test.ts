@@ -75,6 +75,57 @@ describe("a user created a second ago", () => {
   });
 });
 
+describe("the field that a search matched", () => {
+  /** The `matched` of each result, by user id. */
+  async function matchesOf(text: string): Promise<Record<string, string>> {
+    const { results } = (await searching(text)).body.data;
+    return Object.fromEntries(results.map(({ id, matched }: { id: string; matched: string }) => [id, matched]));
+  }
+
+  test("tells the owner of a number from a user whose old username imitates it", async () => {
+    const phone = newPhone();
+    const national = phone.slice(4);
+    const [owner, impostor] = [await person(phone), await person(newEmail())];
+    await testEnv.DB.prepare("update users set username = ?1, username_key = ?1, version = version + 1 where id = ?2")
+      .bind(national, impostor.userId)
+      .run();
+    await deliverSearch([owner.userId, impostor.userId]);
+    for (const text of [national, `${national.slice(0, 3)} ${national.slice(3)}`]) {
+      expect((await matchesOf(text))[owner.userId], text).toBe("phone_number");
+    }
+    expect(await matchesOf(national)).toEqual({ [owner.userId]: "phone_number", [impostor.userId]: "username" });
+    expect((await matchesOf(national.slice(1)))[impostor.userId]).toBe("username");
+    expect((await matchesOf(national.slice(1)))[owner.userId]).toBe("phone_number");
+  });
+
+  test("is the id, the email address or the username for their texts, whole and in part", async () => {
+    const [mark, address] = [newMark(), newEmail()];
+    const made = await documented("POST", USERS, {
+      token: staff.access,
+      json: { identifier: address, username: mark },
+    });
+    const { id } = made.body.data;
+    await deliverSearch([id]);
+    for (const [text, field] of [
+      [id, "id"],
+      [address, "email"],
+      [address.slice(1), "email"],
+      [mark, "username"],
+      [mark.slice(1, -1), "username"],
+      [mark.slice(0, 2), "username"],
+    ]) {
+      const matches = await matchesOf(text);
+      if (id in matches || text.length > 2) expect(matches[id], text).toBe(field);
+    }
+  });
+
+  test("is absent without a search", async () => {
+    const { results } = (await directory(staff, "page_size=5")).body.data;
+    expect(results.length).toBeGreaterThan(0);
+    for (const result of results) expect(result).not.toHaveProperty("matched");
+  });
+});
+
 describe("search by a part of a field", () => {
   const era = newEra();
   const during = duringEra(era);

@@ -12,6 +12,7 @@ import {
 import { boundsOf } from "../../platform/kathmandu.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
+import { MATCHED_FIELDS } from "./search-match.ts";
 import { KYC_STATUSES, STATUSES } from "./status-buckets.ts";
 
 const oneOf = <T extends readonly [string, ...string[]]>(values: T) => z.enum(values).optional();
@@ -64,6 +65,10 @@ const listedUser = z.object({
   username: z.string(),
   status: z.enum(STATUSES),
   date_joined: z.iso.datetime(),
+  matched: z
+    .enum(MATCHED_FIELDS)
+    .optional()
+    .meta({ description: "The field by which the search found the user; absent without search." }),
 });
 
 const pageNumber = z.number().int().nullable();
@@ -116,11 +121,12 @@ export const getUsers = staffEndpoint(
     const isNextInReach = hasNext && page !== undefined && isInReach(page + 1, pageSize);
     return {
       data: {
-        results: results.map(({ id, username, status, dateJoined }) => ({
+        results: results.map(({ id, username, status, dateJoined, matched }) => ({
           id,
           username,
           status,
           date_joined: new Date(dateJoined).toISOString(),
+          ...(matched ? { matched } : {}),
         })),
         pagination: {
           current_page: page ?? null,

@@ -3,6 +3,7 @@ import { userCounts, type users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
+import type { MatchedField } from "./search-match.ts";
 import { EVERY_BUCKET } from "./status-buckets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
@@ -13,6 +14,8 @@ export interface ListedUser {
   username: string;
   status: (typeof users.$inferSelect)["status"];
   dateJoined: number;
+  /** The field by which a search found the user; absent without a search. */
+  matched?: MatchedField;
 }
 
 /** A user's position in an ordering: the sort key, and the id to break ties. */

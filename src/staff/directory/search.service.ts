@@ -3,6 +3,7 @@ import type { Text } from "../../platform/http/locale.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { readIdentifier } from "../../users/identifier.ts";
 import type { Joined } from "./directory.store.ts";
+import { matchedField } from "./search-match.ts";
 import { sortKeyOf } from "./search-sort-key.ts";
 import { readPattern } from "./search-text.ts";
 import { findNamed, findUsers } from "./user-lookup.store.ts";
@@ -31,7 +32,8 @@ export interface Search {
 export async function searchUsers(deps: Deps, caller: StaffClaims, search: Search) {
   const { facets, joined, size, offset, before } = search;
   const pattern = readPattern(deps, search.typed);
-  const named = await findNamed(deps, caller, pattern.text, readIdentifier(deps, search.typed));
+  const identifier = readIdentifier(deps, search.typed);
+  const named = await findNamed(deps, caller, pattern.text, identifier);
   const reach = offset + size;
   const query = { pattern, facets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
@@ -45,7 +47,7 @@ export async function searchUsers(deps: Deps, caller: StaffClaims, search: Searc
   const page = all.slice(offset, reach);
   const ids = page.map(({ userId }) => userId);
   const found = await findUsers(deps, caller, ids, { facets, joined });
-  const byId = new Map(found.map((user) => [user.id, user]));
+  const byId = new Map(found.map((user) => [user.id, { ...user, matched: matchedField(pattern, identifier, user) }]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
   // A later page may have dropped the last hits because the first page already showed them.
   const end = hits.length > reach ? hits.at(-1)?.place : scanEnd;

@@ -5,6 +5,7 @@ import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
+import type { Searched } from "./search-text.ts";
 import { hasBucket } from "./status-buckets.ts";
 
 /** Ids per statement: D1 binds at most 100 parameters. */
@@ -17,6 +18,15 @@ const listed = {
   username: sql<string>`users.username`.as("username"),
   status: sql<ListedUser["status"]>`users.status`.as("status"),
   dateJoined: sql<number>`users.date_joined`.as("date_joined"),
+};
+
+/** A user of a search result, with the fields by which searches find users. */
+export type FoundUser = ListedUser & Searched;
+
+const searched = {
+  usernameKey: sql<string>`users.username_key`.as("username_key"),
+  email: sql<string | null>`users.email`.as("email"),
+  phoneNumber: sql<string | null>`users.phone_number`.as("phone_number"),
 };
 
 /**
@@ -48,7 +58,7 @@ export async function findUsers(
   caller: StaffClaims,
   ids: readonly string[],
   { facets, joined }: { facets: readonly number[] | undefined; joined: Joined },
-): Promise<ListedUser[]> {
+): Promise<FoundUser[]> {
   const fits: SQL = sql`${hasBucket(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
   const rowsOf = (some: readonly string[]) => {
     if (some.length === 0) return undefined;
@@ -57,7 +67,7 @@ export async function findUsers(
       sql`, `,
     );
     return deps.db
-      .select(listed)
+      .select({ ...listed, ...searched })
       .from(sql`(values ${given}) given cross join users on users.id = given.column1`)
       .where(fits);
   };
