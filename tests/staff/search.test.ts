@@ -247,9 +247,13 @@ describe("search by a part of a field", () => {
     ["--- ", []],
     ["()", []],
     ["a", []],
-    ["\u00a0", ["operators", "foreign", "digits", "devanagari", "short", "siram", "ram", "phone"]],
   ])("%j finds %j", async (text, expected) => {
     expect(await found(text)).toEqual(expected);
+  });
+
+  test.each(["\u00a0", "   ", "\u200b", "\u3164"])("refuses %j, which shows nothing", async (text) => {
+    const refused = await searching(text);
+    expect(refused.body.error.fields).toEqual({ search: [{ code: "blank" }] });
   });
 
   test("accepts 255 characters and refuses 256", async () => {

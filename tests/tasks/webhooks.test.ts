@@ -254,7 +254,7 @@ describe("An endpoint that does not accept a message", () => {
 
   const failures = Object.entries({
     "is silent past the deadline": "deadline",
-    "begins an answer and never ends it": "deadline",
+    "starts a response and never ends it": "deadline",
     "answers with more than 64 KB": "too large",
     redirects: "redirect",
     "fails with 500": "http 500",

@@ -83,10 +83,13 @@ export async function answerCallback(
   const opened = await openFlow(deps, name, cookie);
   // Only a response to this browser's own flow may redirect it to the app.
   const flow = opened && answer.state !== undefined && isSame(answer.state, opened.state) ? opened : undefined;
-  // Without a flow, the callback of an unconfigured provider is 404.
-  if (!opened) findProvider(deps.config, name);
-  try {
+  if (!opened) {
     await admit();
+    // Without a flow, the callback of an unconfigured provider is 404.
+    findProvider(deps.config, name);
+  }
+  try {
+    if (opened) await admit();
     if (!flow) throw failed(opened ? "state" : "no flow of this browser");
     return await completeFlow(deps, name, flow, answer);
   } catch (error) {
