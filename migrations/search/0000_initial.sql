@@ -5,12 +5,12 @@ CREATE TABLE `deleted_accounts` (
 --> statement-breakpoint
 CREATE INDEX `deleted_accounts_time` ON `deleted_accounts` (`deleted_at`);--> statement-breakpoint
 CREATE TABLE `search_entries` (
-	`place` integer PRIMARY KEY NOT NULL,
+	`sort_key` integer PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,
 	`version` integer NOT NULL,
 	`text` text NOT NULL,
 	`phone_number` text NOT NULL,
-	`facet` integer NOT NULL,
+	`status_bucket` integer NOT NULL,
 	`written_by` text NOT NULL,
 	`removed_at` integer
 );

@@ -510,7 +510,7 @@ CREATE TABLE `referrals` (
 CREATE INDEX `referrals_inviter` ON `referrals` (`inviter_id`);--> statement-breakpoint
 CREATE TABLE `user_counts` (
 	`id` integer PRIMARY KEY NOT NULL,
-	`by_facet` text NOT NULL,
+	`by_status_bucket` text NOT NULL,
 	`recount` text,
 	`recounted_to` text
 );
@@ -538,7 +538,7 @@ CREATE TABLE `users` (
 	`updated_at` integer NOT NULL,
 	`version` integer NOT NULL,
 	`kyc_status` text DEFAULT 'NOT_SUBMITTED' NOT NULL,
-	`facet` integer GENERATED ALWAYS AS (case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
+	`status_bucket` integer GENERATED ALWAYS AS (case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
         + email_verified * 2 + phone_verified) VIRTUAL,
 	`last_login_order` integer GENERATED ALWAYS AS (case when last_login is null then 0 else last_login end) VIRTUAL
@@ -550,12 +550,12 @@ CREATE UNIQUE INDEX `users_phone_number` ON `users` (`phone_number`);--> stateme
 CREATE UNIQUE INDEX `users_referral_code` ON `users` (`referral_code`);--> statement-breakpoint
 CREATE INDEX `users_staff` ON `users` (`role`,`id`) WHERE role <> 'user';--> statement-breakpoint
 CREATE INDEX `users_joined` ON `users` (`date_joined`,`id`);--> statement-breakpoint
-CREATE INDEX `users_facet_joined` ON `users` (`facet`,`date_joined`,`id`);--> statement-breakpoint
-CREATE INDEX `users_facet_login` ON `users` (`facet`,`last_login_order`,`id`);--> statement-breakpoint
-CREATE INDEX `users_facet_username` ON `users` (`facet`,`username_key`);--> statement-breakpoint
+CREATE INDEX `users_bucket_joined` ON `users` (`status_bucket`,`date_joined`,`id`);--> statement-breakpoint
+CREATE INDEX `users_bucket_login` ON `users` (`status_bucket`,`last_login_order`,`id`);--> statement-breakpoint
+CREATE INDEX `users_bucket_username` ON `users` (`status_bucket`,`username_key`);--> statement-breakpoint
 CREATE INDEX `users_dormant` ON `users` (case when last_login is null then date_joined else last_login end) WHERE status = 'ACTIVE';
 --> statement-breakpoint
-INSERT INTO `user_counts` (`id`, `by_facet`, `recount`, `recounted_to`) VALUES (1, '[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]', null, null);
+INSERT INTO `user_counts` (`id`, `by_status_bucket`, `recount`, `recounted_to`) VALUES (1, '[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]', null, null);
 --> statement-breakpoint
 CREATE TRIGGER kyc_status_delete AFTER DELETE ON kyc BEGIN
   UPDATE users SET kyc_status = 'NOT_SUBMITTED' WHERE id = old.user_id;
@@ -584,22 +584,22 @@ WHEN (old.read_at IS NULL) <> (new.read_at IS NULL) BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER users_counted_delete AFTER DELETE ON users BEGIN
-  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || old.facet || ']', (by_facet ->> old.facet) - 1),
+  UPDATE user_counts SET by_status_bucket = json_set(by_status_bucket, '$[' || old.status_bucket || ']', (by_status_bucket ->> old.status_bucket) - 1),
     recount = CASE WHEN recounted_to >= old.id
-      THEN json_set(recount, '$[' || old.facet || ']', (recount ->> old.facet) - 1) ELSE recount END;
+      THEN json_set(recount, '$[' || old.status_bucket || ']', (recount ->> old.status_bucket) - 1) ELSE recount END;
 END;
 --> statement-breakpoint
 CREATE TRIGGER users_counted_insert AFTER INSERT ON users BEGIN
-  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || new.facet || ']', (by_facet ->> new.facet) + 1),
+  UPDATE user_counts SET by_status_bucket = json_set(by_status_bucket, '$[' || new.status_bucket || ']', (by_status_bucket ->> new.status_bucket) + 1),
     recount = CASE WHEN recounted_to >= new.id
-      THEN json_set(recount, '$[' || new.facet || ']', (recount ->> new.facet) + 1) ELSE recount END;
+      THEN json_set(recount, '$[' || new.status_bucket || ']', (recount ->> new.status_bucket) + 1) ELSE recount END;
 END;
 --> statement-breakpoint
 CREATE TRIGGER users_counted_update AFTER UPDATE OF status, kyc_status, email_verified, phone_verified ON users
-WHEN old.facet <> new.facet BEGIN
-  UPDATE user_counts SET by_facet = json_set(by_facet, '$[' || old.facet || ']', (by_facet ->> old.facet) - 1,
-      '$[' || new.facet || ']', (by_facet ->> new.facet) + 1),
+WHEN old.status_bucket <> new.status_bucket BEGIN
+  UPDATE user_counts SET by_status_bucket = json_set(by_status_bucket, '$[' || old.status_bucket || ']', (by_status_bucket ->> old.status_bucket) - 1,
+      '$[' || new.status_bucket || ']', (by_status_bucket ->> new.status_bucket) + 1),
     recount = CASE WHEN recounted_to >= new.id
-      THEN json_set(recount, '$[' || old.facet || ']', (recount ->> old.facet) - 1,
-        '$[' || new.facet || ']', (recount ->> new.facet) + 1) ELSE recount END;
+      THEN json_set(recount, '$[' || old.status_bucket || ']', (recount ->> old.status_bucket) - 1,
+        '$[' || new.status_bucket || ']', (recount ->> new.status_bucket) + 1) ELSE recount END;
 END;

@@ -57,7 +57,7 @@ export function inserter<T extends SQLiteTable>(database: DatabaseSync, table: T
   const statement = database.prepare(
     `insert into ${getTableName(table)} (${names.join(", ")}) values (${names.map(() => "?").join(", ")}) on conflict do nothing`,
   );
-  return (row: Omit<T["$inferInsert"], "facet" | "lastLoginOrder">): boolean => {
+  return (row: Omit<T["$inferInsert"], "statusBucket" | "lastLoginOrder">): boolean => {
     const given = row as Readonly<Record<string, unknown>>;
     return statement.run(...columns.map(([name]) => storable(given[name]))).changes > 0;
   };

@@ -18,7 +18,7 @@ const DORMANT_MS = 180 * DAY_MS;
 const REFERRAL_ALPHABET = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"] as [string, ...string[]];
 
 /** A user's row without the columns that SQLite computes. */
-export type SeededUser = Omit<Required<typeof users.$inferInsert>, "facet" | "lastLoginOrder">;
+export type SeededUser = Omit<Required<typeof users.$inferInsert>, "statusBucket" | "lastLoginOrder">;
 
 export interface Person {
   user: SeededUser;

@@ -10,7 +10,7 @@ interface Row {
   username_key: string;
   email: string | null;
   phone_number: string | null;
-  facet: number;
+  status_bucket: number;
   date_joined: number;
 }
 
@@ -23,7 +23,7 @@ const BATCH_SIZE = 20_000;
  */
 export function projectAll({ primary, search }: Databases, onProgress: (done: number) => void): number {
   const users = primary.prepare(
-    "select id, version, username_key, email, phone_number, facet, date_joined from users where id > ? order by id limit ?",
+    "select id, version, username_key, email, phone_number, status_bucket, date_joined from users where id > ? order by id limit ?",
   );
   const write = entryWriter(search);
   let written = 0;
@@ -49,13 +49,13 @@ function entryWriter(search: DatabaseSync) {
       version: row.version,
       text,
       phoneNumber: row.phone_number ?? "",
-      facet: row.facet,
+      statusBucket: row.status_bucket,
       writtenBy: "seed",
       removedAt: null,
     };
-    let place = sortKeyOf({ id: row.id, dateJoined: row.date_joined });
-    while (!insertEntry({ ...entry, place })) place += 1;
-    index.run(place, text);
+    let sortKey = sortKeyOf({ id: row.id, dateJoined: row.date_joined });
+    while (!insertEntry({ ...entry, sortKey })) sortKey += 1;
+    index.run(sortKey, text);
     return true;
   };
 }

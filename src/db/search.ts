@@ -11,7 +11,7 @@ export const searchEntries = sqliteTable(
     /**
      * Sort key that increases with `date_joined`, so that the newest users come first without sorting; see `sortKeyOf`.
      */
-    place: integer("place").primaryKey(),
+    sortKey: integer("sort_key").primaryKey(),
     userId: text("user_id").notNull(),
     /** Version of the user's row from which the entry was built; older versions never replace it. */
     version: integer("version").notNull(),
@@ -22,7 +22,7 @@ export const searchEntries = sqliteTable(
     /** E.164; empty if the user has none. */
     phoneNumber: text("phone_number").notNull(),
     /** Same value as in `users`. */
-    facet: integer("facet").notNull(),
+    statusBucket: integer("status_bucket").notNull(),
     /** Invocation that made the last write; lets later statements of its batch recognise it. */
     writtenBy: text("written_by").notNull(),
     /** When the user was found to be deleted. The entry is kept for a while so that a late write cannot restore it. */

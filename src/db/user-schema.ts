@@ -37,7 +37,7 @@ export const users = sqliteTable(
       .notNull()
       .default("NOT_SUBMITTED"),
     /** Status bucket: the combination of filter values, 0 to 47; `statusBucketsOf` lists the buckets of a filter. */
-    facet: integer("facet").generatedAlwaysAs(
+    statusBucket: integer("status_bucket").generatedAlwaysAs(
       sql`case status when 'ACTIVE' then 0 when 'INACTIVE' then 16 else 32 end
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
         + email_verified * 2 + phone_verified`,
@@ -58,9 +58,9 @@ export const users = sqliteTable(
     index("users_joined").on(table.dateJoined, table.id),
     // One index per sort order of a filtered list: a page is merged from the buckets that match the filter. The id
     // breaks ties, so that a cursor works among users with the same time.
-    index("users_facet_joined").on(table.facet, table.dateJoined, table.id),
-    index("users_facet_login").on(table.facet, table.lastLoginOrder, table.id),
-    index("users_facet_username").on(table.facet, table.usernameKey),
+    index("users_bucket_joined").on(table.statusBucket, table.dateJoined, table.id),
+    index("users_bucket_login").on(table.statusBucket, table.lastLoginOrder, table.id),
+    index("users_bucket_username").on(table.statusBucket, table.usernameKey),
     // CASE instead of coalesce, because drizzle-kit splits an expression at its commas.
     index("users_dormant")
       .on(sql`case when last_login is null then date_joined else last_login end`)
@@ -75,7 +75,7 @@ export const users = sqliteTable(
 export const userCounts = sqliteTable("user_counts", {
   id: integer("id").primaryKey(),
   /** JSON array of 48 counts, indexed by bucket. */
-  byFacet: text("by_facet", { mode: "json" }).$type<number[]>().notNull(),
+  byStatusBucket: text("by_status_bucket", { mode: "json" }).$type<number[]>().notNull(),
   /**
    * Counts of the users with an id up to `recountedTo`, while `check_user_counts` recounts. Triggers keep them exact.
    */

@@ -9,14 +9,14 @@ import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 const NIGHT_OFFSET_MS = 21 * HOUR_MS;
 /** Users counted in one chunk. */
 const CHUNK_SIZE = 2_000;
-/** Number of status buckets (values of `users.facet`). */
+/** Number of status buckets (values of `users.status_bucket`). */
 const BUCKETS = 48;
 const COUNT = "count";
 
 /**
  * Recounts the users in each status bucket, corrects counters that differ, and reports how many did. The result is
  * exact under concurrent changes: users are counted in the order of their ids, and the triggers that maintain
- * `by_facet` also update the new count for every user already counted.
+ * `by_status_bucket` also update the new count for every user already counted.
  */
 export const checkUserCounts: Job = {
   name: "check_user_counts",
@@ -40,9 +40,10 @@ function begin(deps: JobDeps, fence: SQL): Chunk {
 
 /** Previous counts plus those of this chunk, per bucket: one pass, without a sort. */
 const sums = sql.raw(
-  Array.from({ length: BUCKETS }, (_, facet) => `(user_counts.recount ->> ${facet}) + sum(facet = ${facet})`).join(
-    ", ",
-  ),
+  Array.from(
+    { length: BUCKETS },
+    (_, bucket) => `(user_counts.recount ->> ${bucket}) + sum(status_bucket = ${bucket})`,
+  ).join(", "),
 );
 
 /** Each chunk continues from the stored position, so a repeated chunk counts nobody twice. */
@@ -54,7 +55,7 @@ function count(deps: JobDeps, fence: SQL): Chunk {
       counted: deps.db
         .update(userCounts)
         .set({
-          recount: sql`(select json_array(${sums}) from (select users.facet ${following}))`,
+          recount: sql`(select json_array(${sums}) from (select users.status_bucket ${following}))`,
           recountedTo: sql`(select max(id) from (select users.id ${following}))`,
         })
         .where(
@@ -62,18 +63,18 @@ function count(deps: JobDeps, fence: SQL): Chunk {
         ),
       // In the same batch as the last chunk, so that nobody signs up between the count and the comparison.
       drift: deps.db
-        .select({ facet: sql<number>`key`.as("facet") })
-        .from(sql`user_counts, json_each(by_facet)`)
+        .select({ bucket: sql<number>`key`.as("bucket") })
+        .from(sql`user_counts, json_each(by_status_bucket)`)
         .where(sql`${isComplete} and value <> (recount ->> key) and ${fence}`),
       mended: deps.db
         .update(userCounts)
-        .set({ byFacet: sql`recount`, recount: null, recountedTo: null })
+        .set({ byStatusBucket: sql`recount`, recount: null, recountedTo: null })
         .where(sql`${isComplete} and ${fence}`),
       // Returns a row while there are users left to count.
       changed: deps.db.select({ id: userCounts.id }).from(userCounts).where(sql`recounted_to is not null and ${fence}`),
     },
     committed({ drift = [] }) {
-      if (drift.length > 0) raiseAlert(deps, "user_counts_drift", { facets: drift.length });
+      if (drift.length > 0) raiseAlert(deps, "user_counts_drift", { buckets: drift.length });
     },
     next: (left) => (left > 0 ? COUNT : undefined),
   };

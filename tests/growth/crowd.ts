@@ -422,12 +422,12 @@ async function growSearch(people: string): Promise<void> {
   await insertInto(
     "search_entries",
     {
-      place: "5000000 + i",
+      sort_key: "5000000 + i",
       user_id: id,
       version: "1",
       text,
       phone_number: "'+97797' || printf('%08d', i)",
-      facet: "1",
+      status_bucket: "1",
       written_by: "'crowd'",
     },
     (values) => `${people} select ${values} from n`,

@@ -183,12 +183,13 @@ test("a restore gives every row of the backup, and counts each user once", () =>
     "select type, name, sql from sqlite_master where name not glob 'sqlite_*' and name not glob '_cf_*' order by 1, 2";
   assert.deepEqual(rows(restored(), primary, schema), rows(source(), primary, schema), "triggers and indexes");
   const counted =
-    "select key as facet, value as count from user_counts, json_each(by_facet) where value > 0 order by 1";
-  const real = "select facet, count(*) as count from users group by 1 order by 1";
+    "select key as status_bucket, value as count from user_counts, json_each(by_status_bucket) where value > 0 order by 1";
+  const real = "select status_bucket, count(*) as count from users group by 1 order by 1";
   assert.deepEqual(rows(restored(), primary, counted), rows(restored(), primary, real));
-  assert.deepEqual(rows(restored(), primary, "select sum(value) as count from user_counts, json_each(by_facet)"), [
-    { count: 3n },
-  ]);
+  assert.deepEqual(
+    rows(restored(), primary, "select sum(value) as count from user_counts, json_each(by_status_bucket)"),
+    [{ count: 3n }],
+  );
   assert.deepEqual(rows(restored(), primary, "pragma foreign_key_check"), []);
 });
 
@@ -222,9 +223,10 @@ test("after a restore the job rebuilds the search database and the triggers keep
       "--command",
       "delete from users where id = 'u3'",
     );
-    assert.deepEqual(rows(restored(), primary, "select sum(value) as count from user_counts, json_each(by_facet)"), [
-      { count: 2n },
-    ]);
+    assert.deepEqual(
+      rows(restored(), primary, "select sum(value) as count from user_counts, json_each(by_status_bucket)"),
+      [{ count: 2n }],
+    );
   } finally {
     await server.stop();
   }

@@ -29,7 +29,7 @@ const onSearch = (sql: string, ...values: unknown[]) =>
 const entryOf = async (userId: string) =>
   (
     await onSearch(
-      "select version, text, phone_number, facet, removed_at from search_entries where user_id = ?",
+      "select version, text, phone_number, status_bucket, removed_at from search_entries where user_id = ?",
       userId,
     )
   )[0];
@@ -127,16 +127,16 @@ describe("search projection", () => {
     await onSearch("insert into user_search (user_search) values ('delete-all')");
     const empty = await cost();
     const texts = Array.from({ length: 2000 }, (_, i) => ({
-      place: i + 1,
+      sort_key: i + 1,
       id: crypto.randomUUID(),
       text: `\n\nfull${i}`,
     }));
     await onSearch(
-      `insert into search_entries select value ->> 'place', value ->> 'id', 1, value ->> 'text', '', 0, 'test', null from json_each(?)`,
+      `insert into search_entries select value ->> 'sort_key', value ->> 'id', 1, value ->> 'text', '', 0, 'test', null from json_each(?)`,
       JSON.stringify(texts),
     );
     await onSearch(
-      "insert into user_search (rowid, text) select value ->> 'place', value ->> 'text' from json_each(?)",
+      "insert into user_search (rowid, text) select value ->> 'sort_key', value ->> 'text' from json_each(?)",
       JSON.stringify(texts),
     );
     const full = await cost();
@@ -189,9 +189,9 @@ describe("check_user_search", () => {
     await new Simulation(1).consume("search", project);
     const nobody = crypto.randomUUID();
     await onSearch("insert into search_entries values (100007, ?, 1, 'x', '', 0, 'test', null)", nobody);
-    await onSearch("update search_entries set text = 'other', facet = 3 where user_id = ?", stale);
+    await onSearch("update search_entries set text = 'other', status_bucket = 3 where user_id = ?", stale);
     await onSearch(
-      "delete from user_search where rowid = (select place from search_entries where user_id = ?)",
+      "delete from user_search where rowid = (select sort_key from search_entries where user_id = ?)",
       unindexed,
     );
     await onSearch("update search_entries set version = 9, text = 'future' where user_id = ?", restored);
@@ -205,17 +205,17 @@ describe("check_user_search", () => {
     const drift = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
     expect(drift.reduce((sum, { users }) => sum + users, 0)).toBeGreaterThanOrEqual(5);
     for (const id of [missing, stale, unindexed, restored, alike]) {
-      const [user] = await rows("select username_key, version, facet from users where id = ?", id);
+      const [user] = await rows("select username_key, version, status_bucket from users where id = ?", id);
       const text = `\n\n${user?.username_key}`;
       expect(await entryOf(id)).toEqual({
         version: user?.version,
-        facet: user?.facet,
+        status_bucket: user?.status_bucket,
         text,
         phone_number: "",
         removed_at: null,
       });
       const found = onSearch(
-        "select user_id from user_search join search_entries on place = user_search.rowid where user_search match ?",
+        "select user_id from user_search join search_entries on sort_key = user_search.rowid where user_search match ?",
         trigramsOf(String(user?.username_key))
           .map((trigram) => `"${trigram}"`)
           .join(" AND "),
@@ -282,8 +282,8 @@ describe("rebuild_user_search", () => {
     expect(await onSearch("select count(*) as n from user_search")).toEqual([{ n: count }]);
     const [id = ""] = ids;
     expect(await entryOf(id)).toMatchObject({ removed_at: null });
-    expect(await onSearch("select place from search_entries where user_id = ?", id)).toEqual([
-      { place: sortKeyOf({ id, dateJoined: today - 30 * DAY_MS }) },
+    expect(await onSearch("select sort_key from search_entries where user_id = ?", id)).toEqual([
+      { sort_key: sortKeyOf({ id, dateJoined: today - 30 * DAY_MS }) },
     ]);
   });
 

@@ -207,9 +207,9 @@ export async function findSealedCodes(now: number): Promise<string[]> {
 export async function findMiscounts(): Promise<string[]> {
   const [wrong = []] = await readAll([
     [
-      `select key as facet, value as count, (select count(*) from users where facet = key) as n
-        from user_counts, json_each(by_facet) where value <> n`,
+      `select key as status_bucket, value as count, (select count(*) from users where status_bucket = key) as n
+        from user_counts, json_each(by_status_bucket) where value <> n`,
     ],
   ]);
-  return wrong.map(({ facet, count, n }) => `facet ${facet}: ${count} counted, ${n} there`);
+  return wrong.map(({ status_bucket, count, n }) => `status bucket ${status_bucket}: ${count} counted, ${n} there`);
 }

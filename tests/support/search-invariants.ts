@@ -4,7 +4,7 @@ type Row = Record<string, unknown>;
 
 async function usersOf(ids: readonly string[]): Promise<Row[]> {
   const { results } = await testEnv.DB.prepare(
-    `select id, version, facet, coalesce(phone_number, '') as phone from users
+    `select id, version, status_bucket, coalesce(phone_number, '') as phone from users
       where id in (select value from json_each(?1))`,
   )
     .bind(JSON.stringify(ids))
@@ -31,8 +31,8 @@ export async function findSearchDrift(ids: readonly string[]): Promise<string[]>
   const users = await usersOf(ids);
   const known = new Map(users.map((user) => [String(user.id), user]));
   const { results } = await testEnv.SEARCH_DB.prepare(
-    `select e.user_id as id, e.version, e.facet, e.phone_number as phone, e.removed_at is null as isLive, e.text,
-      (select count(*) from user_search s where s.rowid = e.place) as indexed
+    `select e.user_id as id, e.version, e.status_bucket, e.phone_number as phone, e.removed_at is null as isLive, e.text,
+      (select count(*) from user_search s where s.rowid = e.sort_key) as indexed
       from search_entries e where e.user_id in (select value from json_each(?1))`,
   )
     .bind(JSON.stringify(ids))
@@ -43,7 +43,7 @@ export async function findSearchDrift(ids: readonly string[]): Promise<string[]>
     if (!user)
       return entry && (entry.isLive || entry.text !== "" || entry.indexed) ? [`${id} is gone and is still found`] : [];
     if (!entry) return [`${id} is not in the search`];
-    const isAlike = (["version", "facet", "phone"] as const).every((name) => entry[name] === user[name]);
+    const isAlike = (["version", "status_bucket", "phone"] as const).every((name) => entry[name] === user[name]);
     return isAlike && entry.isLive && entry.indexed === 1 ? [] : [`${id} is found as they were`];
   });
 }

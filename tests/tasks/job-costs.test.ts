@@ -150,7 +150,7 @@ describe("Job cost", () => {
   it("check_user_search also deletes entries of deleted users in chunks", async () => {
     const insert = (prefix: string, size: number) =>
       env.SEARCH_DB.prepare(
-        `insert into search_entries (place, user_id, version, text, phone_number, facet, written_by, removed_at)
+        `insert into search_entries (sort_key, user_id, version, text, phone_number, status_bucket, written_by, removed_at)
           select ?2 + value, '${prefix}-' || value, 1, '', '', 0, '', ?3 from ${numbers("?1")}`,
       )
         .bind(size, prefix === "few" ? 1e9 : 2e9, today)

@@ -97,14 +97,14 @@ const finished = async () =>
 describe("check_user_counts", () => {
   it("corrects wrong counters and reports how many there were", async () => {
     await insertUsers("drift", 4_500);
-    await run("update user_counts set by_facet = json_set(by_facet, '$[2]', 7, '$[47]', 3)");
+    await run("update user_counts set by_status_bucket = json_set(by_status_bucket, '$[2]', 7, '$[47]', 3)");
     expect(await findMiscounts()).toHaveLength(2);
     const lines = recordLog();
     const { chunks } = await runJob();
     expect(chunks).toBeGreaterThan(3);
     expect(await findMiscounts()).toEqual([]);
     expect(lines.filter(({ event }) => event === "user_counts_drift")).toEqual([
-      expect.objectContaining({ alert: true, facets: 2 }),
+      expect.objectContaining({ alert: true, buckets: 2 }),
     ]);
     expect(await finished()).toBe(1);
     const row = await testEnv.DB.prepare("select recount, recounted_to from user_counts").first();
@@ -122,7 +122,7 @@ describe("check_user_counts", () => {
   it("is exact while users sign up, are banned and delete their accounts, before and after its position", async () => {
     await insertUsers("m", 6_500);
     const lines = recordLog();
-    await run("update user_counts set by_facet = json_set(by_facet, '$[0]', 9999)");
+    await run("update user_counts set by_status_bucket = json_set(by_status_bucket, '$[0]', 9999)");
     await runJob(async (nth) => {
       if (nth > 6) return;
       await insertUsers(`a${nth}`, 3);
@@ -137,17 +137,17 @@ describe("check_user_counts", () => {
       }
     });
     expect(await findMiscounts()).toEqual([]);
-    expect(lines.filter(({ event }) => event === "user_counts_drift")).toMatchObject([{ facets: 1 }]);
+    expect(lines.filter(({ event }) => event === "user_counts_drift")).toMatchObject([{ buckets: 1 }]);
     expect(await finished()).toBe(1);
   });
 
   it("counts nobody twice if the answer to a chunk is lost or it starts over", async () => {
     await insertUsers("lost", 4_500);
-    await run("update user_counts set by_facet = json_set(by_facet, '$[1]', 5)");
+    await run("update user_counts set by_status_bucket = json_set(by_status_bucket, '$[1]', 5)");
     let isLost = false;
     await runJob(undefined, async (batch, statements) => {
       const results = await batch();
-      if (!isLost && statements.some((text) => text.includes("sum(facet"))) {
+      if (!isLost && statements.some((text) => text.includes("sum(status_bucket"))) {
         isLost = true;
         throw new Error("D1_ERROR: Network connection lost.");
       }

@@ -61,9 +61,9 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
   if (!isInReach(page, pageSize)) {
     throw fieldError("page", "page_out_of_reach", { max: MAX_REACH });
   }
-  const facets = statusBucketsOf(query.filter);
+  const buckets = statusBucketsOf(query.filter);
   const { order, joined, search } = query;
-  const range = { facets, joined, size: pageSize, offset: (page - 1) * pageSize };
+  const range = { buckets, joined, size: pageSize, offset: (page - 1) * pageSize };
   const isOf = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];
   const found = search === undefined ? await listed() : await searched(search);
   const { next } = found;

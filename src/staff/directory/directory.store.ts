@@ -47,7 +47,7 @@ type Bounds = { [K in keyof Joined]?: Joined[K] };
 export interface DirectoryPage {
   order: Order;
   /** Undefined for all. */
-  facets: readonly number[] | undefined;
+  buckets: readonly number[] | undefined;
   joined: Joined;
   size: number;
   offset: number;
@@ -67,12 +67,12 @@ const MAX_PARTS = 5;
  *   limit.
  */
 export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: DirectoryPage) {
-  const { order, facets, joined, size, offset } = page;
+  const { order, buckets, joined, size, offset } = page;
   const { isWhole } = keys[order.by];
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
-  const parts = isWhole && !facets ? [undefined] : (facets ?? EVERY_BUCKET);
+  const parts = isWhole && !buckets ? [undefined] : (buckets ?? EVERY_BUCKET);
   const merged = merge(
-    parts.map((facet) => part(order, facet, isScan ? {} : joined, page)),
+    parts.map((bucket) => part(order, bucket, isScan ? {} : joined, page)),
     order,
   );
   const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
@@ -85,7 +85,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
           where ${isJoinedWithin(joined)} or ${isLast} ${sql.raw(`limit ${size + 1} offset ${offset}`)})`
       : sql`(${cut(isStaff, size + 1)} ${sql.raw(`offset ${offset}`)})`;
   const { counts, rows } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
-    counts: deps.db.select({ byFacet: userCounts.byFacet }).from(userCounts),
+    counts: deps.db.select({ byStatusBucket: userCounts.byStatusBucket }).from(userCounts),
     rows: deps.db
       .select({
         id: sql<string>`id`.as("id"),
@@ -100,7 +100,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
   const found = rows.filter(({ fits }) => fits === 1);
   const last = rows.find(({ fits }) => fits === 0);
   return {
-    total: (facets ?? EVERY_BUCKET).reduce((sum, facet) => sum + (counts[0]?.byFacet[facet] ?? 0), 0),
+    total: (buckets ?? EVERY_BUCKET).reduce((sum, bucket) => sum + (counts[0]?.byStatusBucket[bucket] ?? 0), 0),
     found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
     scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,
   };
@@ -116,13 +116,13 @@ export function isJoinedWithin({ from, to }: Bounds): SQL {
 }
 
 /** Selects the users of one status bucket, or all users, in order, after the position. */
-function part(order: Order, facet: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL {
+function part(order: Order, bucket: number | undefined, joined: Bounds, { after }: DirectoryPage): SQL {
   const { column, isUnique } = keys[order.by];
   const compare = sql.raw(order.isDescending ? "<" : ">");
   const key = sql.raw(column);
   // Numbers are written into the SQL, because each bucket repeats the position and bound parameters are limited.
   const start = (value: string | number) => (typeof value === "number" ? sql.raw(String(value)) : sql`${value}`);
-  const isIn = facet === undefined ? sql`true` : sql.raw(`facet = ${facet}`);
+  const isIn = bucket === undefined ? sql`true` : sql.raw(`status_bucket = ${bucket}`);
   const isBehind = ([at, id]: Position) =>
     isUnique ? sql`${key} ${compare} ${start(at)}` : sql`(${key}, id) ${compare} (${start(at)}, ${id})`;
   // The position lies within the dates; with two bounds on one side SQLite might seek by the wider one.

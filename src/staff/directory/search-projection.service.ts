@@ -63,7 +63,7 @@ export async function compareEntries(
       ? []
       : await listUnindexed(
           deps,
-          compared.map(({ place }) => place),
+          compared.map(({ sortKey }) => sortKey),
         ),
   );
   const byUser = new Map(compared.map((entry) => [entry.userId, entry]));
@@ -72,10 +72,10 @@ export async function compareEntries(
     byUser.delete(user.id);
     const wanted = entryOf(user);
     if (!entry) return isWhole || user.updatedAt < deps.now() - SETTLED_MS ? [wanted] : [];
-    const isAlike = (["version", "text", "phoneNumber", "facet"] as const).every(
+    const isAlike = (["version", "text", "phoneNumber", "statusBucket"] as const).every(
       (name) => entry[name] === wanted[name],
     );
-    if (!isWhole && isAlike && !unindexed.has(entry.place)) return [];
+    if (!isWhole && isAlike && !unindexed.has(entry.sortKey)) return [];
     const isOnItsWay = entry.version < user.version && user.updatedAt >= deps.now() - SETTLED_MS;
     return isOnItsWay && !isWhole ? [] : [{ ...wanted, replaces: entry.version }];
   });
@@ -86,11 +86,11 @@ export async function compareEntries(
 function entryOf(user: ProjectedUser): NewEntry {
   return {
     userId: user.id,
-    place: sortKeyOf(user),
+    sortKey: sortKeyOf(user),
     version: user.version,
     text: searchTextOf(user),
     phoneNumber: user.phoneNumber ?? "",
-    facet: user.facet,
+    statusBucket: user.statusBucket,
     removedAt: null,
   };
 }
@@ -99,6 +99,13 @@ function entryOf(user: ProjectedUser): NewEntry {
 function goneEntry(id: string, now: number): NewEntry {
   // The first 48 bits of a UUIDv7 are its creation time in ms (RFC 9562 section 5.7).
   const dateJoined = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
-  const place = sortKeyOf({ id, dateJoined });
-  return { userId: id, place, version: GONE_VERSION, text: "", phoneNumber: "", facet: 0, removedAt: now };
+  return {
+    userId: id,
+    sortKey: sortKeyOf({ id, dateJoined }),
+    version: GONE_VERSION,
+    text: "",
+    phoneNumber: "",
+    statusBucket: 0,
+    removedAt: now,
+  };
 }

@@ -10,11 +10,11 @@ import { onSearch } from "./user-search.store.ts";
 export interface NewEntry {
   userId: string;
   /** See `sortKeyOf`; an existing entry keeps its value. */
-  place: number;
+  sortKey: number;
   version: number;
   text: string;
   phoneNumber: string;
-  facet: number;
+  statusBucket: number;
   removedAt: number | null;
   /** The version of an entry that this one replaces although it is not older. */
   replaces?: number;
@@ -25,7 +25,7 @@ type WriteDeps = Pick<Deps, "searchDb" | "log" | "invocationId">;
 /** Greater than every version of a user's row, so that a deleted user does not come back. */
 export const GONE_VERSION = Number.MAX_SAFE_INTEGER;
 /** Maximum number of sort keys tried for one user. */
-const TRIED_PLACES = 16;
+const TRIED_KEYS = 16;
 
 /**
  * Writes at most 1,000 entries, except where one of the same or a greater version exists; late, duplicate and reordered
@@ -37,16 +37,16 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
   if (entries.length === 0) return [];
   const rows = JSON.stringify(apart(entries));
   const field = (name: keyof NewEntry) => sql.raw(`json_extract(json_each.value, '$.${name}')`);
-  const free = sql`(select ${field("place")} + tried.key from json_each(${JSON.stringify(Array(TRIED_PLACES).fill(0))}) tried
-    where not exists (select 1 from search_entries taken where taken.place = ${field("place")} + tried.key) limit 1)`;
-  const written = sql`(select place from search_entries where written_by = ${deps.invocationId}
+  const free = sql`(select ${field("sortKey")} + tried.key from json_each(${JSON.stringify(Array(TRIED_KEYS).fill(0))}) tried
+    where not exists (select 1 from search_entries taken where taken.sort_key = ${field("sortKey")} + tried.key) limit 1)`;
+  const written = sql`(select sort_key from search_entries where written_by = ${deps.invocationId}
     and user_id in (select ${field("userId")} from json_each(${rows})))`;
   const found = await onSearch(deps, {
     entries: deps.searchDb
       .insert(searchEntries)
       .select(
         sql`select ${free},
-          ${field("userId")}, ${field("version")}, ${field("text")}, ${field("phoneNumber")}, ${field("facet")},
+          ${field("userId")}, ${field("version")}, ${field("text")}, ${field("phoneNumber")}, ${field("statusBucket")},
           ${deps.invocationId}, ${field("removedAt")}
           from json_each(${rows}) left join search_entries old on old.user_id = ${field("userId")}
           where (old.version is null or ${field("version")} > old.version or ${field("replaces")} = old.version)
@@ -59,7 +59,7 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
           version: sql`excluded.version`,
           text: sql`excluded.text`,
           phoneNumber: sql`excluded.phone_number`,
-          facet: sql`excluded.facet`,
+          statusBucket: sql`excluded.status_bucket`,
           writtenBy: sql`excluded.written_by`,
           removedAt: sql`excluded.removed_at`,
         },
@@ -68,7 +68,7 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
     unindexed: deps.searchDb.delete(userSearch).where(sql`rowid in ${written}`),
     indexed: deps.searchDb
       .insert(userSearch)
-      .select(sql`select place, text from search_entries where place in ${written} and removed_at is null`),
+      .select(sql`select sort_key, text from search_entries where sort_key in ${written} and removed_at is null`),
   });
   return found.entries.map(({ userId }) => userId);
 }
@@ -77,11 +77,11 @@ export async function writeEntries(deps: WriteDeps, entries: readonly NewEntry[]
 function apart(entries: readonly NewEntry[]): NewEntry[] {
   let least = 0;
   return [...entries]
-    .sort((a, b) => a.place - b.place)
+    .sort((a, b) => a.sortKey - b.sortKey)
     .map((entry) => {
-      const place = Math.max(entry.place, least);
-      least = place + TRIED_PLACES;
-      return { ...entry, place };
+      const sortKey = Math.max(entry.sortKey, least);
+      least = sortKey + TRIED_KEYS;
+      return { ...entry, sortKey };
     });
 }
 
@@ -92,7 +92,7 @@ const projected = {
   email: users.email,
   phoneNumber: users.phoneNumber,
   // Never null, although the type of a computed column says so.
-  facet: sql<number>`facet`,
+  statusBucket: sql<number>`status_bucket`,
   dateJoined: users.dateJoined,
   updatedAt: users.updatedAt,
 };
@@ -127,7 +127,7 @@ export async function listProjected(
 }
 
 export type ProjectedUser = {
-  [K in keyof typeof projected]: K extends "facet" ? number : (typeof users.$inferSelect)[K];
+  [K in keyof typeof projected]: K extends "statusBucket" ? number : (typeof users.$inferSelect)[K];
 };
 
 /** Entries in user-id order, including those of deleted users, so that a chunk reads at most `count`. */
@@ -144,14 +144,14 @@ export async function listEntries(deps: Pick<Deps, "searchDb" | "log">, after: s
 }
 
 /** Those of these sort keys for which the index has no text. */
-export async function listUnindexed(deps: Pick<Deps, "searchDb" | "log">, places: readonly number[]) {
+export async function listUnindexed(deps: Pick<Deps, "searchDb" | "log">, sortKeys: readonly number[]) {
   const { found } = await onSearch(deps, {
     found: deps.searchDb
-      .select({ place: sql<number>`cast(value as integer)`.as("place") })
-      .from(sql`json_each(${JSON.stringify(places)})`)
+      .select({ sortKey: sql<number>`cast(value as integer)`.as("sort_key") })
+      .from(sql`json_each(${JSON.stringify(sortKeys)})`)
       .where(sql`not exists (select 1 from user_search where rowid = cast(value as integer))`),
   });
-  return found.map(({ place }) => place);
+  return found.map(({ sortKey }) => sortKey);
 }
 
 /** Deletes at most `count` entries of users found to be deleted before the given time, and returns their number. */
@@ -160,13 +160,13 @@ export async function forgetRemoved(
   before: number,
   count: number,
 ): Promise<number> {
-  const due = sql`select place from search_entries where removed_at is not null and removed_at < ${before}
+  const due = sql`select sort_key from search_entries where removed_at is not null and removed_at < ${before}
     limit ${count}`;
   const { forgotten } = await onSearch(deps, {
     forgotten: deps.searchDb
       .delete(searchEntries)
-      .where(sql`${searchEntries.place} in (${due})`)
-      .returning({ place: searchEntries.place }),
+      .where(sql`${searchEntries.sortKey} in (${due})`)
+      .returning({ sortKey: searchEntries.sortKey }),
   });
   return forgotten.length;
 }

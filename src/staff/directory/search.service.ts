@@ -11,7 +11,7 @@ import { findHits, type Hit } from "./user-search.store.ts";
 
 export interface Search {
   typed: string;
-  facets: readonly number[] | undefined;
+  buckets: readonly number[] | undefined;
   joined: Joined;
   size: number;
   /** Number of users on earlier pages, for a page number. */
@@ -30,28 +30,28 @@ export interface Search {
  * @throws AppError `permission_denied`; `token_not_valid`; `service_unavailable` if either database fails.
  */
 export async function searchUsers(deps: Deps, caller: StaffClaims, search: Search) {
-  const { facets, joined, size, offset, before } = search;
+  const { buckets, joined, size, offset, before } = search;
   const pattern = readPattern(deps, search.typed);
   const identifier = readIdentifier(deps, search.typed);
   const named = await findNamed(deps, caller, pattern.text, identifier);
   const reach = offset + size;
-  const query = { pattern, facets, joined, before, reach };
+  const query = { pattern, buckets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
   const own = named
-    .map((user) => ({ userId: user.id, place: sortKeyOf(user) }))
-    .sort((a, b) => b.place - a.place)
+    .map((user) => ({ userId: user.id, sortKey: sortKeyOf(user) }))
+    .sort((a, b) => b.sortKey - a.sortKey)
     .slice(0, size);
   const isOwn = ({ userId }: Hit) => own.some((each) => each.userId === userId);
   const others = hits.filter((hit) => !isOwn(hit));
   const all = before === undefined ? withNamed(own, others, size) : others;
   const page = all.slice(offset, reach);
   const ids = page.map(({ userId }) => userId);
-  const found = await findUsers(deps, caller, ids, { facets, joined });
+  const found = await findUsers(deps, caller, ids, { buckets, joined });
   const byId = new Map(found.map((user) => [user.id, { ...user, matched: matchedField(pattern, identifier, user) }]));
-  const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.place;
+  const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.sortKey;
   // A later page may have dropped the last hits because the first page already showed them.
-  const end = hits.length > reach ? hits.at(-1)?.place : scanEnd;
-  const next = all.length > reach ? (lastShown ?? (others[0]?.place ?? 0) + 1) : end;
+  const end = hits.length > reach ? hits.at(-1)?.sortKey : scanEnd;
+  const next = all.length > reach ? (lastShown ?? (others[0]?.sortKey ?? 0) + 1) : end;
   const note = pattern.isShort ? SHORT : scanEnd === undefined ? undefined : CUT;
   return { users: page.flatMap(({ userId }) => byId.get(userId) ?? []), next, ...(note ? { note } : {}) };
 }
@@ -68,6 +68,6 @@ const CUT: Text = {
 /** The hits, and on the first page also the users named in full, merged newest first. */
 function withNamed(own: readonly Hit[], others: readonly Hit[], size: number): Hit[] {
   const room = Math.max(0, size - own.length);
-  const first = [...own, ...others.slice(0, room)].sort((a, b) => b.place - a.place);
+  const first = [...own, ...others.slice(0, room)].sort((a, b) => b.sortKey - a.sortKey);
   return [...first, ...others.slice(room)];
 }

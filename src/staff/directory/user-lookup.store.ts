@@ -57,9 +57,9 @@ export async function findUsers(
   deps: LookupDeps,
   caller: StaffClaims,
   ids: readonly string[],
-  { facets, joined }: { facets: readonly number[] | undefined; joined: Joined },
+  { buckets, joined }: { buckets: readonly number[] | undefined; joined: Joined },
 ): Promise<FoundUser[]> {
-  const fits: SQL = sql`${hasBucket(sql`facet`, facets)} and ${isJoinedWithin(joined)}`;
+  const fits: SQL = sql`${hasBucket(sql`status_bucket`, buckets)} and ${isJoinedWithin(joined)}`;
   const rowsOf = (some: readonly string[]) => {
     if (some.length === 0) return undefined;
     const given = sql.join(

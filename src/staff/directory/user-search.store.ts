@@ -13,7 +13,7 @@ const MAX_SCANNED = 250;
 
 export interface SearchQuery {
   pattern: SearchPattern;
-  facets: readonly number[] | undefined;
+  buckets: readonly number[] | undefined;
   joined: Joined;
   /** Only sort keys below this one. */
   before: number | undefined;
@@ -22,7 +22,7 @@ export interface SearchQuery {
 }
 
 export interface Hit {
-  place: number;
+  sortKey: number;
   userId: string;
 }
 
@@ -39,11 +39,11 @@ export async function findHits(
 ): Promise<{ hits: Hit[]; scanEnd: number | undefined }> {
   const { reach, pattern } = query;
   const last = MAX_SCANNED + reach;
-  const isFit = sql`${fits(pattern)} and removed_at is null and ${hasBucket(sql`facet`, query.facets)}`;
+  const isFit = sql`${fits(pattern)} and removed_at is null and ${hasBucket(sql`status_bucket`, query.buckets)}`;
   const { found } = await onSearch(deps, {
     found: deps.searchDb
       .select({
-        place: sql<number>`place`,
+        sortKey: sql<number>`sort_key`,
         nth: sql<number>`nth`,
         userId: sql<string>`user_id`,
         isFit: sql<number>`is_fit`,
@@ -51,24 +51,24 @@ export async function findHits(
       .from(sql`(${pattern.isRare ? inOneWalk(query, isFit, last) : untilFull(query, isFit, last)})`)
       .limit(reach + 1),
   });
-  const hits = found.filter((row) => row.isFit === 1).map(({ place, userId }) => ({ place, userId }));
-  const end = found.find(({ nth }) => nth === last)?.place;
+  const hits = found.filter((row) => row.isFit === 1).map(({ sortKey, userId }) => ({ sortKey, userId }));
+  const end = found.find(({ nth }) => nth === last)?.sortKey;
   return { hits, scanEnd: hits.length > reach ? undefined : end };
 }
 
 /** For a rare pattern: one complete scan, which numbers the entries it reads. */
 function inOneWalk(query: SearchQuery, isFit: SQL, last: number): SQL {
-  return sql`select scanned.place as place, nth, user_id, ${isFit} as is_fit
-    from (select place, row_number() over () as nth from (${scan(query)})) scanned
-    left join search_entries on search_entries.place = scanned.place where is_fit or nth = ${sql.raw(String(last))}`;
+  return sql`select scanned.sort_key as sort_key, nth, user_id, ${isFit} as is_fit
+    from (select sort_key, row_number() over () as nth from (${scan(query)})) scanned
+    left join search_entries on search_entries.sort_key = scanned.sort_key where is_fit or nth = ${sql.raw(String(last))}`;
 }
 
 /** For a frequent pattern: the page fills quickly. Only if it does not, the second half scans again for the end. */
 function untilFull(query: SearchQuery, isFit: SQL, last: number): SQL {
   const [end, before] = [last, last - 1].map((number) => sql.raw(String(number)));
-  return sql`select scanned.place as place, 0 as nth, user_id, 1 as is_fit
-    from (${scan(query)}) scanned cross join search_entries on search_entries.place = scanned.place where ${isFit}
-    union all select * from (select place, ${end}, '', 0 from (${scan(query)}) limit 1 offset ${before})`;
+  return sql`select scanned.sort_key as sort_key, 0 as nth, user_id, 1 as is_fit
+    from (${scan(query)}) scanned cross join search_entries on search_entries.sort_key = scanned.sort_key where ${isFit}
+    union all select * from (select sort_key, ${end}, '', 0 from (${scan(query)}) limit 1 offset ${before})`;
 }
 
 /** The sort keys that may match, newest first; SQLite reads only as many as are needed. */
@@ -78,10 +78,10 @@ function scan({ pattern, joined, before, reach }: SearchQuery): SQL {
   const from = integer(joined.from === undefined ? undefined : joined.from * SORT_KEYS_PER_MS);
   const ends = [before, joined.to === undefined ? undefined : (joined.to + 1) * SORT_KEYS_PER_MS];
   const to = integer(Math.min(...ends.map((end) => end ?? Number.MAX_SAFE_INTEGER)));
-  const isWithin = (place: SQL) => sql`${place} < ${to} ${from ? sql`and ${place} >= ${from}` : sql``}`;
+  const isWithin = (key: SQL) => sql`${key} < ${to} ${from ? sql`and ${key} >= ${from}` : sql``}`;
   return pattern.match === undefined
-    ? sql`select place from search_entries where ${isWithin(sql.raw("place"))} order by place desc limit ${limit}`
-    : sql`select rowid as place from user_search where user_search match ${pattern.match} and ${isWithin(sql.raw("rowid"))}
+    ? sql`select sort_key from search_entries where ${isWithin(sql.raw("sort_key"))} order by sort_key desc limit ${limit}`
+    : sql`select rowid as sort_key from user_search where user_search match ${pattern.match} and ${isWithin(sql.raw("rowid"))}
         order by rowid desc limit ${limit}`;
 }
 

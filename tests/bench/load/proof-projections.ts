@@ -5,7 +5,10 @@ import type { ServerLog } from "./server-log.ts";
 
 /** Derived data: counts, events and search. */
 export function proveProjections({ users: query, search, people, journal, log }: Evidence): Check[] {
-  const facets = rowsBy(query("select facet, count(*) as n from users group by facet"), "facet");
+  const buckets = rowsBy(
+    query("select status_bucket, count(*) as n from users group by status_bucket"),
+    "status_bucket",
+  );
   const entries = rowsBy(search("select * from search_entries"), "user_id");
   const indexed = new Set(search("select rowid from user_search").map(({ rowid }) => rowid));
   const deadLetters = query("select id, queue, type, reason, user_id from dead_letters");
@@ -13,15 +16,16 @@ export function proveProjections({ users: query, search, people, journal, log }:
   return [
     check(
       "the directory's counts are exact",
-      query("select key as facet, value as count from user_counts, json_each(by_facet)"),
-      ({ facet, count }) => differenceOf(`facet ${facet}`, count, facets.get(facet)?.[0]?.n ?? 0),
+      query("select key as status_bucket, value as count from user_counts, json_each(by_status_bucket)"),
+      ({ status_bucket, count }) =>
+        differenceOf(`status bucket ${status_bucket}`, count, buckets.get(status_bucket)?.[0]?.n ?? 0),
     ),
     check("each event was relayed and processed", query("select id, type, queue, sent_at from outbox"), (row) =>
       unprocessed(row, log),
     ),
     check(
       "the search has each user as they are",
-      query("select id, version, username_key, email, phone_number, facet, date_joined from users"),
+      query("select id, version, username_key, email, phone_number, status_bucket, date_joined from users"),
       (row) => {
         const entry = entries.get(row.id)?.[0];
         const phoneNumber = row.phone_number === null ? null : String(row.phone_number);
@@ -30,25 +34,25 @@ export function proveProjections({ users: query, search, people, journal, log }:
           email: row.email === null ? null : String(row.email),
           phoneNumber,
         });
-        const near = Number(entry?.place) - sortKeyOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
+        const near = Number(entry?.sort_key) - sortKeyOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
         return differenceOf(
           String(row.id),
           [
             entry?.version,
             entry?.text,
             entry?.phone_number,
-            entry?.facet,
+            entry?.status_bucket,
             near >= 0 && near < 4096,
-            indexed.has(entry?.place ?? null),
+            indexed.has(entry?.sort_key ?? null),
           ],
-          [row.version, text, phoneNumber ?? "", row.facet, true, true],
+          [row.version, text, phoneNumber ?? "", row.status_bucket, true, true],
         );
       },
     ),
     check("the search has nobody who is gone", people, ({ userId, isDeleted }) => {
       const [entry] = entries.get(userId) ?? [];
       if (!isDeleted || !entry) return undefined;
-      return differenceOf(userId, [entry.text, indexed.has(entry.place ?? null)], ["", false]);
+      return differenceOf(userId, [entry.text, indexed.has(entry.sort_key ?? null)], ["", false]);
     }),
     check("dead letters are those of hopeless events", [deadLetters.length], (count) =>
       count === journal.hopelessEvents

@@ -70,7 +70,7 @@ const harms: Harm[] = [
   {
     what: "a wrong count",
     store: "users",
-    sql: "update user_counts set by_facet = json_set(by_facet, '$[0]', (by_facet ->> 0) + 1)",
+    sql: "update user_counts set by_status_bucket = json_set(by_status_bucket, '$[0]', (by_status_bucket ->> 0) + 1)",
   },
   {
     what: "a file that no KYC names",
@@ -90,12 +90,12 @@ const harms: Harm[] = [
   {
     what: "a search entry left behind",
     store: "search",
-    sql: "update search_entries set version = 0 where place = (select max(place) from search_entries where removed_at is null)",
+    sql: "update search_entries set version = 0 where sort_key = (select max(sort_key) from search_entries where removed_at is null)",
   },
   {
     what: "a user whom the index has not",
     store: "search",
-    sql: "delete from user_search where rowid = (select max(place) from search_entries where removed_at is null)",
+    sql: "delete from user_search where rowid = (select max(sort_key) from search_entries where removed_at is null)",
   },
   { what: "a lost file", store: "bucket", sql: "delete from _mf_objects" },
 ];

@@ -155,7 +155,9 @@ const restored = job("reapply_account_deletions", async () => {
 /** Counters that were changed by hand. */
 const miscounted = job("check_user_counts", async () => {
   const user = await newUser();
-  await sql("update user_counts set by_facet = json_set(by_facet, '$[47]', (by_facet ->> 47) + 5)");
+  await sql(
+    "update user_counts set by_status_bucket = json_set(by_status_bucket, '$[47]', (by_status_bucket ->> 47) + 5)",
+  );
   return {
     run: {
       scope: scopeOf(user),

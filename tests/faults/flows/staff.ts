@@ -103,11 +103,11 @@ async function fillSearch(): Promise<void> {
   const text = "char(10) || char(10) || 'zzcrowd' || value";
   await testEnv.SEARCH_DB.batch([
     testEnv.SEARCH_DB.prepare(
-      `insert or ignore into search_entries (place, user_id, version, text, phone_number, facet, written_by, removed_at)
+      `insert or ignore into search_entries (sort_key, user_id, version, text, phone_number, status_bucket, written_by, removed_at)
         select value, '0-crowd-' || value, 1, ${text}, '', 0, 'crowd', null from ${numbers}`,
     ),
     testEnv.SEARCH_DB.prepare(
-      "insert into user_search (rowid, text) select place, text from search_entries where written_by = 'crowd'",
+      "insert into user_search (rowid, text) select sort_key, text from search_entries where written_by = 'crowd'",
     ),
   ]);
 }
