@@ -1,7 +1,7 @@
 CREATE TABLE `deleted_accounts` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`deleted_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `deleted_accounts_time` ON `deleted_accounts` (`deleted_at`);--> statement-breakpoint
 CREATE TABLE `search_entries` (

@@ -17,7 +17,7 @@ CREATE TABLE `kyc` (
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `kyc_id` ON `kyc` (`id`);--> statement-breakpoint
 CREATE INDEX `kyc_queue` ON `kyc` (`status`,`submitted_at`,`user_id`);--> statement-breakpoint
@@ -29,7 +29,7 @@ CREATE TABLE `kyc_document_views` (
 	`viewed_at` integer NOT NULL,
 	PRIMARY KEY(`document_id`, `viewer_id`),
 	FOREIGN KEY (`document_id`) REFERENCES `kyc_documents`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `kyc_documents` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE `kyc_documents` (
 	`state` text NOT NULL,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `kyc_documents_object` ON `kyc_documents` (`object_key`);--> statement-breakpoint
 CREATE INDEX `kyc_documents_user` ON `kyc_documents` (`user_id`,`created_at`);--> statement-breakpoint
@@ -52,7 +52,7 @@ CREATE TABLE `kyc_uploads` (
 	`counts` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `kyc_uploads_user` ON `kyc_uploads` (`user_id`,`created_at`,`counts`);--> statement-breakpoint
 CREATE INDEX `kyc_uploads_created` ON `kyc_uploads` (`created_at`);--> statement-breakpoint
@@ -62,7 +62,7 @@ CREATE TABLE `analytics_reports` (
 	`created_at` integer NOT NULL,
 	`expires_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `analytics_reports_expiry` ON `analytics_reports` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `favorite_stations` (
@@ -72,7 +72,7 @@ CREATE TABLE `favorite_stations` (
 	`changed_at` integer NOT NULL,
 	`event_id` text NOT NULL,
 	PRIMARY KEY(`user_id`, `station_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `point_transactions` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE `point_transactions` (
 	`reference` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`source` text DEFAULT 'users' NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `point_transactions_once` ON `point_transactions` (`user_id`,`source`,`reason`,`reference`);--> statement-breakpoint
 CREATE TABLE `points` (
@@ -91,7 +91,7 @@ CREATE TABLE `points` (
 	`total_points` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `rentals` (
 	`user_id` text NOT NULL,
@@ -102,7 +102,7 @@ CREATE TABLE `rentals` (
 	`is_on_time` integer,
 	`amount_minor` integer,
 	PRIMARY KEY(`user_id`, `rental_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `rentals_open` ON `rentals` (`user_id`) WHERE started_at is not null and returned_at is null;--> statement-breakpoint
 CREATE TABLE `user_statistics` (
@@ -116,7 +116,7 @@ CREATE TABLE `user_statistics` (
 	`last_rental_at` integer,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `wallet_transactions` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -129,7 +129,7 @@ CREATE TABLE `wallet_transactions` (
 	`currency` text NOT NULL,
 	`occurred_at` integer NOT NULL,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `wallet_transactions_once` ON `wallet_transactions` (`source`,`transaction_id`,`transaction_type`);--> statement-breakpoint
 CREATE INDEX `wallet_transactions_user` ON `wallet_transactions` (`user_id`);--> statement-breakpoint
@@ -139,7 +139,7 @@ CREATE TABLE `wallets` (
 	`currency` text NOT NULL,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `audit_logs` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -155,7 +155,7 @@ CREATE TABLE `audit_logs` (
 	`user_agent` text,
 	`session_id` text,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `audit_logs_user` ON `audit_logs` (`user_id`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_logs_created` ON `audit_logs` (`created_at`);--> statement-breakpoint
@@ -171,7 +171,7 @@ CREATE TABLE `dead_letters` (
 	`attempts` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`replayed_at` integer
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `dead_letters_created` ON `dead_letters` (`created_at`);--> statement-breakpoint
 CREATE INDEX `dead_letters_user` ON `dead_letters` (`user_id`,`id`);--> statement-breakpoint
@@ -182,7 +182,7 @@ CREATE TABLE `deliveries` (
 	`attempts` integer NOT NULL,
 	`delivered_at` integer,
 	`undeliverable_at` integer
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `idempotency_keys` (
 	`key_hash` text PRIMARY KEY NOT NULL,
@@ -190,13 +190,13 @@ CREATE TABLE `idempotency_keys` (
 	`result_id` text NOT NULL,
 	`result_number` integer,
 	`expires_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `job_cursors` (
 	`name` text PRIMARY KEY NOT NULL,
 	`cursor` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `job_failures` (
 	`name` text PRIMARY KEY NOT NULL,
@@ -204,7 +204,7 @@ CREATE TABLE `job_failures` (
 	`failed_at` integer NOT NULL,
 	`failures` integer NOT NULL,
 	`reason` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `job_runs` (
 	`name` text NOT NULL,
@@ -216,7 +216,7 @@ CREATE TABLE `job_runs` (
 	`leased_by` text,
 	`finished_at` integer,
 	PRIMARY KEY(`name`, `period_started_at`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `job_runs_open` ON `job_runs` (`leased_until`) WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX `job_runs_finished` ON `job_runs` (`finished_at`) WHERE finished_at is not null;--> statement-breakpoint
@@ -227,7 +227,7 @@ CREATE TABLE `local_outbox` (
 	`text` text NOT NULL,
 	`code` text,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `local_outbox_recipient` ON `local_outbox` (`recipient`,`id`);--> statement-breakpoint
 CREATE TABLE `outbox` (
@@ -246,7 +246,7 @@ CREATE TABLE `outbox` (
         when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 1
         when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 1
         when type in ('profile.reminder_due', 'kyc.reminder_due') then 3 else 2 end) VIRTUAL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `outbox_unsent` ON `outbox` (`urgency`,`leased_until`) WHERE sent_at is null and queue is not null and payload is not null;--> statement-breakpoint
 CREATE INDEX `outbox_erasable` ON `outbox` (`erase_at`) WHERE erase_at is not null and payload is not null;--> statement-breakpoint
@@ -259,7 +259,7 @@ CREATE TABLE `processed_events` (
 	`processed_by` text NOT NULL,
 	`processed_at` integer NOT NULL,
 	PRIMARY KEY(`consumer`, `event_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `processed_events_time` ON `processed_events` (`processed_at`);--> statement-breakpoint
 CREATE TABLE `provider_breakers` (
@@ -269,7 +269,7 @@ CREATE TABLE `provider_breakers` (
 	`probed_by` text,
 	`opened_until` integer,
 	`updated_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `email_budget_days` (
 	`day` text PRIMARY KEY NOT NULL,
@@ -278,7 +278,7 @@ CREATE TABLE `email_budget_days` (
 	`taken_by` text,
 	`refused_by_reserve` integer NOT NULL,
 	`refused_by_spent` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `sms_budget_days` (
 	`day` text PRIMARY KEY NOT NULL,
@@ -287,7 +287,7 @@ CREATE TABLE `sms_budget_days` (
 	`taken_by` text,
 	`refused_by_reserve` integer NOT NULL,
 	`refused_by_spent` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `sms_send_limits` (
 	`scope` text NOT NULL,
@@ -295,7 +295,7 @@ CREATE TABLE `sms_send_limits` (
 	`window_ends_at` integer NOT NULL,
 	`sends` integer NOT NULL,
 	PRIMARY KEY(`scope`, `key`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `sms_send_limits_window` ON `sms_send_limits` (`window_ends_at`);--> statement-breakpoint
 CREATE TABLE `familiar_networks` (
@@ -303,19 +303,19 @@ CREATE TABLE `familiar_networks` (
 	`network` text NOT NULL,
 	`last_sign_in_at` integer NOT NULL,
 	PRIMARY KEY(`identifier`, `network`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `familiar_networks_sign_in` ON `familiar_networks` (`last_sign_in_at`);--> statement-breakpoint
 CREATE TABLE `former_identities` (
 	`identity_hash` text PRIMARY KEY NOT NULL,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `network_guess_limits` (
 	`network` text PRIMARY KEY NOT NULL,
 	`window_started_at` integer NOT NULL,
 	`guesses` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `network_guess_limits_window` ON `network_guess_limits` (`window_started_at`);--> statement-breakpoint
 CREATE TABLE `otp_challenges` (
@@ -334,7 +334,7 @@ CREATE TABLE `otp_challenges` (
 	`consumed_by` text,
 	`consumed_at` integer,
 	`consumed_network` text
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint
 CREATE INDEX `otp_challenges_created` ON `otp_challenges` (`created_at`);--> statement-breakpoint
@@ -349,7 +349,7 @@ CREATE TABLE `otp_class_guards` (
 	`locked_by` text,
 	`last_guess_at` integer NOT NULL,
 	PRIMARY KEY(`identifier`, `network_class`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_class_guards_guess` ON `otp_class_guards` (`last_guess_at`);--> statement-breakpoint
 CREATE TABLE `otp_network_guards` (
@@ -361,7 +361,7 @@ CREATE TABLE `otp_network_guards` (
 	`locked_by` text,
 	`last_guess_at` integer NOT NULL,
 	PRIMARY KEY(`identifier`, `network`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_network_guards_guess` ON `otp_network_guards` (`last_guess_at`);--> statement-breakpoint
 CREATE TABLE `sessions` (
@@ -385,7 +385,7 @@ CREATE TABLE `sessions` (
 	`user_agent` text,
 	`device_name` text,
 	`method` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `sessions_user` ON `sessions` (`user_id`,`created_at`);--> statement-breakpoint
 CREATE INDEX `sessions_live` ON `sessions` (`user_id`,`created_at`) WHERE revoked_at is null;--> statement-breakpoint
@@ -404,7 +404,7 @@ CREATE TABLE `verification_tokens` (
 	`used_at` integer,
 	`used_for` text,
 	`session_id` text
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `verification_tokens_hash` ON `verification_tokens` (`token_hash`);--> statement-breakpoint
 CREATE INDEX `verification_tokens_expiry` ON `verification_tokens` (`expires_at`);--> statement-breakpoint
@@ -421,7 +421,7 @@ CREATE TABLE `social_accounts` (
 	`created_at` integer NOT NULL,
 	PRIMARY KEY(`issuer`, `subject`),
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `social_accounts_user` ON `social_accounts` (`user_id`,`provider`);--> statement-breakpoint
 CREATE TABLE `social_proofs` (
@@ -435,13 +435,13 @@ CREATE TABLE `social_proofs` (
 	`used_at` integer,
 	`is_burned` integer NOT NULL,
 	`session_id` text
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `social_proofs_expiry` ON `social_proofs` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `social_states` (
 	`state_hash` text PRIMARY KEY NOT NULL,
 	`expires_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `social_states_expiry` ON `social_states` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `device_registrations` (
@@ -450,7 +450,7 @@ CREATE TABLE `device_registrations` (
 	`count` integer NOT NULL,
 	`counted_by` text NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `devices` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -466,7 +466,7 @@ CREATE TABLE `devices` (
 	`last_used_at` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `devices_device` ON `devices` (`user_id`,`device_id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `devices_fcm_token` ON `devices` (`fcm_token`);--> statement-breakpoint
@@ -479,7 +479,7 @@ CREATE TABLE `notifications` (
 	`data` text,
 	`read_at` integer,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `notifications_user` ON `notifications` (`user_id`,`id`);--> statement-breakpoint
 CREATE INDEX `notifications_created` ON `notifications` (`created_at`);--> statement-breakpoint
@@ -496,7 +496,7 @@ CREATE TABLE `profiles` (
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `referrals` (
 	`invitee_id` text PRIMARY KEY NOT NULL,
@@ -505,7 +505,7 @@ CREATE TABLE `referrals` (
 	`created_at` integer NOT NULL,
 	`completed_at` integer,
 	FOREIGN KEY (`invitee_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `referrals_inviter` ON `referrals` (`inviter_id`);--> statement-breakpoint
 CREATE TABLE `user_counts` (
@@ -542,7 +542,7 @@ CREATE TABLE `users` (
         + case kyc_status when 'NOT_SUBMITTED' then 0 when 'PENDING' then 4 when 'APPROVED' then 8 else 12 end
         + email_verified * 2 + phone_verified) VIRTUAL,
 	`last_login_order` integer GENERATED ALWAYS AS (case when last_login is null then 0 else last_login end) VIRTUAL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `users_username_key` ON `users` (`username_key`);--> statement-breakpoint
 CREATE UNIQUE INDEX `users_email` ON `users` (`email`);--> statement-breakpoint

@@ -27,7 +27,7 @@ export const deactivateInactiveUsers: Job = {
     const now = deps.now();
     // Only the last statement of the batch changes what this selects.
     const due = sql`select id from users where status = 'ACTIVE' and ${lastSeenAt} <= ${now - INACTIVE_MS}
-      order by ${lastSeenAt}, rowid limit ${CHUNK_SIZE}`;
+      order by ${lastSeenAt} limit ${CHUNK_SIZE}`;
     const from = sql`from users where users.id in (${due}) and ${fence}`;
     const state = (status: string) => sql`json_object('status', ${status})`;
     return {

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { getTableConfig } from "drizzle-orm/sqlite-core";
+import { isOneOf } from "../platform/data/first-rows.ts";
 import type { Chunk, JobDeps } from "./engine/job.ts";
 import { isDue, type PurgeJob, type PurgeRule, purgeRules } from "./retention.ts";
 
@@ -19,9 +19,8 @@ export function planPurge(deps: JobDeps, by: PurgeJob, size: number, cursor: str
 }
 
 function purgeDueRows(deps: JobDeps, rule: PurgeRule, size: number, fence: SQL) {
-  const name = sql.identifier(getTableConfig(rule.table).name);
-  const due = sql`select rowid from ${name} where ${isDue(rule, deps.now())} limit ${size}`;
-  const where = sql`rowid in (${due}) and ${fence}`;
+  const due = isOneOf(rule.table, sql`where ${isDue(rule, deps.now())} limit ${size}`);
+  const where = sql`${due} and ${fence}`;
   const one = { one: sql`1` };
   return rule.becomes
     ? deps.db.update(rule.table).set(rule.becomes).where(where).returning(one)

@@ -102,7 +102,7 @@ describe("the message with a code", () => {
     for (const otp of [code === "111111" ? "222222" : "111111", code]) await guess(phone, otp);
     const stored = [];
     for (const table of ["otp_challenges", "outbox", "verification_tokens", "deliveries", "idempotency_keys"]) {
-      stored.push(...(await testEnv.DB.prepare(`select * from ${table} order by rowid desc limit 50`).all()).results);
+      stored.push(...(await testEnv.DB.prepare(`select * from ${table} order by 1 desc limit 200`).all()).results);
     }
     const { keys } = await testEnv.KV.list({ prefix: "otp:" });
     for (const { name } of keys) stored.push({ name, value: await testEnv.KV.get(name) });

@@ -160,7 +160,7 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   verdict.equal("successes", successes(results).length, CLIENTS * 2);
   const { results: audit } = await env.DB.prepare(
     `select json_extract(old_values, '$.status') as old, json_extract(new_values, '$.status') as new from audit_logs
-      where user_id = ? and action = 'UPDATE' and entity_type = 'user' order by rowid`,
+      where user_id = ? and action = 'UPDATE' and entity_type = 'user' order by created_at, id`,
   )
     .bind(user.userId)
     .all<{ old: string; new: string }>();

@@ -17,7 +17,7 @@ type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 /** The error code of the first reason why the row of `users` may not be deleted; NULL if there is none. */
 function obstacleOf(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined): SQL<ErrorCode | null> {
   return sql`(case when not ${isReauthenticated(deps, caller, tokenHash)} then 'reauthentication_required'
-    when exists (select 1 from rentals where rentals.user_id = users.id
+    when exists (select 1 from rentals indexed by rentals_open where rentals.user_id = users.id
       and rentals.started_at is not null and rentals.returned_at is null) then 'open_rental'
     when exists (select 1 from wallets where wallets.user_id = users.id and wallets.balance_minor < 0) then 'debt_due'
     when ${isLastAdmin} then 'last_admin' end)`;

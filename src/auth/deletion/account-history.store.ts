@@ -5,6 +5,7 @@ import { auditLogs, deadLetters, outbox } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { notifications, referrals, users } from "../../db/user-schema.ts";
 import { mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { isOneOf } from "../../platform/data/first-rows.ts";
 import type { Statement, Statements } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
@@ -99,8 +100,8 @@ function erase(
 ): Statement {
   const name = nameOf(table);
   const afterLastId = isById ? sql`and id > ${rest[name] ?? ""} order by id` : sql``;
-  const isNext = sql`rowid in (select rowid from ${sql.identifier(name)} where ${owner} = ${id} ${only ? sql`and ${only}` : sql``}
-    ${afterLastId} limit ${sql.raw(String(limit))}) and not exists (select 1 from users where users.id = ${id})`;
+  const first = sql`where ${owner} = ${id} ${only ? sql`and ${only}` : sql``} ${afterLastId} limit ${sql.raw(String(limit))}`;
+  const isNext = sql`${isOneOf(table, first)} and not exists (select 1 from users where users.id = ${id})`;
   const key = { key: isById ? sql<string>`id` : sql<string>`''` };
   return set
     ? deps.db.update(table).set(set).where(isNext).returning(key)

@@ -76,7 +76,7 @@ export function networkMayAttempt(requester: OtpRequester, now: number): SQL {
     or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and created_at > ${now - ttlMs}
       and network = ${requester.network} and consumed_by is null
       and cid in (select cid from otp_challenges where network = ${requester.network}
-        and created_at > ${now - requestedCodesPerNetwork.windowMs} order by created_at, rowid limit ${requestedCodesPerNetwork.count})))`;
+        and created_at > ${now - requestedCodesPerNetwork.windowMs} order by created_at, cid limit ${requestedCodesPerNetwork.count})))`;
 }
 
 /** Counts an attempt against its network if `condition` holds; returns a row if counted. */

@@ -1,6 +1,7 @@
 import { asc, gt, lt, sql } from "drizzle-orm";
 import { deletedAccounts } from "../../db/search.ts";
 import { insertFrom, instantOf } from "../../platform/data/database.ts";
+import { isOneOf } from "../../platform/data/first-rows.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { onSearch } from "./user-search.store.ts";
 
@@ -33,9 +34,9 @@ export async function listDeletedAccounts(deps: RecordDeps, after: string, count
 
 /** Deletes at most `count` records older than the given time and returns their number. */
 export async function forgetDeletedAccounts(deps: RecordDeps, before: number, count: number): Promise<number> {
-  const due = sql`select rowid from deleted_accounts where ${lt(deletedAccounts.deletedAt, before)} limit ${count}`;
+  const due = isOneOf(deletedAccounts, sql`where ${lt(deletedAccounts.deletedAt, before)} limit ${count}`);
   const { forgotten } = await onSearch(deps, {
-    forgotten: deps.searchDb.delete(deletedAccounts).where(sql`rowid in (${due})`).returning({ one: sql`1` }),
+    forgotten: deps.searchDb.delete(deletedAccounts).where(due).returning({ one: sql`1` }),
   });
   return forgotten.length;
 }
