@@ -1,8 +1,8 @@
-import { and, eq, isNotNull, lte, notExists, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { providerBreakers } from "../db/platform-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { sha256 } from "../platform/crypto.ts";
-import { instantOf, runBatch } from "../platform/data/database.ts";
+import { instantOf } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 
 /** Number of consecutive recipients whose messages failed before a provider's breaker opens. */
@@ -12,7 +12,7 @@ const REMEMBERED_RECIPIENTS = 20;
 /** How long an open breaker blocks calls before it admits one probe, in milliseconds. */
 export const BREAKER_OPEN_MS = 30_000;
 
-type BreakerDeps = Pick<Deps, "db" | "now" | "log">;
+type BreakerDeps = Pick<Deps, "db" | "now">;
 
 const { failures, failedRecipients, openedUntil, probedBy } = providerBreakers;
 
@@ -21,49 +21,59 @@ const hasCounted = (recipient: string) =>
   sql`exists (select 1 from json_each(${failedRecipients}) where value = ${recipient})`;
 
 /**
- * Whether a message may be passed to the provider: always while the breaker is closed. When the blocked time is over,
- * one message is admitted as a probe, and the same statement blocks all others for another period. A recipient whose
+ * SQL for the name of the first provider that may be called for the recipient; NULL if none may. A provider with a
+ * closed breaker always may. When the blocked time is over, one message is admitted as a probe. A recipient whose
  * failure has already counted waits twice as long, so that others probe first.
  *
+ * @param names the providers in the order in which they are tried.
  * @param recipient as returned by `recipientKey`.
  */
-export async function admitCall(deps: BreakerDeps, provider: string, recipient: string): Promise<boolean> {
+export function firstAdmitted(deps: BreakerDeps, names: readonly string[], recipient: string): SQL<string | null> {
   const now = deps.now();
-  const isProvider = eq(providerBreakers.provider, provider);
-  const open = deps.db
-    .select()
-    .from(providerBreakers)
-    .where(and(isProvider, isNotNull(providerBreakers.openedUntil)));
-  const { closed, probe } = await runBatch(deps, {
-    closed: deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(notExists(open)),
-    probe: deps.db
-      .update(providerBreakers)
-      .set({ openedUntil: now + BREAKER_OPEN_MS, probedBy: recipient, updatedAt: now })
-      .where(
-        and(
-          isProvider,
-          lte(openedUntil, now),
-          sql`(${openedUntil} <= ${now - BREAKER_OPEN_MS} or not ${hasCounted(recipient)})`,
-        ),
-      )
-      .returning({ provider: providerBreakers.provider }),
-  });
-  return closed.length > 0 || probe.length > 0;
+  return sql`(select candidate.value from json_each(${JSON.stringify(names)}) candidate
+    left join ${providerBreakers} on ${providerBreakers.provider} = candidate.value
+    where ${openedUntil} is null or (${openedUntil} <= ${now}
+      and (${openedUntil} <= ${now - BREAKER_OPEN_MS} or not ${hasCounted(recipient)}))
+    order by candidate.key limit 1)`;
 }
 
-/** Closes the breaker and forgets the failures. */
-export async function recordSuccess(deps: BreakerDeps, provider: string): Promise<void> {
-  await runBatch(deps, {
-    closed: deps.db
-      .update(providerBreakers)
-      .set({ failures: 0, failedRecipients: "[]", openedUntil: null, probedBy: null, updatedAt: deps.now() })
-      .where(
-        and(
-          eq(providerBreakers.provider, provider),
-          sql`(${providerBreakers.failures} > 0 or ${providerBreakers.openedUntil} is not null)`,
-        ),
+/**
+ * Blocks an open breaker for another period if `condition` holds, because the call that follows probes its provider.
+ * Changes nothing while the breaker is closed.
+ *
+ * @param provider SQL for the provider's name, as returned by `firstAdmitted`.
+ */
+export function startProbe(deps: BreakerDeps, provider: SQL, recipient: string, condition: SQL) {
+  const now = deps.now();
+  return deps.db
+    .update(providerBreakers)
+    .set({ openedUntil: now + BREAKER_OPEN_MS, probedBy: recipient, updatedAt: now })
+    .where(sql`${providerBreakers.provider} = ${provider} and ${openedUntil} is not null and ${condition}`);
+}
+
+/** A provider that was called, and whether it failed. */
+export interface CalledProvider {
+  name: string;
+  hasFailed: boolean;
+}
+
+/** Records what a call says about its provider. Pass the result to `reportOpening`. */
+export function recordCall(deps: BreakerDeps, { name, hasFailed }: CalledProvider, recipient: string) {
+  return hasFailed ? recordFailure(deps, name, recipient) : recordSuccess(deps, name);
+}
+
+/** Closes the breaker and forgets the failures; changes nothing if there are none. */
+function recordSuccess(deps: BreakerDeps, provider: string) {
+  return deps.db
+    .update(providerBreakers)
+    .set({ failures: 0, failedRecipients: "[]", openedUntil: null, probedBy: null, updatedAt: deps.now() })
+    .where(
+      and(
+        eq(providerBreakers.provider, provider),
+        sql`(${providerBreakers.failures} > 0 or ${providerBreakers.openedUntil} is not null)`,
       ),
-  });
+    )
+    .returning({ isOpened: sql<number | null>`0` });
 }
 
 /**
@@ -71,37 +81,43 @@ export async function recordSuccess(deps: BreakerDeps, provider: string): Promis
  * one of a new recipient extends it. A failed probe of a recipient that has already counted proves nothing, so the next
  * recipient may probe at once.
  */
-export async function recordFailure(deps: BreakerDeps, provider: string, recipient: string): Promise<void> {
+function recordFailure(deps: BreakerDeps, provider: string, recipient: string) {
   const now = deps.now();
   const appended = sql`json_insert(${failedRecipients}, '$[#]', ${recipient})`;
-  const { counted } = await runBatch(deps, {
-    counted: deps.db
-      .insert(providerBreakers)
-      .values({
-        provider,
-        failures: 1,
-        failedRecipients: JSON.stringify([recipient]),
-        openedUntil: null,
-        updatedAt: now,
-      })
-      .onConflictDoUpdate({
-        target: providerBreakers.provider,
-        set: {
-          failures: sql`${failures} + (not ${hasCounted(recipient)})`,
-          failedRecipients: sql`case when ${hasCounted(recipient)} then ${failedRecipients}
+  return deps.db
+    .insert(providerBreakers)
+    .values({
+      provider,
+      failures: 1,
+      failedRecipients: JSON.stringify([recipient]),
+      openedUntil: null,
+      updatedAt: now,
+    })
+    .onConflictDoUpdate({
+      target: providerBreakers.provider,
+      set: {
+        failures: sql`${failures} + (not ${hasCounted(recipient)})`,
+        failedRecipients: sql`case when ${hasCounted(recipient)} then ${failedRecipients}
             when json_array_length(${failedRecipients}) >= ${REMEMBERED_RECIPIENTS} then json_remove(${appended}, '$[0]')
             else ${appended} end`,
-          openedUntil: sql`case when not ${hasCounted(recipient)} and ${failures} + 1 >= ${BREAKER_FAILURES}
+        openedUntil: sql`case when not ${hasCounted(recipient)} and ${failures} + 1 >= ${BREAKER_FAILURES}
               then ${instantOf(now + BREAKER_OPEN_MS)}
             when ${hasCounted(recipient)} and ${openedUntil} is not null and ${probedBy} = ${recipient} then ${instantOf(now)}
             else ${openedUntil} end`,
-          probedBy: sql`case when ${probedBy} = ${recipient} then null else ${probedBy} end`,
-          updatedAt: now,
-        },
-      })
-      .returning({ openedUntil: providerBreakers.openedUntil }),
-  });
-  if (counted[0]?.openedUntil === now + BREAKER_OPEN_MS) raiseAlert(deps, "breaker_opened", { provider });
+        probedBy: sql`case when ${probedBy} = ${recipient} then null else ${probedBy} end`,
+        updatedAt: now,
+      },
+    })
+    .returning({ isOpened: sql<number | null>`${openedUntil} = ${now + BREAKER_OPEN_MS}` });
+}
+
+/** Raises an alert if the recorded call opened the breaker or kept it open. */
+export function reportOpening(
+  deps: Pick<Deps, "log">,
+  called: CalledProvider | undefined,
+  recorded: readonly { isOpened: number | null }[] | undefined,
+): void {
+  if (called && recorded?.[0]?.isOpened === 1) raiseAlert(deps, "breaker_opened", { provider: called.name });
 }
 
 /**

@@ -1,15 +1,11 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
-import {
-  claimDelivery,
-  closeDelivery,
-  recordDelivered,
-  recordUnknownOutcome,
-  releaseDelivery,
-} from "./delivery.store.ts";
-import { sendWithFailover } from "./failover.ts";
+import type { DeliveryRecord, DeliveryState, Settlement } from "./delivery-record.ts";
+import { type FailoverOutcome, sendWithFailover } from "./failover.ts";
 import { isFinal, isUncertain, type OutgoingMessage } from "./message-provider.ts";
 import { listProviders, type ProviderDeps } from "./providers.ts";
+import { type Recipient, reserveFirstCall } from "./reserve-call.store.ts";
+import { settleCall } from "./settle-call.store.ts";
 
 /**
  * `isDone`: the message needs no further attempt. `note`: for the log. `isGone`: the provider reported that the address
@@ -21,40 +17,50 @@ export interface DeliveryResult {
   isGone?: boolean;
 }
 
-type DeliverDeps = ProviderDeps & Pick<Deps, "newId" | "invocationId">;
+type DeliverDeps = ProviderDeps & Pick<Deps, "newId">;
 
 /**
- * Sends a message at most once under normal operation: it is claimed before a provider is called, and any provider of
- * its channel may send it. After a lost answer the recipient may get it twice, never three times.
+ * Sends a message at most once under normal operation, with one batch before the provider's call (claim, breaker,
+ * budget) and one after it (outcome, breaker); any provider of its channel may send it. After a lost answer the recipient
+ * may get it twice, never three times.
  *
  * @param forget called when the address no longer exists, before the message is closed. If it throws, the message is
  *   retried and `forget` is called again.
  */
 export async function deliver(
   deps: DeliverDeps,
+  record: DeliveryRecord<DeliveryState>,
   message: OutgoingMessage,
   forget?: () => Promise<void>,
 ): Promise<DeliveryResult> {
   const providers = listProviders(deps, message.channel, message.to);
   if (providers.length === 0) return { isDone: false, note: "no provider" };
-  const claim = await claimDelivery(deps, message.id);
-  if (claim === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: message.id });
-  if (claim !== "claimed") return { isDone: claim !== "busy", note: claim };
-  const outcome = await sendWithFailover(deps, providers, message);
-  if (outcome.kind === "sent") {
-    await recordDelivered(deps, message.id);
-    return { isDone: true, note: `sent by ${outcome.provider}` };
+  const recipient: Recipient = { ...message, hasCode: message.code !== undefined };
+  const names = providers.map(({ name }) => name);
+  const first = await reserveFirstCall(deps, record, recipient, names);
+  if (first.kind === "unavailable") {
+    if (first.reason === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: message.id });
+    return { isDone: !["busy", "no provider is open"].includes(first.reason), note: first.reason };
   }
-  if (outcome.kind === "dropped") {
-    await closeDelivery(deps, message.id);
-    return { isDone: true, note: `dropped: ${outcome.reason}` };
-  }
-  if (isFinal(outcome)) {
-    const isGone = outcome.kind === "gone";
-    if (isGone) await forget?.();
-    await closeDelivery(deps, message.id);
-    return { isDone: true, note: "undeliverable", isGone };
-  }
-  await (isUncertain(outcome) ? recordUnknownOutcome : releaseDelivery)(deps, message.id);
-  return { isDone: false, note: `${outcome.kind}: ${outcome.reason}` };
+  const { outcome, claimIds, called } = await sendWithFailover(deps, record, providers, recipient, message, first);
+  const isGone = outcome.kind === "gone";
+  if (isGone) await forget?.();
+  const settlement = settlementOf(outcome);
+  await settleCall(deps, record, recipient, claimIds, settlement, called);
+  const isDone = settlement === "delivered" || settlement === "closed";
+  return { isDone, note: noteOf(outcome), ...(isFinalOutcome(outcome) ? { isGone } : {}) };
+}
+
+const isFinalOutcome = (outcome: FailoverOutcome["outcome"]) => outcome.kind !== "dropped" && isFinal(outcome);
+
+function settlementOf(outcome: FailoverOutcome["outcome"]): Settlement {
+  if (outcome.kind === "sent") return "delivered";
+  if (outcome.kind === "dropped" || isFinalOutcome(outcome)) return "closed";
+  return isUncertain(outcome) ? "uncertain" : "released";
+}
+
+function noteOf(outcome: FailoverOutcome["outcome"]): string {
+  if (outcome.kind === "sent") return `sent by ${outcome.provider}`;
+  if (isFinalOutcome(outcome)) return "undeliverable";
+  return `${outcome.kind}: ${outcome.reason}`;
 }

@@ -1,9 +1,8 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
-import { admitCall, recipientKey, recordFailure, recordSuccess } from "./breaker.store.ts";
-import { renewClaim } from "./delivery.store.ts";
+import type { CalledProvider } from "./breaker.store.ts";
+import type { DeliveryRecord, DeliveryState } from "./delivery-record.ts";
 import {
-  answered,
   isFinal,
   isProvidersFault,
   isUncertain,
@@ -13,9 +12,9 @@ import {
   type SendOutcome,
   unknown,
 } from "./message-provider.ts";
-import { takeCall } from "./send-budget.store.ts";
+import { type Recipient, type Reservation, reserveNextCall } from "./reserve-call.store.ts";
 
-type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log" | "invocationId">;
+type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /**
  * The budget does not allow the call. The message is not retried, because a code expires before the budget is renewed.
@@ -25,67 +24,61 @@ interface Dropped {
   reason: string;
 }
 
-export type FailoverOutcome = (SendOutcome | Dropped) & {
-  /** The last provider that was called; undefined if none was. */
-  provider?: string;
-};
+/** How an attempt ended, the provider that accepted the message, and the last call if it is not recorded yet. */
+export interface FailoverOutcome {
+  outcome: (SendOutcome & { provider: string }) | Dropped;
+  claimIds: string[];
+  called: CalledProvider | undefined;
+}
+
+type Reserved<Row> = Exclude<Reservation<Row>, { kind: "unavailable" }>;
 
 /**
- * Tries the providers in order until one accepts the message or reports that it can never be delivered. On any other
- * answer the next provider is tried. If the message may already have arrived, the next one is tried only while the
- * claim allows one more possible duplicate.
+ * Calls the reserved provider and then, until one accepts the message or reports that it can never be delivered, the
+ * next one that is admitted. If the message may already have arrived, the next one is called only while the claim allows
+ * one more possible duplicate.
  *
- * @returns the outcome of the last provider that was called. Never throws.
+ * @returns the outcome of the last call, or that the budget withheld one. Never throws.
  */
-export async function sendWithFailover(
+export async function sendWithFailover<Row extends DeliveryState>(
   deps: FailoverDeps,
+  record: DeliveryRecord<Row>,
   providers: MessageProvider[],
+  recipient: Recipient,
   message: OutgoingMessage,
+  first: Reserved<Row>,
 ): Promise<FailoverOutcome> {
-  let last: (SendOutcome & { provider: string }) | undefined;
-  for (const provider of providers) {
-    if (message.expiresAt !== undefined && message.expiresAt <= deps.now())
-      return last ?? answered("refused", "expired");
-    if (!(await isAdmitted(deps, provider, message))) continue;
-    if (last && !(await mayTryNextProvider(deps, message, last))) return last;
-    const withheld = await takeFromBudget(deps, message);
-    if (withheld) return withheld;
-    last = { ...(await callProvider(deps, provider, message)), provider: provider.name };
-    if (last.kind === "sent" || isFinal(last)) return last;
+  let reserved = first;
+  let untried = providers;
+  for (;;) {
+    const { claimIds } = reserved;
+    if (reserved.kind === "withheld") {
+      deps.log.warn(`${message.channel}_dropped`, { event_id: message.id, reason: reserved.reason });
+      const reason = `${message.channel} budget ${reserved.reason}`;
+      return { outcome: { kind: "dropped", reason }, claimIds, called: undefined };
+    }
+    const { provider: name } = reserved;
+    const at = untried.findIndex((each) => each.name === name);
+    const provider = untried[at];
+    if (!provider) throw new Error(`${name} is no provider of the message`);
+    untried = untried.slice(at + 1);
+    const outcome = { ...(await callProvider(deps, provider, message)), provider: name };
+    const called = provider.isLocal ? undefined : { name, hasFailed: isProvidersFault(outcome) };
+    const isExpired = message.expiresAt !== undefined && message.expiresAt <= deps.now();
+    const next =
+      outcome.kind === "sent" || isFinal(outcome) || untried.length === 0 || isExpired
+        ? undefined
+        : await reserveNextCall(
+            deps,
+            record,
+            recipient,
+            untried.map((each) => each.name),
+            { claimIds, wasUncertain: isUncertain(outcome), called },
+          ).catch(() => undefined);
+    if (!next) return { outcome, claimIds, called };
+    if (next.kind === "unavailable") return { outcome, claimIds, called: undefined };
+    reserved = next;
   }
-  return last ?? answered("refused", "no provider is open");
-}
-
-/** If the breaker cannot be read, the provider is skipped and the message is retried later. */
-async function isAdmitted(deps: FailoverDeps, provider: MessageProvider, message: OutgoingMessage): Promise<boolean> {
-  if (provider.isLocal) return true;
-  const recipient = await recipientKey(message);
-  const admitted = await admitCall(deps, provider.name, recipient).catch(() => false);
-  if (!admitted) raiseAlert(deps, "delivery_skipped", { provider: provider.name, event_id: message.id });
-  return admitted;
-}
-
-async function mayTryNextProvider(deps: FailoverDeps, message: OutgoingMessage, last: SendOutcome): Promise<boolean> {
-  return renewClaim(deps, message.id, { wasUncertain: isUncertain(last) }).catch(() => false);
-}
-
-/**
- * Counts the call against the daily budget; undefined if the call may be made. If it cannot be counted, the call is not
- * made and the outcome is `refused`, so that the message is retried and the attempt added by a renewed claim is given
- * back.
- */
-async function takeFromBudget(
-  deps: FailoverDeps,
-  { id, channel, to, code }: OutgoingMessage,
-): Promise<SendOutcome | Dropped | undefined> {
-  // Only e-mails that carry a code count: anybody can trigger them. A security notice is never withheld because codes
-  // used up the budget.
-  if (channel === "push" || (channel === "email" && code === undefined)) return undefined;
-  const share = await takeCall(deps, channel, to).catch(() => undefined);
-  if (share === "taken") return undefined;
-  if (share === undefined) return answered("refused", `the ${channel} budget cannot be counted`);
-  deps.log.warn(`${channel}_dropped`, { event_id: id, reason: share });
-  return { kind: "dropped", reason: `${channel} budget ${share}` };
 }
 
 async function callProvider(
@@ -97,9 +90,8 @@ async function callProvider(
   const outcome = await provider
     .send(message)
     .catch((error: unknown) => unknown(error instanceof Error ? error.name : "not an Error"));
-  const isFailure = isProvidersFault(outcome);
   const reason = outcome.kind === "sent" ? undefined : outcome.reason;
-  deps.log[isFailure ? "warn" : "info"]("delivery_try", {
+  deps.log[isProvidersFault(outcome) ? "warn" : "info"]("delivery_try", {
     provider: provider.name,
     channel: message.channel,
     event_id: message.id,
@@ -110,12 +102,6 @@ async function callProvider(
   if (needsOperator(outcome)) {
     const name = outcome.kind === "malformed" ? "delivery_malformed" : "delivery_refused";
     raiseAlert(deps, name, { provider: provider.name, event_id: message.id, reason });
-  }
-  // A failure to update the breaker does not change the message's outcome.
-  if (!provider.isLocal) {
-    const recipient = await recipientKey(message);
-    const counted = isFailure ? recordFailure(deps, provider.name, recipient) : recordSuccess(deps, provider.name);
-    await counted.catch(() => undefined);
   }
   return outcome;
 }

@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import { instantOf, runBatch } from "../platform/data/database.ts";
+import { instantOf, type Results, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";
@@ -10,7 +10,7 @@ import { type BudgetChannel, openCalls, openCallsPerHour } from "./send-budget.t
 import { countInWindows } from "./send-window.store.ts";
 
 type LogDeps = Pick<Deps, "log">;
-type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
+type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "log">;
 
 /**
  * `taken`: the call may be made. `reserved`: the rest of the day is reserved for accounts. `spent`: nothing is left.
@@ -37,26 +37,30 @@ const channels = {
   },
 } as const;
 
+/** Statements that take a call from a budget, and what their results mean. */
+export type BudgetedCall = ReturnType<typeof takeCall>;
+
 /**
- * Takes one provider call from the channel's daily budget before the call is made; calls are never given back. One
- * batch decides and counts, with the same statements whether or not the recipient has an account.
+ * Statements that take one provider call from the channel's daily budget if `condition` holds; run them in the batch
+ * that decides on the call, before the call is made. Calls are never given back. The statements are the same whether or
+ * not the recipient has an account.
  *
  * An SMS to a number without an account also counts towards the hour's open calls, in a window that starts with its
- * first such call. One alert is raised each when the hour's open calls are spent, the reserve is entered and the day's
- * budget is spent.
+ * first such call. `decide` raises one alert each when the hour's open calls are spent, the reserve is entered and the
+ * day's budget is spent.
  *
  * @param to E.164 number or e-mail address in canonical form.
- * @throws AppError `service_unavailable` if it is unknown whether the call was counted; it must not be made then.
+ * @param marker identifies this call.
+ * @returns `isTaken` holds in later statements of the batch if the call was taken; `decide` returns undefined if
+ *   `condition` did not hold.
  */
-export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string): Promise<BudgetDecision> {
+export function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string, marker: string, condition: SQL) {
   const { days, owner, budgetOf, openHour, alertOfReserve, alertOfEnd } = channels[channel];
   const now = deps.now();
   const day = dayOf(now);
   const budget = budgetOf(deps);
   const open = openCalls(budget);
   const hourly = openHour?.(budget);
-  // Identifies this call, because one invocation may take several.
-  const marker = deps.newId();
   const { taken, takenBy, refusedByReserve, refusedBySpent } = days;
   const hasAccount = sql`exists (select 1 from users where ${owner} = ${to})`;
   const hourIsFull =
@@ -66,7 +70,8 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
           and window_ends_at > ${now} and sends >= ${hourly})`;
   const fits = sql`(case when ${hasAccount} then ${taken} < ${budget}
     when ${taken} < ${open} then not ${hourIsFull} else 0 end)`;
-  const { counted, hour } = await runBatch(deps, {
+  const isTaken = sql`exists (select 1 from ${days} where ${eq(days.day, day)} and ${eq(takenBy, marker)})`;
+  const statements = {
     opened: deps.db
       .insert(days)
       .values({ day, budget, taken: 0, refusedByReserve: 0, refusedBySpent: 0 })
@@ -80,7 +85,7 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
         refusedByReserve: sql`${refusedByReserve} + (not ${fits} and ${taken} < ${budget})`,
         refusedBySpent: sql`${refusedBySpent} + (not ${fits} and ${taken} >= ${budget})`,
       })
-      .where(eq(days.day, day))
+      .where(sql`${eq(days.day, day)} and ${condition}`)
       .returning({ taken, takenBy }),
     hour:
       hourly === undefined
@@ -88,18 +93,21 @@ export async function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: str
         : countInWindows(
             deps,
             { scope: sql`'open_hour'`, key: sql`${channel}`, windowEndsAt: instantOf(now + HOUR_MS) },
-            sql`where exists (select 1 from ${days} where ${eq(days.day, day)} and ${eq(takenBy, marker)})
-              and not ${hasAccount}`,
+            sql`where ${condition} and ${isTaken} and not ${hasAccount}`,
           ).returning({ sends: smsSendLimits.sends }),
-  });
-  const [row] = counted;
-  if (!row) throw new Error("the day has no row");
-  if (row.takenBy !== marker) return row.taken >= budget ? "spent" : row.taken >= open ? "reserved" : "hour";
-  if (hour?.[0]?.sends === hourly && hourly !== undefined) raiseAlert(deps, "sms_hour_spent", { day, calls: hourly });
-  const spent = { day, taken: row.taken, budget };
-  if (row.taken === open) alertOfReserve(deps, spent);
-  if (row.taken >= budget) alertOfEnd(deps, spent);
-  return "taken";
+  };
+  type Counts = Results<Pick<typeof statements, "counted" | "hour">>;
+  const decide = ({ counted, hour }: { [K in keyof Counts]?: Counts[K] | undefined }): BudgetDecision | undefined => {
+    const row = counted?.[0];
+    if (!row) return undefined;
+    if (row.takenBy !== marker) return row.taken >= budget ? "spent" : row.taken >= open ? "reserved" : "hour";
+    if (hour?.[0]?.sends === hourly && hourly !== undefined) raiseAlert(deps, "sms_hour_spent", { day, calls: hourly });
+    const spent = { day, taken: row.taken, budget };
+    if (row.taken === open) alertOfReserve(deps, spent);
+    if (row.taken >= budget) alertOfEnd(deps, spent);
+    return "taken";
+  };
+  return { statements, isTaken, decide };
 }
 
 /** The channel's daily budget is spent, for every recipient. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { findTestCode } from "../auth/otp/test-identifiers.ts";
 import { deliver } from "../delivery/deliver.ts";
+import { eventDelivery } from "../delivery/delivery.store.ts";
 import { otpEmail, otpText } from "../delivery/messages.ts";
 import { open } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -32,7 +33,13 @@ export const deliverOtp: Task = {
     if (findTestCode(deps, { kind, value: to }) !== undefined) return { done: true, note: "test identifier" };
     const content = await openContent(deps, payload);
     if (!content) return { done: true, note: "key retired" };
-    const { isDone, note } = await deliver(deps, { id: event.id, channel, to, expiresAt, ...content });
+    const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), {
+      id: event.id,
+      channel,
+      to,
+      expiresAt,
+      ...content,
+    });
     return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
   },
 };

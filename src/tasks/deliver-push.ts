@@ -3,6 +3,7 @@ import { z } from "zod";
 import { forgetPushToken, selectPushDevices } from "../auth/device/device.store.ts";
 import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
+import { eventDelivery } from "../delivery/delivery.store.ts";
 import { PUSH_LIFE_MS } from "../delivery/fcm.ts";
 import { listProviders } from "../delivery/providers.ts";
 import { runBatch } from "../platform/data/database.ts";
@@ -44,7 +45,9 @@ export const deliverPush: Task = {
           data: { notification_id: row.id, notification_type: row.notificationType },
           expiresAt,
         } as const;
-        return deliver(deps, message, () => forgetPushToken(deps, device.id, device.fcmToken));
+        return deliver(deps, eventDelivery(deps, message.id), message, () =>
+          forgetPushToken(deps, device.id, device.fcmToken),
+        );
       }),
     );
     const unfinished = results.filter(({ isDone }) => !isDone);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { deliver } from "../delivery/deliver.ts";
+import { eventDelivery } from "../delivery/delivery.store.ts";
 import { identifierChangedText, notices } from "../delivery/messages.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Task, TaskEvent, TaskOutcome } from "./engine/task.ts";
@@ -40,6 +41,6 @@ async function notifyOldIdentifier(deps: Deps, event: TaskEvent): Promise<TaskOu
   const { channel, old_identifier: to, locale } = changedIdentifier.parse(event.payload);
   const { title } = notices.IDENTIFIER_CHANGED[locale];
   const message = { id: event.id, channel, to, title, text: identifierChangedText(locale, deps.config) };
-  const { isDone, note } = await deliver(deps, message);
+  const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), message);
   return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
 }

@@ -2,6 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { deliver } from "../../src/delivery/deliver.ts";
+import { eventDelivery } from "../../src/delivery/delivery.store.ts";
 import { buildDeps } from "../../src/platform/deps.ts";
 import { testEnv } from "../support/client.ts";
 import { fakeInternet, type Host, misbehaviours } from "../support/internet.ts";
@@ -76,7 +77,7 @@ const refusing =
 /** Delivers a notification to a device, as the task does. */
 async function push(id: string = crypto.randomUUID()) {
   const deps = await buildDeps(env, createExecutionContext(), "push");
-  return deliver(deps, {
+  return deliver(deps, eventDelivery(deps, id), {
     id,
     channel: "push",
     to: "device-token-canary",

@@ -286,16 +286,24 @@ describe("If the budget cannot be counted", () => {
     clock.advance(31_000);
   }
 
-  test("because the answer is lost, the call stays counted and is not made", async () => {
+  test("because one answer is lost, it is counted again before it is made", async () => {
     const [message] = (await smsMessages(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    // Affects both providers: the first count is lost and the second is not made.
+    await deliverOnce(message, atCount(1, "throw-after"));
+    expect([callsIn(received), (await readBudget()).taken]).toEqual([1, 2]);
+    await deliverOnce(message);
+    expect([callsIn(received), (await readBudget()).taken]).toEqual([1, 2]);
+  });
+
+  test("because every answer is lost, the calls stay counted and none is made", async () => {
+    const [message] = (await smsMessages(1)) as [Sent];
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     await deliverOnce(message, (binding) =>
       binding.detail.some((statement) => statement.startsWith('update "sms_budget_days"')) ? "throw-after" : undefined,
     );
-    expect([callsIn(received), (await readBudget()).taken]).toEqual([0, 1]);
+    expect([callsIn(received), (await readBudget()).taken]).toEqual([0, 2]);
     await deliverOnce(message);
-    expect([received[SPARROW]?.length, (await readBudget()).taken]).toEqual([1, 2]);
+    expect([received[SPARROW]?.length, (await readBudget()).taken]).toEqual([1, 3]);
   });
 
   test("between two providers after an unknown outcome, one more attempt is left", async () => {

@@ -1,0 +1,48 @@
+import type { SQL } from "drizzle-orm";
+import type { Statement } from "../platform/data/prepared.ts";
+
+/** How long a claim lasts before another invocation may take the message, in milliseconds. */
+export const CLAIM_MS = 30_000;
+/** Maximum number of attempts with an unknown outcome per message: the second may duplicate it, a third is not made. */
+export const MAX_UNCERTAIN_ATTEMPTS = 2;
+
+/** State of a message's delivery. */
+export interface DeliveryState {
+  /** Claim that holds the message, or held it last. */
+  claimedBy: string;
+  /** When the claim ends (epoch ms); in the past if nobody holds the message. */
+  claimedUntil: number;
+  /** Number of attempts with an unknown outcome, the current one included; each may have reached the recipient. */
+  attempts: number;
+  deliveredAt: number | null;
+  /** Set if the recipient cannot be reached or the budget is spent; the message is not retried. */
+  undeliverableAt: number | null;
+}
+
+/**
+ * How an attempt ended. `closed`: no further attempt is made. `released`: the message was definitely not sent, so the
+ * attempt does not count. `uncertain`: the attempt counts as one that may have reached the recipient.
+ */
+export type Settlement = "delivered" | "closed" | "released" | "uncertain";
+
+/**
+ * The row that records the delivery of one message, as statements and conditions of a batch. Each claim has an id of its
+ * own, and every change is a compare-and-set on it, so of all invocations with a copy of the message one at a time may
+ * call a provider, and none after delivery.
+ */
+export interface DeliveryRecord<Row extends DeliveryState> {
+  /** Claims the message if nobody holds it, it may be sent once more, and `condition` holds. */
+  claim(claimId: string, condition: SQL): Statement;
+  /**
+   * Replaces the claim `from` by a new one for the next call if `condition` holds.
+   *
+   * @param added 1 if the last call may have reached the recipient, which counts as another attempt.
+   */
+  renew(from: string, claimId: string, added: 0 | 1, condition: SQL): Statement;
+  /** The claim holds the message. */
+  isClaimedBy(claimId: string): SQL;
+  /** Reads the row. */
+  find(): Statement & { _: { result: Row[] } };
+  /** Records how the attempt ended, if one of its claims still holds the message. */
+  settle(claimIds: string[], settlement: Settlement): Statement;
+}
