@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { openCalls } from "../src/delivery/send-budget.ts";
-import { dayEndsAt, dayOf } from "../src/platform/kathmandu.ts";
+import { dayEndsAt, dayOf } from "../src/nepal.ts";
 import { jobs } from "../src/tasks/engine/job-registry.ts";
 import { fail, query as queryIn } from "./d1.ts";
 import { filterOf, listDeadLetters, replayMany, replayOne } from "./dead-letters.ts";

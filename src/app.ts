@@ -25,6 +25,7 @@ import {
   mountSocialPages,
 } from "./auth/social/social-browser.routes.ts";
 import { flowOwner } from "./auth/social/social-flow.guard.ts";
+import { buildDeps } from "./build-deps.ts";
 import { getLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/http/app-env.ts";
 import { getDebugHeaders } from "./platform/http/debug.routes.ts";
@@ -142,7 +143,7 @@ export const routes: readonly Route[] = [
   route("GET /api/docs/{file}", "-", publicAccess, getDocsFile),
 ];
 
-app.use(identifyRequest, logRequest, protectResponse, provideDeps, requireHttps, allowOrigins);
+app.use(identifyRequest, logRequest, protectResponse, provideDeps(buildDeps), requireHttps, allowOrigins);
 app.use(
   methodNotAllowed({
     app,

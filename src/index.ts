@@ -1,7 +1,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { app } from "./app.ts";
+import { buildDeps } from "./build-deps.ts";
 import { type Recorded, recordFromCaller } from "./events/intake.service.ts";
-import { buildDeps } from "./platform/deps.ts";
 import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier.service.ts";
 import { consumeBatch, storeDeadLetters } from "./tasks/engine/consume.ts";
 import { runMinuteTick } from "./tasks/engine/schedule.ts";

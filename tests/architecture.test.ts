@@ -11,11 +11,14 @@ const sources = new Map(
 const ROWS = [
   ["db"],
   ["platform"],
+  ["nepal.ts"],
   ["sessions"],
   ["delivery", "users"],
   ["auth", "events"],
   ["staff"],
   ["tasks"],
+  ["config.ts"],
+  ["build-deps.ts"],
   ["app.ts"],
   ["index.ts"],
 ];
@@ -74,6 +77,22 @@ test("an area imports only itself and lower areas", () => {
   const upward = fileImports.filter(({ from, to }) => areaOf(from) !== areaOf(to) && rowOf(to) >= rowOf(from));
   expect(upward.map(show).filter((each) => !(each in ACROSS))).toEqual([]);
   expect(Object.keys(ACROSS).filter((each) => !upward.map(show).includes(each))).toEqual([]);
+});
+
+/** Files of `platform/` that list texts or names of every area, since there is one catalogue of each. */
+const CATALOGUES = ["platform/alerts.ts", "platform/http/errors.ts", "platform/http/field-errors.ts"];
+/** Words of the areas above `platform/`: providers, the country, and what users own. */
+const WORDS_ABOVE = /\b(?:google|apple|sparrow|fcm|firebase|nepal|kathmandu|npr|sms|kyc|wallet|rental)(?![a-z])/i;
+/** A column of a table of the areas above, in SQL text. */
+const COLUMNS_ABOVE = /\b(?:users|profiles|sessions|devices|wallets|points|kyc|otp_challenges)\.[a-z]\w*/;
+
+test("platform knows no provider, country or table of users", () => {
+  const knowing = [...sources]
+    .filter(([path]) => areaOf(path) === "platform" && !CATALOGUES.includes(path))
+    .filter(([, text]) => WORDS_ABOVE.test(text) || COLUMNS_ABOVE.test(text));
+  expect(knowing.map(([path]) => path)).toEqual([]);
+  const tables = fileImports.filter(({ from, to }) => areaOf(from) === "platform" && areaOf(to) === "db");
+  expect([...new Set(tables.map(({ to }) => to))]).toEqual(["db/platform-schema.ts"]);
 });
 
 test("a routes file calls services, a service knows neither HTTP nor SQL, a store knows neither", () => {

@@ -107,12 +107,12 @@ const help: Readonly<Record<AlertName, Help>> = {
     check: "`source`, `event_id` and `type`.",
     action: "Ask the team of that service which report is right; if it is the second, they send a correcting event.",
   },
-  relay_behind: {
+  publish_behind: {
     symptom: "A minute tick left due events in the outbox because its time or its calls were used up.",
     check: "`sent` and `calls` of the line, the `minute_tick` lines, and which event types fill `outbox`.",
     action: "None for a peak. If it lasts an hour, find what records so many events.",
   },
-  relay_failed: {
+  publish_failed: {
     symptom: "A queue did not take events. They stay in the outbox and are sent later.",
     check: `\`queue\` and \`reason\`. For many: ${CLOUDFLARE}`,
     action: "Wait for the platform. A single event that is always refused becomes a dead letter after 12 attempts.",

@@ -1,4 +1,4 @@
-import { settingNames } from "../../src/platform/config/config.ts";
+import { settingNames } from "../../src/config.ts";
 import { code, describeEach, table } from "./markdown.ts";
 
 /** Variables, which `wrangler.toml` holds. */
@@ -12,7 +12,7 @@ const variables: Readonly<Record<string, string>> = {
   CORS_ORIGINS: "exact origins of browser apps, comma-separated",
   SMS_COUNTRIES: "ISO 3166-1 codes of countries that may receive text messages, comma-separated",
   EVENT_GATHER_MS:
-    "optional, 250 by default, 0 to 5000; how long an event waits for others of the same isolate, so that they are relayed together",
+    "optional, 250 by default, 0 to 5000; how long an event waits for others of the same isolate, so that they are published together",
   SPARROW_FROM: "optional; the sender identity registered at Sparrow SMS",
   SPARROW_URL: "optional; `https://api.sparrowsms.com/v2/sms/` by default",
   SMS_FALLBACK_URL: "optional; where text messages go that Sparrow does not take",

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, parseConfig } from "../../src/platform/config/config.ts";
+import { parseConfig } from "../../src/config.ts";
+import { type Config, ConfigError } from "../../src/platform/config/config.ts";
 import { newSecrets } from "../secrets.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import { optionalSecrets, putSecret } from "./provider-secrets.ts";

@@ -10,8 +10,8 @@ import {
 } from "../../src/db/ledger-schema.ts";
 import { auditLogs } from "../../src/db/platform-schema.ts";
 import { profiles, users } from "../../src/db/user-schema.ts";
+import { CURRENCY } from "../../src/nepal.ts";
 import type { Keyring } from "../../src/platform/config/keyring.ts";
-import { CURRENCY } from "../../src/platform/money.ts";
 import { objectKeyOf } from "../../src/users/kyc/kyc-bucket.store.ts";
 import { sealNumber } from "../../src/users/kyc/kyc-number.ts";
 import { inserter } from "./databases.ts";

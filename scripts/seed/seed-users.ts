@@ -1,5 +1,5 @@
-import { parseConfig } from "../../src/platform/config/config.ts";
-import { buildKeyring, type Keyring } from "../../src/platform/config/keyring.ts";
+import { buildKeyring, parseConfig } from "../../src/config.ts";
+import type { Keyring } from "../../src/platform/config/keyring.ts";
 import { migrateLocal } from "../operations/prepare.ts";
 import { type Databases, inTransaction, openDatabases } from "./databases.ts";
 import { drawPerson } from "./people.ts";

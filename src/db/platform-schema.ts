@@ -46,7 +46,7 @@ export const outbox = sqliteTable(
     userId: text("user_id"),
     /** JSON text; null once it was erased. */
     payload: text("payload"),
-    /** Queue that the event is sent to; null once the payload was erased unsent, so that the relay ignores the row. */
+    /** Queue that the event is sent to; null once the payload was erased unsent, so that the row is ignored. */
     queue: text("queue"),
     createdAt: instant("created_at").notNull(),
     /** The payload is erased at this time or once the event is sent, whichever comes first. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { EmailSettings } from "../platform/config/provider-settings.ts";
 import { withDeadline } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { OUTBOUND_DEADLINE_MS } from "../platform/http/outbound.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
+import type { EmailSettings } from "./provider-settings.ts";
 
 const errorWithCode = z.object({ code: z.string().regex(/^E_[A-Z_]{1,60}$/) });
 

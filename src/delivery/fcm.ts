@@ -1,4 +1,3 @@
-import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
@@ -6,6 +5,7 @@ import { DAY_MS } from "../platform/time.ts";
 import { readFcmAnswer } from "./fcm-answer.ts";
 import { findAccessToken, forgetAccessToken } from "./google-access-token.ts";
 import { type MessageProvider, type OutgoingMessage, unknown } from "./message-provider.ts";
+import type { FcmSettings } from "./provider-settings.ts";
 
 /** How long FCM keeps an undelivered push, in milliseconds. */
 export const PUSH_LIFE_MS = DAY_MS;

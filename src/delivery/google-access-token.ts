@@ -1,11 +1,11 @@
 import { SignJWT } from "jose";
 import { z } from "zod";
-import type { FcmSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
 import { MINUTE_MS } from "../platform/time.ts";
 import { answered, type Refusal } from "./message-provider.ts";
+import type { FcmSettings } from "./provider-settings.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 /** How long before its expiry a token is replaced, in milliseconds. */

@@ -1,10 +1,10 @@
 import { Webhook } from "standardwebhooks";
 import { z } from "zod";
-import type { SmsFallbackSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
+import type { SmsFallbackSettings } from "./provider-settings.ts";
 
 /**
  * How to treat each HTTP status of the adapter. Any other status below 500 is `ours`: all messages have the same form,

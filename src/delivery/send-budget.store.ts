@@ -1,9 +1,9 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
+import { dayOf } from "../nepal.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { instantOf, type Results, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { dayOf } from "../platform/kathmandu.ts";
 import type { LogFields } from "../platform/log.ts";
 import { HOUR_MS } from "../platform/time.ts";
 import { type BudgetChannel, openCalls, openCallsPerHour } from "./send-budget.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { SparrowSettings } from "../platform/config/provider-settings.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
 import { parseJson } from "../platform/json.ts";
 import { answered, type MessageProvider, type SendOutcome, sent, unknown, type Verdict } from "./message-provider.ts";
+import type { SparrowSettings } from "./provider-settings.ts";
 
 /** Nepal's country code and ten digits: the only numbers that Sparrow accepts. */
 const NEPALI_NUMBER = /^\+977(\d{10})$/;

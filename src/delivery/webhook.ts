@@ -1,8 +1,8 @@
 import { Webhook } from "standardwebhooks";
-import type { WebhookEndpoint } from "../platform/config/webhook-settings.ts";
 import { sha256 } from "../platform/crypto.ts";
 import type { Deps } from "../platform/deps.ts";
 import { callOutside } from "../platform/http/outbound.ts";
+import type { WebhookEndpoint } from "./webhook-settings.ts";
 
 /**
  * Result of an attempt. After a failure it is unknown whether the receiver processed the message. `isSilent`: there was

@@ -1,8 +1,8 @@
 import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { points, pointTransactions, userStatistics, wallets, walletTransactions } from "../db/ledger-schema.ts";
+import { CURRENCY } from "../nepal.ts";
 import { insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { CURRENCY } from "../platform/money.ts";
 import type { EventOf } from "./platform-event.ts";
 import { openStatistics } from "./statistics.store.ts";
 

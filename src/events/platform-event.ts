@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { CURRENCY, parseMinor } from "../platform/money.ts";
+import { CURRENCY } from "../nepal.ts";
+import { parseMinor } from "../platform/money.ts";
 import { HOUR_MS } from "../platform/time.ts";
 
 /** Largest amount, in minor units; sums of nine million such amounts are still exact. */

@@ -1,6 +1,3 @@
-/** The currency of every wallet (ISO 4217). */
-export const CURRENCY = "NPR";
-
 /**
  * Converts a decimal string with at most 13 digits before the point and 2 after it to minor units; undefined for any
  * other string.

@@ -31,6 +31,7 @@ const bearer = {
   security: "bearer",
   errors: ["authentication_required", "token_not_valid"] as ErrorCode[],
   writer: ({ userId, sessionId }: AccessClaims) => ({ userId, sessionId }),
+  logFields: ({ userId, sessionId }: AccessClaims) => ({ user_id: userId, session_id: sessionId }),
   onSuccess: reportActivity,
 } as const;
 

@@ -53,7 +53,7 @@ export const deactivateInactiveUsers: Job = {
           { id: idForEachRow(deps), kind: "DEACTIVATED", texts: notices.DEACTIVATED },
           from,
         ),
-        events: recordEventForEach(deps, { type: "user.updated", queue: "tasks" }, from),
+        events: recordEventForEach(deps, { type: "user.updated", queue: "tasks", userId: sql`users.id` }, from),
         changed: deps.db
           .update(users)
           .set({ status: "INACTIVE", statusReason: "inactivity", ...nextVersion(deps.now()) })

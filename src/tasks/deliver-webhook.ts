@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { endpointIdOf, sendWebhook } from "../delivery/webhook.ts";
 import { callThroughGate } from "../delivery/webhook-gate.ts";
+import type { WebhookEndpoint } from "../delivery/webhook-settings.ts";
 import { raiseAlert } from "../platform/alerts.ts";
-import type { WebhookEndpoint } from "../platform/config/webhook-settings.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { UserState } from "../users/user-state.store.ts";
 import { viewUserState } from "../users/views.ts";

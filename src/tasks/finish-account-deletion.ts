@@ -4,8 +4,8 @@ import { forgetCodeHashes } from "../auth/otp/otp-code.store.ts";
 import { runBatch, withDeadline } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
+import { publish } from "../platform/data/publish.ts";
 import { hasQueriesLeft } from "../platform/data/query-count.ts";
-import { relay } from "../platform/data/relay.ts";
 import type { Deps } from "../platform/deps.ts";
 import { forgetDenials } from "../sessions/denylist.store.ts";
 import { recordDeletedAccount } from "../staff/directory/deleted-accounts.store.ts";
@@ -76,7 +76,7 @@ async function continueLater(deps: Deps, event: TaskEvent, userId: string, rest:
     mark,
     next: recordEvent(deps, { type: event.type, userId, payload, queue: "tasks" }, isFirst),
   });
-  await relay(deps, next);
+  await publish(deps, next);
 }
 
 /** Removes all objects under the prefix. One listing returns at most 1,000 keys, which is what one delete accepts. */

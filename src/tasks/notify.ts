@@ -4,7 +4,7 @@ import { runBatch } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
 import type { Statement } from "../platform/data/prepared.ts";
-import { relay } from "../platform/data/relay.ts";
+import { publish } from "../platform/data/publish.ts";
 import type { Deps } from "../platform/deps.ts";
 import { recordNotification, type Texts } from "../users/notification.store.ts";
 import type { TaskEvent, TaskOutcome } from "./engine/task.ts";
@@ -54,6 +54,6 @@ export async function notifyUser(deps: Deps, task: string, event: TaskEvent, not
     also: notice.also?.(isFirst),
     made: deps.db.select({ id: notifications.id }).from(notifications).where(eq(notifications.id, id)),
   });
-  if (push) await relay(deps, push);
+  if (push) await publish(deps, push);
   return { done: true, note: made.length > 0 ? "notified" : "nothing to tell" };
 }

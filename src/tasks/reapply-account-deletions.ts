@@ -4,7 +4,7 @@ import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/deletion
 import { users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
-import { relay } from "../platform/data/relay.ts";
+import { publish } from "../platform/data/publish.ts";
 import { listDeletedAccounts } from "../staff/directory/deleted-accounts.store.ts";
 import type { Job } from "./engine/job.ts";
 import type { Task } from "./engine/task.ts";
@@ -23,7 +23,11 @@ export const reapplyAccountDeletions: Job = {
   async planChunk(deps, cursor, fence) {
     const ids = await listDeletedAccounts(deps, cursor ?? "", CHUNK_SIZE);
     const restoredUsers = sql`from users where users.id in (select value from json_each(${JSON.stringify(ids)})) and ${fence}`;
-    const changed = recordEventForEach(deps, { type: TYPE, queue: "tasks" }, restoredUsers).returning({ one: sql`1` });
+    const changed = recordEventForEach(
+      deps,
+      { type: TYPE, queue: "tasks", userId: sql`users.id` },
+      restoredUsers,
+    ).returning({ one: sql`1` });
     return { statements: { changed }, next: () => (ids.length < CHUNK_SIZE ? undefined : ids.at(-1)) };
   },
 };
@@ -48,7 +52,7 @@ export const reapplyAccountDeletion: Task = {
     const erasure = await prepareErasure(deps, userId, found[0].snapshot);
     const events = await runBatch(deps, eraseAccount(deps, erasure, deps.newId(), sql`true`));
     const { deletedEvent, cleanupEvent, revocationEvent } = events;
-    await relay(deps, [...deletedEvent, ...cleanupEvent, ...revocationEvent]);
+    await publish(deps, [...deletedEvent, ...cleanupEvent, ...revocationEvent]);
     if (deletedEvent.length === 0) throw new Error("the account changed meanwhile");
     return { done: true, note: "deleted again" };
   },

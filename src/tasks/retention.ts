@@ -25,8 +25,8 @@ import {
 } from "../db/sign-in-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { notifications } from "../db/user-schema.ts";
+import { dayOf } from "../nepal.ts";
 import { IDEMPOTENCY_TTL_MS } from "../platform/data/idempotency.ts";
-import { dayOf } from "../platform/kathmandu.ts";
 import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";

@@ -113,5 +113,5 @@ async function planRejected(deps: JobDeps, at: string, fence: SQL): Promise<Chun
 }
 
 function remind(deps: JobDeps, from: SQL) {
-  return recordEventForEach(deps, { type: TYPE, queue: "tasks" }, from);
+  return recordEventForEach(deps, { type: TYPE, queue: "tasks", userId: sql`users.id` }, from);
 }

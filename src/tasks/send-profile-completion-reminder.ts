@@ -57,7 +57,7 @@ export const remindIncompleteProfiles: Job = {
       statements: {
         events: recordEventForEach(
           deps,
-          { type: REMINDER_DUE, queue: "tasks" },
+          { type: REMINDER_DUE, queue: "tasks", userId: sql`users.id` },
           sql`${due} and ${isReminderFree(now)} and ${fence}`,
         ),
         changed: deps.db

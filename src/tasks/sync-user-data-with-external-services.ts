@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpointIdOf } from "../delivery/webhook.ts";
-import { relay } from "../platform/data/relay.ts";
+import { publish } from "../platform/data/publish.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
 import { insertDueWebhooks } from "./webhook.store.ts";
 
@@ -22,7 +22,7 @@ export const syncUserDataWithExternalServices: Task = {
     const endpoints = await Promise.all(webhooks.map(endpointIdOf));
     const due = endpoints.map((endpoint) => ({ type: event.type, user_id, occurred_at: event.createdAt, endpoint }));
     const rows = await insertDueWebhooks(deps, { consumer: name, eventId: event.id }, due);
-    await relay(deps, rows);
+    await publish(deps, rows);
     return { done: true, note: rows.length > 0 ? `due: ${rows.length}` : "seen before" };
   },
 };

@@ -1,8 +1,8 @@
-import { publishCoalesced } from "../platform/data/relay.ts";
+import { dayOf } from "../nepal.ts";
+import { publishCoalesced } from "../platform/data/publish.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { FieldErrors } from "../platform/http/field-errors.ts";
-import { dayOf } from "../platform/kathmandu.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { changeProfile, findProfile, type ProfileChange, type ProfileRow } from "./profile.store.ts";

@@ -1,9 +1,9 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { points, wallets } from "../db/ledger-schema.ts";
 import { users } from "../db/user-schema.ts";
+import { CURRENCY } from "../nepal.ts";
 import { runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
-import { CURRENCY } from "../platform/money.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 

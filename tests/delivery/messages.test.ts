@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fitsOneSms, identifierChangedText, otpText, SMS_PART } from "../../src/delivery/messages.ts";
-import { MAX_NAME_AND_DOMAIN } from "../../src/platform/config/config.ts";
+import { MAX_NAME_AND_DOMAIN } from "../../src/delivery/provider-settings.ts";
 
 describe("one-time code texts", () => {
   const longest = { appName: "A".repeat(12), otpAutofillDomain: "d".repeat(MAX_NAME_AND_DOMAIN - 12) };

@@ -1,9 +1,9 @@
 import { createExecutionContext } from "cloudflare:test";
 import { exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { buildDeps } from "../../src/build-deps.ts";
 import { deliver } from "../../src/delivery/deliver.ts";
 import { eventDelivery } from "../../src/delivery/delivery.store.ts";
-import { buildDeps } from "../../src/platform/deps.ts";
 import { testEnv } from "../support/client.ts";
 import { fakeInternet, type Host, misbehaviours } from "../support/internet.ts";
 import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";

@@ -1,5 +1,5 @@
 import { newVerificationToken } from "../../src/auth/otp/verification-token.ts";
-import { buildDeps } from "../../src/platform/deps.ts";
+import { buildDeps } from "../../src/build-deps.ts";
 import { type CallOptions, call, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 

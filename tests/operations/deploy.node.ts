@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { readConfiguration } from "../../scripts/operations/configuration.ts";
 import { deploymentSteps, rehearseDeployment, runDeployment } from "../../scripts/operations/run-deployment.ts";
 import { root, wranglerIn } from "../../scripts/operations/wrangler.ts";
-import { parseConfig } from "../../src/platform/config/config.ts";
+import { parseConfig } from "../../src/config.ts";
 
 let folder = "";
 beforeEach(() => {

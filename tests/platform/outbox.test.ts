@@ -93,7 +93,7 @@ async function keptFor(identifier: string): Promise<number> {
   return row?.n ?? 0;
 }
 
-describe("The relay", () => {
+describe("Publishing", () => {
   test("sends a code right after the response, without the cron", async () => {
     const identifier = newPhone();
     expect((await requestOtp(identifier)).status).toBe(200);

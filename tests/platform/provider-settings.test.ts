@@ -1,6 +1,6 @@
 import { createExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { buildDeps } from "../../src/platform/deps.ts";
+import { buildDeps } from "../../src/build-deps.ts";
 import { callOutside } from "../../src/platform/http/outbound.ts";
 import { call, newEmail, newIp, newPhone, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, SPARROW, sparrow } from "../support/internet.ts";

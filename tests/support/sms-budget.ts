@@ -1,4 +1,4 @@
-import { dayOf } from "../../src/platform/kathmandu.ts";
+import { dayOf } from "../../src/nepal.ts";
 import { newPhone, testEnv } from "./client.ts";
 import { requestAndKeep, type Sent } from "./queue.ts";
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { describeRetention } from "../../scripts/docs/retention.ts";
-import { dayEndsAt } from "../../src/platform/kathmandu.ts";
+import { dayEndsAt } from "../../src/nepal.ts";
 import { otherRetention, purgeRules } from "../../src/tasks/retention.ts";
 import { runJob } from "../support/jobs.ts";
 import { insertUser, rows } from "../support/platform.ts";

@@ -1,5 +1,5 @@
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";

@@ -1,13 +1,13 @@
 import { type SQL, sql } from "drizzle-orm";
 import { points, wallets } from "../../db/ledger-schema.ts";
 import { profiles, referrals, users } from "../../db/user-schema.ts";
+import { CURRENCY } from "../../nepal.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { derived, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { Locale } from "../../platform/http/locale.ts";
-import { CURRENCY } from "../../platform/money.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import type { Username } from "../../users/username.ts";
 import { isFormerIdentity } from "../deletion/former-identity.store.ts";

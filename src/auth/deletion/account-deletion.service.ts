@@ -1,4 +1,4 @@
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { sessionEnded } from "../../sessions/guard.ts";

@@ -1,15 +1,15 @@
 import { base64url } from "jose";
 import { canDeliver } from "../../delivery/providers.ts";
+import { dayEndsAt } from "../../nepal.ts";
 import { currentSecret } from "../../platform/config/keyring.ts";
 import { keyedHash, randomDigits, randomId, seal } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { markSent, relay } from "../../platform/data/relay.ts";
+import { markSent, publish } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
-import { dayEndsAt } from "../../platform/kathmandu.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { mailboxOf } from "../../users/mailbox.ts";
 import { hashForOtpLimits } from "../deletion/former-identity.ts";
@@ -65,7 +65,7 @@ export async function generateOtp(
   const { events } = outcome;
   // A test identifier's message is recorded like any other, so that the work is the same, but it is never sent.
   const deliver: () => Promise<unknown> =
-    testCode === undefined ? () => relay(deps, events) : () => markSent(deps, events);
+    testCode === undefined ? () => publish(deps, events) : () => markSent(deps, events);
   deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(deliver));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }

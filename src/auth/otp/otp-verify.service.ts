@@ -1,7 +1,7 @@
 import { base64url } from "jose";
 import { equalInConstantTime, sha256 } from "../../platform/crypto.ts";
 import { identifyCall } from "../../platform/data/idempotency.ts";
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError, type ErrorCode } from "../../platform/http/errors.ts";

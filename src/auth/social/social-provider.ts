@@ -1,6 +1,6 @@
 import type { Config } from "../../platform/config/config.ts";
-import type { AppleSettings, GoogleSettings } from "../../platform/config/social-settings.ts";
 import { AppError } from "../../platform/http/errors.ts";
+import type { AppleSettings, GoogleSettings } from "./social-settings.ts";
 
 /** A provider's name in paths. */
 export type ProviderName = "google" | "apple";

@@ -2,7 +2,7 @@ import { base64url } from "jose";
 import { z } from "zod";
 import { equalInConstantTime, randomDigits, sha256 } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";

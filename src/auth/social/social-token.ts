@@ -2,12 +2,12 @@ import { OAuth2Tokens } from "arctic";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { raiseAlert } from "../../platform/alerts.ts";
-import type { AppleSettings } from "../../platform/config/social-settings.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { callOutside } from "../../platform/http/outbound.ts";
 import { parseJson } from "../../platform/json.ts";
 import type { SocialProvider } from "./social-provider.ts";
+import type { AppleSettings } from "./social-settings.ts";
 
 type ExchangeDeps = Pick<Deps, "config" | "fetch" | "now" | "keyring" | "log">;
 

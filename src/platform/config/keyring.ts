@@ -1,4 +1,4 @@
-import { importJWK, importPKCS8, type CryptoKey as JoseKey, type JWK } from "jose";
+import { importJWK, type CryptoKey as JoseKey, type JWK } from "jose";
 import { deriveHmacKey, deriveSealingKey } from "../crypto.ts";
 import { type AccessTokenKey, type Config, ConfigError } from "./config.ts";
 
@@ -11,46 +11,33 @@ export interface SecretKeys {
   documentLink: CryptoKey;
 }
 
-/** Keys for long-lived encrypted data: the id of the current key, and all keys by id. */
-export interface DataKeys {
-  kid: string;
-  keys: ReadonlyMap<string, CryptoKey>;
-}
-
+/** The keys of the service. Other areas declare those that only they use. */
 export interface Keyring {
   /** Id of the key for new refresh tokens, codes, verification tokens and sealed messages. */
   currentSecretId: string;
   /** By key id. Older entries still verify, so that a rotation signs nobody out. */
   secrets: ReadonlyMap<string, SecretKeys>;
-  /** Encrypts document numbers. */
-  documentNumber: DataKeys;
-  /** Encrypts Apple's refresh tokens. */
-  appleRefreshToken: DataKeys;
   accessToken: { kid: string; signingKey: JoseKey; verifyingKeys: ReadonlyMap<string, JoseKey> };
   /** JSON Web Key Set (RFC 7517) with the public keys only. */
   jwks: { keys: JWK[] };
   /** Key for lookup hashes; not rotated with the token secrets. */
   lookup: CryptoKey;
-  /** Key for hashes that recognise equal document numbers. */
-  documentNumberIndex: CryptoKey;
   /** Signs the cursors of lists. */
   cursor: CryptoKey;
-  /** Private key of the FCM service account; undefined if none is configured. */
-  fcm: JoseKey | undefined;
-  /** Private key that signs the client secrets for Apple; undefined if Apple is not configured. */
-  apple: JoseKey | undefined;
 }
 
+/** The keys that this area itself uses or that several areas share. */
+type SharedKeys = Pick<Keyring, "currentSecretId" | "secrets" | "accessToken" | "jwks" | "lookup" | "cursor">;
+
 /**
- * Imports all keys of the configuration. The caller caches the result for the lifetime of the isolate.
+ * Imports the shared keys of the configuration. The caller caches the result for the lifetime of the isolate.
  *
  * @throws ConfigError naming the invalid key.
  */
-export async function buildKeyring(config: Config): Promise<Keyring> {
+export async function importSharedKeys(config: Config): Promise<SharedKeys> {
   const [current] = config.tokenSecrets;
   const [signing] = config.accessTokenKeys;
-  const [data] = config.dataSecrets;
-  if (!current || !signing || !data) throw new Error("the configuration was not parsed");
+  if (!current || !signing) throw new Error("the configuration was not parsed");
   const secrets = await Promise.all(
     config.tokenSecrets.map(async ({ kid, secret }): Promise<[string, SecretKeys]> => {
       const [refreshToken, verificationToken, otp, sealing, documentLink] = await Promise.all([
@@ -63,12 +50,6 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
       return [kid, { refreshToken, verificationToken, otp, sealing, documentLink }];
     }),
   );
-  const dataKeys = async (purpose: string): Promise<DataKeys> => {
-    const keys = config.dataSecrets.map(
-      async ({ kid, secret }): Promise<[string, CryptoKey]> => [kid, await deriveSealingKey(secret, purpose)],
-    );
-    return { kid: data.kid, keys: new Map(await Promise.all(keys)) };
-  };
   const publicKeys = config.accessTokenKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x }));
   const verifying = publicKeys.map(async (jwk): Promise<[string, JoseKey]> => [jwk.kid, await importKey(jwk)]);
   const verifyingKeys = new Map(await Promise.all(verifying));
@@ -77,19 +58,10 @@ export async function buildKeyring(config: Config): Promise<Keyring> {
   return {
     currentSecretId: current.kid,
     secrets: new Map(secrets),
-    documentNumber: await dataKeys("document-number"),
-    appleRefreshToken: await dataKeys("apple-refresh-token"),
     accessToken: { kid: signing.kid, signingKey, verifyingKeys },
     jwks: { keys: publicKeys.map((jwk) => ({ ...jwk, use: "sig", alg: "EdDSA" })) },
     lookup: await deriveHmacKey(config.lookupSecret, "lookup"),
-    documentNumberIndex: await deriveHmacKey(config.lookupSecret, "document-number"),
     cursor: await deriveHmacKey(config.lookupSecret, "cursor"),
-    fcm: await importPrivateKey(
-      config.providers.fcm?.privateKey,
-      "RS256",
-      "FCM_SERVICE_ACCOUNT: private_key is not an RSA key",
-    ),
-    apple: await importPrivateKey(config.social.apple?.privateKey, "ES256", "APPLE_PRIVATE_KEY: not a P-256 key"),
   };
 }
 
@@ -101,20 +73,6 @@ async function importKey(jwk: AccessTokenKey): Promise<JoseKey> {
     // The runtime's error message may quote the key.
   }
   throw new ConfigError(`ACCESS_TOKEN_KEYS: ${jwk.kid} is not an Ed25519 key`);
-}
-
-async function importPrivateKey(
-  pem: string | undefined,
-  algorithm: "RS256" | "ES256",
-  refusal: string,
-): Promise<JoseKey | undefined> {
-  if (pem === undefined) return undefined;
-  try {
-    // A key pasted on one line contains `\n` as two characters instead of line breaks.
-    return await importPKCS8(pem.replaceAll("\\n", "\n"), algorithm);
-  } catch {
-    throw new ConfigError(refusal);
-  }
 }
 
 /**

@@ -48,16 +48,16 @@ export function recordEvent(
       sentAt: null,
     },
     condition,
-  ).returning(relayed);
+  ).returning(publishedColumns);
 }
 
 /**
- * Like `recordEvent`, for each user that `from` selects (a FROM clause and what follows it, with `users.id`). The next
+ * Like `recordEvent`, for each user that `from` selects (a FROM clause and what follows it). The next
  * cron tick publishes them, because there may be many.
  */
 export function recordEventForEach(
   deps: Pick<Deps, "db" | "now" | "newId">,
-  event: { type: string; queue: QueueName },
+  event: { type: string; queue: QueueName; userId: SQL },
   from: SQL,
 ) {
   const now = instantOf(deps.now());
@@ -67,8 +67,8 @@ export function recordEventForEach(
     {
       id: idForEachRow(deps),
       type: event.type,
-      userId: sql`users.id`,
-      payload: sql`json_object('user_id', users.id)`,
+      userId: event.userId,
+      payload: sql`json_object('user_id', ${event.userId})`,
       queue: event.queue,
       createdAt: now,
       leasedUntil: now,
@@ -79,7 +79,7 @@ export function recordEventForEach(
 }
 
 /** Columns that publishing an event needs. */
-export const relayed = {
+export const publishedColumns = {
   id: outbox.id,
   type: outbox.type,
   userId: outbox.userId,
@@ -91,10 +91,10 @@ export const relayed = {
 
 /** Reads an event for publishing. */
 export function selectEvent(deps: Pick<Deps, "db">, id: string) {
-  return deps.db.select(relayed).from(outbox).where(eq(outbox.id, id));
+  return deps.db.select(publishedColumns).from(outbox).where(eq(outbox.id, id));
 }
 
-export type OutboxRow = { [K in keyof typeof relayed]: (typeof outbox.$inferSelect)[K] };
+export type OutboxRow = { [K in keyof typeof publishedColumns]: (typeof outbox.$inferSelect)[K] };
 
 /** Collects the events returned by `recordEvent` statements; absent results count as none. */
 export function eventsOf(...results: readonly (readonly OutboxRow[] | undefined)[]): OutboxRow[] {

@@ -45,7 +45,7 @@ export async function recordRefusedEvents(
     const refusal = refusals.get(id);
     if (!refusal) continue;
     const isExhausted = attempts >= MAX_ATTEMPTS && (refusal.isQueueWorking || deps.now() - createdAt >= MAX_AGE_MS);
-    if (refusal.isFinal || isExhausted) failed.push([id, truncateReason(`not relayed: ${refusal.reason}`)]);
+    if (refusal.isFinal || isExhausted) failed.push([id, truncateReason(`not published: ${refusal.reason}`)]);
     else if (refusal.isQueueWorking && attempts > PROMPT_ATTEMPTS)
       delays.push([id, Math.min(LEASE_MS * 2 ** (attempts - PROMPT_ATTEMPTS), MAX_DELAY_MS)]);
   }
@@ -53,7 +53,7 @@ export async function recordRefusedEvents(
   try {
     return await writeRefused(deps, Object.fromEntries(failed), Object.fromEntries(delays));
   } catch {
-    deps.log.warn("relay_not_marked", { events: failed.length + delays.length });
+    deps.log.warn("publish_not_marked", { events: failed.length + delays.length });
     return 0;
   }
 }

@@ -1,5 +1,5 @@
 import type { Deps } from "../deps.ts";
-import type { Log } from "../log.ts";
+import type { Log, LogFields } from "../log.ts";
 
 /** Environment of this app's Hono contexts. */
 export interface AppEnv {
@@ -8,8 +8,10 @@ export interface AppEnv {
     requestId: string;
     log: Log;
     deps: Deps;
-    /** The authenticated caller, for the request's log line. */
+    /** Result of the guard. */
     caller?: unknown;
+    /** What the guard says about the caller, for the request's log line. */
+    callerFields?: LogFields;
     /** Set if the request failed, for its log line. */
     outcome?: { code: string; reason: string | undefined };
     /** Set by a page that a popup passes: it is sent without Cross-Origin-Opener-Policy. */

@@ -2,6 +2,7 @@ import { zValidator } from "@hono/zod-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import type { Deps } from "../deps.ts";
+import type { LogFields } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
 import { type Client, networkOf, readClient, readIp } from "./client.ts";
@@ -125,6 +126,8 @@ export interface Guard<Caller> {
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
   /** User and session whose write limit applies; absent for public routes. */
   writer?(caller: Caller): { userId: string; sessionId: string };
+  /** Fields about the caller for the request's log line. */
+  logFields?(caller: Caller): LogFields;
   /** Runs for every method of the path, before a wrong method gets 405. */
   refusePath?: MiddlewareHandler<AppEnv>;
   /** Called after a successful call. */
@@ -144,7 +147,9 @@ export interface GuardedEndpoint {
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
   const isWrite = guard.writer !== undefined && spec.method !== "get";
   const admit = async (c: Context<AppEnv>) => {
-    c.set("caller", await guard.authorize(c.get("deps"), c));
+    const caller = await guard.authorize(c.get("deps"), c);
+    c.set("caller", caller);
+    c.set("callerFields", guard.logFields?.(caller) ?? {});
   };
   const countOwnWrite = async (deps: Deps, caller: Caller) => {
     const writer = isWrite && spec.rateLimitWrites !== "service" ? guard.writer?.(caller) : undefined;

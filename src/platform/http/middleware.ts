@@ -4,7 +4,7 @@ import { matchedRoutes } from "hono/route";
 import { z } from "zod";
 import { raiseAlert } from "../alerts.ts";
 import { ConfigError } from "../config/config.ts";
-import { buildDeps } from "../deps.ts";
+import type { Deps } from "../deps.ts";
 import { describeError, jsonLog } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
 import { readIp } from "./client.ts";
@@ -35,7 +35,7 @@ export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
     path: patternOf(c),
     target_id: targetOf(c),
     ip: readIp(c),
-    ...idsOf(c.get("caller")),
+    ...c.get("callerFields"),
     status: c.res.status,
     duration_ms: Date.now() - startedAt,
     code: c.get("outcome")?.code,
@@ -53,15 +53,6 @@ function patternOf(c: Context<AppEnv>): string {
 function targetOf(c: Context<AppEnv>): string | undefined {
   const id = z.uuid().safeParse(c.req.param("id"));
   return id.success ? id.data : undefined;
-}
-
-/** Ids of an authenticated caller. */
-const caller = z.object({ userId: z.string(), sessionId: z.string() });
-
-function idsOf(found: unknown): { user_id?: string; session_id?: string } {
-  if (found === undefined) return {};
-  const ids = caller.safeParse(found);
-  return ids.success ? { user_id: ids.data.userId, session_id: ids.data.sessionId } : {};
 }
 
 /** Headers of every response. */
@@ -107,16 +98,20 @@ export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
  * Builds the invocation's dependencies. If the configuration is invalid, every route returns 503 and the log names the
  * reason.
  */
-export const provideDeps: MiddlewareHandler<AppEnv> = async (c, next) => {
-  try {
-    c.set("deps", await buildDeps(c.env, c.executionCtx, c.get("requestId")));
-  } catch (error) {
-    const reason = error instanceof ConfigError ? error.message : describeError(error);
-    raiseAlert({ log: c.get("log") }, "configuration_refused", { reason });
-    throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
-  }
-  await next();
-};
+export function provideDeps(
+  build: (env: Env, context: Pick<ExecutionContext, "waitUntil">, requestId: string) => Promise<Deps>,
+): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    try {
+      c.set("deps", await build(c.env, c.executionCtx, c.get("requestId")));
+    } catch (error) {
+      const reason = error instanceof ConfigError ? error.message : describeError(error);
+      raiseAlert({ log: c.get("log") }, "configuration_refused", { reason });
+      throw new AppError("service_unavailable", { reason, retryAfterSeconds: 60 });
+    }
+    await next();
+  };
+}
 
 /**
  * Refuses plain HTTP outside development. A redirect would let clients keep sending their tokens in the clear. The

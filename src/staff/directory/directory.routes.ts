@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundsOf } from "../../nepal.ts";
 import { as } from "../../platform/http/field-errors.ts";
 import {
   besideErrors,
@@ -9,7 +10,6 @@ import {
   wholeNumber,
   withoutControls,
 } from "../../platform/http/fields.ts";
-import { boundsOf } from "../../platform/kathmandu.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
 import { MATCHED_FIELDS } from "./search-match.ts";

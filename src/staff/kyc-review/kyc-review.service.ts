@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { readCursor, writeCursor } from "../../platform/http/cursor.ts";

@@ -1,7 +1,7 @@
 import { countCalls } from "../../delivery/send-budget.store.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { eraseExpiredPayloads } from "../../platform/data/outbox.ts";
-import { relayDueEvents } from "../../platform/data/relay.ts";
+import { publishDueEvents } from "../../platform/data/publish.ts";
 import { sendEvents } from "../../platform/data/send-events.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { describeError } from "../../platform/log.ts";
@@ -18,7 +18,7 @@ export async function runMinuteTick(deps: Deps): Promise<void> {
   const counts: Record<string, number> = {};
   const parts: [string, () => Promise<number>][] = [
     ["erased", () => eraseExpiredPayloads(deps)],
-    ["relayed", async () => (await relayDueEvents(deps)).sent],
+    ["published", async () => (await publishDueEvents(deps)).sent],
     ["jobs", () => requestDueJobs(deps)],
     ["sms_calls_today", () => countCalls(deps, "sms")],
     ["email_calls_today", () => countCalls(deps, "email")],

@@ -1,6 +1,6 @@
 import { base64url } from "jose";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { publishCoalesced } from "../../platform/data/relay.ts";
+import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError, errorCatalogue } from "../../platform/http/errors.ts";

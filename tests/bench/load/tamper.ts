@@ -63,7 +63,7 @@ const harms: Harm[] = [
     about: ({ people }) => people.find(({ isDeleted, eventIds }) => !isDeleted && eventIds.length > 0)?.eventIds[0],
   },
   {
-    what: "an event that was not relayed",
+    what: "an event that was not published",
     store: "users",
     sql: "update outbox set sent_at = null where id = (select max(id) from outbox where queue is not null)",
   },

@@ -1,4 +1,4 @@
-import { dayOf } from "../../../src/platform/kathmandu.ts";
+import { dayOf } from "../../../src/nepal.ts";
 import { SPARROW } from "../internet.ts";
 import type { QueueHandler } from "../simulator/simulation.ts";
 

@@ -1,6 +1,13 @@
 import { z } from "zod";
-import { parseJson } from "../json.ts";
-import { optional, url, webhookSecret } from "./provider-settings.ts";
+import { areDistinct, json, optional, url } from "../platform/config/settings.ts";
+import { webhookSecret } from "./provider-settings.ts";
+
+declare module "../platform/config/config.ts" {
+  interface Config {
+    /** Webhook endpoints that receive changes of users, also in development. */
+    webhooks: WebhookEndpoint[];
+  }
+}
 
 const MAX_ENDPOINTS = 5;
 /** The new secret, the old one, and one in reserve. */
@@ -8,25 +15,27 @@ const MAX_SECRETS = 3;
 
 const LOOPBACK = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-const areUnique = (entries: string[]) => new Set(entries).size === entries.length;
-
 const endpoint = z.object({
   url: url(/^https?$/).transform((text) => new URL(text).href),
-  secrets: z.array(webhookSecret).min(1).max(MAX_SECRETS).refine(areUnique, "every secret must be unique"),
+  secrets: z
+    .array(webhookSecret)
+    .min(1)
+    .max(MAX_SECRETS)
+    .refine((secrets) => areDistinct(secrets, (each) => each), "every secret must be unique"),
 });
+
+const NOT_ENDPOINTS = "must be a JSON array of {url, secrets}";
 
 /** Endpoints that receive changes of users; undefined if there are none. */
 export const webhookSettings = {
   WEBHOOKS: optional(
-    z
-      .string()
-      .transform((text) => parseJson(text))
-      .pipe(
-        z
-          .array(endpoint, "must be a JSON array of {url, secrets}")
-          .max(MAX_ENDPOINTS)
-          .refine((endpoints) => areUnique(endpoints.map((each) => each.url)), "every url must be unique"),
-      ),
+    json(
+      z
+        .array(endpoint, NOT_ENDPOINTS)
+        .max(MAX_ENDPOINTS)
+        .refine((endpoints) => areDistinct(endpoints, (each) => each.url), "every url must be unique"),
+      NOT_ENDPOINTS,
+    ),
   ),
 };
 

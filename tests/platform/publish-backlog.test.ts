@@ -111,7 +111,7 @@ const openOf = async (eventId: string) =>
     )
   )[0];
 
-describe("A relay with a backlog", () => {
+describe("Publishing with a backlog", () => {
   it("sends a delayed code and deletion in its first tick despite 60,000 reminders, and the reminders within three", async () => {
     await insertReminders(60_000);
     await insertEvent({ id: "lost-deletion", type: "user.deleted" });
@@ -149,7 +149,7 @@ describe("A relay with a backlog", () => {
     });
     await tick({ DB, TASK_QUEUE: queue().binding });
     const claim = seen.find((text) => /^update "outbox"/.test(text) && text.includes("cross join"));
-    if (!claim) throw new Error("the relay made no claim");
+    if (!claim) throw new Error("no claim was made");
     const parameters = [...claim.matchAll(/\?/g)].map(() => 0);
     const plan = (await rows<{ detail: string }>(`explain query plan ${claim}`, ...parameters)).map(
       ({ detail }) => detail,
@@ -182,7 +182,7 @@ describe("A relay with a backlog", () => {
     const back = queue();
     await tick({ TASK_QUEUE: back.binding });
     expect(new Set(back.ids("profile.reminder_due")).size).toBe(1_000);
-    expect(lines).toContainEqual(expect.objectContaining({ event: "minute_tick", relayed: 1_000 }));
+    expect(lines).toContainEqual(expect.objectContaining({ event: "minute_tick", published: 1_000 }));
   });
 });
 
@@ -209,7 +209,7 @@ describe("An event that its queue refuses", () => {
     const letter = await letterOf(id);
     expect(letter).toMatchObject({ type: "auth.new_device", queue: "tasks", payload: "{}", attempts: 12 });
     expect(letter?.reason).toContain("Bad Request");
-    expect(lines).toContainEqual(expect.objectContaining({ event: "relay_failed", alert: true, queue: "tasks" }));
+    expect(lines).toContainEqual(expect.objectContaining({ event: "publish_failed", alert: true, queue: "tasks" }));
     expect(lines).toContainEqual(
       expect.objectContaining({ event: "dead_letter", alert: true, dead_letter_id: letter?.id }),
     );
@@ -232,7 +232,7 @@ describe("An event that its queue refuses", () => {
     vi.setSystemTime(now + 24 * 60 * MINUTE_MS);
     await tick({ TASK_QUEUE: down.binding });
     expect(await letterOf(younger)).toBeUndefined();
-    expect((await letterOf(id))?.reason).toContain("not relayed: tasks");
+    expect((await letterOf(id))?.reason).toContain("not published: tasks");
   });
 
   it("becomes a dead letter without its payload if that exceeds 64 KB of UTF-8; one byte less is sent", async () => {

@@ -1,23 +1,33 @@
 import { z } from "zod";
-import { parseJson } from "../json.ts";
-import { optional } from "./provider-settings.ts";
+import type { Config } from "../../platform/config/config.ts";
+import { type DataKeys, dataKeysFor } from "../../platform/config/data-keys.ts";
+import { importPrivateKey, type PrivateKey } from "../../platform/config/private-key.ts";
+import { json, list, optional } from "../../platform/config/settings.ts";
 
-const list = z.string().transform((text) =>
-  text
-    .split(",")
-    .map((part) => part.trim())
-    .filter(Boolean),
+declare module "../../platform/config/config.ts" {
+  interface Config {
+    /** Sign-in with Google and Apple. */
+    social: Social;
+  }
+}
+
+declare module "../../platform/config/keyring.ts" {
+  interface Keyring {
+    /** Private key that signs the client secrets for Apple; undefined if Apple is not configured. */
+    apple: PrivateKey | undefined;
+    /** Encrypts Apple's refresh tokens. */
+    appleRefreshToken: DataKeys;
+  }
+}
+
+const NOT_ENDPOINTS = "must be a JSON object with the provider's endpoints";
+const endpoints = json(
+  z.strictObject(
+    { issuer: z.url(), authorization: z.url(), token: z.url(), jwks: z.url(), revocation: z.url().optional() },
+    NOT_ENDPOINTS,
+  ),
+  NOT_ENDPOINTS,
 );
-
-const endpoints = z
-  .string()
-  .transform((text) => parseJson(text))
-  .pipe(
-    z.strictObject(
-      { issuer: z.url(), authorization: z.url(), token: z.url(), jwks: z.url(), revocation: z.url().optional() },
-      "must be a JSON object with the provider's endpoints",
-    ),
-  );
 
 /** URL of an app or page: `https:`, loopback, or a custom scheme in reverse domain notation (RFC 8252 section 7.1). */
 const appUrl = z.string().refine((text) => {
@@ -161,4 +171,17 @@ export function readSocial(value: SocialSettings): Social {
 export function socialOriginsOf({ google, apple }: Social): string[] {
   const urls = [google?.endpoints, apple?.endpoints].flatMap((each) => [each?.token, each?.jwks, each?.revocation]);
   return urls.flatMap((url) => (url === undefined ? [] : [new URL(url).origin]));
+}
+
+/**
+ * Imports Apple's private key, and derives the keys that encrypt its refresh tokens.
+ *
+ * @throws ConfigError if the private key is malformed.
+ */
+export async function importSocialKeys(config: Pick<Config, "social" | "dataSecrets">) {
+  const pem = config.social.apple?.privateKey;
+  return {
+    apple: await importPrivateKey(pem, "ES256", "APPLE_PRIVATE_KEY: not a P-256 key"),
+    appleRefreshToken: await dataKeysFor(config, "apple-refresh-token"),
+  };
 }

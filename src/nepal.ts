@@ -1,4 +1,7 @@
-import { DAY_MS, MINUTE_MS } from "./time.ts";
+import { DAY_MS, MINUTE_MS } from "./platform/time.ts";
+
+/** The currency of every wallet (ISO 4217). */
+export const CURRENCY = "NPR";
 
 /** Nepal Time is UTC+05:45 all year (IANA Asia/Kathmandu, since 1986). */
 const OFFSET_MS = (5 * 60 + 45) * MINUTE_MS;

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { naiveRelay } from "../support/naive/naive-relay.ts";
+import { naivePublish } from "../support/naive/naive-publish.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
@@ -56,7 +56,7 @@ describe("R14: concurrent publishers and consumers", () => {
   it.each(seeds)(
     "apply 250 events once each, with 8 publishers of which one dies after sending (seed %i)",
     async (seed) => {
-      const userId = `relay-${seed}-${now}`;
+      const userId = `publish-${seed}-${now}`;
       await insertEvents(userId, 250);
       const simulation = new Simulation(seed);
       let hasDied = false;
@@ -78,7 +78,7 @@ describe("R14: concurrent publishers and consumers", () => {
   );
 
   it.each(seeds)("lose and duplicate nothing whichever call fails or crashes (seed %i)", async (seed) => {
-    const userId = `relay-faults-${seed}-${now}`;
+    const userId = `publish-faults-${seed}-${now}`;
     await insertEvents(userId, 60);
     const kinds: Fault[] = ["die-before", "die-after", "throw-before", "throw-after"];
     for (let minute = 0; minute < 3; minute++) {
@@ -125,10 +125,10 @@ describe("R14: concurrent publishers and consumers", () => {
 describe("A publisher and a consumer that read, act and then mark", () => {
   /** Publishes 50 events with eight publishers and consumes each message twice; returns the numbers of messages and effects. */
   async function runNaive(seed: number, isCalm: boolean) {
-    const userId = `naive-relay-${seed}-${isCalm}-${now}`;
+    const userId = `naive-publish-${seed}-${isCalm}-${now}`;
     await insertEvents(userId, 50);
-    const simulation = new Simulation(seed, naiveRelay, isCalm);
-    await simulation.race(Array.from({ length: 8 }, () => ({ method: "POST", path: "/relay" })));
+    const simulation = new Simulation(seed, naivePublish, isCalm);
+    await simulation.race(Array.from({ length: 8 }, () => ({ method: "POST", path: "/publish" })));
     const sent = simulation.queue.held.splice(0).map(({ body }) => body as { id: string });
     const consumers = [...sent, ...sent].map(({ id }) => ({
       method: "POST",

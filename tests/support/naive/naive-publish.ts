@@ -1,16 +1,16 @@
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-// A typical naive relay and consumer: read, act, mark. Correct only without concurrency.
+// A typical naive publisher and consumer: read, act, mark. Correct only without concurrency.
 
 interface Row {
   id: string;
   user_id: string;
 }
 
-/** `/relay` sends unmarked events and marks them; `/consume?id&user` processes an event without a mark. */
-export const naiveRelay: FetchHandler = async (request, env) => {
+/** `/publish` sends unmarked events and marks them; `/consume?id&user` processes an event without a mark. */
+export const naivePublish: FetchHandler = async (request, env) => {
   const url = new URL(request.url);
-  if (url.pathname === "/relay") {
+  if (url.pathname === "/publish") {
     const { results } = await env.DB.prepare(
       "select id, user_id from outbox where sent_at is null and queue is not null limit 100",
     ).all<Row>();

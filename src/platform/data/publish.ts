@@ -3,7 +3,7 @@ import { outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { runBatch } from "./database.ts";
-import { LEASE_MS, type OutboxRow, relayed } from "./outbox.ts";
+import { LEASE_MS, type OutboxRow, publishedColumns } from "./outbox.ts";
 import { derived, prepared, type StatementDeps } from "./prepared.ts";
 import { hasQueriesLeft } from "./query-count.ts";
 import { type Refusal, recordRefusedEvents } from "./refused-events.ts";
@@ -17,14 +17,9 @@ const TICK_MS = 45_000;
 const CALLS_PER_TICK = 900;
 /** Values of `outbox.urgency`, most urgent first. */
 const URGENCIES = [0, 1, 2, 3];
-/** Event types that are also sent to a second queue, as a message of another type. */
-const FAN_OUT: Readonly<Record<string, { queue: QueueName; type: string }>> = Object.fromEntries(
-  ["user.created", "user.updated", "user.deleted"].map((type) => [type, { queue: "search", type: "user_search.due" }]),
-);
+type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "log">;
 
-type RelayDeps = StatementDeps & Pick<Deps, "queues" | "log">;
-
-export interface RelayOutcome {
+export interface PublishOutcome {
   sent: number;
   /** Events left in the outbox for a later tick. */
   failed: number;
@@ -38,11 +33,11 @@ export interface RelayOutcome {
  * Sends the rows to their queues and marks them as sent. If sending fails, the event stays leased and a later tick
  * sends it; if a queue refuses it permanently, it becomes a dead letter.
  */
-export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOutcome> {
+export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<PublishOutcome> {
   const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
   const messages = sendable.flatMap((row) => {
     const own = { queue: row.queue as QueueName, message: toMessage(row) };
-    const second = FAN_OUT[row.type];
+    const second = deps.fanOut[row.type];
     return second ? [own, { queue: second.queue, message: { ...own.message, type: second.type } }] : [own];
   });
   const outcomes = await Promise.all(
@@ -67,10 +62,10 @@ export async function relay(deps: RelayDeps, rows: OutboxRow[]): Promise<RelayOu
  * Marks events as sent without sending them, and erases payloads that must not be kept. If this fails, the cron sends
  * the events.
  */
-export async function markSent(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<void> {
+export async function markSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
   const ids = rows.map(({ id }) => id);
   await runBatch(deps, markStatements(deps, ids)).catch(() =>
-    deps.log.warn("relay_not_marked", { events: ids.length }),
+    deps.log.warn("publish_not_marked", { events: ids.length }),
   );
 }
 
@@ -86,7 +81,7 @@ function collectRefusals(
     if (known?.isFinal) continue;
     refusals.set(event.event_id, { reason: `${queue}: ${reason}`, isFinal, isQueueWorking: accepted > 0 });
   }
-  if (refused[0]) raiseAlert(deps, "relay_failed", { queue, events: refused.length, reason: refused[0].reason });
+  if (refused[0]) raiseAlert(deps, "publish_failed", { queue, events: refused.length, reason: refused[0].reason });
 }
 
 /**
@@ -105,7 +100,7 @@ const TIMER_TOLERANCE_MS = 1_000;
  * Publishes events together with those that other invocations of this isolate record within EVENT_GATHER_MS, with one
  * call per queue and one batch to mark them. If the collecting invocation dies, the cron publishes the events.
  */
-export async function publishCoalesced(deps: RelayDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
+export async function publishCoalesced(deps: PublishDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
   const { eventGatherMs } = deps.config;
   if (rows.length === 0) return;
   const database = deps.db.$client;
@@ -120,7 +115,7 @@ export async function publishCoalesced(deps: RelayDeps & Pick<Deps, "config">, r
     await new Promise((resolve) => setTimeout(resolve, eventGatherMs));
     if (pendingGroups.get(database) === own) pendingGroups.delete(database);
   }
-  await relay(deps, own.rows);
+  await publish(deps, own.rows);
 }
 
 function toMessage(row: OutboxRow): EventMessage {
@@ -148,19 +143,19 @@ const markStatements = prepared((deps, ids: string[]) => ({
  * used up. Concurrent calls are safe, because each claim is a lease. If a whole claim fails, its urgencies wait for a
  * later tick, so that a queue that is down does not block other queues.
  */
-export async function relayDueEvents(deps: RelayDeps & Pick<Deps, "queries">): Promise<RelayOutcome> {
-  const total: RelayOutcome = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
+export async function publishDueEvents(deps: PublishDeps & Pick<Deps, "queries">): Promise<PublishOutcome> {
+  const total: PublishOutcome = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
   const startedAt = deps.now();
   const queriesBefore = deps.queries.used;
   let urgencies = URGENCIES;
   while (urgencies.length > 0) {
     const calls = total.calls + deps.queries.used - queriesBefore;
     if (calls >= CALLS_PER_TICK || !hasQueriesLeft(deps) || deps.now() - startedAt >= TICK_MS) {
-      raiseAlert(deps, "relay_behind", { sent: total.sent, calls });
+      raiseAlert(deps, "publish_behind", { sent: total.sent, calls });
       break;
     }
     const claimed = await claimDue(deps, urgencies);
-    const outcome = await relay(deps, claimed);
+    const outcome = await publish(deps, claimed);
     for (const key of ["sent", "failed", "deadLettered", "calls"] as const) total[key] += outcome[key];
     if (claimed.length < CLAIM_SIZE) break;
     if (outcome.sent + outcome.deadLettered === 0) {
@@ -171,7 +166,7 @@ export async function relayDueEvents(deps: RelayDeps & Pick<Deps, "queries">): P
   return total;
 }
 
-async function claimDue(deps: RelayDeps, urgencies: readonly number[]) {
+async function claimDue(deps: PublishDeps, urgencies: readonly number[]) {
   const now = deps.now();
   // SQLite never reorders a cross join, so this reads one index range per urgency, most urgent first, up to the limit.
   const due = sql`(select due.id from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
@@ -186,7 +181,7 @@ async function claimDue(deps: RelayDeps, urgencies: readonly number[]) {
         attempts: sql`${outbox.attempts} + 1`,
       })
       .where(inArray(outbox.id, due))
-      .returning({ ...relayed, urgency: outbox.urgency }),
+      .returning({ ...publishedColumns, urgency: outbox.urgency }),
   });
   return claimed;
 }

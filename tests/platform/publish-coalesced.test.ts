@@ -1,11 +1,12 @@
 import { createExecutionContext } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { buildDeps } from "../../src/build-deps.ts";
 import type { outbox } from "../../src/db/platform-schema.ts";
 import { runBatch } from "../../src/platform/data/database.ts";
 import { recordEvent } from "../../src/platform/data/outbox.ts";
-import { publishCoalesced, relayDueEvents } from "../../src/platform/data/relay.ts";
-import { buildDeps, type Deps } from "../../src/platform/deps.ts";
+import { publishCoalesced, publishDueEvents } from "../../src/platform/data/publish.ts";
+import type { Deps } from "../../src/platform/deps.ts";
 import { call, newIp, newPhone, testEnv, verify } from "../support/client.ts";
 
 afterEach(() => vi.useRealTimers());
@@ -43,7 +44,7 @@ const unsent = async () =>
 /** Dependencies of an invocation that waits `gatherMs` for other events. */
 function invoke(gatherMs: number, env: Partial<Env>): Promise<Deps> {
   const gathering = { EVENT_GATHER_MS: String(gatherMs) } as Partial<Env>;
-  return buildDeps({ ...testEnv, ...gathering, ...env }, createExecutionContext(), "relay");
+  return buildDeps({ ...testEnv, ...gathering, ...env }, createExecutionContext(), "publish");
 }
 
 /** Records `count` events and returns them for publishing. */
@@ -100,7 +101,7 @@ describe("Events recorded in one isolate", () => {
     await Promise.all(deps.map((each, i) => publishCoalesced(each, rows[i] ?? [])));
     const tasks = recordingQueue();
     vi.setSystemTime(Date.now() + 31_000);
-    await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
+    await publishDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
     const ids = rows.flat().map(({ id }) => id);
     expect(tasks.calls.flat().map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(ids));
   });
@@ -114,7 +115,7 @@ describe("Events recorded in one isolate", () => {
     await Promise.all(deps.map((each, i) => publishCoalesced(each, rows[i] ?? [])));
     spy.mockRestore();
     vi.setSystemTime(Date.now() + 31_000);
-    await relayDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
+    await publishDueEvents(await invoke(30, { TASK_QUEUE: tasks.binding }));
     const ids = rows.flat().map(({ id }) => id);
     const sent = tasks.calls.flat().map(({ event_id }) => event_id);
     for (const id of ids) expect(sent.filter((each) => each === id).length).toBe(2);
@@ -144,15 +145,15 @@ describe("Events recorded in one isolate", () => {
     // The isolate lives on without the invocation that collected the events.
     vi.clearAllTimers();
     vi.setSystemTime(Date.now() + 2_000);
-    const relayed = publishCoalesced(third, kept);
+    const publishing = publishCoalesced(third, kept);
     await vi.advanceTimersByTimeAsync(250);
     vi.useRealTimers();
-    await relayed;
+    await publishing;
     const idsOf = (rows: { id: string }[]) => rows.map(({ id }) => id).sort();
     expect(tasks.calls.map((messages) => messages.map(({ event_id }) => event_id))).toEqual([idsOf(kept)]);
 
     vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2071, 1, 1) + 31_000 });
-    await relayDueEvents(await invoke(250, { TASK_QUEUE: tasks.binding }));
+    await publishDueEvents(await invoke(250, { TASK_QUEUE: tasks.binding }));
     const recovered = tasks.calls.slice(1).flat();
     expect(recovered.map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(idsOf([...lost, ...lostToo])));
   });

@@ -1,17 +1,29 @@
 import { z } from "zod";
-import { parseJson } from "../json.ts";
+import { importPrivateKey, type PrivateKey } from "../platform/config/private-key.ts";
+import { json, optional, url } from "../platform/config/settings.ts";
 
-/** An optional setting; an empty string counts as absent. */
-export const optional = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
+declare module "../platform/config/config.ts" {
+  interface Config {
+    otpAutofillDomain: string;
+    /** Maximum number of SMS provider calls per day in Asia/Kathmandu; 0 if no SMS provider is configured. */
+    smsDailyBudget: number;
+    /** Maximum number of codes sent by e-mail per day in Asia/Kathmandu. */
+    emailDailyBudget: number;
+    /** Message providers in production; development uses the local outbox. */
+    providers: Providers;
+  }
+}
 
-const HAS_CREDENTIALS = /^[a-z]+:\/\/[^/?#]*@/i;
+declare module "../platform/config/keyring.ts" {
+  interface Keyring {
+    /** Private key of the FCM service account; undefined if none is configured. */
+    fcm: PrivateKey | undefined;
+  }
+}
 
-/** A URL without credentials. */
-export const url = (protocol: RegExp) =>
-  z
-    .url({ protocol, error: "must be a URL" })
-    .refine((text) => !HAS_CREDENTIALS.test(text), "must not contain credentials");
+/** Maximum combined length of APP_NAME and OTP_AUTOFILL_DOMAIN, so that the text of a code fits one SMS. */
+export const MAX_NAME_AND_DOMAIN = 34;
+
 const endpoint = url(/^https?$/);
 
 /** Secret format of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
@@ -22,22 +34,21 @@ export const webhookSecret = z
     "must be whsec_ followed by 24 to 64 bytes in base64",
   );
 
+const NOT_SERVICE_ACCOUNT = "must be the JSON key of a service account";
 /** The fields used of a Google service account's JSON key. */
-const serviceAccount = z
-  .string()
-  .transform((text) => parseJson(text))
-  .pipe(
-    z.object(
-      {
-        project_id: z.string().regex(/^[a-z0-9.:-]{1,64}$/),
-        client_email: z.email(),
-        private_key: z.string().startsWith("-----BEGIN PRIVATE KEY-----"),
-        private_key_id: z.string().optional(),
-        token_uri: url(/^https$/).default("https://oauth2.googleapis.com/token"),
-      },
-      "must be the JSON key of a service account",
-    ),
-  );
+const serviceAccount = json(
+  z.object(
+    {
+      project_id: z.string().regex(/^[a-z0-9.:-]{1,64}$/),
+      client_email: z.email(),
+      private_key: z.string().startsWith("-----BEGIN PRIVATE KEY-----"),
+      private_key_id: z.string().optional(),
+      token_uri: url(/^https$/).default("https://oauth2.googleapis.com/token"),
+    },
+    NOT_SERVICE_ACCOUNT,
+  ),
+  NOT_SERVICE_ACCOUNT,
+);
 
 /** A positive integer of at most nine digits. */
 const positiveInteger = z
@@ -47,6 +58,7 @@ const positiveInteger = z
 
 /** Settings of the message providers. Each provider is optional but must be complete. */
 export const providerSettings = {
+  OTP_AUTOFILL_DOMAIN: z.string().regex(/^[a-z0-9.-]+$/),
   SPARROW_TOKEN: optional(z.string()),
   /** Sender identity registered with Sparrow. */
   SPARROW_FROM: optional(z.string()),
@@ -66,7 +78,7 @@ export const providerSettings = {
 type ProviderSettings = z.infer<z.ZodObject<typeof providerSettings>>;
 
 /** Default of EMAIL_DAILY_BUDGET. */
-export const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
+const DEFAULT_EMAIL_DAILY_BUDGET = 10_000;
 
 const SPARROW_URL = "https://api.sparrowsms.com/v2/sms/";
 const FCM_ORIGIN = "https://fcm.googleapis.com";
@@ -102,7 +114,7 @@ export interface FcmSettings {
   privateKeyId: string | undefined;
 }
 
-/** Describes the first missing or insecure setting of a provider; undefined if there is none. */
+/** Describes the first missing, unfit or insecure setting of a provider; undefined if there is none. */
 export function findHalfConfigured(value: ProviderSettings, isDevelopment: boolean): string | undefined {
   const needs = (name: keyof ProviderSettings, other: keyof ProviderSettings) =>
     value[other] !== undefined && value[name] === undefined ? `${name}: required with ${other}` : undefined;
@@ -123,8 +135,17 @@ export function findHalfConfigured(value: ProviderSettings, isDevelopment: boole
   );
 }
 
-/** Returns the configured providers. */
-export function readProviders(value: ProviderSettings): Providers {
+/** Returns the settings of message delivery. */
+export function readProviderSettings(value: ProviderSettings) {
+  return {
+    otpAutofillDomain: value.OTP_AUTOFILL_DOMAIN,
+    smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
+    emailDailyBudget: value.EMAIL_DAILY_BUDGET ?? DEFAULT_EMAIL_DAILY_BUDGET,
+    providers: readProviders(value),
+  };
+}
+
+function readProviders(value: ProviderSettings): Providers {
   const { SPARROW_TOKEN, SPARROW_FROM, SMS_FALLBACK_URL, SMS_FALLBACK_SECRET, FCM_SERVICE_ACCOUNT: account } = value;
   return {
     ...(SPARROW_TOKEN && SPARROW_FROM
@@ -148,11 +169,18 @@ export function readProviders(value: ProviderSettings): Providers {
   };
 }
 
-/** Origins of the providers and webhooks that the Worker may call. */
-export function egressOriginsOf(
-  { sparrow, smsFallback, fcm }: Providers,
-  webhooks: { url: string }[],
-): ReadonlySet<string> {
-  const urls = [sparrow?.url, smsFallback?.url, fcm?.sendUrl, fcm?.tokenUrl, ...webhooks.map(({ url }) => url)];
-  return new Set(urls.filter((url) => url !== undefined).map((url) => new URL(url).origin));
+/** Origins of the providers. */
+export function providerOriginsOf({ sparrow, smsFallback, fcm }: Providers): string[] {
+  const urls = [sparrow?.url, smsFallback?.url, fcm?.sendUrl, fcm?.tokenUrl];
+  return urls.filter((each) => each !== undefined).map((each) => new URL(each).origin);
+}
+
+/**
+ * Imports the private keys of the providers.
+ *
+ * @throws ConfigError if one is malformed.
+ */
+export async function importProviderKeys({ providers }: { providers: Providers }) {
+  const refusal = "FCM_SERVICE_ACCOUNT: private_key is not an RSA key";
+  return { fcm: await importPrivateKey(providers.fcm?.privateKey, "RS256", refusal) };
 }

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { otpSettings } from "./auth/otp/otp-settings.ts";
+import {
+  findHalfConfiguredSocial,
+  importSocialKeys,
+  readSocial,
+  socialOriginsOf,
+  socialSettings,
+} from "./auth/social/social-settings.ts";
+import {
+  findHalfConfigured,
+  importProviderKeys,
+  MAX_NAME_AND_DOMAIN,
+  providerOriginsOf,
+  providerSettings,
+  readProviderSettings,
+} from "./delivery/provider-settings.ts";
+import { findInsecureWebhook, webhookSettings } from "./delivery/webhook-settings.ts";
+import { type Config, ConfigError, readSharedSettings, sharedSettings } from "./platform/config/config.ts";
+import { importSharedKeys, type Keyring } from "./platform/config/keyring.ts";
+import { identifierSettings } from "./users/identifier-settings.ts";
+import { deriveKycKeys } from "./users/kyc/kyc-keys.ts";
+
+const settings = z.object({
+  ...sharedSettings,
+  ...identifierSettings,
+  ...otpSettings,
+  ...providerSettings,
+  ...socialSettings,
+  ...webhookSettings,
+});
+
+/** Name of every variable and secret that the Worker reads. */
+export const settingNames: readonly string[] = Object.keys(settings.shape).filter((name) => name !== "EMAIL");
+
+/**
+ * Parses the Worker's variables and secrets.
+ *
+ * @throws ConfigError if one is missing, malformed or weak. There are no insecure defaults: no request is served in
+ *   that case.
+ */
+export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
+  const parsed = settings.safeParse(env);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+  }
+  const value = parsed.data;
+  if (value.APP_NAME.length + value.OTP_AUTOFILL_DOMAIN.length > MAX_NAME_AND_DOMAIN) {
+    throw new ConfigError(
+      `APP_NAME, OTP_AUTOFILL_DOMAIN: must have at most ${MAX_NAME_AND_DOMAIN} characters together`,
+    );
+  }
+  const shared = readSharedSettings(value);
+  const { isDevelopment } = shared;
+  const webhooks = value.WEBHOOKS ?? [];
+  const unfit =
+    findHalfConfigured(value, isDevelopment) ??
+    findHalfConfiguredSocial(value, isDevelopment) ??
+    findInsecureWebhook(webhooks, isDevelopment);
+  if (unfit) throw new ConfigError(unfit);
+  const delivery = readProviderSettings(value);
+  const social = readSocial(value);
+  return {
+    ...shared,
+    ...delivery,
+    smsCountries: value.SMS_COUNTRIES,
+    testIdentifiers: value.TEST_IDENTIFIERS,
+    social,
+    webhooks,
+    egressOrigins: new Set([
+      ...providerOriginsOf(delivery.providers),
+      ...webhooks.map(({ url }) => new URL(url).origin),
+      ...socialOriginsOf(social),
+    ]),
+  };
+}
+
+/**
+ * Imports and derives all keys of the configuration.
+ *
+ * @throws ConfigError naming the invalid key.
+ */
+export async function buildKeyring(config: Config): Promise<Keyring> {
+  return {
+    ...(await importSharedKeys(config)),
+    ...(await deriveKycKeys(config)),
+    ...(await importProviderKeys(config)),
+    ...(await importSocialKeys(config)),
+  };
+}
