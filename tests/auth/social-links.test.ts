@@ -114,6 +114,15 @@ describe.each(names)("linking %s", (name) => {
     }
   });
 
+  it("lets an account without an e-mail address sign in by a provider that vouches for its own address", async () => {
+    const user = await linkedUser(name, newPerson(name));
+    const answer = await signIn(name, user.person);
+    expect([answer.status, answer.body.data?.user_id]).toEqual([200, user.userId]);
+    expect(await rows("select email, email_verified from users where id = ?", user.userId)).toEqual([
+      { email: null, email_verified: 0 },
+    ]);
+  });
+
   it("changes nothing if already linked, with the same token and with another", async () => {
     const user = await newUser();
     const person = newPerson(name);

@@ -171,7 +171,8 @@ export async function signInByIdentity(
         userId,
         isAccount: sql`${users.id} = ${linked}`,
         verifies: users.emailVerified,
-        verifiesWhere: isOwnedAddress,
+        // NULL for an account without an e-mail address.
+        verifiesWhere: sql`(${isOwnedAddress}) is true`,
         method,
         isTestIdentifier: false,
         sessionId: redemption.sessionId,
