@@ -12,7 +12,7 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   deliver_webhook: ["queue `tasks`", "tells one endpoint about one change: 8 attempts over 24 hours"],
   finish_account_deletion: [
     "queue `tasks`",
-    "erases what a deleted account left: first records the deletion for a later restore, then deletes files in R2, codes and denials in KV, and the history (audit values, outbox, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows a batch and 60 statements a message; then it queues itself again",
+    "erases what a deleted account left: first records the deletion for a later restore, then deletes files in R2, codes and denials in KV, and the history (audit values, outbox, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows a batch and 60 statements a message; then it queues itself again. If a restore has brought the user back, it only records the deletion",
   ],
   generate_user_analytics_report: [
     "queue `tasks`, requested by staff",

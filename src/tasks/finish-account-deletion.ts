@@ -50,8 +50,9 @@ export const finishAccountDeletion: Task = {
     } = payloadSchema.parse(event.payload);
     let files = 0;
     if (!given) {
-      // If a restore has brought the user back, the account is not deleted.
-      if (!(await hasUser(deps, userId))) await recordDeletedAccount(deps, userId, event.createdAt);
+      await recordDeletedAccount(deps, userId, event.createdAt);
+      // A restore has brought the user back. The record lets `reapply_account_deletions` delete the account again.
+      if (await hasUser(deps, userId)) return { done: true, note: "a restore has undone the deletion" };
       await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
       files = await removeFiles(deps, `kyc/${userId}/`);
     }

@@ -117,6 +117,37 @@ describe("after a restore of the primary that undid a deletion", () => {
     ]);
   });
 
+  it("a deletion whose message is delivered only after the restore is recorded and can be reapplied", async () => {
+    const simulation = new Simulation(1);
+    const user = await signUp();
+    const document = `kyc/${user.userId}/${crypto.randomUUID()}`;
+    await testEnv.KYC_BUCKET.put(document, "canary");
+    const copy = await copyOf(user.userId);
+    expect(await simulation.call("DELETE", "/api/auth/account", { token: user.access, json: {} })).toMatchObject({
+      status: 200,
+    });
+    const recorded = async () =>
+      (
+        await testEnv.SEARCH_DB.prepare("select user_id from deleted_accounts where user_id = ?")
+          .bind(user.userId)
+          .all()
+      ).results;
+    expect([simulation.queue.held.length > 0, await recorded()]).toEqual([true, []]);
+    await restore(user.userId, copy);
+    await rows("delete from outbox where user_id = ?", user.userId);
+    await settle(simulation);
+    expect(await recorded()).toEqual([{ user_id: user.userId }]);
+    expect((await call("GET", "/api/auth/me", { token: user.access })).status, "the restored account").toBe(200);
+    expect(await testEnv.KYC_BUCKET.head(document), "its document").not.toBeNull();
+    await runJob("reapply_account_deletions");
+    clock.advance(60_000);
+    await simulation.tick();
+    await settle(simulation);
+    expect((await call("GET", "/api/auth/me", { token: user.access })).status).toBe(401);
+    expect(await testEnv.KYC_BUCKET.head(document)).toBeNull();
+    expect(await findTraces([user.identifier])).toEqual([]);
+  });
+
   it("reapply_account_deletions does nothing if no deleted user is back, and is safe to repeat", async () => {
     const [{ simulation, user }, stranger] = [await restored(), await signUp(newPhone())];
     for (let run = 0; run < 2; run++) {
