@@ -269,8 +269,8 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
       id,
     ),
     env.DB.prepare(
-      `insert into social_accounts (issuer, subject, provider, user_id, linked_by, created_at)
-        values ('https://accounts.google.com', ?1, 'GOOGLE', ?1, '', 0)`,
+      `insert into social_accounts (issuer, subject, provider, user_id, identity_hash, linked_by, created_at)
+        values ('https://accounts.google.com', ?1, 'GOOGLE', ?1, ?1, '', 0)`,
     ).bind(id),
     env.DB.prepare(
       "insert into social_proofs (proof_hash, created_at, expires_at, is_burned) values ('proof of ' || ?1, 0, 0, 0)",

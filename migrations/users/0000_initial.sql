@@ -413,6 +413,7 @@ CREATE TABLE `social_accounts` (
 	`subject` text NOT NULL,
 	`provider` text NOT NULL,
 	`user_id` text NOT NULL,
+	`identity_hash` text NOT NULL,
 	`email` text,
 	`sealed_refresh_token` text,
 	`seal_key_id` text,
@@ -470,6 +471,7 @@ CREATE TABLE `devices` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `devices_device` ON `devices` (`user_id`,`device_id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `devices_fcm_token` ON `devices` (`fcm_token`);--> statement-breakpoint
+CREATE INDEX `devices_session` ON `devices` (`session_id`);--> statement-breakpoint
 CREATE TABLE `notifications` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,

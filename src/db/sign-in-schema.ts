@@ -172,8 +172,8 @@ export const verificationTokens = sqliteTable(
 );
 
 /**
- * Keyed hashes of the identifiers and provider accounts of deleted users. Kept permanently, so that a returning person
- * gets no second signup bonus or referral reward.
+ * Keyed hashes of the verified identifiers and provider accounts that have left an account. Kept permanently, so that a
+ * returning person gets no second signup bonus or referral reward.
  */
 export const formerIdentities = sqliteTable("former_identities", {
   identityHash: text("identity_hash").primaryKey(),

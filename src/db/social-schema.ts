@@ -11,6 +11,8 @@ export const socialAccounts = sqliteTable(
     subject: text("subject").notNull(),
     provider: text("provider", { enum: ["GOOGLE", "APPLE"] }).notNull(),
     userId: userId(),
+    /** As `hashProviderAccount`; when the link ends, it is copied to `former_identities`. */
+    identityHash: text("identity_hash").notNull(),
     /** As reported by the provider, whether or not the provider is authoritative for it. */
     email: text("email"),
     /** Apple's refresh token, kept for its revocation: AES-GCM under `sealKeyId`; null if there is none. */

@@ -185,5 +185,6 @@ export const devices = sqliteTable(
   (table) => [
     uniqueIndex("devices_device").on(table.userId, table.deviceId),
     uniqueIndex("devices_fcm_token").on(table.fcmToken),
+    index("devices_session").on(table.sessionId),
   ],
 );

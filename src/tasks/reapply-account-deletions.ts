@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { z } from "zod";
-import { eraseAccount, identitySnapshot, prepareErasure } from "../auth/deletion/account-erasure.store.ts";
+import { eraseAccount, identifierSnapshot, prepareErasure } from "../auth/deletion/account-erasure.store.ts";
 import { users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
@@ -44,7 +44,7 @@ export const reapplyAccountDeletion: Task = {
     const { user_id: userId } = payloadSchema.parse(event.payload);
     const { found } = await runBatch(deps, {
       found: deps.db
-        .select({ snapshot: identitySnapshot.as("snapshot") })
+        .select({ snapshot: identifierSnapshot.as("snapshot") })
         .from(users)
         .where(eq(users.id, userId)),
     });

@@ -24,11 +24,12 @@ import {
   verificationTokens,
 } from "../db/sign-in-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
-import { notifications } from "../db/user-schema.ts";
+import { devices, notifications } from "../db/user-schema.ts";
 import { dayOf } from "../nepal.ts";
 import { IDEMPOTENCY_TTL_MS } from "../platform/data/idempotency.ts";
 import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
+import { LIFE_MS } from "../sessions/session-open.store.ts";
 import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";
 
 /** Jobs that delete rows by age. */
@@ -137,6 +138,15 @@ export const purgeRules: readonly PurgeRule[] = [
   { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: 14 * DAY_MS, write: firstIdAt },
   { ...hourly, table: notifications, since: notifications.createdAt, keptMs: 180 * DAY_MS },
   { ...hourly, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
+  {
+    ...hourly,
+    table: devices,
+    since: devices.sessionId,
+    keptMs: LIFE_MS.user.absolute,
+    write: firstIdAt,
+    reason:
+      "the id contains the time of the sign-in; the session has ended by then, and a device gets pushes only during its session",
+  },
   { ...hourly, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
   { ...hourly, table: jobRuns, since: jobRuns.finishedAt, keptMs: 30 * DAY_MS, among: sql`finished_at is not null` },
   { by: "cleanup_expired_audit_logs", table: auditLogs, since: auditLogs.createdAt, keptMs: 365 * DAY_MS },
@@ -153,8 +163,8 @@ export const otherRetention: Readonly<Record<string, string>> = {
   rentals: "until the account is deleted; finish_account_deletion erases them",
   favorite_stations: "as `rentals`",
   referrals: "as `rentals`",
-  former_identities: "for good: hashes that keep the signup bonus and the referral reward from being earned again",
-  devices: "with the user",
+  former_identities:
+    "for good: hashes of identities that have left an account, so that they earn no second signup bonus or referral reward",
   device_registrations: "with the user",
   social_accounts: "with the user",
   kyc: "with the user",

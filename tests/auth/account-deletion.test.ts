@@ -12,6 +12,7 @@ import {
   verify,
 } from "../support/client.ts";
 import { naiveDeletion } from "../support/naive/naive-deletion.ts";
+import { deliver, newEvent } from "../support/platform.ts";
 import type { Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { findTraces } from "../support/traces.ts";
@@ -171,6 +172,40 @@ describe("DELETE auth/account", () => {
     ]);
     expect(await rows("select user_id, amount_minor from wallet_transactions where id = ?", transaction)).toEqual([
       { user_id: null, amount_minor: 500 },
+    ]);
+  });
+
+  it("removes the person from the points that an inviter and an invitee earned by each other", async () => {
+    const [inviter, identifier] = [await signUp(), newPhone()];
+    const [owner] = await rows<{ referral_code: string }>(
+      "select referral_code from users where id = ?",
+      inviter.userId,
+    );
+    const options = { ip: newIp() };
+    const verification_token = await verify(identifier, options);
+    const json = { identifier, verification_token, referral_code: owner?.referral_code };
+    const { data } = (await call("POST", "/api/auth/register", { ...options, json })).body;
+    const invitee: SignedIn = { ...inviter, identifier, userId: data.user_id, access: data.access_token };
+    await deliver([
+      newEvent(invitee.userId, "rental.returned", { rental_id: crypto.randomUUID(), on_time: true, amount: "10.00" }),
+    ]);
+    const earned =
+      "select id, user_id, delta, reference from point_transactions where reason = 'referral' order by delta";
+    const before = await rows<{ id: string }>(earned);
+    const [ofInvitee, ofInviter] = before.slice(-2);
+    expect(before.slice(-2)).toMatchObject([
+      { user_id: invitee.userId, delta: 50, reference: expect.any(String) },
+      { user_id: inviter.userId, delta: 100, reference: invitee.userId },
+    ]);
+    const simulation = new Simulation(1);
+    expect((await deletedIn(simulation, invitee)).status).toBe(200);
+    await settle(simulation);
+    expect(await rows(earned)).toEqual([
+      { id: ofInvitee?.id, user_id: null, delta: 50, reference: ofInvitee?.id },
+      { id: ofInviter?.id, user_id: inviter.userId, delta: 100, reference: ofInviter?.id },
+    ]);
+    expect(await rows("select current_points from points where user_id = ?", inviter.userId)).toEqual([
+      { current_points: 150 },
     ]);
   });
 

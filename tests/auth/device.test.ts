@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import { runJob } from "../support/jobs.ts";
+
+const DAY_MS = 86_400_000;
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -31,6 +34,25 @@ const auditsOf = (userId: string) =>
   ).then((found) => found.map(({ action }) => action));
 
 describe("auth/device", () => {
+  it("is forgotten when the session that registered it is 90 days old, and kept by a later sign-in", async () => {
+    const user = await signUp();
+    await post(user.access, phone({ device_id: "old" }));
+    await post(user.access, phone({ device_id: "kept" }));
+    clock.advance(DAY_MS);
+    const again = await logIn(user.identifier);
+    await post(again.access, phone({ device_id: "kept" }));
+    const left = async () => (await devicesOf(user.userId)).map(({ device_id }) => device_id).sort();
+    clock.advance(89 * DAY_MS);
+    await runJob("purge_expired_rows");
+    expect(await left()).toEqual(["kept", "old"]);
+    clock.advance(1);
+    await runJob("purge_expired_rows");
+    expect(await left()).toEqual(["kept"]);
+    clock.advance(DAY_MS);
+    await runJob("purge_expired_rows");
+    expect(await left()).toEqual([]);
+  });
+
   it("registers a device and returns it", async () => {
     const { access } = await signUp();
     const device = { ...phone(), device_name: "Asha's phone", app_version: "1.2.3", os_version: "15", is_active: true };

@@ -208,6 +208,7 @@ function rowsOf(now: number): Rows[] {
         subject: "'crowd-' || i",
         provider: "'GOOGLE'",
         user_id: "id",
+        identity_hash: "'crowd-' || i",
         linked_by: "''",
       },
     },

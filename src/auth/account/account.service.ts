@@ -10,7 +10,7 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { findSignedInUser, type UserRow } from "../../users/user.store.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
-import { hashIdentities } from "../deletion/former-identity.ts";
+import { hashIdentifier } from "../deletion/former-identity.ts";
 import { findTestCode } from "../otp/test-identifiers.ts";
 import type { TokenRedemption } from "../otp/verification-token.store.ts";
 import { hashVerificationToken } from "../otp/verification-token.ts";
@@ -52,7 +52,7 @@ export async function registerUser(
   const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, "REGISTER");
   const usernames =
     request.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(request.username)];
-  const identities = await hashIdentities(deps, [identifier.value]);
+  const identities = [await hashIdentifier(deps, identifier.value)];
   const account = generateAccountIds(deps, client, usernames, request.referral_code, identities);
   const outcome = await insertAccount(
     deps,
@@ -90,7 +90,8 @@ export async function loginUser(
   });
   const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, "LOGIN");
   const isTest = findTestCode(deps, identifier) !== undefined;
-  const outcome = await signIn(deps, client, redemption, call, isTest, await hashIdentities(deps, [identifier.value]));
+  const identities = [await hashIdentifier(deps, identifier.value)];
+  const outcome = await signIn(deps, client, redemption, call, isTest, identities);
   const signedIn = await completeSignIn(deps, redemption, call, outcome);
   if (signedIn) return signedIn;
   throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");

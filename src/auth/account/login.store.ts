@@ -43,7 +43,7 @@ interface Entry {
   method: SignInMethod;
   isTestIdentifier: boolean;
   sessionId: string;
-  /** The identity that signs in, as hashed by `hashIdentities`. */
+  /** The identity that signs in, as `isFormerIdentity` takes it. */
   identities: readonly string[];
 }
 

@@ -19,7 +19,7 @@ export interface NewAccount {
   usernames: Username[];
   /** Candidates in order of preference. */
   referralCodes: string[];
-  /** As hashed by `hashIdentities`. If one belonged to a deleted user, the account gets neither bonus nor referral. */
+  /** As `isFormerIdentity` takes them. If one has left an account, the new account gets neither bonus nor referral. */
   identities: string[];
   /** Another user's referral code, as typed. */
   referredBy: string | undefined;

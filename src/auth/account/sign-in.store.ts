@@ -86,7 +86,7 @@ export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 /**
  * Credits the signup bonus once per user, if `condition` holds.
  *
- * @param identities as hashed by `hashIdentities`; nothing is credited if one belonged to a deleted user.
+ * @param identities as `isFormerIdentity` takes them; nothing is credited if one has left an account.
  */
 export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
   const id = deps.newId();

@@ -32,6 +32,6 @@ export async function deleteOwnAccount(
   }
   if (!found) throw sessionEnded();
   if (found.obstacle) throw new AppError(found.obstacle);
-  // The user's identifiers or linked providers changed between the two batches.
+  // The user's identifiers changed between the two batches.
   throw new AppError("service_unavailable", { retryAfterSeconds: 1 });
 }

@@ -10,7 +10,7 @@ import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
 import { isReauthenticated } from "../account/reauthentication.store.ts";
-import { type Erasure, eraseAccount, identitySnapshot } from "./account-erasure.store.ts";
+import { type Erasure, eraseAccount, identifierSnapshot } from "./account-erasure.store.ts";
 
 type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -27,7 +27,7 @@ function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: st
   return deps.db
     .select({
       obstacle: obstacleOf(deps, caller, tokenHash).as("obstacle"),
-      snapshot: identitySnapshot.as("snapshot"),
+      snapshot: identifierSnapshot.as("snapshot"),
     })
     .from(users)
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
@@ -41,7 +41,7 @@ export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, to
 
 /**
  * Deletes the caller's account in one transaction. Changes nothing unless the caller is signed in, there is no obstacle
- * and the account still matches the snapshot that `erasure` was prepared from.
+ * and the identifiers still match the snapshot that `erasure` was prepared from.
  *
  * @returns `isDeleted` with the events to publish; else `found`, as `findDeletable` returns it.
  */

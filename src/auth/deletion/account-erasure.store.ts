@@ -9,35 +9,37 @@ import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { recordRevocation } from "../social/social-link.store.ts";
 import { type HashedIdentifier, keepOtpLimits, recordFormerIdentities } from "./former-identity.store.ts";
-import { hashForOtpLimits, hashIdentities, type ProviderAccount } from "./former-identity.ts";
+import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 
 /** Maximum number of KV entries per kind removed with an account; for sessions, the newest ones. */
 const MAX_KV_ENTRIES = 200;
 
-/** Identifiers and provider accounts of a row of `users`, as JSON. They are hashed, and the deletion checks that they still match. */
-export const identitySnapshot = sql<string>`${sql.raw(`json_object('identifiers',
-  json((select json_group_array(value) from json_each(json_array(users.email, users.phone_number)) where value is not null)),
-  'accounts', json((select json_group_array(json_object('issuer', issuer, 'subject', subject))
-    from (select issuer, subject from social_accounts where social_accounts.user_id = users.id order by provider))))`)}`;
+/** Identifiers of a row of `users`, as JSON. They are hashed, and the deletion checks that they still match. */
+export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from json_each(json_array(
+  json_object('identifier', users.email, 'isVerified', users.email_verified),
+  json_object('identifier', users.phone_number, 'isVerified', users.phone_verified)))
+  where value ->> 'identifier' is not null)`)}`;
 
 /** A user to erase, and the hashes that remain. */
 export interface Erasure {
   userId: string;
   snapshot: string;
   identifiers: HashedIdentifier[];
-  identities: string[];
+  /** The verified identifiers, as hashed by `hashIdentifier`. */
+  verified: string[];
 }
 
-/** Hashes the identities of a user to erase. @param snapshot the value of `identitySnapshot`. */
+/** Hashes the identifiers of a user to erase. @param snapshot the value of `identifierSnapshot`. */
 export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string, snapshot: string): Promise<Erasure> {
-  const { identifiers, accounts } = JSON.parse(snapshot) as { identifiers: string[]; accounts: ProviderAccount[] };
+  const held = JSON.parse(snapshot) as { identifier: string; isVerified: number }[];
+  const verified = held.filter(({ isVerified }) => isVerified === 1);
   return {
     userId,
     snapshot,
     identifiers: await Promise.all(
-      identifiers.map(async (identifier) => ({ identifier, hash: await hashForOtpLimits(deps, identifier) })),
+      held.map(async ({ identifier }) => ({ identifier, hash: await hashForOtpLimits(deps, identifier) })),
     ),
-    identities: await hashIdentities(deps, identifiers, accounts),
+    verified: await Promise.all(verified.map(({ identifier }) => hashIdentifier(deps, identifier))),
   };
 }
 
@@ -48,7 +50,7 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
  */
 export function eraseAccount(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
-  { userId, snapshot, identifiers, identities }: Erasure,
+  { userId, snapshot, identifiers, verified }: Erasure,
   tombstoneId: string,
   mayErase: SQL,
 ) {
@@ -64,7 +66,7 @@ export function eraseAccount(
         deps,
         { ip: null, userAgent: null },
         { id: tombstoneId, userId, action: "DELETE", entityType: "user", entityId: userId, actorId: userId },
-        sql`exists (select 1 from users where users.id = ${userId} and ${identitySnapshot} = ${snapshot} and ${mayErase})`,
+        sql`exists (select 1 from users where users.id = ${userId} and ${identifierSnapshot} = ${snapshot} and ${mayErase})`,
       ),
       deletedEvent: recordEvent(
         deps,
@@ -91,7 +93,16 @@ export function eraseAccount(
       networks: deps.db
         .delete(familiarNetworks)
         .where(sql`identifier ${isOfUser} or (identifier = ${userId} and ${isErased})`),
-      identities: recordFormerIdentities(deps, identities, isErased),
+      formerIdentifiers: recordFormerIdentities(
+        deps,
+        sql`value`,
+        sql`from json_each(${JSON.stringify(verified)}) where ${isErased}`,
+      ),
+      formerAccounts: recordFormerIdentities(
+        deps,
+        sql`identity_hash`,
+        sql`from social_accounts where user_id = ${userId} and ${isErased}`,
+      ),
       // The inviter's ledger row references the invitee; the row's id replaces it because references are unique.
       inviterEntry: deps.db
         .update(pointTransactions)

@@ -4,17 +4,20 @@ import { insertFrom, instantOf } from "../../platform/data/database.ts";
 import { derived } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-/** Records the identities of a user who is being deleted, if `condition` holds. */
-export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hashes: readonly string[], condition: SQL) {
-  return insertFrom(
-    deps,
-    formerIdentities,
-    { identityHash: sql`value`, createdAt: instantOf(deps.now()) },
-    sql`from json_each(${JSON.stringify(hashes)}) where ${condition}`,
-  ).onConflictDoNothing();
+/**
+ * Records identities that leave an account: verified identifiers and provider accounts that are removed, replaced or
+ * deleted with it. Whoever registers with one of them later, under the same person or another, earns neither signup
+ * bonus nor referral reward. An identifier that nobody verified is not recorded, because staff may have mistyped it.
+ *
+ * @param hash the column or expression with the hash by `hashIdentifier` or `hashProviderAccount`.
+ * @param from FROM and WHERE clause of the identities, which must still belong to the account.
+ */
+export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hash: SQL, from: SQL) {
+  const row = { identityHash: hash, createdAt: instantOf(deps.now()) };
+  return insertFrom(deps, formerIdentities, row, from).onConflictDoNothing();
 }
 
-/** One of the identities belonged to a deleted user. */
+/** One of the identities, as hashed by `hashIdentifier` and `hashProviderAccount`, has left an account. */
 export function isFormerIdentity(hashes: readonly string[]): SQL {
   return sql`exists (select 1 from former_identities
     where identity_hash in (select value from json_each(${derived(hashes, JSON.stringify)})))`;

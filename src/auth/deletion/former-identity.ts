@@ -2,7 +2,7 @@ import { base64url } from "jose";
 import { keyedHash } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-// One-time bonuses and rate limits must survive the deletion of an account, so they are kept under keyed hashes
+// One-time bonuses and rate limits must survive the account that they were given to, so they are kept under keyed hashes
 // (LOOKUP_SECRET). Each purpose has its own label, so that hashes of different tables cannot be correlated.
 
 type HashDeps = Pick<Deps, "keyring">;
@@ -22,14 +22,12 @@ export interface ProviderAccount {
   subject: string;
 }
 
-/** Hashes for `former_identities`: one per canonical identifier and one per provider account. */
-export function hashIdentities(
-  deps: HashDeps,
-  identifiers: readonly string[],
-  accounts: readonly ProviderAccount[] = [],
-): Promise<string[]> {
-  return Promise.all([
-    ...identifiers.map((identifier) => hash(deps, "former-identity", "identifier", identifier)),
-    ...accounts.map(({ issuer, subject }) => hash(deps, "former-identity", "provider", issuer, subject)),
-  ]);
+/** The hash of a canonical identifier for `former_identities`. */
+export function hashIdentifier(deps: HashDeps, identifier: string): Promise<string> {
+  return hash(deps, "former-identity", "identifier", identifier);
+}
+
+/** The hash of a provider account for `former_identities`. */
+export function hashProviderAccount(deps: HashDeps, { issuer, subject }: ProviderAccount): Promise<string> {
+  return hash(deps, "former-identity", "provider", issuer, subject);
 }

@@ -5,6 +5,7 @@ import { AppError } from "../../platform/http/errors.ts";
 import { denySessions } from "../../sessions/denylist.store.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { hashProviderAccount } from "../deletion/former-identity.ts";
 import { hashVerificationToken } from "../otp/verification-token.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
 import { type LinkObstacles, linkIdentity, previewLink, unlinkIdentity } from "./social-link.store.ts";
@@ -31,7 +32,8 @@ export async function linkSocialAccount(
     const preview = await previewLink(deps, caller, identity, credentialHash, tokenHash);
     if (refuseLink(caller, preview) === "linked already") return;
   }
-  const social = { identity, refreshToken: await exchange?.() };
+  const identityHash = await hashProviderAccount(deps, identity);
+  const social = { identity, identityHash, refreshToken: await exchange?.() };
   const outcome = await linkIdentity(deps, client, caller, social, credentialHash, tokenHash);
   if (outcome.isLinked) deps.afterResponse(publishCoalesced(deps, outcome.events));
   else if (refuseLink(caller, outcome) === undefined) throw new AppError("conflict");

@@ -14,6 +14,8 @@ type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 /** An identity to store, with Apple's refresh token. */
 export interface SocialAccount {
   identity: SocialIdentity;
+  /** As `hashProviderAccount`. */
+  identityHash: string;
   /** Apple's refresh token, encrypted and kept for its revocation; undefined for Google. */
   refreshToken: { sealed: string; keyId: string; clientId: string } | undefined;
 }
@@ -45,7 +47,7 @@ export function profileDataOf({ provider, email, isEmailAuthoritative, name, pic
 export function linkAccount(
   deps: LinkDeps,
   client: Client,
-  { identity, refreshToken }: SocialAccount,
+  { identity, identityHash, refreshToken }: SocialAccount,
   link: { userId: SQL; isNew: SQL; actorSessionId: string },
   condition: SQL,
 ) {
@@ -64,6 +66,7 @@ export function linkAccount(
         subject: identity.subject,
         provider,
         userId: link.userId,
+        identityHash,
         email: identity.email,
         linkedBy: deps.invocationId,
         createdAt: now,

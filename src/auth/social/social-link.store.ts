@@ -13,6 +13,7 @@ import { isLive, isSignedIn, recordEndedSessions } from "../../sessions/session.
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
+import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
 import { isCredentialUsedByThisInvocation, redeemCredential } from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
@@ -165,6 +166,7 @@ export async function unlinkIdentity(
         isUnlinkedHere,
       ),
       revocationEvent: recordRevocation(deps, userId, provider, isUnlinkedHere),
+      former: recordFormerIdentities(deps, sql`identity_hash`, sql`from ${socialAccount} and ${isUnlinkedHere}`),
       unlinked: deps.db
         .delete(socialAccounts)
         .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),

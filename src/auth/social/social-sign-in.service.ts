@@ -14,7 +14,7 @@ import { defaultUsernames } from "../../users/username.ts";
 import { REPEAT_WINDOW_MS } from "../account/account.service.ts";
 import type { NewAccount } from "../account/new-account.store.ts";
 import { generateAccountIds } from "../account/new-account.ts";
-import { hashIdentities } from "../deletion/former-identity.ts";
+import { hashIdentifier, hashProviderAccount } from "../deletion/former-identity.ts";
 import type { CredentialUse } from "./social-credential.store.ts";
 import { findCredentialRow, invalidateUnusedCode } from "./social-flow.store.ts";
 import { identityKey, type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
@@ -45,16 +45,11 @@ export async function signInByIdToken(
   });
   const call = await identifyCall(deps, client.idempotencyKey, `${name}/token`, identityKey(identity), { ...token });
   const redemption = { kind: "id_token", credentialHash, sessionId: deps.newId() } as const;
-  const account = await newAccountFor(deps, client, identity);
+  const identityHash = await hashProviderAccount(deps, identity);
+  const account = await newAccountFor(deps, client, identity, identityHash);
   if (!isStale && !exchange) {
-    const outcome = await signInByIdentity(
-      deps,
-      client,
-      redemption,
-      { identity, refreshToken: undefined },
-      account,
-      call,
-    );
+    const social = { identity, identityHash, refreshToken: undefined };
+    const outcome = await signInByIdentity(deps, client, redemption, social, account, call);
     return completeSignIn(deps, redemption, identity, outcome, call);
   }
   const preview = await previewSignIn(deps, redemption, identity, account, call);
@@ -70,7 +65,8 @@ export async function signInByIdToken(
     if (!current.credential) throw error;
     return completeSignIn(deps, redemption, identity, current, call);
   }
-  const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, call);
+  const social = { identity, identityHash, refreshToken };
+  const outcome = await signInByIdentity(deps, client, redemption, social, account, call);
   return completeSignIn(deps, redemption, identity, outcome, call);
 }
 
@@ -102,8 +98,10 @@ export async function signInByCode(
   if (!content.success) throw failed("key retired");
   const { identity, refreshToken } = content.data;
   const redemption = { kind: "code", credentialHash, sessionId: deps.newId() } as const;
-  const account = await newAccountFor(deps, client, identity);
-  const outcome = await signInByIdentity(deps, client, redemption, { identity, refreshToken }, account, undefined);
+  const identityHash = await hashProviderAccount(deps, identity);
+  const account = await newAccountFor(deps, client, identity, identityHash);
+  const social = { identity, identityHash, refreshToken };
+  const outcome = await signInByIdentity(deps, client, redemption, social, account, undefined);
   return completeSignIn(deps, redemption, identity, outcome, undefined);
 }
 
@@ -119,13 +117,18 @@ async function isFlowOwner(
 }
 
 /** The account to create if the identity turns out to have none. */
-async function newAccountFor(deps: Deps, client: Client, identity: SocialIdentity): Promise<NewAccount> {
+async function newAccountFor(
+  deps: Deps,
+  client: Client,
+  identity: SocialIdentity,
+  identityHash: string,
+): Promise<NewAccount> {
   const email = identity.isEmailAuthoritative ? identity.email : null;
   const basis =
     email === null
       ? { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) }
       : { kind: "email" as const, value: email };
-  const identities = await hashIdentities(deps, email === null ? [] : [email], [identity]);
+  const identities = [...(email === null ? [] : [await hashIdentifier(deps, email)]), identityHash];
   return generateAccountIds(deps, client, defaultUsernames(deps.randomBytes, basis), undefined, identities);
 }
 

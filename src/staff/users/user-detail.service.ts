@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { generateAccountIds } from "../../auth/account/new-account.ts";
+import { hashIdentifier } from "../../auth/deletion/former-identity.ts";
 import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -21,7 +22,7 @@ import {
   requestReport,
   type UserDetail,
 } from "./user-detail.store.ts";
-import { type UserChange, updateUserRow } from "./user-update.store.ts";
+import { findIdentifiers, type UserChange, updateUserRow } from "./user-update.store.ts";
 
 export type { UserDetail } from "./user-detail.store.ts";
 
@@ -115,6 +116,31 @@ export async function createUser(
   });
 }
 
+/** Maximum number of times that a change is tried while the user's identifiers change at the same time. */
+const MAX_CHANGE_ATTEMPTS = 3;
+
+/**
+ * Changes the user. If an identifier changes, its present value is read and hashed first; if that value has changed
+ * before the transaction, the change is tried again.
+ *
+ * @throws AppError `service_unavailable` after `MAX_CHANGE_ATTEMPTS`; `not_found`; those of `updateUserRow`.
+ */
+async function commitUserChange(deps: Deps, actor: Actor, change: UserChange, reason: string | undefined) {
+  if (change.email === undefined && change.phone_number === undefined) {
+    return updateUserRow(deps, actor, change, reason, []);
+  }
+  for (let attempt = 1; attempt <= MAX_CHANGE_ATTEMPTS; attempt++) {
+    const identifiers = await findIdentifiers(deps, actor);
+    if (!identifiers) throw userNotFound();
+    const held = await Promise.all(
+      identifiers.map(async (identifier) => ({ identifier, hash: await hashIdentifier(deps, identifier) })),
+    );
+    const outcome = await updateUserRow(deps, actor, change, reason, held);
+    if (outcome.isDone || outcome.more.isUnhashed.length === 0) return outcome;
+  }
+  throw new AppError("service_unavailable", { reason: "identifiers kept changing", retryAfterSeconds: 1 });
+}
+
 /**
  * Changes the fields that are sent; null clears a field.
  *
@@ -133,7 +159,7 @@ export async function updateUserDetail(
     email: canonical(deps, "email", given.email),
     phone_number: canonical(deps, "phone_number", given.phone_number),
   };
-  const outcome = await updateUserRow(deps, actor, change, reason);
+  const outcome = await commitUserChange(deps, actor, change, reason);
   const person = settleStaffAction(deps, outcome);
   if (outcome.isDone) return person;
   const { more } = outcome;

@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import { recordFormerIdentities } from "../../auth/deletion/former-identity.store.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
@@ -6,6 +7,7 @@ import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { withKey } from "../../users/username.ts";
+import { runStaffBatch } from "../staff-batch.store.ts";
 import {
   type Actor,
   changeAccount,
@@ -24,34 +26,67 @@ export interface UserChange extends ProfileChange {
 
 /** The column of each field. */
 const columns = {
-  username: sql.raw("u.username"),
-  email: sql.raw("u.email"),
-  phone_number: sql.raw("u.phone_number"),
-  profile_picture: sql.raw("u.profile_picture"),
-  full_name: sql.raw("p.full_name"),
-  date_of_birth: sql.raw("p.date_of_birth"),
-  address: sql.raw("p.address"),
-  avatar_url: sql.raw("p.avatar_url"),
-} as const satisfies Record<keyof UserChange, SQL>;
+  username: "u.username",
+  email: "u.email",
+  phone_number: "u.phone_number",
+  profile_picture: "u.profile_picture",
+  full_name: "p.full_name",
+  date_of_birth: "p.date_of_birth",
+  address: "p.address",
+  avatar_url: "p.avatar_url",
+} as const satisfies Record<keyof UserChange, string>;
+
+/** The present value of the field `g.key`. Written out, because D1 accepts at most 100 parameters per statement. */
+const current = sql.raw(
+  `case g.key ${Object.entries(columns)
+    .map(([field, column]) => `when '${field}' then ${column}`)
+    .join(" ")} end`,
+);
+
+/** An identifier of a user, and its hash by `hashIdentifier`. */
+export interface HeldIdentifier {
+  identifier: string;
+  hash: string;
+}
 
 const name = sql.raw("('username')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
 
 /**
- * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
- * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none.
- * Changes nothing if the caller may not, a name or identifier is taken, a reason is missing, or the user would have no
- * way to sign in.
+ * The user's e-mail address and phone number; undefined if there is no such user.
  *
+ * @throws AppError `token_not_valid`; `permission_denied`.
+ */
+export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }: Actor): Promise<string[] | undefined> {
+  const { found } = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
+    found: deps.db
+      .select({ email: users.email, phone: users.phoneNumber })
+      .from(users)
+      .where(sql`${users.id} = ${ifStaff(userId)}`),
+  }));
+  const [user] = found;
+  return user && [user.email, user.phone].filter((identifier) => identifier !== null);
+}
+
+/**
+ * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
+ * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none. A
+ * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, a name or
+ * identifier is taken, a reason is missing, the user would have no way to sign in, or an identifier that changes is not
+ * among `held`.
+ *
+ * @param held the user's identifiers, read before the call, because SQL cannot hash them.
  * @returns in `more`, the possible obstacles: each has a row if it applies.
  */
-export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserChange, reason: string | undefined) {
+export function updateUserRow(
+  deps: StaffActionDeps,
+  actor: Actor,
+  change: UserChange,
+  reason: string | undefined,
+  held: readonly HeldIdentifier[],
+) {
   const { userId } = actor;
   const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-  const current = sql`case g.key ${sql.join(
-    Object.entries(columns).map(([name, column]) => sql`when ${name} then ${column}`),
-    sql` `,
-  )} end`;
   const differing = sql`from users u left join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
@@ -59,6 +94,8 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
     ...obstaclesOf(userId, change, changes(sensitive), reason),
     // An account may keep an old username.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
+    isUnhashed: sql`exists (select 1 ${differing} and g.key in ('email', 'phone_number') and ${current} is not null and ${current} not in
+      (select value ->> 'identifier' from json_each(${JSON.stringify(held)})))`,
   };
   const isFree = sql.join(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
@@ -73,19 +110,27 @@ export function updateUserRow(deps: StaffActionDeps, actor: Actor, change: UserC
         ${JSON.stringify(reason === undefined ? {} : { reason })})`,
     },
     condition: sql`exists (select 1 ${differing}) and ${isFree}`,
-    follow: (isDone, auditId) => writeChange(deps, actor, change, isDone, auditId),
+    follow: (isDone, auditId) => writeChange(deps, actor, change, held, isDone, auditId),
     reads: {
       lacksReason: stands(obstacles.lacksReason),
       isIdentifierTaken: stands(obstacles.isIdentifierTaken),
       isNameTaken: stands(obstacles.isNameTaken),
       isNameLookalike: stands(obstacles.isNameLookalike),
       isLastWayIn: stands(obstacles.isLastWayIn),
+      isUnhashed: stands(obstacles.isUnhashed),
     },
   });
 }
 
 /** The statements after the audit row with the id `auditId`, whose old values show which fields change. */
-function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, isDone: SQL, auditId: string) {
+function writeChange(
+  deps: StaffActionDeps,
+  actor: Actor,
+  change: UserChange,
+  held: readonly HeldIdentifier[],
+  isDone: SQL,
+  auditId: string,
+) {
   const { userId } = actor;
   const changedHere = (name: "email" | "phone_number") =>
     sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${auditId} and old.key = ${name})`;
@@ -100,8 +145,19 @@ function writeChange(deps: StaffActionDeps, actor: Actor, change: UserChange, is
     emailVerified: unverified("email", "email_verified"),
     phoneVerified: unverified("phone_number", "phone_verified"),
   });
+  const isFreed = (name: "email" | "phone_number", flag: string) =>
+    sql`(h.value ->> 'identifier' = ${sql.raw(`users.${name}`)} and ${sql.raw(flag)} and ${changedHere(name)})`;
   const writes = mergeStatements(
     {
+      former:
+        held.length > 0
+          ? recordFormerIdentities(
+              deps,
+              sql`h.value ->> 'hash'`,
+              sql`from json_each(${JSON.stringify(held)}) h, users where users.id = ${userId} and ${isDone}
+                and (${isFreed("email", "email_verified")} or ${isFreed("phone_number", "phone_verified")})`,
+            )
+          : undefined,
       changedUser,
       // An imported user may have no profile yet.
       newProfile: insertWhere(
