@@ -76,7 +76,6 @@ export default defineConfig({
           enabled: true,
           // List all of them: a dependency found later reloads the run.
           include: [
-            "@hono/zod-openapi",
             "@hono/zod-validator",
             "@remix-run/multipart-parser",
             "drizzle-orm",

@@ -10,5 +10,13 @@ export * as iso from "../node_modules/zod/v4/classic/iso.js";
 export { ZodISODate, ZodISODateTime, ZodISODuration, ZodISOTime } from "../node_modules/zod/v4/classic/iso.js";
 export * from "../node_modules/zod/v4/classic/parse.js";
 export * from "../node_modules/zod/v4/classic/schemas.js";
-export { clone, config, globalRegistry, NEVER, registry, util } from "../node_modules/zod/v4/core/index.js";
+export {
+  clone,
+  config,
+  globalRegistry,
+  NEVER,
+  registry,
+  toJSONSchema,
+  util,
+} from "../node_modules/zod/v4/core/index.js";
 export { z, z as default };

@@ -1,4 +1,4 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account/account.routes.ts";
 import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
@@ -70,9 +70,10 @@ import { getKycDocument } from "./users/kyc/kyc-document.routes.ts";
 import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";
+import { userWebhooks } from "./users/user-webhook.views.ts";
 import { getMyWallet } from "./users/wallet.routes.ts";
 
-export const app = new OpenAPIHono<AppEnv>({ strict: false });
+export const app = new Hono<AppEnv>({ strict: false });
 
 /**
  * Every route: method and path, what the first limiters count, who may call, and the endpoint. A staff route with the
@@ -137,7 +138,12 @@ export const routes: readonly Route[] = [
   route("GET /api/auth/debug/headers", "-", developmentOnly, getDebugHeaders),
   route("GET /.well-known/jwks.json", "-", publicAccess, getJwks),
   route("GET /dev/outbox", "-", developmentOnly, getLocalOutbox),
-  route("GET /api/openapi.json", "-", publicAccess, openApiDocument(app)),
+  route(
+    "GET /api/openapi.json",
+    "-",
+    publicAccess,
+    openApiDocument(() => routes, userWebhooks),
+  ),
   route("GET /docs", "-", publicAccess, redirectToDocs),
   route("GET /api/docs", "-", publicAccess, getDocs),
   route("GET /api/docs/{file}", "-", publicAccess, getDocsFile),

@@ -137,7 +137,7 @@ const socialBudgets: Record<string, number> = {
 
 function insertNotification(userId: string) {
   return env.DB.prepare(
-    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', '', '', 0)",
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', '', '', 0)",
   )
     .bind(crypto.randomUUID(), userId)
     .run();

@@ -1,4 +1,5 @@
 import { routes } from "../../src/app.ts";
+import { byStatus } from "../../src/platform/openapi/failures.ts";
 import { code, table } from "./markdown.ts";
 
 /** Who may call a route, by the name of its guard. */
@@ -26,10 +27,11 @@ const limits: Readonly<Record<string, string>> = {
 };
 
 /** Codes that many routes share; the page explains them once. */
-const COMMON = new Set([
+const COMMON: ReadonlySet<string> = new Set([
   "https_required",
   "internal_error",
   "service_unavailable",
+  "method_not_allowed",
   "validation_error",
   "payload_too_large",
   "unsupported_media_type",
@@ -51,9 +53,7 @@ const pages: Readonly<Record<string, string>> = {
 export function routeTable(): string[] {
   const rows = routes.map(({ name, guard, limit, describe }) => {
     const operation = describe?.();
-    const responses = Object.values(operation?.responses ?? {});
-    const descriptions = responses.map((response) => ("description" in response ? response.description : ""));
-    const codes = descriptions.flatMap((text) => [...text.matchAll(/^`(\w+)`:/gm)].map(([, found = ""]) => found));
+    const codes = [...byStatus(operation?.errors ?? []).values()].flat();
     return [
       code(name),
       known(callers, guard.name),

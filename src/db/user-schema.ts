@@ -131,13 +131,21 @@ export const referrals = sqliteTable(
   (table) => [index("referrals_inviter").on(table.inviterId)],
 );
 
+/** Kinds of notifications, as the app knows them. */
+export const NOTIFICATION_TYPES = [
+  ...(["NEW_DEVICE", "LOCKOUT", "SESSION_ENDED", "IDENTIFIER_CHANGED", "ACCOUNT_LINKED", "ACCOUNT_UNLINKED"] as const),
+  ...(["WELCOME", "PROFILE_REMINDER", "KYC_REMINDER", "KYC_APPROVED", "KYC_REJECTED"] as const),
+  ...(["DEACTIVATED", "ACCOUNT_ACTIVATED", "ACCOUNT_DEACTIVATED", "ACCOUNT_BANNED"] as const),
+] as const;
+export type NotificationType = (typeof NOTIFICATION_TYPES)[number];
+
 /** Notifications in the app, in the user's language. */
 export const notifications = sqliteTable(
   "notifications",
   {
     id: text("id").primaryKey(),
     userId: ownerId(),
-    notificationType: text("notification_type").notNull(),
+    notificationType: text("notification_type", { enum: NOTIFICATION_TYPES }).notNull(),
     title: text("title").notNull(),
     message: text("message").notNull(),
     /** Ids for the app, as JSON. */

@@ -1,3 +1,4 @@
+import type { NotificationType } from "../db/user-schema.ts";
 import type { Locale } from "../platform/http/locale.ts";
 
 /**
@@ -192,7 +193,7 @@ export const notices = {
       message: "तपाईंको प्रोफाइल अझै पूरा छैन। पूरा नाम, जन्म मिति र ठेगाना थप्नुहोस्।",
     },
   },
-} as const satisfies Record<string, Record<Locale, { title: string; message: string }>>;
+} as const satisfies Record<NotificationType, Record<Locale, { title: string; message: string }>>;
 
 /** Text for the address or number that the account had before. Fits one SMS in either language. */
 export function identifierChangedText(locale: Locale, { appName }: { appName: string }): string {

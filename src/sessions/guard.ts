@@ -48,6 +48,7 @@ export const authenticated: Guard<AccessClaims> = { ...bearer, name: "authentica
 export const staff: Guard<StaffClaims> = {
   ...bearer,
   name: "staff",
+  role: "staff",
   errors: [...bearer.errors, "permission_denied"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as StaffClaims,
 };
@@ -56,6 +57,7 @@ export const staff: Guard<StaffClaims> = {
 export const admin: Guard<AdminClaims> = {
   ...bearer,
   name: "admin",
+  role: "admin",
   errors: [...bearer.errors, "permission_denied"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as AdminClaims,
 };

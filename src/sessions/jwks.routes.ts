@@ -1,21 +1,23 @@
 import { z } from "zod";
 import type { Keyring } from "../platform/config/keyring.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "../platform/http/cacheable.ts";
-import { EVERY_ROUTE, failures, NOT_MODIFIED } from "../platform/http/openapi.ts";
 import { publicRawEndpoint } from "../platform/http/raw-endpoint.ts";
+import { EVERY_ROUTE, NOT_MODIFIED } from "../platform/openapi/operation.ts";
 
-const jwks = z.object({
-  keys: z.array(
-    z.object({
-      kid: z.string(),
-      kty: z.literal("OKP"),
-      crv: z.literal("Ed25519"),
-      x: z.string(),
-      use: z.literal("sig"),
-      alg: z.literal("EdDSA"),
-    }),
-  ),
-});
+const jwks = z
+  .object({
+    keys: z.array(
+      z.object({
+        kid: z.string(),
+        kty: z.literal("OKP"),
+        crv: z.literal("Ed25519"),
+        x: z.string(),
+        use: z.literal("sig"),
+        alg: z.literal("EdDSA"),
+      }),
+    ),
+  })
+  .meta({ id: "PublicKeys" });
 
 let cached: { jwks: Keyring["jwks"]; document: CacheableDocument } | undefined;
 
@@ -28,15 +30,16 @@ export const getJwks = publicRawEndpoint(
     method: "get",
     path: "/.well-known/jwks.json",
     describe: () => ({
-      tags: ["Platform"],
+      operationId: "getPublicKeys",
+      tag: "Platform",
       summary: "Get the public keys of access tokens",
       description:
         "Use these keys to verify access tokens. Cache the response and reload it if a token has an unknown `kid`.",
       responses: {
-        200: { description: "A JSON Web Key Set.", content: { "application/json": { schema: jwks } } },
+        200: { description: "A JSON Web Key Set.", headers: ["ETag"], content: { "application/json": jwks } },
         ...NOT_MODIFIED,
-        ...failures(EVERY_ROUTE),
       },
+      errors: EVERY_ROUTE,
     }),
   },
   async (c) => {

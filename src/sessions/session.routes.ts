@@ -22,10 +22,20 @@ function required(refreshToken: string | null | undefined): string {
   return refreshToken;
 }
 
+const tokens = z
+  .object({
+    access: z.string(),
+    refresh: z.string(),
+    token_type: z.literal("Bearer"),
+    expires_in: z.number().int().meta({ description: "Seconds until the access token expires." }),
+  })
+  .meta({ id: "Tokens" });
+
 export const refresh = publicEndpoint(
   {
     method: "post",
     path: "/auth/refresh",
+    operationId: "refreshTokens",
     tag,
     summary: "Refresh the tokens",
     description:
@@ -33,12 +43,7 @@ export const refresh = publicEndpoint(
       "lost, repeat the call within 120 seconds, or within 24 hours with the same Idempotency-Key, to get the same " +
       "refresh token unless it has been used. Presenting an older refresh token ends the session.",
     body: refreshBody,
-    data: z.object({
-      access: z.string(),
-      refresh: z.string(),
-      token_type: z.literal("Bearer"),
-      expires_in: z.number().int(),
-    }),
+    data: tokens,
     beside: { access: z.string(), refresh: z.string() },
     message: { en: "Session refreshed.", ne: "सत्र नवीकरण भयो।" },
     errors: ["refresh_token_required", "token_not_valid", "rate_limit_exceeded"],
@@ -57,6 +62,7 @@ export const logout = expiringEndpoint(
   {
     method: "post",
     path: "/auth/logout",
+    operationId: "logout",
     tag,
     summary: "Sign out",
     description:
@@ -78,6 +84,7 @@ export const listMySessions = userEndpoint(
   {
     method: "get",
     path: "/auth/sessions",
+    operationId: "listSessions",
     tag,
     summary: "List my sessions",
     description: "Lists the user's active sessions and marks the current one.",
@@ -97,6 +104,7 @@ export const endMySession = userEndpoint(
   {
     method: "delete",
     path: "/auth/sessions/{id}",
+    operationId: "endSession",
     tag,
     summary: "End one of my sessions",
     description: "Signs out the device that uses the session.",
@@ -118,6 +126,7 @@ export const endMyOtherSessions = userEndpoint(
   {
     method: "delete",
     path: "/auth/sessions",
+    operationId: "endOtherSessions",
     tag,
     summary: "End my other sessions",
     description:

@@ -2,16 +2,18 @@ import { z } from "zod";
 import type { sessions } from "../db/sign-in-schema.ts";
 
 /** A session as shown to its user and to staff. */
-export const sessionView = z.object({
-  id: z.string(),
-  current: z.boolean().meta({ description: "The one that asks." }),
-  created_at: z.iso.datetime(),
-  last_used_at: z.iso.datetime(),
-  ip: z.string(),
-  user_agent: z.string().nullable(),
-  device_name: z.string().nullable(),
-  method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
-});
+export const sessionView = z
+  .object({
+    id: z.string(),
+    current: z.boolean().meta({ description: "The one that asks." }),
+    created_at: z.iso.datetime(),
+    last_used_at: z.iso.datetime(),
+    ip: z.string(),
+    user_agent: z.string().nullable(),
+    device_name: z.string().nullable(),
+    method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
+  })
+  .meta({ id: "Session" });
 
 /** @param currentId id of the session that makes the request. */
 export function viewSession(session: typeof sessions.$inferSelect, currentId: string): z.input<typeof sessionView> {

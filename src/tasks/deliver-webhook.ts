@@ -5,7 +5,7 @@ import type { WebhookEndpoint } from "../delivery/webhook-settings.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { UserState } from "../users/user-state.store.ts";
-import { viewUserState } from "../users/views.ts";
+import { viewUserState } from "../users/user-webhook.views.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
 import { findDelivery, markDelivered } from "./webhook.store.ts";
 

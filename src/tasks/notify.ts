@@ -1,5 +1,5 @@
 import { eq, type SQL, sql } from "drizzle-orm";
-import { notifications } from "../db/user-schema.ts";
+import { type NotificationType, notifications } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
@@ -10,8 +10,7 @@ import { recordNotification, type Texts } from "../users/notification.store.ts";
 import type { TaskEvent, TaskOutcome } from "./engine/task.ts";
 
 interface Notice {
-  /** Notification type shown to the app, such as `PROFILE_REMINDER`. */
-  kind: string;
+  kind: NotificationType;
   texts: Texts;
   /** Ids for the app; no personal data. */
   data?: Readonly<Record<string, string>>;

@@ -10,6 +10,7 @@ export const listMyNotifications = userEndpoint(
   {
     method: "get",
     path: "/users/notifications",
+    operationId: "listNotifications",
     tag,
     summary: "List my notifications",
     description: "Lists notifications, newest first. Follow `next_cursor` until it is null.",
@@ -31,6 +32,7 @@ export const readMyNotification = userEndpoint(
   {
     method: "post",
     path: "/users/notifications/{id}/read",
+    operationId: "markNotificationRead",
     tag,
     summary: "Mark a notification as read",
     description: "Repeating the call changes nothing.",

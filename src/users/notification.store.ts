@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
-import { notifications, users } from "../db/user-schema.ts";
+import { type NotificationType, notifications, users } from "../db/user-schema.ts";
 import { insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Locale } from "../platform/http/locale.ts";
@@ -11,8 +11,7 @@ export type Texts = Readonly<Record<Locale, { title: string; message: string }>>
 
 export interface NewNotification {
   id: string | SQL;
-  /** The kind as the app knows it, for example `PROFILE_REMINDER`. */
-  kind: string;
+  kind: NotificationType;
   texts: Texts;
   /** JSON text with ids for the app, or SQL that yields it; no personal data. */
   data?: string | SQL;

@@ -6,12 +6,13 @@ import { profileView, viewProfile } from "./views.ts";
 
 const tag = "Profile";
 
-const body = z.object(profileFields);
+const body = z.object(profileFields).meta({ id: "ProfileChange" });
 
 export const getMyProfile = userEndpoint(
   {
     method: "get",
     path: "/users/profile",
+    operationId: "getProfile",
     tag,
     summary: "Get my profile",
     description: "Returns the signed-in user's profile.",
@@ -27,6 +28,7 @@ export const putMyProfile = userEndpoint(
   {
     method: "put",
     path: "/users/profile",
+    operationId: "putProfile",
     tag,
     summary: "Update my profile; null clears a field",
     description: "Fields that are not sent keep their values.",
@@ -42,6 +44,7 @@ export const patchMyProfile = userEndpoint(
   {
     method: "patch",
     path: "/users/profile",
+    operationId: "updateProfile",
     tag,
     summary: "Update my profile; null is ignored",
     description: "Fields that are not sent keep their values.",

@@ -6,6 +6,7 @@ export const getMyUsage = userEndpoint(
   {
     method: "get",
     path: "/users/analytics/usage-stats",
+    operationId: "getUsageStats",
     tag: "Wallet",
     summary: "Get my usage statistics",
     description: "Returns the user's totals, such as rentals, spending and referrals.",

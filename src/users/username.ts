@@ -18,12 +18,11 @@ export interface Username {
   key: string;
 }
 
-const username = z
-  .string()
-  .max(MAX_LENGTH)
-  .regex(ALLOWED, as("username_characters"))
-  // JSON Schema patterns are always Unicode-aware and have no flags.
-  .meta({ pattern: ALLOWED.source, example: "asha.gurung" });
+const username = z.string().max(MAX_LENGTH).regex(ALLOWED, as("username_characters"));
+const described = {
+  description:
+    "Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id.",
+};
 const inNfkc = (given: string) => given.normalize("NFKC");
 
 /** Optional username of a new account, in NFKC. */
@@ -34,10 +33,10 @@ export const usernameField = optionalText(
     when: ({ issues }) => issues.length === 0,
   }),
   inNfkc,
-);
+).meta(described);
 
 /** Optional username of an existing account, which may predate the lookalike check. */
-export const anyUsernameField = optionalText(username, inNfkc);
+export const anyUsernameField = optionalText(username, inNfkc).meta(described);
 
 /**
  * The username with its key. Upper-casing first also folds ß with ss and σ with ς, which lower-casing alone keeps

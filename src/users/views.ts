@@ -4,21 +4,23 @@ import type { NotificationRow } from "./notification.store.ts";
 import type { ProfileRow } from "./profile.store.ts";
 import type { UsageRow } from "./usage.store.ts";
 import type { UserRow } from "./user.store.ts";
-import type { UserState } from "./user-state.store.ts";
+import { accountStatus, kycState, notificationType, socialProvider, submissionStatus } from "./user-enums.ts";
 import type { WalletRow } from "./wallet.store.ts";
 
 /** A user's own account. */
-export const userView = z.object({
-  id: z.string(),
-  username: z.string(),
-  profile_picture: z.string().nullable(),
-  referral_code: z.string(),
-  status: z.enum(["ACTIVE", "INACTIVE", "BANNED"]),
-  date_joined: z.iso.datetime(),
-  profile_complete: z.boolean(),
-  kyc_status: z.enum(["PENDING", "APPROVED", "REJECTED", "NOT_SUBMITTED"]),
-  social_provider: z.enum(["EMAIL", "PHONE", "GOOGLE", "APPLE"]),
-});
+export const userView = z
+  .object({
+    id: z.string(),
+    username: z.string(),
+    profile_picture: z.string().nullable(),
+    referral_code: z.string(),
+    status: accountStatus,
+    date_joined: z.iso.datetime(),
+    profile_complete: z.boolean(),
+    kyc_status: kycState,
+    social_provider: socialProvider,
+  })
+  .meta({ id: "Account" });
 
 export function viewUser(row: UserRow): z.input<typeof userView> {
   return {
@@ -37,16 +39,18 @@ export function viewUser(row: UserRow): z.input<typeof userView> {
 const instant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 /** A profile as its owner sees it. */
-export const profileView = z.object({
-  id: z.string(),
-  full_name: z.string().nullable(),
-  date_of_birth: z.iso.date().nullable(),
-  address: z.string().nullable(),
-  avatar_url: z.string().nullable(),
-  is_profile_complete: z.boolean(),
-  created_at: z.iso.datetime(),
-  updated_at: z.iso.datetime(),
-});
+export const profileView = z
+  .object({
+    id: z.string(),
+    full_name: z.string().nullable(),
+    date_of_birth: z.iso.date().nullable(),
+    address: z.string().nullable(),
+    avatar_url: z.string().nullable(),
+    is_profile_complete: z.boolean(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .meta({ id: "Profile" });
 
 export function viewProfile(row: ProfileRow): z.input<typeof profileView> {
   return {
@@ -61,16 +65,23 @@ export function viewProfile(row: ProfileRow): z.input<typeof profileView> {
   };
 }
 
+/** Ids and values for the app, by type. */
+const notificationData = z
+  .object({ kyc_id: z.string().optional(), status: submissionStatus.optional() })
+  .meta({ id: "NotificationData", description: "`kyc_id` and `status` with KYC_APPROVED and KYC_REJECTED." });
+
 /** A notification as its owner sees it. */
-export const notificationView = z.object({
-  id: z.string(),
-  title: z.string(),
-  message: z.string(),
-  notification_type: z.string(),
-  data: z.record(z.string(), z.string()).nullable(),
-  is_read: z.boolean(),
-  created_at: z.iso.datetime(),
-});
+export const notificationView = z
+  .object({
+    id: z.string(),
+    title: z.string(),
+    message: z.string(),
+    notification_type: notificationType,
+    data: notificationData.nullable(),
+    is_read: z.boolean(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: "Notification" });
 
 export function viewNotification(row: NotificationRow): z.input<typeof notificationView> {
   return {
@@ -84,44 +95,23 @@ export function viewNotification(row: NotificationRow): z.input<typeof notificat
   };
 }
 
-/** The user data that other services receive: no secrets, documents or sessions. */
-export function viewUserState(row: UserState) {
-  return {
-    id: row.id,
-    username: row.username,
-    email: row.email,
-    phone_number: row.phoneNumber,
-    email_verified: row.emailVerified,
-    phone_verified: row.phoneVerified,
-    status: row.status,
-    role: row.role,
-    social_provider: row.socialProvider,
-    profile_picture: row.profilePicture,
-    full_name: row.fullName,
-    date_of_birth: row.dateOfBirth,
-    address: row.address,
-    avatar_url: row.avatarUrl,
-    profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
-    kyc_status: row.kycStatus ?? "NOT_SUBMITTED",
-    date_joined: instant(row.dateJoined),
-    updated_at: instant(row.updatedAt),
-    version: row.version,
-  };
-}
-
 /** An amount of money as decimal text with two decimal places. */
 const money = z
   .string()
   .regex(/^-?\d+\.\d{2}$/)
   .meta({ example: "1250.00" });
 
+const points = z.object({ current_points: z.number().int(), total_points: z.number().int() }).meta({ id: "Points" });
+
 /** A user's balance and points. */
-export const walletView = z.object({
-  balance: money,
-  currency: z.string(),
-  points: z.object({ current_points: z.number().int(), total_points: z.number().int() }),
-  last_updated: z.iso.datetime(),
-});
+export const walletView = z
+  .object({
+    balance: money,
+    currency: z.string(),
+    points,
+    last_updated: z.iso.datetime(),
+  })
+  .meta({ id: "Wallet" });
 
 export function viewWallet(row: WalletRow): z.input<typeof walletView> {
   return {
@@ -133,17 +123,19 @@ export function viewWallet(row: WalletRow): z.input<typeof walletView> {
 }
 
 /** A user's usage totals. */
-export const usageView = z.object({
-  total_rentals: z.number().int(),
-  total_spent: money,
-  total_points_earned: z.number().int(),
-  total_referrals: z.number().int(),
-  timely_returns: z.number().int(),
-  late_returns: z.number().int(),
-  favorite_stations_count: z.number().int(),
-  last_rental_date: z.iso.datetime().nullable(),
-  member_since: z.iso.datetime(),
-});
+export const usageView = z
+  .object({
+    total_rentals: z.number().int(),
+    total_spent: money,
+    total_points_earned: z.number().int(),
+    total_referrals: z.number().int(),
+    timely_returns: z.number().int(),
+    late_returns: z.number().int(),
+    favorite_stations_count: z.number().int(),
+    last_rental_date: z.iso.datetime().nullable(),
+    member_since: z.iso.datetime(),
+  })
+  .meta({ id: "UsageStats" });
 
 export function viewUsage(row: UsageRow): z.input<typeof usageView> {
   return {

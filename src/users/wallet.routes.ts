@@ -6,6 +6,7 @@ export const getMyWallet = userEndpoint(
   {
     method: "get",
     path: "/users/wallet",
+    operationId: "getWallet",
     tag: "Wallet",
     summary: "Get my wallet",
     description: "Returns the user's balance and points.",

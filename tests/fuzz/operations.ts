@@ -37,33 +37,38 @@ export interface Operation {
 /** All operations of the document. */
 export function operationsOf(document: OpenApiDocument): Operation[] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, { parameters = [], requestBody, responses, security }]) => {
-      const statuses = Object.keys(responses).map(Number);
-      const isGuarded = (security ?? []).length > 0;
-      const content = requestBody?.content ?? {};
-      const schema = content["multipart/form-data"]?.schema as BodySchema | undefined;
-      const all = Object.entries(schema?.properties ?? {});
-      const isFile = ([, field]: [string, FieldSchema]) => field.format === "binary";
-      const body = schema && {
-        fields: Object.fromEntries(all.filter((each) => !isFile(each))),
-        files: all.filter(isFile).map(([name]) => name),
-        required: schema.required ?? [],
-        takesJson: "application/json" in content,
-      };
-      return {
-        method: method.toUpperCase(),
-        path,
-        name: `${method.toUpperCase()} ${path}`,
-        isGuarded,
-        isForStaff: isGuarded && JSON.stringify(responses["403"] ?? "").includes("permission_denied"),
-        statuses,
-        pathParameters: parameters.filter((each) => each.in === "path").map((each) => each.name),
-        query: parameters
-          .filter((each) => each.in === "query")
-          .map(({ name, required = false, schema }) => ({ name, required, schema: schema as FieldSchema })),
-        ...(body ? { body } : {}),
-      };
-    }),
+    Object.entries(item).map(
+      ([method, { parameters = [], requestBody, responses, security, "x-required-role": role }]) => {
+        const statuses = Object.keys(responses).map(Number);
+        const isGuarded = (security ?? []).length > 0;
+        // Routes that redirect a browser take whatever arrives; no schema reads it.
+        const isRedirect = "303" in responses;
+        const [content] = isRedirect ? [] : Object.values(requestBody?.content ?? {});
+        const schema = content?.schema as BodySchema | undefined;
+        const all = Object.entries(schema?.properties ?? {});
+        const isFile = ([, field]: [string, FieldSchema]) => field.format === "binary";
+        const body = schema && {
+          fields: Object.fromEntries(all.filter((each) => !isFile(each))),
+          files: all.filter(isFile).map(([name]) => name),
+          required: schema.required ?? [],
+          // The document names one format; a body without a required file may have any.
+          takesJson: !all.some((each) => isFile(each) && schema.required?.includes(each[0])),
+        };
+        return {
+          method: method.toUpperCase(),
+          path,
+          name: `${method.toUpperCase()} ${path}`,
+          isGuarded,
+          isForStaff: role !== undefined,
+          statuses,
+          pathParameters: parameters.filter((each) => each.in === "path").map((each) => each.name),
+          query: parameters
+            .filter((each) => each.in === "query" && !isRedirect)
+            .map(({ name, required = false, schema }) => ({ name, required, schema: schema as FieldSchema })),
+          ...(body ? { body } : {}),
+        };
+      },
+    ),
   );
 }
 

@@ -45,7 +45,7 @@ export async function setStage(): Promise<Stage> {
 export async function addNotification({ userId }: SignedIn): Promise<string> {
   const id = crypto.randomUUID();
   await run(
-    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', 'a', 'b', ?)",
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', 'a', 'b', ?)",
     id,
     userId,
     Date.now(),

@@ -5,6 +5,7 @@ import type { OperationOf } from "./measure.ts";
 /** Outcomes that no case produces, and why: a status, or one status of an operation. */
 export const UNPROVOKED: Readonly<Record<string, string>> = {
   500: "no request causes a failure of the Worker's own code",
+  405: "the router answers it before anything is read",
   ...Object.fromEntries(
     ["GET", "GET sessions", "DELETE sessions", "POST analytics-report", "GET analytics-report"].map((call) => {
       const [method, part] = call.split(" ");
@@ -20,18 +21,13 @@ export function outcomesOf(document: OpenApiDocument): { outcome: string; codes:
   return Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).flatMap(([method, { responses }]) =>
       Object.entries(responses)
-        .map(([status, { content }]) => ({
+        .map(([status, response]) => ({
           outcome: `${method.toUpperCase()} ${path} ${status}`,
-          codes: codesIn(content?.["application/json"]?.schema),
+          codes: response["x-error-codes"] ?? [],
         }))
         .filter(({ outcome }) => !(outcome in UNPROVOKED || (outcome.split(" ").at(-1) ?? "") in UNPROVOKED)),
     ),
   );
-}
-
-function codesIn(schema: unknown): string[] {
-  const failure = schema as { properties?: { error?: { properties?: { code?: { enum?: string[] } } } } } | undefined;
-  return failure?.properties?.error?.properties?.code?.enum ?? [];
 }
 
 /** Finds the operation of a path; unknown paths are returned unchanged. */

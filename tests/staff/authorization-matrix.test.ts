@@ -88,7 +88,7 @@ async function tokenOf(column: Column, isLast: boolean): Promise<{ token?: strin
 async function insertNotification(userId: string): Promise<string> {
   const id = crypto.randomUUID();
   await run(
-    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'T', '', '', 0)",
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', '', '', 0)",
     id,
     userId,
   );

@@ -4,23 +4,36 @@ import { call } from "./client.ts";
 
 interface MediaType {
   schema?: AnySchema;
+  example?: Record<string, unknown>;
 }
 
-interface Operation {
-  summary?: string;
-  description?: string;
-  parameters?: { name: string; in: string; required?: boolean; schema: AnySchema }[];
-  requestBody?: { content: Record<string, MediaType> };
-  responses: Record<string, { description: string; content?: Record<string, MediaType> }>;
+export interface Operation {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description: string;
+  parameters?: { name: string; in: string; required?: boolean; description?: string; schema: AnySchema }[];
+  requestBody?: { required: boolean; content: Record<string, MediaType> };
+  responses: Record<string, Response>;
   security?: Record<string, string[]>[];
+  "x-required-role"?: "staff" | "admin";
+}
+
+interface Response {
+  description: string;
+  headers?: Record<string, unknown>;
+  content?: Record<string, MediaType>;
+  "x-error-codes"?: string[];
 }
 
 export interface OpenApiDocument {
   openapi: string;
-  info: { title: string; version: string };
-  servers?: { url: string }[];
+  info: { title: string; version: string; description: string; contact: object; license: object };
+  servers: { url: string }[];
+  tags: { name: string; description: string }[];
   paths: Record<string, Record<string, Operation>>;
-  components?: { securitySchemes?: Record<string, unknown> };
+  webhooks: Record<string, { post: { requestBody: { content: Record<string, MediaType> } } }>;
+  components: Record<"securitySchemes" | "schemas" | "responses" | "headers" | "examples", Record<string, object>>;
 }
 
 /** A response and the call that it answers. */
@@ -35,11 +48,33 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats(ajv);
 const compiled = new Map<string, ValidateFunction>();
 
-/** Fetches the document from the Worker. */
+/** Fetches the document from the Worker, with every reference replaced by what it refers to. */
 export async function fetchDocument(): Promise<OpenApiDocument> {
+  return resolveReferences(await fetchWrittenDocument());
+}
+
+/** The document with every reference replaced by what it refers to. */
+export const resolveReferences = (document: OpenApiDocument) => resolve(document, document) as OpenApiDocument;
+
+/** Fetches the document from the Worker as it is. */
+export async function fetchWrittenDocument(): Promise<OpenApiDocument> {
   const answer = await call("GET", "/api/openapi.json");
   if (answer.status !== 200) throw new Error(`openapi.json: ${answer.status}`);
   return answer.body;
+}
+
+function resolve(document: unknown, part: unknown): unknown {
+  if (Array.isArray(part)) return part.map((each) => resolve(document, each));
+  if (typeof part !== "object" || part === null) return part;
+  const { $ref, ...own } = part as { $ref?: unknown };
+  const members = Object.fromEntries(Object.entries(own).map(([key, value]) => [key, resolve(document, value)]));
+  if (typeof $ref !== "string") return members;
+  const target = $ref
+    .slice(2)
+    .split("/")
+    .reduce((at, name) => Object(at)[name], document);
+  if (target === undefined) throw new Error(`${$ref} refers to nothing`);
+  return { ...(resolve(document, target) as object), ...members };
 }
 
 /** Compiles a schema of the document. @throws if it is not valid JSON Schema 2020-12. */
@@ -56,6 +91,9 @@ export function findDeviations(document: OpenApiDocument, { method, path, status
   if (!operation) return [`${method} ${path} is not in the document`];
   const response = operation.responses[status];
   if (!response) return [`${method} ${path} documents no ${status}: ${JSON.stringify(body)}`];
+  const codes = response["x-error-codes"];
+  const code = (body as { error?: { code?: string } } | null)?.error?.code;
+  if (codes && !codes.includes(code ?? "")) return [`${method} ${path} documents no ${status} ${code}`];
   const schema = response.content?.["application/json"]?.schema;
   if (schema === undefined) return [`${method} ${path} documents no JSON for ${status}`];
   const validate = compileSchema(closed(schema));

@@ -24,7 +24,7 @@ const list = (token: string, query = "") => call("GET", PATH + query, { token })
 async function insertNotifications(userId: string, count: number): Promise<void> {
   await testEnv.DB.prepare(
     `insert into notifications (id, user_id, notification_type, title, message, data, created_at)
-      select printf('%05d-', value) || ?1, ?1, 'TEST', 'Title ' || value, 'Text', '{"ride_id":"7"}', value
+      select printf('%05d-', value) || ?1, ?1, 'WELCOME', 'Title ' || value, 'Text', '{"ride_id":"7"}', value
       from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)`,
   )
     .bind(userId, count)
@@ -53,7 +53,7 @@ describe("users/notifications", () => {
       id: expect.any(String),
       title: "Title 45",
       message: "Text",
-      notification_type: "TEST",
+      notification_type: "WELCOME",
       data: { ride_id: "7" },
       is_read: false,
       created_at: new Date(45).toISOString(),

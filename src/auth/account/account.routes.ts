@@ -11,16 +11,18 @@ import { getOwnAccount, loginUser, registerUser, type SignedIn } from "./account
 
 const tag = "Account";
 
-const signedInData = z.object({
-  user_id: z.string(),
-  access_token: z.string(),
-  refresh_token: z.string(),
-  token_type: z.literal("Bearer"),
-  expires_in: z.number().int(),
-  user: userView,
-  referral_applied: z.boolean(),
-  message: z.string(),
-});
+const signedInData = z
+  .object({
+    user_id: z.string(),
+    access_token: z.string(),
+    refresh_token: z.string(),
+    token_type: z.literal("Bearer"),
+    expires_in: z.number().int(),
+    user: userView,
+    referral_applied: z.boolean(),
+    message: z.string(),
+  })
+  .meta({ id: "SignIn" });
 
 function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof signedInData> {
   return {
@@ -51,6 +53,7 @@ export const register = publicEndpoint(
   {
     method: "post",
     path: "/auth/register",
+    operationId: "register",
     tag,
     summary: "Create an account",
     description:
@@ -81,6 +84,7 @@ export const login = publicEndpoint(
   {
     method: "post",
     path: "/auth/login",
+    operationId: "login",
     tag,
     summary: "Sign in with a verified identifier",
     description:
@@ -103,6 +107,7 @@ export const getMe = userEndpoint(
   {
     method: "get",
     path: "/auth/me",
+    operationId: "getAccount",
     tag,
     summary: "Get my account",
     description: "Returns the signed-in user's account.",

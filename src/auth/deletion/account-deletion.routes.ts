@@ -9,6 +9,7 @@ export const deleteMyAccount = userEndpoint(
   {
     method: "delete",
     path: "/auth/account",
+    operationId: "deleteAccount",
     tag: "Account",
     summary: "Delete my account permanently",
     description:

@@ -5,7 +5,22 @@ import { registerDevice } from "./device.service.ts";
 
 const atMost = (length: number) => withoutControls(z.string().max(length));
 
-const deviceTypes = ["ANDROID", "IOS", "WEB"] as const;
+const deviceType = z.enum(["ANDROID", "IOS", "WEB"]).meta({ id: "DeviceType" });
+
+/** A device as its user sees it. */
+const deviceView = z
+  .object({
+    id: z.string(),
+    device_id: z.string(),
+    fcm_token: z.string().nullable(),
+    device_type: deviceType,
+    device_name: z.string().nullable(),
+    app_version: z.string().nullable(),
+    os_version: z.string().nullable(),
+    is_active: z.boolean(),
+    last_used: z.iso.datetime(),
+  })
+  .meta({ id: "Device" });
 
 /** FCM documents no maximum; its tokens are far shorter than this. */
 const MAX_TOKEN_LENGTH = 4096;
@@ -14,6 +29,7 @@ export const registerMyDevice = userEndpoint(
   {
     method: "post",
     path: "/auth/device",
+    operationId: "registerDevice",
     tag: "Devices",
     summary: "Register this device for push notifications",
     description:
@@ -22,23 +38,13 @@ export const registerMyDevice = userEndpoint(
     body: z.object({
       device_id: text(atMost(255).min(1)),
       fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
-      device_type: text(z.enum(deviceTypes), (type) => type.toUpperCase()),
+      device_type: text(deviceType, (type) => type.toUpperCase()),
       device_name: optionalText(atMost(255)),
       app_version: optionalVersion(atMost(50)),
       os_version: optionalVersion(atMost(50)),
       is_active: optionalFlag,
     }),
-    data: z.object({
-      id: z.string(),
-      device_id: z.string(),
-      fcm_token: z.string().nullable(),
-      device_type: z.enum(deviceTypes),
-      device_name: z.string().nullable(),
-      app_version: z.string().nullable(),
-      os_version: z.string().nullable(),
-      is_active: z.boolean(),
-      last_used: z.iso.datetime(),
-    }),
+    data: deviceView,
     message: { en: "Device registered.", ne: "यन्त्र दर्ता भयो।" },
   },
   async (deps, { body, caller, client }) => {

@@ -11,7 +11,7 @@ import { generateOtp } from "./otp-request.service.ts";
 import { verifyOtp } from "./otp-verify.service.ts";
 
 const tag = "One-time codes";
-const purpose = z.enum(["REGISTER", "LOGIN"]);
+const purpose = z.enum(["REGISTER", "LOGIN"]).meta({ id: "OtpPurpose" });
 const purposeField = optionalText(purpose);
 
 /**
@@ -22,6 +22,14 @@ const rateLimitByNetwork: FirstLimit<{ identifier: string }> = {
   subject: (deps, { identifier }) => readIdentifier(deps, identifier)?.value,
 };
 
+const codeSentView = z
+  .object({
+    message: z.string(),
+    expires_in: z.number().int().meta({ description: "Seconds for which the code is valid." }),
+    resend_in: z.number().int().meta({ description: "Seconds until the next code may be requested." }),
+  })
+  .meta({ id: "CodeSent" });
+
 const codeSent = {
   en: "If the email or phone number is correct, a code is on its way.",
   ne: "इमेल वा फोन नम्बर सही भए कोड आउँदै छ।",
@@ -31,6 +39,7 @@ export const requestOtp = publicEndpoint(
   {
     method: "post",
     path: "/auth/otp/request",
+    operationId: "requestCode",
     tag,
     summary: "Send a one-time code",
     description:
@@ -38,7 +47,7 @@ export const requestOtp = publicEndpoint(
       "seconds before you request another code.",
     body: z.object({ identifier: identifierField, purpose: purposeField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
-    data: z.object({ message: z.string(), expires_in: z.number().int(), resend_in: z.number().int() }),
+    data: codeSentView,
     message: codeSent,
     errors: ["rate_limit_exceeded"],
     idempotent: true,
@@ -57,6 +66,15 @@ export const requestOtp = publicEndpoint(
     };
   },
 );
+
+const codeVerifiedView = z
+  .object({
+    verification_token: z.string(),
+    purpose: purpose.meta({ description: "The next step: REGISTER or LOGIN." }),
+    expires_in: z.number().int().meta({ description: "Seconds for which the verification token is valid." }),
+    message: z.string(),
+  })
+  .meta({ id: "CodeVerified" });
 
 const codeCorrect = { en: "The code is correct.", ne: "कोड सही छ।" };
 
@@ -77,6 +95,7 @@ export const verifyCode = publicEndpoint(
   {
     method: "post",
     path: "/auth/otp/verify",
+    operationId: "verifyCode",
     tag,
     summary: "Verify a one-time code",
     description:
@@ -84,12 +103,7 @@ export const verifyCode = publicEndpoint(
       "to call: LOGIN if an account exists, otherwise REGISTER.",
     body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
-    data: z.object({
-      verification_token: z.string(),
-      purpose,
-      expires_in: z.number().int(),
-      message: z.string(),
-    }),
+    data: codeVerifiedView,
     message: codeCorrect,
     errors: ["invalid_otp", "rate_limit_exceeded"],
     idempotent: true,

@@ -1,13 +1,12 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
 import { prefersHtml } from "../../platform/http/client.ts";
 import { AppError, type ErrorCode, errorCatalogue } from "../../platform/http/errors.ts";
 import { countNetworkCall } from "../../platform/http/first-limiter.ts";
-import { EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
 import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
+import { EVERY_ROUTE, type Operation } from "../../platform/openapi/operation.ts";
 import { addFlowCookie, readFlowCookie } from "./flow-cookies.ts";
 import { answerCallback } from "./social-callback.service.ts";
 import { startFlow } from "./social-flow.service.ts";
@@ -17,15 +16,15 @@ import type { ProviderName } from "./social-provider.ts";
 const tag = "Google and Apple";
 
 const callbackFields = z.object({
-  code: z.string().optional(),
-  state: z.string().optional(),
-  error: z.string().optional(),
-  iss: z.string().optional(),
-  user: z.string().optional(),
+  code: z.string().optional().meta({ description: "The provider's authorization code." }),
+  state: z.string().optional().meta({ description: "The state that the flow sent to the provider." }),
+  error: z.string().optional().meta({ description: "Why the provider did not sign the user in." }),
+  iss: z.string().optional().meta({ description: "The provider's issuer (RFC 9207)." }),
+  user: z.string().optional().meta({ description: "The name, as JSON; Apple sends it at the first sign-in only." }),
 });
 
 /** Mounts the HTML pages of the routes at which a browser can stop in a flow. Must come before the routes themselves. */
-export function mountSocialPages(app: OpenAPIHono<AppEnv>): void {
+export function mountSocialPages(app: Hono<AppEnv>): void {
   for (const name of ["google", "apple"]) app.get(`/api/auth/${name}/start`, answerPeople);
   app.get("/api/auth/google/callback", answerPeople);
   app.post("/api/auth/apple/callback", answerPeople);
@@ -43,10 +42,13 @@ function startRoute(name: ProviderName, displayName: string) {
       method: "get",
       path,
       describe: () =>
-        describeRedirect("get", path, {
+        describeRedirect({
+          operationId: `open${displayName}SignIn`,
           summary: `Start signing in with ${displayName} in the browser`,
           description:
-            "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`.",
+            "Sets the cookie of the flow and redirects to the provider. Clients get this address as `login_url`; they " +
+            "do not build it.",
+          query: z.object({ flow: z.string().optional().meta({ description: "The flow, as `login_url` names it." }) }),
         }),
       rateLimitByNetwork: { group: "social-start" },
     },
@@ -61,16 +63,16 @@ function startRoute(name: ProviderName, displayName: string) {
 export const googleStart = startRoute("google", "Google");
 export const appleStart = startRoute("apple", "Apple");
 
-const googleCallbackPath = "/api/auth/google/callback";
-
 export const googleCallback = publicRawEndpoint(
   {
     method: "get",
-    path: googleCallbackPath,
+    path: "/api/auth/google/callback",
     describe: () =>
-      describeRedirect("get", googleCallbackPath, {
+      describeRedirect({
+        operationId: "receiveGoogleCallback",
         summary: "Google callback",
         description: "Google redirects the browser here after the sign-in. Apps do not call this route.",
+        query: callbackFields.omit({ user: true }),
       }),
     rateLimitByNetwork: { group: "social-token", isCountedByHandler: true },
   },
@@ -81,22 +83,20 @@ export const googleCallback = publicRawEndpoint(
   },
 );
 
-const appleCallbackPath = "/api/auth/apple/callback";
-
 export const appleCallback = publicRawEndpoint(
   {
     method: "post",
-    path: appleCallbackPath,
+    path: "/api/auth/apple/callback",
     describe: () =>
-      describeRedirect(
-        "post",
-        appleCallbackPath,
-        {
-          summary: "Apple callback",
-          description: "The browser posts Apple's response here after the sign-in. Apps do not call this route.",
-        },
-        ["validation_error", "payload_too_large", "unsupported_media_type"],
-      ),
+      describeRedirect({
+        operationId: "receiveAppleCallback",
+        summary: "Apple callback",
+        description:
+          "The browser posts Apple's response here after the sign-in, as an urlencoded form with these fields. Apps do " +
+          "not call this route.",
+        body: { schema: callbackFields, isRequired: false, example: { error: "user_cancelled_authorize" } },
+        errors: ["validation_error", "payload_too_large", "unsupported_media_type"],
+      }),
     rateLimitByNetwork: { group: "social-token", isCountedByHandler: true },
   },
   async (c) => answer(c, "apple", await readFields(c.req)),
@@ -107,14 +107,18 @@ export const getSocialError = publicRawEndpoint(
     method: "get",
     path: "/api/auth/social/error",
     describe: () => ({
-      tags: [tag],
-      operationId: "getAuthSocialError",
+      tag,
+      operationId: "showSignInError",
       summary: "Sign-in error page",
       description:
         "The flow sends the browser here if a sign-in fails and no app is waiting for it. Responds with the error in " +
         "`error`; a browser whose `Accept` prefers HTML gets a page.",
-      request: { query: z.object({ error: z.string().optional(), error_description: z.string().optional() }) },
-      responses: failures(["social_auth_failed", "access_denied", ...EVERY_ROUTE]),
+      query: z.object({
+        error: z.string().optional().meta({ description: "Why the sign-in failed." }),
+        error_description: z.string().optional().meta({ description: "Ignored." }),
+      }),
+      responses: {},
+      errors: ["social_auth_failed", "access_denied", ...EVERY_ROUTE],
     }),
   },
   (c) => {
@@ -138,19 +142,17 @@ async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<str
 }
 
 function describeRedirect(
-  method: "get" | "post",
-  path: string,
-  texts: { summary: string; description: string },
-  more: ErrorCode[] = [],
-) {
-  const words = path.split(/[^a-z]+/).slice(2);
+  given: Pick<Operation, "operationId" | "summary" | "description" | "query" | "body"> & { errors?: ErrorCode[] },
+): Operation {
   return {
-    tags: [tag],
-    operationId: method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(""),
-    ...texts,
+    ...given,
+    tag,
     responses: {
-      303: { description: "Redirect to the provider, the app, the success page or the error page." },
-      ...failures(["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...more]),
+      303: {
+        description: "Redirect to the provider, the app, the success page or the error page.",
+        headers: ["Location"],
+      },
     },
+    errors: ["social_auth_failed", "not_found", "rate_limit_exceeded", ...EVERY_ROUTE, ...(given.errors ?? [])],
   };
 }

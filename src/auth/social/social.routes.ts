@@ -15,15 +15,17 @@ const tag = "Google and Apple";
 
 const names: Record<ProviderName, string> = { google: "Google", apple: "Apple" };
 
-const signedInData = z.object({
-  user_id: z.string(),
-  access_token: z.string(),
-  refresh_token: z.string(),
-  token_type: z.literal("Bearer"),
-  expires_in: z.number().int(),
-  user: userView,
-  message: z.string(),
-});
+const signedInData = z
+  .object({
+    user_id: z.string(),
+    access_token: z.string(),
+    refresh_token: z.string(),
+    token_type: z.literal("Bearer"),
+    expires_in: z.number().int(),
+    user: userView,
+    message: z.string(),
+  })
+  .meta({ id: "SocialSignIn" });
 
 const welcome = { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" };
 
@@ -57,6 +59,7 @@ function loginRoute(name: ProviderName) {
     {
       method: "get",
       path: `/auth/${name}/login`,
+      operationId: `start${names[name]}SignIn`,
       tag,
       summary: `Start signing in with ${names[name]}`,
       description:
@@ -103,6 +106,7 @@ function tokenRoute(name: ProviderName) {
     {
       method: "post",
       path: `/auth/${name}/token`,
+      operationId: `signInWith${names[name]}`,
       tag,
       summary: `Sign in with an ID token from the ${names[name]} SDK`,
       description:
@@ -129,6 +133,7 @@ export const getSocialSuccess = flowEndpoint(
   {
     method: "get",
     path: "/auth/social/success",
+    operationId: "completeBrowserSignIn",
     tag,
     summary: "Complete a browser sign-in",
     description:
@@ -150,6 +155,7 @@ export const postSocialSuccess = publicEndpoint(
   {
     method: "post",
     path: "/auth/social/success",
+    operationId: "completeAppSignIn",
     tag,
     summary: "Complete an app sign-in",
     description:
@@ -173,6 +179,7 @@ function linkRoute(name: ProviderName) {
     {
       method: "post",
       path: `/auth/${name}/link`,
+      operationId: `link${names[name]}`,
       tag,
       summary: `Link my ${names[name]} account`,
       description:
@@ -207,6 +214,7 @@ function unlinkRoute(name: ProviderName) {
     {
       method: "delete",
       path: `/auth/${name}/link`,
+      operationId: `unlink${names[name]}`,
       tag,
       summary: `Unlink my ${names[name]} account`,
       description:

@@ -1,14 +1,18 @@
 import { z } from "zod";
-import { EVERY_ROUTE, failures } from "./openapi.ts";
+import { EVERY_ROUTE } from "../openapi/operation.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
-const debugData = z.object({
-  headers: z.record(z.string(), z.string()),
-  is_secure: z.boolean(),
-  scheme: z.string(),
-  host: z.string(),
+const debugAnswer = z.object({
+  success: z.boolean(),
+  message: z.string(),
+  data: z.object({
+    headers: z.record(z.string(), z.string()),
+    is_secure: z.boolean(),
+    scheme: z.string(),
+    host: z.string(),
+  }),
 });
 
 /** Echoes the request as the Worker received it, with credentials redacted. */
@@ -17,20 +21,17 @@ export const getDebugHeaders = publicRawEndpoint(
     method: "get",
     path: "/api/auth/debug/headers",
     describe: () => ({
-      tags: ["Platform"],
+      operationId: "echoRequest",
+      tag: "Platform",
       summary: "Echo the request (development only)",
       description: "Returns the request as the Worker received it. Responds with 404 outside development.",
       responses: {
         200: {
           description: "The request as received, with credentials and cookies redacted.",
-          content: {
-            "application/json": {
-              schema: z.object({ success: z.literal(true), message: z.string(), data: debugData }),
-            },
-          },
+          content: { "application/json": debugAnswer },
         },
-        ...failures(["not_found", ...EVERY_ROUTE]),
       },
+      errors: ["not_found", ...EVERY_ROUTE],
     }),
   },
   (c) => {

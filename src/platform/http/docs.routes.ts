@@ -1,11 +1,10 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
 import { html, raw } from "hono/html";
-import { version } from "../../../package.json";
-import type { AppEnv } from "./app-env.ts";
+import { buildDocument, type DescribedWebhook } from "../openapi/document.ts";
+import { EVERY_ROUTE, NOT_MODIFIED } from "../openapi/operation.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
 import { AppError } from "./errors.ts";
-import { EVERY_ROUTE, failures, NOT_MODIFIED, registerDeferredRoutes } from "./openapi.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
+import { describedRoutes, type Route } from "./route.ts";
 
 const SWAGGER_FILES = new Set(["swagger-ui.css", "swagger-ui-bundle.js"]);
 /** The viewer uses inline styles; its script and everything else come from this origin. */
@@ -13,49 +12,35 @@ const DOCS_POLICY =
   "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; frame-ancestors 'none'";
 
-/** Conventions of every route, for people who write clients. */
-const CONVENTIONS = `
-Bodies may be JSON, urlencoded or multipart, with the same field names, up to 64 KB. Unknown fields are ignored.
-Files are parts of a multipart body, up to 8 MB each.
-
-Success is \`{success: true, message, data}\`; failure is \`{success: false, error: {code, message, details?}, request_id}\`.
-Branch on \`error.code\`; show \`error.message\`; \`details\` lists the invalid fields of a \`validation_error\`.
-
-- **401** means that the user is signed out. **503** and **500** do not: keep the tokens and retry, after \`Retry-After\`
-  seconds if the header is present.
-- **429** carries \`Retry-After\`.
-- Send an \`Idempotency-Key\` if a route accepts one. If a response is lost, repeat the call with the same key and body:
-  the call returns the same response and has no second effect.
-- Every response has an \`X-Request-Id\`. Quote it when you contact support.`;
-
-const describePage = (summary: string, description: string, type: string, more = {}) => ({
-  tags: ["Platform"],
-  summary,
-  description,
-  responses: {
-    200: { description: summary, content: { [type]: { schema: {} } } },
-    ...more,
-    ...failures(EVERY_ROUTE),
-  },
-});
-
-/** Serves the OpenAPI 3.1 document of all routes that `app` has mounted, built on the first request. */
-export function openApiDocument(app: OpenAPIHono<AppEnv>) {
-  let cached: { title: string; document: CacheableDocument } | undefined;
+/** Serves the OpenAPI 3.1 document of the routes, built on the first request. */
+export function openApiDocument(routes: () => readonly Route[], webhooks: Readonly<Record<string, DescribedWebhook>>) {
+  let cached: { facts: string; document: CacheableDocument } | undefined;
   return publicRawEndpoint(
     {
       method: "get",
       path: "/api/openapi.json",
-      describe: () =>
-        describePage("OpenAPI document", "Returns this OpenAPI 3.1 document.", "application/json", NOT_MODIFIED),
+      describe: () => ({
+        operationId: "getOpenApiDocument",
+        tag: "Platform",
+        summary: "Get the OpenAPI document",
+        description: "Returns this OpenAPI 3.1 document.",
+        responses: {
+          200: {
+            description: "The document.",
+            headers: ["ETag"],
+            content: { "application/json": { type: "object", additionalProperties: true } },
+          },
+          ...NOT_MODIFIED,
+        },
+        errors: EVERY_ROUTE,
+      }),
     },
     async (c) => {
-      const title = `${c.get("deps").config.appName} Users API`;
-      if (cached?.title !== title) {
-        registerDeferredRoutes(app);
-        const info = { title, version, description: CONVENTIONS };
-        const described = app.getOpenAPI31Document({ openapi: "3.1.0", info, servers: [{ url: "/" }] });
-        cached = { title, document: await cacheable(described) };
+      const { appName, issuer } = c.get("deps").config;
+      const facts = JSON.stringify([appName, issuer]);
+      if (cached?.facts !== facts) {
+        const document = buildDocument({ appName, issuer }, describedRoutes(routes()), webhooks);
+        cached = { facts, document: await cacheable(document) };
       }
       return respondCacheable(c, cached.document);
     },
@@ -70,7 +55,14 @@ export const getDocs = publicRawEndpoint(
   {
     method: "get",
     path: "/api/docs",
-    describe: () => describePage("API documentation", "Shows this document as a page.", "text/html"),
+    describe: () => ({
+      operationId: "showDocs",
+      tag: "Platform",
+      summary: "Show the API documentation",
+      description: "Shows this document as a page, on which each operation can be tried.",
+      responses: { 200: { description: "The page.", content: { "text/html": { type: "string" } } } },
+      errors: EVERY_ROUTE,
+    }),
   },
   (c) => {
     const nonce = crypto.randomUUID();

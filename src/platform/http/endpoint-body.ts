@@ -107,23 +107,3 @@ function fieldNames(schema: z.ZodType): string[] {
 export function invalid(issues: readonly z.core.$ZodIssue[]): AppError {
   return new AppError("validation_error", { fields: fieldErrorsOf(issues) });
 }
-
-/** Describes the bodies that a route accepts, for the OpenAPI document. */
-export function describeBody({ body, files }: BodySpec) {
-  if (!body) return undefined;
-  const binary = Object.entries(files ?? {}).map(([name, { required, description }]) => {
-    const file = z.string().meta({ format: "binary", description });
-    return [name, required ? file : file.optional()] as const;
-  });
-  const multipart = binary.length > 0 && body instanceof z.ZodObject ? body.extend(Object.fromEntries(binary)) : body;
-  const needsFile = Object.values(files ?? {}).some(({ required }) => required);
-  return {
-    required: needsFile || !body.safeParse({}).success,
-    content: {
-      ...(needsFile
-        ? {}
-        : { "application/json": { schema: body }, "application/x-www-form-urlencoded": { schema: body } }),
-      "multipart/form-data": { schema: multipart },
-    },
-  };
-}

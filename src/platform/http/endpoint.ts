@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import type { Deps } from "../deps.ts";
 import type { LogFields } from "../log.ts";
+import type { Tag } from "../openapi/tags.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
 import { type Client, networkOf, readClient, readIp } from "./client.ts";
@@ -50,10 +51,14 @@ interface EndpointSpec<
   method: "get" | "post" | "put" | "patch" | "delete";
   /** In OpenAPI syntax: `/auth/sessions/{id}`. */
   path: string;
-  tag: string;
+  tag: Tag;
+  /** Name for generated clients: a verb and its object, as in `endSession`. */
+  operationId: string;
   summary: string;
   description: string;
   body?: Body;
+  /** A body that the route accepts as it is, apart from tokens and codes of earlier calls. */
+  example?: Record<string, unknown>;
   /**
    * Validates fields that fit the schema against the configuration or the time. It also runs if other fields do not fit,
    * so that one response names every invalid field.
@@ -122,6 +127,8 @@ export interface Guard<Caller> {
   name: string;
   /** Security scheme in the OpenAPI document; undefined for public routes. */
   security: "bearer" | undefined;
+  /** Role that the caller needs. */
+  role?: "staff" | "admin";
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
   /** User and session whose write limit applies; absent for public routes. */
@@ -139,6 +146,7 @@ export interface Guard<Caller> {
 /** An endpoint with its guard. The route table takes nothing else, so every route has a guard (ASVS 8.2.1). */
 export interface GuardedEndpoint {
   security: Guard<unknown>["security"];
+  role: Guard<unknown>["role"];
   spec: Endpoint<unknown>["spec"];
   errors: ErrorCode[];
   handlers: MiddlewareHandler<AppEnv>[];
@@ -194,6 +202,7 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
   const isLimited = isWrite || byNetwork !== undefined || rateLimitFailures !== undefined;
   return {
     security: guard.security,
+    role: guard.role,
     spec,
     errors: [...guard.errors, ...(spec.errors ?? []), ...(isLimited ? (["rate_limit_exceeded"] as const) : [])],
     handlers: [

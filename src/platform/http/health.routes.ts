@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
+import { failureSchema } from "../openapi/failures.ts";
+import { EVERY_ROUTE } from "../openapi/operation.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
-import { failureSchema, failures } from "./openapi.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 /** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
@@ -42,24 +43,23 @@ export const getHealth = publicRawEndpoint(
     method: "get",
     path: "/api/health",
     describe: () => ({
-      tags: ["Platform"],
+      operationId: "getHealth",
+      tag: "Platform",
       summary: "Check the service's health",
       description: "Reports the state of each binding, at most 10 seconds old.",
       responses: {
         200: {
           description: "All bindings respond.",
-          content: {
-            "application/json": { schema: z.object({ success: z.literal(true), message: z.string(), data: health }) },
-          },
+          content: { "application/json": z.object({ success: z.boolean(), message: z.string(), data: health }) },
         },
-        ...failures(["https_required", "internal_error"]),
         503: {
-          description: "At least one binding does not respond; `data` shows which.",
-          content: {
-            "application/json": { schema: failureSchema(["service_unavailable"]).extend({ data: health.optional() }) },
-          },
+          description: "`service_unavailable`: At least one binding does not respond; `data` shows which.",
+          headers: ["Retry-After"],
+          codes: ["service_unavailable"],
+          content: { "application/json": failureSchema.extend({ data: health.optional() }) },
         },
       },
+      errors: EVERY_ROUTE,
     }),
   },
   async (c) => {

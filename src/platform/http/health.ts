@@ -8,24 +8,26 @@ import { describeError } from "../log.ts";
 /** How long a binding may take to respond, in milliseconds. */
 const PROBE_DEADLINE_MS = 3_000;
 
-const state = z.enum(["up", "down"]);
+const state = z.enum(["up", "down"]).meta({ id: "BindingState" });
 /** State of all bindings, as in the response. */
-export const health = z.object({
-  version: z.string(),
-  checked_at: z.iso.datetime(),
-  bindings: z.object({
-    database: state,
-    search_database: state,
-    kv: state,
-    bucket: state,
-    otp_queue: state,
-    task_queue: state,
-    search_queue: state,
-    rate_limiter: state,
-    user_rate_limiter: state,
-    email: state,
-  }),
-});
+export const health = z
+  .object({
+    version: z.string(),
+    checked_at: z.iso.datetime(),
+    bindings: z.object({
+      database: state,
+      search_database: state,
+      kv: state,
+      bucket: state,
+      otp_queue: state,
+      task_queue: state,
+      search_queue: state,
+      rate_limiter: state,
+      user_rate_limiter: state,
+      email: state,
+    }),
+  })
+  .meta({ id: "Health" });
 export type Health = z.infer<typeof health>;
 
 /** Probes all bindings that can be probed without side effects; never throws. */

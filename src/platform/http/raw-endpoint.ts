@@ -1,5 +1,5 @@
-import type { RouteConfig } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
+import type { Operation } from "../openapi/operation.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { Guard } from "./endpoint.ts";
 import { type RateLimitGroup, rateLimitByNetwork } from "./first-limiter.ts";
@@ -13,8 +13,8 @@ interface RawSpec {
    * a full bucket depends on the request.
    */
   rateLimitByNetwork?: { group: RateLimitGroup; isCountedByHandler?: true };
-  /** The operation for the OpenAPI document, without method and path; absent: not in the document. */
-  describe?(): Omit<RouteConfig, "method" | "path">;
+  /** The operation for the OpenAPI document; absent: not in the document. */
+  describe?(): Operation;
 }
 
 /** An endpoint that builds its own response, such as a redirect, a page or a file, instead of the JSON envelope. */

@@ -1,10 +1,9 @@
-import type { OpenAPIHono, RouteConfig } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import { z } from "zod";
+import { describeEndpoint, type Operation } from "../openapi/operation.ts";
 import type { AppEnv } from "./app-env.ts";
 import { type Endpoint, type Guard, guarded } from "./endpoint.ts";
 import type { RateLimitGroup } from "./first-limiter.ts";
-import { deferDescription, describe } from "./openapi.ts";
 import { guardRaw, type RawEndpoint } from "./raw-endpoint.ts";
 
 /** Where endpoints with the JSON envelope are mounted. */
@@ -31,7 +30,8 @@ export interface Route {
   /** The router's path. */
   pattern: string;
   handlers: MiddlewareHandler<AppEnv>[];
-  describe?: () => RouteConfig;
+  /** The operation for the OpenAPI document; absent: not in the document. */
+  describe?: () => Operation;
 }
 
 /** Puts an endpoint behind the guard it was declared for; another guard does not compile. */
@@ -60,7 +60,7 @@ export function route<Caller>(
     },
     pattern: API_BASE + patternOf(spec.path, spec.params),
     handlers: protectedEndpoint.handlers,
-    describe: () => describe(API_BASE, protectedEndpoint),
+    describe: () => describeEndpoint(protectedEndpoint),
   };
 }
 
@@ -73,14 +73,20 @@ function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Calle
     declared: { method, path, limits: rateLimitByNetwork ? [`${rateLimitByNetwork.group}/network`] : [] },
     pattern: patternOf(path),
     handlers: guardRaw(guard, raw),
-    ...(operation ? { describe: () => ({ method, path, ...operation() }) as RouteConfig } : {}),
+    ...(operation ? { describe: operation } : {}),
   };
 }
 
-/** Mounts the routes in their order, and lets the OpenAPI document describe them. */
-export function mount(app: OpenAPIHono<AppEnv>, routes: readonly Route[]): void {
-  for (const { guard, declared, pattern, handlers, describe: operation } of routes) {
-    if (operation) deferDescription(app, operation);
+/** The routes that the OpenAPI document describes. */
+export function describedRoutes(routes: readonly Route[]) {
+  return routes.flatMap(({ declared, describe }) =>
+    describe ? [{ method: declared.method, path: declared.path, operation: describe() }] : [],
+  );
+}
+
+/** Mounts the routes in their order. */
+export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
+  for (const { guard, declared, pattern, handlers } of routes) {
     if (guard.refusePath) app.use(pattern, guard.refusePath);
     app.on([declared.method.toUpperCase()], [pattern], ...handlers);
   }

@@ -2,28 +2,29 @@ import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
 import { besideErrors } from "../../platform/http/fields.ts";
 import { adminEndpoint, staffEndpoint } from "../../sessions/guard.ts";
-import { STATUSES } from "../directory/status-buckets.ts";
+import { accountStatus, userRole } from "../../users/user-enums.ts";
 import { actorOf } from "../users/staff-action.service.ts";
 import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
 import { userDetailView } from "../users/user-detail.views.ts";
 import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./account-access.service.ts";
 
-const tag = "Users";
+const tag = "Staff: users";
 
 /** Statuses that need a reason. */
-const OTHERS: readonly string[] = STATUSES.filter((status) => status !== "ACTIVE");
+const OTHERS: readonly string[] = accountStatus.options.filter((status) => status !== "ACTIVE");
 
 export const postUserStatus = staffEndpoint(
   {
     method: "post",
     path: "/users/{id}/status",
+    operationId: "changeUserStatus",
     tag,
     summary: "Change a user's status",
     description: "INACTIVE and BANNED end all of the user's sessions immediately. The user is notified.",
     params,
     body: z
       .object({
-        status: z.enum(STATUSES),
+        status: accountStatus,
         reason: optionalReason.meta({ description: "Recorded in the audit log. Required unless status is ACTIVE." }),
       })
       .refine(({ status, reason }) => !OTHERS.includes(status) || reason !== undefined, {
@@ -50,12 +51,13 @@ export const putUserRole = adminEndpoint(
   {
     method: "put",
     path: "/users/{id}/role",
+    operationId: "changeUserRole",
     tag,
     summary: "Change a user's role",
     description: "Admins only. Ends all of the user's sessions.",
     params,
     body: z.object({
-      role: z.enum(["user", "staff", "admin"]),
+      role: userRole,
       reason,
     }),
     data: userDetailView,
@@ -70,6 +72,7 @@ export const postUserUnlock = staffEndpoint(
   {
     method: "post",
     path: "/users/{id}/unlock",
+    operationId: "unlockUser",
     tag,
     summary: "Unlock a user",
     description: "Clears the sign-in locks on the user's identifiers, so that the user can request codes again.",
@@ -89,6 +92,7 @@ export const deleteSessionsOfUser = staffEndpoint(
   {
     method: "delete",
     path: "/users/{id}/sessions",
+    operationId: "endUserSessions",
     tag,
     summary: "End a user's sessions",
     description: "Signs the user out on every device and returns the number of sessions that ended.",

@@ -11,11 +11,9 @@ import {
   withoutControls,
 } from "../../platform/http/fields.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
+import { accountStatus, kycState } from "../../users/user-enums.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
 import { MATCHED_FIELDS } from "./search-match.ts";
-import { KYC_STATUSES, STATUSES } from "./status-buckets.ts";
-
-const oneOf = <T extends readonly [string, ...string[]]>(values: T) => z.enum(values).optional();
 
 /**
  * Accepts an instant or a day in Asia/Kathmandu, and yields epoch milliseconds; a day yields its first or last
@@ -34,10 +32,10 @@ const query = z
       .meta({ description: "Defaults to 1. Pages reach the first 2,000 users; use cursor to go further." }),
     page_size: pageSizeField,
     cursor: cursorField,
-    status: oneOf(STATUSES),
+    status: accountStatus.optional(),
     email_verified: optionalFlag,
     phone_verified: optionalFlag,
-    kyc_status: oneOf(KYC_STATUSES),
+    kyc_status: kycState.optional(),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
         "Part of a username, email address or phone number, in upper or lower case. A number may have a country code " +
@@ -60,24 +58,44 @@ const query = z
     message: as("before_start"),
   });
 
-const listedUser = z.object({
-  id: z.string(),
-  username: z.string(),
-  status: z.enum(STATUSES),
-  date_joined: z.iso.datetime(),
-  matched: z
-    .enum(MATCHED_FIELDS)
-    .optional()
-    .meta({ description: "The field by which the search found the user; absent without search." }),
-});
+const listedUser = z
+  .object({
+    id: z.string(),
+    username: z.string(),
+    status: accountStatus,
+    date_joined: z.iso.datetime(),
+    matched: z
+      .enum(MATCHED_FIELDS)
+      .optional()
+      .meta({ description: "The field by which the search found the user; absent without search." }),
+  })
+  .meta({ id: "ListedUser" });
 
 const pageNumber = z.number().int().nullable();
+
+const page = z
+  .object({
+    current_page: pageNumber.meta({ description: "Null if the request has a cursor." }),
+    total_pages: pageNumber,
+    total_count: pageNumber.meta({ description: "The exact number of users; null with search or dates." }),
+    page_size: z.number().int(),
+    has_next: z.boolean(),
+    has_previous: z.boolean(),
+    next_page: pageNumber.meta({
+      description:
+        "Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor.",
+    }),
+    previous_page: pageNumber,
+    next_cursor: z.string().nullable(),
+  })
+  .meta({ id: "Page" });
 
 export const getUsers = staffEndpoint(
   {
     method: "get",
     path: "/users",
-    tag: "Users",
+    operationId: "listUsers",
+    tag: "Staff: users",
     summary: "List and search users",
     description:
       "Follow `next_cursor` until it is null. A page can have fewer results than page_size although more follow, if " +
@@ -85,20 +103,7 @@ export const getUsers = staffEndpoint(
     query,
     data: z.object({
       results: z.array(listedUser),
-      pagination: z.object({
-        current_page: pageNumber.meta({ description: "Null if the request has a cursor." }),
-        total_pages: pageNumber,
-        total_count: pageNumber.meta({ description: "The exact number of users; null with search or dates." }),
-        page_size: z.number().int(),
-        has_next: z.boolean(),
-        has_previous: z.boolean(),
-        next_page: pageNumber.meta({
-          description:
-            "Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor.",
-        }),
-        previous_page: pageNumber,
-        next_cursor: z.string().nullable(),
-      }),
+      pagination: page,
     }),
     message: { en: "Users.", ne: "प्रयोगकर्ताहरू।" },
   },

@@ -11,20 +11,22 @@ import {
 import { tidy } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
+import { submissionStatus } from "../../users/user-enums.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
 import { submissionView, viewSubmission } from "./kyc-review.views.ts";
 
-const tag = "KYC review";
+const tag = "Staff: KYC review";
 
 export const getKycSubmissions = staffEndpoint(
   {
     method: "get",
     path: "/users/kyc/submissions",
+    operationId: "listKycSubmissions",
     tag,
     summary: "List KYC submissions",
     description: "Lists submissions of one status, oldest first. Follow `next_cursor` until it is null.",
     query: z.object({
-      status: z.enum(["PENDING", "APPROVED", "REJECTED"]).default("PENDING"),
+      status: submissionStatus.default("PENDING"),
       page_size: pageSizeField,
       cursor: cursorField,
     }),
@@ -57,6 +59,7 @@ export const patchUserKyc = staffEndpoint(
   {
     method: "patch",
     path: "/users/{id}/kyc",
+    operationId: "decideKyc",
     tag,
     summary: "Approve or reject a KYC submission",
     description:

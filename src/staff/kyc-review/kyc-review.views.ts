@@ -8,18 +8,20 @@ export interface OpenSubmission extends OpenKyc {
 }
 
 /** A KYC in the review queue, with the user who submitted it. */
-export const submissionView = kycView.extend({
-  version: z.number().int().meta({ description: "Changes with every submission. Send it with the decision." }),
-  submitted_at: z.iso.datetime(),
-  duplicate_of: z.string().nullable().meta({ description: "Another user with that document number." }),
-  user: z.object({
-    id: z.string(),
-    username: z.string(),
-    email: z.string().nullable(),
-    phone_number: z.string().nullable(),
-    profile_picture: z.string().nullable(),
-  }),
-});
+export const submissionView = kycView
+  .extend({
+    version: z.number().int().meta({ description: "Changes with every submission. Send it with the decision." }),
+    submitted_at: z.iso.datetime(),
+    duplicate_of: z.string().nullable().meta({ description: "Another user with that document number." }),
+    user: z.object({
+      id: z.string(),
+      username: z.string(),
+      email: z.string().nullable(),
+      phone_number: z.string().nullable(),
+      profile_picture: z.string().nullable(),
+    }),
+  })
+  .meta({ id: "KycSubmission" });
 
 export function viewSubmission(open: OpenSubmission): z.input<typeof submissionView> {
   const { row, submission } = open;

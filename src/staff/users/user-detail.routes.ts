@@ -30,7 +30,7 @@ import {
 } from "./user-detail.service.ts";
 import { auditLogView, reportView, userDetailView, viewAuditLog } from "./user-detail.views.ts";
 
-const tag = "Users";
+const tag = "Staff: users" as const;
 
 /** The same field where null, too, counts as absent. */
 const unlessNull = <T extends z.ZodType>(field: T) =>
@@ -40,6 +40,7 @@ export const postUser = staffEndpoint(
   {
     method: "post",
     path: "/users",
+    operationId: "createUser",
     tag,
     summary: "Create an account",
     description:
@@ -81,6 +82,7 @@ export const getUser = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}",
+    operationId: "getUser",
     tag,
     summary: "Get a user",
     description: "Each call is recorded in the user's audit log.",
@@ -124,13 +126,13 @@ const changeSpec = {
 };
 
 export const putUser = staffEndpoint(
-  { ...changeSpec, method: "put", summary: "Update a user; null clears a field" },
+  { ...changeSpec, method: "put", operationId: "putUser", summary: "Update a user; null clears a field" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) =>
     viewDetail(deps, await updateUserDetail(deps, actorOf(client, caller, params.id), given, reason), caller, origin),
 );
 
 export const patchUser = staffEndpoint(
-  { ...changeSpec, method: "patch", summary: "Update a user; null is ignored" },
+  { ...changeSpec, method: "patch", operationId: "updateUser", summary: "Update a user; null is ignored" },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) => {
     const actor = actorOf(client, caller, params.id);
     return viewDetail(deps, await updateUserDetail(deps, actor, withoutNulls(given), reason), caller, origin);
@@ -141,6 +143,7 @@ export const getSessionsOfUser = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}/sessions",
+    operationId: "listUserSessions",
     tag,
     summary: "List a user's sessions",
     description: "Lists the user's active sessions.",
@@ -161,6 +164,7 @@ export const postUserReport = staffEndpoint(
   {
     method: "post",
     path: "/users/{id}/analytics-report",
+    operationId: "requestUserReport",
     tag,
     summary: "Request an analytics report",
     description: "Starts a report about the user's usage. Poll the GET of this path until the report is ready.",
@@ -180,6 +184,7 @@ export const getUserReport = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}/analytics-report",
+    operationId: "getUserReport",
     tag,
     summary: "Get an analytics report",
     description: "Responds with 404 until the report is ready. A report is available for one hour.",
@@ -197,6 +202,7 @@ export const getUserAuditLogs = staffEndpoint(
   {
     method: "get",
     path: "/users/{id}/audit-logs",
+    operationId: "listUserAuditLogs",
     tag,
     summary: "List a user's audit log",
     description: "Lists actions on and by the user, newest first. Follow `next_cursor` until it is null.",

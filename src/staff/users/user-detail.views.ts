@@ -18,23 +18,25 @@ export function mask(text: string | null): string | null {
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 /** A user's detail as staff see it. */
-export const userDetailView = z.object({
-  ...userView.pick({ id: true, username: true, profile_picture: true, referral_code: true, status: true }).shape,
-  email: z.string().nullable(),
-  phone_number: z.string().nullable(),
-  email_verified: z.boolean(),
-  phone_verified: z.boolean(),
-  date_joined: z.iso.datetime(),
-  last_login: z.iso.datetime().nullable().meta({ description: "Null for somebody who never signed in." }),
-  profile: profileView.nullable(),
-  kyc: kycView.nullable().meta({ description: "Its document_number masked; the review queue has it in full." }),
-  points: walletView.shape.points,
-  wallet_balance: walletView.pick({ balance: true, currency: true }),
-  masked_phone: z.string().nullable(),
-  masked_email: z.string().nullable(),
-  social_provider: userView.shape.social_provider,
-  social_profile_data: z.unknown().nullable().meta({ description: "What the provider said of the person last." }),
-});
+export const userDetailView = z
+  .object({
+    ...userView.pick({ id: true, username: true, profile_picture: true, referral_code: true, status: true }).shape,
+    email: z.string().nullable(),
+    phone_number: z.string().nullable(),
+    email_verified: z.boolean(),
+    phone_verified: z.boolean(),
+    date_joined: z.iso.datetime(),
+    last_login: z.iso.datetime().nullable().meta({ description: "Null for somebody who never signed in." }),
+    profile: profileView.nullable(),
+    kyc: kycView.nullable().meta({ description: "Its document_number masked; the review queue has it in full." }),
+    points: walletView.shape.points,
+    wallet_balance: walletView.pick({ balance: true, currency: true }),
+    masked_phone: z.string().nullable(),
+    masked_email: z.string().nullable(),
+    social_provider: userView.shape.social_provider,
+    social_profile_data: z.unknown().nullable().meta({ description: "What the provider said of the person last." }),
+  })
+  .meta({ id: "UserDetail" });
 
 /** @param openKyc the user's KYC, opened for the viewer; null if nothing was submitted. */
 export function viewUserDetail(
@@ -65,23 +67,25 @@ export function viewUserDetail(
 }
 
 /** An entry of a user's audit log. */
-export const auditLogView = z.object({
-  id: z.string(),
-  action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),
-  entity_type: z.string(),
-  entity_id: z.string(),
-  old_values: z.unknown().nullable(),
-  new_values: z.unknown().nullable(),
-  actor: z
-    .object({ id: z.string(), username: z.string() })
-    .nullable()
-    .meta({ description: "Who did it; null where it was the system, or somebody whose account is gone." }),
-  by_staff: z.boolean(),
-  ip: z.string().nullable(),
-  user_agent: z.string().nullable(),
-  session_id: z.string().nullable(),
-  created_at: z.iso.datetime(),
-});
+export const auditLogView = z
+  .object({
+    id: z.string(),
+    action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),
+    entity_type: z.string(),
+    entity_id: z.string(),
+    old_values: z.unknown().nullable(),
+    new_values: z.unknown().nullable(),
+    actor: z
+      .object({ id: z.string(), username: z.string() })
+      .nullable()
+      .meta({ description: "Who did it; null where it was the system, or somebody whose account is gone." }),
+    by_staff: z.boolean(),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    session_id: z.string().nullable(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: "AuditLog" });
 
 export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditLogView> {
   return {
@@ -101,10 +105,12 @@ export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditL
 }
 
 /** A user's analytics report. */
-export const reportView = z.object({
-  user_id: z.string(),
-  usage: usageView,
-  wallet: walletView.omit({ points: true }),
-  points: walletView.shape.points,
-  generated_at: z.iso.datetime(),
-});
+export const reportView = z
+  .object({
+    user_id: z.string(),
+    usage: usageView,
+    wallet: walletView.omit({ points: true }),
+    points: walletView.shape.points,
+    generated_at: z.iso.datetime(),
+  })
+  .meta({ id: "AnalyticsReport" });

@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { readClient } from "../../platform/http/client.ts";
-import { EVERY_ROUTE, failures } from "../../platform/http/openapi.ts";
+import { BINARY, EVERY_ROUTE } from "../../platform/openapi/operation.ts";
 import { linkEndpoint } from "./kyc-document.guard.ts";
 import { openDocument } from "./kyc-document.service.ts";
 
 /** The browser displays images; it downloads other files. */
 const SHOWN = /^image\//;
-
-const file = { schema: z.any().meta({ type: "string", format: "binary" }) };
 
 /** Serves KYC files to holders of a signed link; no access token is needed. */
 export const getKycDocument = linkEndpoint(
@@ -15,22 +13,24 @@ export const getKycDocument = linkEndpoint(
     method: "get",
     path: "/api/users/kyc/documents/{id}",
     describe: () => ({
-      tags: ["KYC"],
+      operationId: "downloadKycDocument",
+      tag: "KYC",
       summary: "Download a KYC document",
       description:
         "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
         "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
-      request: {
-        params: z.object({ id: z.string() }),
-        query: z.object({ exp: z.string(), sig: z.string() }),
-      },
+      params: z.object({ id: z.string() }),
+      query: z.object({
+        exp: z.string().meta({ description: "When the link ends, as the link says it." }),
+        sig: z.string().meta({ description: "The link's signature." }),
+      }),
       responses: {
         200: {
           description: "The file.",
-          content: { "image/jpeg": file, "image/png": file, "image/webp": file, "application/pdf": file },
+          content: { "image/jpeg": BINARY, "image/png": BINARY, "image/webp": BINARY, "application/pdf": BINARY },
         },
-        ...failures(["not_found", ...EVERY_ROUTE]),
       },
+      errors: ["not_found", ...EVERY_ROUTE],
     }),
   },
   async (c, link) => {

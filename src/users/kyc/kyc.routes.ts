@@ -31,6 +31,7 @@ export const postMyKyc = userEndpoint(
   {
     method: "post",
     path: "/users/kyc",
+    operationId: "submitKyc",
     tag,
     summary: "Submit identity documents",
     description:
@@ -57,6 +58,7 @@ export const patchMyKyc = userEndpoint(
   {
     method: "patch",
     path: "/users/kyc",
+    operationId: "updateKyc",
     tag,
     summary: "Change my submission",
     description:
@@ -83,6 +85,7 @@ export const getMyKyc = userEndpoint(
   {
     method: "get",
     path: "/users/kyc",
+    operationId: "getKyc",
     tag,
     summary: "Get my submission",
     description: "Returns the submitted KYC. Its links to the documents are valid for five minutes.",
@@ -97,6 +100,7 @@ export const getMyKycStatus = userEndpoint(
   {
     method: "get",
     path: "/users/kyc/status",
+    operationId: "getKycStatus",
     tag,
     summary: "Get my KYC status",
     description: "Returns NOT_SUBMITTED if nothing was submitted.",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { kycState, submissionStatus } from "../user-enums.ts";
 import type { KycRow } from "./kyc.store.ts";
 
 /** A KYC for one viewer: with the decrypted number, and links that work in this viewer's session only. */
@@ -10,22 +11,23 @@ export interface OpenKyc {
   backUrl: string | null;
 }
 
-const status = z.enum(["PENDING", "APPROVED", "REJECTED"]);
 const link = z.string().meta({ description: "Lives five minutes, and only for the session that asked." });
 
 /** A KYC as its owner and its reviewers see it. */
-export const kycView = z.object({
-  id: z.string(),
-  document_type: z.string(),
-  document_number: z.string().nullable().meta({ description: "Null only where our key to it is lost." }),
-  document_front_url: link,
-  document_back_url: link.nullable(),
-  status,
-  verified_at: z.iso.datetime().nullable(),
-  rejection_reason: z.string().nullable(),
-  created_at: z.iso.datetime(),
-  updated_at: z.iso.datetime(),
-});
+export const kycView = z
+  .object({
+    id: z.string(),
+    document_type: z.string(),
+    document_number: z.string().nullable().meta({ description: "Null only where our key to it is lost." }),
+    document_front_url: link,
+    document_back_url: link.nullable(),
+    status: submissionStatus,
+    verified_at: z.iso.datetime().nullable(),
+    rejection_reason: z.string().nullable(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .meta({ id: "Kyc" });
 
 export function viewKyc({ row, documentNumber, frontUrl, backUrl }: OpenKyc): z.input<typeof kycView> {
   return {
@@ -45,12 +47,14 @@ export function viewKyc({ row, documentNumber, frontUrl, backUrl }: OpenKyc): z.
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 /** The status of a KYC. */
-export const kycStatusView = z.object({
-  status: z.enum([...status.options, "NOT_SUBMITTED"]),
-  submitted_at: z.iso.datetime().nullable(),
-  verified_at: z.iso.datetime().nullable(),
-  rejection_reason: z.string().nullable(),
-});
+export const kycStatusView = z
+  .object({
+    status: kycState,
+    submitted_at: z.iso.datetime().nullable(),
+    verified_at: z.iso.datetime().nullable(),
+    rejection_reason: z.string().nullable(),
+  })
+  .meta({ id: "KycStatus" });
 
 export function viewKycStatus(row: KycRow | null): z.input<typeof kycStatusView> {
   return {

@@ -1,0 +1,193 @@
+import type { z } from "zod";
+import { version } from "../../../package.json";
+import type { FileSpec } from "../http/endpoint-body.ts";
+import type { ErrorCode } from "../http/errors.ts";
+import { conventions } from "./conventions.ts";
+import { byStatus, describeFailures, failureExamples, failureSchema, nameOfFailures } from "./failures.ts";
+import { type HeaderName, idempotencyKey, refersToHeaders, responseHeaders } from "./headers.ts";
+import { BINARY, type Operation } from "./operation.ts";
+import { type Json, schemaWriter } from "./schemas.ts";
+import { tags } from "./tags.ts";
+
+/** An operation at its address. */
+export interface DescribedRoute {
+  method: string;
+  /** From the root, in OpenAPI syntax. */
+  path: string;
+  operation: Operation;
+}
+
+/** A message that the service sends to another one, by the name of its type. */
+export interface DescribedWebhook {
+  operationId: string;
+  summary: string;
+  description: string;
+  body: z.ZodType;
+}
+
+/** What the document says about the service as it is configured. */
+export interface ServiceFacts {
+  appName: string;
+  /** Base URL. */
+  issuer: string;
+}
+
+type Writer = ReturnType<typeof schemaWriter>["write"];
+
+/** Builds the OpenAPI 3.1 document. */
+export function buildDocument(
+  { appName, issuer }: ServiceFacts,
+  routes: readonly DescribedRoute[],
+  webhooks: Readonly<Record<string, DescribedWebhook>>,
+): Json {
+  const { named, write } = schemaWriter();
+  write(failureSchema, "output");
+  const responses: Record<string, Json> = {};
+  /** A reference to the response component for these codes. */
+  const refuse = (group: [ErrorCode, ...ErrorCode[]]): Json => {
+    const name = nameOfFailures(group);
+    responses[name] ??= describeFailures(group);
+    return { $ref: `#/components/responses/${name}` };
+  };
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const { method, path, operation } of routes) {
+    paths[path] = { ...paths[path], [method]: writeOperation(operation, write, refuse) };
+  }
+  const described = Object.entries(webhooks).map(([name, webhook]) => [name, { post: writeWebhook(webhook, write) }]);
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: `${appName} Users API`,
+      version,
+      description: conventions,
+      contact: { name: `${appName} developers`, url: `${issuer}/docs` },
+      license: { name: "Proprietary", identifier: "LicenseRef-Proprietary" },
+    },
+    servers: [{ url: issuer }],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+    paths,
+    webhooks: Object.fromEntries(described),
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          bearerFormat: "JWT",
+          description: "The `access_token` of a sign-in, without the word Bearer.",
+        },
+      },
+      parameters: { IdempotencyKey: idempotencyKey },
+      headers: responseHeaders,
+      examples: failureExamples(),
+      responses: sorted(responses),
+      schemas: sorted(named),
+    },
+  };
+}
+
+const sorted = <T>(given: Record<string, T>): Record<string, T> =>
+  Object.fromEntries(Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+const ROLES = { staff: "Staff and admins only. ", admin: "Admins only. " };
+
+function writeOperation(
+  operation: Operation,
+  write: Writer,
+  refuse: (group: [ErrorCode, ...ErrorCode[]]) => Json,
+): Json {
+  const { operationId, tag, summary, description, security, role, body } = operation;
+  const parameters = [
+    ...writeParameters("path", operation.params, write),
+    ...writeParameters("query", operation.query, write),
+    ...(operation.isIdempotent ? [{ $ref: "#/components/parameters/IdempotencyKey" }] : []),
+  ];
+  const failures = [...byStatus(operation.errors)].map(([status, group]) => [status, refuse(group as never)]);
+  const successes = Object.entries(operation.responses).map(
+    ([status, { description, headers = [], codes, content }]) => [
+      status,
+      {
+        description,
+        headers: refersToHeaders(["X-Request-Id", ...headers] satisfies HeaderName[]),
+        ...(content ? { content: writeContent(content, write) } : {}),
+        ...(codes ? { "x-error-codes": codes } : {}),
+      },
+    ],
+  );
+  return {
+    tags: [tag],
+    operationId,
+    summary,
+    description: (role ? ROLES[role] : "") + description,
+    security: security ? [{ [security]: [] }] : [],
+    ...(role ? { "x-required-role": role } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body ? { requestBody: writeBody(body, write) } : {}),
+    responses: { ...Object.fromEntries(failures), ...Object.fromEntries(successes) },
+  };
+}
+
+function writeParameters(place: "path" | "query", given: z.ZodType | undefined, write: Writer): Json[] {
+  if (!given) return [];
+  const { properties = {}, required = [] } = write(given, "input") as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, { description, example, ...schema }]) => ({
+    name,
+    in: place,
+    ...(required.includes(name) ? { required: true } : {}),
+    ...(description === undefined ? {} : { description }),
+    ...(example === undefined ? {} : { example }),
+    schema,
+  }));
+}
+
+function writeBody({ schema, files, isRequired, example }: NonNullable<Operation["body"]>, write: Writer): Json {
+  const fields = write(schema, "input");
+  return {
+    required: isRequired,
+    content: {
+      [files ? "multipart/form-data" : "application/json"]: {
+        schema: files ? withFiles(fields, files) : fields,
+        ...(example ? { example } : {}),
+      },
+    },
+  };
+}
+
+function withFiles({ properties, required = [], ...schema }: Json, files: Readonly<Record<string, FileSpec>>): Json {
+  const parts = Object.entries(files).map(([name, { description }]) => [name, { ...BINARY, description }]);
+  const needed = Object.entries(files).flatMap(([name, file]) => (file.required ? [name] : []));
+  const all = [...(required as string[]), ...needed];
+  return {
+    ...schema,
+    properties: { ...(properties as Json), ...Object.fromEntries(parts) },
+    ...(all.length > 0 ? { required: all } : {}),
+  };
+}
+
+function writeContent(content: Readonly<Record<string, z.ZodType | Json>>, write: Writer): Json {
+  return Object.fromEntries(
+    Object.entries(content).map(([type, schema]) => [
+      type,
+      { schema: isZod(schema) ? write(schema, "output") : schema },
+    ]),
+  );
+}
+
+const isZod = (schema: z.ZodType | Json): schema is z.ZodType => "_zod" in schema;
+
+function writeWebhook({ operationId, summary, description, body }: DescribedWebhook, write: Writer): Json {
+  return {
+    tags: ["Platform"],
+    operationId,
+    summary,
+    description,
+    security: [],
+    requestBody: { required: true, content: { "application/json": { schema: write(body, "output") } } },
+    responses: {
+      "2XX": { description: "The message has arrived. Answer within 5 seconds." },
+      410: { description: "This message is not wanted; it is not sent again." },
+    },
+  };
+}

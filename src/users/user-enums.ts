@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { NOTIFICATION_TYPES } from "../db/user-schema.ts";
+
+// Values that several responses share; the OpenAPI document names each of them once.
+
+export const accountStatus = z.enum(["ACTIVE", "INACTIVE", "BANNED"]).meta({ id: "AccountStatus" });
+
+/** The verification of a user's identity; NOT_SUBMITTED without documents. */
+export const kycState = z.enum(["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTED"]).meta({ id: "KycState" });
+
+/** The status of submitted documents. */
+export const submissionStatus = z.enum(["PENDING", "APPROVED", "REJECTED"]).meta({ id: "KycSubmissionStatus" });
+
+/** How the account was created, or which provider signed in last. */
+export const socialProvider = z.enum(["EMAIL", "PHONE", "GOOGLE", "APPLE"]).meta({ id: "SocialProvider" });
+
+export const userRole = z.enum(["user", "staff", "admin"]).meta({ id: "UserRole" });
+
+export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
+  id: "NotificationType",
+  description:
+    "- NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its " +
+    "refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: " +
+    "a Google or Apple account was linked or unlinked.\n" +
+    "- WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing.\n" +
+    "- KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`.\n" +
+    "- DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff.\n\n" +
+    "New types may be added: show `title` and `message` of one that you do not know.",
+});
