@@ -56,8 +56,8 @@ export function anyValue(name: string, schema: FieldSchema): fc.Arbitrary<unknow
   const types = typesOf(schema);
   if (types.includes("boolean")) return fc.boolean();
   if (types.includes("integer")) return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1000 });
-  const isPlainPattern =
-    schema.pattern !== undefined && !schema.pattern.includes("\\p") && !schema.pattern.includes("\\P");
+  // The pattern of free text only excludes control characters.
+  const isPlainPattern = schema.pattern !== undefined && !schema.pattern.includes("\\u0000");
   if (isPlainPattern) return fc.stringMatching(new RegExp(schema.pattern ?? ""));
   return textOf(schema);
 }
