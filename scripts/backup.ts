@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { listDocuments } from "./operations/bucket.ts";
 import type { Target } from "./operations/database.ts";
-import { countRows, hashFile } from "./operations/dump.ts";
+import { countRows, hashFile } from "./operations/digest.ts";
 import { defaultState } from "./operations/local-database.ts";
 import { migrateLocal } from "./operations/prepare.ts";
 import { takeDump } from "./operations/take-dump.ts";

@@ -1,11 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { loadPrimary, queryPrimary, type Target } from "./operations/database.ts";
-import { compareDigests, countRows, hashFile, type TableDigest } from "./operations/dump.ts";
+import { countTables, loadPrimary, type Target } from "./operations/database.ts";
+import { compareDigests, countRows, type Digests, hashFile } from "./operations/digest.ts";
 import { defaultState } from "./operations/local-database.ts";
-import { takeDump } from "./operations/take-dump.ts";
+import { digestPrimary } from "./operations/take-dump.ts";
 
 // `npm run restore -- DIR [--remote]`: loads a backup into an empty primary and compares the result with the backup.
 
@@ -34,7 +33,7 @@ function fail(message: string): never {
 
 interface Manifest {
   sha256: string;
-  tables: Record<string, TableDigest>;
+  tables: Digests;
 }
 
 /** Reads what the backup says of itself; a folder that is no backup ends the program with a message. */
@@ -56,24 +55,20 @@ if ((await hashFile(dump)) !== manifest.sha256) {
   fail(`${dump} does not match the checksum in its manifest. Nothing was loaded.`);
 }
 
-const [existing] = queryPrimary(
-  target,
-  "select count(*) as tables from sqlite_master where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'",
-);
-if (existing?.tables !== 0) {
-  fail(`The database is not empty: it has ${existing?.tables} tables. Nothing was changed.
+const existing = countTables(target);
+if (existing > 0) {
+  fail(`The database is not empty: it has ${existing} tables. Nothing was changed.
 Create a new database and set its id in wrangler.toml, or choose another folder with --persist-to.`);
 }
 
-loadPrimary(target, dump);
-const check = mkdtempSync(join(tmpdir(), "users-api-restore-"));
-try {
-  const others = compareDigests(manifest.tables, await takeDump(target, join(check, "users.sql")));
-  if (others.length > 0) fail(`The database was loaded but differs from the backup:\n  ${others.join("\n  ")}`);
-} finally {
-  rmSync(check, { recursive: true });
-}
+await loadPrimary(target, dump).catch((error: unknown) =>
+  fail(
+    `The backup could not be loaded, and the database is still empty: ${error instanceof Error ? error.message : error}`,
+  ),
+);
+const others = compareDigests(manifest.tables, await digestPrimary(target));
+if (others.length > 0) fail(`The database was loaded but differs from the source:\n  ${others.join("\n  ")}`);
 const rows = countRows(manifest.tables);
 const where = values.remote ? " --remote" : "";
-console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums match the backup.
+console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums match the source.
 Now rebuild the search database: npm run tasks -- run rebuild_user_search${where}`);

@@ -1,7 +1,9 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { defaultState } from "./local-database.ts";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { databaseFile, defaultState, localDatabases } from "./local-database.ts";
+import { loadStatements } from "./statements.ts";
 import { readJsonOutput, root, wranglerIn } from "./wrangler.ts";
 
 /** The production primary, or the local one in a folder. */
@@ -54,7 +56,40 @@ export function exportPrimary(target: Target, file: string): void {
   }
 }
 
-/** Runs a SQL file on the primary, all or nothing. */
-export function loadPrimary(target: Target, file: string): void {
-  run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
+const COUNT = `select count(*) as tables from sqlite_master
+  where type = 'table' and name not glob 'sqlite_*' and name not glob '_cf_*'`;
+
+/** Number of tables of the primary; 0 for a local one that does not exist. */
+export function countTables(target: Target): number {
+  if (target.remote) return Number(queryPrimary(target, COUNT)[0]?.tables);
+  const file = primaryFile(target.state);
+  if (!existsSync(file)) return 0;
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return Number(database.prepare(COUNT).get()?.tables);
+  } finally {
+    database.close();
+  }
+}
+
+const primaryFile = (state: string) => databaseFile(state, localDatabases[0]);
+
+/** Runs the SQL file of a dump on an empty primary, all or nothing. @throws Error that names the failing row. */
+export async function loadPrimary(target: Target, file: string): Promise<void> {
+  if (target.remote) {
+    run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
+    return;
+  }
+  // Written directly, because wrangler takes minutes for a large file.
+  const path = primaryFile(target.state);
+  mkdirSync(dirname(path), { recursive: true });
+  const loading = `${path}.loading`;
+  rmSync(loading, { force: true });
+  try {
+    (await loadStatements(file, loading, "references")).close();
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+    renameSync(loading, path);
+  } finally {
+    rmSync(loading, { force: true });
+  }
 }

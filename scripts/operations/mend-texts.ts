@@ -1,57 +1,77 @@
 import type { DatabaseSync } from "node:sqlite";
 import { queryEach, type Target } from "./database.ts";
+import { describeKey, listTables, quoteName, type Table } from "./tables.ts";
 
 /** Limits for rows per statement and characters per command, far below the limits of a command line. */
 const KEYS_PER_STATEMENT = 100;
 const CHARACTERS_PER_COMMAND = 50_000;
 
-/** Rows of a table in which a text contains a line break. */
-export interface BrokenTexts {
-  table: string;
-  key: string[];
+/** Rows of a table in which the export may have changed a text. */
+export interface DoubtfulTexts {
+  table: Table;
+  /** Columns that hold text. */
   texts: string[];
   /** Key values, one array per row. */
   rows: unknown[][];
 }
 
+/** What an export may have made of other characters: `\n` and `\r` of line breaks, U+FFFD of bytes that are not UTF-8. */
+const isDoubtful = (text: string) =>
+  `(instr(${text}, char(10)) or instr(${text}, char(13)) or instr(${text}, char(65533)))`;
+
 /**
- * Lists the rows of a loaded dump in which a text contains a line break. An export writes a line break as `\n` and does
- * not distinguish it from a literal backslash and n, so only these rows can differ from the primary's.
+ * Lists the rows of a loaded export in which a text may differ from the primary's. An export writes a line break as `\n`
+ * and does not distinguish it from a literal backslash and n, and it writes bytes that are not UTF-8 as U+FFFD.
+ *
+ * @throws Error that names table and key of a row whose key is such a text, because it cannot be found in the primary.
  */
-export function listBrokenTexts(database: DatabaseSync): BrokenTexts[] {
-  return readTables(database).map(({ name, key, texts }) => {
-    const broken = texts.map((column) => `instr(${column}, char(10)) or instr(${column}, char(13))`);
-    const found = database.prepare(`select ${key.join(", ")} from ${name} where ${broken.join(" or ")}`).iterate();
-    return { table: name, key, texts, rows: Array.from(found, (row) => key.map((column) => row[column])) };
+export function listDoubtfulTexts(database: DatabaseSync): DoubtfulTexts[] {
+  return listTables(database).flatMap((table) => {
+    const texts = textColumns(database, table);
+    if (table.key[0] === "rowid" || texts.length === 0) return [];
+    const [name, key] = [quoteName(table.name), table.key.map(quoteName)];
+    const [unknown] = database
+      .prepare(`select ${key.join(", ")} from ${name} where ${key.map(isDoubtful).join(" or ")} limit 1`)
+      .all();
+    if (unknown) throw new Error(`${table.name} (${describeKey(table, unknown)}): the key is not written as it is`);
+    const found = database
+      .prepare(
+        `select ${key.join(", ")} from ${name} where ${texts.map((text) => isDoubtful(quoteName(text))).join(" or ")}`,
+      )
+      .iterate();
+    return [{ table, texts, rows: Array.from(found, (row) => table.key.map((column) => row[column])) }];
   });
 }
 
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-const literal = (value: unknown) => (typeof value === "number" ? String(value) : quote(String(value)));
+function textColumns(database: DatabaseSync, { name, stored }: Table): string[] {
+  const columns = database.prepare(`pragma table_info(${quoteName(name)})`).all();
+  const texts = columns.filter(({ type }) => /^text$/i.test(String(type))).map((column) => String(column.name));
+  return texts.filter((column) => stored.includes(column));
+}
 
 /**
- * Reads those rows from the primary by key, a hundred at a time, and returns statements that restore the original
- * texts. Each statement changes a text only if it is still as the export wrote it.
+ * Replaces the doubtful texts of a loaded export with the primary's own bytes, a hundred rows at a time. A text that has
+ * changed in the primary since the export stays as exported.
  */
-export function mendTexts(target: Target, broken: readonly BrokenTexts[]): string[] {
-  const lookups = broken.flatMap((each) => chunksOf(each.rows).map((rows) => ({ ...each, rows })));
-  return inCommands(lookups).flatMap((command) => {
-    const results = queryEach(target, command.map(selectRows));
-    return command.flatMap((lookup, i) => (results[i] ?? []).flatMap((row) => mendRow(lookup, row)));
-  });
+export function mendTexts(target: Target, database: DatabaseSync): void {
+  const lookups = listDoubtfulTexts(database).flatMap((each) =>
+    [...slices(each.rows, KEYS_PER_STATEMENT)].map((rows) => ({ ...each, rows })),
+  );
+  for (const command of inCommands(lookups)) {
+    const results = queryEach(target, command.map(selectBytes));
+    for (const [i, lookup] of command.entries()) for (const row of results[i] ?? []) mendRow(database, lookup, row);
+  }
 }
 
 function* slices<T>(items: readonly T[], size: number): Generator<T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
-const chunksOf = (rows: unknown[][]) => [...slices(rows, KEYS_PER_STATEMENT)];
-
-function inCommands(lookups: readonly BrokenTexts[]): BrokenTexts[][] {
-  const commands: BrokenTexts[][] = [];
+function inCommands(lookups: readonly DoubtfulTexts[]): DoubtfulTexts[][] {
+  const commands: DoubtfulTexts[][] = [];
   let room = 0;
   for (const lookup of lookups) {
-    const length = selectRows(lookup).length;
+    const length = selectBytes(lookup).length;
     if (length > room) {
       commands.push([]);
       room = CHARACTERS_PER_COMMAND;
@@ -62,40 +82,26 @@ function inCommands(lookups: readonly BrokenTexts[]): BrokenTexts[][] {
   return commands;
 }
 
-/** Selects the rows by key, so that the query reads only those rows whatever the size of the table. */
-export function selectRows({ table, key, texts, rows }: BrokenTexts): string {
+const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+const literal = (value: unknown) => (typeof value === "number" ? String(value) : quote(String(value)));
+
+/** Selects the bytes of the rows' texts by key, so that the query reads only those rows whatever the size of the table. */
+export function selectBytes({ table, texts, rows }: DoubtfulTexts): string {
+  const key = table.key.map(quoteName);
   const keys = rows.map((values) => `(${values.map(literal).join(", ")})`);
-  const both = texts.map(
-    (c) => `(instr(${c}, char(10)) or instr(${c}, char(13))) and (instr(${c}, '\\n') or instr(${c}, '\\r'))`,
-  );
-  const columns = [...new Set([...key, ...texts])].join(", ");
-  return `select ${columns} from ${table} where (${key.join(", ")}) in (values ${keys.join(", ")}) and (${both.join(" or ")})`;
+  const bytes = texts.map((column) => `hex(${quoteName(column)}) as ${quoteName(`hex ${column}`)}`);
+  return `select ${[...key, ...bytes].join(", ")} from ${quoteName(table.name)}
+    where (${key.join(", ")}) in (values ${keys.join(", ")})`;
 }
 
-function mendRow({ table, key, texts }: BrokenTexts, row: Record<string, unknown>): string[] {
-  return texts
-    .filter((column) => /[\r\n]/.test(String(row[column] ?? "")) && /\\[nr]/.test(String(row[column])))
-    .map((column) => {
-      const text = String(row[column]);
-      const broken = text.replaceAll("\\n", "\n").replaceAll("\\r", "\r");
-      const where = [...key.map((each) => `${each} = ${literal(row[each])}`), `${column} = ${quote(broken)}`];
-      return `UPDATE ${table} SET ${column} = ${quote(text)} WHERE ${where.join(" AND ")};\n`;
-    });
-}
-
-/** All tables that have a primary key and text columns. */
-function readTables(database: DatabaseSync): { name: string; key: string[]; texts: string[] }[] {
-  const names = database
-    .prepare("select name from sqlite_master where type = 'table' and name not glob 'sqlite_*'")
-    .all();
-  return names
-    .map(({ name }) => {
-      const columns = database.prepare(`pragma table_info("${name}")`).all();
-      return {
-        name: String(name),
-        key: columns.filter(({ pk }) => Number(pk) > 0).map((column) => String(column.name)),
-        texts: columns.filter(({ type }) => /^text$/i.test(String(type))).map((column) => String(column.name)),
-      };
-    })
-    .filter(({ key, texts }) => key.length > 0 && texts.length > 0);
+function mendRow(database: DatabaseSync, { table, texts }: DoubtfulTexts, row: Record<string, unknown>): void {
+  const where = table.key.map((column) => `${quoteName(column)} = ${literal(row[column])}`).join(" and ");
+  for (const column of texts) {
+    const bytes = Buffer.from(String(row[`hex ${column}`] ?? ""), "hex");
+    const exported = bytes.toString("utf8").replaceAll("\\n", "\n").replaceAll("\\r", "\r");
+    database
+      .prepare(`update ${quoteName(table.name)} set ${quoteName(column)} = cast(? as text)
+        where ${where} and ${quoteName(column)} = ?`)
+      .run(bytes, exported);
+  }
 }

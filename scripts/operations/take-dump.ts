@@ -1,30 +1,83 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
 import { arrangeDump } from "./arrange-dump.ts";
 import { exportPrimary, type Target } from "./database.ts";
-import { compareDigests, digestDump, type TableDigest } from "./dump.ts";
-import { type BrokenTexts, listBrokenTexts, mendTexts } from "./mend-texts.ts";
+import { compareDigests, type Digests, digestDatabase } from "./digest.ts";
+import { databaseFile, localDatabases } from "./local-database.ts";
+import { mendTexts } from "./mend-texts.ts";
+import { loadStatements } from "./statements.ts";
+import { checkReferences } from "./tables.ts";
+import { writeDump } from "./write-dump.ts";
 
 /**
- * Exports the primary to a SQL file that loads into an empty database, and computes the digests of its tables.
+ * Writes the primary as a SQL file that loads into an empty database and gives the same bytes.
  *
- * @throws Error if the file differs from what D1 exported.
+ * @returns the digests of the source at the moment of the dump.
+ * @throws Error that names table, key and column if a row cannot be written or loaded.
  */
-export async function takeDump(target: Target, file: string): Promise<Record<string, TableDigest>> {
+export async function takeDump(target: Target, file: string): Promise<Digests> {
+  return await inTemporaryFolder(async (folder) => {
+    const source = await takeSnapshot(target, folder);
+    try {
+      checkReferences(source);
+      writeDump(source, file);
+      const digests = digestDatabase(source);
+      const loaded = await loadStatements(file, join(folder, "loaded.sqlite"), "references");
+      const others = compareDigests(digests, digestDatabase(loaded));
+      loaded.close();
+      if (others.length > 0) throw new Error(`The dump differs from the database:\n${others.join("\n")}`);
+      return digests;
+    } finally {
+      source.close();
+    }
+  });
+}
+
+/** The digests of the primary as it is now. */
+export async function digestPrimary(target: Target): Promise<Digests> {
+  return await inTemporaryFolder(async (folder) => {
+    const source = await takeSnapshot(target, folder);
+    try {
+      return digestDatabase(source);
+    } finally {
+      source.close();
+    }
+  });
+}
+
+/**
+ * Copies the primary at one moment into a database file, while the source goes on changing: the file of a local one,
+ * byte for byte; an export of production's, with the texts that an export changes read from the primary.
+ */
+async function takeSnapshot(target: Target, folder: string): Promise<DatabaseSync> {
+  if (target.remote) return await takeExport(target, folder);
+  const path = join(folder, "source.sqlite");
+  const source = new DatabaseSync(databaseFile(target.state, localDatabases[0]), { readOnly: true });
+  try {
+    await backup(source, path);
+  } finally {
+    source.close();
+  }
+  return new DatabaseSync(path, { enableForeignKeyConstraints: false });
+}
+
+/** As `takeSnapshot`, by D1's own export. */
+export async function takeExport(target: Target, folder: string): Promise<DatabaseSync> {
+  const [exported, arranged] = [join(folder, "exported.sql"), join(folder, "arranged.sql")];
+  exportPrimary(target, exported);
+  await arrangeDump(exported, arranged);
+  const database = await loadStatements(arranged, join(folder, "source.sqlite"), "nothing");
+  mendTexts(target, database);
+  return database;
+}
+
+async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  // On disk, not in memory: D1 databases grow to 10 GB.
   const folder = mkdtempSync(join(tmpdir(), "users-api-dump-"));
   try {
-    const exported = join(folder, "exported.sql");
-    exportPrimary(target, exported);
-    await arrangeDump(exported, file);
-    let broken: BrokenTexts[] = [];
-    const arranged = await digestDump(file, "loads", (database) => {
-      broken = listBrokenTexts(database);
-    });
-    const lost = compareDigests(await digestDump(exported), arranged);
-    if (lost.length > 0) throw new Error(`The dump differs from the export:\n${lost.join("\n")}`);
-    await arrangeDump(exported, file, mendTexts(target, broken));
-    return await digestDump(file, "loads");
+    return await work(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
