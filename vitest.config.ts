@@ -6,6 +6,9 @@ import { defineConfig } from "vitest/config";
 import { newSecrets } from "./scripts/secrets.ts";
 import { EvenShards } from "./tests/support/even-shards.ts";
 
+// Wrangler warns about missing secrets, which the tests bind themselves.
+process.env.WRANGLER_LOG ??= "error";
+
 /** Name by which other Workers reach the Worker under test. */
 const USERS = "vitest-plugin-runner-";
 

@@ -24,7 +24,13 @@ if (!(Number(values.users) > 1_000)) throw new Error("--users must be a number a
 
 const child = spawn(
   process.execPath,
-  [join(root, "node_modules", "vitest", "vitest.mjs"), "run", "tests/growth/growth.test.ts", "--silent=false"],
+  [
+    "--disable-warning=ExperimentalWarning",
+    join(root, "node_modules", "vitest", "vitest.mjs"),
+    "run",
+    "tests/growth/growth.test.ts",
+    "--silent=false",
+  ],
   {
     cwd: root,
     env: { ...process.env, BUDGET_USERS: values.users, BUDGET_ONLY: values.only },

@@ -8,9 +8,13 @@ import { parseArgs } from "node:util";
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
 const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(process.execPath, [vitest, "run", "tests/faults/faults.test.ts", "--silent=false"], {
-  cwd: root,
-  env: { ...process.env, FAULTS_WHOLE: "yes", FAULTS_ONLY: values.only },
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  ["--disable-warning=ExperimentalWarning", vitest, "run", "tests/faults/faults.test.ts", "--silent=false"],
+  {
+    cwd: root,
+    env: { ...process.env, FAULTS_WHOLE: "yes", FAULTS_ONLY: values.only },
+    stdio: "inherit",
+  },
+);
 process.exit(status ?? 1);

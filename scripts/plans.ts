@@ -19,7 +19,13 @@ const given = process.argv.slice(2);
 
 const child = spawn(
   process.execPath,
-  [join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--silent=false", ...given],
+  [
+    "--disable-warning=ExperimentalWarning",
+    join(root, "node_modules", "vitest", "vitest.mjs"),
+    "run",
+    "--silent=false",
+    ...given,
+  ],
   { cwd: root, stdio: ["ignore", "pipe", "ignore"] },
 );
 const found = new Map<string, CheckedPlan>();

@@ -11,9 +11,13 @@ if (!/^[1-9]\d*$/.test(values.seeds)) {
 }
 const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(process.execPath, [vitest, "run", "tests/races", "--testTimeout=3600000"], {
-  cwd: root,
-  env: { ...process.env, RACE_SEEDS: values.seeds },
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  ["--disable-warning=ExperimentalWarning", vitest, "run", "tests/races", "--testTimeout=3600000"],
+  {
+    cwd: root,
+    env: { ...process.env, RACE_SEEDS: values.seeds },
+    stdio: "inherit",
+  },
+);
 process.exit(status ?? 1);

@@ -17,9 +17,11 @@ const isFiltered = given.some((argument) => !argument.startsWith("-"));
 function run(args: string[], cache = "vitest"): Promise<number> {
   const env = { ...process.env, VITEST_CACHE: join("node_modules", `.${cache}`) };
   return new Promise((resolve) => {
-    spawn(process.execPath, [vitest, "run", ...args], { cwd: root, env, stdio: "inherit" }).on("exit", (code) =>
-      resolve(code ?? 1),
-    );
+    spawn(process.execPath, ["--disable-warning=ExperimentalWarning", vitest, "run", ...args], {
+      cwd: root,
+      env,
+      stdio: "inherit",
+    }).on("exit", (code) => resolve(code ?? 1));
   });
 }
 

@@ -92,12 +92,23 @@ function endpointsOf(issuer: string) {
   });
 }
 
+/** Builds a provider, without the library's warnings that its storage and its pages are for development only. */
+function buildProvider(issuer: string, configuration: Configuration): Provider {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return new Provider(issuer, configuration);
+  } finally {
+    console.warn = warn;
+  }
+}
+
 /** Starts the stand-in for Google: PKCE, a client secret, gmail.com addresses. */
 export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
   const issuer = `http://localhost:${port}`;
   const secret = randomBytes(24).toString("hex");
   const client = webClient(secret);
-  const provider = new Provider(
+  const provider = buildProvider(
     issuer,
     await configure("gmail.com", [
       { ...client, client_id: CLIENT.google, redirect_uris: [`${api}/api/auth/google/callback`] },
@@ -127,7 +138,7 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   await importPKCS8(pem, "ES256");
   const client = webClient(secret);
-  const provider = new Provider(
+  const provider = buildProvider(
     issuer,
     await configure("privaterelay.appleid.com", [
       { ...client, client_id: CLIENT.apple, redirect_uris: [`${api}/api/auth/apple/callback`] },

@@ -16,7 +16,7 @@ export interface WranglerConfig {
     producers?: { binding: string; queue: string }[];
     consumers?: { queue: string; dead_letter_queue?: string }[];
   };
-  ratelimits: { name: string }[];
+  ratelimits: { name: string; simple: { limit: number; period: number } }[];
   send_email: { name: string }[];
   assets?: { binding?: string };
   triggers: { crons?: string[] };

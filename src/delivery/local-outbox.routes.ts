@@ -4,6 +4,7 @@ import { html } from "hono/html";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { publicRawEndpoint } from "../platform/http/raw-endpoint.ts";
+import { isoTime } from "../platform/time.ts";
 import { parseIdentifier } from "../users/identifier.ts";
 import { listLocalOutbox } from "./local-outbox.store.ts";
 
@@ -26,7 +27,7 @@ export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/out
     to: row.recipient,
     text: row.text,
     code: row.code,
-    created_at: new Date(row.createdAt).toISOString(),
+    created_at: isoTime(row.createdAt),
   }));
   const type = accepts(c, {
     header: "Accept",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { sessions } from "../db/sign-in-schema.ts";
+import { isoTime } from "../platform/time.ts";
 
 /** A session as shown to its user and to staff. */
 export const sessionView = z
@@ -20,8 +21,8 @@ export function viewSession(session: typeof sessions.$inferSelect, currentId: st
   return {
     id: session.id,
     current: session.id === currentId,
-    created_at: new Date(session.createdAt).toISOString(),
-    last_used_at: new Date(session.lastUsedAt).toISOString(),
+    created_at: isoTime(session.createdAt),
+    last_used_at: isoTime(session.lastUsedAt),
     ip: session.ip,
     user_agent: session.userAgent,
     device_name: session.deviceName,

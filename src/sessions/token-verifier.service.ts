@@ -1,4 +1,5 @@
 import type { Deps } from "../platform/deps.ts";
+import { isoTime } from "../platform/time.ts";
 import { findSignedInRole } from "./session.store.ts";
 import { verifyAccessToken } from "./tokens.ts";
 
@@ -25,6 +26,6 @@ export async function checkTokenForOthers(deps: Deps, token: unknown): Promise<T
     user_id: userId,
     session_id: sessionId,
     role,
-    expires_at: new Date(expiresAt).toISOString(),
+    expires_at: isoTime(expiresAt),
   };
 }

@@ -4,6 +4,7 @@ import { callThroughGate } from "../delivery/webhook-gate.ts";
 import type { WebhookEndpoint } from "../delivery/webhook-settings.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import type { Deps } from "../platform/deps.ts";
+import { isoTime } from "../platform/time.ts";
 import type { UserState } from "../users/user-state.store.ts";
 import { viewUserState } from "../users/user-webhook.views.ts";
 import type { Task, TaskOutcome } from "./engine/task.ts";
@@ -37,7 +38,7 @@ export const deliverWebhook: Task = {
     if (isDelivered) return { done: true, note: "delivered before" };
     const data = dataOf(payload, user);
     if (!data) return { done: true, note: "the user is gone" };
-    const timestamp = new Date(payload.occurred_at).toISOString();
+    const timestamp = isoTime(payload.occurred_at);
     const body = JSON.stringify({ type: payload.type, timestamp, data });
     const outcome = await callThroughGate(deps, payload.endpoint, () => sendWebhook(deps, endpoint, event.id, body));
     if (outcome.state === "failed") throw new Error(`${new URL(endpoint.url).origin}: ${outcome.reason}`);

@@ -27,6 +27,7 @@ import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { devices, notifications } from "../db/user-schema.ts";
 import { dayOf } from "../nepal.ts";
 import { IDEMPOTENCY_TTL_MS } from "../platform/data/idempotency.ts";
+import { EVENT_KEPT_MS } from "../platform/data/outbox.ts";
 import { DAY_MS, HOUR_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";
 import { LIFE_MS } from "../sessions/session-open.store.ts";
@@ -56,6 +57,10 @@ export interface PurgeRule {
   reason?: string;
 }
 
+const BUDGET_DAYS_KEPT_MS = 90 * DAY_MS;
+/** Counters of attempts are kept for more than one window, so that a purge never shortens one. */
+const ATTEMPT_WINDOWS_KEPT = 6;
+
 const hourly = { by: "purge_expired_rows" } as const;
 
 /** All rules that delete rows by age, in the order in which a job applies them. */
@@ -81,10 +86,15 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: otpLimits.lock.resetAfterMs,
     reason: "as above",
   },
-  { ...hourly, table: networkGuessLimits, since: networkGuessLimits.windowStartedAt, keptMs: HOUR_MS },
+  {
+    ...hourly,
+    table: networkGuessLimits,
+    since: networkGuessLimits.windowStartedAt,
+    keptMs: ATTEMPT_WINDOWS_KEPT * otpLimits.attemptsPerNetwork.windowMs,
+  },
   { ...hourly, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
-  { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
-  { ...hourly, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: 90 * DAY_MS, write: dayOf },
+  { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
+  { ...hourly, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
   { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
   {
     ...hourly,
@@ -118,12 +128,12 @@ export const purgeRules: readonly PurgeRule[] = [
     becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
   },
   { ...hourly, table: sessions, since: sessions.revokedAt, keptMs: 30 * DAY_MS, among: sql`revoked_at is not null` },
-  { ...hourly, table: outbox, since: outbox.sentAt, keptMs: 14 * DAY_MS, among: sql`sent_at is not null` },
+  { ...hourly, table: outbox, since: outbox.sentAt, keptMs: EVENT_KEPT_MS, among: sql`sent_at is not null` },
   {
     ...hourly,
     table: outbox,
     since: outbox.createdAt,
-    keptMs: 14 * DAY_MS,
+    keptMs: EVENT_KEPT_MS,
     among: sql`sent_at is null and payload is null`,
     reason: "codes that expired unsent",
   },
@@ -131,11 +141,11 @@ export const purgeRules: readonly PurgeRule[] = [
     ...hourly,
     table: processedEvents,
     since: processedEvents.processedAt,
-    keptMs: 14 * DAY_MS,
+    keptMs: EVENT_KEPT_MS,
     reason: "no queue keeps a message for longer",
   },
-  { ...hourly, table: deliveries, since: deliveries.eventId, keptMs: 14 * DAY_MS, write: firstIdAt },
-  { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: 14 * DAY_MS, write: firstIdAt },
+  { ...hourly, table: deliveries, since: deliveries.eventId, keptMs: EVENT_KEPT_MS, write: firstIdAt },
+  { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: EVENT_KEPT_MS, write: firstIdAt },
   { ...hourly, table: notifications, since: notifications.createdAt, keptMs: 180 * DAY_MS },
   { ...hourly, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
   {

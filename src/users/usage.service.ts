@@ -1,4 +1,5 @@
 import type { Deps } from "../platform/deps.ts";
+import { isoTime } from "../platform/time.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { findUsage, findUsageAndWallet, type UsageRow } from "./usage.store.ts";
@@ -16,7 +17,7 @@ export async function getUserAnalytics(deps: Deps, caller: AccessClaims): Promis
  * user.
  */
 export async function buildAnalyticsReport(deps: Pick<Deps, "db" | "log" | "now">, userId: string) {
-  const generatedAt = new Date(deps.now()).toISOString();
+  const generatedAt = isoTime(deps.now());
   const found = await findUsageAndWallet(deps, userId);
   if (!found) return undefined;
   const { points, ...wallet } = viewWallet(found.wallet);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DescribedWebhook } from "../platform/openapi/document.ts";
+import { isoTime } from "../platform/time.ts";
 import { accountStatus, kycState, notificationType, socialProvider, userRole } from "./user-enums.ts";
 import type { UserState } from "./user-state.store.ts";
 
@@ -50,8 +51,8 @@ export function viewUserState(row: UserState): z.input<typeof webhookUser> {
     avatar_url: row.avatarUrl,
     profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
     kyc_status: row.kycStatus ?? "NOT_SUBMITTED",
-    date_joined: new Date(row.dateJoined).toISOString(),
-    updated_at: new Date(row.updatedAt).toISOString(),
+    date_joined: isoTime(row.dateJoined),
+    updated_at: isoTime(row.updatedAt),
     version: row.version,
   };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { formatMinor } from "../platform/money.ts";
+import { isoTime } from "../platform/time.ts";
 import type { NotificationRow } from "./notification.store.ts";
 import type { ProfileRow } from "./profile.store.ts";
 import type { UsageRow } from "./usage.store.ts";
@@ -29,14 +30,12 @@ export function viewUser(row: UserRow): z.input<typeof userView> {
     profile_picture: row.profilePicture,
     referral_code: row.referralCode,
     status: row.status,
-    date_joined: instant(row.dateJoined),
+    date_joined: isoTime(row.dateJoined),
     profile_complete: row.profileComplete === 1,
     kyc_status: row.kycStatus,
     social_provider: row.socialProvider,
   };
 }
-
-const instant = (milliseconds: number) => new Date(milliseconds).toISOString();
 
 /** A profile as its owner sees it. */
 export const profileView = z
@@ -60,8 +59,8 @@ export function viewProfile(row: ProfileRow): z.input<typeof profileView> {
     address: row.address,
     avatar_url: row.avatarUrl,
     is_profile_complete: row.fullName !== null && row.dateOfBirth !== null && row.address !== null,
-    created_at: instant(row.createdAt),
-    updated_at: instant(row.updatedAt),
+    created_at: isoTime(row.createdAt),
+    updated_at: isoTime(row.updatedAt),
   };
 }
 
@@ -91,7 +90,7 @@ export function viewNotification(row: NotificationRow): z.input<typeof notificat
     notification_type: row.notificationType,
     data: row.data,
     is_read: row.readAt !== null,
-    created_at: instant(row.createdAt),
+    created_at: isoTime(row.createdAt),
   };
 }
 
@@ -118,7 +117,7 @@ export function viewWallet(row: WalletRow): z.input<typeof walletView> {
     balance: formatMinor(row.balanceMinor),
     currency: row.currency,
     points: { current_points: row.currentPoints, total_points: row.totalPoints },
-    last_updated: instant(row.updatedAt),
+    last_updated: isoTime(row.updatedAt),
   };
 }
 
@@ -146,7 +145,7 @@ export function viewUsage(row: UsageRow): z.input<typeof usageView> {
     timely_returns: row.timelyReturns,
     late_returns: row.lateReturns,
     favorite_stations_count: row.favoriteStationsCount,
-    last_rental_date: row.lastRentalAt === null ? null : instant(row.lastRentalAt),
-    member_since: instant(row.memberSince),
+    last_rental_date: row.lastRentalAt === null ? null : isoTime(row.lastRentalAt),
+    member_since: isoTime(row.memberSince),
   };
 }

@@ -4,13 +4,31 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => probe.once("listening", resolve));
+/** `npm run dev:social` uses its port and the four that follow. */
+const PORTS = 5;
+
+/** Returns the first of `count` consecutive ports that are free. */
+async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = await portFrom(0);
+    if (first === undefined) throw new Error("no port");
+    const others = Array.from({ length: count - 1 }, (_, i) => portFrom(first + 1 + i));
+    if ((await Promise.all(others)).every((port) => port !== undefined)) return first;
+  }
+}
+
+/** The port if it is free, or any free port for 0; undefined if it is taken. */
+async function portFrom(port: number): Promise<number | undefined> {
+  if (port > 65_535) return undefined;
+  const probe = createServer();
+  const isFree = await new Promise<boolean>((resolve) => {
+    probe.once("listening", () => resolve(true)).once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1");
+  });
+  if (!isFree) return undefined;
   const address = probe.address();
   await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  return address !== null && typeof address === "object" ? address.port : undefined;
 }
 
 /**
@@ -21,7 +39,7 @@ export async function startDevServer(
   script = "dev.ts",
   state = mkdtempSync(join(tmpdir(), "users-api-")),
 ): Promise<{ base: string; port: number; stop(): Promise<void> }> {
-  const port = await freePort();
+  const port = await freePorts(PORTS);
   const server = spawn(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "..", "..", "scripts", script)],

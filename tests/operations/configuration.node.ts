@@ -12,6 +12,8 @@ import { localDatabases } from "../../scripts/operations/local-database.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 import { replaceZeroId } from "../../scripts/operations/zero-ids.ts";
 import { newSecrets } from "../../scripts/secrets.ts";
+import { callsPerMinute } from "../../src/platform/http/first-limiter.ts";
+import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
 
 const path = join(root, "wrangler.toml");
 const development = readConfiguration(path, undefined);
@@ -32,6 +34,18 @@ test("the local databases of the scripts are those of wrangler.toml", () => {
     development.d1_databases.map(({ binding, database_id, migrations_dir }) => [binding, database_id, migrations_dir]),
     localDatabases.map(({ binding, id, migrations }) => [binding, id, migrations]),
   );
+});
+
+test("the limiters of both environments have the limits that responses state", () => {
+  const stated = { RATE_LIMITER: callsPerMinute, USER_RATE_LIMITER: writesPerMinute };
+  for (const { ratelimits } of [development, production]) {
+    const configured = ratelimits.map(({ name, simple }) => [name, { ...simple }]);
+    const expected = Object.entries(stated).map(([name, { count, windowMs }]) => [
+      name,
+      { limit: count, period: windowMs / 1000 },
+    ]);
+    assert.deepEqual(configured, expected);
+  }
 });
 
 test("both environments have every binding, queue and cron that the code uses", () => {

@@ -12,7 +12,7 @@ const mutations = "tests/sessions/jwt-mutations.test.ts";
 const files = "tests/users/kyc-files.test.ts";
 const uploads = "tests/users/kyc-uploads.test.ts";
 const links = "tests/users/kyc-documents.test.ts";
-const person = "tests/staff/person.test.ts";
+const userDetail = "tests/staff/user-detail.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";
 const fuzz = "tests/fuzz/operations.test.ts";
 const routes = "tests/fuzz/routes.test.ts";
@@ -46,8 +46,8 @@ export const serviceRows: SecurityRows = {
   ),
   API3: shown(["tests/platform/bodies.test.ts", "ASVS 15.3.3"]),
   "ASVS 8.3.1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
-  "ASVS 8.3.2": shown([person, "lose all staff access from the next request on"]),
-  "ASVS 8.4.2": shown([person, "staff get short sessions"]),
+  "ASVS 8.3.2": shown([userDetail, "lose all staff access from the next request on"]),
+  "ASVS 8.4.2": shown([userDetail, "staff get short sessions"]),
   "ASVS 2.1.1": shown(["tests/platform/openapi.test.ts", "with the limits that the routes enforce"]),
   "ASVS 2.2.1": shown([fuzz, "ASVS 2.2.1"]),
   "ASVS 2.2.2": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
@@ -173,7 +173,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 14.2.5": shown([responses, "ASVS 14.3.2"]),
   "ASVS 14.2.6": shown(
     ["tests/staff/directory.test.ts", "a listed user has exactly the fields of the contract"],
-    [person, "the document number masked"],
+    [userDetail, "the document number masked"],
   ),
   "ASVS 14.2.7": shown(
     ["tests/tasks/jobs.test.ts", "deletes rows older than 365 days and no younger ones"],
@@ -185,7 +185,7 @@ export const serviceRows: SecurityRows = {
     [healthAndLog, "has one JSON line per request"],
   ),
   "ASVS 16.3.1": shown(["tests/auth/account.test.ts", "one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)"]),
-  "ASVS 16.3.2": shown([person, "writes one VIEW audit row per view by staff, and none for a refused view"]),
+  "ASVS 16.3.2": shown([userDetail, "writes one VIEW audit row per view by staff, and none for a refused view"]),
   "ASVS 16.3.3": shown([healthAndLog, "has one JSON line per request"]),
   "ASVS 16.3.4": shown([
     "tests/tasks/consumer.test.ts",

@@ -12,7 +12,7 @@ const config = "tests/platform/config.test.ts";
 const sessions = "tests/sessions/sessions.test.ts";
 const refresh = "tests/sessions/refresh.test.ts";
 const mutations = "tests/sessions/jwt-mutations.test.ts";
-const person = "tests/staff/person.test.ts";
+const userDetail = "tests/staff/user-detail.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";
 const headers = "tests/fuzz/headers.test.ts";
 const races = "tests/races/races.test.ts";
@@ -115,7 +115,7 @@ export const signInRows: SecurityRows = {
     ["tests/auth/social-token.test.ts", "lifts the lock of a network class that failures closed"],
   ),
   "NIST 4.1.2": shown(
-    [person, "accepts a body as %s"],
+    [userDetail, "accepts a body as %s"],
     [
       "tests/users/notifications.test.ts",
       "notifies about a changed identifier in the app and with one message to the old identifier",
@@ -130,10 +130,10 @@ export const signInRows: SecurityRows = {
   "ASVS 7.3.1": shown([refresh, "ends when it is not refreshed for its idle time"]),
   "ASVS 7.3.2": shown([refresh, "ends at its absolute expiry however often it is refreshed"]),
   "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
-  "ASVS 7.4.2": shown([person, "ends every session at once, with an audit row and a notification"], sessionModel),
+  "ASVS 7.4.2": shown([userDetail, "ends every session at once, with an audit row and a notification"], sessionModel),
   "ASVS 7.4.3": shown([sessions, "ends all others and keeps the current one (ASVS 7.4.3)"]),
   "ASVS 7.4.5": {
-    ...shown([person, "staff can list them and end all of them, which is audited once"]),
+    ...shown([userDetail, "staff can list them and end all of them, which is audited once"]),
     deviation: "emergency-sign-out",
   },
   "ASVS 7.5.1": shown(
@@ -142,8 +142,8 @@ export const signInRows: SecurityRows = {
   ),
   "ASVS 7.5.2": shown([sessions, "the list of sessions (ASVS 7.5.2)"]),
   "ASVS 7.5.3": shown(
-    [person, "staff get short sessions"],
-    [person, "requires a known status, and a reason unless it is ACTIVE"],
+    [userDetail, "staff get short sessions"],
+    [userDetail, "requires a known status, and a reason unless it is ACTIVE"],
   ),
   "ASVS 7.6.2": shown(
     [browserFlow, "fails without its cookie, with an altered one and with the other provider's (ASVS 7.6.2)"],

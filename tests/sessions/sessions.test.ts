@@ -92,6 +92,18 @@ describe("logout", () => {
     expect(await testEnv.KV.get(`deny:${sid(user)}`)).not.toBeNull();
   });
 
+  it("keeps its denylist entry for 90 days, the longest life of a session", async () => {
+    const user = await newUser();
+    const lives: unknown[] = [];
+    const KV = {
+      get: async () => null,
+      put: async (_key: string, _value: string, options: KVNamespacePutOptions) =>
+        void lives.push(options.expirationTtl),
+    } as unknown as KVNamespace;
+    expect((await logout(user.access, user.refresh, { env: { KV } })).status).toBe(200);
+    expect(lives).toEqual([90 * 24 * 3600]);
+  });
+
   it("ends the session once when called in parallel", async () => {
     const user = await newUser();
     const answers = await Promise.all(Array.from({ length: 10 }, () => logout(user.access, user.refresh)));

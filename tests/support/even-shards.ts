@@ -12,7 +12,7 @@ const KNOWN_SECONDS: Readonly<Record<string, number>> = {
   "tests/staff/authorization-matrix.test.ts": 20,
   "tests/tasks/people.test.ts": 18,
   "tests/faults/crashes.test.ts": 16,
-  "tests/staff/person.test.ts": 13,
+  "tests/staff/user-detail.test.ts": 13,
   "tests/staff/search-property.test.ts": 11,
   "tests/delivery/sms-budget.test.ts": 10,
   "tests/auth/account-deletion.test.ts": 10,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { optionalFlag, optionalText, optionalVersion, text, withoutControls } from "../../platform/http/fields.ts";
+import { isoTime } from "../../platform/time.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { registerDevice } from "./device.service.ts";
 
@@ -67,7 +68,7 @@ export const registerMyDevice = userEndpoint(
         app_version: row.appVersion,
         os_version: row.osVersion,
         is_active: row.isActive,
-        last_used: new Date(row.lastUsedAt).toISOString(),
+        last_used: isoTime(row.lastUsedAt),
       },
     };
   },

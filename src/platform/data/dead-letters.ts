@@ -19,6 +19,9 @@ export interface DeadLetter {
   attempts: number;
 }
 
+/** Number of attempts before a message, or an event that a working queue refuses, becomes a dead letter. */
+export const MAX_ATTEMPTS = 12;
+
 const MAX_REASON_LENGTH = 1_000;
 /** Longer than any valid id or event type. */
 const MAX_NAME_LENGTH = 200;

@@ -5,8 +5,8 @@ import { insertWhere } from "./database.ts";
 
 /**
  * Makes a message take effect once, however often it is delivered. Run `mark` before the effects, in their batch, and
- * add the condition `isFirst` to each effect. Mark and effects are atomic. Marks are kept for 14 days, much longer than
- * a queue keeps a message.
+ * add the condition `isFirst` to each effect. Mark and effects are atomic. Marks are kept for `EVENT_KEPT_MS`,
+ * at least as long as a queue keeps a message.
  *
  * @param onlyWhere condition for processing the message at all; if it is false, no mark is written and the message can
  *   be processed later.

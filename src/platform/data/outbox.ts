@@ -1,11 +1,18 @@
 import { and, eq, inArray, isNotNull, lte, type SQL, sql } from "drizzle-orm";
 import { outbox } from "../../db/platform-schema.ts";
 import type { Deps, QueueName } from "../deps.ts";
+import { DAY_MS } from "../time.ts";
 import { idForEachRow, insertFrom, insertWhere, instantOf, runBatch } from "./database.ts";
 import { after } from "./prepared.ts";
 
 /** How long an invocation's lease of an event lasts before another may publish it, in milliseconds. */
 export const LEASE_MS = 30_000;
+
+/**
+ * How long sent events, marks of processed messages and delivery records are kept, in milliseconds: no queue keeps a
+ * message for longer (Cloudflare Queues: at most 14 days).
+ */
+export const EVENT_KEPT_MS = 14 * DAY_MS;
 
 export interface OutboxEvent {
   /** Generated if absent. */

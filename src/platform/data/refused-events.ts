@@ -4,7 +4,7 @@ import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
 import { DAY_MS, HOUR_MS } from "../time.ts";
 import { idForEachRow, insertFrom, instantOf, runBatch } from "./database.ts";
-import { truncateReason } from "./dead-letters.ts";
+import { MAX_ATTEMPTS, truncateReason } from "./dead-letters.ts";
 import { LEASE_MS, type OutboxRow } from "./outbox.ts";
 import { MAX_PAYLOAD_BYTES } from "./payload-size.ts";
 
@@ -17,8 +17,6 @@ export interface Refusal {
   isQueueWorking: boolean;
 }
 
-/** Number of attempts after which an event that a working queue refuses becomes a dead letter. */
-const MAX_ATTEMPTS = 12;
 /** Age at which an event refused that often becomes a dead letter even if its queue is down. */
 const MAX_AGE_MS = DAY_MS;
 /** Number of attempts that are made as soon as the lease is over; then the delay doubles. */

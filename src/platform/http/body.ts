@@ -36,7 +36,7 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
   refuseEncoding(request);
   const contentType = request.header("content-type") ?? "";
   const mediaType = contentType.split(";")[0]?.trim().toLowerCase();
-  if (mediaType === "application/json") return parseJson(bytes);
+  if (mediaType === "application/json") return parseObject(bytes);
   if (mediaType === "application/x-www-form-urlencoded") return fromForm(parseForm(decodeUtf8(bytes)));
   if (mediaType === "multipart/form-data") return fromForm(parseMultipart(bytes, contentType));
   throw new AppError("unsupported_media_type");
@@ -91,7 +91,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function parseJson(bytes: Uint8Array): Fields {
+function parseObject(bytes: Uint8Array): Fields {
   let value: unknown;
   try {
     value = JSON.parse(decodeUtf8(bytes));

@@ -25,7 +25,7 @@ export interface FirstLimit<Body> {
 }
 
 /** Limit per bucket, as configured for the binding in wrangler.toml. */
-const POLICY = { count: 300, windowMs: MINUTE_MS };
+export const callsPerMinute = { count: 300, windowMs: MINUTE_MS } as const;
 /** How long a call waits for the limiter, in milliseconds; then it is allowed. */
 const LIMITER_DEADLINE_MS = 500;
 
@@ -121,7 +121,7 @@ function countRefusal(deps: Deps, bucket: string, error: unknown): void {
     if (await isWithinLimit(deps, deps.rateLimiter, bucket)) return;
     const remembered = rememberedBy(deps);
     if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-    remembered.set(bucket, deps.now() + POLICY.windowMs);
+    remembered.set(bucket, deps.now() + callsPerMinute.windowMs);
   };
   deps.afterResponse(count());
 }
@@ -148,5 +148,5 @@ export async function isWithinLimit(
 }
 
 function bucketFull(): AppError {
-  return beyondLimit("network", POLICY, POLICY.windowMs / 1000, "first limiter");
+  return beyondLimit("network", callsPerMinute, callsPerMinute.windowMs / 1000, "first limiter");
 }

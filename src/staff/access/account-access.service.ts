@@ -32,8 +32,8 @@ export async function updateAccountStatus(deps: Deps, actor: Actor, change: Stat
  */
 export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: RoleChange): Promise<UserDetail> {
   const outcome = await updateUserRole(deps, actor, change, canonicalTestIdentifiers(deps));
-  const person = settleStaffAction(deps, outcome);
-  if (!outcome.isDone && person.user.role !== change.role && outcome.more.fit.length === 0) {
+  const detail = settleStaffAction(deps, outcome);
+  if (!outcome.isDone && detail.user.role !== change.role && outcome.more.fit.length === 0) {
     throw new AppError("conflict", {
       message: {
         en: "A staff account needs a verified email or phone number that is not a test identifier.",
@@ -41,7 +41,7 @@ export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: 
       },
     });
   }
-  return person;
+  return detail;
 }
 
 /** Clears the sign-in locks of a user's identifiers. @throws AppError as `updateAccountStatus`. */

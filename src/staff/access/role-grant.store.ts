@@ -15,7 +15,7 @@ const operator = { client: { ip: null, userAgent: null }, caller: null };
  * first admin. The rules are those of the API: the identifier is verified and is not a test identifier, which past
  * sign-ins show here; the last admin keeps the role; every session ends.
  *
- * @returns with `person`, whose rows have the final state and, if `isChanged` is 0, the reason.
+ * @returns with `detail`, whose rows have the final state and, if `isChanged` is 0, the reason.
  */
 export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: RoleChange["role"]) {
   const auditId = deps.newId();
@@ -50,7 +50,7 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
     changeUser(deps, userId, isDone, { role }),
     endEverySession(deps, { ...operator, userId }, "role_changed", isDone),
     {
-      person: deps.db
+      detail: deps.db
         .select({
           id: users.id,
           username: users.username,

@@ -10,6 +10,7 @@ import {
   wholeNumber,
   withoutControls,
 } from "../../platform/http/fields.ts";
+import { isoTime } from "../../platform/time.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { accountStatus, kycState } from "../../users/user-enums.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
@@ -130,7 +131,7 @@ export const getUsers = staffEndpoint(
           id,
           username,
           status,
-          date_joined: new Date(dateJoined).toISOString(),
+          date_joined: isoTime(dateJoined),
           ...(matched ? { matched } : {}),
         })),
         pagination: {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isoTime } from "../../platform/time.ts";
 import { kycView, type OpenKyc, viewKyc } from "../../users/kyc/kyc.views.ts";
 import type { SubmissionRow } from "./kyc-review.store.ts";
 
@@ -28,7 +29,7 @@ export function viewSubmission(open: OpenSubmission): z.input<typeof submissionV
   return {
     ...viewKyc(open),
     version: row.version,
-    submitted_at: new Date(row.submittedAt).toISOString(),
+    submitted_at: isoTime(row.submittedAt),
     duplicate_of: submission.duplicateOf,
     user: {
       id: row.userId,

@@ -23,10 +23,10 @@ export function finishStaffAction(
  */
 export function settleStaffAction(
   deps: Deps,
-  outcome: { isDone: boolean; person: UserDetail } & Parameters<typeof finishStaffAction>[1],
+  outcome: { isDone: boolean; detail: UserDetail } & Parameters<typeof finishStaffAction>[1],
 ): UserDetail {
   if (outcome.isDone) finishStaffAction(deps, outcome);
-  return outcome.person;
+  return outcome.detail;
 }
 
 export const actorOf = <C extends StaffClaims>(client: Client, caller: C, userId: string): Actor<C> => ({

@@ -129,14 +129,14 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
     ({ done }) => done.length > 0,
   );
   right.refuse(found.caller);
-  const person = userDetailOf(found);
-  if (!person) throw userNotFound();
+  const detail = userDetailOf(found);
+  if (!detail) throw userNotFound();
   const isDone = found.done.length > 0;
-  if (!isDone) refuseUnlessMayChange(found.caller, actor, person.user);
+  if (!isDone) refuseUnlessMayChange(found.caller, actor, detail.user);
   const rows = found as Partial<Record<string, OutboxRow[]>>;
   return {
     isDone,
-    person,
+    detail,
     events: eventsOf(...Object.keys(events).map((name) => rows[name])),
     endedSessions: found.ended.map(({ id: sessionId }) => sessionId),
     more: found as unknown as Results<More>,

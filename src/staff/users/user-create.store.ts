@@ -32,10 +32,10 @@ export async function insertCreatedUser(
   deps: AccountDeps,
   client: Client,
   caller: StaffClaims,
-  person: NewUserDetail,
+  detail: NewUserDetail,
   account: NewAccount,
 ) {
-  const { identifier } = person;
+  const { identifier } = detail;
   const isPhone = identifier.kind === "phone";
   const isTaken = sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`;
   const selectOne = (condition: SQL) => deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(condition);
@@ -52,11 +52,11 @@ export async function insertCreatedUser(
           email: isPhone ? null : identifier.value,
           phoneNumber: isPhone ? identifier.value : null,
           createdBy: caller,
-          fullName: person.fullName,
-          dateOfBirth: person.dateOfBirth,
-          address: person.address,
-          profilePicture: person.profilePicture ?? null,
-          avatarUrl: person.avatarUrl,
+          fullName: detail.fullName,
+          dateOfBirth: detail.dateOfBirth,
+          address: detail.address,
+          profilePicture: detail.profilePicture ?? null,
+          avatarUrl: detail.avatarUrl,
           sessionId: caller.sessionId,
         },
         sql`${isStaff} and not ${isTaken} and ${hasAvailableUsername(account)}`,
@@ -74,7 +74,7 @@ export async function insertCreatedUser(
   return {
     isTaken: found.taken.length > 0,
     isCreated: found.made.length > 0,
-    person: userDetailOf(found),
+    detail: userDetailOf(found),
     events: eventsOf(found.newAccountEvent),
   };
 }

@@ -16,7 +16,7 @@ export const reason = text(reasonText, tidy).meta({ description: "Kept in the au
 export const optionalReason = optionalText(reasonText, tidy);
 
 /** The response that shows the user, with document links for the caller. */
-export async function viewDetail(deps: Deps, person: UserDetail, caller: AccessClaims, origin: string) {
-  const open = person.kyc ? await openKyc(deps, origin, caller, person.kyc) : null;
-  return { data: viewUserDetail(person, open) };
+export async function viewDetail(deps: Deps, detail: UserDetail, caller: AccessClaims, origin: string) {
+  const open = detail.kyc ? await openKyc(deps, origin, caller, detail.kyc) : null;
+  return { data: viewUserDetail(detail, open) };
 }

@@ -65,7 +65,7 @@ export const postUser = staffEndpoint(
     errors: ["user_already_exists", "username_taken"],
   },
   async (deps, { body, caller, client, origin }) => {
-    const person = await createUser(deps, client, caller, {
+    const detail = await createUser(deps, client, caller, {
       identifier: body.identifier,
       username: body.username,
       fullName: body.full_name ?? undefined,
@@ -74,7 +74,7 @@ export const postUser = staffEndpoint(
       profilePicture: body.profile_picture,
       avatarUrl: body.avatar_url ?? undefined,
     });
-    return viewDetail(deps, person, caller, origin);
+    return viewDetail(deps, detail, caller, origin);
   },
 );
 

@@ -33,9 +33,9 @@ export async function getUserDetail(
   caller: StaffClaims,
   userId: string,
 ): Promise<UserDetail> {
-  const person = await auditUserView(deps, client, caller, userId);
-  if (!person) throw userNotFound();
-  return person;
+  const detail = await auditUserView(deps, client, caller, userId);
+  if (!detail) throw userNotFound();
+  return detail;
 }
 
 /** A user's active sessions, newest first. @throws AppError `permission_denied`; `not_found`. */
@@ -100,9 +100,9 @@ export async function createUser(
     given.username === undefined ? defaultUsernames(deps.randomBytes, identifier) : [withKey(given.username)];
   const account = generateAccountIds(deps, client, usernames, undefined, []);
   const outcome = await insertCreatedUser(deps, client, caller, { ...given, identifier }, account);
-  if (outcome.isCreated && outcome.person) {
+  if (outcome.isCreated && outcome.detail) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
-    return outcome.person;
+    return outcome.detail;
   }
   if (outcome.isTaken) {
     throw new AppError("user_already_exists", {
@@ -160,8 +160,8 @@ export async function updateUserDetail(
     phone_number: canonical(deps, "phone_number", given.phone_number),
   };
   const outcome = await commitUserChange(deps, actor, change, reason);
-  const person = settleStaffAction(deps, outcome);
-  if (outcome.isDone) return person;
+  const detail = settleStaffAction(deps, outcome);
+  if (outcome.isDone) return detail;
   const { more } = outcome;
   if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
   if (more.lacksReason.length > 0) {
@@ -177,7 +177,7 @@ export async function updateUserDetail(
     throw new AppError("last_sign_in_method", {
       message: { en: "The account would have no way to sign in.", ne: "खातामा साइन इन गर्ने कुनै तरिका बाँकी रहँदैन।" },
     });
-  return person;
+  return detail;
 }
 
 function canonical(deps: Deps, field: "email" | "phone_number", given: string | null | undefined) {

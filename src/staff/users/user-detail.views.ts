@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { formatMinor } from "../../platform/money.ts";
+import { isoTime } from "../../platform/time.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
@@ -14,8 +15,6 @@ export function mask(text: string | null): string | null {
   const characters = [...text];
   return characters.slice(0, SHOWN).join("") + "*".repeat(Math.max(0, characters.length - SHOWN));
 }
-
-const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 /** A user's detail as staff see it. */
 export const userDetailView = z
@@ -53,8 +52,8 @@ export function viewUserDetail(
     phone_number: user.phoneNumber,
     email_verified: user.emailVerified,
     phone_verified: user.phoneVerified,
-    date_joined: new Date(user.dateJoined).toISOString(),
-    last_login: instant(user.lastLogin),
+    date_joined: isoTime(user.dateJoined),
+    last_login: isoTime(user.lastLogin),
     profile: profile ? viewProfile(profile) : null,
     kyc: openKyc && { ...viewKyc(openKyc), document_number: mask(openKyc.documentNumber) },
     points: { current_points: wallet.currentPoints, total_points: wallet.totalPoints },
@@ -100,7 +99,7 @@ export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditL
     ip: log.ip,
     user_agent: log.userAgent,
     session_id: log.sessionId,
-    created_at: new Date(log.createdAt).toISOString(),
+    created_at: isoTime(log.createdAt),
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { randomId } from "../../platform/crypto.ts";
-import { insertDeadLetter } from "../../platform/data/dead-letters.ts";
+import { insertDeadLetter, MAX_ATTEMPTS } from "../../platform/data/dead-letters.ts";
 import { payloadRefusal } from "../../platform/data/payload-size.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { jsonOf, parseJson } from "../../platform/json.ts";
@@ -12,11 +12,6 @@ import type { Task, TaskEvent } from "./task.ts";
 
 /** Payload field that carries a sealed code. Payloads with it are never stored as dead letters. */
 export const SEALED_FIELD = "sealed_code";
-/**
- * Number of attempts before a message becomes a dead letter. Urgent messages have no limit: their task drops them once
- * they expire.
- */
-const MAX_ATTEMPTS = 12;
 /** Longest delay between attempts, in seconds. It is short for codes, because the user is waiting. */
 const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 
@@ -116,7 +111,7 @@ function growingDelay(task: Task, attempts: number, seconds: number): number {
 
 /**
  * The delay after an error in seconds, doubling from two unless the task defines its own; undefined after the last
- * attempt.
+ * attempt. Urgent messages have no last attempt: their task drops them once they expire.
  */
 function retrySeconds(task: Task, attempts: number): number | undefined {
   if (task.retryDelays) return task.retryDelays[attempts - 1];

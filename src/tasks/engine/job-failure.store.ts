@@ -3,7 +3,7 @@ import { deadLetters, jobFailures, jobRuns } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { truncateReason } from "../../platform/data/dead-letters.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../platform/time.ts";
+import { DAY_MS, HOUR_MS, isoTime, MINUTE_MS } from "../../platform/time.ts";
 import type { JobDeps } from "./job.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
@@ -91,7 +91,7 @@ export function reportJobFailure(
     job: run.name,
     period_started_at: run.periodStartedAt,
     failures: failure.failures,
-    failing_since: new Date(failure.failingSince).toISOString(),
+    failing_since: isoTime(failure.failingSince),
     reason,
   });
   for (const letter of recorded.givenUp)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isoTime } from "../../platform/time.ts";
 import { kycState, submissionStatus } from "../user-enums.ts";
 import type { KycRow } from "./kyc.store.ts";
 
@@ -37,14 +38,12 @@ export function viewKyc({ row, documentNumber, frontUrl, backUrl }: OpenKyc): z.
     document_front_url: frontUrl,
     document_back_url: backUrl,
     status: row.status,
-    verified_at: instant(row.verifiedAt),
+    verified_at: isoTime(row.verifiedAt),
     rejection_reason: row.rejectionReason,
-    created_at: new Date(row.createdAt).toISOString(),
-    updated_at: new Date(row.updatedAt).toISOString(),
+    created_at: isoTime(row.createdAt),
+    updated_at: isoTime(row.updatedAt),
   };
 }
-
-const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 /** The status of a KYC. */
 export const kycStatusView = z
@@ -59,8 +58,8 @@ export const kycStatusView = z
 export function viewKycStatus(row: KycRow | null): z.input<typeof kycStatusView> {
   return {
     status: row?.status ?? "NOT_SUBMITTED",
-    submitted_at: instant(row?.submittedAt ?? null),
-    verified_at: instant(row?.verifiedAt ?? null),
+    submitted_at: isoTime(row?.submittedAt ?? null),
+    verified_at: isoTime(row?.verifiedAt ?? null),
     rejection_reason: row?.rejectionReason ?? null,
   };
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { refresh } from "./acts.ts";
+import { refresh } from "./actions.ts";
 import { makeStaff } from "./databases.ts";
 import { call } from "./http.ts";
 import { liveSessions, type Person } from "./journal.ts";

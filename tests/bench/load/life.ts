@@ -8,7 +8,7 @@ import {
   registerDevice,
   showSpentToken,
   submitKyc,
-} from "./acts.ts";
+} from "./actions.ts";
 import { changePoints, favor, rent, tellNonsense, topUp } from "./events.ts";
 import { call } from "./http.ts";
 import { count, liveSessions, newPerson, type Person, type Session } from "./journal.ts";
@@ -19,10 +19,10 @@ import { complain, UnexpectedAnswer, type World } from "./world.ts";
 type Fate = "stay" | "log out" | "end others" | "be robbed" | "be banned" | "delete";
 const FATES: Fate[] = ["stay", "stay", "stay", "log out", "log out", "end others", "be robbed", "be banned", "delete"];
 
-type Act = (world: World, person: Person, session: Session, isSure: boolean) => Promise<unknown>;
+type Action = (world: World, person: Person, session: Session, isSure: boolean) => Promise<unknown>;
 
 /** Relative frequency of each action. */
-const ACTS: [weight: number, act: Act][] = [
+const ACTIONS: [weight: number, action: Action][] = [
   [16, read("/api/auth/me")],
   [5, read("/api/users/profile")],
   [8, read("/api/users/wallet")],
@@ -44,7 +44,7 @@ const ACTS: [weight: number, act: Act][] = [
   [2, (world, person, _session, isSure) => favor(world, person, isSure)],
   [0.3, (world) => tellNonsense(world)],
 ];
-const TOTAL_WEIGHT = ACTS.reduce((sum, [weight]) => sum + weight, 0);
+const TOTAL_WEIGHT = ACTIONS.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Simulates one client after another until the time is over. */
 export async function liveOn(world: World): Promise<void> {
@@ -96,11 +96,11 @@ async function joinInvited(world: World, known: { person?: Person }): Promise<Pe
   return person;
 }
 
-function pickAct(world: World): Act {
+function pickAction(world: World): Action {
   let left = world.random() * TOTAL_WEIGHT;
-  for (const [weight, act] of ACTS) {
+  for (const [weight, action] of ACTIONS) {
     left -= weight;
-    if (left < 0) return act;
+    if (left < 0) return action;
   }
   return read("/api/auth/me");
 }
@@ -110,7 +110,7 @@ async function act(world: World, person: Person, isSure: boolean, times: number)
     const live = liveSessions(person);
     if (live.length === 0) return;
     const session = world.pick(live);
-    await pickAct(world)(world, person, session, isSure);
+    await pickAction(world)(world, person, session, isSure);
   }
 }
 

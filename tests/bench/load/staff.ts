@@ -1,4 +1,4 @@
-import { expectEnded } from "./acts.ts";
+import { expectEnded } from "./actions.ts";
 import { type Call, call } from "./http.ts";
 import { count, liveSessions, type Person } from "./journal.ts";
 import { newIdentifier } from "./sign-in.ts";

@@ -7,7 +7,7 @@ import { complain, type World } from "./world.ts";
 
 // Actions of a signed-in user, and what must be true afterwards.
 
-type Act = (world: World, person: Person, session: Session) => Promise<unknown>;
+type Action = (world: World, person: Person, session: Session) => Promise<unknown>;
 
 const asUser = (session: Session, what: Omit<Call, "ip" | "token">): Call => ({
   ...what,
@@ -17,12 +17,12 @@ const asUser = (session: Session, what: Omit<Call, "ip" | "token">): Call => ({
 
 /** A read that has no effect. */
 export const read =
-  (path: string, expect: Call["expect"] = [200]): Act =>
+  (path: string, expect: Call["expect"] = [200]): Action =>
   (world, _person, session) =>
     call(world, asUser(session, { method: "GET", path, expect }));
 
 /** Changes the profile, or sends the current values again. */
-export const changeProfile: Act = async (world, person, session) => {
+export const changeProfile: Action = async (world, person, session) => {
   const change: Record<string, string> = { address: `Ward ${world.serial()}, Pokhara` };
   if (world.chance(0.5)) Object.assign(change, { full_name: `Asha ${world.serial()}`, date_of_birth: "1999-12-31" });
   const json = world.chance(0.15) && person.profile.address ? { address: person.profile.address } : change;
@@ -36,7 +36,7 @@ export const changeProfile: Act = async (world, person, session) => {
 };
 
 /** Rotates the refresh token, sometimes twice at the same time as impatient apps do. */
-export const refresh: Act = async (world, _person, session) => {
+export const refresh: Action = async (world, _person, session) => {
   const json = { refresh: session.refresh };
   const what: Call = { method: "POST", path: "/api/auth/refresh", json, ip: session.ip, expect: [200] };
   const key = world.chance(0.5) ? crypto.randomUUID() : undefined;
@@ -51,7 +51,7 @@ export const refresh: Act = async (world, _person, session) => {
 };
 
 /** Registers a device, or registers it again unchanged. */
-export const registerDevice: Act = async (world, person, session) => {
+export const registerDevice: Action = async (world, person, session) => {
   const device = `device-${person.userId}`;
   const json = { device_id: device, fcm_token: `token-of-${device}`, device_type: "ANDROID", device_name: "Phone" };
   await callUntilHeard(world, asUser(session, { method: "POST", path: "/api/auth/device", json, expect: [200, 201] }));
@@ -76,7 +76,7 @@ const pictures = [file(noise(64), "small.png"), file(noise(400), "large.png"), f
 /**
  * Submits documents or replaces them. Uses an idempotency key, because without one a repetition is another submission.
  */
-export const submitKyc: Act = async (world, person, session) => {
+export const submitKyc: Action = async (world, person, session) => {
   if (person.kyc?.status === "APPROVED" || (person.kyc && person.kyc.version >= 4)) return;
   const form = new FormData();
   const hasBack = world.chance(0.6);
@@ -90,7 +90,7 @@ export const submitKyc: Act = async (world, person, session) => {
 };
 
 /** Ends the session; all of its tokens stop working immediately. */
-export const logOut: Act = async (world, person, session) => {
+export const logOut: Action = async (world, person, session) => {
   const json = { refresh_token: session.refresh };
   const what = asUser(session, { method: "POST", path: "/api/auth/logout", json, expect: [200] });
   await callUntilHeard(world, what, [200, "401 token_not_valid"]);
@@ -98,7 +98,7 @@ export const logOut: Act = async (world, person, session) => {
 };
 
 /** Ends every session but this one. */
-export const endOthers: Act = async (world, person, session) => {
+export const endOthers: Action = async (world, person, session) => {
   await callUntilHeard(world, asUser(session, { method: "DELETE", path: "/api/auth/sessions", expect: [200] }));
   await expectEnded(
     world,
@@ -108,7 +108,7 @@ export const endOthers: Act = async (world, person, session) => {
 };
 
 /** Presents a refresh token that was used long ago, as a thief would; this ends the session. */
-export const showSpentToken: Act = async (world, person, session) => {
+export const showSpentToken: Action = async (world, person, session) => {
   const [spent] = session.earlier.slice(-2, -1);
   if (!spent) return;
   const json = { refresh: spent };
@@ -123,7 +123,7 @@ export const showSpentToken: Act = async (world, person, session) => {
 };
 
 /** Deletes the account if nothing prevents it. */
-export const deleteAccount: Act = async (world, person, session) => {
+export const deleteAccount: Action = async (world, person, session) => {
   const what = asUser(session, {
     method: "DELETE",
     path: "/api/auth/account",
