@@ -50,8 +50,8 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "queues one message for each endpoint of WEBHOOKS; without endpoints it does nothing",
   ],
   update_user_last_activity: [
-    "queue `tasks`, from authenticated requests",
-    "stores the last activity, at most once in 15 minutes and session",
+    "queue `tasks`, from requests whose access token was issued at least 15 minutes ago, such as a late sign-out",
+    "stores the last activity, which sign-in and refresh otherwise store themselves, at most once in 15 minutes and session",
   ],
   update_user_search: [
     "queue `search`, on every change of a user",

@@ -9,7 +9,7 @@ export interface BackgroundCost {
   rowsWritten: number;
 }
 
-/** By route, named as in `callCosts`. The first call in each 15 minutes also records the user's last activity. */
+/** By route, named as in `callCosts`. */
 export const backgroundCosts: Record<string, BackgroundCost> = {
   "otp/request": { kvReads: 0, kvWrites: 1, messages: 1, rowsRead: 9, rowsWritten: 7 },
   "otp/verify": { kvReads: 1, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
@@ -17,7 +17,7 @@ export const backgroundCosts: Record<string, BackgroundCost> = {
   login: { kvReads: 0, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
   refresh: { kvReads: 1, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
   logout: { kvReads: 0, kvWrites: 1, messages: 0, rowsRead: 0, rowsWritten: 0 },
-  me: { kvReads: 0, kvWrites: 0, messages: 1, rowsRead: 4, rowsWritten: 2 },
+  me: { kvReads: 0, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
   wallet: { kvReads: 0, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
   "usage-stats": { kvReads: 0, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
 };

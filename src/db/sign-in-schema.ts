@@ -10,7 +10,7 @@ export const sessions = sqliteTable(
     userId: ownerId(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at").notNull(),
-    /** Time of the last activity recorded; null before the first. */
+    /** Time of the last activity recorded: the sign-in, the last refresh or what `user.active` reported since. */
     activityAt: instant("activity_at"),
     /** Number of rotations. The valid refresh token carries this number. */
     counter: integer("counter").notNull(),

@@ -25,7 +25,9 @@ export const users = sqliteTable(
     socialProfileData: text("social_profile_data", { mode: "json" }),
     locale: text("locale", { enum: ["en", "ne"] }).notNull(),
     dateJoined: instant("date_joined").notNull(),
+    /** Time of the last sign-in, or of a refresh more than an hour after it; null if the user never signed in. */
     lastLogin: instant("last_login"),
+    /** Time of the last activity, to 15 minutes; null if the user never signed in. */
     lastActivityAt: instant("last_activity_at"),
     /** Number of unread `notifications`, maintained by triggers so that listing them need not count. */
     unreadNotifications: integer("unread_notifications").notNull().default(0),

@@ -2,9 +2,9 @@ import { sendEvents } from "../platform/data/send-events.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import { MINUTE_MS } from "../platform/time.ts";
-import type { AccessClaims } from "./tokens.ts";
+import type { AccessToken } from "./tokens.ts";
 
-/** Minimum time between two activity reports of a session, in milliseconds. */
+/** Precision of a user's last activity: a later one is recorded only this many milliseconds after the one before. */
 export const ACTIVITY_INTERVAL_MS = 15 * MINUTE_MS;
 const MAX_REMEMBERED = 10_000;
 
@@ -12,15 +12,16 @@ const MAX_REMEMBERED = 10_000;
 const reportedAt = new Map<string, number>();
 
 /**
- * Reports, after the response, that the session is in use. A report may be lost; the next one replaces it.
+ * Reports, after the response, that the session is in use, unless the sign-in or refresh that issued the token recorded
+ * it less than 15 minutes ago. A report may be lost; the next one replaces it.
  */
 export function reportActivity(
   deps: Pick<Deps, "queues" | "now" | "newId" | "log" | "afterResponse">,
-  caller: AccessClaims,
+  caller: AccessToken,
 ) {
   const now = deps.now();
-  const last = reportedAt.get(caller.sessionId);
-  if (last !== undefined && Math.abs(now - last) < ACTIVITY_INTERVAL_MS) return;
+  const last = Math.max(caller.issuedAt, reportedAt.get(caller.sessionId) ?? 0);
+  if (Math.abs(now - last) < ACTIVITY_INTERVAL_MS) return;
   if (reportedAt.size >= MAX_REMEMBERED) reportedAt.clear();
   reportedAt.set(caller.sessionId, now);
   const event = {

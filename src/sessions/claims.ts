@@ -1,4 +1,4 @@
-import type { AccessClaims } from "./tokens.ts";
+import type { AccessToken } from "./tokens.ts";
 
 // The guard that checked the token brands its claims. The symbol has no value and is not exported, so only the guards in
 // guard.ts, which assert these types, can produce branded claims.
@@ -6,12 +6,12 @@ import type { AccessClaims } from "./tokens.ts";
 declare const checkedFor: unique symbol;
 
 /** Claims of a token that may have expired, for a route that requires a second credential. */
-export interface MaybeExpiredClaims extends AccessClaims {
+export interface MaybeExpiredClaims extends AccessToken {
   readonly [checkedFor]: "maybe expired";
 }
 
 /** Claims of a caller on a staff route. The token does not contain the role; `isStaff` checks it in SQL. */
-export interface StaffClaims extends AccessClaims {
+export interface StaffClaims extends AccessToken {
   readonly [checkedFor]: "staff" | "admin";
 }
 

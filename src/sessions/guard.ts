@@ -5,12 +5,12 @@ import { endpointFor, type Guard } from "../platform/http/endpoint.ts";
 import { AppError, type ErrorCode } from "../platform/http/errors.ts";
 import { reportActivity } from "./activity.service.ts";
 import type { AdminClaims, MaybeExpiredClaims, StaffClaims } from "./claims.ts";
-import { type AccessClaims, type Verified, verifyAccessToken } from "./tokens.ts";
+import { type AccessClaims, type AccessToken, type Verified, verifyAccessToken } from "./tokens.ts";
 
 /** Declares a route that anyone may call. */
 export const publicEndpoint = endpointFor<undefined>();
 /** Declares a route for a signed-in user. */
-export const userEndpoint = endpointFor<AccessClaims>();
+export const userEndpoint = endpointFor<AccessToken>();
 /** Declares a route for a user whose access token may have expired. */
 export const expiringEndpoint = endpointFor<MaybeExpiredClaims>();
 /** Declares a route for staff and admins. */
@@ -39,7 +39,7 @@ const bearer = {
  * Requires a valid access token, checked without I/O. The statement that reads or writes the route's data checks in the
  * same round trip that the session is live and the user active.
  */
-export const authenticated: Guard<AccessClaims> = { ...bearer, name: "authenticated", authorize: readValidToken };
+export const authenticated: Guard<AccessToken> = { ...bearer, name: "authenticated", authorize: readValidToken };
 
 /**
  * Like `authenticated`, for staff and admins. The token does not contain the role; the route's own batch checks it, see
@@ -69,17 +69,17 @@ export const authenticatedOrExpired: Guard<MaybeExpiredClaims> = {
   async authorize(deps, c) {
     const token = await readAccessToken(deps, c);
     if (token.state === "invalid") throw tokenNotValid(token);
-    return token.claims as AccessClaims as MaybeExpiredClaims;
+    return token.claims as MaybeExpiredClaims;
   },
 };
 
-async function readValidToken(deps: Deps, c: Context<AppEnv>): Promise<AccessClaims> {
+async function readValidToken(deps: Deps, c: Context<AppEnv>): Promise<AccessToken> {
   const token = await readAccessToken(deps, c);
   if (token.state === "valid") return token.claims;
   throw tokenNotValid(token);
 }
 
-async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified<AccessClaims>> {
+async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified<AccessToken>> {
   const [scheme, token, ...rest] = (c.req.header("authorization") ?? "").trim().split(/ +/);
   if (scheme?.toLowerCase() !== "bearer" || !token || rest.length > 0) throw new AppError("authentication_required");
   return verifyAccessToken(deps, token);

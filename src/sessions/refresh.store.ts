@@ -17,8 +17,13 @@ import { eventsOf, recordEvent } from "../platform/data/outbox.ts";
 import { after, before, derived, prepared, type StatementDeps } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
+import { HOUR_MS } from "../platform/time.ts";
+import { ACTIVITY_INTERVAL_MS } from "./activity.service.ts";
 import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
+
+/** A refresh sets `last_login` if the value is at least this many milliseconds old. */
+const LAST_LOGIN_INTERVAL_MS = HOUR_MS;
 
 /** Maximum replays of one rotation; further replays get 429 and the session stays valid. */
 export const MAX_REPLAYS = 200;
@@ -79,13 +84,14 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
           replays: 0,
           refreshKeyId: deps.keyring.currentSecretId,
           lastUsedAt: now,
+          activityAt: now,
           idleExpiresAt: sql`min(${now} + ${sessions.idleTtlMs}, ${sessions.absoluteExpiresAt})`,
         })
         .where(and(own, eq(sessions.counter, token.counter), active, sql`not ${isBound(deps, call)}`))
         .returning({ id: sessions.id }),
       replayed: deps.db
         .update(sessions)
-        .set({ replays: sql`${sessions.replays} + 1`, lastUsedAt: now })
+        .set({ replays: sql`${sessions.replays} + 1`, lastUsedAt: now, activityAt: now })
         .where(
           and(own, isParent, rotatedByOther, mayReplay, lt(sessions.replays, MAX_REPLAYS), active, sql`not ${bound}`),
         )
@@ -107,11 +113,8 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
       ),
     },
     recordEndedSessions(deps, client),
+    recordUse(deps, token.userId, rotatedHere),
     {
-      lastLogin: deps.db
-        .update(users)
-        .set({ lastLogin: now })
-        .where(and(eq(users.id, token.userId), rotatedHere)),
       bind: bindKey(
         deps,
         call,
@@ -124,6 +127,25 @@ function writeRotation(deps: StatementDeps, client: Client, token: RefreshClaims
 
 function readRotation(deps: StatementDeps, token: RefreshClaims, call: IdempotentCall | undefined) {
   return { session: findSession(deps, token), binding: findBinding(deps, call) };
+}
+
+/**
+ * Records the user's last sign-in and activity if `condition` holds, each only where it is old enough to differ, because
+ * writing `last_login` also writes an index.
+ */
+function recordUse(deps: Pick<Deps, "db" | "now">, userId: string, condition: SQL) {
+  const now = deps.now();
+  const isUser = eq(users.id, userId);
+  return {
+    lastLogin: deps.db
+      .update(users)
+      .set({ lastLogin: now, lastActivityAt: now })
+      .where(and(isUser, sql`coalesce(${users.lastLogin}, 0) <= ${before(now, LAST_LOGIN_INTERVAL_MS)}`, condition)),
+    lastActivity: deps.db
+      .update(users)
+      .set({ lastActivityAt: now })
+      .where(and(isUser, sql`coalesce(${users.lastActivityAt}, 0) <= ${before(now, ACTIVITY_INTERVAL_MS)}`, condition)),
+  };
 }
 
 /** The call's key and body made the session's latest rotation. */

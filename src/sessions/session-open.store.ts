@@ -46,6 +46,7 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
           userId: session.userId,
           createdAt: now,
           lastUsedAt: now,
+          activityAt: now,
           counter: 0,
           refreshKeyId: deps.keyring.currentSecretId,
           rotatedAt: now,

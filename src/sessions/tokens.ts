@@ -23,6 +23,8 @@ export interface AccessClaims {
 
 /** The claims of a verified access token. */
 export interface AccessToken extends AccessClaims {
+  /** When the session was opened or refreshed with this token, in milliseconds since the epoch. */
+  issuedAt: number;
   /** Milliseconds since the epoch. */
   expiresAt: number;
 }
@@ -94,6 +96,7 @@ const accessPayload = z.object({
   user_id: z.string(),
   sid: z.string(),
   token_type: z.literal("access"),
+  iat: z.number(),
   exp: z.number(),
 });
 const refreshPayload = z.object({
@@ -110,8 +113,8 @@ export async function verifyAccessToken(deps: TokenDeps, token: string): Promise
   if (checked.state === "invalid") return checked;
   const payload = accessPayload.safeParse(checked.claims);
   if (!payload.success || payload.data.sub !== payload.data.user_id) return { state: "invalid", reason: "claims" };
-  const { sub: userId, sid: sessionId, exp } = payload.data;
-  return { state: checked.state, claims: { userId, sessionId, expiresAt: exp * 1000 } };
+  const { sub: userId, sid: sessionId, iat, exp } = payload.data;
+  return { state: checked.state, claims: { userId, sessionId, issuedAt: iat * 1000, expiresAt: exp * 1000 } };
 }
 
 /** Like `verifyAccessToken`, for refresh tokens. */

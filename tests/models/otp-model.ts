@@ -178,7 +178,7 @@ export function newOtpModel() {
     token.usedFor = step;
     token.usedAt = now;
     state.hasAccount = true;
-    familiar.set(network, now);
+    if (now - (familiar.get(network) ?? Number.NEGATIVE_INFINITY) >= DAY) familiar.set(network, now);
     // The codes that this network requested on the last day move to the class of known networks.
     for (const send of sends) if (send.network === network && now - send.at < DAY) send.class = "familiar";
     return { isRepeat: false };

@@ -101,17 +101,38 @@ describe("refresh", () => {
     },
   );
 
-  it("updates last_login and the session's last use, but writes no audit row and does not change the user", async () => {
+  it("updates the session's last use, but writes no audit row and does not change the user", async () => {
     const user = await newUser();
     const before = await rows("select count(*) as n from outbox where user_id = ?", user.userId);
     clock.advance(MINUTE);
     await rotate(user.refresh);
-    expect(await rows("select last_login from users where id = ?", user.userId)).toEqual([{ last_login: Date.now() }]);
-    expect(await rows("select last_used_at from sessions where user_id = ?", user.userId)).toEqual([
-      { last_used_at: Date.now() },
+    const { userId } = user;
+    expect(await rows("select last_used_at, activity_at from sessions where user_id = ?", userId)).toEqual([
+      { last_used_at: Date.now(), activity_at: Date.now() },
+    ]);
+    expect(await rows("select version, updated_at from users where id = ?", userId)).toEqual([
+      { version: 1, updated_at: Date.now() - MINUTE },
     ]);
     expect(await rows("select action from audit_logs where user_id = ?", user.userId)).toEqual([{ action: "CREATE" }]);
     expect(await rows("select count(*) as n from outbox where user_id = ?", user.userId)).toEqual(before);
+  });
+
+  it("updates last_login once it is an hour old, and the last activity once it is 15 minutes old", async () => {
+    const { userId, refresh } = await newUser();
+    const signedInAt = Date.now();
+    const recorded = () => rows("select last_login, last_activity_at from users where id = ?", userId);
+    clock.advance(15 * MINUTE - 1);
+    const first = await rotate(refresh);
+    expect(await recorded()).toEqual([{ last_login: signedInAt, last_activity_at: signedInAt }]);
+    clock.advance(1);
+    const second = await rotate(first);
+    expect(await recorded()).toEqual([{ last_login: signedInAt, last_activity_at: signedInAt + 15 * MINUTE }]);
+    clock.advance(45 * MINUTE - 1);
+    const third = await rotate(second);
+    expect(await recorded()).toEqual([{ last_login: signedInAt, last_activity_at: Date.now() }]);
+    clock.advance(1);
+    await rotate(third);
+    expect(await recorded()).toEqual([{ last_login: Date.now(), last_activity_at: Date.now() }]);
   });
 
   it("gives one successor to parallel calls with one token (ASVS 15.4.2)", async () => {

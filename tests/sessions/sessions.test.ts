@@ -351,6 +351,17 @@ describe("the event auth.new_device (ASVS 6.3.5)", () => {
     expect(await announced(user)).toHaveLength(count);
   });
 
+  it.each([
+    ["less than a day after it became known, leaves it known for 90 days from then", DAY - 1, 1],
+    ["a day after it became known, renews it", DAY, 0],
+  ])("is recorded by what the second sign-in from a network does: %s", async (_what, again, count) => {
+    const ip = newIp();
+    const user = await newUser(newPhone(), { ip });
+    await logIn(user, { ip }, again);
+    await logIn(user, { ip }, 90 * DAY - again);
+    expect(await announced(user)).toHaveLength(count);
+  });
+
   it("is recorded after a long absence even if no session of the user is left", async () => {
     const user = await newUser();
     await testEnv.DB.prepare("delete from sessions where user_id = ?").bind(user.userId).run();

@@ -1,9 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
-import { points, wallets } from "../../db/ledger-schema.ts";
+import { wallets } from "../../db/ledger-schema.ts";
 import { profiles, referrals, users } from "../../db/user-schema.ts";
 import { CURRENCY } from "../../nepal.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
+import { insertWhere } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { derived, type StatementDeps } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -11,7 +11,7 @@ import type { Locale } from "../../platform/http/locale.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import type { Username } from "../../users/username.ts";
 import { isFormerIdentity } from "../deletion/former-identity.store.ts";
-import { grantSignupBonus } from "./sign-in.store.ts";
+import { enterSignupBonus, insertPoints } from "./sign-in.store.ts";
 
 export interface NewAccount {
   userId: string;
@@ -91,97 +91,96 @@ export function newAccount(
     sql.raw("referral_code"),
     sql`value`,
   );
-  return mergeStatements(
-    {
-      newUser: insertWhere(
-        deps,
-        users,
-        {
-          id: userId,
-          username: availableUsername(account, "username"),
-          usernameKey: availableUsername(account, "key"),
-          email: origin.email,
-          phoneNumber: origin.phoneNumber,
-          emailVerified: !createdBy && origin.email !== null,
-          phoneVerified: !createdBy && origin.phoneNumber !== null,
-          profilePicture: origin.profilePicture ?? null,
-          referralCode,
-          status: "ACTIVE",
-          role: "user",
-          socialProvider: origin.socialProvider,
-          socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
-          locale: account.locale,
-          dateJoined: now,
-          lastLogin: createdBy ? null : now,
-          updatedAt: now,
-          version: 1,
-          kycStatus: "NOT_SUBMITTED",
-          unreadNotifications: 0,
-        },
-        condition,
-      ),
-      newProfile: insertWhere(
-        deps,
-        profiles,
-        {
-          userId,
-          id: deps.newId(),
-          fullName: origin.fullName ?? null,
-          dateOfBirth: origin.dateOfBirth ?? null,
-          address: origin.address ?? null,
-          avatarUrl: origin.avatarUrl ?? origin.profilePicture ?? null,
-          profileReminders: 0,
-          kycReminders: 0,
-          createdAt: now,
-          updatedAt: now,
-        },
-        isCreated,
-      ),
-      newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, isCreated),
-      newPoints: insertWhere(deps, points, { userId, currentPoints: 0, totalPoints: 0, updatedAt: now }, isCreated),
-    },
-    createdBy ? undefined : grantSignupBonus(deps, sql`${userId}`, account.identities, isCreated),
-    {
-      newReferral: insertWhere(
-        deps,
-        referrals,
-        {
-          inviteeId: userId,
-          inviterId: sql`(select id from users where referral_code = ${account.referredBy ?? null})`,
-          status: "PENDING",
-          createdAt: now,
-        },
-        sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
+  const { bonusEntry, isEntered } = enterSignupBonus(deps, sql`${userId}`, account.identities, isCreated);
+  return {
+    newUser: insertWhere(
+      deps,
+      users,
+      {
+        id: userId,
+        username: availableUsername(account, "username"),
+        usernameKey: availableUsername(account, "key"),
+        email: origin.email,
+        phoneNumber: origin.phoneNumber,
+        emailVerified: !createdBy && origin.email !== null,
+        phoneVerified: !createdBy && origin.phoneNumber !== null,
+        profilePicture: origin.profilePicture ?? null,
+        referralCode,
+        status: "ACTIVE",
+        role: "user",
+        socialProvider: origin.socialProvider,
+        socialProfileData: origin.socialProfileData === undefined ? null : sql`${origin.socialProfileData}`,
+        locale: account.locale,
+        dateJoined: now,
+        lastLogin: createdBy ? null : now,
+        lastActivityAt: createdBy ? null : now,
+        updatedAt: now,
+        version: 1,
+        kycStatus: "NOT_SUBMITTED",
+        unreadNotifications: 0,
+      },
+      condition,
+    ),
+    newProfile: insertWhere(
+      deps,
+      profiles,
+      {
+        userId,
+        id: deps.newId(),
+        fullName: origin.fullName ?? null,
+        dateOfBirth: origin.dateOfBirth ?? null,
+        address: origin.address ?? null,
+        avatarUrl: origin.avatarUrl ?? origin.profilePicture ?? null,
+        profileReminders: 0,
+        kycReminders: 0,
+        createdAt: now,
+        updatedAt: now,
+      },
+      isCreated,
+    ),
+    newWallet: insertWhere(deps, wallets, { userId, balanceMinor: 0, currency: CURRENCY, updatedAt: now }, isCreated),
+    // Staff verify no identifier, so the owner's first sign-in grants the bonus.
+    bonusEntry: createdBy ? undefined : bonusEntry,
+    newPoints: insertPoints(deps, userId, createdBy ? sql`false` : isEntered, isCreated),
+    newReferral: insertWhere(
+      deps,
+      referrals,
+      {
+        inviteeId: userId,
+        inviterId: sql`(select id from users where referral_code = ${account.referredBy ?? null})`,
+        status: "PENDING",
+        createdAt: now,
+      },
+      sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
         and not ${isFormerIdentity(account.identities)}`,
-      ),
-      newAccountAudit: recordAudit(
-        deps,
-        client,
-        {
-          userId,
-          action: "CREATE",
-          entityType: "user",
-          entityId: userId,
-          newValues: sql`(select json_object('username', username, 'social_provider', social_provider,
+    ),
+    newAccountAudit: recordAudit(
+      deps,
+      client,
+      {
+        userId,
+        action: "CREATE",
+        entityType: "user",
+        entityId: userId,
+        newValues: sql`(select json_object('username', username, 'social_provider', social_provider,
           'referred', exists (select 1 from referrals where invitee_id = ${userId}),
           'test_identifier', json(${origin.isTestIdentifier ? "true" : "false"}))
           from users where id = ${userId})`,
-          actorId: createdBy?.userId ?? userId,
-          byStaff: createdBy !== undefined,
-          sessionId: origin.sessionId,
-        },
-        isCreated,
-      ),
-      newAccountEvent: recordEvent(
-        deps,
-        {
-          type: "user.created",
-          userId,
-          payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
-          queue: "tasks",
-        },
-        isCreated,
-      ),
-    },
-  );
+        actorId: createdBy?.userId ?? userId,
+        byStaff: createdBy !== undefined,
+        sessionId: origin.sessionId,
+      },
+      isCreated,
+    ),
+    newAccountEvent: recordEvent(
+      deps,
+      {
+        type: "user.created",
+        userId,
+        payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
+        queue: "tasks",
+      },
+      isCreated,
+    ),
+  };
 }

@@ -84,11 +84,17 @@ export async function commitSignIn(
 export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 
 /**
- * Credits the signup bonus once per user, if `condition` holds.
+ * Enters the signup bonus into the ledger once per user, if `condition` holds. `isEntered` tells later statements of the
+ * batch whether it was.
  *
- * @param identities as `isFormerIdentity` takes them; nothing is credited if one has left an account.
+ * @param identities as `isFormerIdentity` takes them; nothing is entered if one has left an account.
  */
-export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
+export function enterSignupBonus(
+  deps: Pick<Deps, "db" | "now" | "newId">,
+  userId: SQL,
+  identities: readonly string[],
+  condition: SQL,
+) {
   const id = deps.newId();
   return {
     bonusEntry: insertWhere(
@@ -105,6 +111,26 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: r
       },
       sql`${condition} and not ${isFormerIdentity(identities)}`,
     ).onConflictDoNothing(),
+    isEntered: sql`exists (select 1 from point_transactions where id = ${id})`,
+  };
+}
+
+/** Inserts the new user's points, with the signup bonus if `hasBonus` holds and the user exists by `condition`. */
+export function insertPoints(deps: Pick<Deps, "db" | "now">, userId: string, hasBonus: SQL, condition: SQL) {
+  const balance = sql`${SIGNUP_BONUS} * ${hasBonus}`;
+  return insertWhere(
+    deps,
+    points,
+    { userId, currentPoints: balance, totalPoints: balance, updatedAt: deps.now() },
+    condition,
+  );
+}
+
+/** Credits the signup bonus to a user who has points already, once per user, if `condition` holds. */
+export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
+  const { bonusEntry, isEntered } = enterSignupBonus(deps, userId, identities, condition);
+  return {
+    bonusEntry,
     bonus: deps.db
       .update(points)
       .set({
@@ -112,7 +138,7 @@ export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: r
         totalPoints: sql`${points.totalPoints} + ${SIGNUP_BONUS}`,
         updatedAt: deps.now(),
       })
-      .where(sql`${points.userId} = ${userId} and exists (select 1 from point_transactions where id = ${id})`),
+      .where(sql`${points.userId} = ${userId} and ${isEntered}`),
   };
 }
 

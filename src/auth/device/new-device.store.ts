@@ -3,7 +3,11 @@ import { familiarNetworks } from "../../db/sign-in-schema.ts";
 import { insertWhere } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { before, derived, type StatementDeps } from "../../platform/data/prepared.ts";
+import { DAY_MS } from "../../platform/time.ts";
 import { otpLimits } from "../otp/otp-limits.ts";
+
+/** A known network is renewed by a sign-in at least this many milliseconds after the one that it remembers. */
+const RENEWAL_MS = DAY_MS;
 
 /** A sign-in to an existing account. */
 interface SignInPlace {
@@ -35,7 +39,8 @@ export function announceNewDevice(deps: StatementDeps, { userId, sessionId, netw
 }
 
 /**
- * Remembers the network of a sign-in for 90 days if `condition` holds.
+ * Remembers the network of a sign-in if `condition` holds: for 90 days, or for 89 to 90 if the user signed in from it
+ * during the day before, because the row is then left as it is.
  *
  * @param subject the verified identifier; for a sign-in with Google or Apple the user's id, because it verifies no
  *   identifier and must not make the network known to one-time codes.
@@ -49,5 +54,6 @@ export function rememberNetwork(deps: StatementDeps, subject: string | SQL, netw
   ).onConflictDoUpdate({
     target: [familiarNetworks.identifier, familiarNetworks.network],
     set: { lastSignInAt: sql`excluded.last_sign_in_at` },
+    setWhere: sql`${familiarNetworks.lastSignInAt} <= excluded.last_sign_in_at - ${RENEWAL_MS}`,
   });
 }
