@@ -4,6 +4,7 @@ import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { commit } from "../platform/data/commit.ts";
 import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
+import type { Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -14,7 +15,7 @@ export const REPLAY_WINDOW_MS = 120_000;
 export const MAX_SESSIONS = 10;
 
 /** The row of `sessions` has neither ended nor expired. */
-export function isLive(now: number): SQL {
+export function isLive(now: Value<number>): SQL {
   return sql`(${sessions.revokedAt} is null and ${sessions.idleExpiresAt} > ${now} and ${sessions.absoluteExpiresAt} > ${now})`;
 }
 

@@ -31,10 +31,46 @@ export async function commit<W extends Given, R extends Given>(
   try {
     return (await runBatch(deps, all)) as Results<R> & Partial<Results<W>>;
   } catch (error) {
-    const isUnknown = error instanceof AppError && error.code === "service_unavailable";
-    if (!isUnknown) throw error;
-    const found = (await runBatch(deps, read).catch(() => undefined)) as Results<R> | undefined;
-    if (!found || !isCommitted(found)) throw error;
-    return found as Results<R> & Partial<Results<W>>;
+    return (await readMarker(deps, error, read, isCommitted)) as Results<R> & Partial<Results<W>>;
   }
+}
+
+/** An atomic change whose own results are its answer. */
+interface AnsweringChange<W extends Given, R extends Given> {
+  writes: W;
+  /** Runs only if the answer is lost; built only then. */
+  reads: () => R;
+  isCommitted: (found: Results<R>) => boolean;
+}
+
+/**
+ * Runs the writes as one transaction. If the answer is lost, runs the reads once, and `isCommitted` decides whether the
+ * writes took effect.
+ *
+ * @returns `written` if the answer arrived, `found` if only the reads show that the writes took effect.
+ * @throws as `commit` does.
+ */
+export async function commitAnswering<W extends Given, R extends Given>(
+  deps: Pick<Deps, "db" | "log"> & Partial<Pick<Deps, "queries">>,
+  { writes, reads, isCommitted }: AnsweringChange<W, R>,
+): Promise<{ written: Results<W>; found?: never } | { written?: never; found: Results<R> }> {
+  try {
+    return { written: await runBatch(deps, writes) };
+  } catch (error) {
+    return { found: await readMarker(deps, error, compile<Statements>(reads()), isCommitted) };
+  }
+}
+
+/** The rows that show that a batch without an answer was committed. @throws `error`, the batch's, otherwise. */
+async function readMarker<R>(
+  deps: Parameters<typeof runBatch>[0],
+  error: unknown,
+  reads: Batch<Statements>,
+  isCommitted: (found: R) => boolean,
+): Promise<R> {
+  const isUnknown = error instanceof AppError && error.code === "service_unavailable";
+  if (!isUnknown) throw error;
+  const found = (await runBatch(deps, reads).catch(() => undefined)) as R | undefined;
+  if (!found || !isCommitted(found)) throw error;
+  return found;
 }

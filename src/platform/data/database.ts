@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import { AppError } from "../http/errors.ts";
 import { describeError } from "../log.ts";
 import { beyondAuditedWrites } from "./audited-writes.ts";
-import { type Batch, compile, type Statement, type Statements } from "./prepared.ts";
+import { type Batch, type BuilderDeps, compile, type Statement, type Statements, type Value } from "./prepared.ts";
 
 /** Default time limit of a binding call, in milliseconds. */
 export const BINDING_DEADLINE_MS = 10_000;
@@ -99,7 +99,7 @@ export function mergeStatements<L extends readonly (Statements | undefined)[]>(
 }
 
 /** Binds a time as an integer. D1 binds every number as REAL, which stays REAL unless a column converts it. */
-export const instantOf = (milliseconds: number): SQL => sql`cast(${milliseconds} as integer)`;
+export const instantOf = (milliseconds: Value<number>): SQL => sql`cast(${milliseconds} as integer)`;
 
 type NewRow<T extends SQLiteTable> = { [K in keyof T["$inferInsert"]]: T["$inferInsert"][K] | SQL };
 
@@ -132,6 +132,6 @@ export function insertFrom<T extends SQLiteTable>(deps: Pick<Deps, "db">, table:
  * SQL for a new id per row of an INSERT … SELECT: one generated id whose last 48 of 74 random bits are drawn by the
  * database for each row.
  */
-export function idForEachRow(deps: Pick<Deps, "newId">): SQL {
+export function idForEachRow(deps: Pick<BuilderDeps, "newId">): SQL {
   return sql`substr(${deps.newId()}, 1, 24) || lower(hex(randomblob(6)))`;
 }

@@ -5,6 +5,7 @@ import { keyedHash } from "../crypto.ts";
 import type { Deps } from "../deps.ts";
 import { DAY_MS } from "../time.ts";
 import { insertWhere } from "./database.ts";
+import type { BuilderDeps, Value } from "./prepared.ts";
 
 /** How long a key stays bound, unless a route uses a shorter time. */
 export const IDEMPOTENCY_TTL_MS = DAY_MS;
@@ -64,17 +65,20 @@ function canonical(value: unknown): unknown {
   return Object.fromEntries(sorted.map(([name, member]) => [name, canonical(member)]));
 }
 
-type DbDeps = Pick<Deps, "db" | "now">;
+type DbDeps = Pick<BuilderDeps, "db" | "now">;
+
+/** A call's hashes, or the placeholders of a prepared statement. */
+type Hashes = { [K in keyof IdempotentCall]: Value<string> };
 
 const NEVER = sql`0`;
 
 /** The key is bound to any body. */
-export function isBound(deps: DbDeps, call: CallKey | undefined): SQL {
+export function isBound(deps: DbDeps, call: Pick<Hashes, "keyHash"> | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call)}` : NEVER;
 }
 
 /** The key is bound to this body. */
-export function isBoundToBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+export function isBoundToBody(deps: DbDeps, call: Hashes | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call, eq(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
 }
 
@@ -88,7 +92,7 @@ export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): S
   return sql`${boundTo(deps, call, more)}`;
 }
 
-function boundTo(deps: DbDeps, call: CallKey, more?: SQL) {
+function boundTo(deps: DbDeps, call: Pick<Hashes, "keyHash">, more?: SQL) {
   return deps.db
     .select({ resultId: idempotencyKeys.resultId })
     .from(idempotencyKeys)
@@ -98,7 +102,7 @@ function boundTo(deps: DbDeps, call: CallKey, more?: SQL) {
 /** Binds the key in the batch that creates the result; replaces an expired binding. */
 export function bindKey(
   deps: DbDeps,
-  call: IdempotentCall | undefined,
+  call: Hashes | undefined,
   result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL },
   condition: SQL,
 ) {

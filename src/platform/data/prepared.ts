@@ -1,6 +1,8 @@
+import { fillPlaceholders, type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { PreparedQuery } from "drizzle-orm/session";
 import type { Deps } from "../deps.ts";
+import type { Database } from "./drizzle.ts";
 
 /** A statement of a batch. */
 export type Statement = BatchItem<"sqlite">;
@@ -52,6 +54,50 @@ export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S
   });
   return new Batch(queries);
 }
+
+/**
+ * A value of a statement, or SQL that stands for it: a placeholder if the statement is prepared. A function that takes a
+ * `Value` can bind it and compute with it in SQL, but cannot look at it.
+ */
+export type Value<T> = T | SQL;
+
+/** What functions that build statements take from an invocation; placeholders if the statements are prepared. */
+export interface BuilderDeps {
+  db: Database;
+  now: () => Value<number>;
+  newId: () => Value<string>;
+  invocationId: Value<string>;
+}
+
+type Bindable = string | number | null;
+
+/**
+ * Prepares statements: `build` runs once per isolate and gets a placeholder for each name. Each use fills in its values,
+ * and a new id for each call of `newId`. Values are bound as they are, so a flag is 0 or 1.
+ */
+export function prepare<Name extends string, S extends Statements>(
+  names: readonly Name[],
+  build: (deps: BuilderDeps, values: Readonly<Record<Name, SQL>>) => S,
+): (deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">, values: Record<Name, Bindable>) => Batch<S> {
+  let template: { queries: readonly Query[]; ids: readonly string[] } | undefined;
+  const compileWith = (db: Database) => {
+    const ids: string[] = [];
+    const newId = () => placeholder(`id ${ids.push(`id ${ids.length}`) - 1}`);
+    const deps = { db, now: () => placeholder("now"), newId, invocationId: placeholder("invocationId") };
+    const values = Object.fromEntries(names.map((name) => [name, placeholder(name)])) as Record<Name, SQL>;
+    return { queries: compile(build(deps, values)).queries, ids };
+  };
+  return (deps, values) => {
+    template ??= compileWith(deps.db);
+    const { now, newId, invocationId } = deps;
+    const drawn = Object.fromEntries(template.ids.map((id) => [id, newId()]));
+    const all = { ...values, ...drawn, now: now(), invocationId };
+    const fill = (query: Query) => ({ ...query, params: fillPlaceholders([...query.params], all) });
+    return new Batch<S>(template.queries.map(fill));
+  };
+}
+
+const placeholder = (name: string): SQL => sql`${sql.placeholder(name)}`;
 
 /** Inputs of one use of prepared statements. */
 interface Use {
