@@ -63,7 +63,7 @@ export const oauthRows: SecurityRows = {
   ),
   "ASVS 10.5.1": shown([refusals, "is rejected with another nonce, and Apple's without one"]),
   "ASVS 10.5.2": shown([
-    "tests/auth/social-token.test.ts",
+    "tests/auth/social/social-token.test.ts",
     "signs a known person in to the same account although their address changed",
   ]),
   "ASVS 10.5.3": shown([refusals, "(ASVS 6.8.2, 10.5)"]),

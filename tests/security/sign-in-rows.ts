@@ -8,11 +8,11 @@ const otpMessages = `${auth}/otp-messages.test.ts`;
 const browserFlow = `${auth}/social-browser.test.ts`;
 const refusals = `${auth}/social-refusals.test.ts`;
 const retries = `${auth}/sign-in-retries.test.ts`;
-const config = "tests/platform/config.test.ts";
+const config = "tests/platform/config/config.test.ts";
 const sessions = "tests/sessions/sessions.test.ts";
 const refresh = "tests/sessions/refresh.test.ts";
 const mutations = "tests/sessions/jwt-mutations.test.ts";
-const userDetail = "tests/staff/user-detail.test.ts";
+const userDetail = "tests/staff/users/user-detail.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";
 const headers = "tests/fuzz/headers.test.ts";
 const races = "tests/races/races.test.ts";
@@ -32,18 +32,18 @@ export const signInRows: SecurityRows = {
   "ASVS 6.1.1": shown(["tests/docs.test.ts", "states what the code does"]),
   "ASVS 6.1.3": shown(
     ["tests/docs.test.ts", "states what the code does"],
-    ["tests/platform/openapi.test.ts", "ASVS 6.1.3"],
+    ["tests/platform/http/openapi.test.ts", "ASVS 6.1.3"],
   ),
-  "ASVS 6.3.4": shown(["tests/platform/openapi.test.ts", "the document lists exactly the mounted routes"]),
+  "ASVS 6.3.4": shown(["tests/platform/http/openapi.test.ts", "the document lists exactly the mounted routes"]),
   "ASVS 6.3.1": shown(
     [otpLocks, "ASVS 6.3.1: twenty failures a day"],
     [races, "R2: wrong codes across resends are compared five times per code"],
-    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes"],
+    ["tests/auth/account/guarded-rules.test.ts", "ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes"],
   ),
   "ASVS 6.3.3": { deviation: "one-factor" },
   "ASVS 6.3.5": shown(
     [sessions, "the event auth.new_device (ASVS 6.3.5)"],
-    ["tests/auth/guarded-rules.test.ts", "ASVS 6.3.5: a user is notified of a lockout"],
+    ["tests/auth/account/guarded-rules.test.ts", "ASVS 6.3.5: a user is notified of a lockout"],
   ),
   "ASVS 6.3.7": shown(
     [refresh, "with one auth.refresh_reuse event (ASVS 10.4.5, 6.3.7)"],
@@ -63,7 +63,7 @@ export const signInRows: SecurityRows = {
   "ASVS 6.5.1": shown([otpVerify, "ASVS 6.5.1: is accepted once"], [races, "R1: a hundred right codes give one token"]),
   "ASVS 6.5.2": shown(
     [otpMessages, "ASVS 16.2.5, 6.5.2"],
-    ["tests/platform/outbox.test.ts", "no message or row contains it in plain text"],
+    ["tests/platform/data/outbox.test.ts", "no message or row contains it in plain text"],
   ),
   "ASVS 6.5.3": shown([otpMessages, "ASVS 6.5.3: generating a code never uses Math.random"]),
   "ASVS 6.5.4": shown([otpMessages, "codes are uniformly distributed"]),
@@ -77,7 +77,7 @@ export const signInRows: SecurityRows = {
   "ASVS 6.8.1": shown(
     [refusals, "%s is rejected, leaves nothing behind and gets no details (ASVS 6.8.2, 10.5)"],
     [
-      "tests/auth/social-token.test.ts",
+      "tests/auth/social/social-token.test.ts",
       "covers the addresses of a Workspace domain, but not with email_verified as a string",
     ],
   ),
@@ -86,12 +86,12 @@ export const signInRows: SecurityRows = {
     [refusals, "is accepted with RS256 only, although the key fits other algorithms (RFC 8725 section 3.1)"],
   ),
   "ASVS 6.8.4": shown([
-    "tests/auth/account-deletion.test.ts",
+    "tests/auth/deletion/account-deletion.test.ts",
     "requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)",
   ]),
   "NIST 3.1.3.1": {
     ...shown([
-      "tests/auth/account-deletion.test.ts",
+      "tests/auth/deletion/account-deletion.test.ts",
       "requires a sign-in of the last 10 minutes; a refresh does not count (ASVS 7.5.1)",
     ]),
     deviation: "one-factor",
@@ -112,7 +112,7 @@ export const signInRows: SecurityRows = {
       otpLocks,
       "NIST SP 800-63B 3.2.2: a hundred consecutive failures lock the network class until seven days pass without an attempt",
     ],
-    ["tests/auth/social-token.test.ts", "lifts the lock of a network class that failures closed"],
+    ["tests/auth/social/social-token.test.ts", "lifts the lock of a network class that failures closed"],
   ),
   "NIST 4.1.2": shown(
     [userDetail, "accepts a body as %s"],
@@ -126,7 +126,7 @@ export const signInRows: SecurityRows = {
   "ASVS 7.1.1": shown([refresh, "ends when it is not refreshed for its idle time"], sessionModel),
   "ASVS 7.1.2": shown([sessions, "(ASVS 7.1.2)"]),
   "ASVS 7.2.1": shown([headers, "ASVS 7.2.1"]),
-  "ASVS 7.2.4": shown(["tests/auth/account.test.ts", "with a new session beside the old one"], sessionModel),
+  "ASVS 7.2.4": shown(["tests/auth/account/account.test.ts", "with a new session beside the old one"], sessionModel),
   "ASVS 7.3.1": shown([refresh, "ends when it is not refreshed for its idle time"]),
   "ASVS 7.3.2": shown([refresh, "ends at its absolute expiry however often it is refreshed"]),
   "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
@@ -137,8 +137,8 @@ export const signInRows: SecurityRows = {
     deviation: "emergency-sign-out",
   },
   "ASVS 7.5.1": shown(
-    ["tests/auth/account-deletion.test.ts", "(ASVS 7.5.1)"],
-    ["tests/auth/social-links.test.ts", "(ASVS 7.5.1)"],
+    ["tests/auth/deletion/account-deletion.test.ts", "(ASVS 7.5.1)"],
+    ["tests/auth/social/social-links.test.ts", "(ASVS 7.5.1)"],
   ),
   "ASVS 7.5.2": shown([sessions, "the list of sessions (ASVS 7.5.2)"]),
   "ASVS 7.5.3": shown(

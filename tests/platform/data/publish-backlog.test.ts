@@ -1,0 +1,274 @@
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import worker from "../../../src/index.ts";
+import { testEnv } from "../../support/client.ts";
+import { recordLog } from "../../support/production.ts";
+
+const MINUTE_MS = 60_000;
+/** Later than the dates of other tests, so that none of their events are due here. */
+let now = Date.UTC(2081, 0, 1);
+
+beforeEach(async () => {
+  now += 10 * 24 * 60 * MINUTE_MS;
+  vi.useFakeTimers({ toFake: ["Date"], now });
+  await run("update outbox set sent_at = created_at where sent_at is null");
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const run = (statement: string, ...values: unknown[]) =>
+  testEnv.DB.prepare(statement)
+    .bind(...values)
+    .run();
+const rows = async <T = Record<string, unknown>>(statement: string, ...values: unknown[]) =>
+  (
+    await testEnv.DB.prepare(statement)
+      .bind(...values)
+      .all<T>()
+  ).results;
+
+interface Message {
+  event_id: string;
+  type: string;
+  payload: string;
+}
+
+/** A queue that stores messages; `refuses` selects messages that make their whole call fail. */
+function queue(refuses: (message: Message) => boolean = () => false) {
+  const taken: Message[] = [];
+  let calls = 0;
+  const sendBatch = async (messages: Iterable<{ body: Message }>) => {
+    calls += 1;
+    const bodies = [...messages].map(({ body }) => body);
+    if (bodies.length > 100) throw new Error("Queue sendBatch failed: too many messages");
+    if (bodies.some(refuses)) throw new Error("Queue sendBatch failed: Bad Request");
+    taken.push(...bodies);
+  };
+  return {
+    binding: { sendBatch } as unknown as Queue,
+    taken,
+    calls: () => calls,
+    /** Event ids of the accepted messages of a type. */
+    ids: (type: string) => taken.filter((message) => message.type === type).map(({ event_id }) => event_id),
+  };
+}
+
+/** The database with a count of the statements that it runs. */
+function countingDatabase() {
+  let statements = 0;
+  const DB = new Proxy(testEnv.DB, {
+    get(target, name) {
+      if (name !== "batch") return Reflect.get(target, name).bind(target);
+      return (batch: D1PreparedStatement[]) => {
+        statements += batch.length;
+        return target.batch(batch);
+      };
+    },
+  });
+  return { DB, statements: () => statements };
+}
+
+async function tick(env: Partial<Env>): Promise<void> {
+  const context = createExecutionContext();
+  await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
+  await waitOnExecutionContext(context);
+  vi.setSystemTime(Date.now() + MINUTE_MS);
+}
+
+async function insertEvent(event: { id: string; type: string; queue?: string; payload?: string; eraseAt?: number }) {
+  await run(
+    `insert into outbox (id, type, user_id, payload, queue, created_at, erase_at, leased_until, attempts)
+      values (?, ?, 'someone', ?, ?, ?, ?, ?, 1)`,
+    event.id,
+    event.type,
+    event.payload ?? "{}",
+    event.queue ?? "tasks",
+    Date.now(),
+    event.eraseAt ?? null,
+    Date.now() - 1,
+  );
+}
+
+/** Reminders just recorded by a job, all due before any event recorded later. */
+async function insertReminders(howMany: number): Promise<void> {
+  await run(
+    `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      select 'reminder-' || ?1 || '-' || value, 'profile.reminder_due', 'u' || value, '{}', 'tasks', ?1, ?1 - 1000, 0
+      from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?2) select value from n)`,
+    Date.now(),
+    howMany,
+  );
+}
+
+const letterOf = async (eventId: string) => (await rows("select * from dead_letters where event_id = ?", eventId))[0];
+const openOf = async (eventId: string) =>
+  (
+    await rows<{ attempts: number; leased_until: number }>(
+      "select * from outbox where id = ? and sent_at is null",
+      eventId,
+    )
+  )[0];
+
+describe("Publishing with a backlog", () => {
+  it("sends a delayed code and deletion in its first tick despite 60,000 reminders, and the reminders within three", async () => {
+    await insertReminders(60_000);
+    await insertEvent({ id: "lost-deletion", type: "user.deleted" });
+    const payload = '{"sealed_code":"canary"}';
+    const eraseAt = Date.now() + 5 * MINUTE_MS;
+    await insertEvent({ id: "lost-code", type: "otp.requested", queue: "otp", payload, eraseAt });
+    const [tasks, otp, search] = [queue(), queue(), queue()];
+    const env = { TASK_QUEUE: tasks.binding, OTP_QUEUE: otp.binding, SEARCH_QUEUE: search.binding };
+    for (let minute = 1; minute <= 3; minute++) {
+      const database = countingDatabase();
+      const callsBefore = tasks.calls() + otp.calls() + search.calls();
+      await tick({ ...env, DB: database.DB });
+      const calls = tasks.calls() + otp.calls() + search.calls() - callsBefore + database.statements();
+      expect(calls, `calls of tick ${minute}`).toBeLessThan(1_000);
+      expect(otp.ids("otp.requested")).toEqual(["lost-code"]);
+      expect(search.ids("user_search.due")).toEqual(["lost-deletion"]);
+      expect(tasks.ids("user.deleted")).toEqual(["lost-deletion"]);
+      expect(tasks.taken.slice(0, 100).map(({ event_id }) => event_id)).toContain("lost-deletion");
+      // Number of events that jobs may record in a minute.
+      expect(new Set(tasks.ids("profile.reminder_due")).size).toBeGreaterThanOrEqual(Math.min(60_000, 20_000 * minute));
+    }
+    expect(new Set(tasks.ids("profile.reminder_due")).size).toBe(60_000);
+  }, 120_000);
+
+  it("finds due events by index ranges, without sorting", async () => {
+    const seen: string[] = [];
+    const DB = new Proxy(testEnv.DB, {
+      get(target, name) {
+        if (name !== "prepare") return Reflect.get(target, name).bind(target);
+        return (text: string) => {
+          seen.push(text);
+          return target.prepare(text);
+        };
+      },
+    });
+    await tick({ DB, TASK_QUEUE: queue().binding });
+    const claim = seen.find((text) => /^update "outbox"/.test(text) && text.includes("cross join"));
+    if (!claim) throw new Error("no claim was made");
+    const parameters = [...claim.matchAll(/\?/g)].map(() => 0);
+    const plan = (await rows<{ detail: string }>(`explain query plan ${claim}`, ...parameters)).map(
+      ({ detail }) => detail,
+    );
+    expect(plan.join("\n")).toMatch(/SEARCH due USING INDEX outbox_unsent \(urgency=\? AND leased_until<\?\)/);
+    expect(plan.join("\n")).not.toMatch(/TEMP B-TREE|SCAN (outbox|due)/);
+  });
+
+  it("keeps sending to other queues while the OTP queue is down", async () => {
+    const eraseAt = Date.now() + 5 * MINUTE_MS;
+    for (let i = 0; i < 101; i++) await insertEvent({ id: `code-${i}`, type: "otp.requested", queue: "otp", eraseAt });
+    await insertEvent({ id: "deletion-beside-codes", type: "user.deleted" });
+    await insertReminders(250);
+    const [tasks, otp] = [queue(), queue(() => true)];
+    await tick({ TASK_QUEUE: tasks.binding, OTP_QUEUE: otp.binding, SEARCH_QUEUE: queue().binding });
+    expect(otp.taken).toEqual([]);
+    expect(tasks.ids("user.deleted")).toEqual(["deletion-beside-codes"]);
+    expect(tasks.ids("profile.reminder_due")).toHaveLength(250);
+    const working = queue();
+    await tick({ OTP_QUEUE: working.binding });
+    expect(working.taken).toHaveLength(101);
+  });
+
+  it("makes a bounded number of calls while a queue is down, and sends everything once it recovers", async () => {
+    await insertReminders(1_000);
+    const down = queue(() => true);
+    await tick({ TASK_QUEUE: down.binding });
+    expect(down.calls()).toBeLessThan(300);
+    const lines = recordLog();
+    const back = queue();
+    await tick({ TASK_QUEUE: back.binding });
+    expect(new Set(back.ids("profile.reminder_due")).size).toBe(1_000);
+    expect(lines).toContainEqual(expect.objectContaining({ event: "minute_tick", published: 1_000 }));
+  });
+});
+
+describe("An event that its queue refuses", () => {
+  it("does not block others, waits longer after each attempt, and becomes a dead letter after twelve", async () => {
+    const id = `poison-${now}`;
+    await insertEvent({ id, type: "auth.new_device" });
+    const lines = recordLog();
+    const tasks = queue(({ event_id }) => event_id === id);
+    const delays: number[] = [];
+    for (let ticks = 0; ticks < 20 && !(await letterOf(id)); ticks++) {
+      const before = await openOf(id);
+      // Other events of the same minute, in the same call.
+      await insertReminders(3);
+      await tick({ TASK_QUEUE: tasks.binding });
+      const after = await openOf(id);
+      if (after && after.attempts > (before?.attempts ?? 0))
+        delays.push((after.leased_until - Date.now() + MINUTE_MS) / 1000);
+      expect((await rows("select 1 from outbox where sent_at is null")).length).toBeLessThanOrEqual(1);
+      vi.setSystemTime(Math.max(Date.now(), after?.leased_until ?? 0));
+    }
+    expect(delays.slice(0, 6)).toEqual([30, 30, 60, 120, 240, 480]);
+    expect(delays.every((delay, i) => delay >= (delays[i - 1] ?? 0))).toBe(true);
+    const letter = await letterOf(id);
+    expect(letter).toMatchObject({ type: "auth.new_device", queue: "tasks", payload: "{}", attempts: 12 });
+    expect(letter?.reason).toContain("Bad Request");
+    expect(lines).toContainEqual(expect.objectContaining({ event: "publish_failed", alert: true, queue: "tasks" }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ event: "dead_letter", alert: true, dead_letter_id: letter?.id }),
+    );
+    await tick({ TASK_QUEUE: tasks.binding });
+    expect(await rows("select 1 from dead_letters where event_id = ?", id)).toHaveLength(1);
+    expect(await openOf(id)).toBeUndefined();
+  }, 60_000);
+
+  it("does not become a dead letter while its queue is down, until a day has passed", async () => {
+    const id = `outage-${now}`;
+    await insertEvent({ id, type: "auth.new_device" });
+    const down = queue(() => true);
+    for (let minute = 0; minute < 30; minute++) await tick({ TASK_QUEUE: down.binding });
+    expect(await letterOf(id)).toBeUndefined();
+    expect((await openOf(id))?.attempts).toBeGreaterThan(12);
+    const younger = `${id}-younger`;
+    vi.setSystemTime(now + 1);
+    await insertEvent({ id: younger, type: "auth.new_device" });
+    await run("update outbox set attempts = 20 where id = ?", younger);
+    vi.setSystemTime(now + 24 * 60 * MINUTE_MS);
+    await tick({ TASK_QUEUE: down.binding });
+    expect(await letterOf(younger)).toBeUndefined();
+    expect((await letterOf(id))?.reason).toContain("not published: tasks");
+  });
+
+  it("becomes a dead letter without its payload if that exceeds 64 KB of UTF-8; one byte less is sent", async () => {
+    // Three bytes per letter, two for the quotation marks, and the rest as padding.
+    const text = (bytes: number) => `"${"ब".repeat((bytes - 4) / 3)}${"a".repeat(2 + ((bytes - 4) % 3))}"`;
+    const size = 64 * 1024;
+    const length = (payload: string) => new TextEncoder().encode(payload).length;
+    expect([length(text(size)), length(text(size + 1))]).toEqual([size, size + 1]);
+    await insertEvent({ id: `fits-${now}`, type: "auth.new_device", payload: text(size) });
+    await insertEvent({ id: `exceeds-${now}`, type: "auth.new_device", payload: text(size + 1) });
+    await insertEvent({ id: `neighbour-${now}`, type: "auth.new_device" });
+    const tasks = queue();
+    await tick({ TASK_QUEUE: tasks.binding });
+    expect(tasks.ids("auth.new_device").sort()).toEqual([`fits-${now}`, `neighbour-${now}`]);
+    const letter = await letterOf(`exceeds-${now}`);
+    expect(letter).toMatchObject({ payload: null, queue: "tasks", user_id: "someone" });
+    expect(letter?.reason).toContain(`payload of ${size + 1} bytes`);
+    expect(await rows("select payload from outbox where id = ?", `exceeds-${now}`)).toEqual([{ payload: null }]);
+  });
+
+  it("becomes a dead letter if JSON escaping makes its message exceed the queue's limit", async () => {
+    const id = `quotes-${now}`;
+    await insertEvent({ id, type: "auth.new_device", payload: JSON.stringify({ text: '"'.repeat(32_000) }) });
+    const tasks = queue();
+    await tick({ TASK_QUEUE: tasks.binding });
+    expect(tasks.ids("auth.new_device")).toEqual([]);
+    expect((await letterOf(id))?.reason).toContain("message of 128");
+  });
+
+  it("leaves no sealed code in the dead letter", async () => {
+    const id = `code-${now}`;
+    const payload = JSON.stringify({ sealed_code: "canary-code", padding: "a".repeat(70_000) });
+    await insertEvent({ id, type: "otp.requested", queue: "otp", payload, eraseAt: Date.now() + MINUTE_MS });
+    await tick({ OTP_QUEUE: queue().binding });
+    expect(JSON.stringify([await letterOf(id), await rows("select * from outbox where id = ?", id)])).not.toContain(
+      "canary-code",
+    );
+  });
+});

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { errorCatalogue } from "../../../src/platform/http/errors.ts";
+import { fieldErrorCatalogue } from "../../../src/platform/http/field-errors.ts";
+import { call, newIp, signUp } from "../../support/client.ts";
+
+const DEVANAGARI = /\p{Script=Devanagari}/u;
+const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+
+describe("message catalogues", () => {
+  const texts = [
+    ...Object.entries(errorCatalogue).map(([code, { message }]) => [code, message] as const),
+    ...Object.entries(fieldErrorCatalogue),
+  ];
+
+  test.each(texts)("%s has an English and a Nepali text with the same placeholders", (_, { en, ne }) => {
+    expect(en).toMatch(/^[A-Z{].*[.!_]$/);
+    expect(en).not.toMatch(DEVANAGARI);
+    expect(ne).toMatch(DEVANAGARI);
+    expect(placeholders(ne)).toEqual(placeholders(en));
+  });
+});
+
+/** Refusals of every kind: body, field, token, route and method. */
+const refusals: [string, () => [method: string, path: string, options: Parameters<typeof call>[2]]][] = [
+  ["a field", () => ["POST", "/api/auth/otp/request", { json: {} }]],
+  [
+    "a body that is not JSON",
+    () => ["POST", "/api/auth/otp/request", { body: "{", headers: { "content-type": "application/json" } }],
+  ],
+  ["a missing token", () => ["GET", "/api/auth/me", {}]],
+  ["an unknown route", () => ["GET", "/api/none", {}]],
+  ["another method", () => ["PUT", "/api/auth/me", {}]],
+  ["a wrong code", () => ["POST", "/api/auth/otp/verify", { json: { identifier: "9841000000", otp: "000000" } }]],
+];
+
+describe("the language of a response", () => {
+  test.each(refusals)("follows Accept-Language for %s, and Content-Language names it", async (_, refusal) => {
+    const [method, path, options] = refusal();
+    const refuse = (language?: string) =>
+      call(method, path, {
+        ip: newIp(),
+        ...options,
+        headers: { ...options?.headers, ...(language ? { "accept-language": language } : {}) },
+      });
+    for (const language of ["ne", "ne-NP", "ne_NP", "ne-Deva-NP", "NE", "fr, ne;q=0.8, en;q=0.2", "ne,en;q=0.9"]) {
+      const answer = await refuse(language);
+      expect(answer.body.error.message, language).toMatch(DEVANAGARI);
+      expect(answer.headers.get("content-language"), language).toBe("ne");
+    }
+    for (const language of [undefined, "en", "en-US", "fr", "*", "en;q=0.9, ne;q=0.1", "ne;q=0", "nepal", ";;=,"]) {
+      const answer = await refuse(language);
+      expect(answer.body.error.message, language).not.toMatch(DEVANAGARI);
+      expect(answer.headers.get("content-language"), language).toBe("en");
+    }
+  });
+
+  test("follows Accept-Language for a success, in the envelope and in the data", async () => {
+    const user = await signUp();
+    const logout = await call("POST", "/api/auth/logout", {
+      token: user.access,
+      json: { refresh_token: user.refresh },
+      headers: { "accept-language": "ne-NP" },
+    });
+    expect(logout.body.message).toMatch(DEVANAGARI);
+    expect(logout.body.data.message).toBe(logout.body.message);
+    expect(logout.headers.get("content-language")).toBe("ne");
+  });
+});
+
+describe("field errors", () => {
+  test("carry a code and the values that the message mentions, in addition to the message", async () => {
+    const user = await signUp();
+    const json = {
+      full_name: "a",
+      address: "x".repeat(256),
+      date_of_birth: "1899-12-31",
+      avatar_url: "ftp://x.example",
+    };
+    const refused = await call("PATCH", "/api/users/profile", { token: user.access, json });
+    expect(refused.body.error.fields).toEqual({
+      full_name: [{ code: "too_short", min: 2 }],
+      address: [{ code: "too_long", max: 255 }],
+      date_of_birth: [{ code: "too_early", earliest: "1900-01-01" }],
+      avatar_url: [{ code: "not_https_url" }],
+    });
+    expect(refused.body.error.details).toEqual({
+      full_name: ["Must have at least 2 characters."],
+      address: ["Must have at most 255 characters."],
+      date_of_birth: ["Must be 1900-01-01 or later."],
+      avatar_url: ["Must be an https:// address."],
+    });
+  });
+
+  test.each([
+    [{}, { identifier: [{ code: "required" }], otp: [{ code: "required" }] }],
+    [
+      { identifier: null, otp: null },
+      { identifier: [{ code: "required" }], otp: [{ code: "required" }] },
+    ],
+    [
+      { identifier: "", otp: "" },
+      { identifier: [{ code: "required" }], otp: [{ code: "required" }] },
+    ],
+    [
+      { identifier: [], otp: {} },
+      { identifier: [{ code: "not_text" }], otp: [{ code: "not_text" }] },
+    ],
+    [{ identifier: "9841000000", otp: "12" }, { otp: [{ code: "not_otp" }] }],
+    [
+      { identifier: "9841000000", otp: "123456", purpose: "LOOK" },
+      { purpose: [{ code: "not_allowed", choices: ["REGISTER", "LOGIN"] }] },
+    ],
+    [{ identifier: "a@", otp: "123456" }, { identifier: [{ code: "not_email" }] }],
+    [{ identifier: "123", otp: "123456" }, { identifier: [{ code: "unknown_phone" }] }],
+    [{ identifier: "+12025550123", otp: "123456" }, { identifier: [{ code: "country_not_supported" }] }],
+    [{ identifier: "014411111", otp: "123456" }, { identifier: [{ code: "not_mobile" }] }],
+  ])("of otp/verify with %j have the code that fits", async (json, fields) => {
+    const refused = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json });
+    expect(refused.body.error.fields).toEqual(fields);
+  });
+
+  test("are in Nepali if the caller asks for Nepali", async () => {
+    const refused = await call("POST", "/api/auth/otp/request", {
+      ip: newIp(),
+      json: { purpose: "LOOK" },
+      headers: { "accept-language": "ne" },
+    });
+    for (const sentences of Object.values(refused.body.error.details as Record<string, string[]>)) {
+      expect(sentences.join()).toMatch(DEVANAGARI);
+    }
+    expect(refused.body.error.fields.purpose).toEqual([{ code: "not_allowed", choices: ["REGISTER", "LOGIN"] }]);
+  });
+});
+
+test("WWW-Authenticate distinguishes an expired from an invalid access token (RFC 6750 section 3)", async () => {
+  const invalid = await call("GET", "/api/auth/me", { token: "none" });
+  expect(invalid.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
+  expect((await call("GET", "/api/auth/me")).headers.get("www-authenticate")).toBe("Bearer");
+});

@@ -1,0 +1,200 @@
+import fc from "fast-check";
+import { afterAll, expect, test } from "vitest";
+import { call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
+import { newStaff, newUser, rows, run } from "../../support/kyc.ts";
+import type { HeldMessage } from "../../support/simulator/queue.ts";
+import { type FetchHandler, realHandler, Simulation } from "../../support/simulator/simulation.ts";
+import {
+  deliverSearch,
+  directory,
+  duringEra,
+  idsOf,
+  newEra,
+  removePeople,
+  searchDue,
+  USERS,
+} from "../../support/staff.ts";
+
+afterAll(removePeople);
+
+const PEOPLE = 3;
+const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
+
+/** What happens to a user, or to the messages about users: due messages are delivered, some of them twice. */
+type Step = { who: number } & (
+  | { type: "rename"; name: number }
+  | { type: "phone" | "email" | "delete" }
+  | { type: "status"; status: number }
+  | { type: "deliver"; which: number; copies: number }
+);
+
+const who = fc.nat(PEOPLE - 1);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ type: fc.constant("rename" as const), who, name: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom("phone" as const, "email" as const), who }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("status" as const), who, status: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("delete" as const), who }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant("deliver" as const),
+      who,
+      which: fc.nat(9),
+      copies: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+
+interface Scene {
+  simulation: Simulation;
+  staff: SignedIn;
+  people: SignedIn[];
+  names: string[];
+  era: number;
+  /** Every message so far; each may be delivered again. */
+  sent: HeldMessage[];
+}
+
+async function begin(seed: number): Promise<Scene> {
+  const people = await Promise.all(Array.from({ length: PEOPLE }, newUser));
+  const era = newEra();
+  for (const [i, { userId }] of people.entries()) {
+    // Two of them joined at the same time.
+    await run("update users set date_joined = ? where id = ?", era + Math.floor(i / 2), userId);
+  }
+  await deliverSearch(people.map(({ userId }) => userId));
+  const mark = `q${crypto.randomUUID().slice(0, 8)}`;
+  const names = ["aaaa", "aaab", "baab", "abab"].map((name) => `${mark}.${name}`);
+  return { simulation: new Simulation(seed), staff: await newStaff(), people, names, era, sent: [] };
+}
+
+/** Takes the messages that the Worker has sent to the search queue since. */
+function collect({ simulation, sent }: Scene): void {
+  sent.push(...simulation.searchQueue.held.splice(0));
+}
+
+async function act(scene: Scene, what: Step): Promise<void> {
+  const { simulation, staff, people, names, sent } = scene;
+  const { userId, access } = people[what.who] as SignedIn;
+  const path = `${USERS}/${userId}`;
+  const change = (json: Record<string, unknown>) =>
+    simulation.call("PATCH", path, { token: staff.access, json: { ...json, reason: "x" } });
+  if (what.type === "rename") await change({ username: `${names[what.name]}${what.who}` });
+  if (what.type === "phone") await change({ phone_number: newPhone() });
+  if (what.type === "email") await change({ email: newEmail() });
+  if (what.type === "status") {
+    const json = { status: STATUSES[what.status], reason: "x" };
+    await simulation.call("POST", `${path}/status`, { token: staff.access, json });
+  }
+  if (what.type === "delete") {
+    // A changed identifier ended the session, and the account deletion needs one.
+    await run("update sessions set revoked_at = null where user_id = ?", userId);
+    await simulation.call("DELETE", "/api/auth/account", { token: access, json: {} });
+  }
+  collect(scene);
+  const message = what.type === "deliver" ? sent[what.which % Math.max(1, sent.length)] : undefined;
+  if (what.type === "deliver" && message) await simulation.consume("search", [message], what.copies);
+}
+
+interface Row {
+  id: string;
+  username_key: string;
+  email: string | null;
+  phone_number: string | null;
+  status: string;
+  date_joined: number;
+}
+
+/** The result of a search over the rows themselves, newest first. */
+function naiveSearch(all: Row[], text: string, status?: string): string[] {
+  const fits = ({ username_key, email, phone_number }: Row) =>
+    [username_key, email ?? "", phone_number?.slice(4) ?? ""].some((field) => field.includes(text.toLowerCase()));
+  return all
+    .filter((row) => fits(row) && (status ?? row.status) === row.status)
+    .sort((a, b) => b.date_joined - a.date_joined)
+    .map(({ id }) => id);
+}
+
+/** Compares the search with the rows; users who joined at the same time may be in either order. */
+async function expectAgreement({ staff, people, names, era }: Scene): Promise<void> {
+  const ids = JSON.stringify(people.map(({ userId }) => userId));
+  const all = await rows<Row>("select * from users where id in (select value from json_each(?))", ids);
+  const own = all.flatMap(({ username_key, email, phone_number }) => [
+    username_key.slice(2),
+    username_key.slice(0, 9),
+    ...(email ? [email.slice(2, 9), email] : []),
+    ...(phone_number ? [phone_number.slice(6), phone_number.slice(4, 11), phone_number.slice(4)] : []),
+  ]);
+  const former = people.map(({ identifier }) => identifier.slice(5));
+  const texts = new Set([...own, ...former, ...names, names[0]?.slice(0, 9) ?? "", "aab", "bab", ".aaaa"]);
+  for (const [nth, text] of [...texts].entries()) {
+    for (const status of [undefined, STATUSES[nth % 3]]) {
+      const query = `search=${encodeURIComponent(text)}&${duringEra(era)}${status ? `&status=${status}` : ""}`;
+      const found = idsOf(await directory(staff, query));
+      const expected = naiveSearch(all, text, status);
+      expect(found.toSorted(), `${text} ${status ?? ""}`).toEqual(expected.toSorted());
+      const joined = found.map((id) => all.find((row) => row.id === id)?.date_joined ?? 0);
+      expect(joined, "newest first").toEqual(joined.toSorted((a, b) => b - a));
+    }
+  }
+}
+
+test("the search finds what the rows contain after any changes and any order and repetition of messages", async () => {
+  let seed = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 3, maxLength: 14 }),
+      fc.infiniteStream(fc.nat()),
+      async (steps, order) => {
+        seed += 1;
+        const scene = await begin(seed);
+        for (const what of steps) await act(scene, what);
+        // Pending messages are delivered in any order, and delivered ones again.
+        const shuffled = scene.sent
+          .map((message) => ({ message, at: order.next().value ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ message }) => message);
+        await scene.simulation.consume("search", shuffled);
+        // No user's first entry is created by the events of this test.
+        for (const { userId } of scene.people) await scene.simulation.consume("search", [searchDue(userId)]);
+        await expectAgreement(scene);
+      },
+    ),
+    { numRuns: 12, seed: 20_261, endOnFailure: true },
+  );
+}, 120_000);
+
+test("changes interleaved with deliveries at every call leave the search equal to the rows in the end", async () => {
+  for (const seed of [1, 2, 3]) {
+    const scene = await begin(seed);
+    const { default: worker } = await import("../../../src/index.ts");
+    const beside: FetchHandler = async (request, bindings, context) => {
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname !== "/deliver") return realHandler(request, bindings, context);
+      for (let turns = Number(searchParams.get("turns")); turns > 0; turns--) await bindings.KV.get("turn");
+      const { body } = searchDue(searchParams.get("user") ?? "");
+      const message = { id: "m", timestamp: new Date(), attempts: 1, body, ack: () => {}, retry: () => {} };
+      const batch = { queue: "search", messages: [message], ackAll: () => {}, retryAll: () => {} };
+      await worker.queue(batch as unknown as MessageBatch, bindings, context);
+      return Response.json({ success: true });
+    };
+    const simulation = new Simulation(seed, beside);
+    const calls = Array.from({ length: 60 }, (_, i) => {
+      const { userId } = scene.people[i % PEOPLE] as SignedIn;
+      const username = `${scene.names[i % 4]}${i % 5}.${i % PEOPLE}`;
+      return i % 2
+        ? { method: "POST", path: `/deliver?user=${userId}&turns=${i % 7}` }
+        : {
+            method: "PATCH",
+            path: `${USERS}/${userId}`,
+            options: { token: scene.staff.access, json: { username, reason: "x" } },
+          };
+    });
+    const results = await simulation.race(calls);
+    for (const result of results) expect(result === "died" || result.status < 500).toBe(true);
+    // The messages of the changes, some of them twice.
+    await simulation.consume("search", simulation.searchQueue.held.splice(0), 2);
+    await expectAgreement(scene);
+    expect((await call("GET", `${USERS}?search=x`, { token: scene.staff.access })).status).toBe(200);
+  }
+}, 120_000);

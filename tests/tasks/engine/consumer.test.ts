@@ -1,0 +1,106 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type SignedIn, signUp, testEnv } from "../../support/client.ts";
+import { recordLog } from "../../support/production.ts";
+import { consume } from "../../support/queue.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const acknowledged = { acked: [0], retried: [] };
+const retried = { acked: [], retried: [0] };
+
+/** The database with failing writes of notifications. */
+function withoutNotifications(): Partial<Env> {
+  const DB = new Proxy(testEnv.DB, {
+    get(target, name) {
+      if (name !== "prepare") return Reflect.get(target, name).bind(target);
+      return (statement: string) => {
+        if (/insert into "notifications"/.test(statement)) throw new Error("D1_ERROR: Network connection lost.");
+        return target.prepare(statement);
+      };
+    },
+  });
+  return { DB };
+}
+
+function messageFor(user: SignedIn, changes: Record<string, unknown> = {}) {
+  const event = { event_id: crypto.randomUUID(), type: "auth.new_device", user_id: user.userId, payload: "{}" };
+  return { ...event, created_at: Date.now(), ...changes };
+}
+
+async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
+  return (
+    await testEnv.DB.prepare(sql)
+      .bind(...values)
+      .all<T>()
+  ).results;
+}
+const letterOf = async (eventId: string) =>
+  (await rows<{ reason: string; trace: string | null }>("select * from dead_letters where event_id = ?", eventId))[0];
+
+describe("The task consumer", () => {
+  it("retries a message eleven times; the twelfth failure stores a dead letter with the reason and stack frames", async () => {
+    const user = await signUp();
+    const message = messageFor(user);
+    const env = withoutNotifications();
+    for (let attempt = 1; attempt <= 11; attempt++) {
+      expect(await consume([message], env, attempt), String(attempt)).toEqual(retried);
+    }
+    expect(await letterOf(message.event_id)).toBeUndefined();
+    expect(await consume([message], env, 12)).toEqual(acknowledged);
+    const letter = await letterOf(message.event_id);
+    expect(letter).toMatchObject({ type: "auth.new_device", user_id: user.userId, payload: "{}", attempts: 12 });
+    expect(letter?.reason).toContain("service is temporarily unavailable");
+    expect(letter?.trace).toMatch(/^at .*runBatch/);
+    expect(letter?.trace).not.toContain("service is temporarily unavailable");
+  });
+
+  it("does not let a failing message block others", async () => {
+    const [first, second] = [await signUp(), await signUp()];
+    const broken = { ...messageFor(first), payload: "not JSON" };
+    const messages = [broken, messageFor(second), messageFor(first, { type: "no.such.type" }), { hello: 1 }];
+    expect(await consume(messages)).toEqual({ acked: [0, 1, 2, 3], retried: [] });
+    expect(await rows("select user_id from notifications where user_id = ?", second.userId)).toHaveLength(1);
+    expect((await letterOf(broken.event_id))?.reason).toBe("payload is not JSON");
+    const unknown = messages[2] as { event_id: string };
+    expect((await letterOf(unknown.event_id))?.reason).toBe("unknown type");
+  });
+
+  it("dead-letters a malformed payload at once, naming fields and no values", async () => {
+    const user = await signUp();
+    const payload = JSON.stringify({ notification_id: { canary: "canary-value" } });
+    const message = messageFor(user, { type: "push.requested", payload });
+    expect(await consume([message])).toEqual(acknowledged);
+    const letter = await letterOf(message.event_id);
+    expect(letter?.reason).toContain("notification_id");
+    expect(letter?.reason).not.toContain("canary-value");
+  });
+
+  it("retries if the dead letter cannot be stored", async () => {
+    const user = await signUp();
+    const lines = recordLog();
+    const failing = async () => {
+      throw new Error("D1_ERROR: overloaded");
+    };
+    const DB = { prepare: testEnv.DB.prepare.bind(testEnv.DB), batch: failing } as unknown as D1Database;
+    expect(await consume([messageFor(user, { payload: "not JSON" })], { DB })).toEqual(retried);
+    expect(lines).toContainEqual(expect.objectContaining({ event: "message_failed", level: "error" }));
+  });
+
+  it("logs one line per message with its outcome and without its payload", async () => {
+    const user = await signUp();
+    const lines = recordLog();
+    const message = messageFor(user, { payload: JSON.stringify({ session_id: "canary-session" }) });
+    await consume([message]);
+    const about = lines.filter((line) => line.event_id === message.event_id);
+    expect(about).toEqual([
+      expect.objectContaining({
+        event: "task",
+        task: "notify_security_events",
+        attempt: 1,
+        done: true,
+        note: "notified",
+      }),
+    ]);
+    expect(JSON.stringify(lines)).not.toContain("canary-session");
+  });
+});
