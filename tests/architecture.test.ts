@@ -80,7 +80,12 @@ test("an area imports only itself and lower areas", () => {
 });
 
 /** Files of `platform/` that list texts or names of every area, since there is one catalogue of each. */
-const CATALOGUES = ["platform/alerts.ts", "platform/http/errors.ts", "platform/http/field-errors.ts"];
+const CATALOGUES = [
+  "platform/alerts.ts",
+  "platform/http/errors.ts",
+  "platform/http/field-errors.ts",
+  ...["conventions", "error-guide", "headers", "tags"].map((name) => `platform/openapi/${name}.ts`),
+];
 /** Words of the areas above `platform/`: providers, the country, and what users own. */
 const WORDS_ABOVE = /\b(?:google|apple|sparrow|fcm|firebase|nepal|kathmandu|npr|sms|kyc|wallet|rental)(?![a-z])/i;
 /** A column of a table of the areas above, in SQL text. */

@@ -1,8 +1,8 @@
 import { type SecurityRows, shown } from "./evidence.ts";
 
 const auth = "tests/auth";
-const browserFlow = `${auth}/social-browser.test.ts`;
-const refusals = `${auth}/social-refusals.test.ts`;
+const browserFlow = `${auth}/social/social-browser.test.ts`;
+const refusals = `${auth}/social/social-refusals.test.ts`;
 const sessions = "tests/sessions/sessions.test.ts";
 const refresh = "tests/sessions/refresh.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";

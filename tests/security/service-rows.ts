@@ -1,8 +1,8 @@
 import { type SecurityRows, type Shown, shown } from "./evidence.ts";
 
 const auth = "tests/auth";
-const otpRequest = `${auth}/otp-request.test.ts`;
-const retries = `${auth}/sign-in-retries.test.ts`;
+const otpRequest = `${auth}/otp/otp-request.test.ts`;
+const retries = `${auth}/account/sign-in-retries.test.ts`;
 const config = "tests/platform/config/config.test.ts";
 const responses = "tests/platform/http/responses.test.ts";
 const healthAndLog = "tests/platform/http/health-and-log.test.ts";

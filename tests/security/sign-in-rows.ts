@@ -1,13 +1,13 @@
 import { type SecurityRows, type Shown, shown } from "./evidence.ts";
 
 const auth = "tests/auth";
-const otpVerify = `${auth}/otp-verify.test.ts`;
-const otpRequest = `${auth}/otp-request.test.ts`;
-const otpLocks = `${auth}/otp-locks.test.ts`;
-const otpMessages = `${auth}/otp-messages.test.ts`;
-const browserFlow = `${auth}/social-browser.test.ts`;
-const refusals = `${auth}/social-refusals.test.ts`;
-const retries = `${auth}/sign-in-retries.test.ts`;
+const otpVerify = `${auth}/otp/otp-verify.test.ts`;
+const otpRequest = `${auth}/otp/otp-request.test.ts`;
+const otpLocks = `${auth}/otp/otp-locks.test.ts`;
+const otpMessages = `${auth}/otp/otp-messages.test.ts`;
+const browserFlow = `${auth}/social/social-browser.test.ts`;
+const refusals = `${auth}/social/social-refusals.test.ts`;
+const retries = `${auth}/account/sign-in-retries.test.ts`;
 const config = "tests/platform/config/config.test.ts";
 const sessions = "tests/sessions/sessions.test.ts";
 const refresh = "tests/sessions/refresh.test.ts";
