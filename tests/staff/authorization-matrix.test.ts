@@ -184,6 +184,44 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
     }
   });
 
+  const changesAccount = (route: string) =>
+    /^(PUT|PATCH|POST|DELETE) .*\/users\/\{id\}/.test(route) && !route.endsWith("/analytics-report");
+
+  test.each([
+    ["staff", "another staff member's", newStaff],
+    ["staff", "an admin's", newAdmin],
+    ["staff", "their own", undefined],
+    ["an admin", "their own", undefined],
+  ] as const)(
+    "every route by which %s would change %s account refuses and changes nothing",
+    async (column, _, make) => {
+      const caller = people[column] as SignedIn;
+      const holder = (await make?.()) ?? caller;
+      await run(
+        "insert into otp_network_guards (identifier, network, failures, lock_count, locked_until, last_guess_at) values (?, 'n', '[]', 1, 9e12, 0)",
+        holder.identifier,
+      );
+      await submit(holder);
+      await untilQuiet();
+      const changes = routes().filter(changesAccount);
+      expect(changes.length).toBeGreaterThanOrEqual(7);
+      for (const route of changes) {
+        const expectation = expectations[route] as Expectation;
+        const [method = "", template = ""] = route.split(" ");
+        const options = (expectation.attempt ?? expectation.options)?.();
+        const before = await photograph();
+        const path = await pathOf(template, holder);
+        const answer = await call(method, path, { ...options, ip: newIp(), token: caller.access });
+        expect.soft(differing(before, await photograph()), `${route} changes nothing`).toEqual([]);
+        expect([route, answer.status, answer.body.error?.code], JSON.stringify(answer.body)).toEqual([
+          route,
+          403,
+          "permission_denied",
+        ]);
+      }
+    },
+  );
+
   test("every cell of the matrix was asserted", () => {
     expect(asserted).toBe(Object.keys(expectations).length * COLUMNS.length);
   });
