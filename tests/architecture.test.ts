@@ -67,7 +67,7 @@ const show = ({ from, to }: Import) => `${from} > ${to}`;
 /** Files of the Worker; what lies outside `src/`, such as package.json, has no area. */
 const fileImports = imports.filter(({ to, isFile }) => isFile && sources.has(to));
 
-test("finds the imports of the source, so that the other tests of this file have something to judge", () => {
+test("the other tests of this file have files and imports to check", () => {
   expect(sources.size).toBeGreaterThan(150);
   expect(fileImports.length).toBeGreaterThan(500);
   expect([...sources.keys()].filter((path) => rowOf(path) < 0)).toEqual([]);
@@ -91,7 +91,7 @@ const WORDS_ABOVE = /\b(?:google|apple|sparrow|fcm|firebase|nepal|kathmandu|npr|
 /** A column of a table of the areas above, in SQL text. */
 const COLUMNS_ABOVE = /\b(?:users|profiles|sessions|devices|wallets|points|kyc|otp_challenges)\.[a-z]\w*/;
 
-test("platform knows no provider, country or table of users", () => {
+test("platform code names no provider, country or table about users", () => {
   const knowing = [...sources]
     .filter(([path]) => areaOf(path) === "platform" && !CATALOGUES.includes(path))
     .filter(([, text]) => WORDS_ABOVE.test(text) || COLUMNS_ABOVE.test(text));
@@ -100,7 +100,7 @@ test("platform knows no provider, country or table of users", () => {
   expect([...new Set(tables.map(({ to }) => to))]).toEqual(["db/platform-schema.ts"]);
 });
 
-test("a routes file calls services, a service knows neither HTTP nor SQL, a store knows neither", () => {
+test("routes call services and no stores, services use neither HTTP nor SQL, stores use neither HTTP nor services", () => {
   const wrong = imports.filter(({ from, to, isFile }) => {
     const rule = FORBIDDEN[roleOf(from)];
     if (!rule) return false;
@@ -110,7 +110,7 @@ test("a routes file calls services, a service knows neither HTTP nor SQL, a stor
   expect(wrong.map(show)).toEqual(Object.keys(BETWEEN_ROLES));
 });
 
-test("no file imports itself by way of others", () => {
+test("no imports form a cycle", () => {
   const targets = Map.groupBy(fileImports, ({ from }) => from);
   const finished = new Set<string>();
   const cycles: string[] = [];
@@ -127,20 +127,20 @@ test("no file imports itself by way of others", () => {
   expect(cycles).toEqual([]);
 });
 
-test("only the guards make claims of a role", () => {
+test("only the guards create claims of a role", () => {
   const making = /\bas (?:\w+ as )?(?:Staff|Admin|MaybeExpired)Claims\b|\bcheckedFor\b/;
   const makers = [...sources].filter(([, text]) => making.test(text)).map(([path]) => path);
   expect(makers.toSorted()).toEqual(["sessions/claims.ts", "sessions/guard.ts"]);
 });
 
-/** Files of `staff/` that may run a batch without a caller of staff, each with its reason. */
+/** Files of `staff/` that may run a batch without a staff caller, each with its reason. */
 const WITHOUT_CALLER: Record<string, string> = {
   "staff/staff-batch.store.ts": "it is the helper that adds the check",
-  "staff/directory/user-search.store.ts": "asks SEARCH_DB, which holds no roles, between two staff batches",
+  "staff/directory/user-search.store.ts": "queries SEARCH_DB, which stores no roles, between two staff batches",
   "staff/directory/search-projection.store.ts": "works for tasks",
 };
 
-test("a store of staff runs its batches by the helper that checks session and role", () => {
+test("staff stores run their batches through the helper that checks session and role", () => {
   const direct = fileImports
     .filter(({ from, to }) => from.startsWith("staff/") && /^platform\/data\/(?:database|commit)\.ts$/.test(to))
     .filter(({ from }) => /\b(?:runBatch|commit)\(/.test(sources.get(from) ?? ""));

@@ -159,7 +159,7 @@ const budgets: Record<string, { d1: number; kv: number }> = {
   registered: { d1: 1, kv: 0 },
   notifications: { d1: 1, kv: 0 },
   read: { d1: 1, kv: 0 },
-  // The hashes that outlive the account are made from its identifiers, which a first trip reads.
+  // The hashes that outlive the account are made from its identifiers, which a first round trip reads.
   deletion: { d1: 2, kv: 0 },
   soon: { d1: 1, kv: 1 },
   refresh: { d1: 1, kv: 1 },
@@ -170,7 +170,7 @@ const budgets: Record<string, { d1: number; kv: number }> = {
   logout: { d1: 1, kv: 0 },
 };
 
-/** What `callCosts` calls each route, by the name that the walks give it. */
+/** Names of the routes in `callCosts`, by their names in the walks. */
 const documentedNames: Readonly<Record<string, string>> = {
   request: "otp/request",
   verify: "otp/verify",
@@ -194,7 +194,7 @@ const renamed = (costs: Record<string, Cost>, names: Readonly<Record<string, str
 /** The number of rows that a lookup reads depends slightly on the other rows of a table. */
 const ROWS_OF_CHANCE = 10;
 
-it("The documented cost of each route is what the route costs", async () => {
+it("the documented cost of each route equals its measured cost", async () => {
   const social = renamed(await walkSocially(), documentedSocialNames);
   const costs = { ...social, ...renamed(await walk(), documentedNames) };
   for (const [name, { d1, kv, rowsRead, rowsWritten }] of Object.entries(callCosts)) {

@@ -3,7 +3,7 @@ import { fillPage, generated, tablesOf } from "../scripts/docs/generated.ts";
 
 const pages = import.meta.glob<string>("../docs/**/*.md", { query: "?raw", import: "default", eager: true });
 
-/** Pages that hold tables made from the code. */
+/** Pages that contain tables generated from the code. */
 const filled = Object.entries(pages).filter(([, text]) => tablesOf(text).length > 0);
 
 it.each(filled)(
@@ -13,7 +13,7 @@ it.each(filled)(
   },
 );
 
-it("The documents show each generated table in exactly one page", () => {
+it("each generated table is on exactly one page", () => {
   const shown = filled.flatMap(([, text]) => tablesOf(text));
   expect(shown.toSorted()).toEqual(Object.keys(generated).toSorted());
 });

@@ -13,6 +13,6 @@ export const securityRows = { ...signInRows, ...oauthRows, ...serviceRows };
 export const withoutSubject: Readonly<Record<string, string>> = {
   "ASVS 5.4.3": "No virus scanner is bound; files are parsed, cleaned and served from a sandbox instead.",
   "ASVS 15.2.1": "Patching is work on the repository; the lock file is what a test can see.",
-  "ASVS 13.4.6": "No version of a component is told anywhere but the API's own at health.",
+  "ASVS 13.4.6": "No version of a component is disclosed, except the API's own version at health.",
   "MASVS-CODE-2": "No least version of the apps is part of the contract.",
 };

@@ -4,7 +4,7 @@ import { describeError } from "../platform/log.ts";
 import { MINUTE_MS } from "../platform/time.ts";
 import type { AccessToken } from "./tokens.ts";
 
-/** Precision of a user's last activity: a later one is recorded only this many milliseconds after the one before. */
+/** Precision of a user's last activity, in milliseconds: it is recorded at most once per interval. */
 export const ACTIVITY_INTERVAL_MS = 15 * MINUTE_MS;
 const MAX_REMEMBERED = 10_000;
 

@@ -20,8 +20,9 @@ export function isLive(now: Value<number>): SQL {
 }
 
 /**
- * The caller's session is live and its user is active. Every read and write on a caller's behalf has this condition in its
- * WHERE or beside it in the same transaction, so that a logout, ban or deletion takes effect with the next statement.
+ * The caller's session is live and its user is active. Every read and write on a caller's behalf has this condition in
+ * its WHERE or in another statement of the same transaction, so that a logout, ban or deletion takes effect with the
+ * next statement.
  */
 export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
   return isSignedInAs(deps, caller);
@@ -33,14 +34,19 @@ export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaim
   return deps.db.select({ role }).from(WITH_USER).where(isCallers(deps, caller));
 }
 
-/** Like `isSignedIn`, and the caller's row of `users` meets `role`, SQL that begins with ` and`. For authority.store.ts. */
+/**
+ * Like `isSignedIn`, and the caller's row of `users` meets `role`, SQL that begins with ` and`. For authority.store.ts.
+ */
 export function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role: SQL = sql``): SQL {
   return sql`exists (select 1 from ${WITH_USER} where ${isCallers(deps, caller)}${role})`;
 }
 
 const WITH_USER = sql`sessions inner join users on users.id = sessions.user_id`;
 
-/** Plain text with four parameters, because every request uses it: built from columns it costs several times as much CPU. */
+/**
+ * Plain SQL text with four parameters, because every request uses it; building it from columns takes much more CPU
+ * time.
+ */
 function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims): SQL {
   const now = deps.now();
   return sql`sessions.id = ${sessionId} and sessions.user_id = ${userId} and sessions.revoked_at is null

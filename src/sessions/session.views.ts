@@ -6,7 +6,7 @@ import { isoTime } from "../platform/time.ts";
 export const sessionView = z
   .object({
     id: z.string(),
-    current: z.boolean().meta({ description: "The one that asks." }),
+    current: z.boolean().meta({ description: "Whether this session made the request." }),
     created_at: z.iso.datetime(),
     last_used_at: z.iso.datetime(),
     ip: z.string(),

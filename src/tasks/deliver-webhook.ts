@@ -37,7 +37,7 @@ export const deliverWebhook: Task = {
     const { isDelivered, user } = await findDelivery(deps, event.id, payload.user_id);
     if (isDelivered) return { done: true, note: "delivered before" };
     const data = dataOf(payload, user);
-    if (!data) return { done: true, note: "the user is gone" };
+    if (!data) return { done: true, note: "the user was deleted" };
     const timestamp = isoTime(payload.occurred_at);
     const body = JSON.stringify({ type: payload.type, timestamp, data });
     const outcome = await callThroughGate(deps, payload.endpoint, () => sendWebhook(deps, endpoint, event.id, body));

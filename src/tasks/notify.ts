@@ -54,5 +54,5 @@ export async function notifyUser(deps: Deps, task: string, event: TaskEvent, not
     made: deps.db.select({ id: notifications.id }).from(notifications).where(eq(notifications.id, id)),
   });
   if (push) await publish(deps, push);
-  return { done: true, note: made.length > 0 ? "notified" : "nothing to tell" };
+  return { done: true, note: made.length > 0 ? "notified" : "no notification needed" };
 }

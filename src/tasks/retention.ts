@@ -77,7 +77,7 @@ export const purgeRules: readonly PurgeRule[] = [
     table: otpNetworkGuards,
     since: otpNetworkGuards.lastGuessAt,
     keptMs: otpLimits.lock.resetAfterMs,
-    reason: "a week without a guess ends every lock",
+    reason: "a week without an attempt ends every lock",
   },
   {
     ...hourly,

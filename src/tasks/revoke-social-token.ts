@@ -18,6 +18,6 @@ export const revokeSocialToken: Task = {
     const isDone = await revokeToken(deps, provider, { token, clientId: payload.clientId });
     return isDone
       ? { done: true, note: "revoked" }
-      : { done: false, retryInSeconds: RETRY_SECONDS, note: "the provider did not take it" };
+      : { done: false, retryInSeconds: RETRY_SECONDS, note: "the provider did not accept the request" };
   },
 };

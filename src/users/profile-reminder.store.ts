@@ -6,7 +6,7 @@ import { HOUR_MS } from "../platform/time.ts";
 /** Pause after a delivered reminder, in milliseconds. */
 const PAUSE_MS = 20 * HOUR_MS;
 /** How long a requested reminder counts as pending: twice as long as a queue keeps a message. */
-const ON_ITS_WAY_MS = 28 * 24 * HOUR_MS;
+const PENDING_MS = 28 * 24 * HOUR_MS;
 
 /** The event that requests a reminder of an incomplete profile. */
 export const REMINDER_DUE = "profile.reminder_due";
@@ -16,7 +16,7 @@ export const isReminderFree = (now: number): SQL => sql`(reminder_held_until is 
 
 /** The value of `reminder_held_until` after a reminder was requested if none is pending. */
 export const heldByReminder = (now: number): SQL =>
-  sql`case when ${isReminderFree(now)} then cast(${now + ON_ITS_WAY_MS} as integer) else reminder_held_until end`;
+  sql`case when ${isReminderFree(now)} then cast(${now + PENDING_MS} as integer) else reminder_held_until end`;
 
 /** Permits the user's next reminder 20 hours after one was delivered, if `condition` holds. */
 export function releaseReminder(deps: Pick<Deps, "db" | "now">, userId: string | null, condition: SQL) {

@@ -28,7 +28,9 @@ const webhookUser = z
     version: z
       .number()
       .int()
-      .meta({ description: "Grows with every change. Ignore one that is not higher than yours." }),
+      .meta({
+        description: "Grows with every change. Ignore a message whose version is not higher than the one you have.",
+      }),
   })
   .meta({ id: "WebhookUser" });
 
@@ -58,7 +60,7 @@ export function viewUserState(row: UserState): z.input<typeof webhookUser> {
 }
 
 const SIGNED =
-  "Sent as Standard Webhooks describe, with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, at " +
+  "Sent as specified by Standard Webhooks, with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, at " +
   "least once and in any order.";
 
 const message = (type: string, data: z.ZodType) =>
@@ -92,7 +94,7 @@ export const userWebhooks: Readonly<Record<string, DescribedWebhook>> = {
     operationId: "onPush",
     summary: "The data of a push notification",
     description:
-      "Not a request, but the `data` of the Firebase message that reaches the app beside title and text. Open the " +
+      "Not a request, but the `data` of the Firebase message that the app receives with title and text. Open the " +
       "notification with `GET /api/users/notifications/{id}`. A push expires after 24 hours.",
     body: z.object({ notification_id: z.string(), notification_type: notificationType }).meta({ id: "PushData" }),
   },

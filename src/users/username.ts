@@ -21,7 +21,7 @@ export interface Username {
 const username = z.string().max(MAX_LENGTH).regex(ALLOWED, as("username_characters"));
 const described = {
   description:
-    "Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id.",
+    "Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id.",
 };
 const inNfkc = (given: string) => given.normalize("NFKC");
 

@@ -27,7 +27,7 @@ export interface WalletRow {
   updatedAt: number;
 }
 
-/** Selects a user's wallet and points from stored totals, whatever the length of the history. */
+/** Selects a user's wallet and points from stored totals, regardless of the length of the history. */
 export function selectWallet(deps: Pick<Deps, "db">, which: SQL | undefined) {
   return deps.db
     .select(fields)

@@ -86,7 +86,7 @@ describe.each(names)("A %s account that was unlinked", (name) => {
     expect(await pointsOf(await signInBy(name, newPerson(name))), "a neighbour").toBe(50);
   });
 
-  it("earns none by registering anew while the first account lives on, which keeps its own", async () => {
+  it("earns no second bonus through a new account while the first account exists and keeps its own", async () => {
     const user = await signUp();
     const person = newPerson(name);
     await link(name, user.access, person);
@@ -174,7 +174,7 @@ describe("An identifier that staff replaced or removed", () => {
     expect([await pointsOf(again), await pointsOf(inviter)]).toEqual([0, 50]);
   });
 
-  it("leaves a stranger's bonus alone if staff had mistyped it and nobody verified it", async () => {
+  it("does not affect a stranger's bonus if staff mistyped it and it was never verified", async () => {
     const [admin, mistyped, right] = [await newAdmin(), newPhone(), newPhone()];
     const made = await expectStatus(201, "POST", "/api/users", { token: admin.access, json: { identifier: mistyped } });
     const userId = String(made.body.data.id);
@@ -190,7 +190,7 @@ describe("An identifier that staff replaced or removed", () => {
     expect(await pointsOf(await enter(right, "register")), "the owner").toBe(0);
   });
 
-  it("is replaced for an account that had no identifier, and by calls in parallel, each of which is remembered", async () => {
+  it("earns no bonus again after parallel replacements of the first identifier of a social account", async () => {
     const admin = await newAdmin();
     const user = await signInBy("google", { ...newPerson("google"), email_verified: false });
     const email = newEmail();
@@ -208,7 +208,7 @@ describe("An identifier that staff replaced or removed", () => {
     expect(await pointsOf(await enter(email, "register")), "the verified address").toBe(0);
   });
 
-  it("is not recorded by a change that is refused or that names the present value", async () => {
+  it("is not recorded by a change that is refused or repeats the current value", async () => {
     const [admin, phone] = [await newAdmin(), newPhone()];
     const user = await enter(phone, "register");
     const other = await signUp();
@@ -218,7 +218,7 @@ describe("An identifier that staff replaced or removed", () => {
     expect((await patch({ phone_number: phone, address: "Patan" })).status).toBe(200);
     expect((await patch({ phone_number: newPhone() })).status, "without a reason").toBe(400);
     expect((await patch({ phone_number: other.identifier, reason })).status, "taken").toBe(409);
-    expect((await patch({ phone_number: null, reason })).status, "last way in").toBe(409);
+    expect((await patch({ phone_number: null, reason })).status, "last way to sign in").toBe(409);
     expect(await recorded()).toEqual(before);
   });
 });

@@ -126,8 +126,8 @@ const ms = (value: number) => value.toFixed(1);
 console.log(`| Others' GET auth/me | requests | median ms | p99 ms | longest ms |\n|---|---|---|---|---|`);
 for (const [name, times] of Object.entries({
   alone,
-  [`beside ${values.loops} loops of refused deletions`]: refused,
-  [`beside the deletion of ${values.audits} audit rows and ${values.events} events`]: deleted,
+  [`during ${values.loops} loops of refused deletions`]: refused,
+  [`during the deletion of ${values.audits} audit rows and ${values.events} events`]: deleted,
 })) {
   const [middle, late, longest] = [0.5, 0.99, 1].map((share) => ms(percentile(times, share)));
   console.log(`| ${name} | ${times.length} | ${middle} | ${late} | ${longest} |`);

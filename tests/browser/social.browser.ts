@@ -8,7 +8,7 @@ import { startDevServer } from "./dev-server.ts";
 
 let server: Awaited<ReturnType<typeof startDevServer>>;
 let browser: Browser;
-/** Stands for an app's page: it receives one-time codes and errors. */
+/** Stands in for an app's page, which receives one-time codes and errors. */
 const app = createServer((_, response) => {
   response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>App</title>");
 });
@@ -30,7 +30,7 @@ after(async () => {
   app.close();
 });
 
-/** Gives the provider's login and consent pages what they ask for. */
+/** Fills in the provider's login page and confirms its consent page. */
 async function consent(page: Page, login: string): Promise<void> {
   await page.fill("input[name=login]", login);
   await page.fill("input[name=password]", "any");
@@ -39,7 +39,7 @@ async function consent(page: Page, login: string): Promise<void> {
   await page.click("button[type=submit]");
 }
 
-/** A login URL; for an app, with its address and its state. */
+/** A login URL; with `state`, one for an app. */
 async function loginUrl(provider: "google" | "apple", state?: string): Promise<string> {
   const challenge = createHash("sha256").update(randomBytes(32)).digest("base64url");
   const query = state === undefined ? {} : { redirect_uri: appUri, code_challenge: challenge, state };
@@ -47,7 +47,7 @@ async function loginUrl(provider: "google" | "apple", state?: string): Promise<s
   return ((await answer.json()) as { data: { login_url: string } }).data.login_url;
 }
 
-/** Opens a flow, and gives the state that it sends to the provider. */
+/** Starts a flow and returns its page and the state that it sent to the provider. */
 async function openFlow(context: BrowserContext, url: string): Promise<{ page: Page; state: string }> {
   const page = await context.newPage();
   let state = "";
@@ -59,7 +59,7 @@ async function openFlow(context: BrowserContext, url: string): Promise<{ page: P
   return { page, state };
 }
 
-/** Asserts that the page tells a person the outcome, holds no token, and runs under its own policy without complaints. */
+/** Asserts that the page shows the outcome and a link, and contains neither a token nor a script. */
 async function assertPage(page: Page, title: string): Promise<void> {
   assert.equal(await page.textContent("h1"), title);
   const content = await page.content();
@@ -74,7 +74,7 @@ for (const [name, provider] of [
 ] as const) {
   const path = provider === "GOOGLE" ? "google" : "apple";
 
-  test(`a person signs in by ${name}, twice as the same; no token is on the screen or in any address`, async () => {
+  test(`a person who signs in twice through ${name} gets the same account, and no token is on the screen or in a URL`, async () => {
     const login = `asha.${Date.now()}`;
     const ids: string[] = [];
     for (let visit = 1; visit <= 2; visit++) {
@@ -92,7 +92,7 @@ for (const [name, provider] of [
       await page.waitForURL(/\/api\/auth\/social\/success/);
       await assertPage(page, "You are signed in");
       if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/signed-in.png` });
-      // The same call for JSON, with the browser's cookies, has the tokens.
+      // The same request for JSON, with the browser's cookies, returns the tokens.
       const json = await context.request.get(page.url(), { headers: { accept: "application/json" } });
       const answer = await json.json();
       assert.equal(answer.success, true, JSON.stringify(answer));
@@ -111,13 +111,13 @@ for (const [name, provider] of [
     assert.equal(ids[0], ids[1]);
   });
 
-  test(`a popup that signs in by ${name} keeps its opener, at every step and at the end`, async () => {
+  test(`a popup that signs in through ${name} keeps its opener at every step`, async () => {
     for (const state of [undefined, "popup"]) {
       const context = await browser.newContext();
       const opener = await context.newPage();
       await opener.goto(`http://localhost:${server.port + 4}/`);
       const opened = context.waitForEvent("page");
-      // Scripts are texts, since the types of this project know no DOM.
+      // Scripts are strings, because this project has no DOM types.
       const address = JSON.stringify(await loginUrl(path, state));
       await opener.evaluate(`void (globalThis.popup = open(${address}, "sign-in", "width=400,height=600"))`);
       const popup = await opened;
@@ -133,7 +133,7 @@ for (const [name, provider] of [
     }
   });
 
-  test(`a cancelled and a failed sign-in by ${name} show a page, and reach the app`, async () => {
+  test(`a cancelled and a failed sign-in through ${name} are reported to the person and to the app`, async () => {
     for (const state of [undefined, "of the app"]) {
       const context = await browser.newContext();
       const cancelled = await openFlow(context, await loginUrl(path, state));
@@ -165,7 +165,7 @@ for (const [name, provider] of [
         assert.equal(searchParams.get("state"), state ?? null);
         if (state === undefined) {
           await assertPage(page, "Sign-in did not work");
-          await page.click(`text=Begin again with ${name}`);
+          await page.click(`text=Try again with ${name}`);
           await page.waitForSelector("input[name=login]");
         }
       }

@@ -46,7 +46,8 @@ export const nameOf = (trial: Trial | undefined, calls: readonly BindingCall[] =
 };
 
 /**
- * Runs a prepared flow once with the trial's fault, and adds to `violations` whatever a client should not have seen.
+ * Runs a prepared flow once with the trial's fault, and adds to `violations` everything that a client should not have
+ * seen.
  */
 export async function attempt(
   flow: Flow,

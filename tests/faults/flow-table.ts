@@ -22,7 +22,7 @@ export interface Run {
   /** The client's request. Alternatively `messages` for a queue or other `work` of the Worker. */
   request?: Request;
   messages?: Message[];
-  /** Work that nobody repeats; the cron makes up for it. */
+  /** Work that is not repeated by a client; the cron makes up for it. */
   work?: (simulation: Simulation, place: Parameters<Simulation["tick"]>[1]) => Promise<void>;
   /** Handler of the request; the Worker's own by default. */
   handler?: FetchHandler;

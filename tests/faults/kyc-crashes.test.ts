@@ -132,7 +132,7 @@ describe("Four hundred uploads with a fault each", () => {
 });
 
 describe("An upload concurrent with the sweeper", () => {
-  it("either keeps its file or is repeated, at whatever call they meet", async () => {
+  it("either keeps its file or is repeated, whichever call they collide at", async () => {
     const outcomes = new Set<number>();
     for (let at = 0; at < 8; at++) {
       const user = await newUser();

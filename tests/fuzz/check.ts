@@ -23,8 +23,8 @@ const ALWAYS: Readonly<Record<string, RegExp>> = {
   "cache-control": /./,
 };
 
-/** What pages say beside that. */
-const OF_PAGES: Readonly<Record<string, RegExp>> = {
+/** Additional headers of HTML pages. */
+const PAGE_HEADERS: Readonly<Record<string, RegExp>> = {
   "x-frame-options": /^DENY$/,
   "content-security-policy": /default-src 'none'.*frame-ancestors 'none'/,
 };
@@ -32,11 +32,11 @@ const OF_PAGES: Readonly<Record<string, RegExp>> = {
 /** Text that only internals would produce: the service's code, its libraries or its stores. */
 const INSIDE = /\bat \S+ \(|\.[jt]s:\d+|D1_|SQLITE|drizzle|ZodError|TypeError|SyntaxError|node_modules|Cannot read/;
 
-/** Violations of the contract in a response, whatever the request was; empty if there are none. */
+/** Violations of the contract in the response to any request; empty if there are none. */
 export function findFaults(document: OpenApiDocument, method: string, path: string, answer: Answer): string[] {
   const { status, headers, body } = answer;
   const isPage = headers.get("content-type")?.startsWith("text/html") === true;
-  const faults = Object.entries(isPage ? { ...ALWAYS, ...OF_PAGES } : ALWAYS)
+  const faults = Object.entries(isPage ? { ...ALWAYS, ...PAGE_HEADERS } : ALWAYS)
     .filter(([name, form]) => !form.test(headers.get(name) ?? ""))
     .map(([name]) => `${name}: ${headers.get(name)}`);
   if (status >= 500) faults.push(`status ${status}`);
@@ -78,7 +78,8 @@ function findFailureFaults({ status, headers, body }: Answer, method: string): s
     faults.push(`no failure shape: ${JSON.stringify(body)?.slice(0, 300)}`);
   if (request_id !== headers.get("x-request-id")) faults.push("request_id is another");
   if (Object.keys(others).length > 0) faults.push(`more members: ${Object.keys(others)}`);
-  if (error?.details && error.code !== "validation_error") faults.push("details beside another code");
+  if (error?.details && error.code !== "validation_error")
+    faults.push("details with a code other than validation_error");
   if (INSIDE.test(JSON.stringify(body))) faults.push(`inner words: ${JSON.stringify(body).slice(0, 300)}`);
   return faults;
 }

@@ -41,7 +41,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
       ([method, { parameters = [], requestBody, responses, security, "x-required-role": role }]) => {
         const statuses = Object.keys(responses).map(Number);
         const isGuarded = (security ?? []).length > 0;
-        // Routes that redirect a browser take whatever arrives; no schema reads it.
+        // Routes that redirect a browser accept any fields; no schema validates them.
         const isRedirect = "303" in responses;
         const [content] = isRedirect ? [] : Object.values(requestBody?.content ?? {});
         const schema = content?.schema as BodySchema | undefined;

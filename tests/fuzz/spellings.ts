@@ -1,6 +1,6 @@
 import type { CallOptions } from "../support/client.ts";
 
-/** Ways in which real clients write the head of a form's part; `more` is what names a file. */
+/** Ways in which real clients write the head of a form's part; `more` is the parameter with the file name. */
 const heads: ((name: string, more: string) => string)[] = [
   (name, more) => `Content-Disposition: form-data; name=${name}${more}`,
   (name, more) => `content-disposition: Form-Data; Name="${name}"${more}`,
@@ -13,7 +13,7 @@ const preambles = ["", "\r\n", "This is a form.\r\n\r\n"];
 const paddings = ["", " \t"];
 const fileNames = ['; filename="a; name=x.jpg"', "; filename=my photo.jpg", "; filename*=UTF-8''a.jpg"];
 
-/** How many ways there are to write a form, without that of `FormData`. */
+/** Number of ways to write a form, in addition to that of `FormData`. */
 export const SPELLINGS = heads.length * preambles.length * paddings.length;
 
 /** The form as a multipart body, written in one of the ways. */

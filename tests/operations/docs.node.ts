@@ -13,11 +13,11 @@ const pages = [
 
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
 
-/** What `find` gives for each page, each with the page's path in front. */
+/** The results of `find` for each page, each prefixed with the page's path. */
 const inEachPage = (find: (page: (typeof pages)[number]) => string[]) =>
   pages.flatMap((page) => find(page).map((found) => `${page.path}: ${found}`));
 
-/** As GitHub makes it of a heading. */
+/** The anchor that GitHub generates for a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -26,7 +26,7 @@ const anchorOf = (heading: string) =>
 
 const anchorsOf = (text: string) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading));
 
-test("every relative link of the documents leads to a file, and to a heading that it has", () => {
+test("every relative link in the documents leads to an existing file and heading", () => {
   const broken = inEachPage(({ path, text }) =>
     [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].flatMap(([link, file = "", anchor]) => {
       const target = file === "" ? join(root, path) : join(root, dirname(path), file);
@@ -48,7 +48,7 @@ test("every command that the documents name is in package.json", () => {
   );
 });
 
-test("every command of package.json is in the README, but for the parts of others", () => {
+test("the README names every command of package.json that is not a part of another", () => {
   const parts = ["node", "check", "test"];
   const readme = pages[0]?.text ?? "";
   const unnamed = Object.keys(scripts).filter((name) => !parts.includes(name) && !readme.includes(`npm run ${name}`));
@@ -74,7 +74,7 @@ test("the README has at most 200 lines, and every other page at most 400", () =>
   assert.deepEqual(tooLong, []);
 });
 
-test("every page is reached from the README by links", () => {
+test("every page can be reached from the README through links", () => {
   const reached = new Set(["README.md"]);
   for (const path of reached) {
     const text = pages.find((page) => page.path === path)?.text ?? "";

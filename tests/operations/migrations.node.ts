@@ -49,14 +49,14 @@ function copyWith(context: TestContext, schema: string) {
 for (const database of migratedDatabases) {
   const { migrations } = database;
 
-  test(`the SQL in ${migrations} is what npm run db:generate makes of the schema`, () => {
+  test(`the SQL in ${migrations} is what npm run db:generate generates from the schema`, () => {
     const scripts = committed(migrations);
     const { sql } = generateInitial(database);
     if (scripts.length === 1) assert.deepEqual(scripts, [sql]);
     assert.deepEqual(layoutOf(databaseOf(...scripts)), layoutOf(databaseOf(sql)));
   });
 
-  test(`each table that ${migrations} makes is stored in its primary key, unless that is one integer`, () => {
+  test(`each table in ${migrations} is WITHOUT ROWID, unless its primary key is a single integer`, () => {
     const fresh = databaseOf(...committed(migrations));
     const tables = fresh.prepare(
       "select name, wr from pragma_table_list where schema = 'main' and type = 'table' and name not like 'sqlite%'",
@@ -74,7 +74,7 @@ import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 export const added = sqliteTable("added", { id: text("id").primaryKey() });
 `;
 
-test("a migration after the first release holds the changes alone, and new tables are stored in their keys", (t) => {
+test("a migration after the first release contains only the changes, and its new tables are WITHOUT ROWID", (t) => {
   const changed = copyWith(t, NEW_TABLE);
   assert.deepEqual(addMigration(changed, "added_table"), ["0001_added_table.sql"]);
   assert.equal(

@@ -103,7 +103,7 @@ test("texts that an export may change are read by key, without a table scan", ()
   }
 });
 
-test("an export by D1, mended from the primary, equals the primary", async () => {
+test("an export by D1, corrected from the primary, equals the primary", async () => {
   const work = mkdtempSync(join(folder, "export-"));
   const exported = await takeExport({ remote: false, state: source() }, work);
   const original = new DatabaseSync(databaseFile(source(), primary), { readOnly: true });
@@ -125,7 +125,7 @@ test("a dump that does not match its checksum is not loaded", () => {
   assert.match(output, /does not match the checksum/);
 });
 
-test("a folder that is no backup is told by a message, and nothing is loaded", () => {
+test("a folder that is not a backup is refused with a message, and nothing is loaded", () => {
   const empty = join(folder, "no-backup");
   mkdirSync(empty);
   const restore = () => script("restore.ts", [empty, "--persist-to", join(folder, "other")]);
@@ -141,7 +141,7 @@ test("a folder that is no backup is told by a message, and nothing is loaded", (
   assert.deepEqual([status, /users\.sql is missing/.test(output)], [1, true], output);
 });
 
-test("a backup that fails keeps nothing of the data", () => {
+test("a failed backup leaves no data behind", () => {
   const state = join(folder, "broken");
   cpSync(source(), state, { recursive: true });
   const file = new DatabaseSync(databaseFile(state, primary), { enableForeignKeyConstraints: false });
@@ -181,7 +181,7 @@ test("the digest of a table detects a changed value, a missing row, a changed ty
   assert.deepEqual(compareDigests(whole, digest("('1', 2)")), ["t: 1 rows, the backup has 2"]);
 });
 
-test("texts of any bytes, long rows and numbers come back as they were", () => {
+test("texts of any bytes, long rows and numbers are restored unchanged", () => {
   const state = join(folder, "any-bytes");
   cpSync(source(), state, { recursive: true });
   const file = new DatabaseSync(databaseFile(state, primary));
@@ -227,7 +227,7 @@ test("texts of any bytes, long rows and numbers come back as they were", () => {
   );
 });
 
-test("a restore gives every row of the backup, and counts each user once", () => {
+test("a restore loads every row of the backup, and counts each user once", () => {
   const { status, output } = script("restore.ts", [backup, "--persist-to", restored()]);
   assert.equal(status, 0, output);
   assert.match(output, /npm run tasks -- run rebuild_user_search/);

@@ -10,7 +10,7 @@ beforeAll(async () => {
   served = await fetchWrittenDocument();
 });
 
-/** Compared by their members, so that a failure names what differs. */
+/** The members of the document's parts, compared one by one so that a failure names the difference. */
 const parts = (document: OpenApiDocument) =>
   Object.entries(document).flatMap(([part, members]) =>
     typeof members === "object"
@@ -18,7 +18,7 @@ const parts = (document: OpenApiDocument) =>
       : [[part, members]],
   );
 
-test("the committed openapi.json is the served document, and nothing in it broke for clients unnoticed", () => {
+test("the committed openapi.json equals the served document; a failure lists the changes that break clients", () => {
   const breaking = findBreakingChanges(resolveReferences(committed), resolveReferences(served));
   const broken = breaking.length > 0 ? `\nThis breaks clients:\n- ${breaking.join("\n- ")}` : "\nNo client breaks.";
   const advice = `openapi.json differs from the served document: run npm run docs, and see docs/versioning.md.${broken}`;
@@ -30,7 +30,7 @@ test("the document and its committed text stay below 160 KB", () => {
   expect(new TextEncoder().encode(committedText).length).toBeLessThan(160_000);
 });
 
-/** Changes of the document, each with the sentence that must be printed for it; null where no client breaks. */
+/** Changes of the document, each with the sentence expected for it; null if the change breaks no client. */
 const changes: [string, (document: OpenApiDocument) => void, RegExp | null][] = [
   ["a removed operation", ({ paths }) => delete paths["/api/auth/me"], /^GET \/api\/auth\/me: the operation is gone$/],
   ["a new operation", ({ paths }) => Object.assign(paths, { "/api/new": paths["/api/auth/me"] }), null],
@@ -84,7 +84,7 @@ interface Schema {
 }
 const schemaOf = ({ components }: OpenApiDocument, name: string) => components.schemas[name] as Schema;
 
-test.each(changes)("what breaks for clients is told: %s", (_, change, expected) => {
+test.each(changes)("a change that breaks clients is reported, and no other: %s", (_, change, expected) => {
   const changed = structuredClone(committed);
   change(changed);
   const found = findBreakingChanges(resolveReferences(committed), resolveReferences(changed));

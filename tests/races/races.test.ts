@@ -28,7 +28,7 @@ const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, na
   ["R4: concurrent requests and attempts give one token and one message", requestsBesideGuesses, naiveOtp],
   ["R5: a hundred refreshes give one successor", refreshes, naiveRotation],
   ["R6: a call whose response was lost can be repeated", lostAnswers, naiveRotation],
-  ["R7: an old token used beside the owner's newest ends the session", thiefBesideOwner, naiveDenylist],
+  ["R7: an old token used at the same time as the owner's newest ends the session", thiefBesideOwner, naiveDenylist],
   ["R8: nothing is accepted after a logout", refreshesBesideLogout, naiveDenylist],
   ["R9: a verification token used a hundred times creates one user", registrations, naiveRegistration],
   ["R12: a hundred logouts end the session once", logouts, naiveLogout],

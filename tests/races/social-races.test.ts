@@ -24,7 +24,11 @@ const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, na
   ["R11: Apple's ID token used a hundred times gives one session", idTokens("apple"), naiveToken],
   ["R11: a hundred callbacks exchange their code once", callbacks, naiveCallback],
   ["R11: a one-time code used a hundred times gives one session", codes, naiveSuccess],
-  ["R11: a code used beside wrong credentials is invalidated or its owner's", codesBesideThieves, naiveSuccess],
+  [
+    "R11: a code used at the same time with right and wrong credentials is invalidated or redeemed by its owner",
+    codesBesideThieves,
+    naiveSuccess,
+  ],
 ];
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));

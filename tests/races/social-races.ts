@@ -79,7 +79,7 @@ export async function oneAddressThreeWays(setting: RaceSetting): Promise<Verdict
   return verdict;
 }
 
-/** R10: an address that Google only asserts stays with its owner, whoever comes first. */
+/** R10: an address that Google only asserts stays with its owner, whichever call comes first. */
 export async function assertedBesideProved(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
@@ -104,7 +104,9 @@ export async function assertedBesideProved(setting: RaceSetting): Promise<Verdic
   return verdict;
 }
 
-/** R11: one ID token used a hundred times: one user and one session, which a rejected caller gets by repeating the call. */
+/**
+ * R11: one ID token used a hundred times: one user and one session, which a rejected caller gets by repeating the call.
+ */
 export function idTokens(name: Name) {
   return async (setting: RaceSetting): Promise<Verdict> => {
     const verdict = new Verdict();

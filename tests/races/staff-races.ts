@@ -21,7 +21,9 @@ type Call = { method: string; path: string; options?: CallOptions };
 /** Requests per race, spread over all kinds of call. */
 const REQUESTS = 200;
 
-/** Wraps the handler and collects, in `late`, the ids of the calls that started after the response to the ending act. */
+/**
+ * Wraps the handler and collects, in `late`, the ids of the calls that started after the response to the ending act.
+ */
 function recordLateCalls(
   handler: FetchHandler | undefined,
   isAct: (path: string, method: string) => boolean,
@@ -84,7 +86,9 @@ export const endings: Ending[] = [
   },
 ];
 
-/** R8: two hundred requests around the act: none that starts after its response succeeds, refreshes and writes included. */
+/**
+ * R8: two hundred requests around the act: none that starts after its response succeeds, refreshes and writes included.
+ */
 export const requestsAroundEnding =
   (ending: Ending, real: FetchHandler, requests = REQUESTS) =>
   async (setting: RaceSetting): Promise<Verdict> => {
@@ -137,7 +141,9 @@ export const requestsAroundEnding =
     return verdict;
   };
 
-/** R12: concurrent bans and unbans end in one state, with one audit row and one event per change, in a consistent order. */
+/**
+ * R12: concurrent bans and unbans end in one state, with one audit row and one event per change, in a consistent order.
+ */
 export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const [staff, colleague, user] = [await newStaff(), await newStaff(), await newUser()];
@@ -166,7 +172,7 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
     .all<{ old: string; new: string }>();
   const states = ["ACTIVE", ...audit.map((row) => row.new)];
   verdict.equal(
-    "each act begins where the one before ended",
+    "each change starts from the result of the previous one",
     audit.map((row) => row.old).join(),
     states.slice(0, -1).join(),
   );
@@ -304,7 +310,7 @@ export async function creations(setting: RaceSetting): Promise<Verdict> {
   noServerErrors(verdict, results);
   verdict.equal("made", successes(results).length, 1);
   const conflicts = answered(results).filter(({ body }) => body.error?.code === "user_already_exists");
-  verdict.equal("told that it exists", conflicts.length, CLIENTS - 1);
+  verdict.equal("responses that the account exists", conflicts.length, CLIENTS - 1);
   const id = successes(results)[0]?.body.data.id;
   verdict.equal("users", await count("from users where phone_number = ?", identifier), 1);
   verdict.equal("audit rows", await count("from audit_logs where user_id = ? and action = 'CREATE'", id), 1);

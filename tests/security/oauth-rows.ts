@@ -51,7 +51,7 @@ export const oauthRows: SecurityRows = {
   "ASVS 10.4.3": shown([browserFlow, "is valid for 60 seconds"]),
   "ASVS 10.4.5": shown(
     [refresh, "(ASVS 10.4.5, 6.3.7)"],
-    [races, "R7: an old token used beside the owner's newest ends the session"],
+    [races, "R7: an old token used at the same time as the owner's newest ends the session"],
   ),
   "RFC 9700 2.2.2": shown([races, "R5: a hundred refreshes give one successor"]),
   "RFC 9700 4.14": shown([refresh, "ends the session within the 120 seconds once its successor was used"]),

@@ -135,7 +135,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 3.4.2": shown([responses, "ASVS 3.4.2: CORS for exactly the configured origins"]),
   "ASVS 3.5.1": shown(["tests/sessions/tokens.test.ts", "is accepted only as Authorization: Bearer"]),
   "ASVS 3.5.3": shown([routes, "ASVS 3.5.3"]),
-  "ASVS 5.1.1": shown(["tests/platform/http/openapi.test.ts", "the KYC uploads as multipart alone, with binary parts"]),
+  "ASVS 5.1.1": shown(["tests/platform/http/openapi.test.ts", "the KYC uploads as multipart only, with binary parts"]),
   "ASVS 5.2.1": shown(
     [files, "a body with two files of 8 MB is accepted"],
     [files, "names the file that is too large"],

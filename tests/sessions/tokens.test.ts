@@ -282,7 +282,7 @@ it.each(["register", "login"])(
   },
 );
 
-it.each(["register", "login"])("%s reports a reused key whatever token comes with it", async (step) => {
+it.each(["register", "login"])("%s reports a reused key regardless of the token", async (step) => {
   const { identifier } = await newUser();
   clock.advance(61_000);
   const by = step === "register" ? newPhone() : identifier;
@@ -313,7 +313,7 @@ describe("a change of keys (ASVS 13.3.4)", () => {
     env: { ACCESS_TOKEN_KEYS: newKeys.ACCESS_TOKEN_KEYS, TOKEN_SECRETS: newKeys.TOKEN_SECRETS },
   };
 
-  it("signs nobody out while the old keys are configured second, and signs with the new ones", async () => {
+  it("keeps everybody signed in while the old keys are configured second, and signs with the new ones", async () => {
     const user = await newUser();
     expect((await me(user.access, both)).status).toBe(200);
     const renewed = await refresh(user.refresh, both);

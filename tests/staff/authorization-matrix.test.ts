@@ -24,14 +24,14 @@ let target: SignedIn;
 /** The user that calls with 401 or 403 refer to: each would change data of this user if it were permitted. */
 let victim: SignedIn;
 
-/** Users whose session is valid although their account may not be used. */
+/** A user with a valid session whose account has this status. */
 async function standing(status: string): Promise<SignedIn> {
   const user = await newUser();
   await run("update users set status = ?, status_reason = 'staff' where id = ?", status, user.userId);
   return user;
 }
 
-/** A member of staff who has just been let in, and whom the statement then changes. */
+/** A member of staff with a valid token, whom the statement changes afterwards. */
 async function changedSince(maker: () => Promise<SignedIn>, statement: string): Promise<SignedIn> {
   const member = await maker();
   expect((await call("GET", "/api/users?page_size=1", { token: member.access, ip: newIp() })).status).toBe(200);
@@ -147,7 +147,7 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       const [status, code] = cellOf(expectation, column);
       const isRefused = status >= 400;
       const isDenied = status === 401 || status === 403;
-      // What only its owner may touch is the caller's own, so that the refusal alone keeps it as it is.
+      // A denied call to a user route targets the caller's own data, so that only the refusal protects it.
       const owner = expectation.guard === "user" && holder ? holder : victim;
       let path = await pathOf(template, isDenied ? owner : target, expectation.query);
       const options: CallOptions = {
@@ -176,9 +176,9 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       if (typeof answer.body === "object" && !["/api/openapi.json", "/.well-known/jwks.json"].includes(template)) {
         expect(findDeviations(openApi, { method, path, status, body: answer.body }), route).toEqual([]);
       }
-      if (record) expect(await targetsRecord(), `${route} leaves the other user alone`).toBe(record);
+      if (record) expect(await targetsRecord(), `${route} does not change the other user`).toBe(record);
       if (column === "a user naming another" && answer.status < 300 && expectation.guard === "user") {
-        expect(JSON.stringify(answer.body), `${route} tells nothing of the other user`).not.toContain(target.userId);
+        expect(JSON.stringify(answer.body), `${route} shows nothing of the other user`).not.toContain(target.userId);
       }
       asserted += 1;
     }

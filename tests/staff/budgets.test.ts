@@ -173,7 +173,7 @@ describe("rows read by a page of the directory", () => {
   });
 
   test.each(["date_joined", "-date_joined", "last_login", "-last_login"])(
-    "by %s are as few where hundreds stand at one place of the order",
+    "by %s are as few if hundreds of users have the same sort key",
     async (ordering) => {
       const tied = newEra();
       const together = { joinedAt: tied, lastLoginAt: null, status: "BANNED", kycStatus: "REJECTED" } as const;
@@ -191,7 +191,7 @@ describe("rows read by a page of the directory", () => {
           if (body.data.pagination.next_cursor === null) break;
           cursor = `&cursor=${body.data.pagination.next_cursor}`;
         }
-        expect(seen.size, "nobody twice").toBe(240);
+        expect(seen.size, "each user once").toBe(240);
       }
     },
   );

@@ -8,7 +8,7 @@ import { insertPeople, newAdmin, removePeople } from "../support/staff.ts";
 let refused: SignedIn;
 /** A user with sessions, a history, a report and a pending KYC. */
 let rich: SignedIn;
-/** A user who has none of it but an own session. */
+/** A user without any of these. */
 let poor: SignedIn;
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ async function rowsReadBy(caller: SignedIn, path: string): Promise<number> {
 
 describe("A caller who is not staff", () => {
   test.each(["/sessions", "/audit-logs", "/analytics-report"])(
-    "reads no row of what GET /api/users/{id}%s is about",
+    "reads no more rows at GET /api/users/{id}%s if the user has many",
     async (rest) => {
       const [much, little] = [
         await rowsReadBy(refused, `/api/users/${rich.userId}${rest}`),
@@ -63,8 +63,8 @@ describe("A caller who is not staff", () => {
   });
 });
 
-describe("Staff who lose their right while a search runs", () => {
-  /** The search database, which first makes `statement` happen: the role was read before it and is read again after. */
+describe("Staff who lose their rights while a search runs", () => {
+  /** The search database, which runs `statement` on the primary first: between the two checks of the caller's role. */
   const during = (statement: string, id: string): Partial<Env> => {
     const { SEARCH_DB } = testEnv;
     const prepare = SEARCH_DB.prepare.bind(SEARCH_DB);
@@ -91,7 +91,7 @@ describe("Staff who lose their right while a search runs", () => {
     expect(JSON.stringify(answer)).not.toContain(rich.userId);
   });
 
-  test("an admin who is demoted to staff keeps the directory and loses the role route, whose target stays as it was", async () => {
+  test("an admin who is demoted to staff may still read the directory, but not change a role", async () => {
     const admin = await newAdmin();
     const role = { token: admin.access, json: { role: "staff", reason: "asked" } };
     const before = await rows("select role, version from users where id = ?", rich.userId);

@@ -84,7 +84,7 @@ export const chunk = (type: string, content: Uint8Array | number[] | string = []
   return concat(uint32(named.length - 4), named, uint32(crc32(named)));
 };
 
-/** A grey PNG of one pixel, whatever size its header claims, with these chunks before its pixels. */
+/** A grey PNG of one pixel and any size in its header, with these chunks before its pixels. */
 export function png({ width = 1, height = 1, chunks = [] as Uint8Array[], trailer = new Uint8Array() } = {}): Bytes {
   return concat(
     "\x89PNG\r\n\x1a\n",

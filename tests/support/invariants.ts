@@ -2,7 +2,7 @@ import { testEnv } from "./client.ts";
 import { unbalancedUsers } from "./platform.ts";
 import { searchStatesOf } from "./search-invariants.ts";
 
-/** Users to inspect: by id, and whoever has these identifiers or provider subjects. */
+/** Users to inspect: by id, identifier or provider subject. */
 export interface Scope {
   userIds?: readonly string[];
   identifiers?: readonly string[];
@@ -120,7 +120,7 @@ const RULES: readonly (readonly [string, string])[] = [
     "select user_id as id from outbox where user_id in $ and queue is null and payload is not null",
   ],
   [
-    "has a change that other services are not told of once",
+    "has a change without exactly one event for other services",
     `select id from users where id in $ and version <> (select count(*) from outbox o where o.user_id = users.id
       and o.type in ('user.created', 'user.updated'))`,
   ],

@@ -13,7 +13,7 @@ export interface Expectation {
   /** Call options; a function if each call needs its own. */
   options?: () => CallOptions;
   query?: string;
-  /** The call by somebody who may not: it would change something if it were let in. `options` where absent. */
+  /** Options for callers who are refused: without the refusal, the call would change data. `options` by default. */
   attempt?: () => CallOptions;
   /** The call ends the caller's session or account. */
   isLast?: true;
@@ -128,7 +128,7 @@ export const COLUMNS = [
 ] as const;
 export type Column = (typeof COLUMNS)[number];
 
-/** The role of those whose session lives and who may act. */
+/** The role of the callers with a live session and an active account. */
 const roles: Partial<Record<Column, "user" | "staff" | "admin">> = {
   "a user": "user",
   staff: "staff",
@@ -138,7 +138,7 @@ const roles: Partial<Record<Column, "user" | "staff" | "admin">> = {
   "an admin demoted to staff since their last call": "staff",
 };
 
-/** Those whose token is valid although they may not act. */
+/** Callers whose token is valid, whether or not they may act. */
 const holdsValidToken: Column[] = [
   "an inactive user",
   "a banned user",

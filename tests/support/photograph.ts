@@ -5,7 +5,7 @@ export type Photograph = Record<string, string>;
 
 const known = new Map<D1Database, string[]>();
 
-/** Every table that the migrations make; those of an FTS5 index are its own representation of its rows. */
+/** Every table that the migrations create, without the internal tables of FTS5 indexes. */
 async function tablesOf(database: D1Database): Promise<string[]> {
   let names = known.get(database);
   if (!names) {
@@ -37,7 +37,7 @@ export async function photograph(): Promise<Photograph> {
 export const differing = (before: Photograph, after: Photograph): string[] =>
   Object.keys({ ...before, ...after }).filter((name) => before[name] !== after[name]);
 
-/** Waits until queue consumers, which work beside the test, have written everything. */
+/** Waits until queue consumers, which run concurrently with the test, have written everything. */
 export async function untilQuiet(): Promise<void> {
   let last = await photograph();
   for (let same = 0, tries = 0; same < 3; tries++) {

@@ -4,6 +4,6 @@ declare module "*?raw" {
 }
 
 interface ImportMeta {
-  /** Vite's: the files that match, here each as its text. */
+  /** Vite's `import.meta.glob`, for the texts of the matching files. */
   glob<T>(pattern: string, options: { query: "?raw"; import: "default"; eager: true }): Record<string, T>;
 }

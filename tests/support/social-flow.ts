@@ -18,7 +18,7 @@ export async function beginFlow(
   return locationOf(started);
 }
 
-/** Sends what the provider returned to our callback, as the provider has browsers do. */
+/** Sends the provider's response to the callback, as a browser does after the provider's redirect. */
 export function returnToCallback(
   browser: Browser,
   name: Name,

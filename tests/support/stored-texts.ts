@@ -1,10 +1,10 @@
 import { testEnv } from "./client.ts";
 
-/** Tables whose texts have line breaks: messages to people, and the marks between the fields of a searched text. */
+/** Tables whose texts may have line breaks: messages to people, and search texts, whose fields line breaks separate. */
 const WITH_LINE_BREAKS = /^local_outbox$|^search|_search/;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** What is wrong with a stored text; undefined where nothing is. */
+/** What is wrong with a stored text; undefined if it is valid. */
 function faultOf(bytes: Uint8Array, hasLineBreaks: boolean): string | undefined {
   let text: string;
   try {
@@ -14,14 +14,14 @@ function faultOf(bytes: Uint8Array, hasLineBreaks: boolean): string | undefined 
   }
   const plain = hasLineBreaks ? text.replaceAll("\n", "") : text;
   if (/\p{Cc}/u.test(plain)) return "holds a control character";
-  // JSON writes them as escapes; an escaped backslash before a u is none.
+  // JSON escapes such characters. A `u` after an escaped backslash is not an escape.
   const isEscaped = /^[[{]/.test(text) && /(?<!\\)(?:\\\\)*\\(?:u00(?:[01]|7f|[89])|ud[89a-f]|[bfrt])/i.test(text);
   return isEscaped ? "escapes what it may not hold" : undefined;
 }
 
 const bytesOf = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
-/** Texts in any column of any table of both databases that are not well-formed or hold control characters, by where they are. */
+/** Texts in both databases that are ill-formed or contain control characters, with their table and column. */
 export async function findUnfitTexts(): Promise<string[]> {
   const found: string[] = [];
   for (const database of [testEnv.DB, testEnv.SEARCH_DB]) {

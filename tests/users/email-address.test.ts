@@ -114,12 +114,12 @@ describe("an e-mail address", () => {
     expect(await detail(`ram@${label(64)}.com`)).toBe("not_email");
     const domain = `${"c".repeat(63)}.${"d".repeat(63)}.${"e".repeat(57)}.com`;
     expect((await request(`${local(64)}@${domain}`)).status).toBe(200);
-    // Its ASCII form alone is too long.
+    // Only its ASCII form is too long.
     expect(await detail(`${local(64)}@${`${"ü".repeat(20)}.`.repeat(7)}com`)).toBe("not_email");
     expect(await detail(`ram@${"ü".repeat(60)}.com`)).toBe("not_email");
   });
 
-  it("stays another identity with a tag", async () => {
+  it("with a tag is a separate identity", async () => {
     const domain = `${unique()}.example`;
     const plain = await signUp(`ram@${domain}`, { ip: newIp() });
     const tagged = await signUp(`ram+shop@${domain}`, { ip: newIp() });
@@ -144,7 +144,7 @@ describe("the same rule holds for", () => {
     }
   });
 
-  test("an account that staff make, change and look for", async () => {
+  test("an account that staff create, change and search for", async () => {
     const { access: token } = await newStaff();
     const sub = unique();
     const made = await call("POST", USERS, { token, json: { identifier: `Sita@${sub}.münchen.de` } });
@@ -183,7 +183,7 @@ describe("the same rule holds for", () => {
     expect([again.status, again.body.data?.user_id]).toEqual([200, known.userId]);
     const made = await signIn(`R&D@${sub}.straße.de.`);
     expect(await emailOf(made.body.data?.user_id)).toBe(`r&d@${sub}.xn--strae-oqa.de`);
-    // Neither text is an address: the account has none, and is nobody else's.
+    // Neither text is an address, so the account has none and matches no other user.
     for (const email of [`\u212Aim@${sub}.example`, `a..b@${sub}.example`]) {
       const answer = await signIn(email);
       expect([answer.status, await emailOf(answer.body.data?.user_id)], email).toEqual([200, null]);

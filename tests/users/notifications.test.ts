@@ -243,7 +243,7 @@ describe("update_user_last_activity", () => {
     expect(await activityOf(userId)).toBe(refreshedAt);
   });
 
-  it("records a use 15 minutes after the token was issued, once per session, whatever arrives twice or late", async () => {
+  it("records a use 15 minutes after the token was issued once per session, even if messages are duplicated or late", async () => {
     const { access, refresh, userId } = await signUp();
     const simulation = new Simulation(1);
     // The token is still accepted, because the clocks of two machines may differ by 5 seconds.

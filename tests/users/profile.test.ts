@@ -116,7 +116,7 @@ describe("users/profile", () => {
     expect(await reminders(neighbour.userId)).toBe(1);
   });
 
-  it("makes spaces and Unicode one, and reads Nepali digits", async () => {
+  it("normalizes spaces and Unicode, and accepts Nepali digits", async () => {
     const { access: token } = await signUp();
     const answer = await put(token, { full_name: "  आशा \t गुरुङ ", date_of_birth: "१९९९-१२-३१", address: "Cafe\u0301" });
     expect(answer.body.data).toMatchObject({
@@ -159,7 +159,7 @@ describe("users/profile", () => {
     expect((await put(token, { date_of_birth: inNepal(-1) })).status).toBe(200);
   });
 
-  it("ignores what is read-only or unknown (ASVS 8.2.3)", async () => {
+  it("ignores read-only and unknown fields (ASVS 8.2.3)", async () => {
     const { access: token, userId } = await signUp();
     const before = (await get(token)).body.data;
     const answer = await put(token, {

@@ -6,8 +6,8 @@ import type { Deps } from "../../platform/deps.ts";
 
 /**
  * Records identities that leave an account: verified identifiers and provider accounts that are removed, replaced or
- * deleted with it. Whoever registers with one of them later, under the same person or another, earns neither signup
- * bonus nor referral reward. An identifier that nobody verified is not recorded, because staff may have mistyped it.
+ * deleted with it. A later registration with one of them, by the same person or another, earns neither signup bonus nor
+ * referral reward. An identifier that was never verified is not recorded, because staff may have mistyped it.
  *
  * @param hash the column or expression with the hash by `hashIdentifier` or `hashProviderAccount`.
  * @param from FROM and WHERE clause of the identities, which must still belong to the account.
@@ -32,8 +32,8 @@ export interface HashedIdentifier {
 type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /**
- * Moves sends, failures and locks of the identifiers to their hashes and consumes their codes, if `condition` holds. All
- * rows move to the class of unknown networks, because the identifier has no known networks left.
+ * Moves sends, failures and locks of the identifiers to their hashes and consumes their codes, if `condition` holds.
+ * All rows move to the class of unknown networks, because the identifier has no known networks left.
  */
 export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdentifier[], condition: SQL) {
   const now = instantOf(deps.now());
@@ -106,8 +106,8 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
 }
 
 /**
- * Moves the rows that `keepOtpLimits` kept back to the identifier, before its limits are checked. For an identifier whose
- * user was never deleted the statements match no row.
+ * Moves the rows that `keepOtpLimits` kept back to the identifier, before its limits are checked. For an identifier
+ * whose user was never deleted the statements match no row.
  */
 export function restoreOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: HashedIdentifier) {
   const hasNoRow = (table: string, key: string) =>

@@ -3,31 +3,33 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { FLOW_TTL_SECONDS } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
 
-/** Flows of one provider that a browser may have under way, in tabs beside each other; a further one drops the oldest. */
+/** Maximum number of concurrent flows per provider in one browser, as in several tabs; one more drops the oldest. */
 export const MAX_FLOWS = 5;
-/** Cookies that one response drops at most, whatever a caller sends. */
-const MAX_DROPPED = 20;
-/** Characters of the state in a cookie's name: 96 of its 256 random bits, so that no two flows share one. */
-const NAMED_CHARACTERS = 16;
+/** Maximum number of cookies that one response deletes, however many the caller sends. */
+const MAX_DELETED = 20;
+/**
+ * Number of characters of the state in a cookie's name: 96 of its 256 random bits, so that each flow has its own name.
+ */
+const STATE_CHARACTERS = 16;
 
 const PREFIX = { google: "google-flow-", apple: "apple-flow-" } as const;
-/** What no script reads, and no other host and no plain http gets (RFC 6265bis section 4.1.3.2). */
+/** Browsers send cookies with this prefix to this host only, and over https only (RFC 6265bis section 4.1.3.2). */
 const HOST = "__Host-";
 
-const nameOf = (provider: ProviderName, state: string) => PREFIX[provider] + state.slice(0, NAMED_CHARACTERS);
+const nameOf = (provider: ProviderName, state: string) => PREFIX[provider] + state.slice(0, STATE_CHARACTERS);
 
-/** Gives the browser a cookie for the flow, beside those of its other tabs. */
+/** Sets a cookie for the flow. Cookies of flows in other tabs stay. */
 export function addFlowCookie(c: Context, provider: ProviderName, state: string, value: string): void {
   // Apple posts the callback cross-site; browsers send only SameSite=None cookies with such a request.
   const sameSite = provider === "apple" ? "None" : "Lax";
   const options = { prefix: "host", path: "/", secure: true, httpOnly: true, sameSite } as const;
   // Browsers send the oldest cookie first (RFC 6265 section 5.4).
   const surplus = listFlowCookies(c, provider).slice(0, 1 - MAX_FLOWS);
-  for (const { name } of surplus.slice(0, MAX_DROPPED)) deleteCookie(c, name, options);
+  for (const { name } of surplus.slice(0, MAX_DELETED)) deleteCookie(c, name, options);
   setCookie(c, nameOf(provider, state), value, { ...options, maxAge: FLOW_TTL_SECONDS });
 }
 
-/** The cookie of the flow that has the state; undefined where the browser has none. */
+/** The cookie of the flow with this state; undefined if the browser has none. */
 export function readFlowCookie(c: Context, provider: ProviderName, state: string | undefined): string | undefined {
   return state === undefined ? undefined : getCookie(c, nameOf(provider, state), "host");
 }
@@ -39,7 +41,7 @@ export function readFlowCookies(c: Context, provider: ProviderName): string[] {
     .map(({ value }) => value);
 }
 
-/** The provider's flow cookies in the order sent, by their names without the prefix for hosts. */
+/** The provider's flow cookies in the order sent, with their names without the prefix `__Host-`. */
 function listFlowCookies(c: Context, provider: ProviderName): { name: string; value: string }[] {
   return Object.entries(getCookie(c))
     .filter(([name, value]) => name.startsWith(HOST + PREFIX[provider]) && value !== "")

@@ -10,7 +10,7 @@ type IdTokenDeps = Pick<Deps, "config" | "fetch" | "now">;
 
 /** Tolerated difference between the provider's clock and this service's. */
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** Maximum age of an ID token that signs somebody in, in seconds. */
+/** Maximum age of an ID token for a sign-in, in seconds. */
 const MAX_AGE_SECONDS = 10 * 60;
 /** Maximum age of an ID token in a repeated call, in seconds: the lifetime of an `Idempotency-Key`. */
 const MAX_REPEAT_SECONDS = 24 * 60 * 60;
@@ -40,13 +40,13 @@ export interface VerifiedIdToken {
   clientId: string;
   /** The claim `c_hash`: half of a hash of the authorization code issued with the token. Undefined if absent. */
   codeHash: string | undefined;
-  /** The token is too old to sign anybody in; it may only get a repeated call's first result. */
+  /** The token is too old for a sign-in; it may only get a repeated call's first result. */
   isStale: boolean;
 }
 
 /**
- * Verifies an ID token: signature by the provider's keys, algorithm, issuer, audience, authorized party, times and nonce
- * (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
+ * Verifies an ID token: signature by the provider's keys, algorithm, issuer, audience, authorized party, times and
+ * nonce (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725).
  *
  * @throws AppError `social_auth_failed` for an invalid token, with the reason only in the log; `id_token_stale` for a
  *   valid but too old one; `service_unavailable` when the provider's keys cannot be fetched.

@@ -14,7 +14,7 @@ type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 /** An identity to store, with Apple's refresh token. */
 export interface SocialAccount {
   identity: SocialIdentity;
-  /** As `hashProviderAccount`. */
+  /** The hash by `hashProviderAccount`. */
   identityHash: string;
   /** Apple's refresh token, encrypted and kept for its revocation; undefined for Google. */
   refreshToken: { sealed: string; keyId: string; clientId: string } | undefined;

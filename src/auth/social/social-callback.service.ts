@@ -35,9 +35,10 @@ async function completeFlow(deps: Deps, name: ProviderName, flow: Flow, answer: 
   if (flow.expiresAt <= deps.now()) throw failed("flow expired");
   if (answer.iss !== undefined && answer.iss !== provider.settings.endpoints.issuer) throw failed("iss");
   if (answer.error !== undefined && isOutage(answer.error)) {
-    throw new AppError("service_unavailable", { reason: `the provider says ${answer.error}`, retryAfterSeconds: 5 });
+    throw new AppError("service_unavailable", { reason: `provider error ${answer.error}`, retryAfterSeconds: 5 });
   }
-  if (answer.error !== undefined) throw failed(`the provider says ${/^[a-z_]{1,60}$/.exec(answer.error) ?? "no word"}`);
+  if (answer.error !== undefined)
+    throw failed(`provider error ${/^[a-z_]{1,60}$/.exec(answer.error) ?? "with a malformed code"}`);
   if (!answer.code) throw failed("no code");
   if (!(await consumeState(deps, await sha256(flow.state), flow.expiresAt))) throw failed("state used");
   const { clientId } = provider.settings;
@@ -64,14 +65,15 @@ async function completeFlow(deps: Deps, name: ProviderName, flow: Flow, answer: 
 }
 
 /**
- * Handles a provider's callback: completes the flow identified by the browser's cookie and the state. Once the flow is known,
- * every failure redirects the browser to the app with `error` (RFC 6749 section 4.1.2.1) and the app's `state`.
+ * Handles a provider's callback: completes the flow identified by the browser's cookie and the state. Once the flow is
+ * known, every failure redirects the browser to the app with `error` (RFC 6749 section 4.1.2.1) and the app's `state`.
  *
  * @param admit counts the call towards the network's rate limit and throws if it is exceeded.
- * @param isPerson whether a person sees the response; every failure of a flow without an app then ends at the error page.
+ * @param isPerson whether a person sees the response; every failure of a flow without an app then ends at the error
+ *   page.
  * @returns the URL to send the browser to.
- * @throws AppError `not_found` if the provider is not configured; any error but `social_auth_failed` if there is neither an
- *   app nor a person to report it to.
+ * @throws AppError `not_found` if the provider is not configured; any error other than `social_auth_failed` if there is
+ *   neither an app nor a person to report it to.
  */
 export async function answerCallback(
   deps: Deps,

@@ -11,7 +11,10 @@ export interface BrowserFlows {
 /** Declares a route for the browser that started a flow. */
 export const flowEndpoint = endpointFor<BrowserFlows>();
 
-/** Reads the browser's flows from its cookies. It allows none, because only the one-time code tells which is needed. */
+/**
+ * Reads the browser's flows from its cookies. A browser without a flow is admitted too, because only the one-time code
+ * shows which flow is required.
+ */
 export const flowOwner: Guard<BrowserFlows> = {
   name: "flowOwner",
   security: undefined,

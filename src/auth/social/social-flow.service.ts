@@ -29,7 +29,7 @@ const flowSchema = loginSchema.extend({
 export type Flow = z.infer<typeof flowSchema>;
 
 /** Encryption contexts. */
-const LOGIN = "social order";
+const LOGIN = "social login";
 const FLOW = "social flow";
 
 /** 256 random bits, base64url. */
@@ -82,7 +82,7 @@ export function createFlows(deps: Deps): Promise<{ name: ProviderName; url: stri
 export async function startFlow(deps: Deps, name: ProviderName, login: string) {
   const provider = findProvider(deps.config, name);
   const parsed = loginSchema.safeParse(await decryptEphemeral(deps, `${LOGIN} ${name}`, login));
-  if (!parsed.success || parsed.data.expiresAt <= deps.now()) throw failed("flow of no login");
+  if (!parsed.success || parsed.data.expiresAt <= deps.now()) throw failed("invalid or expired login URL");
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const flow: Flow = {
     ...parsed.data,

@@ -9,7 +9,7 @@ export const socialIdentity = z.object({
   provider: z.enum(["google", "apple"]),
   issuer: z.string(),
   subject: z.string(),
-  /** As `canonicalEmail` gives it; null where the provider gives none, or text that is no address. */
+  /** In the form of `canonicalEmail`; null if the provider gives none, or one that is not an address. */
   email: z.string().nullable(),
   /**
    * The provider verified the address and manages its domain. Only then does the address become the account's or find

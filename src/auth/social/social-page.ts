@@ -16,9 +16,9 @@ const texts = {
   mayClose: { en: "You may close this window.", ne: "यो झ्याल बन्द गर्न सक्नुहुन्छ।" },
 } as const satisfies Record<string, Text>;
 
-const beginAgain: Record<ProviderName, Text> = {
-  google: { en: "Begin again with Google", ne: "Google बाट फेरि सुरु गर्नुहोस्" },
-  apple: { en: "Begin again with Apple", ne: "Apple बाट फेरि सुरु गर्नुहोस्" },
+const tryAgain: Record<ProviderName, Text> = {
+  google: { en: "Try again with Google", ne: "Google बाट फेरि सुरु गर्नुहोस्" },
+  apple: { en: "Try again with Apple", ne: "Apple बाट फेरि सुरु गर्नुहोस्" },
 };
 
 /** The fields of a response that the page shows; none is a token. */
@@ -81,7 +81,7 @@ function page(
       <h1>${title}</h1>
       ${reason === undefined ? "" : html`<p>${reason}</p>`}
       <p>${texts.mayClose[locale]}</p>
-      <ul>${links.map(({ name, url }) => html`<li><a href="${url}">${beginAgain[name][locale]}</a></li>`)}</ul>
+      <ul>${links.map(({ name, url }) => html`<li><a href="${url}">${tryAgain[name][locale]}</a></li>`)}</ul>
     </main>
   </body>
 </html>`;

@@ -54,13 +54,13 @@ const tokenSecrets = z
   .min(1)
   .refine((secrets) => areDistinct(secrets, (entry) => entry.kid), "every kid must be unique");
 
-/** Schemes that no app shell has as its own. */
+/** Schemes that cannot be an app shell's own. */
 const NO_APP_SCHEMES = ["http", "https", "ws", "wss", "ftp", "file", "blob", "data", "about", "javascript"];
 
 /**
- * An origin as a browser writes it into `Origin`: for http and https as the URL standard serialises it; for an app shell
- * (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) its scheme and host, although the URL standard calls
- * the origin of such a URL `null`.
+ * An origin as a browser writes it into `Origin`: for http and https as the URL standard serialises it; for an app
+ * shell (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) its scheme and host, although the URL
+ * standard calls the origin of such a URL `null`.
  */
 const origin = z.string().refine((text) => {
   if (/^https?:/.test(text)) return !text.includes("*") && URL.canParse(text) && new URL(text).origin === text;

@@ -9,7 +9,7 @@ const USUAL_BODY_BYTES = 4 * 1024;
 
 export type Fields = Record<string, unknown>;
 
-/** Not encodings at all; clients send them by mistake for a charset. */
+/** Values that mean no encoding; some clients send the charset here by mistake. */
 const NO_ENCODINGS = ["", "identity", "utf-8", "utf8"];
 
 /** @throws AppError `unsupported_media_type` for a compressed body. */
@@ -121,7 +121,7 @@ function parseForm(text: string): URLSearchParams {
   return new URLSearchParams(text);
 }
 
-/** Text fields of a form that takes no file; more parts than this fit into a body only without content. */
+/** Maximum number of parts of a form without files. More would fit into a body only if they were almost empty. */
 const MAX_PARTS = 1000;
 
 function* parseMultipart(bytes: Uint8Array, contentType: string): Generator<[string, string | Misfit]> {

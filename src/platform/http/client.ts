@@ -68,8 +68,8 @@ export function readLocale(c: Context): Locale {
 }
 
 /**
- * Whether `Accept` prefers HTML to JSON (RFC 9110 section 12.5.1), as a browser's navigation does: HTML weighs more, or the
- * same while HTML is named and JSON is covered by a wildcard alone. False where the header is absent.
+ * Whether `Accept` prefers HTML to JSON (RFC 9110 section 12.5.1), as a browser's navigation does: HTML has the higher
+ * weight, or the same weight and a more specific media range. False if the header is absent.
  */
 export function prefersHtml(c: Context): boolean {
   const chosen = accepts(c, {
@@ -85,7 +85,7 @@ export function prefersHtml(c: Context): boolean {
   return chosen === "text/html";
 }
 
-/** The weight of a media type by the most specific range that covers it, and that range's rank: 0 is the type itself. */
+/** Weight of the most specific range that covers a media type, and the rank of that range; 0 is the type itself. */
 function weigh(ranges: readonly { type: string; q: number }[], type: string, subtype: string) {
   const forms = [[`${type}/${subtype}`], [`${type}/*`], ["*/*", "*"]];
   const isIn = (form: readonly string[] | undefined, range: { type: string }) =>

@@ -109,10 +109,10 @@ const MAX_PAGE_SIZE = 100;
 export const pageSizeField = wholeNumber(z.number().int().min(1).max(MAX_PAGE_SIZE).default(20));
 
 /** `next_cursor` of the previous page; `readCursor` decodes it. */
-export const cursorField = z.string().optional().meta({ description: "next_cursor of the page before" });
+export const cursorField = z.string().optional().meta({ description: "`next_cursor` of the previous page" });
 
 /**
- * `when` of a rule between fields: it also runs if another field is invalid, so that one response names everything. The rule
- * sees the values of invalid fields as they were sent.
+ * `when` of a check that compares fields: it also runs if another field is invalid, so that one response names every
+ * error. The check sees the values of invalid fields as they were sent.
  */
 export const besideErrors = ({ value }: { value: unknown }): boolean => typeof value === "object" && value !== null;

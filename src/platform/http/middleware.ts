@@ -67,16 +67,16 @@ const DEFAULTS = Object.entries({
   "Cross-Origin-Resource-Policy": "same-origin",
 });
 
-/** Headers that mean something for an HTML document alone, where its handler sets no other value. */
-const OF_DOCUMENTS = Object.entries({
+/** Further headers of HTML documents whose handler does not set them. */
+const DOCUMENT_DEFAULTS = Object.entries({
   "X-Frame-Options": "DENY",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 });
 
 /**
- * Sets the request's id, HSTS, nosniff, the referrer rule, and no caching unless the handler allowed it; for documents also
- * the rules on framing, sources and openers (ASVS 3.4, 14.3.2). A redirect has no opener rule: it would cut a popup off from
- * the page that opened it, wherever the popup goes next.
+ * Sets the request id and the security headers: HSTS, nosniff, the referrer policy, and no-store unless the handler
+ * allows caching; for HTML documents also the framing, content security and opener policies (ASVS 3.4, 14.3.2). A
+ * redirect gets no opener policy, because it would cut a popup off from the page that opened it.
  */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
@@ -85,7 +85,7 @@ export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   headers.set(REQUEST_ID, c.get("requestId"));
   for (const [name, value] of ALWAYS) headers.set(name, value);
   const isDocument = headers.get("Content-Type")?.startsWith("text/html") === true;
-  for (const [name, value] of isDocument ? [...DEFAULTS, ...OF_DOCUMENTS] : DEFAULTS) {
+  for (const [name, value] of isDocument ? [...DEFAULTS, ...DOCUMENT_DEFAULTS] : DEFAULTS) {
     if (!headers.has(name)) headers.set(name, value);
   }
   if (isDocument && !c.get("keepsOpener")) headers.set("Cross-Origin-Opener-Policy", "same-origin");
@@ -125,13 +125,16 @@ export const requireHttps: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
-/** Request headers that a page of another origin may set; those of the last row come from HTTP clients and tracing tools. */
+/**
+ * Request headers that a page of another origin may set; those of the last row come from HTTP clients and tracing
+ * tools.
+ */
 const ALLOWED_HEADERS = [
   ...["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", "If-None-Match", REQUEST_ID],
   ...["X-Requested-With", "X-CSRFToken", "Cache-Control", "traceparent", "tracestate", "baggage", "sentry-trace"],
 ];
 
-/** Response headers that a page of another origin may read beside those that CORS always allows. */
+/** Response headers that a page of another origin may read in addition to those that CORS always allows. */
 const EXPOSED_HEADERS = [
   ...[REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
   ...["WWW-Authenticate", "Content-Language", "ETag"],

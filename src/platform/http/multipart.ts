@@ -2,25 +2,26 @@ import { AppError } from "./errors.ts";
 import type { FieldErrorCode } from "./field-errors.ts";
 import { malformed, type PartHead, readParameters, readPartHead } from "./part-head.ts";
 
-/** A part of a form, with its content in the pieces that it came in. */
+/** A part of a form; its content is in pieces, as it arrived. */
 export interface Part extends PartHead {
   pieces: Uint8Array[];
-  /** In bytes. */
+  /** Size of the content, in bytes. */
   size: number;
 }
 
-/** What a body may hold at most. */
+/** Limits of a multipart body. */
 export interface MultipartLimits {
-  /** Header fields of one part, in bytes. */
+  /** Maximum size of the header fields of one part, in bytes. */
   headBytes: number;
-  /** Content of one part, in bytes. */
+  /** Maximum size of the content of one part, in bytes. */
   partBytes: number;
+  /** Maximum number of parts. */
   parts: number;
   /** The error for a part whose content is too long. */
   partTooLarge(head: PartHead): AppError;
 }
 
-/** In place of a field's text, where the part it came in cannot be read as text. */
+/** Stands for the text of a field whose part cannot be read as text. */
 export class Misfit {
   readonly code: FieldErrorCode;
   constructor(code: FieldErrorCode) {
@@ -29,7 +30,7 @@ export class Misfit {
 }
 
 const [CR, LF, DASH, SPACE, TAB, BACKSLASH] = [13, 10, 45, 32, 9, 92];
-/** What may precede the first delimiter, and what may follow a delimiter in its line, in bytes; clients send neither. */
+/** Maximum size of the text before the first delimiter, and of the padding after a delimiter. Clients send neither. */
 const MAX_PREAMBLE_BYTES = 16 * 1024;
 const MAX_PADDING_BYTES = 256;
 
@@ -39,7 +40,11 @@ const lineEnds = () =>
     ne: "multipart अनुरोधका हरफ CRLF मा टुङ्गिनुपर्छ।",
   });
 
-/** The boundary of a multipart body. @throws AppError `validation_error` unless it has 1 to 70 characters (RFC 2046 section 5.1.1). */
+/**
+ * The boundary of a multipart body.
+ *
+ * @throws AppError `validation_error` unless it has 1 to 70 characters (RFC 2046 section 5.1.1).
+ */
 export function boundaryOf(contentType: string): string {
   const boundary = readParameters(contentType).parameters.get("boundary") ?? "";
   if (!/^[\x20-\x7e]{1,70}$/.test(boundary)) throw malformed();
@@ -47,15 +52,16 @@ export function boundaryOf(contentType: string): string {
 }
 
 /**
- * A reader that takes a multipart body block by block (RFC 7578; RFC 2046 section 5.1) and gives each part as it ends. A
- * preamble, padding after a delimiter and whatever follows the last one are dropped. Its time is linear in the bytes.
+ * Returns a parser for a multipart body that arrives in blocks (RFC 7578; RFC 2046 section 5.1). `write` takes a block
+ * and yields each part that ends in it. The preamble, padding after delimiters and everything after the last delimiter
+ * are dropped. The time is linear in the number of bytes.
  *
- * @throws AppError, from `write`: `validation_error` for what is no form, `payload_too_large` beyond the limits.
+ * @throws AppError, from `write`: `validation_error` for a malformed body, `payload_too_large` beyond the limits.
  */
 export function multipartReader(boundary: string, limits: MultipartLimits) {
   const delimiter = new TextEncoder().encode(`\r\n--${boundary}`);
   let state: "preamble" | "head" | "content" | "closed" = "preamble";
-  // The first delimiter may begin the body; with a line end before it, it is like the others.
+  // The first delimiter may begin the body. A line end is put before it, so that it looks like the others.
   let pending: Uint8Array = new Uint8Array([CR, LF]);
   let part: Part | undefined;
   let parts = 0;
@@ -102,11 +108,11 @@ export function multipartReader(boundary: string, limits: MultipartLimits) {
   return { write, isClosed: () => state === "closed" };
 }
 
-/** The end of a part's header fields and the beginning of its content; undefined while they are incomplete. */
+/** The end of a part's header fields and the start of its content; undefined while the fields are incomplete. */
 function findHead(bytes: Uint8Array, from: number, limit: number): { end: number; next: number } | undefined {
   let lineStart = from;
   for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1)) {
-    // An escaped line feed belongs to a file name: `FormData` of Workers writes it so.
+    // A line feed after a backslash belongs to a file name: `FormData` in Workers escapes it this way.
     if (at > lineStart && bytes[at - 1] === BACKSLASH) continue;
     if (at === lineStart || bytes[at - 1] !== CR) throw lineEnds();
     // The line break before an empty line ends the last field.
@@ -119,16 +125,16 @@ function findHead(bytes: Uint8Array, from: number, limit: number): { end: number
 }
 
 interface Found {
-  /** Where the content ends, as far as these bytes tell. */
+  /** Where the content ends, or the first byte that may belong to an incomplete delimiter. */
   start: number;
-  /** Behind the delimiter and its line; undefined where there is none, or not all of it yet. */
+  /** The first byte after the delimiter's line; undefined if there is no delimiter, or it is incomplete. */
   next?: number;
   isLast?: boolean;
 }
 
 function findDelimiter(bytes: Uint8Array, from: number, delimiter: Uint8Array): Found {
   for (let start = nextCr(bytes, from); start !== -1; start = nextCr(bytes, start + 1)) {
-    // A delimiter holds one carriage return, its first byte: behind a mismatch the search goes on without going back.
+    // The only carriage return of a delimiter is its first byte, so the search never has to go back after a mismatch.
     let length = 1;
     while (length < delimiter.length && bytes[start + length] === delimiter[length]) length++;
     let at = start + length;
@@ -144,19 +150,19 @@ function findDelimiter(bytes: Uint8Array, from: number, delimiter: Uint8Array): 
     if (at === bytes.length || (bytes[at] === CR && at + 1 === bytes.length)) return { start };
     if (bytes[at] === CR && bytes[at + 1] === LF) return { start, next: at + 2, isLast: false };
     if (bytes[at] === LF) throw lineEnds();
-    // Another boundary that begins like this one is content.
+    // A longer boundary that starts with this one is content.
   }
   return { start: bytes.length };
 }
 
-/** The native search costs a call; where returns are dense, looking at the next few bytes is cheaper. */
+/** Checks the next bytes itself before the native search, whose call costs more where carriage returns are frequent. */
 function nextCr(bytes: Uint8Array, from: number): number {
   const near = Math.min(from + 32, bytes.length);
   for (let at = from; at < near; at++) if (bytes[at] === CR) return at;
   return bytes.indexOf(CR, near);
 }
 
-/** The two one after the other. */
+/** Concatenates two byte arrays. */
 export function joined(first: Uint8Array, then: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(first.length + then.length);
   bytes.set(first);
@@ -164,7 +170,7 @@ export function joined(first: Uint8Array, then: Uint8Array): Uint8Array<ArrayBuf
   return bytes;
 }
 
-/** A part's content in one piece. */
+/** The content of a part as one array. */
 export function bytesOf({ pieces, size }: Part): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let at = 0;
@@ -178,10 +184,10 @@ export function bytesOf({ pieces, size }: Part): Uint8Array<ArrayBuffer> {
 const UTF_8 = ["utf-8", "utf8", "us-ascii", "ascii"];
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-/** Whether the content was sent as it is, and not encoded for mail (RFC 7578 section 4.7). */
+/** Whether the content was sent unencoded, without a transfer encoding for mail (RFC 7578 section 4.7). */
 export const isPlain = ({ transferEncoding }: Part): boolean => ["7bit", "8bit", "binary"].includes(transferEncoding);
 
-/** A part's content as text; a `Misfit` where it is a file, encoded for mail, or not UTF-8. */
+/** The content of a part as text; a `Misfit` if it is a file, has a transfer encoding, or is not UTF-8. */
 export function textOf(part: Part): string | Misfit {
   if (part.fileName !== "absent") return part.size === 0 && part.fileName === "empty" ? "" : new Misfit("not_text");
   if (!isPlain(part)) return new Misfit("transfer_encoding");

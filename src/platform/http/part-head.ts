@@ -6,7 +6,7 @@ export interface PartHead {
   name: string;
   /** Whether there is a file name, and whether it is more than the empty string. */
   fileName: "absent" | "empty" | "given";
-  /** Media type in lower case, without parameters; undefined where the part has none. */
+  /** Media type in lower case, without parameters; undefined if the part has none. */
   mediaType: string | undefined;
   /** In lower case; UTF-8 by default. */
   charset: string;
@@ -57,13 +57,13 @@ export function readPartHead(bytes: Uint8Array): PartHead {
 }
 
 /**
- * A parameter: its name, and its value as a quoted string with escapes, as one without them (browsers of old send paths with
- * backslashes), or as it is up to the next semicolon.
+ * A parameter: its name and its value. The value is a quoted string with escapes, a quoted string without escapes (old
+ * browsers send paths with backslashes), or unquoted text up to the next semicolon.
  */
 const PARAMETER =
   /[ \t]*;[ \t]*([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"(?=[ \t]*(?:;|$))|"([^"]*)"(?=[ \t]*(?:;|$))|([^;"]*))/y;
 
-/** The value of a header field in lower case, and its parameters by their lower-case names; the first of a name counts. */
+/** The value of a header field in lower case, and its parameters by lower-case name; of duplicates the first counts. */
 export function readParameters(field: string): { value: string; parameters: Map<string, string> } {
   const end = field.indexOf(";");
   const value = (end === -1 ? field : field.slice(0, end)).trim().toLowerCase();

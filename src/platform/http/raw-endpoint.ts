@@ -6,14 +6,14 @@ import { type RateLimitGroup, rateLimitByNetwork } from "./first-limiter.ts";
 
 interface RawSpec {
   method: "get" | "post";
-  /** From the root: `/api/docs/{file}`. */
+  /** Path from the root, as in `/api/docs/{file}`. */
   path: string;
   /**
-   * Counts every call in the first limiter, before the guard; or in the handler, by `countNetworkCall`, if the response to
-   * a full bucket depends on the request.
+   * Counts every call in the first limiter, before the guard; or in the handler, by `countNetworkCall`, if the response
+   * to a full bucket depends on the request.
    */
   rateLimitByNetwork?: { group: RateLimitGroup; isCountedByHandler?: true };
-  /** The operation for the OpenAPI document; absent: not in the document. */
+  /** The operation for the OpenAPI document; absent if the document omits the route. */
   describe?(): Operation;
 }
 
@@ -25,7 +25,7 @@ export interface RawEndpoint<Caller> {
   readonly caller?: (caller: Caller) => Caller;
 }
 
-/** Gives the function that declares a raw endpoint for such a caller. */
+/** Returns a function that declares a raw endpoint for callers of type `Caller`. */
 export function rawEndpointFor<Caller>() {
   return (spec: RawSpec, respond: RawEndpoint<Caller>["respond"]): RawEndpoint<Caller> => ({ spec, respond });
 }

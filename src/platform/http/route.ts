@@ -14,7 +14,7 @@ type RouteName = `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`;
 /**
  * What the first limiters count:
  * - `otp/network`: every call, by network, in the bucket `otp`.
- * - `sign-in-refusals/network`: refused calls alone.
+ * - `sign-in-refusals/network`: only refused calls.
  * - `writes/user`, `writes/session`: writes, by user or by session.
  * - `writes/service`: writes, counted by the route's service once it knows that the call reaches the database.
  * - `-`: nothing.
@@ -27,10 +27,10 @@ export interface Route {
   limit: RouteLimit;
   guard: Pick<Guard<unknown>, "name" | "refusePath">;
   declared: { method: string; path: string; limits: string[] };
-  /** The router's path. */
+  /** Path in the router's syntax. */
   pattern: string;
   handlers: MiddlewareHandler<AppEnv>[];
-  /** The operation for the OpenAPI document; absent: not in the document. */
+  /** The operation for the OpenAPI document; absent if the document omits the route. */
   describe?: () => Operation;
 }
 
@@ -84,7 +84,7 @@ export function describedRoutes(routes: readonly Route[]) {
   );
 }
 
-/** Mounts the routes in their order. */
+/** Mounts the routes in the given order. */
 export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
   for (const { guard, declared, pattern, handlers } of routes) {
     if (guard.refusePath) app.use(pattern, guard.refusePath);

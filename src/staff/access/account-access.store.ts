@@ -24,14 +24,18 @@ export interface StatusChange {
   reason: string | null;
 }
 
-const told = { ACTIVE: "ACCOUNT_ACTIVATED", INACTIVE: "ACCOUNT_DEACTIVATED", BANNED: "ACCOUNT_BANNED" } as const;
+const notificationTypes = {
+  ACTIVE: "ACCOUNT_ACTIVATED",
+  INACTIVE: "ACCOUNT_DEACTIVATED",
+  BANNED: "ACCOUNT_BANNED",
+} as const;
 
 /** Changes a user's status and notifies the user; every status except ACTIVE ends all sessions. */
 export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reason }: StatusChange) {
   const { userId } = actor;
   const statusReason = status === "ACTIVE" ? null : "staff";
   const values = (of: SQL) => sql`(select ${of} from users where id = ${userId})`;
-  const kind = told[status];
+  const kind = notificationTypes[status];
   return runStaffAction(deps, actor, changeAccount, {
     audit: {
       oldValues: values(sql`json_object('status', status, 'status_reason', status_reason)`),

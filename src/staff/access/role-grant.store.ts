@@ -15,7 +15,7 @@ const operator = { client: { ip: null, userAgent: null }, caller: null };
  * first admin. The rules are those of the API: the identifier is verified and is not a test identifier, which past
  * sign-ins show here; the last admin keeps the role; every session ends.
  *
- * @returns with `detail`, whose rows have the final state and, if `isChanged` is 0, the reason.
+ * @returns the statements. The rows of `detail` have the final state and, if `isChanged` is 0, the reason.
  */
 export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: RoleChange["role"]) {
   const auditId = deps.newId();

@@ -7,10 +7,10 @@ export const MATCHED_FIELDS = ["id", "email", "phone_number", "username"] as con
 export type MatchedField = (typeof MATCHED_FIELDS)[number];
 
 /**
- * The field by which a search found the user, so that a username that imitates somebody's number is not taken for it.
- * A whole id or identifier comes first, and a number or an address before a username.
+ * The field by which a search found the user, so that a username that imitates another user's number is not mistaken
+ * for it. A whole id or identifier comes first, and a number or an address before a username.
  *
- * @param identifier what the typed text is as an identifier; undefined if it is none.
+ * @param identifier the typed text as an identifier; undefined if it is not one.
  */
 export function matchedField(
   pattern: SearchPattern,

@@ -28,7 +28,7 @@ export const GONE_VERSION = Number.MAX_SAFE_INTEGER;
 const TRIED_KEYS = 16;
 
 /**
- * Writes at most 1,000 entries, except where one of the same or a greater version exists; late, duplicate and reordered
+ * Writes at most 1,000 entries, unless one of the same or a greater version exists; late, duplicate and reordered
  * calls change nothing. Users who deleted their account get no entry, even if a restored primary has them again.
  *
  * @returns the users whose entries were written.

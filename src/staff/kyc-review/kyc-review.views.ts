@@ -13,7 +13,7 @@ export const submissionView = kycView
   .extend({
     version: z.number().int().meta({ description: "Changes with every submission. Send it with the decision." }),
     submitted_at: z.iso.datetime(),
-    duplicate_of: z.string().nullable().meta({ description: "Another user with that document number." }),
+    duplicate_of: z.string().nullable().meta({ description: "Id of another user with the same document number." }),
     user: z.object({
       id: z.string(),
       username: z.string(),

@@ -26,7 +26,7 @@ export interface Actor<C extends StaffClaims = StaffClaims> {
   userId: string;
 }
 
-/** The right to act on a user: its SQL condition, and which callers are refused whoever the user is. */
+/** The right to act on a user: the SQL condition, and a check that refuses callers regardless of the user. */
 export interface Right<C extends StaffClaims> {
   condition(deps: Pick<Deps, "db" | "now">, caller: C, userId: string): SQL;
   /** @throws AppError `permission_denied`. */
@@ -61,7 +61,7 @@ interface EndsSessions {
   userId: string | SQL;
 }
 
-/** End every session of the user, with an audit row for each. */
+/** Ends every session of the user, with an audit row for each. */
 export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason: string, condition: SQL) {
   const { client, caller, userId } = by;
   return mergeStatements(

@@ -120,7 +120,7 @@ export async function createUser(
 const MAX_CHANGE_ATTEMPTS = 3;
 
 /**
- * Changes the user. If an identifier changes, its present value is read and hashed first; if that value has changed
+ * Changes the user. If an identifier changes, its current value is read and hashed first; if that value has changed
  * before the transaction, the change is tried again.
  *
  * @throws AppError `service_unavailable` after `MAX_CHANGE_ATTEMPTS`; `not_found`; those of `updateUserRow`.

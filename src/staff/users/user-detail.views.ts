@@ -25,15 +25,20 @@ export const userDetailView = z
     email_verified: z.boolean(),
     phone_verified: z.boolean(),
     date_joined: z.iso.datetime(),
-    last_login: z.iso.datetime().nullable().meta({ description: "Null for somebody who never signed in." }),
+    last_login: z.iso.datetime().nullable().meta({ description: "Null for a user who has never signed in." }),
     profile: profileView.nullable(),
-    kyc: kycView.nullable().meta({ description: "Its document_number masked; the review queue has it in full." }),
+    kyc: kycView
+      .nullable()
+      .meta({ description: "Its `document_number` is masked; the review queue shows it in full." }),
     points: walletView.shape.points,
     wallet_balance: walletView.pick({ balance: true, currency: true }),
     masked_phone: z.string().nullable(),
     masked_email: z.string().nullable(),
     social_provider: userView.shape.social_provider,
-    social_profile_data: z.unknown().nullable().meta({ description: "What the provider said of the person last." }),
+    social_profile_data: z
+      .unknown()
+      .nullable()
+      .meta({ description: "The claims about the person that the provider sent last." }),
   })
   .meta({ id: "UserDetail" });
 
@@ -77,7 +82,7 @@ export const auditLogView = z
     actor: z
       .object({ id: z.string(), username: z.string() })
       .nullable()
-      .meta({ description: "Who did it; null where it was the system, or somebody whose account is gone." }),
+      .meta({ description: "The user who did it; null for the system and for deleted users." }),
     by_staff: z.boolean(),
     ip: z.string().nullable(),
     user_agent: z.string().nullable(),

@@ -36,7 +36,7 @@ const columns = {
   avatar_url: "p.avatar_url",
 } as const satisfies Record<keyof UserChange, string>;
 
-/** The present value of the field `g.key`. Written out, because D1 accepts at most 100 parameters per statement. */
+/** The current value of the field `g.key`. Written out, because D1 accepts at most 100 parameters per statement. */
 const current = sql.raw(
   `case g.key ${Object.entries(columns)
     .map(([field, column]) => `when '${field}' then ${column}`)
@@ -71,9 +71,9 @@ export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }:
 /**
  * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
  * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none. A
- * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, a name or
- * identifier is taken, a reason is missing, the user would have no way to sign in, or an identifier that changes is not
- * among `held`.
+ * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, a name
+ * or identifier is taken, a reason is missing, the user would have no way to sign in, or an identifier that changes is
+ * not among `held`.
  *
  * @param held the user's identifiers, read before the call, because SQL cannot hash them.
  * @returns in `more`, the possible obstacles: each has a row if it applies.
@@ -101,7 +101,7 @@ export function updateUserRow(
     Object.values(obstacles).map((obstacle) => sql`not ${obstacle}`),
     sql` and `,
   );
-  const stands = (obstacle: SQL) =>
+  const selectIf = (obstacle: SQL) =>
     deps.db.select({ id: users.id }).from(users).where(sql`${users.id} = ${userId} and ${obstacle}`);
   return runStaffAction(deps, actor, changeAccount, {
     audit: {
@@ -112,12 +112,12 @@ export function updateUserRow(
     condition: sql`exists (select 1 ${differing}) and ${isFree}`,
     follow: (isDone, auditId) => writeChange(deps, actor, change, held, isDone, auditId),
     reads: {
-      lacksReason: stands(obstacles.lacksReason),
-      isIdentifierTaken: stands(obstacles.isIdentifierTaken),
-      isNameTaken: stands(obstacles.isNameTaken),
-      isNameLookalike: stands(obstacles.isNameLookalike),
-      isLastWayIn: stands(obstacles.isLastWayIn),
-      isUnhashed: stands(obstacles.isUnhashed),
+      lacksReason: selectIf(obstacles.lacksReason),
+      isIdentifierTaken: selectIf(obstacles.isIdentifierTaken),
+      isNameTaken: selectIf(obstacles.isNameTaken),
+      isNameLookalike: selectIf(obstacles.isNameLookalike),
+      isLastWayIn: selectIf(obstacles.isLastWayIn),
+      isUnhashed: selectIf(obstacles.isUnhashed),
     },
   });
 }
@@ -189,7 +189,7 @@ function writeChange(
     },
     endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
   );
-  const tell = (name: "email" | "phone_number") => {
+  const recordIdentifierChange = (name: "email" | "phone_number") => {
     const other = name === "email" ? "phone_number" : "email";
     // The row already has the new identifiers.
     const old = (field: "email" | "phone_number") =>
@@ -210,8 +210,8 @@ function writeChange(
   };
   const events = {
     changeEvent,
-    emailChange: tell("email"),
-    phoneChange: tell("phone_number"),
+    emailChange: recordIdentifierChange("email"),
+    phoneChange: recordIdentifierChange("phone_number"),
   };
   return { writes, events };
 }

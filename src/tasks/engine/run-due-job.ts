@@ -72,5 +72,5 @@ async function runChunks(
   if (isFinished) return { done: true, note: "finished" };
   // If this message is lost, the next tick requests the run again.
   await sendEvents(deps, "tasks", [jobDue(deps, run)]).catch(() => undefined);
-  return { done: true, note: "goes on with another message" };
+  return { done: true, note: "continues with another message" };
 }

@@ -72,7 +72,7 @@ export async function viewDocument(
 
 type RemovalDeps = Pick<Deps, "db" | "bucket" | "log">;
 
-export interface FileOnItsWayOut {
+export interface RemovableFile {
   id: string;
   objectKey: string;
 }
@@ -93,7 +93,7 @@ export async function abandonDocuments(deps: RemovalDeps, ids: string[]): Promis
 }
 
 /** Removes the objects of files that no KYC refers to, then their rows. */
-export async function removeDocuments(deps: RemovalDeps, files: readonly FileOnItsWayOut[]): Promise<void> {
+export async function removeDocuments(deps: RemovalDeps, files: readonly RemovableFile[]): Promise<void> {
   if (files.length === 0) return;
   await removeObjects(
     deps,

@@ -12,14 +12,14 @@ export interface OpenKyc {
   backUrl: string | null;
 }
 
-const link = z.string().meta({ description: "Lives five minutes, and only for the session that asked." });
+const link = z.string().meta({ description: "Valid for five minutes, and only for the session that requested it." });
 
 /** A KYC as its owner and its reviewers see it. */
 export const kycView = z
   .object({
     id: z.string(),
     document_type: z.string(),
-    document_number: z.string().nullable().meta({ description: "Null only where our key to it is lost." }),
+    document_number: z.string().nullable().meta({ description: "Null only if it cannot be decrypted any more." }),
     document_front_url: link,
     document_back_url: link.nullable(),
     status: submissionStatus,

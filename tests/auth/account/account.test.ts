@@ -255,7 +255,7 @@ describe("registration", () => {
 });
 
 describe("login", () => {
-  it("returns what registration returns, with a new session beside the old one, one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)", async () => {
+  it("returns what registration returns, with a new session in addition to the old one, one LOGIN audit row and a new last_login (ASVS 7.2.4, 16.3.1)", async () => {
     const user = await newUser();
     clock.advance(5 * MINUTE);
     const proof = await prove(user.identifier);

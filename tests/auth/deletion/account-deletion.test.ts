@@ -297,7 +297,7 @@ describe("DELETE auth/account", () => {
     );
   });
 
-  it("is caught taking effect twice if the check comes before the write: correct alone, wrong in a race", async () => {
+  it("detects that a naive deletion is correct alone and takes effect twice in a race", async () => {
     const tellings = async (isCalm: boolean) => {
       const { userId } = await signUp();
       const calls = { method: "DELETE", path: `/api/auth/account?user=${userId}` };

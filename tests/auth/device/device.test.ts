@@ -34,7 +34,7 @@ const auditsOf = (userId: string) =>
   ).then((found) => found.map(({ action }) => action));
 
 describe("auth/device", () => {
-  it("is forgotten when the session that registered it is 90 days old, and kept by a later sign-in", async () => {
+  it("deletes a device 90 days after the session that registered it was opened, unless a later session registers it", async () => {
     const user = await signUp();
     await post(user.access, phone({ device_id: "old" }));
     await post(user.access, phone({ device_id: "kept" }));

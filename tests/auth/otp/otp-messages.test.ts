@@ -63,7 +63,7 @@ describe("the message with a code", () => {
     }
   });
 
-  test("stays in the language of the sign-up whatever a later request accepts", async () => {
+  test("stays in the language of the sign-up, regardless of the Accept-Language of later requests", async () => {
     const clock = stopClock();
     for (const [atSignUp, later, isNepali] of [
       [nepali, english, true],

@@ -44,14 +44,14 @@ const count = async (from: string, ...values: unknown[]) =>
     .first<number>("n");
 
 /** Requests a login URL. */
-async function order(name: Name, query: Record<string, string> = {}): Promise<Answer> {
+async function requestLogin(name: Name, query: Record<string, string> = {}): Promise<Answer> {
   const search = new URLSearchParams(query).toString();
   return call("GET", `/api/auth/${name}/login${search && `?${search}`}`, { ip: newIp(), env: providers.env });
 }
 
 /** Starts a flow in the browser; returns the provider's URL that it was redirected to. */
 async function begin(browser: Browser, name: Name, query: Record<string, string> = {}): Promise<string> {
-  const ordered = await order(name, query);
+  const ordered = await requestLogin(name, query);
   expect(ordered.status, JSON.stringify(ordered.body)).toBe(200);
   const started = await browser.go("GET", ordered.body.data.login_url);
   expect(started.status).toBe(303);
@@ -102,7 +102,7 @@ async function expectNothing(person: Person): Promise<void> {
 describe.each(names)("the browser flow of %s", (name) => {
   it("goes from login through start, provider and callback to a session and requests no more than it needs", async () => {
     const browser = browse();
-    const ordered = await order(name);
+    const ordered = await requestLogin(name);
     expect(ordered.body.data).toMatchObject({ provider: name, message: expect.any(String) });
     const { login_url } = ordered.body.data;
     expect(login_url).toMatch(
@@ -292,7 +292,7 @@ describe.each(names)("the browser flow of %s", (name) => {
   });
 
   it("allows 10 minutes at login_url and 10 minutes at the provider", async () => {
-    const ordered = await order(name);
+    const ordered = await requestLogin(name);
     clock.advance(10 * MINUTE - 1000);
     const browser = browse();
     const started = await browser.go("GET", ordered.body.data.login_url);
@@ -309,9 +309,9 @@ describe.each(names)("the browser flow of %s", (name) => {
   });
 
   it("starts only with a login_url that login issued", async () => {
-    const { login_url } = (await order(name)).body.data;
+    const { login_url } = (await requestLogin(name)).body.data;
     const flow = new URL(login_url).searchParams.get("flow") ?? "";
-    const other = (await order(name === "google" ? "apple" : "google")).body.data.login_url;
+    const other = (await requestLogin(name === "google" ? "apple" : "google")).body.data.login_url;
     const cookie = browse();
     await begin(cookie, name);
     const foreign = [new URL(other).searchParams.get("flow") ?? "", [...cookie.cookies.values()][0] ?? ""];
@@ -564,7 +564,7 @@ describe("an app's redirect URI", () => {
   it.each(tricks)("is rejected unless it exactly matches a configured one: %j (ASVS 10.4.1)", async (redirect_uri) => {
     const { challenge } = await newVerifier();
     for (const name of names) {
-      const answer = await order(name, { redirect_uri, code_challenge: challenge });
+      const answer = await requestLogin(name, { redirect_uri, code_challenge: challenge });
       expect(refusal(answer)).toEqual([400, "validation_error"]);
       expect(Object.keys(answer.body.error.details)).toEqual(["redirect_uri"]);
     }
@@ -578,12 +578,19 @@ describe("an app's redirect URI", () => {
     });
     expect(refusal(twice)).toEqual([400, "validation_error"]);
     for (const code_challenge_method of ["plain", "s256", "S512", "S256 ", "sha256"]) {
-      const answer = await order("google", { redirect_uri: APP_URI, code_challenge: challenge, code_challenge_method });
+      const answer = await requestLogin("google", {
+        redirect_uri: APP_URI,
+        code_challenge: challenge,
+        code_challenge_method,
+      });
       expect(refusal(answer), code_challenge_method).toEqual([400, "validation_error"]);
       expect(Object.keys(answer.body.error.details)).toEqual(["code_challenge_method"]);
     }
     for (const code_challenge of [undefined, "plain", `${challenge}x`, challenge.slice(1), `${challenge.slice(1)}=`]) {
-      const answer = await order("google", { redirect_uri: APP_URI, ...(code_challenge ? { code_challenge } : {}) });
+      const answer = await requestLogin("google", {
+        redirect_uri: APP_URI,
+        ...(code_challenge ? { code_challenge } : {}),
+      });
       expect(refusal(answer)).toEqual([400, "validation_error"]);
       expect(Object.keys(answer.body.error.details)).toEqual(["code_challenge"]);
     }
@@ -639,7 +646,7 @@ describe("the one-time code of a flow", () => {
       },
     ],
     [
-      "with a verifier, where the flow had no challenge",
+      "with a verifier although the flow had no challenge",
       async ({ code }: { code: string }) => redeem(code, (await newVerifier()).verifier),
     ],
   ])("is invalidated by an attempt %s", async (_, show) => {

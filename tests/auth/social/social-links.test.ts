@@ -148,7 +148,7 @@ describe.each(names)("linking %s", (name) => {
     expect((await signIn(name, owner.person)).body.data.user_id).toBe(owner.userId);
   });
 
-  it("rejects an ID token that already signed somebody in", async () => {
+  it("rejects an ID token that was already used for a sign-in", async () => {
     const person = newPerson(name);
     const json = await providers.nativeSignIn(name, person);
     const signedIn = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json });
@@ -160,7 +160,7 @@ describe.each(names)("linking %s", (name) => {
     expect(await count("social_accounts where user_id = ?", user_id)).toBe(0);
   });
 
-  it("consumes the ID token, which then signs nobody in", async () => {
+  it("consumes the ID token, which then cannot be used for a sign-in", async () => {
     const user = await newUser();
     const json = await providers.nativeSignIn(name, newPerson(name));
     await link(name, user.access, json);
@@ -238,7 +238,7 @@ describe.each(names)("unlinking %s", (name) => {
       1,
     );
     expect(tasks.take(user.userId, "user.updated")).toHaveLength(1);
-    // The provider account now belongs to nobody.
+    // The provider account is not linked to any user now.
     expect((await signIn(name, user.person)).body.data.user_id).not.toBe(user.userId);
   });
 

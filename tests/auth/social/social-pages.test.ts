@@ -92,7 +92,7 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
     ["server_error", "temporarily_unavailable"],
     ["invalid_scope", "social_auth_failed"],
     ["canary", "social_auth_failed"],
-  ])("returns to the app when the provider says %s", async (error, told) => {
+  ])("returns to the app when the provider reports %s", async (error, told) => {
     const browser = browse();
     const state = new URL(await begin(browser, "s")).searchParams.get("state") ?? "";
     expect(locationOf(await returnToCallback(browser, name, { error, state }))).toBe(
@@ -112,7 +112,7 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
     );
   });
 
-  it("does not return to the app for a browser that did not begin the flow", async () => {
+  it("does not return to the app for a browser that did not start the flow", async () => {
     const [owner, other] = [browse(), browse()];
     const consent = await providers.consent(name, await begin(owner, "s"), newPerson(name));
     const env = { ...providers.env, RATE_LIMITER: fullBucket as unknown as RateLimit };
@@ -154,7 +154,7 @@ describe("a person in a browser", () => {
     expect([json.status, json.body.data.access_token]).toEqual([200, expect.stringContaining("eyJ")]);
   });
 
-  it("who failed or cancelled sees why, and can begin again by a link that works", async () => {
+  it("who failed or cancelled sees the reason, and a link that starts a new sign-in", async () => {
     const texts = [
       ["access_denied", "You cancelled the sign-in."],
       ["social_auth_failed", "Sign-in failed."],
@@ -187,7 +187,7 @@ describe("a person in a browser", () => {
     }
   });
 
-  it("sees a page for every other answer that a browser may meet in a flow", async () => {
+  it("sees a page for every other response of a browser flow", async () => {
     const known = newPerson("google", { email: newEmail() });
     await signUp(known.email, { ip: newIp(), env: providers.env });
     const browser = browse();
@@ -233,14 +233,14 @@ describe("a person in a browser", () => {
     ["image/avif,image/webp", false],
     ["nonsense", false],
     [";;,,q=", false],
-  ])("is told from a program by Accept: %s", async (value, expected) => {
+  ])("is distinguished from a program by Accept: %s", async (value, expected) => {
     const headers = value === undefined ? {} : { accept: value };
     const answer = await call("GET", "/api/auth/social/error?error=access_denied", { env: providers.env, headers });
     expect([answer.status, isPage(answer)]).toEqual([400, expected]);
     if (!expected) expect(answer.body.error.code).toBe("access_denied");
   });
 
-  it("posts of an app are answered with JSON whatever Accept says", async () => {
+  it("does not affect an app: its POST gets JSON whatever its Accept header", async () => {
     const { verifier, challenge } = await newVerifier();
     const browser = browse();
     const at = await beginFlow(providers, browser, "google", { redirect_uri: APP_URI, code_challenge: challenge });

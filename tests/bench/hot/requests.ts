@@ -17,7 +17,7 @@ export interface Person {
 
 export const USER_AGENT = "users-api-bench";
 
-/** The `i`-th request of a route; `beside` is added to its body. */
+/** The `i`-th request of a route; the fields of `beside` are added to its body. */
 export function hotRequest(route: HotRoute, person: Person, i: number, beside: Record<string, unknown> = {}) {
   const headers: Record<string, string> = {
     "User-Agent": USER_AGENT,

@@ -204,7 +204,7 @@ const poison = flow(
       ],
       async afterwards() {
         const [row] = await sql<{ at: number }>("select last_activity_at as at from users where id = ?", user.userId);
-        if (row?.at !== at) throw new Error("the message beside the poison was lost");
+        if (row?.at !== at) throw new Error("another message of the batch was lost");
       },
     };
   },

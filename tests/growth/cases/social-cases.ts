@@ -126,7 +126,7 @@ const browserCases = (name: Name): Case[] => {
       query: "redirect_uri=https%3A%2F%2Fevil.example%2F",
     })),
     unconfigured(`GET /api/auth/${name}/start`, async () => ({ query: "flow=x" })),
-    given(`GET /api/auth/${name}/start`, "of no login", async () => ({ ip: newIp(), query: "flow=x" })),
+    given(`GET /api/auth/${name}/start`, "with an invalid login URL", async () => ({ ip: newIp(), query: "flow=x" })),
     unconfigured(callback, async () => callbackOptions),
     given(callback, "of no flow", async () => ({ ip: newIp(), ...callbackOptions })),
   ];

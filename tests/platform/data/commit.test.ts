@@ -9,7 +9,7 @@ import { testEnv } from "../../support/client.ts";
 
 type RunBatch = D1Database["batch"];
 
-/** The test database; `batch` decides what becomes of each batch, by its number from 1. */
+/** The test database; `decide` runs each batch or replaces it, by its number from 1. */
 function databaseOf(decide: (run: () => ReturnType<RunBatch>, number: number) => Promise<unknown>) {
   let batches = 0;
   const DB = new Proxy(testEnv.DB, {
@@ -47,7 +47,7 @@ const lose = async (run: () => Promise<unknown>) => {
 };
 
 describe("commit", () => {
-  it("gives the results of writes and reads after one batch when the answer arrives", async () => {
+  it("returns the results of writes and reads after one batch if the answer arrives", async () => {
     const { deps, batches } = databaseOf((run) => run());
     expect(await commit(deps, mark(deps, crypto.randomUUID(), "a"))).toEqual({
       marked: [{ by: "a" }],
@@ -56,7 +56,7 @@ describe("commit", () => {
     expect(batches()).toBe(1);
   });
 
-  it("gives only the results of the reads when the answer was lost and the reads show the marker", async () => {
+  it("returns only the results of the reads if the answer was lost and the reads show the marker", async () => {
     const { deps, batches } = databaseOf((run, number) => (number === 1 ? lose(run) : run()));
     const eventId = crypto.randomUUID();
     expect(await commit(deps, mark(deps, eventId, "a"))).toEqual({ found: [{ by: "a" }] });
@@ -77,7 +77,7 @@ describe("commit", () => {
     expect(await storedMarks(eventId)).toEqual([]);
   });
 
-  it("does not take another invocation's marker for its own", async () => {
+  it("does not mistake another invocation's marker for its own", async () => {
     const eventId = crypto.randomUUID();
     const intact = databaseOf((run) => run());
     await commit(intact.deps, mark(intact.deps, eventId, "first"));
@@ -99,7 +99,7 @@ describe("commit", () => {
     expect(await storedMarks(eventId)).toEqual([{ by: "a" }]);
   });
 
-  it("does not read again when the database itself refused the batch because of the daily limit of writes", async () => {
+  it("does not read again if the database refused the batch because of the daily limit of writes", async () => {
     const { deps, batches } = databaseOf((run) => run());
     const eventId = crypto.randomUUID();
     const overLimit = sql`json_extract('{}', 'audited_writes_wait_5000')`;
@@ -110,7 +110,7 @@ describe("commit", () => {
     expect(await storedMarks(eventId)).toEqual([]);
   });
 
-  it("refuses a read that has the name of a write", async () => {
+  it("refuses a read with the name of a write", async () => {
     const { deps, batches } = databaseOf((run) => run());
     const { writes, isCommitted } = mark(deps, crypto.randomUUID(), "a");
     const reads: Record<string, (typeof writes)["marked"]> = writes;
@@ -136,7 +136,7 @@ describe("mergeStatements", () => {
     ]);
   });
 
-  it("refuses two statements of one name, which the types see where they know the names", () => {
+  it("refuses two statements with the same name, at compile time if the names are known", () => {
     const first: Statements = { a: read("a") };
     expect(() => mergeStatements(first, { b: read("b") }, { a: read("another") })).toThrow(
       "two statements are named a",

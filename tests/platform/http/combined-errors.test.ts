@@ -22,8 +22,8 @@ async function codesOf(method: string, path: string, json: Record<string, unknow
   return Object.fromEntries(fields.map(([name, errors]) => [name, errors.map(({ code }) => code)]));
 }
 
-describe("One response names everything that is wrong with a form", () => {
-  test("a birth date in the future beside text that does not fit", async () => {
+describe("One response names every invalid field:", () => {
+  test("a birth date in the future and invalid texts", async () => {
     const json = { date_of_birth: TOMORROW, full_name: "x", avatar_url: "http://example.com" };
     for (const method of ["PUT", "PATCH"]) {
       expect(await codesOf(method, "/api/users/profile", json, user.access)).toEqual({
@@ -41,7 +41,7 @@ describe("One response names everything that is wrong with a form", () => {
     ["+9779841", "unknown_phone"],
     ["nobody", "not_identifier"],
     ["a@b", "not_email"],
-  ])("the identifier %s beside a code and a username that do not fit", async (identifier, code) => {
+  ])("the identifier %s with an invalid code and an invalid username", async (identifier, code) => {
     expect(await codesOf("POST", "/api/auth/otp/verify", { identifier, otp: "12x" })).toEqual({
       identifier: [code],
       otp: ["not_otp"],
@@ -57,7 +57,7 @@ describe("One response names everything that is wrong with a form", () => {
     });
   });
 
-  test("both identifiers, the birth date and the reason of a change by staff", async () => {
+  test("both identifiers, the birth date and the reason when staff change a user", async () => {
     const json = { email: "a@b", phone_number: ABROAD, date_of_birth: TOMORROW, reason: "\u200b", full_name: "Asha" };
     expect(await codesOf("PATCH", `/api/users/${user.userId}`, json, staff.access)).toEqual({
       email: ["not_email"],
@@ -73,7 +73,7 @@ describe("One response names everything that is wrong with a form", () => {
     });
   });
 
-  test("rules between fields beside rules of other fields", async () => {
+  test("checks that compare fields and checks of single fields", async () => {
     const ban = { status: "BANNED", reason: "" };
     expect(await codesOf("POST", `/api/users/${user.userId}/status`, ban, staff.access)).toEqual({
       reason: ["required_unless_active"],
@@ -88,7 +88,7 @@ describe("One response names everything that is wrong with a form", () => {
     expect(Object.keys(answer.body.error.fields).sort()).toEqual(["end_date", "ordering", "page_size"]);
   });
 
-  test("and what is right about it stays right", async () => {
+  test("none if every field is valid", async () => {
     const phone = newPhone();
     expect((await call("POST", "/api/auth/otp/request", { json: { identifier: phone }, ip: newIp() })).status).toBe(
       200,

@@ -19,21 +19,21 @@ const codeOf = ({ status, body }: Answer, name?: string) =>
     ? [status, body.error?.code]
     : [status, (body.error?.fields?.[name] ?? []).map(({ code }: { code: string }) => code)];
 
-/** Both ways by which the reader is reached: a route of text alone, which reads the body whole, and one of files. */
+/** Both uses of the parser: a route with text fields, which reads the whole body first, and a route with files. */
 const routes = [
   {
-    route: "a route of text",
+    route: "a route with text fields",
     field: "full_name",
     send: (raw: BodyInit, headers: Record<string, string>) =>
       call("PATCH", "/api/users/profile", { token: user.access, raw, headers, env: unlimited }),
     kept: async () => (await call("GET", "/api/users/profile", { token: user.access })).body.data.full_name,
   },
   {
-    route: "a route of files",
+    route: "a route with files",
     field: "document_type",
     send: async (raw: BodyInit, headers: Record<string, string>) => {
       const answer = await call("PATCH", "/api/users/kyc", { token: user.access, raw, headers, env: unlimited });
-      // There is no submission to change: what was read is fine where only that is said.
+      // 404 means that the body was valid: the user has no submission to change.
       return answer.status === 404 ? { ...answer, status: 200 } : answer;
     },
     kept: undefined,
@@ -57,7 +57,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     ["a semicolon at the end", whole(`form-data; name="${field}";`)],
     ["escaped characters in a name", whole(`form-data; name="${field.replace("e", "\\e")}"`)],
     ["name= inside another quoted parameter", whole(`form-data; x="; name=other"; name="${field}"`)],
-    ["name* beside a name", whole(`form-data; name*=UTF-8''other; name="${field}"`)],
+    ["name* in addition to a name", whole(`form-data; name*=UTF-8''other; name="${field}"`)],
     ["a folded header", whole(`form-data;\r\n\tname="${field}"`)],
     ["other headers", whole(`form-data; name="${field}"\r\nX-Any: thing\r\nContent-Length: 11`)],
     ["a charset of its own", whole(`form-data; name="${field}"\r\nContent-Type: text/plain; charset=UTF-8`)],
@@ -86,7 +86,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     expect((await send(body, { "content-type": type })).status).toBe(200);
   });
 
-  test("has as its content what only begins like a delimiter", async () => {
+  test("keeps content that only begins like a delimiter", async () => {
     for (const value of ["\r\n--bb\r\n", "\r\n--b-\r\n", "\r\n--b x\r\n", "\r\n-\r\n--", "--b\r\n"]) {
       const body = `${part(`form-data; name="${field}"`, `Asha ${value} Gurung`)}--b--`;
       const answer = await send(body, { "content-type": TYPE });
@@ -96,19 +96,16 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
   });
 
   test.each([
-    ["lines that end with LF alone", whole(`form-data; name="${field}"`).replaceAll("\r\n", "\n")],
-    ["headers that end with LF alone", `--b\r\nContent-Disposition: form-data; name="${field}"\n\nAsha\r\n--b--\r\n`],
-    ["delimiters that end with LF alone", whole(`form-data; name="${field}"`).replace("--b\r\n", "--b\n")],
-    [
-      "LF alone and much text",
-      `--b\nContent-Disposition: form-data; name="${field}"\n\n${"x".repeat(40_000)}\n--b--\n`,
-    ],
+    ["lines that end with only LF", whole(`form-data; name="${field}"`).replaceAll("\r\n", "\n")],
+    ["headers that end with only LF", `--b\r\nContent-Disposition: form-data; name="${field}"\n\nAsha\r\n--b--\r\n`],
+    ["delimiters that end with only LF", whole(`form-data; name="${field}"`).replace("--b\r\n", "--b\n")],
+    ["only LF and much text", `--b\nContent-Disposition: form-data; name="${field}"\n\n${"x".repeat(40_000)}\n--b--\n`],
     ["no name", whole("form-data")],
     ["an empty name", whole('form-data; name=""')],
-    ["a name in a file name alone", whole(`form-data; filename="; name=${field}"`)],
+    ["a name only inside a file name", whole(`form-data; filename="; name=${field}"`)],
     ["another disposition", whole(`attachment; name="${field}"`)],
     ["no headers", `--b\r\n\r\nAsha\r\n--b--\r\n`],
-    ["a header that is none", whole(`form-data; name="${field}"\r\nnonsense`)],
+    ["a malformed header", whole(`form-data; name="${field}"\r\nnonsense`)],
     ["no end", whole(`form-data; name="${field}"`).slice(0, -6)],
     ["nothing but a preamble", "hello\r\n"],
     ["a preamble without end", `${"x".repeat(20_000)}\r\n${whole(`form-data; name="${field}"`)}`],
@@ -119,7 +116,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
 
   test.each([
     ["bytes that are not UTF-8", "", latin1("Asha \xe9\xff"), "not_utf8"],
-    ["a cut sequence", "", latin1("Asha \xe0\xa4"), "not_utf8"],
+    ["a truncated sequence", "", latin1("Asha \xe0\xa4"), "not_utf8"],
     ["an encoded surrogate", "", latin1("Asha \xed\xa0\x80"), "not_utf8"],
     ["latin1", "Content-Type: text/plain; charset=iso-8859-1\r\n", latin1("Jos\xe9"), "not_utf8"],
     ["utf-16", "Content-Type: text/plain; charset=utf-16\r\n", latin1("A\0s\0"), "not_utf8"],
@@ -139,7 +136,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     expect(await kept?.()).toBe(before);
   });
 
-  test("is read however it is cut into pieces", async () => {
+  test("is parsed the same however it is split into chunks", async () => {
     const body = utf8(`preamble\r\n${whole(`form-data; name="${field}"`).replaceAll("--b\r\n", "--b  \r\n")}`);
     for (const size of [1, 2, 3, 7]) {
       const pieces = Array.from({ length: Math.ceil(body.length / size) }, (_, i) =>
@@ -157,7 +154,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
   });
 
   test.each(["utf-8", "UTF-8", "identity", "Identity, utf-8", "utf8", ""])(
-    "may say Content-Encoding: %s",
+    "is accepted with Content-Encoding: %s",
     async (encoding) => {
       const body = whole(`form-data; name="${field}"`);
       expect((await send(body, { "content-type": TYPE, "content-encoding": encoding })).status).toBe(200);
@@ -175,7 +172,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
   );
 });
 
-describe("A file of a form", () => {
+describe("A file in a form", () => {
   const submit = async (front: string, content: string | Uint8Array<ArrayBuffer>, more = "", person?: SignedIn) => {
     const { access: token } = person ?? (await signUp(undefined, { ip: newIp() }));
     const number = `--b\r\nContent-Disposition: form-data; name=document_number\r\n\r\n${newNumber()}\r\n`;
@@ -187,42 +184,45 @@ describe("A file of a form", () => {
   const named = (more: string) => `Content-Disposition: form-data; name="document_front"${more}`;
 
   test.each([
-    ["its name in quotes", named('; filename="a.jpg"')],
-    ["its name without quotes", named("; filename=my photo.jpg")],
-    ["its name before the field's", 'Content-Disposition: form-data; filename="a.jpg"; name="document_front"'],
+    ["its file name in quotes", named('; filename="a.jpg"')],
+    ["its file name without quotes", named("; filename=my photo.jpg")],
+    ["its file name before the field name", 'Content-Disposition: form-data; filename="a.jpg"; name="document_front"'],
     [
       "a field's name inside its own",
       'Content-Disposition: form-data; filename="a; name=x; .jpg"; name=document_front',
     ],
-    ["a quote in its name", named('; filename="a\\"; name=\\"x.jpg"')],
+    ["a quote in its file name", named('; filename="a\\"; name=\\"x.jpg"')],
     ["a path with backslashes", named('; filename="C:\\photos\\"')],
-    ["an extended name alone", named("; filename*=UTF-8''%E0%A4%86.jpg")],
-    ["a name in another encoding", named('; filename="\u00e9.jpg"')],
-    ["a media type and no name", `${named("")}\r\nContent-Type: image/jpeg`],
-    ["neither a name nor a media type", named("")],
+    ["only an extended file name", named("; filename*=UTF-8''%E0%A4%86.jpg")],
+    ["a file name in another encoding", named('; filename="\u00e9.jpg"')],
+    ["a media type and no file name", `${named("")}\r\nContent-Type: image/jpeg`],
+    ["neither a file name nor a media type", named("")],
     ["a wrong media type", `${named('; filename="a"')}\r\nContent-Type: text/plain; charset=utf-16`],
   ])("may have %s", async (_, front) => {
     const answer = await submit(front, photo);
     expect(answer.status, JSON.stringify(answer.body)).toBe(201);
   });
 
-  test.each(["base64", "quoted-printable", "x-unknown"])("encoded as %s is refused by its field", async (encoding) => {
-    const front = `${named('; filename="a.jpg"')}\r\nContent-Transfer-Encoding: ${encoding}`;
-    expect(codeOf(await submit(front, btoa("anything")), "document_front")).toEqual([400, ["transfer_encoding"]]);
-  });
+  test.each(["base64", "quoted-printable", "x-unknown"])(
+    "with the transfer encoding %s is refused with an error on its field",
+    async (encoding) => {
+      const front = `${named('; filename="a.jpg"')}\r\nContent-Transfer-Encoding: ${encoding}`;
+      expect(codeOf(await submit(front, btoa("anything")), "document_front")).toEqual([400, ["transfer_encoding"]]);
+    },
+  );
 
-  test.each(["null", "undefined", "NULL", " undefined "])("that is the word %s is absent", async (word) => {
+  test.each(["null", "undefined", "NULL", " undefined "])("counts as absent if it is the text %s", async (word) => {
     const back = `--b\r\nContent-Disposition: form-data; name="document_back"\r\n\r\n${word}\r\n`;
     const answer = await submit(named('; filename="a.jpg"'), photo, back);
     expect([answer.status, answer.body.data?.document_back ?? null], JSON.stringify(answer.body)).toEqual([201, null]);
     expect(codeOf(await submit(named(""), word), "document_front")).toEqual([400, ["file_required"]]);
   });
 
-  test.each(["nothing", "null.jpg", "0"])("that is the word %s is text in the place of a file", async (word) => {
+  test.each(["nothing", "null.jpg", "0"])("is refused as text if it is the text %s", async (word) => {
     expect(codeOf(await submit(named(""), word), "document_front")).toEqual([400, ["not_file"]]);
   });
 
-  test("in the place of text is refused by its field", async () => {
+  test("sent for a text field is refused with an error on that field", async () => {
     for (const more of ['; filename="a.txt"', "; filename*=UTF-8''a.txt", "; FileName=a.txt"]) {
       const type = `--b\r\nContent-Disposition: form-data; name="document_type"${more}\r\n\r\nPASSPORT\r\n`;
       const answer = await submit(named('; filename="a.jpg"'), photo, type);
@@ -233,7 +233,7 @@ describe("A file of a form", () => {
     }
   });
 
-  test("is refused together with what is wrong with the fields beside it", async () => {
+  test("is refused in one response with the errors of the other fields", async () => {
     const { access: token } = await signUp(undefined, { ip: newIp() });
     const multipart = { document_number: "a\u0000b", document_type: "\u200b", document_front: "no file" };
     const { body } = await call("POST", "/api/users/kyc", { token, multipart, env: unlimited });
@@ -241,6 +241,6 @@ describe("A file of a form", () => {
   });
 });
 
-test("Nothing ill-formed was stored", async () => {
+test("no ill-formed text was stored by the requests of this file", async () => {
   expect(await findUnfitTexts()).toEqual([]);
 });

@@ -171,7 +171,7 @@ test("every body is documented with the limits that the routes enforce", () => {
   expect(wrong).toEqual([]);
 });
 
-test("a body is documented as JSON alone; the KYC uploads as multipart alone, with binary parts", () => {
+test("a body is documented as JSON only; the KYC uploads as multipart only, with binary parts", () => {
   const media = operations().flatMap(({ name, operation }) =>
     operation.requestBody ? [[name, Object.keys(operation.requestBody.content)] as const] : [],
   );

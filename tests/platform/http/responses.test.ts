@@ -172,7 +172,7 @@ describe("ASVS 16.5.1: binding failures", () => {
   });
 
   test.each([["KV"], ["OTP_QUEUE"], ["RATE_LIMITER"], ["KYC_BUCKET"]] as const)(
-    "%s: the database alone decides, and the response does not change",
+    "%s: only the database decides, and the response does not change",
     async (name) => {
       const expected = [200, 400, 400, 400, 200, 200, 200, 404, 200];
       for (const [i, [method, path, options]] of calls().slice(0, expected.length).entries()) {
@@ -225,7 +225,7 @@ describe("Response headers", () => {
     }
   });
 
-  test("ASVS 3.4: HTML documents alone have framing, content security and opener policies", async () => {
+  test("ASVS 3.4: only HTML documents have framing, content security and opener policies", async () => {
     const pages = [...(await everyKind()), ["200 outbox", await call("GET", "/dev/outbox")] as const];
     expect(pages.filter(([, { headers }]) => headers.get("content-type")?.startsWith("text/html"))).toHaveLength(2);
     for (const [kind, { headers }] of pages) {

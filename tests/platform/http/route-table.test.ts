@@ -10,20 +10,20 @@ import type { getUsers } from "../../../src/staff/directory/directory.routes.ts"
 import type { getMyProfile } from "../../../src/users/profile.routes.ts";
 import { expectations } from "../../support/matrix.ts";
 
-test.each(routes)("the route table tells method, path and limits of $name as its endpoint declares them", (route) => {
+test.each(routes)("the route table has the method, path and limits that the endpoint of $name declares", (route) => {
   const { method, path, limits } = route.declared;
   expect(route.name).toBe(`${method.toUpperCase()} ${path}`);
   expect(route.limit).toBe(limits.join(", ") || "-");
 });
 
-test("the route table names each route once, and everything that the app mounts", () => {
+test("the route table lists every mounted route exactly once", () => {
   const listed = routes.map(({ declared, pattern }) => `${declared.method.toUpperCase()} ${pattern}`);
   const mounted = app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`);
   expect(new Set(listed).size).toBe(listed.length);
   expect(new Set(mounted)).toEqual(new Set(listed));
 });
 
-test("the guard in the route table is the one that the authorization matrix tries", () => {
+test("the guards in the route table are those of the authorization matrix", () => {
   const callers: Record<string, string> = {
     authenticated: "user",
     authenticatedOrExpired: "user",
@@ -46,7 +46,7 @@ type Takes<F, C> = F extends (deps: never, caller: infer P, ...rest: never[]) =>
     : false
   : false;
 
-test("an endpoint compiles with its own guard alone", () => {
+test("an endpoint compiles only with its own guard", () => {
   const own: [
     Compiles<typeof authenticated, typeof getMyProfile>,
     Compiles<typeof staff, typeof getUsers>,
@@ -64,7 +64,7 @@ test("an endpoint compiles with its own guard alone", () => {
   expect([...own, ...others]).toHaveLength(10);
 });
 
-test("a role's condition takes only claims that the guard of the role made", () => {
+test("the condition of a role accepts only claims from the guard of that role", () => {
   const taken: [
     Takes<typeof isStaff, StaffClaims>,
     Takes<typeof isAdmin, AdminClaims>,

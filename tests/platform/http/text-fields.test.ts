@@ -15,7 +15,7 @@ beforeAll(async () => {
   Object.assign(unlimited, stage.env);
 });
 
-/** Texts that no field takes, by the code of their refusal. */
+/** Texts that every field refuses, by error code. */
 const unfit: Record<string, string[]> = {
   control_characters: ["a\u0000b", "\u0001", "visible\u007f", "a\u0085b", "\u001b[31m", "a\u009fb"],
   ill_formed: ["a\ud800", "\udfffb", "\udc00\ud800", "\ud83d😀"],
@@ -40,7 +40,7 @@ const cases = Object.entries(unfit).flatMap(([code, texts]) => texts.map((text) 
 const isText = ({ format, type, anyOf, enum: choices }: FieldSchema) =>
   format !== "binary" && (type === undefined || [type].flat().includes("string") || Boolean(anyOf) || Boolean(choices));
 
-/** The call that holds nothing but this text in this field. */
+/** Calls the operation with only this text in this field. */
 async function ask(operation: Operation, name: string, text: string, format: "json" | "form" | "multipart" | "query") {
   const search = format === "query" ? `?${new URLSearchParams({ [name]: text })}` : "";
   const fields = { [name]: text };
@@ -60,7 +60,7 @@ async function ask(operation: Operation, name: string, text: string, format: "js
   return await call(operation.method, path, { ...body, token, ip: newIp(), env: unlimited });
 }
 
-/** One user sends many calls here. */
+/** Lifts the write limit, because one user sends many calls here. */
 const unlimited: Partial<Env> = { USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit };
 
 const codesOf = ({ status, body }: Answer, name: string) => [
@@ -69,13 +69,15 @@ const codesOf = ({ status, body }: Answer, name: string) => [
 ];
 
 describe("Every text field of the document", () => {
-  test("refuses control characters, ill-formed and invisible text by name, in JSON", { timeout: 120_000 }, async () => {
+  test("refuses control characters, ill-formed and invisible text with the name of the field, in JSON", {
+    timeout: 120_000,
+  }, async () => {
     let checked = 0;
     for (const operation of operations) {
       if (!operation.body?.takesJson) continue;
       for (const [name, schema] of Object.entries(operation.body.fields)) {
         if (!isText(schema)) continue;
-        // Each field gets one text of each code; all texts together go round the fields.
+        // Each field gets one text of each code; across the fields every text is used.
         for (const code of Object.keys(unfit)) {
           const texts = unfit[code] ?? [];
           const text = texts[checked % texts.length] ?? "";
@@ -89,7 +91,7 @@ describe("Every text field of the document", () => {
     expect(await findUnfitTexts()).toEqual([]);
   });
 
-  test("refuses the same in forms, multipart bodies and queries", { timeout: 120_000 }, async () => {
+  test("refuses the same texts in forms, multipart bodies and queries", { timeout: 120_000 }, async () => {
     let turn = 0;
     for (const operation of operations) {
       const inBody = Object.entries(operation.body?.fields ?? {}).flatMap(([name, schema]) =>
@@ -97,7 +99,7 @@ describe("Every text field of the document", () => {
       );
       const inQuery = operation.query.map(({ name, schema }) => [name, schema, "query"] as const);
       for (const [name, schema, format] of [...inBody, ...inQuery]) {
-        // Pages of the browser flow and signed links read their query by themselves, and store none of it.
+        // Pages of the browser flow and signed links parse their own query and store nothing of it.
         const isUnread = ["/api/auth/social/error", "/api/users/kyc/documents/{id}"].includes(operation.path);
         if (!isText(schema) || isUnread) continue;
         // Neither a form nor a query can carry half a pair of surrogates.
@@ -119,8 +121,8 @@ const profile = "/api/users/profile";
 const save = (json: Record<string, unknown>) =>
   call("PATCH", profile, { json, token: stage.actors.user.access, ip: newIp(), env: unlimited });
 
-describe("A person's text", () => {
-  test("is refused with every unfit text, and stays as it was", async () => {
+describe("A text field of the profile", () => {
+  test("refuses every invalid text and stays unchanged", async () => {
     expect((await save({ full_name: "Asha Gurung", address: "Pokhara" })).status).toBe(200);
     for (const [code, text] of cases) {
       for (const name of ["full_name", "address"]) {
@@ -131,20 +133,20 @@ describe("A person's text", () => {
     expect([data.full_name, data.address]).toEqual(["Asha Gurung", "Pokhara"]);
   });
 
-  test("keeps the joiners of Devanagari and of emoji", async () => {
+  test("keeps the joiners of Devanagari and emoji", async () => {
     for (const name of ["श्री\u200dमती क्\u200cष", "र्\u200dयाल 👩\u200d👩\u200d👧", "👍🏽 राम"]) {
       expect((await save({ full_name: name })).body.data?.full_name).toBe(name);
     }
   });
 
-  test("has one space for every kind of white space inside it", async () => {
+  test("replaces each run of white space with one space", async () => {
     for (const between of ["\n", "\t \r\n", "\u2028", "\u2029\u3000", "\u000b\u000c", "\u00a0"]) {
       const answer = await save({ full_name: ` Asha${between}Gurung${between}` });
       expect(answer.body.data?.full_name, JSON.stringify(between)).toBe("Asha Gurung");
     }
   });
 
-  test("counts as absent where it is the empty string, in JSON as in a form", async () => {
+  test("counts as absent if it is the empty string, in JSON and in forms", async () => {
     const token = stage.actors.user.access;
     await save({ full_name: "Asha Gurung" });
     for (const body of [{ json: { full_name: "" } }, { form: { full_name: "" } }, { multipart: { full_name: "" } }]) {
@@ -168,12 +170,12 @@ describe("Flags and numbers", () => {
     const answer = await call("POST", "/api/auth/device", { json, token: (await device()).access, ip: newIp(), env });
     return answer.status === 200 ? answer.body.data.is_active : codesOf(answer, "is_active");
   };
-  // Registrations are limited by the user.
+  // Registrations are limited per user.
   const people = () => Object.values(stage.actors);
   let turn = 0;
   const device = async () => people()[turn++ % 3] as Stage["target"];
 
-  test("a flag is true or false in any of the words that forms and libraries write", async () => {
+  test("a flag accepts every word for true and false that forms and libraries send", async () => {
     for (const value of ["true", "TRUE", "Yes", "on", "t", "1", 1, true, "T"]) expect(await isActive(value)).toBe(true);
     for (const value of ["false", "False", "NO", "off", "F", "0", 0, false]) expect(await isActive(value)).toBe(false);
     for (const value of ["2", 2, "yess", "-1", "01", "null", "truefalse", [], 0.5]) {
@@ -181,7 +183,7 @@ describe("Flags and numbers", () => {
     }
   });
 
-  test("a whole number is plain decimal digits", async () => {
+  test("a whole number accepts only decimal digits", async () => {
     const { access: token } = stage.actors.staff;
     const list = (search: string) => call("GET", `/api/users?${search}`, { token, env: unlimited });
     for (const [given, meant] of [
@@ -219,7 +221,7 @@ describe("A device", () => {
     call("POST", "/api/auth/device", { json, token: person.access, ip: newIp(), env: unlimited });
   const device = { device_id: "a device", fcm_token: "token-of-a-device", device_type: "ANDROID" };
 
-  test("has its versions as text, although JSON may write them as numbers", async () => {
+  test("has text versions, which JSON may also send as numbers", async () => {
     const answer = await register({ ...device, app_version: 14.5, os_version: 17 });
     expect([answer.body.data.app_version, answer.body.data.os_version]).toEqual(["14.5", "17"]);
     for (const version of [-1.5, 1e21, 1e-7, true, [14.5]]) {
@@ -231,7 +233,7 @@ describe("A device", () => {
     ["emoji at the limit of length", `${"x".repeat(253)}😀`],
     ["Devanagari with joiners", "आशाको र्\u200dयाम फोन"],
     ["quotes and separators", 'Asha\'s "phone"\u2028\\u0000'],
-  ])("registered again with %s in its name changes nothing that is audited or told", async (_, device_name) => {
+  ])("registered again with %s in its name is not audited as a change", async (_, device_name) => {
     const counts = async () =>
       (
         await call("GET", `/api/users/${stage.target.userId}/audit-logs?page_size=100`, {
@@ -249,7 +251,7 @@ describe("A device", () => {
     expect(await counts()).toBe(before);
   });
 
-  test("keeps no line break or tab in its texts", async () => {
+  test("refuses line breaks and tabs in its texts", async () => {
     for (const name of ["device_id", "fcm_token", "device_name", "app_version", "os_version"]) {
       for (const text of ["token-of\na-device", "token-of\ta-device"]) {
         expect(codesOf(await register({ ...device, [name]: text }), name)).toEqual([400, ["control_characters"]]);
@@ -259,7 +261,7 @@ describe("A device", () => {
 });
 
 describe("A User-Agent", () => {
-  test("is kept by whole characters and without control characters", async () => {
+  test("is stored without control characters, and truncated between characters", async () => {
     const { access: token, userId } = stage.actors.user;
     const agents = [`${"a".repeat(254)}😀`, `${"b".repeat(253)}😀 tail`, "App/1\t(Linux)\u0085", "\u200b"];
     for (const agent of agents) {
@@ -284,7 +286,7 @@ describe("A URL", () => {
     ["https://8.8.8.8/a.png#x", "https://8.8.8.8/a.png#x"],
     ["https://[2606:4700::1111]/a.png", "https://[2606:4700::1111]/a.png"],
     ["https://my_bucket.s3.amazonaws.com:8443/a?b=1", "https://my_bucket.s3.amazonaws.com:8443/a?b=1"],
-  ])("%s is kept in its canonical form", async (given, kept) => {
+  ])("%s is stored in its canonical form", async (given, kept) => {
     expect((await save({ avatar_url: given })).body.data?.avatar_url).toBe(kept);
   });
 
@@ -317,7 +319,7 @@ describe("A URL", () => {
     expect(codesOf(await save({ avatar_url: given }), "avatar_url")).toEqual([400, ["not_https_url"]]);
   });
 
-  test("is measured in its canonical form", async () => {
+  test("has a maximum length that applies to its canonical form", async () => {
     const base = "https://example.com/";
     // Each ä is six characters of a canonical path.
     const fitting = base + "ä".repeat(338);
@@ -341,7 +343,7 @@ describe("A pasted code or identifier", () => {
       (code) => spaced(code, "\u2014"),
     ],
     [
-      "with hyphens that do not break",
+      "with non-breaking hyphens",
       (phone) => `${phone.slice(0, 7)}\u2011${phone.slice(7)}`,
       (code) => spaced(code, "\u2011"),
     ],
@@ -360,7 +362,7 @@ describe("A pasted code or identifier", () => {
     ],
   ];
 
-  test.each(spellings)("%s is the same number and the same code", async (_, spellPhone, spellCode) => {
+  test.each(spellings)("typed %s gives the same number and the same code", async (_, spellPhone, spellCode) => {
     const [phone, ip] = [newPhone(), newIp()];
     const asked = await call("POST", "/api/auth/otp/request", { json: { identifier: spellPhone(phone) }, ip });
     expect(asked.status, JSON.stringify(asked.body)).toBe(200);
@@ -369,7 +371,7 @@ describe("A pasted code or identifier", () => {
     expect(verified.status, JSON.stringify(verified.body)).toBe(200);
   });
 
-  test("names the same mailbox with other hyphens, digits and widths", async () => {
+  test("gives the same email address with other hyphens, digits and character widths", async () => {
     const [ip, address] = [newIp(), newEmail().replace("person", "asha-")];
     const [local = ""] = address.split("@");
     const spelled = `${local.replace("-", "\u2010")}\uff20example\uff0ecom\u200b`;

@@ -200,7 +200,7 @@ describe("directory orderings", () => {
           { username: `${names[page]}${mark}${page}`, joinedAt: era + page * 700, lastLoginAt: era + page * DAY_MS },
         ]);
       });
-      expect(new Set(seen).size, "nobody twice").toBe(seen.length);
+      expect(new Set(seen).size, "each user once").toBe(seen.length);
       for (const { id } of people) expect(seen).toContain(id);
     },
   );

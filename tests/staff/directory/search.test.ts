@@ -82,7 +82,7 @@ describe("the field that a search matched", () => {
     return Object.fromEntries(results.map(({ id, matched }: { id: string; matched: string }) => [id, matched]));
   }
 
-  test("tells the owner of a number from a user whose old username imitates it", async () => {
+  test("distinguishes the owner of a number from a user whose old username imitates it", async () => {
     const phone = newPhone();
     const national = phone.slice(4);
     const [owner, impostor] = [await person(phone), await person(newEmail())];
@@ -251,7 +251,7 @@ describe("search by a part of a field", () => {
     expect(await found(text)).toEqual(expected);
   });
 
-  test.each(["\u00a0", "   ", "\u200b", "\u3164"])("refuses %j, which shows nothing", async (text) => {
+  test.each(["\u00a0", "   ", "\u200b", "\u3164"])("refuses the invisible text %j", async (text) => {
     const refused = await searching(text);
     expect(refused.body.error.fields).toEqual({ search: [{ code: "blank" }] });
   });

@@ -288,7 +288,7 @@ describe("updating a user", () => {
   test.each<["phone_number" | "email", () => string]>([
     ["phone_number", newPhone],
     ["email", newEmail],
-  ])("of %s leaves it unverified, ends the sessions and is told to the one before, once", async (field, fresh) => {
+  ])("of %s leaves it unverified, ends the sessions and notifies the previous one once", async (field, fresh) => {
     const staff = await newStaff();
     const tasks = heldTasks();
     const user = await person(fresh());
@@ -317,7 +317,7 @@ describe("updating a user", () => {
     expect(told, "the old one").toHaveLength(1);
     expect(await rows("select 1 from local_outbox where recipient = ?", next), "not the new one").toEqual([]);
     expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
-    // The new identifier belongs to the user after a sign-in; the old one belongs to nobody.
+    // The new identifier belongs to the user after a sign-in; the old one belongs to no user.
     clock.advance(SECOND);
     const again = await logIn(next);
     expect(again.userId).toBe(user.userId);
@@ -417,7 +417,7 @@ describe("changing a user's status", () => {
       await runTasks([...held, ...held], tasks.env);
       const told = await rows<{ message: string }>("select message from notifications where user_id = ?", user.userId);
       expect(told).toHaveLength(1);
-      expect(told[0]?.message, "the reason stays inside").not.toContain("complaints");
+      expect(told[0]?.message, "the reason is not shown").not.toContain("complaints");
       // Repeating the call changes nothing.
       const before = await recordOf(user);
       expect((await setStatus(staff, user, { status, reason: "again" })).status).toBe(200);

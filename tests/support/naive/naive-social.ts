@@ -56,7 +56,10 @@ function tools(env: Env) {
   return { run, first, insertUser, insertSession, makeUser };
 }
 
-/** Finds or creates the user of an ID token by its address, whoever asserts it, and marks the token last. */
+/**
+ * Finds or creates the user of an ID token by its address, even if the provider has no authority over it, and marks the
+ * token last.
+ */
 export const naiveToken: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/token")) return realHandler(request, env, context);
   const { run, first, insertSession, makeUser } = tools(env);

@@ -9,7 +9,7 @@ export const SMALL_TABLES: Readonly<Record<string, string>> = {
   local_outbox: "empty in production",
 };
 
-/** Indexes with few rows per key, whatever the user does, so that their rows may be sorted. */
+/** Indexes that have few rows per key in any case, so that their rows may be sorted. */
 const FEW_UNDER_A_KEY: Readonly<Record<string, string>> = {
   "sessions_live (user_id=?": "a sign-in keeps ten live sessions",
   "devices_device (user_id=?": "a registration keeps 20 devices",

@@ -82,8 +82,8 @@ describe("the type of a KYC file is detected from its content", () => {
     ["a shell script", ascii("#!/bin/sh\nrm -rf /")],
     ["HEIC", concat([0, 0, 0, 24], "ftypheic")],
     ["TIFF", ascii("II*\0")],
-    ["a JPEG's first bytes alone", new Uint8Array([0xff, 0xd8, 0xff])],
-    ["a PNG's signature alone", ascii("\x89PNG\r\n\x1a\n")],
+    ["only the first bytes of a JPEG", new Uint8Array([0xff, 0xd8, 0xff])],
+    ["only the signature of a PNG", ascii("\x89PNG\r\n\x1a\n")],
     ["a RIFF that is sound", concat("RIFF", [4, 0, 0, 0], "WAVE")],
     ["zeros", new Uint8Array(5000)],
   ])("so %s is refused", expectRefused);
@@ -148,7 +148,7 @@ describe("the dimensions in the header of a KYC image are checked", () => {
     ["a JPEG without height", jpeg({ height: 0 })],
     ["a WebP that moves", extendedWebp("place", { flags: 0x02 })],
     ["a PNG with two headers", png({ chunks: [chunk("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0])] })],
-    ["a PNG with a chunk that nobody knows and all must", png({ chunks: [chunk("ABCD", "x")] })],
+    ["a PNG with an unknown critical chunk", png({ chunks: [chunk("ABCD", "x")] })],
     ["a PNG without pixels", concat("\x89PNG\r\n\x1a\n", png().slice(8, 33), chunk("IEND"))],
     ["a JPEG with two frames", jpeg({ segments: [segment(0xc0, [8, 0, 8, 0, 8, 1, 1, 0x11, 0])] })],
     ["a lossless JPEG", jpeg({ segments: [segment(0xc3, [8, 0, 8, 0, 8, 1, 1, 0x11, 0])] })],
@@ -283,7 +283,7 @@ describe("the body of a KYC upload is read within limits", () => {
 
   test.each([
     ["a file", heading("document_front"), 8],
-    ["a file that nobody asked for", heading("selfie"), 8],
+    ["an undeclared file", heading("selfie"), 8],
     ["a text", heading("document_number", ""), 8],
     ["a heading", ascii(`--${BOUNDARY}\r\nContent-Disposition: form-data; x="`), 1],
   ])(
@@ -434,7 +434,7 @@ describe("the body of a KYC upload is read within limits", () => {
     expect(wasCancelled).toBe(true);
   });
 
-  test("an upload beside too many others in the isolate is told to retry, and the memory is released", async () => {
+  test("too many concurrent uploads in an isolate get 503 with Retry-After, and their memory is released", async () => {
     const gates: (() => void)[] = [];
     const held = Array.from({ length: 6 }, () => {
       const gate = new Promise<void>((resolve) => gates.push(resolve));

@@ -335,10 +335,9 @@ describe("idempotency key of a KYC submission", () => {
     for (const other of others) {
       expect(codeOf(await submit(user, other, { headers }))).toEqual([409, "idempotency_key_reused"]);
     }
-    expect(
-      (await amend(user, { json: { document_number: "12-347" }, headers })).status,
-      "PATCH has keys of its own",
-    ).toBe(200);
+    expect((await amend(user, { json: { document_number: "12-347" }, headers })).status, "PATCH has its own keys").toBe(
+      200,
+    );
     expect(codeOf(await amend(user, { json: { document_number: "12-348" }, headers }))).toEqual([
       409,
       "idempotency_key_reused",
