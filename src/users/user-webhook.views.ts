@@ -25,12 +25,9 @@ const webhookUser = z
     kyc_status: kycState,
     date_joined: z.iso.datetime(),
     updated_at: z.iso.datetime(),
-    version: z
-      .number()
-      .int()
-      .meta({
-        description: "Grows with every change. Ignore a message whose version is not higher than the one you have.",
-      }),
+    version: z.number().int().meta({
+      description: "Grows with every change. Ignore a message whose version is not higher than the one you have.",
+    }),
   })
   .meta({ id: "WebhookUser" });
 

@@ -126,7 +126,10 @@ export const signInRows: SecurityRows = {
   "ASVS 7.1.1": shown([refresh, "ends when it is not refreshed for its idle time"], sessionModel),
   "ASVS 7.1.2": shown([sessions, "(ASVS 7.1.2)"]),
   "ASVS 7.2.1": shown([headers, "ASVS 7.2.1"]),
-  "ASVS 7.2.4": shown(["tests/auth/account/account.test.ts", "with a new session in addition to the old one"], sessionModel),
+  "ASVS 7.2.4": shown(
+    ["tests/auth/account/account.test.ts", "with a new session in addition to the old one"],
+    sessionModel,
+  ),
   "ASVS 7.3.1": shown([refresh, "ends when it is not refreshed for its idle time"]),
   "ASVS 7.3.2": shown([refresh, "ends at its absolute expiry however often it is refreshed"]),
   "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
