@@ -103,6 +103,7 @@ console.log(`
 Users API is running.
 
   Documentation   ${base}/docs
+  Example app     ${base}/example/   (the client package in 35 lines)
   Outbox          ${base}/dev/outbox   (shows codes and messages; nothing is sent)
   Health          ${base}/api/health
   Other services  http://localhost:${platformPort}   (POST /events, /queue or /tokens to send what they send)

@@ -32,6 +32,7 @@ import { getDebugHeaders } from "./platform/http/debug.routes.ts";
 import { developmentOnly } from "./platform/http/development.guard.ts";
 import { getDocs, getDocsFile, openApiDocument, redirectToDocs } from "./platform/http/docs.routes.ts";
 import { AppError } from "./platform/http/errors.ts";
+import { getExample, getExampleFile } from "./platform/http/example.routes.ts";
 import { getHealth } from "./platform/http/health.routes.ts";
 import {
   allowOrigins,
@@ -138,6 +139,8 @@ export const routes: readonly Route[] = [
   route("GET /api/auth/debug/headers", "-", developmentOnly, getDebugHeaders),
   route("GET /.well-known/jwks.json", "-", publicAccess, getJwks),
   route("GET /dev/outbox", "-", developmentOnly, getLocalOutbox),
+  route("GET /example", "-", developmentOnly, getExample),
+  route("GET /example/{file}", "-", developmentOnly, getExampleFile),
   route(
     "GET /api/openapi.json",
     "-",

@@ -1,0 +1,193 @@
+import { type CallOptions, createCall, type Data, type Input, type Operation } from "./call.ts";
+import { UsersApiError } from "./errors.ts";
+import { createPages } from "./pages.ts";
+import { perform, type Way } from "./repeat.ts";
+import { createSession, type SignedOutReason, type Tokens } from "./session.ts";
+import { memoryStorage, type TokenStorage } from "./storage.ts";
+import type { Fetch } from "./transport.ts";
+
+export interface Options {
+  /** Scheme and host of the API: `https://api.example.com`. */
+  baseUrl: string;
+  /** Where the tokens are kept; default: in memory, so that the person is signed out at the next start. */
+  storage?: TokenStorage | undefined;
+  /** Name of the tokens in the storage, and of the lock among tabs. Default: `powerbank`. One name for each signed-in person. */
+  name?: string | undefined;
+  /** Language of messages: `en` or `ne`. */
+  language?: string | undefined;
+  /** Called once when the person is no longer signed in. */
+  onSignedOut?: ((reason: SignedOutReason) => void) | undefined;
+  /** Longest wait for one answer, in milliseconds: 15,000. Eight times as long for documents. */
+  timeout?: number | undefined;
+  /** Longest time of a call with its repetitions, in milliseconds: 30,000. Eight times as long for documents. */
+  deadline?: number | undefined;
+  /** Most repetitions of a call: 4. */
+  retries?: number | undefined;
+  /** Wait before the first repetition, in milliseconds: 400. */
+  retryDelay?: number | undefined;
+  /** Replaces the runtime's `fetch`. */
+  fetch?: Fetch | undefined;
+}
+
+type Provider = "google" | "apple";
+type Body<Name extends Operation> = NonNullable<Input<Name> extends { body?: infer B } ? B : never>;
+
+export type UsersClient = ReturnType<typeof createUsersClient>;
+
+/** A client of the Users API for one signed-in person. */
+export function createUsersClient(options: Options) {
+  const { storage = memoryStorage(), name = "powerbank", onSignedOut } = options;
+  const url = options.baseUrl.replace(/\/+$/, "");
+  const listeners = new Set(onSignedOut ? [onSignedOut] : []);
+  let language = options.language ?? "en";
+  const way: Way = {
+    timeout: options.timeout ?? 15_000,
+    deadline: options.deadline ?? 30_000,
+    retries: options.retries ?? 4,
+    retryDelay: options.retryDelay ?? 400,
+    // Called on nothing: browsers refuse `fetch` as a method of another object.
+    fetch: options.fetch ?? ((address, init) => fetch(address, init)),
+    language: () => language,
+  };
+  const session = createSession({
+    way,
+    url,
+    storage,
+    name,
+    isShared: options.storage !== undefined,
+    onSignedOut: (reason) => {
+      for (const listener of listeners) listener(reason);
+    },
+  });
+  const call = createCall(way, url, session);
+  const pages = createPages(call);
+
+  /** Keeps the tokens of a sign-in and gives the rest of its answer. */
+  async function signedIn<T extends { access_token: string; refresh_token: string; user_id: string }>(
+    answer: Promise<T>,
+  ) {
+    const { access_token: access, refresh_token: refresh, ...rest } = await answer;
+    await session.begin({ access, refresh, user: rest.user_id });
+    return rest;
+  }
+
+  let verified: ({ of: string } & Data<"POST /auth/otp/verify">) | undefined;
+
+  const auth = {
+    /** Sends a one-time code by SMS or e-mail. `resend_in` says when another one may be requested. */
+    requestCode: (identifier: string, input?: CallOptions) =>
+      call("POST /auth/otp/request", { ...input, body: { identifier } }),
+    /** Verifies a code. `purpose` says which of `login` and `register` comes next. */
+    verifyCode: (identifier: string, otp: string, input?: CallOptions) =>
+      call("POST /auth/otp/verify", { ...input, body: { identifier, otp } }),
+    login: (body: Body<"POST /auth/login">, input?: CallOptions) =>
+      signedIn(call("POST /auth/login", { ...input, body })),
+    register: (body: Body<"POST /auth/register">, input?: CallOptions) =>
+      signedIn(call("POST /auth/register", { ...input, body })),
+    /** Verifies a code, then signs in or, where there is no account, signs up; `more` is for a new account. */
+    signIn: async (
+      identifier: string,
+      otp: string,
+      more: { username?: string | undefined; referral_code?: string | undefined } = {},
+    ) => {
+      const of = `${identifier} ${otp}`;
+      // A code can be verified once; a person who tries again after a lost answer has the same code.
+      if (verified?.of !== of) verified = { of, ...(await auth.verifyCode(identifier, otp)) };
+      const proof = { identifier, verification_token: verified.verification_token };
+      const answer = await (verified.purpose === "LOGIN" ? auth.login(proof) : auth.register({ ...proof, ...more }));
+      verified = undefined;
+      return answer;
+    },
+    /** Signs in with what the provider's SDK gave. */
+    google: (body: Body<"POST /auth/google/token">, input?: CallOptions) =>
+      signedIn(call("POST /auth/google/token", { ...input, body })),
+    apple: (body: Body<"POST /auth/apple/token">, input?: CallOptions) =>
+      signedIn(call("POST /auth/apple/token", { ...input, body })),
+    /** Gives the `login_url` that the app opens in the system's browser. */
+    startBrowser: (provider: Provider, query: Input<"GET /auth/google/login">["query"]) =>
+      call(`GET /auth/${provider}/login`, { query }),
+    /** Signs in with the `code` that came back to the app's `redirect_uri`. */
+    finishBrowser: (body: Body<"POST /auth/social/success">) => signedIn(call("POST /auth/social/success", { body })),
+    linkGoogle: (body: Body<"POST /auth/google/link">) => call("POST /auth/google/link", { body }),
+    linkApple: (body: Body<"POST /auth/apple/link">) => call("POST /auth/apple/link", { body }),
+    unlink: (provider: Provider, body: Body<"DELETE /auth/google/link"> = {}) =>
+      call(`DELETE /auth/${provider}/link`, { body }),
+    /** Signs out here in any case; an error means that the API could not be told, and the session lives on there. */
+    logout: () =>
+      session.end("logout", async ({ access, refresh }) => {
+        const request = {
+          method: "POST",
+          url: `${url}/api/auth/logout`,
+          headers: {
+            "Accept-Language": language,
+            "Content-Type": "application/json",
+            Authorization: `Bearer ${access}`,
+          },
+          body: JSON.stringify({ refresh_token: refresh }),
+        };
+        await perform(way, request, { mayRepeat: true }).catch((error: unknown) => {
+          // An earlier attempt, or somebody else, has ended the session.
+          if (!(error instanceof UsersApiError && error.status === 401)) throw error;
+        });
+      }),
+    /** Deletes the account for good. */
+    deleteAccount: async (body: Body<"DELETE /auth/account"> = {}) => {
+      const answer = await call("DELETE /auth/account", { body });
+      await session.end("deleted");
+      return answer;
+    },
+  };
+
+  return {
+    /** Any operation by its method and path. */
+    call,
+    /** The items of any list, page by page. */
+    pages,
+    auth,
+    me: () => call("GET /auth/me"),
+    sessions: {
+      list: () => call("GET /auth/sessions"),
+      end: (id: string) => call("DELETE /auth/sessions/{id}", { params: { id } }),
+      endOthers: () => call("DELETE /auth/sessions"),
+    },
+    profile: {
+      get: () => call("GET /users/profile"),
+      /** Changes what is sent; null clears a field. */
+      update: (body: Body<"PUT /users/profile">) => call("PUT /users/profile", { body }),
+    },
+    kyc: {
+      get: () => call("GET /users/kyc"),
+      status: () => call("GET /users/kyc/status"),
+      submit: (body: Body<"POST /users/kyc">, input?: CallOptions) => call("POST /users/kyc", { ...input, body }),
+      amend: (body: Body<"PATCH /users/kyc">, input?: CallOptions) => call("PATCH /users/kyc", { ...input, body }),
+    },
+    wallet: () => call("GET /users/wallet"),
+    usage: () => call("GET /users/analytics/usage-stats"),
+    notifications: {
+      list: (query: Input<"GET /users/notifications">["query"] = {}) => call("GET /users/notifications", { query }),
+      /** All of them, newest first; pages are loaded as they are needed. */
+      all: (page_size = 50) => pages("GET /users/notifications", { query: { page_size } }),
+      read: (id: string) => call("POST /users/notifications/{id}/read", { params: { id } }),
+    },
+    registerDevice: (body: Body<"POST /auth/device">) => call("POST /auth/device", { body }),
+    /** Whether tokens are stored; the API alone knows whether it accepts them. */
+    isSignedIn: async () => (await session.load()) !== undefined,
+    /** Takes over tokens that the app has from elsewhere. */
+    useTokens: (tokens: Tokens) => session.begin(tokens),
+    /** Calls another service with the access token: a 401 of `send`'s response refreshes once and repeats once. */
+    withAccessToken: async <T extends { status: number }>(send: (accessToken?: string) => Promise<T>): Promise<T> => {
+      const tokens = await session.load();
+      const response = await send(tokens?.access);
+      const newer = tokens && response.status === 401 ? await session.renew(tokens) : undefined;
+      return newer ? send(newer.access) : response;
+    },
+    /** Adds a listener; the result removes it. */
+    onSignedOut(listener: (reason: SignedOutReason) => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    setLanguage(next: string): void {
+      language = next;
+    },
+  };
+}
