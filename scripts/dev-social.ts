@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { startApple, startGoogle } from "../dev/openid/provider.ts";
+import { nativeSignInUrl, tokenPage, tokenPath } from "../dev/openid/token-page.ts";
 
 // `npm run dev:social`: runs `npm run dev` with simulated Google and Apple sign-in, and a page with their buttons.
 
@@ -9,9 +10,15 @@ const port = Number(process.env.PORT ?? "8787");
 const api = `http://localhost:${port}`;
 const pagePort = port + 4;
 
+const pageUrl = `http://localhost:${pagePort}`;
+const native = {
+  google: { port: port + 2, api, nativeClientId: "google-native.development" },
+  apple: { port: port + 3, api, nativeClientId: "apple-native.development" },
+};
+
 const standIns = [
-  await startGoogle({ port: port + 2, api, nativeClientId: "google-native.development" }),
-  await startApple({ port: port + 3, api, nativeClientId: "apple-native.development" }),
+  await startGoogle({ ...native.google, nativeRedirectUri: pageUrl + tokenPath("google") }),
+  await startApple({ ...native.apple, nativeRedirectUri: pageUrl + tokenPath("apple") }),
 ];
 const vars = Object.assign({}, ...standIns.map((each) => each.vars)) as Record<string, string>;
 
@@ -34,13 +41,26 @@ const page = `<!doctype html>
     <p>Both providers are simulated on this machine. Enter any name and any password.</p>
     <a href="/google">Continue with Google</a>
     <a href="/apple">Continue with Apple</a>
+    <p>For native apps, what the SDK would give: <a href="/google/token">ID token of Google</a>
+    <a href="/apple/token">ID token of Apple</a></p>
   </body>
 </html>`;
 
 const pages = createServer(async (request, response) => {
-  const name = /^\/(google|apple)$/.exec(request.url ?? "")?.[1];
-  if (!name) {
-    response.writeHead(request.url === "/" ? 200 : 404, { "content-type": "text/html; charset=utf-8" }).end(page);
+  const html = { "content-type": "text/html; charset=utf-8" };
+  const [, name, rest] = /^\/(google|apple)(\/token|\/token\/done)?$/.exec(request.url ?? "") ?? [];
+  if (name !== "google" && name !== "apple") {
+    response.writeHead(request.url === "/" ? 200 : 404, html).end(page);
+    return;
+  }
+  if (rest === "/token/done") {
+    response.writeHead(200, html).end(tokenPage(name, api));
+    return;
+  }
+  if (rest) {
+    const issuer = `http://localhost:${native[name].port}`;
+    const location = nativeSignInUrl({ provider: name, issuer, clientId: native[name].nativeClientId, page: pageUrl });
+    response.writeHead(303, { location }).end();
     return;
   }
   try {
@@ -51,7 +71,7 @@ const pages = createServer(async (request, response) => {
   }
 }).listen(pagePort, "127.0.0.1");
 
-console.log(`\nSimulated Google and Apple sign-in: http://localhost:${pagePort}\n`);
+console.log(`\nSimulated Google and Apple sign-in: ${pageUrl}\n`);
 
 const server = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "dev.ts")], {
   env: { ...process.env, ...vars },

@@ -123,38 +123,12 @@ export function generate(document: OpenApi): string {
   const isForm = ({ requestBody }: Operation) =>
     requestBody !== undefined && !("application/json" in requestBody.content);
 
-  const errors = Object.values(document.paths)
-    .flatMap((methods) => Object.values(methods))
-    .flatMap(({ responses }) => Object.entries(responses))
-    .filter(([status]) => /^[45]/.test(status))
-    .flatMap(([, response]) => {
-      const schema = resolve(response).content?.["application/json"]?.schema;
-      if (!schema) return [];
-      const whole = resolve(schema);
-      return [whole, ...(whole.allOf ?? []).map(resolve)].flatMap(({ properties }) =>
-        properties?.error ? [resolve(properties.error).properties ?? {}] : [],
-      );
-    });
-  const codes = new Set(errors.flatMap(({ code }) => (code ? (resolve(code).enum ?? []) : [])));
-  const fields = errors.flatMap(({ fields: found }) => {
-    const lists = found && resolve(found).additionalProperties;
-    const items = typeof lists === "object" ? resolve(lists).items : undefined;
-    return items ? [resolve(items)] : [];
-  });
   const schemas = Object.entries((document.components?.schemas ?? {}) as Record<string, Schema>);
-  // These two have names of their own below.
-  const declared = schemas.filter(([name]) => name !== "ErrorCode" && name !== "FieldError");
 
   return `// Made from openapi.json by \`npm run client:types\`. Do not edit.
 import type { Upload } from "./upload.ts";
 
-/** Every code of an error of the API. */
-export type ErrorCode = ${[...codes].toSorted().map(quoted).join(" | ")};
-
-/** What is wrong with a field. */
-export type FieldError = ${fields[0] ? typeOf(fields[0]) : "{ code: string }"};
-
-${declared.map(([name, schema]) => `${comment(schema.description)}export type ${name} = ${typeOf(schema)};\n`).join("\n")}
+${schemas.map(([name, schema]) => `${comment(schema.description)}export type ${name} = ${typeOf(schema)};\n`).join("\n")}
 /** Every operation: what it takes and the \`data\` of its answer. */
 export interface Operations {
 ${operations.map(({ name, operation, data }) => `${comment(operation.summary)}${quoted(name)}: {\n${membersOf(operation, data)}\n};`).join("\n")}

@@ -2,7 +2,7 @@ import { type CallOptions, createCall, type Data, type Input, type Operation } f
 import { UsersApiError } from "./errors.ts";
 import { createPages } from "./pages.ts";
 import { perform, type Way } from "./repeat.ts";
-import { createSession, type SignedOutReason, type Tokens } from "./session.ts";
+import { createSession, type SignedOutReason, type TokenPair } from "./session.ts";
 import { memoryStorage, type TokenStorage } from "./storage.ts";
 import type { Fetch } from "./transport.ts";
 
@@ -173,7 +173,7 @@ export function createUsersClient(options: Options) {
     /** Whether tokens are stored; the API alone knows whether it accepts them. */
     isSignedIn: async () => (await session.load()) !== undefined,
     /** Takes over tokens that the app has from elsewhere. */
-    useTokens: (tokens: Tokens) => session.begin(tokens),
+    useTokens: (tokens: TokenPair) => session.begin(tokens),
     /** Calls another service with the access token: a 401 of `send`'s response refreshes once and repeats once. */
     withAccessToken: async <T extends { status: number }>(send: (accessToken?: string) => Promise<T>): Promise<T> => {
       const tokens = await session.load();

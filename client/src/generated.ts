@@ -1,110 +1,497 @@
 // Made from openapi.json by `npm run client:types`. Do not edit.
 import type { Upload } from "./upload.ts";
 
-/** Every code of an error of the API. */
+export type Account = {
+  id: string;
+  username: string;
+  profile_picture: string | null;
+  referral_code: string;
+  status: AccountStatus;
+  date_joined: string;
+  profile_complete: boolean;
+  kyc_status: KycState;
+  social_provider: SocialProvider;
+};
+
+export type AccountStatus = "ACTIVE" | "INACTIVE" | "BANNED";
+
+export type AnalyticsReport = {
+  user_id: string;
+  usage: UsageStats;
+  wallet: {
+    balance: string;
+    currency: string;
+    last_updated: string;
+  };
+  points: Points;
+  generated_at: string;
+};
+
+export type AuditLog = {
+  id: string;
+  action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
+  entity_type: string;
+  entity_id: string;
+  old_values: unknown | null;
+  new_values: unknown | null;
+  /** Who did it; null where it was the system, or somebody whose account is gone. */
+  actor: {
+    id: string;
+    username: string;
+  } | null;
+  by_staff: boolean;
+  ip: string | null;
+  user_agent: string | null;
+  session_id: string | null;
+  created_at: string;
+};
+
+export type BindingState = "up" | "down";
+
+export type CodeSent = {
+  message: string;
+  /** Seconds for which the code is valid. */
+  expires_in: number;
+  /** Seconds until the next code may be requested. */
+  resend_in: number;
+};
+
+export type CodeVerified = {
+  verification_token: string;
+  /** The next step: REGISTER or LOGIN. */
+  purpose: OtpPurpose;
+  /** Seconds for which the verification token is valid. */
+  expires_in: number;
+  message: string;
+};
+
+export type Device = {
+  id: string;
+  device_id: string;
+  fcm_token: string | null;
+  device_type: DeviceType;
+  device_name: string | null;
+  app_version: string | null;
+  os_version: string | null;
+  is_active: boolean;
+  last_used: string;
+};
+
+export type DeviceType = "ANDROID" | "IOS" | "WEB";
+
+/** Branch on this. */
 export type ErrorCode =
-  | "access_denied"
-  | "account_inactive"
-  | "authentication_required"
-  | "conflict"
-  | "debt_due"
-  | "https_required"
-  | "id_token_stale"
-  | "idempotency_key_reused"
-  | "internal_error"
+  | "validation_error"
   | "invalid_otp"
   | "invalid_token"
+  | "social_auth_failed"
+  | "id_token_stale"
+  | "access_denied"
+  | "refresh_token_required"
+  | "authentication_required"
+  | "token_not_valid"
+  | "permission_denied"
+  | "reauthentication_required"
+  | "https_required"
+  | "account_inactive"
+  | "not_found"
+  | "user_not_found"
+  | "method_not_allowed"
+  | "user_already_exists"
+  | "username_taken"
+  | "link_required"
+  | "open_rental"
+  | "debt_due"
+  | "last_sign_in_method"
+  | "last_admin"
   | "kyc_already_approved"
   | "kyc_not_viewed"
   | "kyc_version_stale"
-  | "last_admin"
-  | "last_sign_in_method"
-  | "link_required"
-  | "not_found"
-  | "open_rental"
-  | "payload_too_large"
-  | "permission_denied"
   | "provider_already_linked"
-  | "rate_limit_exceeded"
-  | "reauthentication_required"
-  | "refresh_token_required"
-  | "service_unavailable"
-  | "social_auth_failed"
-  | "token_not_valid"
+  | "conflict"
+  | "idempotency_key_reused"
+  | "payload_too_large"
   | "unsupported_media_type"
-  | "user_already_exists"
-  | "user_not_found"
-  | "username_taken"
-  | "validation_error";
+  | "rate_limit_exceeded"
+  | "internal_error"
+  | "service_unavailable";
 
-/** What is wrong with a field. */
+export type Failure = {
+  /** Always false. */
+  success: boolean;
+  error: {
+    code: ErrorCode;
+    /** For people, in the language of the request. */
+    message: string;
+    /** Messages for people, by field; only with `validation_error`. */
+    details?: Record<string, Array<string>> | undefined;
+    /** The same errors as codes; only with `validation_error`. */
+    fields?: Record<string, Array<FieldError>> | undefined;
+  };
+  request_id: string;
+};
+
+/** What is wrong with a field, with the values that its message mentions. */
 export type FieldError = {
-  code:
-    | "required"
-    | "not_text"
-    | "not_number"
-    | "not_whole_number"
-    | "not_boolean"
-    | "not_date"
-    | "not_instant"
-    | "not_https_url"
-    | "not_id"
-    | "too_short"
-    | "too_long"
-    | "too_small"
-    | "too_large"
-    | "not_allowed"
-    | "invalid"
-    | "control_characters"
-    | "ill_formed"
-    | "blank"
-    | "not_utf8"
-    | "transfer_encoding"
-    | "sent_twice"
-    | "not_email"
-    | "not_phone"
-    | "not_identifier"
-    | "unknown_phone"
-    | "country_not_supported"
-    | "not_mobile"
-    | "not_otp"
-    | "username_characters"
-    | "username_reads_as_identifier"
-    | "not_in_past"
-    | "too_early"
-    | "no_letters_or_digits"
-    | "required_unless_active"
-    | "required_when_rejected"
-    | "required_for_identifier_change"
-    | "before_start"
-    | "page_out_of_reach"
-    | "page_with_cursor"
-    | "unknown_cursor"
-    | "not_ordering"
-    | "not_idempotency_key"
-    | "redirect_uri_not_allowed"
-    | "required_with_redirect_uri"
-    | "not_code_challenge"
-    | "not_code_verifier"
-    | "file_required"
-    | "not_file"
-    | "file_empty"
-    | "file_damaged"
-    | "file_trailer"
-    | "not_document"
-    | "picture_format"
-    | "file_format"
-    | "file_is_video"
-    | "file_too_large"
-    | "too_many_pixels"
-    | "pdf_password"
-    | "unsupported_jpeg"
-    | "animated_picture";
+  code: FieldErrorCode;
+  /** Least length or value. */
   min?: number | undefined;
+  /** Greatest length or value. */
   max?: number | undefined;
+  /** Accepted values. */
   choices?: Array<string> | undefined;
+  /** Earliest accepted date. */
   earliest?: string | undefined;
+  /** Detected format of a file. */
   format?: string | undefined;
+};
+
+export type FieldErrorCode =
+  | "required"
+  | "not_text"
+  | "not_number"
+  | "not_whole_number"
+  | "not_boolean"
+  | "not_date"
+  | "not_instant"
+  | "not_https_url"
+  | "not_id"
+  | "too_short"
+  | "too_long"
+  | "too_small"
+  | "too_large"
+  | "not_allowed"
+  | "invalid"
+  | "control_characters"
+  | "ill_formed"
+  | "blank"
+  | "not_utf8"
+  | "transfer_encoding"
+  | "sent_twice"
+  | "not_email"
+  | "not_phone"
+  | "not_identifier"
+  | "unknown_phone"
+  | "country_not_supported"
+  | "not_mobile"
+  | "not_otp"
+  | "username_characters"
+  | "username_reads_as_identifier"
+  | "not_in_past"
+  | "too_early"
+  | "no_letters_or_digits"
+  | "required_unless_active"
+  | "required_when_rejected"
+  | "required_for_identifier_change"
+  | "before_start"
+  | "page_out_of_reach"
+  | "page_with_cursor"
+  | "unknown_cursor"
+  | "not_ordering"
+  | "not_idempotency_key"
+  | "redirect_uri_not_allowed"
+  | "required_with_redirect_uri"
+  | "not_code_challenge"
+  | "not_code_verifier"
+  | "file_required"
+  | "not_file"
+  | "file_empty"
+  | "file_damaged"
+  | "file_trailer"
+  | "not_document"
+  | "picture_format"
+  | "file_format"
+  | "file_is_video"
+  | "file_too_large"
+  | "too_many_pixels"
+  | "pdf_password"
+  | "unsupported_jpeg"
+  | "animated_picture";
+
+export type Health = {
+  version: string;
+  checked_at: string;
+  bindings: {
+    database: BindingState;
+    search_database: BindingState;
+    kv: BindingState;
+    bucket: BindingState;
+    otp_queue: BindingState;
+    task_queue: BindingState;
+    search_queue: BindingState;
+    rate_limiter: BindingState;
+    user_rate_limiter: BindingState;
+    email: BindingState;
+  };
+};
+
+export type Kyc = {
+  id: string;
+  document_type: string;
+  /** Null only where our key to it is lost. */
+  document_number: string | null;
+  /** Lives five minutes, and only for the session that asked. */
+  document_front_url: string;
+  /** Lives five minutes, and only for the session that asked. */
+  document_back_url: string | null;
+  status: KycSubmissionStatus;
+  verified_at: string | null;
+  rejection_reason: string | null;
+  created_at: string;
+  updated_at: string;
+};
+
+export type KycState = "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED";
+
+export type KycStatus = {
+  status: KycState;
+  submitted_at: string | null;
+  verified_at: string | null;
+  rejection_reason: string | null;
+};
+
+export type KycSubmission = {
+  id: string;
+  document_type: string;
+  /** Null only where our key to it is lost. */
+  document_number: string | null;
+  /** Lives five minutes, and only for the session that asked. */
+  document_front_url: string;
+  /** Lives five minutes, and only for the session that asked. */
+  document_back_url: string | null;
+  status: KycSubmissionStatus;
+  verified_at: string | null;
+  rejection_reason: string | null;
+  created_at: string;
+  updated_at: string;
+  /** Changes with every submission. Send it with the decision. */
+  version: number;
+  submitted_at: string;
+  /** Another user with that document number. */
+  duplicate_of: string | null;
+  user: {
+    id: string;
+    username: string;
+    email: string | null;
+    phone_number: string | null;
+    profile_picture: string | null;
+  };
+};
+
+export type KycSubmissionStatus = "PENDING" | "APPROVED" | "REJECTED";
+
+export type ListedUser = {
+  id: string;
+  username: string;
+  status: AccountStatus;
+  date_joined: string;
+  /** The field by which the search found the user; absent without search. */
+  matched?: "id" | "email" | "phone_number" | "username" | undefined;
+};
+
+export type Notification = {
+  id: string;
+  title: string;
+  message: string;
+  notification_type: NotificationType;
+  data: NotificationData | null;
+  is_read: boolean;
+  created_at: string;
+};
+
+/** `kyc_id` and `status` with KYC_APPROVED and KYC_REJECTED. */
+export type NotificationData = {
+  kyc_id?: string | undefined;
+  status?: KycSubmissionStatus | undefined;
+};
+
+/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of one that you do not know. */
+export type NotificationType =
+  | "NEW_DEVICE"
+  | "LOCKOUT"
+  | "SESSION_ENDED"
+  | "IDENTIFIER_CHANGED"
+  | "ACCOUNT_LINKED"
+  | "ACCOUNT_UNLINKED"
+  | "WELCOME"
+  | "PROFILE_REMINDER"
+  | "KYC_REMINDER"
+  | "KYC_APPROVED"
+  | "KYC_REJECTED"
+  | "DEACTIVATED"
+  | "ACCOUNT_ACTIVATED"
+  | "ACCOUNT_DEACTIVATED"
+  | "ACCOUNT_BANNED";
+
+export type OtpPurpose = "REGISTER" | "LOGIN";
+
+export type Page = {
+  /** Null if the request has a cursor. */
+  current_page: number | null;
+  total_pages: number | null;
+  /** The exact number of users; null with search or dates. */
+  total_count: number | null;
+  page_size: number;
+  has_next: boolean;
+  has_previous: boolean;
+  /** Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor. */
+  next_page: number | null;
+  previous_page: number | null;
+  next_cursor: string | null;
+};
+
+export type Points = {
+  current_points: number;
+  total_points: number;
+};
+
+export type Profile = {
+  id: string;
+  full_name: string | null;
+  date_of_birth: string | null;
+  address: string | null;
+  avatar_url: string | null;
+  is_profile_complete: boolean;
+  created_at: string;
+  updated_at: string;
+};
+
+export type ProfileChange = {
+  full_name?: string | null | undefined;
+  date_of_birth?: string | null | undefined;
+  address?: string | null | undefined;
+  avatar_url?: string | null | undefined;
+};
+
+export type PublicKeys = {
+  keys: Array<{
+    kid: string;
+    kty: "OKP";
+    crv: "Ed25519";
+    x: string;
+    use: "sig";
+    alg: "EdDSA";
+  }>;
+};
+
+export type PushData = {
+  notification_id: string;
+  notification_type: NotificationType;
+};
+
+export type Session = {
+  id: string;
+  /** The one that asks. */
+  current: boolean;
+  created_at: string;
+  last_used_at: string;
+  ip: string;
+  user_agent: string | null;
+  device_name: string | null;
+  method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE";
+};
+
+export type SignIn = {
+  user_id: string;
+  access_token: string;
+  refresh_token: string;
+  token_type: "Bearer";
+  expires_in: number;
+  user: Account;
+  referral_applied: boolean;
+  message: string;
+};
+
+export type SocialProvider = "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
+
+export type SocialSignIn = {
+  user_id: string;
+  access_token: string;
+  refresh_token: string;
+  token_type: "Bearer";
+  expires_in: number;
+  user: Account;
+  message: string;
+};
+
+export type Tokens = {
+  access: string;
+  refresh: string;
+  token_type: "Bearer";
+  /** Seconds until the access token expires. */
+  expires_in: number;
+};
+
+export type UsageStats = {
+  total_rentals: number;
+  total_spent: string;
+  total_points_earned: number;
+  total_referrals: number;
+  timely_returns: number;
+  late_returns: number;
+  favorite_stations_count: number;
+  last_rental_date: string | null;
+  member_since: string;
+};
+
+export type UserDetail = {
+  id: string;
+  username: string;
+  profile_picture: string | null;
+  referral_code: string;
+  status: AccountStatus;
+  email: string | null;
+  phone_number: string | null;
+  email_verified: boolean;
+  phone_verified: boolean;
+  date_joined: string;
+  /** Null for somebody who never signed in. */
+  last_login: string | null;
+  profile: Profile | null;
+  /** Its document_number masked; the review queue has it in full. */
+  kyc: Kyc | null;
+  points: Points;
+  wallet_balance: {
+    balance: string;
+    currency: string;
+  };
+  masked_phone: string | null;
+  masked_email: string | null;
+  social_provider: SocialProvider;
+  /** What the provider said of the person last. */
+  social_profile_data: unknown | null;
+};
+
+export type UserRole = "user" | "staff" | "admin";
+
+export type Wallet = {
+  balance: string;
+  currency: string;
+  points: Points;
+  last_updated: string;
+};
+
+export type WebhookUser = {
+  id: string;
+  username: string;
+  email: string | null;
+  phone_number: string | null;
+  email_verified: boolean;
+  phone_verified: boolean;
+  status: AccountStatus;
+  role: UserRole;
+  social_provider: SocialProvider;
+  profile_picture: string | null;
+  full_name: string | null;
+  date_of_birth: string | null;
+  address: string | null;
+  avatar_url: string | null;
+  profile_complete: boolean;
+  kyc_status: KycState;
+  date_joined: string;
+  updated_at: string;
+  /** Grows with every change. Ignore one that is not higher than yours. */
+  version: number;
 };
 
 /** Every operation: what it takes and the `data` of its answer. */
@@ -114,13 +501,9 @@ export interface Operations {
     body: {
       /** Email address or mobile number */
       identifier: string;
-      purpose?: "REGISTER" | "LOGIN" | null | undefined;
+      purpose?: OtpPurpose | undefined;
     };
-    data: {
-      message: string;
-      expires_in: number;
-      resend_in: number;
-    };
+    data: CodeSent;
   };
   /** Verify a one-time code */
   "POST /auth/otp/verify": {
@@ -128,14 +511,9 @@ export interface Operations {
       /** Email address or mobile number */
       identifier: string;
       otp: string;
-      purpose?: "REGISTER" | "LOGIN" | null | undefined;
+      purpose?: OtpPurpose | undefined;
     };
-    data: {
-      verification_token: string;
-      purpose: "REGISTER" | "LOGIN";
-      expires_in: number;
-      message: string;
-    };
+    data: CodeVerified;
   };
   /** Create an account */
   "POST /auth/register": {
@@ -143,29 +521,11 @@ export interface Operations {
       /** Email address or mobile number */
       identifier: string;
       verification_token: string;
-      username?: string | null | undefined;
-      referral_code?: string | null | undefined;
+      /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+      username?: string | undefined;
+      referral_code?: string | undefined;
     };
-    data: {
-      user_id: string;
-      access_token: string;
-      refresh_token: string;
-      token_type: "Bearer";
-      expires_in: number;
-      user: {
-        id: string;
-        username: string;
-        profile_picture: string | null;
-        referral_code: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        profile_complete: boolean;
-        kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-        social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      };
-      referral_applied: boolean;
-      message: string;
-    };
+    data: SignIn;
   };
   /** Sign in with a verified identifier */
   "POST /auth/login": {
@@ -174,26 +534,7 @@ export interface Operations {
       identifier: string;
       verification_token: string;
     };
-    data: {
-      user_id: string;
-      access_token: string;
-      refresh_token: string;
-      token_type: "Bearer";
-      expires_in: number;
-      user: {
-        id: string;
-        username: string;
-        profile_picture: string | null;
-        referral_code: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        profile_complete: boolean;
-        kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-        social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      };
-      referral_applied: boolean;
-      message: string;
-    };
+    data: SignIn;
   };
   /** Sign out */
   "POST /auth/logout": {
@@ -247,52 +588,16 @@ export interface Operations {
       code: string;
       code_verifier: string;
     };
-    data: {
-      user_id: string;
-      access_token: string;
-      refresh_token: string;
-      token_type: "Bearer";
-      expires_in: number;
-      user: {
-        id: string;
-        username: string;
-        profile_picture: string | null;
-        referral_code: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        profile_complete: boolean;
-        kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-        social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      };
-      message: string;
-    };
+    data: SocialSignIn;
   };
   /** Sign in with an ID token from the Google SDK */
   "POST /auth/google/token": {
     body: {
       id_token: string;
       /** If sent, the token must contain it, either unchanged or as its SHA-256. */
-      nonce?: string | null | undefined;
+      nonce?: string | undefined;
     };
-    data: {
-      user_id: string;
-      access_token: string;
-      refresh_token: string;
-      token_type: "Bearer";
-      expires_in: number;
-      user: {
-        id: string;
-        username: string;
-        profile_picture: string | null;
-        referral_code: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        profile_complete: boolean;
-        kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-        social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      };
-      message: string;
-    };
+    data: SocialSignIn;
   };
   /** Sign in with an ID token from the Apple SDK */
   "POST /auth/apple/token": {
@@ -302,35 +607,17 @@ export interface Operations {
       nonce: string;
       authorization_code: string;
       /** Apple returns the name only at the first sign-in. */
-      name?: string | null | undefined;
+      name?: string | undefined;
     };
-    data: {
-      user_id: string;
-      access_token: string;
-      refresh_token: string;
-      token_type: "Bearer";
-      expires_in: number;
-      user: {
-        id: string;
-        username: string;
-        profile_picture: string | null;
-        referral_code: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        profile_complete: boolean;
-        kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-        social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      };
-      message: string;
-    };
+    data: SocialSignIn;
   };
   /** Link my Google account */
   "POST /auth/google/link": {
     body: {
       id_token: string;
       /** If sent, the token must contain it, either unchanged or as its SHA-256. */
-      nonce?: string | null | undefined;
-      verification_token?: string | null | undefined;
+      nonce?: string | undefined;
+      verification_token?: string | undefined;
     };
     data: {
       message: string;
@@ -340,7 +627,7 @@ export interface Operations {
   "DELETE /auth/google/link": {
     body?:
       | {
-          verification_token?: string | null | undefined;
+          verification_token?: string | undefined;
         }
       | undefined;
     data: {
@@ -355,8 +642,8 @@ export interface Operations {
       nonce: string;
       authorization_code: string;
       /** Apple returns the name only at the first sign-in. */
-      name?: string | null | undefined;
-      verification_token?: string | null | undefined;
+      name?: string | undefined;
+      verification_token?: string | undefined;
     };
     data: {
       message: string;
@@ -366,7 +653,7 @@ export interface Operations {
   "DELETE /auth/apple/link": {
     body?:
       | {
-          verification_token?: string | null | undefined;
+          verification_token?: string | undefined;
         }
       | undefined;
     data: {
@@ -375,23 +662,13 @@ export interface Operations {
   };
   /** Get my account */
   "GET /auth/me": {
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      date_joined: string;
-      profile_complete: boolean;
-      kyc_status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-    };
+    data: Account;
   };
   /** Delete my account permanently */
   "DELETE /auth/account": {
     body?:
       | {
-          verification_token?: string | null | undefined;
+          verification_token?: string | undefined;
         }
       | undefined;
     data: {
@@ -400,17 +677,7 @@ export interface Operations {
   };
   /** List my sessions */
   "GET /auth/sessions": {
-    data: Array<{
-      id: string;
-      /** The one that asks. */
-      current: boolean;
-      created_at: string;
-      last_used_at: string;
-      ip: string;
-      user_agent: string | null;
-      device_name: string | null;
-      method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE";
-    }>;
+    data: Array<Session>;
   };
   /** End my other sessions */
   "DELETE /auth/sessions": {
@@ -433,98 +700,38 @@ export interface Operations {
     body: {
       device_id: string;
       fcm_token: string;
-      device_type: "ANDROID" | "IOS" | "WEB";
-      device_name?: string | null | undefined;
-      app_version?: string | null | undefined;
-      os_version?: string | null | undefined;
-      is_active?: boolean | null | undefined;
+      device_type: DeviceType;
+      device_name?: string | undefined;
+      app_version?: string | undefined;
+      os_version?: string | undefined;
+      is_active?: boolean | undefined;
     };
-    data: {
-      id: string;
-      device_id: string;
-      fcm_token: string | null;
-      device_type: "ANDROID" | "IOS" | "WEB";
-      device_name: string | null;
-      app_version: string | null;
-      os_version: string | null;
-      is_active: boolean;
-      last_used: string;
-    };
+    data: Device;
   };
   /** Get my profile */
   "GET /users/profile": {
-    data: {
-      id: string;
-      full_name: string | null;
-      date_of_birth: string | null;
-      address: string | null;
-      avatar_url: string | null;
-      is_profile_complete: boolean;
-      created_at: string;
-      updated_at: string;
-    };
+    data: Profile;
   };
   /** Update my profile; null clears a field */
   "PUT /users/profile": {
-    body?:
-      | {
-          full_name?: string | null | undefined;
-          date_of_birth?: string | null | undefined;
-          address?: string | null | undefined;
-          avatar_url?: string | null | undefined;
-        }
-      | undefined;
-    data: {
-      id: string;
-      full_name: string | null;
-      date_of_birth: string | null;
-      address: string | null;
-      avatar_url: string | null;
-      is_profile_complete: boolean;
-      created_at: string;
-      updated_at: string;
-    };
+    body?: ProfileChange | undefined;
+    data: Profile;
   };
   /** Update my profile; null is ignored */
   "PATCH /users/profile": {
-    body?:
-      | {
-          full_name?: string | null | undefined;
-          date_of_birth?: string | null | undefined;
-          address?: string | null | undefined;
-          avatar_url?: string | null | undefined;
-        }
-      | undefined;
-    data: {
-      id: string;
-      full_name: string | null;
-      date_of_birth: string | null;
-      address: string | null;
-      avatar_url: string | null;
-      is_profile_complete: boolean;
-      created_at: string;
-      updated_at: string;
-    };
+    body?: ProfileChange | undefined;
+    data: Profile;
   };
   /** List my notifications */
   "GET /users/notifications": {
     query?:
       | {
-          page_size?: number | null | undefined;
-          /** next_cursor of the page before */
+          page_size?: number | undefined;
           cursor?: string | undefined;
         }
       | undefined;
     data: {
-      results: Array<{
-        id: string;
-        title: string;
-        message: string;
-        notification_type: string;
-        data: Record<string, string> | null;
-        is_read: boolean;
-        created_at: string;
-      }>;
+      results: Array<Notification>;
       unread_count: number;
       next_cursor: string | null;
     };
@@ -534,157 +741,61 @@ export interface Operations {
     params: {
       id: string;
     };
-    data: {
-      id: string;
-      title: string;
-      message: string;
-      notification_type: string;
-      data: Record<string, string> | null;
-      is_read: boolean;
-      created_at: string;
-    };
+    data: Notification;
   };
   /** Get my wallet */
   "GET /users/wallet": {
-    data: {
-      balance: string;
-      currency: string;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      last_updated: string;
-    };
+    data: Wallet;
   };
   /** Get my usage statistics */
   "GET /users/analytics/usage-stats": {
-    data: {
-      total_rentals: number;
-      total_spent: string;
-      total_points_earned: number;
-      total_referrals: number;
-      timely_returns: number;
-      late_returns: number;
-      favorite_stations_count: number;
-      last_rental_date: string | null;
-      member_since: string;
-    };
+    data: UsageStats;
   };
   /** Submit identity documents */
   "POST /users/kyc": {
     body: {
-      document_type?: string | null | undefined;
+      document_type?: string | undefined;
       document_number: string;
       /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
       document_front: Upload;
       /** The back of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
       document_back?: Upload | undefined;
     };
-    data: {
-      id: string;
-      document_type: string;
-      /** Null only where our key to it is lost. */
-      document_number: string | null;
-      /** Lives five minutes, and only for the session that asked. */
-      document_front_url: string;
-      /** Lives five minutes, and only for the session that asked. */
-      document_back_url: string | null;
-      status: "PENDING" | "APPROVED" | "REJECTED";
-      verified_at: string | null;
-      rejection_reason: string | null;
-      created_at: string;
-      updated_at: string;
-    };
+    data: Kyc;
   };
   /** Change my submission */
   "PATCH /users/kyc": {
     body?:
       | {
-          document_type?: string | null | undefined;
-          document_number?: string | null | undefined;
+          document_type?: string | undefined;
+          document_number?: string | undefined;
+          /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
+          document_front?: Upload | undefined;
+          /** The back of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
+          document_back?: Upload | undefined;
         }
       | undefined;
-    data: {
-      id: string;
-      document_type: string;
-      /** Null only where our key to it is lost. */
-      document_number: string | null;
-      /** Lives five minutes, and only for the session that asked. */
-      document_front_url: string;
-      /** Lives five minutes, and only for the session that asked. */
-      document_back_url: string | null;
-      status: "PENDING" | "APPROVED" | "REJECTED";
-      verified_at: string | null;
-      rejection_reason: string | null;
-      created_at: string;
-      updated_at: string;
-    };
+    data: Kyc;
   };
   /** Get my submission */
   "GET /users/kyc": {
-    data: {
-      id: string;
-      document_type: string;
-      /** Null only where our key to it is lost. */
-      document_number: string | null;
-      /** Lives five minutes, and only for the session that asked. */
-      document_front_url: string;
-      /** Lives five minutes, and only for the session that asked. */
-      document_back_url: string | null;
-      status: "PENDING" | "APPROVED" | "REJECTED";
-      verified_at: string | null;
-      rejection_reason: string | null;
-      created_at: string;
-      updated_at: string;
-    };
+    data: Kyc;
   };
   /** Get my KYC status */
   "GET /users/kyc/status": {
-    data: {
-      status: "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
-      submitted_at: string | null;
-      verified_at: string | null;
-      rejection_reason: string | null;
-    };
+    data: KycStatus;
   };
   /** List KYC submissions */
   "GET /users/kyc/submissions": {
     query?:
       | {
-          status?: "PENDING" | "APPROVED" | "REJECTED" | undefined;
-          page_size?: number | null | undefined;
-          /** next_cursor of the page before */
+          status?: KycSubmissionStatus | undefined;
+          page_size?: number | undefined;
           cursor?: string | undefined;
         }
       | undefined;
     data: {
-      results: Array<{
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-        /** Changes with every submission. Send it with the decision. */
-        version: number;
-        submitted_at: string;
-        /** Another user with that document number. */
-        duplicate_of: string | null;
-        user: {
-          id: string;
-          username: string;
-          email: string | null;
-          phone_number: string | null;
-          profile_picture: string | null;
-        };
-      }>;
+      results: Array<KycSubmission>;
       next_cursor: string | null;
     };
   };
@@ -696,44 +807,25 @@ export interface Operations {
     body: {
       status: "APPROVED" | "REJECTED";
       /** Shown to the user. Required if status is REJECTED. */
-      rejection_reason?: string | null | undefined;
+      rejection_reason?: string | undefined;
       /** The version that was reviewed. A stale version is refused. */
-      version?: number | null | undefined;
+      version?: number | undefined;
     };
-    data: {
-      id: string;
-      document_type: string;
-      /** Null only where our key to it is lost. */
-      document_number: string | null;
-      /** Lives five minutes, and only for the session that asked. */
-      document_front_url: string;
-      /** Lives five minutes, and only for the session that asked. */
-      document_back_url: string | null;
-      status: "PENDING" | "APPROVED" | "REJECTED";
-      verified_at: string | null;
-      rejection_reason: string | null;
-      created_at: string;
-      updated_at: string;
-    };
+    data: Kyc;
   };
   /** List and search users */
   "GET /users": {
     query?:
       | {
-          /** Defaults to 1. Pages reach the first 2,000 users; use cursor to go further. */
-          page?: number | null | undefined;
-          page_size?: number | null | undefined;
-          /** next_cursor of the page before */
+          page?: number | undefined;
+          page_size?: number | undefined;
           cursor?: string | undefined;
-          status?: "ACTIVE" | "INACTIVE" | "BANNED" | undefined;
-          email_verified?: boolean | null | undefined;
-          phone_verified?: boolean | null | undefined;
-          kyc_status?: "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED" | undefined;
-          /** Part of a username, email address or phone number, in upper or lower case. A number may have a country code and separators. Fewer than three characters match only the beginning. Results are newest first; ordering is ignored. */
-          search?: string | null | undefined;
-          /** Only users who joined at this time or later: an instant, or a day in Asia/Kathmandu. */
+          status?: AccountStatus | undefined;
+          email_verified?: boolean | undefined;
+          phone_verified?: boolean | undefined;
+          kyc_status?: KycState | undefined;
+          search?: string | undefined;
           start_date?: (string | string) | undefined;
-          /** Only users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu. */
           end_date?: (string | string) | undefined;
           ordering?:
             | "date_joined"
@@ -746,28 +838,8 @@ export interface Operations {
         }
       | undefined;
     data: {
-      results: Array<{
-        id: string;
-        username: string;
-        status: "ACTIVE" | "INACTIVE" | "BANNED";
-        date_joined: string;
-        /** The field by which the search found the user; absent without search. */
-        matched?: "id" | "email" | "phone_number" | "username" | undefined;
-      }>;
-      pagination: {
-        /** Null if the request has a cursor. */
-        current_page: number | null;
-        total_pages: number | null;
-        /** The exact number of users; null with search or dates. */
-        total_count: number | null;
-        page_size: number;
-        has_next: boolean;
-        has_previous: boolean;
-        /** Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor. */
-        next_page: number | null;
-        previous_page: number | null;
-        next_cursor: string | null;
-      };
+      results: Array<ListedUser>;
+      pagination: Page;
     };
   };
   /** Create an account */
@@ -775,125 +847,22 @@ export interface Operations {
     body: {
       /** Email address or mobile number */
       identifier: string;
-      username?: string | null | undefined;
+      /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+      username?: string | undefined;
       full_name?: string | null | undefined;
       date_of_birth?: string | null | undefined;
       address?: string | null | undefined;
       avatar_url?: string | null | undefined;
-      profile_picture?: string | null | undefined;
+      profile_picture?: string | undefined;
     };
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Get a user */
   "GET /users/{id}": {
     params: {
       id: string;
     };
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Update a user; null clears a field */
   "PUT /users/{id}": {
@@ -902,11 +871,12 @@ export interface Operations {
     };
     body?:
       | {
-          username?: string | null | undefined;
+          /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+          username?: string | undefined;
           email?: string | null | undefined;
           phone_number?: string | null | undefined;
           /** Required if username, email or phone_number changes. */
-          reason?: string | null | undefined;
+          reason?: string | undefined;
           profile_picture?: string | null | undefined;
           full_name?: string | null | undefined;
           date_of_birth?: string | null | undefined;
@@ -914,59 +884,7 @@ export interface Operations {
           avatar_url?: string | null | undefined;
         }
       | undefined;
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Update a user; null is ignored */
   "PATCH /users/{id}": {
@@ -975,11 +893,12 @@ export interface Operations {
     };
     body?:
       | {
-          username?: string | null | undefined;
+          /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+          username?: string | undefined;
           email?: string | null | undefined;
           phone_number?: string | null | undefined;
           /** Required if username, email or phone_number changes. */
-          reason?: string | null | undefined;
+          reason?: string | undefined;
           profile_picture?: string | null | undefined;
           full_name?: string | null | undefined;
           date_of_birth?: string | null | undefined;
@@ -987,59 +906,7 @@ export interface Operations {
           avatar_url?: string | null | undefined;
         }
       | undefined;
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Change a user's status */
   "POST /users/{id}/status": {
@@ -1047,63 +914,11 @@ export interface Operations {
       id: string;
     };
     body: {
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
+      status: AccountStatus;
       /** Recorded in the audit log. Required unless status is ACTIVE. */
-      reason?: string | null | undefined;
+      reason?: string | undefined;
     };
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Change a user's role */
   "PUT /users/{id}/role": {
@@ -1111,63 +926,11 @@ export interface Operations {
       id: string;
     };
     body: {
-      role: "user" | "staff" | "admin";
+      role: UserRole;
       /** Kept in the audit log. */
       reason: string;
     };
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** Unlock a user */
   "POST /users/{id}/unlock": {
@@ -1178,76 +941,14 @@ export interface Operations {
       /** Kept in the audit log. */
       reason: string;
     };
-    data: {
-      id: string;
-      username: string;
-      profile_picture: string | null;
-      referral_code: string;
-      status: "ACTIVE" | "INACTIVE" | "BANNED";
-      email: string | null;
-      phone_number: string | null;
-      email_verified: boolean;
-      phone_verified: boolean;
-      date_joined: string;
-      /** Null for somebody who never signed in. */
-      last_login: string | null;
-      profile: {
-        id: string;
-        full_name: string | null;
-        date_of_birth: string | null;
-        address: string | null;
-        avatar_url: string | null;
-        is_profile_complete: boolean;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      /** Its document_number masked; the review queue has it in full. */
-      kyc: {
-        id: string;
-        document_type: string;
-        /** Null only where our key to it is lost. */
-        document_number: string | null;
-        /** Lives five minutes, and only for the session that asked. */
-        document_front_url: string;
-        /** Lives five minutes, and only for the session that asked. */
-        document_back_url: string | null;
-        status: "PENDING" | "APPROVED" | "REJECTED";
-        verified_at: string | null;
-        rejection_reason: string | null;
-        created_at: string;
-        updated_at: string;
-      } | null;
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      wallet_balance: {
-        balance: string;
-        currency: string;
-      };
-      masked_phone: string | null;
-      masked_email: string | null;
-      social_provider: "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
-      /** What the provider said of the person last. */
-      social_profile_data?: unknown | undefined;
-    };
+    data: UserDetail;
   };
   /** List a user's sessions */
   "GET /users/{id}/sessions": {
     params: {
       id: string;
     };
-    data: Array<{
-      id: string;
-      /** The one that asks. */
-      current: boolean;
-      created_at: string;
-      last_used_at: string;
-      ip: string;
-      user_agent: string | null;
-      device_name: string | null;
-      method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE";
-    }>;
+    data: Array<Session>;
   };
   /** End a user's sessions */
   "DELETE /users/{id}/sessions": {
@@ -1273,30 +974,7 @@ export interface Operations {
     params: {
       id: string;
     };
-    data: {
-      user_id: string;
-      usage: {
-        total_rentals: number;
-        total_spent: string;
-        total_points_earned: number;
-        total_referrals: number;
-        timely_returns: number;
-        late_returns: number;
-        favorite_stations_count: number;
-        last_rental_date: string | null;
-        member_since: string;
-      };
-      wallet: {
-        balance: string;
-        currency: string;
-        last_updated: string;
-      };
-      points: {
-        current_points: number;
-        total_points: number;
-      };
-      generated_at: string;
-    };
+    data: AnalyticsReport;
   };
   /** List a user's audit log */
   "GET /users/{id}/audit-logs": {
@@ -1305,51 +983,18 @@ export interface Operations {
     };
     query?:
       | {
-          page_size?: number | null | undefined;
-          /** next_cursor of the page before */
+          page_size?: number | undefined;
           cursor?: string | undefined;
         }
       | undefined;
     data: {
-      results: Array<{
-        id: string;
-        action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
-        entity_type: string;
-        entity_id: string;
-        old_values?: unknown | undefined;
-        new_values?: unknown | undefined;
-        /** Who did it; null where it was the system, or somebody whose account is gone. */
-        actor: {
-          id: string;
-          username: string;
-        } | null;
-        by_staff: boolean;
-        ip: string | null;
-        user_agent: string | null;
-        session_id: string | null;
-        created_at: string;
-      }>;
+      results: Array<AuditLog>;
       next_cursor: string | null;
     };
   };
   /** Check the service's health */
   "GET /health": {
-    data: {
-      version: string;
-      checked_at: string;
-      bindings: {
-        database: "up" | "down";
-        search_database: "up" | "down";
-        kv: "up" | "down";
-        bucket: "up" | "down";
-        otp_queue: "up" | "down";
-        task_queue: "up" | "down";
-        search_queue: "up" | "down";
-        rate_limiter: "up" | "down";
-        user_rate_limiter: "up" | "down";
-        email: "up" | "down";
-      };
-    };
+    data: Health;
   };
 }
 
@@ -1380,4 +1025,4 @@ export const open: readonly string[] = [
 ];
 
 /** Operations whose body is a form with files. */
-export const forms: readonly string[] = ["POST /users/kyc"];
+export const forms: readonly string[] = ["POST /users/kyc", "PATCH /users/kyc"];

@@ -3,6 +3,6 @@ export { createUsersClient, type Options, type UsersClient } from "./client.ts";
 export { type ClientCode, isUsersError, UsersApiError, type UsersError } from "./errors.ts";
 export type * from "./generated.ts";
 export type { Progress } from "./runtime.ts";
-export type { SignedOutReason, Tokens } from "./session.ts";
+export type { SignedOutReason, TokenPair } from "./session.ts";
 export { itemStorage, memoryStorage, type TokenStorage } from "./storage.ts";
 export type { Upload } from "./upload.ts";

@@ -5,7 +5,7 @@ import { newKey, runtime } from "./runtime.ts";
 import type { TokenStorage } from "./storage.ts";
 
 /** What an app knows after a sign-in. */
-export interface Tokens {
+export interface TokenPair {
   access: string;
   refresh: string;
   /** The id of the user, so that no call is repeated as somebody else. */
@@ -13,7 +13,7 @@ export interface Tokens {
 }
 
 /** What the storage holds. */
-export interface Stored extends Tokens {
+export interface Stored extends TokenPair {
   /** Idempotency-Key of the refresh of these tokens: every repetition has it, also of another tab or after a restart. */
   key: string;
   /** When they were received by the device's clock, in milliseconds. */
@@ -26,8 +26,8 @@ export type SignedOutReason = "logout" | "deleted" | "ended" | "elsewhere";
 export interface Session {
   load(): Promise<Stored | undefined>;
   /** Stores the tokens of a sign-in. */
-  begin(tokens: Tokens): Promise<void>;
-  /** Tokens that are newer than `used`; undefined if the person is signed out or somebody else signed in. */
+  begin(tokens: TokenPair): Promise<void>;
+  /** TokenPair that are newer than `used`; undefined if the person is signed out or somebody else signed in. */
   renew(used: Stored): Promise<Stored | undefined>;
   /** Runs `work` on the current tokens while nobody refreshes them, and removes them in any case. */
   end<T>(reason: SignedOutReason, work?: (tokens: Stored) => Promise<T>): Promise<void>;
@@ -71,7 +71,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     onSignedOut(reason);
   }
 
-  async function store(tokens: Tokens): Promise<Stored> {
+  async function store(tokens: TokenPair): Promise<Stored> {
     const stored: Stored = { ...tokens, key: newKey(), at: Date.now() };
     await storage.set(name, JSON.stringify(stored));
     wasSignedIn = true;
@@ -104,7 +104,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     // A tab without the lock was faster: what it stored is newer.
     if (now?.refresh !== current.refresh) return now;
     if (!answer) return clear("ended");
-    const { access, refresh } = answer.data as Tokens;
+    const { access, refresh } = answer.data as TokenPair;
     // Stored before anybody uses them: whoever refreshes next must find the successor.
     return store({ access, refresh, user: current.user });
   }

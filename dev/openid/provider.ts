@@ -17,6 +17,8 @@ interface Setting {
   api: string;
   /** Client id of the native app, whose ID tokens the Worker accepts too. */
   nativeClientId: string;
+  /** Where the native app receives its code and ID token; default: a link that only a phone could open. */
+  nativeRedirectUri?: string;
 }
 
 const CLIENT = { google: "google-web.development", apple: "apple-web.development" };
@@ -58,12 +60,15 @@ function webClient(client_secret: string): Omit<ClientMetadata, "client_id"> {
 }
 
 /** A native app's client, whose SDK gets an ID token with the code (OpenID Connect Core 1.0 section 3.3). */
-function nativeClient(client: Omit<ClientMetadata, "client_id">, client_id: string): ClientMetadata {
+function nativeClient(
+  client: Omit<ClientMetadata, "client_id">,
+  { nativeClientId, nativeRedirectUri = "com.example.app:/signed-in" }: Setting,
+): ClientMetadata {
   return {
     ...client,
-    client_id,
+    client_id: nativeClientId,
     application_type: "native",
-    redirect_uris: ["com.example.app:/signed-in"],
+    redirect_uris: [nativeRedirectUri],
     grant_types: ["authorization_code", "implicit", "refresh_token"],
     response_types: ["code id_token"],
   };
@@ -104,7 +109,8 @@ function buildProvider(issuer: string, configuration: Configuration): Provider {
 }
 
 /** Starts the stand-in for Google: PKCE, a client secret, gmail.com addresses. */
-export async function startGoogle({ port, api, nativeClientId }: Setting): Promise<StandIn> {
+export async function startGoogle(setting: Setting): Promise<StandIn> {
+  const { port, api, nativeClientId } = setting;
   const issuer = `http://localhost:${port}`;
   const secret = randomBytes(24).toString("hex");
   const client = webClient(secret);
@@ -112,7 +118,7 @@ export async function startGoogle({ port, api, nativeClientId }: Setting): Promi
     issuer,
     await configure("gmail.com", [
       { ...client, client_id: CLIENT.google, redirect_uris: [`${api}/api/auth/google/callback`] },
-      nativeClient(client, nativeClientId),
+      nativeClient(client, setting),
     ]),
   );
   const server = await listen(provider, port);
@@ -131,7 +137,8 @@ export async function startGoogle({ port, api, nativeClientId }: Setting): Promi
  * Starts the stand-in for Apple: the openid scope is not requested, the client secret is a JWT signed by the team's
  * key, and the answer is a cross-site form post.
  */
-export async function startApple({ port, api, nativeClientId }: Setting): Promise<StandIn> {
+export async function startApple(setting: Setting): Promise<StandIn> {
+  const { port, api, nativeClientId } = setting;
   const issuer = `http://localhost:${port}`;
   const [teamId, keyId, secret] = ["TEAM000000", "KEY0000000", randomBytes(24).toString("hex")];
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -142,7 +149,7 @@ export async function startApple({ port, api, nativeClientId }: Setting): Promis
     issuer,
     await configure("privaterelay.appleid.com", [
       { ...client, client_id: CLIENT.apple, redirect_uris: [`${api}/api/auth/apple/callback`] },
-      nativeClient(client, nativeClientId),
+      nativeClient(client, setting),
     ]),
   );
   provider.use(async (context, next) => {

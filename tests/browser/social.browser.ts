@@ -173,3 +173,20 @@ for (const [name, provider] of [
     }
   });
 }
+
+for (const provider of ["google", "apple"] as const) {
+  test(`the page of the stand-ins gives an ID token of ${provider} with which a native app signs in`, async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`http://localhost:${server.port + 4}/${provider}/token`);
+    await consent(page, "Nima Sherpa");
+    const body = (await page.textContent("#body")) ?? "";
+    const answer = await fetch(`${server.base}/api/auth/${provider}/token`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    assert.equal(answer.status, 200, await answer.clone().text());
+    await context.close();
+  });
+}
