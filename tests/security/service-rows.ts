@@ -217,7 +217,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 13.3.2": shown(["tests/events/rpc.test.ts", "refuses a caller whose binding has no props"]),
   "ASVS 13.2.4": shown(["tests/delivery/provider-settings.test.ts", "ASVS 13.2.4"]),
   "ASVS 13.2.5": shown(["tests/delivery/provider-settings.test.ts", "ASVS 13.2.4"]),
-  "ASVS 13.4.1": shown([config, "exposes neither the outbox nor the debug headers"]),
+  "ASVS 13.4.1": shown([config, "exposes neither the outbox nor the example app nor the debug headers"]),
   "ASVS 13.4.2": shown([config, "production stores no code in the local outbox"]),
   "ASVS 13.4.3": shown(["tests/platform/http/openapi.test.ts", "only the viewer's two files are served"]),
   "ASVS 13.4.4": shown([config, "no HTTP method reveals that the development routes exist"]),
