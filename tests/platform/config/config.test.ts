@@ -62,13 +62,16 @@ const secretNames = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS", "LOOK
 describe("Any ENVIRONMENT other than development is production", () => {
   const environments = [undefined, "", "production", "staging", "test", "Development", " development", "dev"];
 
-  test.each(environments)("ENVIRONMENT %j exposes neither the outbox nor the example app nor the debug headers", async (ENVIRONMENT) => {
-    for (const path of ["/dev/outbox", "/dev/outbox/", "/example/", "/example/main.js", "/api/auth/debug/headers"]) {
-      const answer = await call("GET", path, withVars({ ...production, ENVIRONMENT }));
-      expect(answer.status, path).toBe(404);
-      expect(answer.body).toMatchObject({ success: false, error: { code: "not_found" } });
-    }
-  });
+  test.each(environments)(
+    "ENVIRONMENT %j exposes neither the outbox nor the example app nor the debug headers",
+    async (ENVIRONMENT) => {
+      for (const path of ["/dev/outbox", "/dev/outbox/", "/example/", "/example/main.js", "/api/auth/debug/headers"]) {
+        const answer = await call("GET", path, withVars({ ...production, ENVIRONMENT }));
+        expect(answer.status, path).toBe(404);
+        expect(answer.body).toMatchObject({ success: false, error: { code: "not_found" } });
+      }
+    },
+  );
 
   test("no HTTP method reveals that the development routes exist", async () => {
     for (const path of ["/dev/outbox", "/example", "/example/main.js", "/api/auth/debug/headers"]) {
