@@ -72,8 +72,9 @@ async function openTabs(proxy: HostileProxy, prepare?: (context: BrowserContext)
   return tabs;
 }
 
-const withoutLocks = (context: BrowserContext) =>
-  context.addInitScript("Object.defineProperty(navigator, 'locks', { value: undefined })");
+const withoutLocks = async (context: BrowserContext): Promise<void> => {
+  await context.addInitScript("Object.defineProperty(navigator, 'locks', { value: undefined })");
+};
 
 for (const [name, seed, prepare] of [
   ["by Web Locks", 1, undefined],
