@@ -4,7 +4,11 @@ import { picture, readCode } from "./life.ts";
 // What runs in each tab of the browser tests, which call `tab.…` in the page.
 
 interface Page {
-  localStorage: Parameters<typeof itemStorage>[0] & { getItem(name: string): string | null };
+  localStorage: {
+    getItem(name: string): string | null;
+    setItem(name: string, value: string): void;
+    removeItem(name: string): void;
+  };
   location: { origin: string };
   tab: typeof tab;
 }
