@@ -1,10 +1,10 @@
-import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { buildSync } from "esbuild";
 
 // Copies the two swagger-ui files that the documentation page loads from its own origin, and builds the example app of
-// the client package, which only development serves.
+// the client package, whose routes exist in development alone.
 
 const root = join(import.meta.dirname, "..");
 const assets = join(root, "dist", "assets");
@@ -14,14 +14,12 @@ mkdirSync(to, { recursive: true });
 for (const file of ["swagger-ui.css", "swagger-ui-bundle.js"]) copyFileSync(join(from, file), join(to, file));
 
 const example = join(assets, "example");
-if (process.env.WRANGLER_COMMAND === "deploy") rmSync(example, { recursive: true, force: true });
-else {
-  mkdirSync(example, { recursive: true });
-  copyFileSync(join(root, "client", "example", "index.html"), join(example, "index.html"));
-  const options = { bundle: true, format: "esm", target: "es2022" } as const;
-  buildSync({
-    ...options,
-    entryPoints: [join(root, "client", "example", "main.ts")],
-    outfile: join(example, "main.js"),
-  });
-}
+mkdirSync(example, { recursive: true });
+copyFileSync(join(root, "client", "example", "index.html"), join(example, "index.html"));
+buildSync({
+  entryPoints: [join(root, "client", "example", "main.ts")],
+  outfile: join(example, "main.js"),
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+});
