@@ -55,7 +55,6 @@ CREATE TABLE `kyc_uploads` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `kyc_uploads_user` ON `kyc_uploads` (`user_id`,`created_at`,`counts`);--> statement-breakpoint
-CREATE INDEX `kyc_uploads_created` ON `kyc_uploads` (`created_at`);--> statement-breakpoint
 CREATE TABLE `analytics_reports` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`report` text NOT NULL,
@@ -64,7 +63,6 @@ CREATE TABLE `analytics_reports` (
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `analytics_reports_expiry` ON `analytics_reports` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `favorite_stations` (
 	`user_id` text NOT NULL,
 	`station_id` text NOT NULL,
@@ -158,7 +156,6 @@ CREATE TABLE `audit_logs` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `audit_logs_user` ON `audit_logs` (`user_id`,`id`);--> statement-breakpoint
-CREATE INDEX `audit_logs_created` ON `audit_logs` (`created_at`);--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`queue` text NOT NULL,
@@ -192,7 +189,6 @@ CREATE TABLE `idempotency_keys` (
 	`expires_at` integer NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `job_cursors` (
 	`name` text PRIMARY KEY NOT NULL,
 	`cursor` text NOT NULL
@@ -219,7 +215,6 @@ CREATE TABLE `job_runs` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `job_runs_open` ON `job_runs` (`leased_until`) WHERE finished_at is null;--> statement-breakpoint
-CREATE INDEX `job_runs_finished` ON `job_runs` (`finished_at`) WHERE finished_at is not null;--> statement-breakpoint
 CREATE TABLE `local_outbox` (
 	`id` text PRIMARY KEY NOT NULL,
 	`channel` text NOT NULL,
@@ -261,7 +256,6 @@ CREATE TABLE `processed_events` (
 	PRIMARY KEY(`consumer`, `event_id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `processed_events_time` ON `processed_events` (`processed_at`);--> statement-breakpoint
 CREATE TABLE `provider_breakers` (
 	`provider` text PRIMARY KEY NOT NULL,
 	`failures` integer NOT NULL,
@@ -297,7 +291,6 @@ CREATE TABLE `sms_send_limits` (
 	PRIMARY KEY(`scope`, `key`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `sms_send_limits_window` ON `sms_send_limits` (`window_ends_at`);--> statement-breakpoint
 CREATE TABLE `familiar_networks` (
 	`identifier` text NOT NULL,
 	`network` text NOT NULL,
@@ -305,7 +298,6 @@ CREATE TABLE `familiar_networks` (
 	PRIMARY KEY(`identifier`, `network`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `familiar_networks_sign_in` ON `familiar_networks` (`last_sign_in_at`);--> statement-breakpoint
 CREATE TABLE `former_identities` (
 	`identity_hash` text PRIMARY KEY NOT NULL,
 	`created_at` integer NOT NULL
@@ -317,7 +309,6 @@ CREATE TABLE `network_guess_limits` (
 	`guesses` integer NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `network_guess_limits_window` ON `network_guess_limits` (`window_started_at`);--> statement-breakpoint
 CREATE TABLE `otp_challenges` (
 	`cid` text PRIMARY KEY NOT NULL,
 	`identifier` text NOT NULL,
@@ -337,7 +328,6 @@ CREATE TABLE `otp_challenges` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint
-CREATE INDEX `otp_challenges_created` ON `otp_challenges` (`created_at`);--> statement-breakpoint
 CREATE INDEX `otp_challenges_network` ON `otp_challenges` (`network`,`created_at`);--> statement-breakpoint
 CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`created_at`) WHERE mailbox is not null;--> statement-breakpoint
 CREATE TABLE `otp_class_guards` (
@@ -351,7 +341,6 @@ CREATE TABLE `otp_class_guards` (
 	PRIMARY KEY(`identifier`, `network_class`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `otp_class_guards_guess` ON `otp_class_guards` (`last_guess_at`);--> statement-breakpoint
 CREATE TABLE `otp_network_guards` (
 	`identifier` text NOT NULL,
 	`network` text NOT NULL,
@@ -363,9 +352,8 @@ CREATE TABLE `otp_network_guards` (
 	PRIMARY KEY(`identifier`, `network`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `otp_network_guards_guess` ON `otp_network_guards` (`last_guess_at`);--> statement-breakpoint
 CREATE TABLE `sessions` (
-	`id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`user_id` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer NOT NULL,
@@ -384,14 +372,11 @@ CREATE TABLE `sessions` (
 	`ip` text NOT NULL,
 	`user_agent` text,
 	`device_name` text,
-	`method` text NOT NULL
+	`method` text NOT NULL,
+	PRIMARY KEY(`user_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `sessions_user` ON `sessions` (`user_id`,`created_at`);--> statement-breakpoint
 CREATE INDEX `sessions_live` ON `sessions` (`user_id`,`created_at`) WHERE revoked_at is null;--> statement-breakpoint
-CREATE INDEX `sessions_ended` ON `sessions` (`revoked_by`) WHERE revoked_by is not null;--> statement-breakpoint
-CREATE INDEX `sessions_expiry` ON `sessions` (`absolute_expires_at`) WHERE revoked_at is null;--> statement-breakpoint
-CREATE INDEX `sessions_revoked` ON `sessions` (`revoked_at`) WHERE revoked_at is not null;--> statement-breakpoint
 CREATE TABLE `verification_tokens` (
 	`id` text PRIMARY KEY NOT NULL,
 	`token_hash` text NOT NULL,
@@ -407,7 +392,6 @@ CREATE TABLE `verification_tokens` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `verification_tokens_hash` ON `verification_tokens` (`token_hash`);--> statement-breakpoint
-CREATE INDEX `verification_tokens_expiry` ON `verification_tokens` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `social_accounts` (
 	`issuer` text NOT NULL,
 	`subject` text NOT NULL,
@@ -438,13 +422,11 @@ CREATE TABLE `social_proofs` (
 	`session_id` text
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `social_proofs_expiry` ON `social_proofs` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `social_states` (
 	`state_hash` text PRIMARY KEY NOT NULL,
 	`expires_at` integer NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `social_states_expiry` ON `social_states` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `device_registrations` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`window_ends_at` integer NOT NULL,
@@ -470,8 +452,7 @@ CREATE TABLE `devices` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `devices_device` ON `devices` (`user_id`,`device_id`);--> statement-breakpoint
-CREATE UNIQUE INDEX `devices_fcm_token` ON `devices` (`fcm_token`);--> statement-breakpoint
-CREATE INDEX `devices_session` ON `devices` (`session_id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_fcm_token` ON `devices` (`fcm_token`) WHERE fcm_token is not null;--> statement-breakpoint
 CREATE TABLE `notifications` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,
@@ -484,7 +465,6 @@ CREATE TABLE `notifications` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `notifications_user` ON `notifications` (`user_id`,`id`);--> statement-breakpoint
-CREATE INDEX `notifications_created` ON `notifications` (`created_at`);--> statement-breakpoint
 CREATE TABLE `profiles` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`id` text NOT NULL,
@@ -547,15 +527,14 @@ CREATE TABLE `users` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `users_username_key` ON `users` (`username_key`);--> statement-breakpoint
-CREATE UNIQUE INDEX `users_email` ON `users` (`email`);--> statement-breakpoint
-CREATE UNIQUE INDEX `users_phone_number` ON `users` (`phone_number`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_email` ON `users` (`email`) WHERE email is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX `users_phone_number` ON `users` (`phone_number`) WHERE phone_number is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX `users_referral_code` ON `users` (`referral_code`);--> statement-breakpoint
 CREATE INDEX `users_staff` ON `users` (`role`,`id`) WHERE role <> 'user';--> statement-breakpoint
 CREATE INDEX `users_joined` ON `users` (`date_joined`,`id`);--> statement-breakpoint
 CREATE INDEX `users_bucket_joined` ON `users` (`status_bucket`,`date_joined`,`id`);--> statement-breakpoint
 CREATE INDEX `users_bucket_login` ON `users` (`status_bucket`,`last_login_order`,`id`);--> statement-breakpoint
-CREATE INDEX `users_bucket_username` ON `users` (`status_bucket`,`username_key`);--> statement-breakpoint
-CREATE INDEX `users_dormant` ON `users` (case when last_login is null then date_joined else last_login end) WHERE status = 'ACTIVE';
+CREATE INDEX `users_bucket_username` ON `users` (`status_bucket`,`username_key`);
 --> statement-breakpoint
 INSERT INTO `user_counts` (`id`, `by_status_bucket`, `recount`, `recounted_to`) VALUES (1, '[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]', null, null);
 --> statement-breakpoint

@@ -61,6 +61,10 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "hourly",
     "deletes rows whose retention has ended, see [configuration](configuration.md#retention)",
   ],
+  purge_expired_sessions: [
+    "daily",
+    "walks through the large tables whose rows are kept for weeks, such as sessions and known networks, and deletes those whose retention has ended",
+  ],
   cleanup_expired_audit_logs: ["daily", "deletes audit rows older than 365 days"],
   deactivate_inactive_users: [
     "daily",

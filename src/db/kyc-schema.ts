@@ -72,10 +72,7 @@ export const kycUploads = sqliteTable(
     counts: flag("counts").notNull(),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [
-    index("kyc_uploads_user").on(table.userId, table.createdAt, table.counts),
-    index("kyc_uploads_created").on(table.createdAt),
-  ],
+  (table) => [index("kyc_uploads_user").on(table.userId, table.createdAt, table.counts)],
 );
 
 /** Which reviewer viewed which file: a submission cannot be approved before its files were viewed. */

@@ -109,13 +109,9 @@ export const userStatistics = sqliteTable("user_statistics", {
 });
 
 /** Reports requested by staff, kept for one hour. */
-export const analyticsReports = sqliteTable(
-  "analytics_reports",
-  {
-    userId: userId().primaryKey(),
-    report: text("report", { mode: "json" }).notNull(),
-    createdAt: instant("created_at").notNull(),
-    expiresAt: instant("expires_at").notNull(),
-  },
-  (table) => [index("analytics_reports_expiry").on(table.expiresAt)],
-);
+export const analyticsReports = sqliteTable("analytics_reports", {
+  userId: userId().primaryKey(),
+  report: text("report", { mode: "json" }).notNull(),
+  createdAt: instant("created_at").notNull(),
+  expiresAt: instant("expires_at").notNull(),
+});

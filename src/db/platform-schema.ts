@@ -3,19 +3,15 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 import { flag, instant } from "./columns.ts";
 
 /** Request and result that an `Idempotency-Key` is bound to. Both hashes are keyed; no token is stored. */
-export const idempotencyKeys = sqliteTable(
-  "idempotency_keys",
-  {
-    keyHash: text("key_hash").primaryKey(),
-    bodyHash: text("body_hash").notNull(),
-    /** Id of what the first call created: challenge, verification token or session. */
-    resultId: text("result_id").notNull(),
-    /** `resend_in` in seconds for otp/request; the session's counter for refresh. */
-    resultNumber: integer("result_number"),
-    expiresAt: instant("expires_at").notNull(),
-  },
-  (table) => [index("idempotency_keys_expiry").on(table.expiresAt)],
-);
+export const idempotencyKeys = sqliteTable("idempotency_keys", {
+  keyHash: text("key_hash").primaryKey(),
+  bodyHash: text("body_hash").notNull(),
+  /** Id of what the first call created: challenge, verification token or session. */
+  resultId: text("result_id").notNull(),
+  /** `resend_in` in seconds for otp/request; the session's counter for refresh. */
+  resultNumber: integer("result_number"),
+  expiresAt: instant("expires_at").notNull(),
+});
 
 export const auditLogs = sqliteTable(
   "audit_logs",
@@ -35,7 +31,7 @@ export const auditLogs = sqliteTable(
     sessionId: text("session_id"),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [index("audit_logs_user").on(table.userId, table.id), index("audit_logs_created").on(table.createdAt)],
+  (table) => [index("audit_logs_user").on(table.userId, table.id)],
 );
 
 export const outbox = sqliteTable(
@@ -92,10 +88,7 @@ export const processedEvents = sqliteTable(
     processedBy: text("processed_by").notNull(),
     processedAt: instant("processed_at").notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.consumer, table.eventId] }),
-    index("processed_events_time").on(table.processedAt),
-  ],
+  (table) => [primaryKey({ columns: [table.consumer, table.eventId] })],
 );
 
 /** One row per outgoing message, claimed before its provider is called. */
@@ -177,7 +170,6 @@ export const jobRuns = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.name, table.periodStartedAt] }),
     index("job_runs_open").on(table.leasedUntil).where(sql`finished_at is null`),
-    index("job_runs_finished").on(table.finishedAt).where(sql`finished_at is not null`),
   ],
 );
 

@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
 
 const budgetColumns = () => ({
@@ -34,8 +34,5 @@ export const smsSendLimits = sqliteTable(
     windowEndsAt: instant("window_ends_at").notNull(),
     sends: integer("sends").notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.scope, table.key] }),
-    index("sms_send_limits_window").on(table.windowEndsAt),
-  ],
+  (table) => [primaryKey({ columns: [table.scope, table.key] })],
 );

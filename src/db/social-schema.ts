@@ -1,4 +1,4 @@
-import { index, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { flag, instant } from "./columns.ts";
 import { userId } from "./user-schema.ts";
 
@@ -31,32 +31,27 @@ export const socialAccounts = sqliteTable(
 );
 
 /** States of browser flows that a callback has consumed; each can be used once. */
-export const socialStates = sqliteTable(
-  "social_states",
-  { stateHash: text("state_hash").primaryKey(), expiresAt: instant("expires_at").notNull() },
-  (table) => [index("social_states_expiry").on(table.expiresAt)],
-);
+export const socialStates = sqliteTable("social_states", {
+  stateHash: text("state_hash").primaryKey(),
+  expiresAt: instant("expires_at").notNull(),
+});
 
 /** Single-use credentials of a provider sign-in that are exchanged for a session: a one-time code or an ID token. */
-export const socialProofs = sqliteTable(
-  "social_proofs",
-  {
-    /** SHA-256 of the code or token. */
-    proofHash: text("proof_hash").primaryKey(),
-    /** Encrypted identity behind a code; null for an ID token, which carries its own. */
-    sealedIdentity: text("sealed_identity"),
-    /** SHA-256 of the flow's secret, which is stored in its cookie. */
-    flowHash: text("flow_hash"),
-    /** PKCE challenge (RFC 7636, S256) that the POST must satisfy. */
-    codeChallenge: text("code_challenge"),
-    createdAt: instant("created_at").notNull(),
-    expiresAt: instant("expires_at").notNull(),
-    usedBy: text("used_by"),
-    usedAt: instant("used_at"),
-    /** Set after a wrong verifier was presented; the code is invalid from then on. */
-    isBurned: flag("is_burned").notNull(),
-    /** Session that the credential created. */
-    sessionId: text("session_id"),
-  },
-  (table) => [index("social_proofs_expiry").on(table.expiresAt)],
-);
+export const socialProofs = sqliteTable("social_proofs", {
+  /** SHA-256 of the code or token. */
+  proofHash: text("proof_hash").primaryKey(),
+  /** Encrypted identity behind a code; null for an ID token, which carries its own. */
+  sealedIdentity: text("sealed_identity"),
+  /** SHA-256 of the flow's secret, which is stored in its cookie. */
+  flowHash: text("flow_hash"),
+  /** PKCE challenge (RFC 7636, S256) that the POST must satisfy. */
+  codeChallenge: text("code_challenge"),
+  createdAt: instant("created_at").notNull(),
+  expiresAt: instant("expires_at").notNull(),
+  usedBy: text("used_by"),
+  usedAt: instant("used_at"),
+  /** Set after a wrong verifier was presented; the code is invalid from then on. */
+  isBurned: flag("is_burned").notNull(),
+  /** Session that the credential created. */
+  sessionId: text("session_id"),
+});

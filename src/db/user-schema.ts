@@ -53,8 +53,9 @@ export const users = sqliteTable(
   },
   (table) => [
     uniqueIndex("users_username_key").on(table.usernameKey),
-    uniqueIndex("users_email").on(table.email),
-    uniqueIndex("users_phone_number").on(table.phoneNumber),
+    // Partial, because a NULL in a full index is an entry that is written, and billed.
+    uniqueIndex("users_email").on(table.email).where(sql`email is not null`),
+    uniqueIndex("users_phone_number").on(table.phoneNumber).where(sql`phone_number is not null`),
     uniqueIndex("users_referral_code").on(table.referralCode),
     index("users_staff").on(table.role, table.id).where(sql`role <> 'user'`),
     index("users_joined").on(table.dateJoined, table.id),
@@ -63,10 +64,6 @@ export const users = sqliteTable(
     index("users_bucket_joined").on(table.statusBucket, table.dateJoined, table.id),
     index("users_bucket_login").on(table.statusBucket, table.lastLoginOrder, table.id),
     index("users_bucket_username").on(table.statusBucket, table.usernameKey),
-    // CASE instead of coalesce, because drizzle-kit splits an expression at its commas.
-    index("users_dormant")
-      .on(sql`case when last_login is null then date_joined else last_login end`)
-      .where(sql`status = 'ACTIVE'`),
   ],
 );
 
@@ -155,10 +152,7 @@ export const notifications = sqliteTable(
     readAt: instant("read_at"),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [
-    index("notifications_user").on(table.userId, table.id),
-    index("notifications_created").on(table.createdAt),
-  ],
+  (table) => [index("notifications_user").on(table.userId, table.id)],
 );
 
 /**
@@ -194,7 +188,6 @@ export const devices = sqliteTable(
   },
   (table) => [
     uniqueIndex("devices_device").on(table.userId, table.deviceId),
-    uniqueIndex("devices_fcm_token").on(table.fcmToken),
-    index("devices_session").on(table.sessionId),
+    uniqueIndex("devices_fcm_token").on(table.fcmToken).where(sql`fcm_token is not null`),
   ],
 );

@@ -19,7 +19,7 @@ import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { HOUR_MS } from "../platform/time.ts";
 import { ACTIVITY_INTERVAL_MS } from "./activity.service.ts";
-import { isLive, REPLAY_WINDOW_MS, recordEndedSessions } from "./session.store.ts";
+import { endSessions, isLive, REPLAY_WINDOW_MS } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 
 /** A refresh sets `last_login` if the value is at least this many milliseconds old. */
@@ -58,7 +58,7 @@ export async function rotateSession(
     // After a lost response only a rotation counts as committed.
     rotated: found.rotated ? found.rotated[0] : found.session[0],
     replayed: found.replayed?.[0],
-    ended: found.ended?.[0],
+    ended: found.endedSessions?.[0],
     events: eventsOf(found.reuseEvent),
     session: found.session[0],
     binding: found.binding?.[0],
@@ -97,7 +97,7 @@ type Key = Parameters<typeof bindKey>[1];
 function rotate(deps: BuilderDeps, token: CurrentToken, call: Key) {
   const now = deps.now();
   const isCurrent = and(isOwn(deps, token), eq(sessions.counter, token.counter), isActive(token.userId));
-  const rotatedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and rotated_by = ${deps.invocationId})`;
+  const rotatedHere = isMarkedHere(deps, token, "rotated_by");
   const isUser = eq(users.id, token.userId);
   return {
     rotated: deps.db
@@ -136,6 +136,16 @@ function rotate(deps: BuilderDeps, token: CurrentToken, call: Key) {
   };
 }
 
+/** This invocation has rotated or ended the token's session. */
+function isMarkedHere(
+  deps: Pick<BuilderDeps, "invocationId">,
+  token: Pick<CurrentToken, "sessionId" | "userId">,
+  marker: "rotated_by" | "revoked_by",
+) {
+  return sql`exists (select 1 from sessions where user_id = ${token.userId} and id = ${token.sessionId}
+    and ${sql.raw(marker)} = ${deps.invocationId})`;
+}
+
 /** The row of `sessions` is the token's and live. */
 function isOwn(deps: Pick<BuilderDeps, "now">, token: Pick<CurrentToken, "sessionId" | "userId">) {
   return and(eq(sessions.id, token.sessionId), eq(sessions.userId, token.userId), isLive(deps.now()));
@@ -152,7 +162,8 @@ function writeRotation(deps: RotationDeps, client: Client, token: RefreshClaims,
   const isParent = eq(sessions.counter, next);
   const mayReplay = sql`(${gt(sessions.rotatedAt, now - REPLAY_WINDOW_MS)} or ${isBoundToThisRotation(deps, call)})`;
   const isUnbound = sql`not ${isBoundToOtherBody(deps, call)}`;
-  const endedHere = sql`exists (select 1 from sessions where id = ${token.sessionId} and revoked_by = ${deps.invocationId})`;
+  const isOlder = sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`;
+  const isReused = and(eq(sessions.id, token.sessionId), rotatedByOther, isOlder);
   return mergeStatements(
     rotate(deps, { ...token, secretId: deps.keyring.currentSecretId }, call),
     {
@@ -171,11 +182,9 @@ function writeRotation(deps: RotationDeps, client: Client, token: RefreshClaims,
           ),
         )
         .returning({ id: sessions.id }),
-      ended: deps.db
-        .update(sessions)
-        .set({ revokedAt: now, revokedReason: "refresh_reuse", revokedBy: deps.invocationId })
-        .where(and(own, rotatedByOther, sql`(${gt(sessions.counter, next)} or (${isParent} and not ${mayReplay}))`))
-        .returning({ id: sessions.id }),
+    },
+    endSessions(deps, client, { userId: token.userId, which: isReused, reason: "refresh_reuse" }),
+    {
       reuseEvent: recordEvent(
         deps,
         {
@@ -184,10 +193,9 @@ function writeRotation(deps: RotationDeps, client: Client, token: RefreshClaims,
           payload: sql`json_object('session_id', ${token.sessionId}, 'ip', ${client.ip})`,
           queue: "tasks",
         },
-        endedHere,
+        isMarkedHere(deps, token, "revoked_by"),
       ),
     },
-    recordEndedSessions(deps, client),
   );
 }
 

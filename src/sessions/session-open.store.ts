@@ -1,10 +1,10 @@
-import { and, desc, eq, type SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { sessions } from "../db/sign-in-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../platform/data/database.ts";
 import type { StatementDeps } from "../platform/data/prepared.ts";
 import type { Client } from "../platform/http/client.ts";
 import { DAY_MS, HOUR_MS } from "../platform/time.ts";
-import { isLive, MAX_SESSIONS, recordEndedSessions } from "./session.store.ts";
+import { endSessions, liveSessionsOf, MAX_SESSIONS } from "./session.store.ts";
 
 /** Lifetime of a session: absolute since sign-in, idle since the last refresh. */
 export const LIFE_MS = {
@@ -25,17 +25,9 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
   const lifeMs = (kind: "absolute" | "idle") =>
     sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
-  const live = deps.db
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(and(eq(sessions.userId, sql`${session.userId}`), isLive(now)))
-    .orderBy(
-      desc(eq(sessions.id, session.id)),
-      desc(sql`max(${sessions.lastUsedAt}, coalesce(${sessions.activityAt}, 0))`),
-      desc(sessions.createdAt),
-      desc(sessions.id),
-    )
-    .limit(MAX_SESSIONS);
+  const kept = sql`select ${sessions.id} ${liveSessionsOf(session.userId, now)}
+    order by ${sessions.id} = ${session.id} desc, max(${sessions.lastUsedAt}, coalesce(${sessions.activityAt}, 0)) desc,
+    ${sessions.createdAt} desc, ${sessions.id} desc limit ${sql.raw(String(MAX_SESSIONS))}`;
   return mergeStatements(
     {
       openedSession: insertWhere(
@@ -61,14 +53,11 @@ export function openSession(deps: StatementDeps, client: Client, session: NewSes
         },
         condition,
       ),
-      endedSessions: deps.db
-        .update(sessions)
-        .set({ revokedAt: now, revokedReason: "session_limit", revokedBy: deps.invocationId })
-        .where(
-          and(eq(sessions.userId, sql`${session.userId}`), isLive(now), sql`${sessions.id} not in ${live}`, condition),
-        )
-        .returning({ id: sessions.id }),
     },
-    recordEndedSessions(deps, client),
+    endSessions(deps, client, {
+      userId: session.userId,
+      which: sql`${sessions.id} not in (${kept}) and ${condition}`,
+      reason: "session_limit",
+    }),
   );
 }

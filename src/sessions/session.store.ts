@@ -1,4 +1,4 @@
-import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, ne, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
@@ -53,39 +53,71 @@ function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims)
     and sessions.idle_expires_at > ${now} and sessions.absolute_expires_at > ${now} and users.status = 'ACTIVE'`;
 }
 
+/** Selects a user's live sessions that meet `which`: a FROM clause and a condition. Reads the live ones alone. */
+export function liveSessionsOf(userId: string | SQL, now: number, which?: SQL): SQL {
+  return sql`from ${sessions} indexed by sessions_live
+    where ${and(sql`${sessions.userId} = ${userId}`, isLive(now), which)}`;
+}
+
+/** Which live sessions of a user end, why, and who ends them. */
+interface Ending {
+  userId: string | SQL;
+  which: SQL | undefined;
+  reason: string;
+  /** The member of staff who ends them; null for the operator, undefined for their own user. */
+  staff?: AccessClaims | null;
+  /** Id by which `selectEnded` finds the sessions; generated if absent. */
+  endingId?: string;
+}
+
 /**
- * Records one audit row for each session that this invocation has ended.
- *
- * @param staff the member of staff who ended them; null for the operator, undefined for their own user.
+ * Ends live sessions of a user, with an audit row for each. The audit rows come first, by the same condition in the same
+ * transaction, so that no index is needed to find the sessions that have just ended.
  */
-export function recordEndedSessions(
+export function endSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
   client: Pick<Client, "userAgent"> & { ip: string | null },
-  staff?: AccessClaims | null,
+  { userId, which, reason, staff, endingId }: Ending,
 ) {
-  const ended = sql`from ${sessions} where ${sessions.revokedBy} = ${deps.invocationId}`;
-  const now = instantOf(deps.now());
+  const live = liveSessionsOf(userId, deps.now(), which);
+  const id = endingId ?? deps.newId();
   return {
     endedAudit: insertFrom(
       deps,
       auditLogs,
       {
-        id: idForEachRow(deps),
+        id: idForEachRow({ newId: () => id }),
         userId: sql`${sessions.userId}`,
         action: "LOGOUT",
         entityType: "session",
         entityId: sql`${sessions.id}`,
-        newValues: sql`json_object('reason', ${sessions.revokedReason})`,
+        newValues: sql`json_object('reason', ${reason})`,
         actorId: staff === undefined ? sql`${sessions.userId}` : (staff?.userId ?? null),
         byStaff: staff !== undefined,
         ip: client.ip,
         userAgent: client.userAgent,
         sessionId: staff === undefined ? sql`${sessions.id}` : (staff?.sessionId ?? null),
-        createdAt: now,
+        createdAt: instantOf(deps.now()),
       },
-      ended,
+      live,
     ),
+    endedSessions: deps.db
+      .update(sessions)
+      .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.invocationId })
+      .where(and(sql`${sessions.userId} = ${userId}`, sql`${sessions.id} in (select ${sessions.id} ${live})`))
+      .returning({ id: sessions.id }),
   };
+}
+
+/** Selects the user's sessions that `endSessions` has ended under the id: their audit rows lie side by side. */
+export function selectEnded(deps: Pick<Deps, "db">, userId: string, endingId: string) {
+  const prefix = sql`substr(${endingId}, 1, 24)`;
+  return deps.db
+    .select({ id: auditLogs.entityId })
+    .from(auditLogs)
+    .where(
+      sql`user_id = ${userId} and id > ${prefix} and id < ${prefix} || 'g' and action = 'LOGOUT' and entity_type = 'session'`,
+    );
 }
 
 /** The caller's role; undefined unless the session is live and the user active. */
@@ -103,45 +135,40 @@ type EndDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** Ends the caller's session. @returns its id; empty if it had already ended. */
 export async function endOwnSession(deps: EndDeps, client: Client, caller: AccessClaims): Promise<string[]> {
-  const { ended } = await endSessions(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
+  const { ended } = await endOwn(deps, client, caller, "logout", eq(sessions.id, caller.sessionId));
   return ended;
 }
 
 /** Ends one live session of the caller, if the caller is signed in. */
 export function endSessionById(deps: EndDeps, client: Client, caller: AccessClaims, sessionId: string) {
   const which = and(eq(sessions.id, sessionId), isSignedIn(deps, caller));
-  return endSessions(deps, client, caller, "ended_by_user", which);
+  return endOwn(deps, client, caller, "ended_by_user", which);
 }
 
 /** Ends all live sessions of the caller except the calling one, if the caller is signed in. */
 export function endOtherSessions(deps: EndDeps, client: Client, caller: AccessClaims) {
   const which = and(ne(sessions.id, caller.sessionId), isSignedIn(deps, caller));
-  return endSessions(deps, client, caller, "ended_by_user", which);
+  return endOwn(deps, client, caller, "ended_by_user", which);
 }
 
-async function endSessions(
+async function endOwn(
   deps: EndDeps,
   client: Client,
   caller: AccessClaims,
   reason: string,
   which: SQL | undefined,
 ): Promise<{ ended: string[]; isSignedIn: boolean }> {
+  const endingId = deps.newId();
   const writes = mergeStatements(
     {
       signedIn: deps.db
         .select({ one: sql<number>`1` })
         .from(users)
         .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
-      revoked: deps.db
-        .update(sessions)
-        .set({ revokedAt: deps.now(), revokedReason: reason, revokedBy: deps.invocationId })
-        .where(and(eq(sessions.userId, caller.userId), isLive(deps.now()), which)),
     },
-    recordEndedSessions(deps, client),
+    endSessions(deps, client, { userId: caller.userId, which, reason, endingId }),
   );
-  const reads = {
-    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
-  };
+  const reads = { ended: selectEnded(deps, caller.userId, endingId) };
   const found = await commit(deps, { writes, reads, isCommitted: ({ ended }) => ended.length > 0 });
   // Only a caller who was signed in can have ended a session.
   const wasSignedIn = found.signedIn === undefined || found.signedIn.length > 0;
@@ -156,12 +183,17 @@ export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, calle
   return found;
 }
 
+/** The columns as SQL, because Drizzle compares plain columns with a FROM clause that it knows. */
+const sessionColumns = Object.fromEntries(
+  Object.entries(getTableColumns(sessions)).map(([name, column]) => [name, sql`${column}`.mapWith(column)]),
+) as unknown as ReturnType<typeof getTableColumns<typeof sessions>>;
+
 /** Selects a user's live sessions, newest first, if `condition` holds. */
 export function selectLiveSessions(deps: Pick<Deps, "db" | "now">, userId: string | SQL, condition?: SQL) {
   return deps.db
-    .select()
-    .from(sessions)
-    .where(and(eq(sessions.userId, userId), isLive(deps.now()), condition))
+    .select(sessionColumns)
+    .from(sql`${sessions} indexed by sessions_live`)
+    .where(and(sql`${sessions.userId} = ${userId}`, isLive(deps.now()), condition))
     .orderBy(desc(sessions.createdAt), desc(sessions.id))
     .limit(MAX_SESSIONS);
 }

@@ -34,20 +34,27 @@ import { LIFE_MS } from "../sessions/session-open.store.ts";
 import { uploadLimit } from "../users/kyc/kyc-upload.store.ts";
 
 /** Jobs that delete rows by age. */
-export type PurgeJob = "purge_expired_rows" | "cleanup_expired_audit_logs" | "cleanup_unlinked_social_accounts";
+export type PurgeJob =
+  | "purge_expired_rows"
+  | "purge_expired_sessions"
+  | "cleanup_expired_audit_logs"
+  | "cleanup_unlinked_social_accounts";
 
 /** A rule by which a job deletes rows of one table by age. */
 export interface PurgeRule {
   table: SQLiteTable;
-  /**
-   * Column from which the age is counted. It is the leading column of an index that contains only rows that will
-   * expire.
-   */
+  /** Column from which the age is counted. */
   since: SQLiteColumn;
+  /**
+   * `key`: `since` leads the primary key or an index, so that only due rows are read. `walk`: every run reads the whole
+   * table in the order of its key, because an index would cost more: it is written with each row, and writing a row
+   * costs as much as reading it a thousand times.
+   */
+  find: "key" | "walk";
   /** How long a row is kept, in milliseconds. */
   keptMs: number;
   by: PurgeJob;
-  /** Condition of the partial index, if the index is partial. */
+  /** The rule applies only to rows that meet this condition. */
   among?: SQL;
   /** Converts a time to the format of `since`; absent if the column holds milliseconds since the epoch. */
   write?: (instant: number) => string;
@@ -61,76 +68,84 @@ const BUDGET_DAYS_KEPT_MS = 90 * DAY_MS;
 /** Counters of attempts are kept for more than one window, so that a purge never shortens one. */
 const ATTEMPT_WINDOWS_KEPT = 6;
 
-const hourly = { by: "purge_expired_rows" } as const;
+const byKey = { by: "purge_expired_rows", find: "key" } as const;
+const walked = { by: "purge_expired_rows", find: "walk" } as const;
+const walkedDaily = { by: "purge_expired_sessions", find: "walk" } as const;
 
 /** All rules that delete rows by age, in the order in which a job applies them. */
 export const purgeRules: readonly PurgeRule[] = [
   {
-    ...hourly,
+    ...walked,
     table: otpChallenges,
     since: otpChallenges.createdAt,
     keptMs: otpLimits.send.perClassDaily.windowMs,
     reason: "a day's codes are counted from these",
   },
   {
-    ...hourly,
+    ...walkedDaily,
     table: otpNetworkGuards,
     since: otpNetworkGuards.lastGuessAt,
     keptMs: otpLimits.lock.resetAfterMs,
     reason: "a week without an attempt ends every lock",
   },
   {
-    ...hourly,
+    ...walkedDaily,
     table: otpClassGuards,
     since: otpClassGuards.lastGuessAt,
     keptMs: otpLimits.lock.resetAfterMs,
     reason: "as above",
   },
   {
-    ...hourly,
+    ...walked,
     table: networkGuessLimits,
     since: networkGuessLimits.windowStartedAt,
     keptMs: ATTEMPT_WINDOWS_KEPT * otpLimits.attemptsPerNetwork.windowMs,
   },
-  { ...hourly, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
-  { ...hourly, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
-  { ...hourly, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
-  { ...hourly, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
+  { ...walked, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
+  { ...byKey, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
+  { ...byKey, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
+  { ...walkedDaily, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
   {
-    ...hourly,
+    ...walked,
     table: verificationTokens,
     since: verificationTokens.expiresAt,
     keptMs: IDEMPOTENCY_TTL_MS,
     reason: "a keyed repetition of the sign-in reads the token for a day",
   },
   {
-    ...hourly,
+    ...walked,
     table: socialProofs,
     since: socialProofs.expiresAt,
     keptMs: HOUR_MS,
     reason: "a used code can be repeated for 180 seconds",
   },
   {
-    ...hourly,
+    ...walked,
     table: kycUploads,
     since: kycUploads.createdAt,
     keptMs: uploadLimit.windowMs,
     reason: "a day's uploads are counted from these",
   },
-  { ...hourly, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
+  { ...walked, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
   {
-    ...hourly,
+    ...walkedDaily,
     table: sessions,
     since: sessions.absoluteExpiresAt,
     keptMs: 0,
     among: sql`revoked_at is null`,
-    // Marking a session as ended moves it out of the index of open sessions, so each expired session is read once.
+    // Marking a session as ended moves it out of the index of live sessions, which sign-ins read.
     becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
   },
-  { ...hourly, table: sessions, since: sessions.revokedAt, keptMs: 30 * DAY_MS, among: sql`revoked_at is not null` },
-  { ...hourly, table: outbox, since: outbox.sentAt, keptMs: EVENT_KEPT_MS, among: sql`sent_at is not null` },
   {
-    ...hourly,
+    ...walkedDaily,
+    table: sessions,
+    since: sessions.revokedAt,
+    keptMs: 30 * DAY_MS,
+    among: sql`revoked_at is not null`,
+  },
+  { ...byKey, table: outbox, since: outbox.sentAt, keptMs: EVENT_KEPT_MS, among: sql`sent_at is not null` },
+  {
+    ...byKey,
     table: outbox,
     since: outbox.createdAt,
     keptMs: EVENT_KEPT_MS,
@@ -138,18 +153,18 @@ export const purgeRules: readonly PurgeRule[] = [
     reason: "codes that expired unsent",
   },
   {
-    ...hourly,
+    ...walkedDaily,
     table: processedEvents,
     since: processedEvents.processedAt,
     keptMs: EVENT_KEPT_MS,
     reason: "no queue keeps a message for longer",
   },
-  { ...hourly, table: deliveries, since: deliveries.eventId, keptMs: EVENT_KEPT_MS, write: firstIdAt },
-  { ...hourly, table: localOutbox, since: localOutbox.id, keptMs: EVENT_KEPT_MS, write: firstIdAt },
-  { ...hourly, table: notifications, since: notifications.createdAt, keptMs: 180 * DAY_MS },
-  { ...hourly, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
+  { ...byKey, table: deliveries, since: deliveries.eventId, keptMs: EVENT_KEPT_MS, write: firstIdAt },
+  { ...byKey, table: localOutbox, since: localOutbox.id, keptMs: EVENT_KEPT_MS, write: firstIdAt },
+  { ...byKey, table: notifications, since: notifications.id, keptMs: 180 * DAY_MS, write: firstIdAt },
+  { ...byKey, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
   {
-    ...hourly,
+    ...walkedDaily,
     table: devices,
     since: devices.sessionId,
     keptMs: LIFE_MS.user.absolute,
@@ -157,10 +172,29 @@ export const purgeRules: readonly PurgeRule[] = [
     reason:
       "the id contains the time of the sign-in; the session has ended by then, and a device gets pushes only during its session",
   },
-  { ...hourly, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
-  { ...hourly, table: jobRuns, since: jobRuns.finishedAt, keptMs: 30 * DAY_MS, among: sql`finished_at is not null` },
-  { by: "cleanup_expired_audit_logs", table: auditLogs, since: auditLogs.createdAt, keptMs: 365 * DAY_MS },
-  { by: "cleanup_unlinked_social_accounts", table: socialStates, since: socialStates.expiresAt, keptMs: HOUR_MS },
+  { ...walked, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
+  {
+    ...walkedDaily,
+    table: jobRuns,
+    since: jobRuns.finishedAt,
+    keptMs: 30 * DAY_MS,
+    among: sql`finished_at is not null`,
+  },
+  {
+    by: "cleanup_expired_audit_logs",
+    find: "key",
+    table: auditLogs,
+    since: auditLogs.id,
+    keptMs: 365 * DAY_MS,
+    write: firstIdAt,
+  },
+  {
+    by: "cleanup_unlinked_social_accounts",
+    find: "walk",
+    table: socialStates,
+    since: socialStates.expiresAt,
+    keptMs: HOUR_MS,
+  },
 ];
 
 /** Why tables without a purge rule do not grow without bound, by table name. */
@@ -192,7 +226,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
   deleted_accounts: "400 days, in SEARCH_DB; check_user_search deletes older records",
 };
 
-/** Rows to which the rule applies at `now`. Reads one range of one index, regardless of the size of the table. */
+/** Rows to which the rule applies at `now`. */
 export function isDue({ since, keptMs, among, write }: PurgeRule, now: number): SQL {
   const instant = now - keptMs;
   const range = sql`${since} < ${write ? write(instant) : instant}`;

@@ -12,15 +12,17 @@ const CROWD = "user_id in (select id from users where username_key glob 'crowd-*
 /** Makes the work of a job due for every other user; jobs that are not listed process everybody anyway. */
 const due: Readonly<Record<string, (now: number) => string[]>> = {
   purge_expired_rows: (now) => [
-    `update sessions set revoked_at = ${now - 31 * DAY_MS} where revoked_at is not null and ${CROWD}`,
     `update outbox set sent_at = ${now - 15 * DAY_MS} where sent_at is not null and ${CROWD}`,
     `update verification_tokens set expires_at = ${now - 2 * DAY_MS}`,
     `update idempotency_keys set expires_at = ${now - 1}`,
     `update otp_challenges set created_at = ${now - 2 * DAY_MS}`,
-    `update processed_events set processed_at = ${now - 15 * DAY_MS}`,
-    `update notifications set created_at = ${now - 200 * DAY_MS} where ${CROWD}`,
+    `update notifications set id = '0' || id where ${CROWD}`,
   ],
-  cleanup_expired_audit_logs: (now) => [`update audit_logs set created_at = ${now - 366 * DAY_MS} where ${CROWD}`],
+  purge_expired_sessions: (now) => [
+    `update sessions set revoked_at = ${now - 31 * DAY_MS} where revoked_at is not null and ${CROWD}`,
+    `update processed_events set processed_at = ${now - 15 * DAY_MS}`,
+  ],
+  cleanup_expired_audit_logs: () => [`update audit_logs set id = '0' || id where ${CROWD}`],
   remind_incomplete_profiles: (now) => [
     `update users set date_joined = ${now - 36 * HOUR_MS}, status = 'ACTIVE' where username_key glob 'crowd-*'`,
     `update profiles set profile_reminders = 0, full_name = null where ${CROWD}`,

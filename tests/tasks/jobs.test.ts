@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { firstIdAt } from "../../src/platform/uuid.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
@@ -23,10 +24,10 @@ async function count(sql: string, ...values: unknown[]): Promise<number> {
 async function insertAuditRows(userId: string, howMany: number, createdAt: number): Promise<void> {
   await env.DB.prepare(
     `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
-      select ?1 || '-' || ?2 || '-' || value, ?1, 'VIEW', 'user', ?1, 0, ?2
+      select ?4 || '-' || ?1 || '-' || value, ?1, 'VIEW', 'user', ?1, 0, ?2
       from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?3) select value from n)`,
   )
-    .bind(userId, createdAt, howMany)
+    .bind(userId, createdAt, howMany, firstIdAt(createdAt))
     .run();
 }
 

@@ -31,10 +31,8 @@ function readOutcome(deps: StatementDeps, redemption: TokenRedemption, call: Ide
       .select()
       .from(sessions)
       .where(
-        eq(
-          sessions.id,
-          sql`(select session_id from verification_tokens where token_hash = ${redemption.tokenHash} and identifier = ${redemption.identifier.value})`,
-        ),
+        sql`${sessions.userId} = (select id from users where ${isIdentifiedBy(redemption.identifier)}) and ${sessions.id} =
+          (select session_id from verification_tokens where token_hash = ${redemption.tokenHash} and identifier = ${redemption.identifier.value})`,
       ),
     binding: findBinding(deps, call),
     referral: deps.db

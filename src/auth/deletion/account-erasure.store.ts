@@ -1,4 +1,4 @@
-import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, pointTransactions } from "../../db/ledger-schema.ts";
 import { localOutbox } from "../../db/platform-schema.ts";
 import { familiarNetworks, sessions, verificationTokens } from "../../db/sign-in-schema.ts";
@@ -59,7 +59,7 @@ export function eraseAccount(
   const isOfUser = sql`in (select value from json_each(${values})) and ${isErased}`;
   const challenges = sql`select cid from otp_challenges where identifier ${isOfUser}`;
   const event = { userId, queue: "tasks" } as const;
-  const newest = sql.raw(`order by created_at desc limit ${MAX_KV_ENTRIES}`);
+  const newest = sql.raw(`order by id desc limit ${MAX_KV_ENTRIES}`);
   return mergeStatements(
     {
       tombstone: recordAudit(
@@ -111,9 +111,10 @@ export function eraseAccount(
           sql`${pointTransactions.userId} = (select inviter_id from referrals where invitee_id = ${userId})
           and ${pointTransactions.source} = ${OWN_SOURCE} and ${pointTransactions.reason} = 'referral' and ${pointTransactions.reference} = ${userId} and ${isErased}`,
         ),
-      liveSessions: deps.db
-        .delete(sessions)
-        .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), isErased)),
+      liveSessions: deps.db.delete(sessions).where(
+        sql`user_id = ${userId} and ${isErased}
+            and id in (select id from sessions indexed by sessions_live where user_id = ${userId} and revoked_at is null)`,
+      ),
       messages: deps.db.delete(localOutbox).where(
         sql`recipient in (select value from json_each(${values}) union select fcm_token from devices where user_id = ${userId})
           and ${isErased}`,

@@ -5,11 +5,11 @@ import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
+import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { isLive, isSignedIn, recordEndedSessions } from "../../sessions/session.store.ts";
+import { endSessions, isSignedIn, selectEnded } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
@@ -177,23 +177,16 @@ export async function unlinkIdentity(
     }),
     {
       spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
-      revoked: deps.db
-        .update(sessions)
-        .set({ revokedAt: instantOf(deps.now()), revokedReason: "unlinked", revokedBy: deps.invocationId })
-        .where(
-          and(
-            eq(sessions.userId, userId),
-            eq(sessions.method, provider),
-            ne(sessions.id, caller.sessionId),
-            isLive(deps.now()),
-            isUnlinkedHere,
-          ),
-        ),
     },
-    recordEndedSessions(deps, client),
+    endSessions(deps, client, {
+      userId,
+      which: and(eq(sessions.method, provider), ne(sessions.id, caller.sessionId), isUnlinkedHere),
+      reason: "unlinked",
+      endingId: auditId,
+    }),
   );
   const reads = {
-    ended: deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId)),
+    ended: selectEnded(deps, userId, auditId),
     isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
     caller: selectCaller(deps, caller, tokenHash),
     account: deps.db

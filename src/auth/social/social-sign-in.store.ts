@@ -45,19 +45,18 @@ function readOutcome(
   identity: SocialIdentity,
   call: IdempotentCall | undefined,
 ) {
+  const ofUser = (id: SQL) => sql`${sessions.userId} = ${linkedUser(identity)} and ${sessions.id} = ${id}`;
   return {
     credential: selectCredential(deps, redemption.credentialHash),
     user: selectUser(deps, sql`${users.id} = ${linkedUser(identity)}`),
     session: deps.db
       .select()
       .from(sessions)
-      .where(
-        eq(sessions.id, sql`(select session_id from social_proofs where proof_hash = ${redemption.credentialHash})`),
-      ),
+      .where(ofUser(sql`(select session_id from social_proofs where proof_hash = ${redemption.credentialHash})`)),
     boundSession: deps.db
       .select()
       .from(sessions)
-      .where(eq(sessions.id, sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
+      .where(ofUser(sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
     binding: findBinding(deps, call),
     holder: deps.db
       .select({ maySignIn: sql<number>`${maySignIn}` })

@@ -4,6 +4,7 @@ import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/messages.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
+import { selectEnded } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { refuseUnlessMayChange, userNotFound } from "../refusals.ts";
@@ -15,7 +16,6 @@ import {
   endEverySession,
   runStaffAction,
   type StaffActionDeps,
-  selectEnded,
 } from "../users/staff-action.store.ts";
 import { isUser } from "../users/user-detail.store.ts";
 
@@ -43,14 +43,15 @@ export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reas
     },
     condition: sql`exists (select 1 from users where id = ${userId}
       and (status <> ${status} or status_reason is not ${statusReason}))`,
-    follow: (isDone) => {
+    follow: (isDone, auditId) => {
       const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { status, statusReason });
       const notification = recordNotification(
         deps,
         { id: deps.newId(), kind, texts: notices[kind] },
         sql`from users where users.id = ${userId} and ${isDone}`,
       );
-      const ended = status === "ACTIVE" ? undefined : endEverySession(deps, actor, status.toLowerCase(), isDone);
+      const ended =
+        status === "ACTIVE" ? undefined : endEverySession(deps, actor, status.toLowerCase(), isDone, auditId);
       return { writes: mergeStatements({ changedUser, notification }, ended), events: { changeEvent } };
     },
   });
@@ -82,9 +83,9 @@ export function updateUserRole(
       newValues: sql`json_object('role', ${role}, 'reason', ${reason})`,
     },
     condition: sql`exists (select 1 from users where id = ${userId} and role <> ${role} and ${isFit})`,
-    follow: (isDone) => {
+    follow: (isDone, auditId) => {
       const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { role });
-      const ended = endEverySession(deps, actor, "role_changed", isDone);
+      const ended = endEverySession(deps, actor, "role_changed", isDone, auditId);
       return { writes: mergeStatements({ changedUser }, ended), events: { changeEvent } };
     },
     reads: {
@@ -123,14 +124,15 @@ export function clearLocks(deps: StaffActionDeps, actor: Actor, reason: string) 
 /** Ends every session of a user, with an audit row for each. @throws AppError as `runStaffAction`. */
 export async function endUserSessions(deps: StaffActionDeps, actor: Actor): Promise<string[]> {
   const { caller, userId } = actor;
+  const endingId = deps.newId();
   const found = await commitStaffBatch(
     deps,
     caller,
     ({ mayChange }) => ({
-      writes: endEverySession(deps, actor, "ended_by_staff", sql`${mayChange(userId)} and ${isUser(userId)}`),
+      writes: endEverySession(deps, actor, "ended_by_staff", sql`${mayChange(userId)} and ${isUser(userId)}`, endingId),
       reads: {
         user: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
-        ended: selectEnded(deps),
+        ended: selectEnded(deps, userId, endingId),
       },
     }),
     ({ ended }) => ended.length > 0,

@@ -1,15 +1,14 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
-import { sessions } from "../../db/sign-in-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
-import { instantOf, mergeStatements, type Results } from "../../platform/data/database.ts";
+import { mergeStatements, type Results } from "../../platform/data/database.ts";
 import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
 import type { Statement, Statements } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.ts";
 import type { AdminClaims, StaffClaims } from "../../sessions/claims.ts";
-import { isLive, recordEndedSessions } from "../../sessions/session.store.ts";
+import { endSessions, selectEnded } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { refuseUnlessAdmin, refuseUnlessMayChange, refuseUnlessStaff, userNotFound } from "../refusals.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
@@ -61,23 +60,22 @@ interface EndsSessions {
   userId: string | SQL;
 }
 
-/** Ends every session of the user, with an audit row for each. */
-export function endEverySession(deps: StaffActionDeps, by: EndsSessions, reason: string, condition: SQL) {
+/** Ends every session of the user, with an audit row for each; `selectEnded` finds them by `endingId`. */
+export function endEverySession(
+  deps: StaffActionDeps,
+  by: EndsSessions,
+  reason: string,
+  condition: SQL,
+  endingId?: string,
+) {
   const { client, caller, userId } = by;
-  return mergeStatements(
-    {
-      revoked: deps.db
-        .update(sessions)
-        .set({ revokedAt: instantOf(deps.now()), revokedReason: reason, revokedBy: deps.invocationId })
-        .where(sql`${sessions.userId} = ${userId} and ${isLive(deps.now())} and ${condition}`),
-    },
-    recordEndedSessions(deps, client, caller),
-  );
-}
-
-/** Selects the sessions that this invocation ended. */
-export function selectEnded(deps: StaffActionDeps) {
-  return deps.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.revokedBy, deps.invocationId));
+  return endSessions(deps, client, {
+    userId,
+    which: condition,
+    reason,
+    staff: caller,
+    ...(endingId ? { endingId } : {}),
+  });
 }
 
 /**
@@ -115,7 +113,7 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
   const reads = mergeStatements(
     {
       done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
-      ended: selectEnded(deps),
+      ended: selectEnded(deps, userId, id),
     },
     selectUserDetail(deps, userId),
   );

@@ -187,7 +187,7 @@ function writeChange(
           where a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
         ),
     },
-    endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`),
+    endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`, auditId),
   );
   const recordIdentifierChange = (name: "email" | "phone_number") => {
     const other = name === "email" ? "phone_number" : "email";

@@ -4,6 +4,7 @@ import { cleanupExpiredAuditLogs } from "../cleanup-expired-audit-logs.ts";
 import { cleanupUnlinkedSocialAccounts } from "../cleanup-unlinked-social-accounts.ts";
 import { deactivateInactiveUsers } from "../deactivate-inactive-users.ts";
 import { purgeExpiredRows } from "../purge-expired-rows.ts";
+import { purgeExpiredSessions } from "../purge-expired-sessions.ts";
 import { reapplyAccountDeletions } from "../reapply-account-deletions.ts";
 import { rebuildUserSearch } from "../rebuild-user-search.ts";
 import { remindUnverifiedPeople } from "../send-kyc-verification-reminder.ts";
@@ -14,6 +15,7 @@ import type { Job } from "./job.ts";
 /** All jobs: the periodic ones and those started by an operator. */
 export const jobs: readonly Job[] = [
   purgeExpiredRows,
+  purgeExpiredSessions,
   cleanupExpiredAuditLogs,
   deactivateInactiveUsers,
   remindIncompleteProfiles,

@@ -28,17 +28,16 @@ export interface Samples {
 
 /** Users from all parts of the table, the same in every run. */
 export function drawSamples({ primary }: Databases): Samples {
-  const count = (primary.prepare("select max(rowid) as last from users").get() as { last: number }).last;
+  const { count } = primary.prepare("select count(*) as count from users").get() as { count: number };
   const one = primary
     .prepare(
-      `select id, username_key, email, phone_number from users where rowid > ? and email is not null
-        and phone_number is not null and length(email) > 24 and username_key glob '[a-z]*' order by rowid limit 1`,
+      `select id, username_key, email, phone_number from users
+        where id > (select id from users order by id limit 1 offset ?) and email is not null
+        and phone_number is not null and length(email) > 24 and username_key glob '[a-z]*' order by id limit 1`,
     )
     .get(Math.floor(count / 2)) as unknown as Sample;
-  const at = primary.prepare(
-    "select id from users where rowid >= ? and kyc_status = 'APPROVED' order by rowid limit 1",
-  );
-  const ids = Array.from({ length: 100 }, (_, i) => (at.get(1 + Math.floor((count * i) / 110)) as { id: string }).id);
+  const approved = primary.prepare("select id from users where kyc_status = 'APPROVED' order by id").all();
+  const ids = Array.from({ length: 100 }, (_, i) => String(approved[Math.floor((approved.length * i) / 110)]?.id));
   return { one, ids };
 }
 
