@@ -43,13 +43,13 @@ describe("auth/device", () => {
     await post(again.access, phone({ device_id: "kept" }));
     const left = async () => (await devicesOf(user.userId)).map(({ device_id }) => device_id).sort();
     clock.advance(89 * DAY_MS);
-    await runJob("purge_expired_rows");
+    await runJob("purge_expired_sessions");
     expect(await left()).toEqual(["kept", "old"]);
     clock.advance(1);
-    await runJob("purge_expired_rows");
+    await runJob("purge_expired_sessions");
     expect(await left()).toEqual(["kept"]);
     clock.advance(DAY_MS);
-    await runJob("purge_expired_rows");
+    await runJob("purge_expired_sessions");
     expect(await left()).toEqual([]);
   });
 
