@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { insertUser, rows, type SentEvent, stateOf, unbalancedUsers } from "../support/platform.ts";
+import { rows } from "../support/database.ts";
+import { insertUser, type SentEvent, stateOf, unbalancedUsers } from "../support/platform.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PlatformEvents } from "../../src/index.ts";
 import { stopClock, testEnv } from "../support/client.ts";
-import { askOther, deadLettersOf, deliver, insertUser, rows, stateOf, topUp } from "../support/platform.ts";
+import { rows } from "../support/database.ts";
+import { askOther, deadLettersOf, deliver, insertUser, stateOf, topUp } from "../support/platform.ts";
 import { recordLog } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
 

@@ -1,15 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { stopClock, testEnv } from "../support/client.ts";
-import {
-  deadLettersOf,
-  deliver,
-  insertUser,
-  newEvent,
-  rows,
-  stateOf,
-  topUp,
-  unbalancedUsers,
-} from "../support/platform.ts";
+import { rows } from "../support/database.ts";
+import { deadLettersOf, deliver, insertUser, newEvent, stateOf, topUp, unbalancedUsers } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
 
 const DAY_MS = 86_400_000;

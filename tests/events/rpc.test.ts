@@ -3,7 +3,8 @@ import { SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PlatformEvents, TokenVerifier } from "../../src/index.ts";
 import { call, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv } from "../support/client.ts";
-import { askOther, deadLettersOf, insertUser, rows, stateOf, topUp } from "../support/platform.ts";
+import { rows } from "../support/database.ts";
+import { askOther, deadLettersOf, insertUser, stateOf, topUp } from "../support/platform.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {

@@ -4,6 +4,7 @@ import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
 import { d1For } from "../support/simulator/d1.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "../support/simulator/scheduler.ts";
@@ -12,11 +13,6 @@ import { FAULTS, type Flow, failAtEachCall } from "./flow.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
-
-const count = async (sql: string, ...values: unknown[]) =>
-  env.DB.prepare(`select count(*) as n ${sql}`)
-    .bind(...values)
-    .first<number>("n");
 
 const flows: Record<string, () => Promise<Flow>> = {
   "otp/request": async () => {

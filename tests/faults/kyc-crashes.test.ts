@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, type SignedIn } from "../support/client.ts";
+import { rows, run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
-import { KYC, keysOf, newNumber, newUser, rows, run, submit, whole } from "../support/kyc.ts";
+import { KYC, keysOf, newNumber, newUser, submit, whole } from "../support/kyc.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 

@@ -1,7 +1,7 @@
-import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openBrowser } from "../support/browser.ts";
 import { call, newIp, newPhone, signUp } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier, type Providers } from "../support/openid.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { FAULTS, type Flow, failAtEachCall } from "./flow.ts";
@@ -11,11 +11,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const count = async (sql: string, ...values: unknown[]) =>
-  env.DB.prepare(`select count(*) as n ${sql}`)
-    .bind(...values)
-    .first<number>("n");
 
 /** Checks that the person has one account, created once, with one session. */
 async function expectOneAccount(subject: string, userId: string): Promise<void> {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Answer, newIp, stopClock } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
-import { run } from "../support/kyc.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import { findUnfitTexts } from "../support/stored-texts.ts";
 import { bodyOf, type Case, rightCase, searchOf, wrongCase } from "./cases.ts";

@@ -1,6 +1,7 @@
 import { newEmail, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
-import { newNumber, promote, run } from "../support/kyc.ts";
+import { newNumber, promote } from "../support/kyc.ts";
 import { fakeProviders } from "../support/openid.ts";
 import { send } from "./check.ts";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Answer, type CallOptions, call, newIp, testEnv } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
 import { documentIdOf, KYC, newNumber, pathOf } from "../support/kyc.ts";
 import { fakeProviders, newPerson, type Person, type Providers } from "../support/openid.ts";
@@ -43,10 +44,6 @@ async function enter(actor: Actor): Promise<Actor> {
   return Object.assign(actor, { userId: body.data.user_id, access: body.data.access_token, at: Date.now() });
 }
 
-const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
 const outcomeOf = ({ status, body }: Answer): Outcome => (status < 300 ? "ok" : body.error.code);
 
 /** Expects the bucket to contain the files of the model. */

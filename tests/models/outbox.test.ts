@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
 import { testEnv } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { insertUser } from "../support/platform.ts";
 import { databaseWithout } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
@@ -36,10 +37,6 @@ interface Real {
   messages: Map<string, TaskMessage>;
 }
 
-const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
 const all = async <Row>(statement: string, ...values: unknown[]) =>
   (
     await testEnv.DB.prepare(statement)

@@ -1,10 +1,11 @@
 import { createMessageBatch } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
+import { count, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
-import { KYC, keysOf, look, newNumber, newStaff, newUser, run, submit } from "../support/kyc.ts";
+import { KYC, keysOf, look, newNumber, newStaff, newUser, submit } from "../support/kyc.ts";
 import { type FetchHandler, realHandler, Simulation } from "../support/simulator/simulation.ts";
-import { CLIENTS, count, headersOf, noServerErrors, type RaceSetting, successes, Verdict } from "./race.ts";
+import { CLIENTS, headersOf, noServerErrors, type RaceSetting, successes, Verdict } from "./race.ts";
 
 const SWEEP = "/sweep";
 

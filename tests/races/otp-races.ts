@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { call, newIp, newPhone, requestCode } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import type { Simulation } from "../support/simulator/simulation.ts";
 import {
   CLIENTS,
-  count,
   distinct,
   headersOf,
   noServerErrors,

@@ -1,6 +1,7 @@
+import { count } from "../support/database.ts";
 import { insertUser, newEvent, stateOf, topUp, unbalancedUsers } from "../support/platform.ts";
 import { reportByRpc } from "../support/reporting-service.ts";
-import { CLIENTS, count, noServerErrors, type RaceSetting, simulationOf, successes, times, Verdict } from "./race.ts";
+import { CLIENTS, noServerErrors, type RaceSetting, simulationOf, successes, times, Verdict } from "./race.ts";
 
 /**
  * R16: another service reports a top-up, points and rental returns of an invited user a hundred times at once, under the

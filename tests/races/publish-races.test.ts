@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { count } from "../support/database.ts";
 import { naivePublish } from "../support/naive/naive-publish.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
@@ -20,11 +21,6 @@ beforeEach(async () => {
 afterEach(() => vi.useRealTimers());
 
 const seeds = Array.from({ length: Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1") }, (_, i) => i + 1);
-
-async function count(sql: string, ...values: unknown[]): Promise<number> {
-  const query = env.DB.prepare(`select count(*) as n ${sql}`).bind(...values);
-  return (await query.first<number>("n")) ?? 0;
-}
 
 /** Inserts a user and `howMany` due events that each cause one notification. */
 async function insertEvents(userId: string, howMany: number): Promise<void> {

@@ -1,4 +1,3 @@
-import { env } from "cloudflare:workers";
 import type { Answer, CallOptions } from "../support/client.ts";
 import { type FetchHandler, type Simulated, Simulation } from "../support/simulator/simulation.ts";
 
@@ -56,14 +55,6 @@ export function successes(results: Simulated[]): Answer[] {
 
 export function distinct(values: unknown[]): number {
   return new Set(values).size;
-}
-
-export async function count(sql: string, ...values: unknown[]): Promise<number> {
-  return (
-    (await env.DB.prepare(`select count(*) as n ${sql}`)
-      .bind(...values)
-      .first<number>("n")) ?? 0
-  );
 }
 
 /** Adds a violation if a response is a 5xx: no dependency fails in a race. */

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { call, newIp, newPhone, signUp, verify } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import {
   answered,
   CLIENTS,
-  count,
   distinct,
   headersOf,
   noServerErrors,

@@ -1,5 +1,6 @@
 import { openBrowser } from "../support/browser.ts";
 import { call, newIp, verify } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import {
   APP_URI,
   fakeProviders,
@@ -12,7 +13,6 @@ import {
 import {
   answered,
   CLIENTS,
-  count,
   distinct,
   headersOf,
   noServerErrors,

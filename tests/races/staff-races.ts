@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { type CallOptions, call, newIp, newPhone, type SignedIn, verify } from "../support/client.ts";
-import { newStaff, newUser, promote, run } from "../support/kyc.ts";
+import { count, run } from "../support/database.ts";
+import { newStaff, newUser, promote } from "../support/kyc.ts";
 import type { FetchHandler } from "../support/simulator/simulation.ts";
 import {
   answered,
   CLIENTS,
-  count,
   distinct,
   headersOf,
   noServerErrors,

@@ -16,6 +16,7 @@ import {
 } from "../support/client.ts";
 import { documentIdOf, pathOf, submit } from "../support/kyc.ts";
 import { fakeProviders, newPerson, newVerifier } from "../support/openid.ts";
+import { refresh } from "../support/session-calls.ts";
 import { describePart, forge, type SigningJwk } from "./jwt-corpus.ts";
 import { mutateBytes, mutateClaims, mutateEncoding, mutateHeaders, mutateToken } from "./jwt-mutations.ts";
 
@@ -35,7 +36,6 @@ const newUser = () => signUp(newPhone(), { ip: newIp() });
 const partsOf = (token: string) => [{ ...decodeProtectedHeader(token) }, { ...decodeJwt(token) }] as const;
 
 const me = (token: string) => call("GET", "/api/auth/me", { headers: { authorization: `Bearer ${token}` } });
-const refresh = (token: string) => call("POST", "/api/auth/refresh", { json: { refresh: token } });
 const logout = (access: string) => (refresh_token: string) =>
   call("POST", "/api/auth/logout", { token: access, json: { refresh_token } });
 

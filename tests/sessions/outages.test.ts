@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, type CallOptions, call, newIp, newPhone, signUp, stopClock, testEnv } from "../support/client.ts";
+import { me, refresh } from "../support/session-calls.ts";
 
 beforeEach(() => {
   stopClock();
@@ -8,9 +9,6 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 const newUser = () => signUp(newPhone(), { ip: newIp() });
-const refresh = (token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/refresh", { ...options, json: { refresh: token } });
-const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
 const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
   call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 

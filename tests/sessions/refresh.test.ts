@@ -11,6 +11,8 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { rows } from "../support/database.ts";
+import { me, refresh } from "../support/session-calls.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -24,19 +26,9 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const newUser = () => signUp(newPhone(), { ip: newIp() });
-const refresh = (token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/refresh", { ...options, json: { refresh: token } });
-const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
 const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
   call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 const withKey = () => ({ headers: { "idempotency-key": crypto.randomUUID() } });
-
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
 
 /** Refreshes and returns the successor of the refresh token. */
 async function rotate(token: string, options: CallOptions = {}): Promise<string> {

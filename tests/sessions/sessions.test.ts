@@ -13,6 +13,8 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { rows } from "../support/database.ts";
+import { me, refresh } from "../support/session-calls.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -25,9 +27,6 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const newUser = (identifier = newPhone(), options: CallOptions = {}) => signUp(identifier, { ip: newIp(), ...options });
-const refresh = (token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/refresh", { ...options, json: { refresh: token } });
-const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
 const list = (token: string) => call("GET", "/api/auth/sessions", { token });
 const end = (token: string, id: string) => call("DELETE", `/api/auth/sessions/${id}`, { token });
 const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
@@ -52,12 +51,6 @@ async function rotate(token: string, options: CallOptions = {}): Promise<string>
   return answer.body.data.refresh;
 }
 
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
 const events = (userId: string, type: string) =>
   rows("select payload from outbox where user_id = ? and type = ?", userId, type);
 const logoutRows = (userId: string) =>

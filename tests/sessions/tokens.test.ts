@@ -14,6 +14,8 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { rows } from "../support/database.ts";
+import { me, refresh } from "../support/session-calls.ts";
 import {
   describePart,
   dismember,
@@ -33,15 +35,6 @@ afterEach(() => vi.useRealTimers());
 
 const HOUR_SECONDS = 3600;
 const newUser = (options: CallOptions = {}) => signUp(newPhone(), { ip: newIp(), ...options });
-const me = (token: string, options: CallOptions = {}) => call("GET", "/api/auth/me", { ...options, token });
-const refresh = (refresh: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/refresh", { ...options, json: { refresh } });
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
 
 function expectRefused(answer: Answer): void {
   expect([answer.status, answer.body.error?.code]).toEqual([401, "token_not_valid"]);

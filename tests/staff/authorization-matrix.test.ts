@@ -9,8 +9,9 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
-import { newNumber, newStaff, newUser, promote, rows, run, sessionOf, submit } from "../support/kyc.ts";
+import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 import { fakeProviders } from "../support/openid.ts";

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv, verify } from "../support/client.ts";
+import { rows } from "../support/database.ts";
 import { insertHistory } from "../support/history.ts";
 import { runJob } from "../support/jobs.ts";
-import { rows } from "../support/platform.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { newAdmin } from "../support/staff.ts";
 import { findTraces } from "../support/traces.ts";

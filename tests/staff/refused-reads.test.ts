@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, type SignedIn, testEnv } from "../support/client.ts";
-import { newStaff, newUser, promote, rows, run, sessionOf, submit } from "../support/kyc.ts";
+import { rows, run } from "../support/database.ts";
+import { newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { costOf } from "../support/simulator/budget.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { insertPeople, newAdmin, removePeople } from "../support/staff.ts";

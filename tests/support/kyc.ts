@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
 import { type Answer, type CallOptions, call, newIp, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
+import { run } from "./database.ts";
 import { file, jpeg } from "./documents.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "./openapi.ts";
 
@@ -23,18 +24,6 @@ export const withoutWriteLimit = {
 } as Partial<Env>;
 
 export const newUser = () => signUp(newPhone(), { ip: newIp() });
-
-export const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
-
-export async function rows<Row = Record<string, unknown>>(statement: string, ...values: unknown[]): Promise<Row[]> {
-  const { results } = await testEnv.DB.prepare(statement)
-    .bind(...values)
-    .all<Row>();
-  return results;
-}
 
 /** Grants the user the role in the database, as the command does; sessions stay open. */
 export async function promote({ userId }: SignedIn, role = "staff"): Promise<void> {

@@ -1,4 +1,5 @@
 import { testEnv } from "./client.ts";
+import { rows } from "./database.ts";
 import { consume } from "./queue.ts";
 
 /** An event as sent by another service. */
@@ -50,14 +51,6 @@ export async function askOther(service: "RENTALS" | "NOBODY", path: string, body
   const response = await other.fetch(`http://other${path}`, { method: "POST", body: JSON.stringify(body) });
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
   return { status: response.status, body: (await response.json()) as any };
-}
-
-export async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
 }
 
 /** The user's dead letters, oldest first. */

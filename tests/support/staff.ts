@@ -1,5 +1,6 @@
 import { type Answer, type CallOptions, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
-import { documented, newUser, promote, rows } from "./kyc.ts";
+import { rows } from "./database.ts";
+import { documented, newUser, promote } from "./kyc.ts";
 import { consume } from "./queue.ts";
 import type { HeldMessage } from "./simulator/queue.ts";
 

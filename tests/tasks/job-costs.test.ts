@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { purgeRules } from "../../src/tasks/retention.ts";
+import { rows } from "../support/database.ts";
 import { countedDatabase, runJob } from "../support/jobs.ts";
 import { deleteManyPeople, insertManyPeople, numbers } from "../support/people-rows.ts";
-import { rows } from "../support/platform.ts";
 import { nameOf } from "../support/retention.ts";
 import { insertPurgeable } from "../support/retention-rows.ts";
 

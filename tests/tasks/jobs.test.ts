@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { firstIdAt } from "../../src/platform/uuid.ts";
+import { count } from "../support/database.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
@@ -15,11 +16,6 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
 });
 afterEach(() => vi.useRealTimers());
-
-async function count(sql: string, ...values: unknown[]): Promise<number> {
-  const query = env.DB.prepare(`select count(*) as n ${sql}`).bind(...values);
-  return (await query.first<number>("n")) ?? 0;
-}
 
 async function insertAuditRows(userId: string, howMany: number, createdAt: number): Promise<void> {
   await env.DB.prepare(

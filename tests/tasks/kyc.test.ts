@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, type SignedIn } from "../support/client.ts";
-import { decide, look, newStaff, newUser, rows, run, submit } from "../support/kyc.ts";
+import { rows, run } from "../support/database.ts";
+import { decide, look, newStaff, newUser, submit } from "../support/kyc.ts";
 import type { Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { count, rows } from "../support/database.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
@@ -25,18 +26,6 @@ afterAll(async () => {
     env.DB.prepare(`delete from users where ${theirs("id")}`),
   ]);
 });
-
-async function rows<T>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await env.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
-}
-
-async function count(sql: string, ...values: unknown[]): Promise<number> {
-  return (await rows<{ n: number }>(`select count(*) as n ${sql}`, ...values))[0]?.n ?? 0;
-}
 
 interface Person {
   joined: number;

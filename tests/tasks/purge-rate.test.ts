@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { tableOf } from "../../scripts/docs/retention.ts";
 import { purgeRules } from "../../src/tasks/retention.ts";
 import { newIp, newPhone, readCode } from "../support/client.ts";
+import { rows } from "../support/database.ts";
 import { numbers } from "../support/people-rows.ts";
-import { rows } from "../support/platform.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { runTasks, tick } from "../support/tasks.ts";
 

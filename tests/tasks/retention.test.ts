@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { describeRetention } from "../../scripts/docs/retention.ts";
 import { dayEndsAt } from "../../src/nepal.ts";
 import { otherRetention, purgeRules } from "../../src/tasks/retention.ts";
+import { count, rows } from "../support/database.ts";
 import { runJob } from "../support/jobs.ts";
-import { insertUser, rows } from "../support/platform.ts";
+import { insertUser } from "../support/platform.ts";
 import { nameOf } from "../support/retention.ts";
 import { insertPurgeable } from "../support/retention-rows.ts";
 
@@ -43,8 +44,6 @@ describe("Retention rules", () => {
     }
   });
 });
-
-const count = async (from: string) => (await rows<{ n: number }>(`select count(*) as n ${from}`))[0]?.n ?? 0;
 
 describe("Rows with a retention period", () => {
   const purgeAll = async () => {

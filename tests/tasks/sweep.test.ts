@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { rows } from "../support/database.ts";
 import { countedDatabase, runJob } from "../support/jobs.ts";
-import { rows } from "../support/platform.ts";
 
 const HOUR_MS = 3_600_000;
 const NOW = Date.UTC(2034, 4, 1);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newEmail, testEnv } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { findMiscounts } from "../support/invariants.ts";
 import { recordLog } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
@@ -19,11 +20,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
 
 /** Inserts users `prefix-1` to `prefix-n` in three status buckets in turn. */
 const insertUsers = (prefix: string, howMany: number) =>

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, signUp, stopClock, testEnv } from "../support/client.ts";
+import { call, signUp, stopClock } from "../support/client.ts";
+import { rows } from "../support/database.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -13,14 +14,6 @@ const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: 
 const get = (token: string) => call("GET", PATH, { token });
 const put = (token: string, json: object) => call("PUT", PATH, { token, json });
 const patch = (token: string, json: object) => call("PATCH", PATH, { token, json });
-
-async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
-}
 
 /** Audit rows of the profile and events of a change, oldest first. */
 async function traces(userId: string) {

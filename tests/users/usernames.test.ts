@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, newEmail, newIp, newPhone, signUp, stopClock, verify } from "../support/client.ts";
-import { codeOf, documented, newStaff, newUser, rows, run } from "../support/kyc.ts";
+import { rows, run } from "../support/database.ts";
+import { codeOf, documented, newStaff, newUser } from "../support/kyc.ts";
 import { fakeProviders, newPerson } from "../support/openid.ts";
 
 beforeEach(() => {

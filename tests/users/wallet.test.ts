@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, newIp, newPhone, signUp, stopClock } from "../support/client.ts";
-import { deliver, newEvent, rows, topUp } from "../support/platform.ts";
+import { rows } from "../support/database.ts";
+import { deliver, newEvent, topUp } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 

@@ -13,6 +13,7 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { count } from "../support/database.ts";
 import { expectations } from "../support/matrix.ts";
 import { fetchDocument } from "../support/openapi.ts";
 import { newAdmin } from "../support/staff.ts";
@@ -26,14 +27,7 @@ afterEach(() => vi.useRealTimers());
 const DAY = 86_400_000;
 const newUser = () => signUp(newPhone(), { ip: newIp() });
 
-async function count(query: string, ...values: unknown[]): Promise<number> {
-  const row = await testEnv.DB.prepare(`select count(*) as n from ${query}`)
-    .bind(...values)
-    .first<{ n: number }>();
-  return row?.n ?? 0;
-}
-
-const auditsOf = (userId: string) => count("audit_logs where user_id = ?", userId);
+const auditsOf = (userId: string) => count("from audit_logs where user_id = ?", userId);
 
 /** A limiter that allows `passing` writes per key. */
 function limitedTo(passing: number) {
@@ -205,11 +199,11 @@ describe("daily limit of audited writes", () => {
     await seed(user.userId, 999);
     expect((await write(user, { env })).status).toBe(200);
     const before = await call("GET", "/api/users/profile", { token: user.access });
-    const [audits, events] = [await auditsOf(user.userId), await count("outbox where user_id = ?", user.userId)];
+    const [audits, events] = [await auditsOf(user.userId), await count("from outbox where user_id = ?", user.userId)];
     expectRefusal(await write(user, { env }), policy);
     expect((await call("GET", "/api/users/profile", { token: user.access })).body.data).toEqual(before.body.data);
     expect(await auditsOf(user.userId)).toBe(audits);
-    expect(await count("outbox where user_id = ?", user.userId)).toBe(events);
+    expect(await count("from outbox where user_id = ?", user.userId)).toBe(events);
     expect((await write(neighbour, { env })).status).toBe(200);
   });
 
@@ -240,7 +234,7 @@ describe("daily limit of audited writes", () => {
     await seed(user.userId, 997);
     const answers = await Promise.all(Array.from({ length: 10 }, () => write(user, { env })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, ...Array(7).fill(429)]);
-    expect(await count("audit_logs where user_id = ? and entity_type = 'profile'", user.userId)).toBe(1000);
+    expect(await count("from audit_logs where user_id = ? and entity_type = 'profile'", user.userId)).toBe(1000);
   });
 
   test("applies to devices, and a refused registration stores no device", async () => {
@@ -248,7 +242,7 @@ describe("daily limit of audited writes", () => {
     await seed(user.userId, 1_000);
     const json = { device_id: "d", fcm_token: `token-${user.userId}`, device_type: "IOS" };
     expectRefusal(await call("POST", "/api/auth/device", { token: user.access, json, env }), policy);
-    expect(await count("devices where user_id = ?", user.userId)).toBe(0);
+    expect(await count("from devices where user_id = ?", user.userId)).toBe(0);
   });
 
   test("does not count staff actions, sign-ins and sign-outs", async () => {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CallOptions, call, newEmail, newIp, newPhone, stopClock, testEnv, verify } from "../../support/client.ts";
+import { countOf, rows } from "../../support/database.ts";
+import { me, refresh } from "../../support/session-calls.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -25,21 +27,6 @@ const register = (json: object, options: CallOptions = {}) =>
   call("POST", "/api/auth/register", { ip: newIp(), ...options, json });
 const login = (json: object, options: CallOptions = {}) =>
   call("POST", "/api/auth/login", { ip: newIp(), ...options, json });
-const refresh = (refresh: string) => call("POST", "/api/auth/refresh", { json: { refresh } });
-const me = (token: string) => call("GET", "/api/auth/me", { token });
-
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
-
-/** The number of the user's rows in the table. */
-async function count(table: string, userId: string, where = "1"): Promise<unknown> {
-  const [row] = await rows(`select count(*) as n from ${table} where user_id = ? and ${where}`, userId);
-  return row?.n;
-}
 
 async function newUser(extra: object = {}, identifier = newPhone()) {
   const answer = await register({ ...(await prove(identifier)), ...extra });
@@ -110,7 +97,7 @@ describe("registration", () => {
     const [user] = await rows("select * from users where id = ?", id);
     expect(user).toMatchObject({ email, phone_number: null, email_verified: 1, phone_verified: 0, role: "user" });
     expect(user?.social_provider).toBe("EMAIL");
-    expect(await count("profiles", id)).toBe(1);
+    expect(await countOf("profiles", id)).toBe(1);
     expect(await rows("select balance_minor, currency from wallets where user_id = ?", id)).toEqual([
       { balance_minor: 0, currency: "NPR" },
     ]);
@@ -132,7 +119,7 @@ describe("registration", () => {
       old_values: null,
     });
     expect(audit[0]).toMatchObject({ user_agent: "Rental/7", session_id: session?.id });
-    expect(await count("outbox", id, "type = 'user.created'")).toBe(1);
+    expect(await countOf("outbox", id, "type = 'user.created'")).toBe(1);
   });
 
   it("accepts urlencoded and multipart forms and treats an empty value as absent", async () => {
@@ -219,9 +206,9 @@ describe("registration", () => {
     expect(user.user.date_joined).not.toContain("2001");
     const [row] = await rows("select role, status, email_verified from users where id = ?", user.user_id);
     expect(row).toEqual({ role: "user", status: "ACTIVE", email_verified: 0 });
-    expect(await count("wallets", user.user_id, "balance_minor = 0")).toBe(1);
-    expect(await count("points", user.user_id, "current_points = 50")).toBe(1);
-    expect(await count("sessions", user.user_id, "id <> 'mine'")).toBe(1);
+    expect(await countOf("wallets", user.user_id, "balance_minor = 0")).toBe(1);
+    expect(await countOf("points", user.user_id, "current_points = 50")).toBe(1);
+    expect(await countOf("sessions", user.user_id, "id <> 'mine'")).toBe(1);
   });
 
   it("links another user's referral code once and credits nobody yet", async () => {
@@ -233,7 +220,7 @@ describe("registration", () => {
     const links = await rows("select inviter_id, status from referrals where invitee_id = ?", first.body.data.user_id);
     expect(links).toEqual([{ inviter_id: inviter.user_id, status: "PENDING" }]);
     for (const id of [inviter.user_id, first.body.data.user_id]) {
-      expect(await count("points", id, "current_points = 50 and total_points = 50")).toBe(1);
+      expect(await countOf("points", id, "current_points = 50 and total_points = 50")).toBe(1);
     }
   });
 
@@ -250,7 +237,7 @@ describe("registration", () => {
     expect([refused.status, refused.body.error.code]).toEqual([409, "user_already_exists"]);
     const accepted = await login(proof);
     expect([accepted.status, accepted.body.data?.user_id]).toEqual([200, user.user_id]);
-    expect(await count("audit_logs", user.user_id)).toBe(2);
+    expect(await countOf("audit_logs", user.user_id)).toBe(2);
   });
 });
 
@@ -271,10 +258,10 @@ describe("login", () => {
     expect((await me(answer.body.data.access_token)).status).toBe(200);
     expect((await me(user.access_token)).status).toBe(200);
     expect((await login(proof)).status).toBe(200);
-    expect(await count("sessions", user.user_id, "id <> 'mine'")).toBe(2);
-    expect(await count("audit_logs", user.user_id, "action = 'LOGIN'")).toBe(1);
+    expect(await countOf("sessions", user.user_id, "id <> 'mine'")).toBe(2);
+    expect(await countOf("audit_logs", user.user_id, "action = 'LOGIN'")).toBe(1);
     expect(await rows("select last_login from users where id = ?", user.user_id)).toEqual([{ last_login: Date.now() }]);
-    expect(await count("points", user.user_id, "current_points = 50")).toBe(1);
+    expect(await countOf("points", user.user_id, "current_points = 50")).toBe(1);
   });
 
   it("accepts every spelling of a phone number or e-mail address for the same user", async () => {
@@ -310,8 +297,8 @@ describe("login", () => {
       expect([refused.status, refused.body.error.code]).toEqual([403, "account_inactive"]);
       const existing = await register(proof);
       expect([existing.status, existing.body.error.code]).toEqual([409, "user_already_exists"]);
-      expect(await count("sessions", user.user_id)).toBe(1);
-      expect(await count("audit_logs", user.user_id)).toBe(1);
+      expect(await countOf("sessions", user.user_id)).toBe(1);
+      expect(await countOf("audit_logs", user.user_id)).toBe(1);
       await rows(set, "ACTIVE", null, user.user_id);
       expect((await login(proof)).status).toBe(200);
     },
@@ -324,8 +311,8 @@ describe("login", () => {
     expect((await me(access_token)).body.data.status).toBe("ACTIVE");
     const [row] = await rows("select status, status_reason from users where id = ?", user.user_id);
     expect(row).toEqual({ status: "ACTIVE", status_reason: null });
-    expect(await count("audit_logs", user.user_id)).toBe(2);
-    expect(await count("points", user.user_id, "current_points = 50")).toBe(1);
+    expect(await countOf("audit_logs", user.user_id)).toBe(2);
+    expect(await countOf("points", user.user_id, "current_points = 50")).toBe(1);
   });
 
   it("verifies the identifier of an account that staff created and credits the signup points once", async () => {
@@ -334,9 +321,9 @@ describe("login", () => {
     for (let time = 0; time < 2; time++) {
       expect((await login(await prove(phone))).body.data?.user_id).toBe(id);
       expect(await rows("select phone_verified from users where id = ?", id)).toEqual([{ phone_verified: 1 }]);
-      expect(await count("points", id, "current_points = 50 and total_points = 50")).toBe(1);
-      expect(await count("point_transactions", id, "delta = 50")).toBe(1);
-      expect(await count("audit_logs", id, "action = 'LOGIN'")).toBe(time + 1);
+      expect(await countOf("points", id, "current_points = 50 and total_points = 50")).toBe(1);
+      expect(await countOf("point_transactions", id, "delta = 50")).toBe(1);
+      expect(await countOf("audit_logs", id, "action = 'LOGIN'")).toBe(time + 1);
     }
   });
 });

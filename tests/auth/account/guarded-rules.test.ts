@@ -14,6 +14,8 @@ import {
   stopClock,
   testEnv,
 } from "../../support/client.ts";
+import { count, run } from "../../support/database.ts";
+import { me, refresh } from "../../support/session-calls.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -33,19 +35,8 @@ const ask = (identifier: string, ip: string, env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/request", { ip, env, json: { identifier } });
 const guess = (identifier: string, otp: string, ip = newIp(), env: Partial<Env> = {}) =>
   call("POST", "/api/auth/otp/verify", { ip, env, json: { identifier, otp } });
-const refresh = (refresh_token: string) => call("POST", "/api/auth/refresh", { json: { refresh_token } });
 const logout = (token: string, refresh_token: string) =>
   call("POST", "/api/auth/logout", { token, json: { refresh_token } });
-const me = (token: string) => call("GET", "/api/auth/me", { token });
-
-const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
-const count = (from: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(`select count(*) as n ${from}`)
-    .bind(...values)
-    .first<number>("n");
 
 /** A code that differs from the given ones. */
 const otherThan = (...codes: string[]) =>

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CallOptions, call, newIp, newPhone, readCode, stopClock, testEnv, verify } from "../../support/client.ts";
+import { countOf, rows } from "../../support/database.ts";
+import { me, refresh } from "../../support/session-calls.ts";
 
 let clock: ReturnType<typeof stopClock>;
 beforeEach(() => {
@@ -26,21 +28,6 @@ const register = (json: object, options: CallOptions = {}) =>
   call("POST", "/api/auth/register", { ip: newIp(), ...options, json });
 const login = (json: object, options: CallOptions = {}) =>
   call("POST", "/api/auth/login", { ip: newIp(), ...options, json });
-const refresh = (refresh: string) => call("POST", "/api/auth/refresh", { json: { refresh } });
-const me = (token: string) => call("GET", "/api/auth/me", { token });
-
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
-
-/** The number of the user's rows in the table. */
-async function count(table: string, userId: string, where = "1"): Promise<unknown> {
-  const [row] = await rows(`select count(*) as n from ${table} where user_id = ? and ${where}`, userId);
-  return row?.n;
-}
 
 async function newUser(extra: object = {}, identifier = newPhone()) {
   const answer = await register({ ...(await prove(identifier)), ...extra });
@@ -85,8 +72,8 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(again.body.data.refresh_token).toBe(first.body.data.refresh_token);
     expect(again.body.data.user).toEqual(first.body.data.user);
     expect((await me(again.body.data.access_token)).status).toBe(200);
-    expect(await count("sessions", first.body.data.user_id, "revoked_at is null")).toBe(step === "login" ? 2 : 1);
-    expect(await count("audit_logs", first.body.data.user_id)).toBe(step === "login" ? 2 : 1);
+    expect(await countOf("sessions", first.body.data.user_id, "revoked_at is null")).toBe(step === "login" ? 2 : 1);
+    expect(await countOf("audit_logs", first.body.data.user_id)).toBe(step === "login" ? 2 : 1);
     clock.advance(2000);
     expect(refusal(await take(proof))).toEqual([400, "invalid_token"]);
   });
@@ -97,8 +84,8 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(success));
     expect(new Set(answers.map(({ body }) => body.data.refresh_token)).size).toBe(1);
     const { user_id } = answers[0]?.body.data ?? {};
-    expect(await count("sessions", user_id)).toBe(step === "login" ? 2 : 1);
-    expect(await count("audit_logs", user_id)).toBe(step === "login" ? 2 : 1);
+    expect(await countOf("sessions", user_id)).toBe(step === "login" ? 2 : 1);
+    expect(await countOf("audit_logs", user_id)).toBe(step === "login" ? 2 : 1);
   });
 
   it.each([
@@ -203,7 +190,7 @@ describe.each(steps)("the verification token at %s", (step) => {
     expect(lost).toBeGreaterThan(0);
     expect(answer.status).toBe(success);
     expect((await me(answer.body.data.access_token)).status).toBe(200);
-    expect(await count("audit_logs", answer.body.data.user_id)).toBe(step === "login" ? 2 : 1);
+    expect(await countOf("audit_logs", answer.body.data.user_id)).toBe(step === "login" ? 2 : 1);
   });
 });
 

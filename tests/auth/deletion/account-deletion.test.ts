@@ -11,8 +11,10 @@ import {
   testEnv,
   verify,
 } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { naiveDeletion } from "../../support/naive/naive-deletion.ts";
 import { deliver, newEvent } from "../../support/platform.ts";
+import { me } from "../../support/session-calls.ts";
 import type { Fault } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 import { findTraces } from "../../support/traces.ts";
@@ -25,19 +27,6 @@ afterEach(() => vi.useRealTimers());
 
 const MINUTE = 60_000;
 const remove = (token: string, json: object = {}) => call("DELETE", "/api/auth/account", { token, json });
-const me = (token: string) => call("GET", "/api/auth/me", { token });
-
-const run = (sql: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(sql)
-    .bind(...values)
-    .run();
-async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
-}
 
 /** A user with data in every store, and the strings that would identify them. */
 async function wellKnownUser() {

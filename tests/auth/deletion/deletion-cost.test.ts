@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, newIp, type SignedIn, signUp, stopClock, testEnv, verify } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { historyOf, insertHistory } from "../../support/history.ts";
-import { rows } from "../../support/platform.ts";
 import { costOf } from "../../support/simulator/budget.ts";
 import type { Fault } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";

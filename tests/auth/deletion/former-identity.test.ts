@@ -12,8 +12,9 @@ import {
   stopClock,
   verify,
 } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { fakeProviders, newPerson, type Person } from "../../support/openid.ts";
-import { deliver, newEvent, rows } from "../../support/platform.ts";
+import { deliver, newEvent } from "../../support/platform.ts";
 import { newAdmin } from "../../support/staff.ts";
 
 let clock: ReturnType<typeof stopClock>;

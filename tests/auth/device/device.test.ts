@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { runJob } from "../../support/jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -15,13 +16,6 @@ const newToken = () => `push-${crypto.randomUUID()}`;
 const post = (token: string, json: object) => call("POST", PATH, { token, json });
 const phone = (more: object = {}) => ({ device_id: "phone", fcm_token: newToken(), device_type: "ANDROID", ...more });
 
-async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
-}
 const devicesOf = (userId: string) =>
   rows<{ device_id: string; fcm_token: string | null; session_id: string }>(
     "select * from devices where user_id = ? order by last_used_at, id",

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, call, newEmail, newIp, newPhone, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { count } from "../../support/database.ts";
 import {
   base64urlSha256,
   CLIENTS,
@@ -23,10 +24,6 @@ afterEach(() => {
 });
 
 const outcome = ({ status, body }: Answer) => [status, body.error?.code];
-const count = async (from: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(`select count(*) as n from ${from}`)
-    .bind(...values)
-    .first<number>("n");
 
 const newApplePerson = () => newPerson("apple", { email: newEmail() });
 
@@ -56,7 +53,7 @@ describe("Apple's authorization code", () => {
       const json = await signInWith(person, providers.issueCode("apple", { idToken }));
       const answer = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json });
       expect(outcome(answer)).toEqual([400, "social_auth_failed"]);
-      expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
+      expect(await count("from social_accounts where subject = ?", person.sub)).toBe(0);
       // The ID token is still unused: with its own code it signs in.
       const own = { ...json, authorization_code: providers.issueCode("apple", { sub: person.sub }) };
       expect((await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json: own })).status).toBe(
@@ -75,7 +72,7 @@ describe("Apple's authorization code", () => {
       400,
       "social_auth_failed",
     ]);
-    expect(await count("social_accounts where user_id = ?", user.userId)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(0);
   });
 
   it("of another person's sign-in does not cause that person's grant to be revoked by a deletion", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Browser, locationOf, openBrowser } from "../../support/browser.ts";
 import { type Answer, call, newEmail, newIp, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { count } from "../../support/database.ts";
 import type { Host } from "../../support/internet.ts";
 import {
   APP_URI,
@@ -38,10 +39,6 @@ const SUCCESS_PAGE = "https://api.example.com/api/auth/social/success";
 
 const browse = () => openBrowser(providers.env, newIp());
 const refusal = (answer: Answer) => [answer.status, answer.body.error?.code];
-const count = async (from: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(`select count(*) as n from ${from}`)
-    .bind(...values)
-    .first<number>("n");
 
 /** Requests a login URL. */
 async function requestLogin(name: Name, query: Record<string, string> = {}): Promise<Answer> {
@@ -95,8 +92,8 @@ const redeem = (code: string, code_verifier: string) =>
 
 /** Expects the flow to have created nothing. */
 async function expectNothing(person: Person): Promise<void> {
-  expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
-  expect(await count("users where email = ?", person.email)).toBe(0);
+  expect(await count("from social_accounts where subject = ?", person.sub)).toBe(0);
+  expect(await count("from users where email = ?", person.email)).toBe(0);
 }
 
 describe.each(names)("the browser flow of %s", (name) => {
@@ -154,8 +151,8 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect((await call("GET", "/api/auth/me", { token, env: providers.env })).status).toBe(200);
     const profile = await call("GET", "/api/users/profile", { token, env: providers.env });
     expect(profile.body.data.full_name).toBe("Asha Gurung");
-    expect(await count("users where id = ? and email = ? and email_verified", user_id, person.email)).toBe(1);
-    expect(await count("sessions where user_id = ? and method = ?", user_id, name.toUpperCase())).toBe(1);
+    expect(await count("from users where id = ? and email = ? and email_verified", user_id, person.email)).toBe(1);
+    expect(await count("from sessions where user_id = ? and method = ?", user_id, name.toUpperCase())).toBe(1);
   });
 
   it("redirects an app's browser to the app with a code that only its verifier redeems", async () => {
@@ -460,7 +457,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     await signUp(person.email, { ip: newIp(), env: providers.env });
     const { browser, location } = await flowOf(name, { person });
     for (let i = 0; i < 2; i++) expect(refusal(await browser.go("GET", location))).toEqual([409, "link_required"]);
-    expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
+    expect(await count("from social_accounts where subject = ?", person.sub)).toBe(0);
   });
 });
 
@@ -613,7 +610,7 @@ describe("the one-time code of a flow", () => {
     clock.advance(2000);
     expect(refusal(await browser.go("GET", location))).toEqual([400, "social_auth_failed"]);
     const { user_id } = first.body.data;
-    expect(await count("sessions where user_id = ? and revoked_at is null", user_id)).toBe(1);
+    expect(await count("from sessions where user_id = ? and revoked_at is null", user_id)).toBe(1);
     const { access_token: token } = again.body.data;
     expect((await call("GET", "/api/auth/me", { token, env: providers.env })).status).toBe(200);
   });

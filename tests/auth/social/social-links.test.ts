@@ -9,9 +9,9 @@ import {
   type SignedIn,
   signUp,
   stopClock,
-  testEnv,
   verify,
 } from "../../support/client.ts";
+import { count, rows } from "../../support/database.ts";
 import type { Host } from "../../support/internet.ts";
 import {
   CLIENTS,
@@ -44,14 +44,6 @@ afterEach(() => {
 
 const MINUTE = 60_000;
 const refusal = (answer: Answer) => [answer.status, answer.body.error?.code];
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
-const count = async (from: string, ...values: unknown[]) =>
-  (await rows(`select count(*) as n from ${from}`, ...values))[0]?.n;
 
 const newUser = (identifier = newPhone()) => signUp(identifier, { ip: newIp(), env });
 const link = async (name: Name, token: string, json: object, options: CallOptions = {}) =>
@@ -130,8 +122,8 @@ describe.each(names)("linking %s", (name) => {
     for (const body of [json, json, await providers.nativeSignIn(name, person)]) {
       expect((await link(name, user.access, body)).status).toBe(200);
     }
-    expect(await count("social_accounts where user_id = ?", user.userId)).toBe(1);
-    expect(await count("audit_logs where user_id = ? and entity_type = 'social_account'", user.userId)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(1);
+    expect(await count("from audit_logs where user_id = ? and entity_type = 'social_account'", user.userId)).toBe(1);
     expect(tasks.take(user.userId, "auth.social_linked")).toHaveLength(1);
     if (name === "apple") expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
@@ -141,10 +133,10 @@ describe.each(names)("linking %s", (name) => {
     const user = await newUser();
     const theirs = await link(name, user.access, await providers.nativeSignIn(name, owner.person));
     expect(refusal(theirs)).toEqual([409, "conflict"]);
-    expect(await count("social_accounts where user_id = ?", user.userId)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(0);
     const second = await link(name, owner.access, await providers.nativeSignIn(name, newPerson(name)));
     expect(refusal(second)).toEqual([409, "provider_already_linked"]);
-    expect(await count("social_accounts where user_id = ?", owner.userId)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", owner.userId)).toBe(1);
     expect((await signIn(name, owner.person)).body.data.user_id).toBe(owner.userId);
   });
 
@@ -157,7 +149,7 @@ describe.each(names)("linking %s", (name) => {
     expect((await unlink(name, access_token)).status).toBe(200);
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;
     expect(refusal(await link(name, access_token, fresh))).toEqual([400, "id_token_stale"]);
-    expect(await count("social_accounts where user_id = ?", user_id)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", user_id)).toBe(0);
   });
 
   it("consumes the ID token, which then cannot be used for a sign-in", async () => {
@@ -167,7 +159,7 @@ describe.each(names)("linking %s", (name) => {
     const fresh = name === "apple" ? { ...json, authorization_code: providers.issueCode("apple") } : json;
     const answer = await call("POST", `/api/auth/${name}/token`, { ip: newIp(), env, json: fresh });
     expect(refusal(answer)).toEqual([400, "id_token_stale"]);
-    expect(await count("sessions where user_id = ?", user.userId)).toBe(1);
+    expect(await count("from sessions where user_id = ?", user.userId)).toBe(1);
   });
 
   it("rejects an invalid token and leaves the caller's session as it is", async () => {
@@ -199,7 +191,7 @@ describe.each(names)("linking %s", (name) => {
       const verification_token = await verify(user.identifier, { ip: newIp(), env });
       const answer = await go({ verification_token });
       expect(answer.status, JSON.stringify(answer.body)).toBe(200);
-      expect(await count("social_accounts where user_id = ?", user.userId)).toBe(act === "link" ? 1 : 0);
+      expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(act === "link" ? 1 : 0);
     },
   );
 
@@ -227,16 +219,16 @@ describe.each(names)("unlinking %s", (name) => {
     const [before] = await rows("select version from users where id = ?", user.userId);
     const answer = await unlink(name, user.access);
     expect(answer.status, JSON.stringify(answer.body)).toBe(200);
-    expect(await count("social_accounts where user_id = ?", user.userId)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(0);
     const [row] = await rows("select version, social_profile_data from users where id = ?", user.userId);
     expect(row).toEqual({ version: Number(before?.version) + 1, social_profile_data: null });
     const audits = await rows("select old_values from audit_logs where user_id = ? and action = 'DELETE'", user.userId);
     expect(audits).toEqual([{ old_values: `{"provider":"${name.toUpperCase()}"}` }]);
     const told = tasks.take(user.userId, "auth.social_unlinked");
     expect(await runTasks(told, env)).toEqual(["taken"]);
-    expect(await count("notifications where user_id = ? and notification_type = 'ACCOUNT_UNLINKED'", user.userId)).toBe(
-      1,
-    );
+    expect(
+      await count("from notifications where user_id = ? and notification_type = 'ACCOUNT_UNLINKED'", user.userId),
+    ).toBe(1);
     expect(tasks.take(user.userId, "user.updated")).toHaveLength(1);
     // The provider account is not linked to any user now.
     expect((await signIn(name, user.person)).body.data.user_id).not.toBe(user.userId);
@@ -257,7 +249,7 @@ describe.each(names)("unlinking %s", (name) => {
     // An address set by staff is not a way to sign in until it is verified.
     await rows("update users set email = ?, email_verified = 0 where id = ?", newEmail(), alone.user_id);
     expect(refusal(await unlink(name, alone.access_token))).toEqual([409, "last_sign_in_method"]);
-    expect(await count("social_accounts where user_id = ?", alone.user_id)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", alone.user_id)).toBe(1);
     const other = name === "google" ? "apple" : "google";
     await link(other, alone.access_token, await providers.nativeSignIn(other, newPerson(other)));
     expect((await unlink(name, alone.access_token)).status).toBe(200);
@@ -270,7 +262,7 @@ describe.each(names)("unlinking %s", (name) => {
     const other = name === "google" ? "apple" : "google";
     await link(other, user.access, await providers.nativeSignIn(other, newPerson(other)));
     expect(refusal(await unlink(name, user.access))).toEqual([404, "not_found"]);
-    expect(await count("social_accounts where user_id = ?", user.userId)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(1);
   });
 
   it("leaves one link when both providers are unlinked at once", async () => {
@@ -279,7 +271,7 @@ describe.each(names)("unlinking %s", (name) => {
     await link(other, alone.access_token, await providers.nativeSignIn(other, newPerson(other)));
     const answers = await Promise.all(names.map((each) => unlink(each, alone.access_token)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
-    expect(await count("social_accounts where user_id = ?", alone.user_id)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", alone.user_id)).toBe(1);
   });
 });
 
@@ -358,7 +350,7 @@ describe("Apple's revocation", () => {
     expect(due).toHaveLength(1);
     expect(await runTasks(due, env)).toEqual(["taken"]);
     expect(providers.revoked).toEqual([`${CLIENTS.apple.ios} ${REFRESH_TOKEN}`]);
-    expect(await count("social_accounts where user_id = ?", user_id)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", user_id)).toBe(0);
 
     const google = (await signIn("google", newPerson("google"))).body.data;
     await call("DELETE", "/api/auth/account", { env, token: google.access_token });

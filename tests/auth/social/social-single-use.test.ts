@@ -9,9 +9,9 @@ import {
   type SignedIn,
   signUp,
   stopClock,
-  testEnv,
   verify,
 } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { fakeProviders, type Name, names, newPerson, type Person, type Providers } from "../../support/openid.ts";
 
 let clock: ReturnType<typeof stopClock>;
@@ -29,12 +29,6 @@ afterEach(() => {
 
 const MINUTE = 60_000;
 const outcome = ({ status, body }: Answer) => [status, body.error?.code];
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
 const post = (path: string, json: object, options: CallOptions = {}) =>
   call("POST", `/api/auth/${path}`, { ip: newIp(), env, json, ...options });
 const unlink = (name: Name, token: string, json: object = {}) =>

@@ -1,15 +1,7 @@
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  type Answer,
-  type CallOptions,
-  call,
-  newEmail,
-  newIp,
-  signUp,
-  stopClock,
-  testEnv,
-} from "../../support/client.ts";
+import { type Answer, type CallOptions, call, newEmail, newIp, signUp, stopClock } from "../../support/client.ts";
+import { count, rows } from "../../support/database.ts";
 import type { Host } from "../../support/internet.ts";
 import {
   base64urlSha256,
@@ -53,15 +45,6 @@ const refusal = (answer: { status: number; body: { error?: { code: string } } })
   answer.body.error?.code,
 ];
 
-const rows = async (sql: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
-const count = async (from: string, ...values: unknown[]) =>
-  (await rows(`select count(*) as n from ${from}`, ...values))[0]?.n;
-
 const otpUser = (email: string) => signUp(email, { ip: newIp(), env: providers.env });
 
 describe.each(names)("a sign-in with %s", (name) => {
@@ -85,7 +68,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(await rows("select current_points, total_points from points where user_id = ?", user_id)).toEqual([
       { current_points: 50, total_points: 50 },
     ]);
-    expect(await count("wallets where user_id = ?", user_id)).toBe(1);
+    expect(await count("from wallets where user_id = ?", user_id)).toBe(1);
     expect(
       await rows("select action, entity_type from audit_logs where user_id = ? order by entity_type", user_id),
     ).toEqual([
@@ -97,7 +80,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(await rows("select method from sessions where user_id = ?", user_id)).toEqual([
       { method: name.toUpperCase() },
     ]);
-    expect(await count("social_accounts where user_id = ? and subject = ?", user_id, person.sub)).toBe(1);
+    expect(await count("from social_accounts where user_id = ? and subject = ?", user_id, person.sub)).toBe(1);
   });
 
   it("welcomes only new people, and each of them once", async () => {
@@ -133,7 +116,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     const email = newEmail();
     await signIn(name, newPerson(name, { email }));
     const owner = await otpUser(email);
-    expect(await count("users where email = ? and id = ?", email, owner.userId)).toBe(1);
+    expect(await count("from users where email = ? and id = ?", email, owner.userId)).toBe(1);
   });
 
   it("signs a known person in to the same account although their address changed", async () => {
@@ -148,9 +131,9 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(await rows("select email, last_login from users where id = ?", user_id)).toEqual([
       { email: person.email, last_login: Date.now() },
     ]);
-    expect(await count("audit_logs where user_id = ? and action = 'LOGIN'", user_id)).toBe(1);
-    expect(await count("social_accounts where user_id = ?", user_id)).toBe(1);
-    expect(await count("point_transactions where user_id = ?", user_id)).toBe(1);
+    expect(await count("from audit_logs where user_id = ? and action = 'LOGIN'", user_id)).toBe(1);
+    expect(await count("from social_accounts where user_id = ?", user_id)).toBe(1);
+    expect(await count("from point_transactions where user_id = ?", user_id)).toBe(1);
     expect((await me(first.body.data.access_token)).status).toBe(200);
   });
 
@@ -162,7 +145,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     const again = await signIn(name, { ...person, email: other.email });
     expect(again.status, JSON.stringify(again.body)).toBe(200);
     expect(again.body.data.user_id).toBe(first.body.data.user_id);
-    expect(await count("social_accounts where user_id = ?", local.userId)).toBe(0);
+    expect(await count("from social_accounts where user_id = ?", local.userId)).toBe(0);
     expect((await signIn(name, other)).body.data.user_id).toBe(local.userId);
   });
 
@@ -173,10 +156,10 @@ describe.each(names)("a sign-in with %s", (name) => {
     const again = await post(name, json);
     expect(again.status, JSON.stringify(again.body)).toBe(200);
     expect(again.body.data.refresh_token).toBe(first.body.data.refresh_token);
-    expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
+    expect(await count("from sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     clock.advance(2000);
     expect(refusal(await post(name, json))).toEqual([400, "id_token_stale"]);
-    expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
+    expect(await count("from sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     if (name === "apple") expect(providers.callsTo(providers.tokens.apple)).toHaveLength(1);
   });
 
@@ -204,7 +187,7 @@ describe.each(names)("a sign-in with %s", (name) => {
       expect(again.status, `${wait} ${JSON.stringify(again.body)}`).toBe(200);
       expect(again.body.data.refresh_token).toBe(first.body.data.refresh_token);
     }
-    expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
+    expect(await count("from sessions where user_id = ?", first.body.data.user_id)).toBe(1);
     clock.advance(HOUR);
     expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
   });
@@ -231,10 +214,10 @@ describe.each(names)("a sign-in with %s", (name) => {
     const [row] = await rows("select * from users where id = ?", local.userId);
     expect(row).toMatchObject({ email_verified: 1, social_provider: "EMAIL" });
     expect((await me(local.access)).status).toBe(200);
-    expect(await count("audit_logs where user_id = ? and entity_type = 'social_account'", local.userId)).toBe(1);
-    expect(await count("outbox where user_id = ? and type = 'auth.social_linked'", local.userId)).toBe(1);
-    expect(await count("outbox where user_id = ? and type = 'user.social_registered'", local.userId)).toBe(0);
-    expect(await count("point_transactions where user_id = ?", local.userId)).toBe(1);
+    expect(await count("from audit_logs where user_id = ? and entity_type = 'social_account'", local.userId)).toBe(1);
+    expect(await count("from outbox where user_id = ? and type = 'auth.social_linked'", local.userId)).toBe(1);
+    expect(await count("from outbox where user_id = ? and type = 'user.social_registered'", local.userId)).toBe(0);
+    expect(await count("from point_transactions where user_id = ?", local.userId)).toBe(1);
     expect((await signIn(name, { ...person, email: newEmail() })).body.data.user_id).toBe(local.userId);
   });
 
@@ -251,7 +234,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     ]);
     expect(
       await count(
-        "audit_logs where user_id = ? and action = 'LOGIN' and json_extract(new_values, '$.email_verified') = 1",
+        "from audit_logs where user_id = ? and action = 'LOGIN' and json_extract(new_values, '$.email_verified') = 1",
         local.userId,
       ),
     ).toBe(1);
@@ -270,8 +253,8 @@ describe.each(names)("a sign-in with %s", (name) => {
     const local = await otpUser(person.email);
     const json = await providers.nativeSignIn(name, person);
     expect(refusal(await post(name, json))).toEqual([409, "link_required"]);
-    expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
-    expect(await count("sessions where user_id = ?", local.userId)).toBe(1);
+    expect(await count("from social_accounts where subject = ?", person.sub)).toBe(0);
+    expect(await count("from sessions where user_id = ?", local.userId)).toBe(1);
     // A rejected ID token stays unused: its owner signs in with a code and links it.
     const link = await call("POST", `/api/auth/${name}/link`, { token: local.access, env: providers.env, json });
     expect(link.status, JSON.stringify(link.body)).toBe(200);
@@ -296,7 +279,7 @@ describe.each(names)("a sign-in with %s", (name) => {
       const local = await otpUser(other.email);
       await rows("update users set status = ?, status_reason = 'staff' where id = ?", status, local.userId);
       expect(refusal(await signIn(name, other))).toEqual([403, "account_inactive"]);
-      expect(await count("social_accounts where user_id = ?", local.userId)).toBe(0);
+      expect(await count("from social_accounts where user_id = ?", local.userId)).toBe(0);
     },
   );
 
@@ -307,8 +290,8 @@ describe.each(names)("a sign-in with %s", (name) => {
     const answer = await signIn(name, person);
     expect(answer.status).toBe(200);
     expect(answer.body.data.user.status).toBe("ACTIVE");
-    expect(await count("point_transactions where user_id = ?", user_id)).toBe(1);
-    expect(await count("outbox where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
+    expect(await count("from point_transactions where user_id = ?", user_id)).toBe(1);
+    expect(await count("from outbox where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
   });
 
   it("lifts the lock of a network class that failures closed", async () => {
@@ -321,7 +304,7 @@ describe.each(names)("a sign-in with %s", (name) => {
       Date.now(),
     );
     expect((await signIn(name, person)).body.data.user_id).toBe(local.userId);
-    expect(await count("otp_class_guards where identifier = ?", person.email)).toBe(0);
+    expect(await count("from otp_class_guards where identifier = ?", person.email)).toBe(0);
   });
 
   it("accepts a token of up to 10 minutes for any configured client, alone or in a list of audiences", async () => {
@@ -343,7 +326,7 @@ describe.each(names)("a sign-in with %s", (name) => {
       clock.advance(1000);
       userId = (await signIn(name, person)).body.data.user_id;
     }
-    expect(await count("sessions where user_id = ? and revoked_at is null", userId)).toBe(10);
+    expect(await count("from sessions where user_id = ? and revoked_at is null", userId)).toBe(10);
   });
 
   it("rejects a used token with a different encoding of its signature", async () => {
@@ -367,7 +350,7 @@ describe.each(names)("a sign-in with %s", (name) => {
       expect(answer.status).toBe(400);
       expect(["id_token_stale", "social_auth_failed"]).toContain(answer.body.error.code);
     }
-    expect(await count("sessions where user_id = ?", first.body.data.user_id)).toBe(1);
+    expect(await count("from sessions where user_id = ?", first.body.data.user_id)).toBe(1);
   });
 
   it("is offered only if configured", async () => {
@@ -476,7 +459,7 @@ describe("Apple's authorization code", () => {
     const foreign = providers.issueCode("apple", { clientId: CLIENTS.apple.web });
     expect(refusal(await post("apple", { ...json, authorization_code: foreign }))).toEqual([400, "social_auth_failed"]);
     expect(refusal(await post("apple", { ...json, authorization_code: "none" }))).toEqual([400, "social_auth_failed"]);
-    expect(await count("social_accounts where subject = ?", person.sub)).toBe(0);
+    expect(await count("from social_accounts where subject = ?", person.sub)).toBe(0);
     expect((await post("apple", json)).status).toBe(200);
   });
 

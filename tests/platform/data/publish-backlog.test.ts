@@ -2,6 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../../src/index.ts";
 import { testEnv } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
 
 const MINUTE_MS = 60_000;
@@ -17,17 +18,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const run = (statement: string, ...values: unknown[]) =>
-  testEnv.DB.prepare(statement)
-    .bind(...values)
-    .run();
-const rows = async <T = Record<string, unknown>>(statement: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(statement)
-      .bind(...values)
-      .all<T>()
-  ).results;
 
 interface Message {
   event_id: string;

@@ -5,7 +5,7 @@ import { inline } from "../../../scripts/inline.ts";
 import { roleGrant, selectStaff } from "../../../src/staff/access/role-grant.store.ts";
 import type { Identifier } from "../../../src/users/identifier.ts";
 import { call, newEmail, newPhone, type SignedIn, signUp, testEnv } from "../../support/client.ts";
-import { rows } from "../../support/platform.ts";
+import { rows } from "../../support/database.ts";
 
 const phone = (value: string): Identifier => ({ kind: "phone", value });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type CallOptions, newEmail, type SignedIn, stopClock } from "../../support/client.ts";
-import { codeOf, decide, documented, look, newStaff, newUser, promote, rows, run, submit } from "../../support/kyc.ts";
+import { rows, run } from "../../support/database.ts";
+import { codeOf, decide, documented, look, newStaff, newUser, promote, submit } from "../../support/kyc.ts";
 import { newAdmin } from "../../support/staff.ts";
 
 beforeEach(() => {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
-import { newStaff, newUser, rows, run } from "../../support/kyc.ts";
+import { rows, run } from "../../support/database.ts";
+import { newStaff, newUser } from "../../support/kyc.ts";
 import type { HeldMessage } from "../../support/simulator/queue.ts";
 import { type FetchHandler, realHandler, Simulation } from "../../support/simulator/simulation.ts";
 import {

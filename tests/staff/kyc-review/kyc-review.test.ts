@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, type SignedIn, stopClock } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { file, png } from "../../support/documents.ts";
 import {
   amend,
@@ -13,8 +14,6 @@ import {
   newUser,
   pathOf,
   promote,
-  rows,
-  run,
   submit,
   whole,
 } from "../../support/kyc.ts";

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, logIn, newEmail, newIp, newPhone, type SignedIn, stopClock, verify } from "../../support/client.ts";
-import { codeOf, documented, newStaff, newUser, rows } from "../../support/kyc.ts";
+import { rows } from "../../support/database.ts";
+import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
 import { auditOf, eventsOf, USERS } from "../../support/staff.ts";
 
 let clock: ReturnType<typeof stopClock>;

@@ -11,19 +11,9 @@ import {
   type SignedIn,
   stopClock,
 } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
-import {
-  codeOf,
-  documented,
-  newStaff,
-  newUser,
-  pathOf,
-  promote,
-  rows,
-  run,
-  sessionOf,
-  submit,
-} from "../../support/kyc.ts";
+import { codeOf, documented, newStaff, newUser, pathOf, promote, sessionOf, submit } from "../../support/kyc.ts";
 import { auditOf, eventsOf, newAdmin, person, removePeople, USERS } from "../../support/staff.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 

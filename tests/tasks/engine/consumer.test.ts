@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type SignedIn, signUp, testEnv } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
 
@@ -27,13 +28,6 @@ function messageFor(user: SignedIn, changes: Record<string, unknown> = {}) {
   return { ...event, created_at: Date.now(), ...changes };
 }
 
-async function rows<T = Record<string, unknown>>(sql: string, ...values: unknown[]): Promise<T[]> {
-  return (
-    await testEnv.DB.prepare(sql)
-      .bind(...values)
-      .all<T>()
-  ).results;
-}
 const letterOf = async (eventId: string) =>
   (await rows<{ reason: string; trace: string | null }>("select * from dead_letters where event_id = ?", eventId))[0];
 

@@ -4,6 +4,7 @@ import { replayStatements } from "../../../scripts/replay.ts";
 import worker from "../../../src/index.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { databaseWithout, recordLog } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
 import type { TaskMessage } from "../../support/tasks.ts";
@@ -35,12 +36,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const rows = async <T = Record<string, unknown>>(statement: string, ...values: unknown[]) =>
-  (
-    await testEnv.DB.prepare(statement)
-      .bind(...values)
-      .all<T>()
-  ).results;
 const openRuns = (name: string) =>
   rows<{ period_started_at: number; cursor: string | null; chunks: number; leased_until: number }>(
     "select * from job_runs where name = ? and finished_at is null",

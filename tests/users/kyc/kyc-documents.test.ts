@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Answer, call, logIn, type SignedIn, stopClock, testEnv } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { file, jpeg, pdf, png } from "../../support/documents.ts";
 import {
   amend,
@@ -11,8 +12,6 @@ import {
   newUser,
   pathOf,
   promote,
-  rows,
-  run,
   sessionOf,
   submit,
   whole,

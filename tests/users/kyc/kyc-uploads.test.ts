@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, newIp, type SignedIn, stopClock } from "../../support/client.ts";
+import { rows, run } from "../../support/database.ts";
 import { ascii, type Bytes, chunk, concat, file, jpeg, png, segment } from "../../support/documents.ts";
 import {
   amend,
@@ -11,8 +12,6 @@ import {
   newNumber,
   newStaff,
   newUser,
-  rows,
-  run,
   submit,
   whole,
 } from "../../support/kyc.ts";

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, newIp, stopClock, testEnv } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { exif, file, jpeg, pdf, png, webp } from "../../support/documents.ts";
 import {
   amend,
@@ -13,7 +14,6 @@ import {
   newNumber,
   newStaff,
   newUser,
-  rows,
   submit,
   whole,
 } from "../../support/kyc.ts";
