@@ -16,7 +16,7 @@ const UNITS = [
   ["second", 1],
 ] as const;
 
-/** The time in the greatest unit that divides it, such as `90 days`; `3 minutes` for 180 seconds. */
+/** The time in the largest unit that divides it, such as `90 days`; `3 minutes` for 180 seconds. */
 function lengthOf(ms: number): string {
   const seconds = ms / 1000;
   const [unit, size] = UNITS.find(([, each]) => seconds % each === 0) ?? ["second", 1];
@@ -26,23 +26,23 @@ function lengthOf(ms: number): string {
 
 const { user, staff } = LIFE_MS;
 
-/** Times and sizes that clients meet, with the values that the code runs with. */
+/** Times and sizes that concern clients, with the values that the code uses. */
 const values: readonly [what: string, value: string | number][] = [
-  ["life of a code", lengthOf(otpLimits.ttlMs)],
-  ["codes of an identifier that are live at once", otpLimits.liveCodes],
+  ["lifetime of a code", lengthOf(otpLimits.ttlMs)],
+  ["codes of an identifier that are valid at the same time", otpLimits.liveCodes],
   ["waiting time before the second, third, fourth and each later code", otpLimits.send.gapsMs.map(lengthOf).join(", ")],
-  ["life of a verification token", lengthOf(otpLimits.verificationTokenTtlMs)],
-  ["life of an access token", lengthOf(ACCESS_TTL_SECONDS * 1000)],
-  ["life of a session without a refresh; of staff", `${lengthOf(user.idle)}; ${lengthOf(staff.idle)}`],
-  ["life of a session in all; of staff", `${lengthOf(user.absolute)}; ${lengthOf(staff.absolute)}`],
-  ["live sessions of a user", MAX_SESSIONS],
-  ["devices of a user", MAX_DEVICES],
-  ["time in which a refresh may be repeated", lengthOf(REPLAY_WINDOW_MS)],
-  ["time in which a sign-in may be repeated without a key", lengthOf(REPEAT_WINDOW_MS)],
-  ["life of a browser flow", lengthOf(FLOW_TTL_SECONDS * 1000)],
-  ["time that a network stays known after a sign-in", lengthOf(otpLimits.knownNetworkMs)],
-  ["largest body without files", `${MAX_BODY_BYTES / 1024} KB`],
-  ["largest file", `${MAX_FILE_BYTES / 1024 / 1024} MB`],
+  ["lifetime of a verification token", lengthOf(otpLimits.verificationTokenTtlMs)],
+  ["lifetime of an access token", lengthOf(ACCESS_TTL_SECONDS * 1000)],
+  ["lifetime of a session without a refresh; for staff", `${lengthOf(user.idle)}; ${lengthOf(staff.idle)}`],
+  ["maximum lifetime of a session; for staff", `${lengthOf(user.absolute)}; ${lengthOf(staff.absolute)}`],
+  ["maximum number of live sessions per user", MAX_SESSIONS],
+  ["maximum number of devices per user", MAX_DEVICES],
+  ["time during which a refresh may be repeated", lengthOf(REPLAY_WINDOW_MS)],
+  ["time during which a sign-in may be repeated without a key", lengthOf(REPEAT_WINDOW_MS)],
+  ["lifetime of a browser flow", lengthOf(FLOW_TTL_SECONDS * 1000)],
+  ["time for which a network stays known after a sign-in", lengthOf(otpLimits.knownNetworkMs)],
+  ["maximum size of a body without files", `${MAX_BODY_BYTES / 1024} KB`],
+  ["maximum size of a file", `${MAX_FILE_BYTES / 1024 / 1024} MB`],
 ];
 
 export const fixedValueTable = () => table(["What", "Value"], values);

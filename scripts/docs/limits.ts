@@ -29,8 +29,8 @@ const limit = ({ count, windowMs }: RateLimitPolicy, counts: string, then: strin
 const limits: Readonly<Record<string, Limit>> = {
   "otp.tries": limit(
     { count: attemptsPerCode, windowMs: ttlMs },
-    "wrong guesses at one code, in each network class",
-    "the code is dead; request a new one",
+    "wrong attempts at one code, per network class",
+    "the code is invalid; request a new one",
   ),
   "otp.send.network": limit(send.perNetwork, "codes for one identifier from one network", WAIT_FOR_OLDEST),
   "otp.send.class": limit(send.perClass, "codes for one identifier in one network class", WAIT_FOR_OLDEST),
@@ -54,37 +54,45 @@ const limits: Readonly<Record<string, Limit>> = {
   ),
   "otp.lock.network": limit(
     lock.perNetwork,
-    "failed guesses at one identifier from one network",
+    "failed attempts at one identifier from one network",
     "locked for 1, 2, 4 … 60 minutes",
   ),
-  "otp.lock.class": limit(lock.perClass, "failed guesses at one identifier in one network class", "locked for an hour"),
+  "otp.lock.class": limit(
+    lock.perClass,
+    "failed attempts at one identifier in one network class",
+    "locked for an hour",
+  ),
   "otp.lock.closed": limit(
     { count: lock.hardLockoutAfter, windowMs: lock.resetAfterMs },
-    "failed guesses in a row at one identifier in one network class",
-    "closed until a success in the other class, a sign-in by Google or Apple, an unlock by staff, or 7 days without a guess",
+    "consecutive failed attempts at one identifier in one network class",
+    "locked until a success in the other class, a sign-in through Google or Apple, an unlock by staff, or 7 days without an attempt",
   ),
-  "otp.guesses": limit(attemptsPerNetwork, "wrong guesses from one network at any identifier", WAIT_FOR_WINDOW),
+  "otp.guesses": limit(attemptsPerNetwork, "wrong attempts from one network at any identifier", WAIT_FOR_WINDOW),
   "otp.guesses.own": limit(
     requestedCodesPerNetwork,
-    "codes that this network requested and may still guess at once `otp.guesses` is reached",
+    "codes requested from this network at which it may make attempts after `otp.guesses` is reached",
     WAIT_FOR_WINDOW,
   ),
   "refresh.replays": limit(
     { count: MAX_REPLAYS, windowMs: REPLAY_WINDOW_MS },
-    "repetitions of one refresh",
+    "replays of one refresh",
     "the session stays live; refresh with the newest token",
   ),
-  "kyc.uploads": limit(uploadLimit, "uploads of one user, refused ones included", WAIT_FOR_OLDEST),
-  "kyc.begun": limit(begunUploadLimit, "uploads of one user, those that broke off or failed included", WAIT_FOR_OLDEST),
+  "kyc.uploads": limit(uploadLimit, "uploads of one user, including refused ones", WAIT_FOR_OLDEST),
+  "kyc.begun": limit(
+    begunUploadLimit,
+    "started uploads of one user, including interrupted and failed ones",
+    WAIT_FOR_OLDEST,
+  ),
   "writes.minute": limit(
     writesPerMinute,
-    "writes of one user; counted by Cloudflare's limiter, per location and approximate",
+    "writes of one user; counted by Cloudflare's limiter, approximately and per location",
     "wait up to a minute",
   ),
   "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
   "devices.registrations": limit(
     registrationLimit,
-    "device registrations of one user, repeated ones included",
+    "device registrations of one user, including repeated ones",
     WAIT_FOR_WINDOW,
   ),
 };

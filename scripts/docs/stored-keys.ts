@@ -30,8 +30,8 @@ export const storedKeys: readonly StoredKey[] = [
   {
     store: "R2",
     key: "kyc/{user_id}/{document_id}",
-    value: "one document; its type stands in the HTTP metadata",
-    life: "while a KYC names it",
+    value: "one document; its content type is in the HTTP metadata",
+    life: "while a KYC references it",
     writtenBy: "POST and PATCH /api/users/kyc, create-only",
     deletedBy: "the upload that replaces it, sweep_kyc_uploads, finish_account_deletion",
   },
@@ -39,7 +39,7 @@ export const storedKeys: readonly StoredKey[] = [
 
 export const storedKeyTable = () =>
   table(
-    ["Store", "Key", "Value", "Life", "Written by", "Deleted by"],
+    ["Store", "Key", "Value", "Lifetime", "Written by", "Deleted by"],
     storedKeys.map(({ store, key, value, life, writtenBy, deletedBy }) => [
       store,
       code(key),

@@ -4,38 +4,38 @@ import { code, describeEach, table } from "./markdown.ts";
 
 /** What starts each task and job, and what it does. */
 const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> = {
-  deliver_otp: ["queue `otp`", "opens the sealed code and hands it to a provider; drops a code that has expired"],
+  deliver_otp: ["queue `otp`", "decrypts the code and passes it to a provider; drops an expired code"],
   deliver_push: [
     "queue `tasks`",
-    "sends a notification to the devices whose session is live; forgets a push token that the provider calls dead",
+    "sends a notification to the devices whose session is live; deletes a push token that the provider reports as unregistered",
   ],
-  deliver_webhook: ["queue `tasks`", "tells one endpoint about one change: 8 attempts over 24 hours"],
+  deliver_webhook: ["queue `tasks`", "reports one change to one endpoint, in up to 8 attempts over 24 hours"],
   finish_account_deletion: [
     "queue `tasks`",
-    "erases what a deleted account left: first records the deletion for a later restore, then deletes files in R2, codes and denials in KV, and the history (audit values, outbox, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows a batch and 60 statements a message; then it queues itself again. If a restore has brought the user back, it only records the deletion",
+    "erases the remaining data of a deleted account: first records the deletion for a later restore, then deletes files in R2, codes and denylist entries in KV, and the history (audit values, outbox, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows per batch and 60 statements per message; then it sends another message to itself. If a restore has brought the user back, it only records the deletion",
   ],
   generate_user_analytics_report: [
     "queue `tasks`, requested by staff",
-    "writes usage, wallet and points of a user as one row that is kept for an hour",
+    "stores usage, wallet and points of a user in a row that is kept for an hour",
   ],
   notify_kyc_status: [
     "queue `tasks`, from a decision",
-    "sends a notification and a push, unless the person has submitted again",
+    "sends a notification and a push, unless the user has submitted again",
   ],
   notify_security_events: [
     "queue `tasks`",
-    "writes one notification for a new device (a sign-in from a network that the user has not signed in from for 90 days), a lock-out, a reused refresh token, a link, an unlink or a changed identifier; for a changed identifier the old one gets a message too",
+    "writes one notification for a new device (a sign-in from a network that the user has not signed in from for 90 days), a lockout, a reused refresh token, a link, an unlink or a changed identifier; after a change, the old identifier gets a message too",
   ],
   reapply_account_deletion: [
     "queue `tasks`, from `reapply_account_deletions`",
-    "deletes a recorded account again that a restore brought back",
+    "deletes an account again that a restore brought back",
   ],
   record_platform_event: ["queue `platform-events`", "applies an event of another service, once"],
   revoke_social_token: [
     "queue `tasks`, after an unlink or a deletion",
-    "tells Apple that its refresh token is revoked, and repeats until Apple confirms",
+    "revokes Apple's refresh token; retried until Apple confirms",
   ],
-  run_due_job: ["queue `tasks`", "runs a job of the ledger, in chunks"],
+  run_due_job: ["queue `tasks`", "runs a due job in chunks"],
   send_kyc_verification_reminder: [
     "queue `tasks`",
     "sends a notification and a push, unless the KYC is APPROVED or PENDING, or the last reminder is less than 20 hours old",
@@ -44,22 +44,25 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "queue `tasks`",
     "sends a notification and a push, unless the profile is complete or the last reminder is less than 20 hours old",
   ],
-  send_social_auth_welcome_message: ["queue `tasks`, on sign-up by Google or Apple", "writes one notification"],
+  send_social_auth_welcome_message: [
+    "queue `tasks`, after a sign-up through Google or Apple",
+    "writes a welcome notification",
+  ],
   sync_user_data_with_external_services: [
     "queue `tasks`, on every change of a user",
-    "queues one message for each endpoint of WEBHOOKS; without endpoints it does nothing",
+    "sends one message per endpoint in WEBHOOKS; does nothing without endpoints",
   ],
   update_user_last_activity: [
     "queue `tasks`, from requests whose access token was issued at least 15 minutes ago, such as a late sign-out",
-    "stores the last activity, which sign-in and refresh otherwise store themselves, at most once in 15 minutes and session",
+    "records the last activity, which otherwise sign-in and refresh record themselves, at most once per session in 15 minutes",
   ],
   update_user_search: [
     "queue `search`, on every change of a user",
-    "brings the search entries of a whole batch of users up to date",
+    "updates the search entries of all users in a batch",
   ],
   purge_expired_rows: [
     "hourly",
-    "deletes rows whose retention has ended, see [configuration](configuration.md#retention)",
+    "deletes rows whose retention period has ended, see [configuration](configuration.md#retention)",
   ],
   purge_expired_sessions: [
     "daily",
@@ -68,15 +71,15 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   cleanup_expired_audit_logs: ["daily", "deletes audit rows older than 365 days"],
   deactivate_inactive_users: [
     "daily",
-    "makes users without a sign-in for 180 days INACTIVE, each with an audit row, a notification and an event",
+    "sets users without a sign-in for 180 days to INACTIVE, each with an audit row, a notification and an event",
   ],
   remind_incomplete_profiles: [
     "daily, 10:00 in Nepal",
-    "requests reminders 1, 3 and 7 days after joining; one reminder makes up for missed days, and a pending one counts for the day",
+    "requests reminders 1, 3 and 7 days after joining; missed days are made up for by one reminder, and a pending one counts for the day",
   ],
   cleanup_unlinked_social_accounts: [
     "daily",
-    "deletes the used states of browser flows that are over; a social link cannot lose its user, since both are deleted together",
+    "deletes the states of expired browser flows; social accounts are deleted with their user, so none is left without one",
   ],
   remind_unverified_people: [
     "daily, 10:00 in Nepal",
@@ -84,20 +87,20 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   ],
   sweep_kyc_uploads: [
     "hourly",
-    "removes replaced files, files that no submission named within an hour, and objects older than an hour that no row names; looks at 20,000 objects a run, in turn",
+    "removes replaced files, files that no submission referenced within an hour, and objects older than an hour without a row; scans 20,000 objects per run, continuing where the last run stopped",
   ],
   check_user_search: [
     "daily, 02:15 in Nepal",
-    "compares every search entry with the primary database, repairs and reports differences",
+    "compares every search entry with the primary database, and corrects and reports differences",
   ],
   check_user_counts: [
     "daily, 02:45 in Nepal; by hand",
-    "recounts the users of each filter, replaces counters that differ and reports them; stays exact while people sign up",
+    "recounts the users of each filter, and corrects and reports counters that differ; exact even while users sign up",
   ],
-  rebuild_user_search: ["by hand", "writes every search entry again; continues where it was interrupted"],
+  rebuild_user_search: ["by hand", "rewrites every search entry; continues after an interruption"],
   reapply_account_deletions: [
     "by hand",
-    "after a restore of the primary database: requests the deletion of every recorded account that is back",
+    "after a restore of the primary database: requests the deletion of every recorded account that the restore brought back",
   ],
 };
 

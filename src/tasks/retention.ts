@@ -110,7 +110,7 @@ export const purgeRules: readonly PurgeRule[] = [
     table: verificationTokens,
     since: verificationTokens.expiresAt,
     keptMs: IDEMPOTENCY_TTL_MS,
-    reason: "a keyed repetition of the sign-in reads the token for a day",
+    reason: "a sign-in repeated with its key reads the token for a day",
   },
   {
     ...walked,
@@ -208,15 +208,15 @@ export const otherRetention: Readonly<Record<string, string>> = {
   favorite_stations: "as `rentals`",
   referrals: "as `rentals`",
   former_identities:
-    "for good: hashes of identities that have left an account, so that they earn no second signup bonus or referral reward",
+    "permanently: hashes of identities that have left an account, so that they earn no second signup bonus or referral reward",
   device_registrations: "with the user",
   social_accounts: "with the user",
   kyc: "with the user",
   kyc_documents:
-    "with the user; sweep_kyc_uploads removes a file that no submission named, or that was replaced, an hour after its upload",
+    "with the user; sweep_kyc_uploads removes a file that no submission references, or that was replaced, an hour after its upload",
   kyc_document_views: "with the document",
-  point_transactions: "for good, without the person once the account is deleted",
-  wallet_transactions: "for good, without the person once the account is deleted",
+  point_transactions: "permanently, without the user once the account is deleted",
+  wallet_transactions: "permanently, without the user once the account is deleted",
   provider_breakers: "one row for each provider",
   job_cursors: "one row for each job",
   job_failures: "one row for each job that fails, until a run of it finishes",

@@ -29,7 +29,7 @@ export const bounds: readonly Bound[] = [
     reason: "A page of the user's log, read by index.",
   },
   {
-    of: /^GET \/api\/users (?:\?|as it is|of a period)/,
+    of: /^GET \/api\/users (?:\?|as it is|with a date filter)/,
     most: { rowsRead: 2_600 },
     reason: "A page of the list or of a search, which reads a limited part of the index.",
   },

@@ -126,7 +126,7 @@ export async function favor(world: World, person: Person, isSure: boolean): Prom
 
 /** Sends an event of an unknown user or an invalid event, each of which becomes a dead letter. */
 export async function tellNonsense(world: World): Promise<void> {
-  world.journal.hopelessEvents += 1;
+  world.journal.invalidEvents += 1;
   const event = newEvent("points.changed", { delta: 1, reason: "ride", reference: "r" });
   const userId = world.chance(0.5) ? "01a20bbf-c11f-77a1-ba37-14894e9e1a37" : "nobody";
   await tellOnce(world, userId, event, false, false);

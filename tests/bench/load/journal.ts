@@ -2,7 +2,7 @@
 export interface Journal {
   people: Person[];
   /** Events of unknown users and invalid events: each becomes a dead letter. */
-  hopelessEvents: number;
+  invalidEvents: number;
   /** The first hundred unexpected responses, in words. */
   problems: string[];
   calls: CallCounts[];

@@ -26,11 +26,11 @@ export function proveLedgers({ users: query, bucket, people, journal }: Evidence
   const known = new Set(documents.map(({ object_key }) => object_key));
 
   return [
-    check("wallets are the sum of their ledger, and of what the platform told", there, ({ userId, walletMinor }) => {
+    check("balances equal the sums of the ledger and of the reported payments", there, ({ userId, walletMinor }) => {
       const row = wallets.get(userId)?.[0];
       return differenceOf(userId, [row?.balance_minor, row?.ledger], [walletMinor, walletMinor]);
     }),
-    check("points are the sum of their ledger, of what was told, referrals, and one bonus", there, (person) => {
+    check("points equal the sums of the ledger and of reported points, referrals and one bonus", there, (person) => {
       const row = points.get(person.userId)?.[0];
       return differenceOf(
         person.userId,
@@ -60,29 +60,27 @@ export function proveLedgers({ users: query, bucket, people, journal }: Evidence
         ],
       );
     }),
-    check("each event of the platform was processed once", there, ({ userId, eventIds }) => {
+    check("each platform event was processed once", there, ({ userId, eventIds }) => {
       const missing = eventIds.filter((id) => marks.get(id) !== 1);
       return missing.length > 0 ? `${userId}: ${missing.length} of ${eventIds.length} not` : undefined;
     }),
-    check("no event was processed that nobody sent", marks.keys(), (id) =>
-      sent.has(String(id)) ? undefined : String(id),
-    ),
-    check("each KYC is the last one that was submitted and decided, with its files", there, (person) => {
+    check("only sent events were processed", marks.keys(), (id) => (sent.has(String(id)) ? undefined : String(id))),
+    check("each KYC is the one submitted and decided last, with its files", there, (person) => {
       const row = kyc.get(person.userId)?.[0];
       const files = live.get(person.userId)?.length ?? 0;
       const { status, version, files: submitted } = person.kyc ?? { files: 0 };
       return differenceOf(person.userId, [row?.status, row?.version, files], [status, version, submitted]);
     }),
-    check("each file that a KYC names is in R2", documents, ({ state, object_key }) =>
+    check("each file referenced by a KYC is in R2", documents, ({ state, object_key }) =>
       state === "live" && !objects.has(object_key) ? String(object_key) : undefined,
     ),
-    check("each object in R2 has its row", objects, (key) => (known.has(key) ? undefined : String(key))),
-    check("R2 holds nothing of the deleted", people, ({ userId, isDeleted }) => {
+    check("each object in R2 has a row", objects, (key) => (known.has(key) ? undefined : String(key))),
+    check("R2 contains no files of deleted users", people, ({ userId, isDeleted }) => {
       const left = isDeleted ? [...objects].filter((key) => String(key).includes(userId)) : [];
       return left.length > 0 ? left.join(", ") : undefined;
     }),
     checkNone(
-      "no ledger has an entry twice",
+      "no ledger has a duplicate entry",
       query(`select source, transaction_id, transaction_type, count(*) as n from wallet_transactions
         group by 1, 2, 3 having n > 1`),
     ),

@@ -24,15 +24,15 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
   const stateOf = (session: Session) => ({ rotations: session.earlier.length, hasEnded: session.hasEnded });
 
   return [
-    check("every account that an answer told of is there, under its identifier, with its status", there, (person) => {
+    check("every account reported by a response exists, with its identifier and status", there, (person) => {
       const row = rows.get(person.userId);
       const identifier = row?.phone_number ?? row?.email;
       return differenceOf(person.userId, [identifier, row?.status], [person.identifier, person.status]);
     }),
-    check("no deleted account is there", people, ({ userId, isDeleted }) =>
+    check("no deleted account exists", people, ({ userId, isDeleted }) =>
       isDeleted && rows.has(userId) ? userId : undefined,
     ),
-    check("no account is there that no answer told of", rows.keys(), (id) =>
+    check("every account was reported by a response", rows.keys(), (id) =>
       told.has(String(id)) || before.has(String(id)) ? undefined : String(id),
     ),
     checkNone(
@@ -40,46 +40,50 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
       query(`select value, count(*) as n from users, json_each(json_array(email, phone_number))
         where value is not null group by value having n > 1`),
     ),
-    check("sessions are those that answers told of, each rotated and ended as often as told", people, (person) => {
-      const actual = Object.fromEntries(
-        (sessions.get(person.userId) ?? [])
-          .map(
-            (row) => [String(row.id), { rotations: Number(row.counter), hasEnded: row.revoked_at !== null }] as const,
-          )
-          .sort(([a], [b]) => (a < b ? -1 : 1)),
-      );
-      const expected = Object.fromEntries(
-        (person.isDeleted ? [] : person.sessions)
-          .map((session) => [session.id, stateOf(session)] as const)
-          .sort(([a], [b]) => (a < b ? -1 : 1)),
-      );
-      return differenceOf(person.userId, actual, expected);
-    }),
+    check(
+      "sessions are those reported by responses, with the reported number of rotations and end",
+      people,
+      (person) => {
+        const actual = Object.fromEntries(
+          (sessions.get(person.userId) ?? [])
+            .map(
+              (row) => [String(row.id), { rotations: Number(row.counter), hasEnded: row.revoked_at !== null }] as const,
+            )
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
+        );
+        const expected = Object.fromEntries(
+          (person.isDeleted ? [] : person.sessions)
+            .map((session) => [session.id, stateOf(session)] as const)
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
+        );
+        return differenceOf(person.userId, actual, expected);
+      },
+    ),
     checkNone(
-      "nobody who is banned has a live session, and nobody more than ten",
+      "no inactive user has a live session, and no user has more than ten",
       query(`select u.id, u.status, count(*) as live from users u join sessions s on s.user_id = u.id
         where s.revoked_at is null group by u.id having live > 10 or u.status <> 'ACTIVE'`),
     ),
     checkNone(
-      "no verification token made two sessions, and no session came of two",
+      "no session was opened by two verification tokens",
       query(`select session_id, count(*) as n from verification_tokens where session_id is not null
         group by session_id having n > 1`),
     ),
-    check("the audit log has each act once", people, (person) => {
+    check("the audit log has each action once", people, (person) => {
       const actual = Object.fromEntries(
         (audits.get(person.userId) ?? []).map(({ act, n }) => [String(act), Number(n)]),
       );
       return differenceOf(person.userId, sorted(actual), sorted(person.audits));
     }),
-    check("the audit log is about nobody else", audits.keys(), (id) =>
+    check("the audit log has only known users", audits.keys(), (id) =>
       told.has(String(id)) || before.has(String(id)) ? undefined : String(id),
     ),
-    check("of the deleted the log keeps no values", people, ({ userId, isDeleted }) => {
+    check("audit rows of deleted users have no values", people, ({ userId, isDeleted }) => {
       const kept =
         "select count(*) as n from audit_logs where user_id = ? and coalesce(old_values, new_values, ip, user_agent) is not null";
       return isDeleted ? differenceOf(userId, query(kept, userId)[0]?.n, 0) : undefined;
     }),
-    check("profiles say what was written last", there, ({ userId, profile }) => {
+    check("profiles have the values written last", there, ({ userId, profile }) => {
       const row = profiles.get(userId)?.[0];
       const { full_name = null, date_of_birth = null, address = null } = profile;
       return differenceOf(
@@ -88,7 +92,7 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
         [full_name, date_of_birth, address],
       );
     }),
-    check("each change of status was told to its person once", there, (person) => {
+    check("each user was notified of each change of status once", there, (person) => {
       const actual = Object.fromEntries(
         (notices.get(person.userId) ?? []).map(({ kind, n }) => [String(kind), Number(n)]),
       );

@@ -24,7 +24,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
       unprocessed(row, log),
     ),
     check(
-      "the search has each user as they are",
+      "the search entries equal the users",
       query("select id, version, username_key, email, phone_number, status_bucket, date_joined from users"),
       (row) => {
         const entry = entries.get(row.id)?.[0];
@@ -49,18 +49,18 @@ export function proveProjections({ users: query, search, people, journal, log }:
         );
       },
     ),
-    check("the search has nobody who is gone", people, ({ userId, isDeleted }) => {
+    check("the search finds no deleted user", people, ({ userId, isDeleted }) => {
       const [entry] = entries.get(userId) ?? [];
       if (!isDeleted || !entry) return undefined;
       return differenceOf(userId, [entry.text, indexed.has(entry.sort_key ?? null)], ["", false]);
     }),
-    check("dead letters are those of hopeless events", [deadLetters.length], (count) =>
-      count === journal.hopelessEvents
+    check("dead letters are exactly those of invalid events", [deadLetters.length], (count) =>
+      count === journal.invalidEvents
         ? undefined
-        : `${count} instead of ${journal.hopelessEvents}: ${JSON.stringify(deadLetters.slice(0, 5))}`,
+        : `${count} instead of ${journal.invalidEvents}: ${JSON.stringify(deadLetters.slice(0, 5))}`,
     ),
     checkNone(
-      "no message to a person went out twice",
+      "no message to a user was sent twice",
       query("select event_id, attempts from deliveries where attempts > 1 or delivered_at is null"),
     ),
   ];

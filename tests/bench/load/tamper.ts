@@ -15,17 +15,17 @@ const harms: Harm[] = [
   { what: "a lost user", store: "users", sql: "delete from users where id = (select max(id) from users)" },
   { what: "a lost session", store: "users", sql: "delete from sessions where id = (select max(id) from sessions)" },
   {
-    what: "a session that lives on",
+    what: "a session that was not ended",
     store: "users",
     sql: "update sessions set revoked_at = null where id = (select max(id) from sessions where revoked_at is not null)",
   },
   {
-    what: "a doubled rotation",
+    what: "a duplicated rotation",
     store: "users",
     sql: "update sessions set counter = counter + 1 where id = (select min(id) from sessions)",
   },
   {
-    what: "a doubled audit row",
+    what: "a duplicated audit row",
     store: "users",
     sql: `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
       select id || '-', user_id, action, entity_type, entity_id, by_staff, created_at from audit_logs limit 1`,
@@ -36,7 +36,7 @@ const harms: Harm[] = [
     sql: "delete from audit_logs where id = (select max(id) from audit_logs)",
   },
   {
-    what: "a payment that counted twice",
+    what: "a payment counted twice",
     store: "users",
     sql: "update wallets set balance_minor = balance_minor + 1 where user_id = (select max(user_id) from wallets)",
   },
@@ -51,12 +51,12 @@ const harms: Harm[] = [
     sql: `delete from point_transactions where id = (select max(p.id) from point_transactions p join users u on u.id = p.user_id)`,
   },
   {
-    what: "a rental that counted twice",
+    what: "a rental counted twice",
     store: "users",
     sql: "update user_statistics set total_rentals = total_rentals + 1 where user_id = (select max(user_id) from user_statistics)",
   },
   {
-    what: "a lost event of the platform",
+    what: "a lost platform event",
     store: "users",
     sql: "delete from processed_events where event_id = ?",
     // A deleted account has no data that could be missing.
@@ -73,12 +73,12 @@ const harms: Harm[] = [
     sql: "update user_counts set by_status_bucket = json_set(by_status_bucket, '$[0]', (by_status_bucket ->> 0) + 1)",
   },
   {
-    what: "a file that no KYC names",
+    what: "a file that no KYC references",
     store: "users",
     sql: "update kyc_documents set state = 'replaced' where id = (select max(id) from kyc_documents where state = 'live')",
   },
   {
-    what: "a lost change of a profile",
+    what: "a lost profile change",
     store: "users",
     sql: "update profiles set address = '-' where user_id = (select max(user_id) from profiles)",
   },
@@ -93,7 +93,7 @@ const harms: Harm[] = [
     sql: "update search_entries set version = 0 where sort_key = (select max(sort_key) from search_entries where removed_at is null)",
   },
   {
-    what: "a user whom the index has not",
+    what: "a user missing in the index",
     store: "search",
     sql: "delete from user_search where rowid = (select max(sort_key) from search_entries where removed_at is null)",
   },
@@ -118,12 +118,12 @@ export function checkProof(persist: string, evidence: Evidence): Check {
     const query: Evidence["users"] = (text, ...values) => database.prepare(text).all(...values) as Row[];
     const isFound = prove({ ...evidence, [store]: query }).some((check) => check.violations.length > 0);
     database.exec("rollback");
-    if (!isDone) violations.push(`${what}: there was nothing to harm`);
+    if (!isDone) violations.push(`${what}: there was nothing to change`);
     else if (!isFound) violations.push(`${what} is not found`);
   }
   for (const database of Object.values(stores)) database.close();
   return {
-    name: "the checks find each loss and duplicate that is put into the databases",
+    name: "the checks detect each loss and duplicate written to the databases",
     cases: harms.length,
     violations,
   };

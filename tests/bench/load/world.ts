@@ -38,7 +38,7 @@ export function newWorld(options: {
   const random = mulberry32(options.seed);
   const journal: Journal = {
     people: [],
-    hopelessEvents: 0,
+    invalidEvents: 0,
     problems: [],
     calls: [],
     lostAnswers: 0,

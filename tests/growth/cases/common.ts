@@ -33,18 +33,18 @@ export function commonCases(operation: Operation): Case[] {
       from("with the token of an ended session", ({ ended }) => ({ token: ended.access, ...emptyBody(operation) })),
     isForStaff && from("by a user", ({ user }) => ({ token: user.access, ...emptyBody(operation) })),
     pathParameters.length > 0 && from("with an invalid id", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
-    pathParameters.length > 0 && from("with nobody's id", () => emptyBody(operation)),
+    pathParameters.length > 0 && from("with an unknown id", () => emptyBody(operation)),
     query.length > 0 &&
-      from("with a query that fits nothing", () => ({
+      from("with an invalid query", () => ({
         query: query.map((each) => `${each.name}=%00&${each.name}=x`).join("&"),
       })),
     body && from("with a malformed body", () => ({ raw: "{", headers: JSON_TYPE })),
     body &&
-      from("with fields that fit nothing", () => ({
+      from("with invalid fields", () => ({
         json: Object.fromEntries(Object.keys(body.fields).map((field) => [field, { no: 1 }])),
       })),
     body &&
-      from("with a body too large", () => ({
+      from("with too large a body", () => ({
         raw: body.takesJson === false ? hugeFile() : new Uint8Array(BIG),
         headers: body.takesJson ? JSON_TYPE : { "content-type": "multipart/form-data; boundary=x" },
       })),

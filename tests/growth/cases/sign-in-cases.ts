@@ -63,15 +63,15 @@ const accounts: Case[] = [
     const { identifier } = await newUser(env);
     return { ip: newIp(), json: await proved(identifier) };
   }),
-  given("POST /api/auth/register", "with a username that is taken", async () => ({
+  given("POST /api/auth/register", "with a taken username", async () => ({
     ip: newIp(),
     json: { ...(await proved(newPhone())), username: "crowd-7" },
   })),
-  given("POST /api/auth/register", "with a token that is forged", async () => ({
+  given("POST /api/auth/register", "with a forged token", async () => ({
     ip: newIp(),
     json: { identifier: newPhone(), verification_token: "forged" },
   })),
-  given("POST /api/auth/register", "with a token that is used", async ({ env }) => {
+  given("POST /api/auth/register", "with a used token", async ({ env }) => {
     const json = await proved(newPhone());
     await must("POST", "/api/auth/register", { ip: newIp(), json, env });
     await sql("update verification_tokens set used_at = used_at - 3600000 where identifier = ?", json.identifier);
@@ -83,7 +83,7 @@ const accounts: Case[] = [
     ip: newIp(),
     json: await proved((await bannedUser(stage)).identifier),
   })),
-  given("POST /api/auth/login", "with somebody else's token", async (stage) => {
+  given("POST /api/auth/login", "with another user's token", async (stage) => {
     const { verification_token } = await proved(newPhone());
     return { ip: newIp(), json: { identifier: stage.user.identifier, verification_token } };
   }),
@@ -95,7 +95,7 @@ const accounts: Case[] = [
 ];
 
 const sessions: Case[] = [
-  given("POST /api/auth/refresh", "with a token that is forged", async () => ({ json: { refresh_token: "forged" } })),
+  given("POST /api/auth/refresh", "with a forged token", async () => ({ json: { refresh_token: "forged" } })),
   given("POST /api/auth/refresh", "of a session that has ended", async ({ ended }) => ({
     json: { refresh_token: ended.refresh },
   })),
@@ -105,7 +105,7 @@ const sessions: Case[] = [
     await sql("update sessions set replays = 1000 where user_id = ?", user.userId);
     return { json: { refresh_token: user.refresh } };
   }),
-  given("POST /api/auth/logout", "with another's refresh token", async ({ env, user }) => ({
+  given("POST /api/auth/logout", "with the refresh token of another session", async ({ env, user }) => ({
     token: (await newUser(env)).access,
     json: { refresh_token: user.refresh },
   })),
@@ -174,7 +174,7 @@ const deletions: Case[] = [
     await sql("update wallets set balance_minor = -1 where user_id = ?", user.userId);
     return user;
   }),
-  given("DELETE /api/auth/account", "with a token that is forged", async (stage) => ({
+  given("DELETE /api/auth/account", "with a forged token", async (stage) => ({
     token: (await staleUser(stage)).access,
     json: { verification_token: "forged" },
   })),

@@ -54,7 +54,7 @@ const tokenCases = (name: Name): Case[] => {
   return [
     by("whose account is closed", closedPerson),
     by("whose address has an account", strangerWithKnownAddress),
-    given(`POST /api/auth/${name}/token`, "with a token that is forged", async () => ({
+    given(`POST /api/auth/${name}/token`, "with a forged token", async () => ({
       ip: newIp(),
       json: { id_token: "a.b.c", nonce: "x".repeat(16), ...(name === "apple" ? { authorization_code: "x" } : {}) },
     })),
@@ -79,7 +79,7 @@ const linkCases = (name: Name): Case[] => {
       json: await providers.nativeSignIn(name, newPerson(name)),
       env: { USER_RATE_LIMITER: refusing },
     })),
-    given(link, "with a token that is forged", async ({ user }) => ({
+    given(link, "with a forged token", async ({ user }) => ({
       token: user.access,
       json: { id_token: "a.b.c", nonce: "x".repeat(16), ...(name === "apple" ? { authorization_code: "x" } : {}) },
     })),
@@ -87,7 +87,7 @@ const linkCases = (name: Name): Case[] => {
       token: (await staleUser(stage)).access,
       json: await stage.providers.nativeSignIn(name, newPerson(name)),
     })),
-    given(link, "of somebody else's provider account", async ({ env, providers }) => {
+    given(link, "of another user's provider account", async ({ env, providers }) => {
       const person = newPerson(name);
       const other = await newUser(env);
       const json = await providers.nativeSignIn(name, person);
@@ -98,7 +98,7 @@ const linkCases = (name: Name): Case[] => {
       token: user.access,
       json: { id_token: "a.b.c", nonce: "x".repeat(16), authorization_code: "x" },
     })),
-    given(unlink, "where none is linked", async ({ env }) => ({ token: (await newUser(env)).access, json: {} })),
+    given(unlink, "if none is linked", async ({ env }) => ({ token: (await newUser(env)).access, json: {} })),
     given(unlink, "after an old sign-in", async ({ env, providers }) => {
       const user = await newUser(env);
       const json = await providers.nativeSignIn(name, newPerson(name));
@@ -121,14 +121,14 @@ const browserCases = (name: Name): Case[] => {
   const callbackOptions = name === "apple" ? { form: { state: "x", code: "x" } } : { query: "state=x&code=x" };
   return [
     unconfigured(`GET /api/auth/${name}/login`),
-    given(`GET /api/auth/${name}/login`, "for an address that is not the app's", async () => ({
+    given(`GET /api/auth/${name}/login`, "for an unregistered redirect URI", async () => ({
       ip: newIp(),
       query: "redirect_uri=https%3A%2F%2Fevil.example%2F",
     })),
     unconfigured(`GET /api/auth/${name}/start`, async () => ({ query: "flow=x" })),
     given(`GET /api/auth/${name}/start`, "with an invalid login URL", async () => ({ ip: newIp(), query: "flow=x" })),
     unconfigured(callback, async () => callbackOptions),
-    given(callback, "of no flow", async () => ({ ip: newIp(), ...callbackOptions })),
+    given(callback, "without a flow", async () => ({ ip: newIp(), ...callbackOptions })),
   ];
 };
 
@@ -168,7 +168,7 @@ const successCases = (["GET", "POST"] as const).flatMap((method) => {
 });
 
 const callbackBodies: Case[] = [
-  given("POST /api/auth/apple/callback", "with a body too large", async () => ({
+  given("POST /api/auth/apple/callback", "with too large a body", async () => ({
     ip: newIp(),
     raw: new Uint8Array(70_000),
     headers: { "content-type": "application/x-www-form-urlencoded" },

@@ -44,20 +44,20 @@ const own: Case[] = [
     return { token: user.access, id: row?.id ?? NOBODY };
   }),
   ...(["POST", "PATCH"] as const).flatMap((method) => [
-    given(`${method} ${KYC}`, "of one who is verified", async (stage) => ({
+    given(`${method} ${KYC}`, "after an approval", async (stage) => ({
       token: (await applicant(stage, "APPROVED")).access,
       multipart: whole(),
     })),
-    given(`${method} ${KYC}`, "too often in a day", async (stage) => ({
+    given(`${method} ${KYC}`, "beyond the daily limit", async (stage) => ({
       token: (await eagerApplicant(stage)).access,
       multipart: whole(),
     })),
   ]),
-  given(`PATCH ${KYC}`, "of nothing", async ({ env }) => ({
+  given(`PATCH ${KYC}`, "without a submission", async ({ env }) => ({
     token: (await newUser(env)).access,
     json: { document_type: "PASSPORT" },
   })),
-  given(`GET ${KYC}`, "of nothing", async ({ env }) => ({ token: (await newUser(env)).access })),
+  given(`GET ${KYC}`, "without a submission", async ({ env }) => ({ token: (await newUser(env)).access })),
   given("GET /api/users/kyc/documents/{id}", "with a forged signature", async () => ({
     query: "exp=9999999999&sig=x",
   })),
@@ -77,11 +77,11 @@ const on = (operation: string, what: string, prepare: (stage: Stage) => Promise<
 const USER = "/api/users/{id}";
 
 const changed = (["PUT", "PATCH"] as const).flatMap((method) => [
-  on(`${method} ${USER}`, "to an identifier that is taken", async () => ({
+  on(`${method} ${USER}`, "with a taken identifier", async () => ({
     json: { phone_number: "+9779700000007", reason },
   })),
-  on(`${method} ${USER}`, "to a username that is taken", async () => ({ json: { username: "crowd-7", reason } })),
-  on(`${method} ${USER}`, "of nobody", async () => ({ id: NOBODY, json: { address: "Patan" } })),
+  on(`${method} ${USER}`, "with a taken username", async () => ({ json: { username: "crowd-7", reason } })),
+  on(`${method} ${USER}`, "of an unknown user", async () => ({ id: NOBODY, json: { address: "Patan" } })),
   on(`${method} ${USER}`, "by a user", async ({ user }) => ({ token: user.access, json: { address: "Patan" } })),
 ]);
 
@@ -110,7 +110,7 @@ const staff: Case[] = [
   ...[...lists, ...searches].map((query) =>
     given("GET /api/users", `?${query}`, async (stage) => ({ token: stage.staff.access, query })),
   ),
-  given("GET /api/users", "of a period", async (stage) => {
+  given("GET /api/users", "with a date filter", async (stage) => {
     const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
     return { token: stage.staff.access, query: `start_date=${day(400)}&end_date=${day(300)}&status=ACTIVE` };
   }),
@@ -119,13 +119,13 @@ const staff: Case[] = [
   ),
   ...["", "/sessions", "/audit-logs", "/analytics-report"].flatMap((part) => [
     on(`GET ${USER}${part}`, "with a long history", async () => ({})),
-    on(`GET ${USER}${part}`, "of nobody", async () => ({ id: NOBODY })),
+    on(`GET ${USER}${part}`, "of an unknown user", async () => ({ id: NOBODY })),
   ]),
   on(`POST ${USER}/analytics-report`, "with a long history", async () => ({})),
-  on(`POST ${USER}/analytics-report`, "of nobody", async () => ({ id: NOBODY })),
-  on(`DELETE ${USER}/sessions`, "of nobody", async () => ({ id: NOBODY })),
+  on(`POST ${USER}/analytics-report`, "of an unknown user", async () => ({ id: NOBODY })),
+  on(`DELETE ${USER}/sessions`, "of an unknown user", async () => ({ id: NOBODY })),
   given("POST /api/users", "by a user", async ({ user }) => ({ token: user.access, json: { identifier: newPhone() } })),
-  on(`PUT ${USER}/role`, "of one who has proved nothing", async ({ admin, env }) => {
+  on(`PUT ${USER}/role`, "of a user without a verified identifier", async ({ admin, env }) => {
     const { userId } = await newUser(env);
     await sql("update users set phone_verified = 0, email_verified = 0 where id = ?", userId);
     return { token: admin.access, id: userId, json: { role: "staff", reason } };
@@ -134,7 +134,7 @@ const staff: Case[] = [
     token: stage.staff.access,
     json: { identifier: "+9779700000007" },
   })),
-  given("POST /api/users", "with a username that is taken", async (stage) => ({
+  given("POST /api/users", "with a taken username", async (stage) => ({
     token: stage.staff.access,
     json: { identifier: newPhone(), username: "crowd-7" },
   })),
@@ -144,7 +144,7 @@ const staff: Case[] = [
   })),
   ...changed,
   ...acts.flatMap(([operation, json]) => [
-    on(operation, "of nobody", async ({ admin }) => ({ token: admin.access, id: NOBODY, json })),
+    on(operation, "of an unknown user", async ({ admin }) => ({ token: admin.access, id: NOBODY, json })),
     on(operation, "by a user", async ({ user }) => ({ token: user.access, json })),
   ]),
   on(`PUT ${USER}/role`, "by staff", async () => ({ json: { role: "staff", reason } })),
@@ -163,15 +163,15 @@ const staff: Case[] = [
         "update users set role = 'admin', username = substr(username, 5) where role = 'staff' and username glob 'was-*'",
       ),
   ),
-  on(`PATCH ${USER}/kyc`, "of nothing", async ({ env }) => ({
+  on(`PATCH ${USER}/kyc`, "without a submission", async ({ env }) => ({
     id: (await newUser(env)).userId,
     json: { status: "REJECTED", rejection_reason: reason },
   })),
-  on(`PATCH ${USER}/kyc`, "of nobody", async () => ({
+  on(`PATCH ${USER}/kyc`, "of an unknown user", async () => ({
     id: NOBODY,
     json: { status: "REJECTED", rejection_reason: reason },
   })),
-  on(`PATCH ${USER}/kyc`, "that nobody has seen", async (stage) => ({
+  on(`PATCH ${USER}/kyc`, "whose files were not opened", async (stage) => ({
     id: (await applicant(stage)).userId,
     json: { status: "APPROVED" },
   })),
