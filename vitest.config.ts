@@ -80,7 +80,6 @@ export default defineConfig({
           // List all of them: a dependency found later reloads the run.
           include: [
             "@hono/zod-validator",
-            "@remix-run/multipart-parser",
             "drizzle-orm",
             "drizzle-orm/d1",
             "drizzle-orm/sqlite-core",
