@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { connect } from "node:net";
+import { connect, isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { prepareLocal } from "./operations/prepare.ts";
 
@@ -12,7 +13,13 @@ if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_534) {
   console.error(`PORT must be a port number, not ${port}.`);
   process.exit(2);
 }
-const base = `http://localhost:${port}`;
+/** Address on which the API listens: loopback, unless HOST opens it to the local network (0.0.0.0). */
+const host = process.env.HOST ?? "127.0.0.1";
+if (!isIPv4(host)) {
+  console.error(`HOST must be an IPv4 address, such as 0.0.0.0, not ${host}.`);
+  process.exit(2);
+}
+const base = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
 const platformPort = String(Number(port) + 1);
 /** wrangler's option for the folder of the local databases; its default folder unless PERSIST_TO is set. */
 const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
@@ -47,15 +54,16 @@ const passedOn = Object.entries(process.env).filter(([name]) =>
   /^(WEBHOOKS|SOCIAL_REDIRECT_URIS|(GOOGLE|APPLE)_\w+)$/.test(name),
 );
 const settings = [["ISSUER", base], ...passedOn].flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-startServer(port, settings);
-startServer(platformPort, ["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"]);
+startServer(port, host, settings);
+// The other services stay on loopback: whoever reaches them may report anything.
+startServer(platformPort, "127.0.0.1", ["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"]);
 
 /**
  * Starts wrangler and restarts it if it exits unexpectedly: its proxy exits if a client disconnects in the middle of a
  * body.
  */
-function startServer(onPort: string, options: string[]): void {
-  const listen = ["--ip", "127.0.0.1", "--port", onPort];
+function startServer(onPort: string, onHost: string, options: string[]): void {
+  const listen = ["--ip", onHost, "--port", onPort];
   const args = [wrangler, "dev", ...listen, "--show-interactive-dev-session=false", ...persist, ...options];
   const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
   const startedAt = Date.now();
@@ -69,7 +77,7 @@ function startServer(onPort: string, options: string[]): void {
     }
     if (!isStopping) {
       console.error("\nThe server exited unexpectedly. Restarting.\n");
-      startServer(onPort, options);
+      startServer(onPort, onHost, options);
     } else if (servers.size === 0) process.exit();
   });
 }
@@ -110,6 +118,14 @@ Users API is running.
 
 Try it: npm run walkthrough -- ${base}
 `);
+
+if (host === "0.0.0.0") {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const reached = all.filter(({ family, internal }) => family === "IPv4" && !internal);
+  console.log(
+    `From this network: ${reached.map(({ address }) => `http://${address}:${port}`).join(", ") || "nowhere"}\n`,
+  );
+}
 
 // wrangler does not trigger crons by itself.
 setInterval(() => {

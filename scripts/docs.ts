@@ -3,7 +3,7 @@ import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// `npm run docs`: writes the tables of the pages below docs/ and openapi.json from the code.
+// `npm run docs`: writes the tables of the pages below docs/, openapi.json and the client's types from the code.
 
 /** Node imports JSON as a default export only; the Worker's bundler also gives its members by name. */
 registerHooks({
@@ -31,3 +31,6 @@ for (const file of readdirSync(root, { recursive: true, encoding: "utf8" }).filt
 
 const { openApiText } = await import("./docs/openapi.ts");
 writeFileSync(join(root, "..", "openapi.json"), openApiText());
+
+const { writeTypes } = await import("../client/build/types.ts");
+writeTypes();

@@ -125,7 +125,7 @@ export function generate(document: OpenApi): string {
 
   const schemas = Object.entries((document.components?.schemas ?? {}) as Record<string, Schema>);
 
-  return `// Made from openapi.json by \`npm run client:types\`. Do not edit.
+  return `// Made from openapi.json by \`npm run docs\`. Do not edit.
 import type { Upload } from "./upload.ts";
 
 ${schemas.map(([name, schema]) => `${comment(schema.description)}export type ${name} = ${typeOf(schema)};\n`).join("\n")}

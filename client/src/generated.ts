@@ -1,4 +1,4 @@
-// Made from openapi.json by `npm run client:types`. Do not edit.
+// Made from openapi.json by `npm run docs`. Do not edit.
 import type { Upload } from "./upload.ts";
 
 export type Account = {
@@ -34,7 +34,7 @@ export type AuditLog = {
   entity_id: string;
   old_values: unknown | null;
   new_values: unknown | null;
-  /** Who did it; null where it was the system, or somebody whose account is gone. */
+  /** The user who did it; null for the system and for deleted users. */
   actor: {
     id: string;
     username: string;
@@ -228,11 +228,11 @@ export type Health = {
 export type Kyc = {
   id: string;
   document_type: string;
-  /** Null only where our key to it is lost. */
+  /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Lives five minutes, and only for the session that asked. */
+  /** Valid for five minutes, and only for the session that requested it. */
   document_front_url: string;
-  /** Lives five minutes, and only for the session that asked. */
+  /** Valid for five minutes, and only for the session that requested it. */
   document_back_url: string | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
@@ -253,11 +253,11 @@ export type KycStatus = {
 export type KycSubmission = {
   id: string;
   document_type: string;
-  /** Null only where our key to it is lost. */
+  /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Lives five minutes, and only for the session that asked. */
+  /** Valid for five minutes, and only for the session that requested it. */
   document_front_url: string;
-  /** Lives five minutes, and only for the session that asked. */
+  /** Valid for five minutes, and only for the session that requested it. */
   document_back_url: string | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
@@ -267,7 +267,7 @@ export type KycSubmission = {
   /** Changes with every submission. Send it with the decision. */
   version: number;
   submitted_at: string;
-  /** Another user with that document number. */
+  /** Id of another user with the same document number. */
   duplicate_of: string | null;
   user: {
     id: string;
@@ -381,7 +381,7 @@ export type PushData = {
 
 export type Session = {
   id: string;
-  /** The one that asks. */
+  /** Whether this session made the request. */
   current: boolean;
   created_at: string;
   last_used_at: string;
@@ -445,10 +445,10 @@ export type UserDetail = {
   email_verified: boolean;
   phone_verified: boolean;
   date_joined: string;
-  /** Null for somebody who never signed in. */
+  /** Null for a user who has never signed in. */
   last_login: string | null;
   profile: Profile | null;
-  /** Its document_number masked; the review queue has it in full. */
+  /** Its `document_number` is masked; the review queue shows it in full. */
   kyc: Kyc | null;
   points: Points;
   wallet_balance: {
@@ -458,7 +458,7 @@ export type UserDetail = {
   masked_phone: string | null;
   masked_email: string | null;
   social_provider: SocialProvider;
-  /** What the provider said of the person last. */
+  /** The claims about the person that the provider sent last. */
   social_profile_data: unknown | null;
 };
 
@@ -490,7 +490,7 @@ export type WebhookUser = {
   kyc_status: KycState;
   date_joined: string;
   updated_at: string;
-  /** Grows with every change. Ignore one that is not higher than yours. */
+  /** Grows with every change. Ignore a message whose version is not higher than the one you have. */
   version: number;
 };
 
@@ -521,7 +521,7 @@ export interface Operations {
       /** Email address or mobile number */
       identifier: string;
       verification_token: string;
-      /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+      /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
       username?: string | undefined;
       referral_code?: string | undefined;
     };
@@ -847,7 +847,7 @@ export interface Operations {
     body: {
       /** Email address or mobile number */
       identifier: string;
-      /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+      /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
       username?: string | undefined;
       full_name?: string | null | undefined;
       date_of_birth?: string | null | undefined;
@@ -871,7 +871,7 @@ export interface Operations {
     };
     body?:
       | {
-          /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+          /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
           username?: string | undefined;
           email?: string | null | undefined;
           phone_number?: string | null | undefined;
@@ -893,7 +893,7 @@ export interface Operations {
     };
     body?:
       | {
-          /** Letters, marks and digits of any script, and `@ . + - _`. It may not read as an email address, a phone number or an id. */
+          /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
           username?: string | undefined;
           email?: string | null | undefined;
           phone_number?: string | null | undefined;

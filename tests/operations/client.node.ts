@@ -36,7 +36,7 @@ test("the client's types say what openapi.json says", () => {
   const document = join(root, "openapi.json");
   assert.ok(existsSync(document));
   const source = format(generate(JSON.parse(readFileSync(document, "utf8"))));
-  assert.equal(readFileSync(join(client, "src", "generated.ts"), "utf8"), source, "run npm run client:types");
+  assert.equal(readFileSync(join(client, "src", "generated.ts"), "utf8"), source, "run npm run docs");
 });
 
 test("the client and the example app compile with the types of a browser alone", () => {
