@@ -82,7 +82,7 @@ async function walk(): Promise<Record<string, Cost>> {
 }
 
 /** The costs of each route of the Google and Apple sign-ins. */
-async function walkSocially(): Promise<Record<string, Cost>> {
+async function walkSocialRoutes(): Promise<Record<string, Cost>> {
   const { env: settings, ...providers } = fakeProviders();
   const costs: Record<string, Cost> = {};
   const ip = newIp();
@@ -195,7 +195,7 @@ const renamed = (costs: Record<string, Cost>, names: Readonly<Record<string, str
 const ROWS_OF_CHANCE = 10;
 
 it("the documented cost of each route equals its measured cost", async () => {
-  const social = renamed(await walkSocially(), documentedSocialNames);
+  const social = renamed(await walkSocialRoutes(), documentedSocialNames);
   const costs = { ...social, ...renamed(await walk(), documentedNames) };
   for (const [name, { d1, kv, rowsRead, rowsWritten }] of Object.entries(callCosts)) {
     const cost = costs[name];
@@ -218,7 +218,7 @@ it("every route stays within its round trips and calls no queue or bucket before
 });
 
 it("every route of the Google and Apple sign-ins stays within its round trips", async () => {
-  const costs = await walkSocially();
+  const costs = await walkSocialRoutes();
   expect(Object.keys(costs)).toEqual(Object.keys(socialBudgets));
   for (const [route, { d1, kv, r2, queue }] of Object.entries(costs)) {
     expect({ d1, kv, r2, queue }, route).toEqual({ d1: socialBudgets[route], kv: 0, r2: 0, queue: 0 });
@@ -231,7 +231,7 @@ it("every route of the Google and Apple sign-ins stays within its round trips", 
 });
 
 it("every route reads and writes as many rows for the thousandth user as for the first", async () => {
-  const everyWay = async () => ({ ...(await walk()), ...(await walkSocially()) });
+  const everyWay = async () => ({ ...(await walk()), ...(await walkSocialRoutes()) });
   const before = await everyWay();
   const statements = Array.from({ length: 1000 }, (_, i) => crowd(`crowd-${i}`, i)).flat();
   for (let at = 0; at < statements.length; at += 500) await env.DB.batch(statements.slice(at, at + 500));
@@ -288,7 +288,7 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
 const HISTORY = 500;
 
 /** Inserts the history of several years: codes and ended sessions, the latest more than a day ago. */
-async function growOld({ identifier, userId }: SignedIn): Promise<void> {
+async function insertOldHistory({ identifier, userId }: SignedIn): Promise<void> {
   const minute = 60_000;
   const dayAgo = Date.now() - 25 * 60 * minute;
   const statements = Array.from({ length: HISTORY }, (_, i) => {
@@ -320,7 +320,7 @@ async function growOld({ identifier, userId }: SignedIn): Promise<void> {
 }
 
 /** The costs of each route for an existing user on a new network. */
-async function comeBack({ identifier }: SignedIn): Promise<Record<string, Cost>> {
+async function measureReturningUser({ identifier }: SignedIn): Promise<Record<string, Cost>> {
   const ip = newIp();
   await forgetRanges();
   const request = await measure("POST", "/api/auth/otp/request", { ip, json: { identifier } }, 200);
@@ -345,10 +345,10 @@ async function comeBack({ identifier }: SignedIn): Promise<Record<string, Cost>>
 it("every route reads and writes as many rows for a user with a long history as for a new one", async () => {
   const fresh = await signUp(newPhone(), { ip: newIp() });
   const old = await signUp(newPhone(), { ip: newIp() });
-  await growOld(old);
+  await insertOldHistory(old);
   waitToResend();
-  const before = await comeBack(fresh);
-  const after = await comeBack(old);
+  const before = await measureReturningUser(fresh);
+  const after = await measureReturningUser(old);
   const growth = Object.fromEntries(
     Object.entries(after).map(([route, { rowsRead, rowsWritten }]) => [
       route,

@@ -5,7 +5,7 @@ import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
 import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
 import { MAX_REPLAYS } from "../../src/sessions/refresh.store.ts";
 import { REPLAY_WINDOW_MS } from "../../src/sessions/session.store.ts";
-import { begunUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
+import { startedUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
 import { code, table } from "./markdown.ts";
 
 interface Limit extends RateLimitPolicy {
@@ -27,7 +27,7 @@ const limit = ({ count, windowMs }: RateLimitPolicy, counts: string, then: strin
 
 /** Every limit, with the numbers that the code runs with. */
 const limits: Readonly<Record<string, Limit>> = {
-  "otp.tries": limit(
+  "otp.attempts": limit(
     { count: attemptsPerCode, windowMs: ttlMs },
     "wrong attempts at one code, per network class",
     "the code is invalid; request a new one",
@@ -62,15 +62,19 @@ const limits: Readonly<Record<string, Limit>> = {
     "failed attempts at one identifier in one network class",
     "locked for an hour",
   ),
-  "otp.lock.closed": limit(
+  "otp.lock.hard": limit(
     { count: lock.hardLockoutAfter, windowMs: lock.resetAfterMs },
     "consecutive failed attempts at one identifier in one network class",
     "locked until a success in the other class, a sign-in through Google or Apple, an unlock by staff, or 7 days without an attempt",
   ),
-  "otp.guesses": limit(attemptsPerNetwork, "wrong attempts from one network at any identifier", WAIT_FOR_WINDOW),
-  "otp.guesses.own": limit(
+  "otp.attempts.network": limit(
+    attemptsPerNetwork,
+    "wrong attempts from one network at any identifier",
+    WAIT_FOR_WINDOW,
+  ),
+  "otp.attempts.own": limit(
     requestedCodesPerNetwork,
-    "codes requested from this network at which it may make attempts after `otp.guesses` is reached",
+    "codes requested from this network at which it may make attempts after `otp.attempts.network` is reached",
     WAIT_FOR_WINDOW,
   ),
   "refresh.replays": limit(
@@ -79,8 +83,8 @@ const limits: Readonly<Record<string, Limit>> = {
     "the session stays live; refresh with the newest token",
   ),
   "kyc.uploads": limit(uploadLimit, "uploads of one user, including refused ones", WAIT_FOR_OLDEST),
-  "kyc.begun": limit(
-    begunUploadLimit,
+  "kyc.started": limit(
+    startedUploadLimit,
     "started uploads of one user, including interrupted and failed ones",
     WAIT_FOR_OLDEST,
   ),

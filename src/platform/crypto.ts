@@ -34,11 +34,13 @@ async function deriveBits(secret: Uint8Array, purpose: string): Promise<ArrayBuf
   return crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info }, key, 256);
 }
 
+/** Derives an HMAC-SHA-256 key for one purpose. */
 export async function deriveHmacKey(secret: Uint8Array, purpose: string): Promise<CryptoKey> {
   const bits = await deriveBits(secret, purpose);
   return crypto.subtle.importKey("raw", bits, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 
+/** Derives an AES-GCM key for one purpose, for `seal` and `open`. */
 export async function deriveSealingKey(secret: Uint8Array, purpose: string): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", await deriveBits(secret, purpose), "AES-GCM", false, ["encrypt", "decrypt"]);
 }

@@ -41,4 +41,5 @@ export interface Deps {
 /** Event types that are also sent to a second queue, as a message of another type. */
 export type FanOut = Readonly<Record<string, { queue: QueueName; type: string }>>;
 
+/** Names of the queues that this service sends to. */
 export type QueueName = "otp" | "tasks" | "search";

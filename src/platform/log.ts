@@ -1,6 +1,7 @@
 /** Fields of one log line: ids, counts and reasons, never a token, a code or an identifier in plain text. */
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
+/** Writes log lines: the name of an event, with fields. */
 export interface Log {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;

@@ -3,7 +3,7 @@ import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
 import { LIFE_MS } from "./session-open.store.ts";
 
-/** How long a request waits for KV before it relies on D1 alone, in milliseconds. */
+/** How long a request waits for KV before it relies only on D1, in milliseconds. */
 const KV_DEADLINE_MS = 1_000;
 /** The longest life of a session: no entry needs to outlive it. */
 const ENTRY_TTL_SECONDS = LIFE_MS.user.absolute / 1000;
@@ -11,8 +11,8 @@ const ENTRY_TTL_SECONDS = LIFE_MS.user.absolute / 1000;
 const keyOf = (sessionId: string) => `deny:${sessionId}`;
 
 /**
- * Whether the denylist contains the session. `true` is final; after `false` D1 decides, because KV may be a minute stale
- * or unavailable.
+ * Whether the denylist contains the session. `true` is final; after `false` D1 decides, because KV may be a minute
+ * stale or unavailable.
  */
 export async function isDenied(deps: Pick<Deps, "kv" | "log">, sessionId: string): Promise<boolean> {
   try {

@@ -85,7 +85,7 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
   return verifyAccessToken(deps, token);
 }
 
-/** The 401 for an invalid access or refresh token; it tells the client if the token has only expired. */
+/** The 401 for an invalid access or refresh token; it tells the client whether the token has only expired. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") {
     return new AppError("token_not_valid", {

@@ -12,6 +12,7 @@ export const LIFE_MS = {
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
 };
 
+/** A session to open. */
 export interface NewSession {
   id: string;
   /** The user's id, or a scalar subquery for it. */

@@ -46,6 +46,7 @@ export function refuseUnlessMayChange(
   }
 }
 
+/** Builds the `not_found` error for an unknown user. */
 export function userNotFound(): AppError {
   return new AppError("not_found", { message: { en: "User not found.", ne: "प्रयोगकर्ता भेटिएन।" } });
 }

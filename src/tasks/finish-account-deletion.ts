@@ -34,9 +34,9 @@ const pause = async (milliseconds: number) => {
 };
 
 /**
- * Erases what is left of a deleted account: first it records the deletion for a later restore and removes KV entries
- * and R2 objects, then it erases the history in small transactions. Each message does a bounded part and records the
- * next message; each part is safe to repeat.
+ * Erases the remaining data of a deleted account: first it records the deletion for a later restore and removes KV
+ * entries and R2 objects, then it erases the history in small transactions. Each message does a bounded part and
+ * records the next message; each part is safe to repeat.
  */
 export const finishAccountDeletion: Task = {
   name: NAME,

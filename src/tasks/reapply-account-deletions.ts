@@ -53,7 +53,7 @@ export const reapplyAccountDeletion: Task = {
     const events = await runBatch(deps, eraseAccount(deps, erasure, deps.newId(), sql`true`));
     const { deletedEvent, cleanupEvent, revocationEvent } = events;
     await publish(deps, [...deletedEvent, ...cleanupEvent, ...revocationEvent]);
-    if (deletedEvent.length === 0) throw new Error("the account changed meanwhile");
+    if (deletedEvent.length === 0) throw new Error("the account has changed in the meantime");
     return { done: true, note: "deleted again" };
   },
 };

@@ -7,7 +7,7 @@ import { deleteRemoved } from "../users/kyc/kyc-document.store.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 import { findJobCursor, keepJobCursor } from "./engine/job-cursor.store.ts";
 
-/** Minimum age of what is removed; much longer than an upload takes. */
+/** Minimum age of files and objects that are removed; much longer than an upload takes. */
 const GRACE_MS = HOUR_MS;
 const CHUNK_SIZE = 200;
 /** Pages of 1,000 objects listed per run: a bucket with a million objects is scanned in 50 runs. */
@@ -31,7 +31,7 @@ export const sweepKycUploads: Job = {
   planChunk(deps, cursor, fence) {
     if (cursor?.startsWith(OBJECTS)) return sweepObjects(deps, Number(cursor.slice(OBJECTS.length)), fence);
     const step = steps[cursor ?? "abandon"];
-    if (!step) throw new Error(`no step ${cursor}`);
+    if (!step) throw new Error(`unknown step ${cursor}`);
     return step(deps, fence);
   },
 };

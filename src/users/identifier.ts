@@ -34,7 +34,7 @@ interface Expected {
 /**
  * Canonicalizes an identifier as a person typed it, so that every spelling of an address or number gives the same user.
  *
- * @throws AppError `validation_error` on the field, with what is wrong.
+ * @throws AppError `validation_error` on the field, with the reason.
  */
 export function parseIdentifier(
   deps: Pick<Deps, "config">,

@@ -6,6 +6,7 @@ import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
 import { listNotifications, markNotificationRead, type NotificationRow } from "./notification.store.ts";
 
+/** A page of notifications. */
 export interface NotificationPage {
   results: NotificationRow[];
   unreadCount: number;

@@ -9,6 +9,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 /** The text of a notification in each language; one of them is stored. */
 export type Texts = Readonly<Record<Locale, { title: string; message: string }>>;
 
+/** A notification to insert. */
 export interface NewNotification {
   id: string | SQL;
   kind: NotificationType;

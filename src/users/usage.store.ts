@@ -21,6 +21,7 @@ const fields = {
   memberSince: users.dateJoined,
 };
 
+/** A user's usage totals. */
 export interface UsageRow {
   totalRentals: number;
   totalSpentMinor: number;

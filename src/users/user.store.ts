@@ -27,6 +27,7 @@ const userFields = {
   ),
 };
 
+/** A user as shown to themselves. */
 export interface UserRow {
   id: string;
   username: string;

@@ -19,6 +19,7 @@ const fields = {
     ),
 };
 
+/** A user's balance and points. */
 export interface WalletRow {
   balanceMinor: number;
   currency: string;

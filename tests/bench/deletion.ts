@@ -50,11 +50,11 @@ const send = (url: string, init: RequestInit) => fetch(url, init).catch(() => fe
 
 /** Milliseconds until the response, which must have the status. */
 async function timed({ url }: Server, method: string, path: string, token: string, status: number): Promise<number> {
-  const begun = performance.now();
+  const startedAt = performance.now();
   const response = await send(url + path, { method, headers: { Authorization: `Bearer ${token}` } });
   await response.arrayBuffer();
   if (response.status !== status) throw new Error(`${method} ${path}: ${response.status}`);
-  return performance.now() - begun;
+  return performance.now() - startedAt;
 }
 
 /** Times of consecutive GET auth/me calls with short pauses while `isOn`. */
@@ -99,7 +99,7 @@ try {
   const loops = Array.from({ length: Number(values.loops) }, () => refuseWhile(server, isOn, answers));
   [phases.refused] = await Promise.all([readWhile(server, isOn), ...loops]);
 
-  const begun = performance.now();
+  const startedAt = performance.now();
   const isDeleted = () => {
     const log = join(state, "server.log");
     const text = existsSync(log) ? readFileSync(log, "utf8") : "";
@@ -109,10 +109,10 @@ try {
   const reading = readWhile(server, () => isBusy);
   deletionMs = await timed(server, "DELETE", "/api/auth/account", tokens.leaver, 200);
   while (!isDeleted()) {
-    if (performance.now() - begun > PATIENCE_MS) throw new Error("the tasks of the deletion do not end");
+    if (performance.now() - startedAt > PATIENCE_MS) throw new Error("the tasks of the deletion do not end");
     await sleep(250);
   }
-  tasksMs = performance.now() - begun;
+  tasksMs = performance.now() - startedAt;
   isBusy = false;
   phases.deleted = await reading;
   // The search message waits to be batched with others.

@@ -357,7 +357,7 @@ describe("A recipient whose messages always fail", () => {
     expect(await breaker("sparrow")).toEqual({ failures: 5, opened_until: Date.now() + 30_000 });
     vi.restoreAllMocks();
     const received = fakeInternet({ [SPARROW]: host })[SPARROW];
-    // The failing recipient asks first each time and has to wait for the others.
+    // The failing recipient's message comes first each time and has to wait for the others.
     clock.advance(30_000);
     expect(await consume([poison], env, 2)).toEqual(again);
     expect(received).toHaveLength(0);

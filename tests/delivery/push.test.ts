@@ -14,7 +14,7 @@ const EMAIL = "push@power-bank.iam.gserviceaccount.com";
 
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 let serial = 0;
-/** A service account of its own, so that no access token of another test is cached for it. */
+/** A separate service account, so that no access token of another test is cached for it. */
 let env: Env;
 
 beforeAll(async () => {

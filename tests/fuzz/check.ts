@@ -42,7 +42,7 @@ export function findFaults(document: OpenApiDocument, method: string, path: stri
   if (status >= 500) faults.push(`status ${status}`);
   if (status >= 400) faults.push(...findFailureFaults(answer, method));
   if (status === 303 && !isSafeTarget(headers.get("location") ?? ""))
-    faults.push(`leads to ${headers.get("location")}`);
+    faults.push(`redirects to ${headers.get("location")}`);
   const pathname = new URL(path, "https://api.example.com").pathname;
   const isJson = typeof body === "object";
   if (isJson && method !== "HEAD") {
@@ -75,11 +75,11 @@ function findFailureFaults({ status, headers, body }: Answer, method: string): s
   if (method === "HEAD") return faults;
   const { success, error, request_id, data, ...others } = Object(body);
   if (success !== false || typeof error?.code !== "string" || !/\S/.test(error?.message ?? ""))
-    faults.push(`no failure shape: ${JSON.stringify(body)?.slice(0, 300)}`);
-  if (request_id !== headers.get("x-request-id")) faults.push("request_id is another");
-  if (Object.keys(others).length > 0) faults.push(`more members: ${Object.keys(others)}`);
+    faults.push(`not an error response: ${JSON.stringify(body)?.slice(0, 300)}`);
+  if (request_id !== headers.get("x-request-id")) faults.push("request_id differs from X-Request-Id");
+  if (Object.keys(others).length > 0) faults.push(`undocumented members: ${Object.keys(others)}`);
   if (error?.details && error.code !== "validation_error")
     faults.push("details with a code other than validation_error");
-  if (INSIDE.test(JSON.stringify(body))) faults.push(`inner words: ${JSON.stringify(body).slice(0, 300)}`);
+  if (INSIDE.test(JSON.stringify(body))) faults.push(`internal text: ${JSON.stringify(body).slice(0, 300)}`);
   return faults;
 }

@@ -55,7 +55,7 @@ async function begin(name: Name): Promise<{ browser: Browser; consent: Record<st
 }
 
 /** Returns the fields to the callback as the provider's browser redirect does. */
-async function comeBack(name: Name, browser: Browser, fields: [string, string][]): Promise<Answer> {
+async function sendToCallback(name: Name, browser: Browser, fields: [string, string][]): Promise<Answer> {
   const path = `/api/auth/${name}/callback`;
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const answer =
@@ -185,7 +185,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
       if (wrong === state) continue;
       for (const who of [browser, stranger]) {
         expectNoSignIn(
-          await comeBack(name, who, [
+          await sendToCallback(name, who, [
             ["code", consent.code ?? ""],
             ["state", wrong],
           ]),
@@ -203,7 +203,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
         ["code", ""],
       ],
     ] as [string, string][][]) {
-      expectNoSignIn(await comeBack(name, stranger, fields), JSON.stringify(fields));
+      expectNoSignIn(await sendToCallback(name, stranger, fields), JSON.stringify(fields));
     }
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
   });
@@ -263,7 +263,7 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     for (const make of fields) {
       const { browser, consent } = await begin(name);
       const pairs = make(consent);
-      expectNoSignIn(await comeBack(name, browser, pairs), JSON.stringify(pairs).slice(0, 200));
+      expectNoSignIn(await sendToCallback(name, browser, pairs), JSON.stringify(pairs).slice(0, 200));
     }
   });
 
@@ -271,13 +271,13 @@ describe.each(names)("ASVS 7.6.2, 10.2.1: the callback of %s", (name) => {
     const [own, other] = [await begin(name), await begin(otherName)];
     const code = other.consent.code ?? "";
     expectNoSignIn(
-      await comeBack(name, own.browser, [
+      await sendToCallback(name, own.browser, [
         ["state", own.consent.state ?? ""],
         ["code", code],
       ]),
       "code",
     );
-    expectNoSignIn(await comeBack(name, other.browser, Object.entries(other.consent)), "cookie");
+    expectNoSignIn(await sendToCallback(name, other.browser, Object.entries(other.consent)), "cookie");
     expect(providers.callsTo(providers.tokens[otherName])).toEqual([]);
   });
 });

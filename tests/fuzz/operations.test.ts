@@ -10,7 +10,7 @@ import { countRequests, findFaults, send } from "./check.ts";
 import { elsewhere, fixtures } from "./fixtures.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
 import { parameters, setting } from "./setting.ts";
-import { differences, photograph, type Role, roles, type Stage, setStage } from "./stage.ts";
+import { differences, type Role, roles, type Stage, setStage, takeSnapshot } from "./stage.ts";
 
 let document: OpenApiDocument;
 let stage: Stage;
@@ -110,14 +110,14 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
   test(
     "refuses an invalid request in the documented shape and changes nothing",
     forEach(0.9, async (operation, runs) => {
-      let before = await photograph(stage);
+      let before = await takeSnapshot(stage);
       await fc.assert(
         fc.asyncProperty(wrongCase(operation), role, async (request, who) => {
           // Refused uploads count towards the ten of a day, which would end the run.
           if (operation.path === "/api/users/kyc") await run("delete from kyc_uploads");
           const { path, answer } = await ask(operation, request, who);
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);
-          const after = await photograph(stage);
+          const after = await takeSnapshot(stage);
           // Refused uploads count too, so that nobody can send files without limit.
           const changed = differences(before, after).filter(
             (table) => table !== "kyc_uploads" || operation.path !== "/api/users/kyc",

@@ -3,7 +3,7 @@ import { type CallOptions, newIp, stopClock } from "../support/client.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import { findFaults, send } from "./check.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
-import { differences, photograph, type Stage, setStage } from "./stage.ts";
+import { differences, type Stage, setStage, takeSnapshot } from "./stage.ts";
 
 let document: OpenApiDocument;
 let stage: Stage;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   stage = await setStage();
 });
 beforeEach(async () => {
-  before = await photograph(stage);
+  before = await takeSnapshot(stage);
 });
 afterAll(async () => {
   vi.useRealTimers();
@@ -38,7 +38,7 @@ async function ask(method: string, path: string, options: CallOptions = {}) {
 
 const pathOf = (operation: Operation) => fillPath(operation, { id: stage.target.userId });
 const withBody = () => operations.filter(({ body }) => body);
-const expectUnchanged = async () => expect(differences(before, await photograph(stage))).toEqual([]);
+const expectUnchanged = async () => expect(differences(before, await takeSnapshot(stage))).toEqual([]);
 const type = (value: string) => ({ "content-type": value });
 
 /** Operations that accept any body: the provider's browser sends it, and the response is a redirect. */
@@ -66,9 +66,9 @@ describe("every route of the document", () => {
 
   test("ASVS 3.5.3: changes nothing with GET, except for the record of a view by staff", async () => {
     for (const operation of operations.filter(({ method }) => method === "GET")) {
-      const earlier = await photograph(stage);
+      const earlier = await takeSnapshot(stage);
       await ask("GET", pathOf(operation));
-      const changed = differences(earlier, await photograph(stage));
+      const changed = differences(earlier, await takeSnapshot(stage));
       expect(changed, operation.name).toEqual(operation.name === "GET /api/users/{id}" ? ["audit_logs"] : []);
     }
   });

@@ -72,7 +72,7 @@ function findColumns() {
 const LEDGERS = ["audit_logs", "outbox", "point_transactions"];
 
 /** All data about these users, table by table. */
-export async function photograph({ actors, target }: Stage): Promise<Record<string, string>> {
+export async function takeSnapshot({ actors, target }: Stage): Promise<Record<string, string>> {
   const tables = await findColumns();
   const ids = JSON.stringify([...Object.values(actors), target].map(({ userId }) => userId));
   const about = (table: string, column: string, list: string) =>

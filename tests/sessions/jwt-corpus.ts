@@ -39,7 +39,7 @@ export function flipBits(token: string, count: number): string[] {
 }
 
 /** Copies of the token that are truncated or have parts missing, repeated, empty or swapped. */
-export function dismember(token: string): string[] {
+export function rearrange(token: string): string[] {
   const [header, payload, signature] = token.split(".") as [string, string, string];
   const cuts = Array.from({ length: 60 }, (_, i) => token.slice(0, 1 + Math.floor((i * (token.length - 2)) / 60)));
   const parts = [[header], [header, payload], [payload, signature], [header, payload, ""], ["", payload, signature]];
@@ -147,7 +147,7 @@ export async function forgeHeaders(
 }
 
 /** Claims that are missing, of the wrong type or wrong, each with a valid signature. */
-function spoilClaims(claims: Claims, other: Claims): unknown[] {
+function invalidClaims(claims: Claims, other: Claims): unknown[] {
   const now = Math.floor(Date.now() / 1000);
   const { iss, aud } = claims;
   const without = Object.keys(claims).map((name) => ({ ...claims, [name]: undefined }));
@@ -174,7 +174,7 @@ function spoilClaims(claims: Claims, other: Claims): unknown[] {
 
 /** Tokens with wrong claims, otherwise valid. */
 export function forgeClaims(sign: Sign, header: unknown, claims: Claims, other: Claims): Promise<string[]> {
-  return Promise.all(spoilClaims(claims, other).map((payload) => forge(sign, header, payload)));
+  return Promise.all(invalidClaims(claims, other).map((payload) => forge(sign, header, payload)));
 }
 
 /** A decoded part of a JWT. */

@@ -136,7 +136,7 @@ describe("refresh", () => {
     await rotate(answers[0]?.body.refresh);
   });
 
-  it("is refused at once to a banned user, whatever the session's row says (ASVS 7.4.2)", async () => {
+  it("is refused to a banned user immediately, even if the session's row is live (ASVS 7.4.2)", async () => {
     const user = await newUser();
     await rows("update users set status = 'BANNED', status_reason = 'staff' where id = ?", user.userId);
     expectRefused(await refresh(user.refresh));

@@ -18,11 +18,11 @@ import { rows } from "../support/database.ts";
 import { me, refresh } from "../support/session-calls.ts";
 import {
   describePart,
-  dismember,
   flipBits,
   forge,
   forgeClaims,
   forgeHeaders,
+  rearrange,
   type SigningJwk,
   signerOf,
 } from "./jwt-corpus.ts";
@@ -130,7 +130,7 @@ describe("an access token", () => {
     const corpus = [
       ...(await forgeHeaders(ownKey, header, claims)),
       ...(await forgeClaims(own, header, claims, { ...decodeJwt(stranger.access) })),
-      ...dismember(user.access),
+      ...rearrange(user.access),
       ...flipBits(user.access, 120),
       `${mine[0]}.${theirs[1]}.${mine[2]}`,
       `${mine[0]}.${mine[1]}.${theirs[2]}`,
@@ -200,7 +200,7 @@ describe("a refresh token", () => {
     const [header, claims] = [{ ...decodeProtectedHeader(user.refresh) }, { ...decodeJwt(user.refresh) }];
     const corpus = [
       ...(await forgeHeaders(ownKey, header, claims)),
-      ...dismember(user.refresh),
+      ...rearrange(user.refresh),
       ...flipBits(user.refresh, 80),
     ];
     expect(corpus.length).toBeGreaterThan(200);

@@ -15,7 +15,7 @@ import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../sup
 import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 import { fakeProviders } from "../support/openid.ts";
-import { differing, photograph, untilQuiet } from "../support/photograph.ts";
+import { differing, takeSnapshot, untilQuiet } from "../support/snapshot.ts";
 import { newAdmin } from "../support/staff.ts";
 
 let openApi: OpenApiDocument;
@@ -165,9 +165,9 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       const isHarmless = expectation.guard === "anyone" || holder === people["a user"];
       const record = isHarmless || column === "a user naming another" ? await targetsRecord() : "";
       if (isRefused && expectation.isLast) await untilQuiet();
-      const before = isRefused ? await photograph() : {};
+      const before = isRefused ? await takeSnapshot() : {};
       const answer = await call(method, path, options);
-      if (isRefused) expect.soft(differing(before, await photograph()), `${route} changes nothing`).toEqual([]);
+      if (isRefused) expect.soft(differing(before, await takeSnapshot()), `${route} changes nothing`).toEqual([]);
       expect([route, answer.status, ...(code ? [answer.body.error?.code] : [])], JSON.stringify(answer.body)).toEqual([
         route,
         status,
@@ -210,10 +210,10 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
         const expectation = expectations[route] as Expectation;
         const [method = "", template = ""] = route.split(" ");
         const options = (expectation.attempt ?? expectation.options)?.();
-        const before = await photograph();
+        const before = await takeSnapshot();
         const path = await pathOf(template, holder);
         const answer = await call(method, path, { ...options, ip: newIp(), token: caller.access });
-        expect.soft(differing(before, await photograph()), `${route} changes nothing`).toEqual([]);
+        expect.soft(differing(before, await takeSnapshot()), `${route} changes nothing`).toEqual([]);
         expect([route, answer.status, answer.body.error?.code], JSON.stringify(answer.body)).toEqual([
           route,
           403,

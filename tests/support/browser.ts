@@ -1,6 +1,6 @@
 import { type Answer, type CallOptions, call } from "./client.ts";
 
-/** A browser with cookies that follows no redirects by itself and knows only our host. */
+/** A browser with cookies that does not follow redirects and sends requests only to this service. */
 export function openBrowser(env: Partial<Env>, ip: string) {
   const cookies = new Map<string, string>();
 

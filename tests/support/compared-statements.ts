@@ -17,7 +17,7 @@ export const differences: unknown[] = [];
 
 /**
  * From now on, compares every statement with the output of Drizzle's dialect, and every prepared one with a statement
- * built anew for the same values.
+ * rebuilt for the same values.
  */
 export function compareStatements(): void {
   OnePassDialect.prototype.sqlToQuery = comparedQuery;

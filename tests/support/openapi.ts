@@ -56,7 +56,7 @@ export async function fetchDocument(): Promise<OpenApiDocument> {
 /** The document with every reference replaced by what it refers to. */
 export const resolveReferences = (document: OpenApiDocument) => resolve(document, document) as OpenApiDocument;
 
-/** Fetches the document from the Worker as it is. */
+/** Fetches the document from the Worker, with its references. */
 export async function fetchWrittenDocument(): Promise<OpenApiDocument> {
   const answer = await call("GET", "/api/openapi.json");
   if (answer.status !== 200) throw new Error(`openapi.json: ${answer.status}`);

@@ -35,7 +35,7 @@ async function signUpHeld(env: Partial<Env> = webhooks()) {
 }
 
 /** Changes the user: their inactive account is reactivated by signing in. */
-async function wakeUp(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
+async function reactivate(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
   await testEnv.DB.prepare("update users set status = 'INACTIVE', status_reason = 'inactivity' where id = ?")
     .bind(user.userId)
     .run();
@@ -43,7 +43,7 @@ async function wakeUp(user: SignedIn, env: Partial<Env>): Promise<SignedIn> {
 }
 
 /** Changes the user's address. */
-async function move(user: SignedIn, address: string, env: Partial<Env>): Promise<void> {
+async function changeAddress(user: SignedIn, address: string, env: Partial<Env>): Promise<void> {
   const answer = await call("PATCH", "/api/users/profile", { token: user.access, json: { address }, env });
   expect(answer.status, JSON.stringify(answer.body)).toBe(200);
 }
@@ -141,16 +141,16 @@ describe("Webhook messages", () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const events = tasks.take(user.userId);
     for (let change = 0; change < 2; change++) {
-      await wakeUp(user, env);
+      await reactivate(user, env);
       events.push(...tasks.take(user.userId, "user.updated"));
     }
     expect(events.map(({ type }) => type)).toEqual(["user.created", "user.updated", "user.updated"]);
     await runTasks(events.toReversed(), env);
     const received = fakeInternet({ [CRM]: accept });
     await runTasks(tasks.take(user.userId, "webhook.due").toReversed(), env);
-    const told = (received[CRM] ?? []).map((request) => read(request, newSecret));
-    expect(told.map(({ data }) => data.version)).toEqual([3, 3, 3]);
-    expect(told.map(({ type }) => type).sort()).toEqual(["user.created", "user.updated", "user.updated"]);
+    const messages = (received[CRM] ?? []).map((request) => read(request, newSecret));
+    expect(messages.map(({ data }) => data.version)).toEqual([3, 3, 3]);
+    expect(messages.map(({ type }) => type).sort()).toEqual(["user.created", "user.updated", "user.updated"]);
   });
 
   it("codes, a sign-in to an active account, a refresh and a logout send nothing", async () => {
@@ -327,7 +327,7 @@ describe("An endpoint that is down", () => {
     const { tasks, user, env } = await signUpHeld();
     const events = tasks.take(user.userId);
     for (let change = 0; change < 4; change++) {
-      await move(user, `Street ${change}`, env);
+      await changeAddress(user, `Street ${change}`, env);
       events.push(...tasks.take(user.userId, "user.updated"));
     }
     await runTasks(events, env);
@@ -358,7 +358,7 @@ describe("An endpoint that is down", () => {
     const { tasks, user, env } = await signUpHeld(crmOnly);
     const events = tasks.take(user.userId);
     for (let change = 0; change < 3; change++) {
-      await move(user, `Street ${change}`, env);
+      await changeAddress(user, `Street ${change}`, env);
       events.push(...tasks.take(user.userId, "user.updated"));
     }
     await runTasks(events, env);
@@ -447,9 +447,9 @@ describe("At-least-once delivery", () => {
         expect(messagesTo(received[origin], user.userId).size, `seed ${seed}`).toBe(seed);
       }
     }
-    const told = (received[CRM] ?? [])
+    const messages = (received[CRM] ?? [])
       .map(({ body }) => JSON.parse(body))
       .filter(({ data }) => data.id === user.userId);
-    expect(new Set(told.map(({ type }) => type))).toEqual(new Set(["user.updated"]));
+    expect(new Set(messages.map(({ type }) => type))).toEqual(new Set(["user.updated"]));
   });
 });

@@ -8,8 +8,8 @@ import { deleteAccount, findDeletable } from "./account-deletion.store.ts";
 import { prepareErasure } from "./account-erasure.store.ts";
 
 /**
- * Permanently deletes the caller's account. No route shows the person afterwards; `finish_account_deletion` erases the
- * rest of their history.
+ * Permanently deletes the caller's account. No route shows the user afterwards; `finish_account_deletion` erases the
+ * rest of the history.
  *
  * @throws AppError `reauthentication_required` when the sign-in is older than 10 minutes and the caller gives no live
  *   verification token of their own; `open_rental`, `debt_due`, `last_admin`; `token_not_valid`. A failed call does not

@@ -32,12 +32,12 @@ export interface Device {
 export type DeviceRow = typeof devices.$inferSelect;
 
 /**
- * Creates or updates the device and binds it to the caller's session, in one transaction. The push token is removed from
- * any other device that had it, even another user's. A change is audited; an identical registration only counts as use.
- * Changes nothing over the limit of registrations.
+ * Creates or updates the device and binds it to the caller's session, in one transaction. The push token is removed
+ * from any other device that had it, even another user's. A change is audited; an identical registration only counts as
+ * use. Changes nothing over the limit of registrations.
  *
- * @returns the device, undefined if it was not registered; the user's registration `window`, undefined if the session has
- *   ended; and the events to publish.
+ * @returns the device, undefined if it was not registered; the user's registration `window`, undefined if the session
+ *   has ended; and the events to publish.
  */
 export async function upsertDevice(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">,
@@ -114,7 +114,8 @@ export async function upsertDevice(
           lastUsedAt: instantOf(now),
         },
       }),
-      // A column that an UPDATE sets costs its index entry even if it stays the same, so this is a statement of its own.
+      // An UPDATE rewrites the index entries of all columns that it sets, so this column is set in a separate
+      // statement.
       bound: deps.db
         .update(devices)
         .set({ sessionId })

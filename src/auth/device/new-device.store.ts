@@ -40,7 +40,7 @@ export function announceNewDevice(deps: StatementDeps, { userId, sessionId, netw
 
 /**
  * Remembers the network of a sign-in if `condition` holds: for 90 days, or for 89 to 90 if the user signed in from it
- * during the day before, because the row is then left as it is.
+ * during the day before, because the row is then not updated.
  *
  * @param subject the verified identifier; for a sign-in with Google or Apple the user's id, because it verifies no
  *   identifier and must not make the network known to one-time codes.

@@ -65,7 +65,7 @@ export async function verifyIdToken(
   const audiences = [payload.aud].flat();
   const isOurs = (id: unknown) => typeof id === "string" && settings.audiences.includes(id);
   if (audiences.length > 1 && azp === undefined) throw failed("several audiences and no azp");
-  if (!audiences.every(isOurs)) throw failed("an audience that is not ours");
+  if (!audiences.every(isOurs)) throw failed("unknown audience");
   if (azp !== undefined && !isOurs(azp)) throw failed("azp");
   if (typeof iat !== "number") throw failed("iat");
   const ageSeconds = Math.floor(deps.now() / 1000) - iat;
@@ -128,7 +128,7 @@ function keysOf(url: string) {
     cacheMaxAge: KEYS_MAX_AGE_MS,
     [customFetch]: async () => {
       const deps = fetchers.get(url);
-      if (!deps) throw new Error("no invocation needs the keys");
+      if (!deps) throw new Error("the keys were requested outside an invocation");
       const result = await callOutside(deps, url, { method: "GET", headers: { accept: "application/json" } });
       if (!result.answered) throw new Error(`keys: ${result.reason}`);
       return new Response(result.text, { status: result.status });

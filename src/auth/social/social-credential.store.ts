@@ -13,6 +13,7 @@ type CredentialDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 export type CredentialRow = typeof socialProofs.$inferSelect;
 
+/** A one-time code to record, by its hash, with the encrypted identity. */
 export interface NewCode {
   codeHash: string;
   sealedIdentity: string;
@@ -42,7 +43,10 @@ export function invalidateCode(deps: CredentialDeps, credentialHash: string) {
     .where(sql`${eq(socialProofs.proofHash, credentialHash)} and used_by is null`);
 }
 
-/** The redemption of a credential: a one-time code, which already has a row, or an ID token, which gets its row when used. */
+/**
+ * The redemption of a credential: a one-time code, which already has a row, or an ID token, which gets its row when
+ * used.
+ */
 export interface CredentialUse {
   kind: "code" | "id_token";
   credentialHash: string;

@@ -26,6 +26,7 @@ const flowSchema = loginSchema.extend({
   /** Shows `social/success` that the request comes from the browser that started the flow. */
   secret: z.string(),
 });
+/** A browser flow, as stored in its cookie. */
 export type Flow = z.infer<typeof flowSchema>;
 
 /** Encryption contexts. */
@@ -99,6 +100,7 @@ export async function startFlow(deps: Deps, name: ProviderName, login: string) {
   };
 }
 
+/** The redirect URI of this service at the provider. */
 export const callbackUrl = (deps: Pick<Deps, "config">, name: ProviderName) =>
   new URL(`/api/auth/${name}/callback`, deps.config.issuer).href;
 

@@ -23,6 +23,7 @@ import type { ProviderName } from "./social-provider.ts";
 import { type SealedRefreshToken, sealedRefreshToken } from "./social-refresh-token.ts";
 import { previewSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
 
+/** The tokens of a sign-in, and the user. */
 export interface SocialSignIn extends TokenPair {
   user: UserRow;
 }
@@ -31,8 +32,8 @@ export interface SocialSignIn extends TokenPair {
  * Signs in with an ID token from a provider's SDK. The token works once; repeating the call within 180 seconds, or with
  * the same key, returns the same session until that session is used.
  *
- * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `account_inactive`, `idempotency_key_reused`,
- *   `not_found`; `service_unavailable` when the provider does not respond.
+ * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `account_inactive`,
+ *   `idempotency_key_reused`, `not_found`; `service_unavailable` when the provider does not respond.
  */
 export async function signInByIdToken(
   deps: Deps,
@@ -76,8 +77,8 @@ const sealedContent = z.object({ identity: socialIdentity, refreshToken: sealedR
 export type FlowCredential = { secrets: readonly string[] } | { codeVerifier: string };
 
 /**
- * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the call
- * within 180 seconds returns the same session until that session is used.
+ * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the
+ * call within 180 seconds returns the same session until that session is used.
  *
  * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`.
  */

@@ -10,7 +10,7 @@ export interface AppEnv {
     deps: Deps;
     /** Result of the guard. */
     caller?: unknown;
-    /** What the guard says about the caller, for the request's log line. */
+    /** Fields about the caller from the guard, for the request's log line. */
     callerFields?: LogFields;
     /** Set if the request failed, for its log line. */
     outcome?: { code: string; reason: string | undefined };

@@ -7,6 +7,7 @@ import { malformed } from "./part-head.ts";
 export const MAX_BODY_BYTES = 64 * 1024;
 const USUAL_BODY_BYTES = 4 * 1024;
 
+/** Fields of a body or a query by name, before validation. */
 export type Fields = Record<string, unknown>;
 
 /** Values that mean no encoding; some clients send the charset here by mistake. */

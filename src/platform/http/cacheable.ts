@@ -8,6 +8,7 @@ export interface CacheableDocument {
   etag: string;
 }
 
+/** Serialises the value and computes its entity tag. */
 export async function cacheable(value: unknown): Promise<CacheableDocument> {
   const text = JSON.stringify(value);
   return { bytes: new Uint8Array(new TextEncoder().encode(text)), etag: `"${await sha256(text)}"` };

@@ -18,7 +18,7 @@ export interface FileSpec {
 /** Files by field name; undefined for a field without a file. */
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | undefined>>;
 
-/** Returns what is wrong with fields that fit their schema. */
+/** Returns the errors of fields that match their schema. */
 export type Check = (known: Fields) => FieldErrors;
 
 interface BodySpec {
@@ -99,7 +99,7 @@ function fittingFields(schema: z.ZodType, fields: Fields, errors: FieldErrors): 
 /** Names of the fields that a schema declares. */
 function fieldNames(schema: z.ZodType): string[] {
   if (schema instanceof z.ZodPipe) return fieldNames(schema.in as z.ZodType);
-  if (!(schema instanceof z.ZodObject)) throw new Error("a body or a query is declared as an object");
+  if (!(schema instanceof z.ZodObject)) throw new Error("the schema of a body or a query must be an object");
   return Object.keys(schema.shape);
 }
 

@@ -57,11 +57,11 @@ interface EndpointSpec<
   summary: string;
   description: string;
   body?: Body;
-  /** A body that the route accepts as it is, apart from tokens and codes of earlier calls. */
+  /** A body that the route accepts, apart from tokens and codes that earlier calls must return. */
   example?: Record<string, unknown>;
   /**
-   * Validates fields that fit the schema against the configuration or the time. It also runs if other fields do not fit,
-   * so that one response names every invalid field.
+   * Validates fields that fit the schema against the configuration or the time. It also runs if other fields do not
+   * fit, so that one response names every invalid field.
    */
   check?(deps: Deps, known: Partial<z.output<Body>>): FieldErrors;
   /** Files by field name. If one is required, only multipart bodies are accepted. */
@@ -95,10 +95,13 @@ interface EndpointSpec<
   rateLimitWrites?: "session" | "service";
 }
 
+/** A declared route: its specification and its handler, for callers of type `Caller`. */
 export interface Endpoint<Caller> {
   spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Caller>;
   handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
-  /** Has no value. It makes the type invariant, so that an endpoint compiles only with a guard of exactly its caller. */
+  /**
+   * Has no value. It makes the type invariant, so that an endpoint compiles only with a guard of exactly its caller.
+   */
   readonly caller?: (caller: Caller) => Caller;
 }
 
@@ -152,6 +155,7 @@ export interface GuardedEndpoint {
   handlers: MiddlewareHandler<AppEnv>[];
 }
 
+/** Puts the endpoint behind the guard: authorization, limits, validation, and the JSON envelope. */
 export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint<Caller>): GuardedEndpoint {
   const isWrite = guard.writer !== undefined && spec.method !== "get";
   const admit = async (c: Context<AppEnv>) => {

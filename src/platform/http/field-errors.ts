@@ -83,7 +83,7 @@ export const fieldErrorCatalogue = {
   },
   before_start: { en: "Must not be before start_date.", ne: "start_date भन्दा अघिको हुनु हुँदैन।" },
   page_out_of_reach: {
-    en: "Pages reach the first {max} users only. Use cursor to go further.",
+    en: "Page numbers reach only the first {max} users. Use cursor to go further.",
     ne: "पृष्ठले पहिला {max} प्रयोगकर्ता मात्र देखाउँछ। अगाडि जान cursor प्रयोग गर्नुहोस्।",
   },
   page_with_cursor: { en: "Send either page or cursor, not both.", ne: "page वा cursor मध्ये एउटा मात्र पठाउनुहोस्।" },
@@ -92,7 +92,7 @@ export const fieldErrorCatalogue = {
     ne: "यो cursor यस सूचीको होइन। पहिलो पृष्ठबाट फेरि सुरु गर्नुहोस्।",
   },
   not_ordering: {
-    en: "Must be date_joined, last_login or username; put - before it for descending order.",
+    en: "Must be date_joined, last_login or username; prefix it with - for descending order.",
     ne: "date_joined, last_login वा username हुनुपर्छ; घट्दो क्रमका लागि अगाडि - राख्नुहोस्।",
   },
   not_idempotency_key: {
@@ -124,18 +124,18 @@ export const fieldErrorCatalogue = {
     ne: "JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
   },
   picture_format: {
-    en: "{format} pictures cannot be accepted. On an iPhone choose Settings › Camera › Formats › Most Compatible and take the picture again, or convert it to JPEG in the app.",
+    en: "{format} pictures are not supported. On an iPhone choose Settings › Camera › Formats › Most Compatible and take the picture again, or convert it to JPEG in the app.",
     ne: "{format} तस्बिर स्वीकार हुँदैन। iPhone मा Settings › Camera › Formats › Most Compatible छानेर फेरि तस्बिर खिच्नुहोस्, वा एपमा JPEG मा बदल्नुहोस्।",
   },
   file_format: {
-    en: "{format} files cannot be accepted. Send a JPEG, PNG or WebP picture, or a PDF.",
+    en: "{format} files are not supported. Send a JPEG, PNG or WebP picture, or a PDF.",
     ne: "{format} फाइल स्वीकार हुँदैन। JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
   },
   file_is_video: {
     en: "This is a video. Send a JPEG, PNG or WebP picture, or a PDF.",
     ne: "यो भिडियो हो। JPEG, PNG वा WebP तस्बिर, वा PDF पठाउनुहोस्।",
   },
-  file_too_large: { en: "Must have at most {max} MB.", ne: "बढीमा {max} MB हुनुपर्छ।" },
+  file_too_large: { en: "Must be at most {max} MB.", ne: "बढीमा {max} MB हुनुपर्छ।" },
   too_many_pixels: {
     en: "The picture is too large. Send one of at most {max} × {max} pixels.",
     ne: "तस्बिर धेरै ठूलो छ। बढीमा {max} × {max} पिक्सेलको पठाउनुहोस्।",

@@ -79,7 +79,7 @@ export async function withinLimits<Input extends { body: unknown }, Answer>(
 }
 
 /**
- * Counts a call in its network's bucket of the group, for a route that decides by itself when.
+ * Counts a call in its network's bucket of the group, for a route that decides itself when to count.
  *
  * @throws AppError `rate_limit_exceeded` when the bucket is full.
  */

@@ -114,7 +114,7 @@ export function provideDeps(
 }
 
 /**
- * Refuses plain HTTP outside development. A redirect would let clients keep sending their tokens in the clear. The
+ * Refuses plain HTTP outside development. A redirect would let clients keep sending their tokens unencrypted. The
  * scheme is that of the URL, which Cloudflare sets; X-Forwarded-Proto can be forged by the caller.
  *
  * @throws AppError `https_required`.

@@ -32,7 +32,7 @@ export async function callOutside(
   deadlineMs = OUTBOUND_DEADLINE_MS,
 ): Promise<OutboundResult> {
   const { origin } = new URL(url);
-  if (!deps.config.egressOrigins.has(origin)) throw new Error(`${origin} is not an origin that may be called`);
+  if (!deps.config.egressOrigins.has(origin)) throw new Error(`${origin} is not a configured origin`);
   const controller = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const expiry = new Promise<OutboundResult>((resolve) => {
@@ -64,7 +64,7 @@ async function exchangeOnce(deps: Pick<Deps, "fetch">, url: string, init: Reques
   }
 }
 
-/** The body as text; undefined if it exceeds the maximum size, whatever its Content-Length says. */
+/** The body as text; undefined if it exceeds the maximum size, regardless of its Content-Length. */
 async function readBounded(response: Response): Promise<string | undefined> {
   if (!response.body) return "";
   const decoder = new TextDecoder();

@@ -29,9 +29,10 @@ const DEADLINE_MS = 120_000;
 /** A route's permission to continue with an upload. */
 export interface Admission {
   /** Called if the body was incomplete or malformed, so that its files were not used. */
-  brokeOff(): void;
+  onIncomplete(): void;
 }
 
+/** The parsed form of an upload. */
 export interface Upload {
   /** Undefined if the form had no file and fitted into one block. */
   admission: Admission | undefined;
@@ -42,7 +43,7 @@ export interface Upload {
 }
 
 /**
- * Reads a multipart body as a stream and never beyond the limits, whatever its Content-Length says (ASVS 5.2.1). File
+ * Reads a multipart body as a stream and never beyond the limits, regardless of its Content-Length (ASVS 5.2.1). File
  * names and declared types are ignored; undeclared parts are dropped.
  *
  * @param names the fields and files that the route declares.
@@ -85,7 +86,7 @@ export async function readUpload(
     if (admission && !upload.admission) await admission;
     // The remaining cause besides our own refusals is a lost connection.
     const refusal = error instanceof AppError ? error : malformed();
-    if (refusal.code === "validation_error") upload.admission?.brokeOff();
+    if (refusal.code === "validation_error") upload.admission?.onIncomplete();
     throw refusal;
   }
 }

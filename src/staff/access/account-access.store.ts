@@ -19,6 +19,7 @@ import {
 } from "../users/staff-action.store.ts";
 import { isUser } from "../users/user-detail.store.ts";
 
+/** A new status and the reason for it. */
 export interface StatusChange {
   status: "ACTIVE" | "INACTIVE" | "BANNED";
   reason: string | null;
@@ -57,6 +58,7 @@ export function changeStatus(deps: StaffActionDeps, actor: Actor, { status, reas
   });
 }
 
+/** A new role and the reason for it. */
 export interface RoleChange {
   role: "user" | "staff" | "admin";
   reason: string;

@@ -16,6 +16,7 @@ export function isInReach(page: number, pageSize: number): boolean {
   return page * pageSize <= MAX_REACH;
 }
 
+/** Filters, order and position of a page of the directory. */
 export interface DirectoryQuery {
   filter: StatusFilter;
   joined: Joined;
@@ -26,6 +27,7 @@ export interface DirectoryQuery {
   cursor: string | undefined;
 }
 
+/** A page of the directory. */
 export interface Directory {
   results: ListedUser[];
   /** Undefined if the request has a cursor. */
@@ -98,6 +100,6 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
 }
 
 const FEW_FIT: Text = {
-  en: "Few users match these dates in this order. Continue with next_cursor, or order by date_joined.",
+  en: "Few users match these dates in this order. Continue with next_cursor, or sort by date_joined.",
   ne: "यो क्रममा यी मिति मिल्ने प्रयोगकर्ता थोरै छन्। next_cursor बाट अगाडि बढ्नुहोस् वा date_joined अनुसार मिलाउनुहोस्।",
 };

@@ -21,6 +21,7 @@ export interface ListedUser {
 /** A user's position in an ordering: the sort key, and the id to break ties. */
 export type Position = readonly [key: string | number, id: string];
 
+/** The field and direction that a list is sorted by. */
 export interface Order {
   by: keyof typeof keys;
   isDescending: boolean;
@@ -44,6 +45,7 @@ export interface Joined {
 
 type Bounds = { [K in keyof Joined]?: Joined[K] };
 
+/** Filters, order and position of a page of users. */
 export interface DirectoryPage {
   order: Order;
   /** Undefined for all. */

@@ -126,6 +126,7 @@ export async function listProjected(
   return found;
 }
 
+/** The columns of a user that its search entry is built from. */
 export type ProjectedUser = {
   [K in keyof typeof projected]: K extends "statusBucket" ? number : (typeof users.$inferSelect)[K];
 };

@@ -9,6 +9,7 @@ import { readPattern } from "./search-text.ts";
 import { findNamed, findUsers } from "./user-lookup.store.ts";
 import { findHits, type Hit } from "./user-search.store.ts";
 
+/** The text, filters and position of a page of search results. */
 export interface Search {
   typed: string;
   buckets: readonly number[] | undefined;

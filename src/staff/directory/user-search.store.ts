@@ -11,6 +11,7 @@ type SearchDeps = Pick<Deps, "searchDb" | "log"> & Partial<Pick<Deps, "queries">
 /** Maximum number of entries read beyond those wanted, for frequent patterns that few entries match. */
 const MAX_SCANNED = 250;
 
+/** A search of the projection: pattern, filters, and the number of users wanted. */
 export interface SearchQuery {
   pattern: SearchPattern;
   buckets: readonly number[] | undefined;
@@ -21,6 +22,7 @@ export interface SearchQuery {
   reach: number;
 }
 
+/** A user found in the projection. */
 export interface Hit {
   sortKey: number;
   userId: string;

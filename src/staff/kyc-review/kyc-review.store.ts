@@ -14,6 +14,7 @@ import { commitStaffBatch, runStaffBatch } from "../staff-batch.store.ts";
 
 type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
+/** Status, size and position of a page of the review queue. */
 export interface SubmissionPage {
   status: KycRow["status"];
   size: number;
@@ -54,6 +55,7 @@ export async function listSubmissions(deps: ReviewDeps, caller: StaffClaims, { s
 
 export type SubmissionRow = Awaited<ReturnType<typeof listSubmissions>>["found"][number];
 
+/** A reviewer's decision about a KYC. */
 export interface Decision {
   userId: string;
   status: "APPROVED" | "REJECTED";

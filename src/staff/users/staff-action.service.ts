@@ -29,6 +29,7 @@ export function settleStaffAction(
   return outcome.detail;
 }
 
+/** The staff member and the user that a request is about. */
 export const actorOf = <C extends StaffClaims>(client: Client, caller: C, userId: string): Actor<C> => ({
   client,
   caller,

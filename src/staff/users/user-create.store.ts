@@ -15,6 +15,7 @@ import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
+/** The fields that staff may set for a new account. */
 export interface NewUserDetail {
   identifier: Identifier;
   fullName: string | undefined;

@@ -14,7 +14,7 @@ import { selectLiveSessions } from "../../sessions/session.store.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 
-type PersonDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
+type UserDetailDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 // Listed explicitly so that new columns are not exposed by default.
 const shown = {
@@ -55,7 +55,7 @@ export function userDetailOf(found: Found) {
 export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
 /** Reads a user's detail for staff and records the view, in one transaction. */
-export async function auditUserView(deps: PersonDeps, client: Client, caller: StaffClaims, userId: string) {
+export async function auditUserView(deps: UserDetailDeps, client: Client, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
     mergeStatements(
       {
@@ -90,7 +90,7 @@ function selectId(deps: Pick<Deps, "db">, userId: string) {
 }
 
 /** A user's active sessions. */
-export async function listUserSessions(deps: PersonDeps, caller: StaffClaims, userId: string) {
+export async function listUserSessions(deps: UserDetailDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     user: selectId(deps, userId),
     sessions: selectLiveSessions(deps, ifStaff(userId)),
@@ -109,7 +109,7 @@ function shownOf<T>(column: SQLWrapper): SQL<T> {
  * without values, address and user agent.
  */
 export async function listAuditLogs(
-  deps: PersonDeps,
+  deps: UserDetailDeps,
   caller: StaffClaims,
   userId: string,
   page: { size: number; after: string | undefined },
@@ -142,7 +142,7 @@ export async function listAuditLogs(
 export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][number];
 
 /** Requests an analytics report of a user. */
-export async function requestReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
+export async function requestReport(deps: UserDetailDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     events: recordEvent(
       deps,
@@ -155,7 +155,7 @@ export async function requestReport(deps: PersonDeps, caller: StaffClaims, userI
 }
 
 /** A user's analytics report; undefined if there is none or it has expired. */
-export async function findReport(deps: PersonDeps, caller: StaffClaims, userId: string) {
+export async function findReport(deps: UserDetailDeps, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     reports: deps.db
       .select({ report: analyticsReports.report })

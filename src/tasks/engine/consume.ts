@@ -69,7 +69,7 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
   if (!first) return;
   const { task } = first;
   try {
-    // Copies of one message may be in the same batch, so each run gets an invocation id of its own.
+    // Copies of one message may be in the same batch, so each run gets its own invocation id.
     const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
     const runDeps = { ...deps, log, invocationId: randomId(deps.randomBytes) };
     const outcome = await task.run(runDeps, first.event, ...others.map(({ event }) => event));

@@ -11,6 +11,7 @@ const PUT_DEADLINE_MS = 30_000;
 
 type BucketDeps = Pick<Deps, "bucket" | "log">;
 
+/** The object key of a document. */
 export function objectKeyOf(userId: string, documentId: string): string {
   return `${OBJECT_PREFIX}${userId}/${documentId}`;
 }

@@ -6,6 +6,7 @@ import { readObject } from "./kyc-bucket.store.ts";
 import { findDocument, viewDocument } from "./kyc-document.store.ts";
 import { readLink } from "./kyc-link.ts";
 
+/** A document to respond with. */
 export interface OpenedDocument {
   contentType: string;
   sizeBytes: number;
@@ -36,7 +37,7 @@ export async function verifyLink(
 }
 
 /**
- * Returns the file behind a link and records the view. A request for the headers alone is not recorded.
+ * Returns the file behind a link and records the view. A request for only the headers is not recorded.
  *
  * @throws AppError `not_found` if the viewer's session has ended, the viewer may not see the document, or it no longer
  *   exists.

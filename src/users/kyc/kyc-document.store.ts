@@ -72,6 +72,7 @@ export async function viewDocument(
 
 type RemovalDeps = Pick<Deps, "db" | "bucket" | "log">;
 
+/** A file that no KYC refers to. */
 export interface RemovableFile {
   id: string;
   objectKey: string;

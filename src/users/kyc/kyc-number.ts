@@ -5,7 +5,7 @@ import type { Deps } from "../../platform/deps.ts";
 import { toAsciiDigits } from "../../platform/http/text.ts";
 
 /**
- * A document number as it is stored: encrypted for its owner's row, with a keyed hash by which equal numbers are found.
+ * A document number as stored: encrypted for its owner's row, with a keyed hash by which equal numbers are found.
  */
 export interface StoredNumber {
   sealed: string;

@@ -9,6 +9,7 @@ import { selectOwnKyc } from "./kyc.store.ts";
 import type { StoredNumber } from "./kyc-number.ts";
 import { hasClaimed, mayChangeKyc, type SubmissionKind } from "./kyc-upload.store.ts";
 
+/** A file to store, without its bytes. */
 export interface NewDocument {
   id: string;
   side: "front" | "back";
@@ -17,6 +18,7 @@ export interface NewDocument {
   sizeBytes: number;
 }
 
+/** A submission or an amendment; absent fields of an amendment stay unchanged. */
 export interface Submission {
   kind: SubmissionKind;
   documentType: string | undefined;

@@ -110,7 +110,7 @@ const idOf = ({ documents }: Submission, side: NewDocument["side"]) =>
 function submitKyc(deps: SubmitDeps, userId: string, newKycId: string, submission: Submission, isDone: SQL) {
   const { documentType, number } = submission;
   const front = idOf(submission, "front");
-  if (documentType === undefined || !number || !front) throw new Error("a submission is whole");
+  if (documentType === undefined || !number || !front) throw new Error("a submission must be complete");
   const now = deps.now();
   const excluded = (column: string) => sql.raw(`excluded.${column}`);
   return insertWhere(

@@ -9,7 +9,13 @@ import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { noKyc } from "./kyc.service.ts";
 import type { KycRow } from "./kyc.store.ts";
-import { begunUploadLimit, claimUpload, giveBackUpload, type SubmissionKind, uploadLimit } from "./kyc-upload.store.ts";
+import {
+  claimUpload,
+  giveBackUpload,
+  type SubmissionKind,
+  startedUploadLimit,
+  uploadLimit,
+} from "./kyc-upload.store.ts";
 
 /** An upload that was counted before its files were read. */
 export interface KycUpload extends Admission {
@@ -42,10 +48,10 @@ export async function admitUpload(
     throw tooManyUploads(limit);
   }
   const giveBack = () => {
-    const left = (error: unknown) => deps.log.warn("kyc_upload_counted", { reason: describeError(error) });
-    deps.afterResponse(giveBackUpload(deps).catch(left));
+    const logFailure = (error: unknown) => deps.log.warn("kyc_upload_counted", { reason: describeError(error) });
+    deps.afterResponse(giveBackUpload(deps).catch(logFailure));
   };
-  return { isRepetition: !claim.counts, limit, giveBack, brokeOff: giveBack };
+  return { isRepetition: !claim.counts, limit, giveBack, onIncomplete: giveBack };
 }
 
 /** The scope of these calls' idempotency keys, besides the user. */
@@ -61,12 +67,12 @@ export function refuseUnlessOpen(kind: SubmissionKind, kyc: KycRow | null): void
 
 function describeLimit(
   deps: Deps,
-  { counted, oldestCountedAt, begun, oldestAt }: Awaited<ReturnType<typeof claimUpload>>["uploads"],
+  { counted, oldestCountedAt, started, oldestAt }: Awaited<ReturnType<typeof claimUpload>>["uploads"],
 ): RateLimit {
-  const counts = counted >= uploadLimit.count || begun < begunUploadLimit.count;
+  const counts = counted >= uploadLimit.count || started < startedUploadLimit.count;
   const resetsAt = ((counts ? oldestCountedAt : oldestAt) ?? deps.now()) + uploadLimit.windowMs;
   return {
-    remaining: Math.max(0, Math.min(uploadLimit.count - counted, begunUploadLimit.count - begun)),
+    remaining: Math.max(0, Math.min(uploadLimit.count - counted, startedUploadLimit.count - started)),
     resetSeconds: Math.max(1, Math.ceil((resetsAt - deps.now()) / 1000)),
   };
 }

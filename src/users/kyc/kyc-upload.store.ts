@@ -15,7 +15,7 @@ export const uploadLimit = { count: 10, windowMs: DAY_MS };
  * Maximum number of started uploads in that time, including those that do not count: interrupted, repeated, or failed
  * through the service's fault.
  */
-export const begunUploadLimit = { count: 30, windowMs: uploadLimit.windowMs };
+export const startedUploadLimit = { count: 30, windowMs: uploadLimit.windowMs };
 
 /** `submit` sends a complete KYC; `amend` changes the sent fields of an existing one. */
 export type SubmissionKind = "submit" | "amend";
@@ -65,7 +65,7 @@ export async function claimUpload(
       },
       sql`(${isRepetition} or ((select count(*) ${recent} and counts) < ${uploadLimit.count}
           and ${mayChangeKyc(deps, caller, kind)}))
-        and (select count(*) ${recent}) < ${begunUploadLimit.count} and ${isSignedIn(deps, caller)}`,
+        and (select count(*) ${recent}) < ${startedUploadLimit.count} and ${isSignedIn(deps, caller)}`,
     ),
   };
   const reads = {
@@ -74,7 +74,7 @@ export async function claimUpload(
       .select({
         counted: sql<number>`(select count(*) ${recent} and counts)`.as("counted"),
         oldestCountedAt: sql<number | null>`(select min(created_at) ${recent} and counts)`.as("oldest_counted_at"),
-        begun: sql<number>`(select count(*) ${recent})`.as("begun"),
+        started: sql<number>`(select count(*) ${recent})`.as("started"),
         oldestAt: sql<number | null>`(select min(created_at) ${recent})`.as("oldest_at"),
       })
       .from(sql`(select 1)`),
@@ -88,7 +88,7 @@ export async function claimUpload(
   return {
     claim: claim[0],
     own: own[0],
-    uploads: uploads[0] ?? { counted: 0, oldestCountedAt: null, begun: 0, oldestAt: null },
+    uploads: uploads[0] ?? { counted: 0, oldestCountedAt: null, started: 0, oldestAt: null },
   };
 }
 

@@ -32,6 +32,7 @@ export async function getOwnKycStatus(deps: Deps, caller: AccessClaims): Promise
   return row;
 }
 
+/** Builds the `not_found` error for a user who has submitted nothing. */
 export function noKyc(): AppError {
   return new AppError("not_found", {
     message: { en: "No documents have been submitted yet.", ne: "अहिलेसम्म कागजात पठाइएको छैन।" },

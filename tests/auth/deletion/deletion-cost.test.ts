@@ -159,8 +159,8 @@ describe("The deletion of an account with a long history", () => {
     for (const get of [...gets, "/api/users", `/api/users?search=${word}`, `/api/users?search=${user.identifier}`]) {
       const answer = await call("GET", get, { token });
       expect([200, 404, 405], get).toContain(answer.status);
-      for (const told of [word, user.identifier])
-        expect(JSON.stringify(answer.body.data ?? {}), get).not.toContain(told);
+      for (const text of [word, user.identifier])
+        expect(JSON.stringify(answer.body.data ?? {}), get).not.toContain(text);
     }
     const logs = await call("GET", `${path}/audit-logs`, { token });
     expect(logs.status).toBe(200);

@@ -56,7 +56,7 @@ async function begin(browser: Browser, name: Name, query: Record<string, string>
 }
 
 /** Sends the provider's response to the callback, as the browser does. */
-const comeBack = (browser: Browser, name: Name, fields: Record<string, string>): Promise<Answer> =>
+const sendToCallback = (browser: Browser, name: Name, fields: Record<string, string>): Promise<Answer> =>
   name === "google"
     ? browser.go("GET", `/api/auth/google/callback?${new URLSearchParams(fields)}`)
     : browser.go("POST", "/api/auth/apple/callback", {
@@ -75,7 +75,7 @@ async function flowOf(
 ) {
   const browser = browse();
   const consent = await providers.consent(name, await begin(browser, name, query), person, claims);
-  const back = await comeBack(browser, name, consent);
+  const back = await sendToCallback(browser, name, consent);
   expect(back.status).toBe(303);
   const location = locationOf(back);
   return { browser, consent, location, code: new URL(location).searchParams.get("code") ?? "" };
@@ -138,7 +138,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const person = newPerson(name, { name: "Asha Gurung" });
     const consent = await providers.consent(name, at.href, person);
     const user = name === "apple" ? { user: JSON.stringify({ name: { firstName: "Asha", lastName: "Gurung" } }) } : {};
-    const back = await comeBack(browser, name, { ...consent, ...user });
+    const back = await sendToCallback(browser, name, { ...consent, ...user });
     expect(back.status).toBe(303);
     expect(locationOf(back)).toMatch(new RegExp(`^${SUCCESS_PAGE}\\?code=[A-Za-z0-9_-]{43}$`));
     expect(providers.refused).toEqual([]);
@@ -172,7 +172,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const at = await begin(browser, name, { redirect_uri: APP_URI, code_challenge: challenge });
     const consent = await providers.consent(name, at, newPerson(name));
-    const back = await comeBack(browser, name, consent);
+    const back = await sendToCallback(browser, name, consent);
     const code = new URL(locationOf(back)).searchParams.get("code") ?? "";
     const answer = await redeem(code, verifier);
     expect(answer.status).toBe(200);
@@ -195,7 +195,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person);
-    const back = await comeBack(browser, name, change(consent) as Record<string, string>);
+    const back = await sendToCallback(browser, name, change(consent) as Record<string, string>);
     expect([back.status, locationOf(back)]).toEqual([303, `${ERROR_PAGE}?error=social_auth_failed`]);
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
     await expectNothing(person);
@@ -208,14 +208,14 @@ describe.each(names)("the browser flow of %s", (name) => {
     const own = await providers.consent(name, await begin(browser, name), newPerson(name));
     const foreign = await providers.consent(name, await begin(attacker, name), newPerson(name));
     for (const fields of [foreign, { ...own, state: foreign.state }]) {
-      expect(locationOf(await comeBack(browser, name, fields))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+      expect(locationOf(await sendToCallback(browser, name, fields))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     }
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
     // The nonce of the ID token, and Google's code verifier, belong to the other flow.
-    const mixed = await comeBack(browser, name, { ...own, state: earlier.state });
+    const mixed = await sendToCallback(browser, name, { ...own, state: earlier.state });
     expect(locationOf(mixed)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     const again = await providers.consent(name, await begin(browser, name), newPerson(name));
-    expect(locationOf(await comeBack(browser, name, again))).toContain(SUCCESS_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, again))).toContain(SUCCESS_PAGE);
   });
 
   it("completes five flows in one browser in any order and drops the oldest of more", async () => {
@@ -233,9 +233,11 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(browser.cookies.size).toBe(5);
     for (const [cookie, value] of browser.cookies) expect(cookie.length + value.length).toBeLessThan(4096);
     const [oldest, ...others] = ends;
-    expect(locationOf(await comeBack(browser, name, oldest?.[1] ?? {}))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    expect(locationOf(await sendToCallback(browser, name, oldest?.[1] ?? {}))).toBe(
+      `${ERROR_PAGE}?error=social_auth_failed`,
+    );
     for (const [end, consent] of others.reverse()) {
-      const location = locationOf(await comeBack(browser, name, consent));
+      const location = locationOf(await sendToCallback(browser, name, consent));
       expect(location).toContain(`${end}?code=`);
       if (end === SUCCESS_PAGE) expect((await browser.go("GET", location)).status).toBe(200);
     }
@@ -246,13 +248,13 @@ describe.each(names)("the browser flow of %s", (name) => {
     const tabs = await Promise.all([begin(browser, name), begin(browser, name)]);
     for (const at of tabs) {
       const consent = await providers.consent(name, at, newPerson(name));
-      expect(locationOf(await comeBack(browser, name, consent))).toContain(SUCCESS_PAGE);
+      expect(locationOf(await sendToCallback(browser, name, consent))).toContain(SUCCESS_PAGE);
     }
   });
 
   it("accepts a state once (ASVS 10.1.2)", async () => {
     const { browser, consent } = await flowOf(name);
-    const again = await comeBack(browser, name, consent);
+    const again = await sendToCallback(browser, name, consent);
     expect(locationOf(again)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     expect(providers.callsTo(providers.tokens[name])).toHaveLength(1);
   });
@@ -279,13 +281,13 @@ describe.each(names)("the browser flow of %s", (name) => {
     ]) {
       if (wrong === undefined) browser.cookies.delete(cookie);
       else browser.cookies.set(cookie, wrong);
-      expect(locationOf(await comeBack(browser, name, consent)), String(wrong)).toBe(
+      expect(locationOf(await sendToCallback(browser, name, consent)), String(wrong)).toBe(
         `${ERROR_PAGE}?error=social_auth_failed`,
       );
     }
     await expectNothing(person);
     browser.cookies.set(cookie, value);
-    expect(locationOf(await comeBack(browser, name, consent))).toContain(SUCCESS_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, consent))).toContain(SUCCESS_PAGE);
   });
 
   it("allows 10 minutes at login_url and 10 minutes at the provider", async () => {
@@ -296,13 +298,13 @@ describe.each(names)("the browser flow of %s", (name) => {
     expect(started.status).toBe(303);
     clock.advance(10 * MINUTE - 1000);
     const consent = await providers.consent(name, locationOf(started), newPerson(name));
-    expect(locationOf(await comeBack(browser, name, consent))).toContain(SUCCESS_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, consent))).toContain(SUCCESS_PAGE);
 
     expect(refusal(await browser.go("GET", ordered.body.data.login_url))).toEqual([400, "social_auth_failed"]);
     const late = await begin(browser, name);
     clock.advance(10 * MINUTE);
     const tooLate = await providers.consent(name, late, newPerson(name));
-    expect(locationOf(await comeBack(browser, name, tooLate))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    expect(locationOf(await sendToCallback(browser, name, tooLate))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
   });
 
   it("starts only with a login_url that login issued", async () => {
@@ -331,19 +333,21 @@ describe.each(names)("the browser flow of %s", (name) => {
       const browser = browse();
       const at = await begin(browser, name);
       const state = new URL(at).searchParams.get("state") ?? "";
-      const back = await comeBack(browser, name, { error, state });
+      const back = await sendToCallback(browser, name, { error, state });
       expect(locationOf(back)).toBe(`${ERROR_PAGE}?error=access_denied`);
       expect(refusal(await browser.go("GET", locationOf(back)))).toEqual([400, "access_denied"]);
       const { challenge } = await newVerifier();
       const app = await begin(browser, name, { redirect_uri: APP_URI, code_challenge: challenge });
       const appState = new URL(app).searchParams.get("state") ?? "";
-      expect(locationOf(await comeBack(browser, name, { error, state: appState }))).toBe(
+      expect(locationOf(await sendToCallback(browser, name, { error, state: appState }))).toBe(
         `${APP_URI}?error=access_denied`,
       );
       // A response to another flow does not reach the app.
-      expect(locationOf(await comeBack(browser, name, { error, state }))).toBe(`${ERROR_PAGE}?error=access_denied`);
+      expect(locationOf(await sendToCallback(browser, name, { error, state }))).toBe(
+        `${ERROR_PAGE}?error=access_denied`,
+      );
       const consent = await providers.consent(name, app, newPerson(name));
-      expect(locationOf(await comeBack(browser, name, consent))).toContain(`${APP_URI}?code=`);
+      expect(locationOf(await sendToCallback(browser, name, consent))).toContain(`${APP_URI}?code=`);
     },
   );
 
@@ -352,7 +356,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const state = new URL(await begin(browser, name)).searchParams.get("state") ?? "";
     const error = "eyJhbGciOiJub25lIn0.canary";
-    const back = await comeBack(browser, name, { error, error_description: "<script>canary</script>", state });
+    const back = await sendToCallback(browser, name, { error, error_description: "<script>canary</script>", state });
     expect(locationOf(back)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     expect(JSON.stringify(lines)).not.toMatch(/canary|eyJ/);
   });
@@ -365,12 +369,12 @@ describe.each(names)("the browser flow of %s", (name) => {
     ]) {
       const browser = browse();
       const consent = await providers.consent(name, await begin(browser, name), newPerson(name));
-      expect(locationOf(await comeBack(browser, name, { ...consent, iss }))).toContain(ERROR_PAGE);
+      expect(locationOf(await sendToCallback(browser, name, { ...consent, iss }))).toContain(ERROR_PAGE);
     }
     expect(providers.callsTo(providers.tokens[name])).toEqual([]);
     const browser = browse();
     const consent = await providers.consent(name, await begin(browser, name), newPerson(name));
-    expect(locationOf(await comeBack(browser, name, { ...consent, iss: ISSUERS[name] }))).toContain(SUCCESS_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, { ...consent, iss: ISSUERS[name] }))).toContain(SUCCESS_PAGE);
   });
 
   it("rejects the other provider's code and calls none of its endpoints (RFC 9700 section 4.4)", async () => {
@@ -378,9 +382,9 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const own = await begin(browser, name);
     const foreign = await providers.consent(other, await begin(browser, other), newPerson(other));
-    expect(locationOf(await comeBack(browser, name, foreign))).toContain(ERROR_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, foreign))).toContain(ERROR_PAGE);
     const state = new URL(own).searchParams.get("state") ?? "";
-    expect(locationOf(await comeBack(browser, name, { code: foreign.code, state }))).toContain(ERROR_PAGE);
+    expect(locationOf(await sendToCallback(browser, name, { code: foreign.code, state }))).toContain(ERROR_PAGE);
     expect(providers.callsTo(providers.tokens[other])).toEqual([]);
   });
 
@@ -397,7 +401,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     const browser = browse();
     const person = newPerson(name);
     const consent = await providers.consent(name, await begin(browser, name), person, claims);
-    expect(locationOf(await comeBack(browser, name, consent))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
+    expect(locationOf(await sendToCallback(browser, name, consent))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     await expectNothing(person);
   });
 
@@ -415,10 +419,10 @@ describe.each(names)("the browser flow of %s", (name) => {
       const consent = await providers.consent(name, at, newPerson(name));
       const whole = providers.behaviour[providers.tokens[name]] as Host;
       providers.behaviour[providers.tokens[name]] = behave;
-      const back = await comeBack(browser, name, consent);
+      const back = await sendToCallback(browser, name, consent);
       providers.behaviour[providers.tokens[name]] = whole;
       expect([back.status, locationOf(back)]).toEqual([303, `${APP_URI}?error=${error}`]);
-      const foreign = await comeBack(browse(), name, consent);
+      const foreign = await sendToCallback(browse(), name, consent);
       expect(locationOf(foreign), "a browser without the flow").toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     }
   });
@@ -438,7 +442,7 @@ describe.each(names)("the browser flow of %s", (name) => {
       const consent = await providers.consent(name, await begin(browser, name), person);
       const whole = providers.behaviour[providers.tokens[name]] as Host;
       providers.behaviour[providers.tokens[name]] = behave;
-      const back = await comeBack(browser, name, consent);
+      const back = await sendToCallback(browser, name, consent);
       providers.behaviour[providers.tokens[name]] = whole;
       expect(back.status).toBe(status);
       if (status === 303) expect(locationOf(back)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
@@ -466,7 +470,7 @@ describe("Google's code", () => {
     const browser = browse();
     const at = await begin(browser, "google");
     const consent = await providers.consent("google", at, newPerson("google"));
-    await comeBack(browser, "google", consent);
+    await sendToCallback(browser, "google", consent);
     const [request] = providers.callsTo(providers.tokens.google);
     const form = new URLSearchParams(request?.body);
     expect(await base64urlSha256(form.get("code_verifier") ?? "")).toBe(new URL(at).searchParams.get("code_challenge"));
@@ -478,7 +482,9 @@ describe("Google's code", () => {
     const [browser, attacker] = [browse(), browse()];
     const own = new URL(await begin(browser, "google")).searchParams.get("state") ?? "";
     const stolen = await providers.consent("google", await begin(attacker, "google"), newPerson("google"));
-    expect(locationOf(await comeBack(browser, "google", { code: stolen.code, state: own }))).toContain(ERROR_PAGE);
+    expect(locationOf(await sendToCallback(browser, "google", { code: stolen.code, state: own }))).toContain(
+      ERROR_PAGE,
+    );
     expect(providers.refused).toEqual(["code_verifier"]);
   });
 
@@ -722,8 +728,8 @@ describe("the one-time code of a flow", () => {
     const browser = browse();
     const google = await providers.consent("google", await begin(browser, "google"), newPerson("google"));
     const apple = await providers.consent("apple", await begin(browser, "apple"), newPerson("apple"));
-    const first = locationOf(await comeBack(browser, "google", google));
-    const second = locationOf(await comeBack(browser, "apple", apple));
+    const first = locationOf(await sendToCallback(browser, "google", google));
+    const second = locationOf(await sendToCallback(browser, "apple", apple));
     expect((await browser.go("GET", second)).status).toBe(200);
     expect((await browser.go("GET", first)).status).toBe(200);
   });

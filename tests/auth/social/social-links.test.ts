@@ -224,8 +224,8 @@ describe.each(names)("unlinking %s", (name) => {
     expect(row).toEqual({ version: Number(before?.version) + 1, social_profile_data: null });
     const audits = await rows("select old_values from audit_logs where user_id = ? and action = 'DELETE'", user.userId);
     expect(audits).toEqual([{ old_values: `{"provider":"${name.toUpperCase()}"}` }]);
-    const told = tasks.take(user.userId, "auth.social_unlinked");
-    expect(await runTasks(told, env)).toEqual(["taken"]);
+    const due = tasks.take(user.userId, "auth.social_unlinked");
+    expect(await runTasks(due, env)).toEqual(["taken"]);
     expect(
       await count("from notifications where user_id = ? and notification_type = 'ACCOUNT_UNLINKED'", user.userId),
     ).toBe(1);

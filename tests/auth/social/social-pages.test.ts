@@ -92,11 +92,11 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
     ["server_error", "temporarily_unavailable"],
     ["invalid_scope", "social_auth_failed"],
     ["canary", "social_auth_failed"],
-  ])("returns to the app when the provider reports %s", async (error, told) => {
+  ])("returns to the app when the provider reports %s", async (error, reported) => {
     const browser = browse();
     const state = new URL(await begin(browser, "s")).searchParams.get("state") ?? "";
     expect(locationOf(await returnToCallback(browser, name, { error, state }))).toBe(
-      `${APP_URI}?error=${told}&state=s`,
+      `${APP_URI}?error=${reported}&state=s`,
     );
   });
 
@@ -172,7 +172,7 @@ describe("a person in a browser", () => {
     }
   });
 
-  it.each(names)("whose %s flow meets an outage or a full bucket ends at the error page", async (name) => {
+  it.each(names)("whose %s flow encounters an outage or a full bucket ends at the error page", async (name) => {
     const envs: Partial<Env>[] = [
       { DB: failing as unknown as D1Database },
       { RATE_LIMITER: fullBucket as unknown as RateLimit },

@@ -80,7 +80,7 @@ async function begin(name: string, query = ""): Promise<Started> {
 }
 
 /** Sends the authorization response to the callback; returns the URL of the redirect. */
-async function comeBack(name: string, { cookie }: Started, answer: URLSearchParams): Promise<URL> {
+async function sendToCallback(name: string, { cookie }: Started, answer: URLSearchParams): Promise<URL> {
   const options = { env, ip: newIp(), headers: { cookie } };
   const back =
     name === "google"
@@ -93,7 +93,7 @@ async function comeBack(name: string, { cookie }: Started, answer: URLSearchPara
 async function signInByBrowser(name: string, login: string): Promise<Answer> {
   const started = await begin(name);
   const answer = await signInAtProvider(started.location, login, new RegExp(`/api/auth/${name}/callback`));
-  const next = await comeBack(name, started, answer);
+  const next = await sendToCallback(name, started, answer);
   expect(next.pathname).toBe("/api/auth/social/success");
   return call("GET", next.pathname + next.search, { env, ip: newIp(), headers: { cookie: started.cookie } });
 }
@@ -152,7 +152,7 @@ describe.each(["google", "apple"] as const)("%s, as a real OpenID provider", (na
     const query = `?redirect_uri=${encodeURIComponent(vars.SOCIAL_REDIRECT_URIS)}&code_challenge=${challenge}`;
     const started = await begin(name, query);
     const answer = await signInAtProvider(started.location, newLogin(), new RegExp(`/api/auth/${name}/callback`));
-    const next = await comeBack(name, started, answer);
+    const next = await sendToCallback(name, started, answer);
     expect(next.href).toMatch(/^com\.example\.app:\/signed-in\?code=/);
     const json = { code: next.searchParams.get("code"), code_verifier: verifier };
     const answered = await call("POST", "/api/auth/social/success", { env, ip: newIp(), json });

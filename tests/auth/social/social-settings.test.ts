@@ -53,8 +53,8 @@ describe("An invalid setting of sign-in with Google or Apple disables all routes
   it.each(cases)("%s with %j", async (setting, changes) => {
     const lines = recordLog();
     expect((await health(changes)).status).toBe(503);
-    const told = lines.find(({ event }) => event === "configuration_refused");
-    expect(String(told?.reason)).toMatch(new RegExp(`^${setting}[.:]`));
+    const line = lines.find(({ event }) => event === "configuration_refused");
+    expect(String(line?.reason)).toMatch(new RegExp(`^${setting}[.:]`));
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 

@@ -93,10 +93,10 @@ describe.each(names)("a sign-in with %s", (name) => {
     const messages = tasks.take(user_id, "user.social_registered");
     expect(messages).toHaveLength(1);
     for (let copy = 0; copy < 2; copy++) expect(await runTasks(messages, env)).toEqual(["taken"]);
-    const told = await call("GET", "/api/users/notifications", { token, env });
-    expect(told.body.data.results.map((each: { notification_type: string }) => each.notification_type)).toEqual([
-      "WELCOME",
-    ]);
+    const notifications = await call("GET", "/api/users/notifications", { token, env });
+    expect(
+      notifications.body.data.results.map((each: { notification_type: string }) => each.notification_type),
+    ).toEqual(["WELCOME"]);
   });
 
   it("creates an account without an address if the provider does not vouch for it, and stores it as asserted", async () => {

@@ -3,7 +3,7 @@ import { deflateSync } from "node:zlib";
 import { chunk, concat, file, jpeg } from "../../support/documents.ts";
 import { type Call, call, callUntilHeard } from "./http.ts";
 import { count, liveSessions, type Person, type Session } from "./journal.ts";
-import { complain, type World } from "./world.ts";
+import { recordProblem, type World } from "./world.ts";
 
 // Actions of a signed-in user, and what must be true afterwards.
 
@@ -32,7 +32,7 @@ export const changeProfile: Action = async (world, person, session) => {
   );
   if (json === change) count(person.audits, "UPDATE profile");
   Object.assign(person.profile, json);
-  if (answer.data.address !== person.profile.address) complain(world, "a profile does not say what was written");
+  if (answer.data.address !== person.profile.address) recordProblem(world, "a profile does not say what was written");
 };
 
 /** Rotates the refresh token, sometimes twice at the same time as impatient apps do. */
@@ -44,7 +44,7 @@ export const refresh: Action = async (world, _person, session) => {
     ? await Promise.all([call(world, what), call(world, what)])
     : [await callUntilHeard(world, { ...what, key })];
   const successors = new Set(answers.map(({ data }) => String(data.refresh)));
-  if (successors.size !== 1) complain(world, "one refresh token has two successors");
+  if (successors.size !== 1) recordProblem(world, "one refresh token has two successors");
   session.earlier.push(session.refresh);
   session.refresh = String(answers[0]?.data.refresh);
   session.access = String(answers[0]?.data.access);

@@ -4,7 +4,7 @@ import { refresh } from "./actions.ts";
 import { makeStaff } from "./databases.ts";
 import { call } from "./http.ts";
 import { liveSessions, type Person } from "./journal.ts";
-import { liveOn } from "./life.ts";
+import { runClients } from "./life.ts";
 import { newIdentifier, newIp, register } from "./sign-in.ts";
 import { newWorld, type World } from "./world.ts";
 
@@ -52,7 +52,7 @@ const staffRefresh = setInterval(() => {
 }, STAFF_REFRESH_MS);
 console.log("begin");
 const startedAt = Date.now();
-await Promise.all(Array.from({ length: Number(values.clients) }, () => liveOn(world)));
+await Promise.all(Array.from({ length: Number(values.clients) }, () => runClients(world)));
 clearInterval(staffRefresh);
 world.journal.seconds = (Date.now() - startedAt) / 1000;
 console.log("end");

@@ -1,6 +1,6 @@
 import { call } from "./http.ts";
 import type { Person } from "./journal.ts";
-import { complain, type World } from "./world.ts";
+import { recordProblem, type World } from "./world.ts";
 
 // Events of the platform's other services about a user: duplicated, late and out of order.
 
@@ -26,8 +26,8 @@ async function tellOnce(world: World, userId: string, event: Told, byRpc: boolea
   const path = world.platformUrl + (byRpc ? "/events" : "/queue");
   const answer = await call(world, { method: "POST", path, json, ip: PLATFORM_IP, expect: byRpc ? [200] : [202] });
   if (!byRpc) return;
-  if (answer.data.accepted !== true) complain(world, `an event was not taken: ${JSON.stringify(answer.data)}`);
-  else if (isKnown && answer.data.duplicate !== true) complain(world, "a known event was taken as new");
+  if (answer.data.accepted !== true) recordProblem(world, `an event was not accepted: ${JSON.stringify(answer.data)}`);
+  else if (isKnown && answer.data.duplicate !== true) recordProblem(world, "a known event was taken as new");
 }
 
 const newEvent = (type: string, data: object, occurredAt = Date.now()): Told => ({
@@ -114,7 +114,7 @@ export async function changePoints(world: World, person: Person, isSure: boolean
 }
 
 /** Adds a favorite station and perhaps removes it: the later event counts, in whatever order they arrive. */
-export async function favor(world: World, person: Person, isSure: boolean): Promise<void> {
+export async function favoriteStation(world: World, person: Person, isSure: boolean): Promise<void> {
   const station_id = `station-${world.serial()}`;
   const now = Date.now();
   const words = [newEvent("station.favorited", { station_id }, now - 1000)];
@@ -125,7 +125,7 @@ export async function favor(world: World, person: Person, isSure: boolean): Prom
 }
 
 /** Sends an event of an unknown user or an invalid event, each of which becomes a dead letter. */
-export async function tellNonsense(world: World): Promise<void> {
+export async function sendInvalidEvent(world: World): Promise<void> {
   world.journal.invalidEvents += 1;
   const event = newEvent("points.changed", { delta: 1, reason: "ride", reference: "r" });
   const userId = world.chance(0.5) ? "01a20bbf-c11f-77a1-ba37-14894e9e1a37" : "nobody";

@@ -1,4 +1,4 @@
-import { complain, countsOf, UnexpectedAnswer, type World } from "./world.ts";
+import { countsOf, recordProblem, UnexpectedAnswer, type World } from "./world.ts";
 
 export interface Call {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
@@ -85,10 +85,10 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
     const { status, headers } = response;
     const isExpected = what.expect.includes(status) || what.expect.includes(`${status} ${code}`);
     countsOf(world.journal, { route, status, code, isExpected }).milliseconds.push(milliseconds);
-    if (status === 429 && !headers.get("retry-after")) complain(world, `${route}: 429 without Retry-After`);
+    if (status === 429 && !headers.get("retry-after")) recordProblem(world, `${route}: 429 without Retry-After`);
     if (!isExpected) {
       const problem = `${route}: ${status} ${code} (${what.expect.join(", ")} expected) ${text.slice(0, 300)}`;
-      complain(world, problem);
+      recordProblem(world, problem);
       throw new UnexpectedAnswer(problem);
     }
     return { status, code, data: body.data ?? body, headers };
@@ -97,7 +97,7 @@ async function send(world: World, what: Call, breakOffAfterMs?: number): Promise
     if (breakOffAfterMs !== undefined) return undefined;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     countsOf(world.journal, { route, status: 0, code: String(cause), isExpected: false }).milliseconds.push(0);
-    complain(world, `${route}: no answer: ${cause}`);
+    recordProblem(world, `${route}: no answer: ${cause}`);
     return undefined;
   }
 }

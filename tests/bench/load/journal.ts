@@ -1,4 +1,4 @@
-/** What the responses said, in the form that is compared with the databases. */
+/** What the responses reported, in the form that is compared with the databases. */
 export interface Journal {
   people: Person[];
   /** Events of unknown users and invalid events: each becomes a dead letter. */

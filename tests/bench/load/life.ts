@@ -9,12 +9,12 @@ import {
   showSpentToken,
   submitKyc,
 } from "./actions.ts";
-import { changePoints, favor, rent, tellNonsense, topUp } from "./events.ts";
+import { changePoints, favoriteStation, rent, sendInvalidEvent, topUp } from "./events.ts";
 import { call } from "./http.ts";
 import { count, liveSessions, newPerson, type Person, type Session } from "./journal.ts";
 import { login, newIdentifier, newIp, register, requestCode } from "./sign-in.ts";
 import { ban, invite, listDirectory, look, reviewKyc, search, unban } from "./staff.ts";
-import { complain, UnexpectedAnswer, type World } from "./world.ts";
+import { recordProblem, UnexpectedAnswer, type World } from "./world.ts";
 
 type Fate = "stay" | "log out" | "end others" | "be robbed" | "be banned" | "delete";
 const FATES: Fate[] = ["stay", "stay", "stay", "log out", "log out", "end others", "be robbed", "be banned", "delete"];
@@ -41,27 +41,27 @@ const ACTIONS: [weight: number, action: Action][] = [
   [3, (world, person, _session, isSure) => topUp(world, person, isSure)],
   [4, (world, person, _session, isSure) => rent(world, person, isSure)],
   [3, (world, person, _session, isSure) => changePoints(world, person, isSure)],
-  [2, (world, person, _session, isSure) => favor(world, person, isSure)],
-  [0.3, (world) => tellNonsense(world)],
+  [2, (world, person, _session, isSure) => favoriteStation(world, person, isSure)],
+  [0.3, (world) => sendInvalidEvent(world)],
 ];
 const TOTAL_WEIGHT = ACTIONS.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Simulates one client after another until the time is over. */
-export async function liveOn(world: World): Promise<void> {
+export async function runClients(world: World): Promise<void> {
   while (!world.isOver()) {
     const known: { person?: Person } = {};
     try {
       if (world.chance(0.05)) await guess(world);
-      else await live(world, known);
+      else await runClient(world, known);
     } catch (error) {
       if (known.person) known.person.isUncertain = true;
-      if (!(error instanceof UnexpectedAnswer)) complain(world, `${error instanceof Error ? error.stack : error}`);
+      if (!(error instanceof UnexpectedAnswer)) recordProblem(world, `${error instanceof Error ? error.stack : error}`);
     }
   }
 }
 
 /** Simulates a client from sign-up to the end of the account. */
-async function live(world: World, known: { person?: Person }): Promise<void> {
+async function runClient(world: World, known: { person?: Person }): Promise<void> {
   const fate = world.pick(FATES);
   // Events about a user who will be deleted must be known to have arrived before the deletion.
   const isSure = fate === "delete";
@@ -78,7 +78,7 @@ async function join(world: World): Promise<Person> {
   const [identifier, ip] = [newIdentifier(world), newIp(world)];
   const { code } = await requestCode(world, identifier, ip, false);
   if (!code) throw new UnexpectedAnswer("too early for a first code");
-  if (world.chance(0.15)) await beHasty(world, identifier, ip);
+  if (world.chance(0.15)) await requestTooEarly(world, identifier, ip);
   const inviter = world.inviters.length > 0 && world.chance(0.3) ? world.pick(world.inviters) : undefined;
   return register(world, identifier, ip, inviter, code);
 }
@@ -150,7 +150,7 @@ async function meet(world: World, person: Person, fate: Fate): Promise<void> {
 }
 
 /** Requests another code immediately. */
-async function beHasty(world: World, identifier: string, ip: string): Promise<void> {
+async function requestTooEarly(world: World, identifier: string, ip: string): Promise<void> {
   const what = { method: "POST", path: "/api/auth/otp/request", json: { identifier }, ip } as const;
   await call(world, { ...what, expect: ["429 rate_limit_exceeded"] });
 }

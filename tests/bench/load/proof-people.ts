@@ -7,7 +7,7 @@ const sorted = (counts: Record<string, number>) =>
 /** Users, sessions, audit log, profiles, notifications. */
 export function provePeople({ users: query, people, journal, before }: Evidence): Check[] {
   const rows = new Map(query("select * from users").map((row) => [row.id, row]));
-  const told = new Map(journal.people.map((person) => [person.userId, person]));
+  const reported = new Map(journal.people.map((person) => [person.userId, person]));
   const there = people.filter(({ isDeleted }) => !isDeleted);
 
   const sessions = rowsBy(query("select id, user_id, counter, revoked_at, revoked_reason from sessions"), "user_id");
@@ -33,7 +33,7 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
       isDeleted && rows.has(userId) ? userId : undefined,
     ),
     check("every account was reported by a response", rows.keys(), (id) =>
-      told.has(String(id)) || before.has(String(id)) ? undefined : String(id),
+      reported.has(String(id)) || before.has(String(id)) ? undefined : String(id),
     ),
     checkNone(
       "no identifier has two users",
@@ -76,7 +76,7 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
       return differenceOf(person.userId, sorted(actual), sorted(person.audits));
     }),
     check("the audit log has only known users", audits.keys(), (id) =>
-      told.has(String(id)) || before.has(String(id)) ? undefined : String(id),
+      reported.has(String(id)) || before.has(String(id)) ? undefined : String(id),
     ),
     check("audit rows of deleted users have no values", people, ({ userId, isDeleted }) => {
       const kept =

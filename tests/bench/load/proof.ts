@@ -44,7 +44,7 @@ export function gatherEvidence(
   };
 }
 
-/** Compares the databases with what the clients were told: nothing lost, nothing duplicated. */
+/** Compares the databases with what the responses reported: nothing lost, nothing duplicated. */
 export function prove(evidence: Evidence): Check[] {
   return [...provePeople(evidence), ...proveLedgers(evidence), ...proveProjections(evidence)];
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, type Call, call, callUntilHeard } from "./http.ts";
 import { count, newPerson, type Person, type Session } from "./journal.ts";
-import { complain, countsOf, UnexpectedAnswer, type World } from "./world.ts";
+import { countsOf, recordProblem, UnexpectedAnswer, type World } from "./world.ts";
 
 /** A new phone number or email address; numbers are spread over ten thousand ranges, as the limits count them. */
 export function newIdentifier(world: World): string {
@@ -36,7 +36,7 @@ async function readOutbox(world: World, identifier: string, lastId: string) {
       return { id: newest.id, code: newest.code };
     }
   }
-  complain(world, "a code did not arrive within a minute");
+  recordProblem(world, "a code did not arrive within a minute");
   throw new UnexpectedAnswer("no code");
 }
 
@@ -74,7 +74,7 @@ export async function verifyCode(world: World, identifier: string, ip: string, o
     const atOnce = { ...what, expect: [200, "400 invalid_otp" as const] };
     const answers = await Promise.all([1, 2, 3].map(() => call(world, atOnce)));
     const winners = answers.filter(({ status }) => status === 200);
-    if (winners.length !== 1) complain(world, `a code was traded ${winners.length} times`);
+    if (winners.length !== 1) recordProblem(world, `a code was exchanged ${winners.length} times`);
     return String(winners[0]?.data.verification_token);
   }
   // Without a key, a lost response would also lose the code.
@@ -119,7 +119,8 @@ export async function login(world: World, person: Person, ip: string, otp: strin
 async function tradeToken(world: World, what: Call): Promise<Answer> {
   if (world.chance(0.1)) {
     const [one, other] = await Promise.all([call(world, what), call(world, what)]);
-    if (one.data.refresh_token !== other.data.refresh_token) complain(world, `${what.path}: two sessions of one token`);
+    if (one.data.refresh_token !== other.data.refresh_token)
+      recordProblem(world, `${what.path}: two sessions of one token`);
     return one;
   }
   return callUntilHeard(world, { ...what, key: newKey(world) });

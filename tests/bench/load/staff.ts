@@ -2,7 +2,7 @@ import { expectEnded } from "./actions.ts";
 import { type Call, call } from "./http.ts";
 import { count, liveSessions, type Person } from "./journal.ts";
 import { newIdentifier } from "./sign-in.ts";
-import { complain, type World } from "./world.ts";
+import { recordProblem, type World } from "./world.ts";
 
 // Staff actions. Their responses are never lost, because a repeated view is recorded twice.
 
@@ -30,7 +30,7 @@ export async function listDirectory(world: World): Promise<void> {
     const seen = new Set(first.data.results.map(({ id }: { id: string }) => id));
     // Only in the last_login order can a user move to another page between two reads, by signing in.
     const isDoubled = second.data.results.some(({ id }: { id: string }) => seen.has(id));
-    if (isDoubled && !filter.includes("last_login")) complain(world, "two pages of the directory share a user");
+    if (isDoubled && !filter.includes("last_login")) recordProblem(world, "two pages of the directory share a user");
   }
 }
 
@@ -42,7 +42,7 @@ export async function search(world: World, person: Person): Promise<void> {
   const path = `/api/users?search=${encodeURIComponent(text)}`;
   const { data } = await byStaff(world, { method: "GET", path, expect: [200] });
   const isFound = data.results.some(({ id }: { id: string }) => id === person.userId);
-  if (isWhole && !isFound) complain(world, "a search for a whole identifier does not find who has it");
+  if (isWhole && !isFound) recordProblem(world, "a search for a complete identifier does not find who has it");
 }
 
 /** Reads the user's detail, audit log and sessions. */
@@ -51,8 +51,7 @@ export async function look(world: World, person: Person): Promise<void> {
   count(person.audits, "VIEW user");
   await byStaff(world, { method: "GET", path: `/api/users/${person.userId}/audit-logs`, expect: [200] });
   const { data } = await byStaff(world, { method: "GET", path: `/api/users/${person.userId}/sessions`, expect: [200] });
-  if (data.length !== liveSessions(person).length)
-    complain(world, "staff see another number of sessions than there are");
+  if (data.length !== liveSessions(person).length) recordProblem(world, "staff see a wrong number of sessions");
 }
 
 /** Reads the queue, opens a user's files and decides. */

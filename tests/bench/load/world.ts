@@ -24,7 +24,7 @@ export interface World {
 export class UnexpectedAnswer extends Error {}
 
 /** Records a violation. */
-export function complain(world: World, problem: string): void {
+export function recordProblem(world: World, problem: string): void {
   if (world.journal.problems.length < 100) world.journal.problems.push(problem);
 }
 

@@ -158,7 +158,7 @@ const deletion = social("deletion of an account with Apple", async (providers) =
     repeated: [401],
     onSuccess: () => expectEnded(user),
     async afterwards() {
-      if (providers.revoked.length <= revokedBefore) throw new Error("Apple was not told");
+      if (providers.revoked.length <= revokedBefore) throw new Error("the token was not revoked at Apple");
     },
   };
 });

@@ -115,7 +115,7 @@ const revocation: Flow = {
         scope: { userIds: [user.userId] },
         messages: [{ queue, body: { ...body, payload: row?.payload ?? "" } }],
         async afterwards() {
-          if (providers.revoked.length <= revokedBefore) throw new Error("Apple was not told");
+          if (providers.revoked.length <= revokedBefore) throw new Error("the token was not revoked at Apple");
         },
       };
     };
@@ -165,8 +165,8 @@ const eraseHistory = flow("task of account.deleted, a long history", async () =>
     async afterwards() {
       const { audit_logs, dead_letters, outbox, ...left } = await historyOf(userId);
       if (Object.keys(left).length > 0) throw new Error(`left: ${Object.keys(left).join(", ")}`);
-      const told = await sql("select 1 from audit_logs where user_id = ? and new_values is not null", userId);
-      if (told.length > 0) throw new Error("the audit log still has values");
+      const withValues = await sql("select 1 from audit_logs where user_id = ? and new_values is not null", userId);
+      if (withValues.length > 0) throw new Error("the audit log still has values");
     },
   };
 });

@@ -46,10 +46,10 @@ async function closedPerson({ providers, env }: Stage, name: Name): Promise<Pers
 const someone = async (_: Stage, name: Name) => newPerson(name);
 
 const tokenCases = (name: Name): Case[] => {
-  const by = (what: string, userDetailOf: (stage: Stage, name: Name) => Promise<Person>) =>
+  const by = (what: string, personOf: (stage: Stage, name: Name) => Promise<Person>) =>
     given(`POST /api/auth/${name}/token`, what, async (stage) => ({
       ip: newIp(),
-      json: await stage.providers.nativeSignIn(name, await userDetailOf(stage, name)),
+      json: await stage.providers.nativeSignIn(name, await personOf(stage, name)),
     }));
   return [
     by("whose account is closed", closedPerson),
@@ -153,8 +153,8 @@ async function codeOf(stage: Stage, name: Name, person: Person, method: "GET" | 
 
 const successCases = (["GET", "POST"] as const).flatMap((method) => {
   const operation = `${method} /api/auth/social/success`;
-  const by = (what: string, userDetailOf: (stage: Stage, name: Name) => Promise<Person>) =>
-    given(operation, what, async (stage) => codeOf(stage, "google", await userDetailOf(stage, "google"), method));
+  const by = (what: string, personOf: (stage: Stage, name: Name) => Promise<Person>) =>
+    given(operation, what, async (stage) => codeOf(stage, "google", await personOf(stage, "google"), method));
   return [
     by("whose account is closed", closedPerson),
     by("whose address has an account", strangerWithKnownAddress),

@@ -10,7 +10,7 @@ beforeAll(async () => {
   await promote(staff);
 });
 
-const TOMORROW = new Date(Date.now() + 2 * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
+const FUTURE_DATE = new Date(Date.now() + 2 * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
 /** A mobile number of Germany, to which no code is sent. */
 const ABROAD = "+4915123456789";
 
@@ -24,7 +24,7 @@ async function codesOf(method: string, path: string, json: Record<string, unknow
 
 describe("One response names every invalid field:", () => {
   test("a birth date in the future and invalid texts", async () => {
-    const json = { date_of_birth: TOMORROW, full_name: "x", avatar_url: "http://example.com" };
+    const json = { date_of_birth: FUTURE_DATE, full_name: "x", avatar_url: "http://example.com" };
     for (const method of ["PUT", "PATCH"]) {
       expect(await codesOf(method, "/api/users/profile", json, user.access)).toEqual({
         date_of_birth: ["not_in_past"],
@@ -58,14 +58,20 @@ describe("One response names every invalid field:", () => {
   });
 
   test("both identifiers, the birth date and the reason when staff change a user", async () => {
-    const json = { email: "a@b", phone_number: ABROAD, date_of_birth: TOMORROW, reason: "\u200b", full_name: "Asha" };
+    const json = {
+      email: "a@b",
+      phone_number: ABROAD,
+      date_of_birth: FUTURE_DATE,
+      reason: "\u200b",
+      full_name: "Asha",
+    };
     expect(await codesOf("PATCH", `/api/users/${user.userId}`, json, staff.access)).toEqual({
       email: ["not_email"],
       phone_number: ["country_not_supported"],
       date_of_birth: ["not_in_past"],
       reason: ["blank"],
     });
-    const created = { identifier: ABROAD, date_of_birth: TOMORROW, username: "a b" };
+    const created = { identifier: ABROAD, date_of_birth: FUTURE_DATE, username: "a b" };
     expect(await codesOf("POST", "/api/users", created, staff.access)).toEqual({
       identifier: ["country_not_supported"],
       date_of_birth: ["not_in_past"],

@@ -19,10 +19,10 @@ afterEach(() => vi.useRealTimers());
 
 /** A limiter that allows `passing` calls per bucket, and a D1 binding that counts its round trips. */
 function limitedTo(passing: number) {
-  const asked = new Map<string, number>();
+  const counted = new Map<string, number>();
   const limit = async ({ key }: { key: string }) => {
-    asked.set(key, (asked.get(key) ?? 0) + 1);
-    return { success: (asked.get(key) ?? 0) <= passing };
+    counted.set(key, (counted.get(key) ?? 0) + 1);
+    return { success: (counted.get(key) ?? 0) <= passing };
   };
   let trips = 0;
   const DB = new Proxy(testEnv.DB, {
@@ -32,7 +32,7 @@ function limitedTo(passing: number) {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  return { env: { RATE_LIMITER: { limit } as RateLimit, DB }, asked, trips: () => trips };
+  return { env: { RATE_LIMITER: { limit } as RateLimit, DB }, counted, trips: () => trips };
 }
 
 async function proof(options: CallOptions) {
@@ -41,31 +41,31 @@ async function proof(options: CallOptions) {
 }
 
 test("successful register and login calls are not counted by the first limiter", async () => {
-  const { env, asked } = limitedTo(0);
+  const { env, counted } = limitedTo(0);
   const ip = newIp();
   const json = await proof({ ip });
   expect((await call("POST", "/api/auth/register", { ip, env, json })).status).toBe(201);
   clock.advance(61_000);
   const again = { ...json, verification_token: await verify(json.identifier, { ip }) };
   expect((await call("POST", "/api/auth/login", { ip, env, json: again })).status).toBe(200);
-  expect(asked.size).toBe(0);
+  expect(counted.size).toBe(0);
 });
 
 test.each(["register", "login"])(
   "refused %s calls with a genuine token are counted, and beyond the limit D1 is not queried",
   async (step) => {
-    const { env, asked, trips } = limitedTo(3);
+    const { env, counted, trips } = limitedTo(3);
     const [ip, other] = [newIp(), newIp()];
-    // Genuine but of another identifier, which only the database can tell.
+    // Genuine, but issued for another identifier, which only the database can detect.
     const { verification_token } = await proof({ ip: newIp() });
     const refused = (from: string) =>
       call("POST", `/api/auth/${step}`, { ip: from, env, json: { identifier: newPhone(), verification_token } });
     for (let i = 0; i < 4; i++) expect((await refused(ip)).body.error.code).toBe("invalid_token");
-    expect([...asked.values()]).toEqual([4]);
+    expect([...counted.values()]).toEqual([4]);
     const before = trips();
-    const shut = await refused(ip);
-    expect([shut.status, shut.body.error.code]).toEqual([429, "rate_limit_exceeded"]);
-    expect(Number(shut.headers.get("retry-after"))).toBeGreaterThan(0);
+    const limited = await refused(ip);
+    expect([limited.status, limited.body.error.code]).toEqual([429, "rate_limit_exceeded"]);
+    expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(trips()).toBe(before);
     expect((await refused(other)).status).toBe(400);
     clock.advance(60_001);
@@ -74,21 +74,21 @@ test.each(["register", "login"])(
 );
 
 test("outages are not counted: a register call retried until D1 recovers succeeds", async () => {
-  const { env, asked } = limitedTo(0);
+  const { env, counted } = limitedTo(0);
   const ip = newIp();
   const json = await proof({ ip });
   const DB = { prepare: () => ({ bind: () => ({}) }), batch: () => Promise.reject(new Error("D1")) };
-  const away = { ...env, DB: DB as unknown as D1Database };
+  const withoutDatabase = { ...env, DB: DB as unknown as D1Database };
   for (let i = 0; i < 3; i++)
-    expect((await call("POST", "/api/auth/register", { ip, env: away, json })).status).toBe(503);
+    expect((await call("POST", "/api/auth/register", { ip, env: withoutDatabase, json })).status).toBe(503);
   expect((await call("POST", "/api/auth/register", { ip, env, json })).status).toBe(201);
-  expect(asked.size).toBe(0);
+  expect(counted.size).toBe(0);
 });
 
 test.each([
   ["fails", async () => Promise.reject(new Error("limiter"))],
   ["is not bound", undefined],
-] as const)("a limiter that %s changes no answer", async (_, limit) => {
+] as const)("a limiter that %s does not change the response", async (_, limit) => {
   const env = { RATE_LIMITER: limit && ({ limit } as unknown as RateLimit) } as Partial<Env>;
   const json = { identifier: newPhone(), verification_token: "x" };
   for (let i = 0; i < 3; i++) {
@@ -155,7 +155,7 @@ test("each group of routes has its own bucket", async () => {
 });
 
 test.each(["request", "verify"])("otp/%s has one bucket per network and identifier in any spelling", async (step) => {
-  const { env, asked } = limitedTo(3);
+  const { env, counted } = limitedTo(3);
   const ip = newIp();
   const phone = newPhone();
   const ask = (identifier: string, from = ip) =>
@@ -172,7 +172,7 @@ test.each(["request", "verify"])("otp/%s has one bucket per network and identifi
   expect(await isShut(phone)).toBe("rate_limit_exceeded");
   expect(await isShut(newPhone())).toBe(false);
   expect(await isShut(phone, newIp())).toBe(false);
-  for (const key of asked.keys()) expect(key).not.toContain(phone.slice(4));
+  for (const key of counted.keys()) expect(key).not.toContain(phone.slice(4));
 });
 
 test("otp/verify calls for many identifiers are limited by the network's exact counter of attempts", async () => {

@@ -131,7 +131,7 @@ describe("Error responses", () => {
 
 describe("ASVS 16.5.1: binding failures", () => {
   let person: SignedIn;
-  // Of another identifier, which only the database can tell.
+  // Issued for another identifier, which only the database can detect.
   let verification_token: string;
   beforeEach(async () => {
     person = await signUp(newPhone(), { ip: newIp() });
@@ -157,8 +157,8 @@ describe("ASVS 16.5.1: binding failures", () => {
   };
 
   function expectNothingTold({ body, headers }: Answer) {
-    const told = JSON.stringify([body, [...headers]]);
-    expect(told).not.toMatch(/SQLITE|D1_|drop|10\.0\.0\.9|TypeError|\.ts:|node_modules|\bat async\b/);
+    const text = JSON.stringify([body, [...headers]]);
+    expect(text).not.toMatch(/SQLITE|D1_|drop|10\.0\.0\.9|TypeError|\.ts:|node_modules|\bat async\b/);
   }
 
   test("a database outage returns 503 with Retry-After on every route that needs it, and never 401", async () => {

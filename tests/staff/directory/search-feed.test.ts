@@ -9,7 +9,7 @@ import type { BindingCall, Fault } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 
 const DAY_MS = 86_400_000;
-/** Each test runs on a day of its own, so that the job runs of other tests are finished. */
+/** Each test runs on its own day, so that the job runs of other tests are finished. */
 let today = Date.UTC(2028, 0, 1, 21, 0);
 
 beforeEach(() => {
@@ -197,11 +197,11 @@ describe("check_user_search", () => {
     );
     await onSearch("update search_entries set version = 9, text = 'future' where user_id = ?", restored);
     await rows("update users set updated_at = ? where id = ?", Date.now(), young);
-    const told = vi.spyOn(console, "warn");
+    const warn = vi.spyOn(console, "warn");
     await runMinutes(new Simulation(1), 2);
     const [run] = await runsOf("check_user_search");
     expect(run).toMatchObject({ processed: 5, finished_at: expect.any(Number) });
-    const lines = told.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("user_search_drift"));
+    const lines = warn.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("user_search_drift"));
     // One line per chunk; a run that another test left unfinished may be made up for at the same time.
     const drift = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
     expect(drift.reduce((sum, { users }) => sum + users, 0)).toBeGreaterThanOrEqual(5);

@@ -303,8 +303,8 @@ describe("updating a user", () => {
     }
     // The messages that the first tasks requested.
     for (let i = 0; i < 3; i++) await runTasks(tasks.take(user.userId), tasks.env);
-    const told = await rows("select channel from local_outbox where recipient = ? and code is null", user.identifier);
-    expect(told, "the old one").toHaveLength(1);
+    const sent = await rows("select channel from local_outbox where recipient = ? and code is null", user.identifier);
+    expect(sent, "the old one").toHaveLength(1);
     expect(await rows("select 1 from local_outbox where recipient = ?", next), "not the new one").toEqual([]);
     expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
     // The new identifier belongs to the user after a sign-in; the old one belongs to no user.
@@ -405,9 +405,9 @@ describe("changing a user's status", () => {
       expect(audit[0]?.new_values).toContain("complaints");
       const held = tasks.take(user.userId);
       await runTasks([...held, ...held], tasks.env);
-      const told = await rows<{ message: string }>("select message from notifications where user_id = ?", user.userId);
-      expect(told).toHaveLength(1);
-      expect(told[0]?.message, "the reason is not shown").not.toContain("complaints");
+      const sent = await rows<{ message: string }>("select message from notifications where user_id = ?", user.userId);
+      expect(sent).toHaveLength(1);
+      expect(sent[0]?.message, "the reason is not shown").not.toContain("complaints");
       // Repeating the call changes nothing.
       const before = await recordOf(user);
       expect((await setStatus(staff, user, { status, reason: "again" })).status).toBe(200);

@@ -123,7 +123,7 @@ interface PngParts {
   split?: number;
 }
 
-/** A PNG of 8 × 8 pixels, grey of 8 bits unless said otherwise. */
+/** A PNG of 8 × 8 pixels, by default grey with 8 bits. */
 export function drawing({ depth = 8, colour = 0, line = 8, split = 1, ...parts }: PngParts = {}): Bytes {
   const lines = Array.from({ length: 8 }, (_, y) => [
     0,

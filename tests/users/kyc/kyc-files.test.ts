@@ -43,7 +43,7 @@ async function expectRefused(name: string, bytes: Uint8Array): Promise<void> {
   expect(Object.keys(answer.body.error.details), name).toEqual(["document_front"]);
 }
 
-/** Submits the file and returns what was stored, and as which type. */
+/** Submits the file and returns the stored bytes and their type. */
 async function keep(bytes: Uint8Array): Promise<{ stored: Uint8Array; type: string | undefined }> {
   const answer = await send(bytes);
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
@@ -344,7 +344,7 @@ describe("the body of a KYC upload is read within limits", () => {
       const answer = await submit(user, parts);
       expect(codeOf(answer)).toEqual([413, "payload_too_large"]);
       expect(answer.body.error.message).toContain("8 MB");
-      expect(answer.body.error.details).toEqual({ [name]: ["Must have at most 8 MB."] });
+      expect(answer.body.error.details).toEqual({ [name]: ["Must be at most 8 MB."] });
     }
     await forgetUploads(user);
     const unknown = await submit(user, whole({ selfie: tooBig(9 * MB) }));

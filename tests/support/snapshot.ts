@@ -1,7 +1,7 @@
 import { testEnv } from "./client.ts";
 
 /** Rows of each table, as JSON, by the table's name. */
-export type Photograph = Record<string, string>;
+export type Snapshot = Record<string, string>;
 
 const known = new Map<D1Database, string[]>();
 
@@ -21,28 +21,28 @@ async function tablesOf(database: D1Database): Promise<string[]> {
   return names;
 }
 
-async function rowsOf(database: D1Database, prefix: string): Promise<Photograph> {
+async function rowsOf(database: D1Database, prefix: string): Promise<Snapshot> {
   const names = await tablesOf(database);
   const answers = await database.batch(names.map((name) => database.prepare(`select * from "${name}"`)));
   return Object.fromEntries(names.map((name, i) => [prefix + name, JSON.stringify(answers[i]?.results)]));
 }
 
 /** Every row of every table of both databases. */
-export async function photograph(): Promise<Photograph> {
+export async function takeSnapshot(): Promise<Snapshot> {
   const [users, search] = await Promise.all([rowsOf(testEnv.DB, ""), rowsOf(testEnv.SEARCH_DB, "search: ")]);
   return { ...users, ...search };
 }
 
 /** Names of the tables that differ. */
-export const differing = (before: Photograph, after: Photograph): string[] =>
+export const differing = (before: Snapshot, after: Snapshot): string[] =>
   Object.keys({ ...before, ...after }).filter((name) => before[name] !== after[name]);
 
 /** Waits until queue consumers, which run concurrently with the test, have written everything. */
 export async function untilQuiet(): Promise<void> {
-  let last = await photograph();
+  let last = await takeSnapshot();
   for (let same = 0, tries = 0; same < 3; tries++) {
     if (tries === 200) throw new Error("the databases keep changing");
-    const next = await photograph();
+    const next = await takeSnapshot();
     same = differing(last, next).length === 0 ? same + 1 : 0;
     last = next;
   }
