@@ -66,7 +66,7 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   ],
   purge_expired_sessions: [
     "daily",
-    "walks through the large tables whose rows are kept for weeks, such as sessions and known networks, and deletes those whose retention has ended",
+    "scans the large tables whose rows are kept for weeks, such as sessions and known networks, and deletes those whose retention has ended",
   ],
   cleanup_expired_audit_logs: ["daily", "deletes audit rows older than 365 days"],
   deactivate_inactive_users: [

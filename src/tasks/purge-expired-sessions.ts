@@ -2,7 +2,7 @@ import { DAY_MS } from "../platform/time.ts";
 import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
-/** With 100 chunks per tick this walks through ten million rows an hour. */
+/** With 100 chunks per tick this scans ten million rows per hour. */
 const CHUNK_SIZE = 2_000;
 const NAME = "purge_expired_sessions";
 

@@ -5,7 +5,7 @@ import { isOneOf, primaryKeyOf } from "../platform/data/first-rows.ts";
 import type { Chunk, JobDeps } from "./engine/job.ts";
 import { isDue, type PurgeJob, type PurgeRule, purgeRules } from "./retention.ts";
 
-/** Where a purge continues: the index of its rule and, in a walk, the key after which the next chunk begins. */
+/** Where a purge continues: the index of its rule and, for a scan, the key after which the next chunk begins. */
 type Position = [rule: number, ...after: unknown[]];
 
 /** Plans a chunk of at most `size` rows for the job's rule at the position in `cursor` (null for the first rule). */
@@ -36,7 +36,9 @@ export async function planPurge(
   };
 }
 
-/** The next `size` rows in the order of the primary key after the key `after`; `last` is undefined for the final range. */
+/**
+ * The next `size` rows in the order of the primary key after the key `after`; `last` is undefined for the final range.
+ */
 async function nextRange(deps: JobDeps, { table }: PurgeRule, size: number, after: readonly unknown[]) {
   const columns = primaryKeyOf(table);
   const key = sql.join(
@@ -48,7 +50,7 @@ async function nextRange(deps: JobDeps, { table }: PurgeRule, size: number, afte
       values.map((value) => sql`${value}`),
       sql`, `,
     );
-  // Every key is greater than empty texts, so that each chunk searches a range of the primary key.
+  // Every key is greater than one of empty texts, so the first chunk is also a range of the primary key.
   const start = sql`(${key}) > (${tuple(after.length > 0 ? after : columns.map(() => ""))})`;
   const { found } = await runBatch(deps, {
     found: deps.db

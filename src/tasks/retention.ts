@@ -46,11 +46,11 @@ export interface PurgeRule {
   /** Column from which the age is counted. */
   since: SQLiteColumn;
   /**
-   * `key`: `since` leads the primary key or an index, so that only due rows are read. `walk`: every run reads the whole
+   * `key`: `since` leads the primary key or an index, so that only due rows are read. `scan`: every run reads the whole
    * table in the order of its key, because an index would cost more: it is written with each row, and writing a row
    * costs as much as reading it a thousand times.
    */
-  find: "key" | "walk";
+  find: "key" | "scan";
   /** How long a row is kept, in milliseconds. */
   keptMs: number;
   by: PurgeJob;
@@ -69,66 +69,66 @@ const BUDGET_DAYS_KEPT_MS = 90 * DAY_MS;
 const ATTEMPT_WINDOWS_KEPT = 6;
 
 const byKey = { by: "purge_expired_rows", find: "key" } as const;
-const walked = { by: "purge_expired_rows", find: "walk" } as const;
-const walkedDaily = { by: "purge_expired_sessions", find: "walk" } as const;
+const scanned = { by: "purge_expired_rows", find: "scan" } as const;
+const scannedDaily = { by: "purge_expired_sessions", find: "scan" } as const;
 
 /** All rules that delete rows by age, in the order in which a job applies them. */
 export const purgeRules: readonly PurgeRule[] = [
   {
-    ...walked,
+    ...scanned,
     table: otpChallenges,
     since: otpChallenges.createdAt,
     keptMs: otpLimits.send.perClassDaily.windowMs,
     reason: "a day's codes are counted from these",
   },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: otpNetworkGuards,
     since: otpNetworkGuards.lastGuessAt,
     keptMs: otpLimits.lock.resetAfterMs,
     reason: "a week without an attempt ends every lock",
   },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: otpClassGuards,
     since: otpClassGuards.lastGuessAt,
     keptMs: otpLimits.lock.resetAfterMs,
     reason: "as above",
   },
   {
-    ...walked,
+    ...scanned,
     table: networkGuessLimits,
     since: networkGuessLimits.windowStartedAt,
     keptMs: ATTEMPT_WINDOWS_KEPT * otpLimits.attemptsPerNetwork.windowMs,
   },
-  { ...walked, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
+  { ...scanned, table: smsSendLimits, since: smsSendLimits.windowEndsAt, keptMs: 0 },
   { ...byKey, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
   { ...byKey, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
-  { ...walkedDaily, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
+  { ...scannedDaily, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
   {
-    ...walked,
+    ...scanned,
     table: verificationTokens,
     since: verificationTokens.expiresAt,
     keptMs: IDEMPOTENCY_TTL_MS,
     reason: "a sign-in repeated with its key reads the token for a day",
   },
   {
-    ...walked,
+    ...scanned,
     table: socialProofs,
     since: socialProofs.expiresAt,
     keptMs: HOUR_MS,
     reason: "a used code can be repeated for 180 seconds",
   },
   {
-    ...walked,
+    ...scanned,
     table: kycUploads,
     since: kycUploads.createdAt,
     keptMs: uploadLimit.windowMs,
     reason: "a day's uploads are counted from these",
   },
-  { ...walked, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
+  { ...scanned, table: idempotencyKeys, since: idempotencyKeys.expiresAt, keptMs: 0 },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: sessions,
     since: sessions.absoluteExpiresAt,
     keptMs: 0,
@@ -137,7 +137,7 @@ export const purgeRules: readonly PurgeRule[] = [
     becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
   },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: sessions,
     since: sessions.revokedAt,
     keptMs: 30 * DAY_MS,
@@ -153,7 +153,7 @@ export const purgeRules: readonly PurgeRule[] = [
     reason: "codes that expired unsent",
   },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: processedEvents,
     since: processedEvents.processedAt,
     keptMs: EVENT_KEPT_MS,
@@ -164,7 +164,7 @@ export const purgeRules: readonly PurgeRule[] = [
   { ...byKey, table: notifications, since: notifications.id, keptMs: 180 * DAY_MS, write: firstIdAt },
   { ...byKey, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: devices,
     since: devices.sessionId,
     keptMs: LIFE_MS.user.absolute,
@@ -172,9 +172,9 @@ export const purgeRules: readonly PurgeRule[] = [
     reason:
       "the id contains the time of the sign-in; the session has ended by then, and a device gets pushes only during its session",
   },
-  { ...walked, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
+  { ...scanned, table: analyticsReports, since: analyticsReports.expiresAt, keptMs: 0 },
   {
-    ...walkedDaily,
+    ...scannedDaily,
     table: jobRuns,
     since: jobRuns.finishedAt,
     keptMs: 30 * DAY_MS,
@@ -190,7 +190,7 @@ export const purgeRules: readonly PurgeRule[] = [
   },
   {
     by: "cleanup_unlinked_social_accounts",
-    find: "walk",
+    find: "scan",
     table: socialStates,
     since: socialStates.expiresAt,
     keptMs: HOUR_MS,

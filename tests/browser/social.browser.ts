@@ -164,7 +164,7 @@ for (const [name, provider] of [
         assert.equal(searchParams.get("error"), error);
         assert.equal(searchParams.get("state"), state ?? null);
         if (state === undefined) {
-          await assertPage(page, "Sign-in did not work");
+          await assertPage(page, "Sign-in failed");
           await page.click(`text=Try again with ${name}`);
           await page.waitForSelector("input[name=login]");
         }

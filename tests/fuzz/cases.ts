@@ -62,7 +62,7 @@ export const formatFor = ({ body }: Operation, fields: Fields, wanted: Format): 
 };
 
 /** A complete valid request. */
-export function rightCase(operation: Operation): fc.Arbitrary<Case> {
+export function validCase(operation: Operation): fc.Arbitrary<Case> {
   return fc
     .record({
       fields: fieldsOf(operation),
@@ -82,10 +82,10 @@ export function rightCase(operation: Operation): fc.Arbitrary<Case> {
 type Change = (right: Case) => Case;
 
 /** A valid request with one invalid or unusual part. */
-export function wrongCase(operation: Operation): fc.Arbitrary<Case> {
+export function invalidCase(operation: Operation): fc.Arbitrary<Case> {
   const changes = [...bodyChanges(operation), ...queryChanges(operation), ...pathChanges(operation)];
-  if (changes.length === 0) return rightCase(operation);
-  return fc.tuple(rightCase(operation), fc.oneof(...changes)).map(([right, change]) => change(right));
+  if (changes.length === 0) return validCase(operation);
+  return fc.tuple(validCase(operation), fc.oneof(...changes)).map(([right, change]) => change(right));
 }
 
 const withFields = (operation: Operation, right: Case, fields: Fields, more: Partial<Case> = {}): Case => ({

@@ -17,7 +17,7 @@ export interface Fixture {
   /** The caller, if it must not be one of the actors. */
   caller?: SignedIn;
   /** Statuses that a valid request may get in addition to the documented success. */
-  alsoRight?: number[];
+  alsoAllowed?: number[];
 }
 
 type Prepare = (stage: Stage) => Promise<Fixture>;
@@ -44,7 +44,7 @@ const onNewcomer: Prepare = async (stage) => ({ segments: { id: (await newPerson
 
 /** Operations that need preparation for a valid request. */
 export const fixtures: Readonly<Record<string, Prepare>> = {
-  "POST /api/auth/otp/request": async () => ({ alsoRight: [429] }),
+  "POST /api/auth/otp/request": async () => ({ alsoAllowed: [429] }),
   "POST /api/auth/otp/verify": async ({ env }) => {
     const identifier = newEmail();
     await send("POST", "/api/auth/otp/request", { env, ip: newIp(), json: { identifier } });
@@ -54,7 +54,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     const identifier = newEmail();
     return {
       fields: { identifier, verification_token: await verify(identifier, { env, ip: newIp() }) },
-      alsoRight: [409],
+      alsoAllowed: [409],
     };
   },
   "POST /api/auth/login": async (stage) => {
@@ -99,7 +99,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
       fields: { status: "REJECTED", rejection_reason: "blurred", version: null },
     };
   },
-  "POST /api/users": async () => ({ alsoRight: [409] }),
+  "POST /api/users": async () => ({ alsoAllowed: [409] }),
   "GET /api/users/{id}": onTarget,
   "GET /api/users/{id}/sessions": onTarget,
   "GET /api/users/{id}/audit-logs": onTarget,

@@ -5,7 +5,7 @@ import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import { findUnfitTexts } from "../support/stored-texts.ts";
-import { bodyOf, type Case, rightCase, searchOf, wrongCase } from "./cases.ts";
+import { bodyOf, type Case, invalidCase, searchOf, validCase } from "./cases.ts";
 import { countRequests, findFaults, send } from "./check.ts";
 import { elsewhere, fixtures } from "./fixtures.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";
@@ -74,14 +74,14 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
     forEach(0.1, async (operation, runs) => {
       const isElsewhere = elsewhere.includes(operation.name);
       await fc.assert(
-        fc.asyncProperty(rightCase(operation), role, async (generated, who) => {
+        fc.asyncProperty(validCase(operation), role, async (generated, who) => {
           const {
             fields,
             segments,
             query,
             files,
             caller,
-            alsoRight = [],
+            alsoAllowed = [],
           } = (await fixtures[operation.name]?.(stage)) ?? {};
           const request = {
             ...generated,
@@ -97,7 +97,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
           expect(findFaults(document, operation.method, path, answer)).toEqual([]);
           if (!isAllowed(operation, who)) return expectRefusal(operation, who, answer);
           if (isElsewhere) return;
-          const right = [...operation.statuses.filter((status) => status < 300), ...alsoRight];
+          const right = [...operation.statuses.filter((status) => status < 300), ...alsoAllowed];
           const isTaken = answer.status === 409 && operation.isForStaff;
           const isForAdmin = answer.status === 403 && operation.path.endsWith("/role") && who === "staff";
           if (!isTaken && !isForAdmin) expect(right, JSON.stringify(answer.body)).toContain(answer.status);
@@ -112,7 +112,7 @@ describe("ASVS 2.2.1, 15.3.5: every operation of the document", { timeout: 3_600
     forEach(0.9, async (operation, runs) => {
       let before = await takeSnapshot(stage);
       await fc.assert(
-        fc.asyncProperty(wrongCase(operation), role, async (request, who) => {
+        fc.asyncProperty(invalidCase(operation), role, async (request, who) => {
           // Refused uploads count towards the ten of a day, which would end the run.
           if (operation.path === "/api/users/kyc") await run("delete from kyc_uploads");
           const { path, answer } = await ask(operation, request, who);

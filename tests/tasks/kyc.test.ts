@@ -34,7 +34,7 @@ async function runMinutes(simulation: Simulation, minutes: number): Promise<void
 }
 
 /** Decides in the simulation, whose queue holds the event until the test delivers it. */
-async function decideThere(simulation: Simulation, reviewer: SignedIn, { userId }: SignedIn, json: object) {
+async function decideIn(simulation: Simulation, reviewer: SignedIn, { userId }: SignedIn, json: object) {
   const answer = await simulation.call("PATCH", `/api/users/${userId}/kyc`, { token: reviewer.access, json });
   expect(answer).toMatchObject({ status: 200 });
 }
@@ -49,8 +49,8 @@ describe("notify_kyc_status", () => {
     await submit(rejected);
     await look(staff, approved);
     const simulation = new Simulation(1);
-    await decideThere(simulation, staff, approved, { status: "APPROVED" });
-    await decideThere(simulation, staff, rejected, REJECTED);
+    await decideIn(simulation, staff, approved, { status: "APPROVED" });
+    await decideIn(simulation, staff, rejected, REJECTED);
     await simulation.deliver(3);
     const [kyc] = await rows<{ id: string }>("select id from kyc where user_id = ?", approved.userId);
     const found = await notes(approved, "KYC_APPROVED");
@@ -68,7 +68,7 @@ describe("notify_kyc_status", () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
     const simulation = new Simulation(1);
-    await decideThere(simulation, staff, user, REJECTED);
+    await decideIn(simulation, staff, user, REJECTED);
     await submit(user);
     await simulation.deliver();
     expect(await notes(user, "KYC_REJECTED")).toEqual([]);

@@ -67,7 +67,7 @@ describe("users/notifications", () => {
     expect((await list(access)).body.data.next_cursor).toBeNull();
   });
 
-  it("keeps the unread count exact at constant cost, whatever removes or reads notifications", async () => {
+  it("keeps the unread count exact at constant cost, however notifications are removed or read", async () => {
     const { access, userId } = await signUp();
     const database = countedDatabase();
     const unread = async () => {

@@ -12,7 +12,7 @@ import type { ProviderName } from "./social-provider.ts";
 
 const texts = {
   signedIn: { en: "You are signed in", ne: "तपाईं साइन इन हुनुभयो" },
-  failed: { en: "Sign-in did not work", ne: "साइन इन हुन सकेन" },
+  failed: { en: "Sign-in failed", ne: "साइन इन हुन सकेन" },
   mayClose: { en: "You may close this window.", ne: "यो झ्याल बन्द गर्न सक्नुहुन्छ।" },
 } as const satisfies Record<string, Text>;
 

@@ -13,7 +13,7 @@ export const url = (protocol: RegExp) =>
     .url({ protocol, error: "must be a URL" })
     .refine((text) => !HAS_CREDENTIALS.test(text), "must not contain credentials");
 
-/** Values separated by commas; blanks around them do not count. */
+/** Comma-separated values; white space around them is ignored. */
 export const list = z.string().transform((text) =>
   text
     .split(",")
@@ -21,7 +21,7 @@ export const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
-/** JSON text of a value that fits the schema. */
+/** JSON text of a value that matches the schema. */
 export const json = <T extends z.ZodType>(schema: T, message = "must be JSON") =>
   z
     .string()

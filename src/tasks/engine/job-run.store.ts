@@ -16,7 +16,7 @@ export type RunClosing = "superseded" | "failed";
 /**
  * Creates the run of each job's current period, and lists the runs without a lease, oldest first: new ones and those
  * left unfinished. A new period supersedes an open older run of the job and continues at its position, or starts over
- * if it failed. So each job has at most one open run, however long it takes or fails.
+ * if it failed. So each job has at most one open run, however long a run takes or keeps failing.
  */
 export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
   const now = deps.now();

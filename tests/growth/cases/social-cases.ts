@@ -6,7 +6,7 @@ import { type Case, given, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";
 import { staleUser } from "./sign-in-cases.ts";
 
-/** No provider is configured here. */
+/** Settings without any provider. */
 const WITHOUT = {
   GOOGLE_CLIENT_ID: "",
   GOOGLE_CLIENT_SECRET: "",
@@ -34,7 +34,7 @@ async function strangerWithKnownAddress({ env }: Stage, name: Name): Promise<Per
   return newPerson(name, { email });
 }
 
-/** A person with an account by the provider that staff have deactivated. */
+/** A person whose account, opened through the provider, staff have deactivated. */
 async function closedPerson({ providers, env }: Stage, name: Name): Promise<Person> {
   const person = newPerson(name);
   const json = await providers.nativeSignIn(name, person);
