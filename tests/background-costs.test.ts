@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type BackgroundCost, backgroundCosts } from "../scripts/operations/background-costs.ts";
+import { callCosts } from "../scripts/operations/call-costs.ts";
 import { type CallOptions, newIp, newPhone, readCode } from "./support/client.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
@@ -65,4 +66,25 @@ it("the background work of each call costs what the documented prices assume", a
     expect.soft(cost, route).toEqual(others);
     expect.soft(Math.abs(rowsRead - stated), route).toBeLessThan(ROWS_OF_CHANCE);
   }
+});
+
+/**
+ * Maximum rows that D1 bills as written for the calls together, with everything that they cause. Lower a number when a
+ * change makes it smaller.
+ */
+const rowsWritten: [string, string[], number][] = [
+  ["a sign-in by SMS", ["otp/request", "otp/verify", "login"], 32],
+  ["a sign-up by SMS", ["otp/request", "otp/verify", "register"], 52],
+  ["a login", ["login"], 8],
+  ["a refresh", ["refresh"], 3],
+  ["a logout", ["logout"], 3],
+  ["me", ["me"], 0],
+];
+
+// The two tests that measure the routes and their background work keep these sums true.
+it.each(rowsWritten)("%s writes few rows, everything behind it included", (_, routes, most) => {
+  const written = routes.map(
+    (route) => (callCosts[route]?.rowsWritten ?? 0) + (backgroundCosts[route]?.rowsWritten ?? 0),
+  );
+  expect(written.reduce((sum, rows) => sum + rows, 0)).toBe(most);
 });

@@ -245,9 +245,7 @@ CREATE TABLE `outbox` (
 --> statement-breakpoint
 CREATE INDEX `outbox_unsent` ON `outbox` (`urgency`,`leased_until`) WHERE sent_at is null and queue is not null and payload is not null;--> statement-breakpoint
 CREATE INDEX `outbox_erasable` ON `outbox` (`erase_at`) WHERE erase_at is not null and payload is not null;--> statement-breakpoint
-CREATE INDEX `outbox_user` ON `outbox` (`user_id`);--> statement-breakpoint
-CREATE INDEX `outbox_sent` ON `outbox` (`sent_at`) WHERE sent_at is not null;--> statement-breakpoint
-CREATE INDEX `outbox_erased` ON `outbox` (`created_at`) WHERE sent_at is null and payload is null;--> statement-breakpoint
+CREATE INDEX `outbox_user` ON `outbox` (`user_id`) WHERE user_id is not null;--> statement-breakpoint
 CREATE TABLE `processed_events` (
 	`consumer` text NOT NULL,
 	`event_id` text NOT NULL,

@@ -68,9 +68,7 @@ export const outbox = sqliteTable(
       .on(table.urgency, table.leasedUntil)
       .where(sql`sent_at is null and queue is not null and payload is not null`),
     index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
-    index("outbox_user").on(table.userId),
-    index("outbox_sent").on(table.sentAt).where(sql`sent_at is not null`),
-    index("outbox_erased").on(table.createdAt).where(sql`sent_at is null and payload is null`),
+    index("outbox_user").on(table.userId).where(sql`user_id is not null`),
   ],
 );
 

@@ -143,14 +143,14 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: 30 * DAY_MS,
     among: sql`revoked_at is not null`,
   },
-  { ...byKey, table: outbox, since: outbox.sentAt, keptMs: EVENT_KEPT_MS, among: sql`sent_at is not null` },
   {
     ...byKey,
     table: outbox,
-    since: outbox.createdAt,
+    since: outbox.id,
     keptMs: EVENT_KEPT_MS,
-    among: sql`sent_at is null and payload is null`,
-    reason: "codes that expired unsent",
+    write: firstIdAt,
+    among: sql`(sent_at is not null or payload is null)`,
+    reason: "sent events, and codes that expired unsent",
   },
   {
     ...scannedDaily,

@@ -12,7 +12,7 @@ const CROWD = "user_id in (select id from users where username_key glob 'crowd-*
 /** Makes the work of a job due for every other user; jobs that are not listed process everybody anyway. */
 const due: Readonly<Record<string, (now: number) => string[]>> = {
   purge_expired_rows: (now) => [
-    `update outbox set sent_at = ${now - 15 * DAY_MS} where sent_at is not null and ${CROWD}`,
+    `update outbox set id = '0' || id where sent_at is not null and ${CROWD}`,
     `update verification_tokens set expires_at = ${now - 2 * DAY_MS}`,
     `update idempotency_keys set expires_at = ${now - 1}`,
     `update otp_challenges set created_at = ${now - 2 * DAY_MS}`,

@@ -17,7 +17,7 @@ interface Column {
 const others: Readonly<Record<string, (instant: number) => Record<string, unknown>>> = {
   "sessions.absolute_expires_at": (instant) => ({ idle_expires_at: instant - DAY_MS }),
   "sessions.revoked_at": () => ({ absolute_expires_at: 9e15, idle_expires_at: 9e15 }),
-  "outbox.sent_at": () => ({ created_at: 9e15, queue: "tasks" }),
+  "outbox.id": (instant) => ({ sent_at: instant, created_at: 9e15, queue: "tasks" }),
 };
 
 /**

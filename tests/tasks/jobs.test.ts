@@ -137,23 +137,27 @@ describe("purge_expired_rows", () => {
           values (?1, 'purge-user', 0, 0, 0, '', 0, '', 0, 0, ?2, ?3, ?4, 'r', null, '', null, null, 'OTP_PHONE')`,
       ).bind(id, idle, absolute, revoked);
     const far = today + 50 * DAY_MS;
-    const event = (id: string, sentAt: number | null) =>
-      env.DB.prepare("insert into outbox values (?1, 't', null, '{}', null, 0, null, 0, null, 0, ?2)").bind(id, sentAt);
+    const event = (name: string, age: number, sentAt: number | null) =>
+      env.DB.prepare("insert into outbox values (?1, ?2, null, '{}', null, 0, null, 0, null, 0, ?3)").bind(
+        `${firstIdAt(today - age * DAY_MS)}-event`,
+        name,
+        sentAt,
+      );
     await env.DB.batch([
       session("s-revoked-31", far, far, today - 31 * DAY_MS),
       session("s-revoked-29", far, far, today - 29 * DAY_MS),
       session("s-idle-31", today - 31 * DAY_MS, today - DAY_MS, null),
       session("s-idle-29", today - 29 * DAY_MS, today - DAY_MS, null),
       session("s-live", far, far, null),
-      event("e-sent-15", today - 15 * DAY_MS),
-      event("e-sent-13", today - 13 * DAY_MS),
-      event("e-unsent", null),
+      event("e-sent-15", 15, today),
+      event("e-sent-13", 13, today),
+      event("e-unsent", 16, null),
     ]);
     await runMinutes(new Simulation(1), 2);
     const { results } = await env.DB.prepare("select id from sessions where user_id = 'purge-user' order by id").all();
     expect(results.map(({ id }) => id)).toEqual(["s-idle-29", "s-live", "s-revoked-29"]);
-    const events = await env.DB.prepare("select id from outbox where id glob 'e-*' order by id").all();
-    expect(events.results.map(({ id }) => id)).toEqual(["e-sent-13", "e-unsent"]);
+    const events = await env.DB.prepare("select type from outbox where type glob 'e-*' order by type").all();
+    expect(events.results.map(({ type }) => type)).toEqual(["e-sent-13", "e-unsent"]);
   });
 
   it("stays far below 1,000 queries in one invocation", async () => {

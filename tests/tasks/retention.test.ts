@@ -76,10 +76,10 @@ describe("Rows with a retention period", () => {
   it("do not include unsent events, whatever their age", async () => {
     await rows(
       `insert into outbox (id, type, queue, payload, created_at, leased_until, attempts)
-        values ('unsent', 'user.updated', 'tasks', '{}', 0, ${BOUNDARY * 2}, 0)`,
+        values ('0-unsent', 'user.updated', 'tasks', '{}', 0, ${BOUNDARY * 2}, 0)`,
     );
     await purgeAll();
-    expect(await count("from outbox where id = 'unsent'")).toBe(1);
+    expect(await count("from outbox where id = '0-unsent'")).toBe(1);
   });
 
   it("count an expired session's 30 days from when it could no longer be refreshed", async () => {
