@@ -6,7 +6,7 @@ import { join } from "node:path";
 // `npm run record -- bench [options]`: runs a benchmark or the load, and writes what it prints to
 // docs/benchmarks/DATE-NAME.md.
 
-const RECORDABLE = ["bench", "bench:staff", "bench:deletion", "load"];
+const RECORDABLE = ["bench", "bench:peer", "bench:staff", "bench:deletion", "load"];
 
 const root = join(import.meta.dirname, "..");
 const [name = "", ...args] = process.argv.slice(2);

@@ -2,11 +2,11 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { Hono } from "hono";
 import { base64url, CompactSign, importJWK, type JWK, jwtVerify } from "jose";
 import { deriveHmacKey } from "../../src/platform/crypto.ts";
-import type { CapturedRoutes } from "./hot/capture.ts";
+import type { CapturedRoutes } from "./routes/capture.ts";
 
 // The baseline of the hot routes: a bare Hono Worker that does the least for the same response and checks only the
-// token. It sends the statements captured from the real routes in one batch. With BESIDE it also reads KV, as refresh
-// does, because the local KV uses CPU time of the same process.
+// token. It sends the statements captured from the real routes in one batch. Refresh also reads KV, as the denylist
+// requires, beside the batch.
 
 interface Settings {
   ISSUER: string;
@@ -15,8 +15,6 @@ interface Settings {
   TOKEN_SECRETS: string;
   /** JSON of `CapturedRoutes`. */
   STATEMENTS: string;
-  /** Set if the denylist is read in addition to the batch. */
-  BESIDE?: string;
   DB: D1Database;
   KV: KVNamespace;
 }
@@ -95,28 +93,19 @@ app.get("/api/auth/me", async (c) => {
   return c.json({ success: true, message: "Your account.", data: row });
 });
 
-for (const route of ["refresh", "login", "register"] as const) {
-  app.post(`/api/auth/${route}`, async (c) => {
-    const keys = await keysOf(c.env);
-    const body = await c.req.json<{ refresh_token?: string; params: unknown[][] }>();
-    // The parameters already contain the owner.
-    const checks = { issuer: c.env.ISSUER, audience: c.env.AUDIENCE, algorithms: ["HS256"] };
-    if (body.refresh_token) await jwtVerify(body.refresh_token, keys.refresh, checks);
-    const sent = run(c.env, keys.statements.texts[route], body.params);
-    if (c.env.BESIDE) await c.env.KV.get(`deny:${crypto.randomUUID()}`);
-    const rows = (await sent).flat();
-    const session = rows.find((row) => "refresh_key_id" in row);
-    const user = rows.find((row) => "username" in row);
-    if (!session) return c.json({ success: false }, 401);
-    const { access, refresh } = await sign(c.env, keys, session);
-    const tokens = { access_token: access, refresh_token: refresh, token_type: "Bearer", expires_in: 900 };
-    if (route === "refresh") {
-      const data = { access, refresh, token_type: "Bearer", expires_in: 900 };
-      return c.json({ success: true, message: "Refreshed", data, access, refresh });
-    }
-    return c.json({ success: true, message: "Welcome", data: { ...tokens, user } }, route === "register" ? 201 : 200);
-  });
-}
+app.post("/api/auth/refresh", async (c) => {
+  const keys = await keysOf(c.env);
+  const body = await c.req.json<{ refresh_token: string; params: unknown[][] }>();
+  const checks = { issuer: c.env.ISSUER, audience: c.env.AUDIENCE, algorithms: ["HS256"] };
+  await jwtVerify(body.refresh_token, keys.refresh, checks);
+  const sent = run(c.env, keys.statements.texts.refresh, body.params);
+  await c.env.KV.get(`deny:${crypto.randomUUID()}`);
+  const session = (await sent).flat().find((row) => "refresh_key_id" in row);
+  if (!session) return c.json({ success: false }, 401);
+  const { access, refresh } = await sign(c.env, keys, session);
+  const data = { access, refresh, token_type: "Bearer", expires_in: 900 };
+  return c.json({ success: true, message: "Refreshed", data, access, refresh });
+});
 
 export default app;
 

@@ -13,9 +13,10 @@ export const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.
  * its module.
  *
  * @param entry path of the Worker from the project root; by default the real one
+ * @param config path of its configuration from the project root
  */
-export function buildBundle({ entry = "src/index.ts", outdir = newFolder() } = {}): string {
-  const args = ["deploy", entry, "--dry-run", "--minify", "--env=", "--outdir", outdir];
+export function buildBundle({ entry = "src/index.ts", config = "wrangler.toml", outdir = newFolder() } = {}): string {
+  const args = ["deploy", entry, "--config", config, "--dry-run", "--minify", "--env=", "--outdir", outdir];
   const built = spawnSync(process.execPath, [wrangler, ...args], { cwd: root, encoding: "utf8" });
   if (built.status !== 0) throw new Error(`${built.stdout}${built.stderr}`);
   return bundleIn(outdir, entry);

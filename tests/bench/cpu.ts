@@ -15,6 +15,19 @@ export function cpuSeconds(pid: number): number {
   return [...used].reduce((sum, [thread, each]) => sum + (thread.startsWith(`${pid}/`) ? each : 0), 0) / 1e9;
 }
 
+/** Whether a thread of a process runs or waits for a core. */
+export function hasRunnableThread(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  return readdirSync(threads).some((thread) => {
+    try {
+      const stat = readFileSync(join(threads, thread, "stat"), "utf8");
+      return stat.startsWith("R", stat.lastIndexOf(")") + 2);
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** The last known nanoseconds of each thread; those of ended threads still count. */
 const used = new Map<string, number>();
 

@@ -7,6 +7,10 @@ export interface Server {
   url: string;
   /** Process id of workerd. */
   pid: number;
+  /** Process ids of workerd and of the process that runs Miniflare. */
+  pids: readonly number[];
+  /** Path of the Worker's log. */
+  log: string;
   stop: () => Promise<void>;
 }
 
@@ -22,12 +26,12 @@ export async function startServer(options: readonly string[]): Promise<Server> {
   const lines = createInterface({ input: child.stdout });
   const first = await Promise.race([new Promise<string>((resolve) => lines.once("line", resolve)), ended]);
   if (first === undefined) throw new Error("the server ended before it was up");
-  const { url, pid } = JSON.parse(first) as { url: string; pid: number };
+  const { url, pid, log } = JSON.parse(first) as { url: string; pid: number; log: string };
   const stop = () => {
     child.kill("SIGTERM");
     return ended;
   };
-  return { url, pid, stop };
+  return { url, pid, pids: [pid, child.pid ?? pid], log, stop };
 }
 
 /** The options that set these variables of a server. */

@@ -8,13 +8,16 @@ import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { newSecrets } from "../../scripts/secrets.ts";
 import { buildBundle, bundleIn } from "./bundle.ts";
 
-// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--still] [--inspect]
+// node tests/bench/server.ts --persist DIR [--bundle DIR] [--entry FILE] [--var NAME=VALUE …] [--no-cron] [--still]
+//   [--inspect] [--config FILE]
 //
 // The production bundle on Miniflare, with nothing between the socket and the Worker, since the proxy of `wrangler dev`
 // costs many times what a route does. Databases are those of `PERSIST_TO=DIR npm run dev`. When it is up it prints one
 // line of JSON: url, platformUrl (the stand-in for the platform's other services: POST /events, /queue, /tokens), pid (of
-// workerd), log (a file), and with --inspect inspectorUrl. It ends on SIGTERM. --still: on databases as they are, without
-// migrations; nothing ticks, and what is sent to queues stays there, so that requests alone use its CPU.
+// workerd), log (a file), and with --inspect inspectorUrl. It ends on SIGTERM. --no-cron: nothing ticks, so that the CPU
+// is that of requests and what they lead to. --still: on databases as they are, without migrations; nothing ticks, and
+// what is sent to queues stays there, so that requests alone use its CPU. --config: another Worker by its configuration,
+// for a comparison; it gets no migrations, secrets or platform.
 
 const { values } = parseArgs({
   options: {
@@ -22,7 +25,9 @@ const { values } = parseArgs({
     bundle: { type: "string" },
     entry: { type: "string", default: "src/index.ts" },
     var: { type: "string", multiple: true, default: [] },
+    "no-cron": { type: "boolean", default: false },
     still: { type: "boolean", default: false },
+    config: { type: "string", default: "wrangler.toml" },
     inspect: { type: "boolean", default: false },
   },
 });
@@ -35,25 +40,46 @@ const root = join(import.meta.dirname, "..", "..");
 process.loadEnvFile(join(root, ".env"));
 mkdirSync(persist, { recursive: true });
 
-const secrets = newSecrets();
+const isThisService = values.config === "wrangler.toml";
+const secrets = isThisService ? newSecrets() : {};
 const vars = Object.fromEntries(
   values.var.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]),
 );
 
-if (!values.still) migrateLocal(persist);
+if (!values.still && isThisService) migrateLocal(persist);
 
-const modulePath = values.bundle ? bundleIn(values.bundle, values.entry) : buildBundle({ entry: values.entry });
+const modulePath = values.bundle ? bundleIn(values.bundle, values.entry) : buildBundle(values);
 
 // Suppresses wrangler's warnings about secrets, which are generated here.
 process.env.WRANGLER_LOG = "error";
-const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, values.config));
 // Removes the assets binding, whose router runs in production but not on this machine's CPU.
 const { assets: _, modulesRules: __, ...settings } = workerOptions;
 
 const logPath = join(persist, "server.log");
 const log = createWriteStream(logPath, { flags: "a" });
+/** Miniflare's name of the Worker. */
+const SERVICE = "users-api";
 const direct = [{ host: "127.0.0.1", port: 0 }];
-const platformSource = readFileSync(join(root, "dev/platform/worker.ts"), "utf8");
+/** The stand-in for the platform's other services. */
+const platform = {
+  name: "platform",
+  compatibilityDate: "2026-08-01",
+  modules: [
+    {
+      type: "ESModule" as const,
+      path: "worker.js",
+      contents: stripTypeScriptTypes(readFileSync(join(root, "dev/platform/worker.ts"), "utf8")),
+    },
+  ],
+  modulesRoot: ".",
+  serviceBindings: {
+    PLATFORM_EVENTS: { name: SERVICE, entrypoint: "PlatformEvents", props: { caller: "rentals" } },
+    TOKEN_VERIFIER: { name: SERVICE, entrypoint: "TokenVerifier" },
+  },
+  queueProducers: { EVENT_QUEUE: "platform-events" },
+  unsafeDirectSockets: direct,
+};
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
@@ -72,24 +98,13 @@ const miniflare = new Miniflare(
       {
         ...settings,
         ...(values.still ? { queueConsumers: {} } : {}),
-        name: "users-api",
+        name: SERVICE,
         modules: [{ type: "ESModule", path: modulePath }],
         modulesRoot: dirname(modulePath),
         bindings: { ...(settings.bindings as Record<string, string>), ...secrets, ...vars },
         unsafeDirectSockets: direct,
       },
-      {
-        name: "platform",
-        compatibilityDate: "2026-08-01",
-        modules: [{ type: "ESModule", path: "worker.js", contents: stripTypeScriptTypes(platformSource) }],
-        modulesRoot: ".",
-        serviceBindings: {
-          PLATFORM_EVENTS: { name: "users-api", entrypoint: "PlatformEvents", props: { caller: "rentals" } },
-          TOKEN_VERIFIER: { name: "users-api", entrypoint: "TokenVerifier" },
-        },
-        queueProducers: { EVENT_QUEUE: "platform-events" },
-        unsafeDirectSockets: direct,
-      },
+      ...(isThisService ? [platform] : []),
     ],
   }),
 );
@@ -116,7 +131,7 @@ function workerdPid(): number {
 // Miniflare's entry also calls handlers other than fetch; it triggers no cron by itself.
 const tick = new URL("/cdn-cgi/local/scheduled?cron=*+*+*+*+*", await miniflare.ready);
 const cron = setInterval(() => {
-  if (values.still) return;
+  if (values.still || values["no-cron"] || !isThisService) return;
   fetch(tick).then(
     ({ ok, status }) => ok || log.write(`cron tick failed: ${status}\n`),
     (error: unknown) => log.write(`cron tick failed: ${error}\n`),
@@ -131,6 +146,9 @@ async function stop(): Promise<void> {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
 
 const origin = async (name: string) => (await miniflare.unsafeGetDirectURL(name)).origin;
-const addresses = { url: await origin("users-api"), platformUrl: await origin("platform") };
+const addresses = {
+  url: await origin(SERVICE),
+  ...(isThisService ? { platformUrl: await origin(platform.name) } : {}),
+};
 const inspectorUrl = values.inspect ? { inspectorUrl: String(await miniflare.getInspectorURL()) } : {};
 console.log(JSON.stringify({ ...addresses, pid: workerdPid(), log: logPath, ...inspectorUrl }));

@@ -1,8 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
 import { importJWK, SignJWT } from "jose";
-import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { secretsIn } from "../../scripts/secrets.ts";
 import { type Databases, inserter, openDatabases } from "../../scripts/seed/databases.ts";
 import { seedUsers } from "../../scripts/seed/seed-users.ts";
@@ -24,14 +23,11 @@ function benchSecrets(): Record<string, string> {
 
 /**
  * The folder with the databases of this number of users. Seeds them if they do not exist; the name shows when they are
- * complete.
+ * complete, and of which migrations they are.
  */
 export async function stateOf(count: number): Promise<string> {
-  const state = join(folder, String(count));
-  if (existsSync(state)) {
-    if (!(await withDatabases(state, isMigrated))) migrateLocal(state);
-    return state;
-  }
+  const state = join(folder, `${count}-${migrationsDigest()}`);
+  if (existsSync(state)) return state;
   const part = `${state}.part`;
   rmSync(part, { recursive: true, force: true });
   console.error(`Seeding ${count} users …`);
@@ -41,14 +37,13 @@ export async function stateOf(count: number): Promise<string> {
   return state;
 }
 
-/** Whether all migrations are applied. */
-function isMigrated({ primary, search }: Databases): boolean {
-  const isWhole = (database: DatabaseSync, name: string) => {
-    const files = readdirSync(join(root, "migrations", name)).filter((file) => file.endsWith(".sql"));
-    const applied = database.prepare("select count(*) as count from d1_migrations").get() as { count: number };
-    return applied.count === files.length;
-  };
-  return isWhole(primary, "users") && isWhole(search, "search");
+/** Differs for each schema of the databases. */
+function migrationsDigest(): string {
+  const hash = createHash("sha256");
+  const migrations = join(root, "migrations");
+  const files = readdirSync(migrations, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".sql"));
+  for (const file of files.sort()) hash.update(readFileSync(join(migrations, file)));
+  return hash.digest("hex").slice(0, 8);
 }
 
 /** Runs `work` on the databases and returns its result; no server may have them open. */

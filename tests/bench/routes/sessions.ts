@@ -1,37 +1,26 @@
-import { randomBytes } from "node:crypto";
 import { type Databases, inserter } from "../../../scripts/seed/databases.ts";
 import { keyringOf } from "../../../scripts/seed/seed-users.ts";
-import { newVerificationToken } from "../../../src/auth/otp/verification-token.ts";
-import { familiarNetworks, sessions, verificationTokens } from "../../../src/db/sign-in-schema.ts";
+import { sessions } from "../../../src/db/sign-in-schema.ts";
 import { mintRefreshToken } from "../../../src/sessions/tokens.ts";
 import { accessToken } from "../state.ts";
 import { type Person, USER_AGENT } from "./requests.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/**
- * Gives `count` users what the routes require: a session, and a verification token to sign in with. Also creates as
- * many verification tokens for new identifiers.
- */
+/** Gives `count` users a session each. */
 export async function preparePeople({ primary }: Databases, vars: Record<string, string>, count: number) {
   const keyring = await keyringOf(vars);
   const config = { issuer: vars.ISSUER ?? "", audience: vars.AUDIENCE ?? "" };
   const insertSession = inserter(primary, sessions);
-  const insertToken = inserter(primary, verificationTokens);
-  const insertNetwork = inserter(primary, familiarNetworks);
   const now = Date.now();
   const found = primary
-    .prepare(
-      `select id, phone_number from users where status = 'ACTIVE' and role = 'user'
-        and phone_verified order by id limit ?`,
-    )
-    .all(count) as { id: string; phone_number: string }[];
-  if (found.length < count) throw new Error(`only ${found.length} of ${count} users can sign in`);
+    .prepare("select id from users where status = 'ACTIVE' and role = 'user' and phone_verified order by id limit ?")
+    .all(count) as { id: string }[];
+  if (found.length < count) throw new Error(`only ${found.length} of ${count} users can have a session`);
   const people: Person[] = [];
   for (const [i, user] of found.entries()) {
-    const identifier = user.phone_number;
     const session = {
-      id: idOf(1, i),
+      id: idOf(i),
       userId: user.id,
       counter: 0,
       refreshKeyId: keyring.currentSecretId,
@@ -51,30 +40,18 @@ export async function preparePeople({ primary }: Databases, vars: Record<string,
       userAgent: USER_AGENT,
       method: "OTP_PHONE",
     });
-    insertNetwork({ identifier, network: "10.0.0.0/24", lastSignInAt: now - DAY_MS });
     const refreshToken = await mintRefreshToken(
       { keyring, config, now: Date.now, newId: () => "" } as unknown as Parameters<typeof mintRefreshToken>[0],
       session,
     );
-    const newIdentifier = `bench-${i}@example.com`;
     people.push({
       userId: user.id,
-      identifier,
       sessionId: session.id,
       accessToken: await accessToken(vars, { userId: user.id, sessionId: session.id }),
       refreshToken: refreshToken ?? "",
-      loginToken: await proofOf(identifier),
-      registerToken: await proofOf(newIdentifier),
-      newIdentifier,
     });
   }
   return people;
-
-  async function proofOf(identifier: string): Promise<string> {
-    const { value, ...token } = await newVerificationToken({ keyring, randomBytes });
-    insertToken({ ...token, identifier, challengeId: "none", createdAt: now, expiresAt: now + DAY_MS });
-    return value;
-  }
 }
 
-const idOf = (kind: number, i: number) => `019a000${kind}-0000-7000-8000-${String(i).padStart(12, "0")}`;
+const idOf = (i: number) => `019a0001-0000-7000-8000-${String(i).padStart(12, "0")}`;

@@ -1,18 +1,13 @@
-/** The hot routes: the most frequent calls of phones, and those that begin every session. */
-export const HOT_ROUTES = ["me", "refresh", "login", "register"] as const;
+/** The most frequent calls of phones, which are compared with a bare Worker. */
+export const HOT_ROUTES = ["me", "refresh"] as const;
 export type HotRoute = (typeof HOT_ROUTES)[number];
 
 /** The data of the `i`-th request of a route. */
 export interface Person {
   userId: string;
-  identifier: string;
   sessionId: string;
   accessToken: string;
   refreshToken: string;
-  /** Verification token of the user's identifier; `registerToken` is that of a new identifier. */
-  loginToken: string;
-  registerToken: string;
-  newIdentifier: string;
 }
 
 export const USER_AGENT = "users-api-bench";
@@ -27,17 +22,12 @@ export function hotRequest(route: HotRoute, person: Person, i: number, beside: R
   if (route === "me") {
     return { path: "/api/auth/me", init: { headers: { ...headers, Authorization: `Bearer ${person.accessToken}` } } };
   }
-  const body = {
-    refresh: { refresh_token: person.refreshToken },
-    login: { identifier: person.identifier, verification_token: person.loginToken },
-    register: { identifier: person.newIdentifier, verification_token: person.registerToken },
-  }[route];
   return {
     path: `/api/auth/${route}`,
     init: {
       method: "POST",
       headers: { ...headers, "Content-Type": "application/json" },
-      body: JSON.stringify({ ...body, ...beside }),
+      body: JSON.stringify({ refresh_token: person.refreshToken, ...beside }),
     },
   };
 }

@@ -1,0 +1,159 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { copyOf, startWorker, temporaryFolder } from "./copies.ts";
+import type { D1Counts } from "./counted-d1.ts";
+import { cpuWhenIdle } from "./idle.ts";
+import * as betterAuth from "./journey/better-auth.ts";
+import * as ours from "./journey/ours.ts";
+import { knownPeople, newPeople } from "./journey/people.ts";
+import { type Service, type Step, type Traveller, travel } from "./journey/service.ts";
+import { databaseWith, reader } from "./load/databases.ts";
+import { mean } from "./median.ts";
+import { optionsOrExit, peerOptions, peopleOf, type Sizes, USERS } from "./routes/options.ts";
+import { stateOf, withDatabases } from "./state.ts";
+
+// `npm run bench:peer`: compares a sign-in by e-mail (request, delivery, verification, session), a sign-up and a logout
+// with Better Auth and its emailOTP plugin on D1 (tests/bench/peer): CPU time of the whole server with all work that
+// follows, in turns on one machine, and the rows that D1 reports. Both send mail by a row in one table of the same form.
+// Prints Markdown tables; exits with 1 if a goal is missed. Options: --turns N, --people N (per turn), --warm-up N.
+
+/** Highest ratio of this service's CPU time to that of Better Auth. */
+const GOALS = { "sign-in": 0.75, "sign-up": 0.75, logout: 0.6 } as const;
+type Journey = keyof typeof GOALS;
+const JOURNEYS = Object.keys(GOALS) as Journey[];
+const CONTENDERS = ["ours", "peer"] as const;
+type Contender = (typeof CONTENDERS)[number];
+
+const STEPS: Record<Contender, Record<Journey, readonly Step[]>> = {
+  ours: { "sign-in": ours.signIn, "sign-up": ours.signUp, logout: ours.logout },
+  peer: { "sign-in": betterAuth.signIn, "sign-up": betterAuth.signIn, logout: betterAuth.logout },
+};
+/** People whose rows are counted. */
+const COUNTED: Sizes = { turns: 1, people: 10, warmUp: 10 };
+
+const sizes = optionsOrExit(peerOptions);
+const root = join(import.meta.dirname, "..", "..");
+const peerFolder = join(root, "tests", "bench", "peer");
+const install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
+execFileSync("npm", install, { cwd: peerFolder, stdio: ["ignore", "ignore", "inherit"] });
+const home = temporaryFolder("peer");
+const seeded = await stateOf(USERS);
+
+/** A service with people who sign in and people who sign up; the same people log out after each turn's sign-in. */
+interface Arena {
+  service: Service;
+  people: Record<"sign-in" | "sign-up", Traveller[]>;
+}
+
+async function startOurs(name: string, count: number, entry?: string): Promise<Arena> {
+  const persist = copyOf(seeded, join(home, name));
+  const people = await withDatabases(persist, (databases) => ({
+    "sign-in": knownPeople(databases, "email", count),
+    "sign-up": newPeople(databases, "email", count),
+  }));
+  return { service: ours.ourService(await startWorker({ persist, ...(entry ? { entry } : {}) }), persist), people };
+}
+
+async function startPeer(name: string, count: number, vars: Record<string, string> = {}): Promise<Arena> {
+  const persist = join(home, name);
+  const worker = { entry: "tests/bench/peer/worker.js", config: "tests/bench/peer/wrangler.toml" };
+  const server = await startWorker({ persist, ...worker, vars });
+  const outbox = reader(databaseWith(seeded, "d1", "local_outbox"))(
+    "select sql from sqlite_master where tbl_name = 'local_outbox' and sql is not null order by type desc",
+  );
+  const body = JSON.stringify({ outbox: outbox.map(({ sql }) => sql), users: USERS });
+  const prepared = await fetch(`${server.url}/bench/prepare`, { method: "POST", body });
+  if (!prepared.ok) throw new Error(`the compared Worker is not ready: ${await prepared.text()}`);
+  const of = (kind: string) =>
+    Array.from({ length: count }, (_, i) => ({
+      identifier: `${kind}${i}@example.com`,
+      ip: `10.${Math.floor(i / 250)}.${i % 250}.7`,
+    }));
+  return {
+    service: { server, codes: ours.codeReader(persist) },
+    people: { "sign-in": of("user"), "sign-up": of("new-") },
+  };
+}
+
+type Figures = Record<Contender, Record<Journey, number[][]>>;
+const noFigures = (): Record<Journey, number[][]> => ({ "sign-in": [], "sign-up": [], logout: [] });
+
+/** Runs a turn of all journeys of a service; the people who have signed in log out. */
+async function turn({ service, people }: Arena, steps: Record<Journey, readonly Step[]>, from: number, to: number) {
+  const signIn = await travel(service, steps["sign-in"], people["sign-in"].slice(from, to));
+  const logout = await travel(service, steps.logout, people["sign-in"].slice(from, to));
+  const signUp = await travel(service, steps["sign-up"], people["sign-up"].slice(from, to));
+  return { "sign-in": signIn, "sign-up": signUp, logout };
+}
+
+/** Counts what D1 reports for one person's journey. */
+async function countRows(contender: Contender, { service, people }: Arena): Promise<Record<Journey, D1Counts>> {
+  const counts = async () => {
+    await cpuWhenIdle(service.server);
+    return (await (await fetch(`${service.server.url}/bench/counts`)).json()) as D1Counts;
+  };
+  const steps = STEPS[contender];
+  await turn({ service, people }, steps, 0, COUNTED.warmUp);
+  const to = peopleOf(COUNTED);
+  const counted = {} as Record<Journey, D1Counts>;
+  for (const [journey, kind] of [
+    ["sign-in", "sign-in"],
+    ["logout", "sign-in"],
+    ["sign-up", "sign-up"],
+  ] as const) {
+    const before = await counts();
+    await travel(service, steps[journey], people[kind].slice(COUNTED.warmUp, to));
+    const after = await counts();
+    const each = (name: keyof D1Counts) => (after[name] - before[name]) / COUNTED.people;
+    counted[journey] = { trips: each("trips"), rowsRead: each("rowsRead"), rowsWritten: each("rowsWritten") };
+  }
+  await service.server.stop();
+  return counted;
+}
+
+const rows = {
+  ours: await countRows("ours", await startOurs("counted", peopleOf(COUNTED), "tests/bench/counted-entry.ts")),
+  peer: await countRows("peer", await startPeer("counted-peer", peopleOf(COUNTED), { COUNT: "1" })),
+};
+const figures: Figures = { ours: noFigures(), peer: noFigures() };
+const arenas = { ours: await startOurs("ours", peopleOf(sizes)), peer: await startPeer("peer", peopleOf(sizes)) };
+try {
+  for (let i = -1; i < sizes.turns; i++) {
+    const from = i < 0 ? 0 : sizes.warmUp + i * sizes.people;
+    const to = i < 0 ? sizes.warmUp : from + sizes.people;
+    for (const contender of CONTENDERS) {
+      const cpuMs = await turn(arenas[contender], STEPS[contender], from, to);
+      if (i >= 0) for (const journey of JOURNEYS) figures[contender][journey].push(cpuMs[journey]);
+    }
+  }
+} finally {
+  await Promise.all(Object.values(arenas).map(({ service }) => service.server.stop()));
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+const version = JSON.parse(execFileSync("npm", ["ls", "--json"], { cwd: peerFolder, encoding: "utf8" })).dependencies;
+console.log(`Better Auth ${version["better-auth"].version}; ${USERS} users; ${sizes.turns} turns of ${sizes.people} people\
+ after ${sizes.warmUp} who are not counted; ${JSON.stringify(sizes)}.\n`);
+console.log(
+  "| By e-mail | CPU ms | Better Auth | ratio | goal | rows written | Better Auth | rows read | Better Auth | D1 trips | Better Auth |",
+);
+console.log("|---|---|---|---|---|---|---|---|---|---|---|");
+for (const journey of JOURNEYS) {
+  const [own, other] = CONTENDERS.map((contender) => mean(figures[contender][journey].map(sum))) as [number, number];
+  const ratio = own / other;
+  const pair = (name: keyof D1Counts) => CONTENDERS.map((contender) => rows[contender][journey][name].toFixed(1));
+  const cells = [journey, own.toFixed(2), other.toFixed(2), ratio.toFixed(2), `≤ ${GOALS[journey]}`];
+  console.log(`| ${[...cells, ...pair("rowsWritten"), ...pair("rowsRead"), ...pair("trips")].join(" | ")} |`);
+  if (ratio <= GOALS[journey]) continue;
+  console.error(`${journey} costs ${ratio.toFixed(2)} × Better Auth, more than ${GOALS[journey]}`);
+  process.exitCode = 1;
+}
+console.log("\n| Step | CPU ms |\n|---|---|");
+for (const contender of CONTENDERS) {
+  for (const journey of JOURNEYS) {
+    for (const [i, step] of STEPS[contender][journey].entries()) {
+      const cpuMs = mean(figures[contender][journey].map((turnOf) => turnOf[i] ?? 0));
+      console.log(`| ${contender}, ${journey}: ${step.name} | ${cpuMs.toFixed(2)} |`);
+    }
+  }
+}
