@@ -46,6 +46,8 @@ export function countD1(database: D1Database, counts: D1Counts): D1Database {
   }
 
   return {
+    // Better Auth knows a D1 database by this method.
+    exec: (sql: string) => database.exec(sql),
     prepare: (sql: string) => wrap(database.prepare(sql)),
     batch: async <T>(statements: D1PreparedStatement[]) => {
       const results = await database.batch<T>(statements.map((each) => inner.get(each) ?? each));

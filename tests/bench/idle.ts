@@ -36,7 +36,7 @@ export function quietDetector({ quietMs, idleCpuMs }: QuietRule = QUIET): (sampl
   return (sample) => {
     const isQuiet = previous && !sample.isRunnable && sample.cpuMs - previous.cpuMs <= idleCpuMs;
     if (!isQuiet) quietSince = undefined;
-    else quietSince ??= previous;
+    else quietSince ??= sample;
     previous = sample;
     return quietSince && sample.atMs - quietSince.atMs >= quietMs ? quietSince.cpuMs : undefined;
   };
