@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildBundle } from "./bundle.ts";
+import { cpuWhenIdle } from "./idle.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { benchVars } from "./state.ts";
 
@@ -30,7 +31,7 @@ export interface Start {
   options?: readonly string[];
 }
 
-/** Bundles a Worker and starts it. Nothing ticks. */
+/** Bundles a Worker, starts it and waits until it is idle. Nothing ticks. */
 export async function startWorker({
   persist,
   entry = "src/index.ts",
@@ -41,5 +42,7 @@ export async function startWorker({
   const outdir = buildBundle({ entry, config, outdir: join(persist, "bundle") });
   const given = ["--no-cron", "--persist", persist, "--bundle", join(outdir, ".."), "--entry", entry];
   const variables = config === "wrangler.toml" ? { ...benchVars(), ...vars } : vars;
-  return startServer([...given, "--config", config, ...options, ...varOptions(variables)]);
+  const server = await startServer([...given, "--config", config, ...options, ...varOptions(variables)]);
+  await cpuWhenIdle(server);
+  return server;
 }

@@ -42,12 +42,12 @@ export function quietDetector({ quietMs, idleCpuMs }: QuietRule = QUIET): (sampl
   };
 }
 
-/** CPU time of workerd and of the process that runs Miniflare, in milliseconds. */
-const treeCpuMs = ({ pids }: Server) => pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1000, 0);
+/** CPU time of workerd and of the process that runs Miniflare, in milliseconds since they began. */
+export const treeCpuMs = ({ pids }: Server) => pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1000, 0);
 
 /**
- * Waits until a server has no work left: responses, the work behind them, and queues. Returns the CPU time of all its
- * processes, in milliseconds since they began.
+ * Waits until a server has no work left: responses, the work behind them, and queues. Returns what `treeCpuMs` was when
+ * it became idle.
  *
  * @throws Error if the server is still busy after two minutes.
  */

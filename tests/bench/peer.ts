@@ -64,6 +64,7 @@ async function startPeer(name: string, count: number, vars: Record<string, strin
   const body = JSON.stringify({ outbox: outbox.map(({ sql }) => sql), users: USERS });
   const prepared = await fetch(`${server.url}/bench/prepare`, { method: "POST", body });
   if (!prepared.ok) throw new Error(`the compared Worker is not ready: ${await prepared.text()}`);
+  await cpuWhenIdle(server);
   const of = (kind: string) =>
     Array.from({ length: count }, (_, i) => ({
       identifier: `${kind}${i}@example.com`,
@@ -88,10 +89,7 @@ async function turn({ service, people }: Arena, steps: Record<Journey, readonly 
 
 /** Counts what D1 reports for one person's journey. */
 async function countRows(contender: Contender, { service, people }: Arena): Promise<Record<Journey, D1Counts>> {
-  const counts = async () => {
-    await cpuWhenIdle(service.server);
-    return (await (await fetch(`${service.server.url}/bench/counts`)).json()) as D1Counts;
-  };
+  const counts = async () => (await (await fetch(`${service.server.url}/bench/counts`)).json()) as D1Counts;
   const steps = STEPS[contender];
   await turn({ service, people }, steps, 0, COUNTED.warmUp);
   const to = peopleOf(COUNTED);

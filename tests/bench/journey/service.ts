@@ -1,4 +1,4 @@
-import { cpuWhenIdle } from "../idle.ts";
+import { cpuWhenIdle, treeCpuMs } from "../idle.ts";
 import type { Server } from "../server-process.ts";
 
 // A journey is what a person does in several calls, for example a sign-in. A service is measured step by step: all
@@ -71,7 +71,7 @@ export async function forEach<T>(items: readonly T[], work: (item: T) => Promise
 
 /**
  * Lets all people make a journey, and returns the CPU time of each step in milliseconds per person, with all work
- * that follows the calls.
+ * that follows the calls. The server must be idle before, and is idle afterwards.
  */
 export async function travel(
   service: Service,
@@ -81,7 +81,7 @@ export async function travel(
   const cpuMs: number[] = [];
   for (const step of steps) {
     if (step.needsCode) handOutCodes(service, people);
-    const before = await cpuWhenIdle(service.server);
+    const before = treeCpuMs(service.server);
     await forEach(people, (person) => call(service, step, person));
     cpuMs.push(((await cpuWhenIdle(service.server)) - before) / people.length);
   }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { copyOf, startWorker } from "../copies.ts";
-import { cpuWhenIdle } from "../idle.ts";
+import { cpuWhenIdle, treeCpuMs } from "../idle.ts";
 import type { Server } from "../server-process.ts";
 import { benchVars, withDatabases } from "../state.ts";
 import { type CapturedParams, capture } from "./capture.ts";
@@ -100,14 +100,13 @@ async function measure(
   from: number,
   to: number,
 ): Promise<number[]> {
-  const cpuOfAll = () => Promise.all(contenders.map(({ server }) => cpuWhenIdle(server)));
-  const before = await cpuOfAll();
+  const before = contenders.map(({ server }) => treeCpuMs(server));
   for (let repeat = 0; repeat < REPEATS[route]; repeat++) {
     for (let start = from; start < to; start += BLOCK) {
       for (const contender of contenders) await send(contender, route, people, start, Math.min(start + BLOCK, to));
     }
   }
-  const after = await cpuOfAll();
+  const after = await Promise.all(contenders.map(({ server }) => cpuWhenIdle(server)));
   return after.map((cpuMs, i) => (cpuMs - (before[i] ?? 0)) / ((to - from) * REPEATS[route]));
 }
 
