@@ -130,8 +130,9 @@ try {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 const version = JSON.parse(execFileSync("npm", ["ls", "--json"], { cwd: peerFolder, encoding: "utf8" })).dependencies;
-console.log(`Better Auth ${version["better-auth"].version}; ${USERS} users; ${sizes.turns} turns of ${sizes.people} people\
- after ${sizes.warmUp} who are not counted; ${JSON.stringify(sizes)}.\n`);
+console.log(
+  `Better Auth ${version["better-auth"].version}; ${USERS} users; ${sizes.turns} turns of ${sizes.people} people after ${sizes.warmUp} who are not counted.\n`,
+);
 console.log(
   "| By e-mail | CPU ms | Better Auth | ratio | goal | rows written | Better Auth | rows read | Better Auth | D1 trips | Better Auth |",
 );
