@@ -380,11 +380,12 @@ it("a code request makes the same statements and calls for a known, an unknown a
     const answer = await simulation.call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier } });
     expect(answer).toMatchObject({ status: 200 });
     shapes.push(
-      simulation.log.map(({ binding, operation, detail, rowsWritten }) => ({
+      simulation.log.map(({ binding, operation, detail, rowsWritten, beforeResponse }) => ({
         binding,
         operation,
         detail: binding === "D1" ? detail : [],
-        rowsWritten,
+        // After the response, an SMS to a number without an account is also counted towards the hour.
+        rowsWritten: beforeResponse ? rowsWritten : undefined,
       })),
     );
   }

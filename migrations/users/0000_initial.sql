@@ -232,19 +232,16 @@ CREATE TABLE `outbox` (
 	`payload` text,
 	`queue` text,
 	`created_at` integer NOT NULL,
-	`erase_at` integer,
 	`leased_until` integer NOT NULL,
 	`leased_by` text,
 	`attempts` integer NOT NULL,
 	`sent_at` integer,
-	`urgency` integer GENERATED ALWAYS AS (case when queue = 'otp' then 0
-        when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 1
-        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 1
-        when type in ('profile.reminder_due', 'kyc.reminder_due') then 3 else 2 end) VIRTUAL
+	`urgency` integer GENERATED ALWAYS AS (case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
+        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
+        when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end) VIRTUAL
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `outbox_unsent` ON `outbox` (`urgency`,`leased_until`) WHERE sent_at is null and queue is not null and payload is not null;--> statement-breakpoint
-CREATE INDEX `outbox_erasable` ON `outbox` (`erase_at`) WHERE erase_at is not null and payload is not null;--> statement-breakpoint
 CREATE INDEX `outbox_user` ON `outbox` (`user_id`) WHERE user_id is not null;--> statement-breakpoint
 CREATE TABLE `processed_events` (
 	`consumer` text NOT NULL,
@@ -315,6 +312,14 @@ CREATE TABLE `otp_challenges` (
 	`mailbox` text,
 	`code_hash` text NOT NULL,
 	`secret_id` text NOT NULL,
+	`sealed_code` text,
+	`locale` text,
+	`claimed_by` text,
+	`claimed_until` integer,
+	`send_attempts` integer,
+	`delivered_at` integer,
+	`undeliverable_at` integer,
+	`publish_at` integer,
 	`created_at` integer NOT NULL,
 	`expires_at` integer NOT NULL,
 	`tries_familiar` integer NOT NULL,
@@ -327,6 +332,7 @@ CREATE TABLE `otp_challenges` (
 --> statement-breakpoint
 CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint
 CREATE INDEX `otp_challenges_network` ON `otp_challenges` (`network`,`created_at`);--> statement-breakpoint
+CREATE INDEX `otp_challenges_waiting` ON `otp_challenges` (`created_at`) WHERE sealed_code is not null;--> statement-breakpoint
 CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`created_at`) WHERE mailbox is not null;--> statement-breakpoint
 CREATE TABLE `otp_class_guards` (
 	`identifier` text NOT NULL,

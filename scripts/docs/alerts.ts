@@ -114,7 +114,7 @@ const help: Readonly<Record<AlertName, Help>> = {
     action: "None during a peak. If it lasts an hour, find out what records so many events.",
   },
   publish_failed: {
-    symptom: "A queue did not accept events. They stay in the outbox and are sent later.",
+    symptom: "A queue did not accept events or codes. They stay in D1 and are sent later.",
     check: `\`queue\` and \`reason\`. For many, also ${CLOUDFLARE}`,
     action: "Wait for Cloudflare. A single event that is always refused becomes a dead letter after 12 attempts.",
   },

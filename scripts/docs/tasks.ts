@@ -4,7 +4,10 @@ import { code, describeEach, table } from "./markdown.ts";
 
 /** What starts each task and job, and what it does. */
 const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> = {
-  deliver_otp: ["queue `otp`", "decrypts the code and passes it to a provider; drops an expired code"],
+  deliver_otp: [
+    "queue `otp`",
+    "passes a code to a provider if its request could not; drops a code that has expired or was used",
+  ],
   deliver_push: [
     "queue `tasks`",
     "sends a notification to the devices whose session is live; deletes a push token that the provider reports as unregistered",

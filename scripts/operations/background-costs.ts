@@ -11,7 +11,7 @@ export interface BackgroundCost {
 
 /** By route, named as in `callCosts`. */
 export const backgroundCosts: Record<string, BackgroundCost> = {
-  "otp/request": { kvReads: 0, kvWrites: 1, messages: 1, rowsRead: 9, rowsWritten: 5 },
+  "otp/request": { kvReads: 0, kvWrites: 1, messages: 0, rowsRead: 0, rowsWritten: 0 },
   "otp/verify": { kvReads: 1, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },
   register: { kvReads: 0, kvWrites: 0, messages: 2, rowsRead: 17, rowsWritten: 3 },
   login: { kvReads: 0, kvWrites: 0, messages: 0, rowsRead: 0, rowsWritten: 0 },

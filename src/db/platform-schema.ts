@@ -40,26 +40,23 @@ export const outbox = sqliteTable(
     id: text("id").primaryKey(),
     type: text("type").notNull(),
     userId: text("user_id"),
-    /** JSON text; null once it was erased. */
+    /** JSON text; null once the event became a dead letter. */
     payload: text("payload"),
-    /** Queue that the event is sent to; null once the payload was erased unsent, so that the row is ignored. */
+    /** Queue that the event is sent to. */
     queue: text("queue"),
     createdAt: instant("created_at").notNull(),
-    /** The payload is erased at this time or once the event is sent, whichever comes first. */
-    eraseAt: instant("erase_at"),
     leasedUntil: instant("leased_until").notNull(),
     leasedBy: text("leased_by"),
     attempts: integer("attempts").notNull(),
     sentAt: instant("sent_at"),
     /**
-     * Sending order of waiting events, 0 first: sign-in codes; deletions, revocations and security warnings; changes by
-     * users; bulk reminders. Put a new type of bulk event into the last class.
+     * Sending order of waiting events, 0 first: deletions, revocations and security warnings; changes by users; bulk
+     * reminders. Put a new type of bulk event into the last class.
      */
     urgency: integer("urgency").generatedAlwaysAs(
-      sql`case when queue = 'otp' then 0
-        when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 1
-        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 1
-        when type in ('profile.reminder_due', 'kyc.reminder_due') then 3 else 2 end`,
+      sql`case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
+        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
+        when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end`,
       { mode: "virtual" },
     ),
   },
@@ -67,7 +64,6 @@ export const outbox = sqliteTable(
     index("outbox_unsent")
       .on(table.urgency, table.leasedUntil)
       .where(sql`sent_at is null and queue is not null and payload is not null`),
-    index("outbox_erasable").on(table.eraseAt).where(sql`erase_at is not null and payload is not null`),
     index("outbox_user").on(table.userId).where(sql`user_id is not null`),
   ],
 );
@@ -138,7 +134,7 @@ export const deadLetters = sqliteTable(
     eventId: text("event_id"),
     type: text("type"),
     userId: text("user_id"),
-    /** JSON text; null if the message carried a sealed code. */
+    /** JSON text; null if it was too large, or sends a code. */
     payload: text("payload"),
     reason: text("reason").notNull(),
     /** Stack frames of the last failure, without the error message. */

@@ -57,6 +57,20 @@ export const otpChallenges = sqliteTable(
     /** Same value as in KV; used until KV has it and while KV is down. */
     codeHash: text("code_hash").notNull(),
     secretId: text("secret_id").notNull(),
+    /** The code for its message, sealed; null once the message is settled, or the code is consumed or expired. */
+    sealedCode: text("sealed_code"),
+    /** Language of the message. */
+    locale: text("locale", { enum: ["en", "ne"] }),
+    /** Claim that holds the message, or held it last. The request that recorded the code makes the first one. */
+    claimedBy: text("claimed_by"),
+    claimedUntil: instant("claimed_until"),
+    /** Number of attempts to send the message with an unknown outcome; each may have reached the recipient. */
+    sendAttempts: integer("send_attempts"),
+    deliveredAt: instant("delivered_at"),
+    /** Set if the recipient cannot be reached, the budget is spent or nothing is to be sent. */
+    undeliverableAt: instant("undeliverable_at"),
+    /** From then on the minute tick sends an unsettled message to the queue. */
+    publishAt: instant("publish_at"),
     createdAt: instant("created_at").notNull(),
     expiresAt: instant("expires_at").notNull(),
     triesFamiliar: integer("tries_familiar").notNull(),
@@ -71,6 +85,8 @@ export const otpChallenges = sqliteTable(
   (table) => [
     index("otp_challenges_identifier").on(table.identifier, table.createdAt),
     index("otp_challenges_network").on(table.network, table.createdAt),
+    // Codes whose message is not settled: few rows, which the minute tick reads.
+    index("otp_challenges_waiting").on(table.createdAt).where(sql`sealed_code is not null`),
     index("otp_challenges_mailbox").on(table.mailbox, table.createdAt).where(sql`mailbox is not null`),
   ],
 );

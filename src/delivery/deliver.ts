@@ -17,32 +17,58 @@ export interface DeliveryResult {
   isGone?: boolean;
 }
 
-type DeliverDeps = ProviderDeps & Pick<Deps, "newId">;
+export type DeliverDeps = ProviderDeps & Pick<Deps, "newId">;
+
+/**
+ * Sends a message as `deliverTo` does.
+ *
+ * @param forget called when the address no longer exists, before the message is closed. If it throws, the message is
+ *   retried and `forget` is called again.
+ */
+export function deliver(
+  deps: DeliverDeps,
+  record: DeliveryRecord<DeliveryState>,
+  message: OutgoingMessage,
+  forget?: () => Promise<void>,
+): Promise<DeliveryResult> {
+  const recipient = { ...message, hasCode: message.code !== undefined };
+  return deliverTo(deps, record, recipient, async () => message, forget);
+}
 
 /**
  * Sends a message at most once under normal operation, with one batch before the provider's call (claim, breaker,
  * budget) and one after it (outcome, breaker); any provider of its channel may send it. After a lost answer the recipient
  * may get it twice, never three times.
  *
- * @param forget called when the address no longer exists, before the message is closed. If it throws, the message is
- *   retried and `forget` is called again.
+ * @param compose builds the message from the row that records its delivery; undefined if that is impossible.
+ * @throws AppError `service_unavailable`; the message is to be retried.
  */
-export async function deliver(
+export async function deliverTo<Row extends DeliveryState>(
   deps: DeliverDeps,
-  record: DeliveryRecord<DeliveryState>,
-  message: OutgoingMessage,
+  record: DeliveryRecord<Row>,
+  recipient: Recipient,
+  compose: (row: Row) => Promise<OutgoingMessage | undefined>,
   forget?: () => Promise<void>,
 ): Promise<DeliveryResult> {
-  const providers = listProviders(deps, message.channel, message.to);
-  if (providers.length === 0) return { isDone: false, note: "no provider" };
-  const recipient: Recipient = { ...message, hasCode: message.code !== undefined };
+  const providers = listProviders(deps, recipient.channel, recipient.to);
   const names = providers.map(({ name }) => name);
-  const first = await reserveFirstCall(deps, record, recipient, names);
+  const { bornClaim } = record;
+  /** Gives back the claim with which the message was recorded, because no provider was called. */
+  const release = async () => bornClaim && settleCall(deps, record, recipient, [bornClaim], "released", undefined);
+  if (names.length === 0) {
+    await release();
+    return { isDone: false, note: "no provider" };
+  }
+  const first = await reserveFirstCall(deps, record, recipient, names).catch(async (error: unknown) => {
+    await release().catch(() => undefined);
+    throw error;
+  });
   if (first.kind === "unavailable") {
-    if (first.reason === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: message.id });
+    if (first.reason === "exhausted") raiseAlert(deps, "delivery_unknown", { event_id: recipient.id });
+    if (first.reason === "no provider is open") await release();
     return { isDone: !["busy", "no provider is open"].includes(first.reason), note: first.reason };
   }
-  const { outcome, claimIds, called } = await sendWithFailover(deps, record, providers, recipient, message, first);
+  const { outcome, claimIds, called } = await sendWithFailover(deps, record, providers, recipient, compose, first);
   const isGone = outcome.kind === "gone";
   if (isGone) await forget?.();
   const settlement = settlementOf(outcome);

@@ -3,13 +3,15 @@ import type { Statement } from "../platform/data/prepared.ts";
 
 /** How long a claim lasts before another invocation may take the message, in milliseconds. */
 export const CLAIM_MS = 30_000;
+/** How long the minute tick leaves a code to its request or to the queue before it sends it to the queue (again). */
+export const PUBLISH_AFTER_MS = 30_000;
 /** Maximum number of attempts with an unknown outcome per message: the second may duplicate it, a third is not made. */
 export const MAX_UNCERTAIN_ATTEMPTS = 2;
 
 /** State of a message's delivery. */
 export interface DeliveryState {
   /** Claim that holds the message, or held it last. */
-  claimedBy: string;
+  claimedBy: string | null;
   /** When the claim ends (epoch ms); in the past if nobody holds the message. */
   claimedUntil: number;
   /** Number of attempts with an unknown outcome, the current one included; each may have reached the recipient. */
@@ -31,6 +33,8 @@ export type Settlement = "delivered" | "closed" | "released" | "uncertain";
  * call a provider, and none after delivery.
  */
 export interface DeliveryRecord<Row extends DeliveryState> {
+  /** Claim that this invocation already holds, because it recorded the message together with it. */
+  bornClaim?: string | undefined;
   /** Claims the message if nobody holds it, it may be sent once more, and `condition` holds. */
   claim(claimId: string, condition: SQL): Statement;
   /**

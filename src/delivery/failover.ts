@@ -17,7 +17,8 @@ import { type Recipient, type Reservation, reserveNextCall } from "./reserve-cal
 type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /**
- * The budget does not allow the call. The message is not retried, because a code expires before the budget is renewed.
+ * The budget does not allow the call, or the message cannot be composed. The message is not retried, because a code
+ * expires before the budget is renewed.
  */
 interface Dropped {
   kind: "dropped";
@@ -38,25 +39,29 @@ type Reserved<Row> = Exclude<Reservation<Row>, { kind: "unavailable" }>;
  * next one that is admitted. If the message may already have arrived, the next one is called only while the claim allows
  * one more possible duplicate.
  *
- * @returns the outcome of the last call, or that the budget withheld one. Never throws.
+ * @param compose as for `deliverTo`.
+ * @returns the outcome of the last call, or that none was made. Never throws.
  */
 export async function sendWithFailover<Row extends DeliveryState>(
   deps: FailoverDeps,
   record: DeliveryRecord<Row>,
   providers: MessageProvider[],
   recipient: Recipient,
-  message: OutgoingMessage,
+  compose: (row: Row) => Promise<OutgoingMessage | undefined>,
   first: Reserved<Row>,
 ): Promise<FailoverOutcome> {
   let reserved = first;
   let untried = providers;
+  let message: OutgoingMessage | undefined;
   for (;;) {
     const { claimIds } = reserved;
     if (reserved.kind === "withheld") {
-      deps.log.warn(`${message.channel}_dropped`, { event_id: message.id, reason: reserved.reason });
-      const reason = `${message.channel} budget ${reserved.reason}`;
+      deps.log.warn(`${recipient.channel}_dropped`, { event_id: recipient.id, reason: reserved.reason });
+      const reason = `${recipient.channel} budget ${reserved.reason}`;
       return { outcome: { kind: "dropped", reason }, claimIds, called: undefined };
     }
+    message ??= await compose(reserved.row).catch(() => undefined);
+    if (!message) return { outcome: { kind: "dropped", reason: "unreadable" }, claimIds, called: undefined };
     const { provider: name } = reserved;
     const at = untried.findIndex((each) => each.name === name);
     const provider = untried[at];

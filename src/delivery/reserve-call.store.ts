@@ -48,8 +48,8 @@ export async function reserveFirstCall<Row extends DeliveryState>(
   recipient: Recipient,
   names: readonly string[],
 ): Promise<Reservation<Row>> {
-  const claimId = deps.newId();
-  const claim = (isAdmitted: SQL) => record.claim(claimId, isAdmitted);
+  const claimId = record.bornClaim ?? deps.newId();
+  const claim = record.bornClaim === undefined ? (isAdmitted: SQL) => record.claim(claimId, isAdmitted) : undefined;
   try {
     return await reserve(deps, record, recipient, names, claimId, claim);
   } catch (error) {
@@ -89,14 +89,15 @@ async function reserve<Row extends DeliveryState>(
   recipient: Recipient,
   names: readonly string[],
   claimId: string,
-  claim: (isAdmitted: SQL) => Statement,
+  claim: ((isAdmitted: SQL) => Statement) | undefined,
   called?: CalledProvider,
 ): Promise<Reservation<Row>> {
   const now = deps.now();
   const { channel, to, hasCode } = recipient;
   const key = await recipientKey(recipient);
   const admitted = firstAdmitted(deps, names, key);
-  const isClaimed = record.isClaimedBy(claimId);
+  const isAdmitted = sql`${admitted} is not null`;
+  const isClaimed = claim ? record.isClaimedBy(claimId) : sql`${record.isClaimedBy(claimId)} and ${isAdmitted}`;
   // Only e-mails that carry a code count: anybody can trigger them. A security notice is never withheld because codes
   // used up the budget.
   const isFree = channel === "push" || (channel === "email" && !hasCode);
@@ -107,7 +108,7 @@ async function reserve<Row extends DeliveryState>(
       {
         called: called && recordCall(deps, called, key),
         chosen: deps.db.select({ provider: admitted.as("provider") }).from(sql`(select 1)`),
-        claim: claim(sql`${admitted} is not null`),
+        claim: claim?.(isAdmitted),
       },
       budget?.statements,
       { probe: startProbe(deps, admitted, key, budget?.isTaken ?? isClaimed), found: record.find() },
@@ -117,7 +118,7 @@ async function reserve<Row extends DeliveryState>(
   const provider = results.chosen[0]?.provider ?? null;
   const row = results.found[0];
   const isHeld = row?.claimedBy === claimId;
-  const reason = isHeld ? undefined : reasonOf(row, now);
+  const reason = isHeld ? undefined : reasonOf(row, provider, now);
   if (isHeld || reason === "no provider is open") {
     for (const name of names.slice(0, provider === null ? undefined : names.indexOf(provider)))
       raiseAlert(deps, "delivery_skipped", { provider: name, event_id: recipient.id });
@@ -129,10 +130,11 @@ async function reserve<Row extends DeliveryState>(
   return { kind: "reserved", provider, row, claimIds: [claimId] };
 }
 
-function reasonOf(row: DeliveryState | undefined, now: number): Unavailable {
-  if (row && row.deliveredAt !== null) return "delivered";
-  if (row && row.undeliverableAt !== null) return "undeliverable";
-  if (row && row.claimedUntil > now) return "busy";
-  if (row && row.attempts >= MAX_UNCERTAIN_ATTEMPTS) return "exhausted";
-  return "no provider is open";
+function reasonOf(row: DeliveryState | undefined, provider: string | null, now: number): Unavailable {
+  // A row that a claim does not insert was deleted.
+  if (!row) return provider === null ? "no provider is open" : "undeliverable";
+  if (row.deliveredAt !== null) return "delivered";
+  if (row.undeliverableAt !== null) return "undeliverable";
+  if (row.claimedUntil > now) return "busy";
+  return row.attempts >= MAX_UNCERTAIN_ATTEMPTS ? "exhausted" : "no provider is open";
 }

@@ -149,8 +149,7 @@ export const purgeRules: readonly PurgeRule[] = [
     since: outbox.id,
     keptMs: EVENT_KEPT_MS,
     write: firstIdAt,
-    among: sql`(sent_at is not null or payload is null)`,
-    reason: "sent events, and codes that expired unsent",
+    among: sql`sent_at is not null`,
   },
   {
     ...scannedDaily,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { newEmail, newPhone, testEnv } from "../support/client.ts";
+import { newEmail, newIp, newPhone, signUp, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, fallback, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
 import { closeBreakers, productionEnv, providerVars } from "../support/production.ts";
 import { requestAndKeep } from "../support/queue.ts";
@@ -7,6 +7,7 @@ import { Simulation } from "../support/simulator/simulation.ts";
 
 beforeEach(closeBreakers);
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -23,15 +24,16 @@ async function tripsOf(identifier: string, hosts: { sparrow: Host; fallback: Hos
   return simulation.log.map(({ rowsWritten }) => rowsWritten);
 }
 
-describe("A delivery in production", () => {
+describe("A delivery by the queue in production", () => {
   beforeEach(async () => {
-    // The day's rows exist and the number has an account, as usual.
-    await testEnv.DB.prepare("delete from sms_send_limits").run();
+    // The day's rows exist.
     for (const identifier of [newPhone(), newEmail()]) await tripsOf(identifier);
   });
 
-  test("takes two round trips to D1: one before the provider's call and one after it", async () => {
-    for (const identifier of [newPhone(), newEmail()]) expect(await tripsOf(identifier)).toHaveLength(2);
+  test("takes two round trips to D1: claim and budget write a row each before the call, the outcome one after it", async () => {
+    const { identifier } = await signUp(newPhone(), { ip: newIp() });
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 3_600_000 });
+    for (const each of [identifier, newEmail()]) expect(await tripsOf(each)).toEqual([2, 1]);
   });
 
   test("takes one more round trip if a second provider is called, and none if there is nothing to call", async () => {

@@ -10,7 +10,14 @@ import {
   sparrow,
   sparrowRefusal,
 } from "../support/internet.ts";
-import { closeBreakers, databaseWithout, productionEnv, recordLog, stopTime } from "../support/production.ts";
+import {
+  closeBreakers,
+  databaseWithout,
+  productionEnv,
+  recordLog,
+  SETTLING_A_CODE,
+  stopTime,
+} from "../support/production.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
@@ -78,7 +85,7 @@ describe("Failover", () => {
     const clock = stopTime();
     const [message] = await messages(1);
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    const forgetful = { ...env, ...databaseWithout(/^update "deliveries"/i) };
+    const forgetful = { ...env, ...databaseWithout(SETTLING_A_CODE) };
     expect(await consume([message], forgetful)).toEqual(retried);
     expect(await consume([message], env)).toEqual(retried);
     expect(received[SPARROW]).toHaveLength(1);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
 import { count } from "../support/database.ts";
+import { databaseWithout } from "../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
 import { d1For } from "../support/simulator/d1.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "../support/simulator/scheduler.ts";
@@ -235,7 +236,7 @@ describe("a code with a fault at each binding call in turn", () => {
       const identifier = newPhone();
       const { sent, env: queue } = keepingQueue(identifier);
       const broken = { sendBatch: () => Promise.reject(new Error("Queue is overloaded")) };
-      const down = { OTP_QUEUE: broken as unknown as Queue };
+      const down = { OTP_QUEUE: broken as unknown as Queue, ...databaseWithout(/^update "sms_budget_days"/i) };
       const options = { ip: newIp(), json: { identifier }, env: down };
       expect(await new Simulation(1).call("POST", "/api/auth/otp/request", options)).toMatchObject({ status: 200 });
       const tick = async (bindings: Partial<Env>) => {
@@ -246,9 +247,11 @@ describe("a code with a fault at each binding call in turn", () => {
         await waitOnExecutionContext(context);
       };
       await runWith(faults, tick, queue.OTP_QUEUE);
-      await tick({});
-      await tick({});
-      expect(sent.length, "never lost, and sent twice only where the mark was").toBeGreaterThanOrEqual(1);
+      for (let ticks = 0; ticks < 2; ticks++) {
+        for (const body of sent) await handOver(body);
+        await tick({});
+      }
+      expect(sent.length, "never lost, and sent twice only if the first tick could not").toBeGreaterThanOrEqual(1);
       expect(sent.length).toBeLessThanOrEqual(2);
       for (const body of sent) await handOver(body);
       expect(await count("from local_outbox where recipient = ?", identifier)).toBe(1);

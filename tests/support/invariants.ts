@@ -197,8 +197,7 @@ export async function findOrphans(ids: readonly string[]): Promise<string[]> {
 /** Sealed codes stored beyond their expiry. */
 export async function findSealedCodes(now: number): Promise<string[]> {
   const found = await readAll([
-    ["select id from outbox where payload like '%sealed_code%' and erase_at <= ?1", now],
-    ["select id from dead_letters where payload like '%sealed_code%'"],
+    ["select cid as id from otp_challenges where sealed_code is not null and expires_at <= ?1", now],
   ]);
   return found.flat().map(({ id }) => `${id} holds a sealed code`);
 }

@@ -37,6 +37,9 @@ export async function closeBreakers(): Promise<void> {
   await testEnv.DB.prepare("delete from provider_breakers").run();
 }
 
+/** Matches the statement that records that a code was sent or is given up. */
+export const SETTLING_A_CODE = /^update "otp_challenges" set "sealed_code"/i;
+
 /** The database with matching statements failing before they run. */
 export function databaseWithout(failing: RegExp): Partial<Env> {
   const DB = new Proxy(testEnv.DB, {

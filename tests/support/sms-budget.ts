@@ -1,6 +1,9 @@
+import { buildDeps } from "../../src/build-deps.ts";
 import { dayOf } from "../../src/nepal.ts";
+import { currentSecret } from "../../src/platform/config/keyring.ts";
+import { randomId, seal } from "../../src/platform/crypto.ts";
 import { newPhone, testEnv } from "./client.ts";
-import { requestAndKeep, type Sent } from "./queue.ts";
+import type { Sent } from "./queue.ts";
 
 const today = () => dayOf(Date.now());
 
@@ -24,12 +27,36 @@ export async function setTaken(taken: number): Promise<void> {
     .run();
 }
 
-/** Requests codes and returns their messages, all to the given number or each to another. */
-export async function smsMessages(count: number, to?: string): Promise<Sent[]> {
-  const model = await requestAndKeep(newPhone());
-  return Array.from({ length: count }, () => ({
-    ...model,
-    event_id: crypto.randomUUID(),
-    payload: JSON.stringify({ ...JSON.parse(model.payload), to: to ?? newPhone() }),
+/** Inserts codes by SMS, all to the given number or each to another, and returns their messages. */
+export const smsMessages = (count: number, to?: string) => codeMessages(count, () => to ?? newPhone());
+
+/** Inserts codes that wait for the queue and returns their messages. */
+export async function codeMessages(count: number, identifierOf: () => string): Promise<Sent[]> {
+  const { keyring, randomBytes } = await buildDeps(testEnv, { waitUntil: () => {} }, "");
+  const now = Date.now();
+  const codes = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const cid = randomId(randomBytes);
+      return {
+        cid,
+        to: identifierOf(),
+        sealed: await seal(currentSecret(keyring).sealing, randomBytes, "123456", cid),
+      };
+    }),
+  );
+  await testEnv.DB.prepare(
+    `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, sealed_code, locale,
+        claimed_by, claimed_until, send_attempts, publish_at, created_at, expires_at, tries_familiar, tries_other)
+      select value ->> 'cid', value ->> 'to', '192.0.2.0/24', 'other', '', ?2, value ->> 'sealed', 'en', 'request', 0, 0, ?3, ?3,
+        ?3 + 300000, 0, 0 from json_each(?1)`,
+  )
+    .bind(JSON.stringify(codes), keyring.currentSecretId, now)
+    .run();
+  return codes.map(({ cid, to }) => ({
+    event_id: cid,
+    type: "otp.requested",
+    user_id: null,
+    payload: JSON.stringify({ cid, to, created_at: now, expires_at: now + 300_000 }),
+    created_at: now,
   }));
 }

@@ -138,7 +138,7 @@ describe("purge_expired_rows", () => {
       ).bind(id, idle, absolute, revoked);
     const far = today + 50 * DAY_MS;
     const event = (name: string, age: number, sentAt: number | null) =>
-      env.DB.prepare("insert into outbox values (?1, ?2, null, '{}', null, 0, null, 0, null, 0, ?3)").bind(
+      env.DB.prepare("insert into outbox values (?1, ?2, null, '{}', null, 0, 0, null, 0, ?3)").bind(
         `${firstIdAt(today - age * DAY_MS)}-event`,
         name,
         sentAt,

@@ -82,14 +82,14 @@ it("each purge deletes more rows per hour than 100 sign-ins per second write", a
 
 it("one tick erases a minute's unsent codes at 100 sign-ins per second", async () => {
   await env.DB.prepare(
-    `insert into outbox (id, type, queue, payload, created_at, erase_at, leased_until, attempts)
-      select 'code-' || value, 'otp.requested', 'otp', '{}', ?2, ?2, ?3, 1 from ${numbers("?1")}`,
+    `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, sealed_code, created_at,
+        expires_at, tries_familiar, tries_other)
+      select 'code-' || value, value, 'n', 'other', '', '', 'sealed', ?2, ?2, 0, 0 from ${numbers("?1")}`,
   )
-    .bind(6_000, Date.now(), Date.now() + DAY_MS)
+    .bind(6_000, Date.now() - 300_000)
     .run();
   const left = async () =>
-    (await rows<{ n: number }>("select count(*) as n from outbox where id glob 'code-*' and payload is not null"))[0]
-      ?.n;
+    (await rows<{ n: number }>("select count(*) as n from otp_challenges where sealed_code is not null"))[0]?.n;
   expect(await left()).toBe(6_000);
   await tick({});
   expect(await left()).toBe(0);

@@ -52,6 +52,7 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
         identifier: sql`(select ${hash} from ${former} where ${identifier} = ${otpChallenges.identifier})`,
         networkClass: "other",
         codeHash: "",
+        sealedCode: null,
         expiresAt: sql`min(${otpChallenges.expiresAt}, ${now})`,
         consumedBy: sql`coalesce(${otpChallenges.consumedBy}, ${deps.invocationId})`,
         consumedAt: sql`coalesce(${otpChallenges.consumedAt}, ${now})`,

@@ -49,6 +49,7 @@ export async function consumeChallenge(
         .set({
           consumedBy: deps.invocationId,
           consumedAt: instantOf(now),
+          sealedCode: null,
           consumedNetwork: attempt.network,
           triesFamiliar: 0,
           triesOther: 0,
@@ -58,7 +59,7 @@ export async function consumeChallenge(
         ),
       consumedOthers: deps.db
         .update(otpChallenges)
-        .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now) })
+        .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), sealedCode: null })
         .where(
           and(
             eq(otpChallenges.identifier, identifier.value),

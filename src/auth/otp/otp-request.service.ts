@@ -1,10 +1,10 @@
 import { base64url } from "jose";
+import { sendCodeNow } from "../../delivery/deliver-code.ts";
 import { canDeliver } from "../../delivery/providers.ts";
 import { dayEndsAt } from "../../nepal.ts";
 import { currentSecret } from "../../platform/config/keyring.ts";
 import { keyedHash, randomDigits, randomId, seal } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
-import { markSent, publish } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { AppError } from "../../platform/http/errors.ts";
@@ -50,7 +50,7 @@ export async function generateOtp(
   const cid = randomId(deps.randomBytes);
   const secretId = deps.keyring.currentSecretId;
   const codeHash = base64url.encode(await hashCode(deps, secretId, cid, identifier, code));
-  const payload = await sealMessage(deps, identifier, cid, code);
+  const sealedCode = await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid);
   const mailbox = await hashMailbox(deps, identifier);
   const formerHash = await hashForOtpLimits(deps, identifier.value);
   const requester = { identifier: identifier.value, network: client.network };
@@ -58,15 +58,15 @@ export async function generateOtp(
     deps,
     identifier,
     requester,
-    { cid, codeHash, secretId, formerHash, mailbox, message: { payload, locale: client.locale } },
+    { cid, codeHash, secretId, formerHash, mailbox, sealedCode, locale: client.locale, isTest: testCode !== undefined },
     call,
   );
   if (!outcome.created) return answerWithoutCode(deps, identifier.kind, call, outcome);
-  const { events } = outcome;
-  // A test identifier's message is recorded like any other, so that the work is the same, but it is never sent.
-  const deliver: () => Promise<unknown> =
-    testCode === undefined ? () => publish(deps, events) : () => markSent(deps, events);
-  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(deliver));
+  const { createdAt, expiresAt } = outcome.created;
+  const dueCode = { cid, to: identifier.value, createdAt, expiresAt };
+  // A test identifier's message is recorded like any other, so that the work before the response is the same.
+  const send = async () => testCode === undefined && sendCodeNow(deps, dueCode, deps.invocationId);
+  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(send));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
 
@@ -132,15 +132,4 @@ function describeSend(deps: Deps, nextSendAt: number, sentByNetwork: number): Se
 async function hashMailbox(deps: Deps, { kind, value }: Identifier): Promise<string | undefined> {
   if (kind === "phone") return undefined;
   return base64url.encode(await keyedHash(deps.keyring.lookup, "mailbox", mailboxOf(value)));
-}
-
-async function sealMessage(deps: Deps, identifier: Identifier, cid: string, code: string): Promise<string> {
-  return JSON.stringify({
-    cid,
-    sealed_code: await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid),
-    secret_id: deps.keyring.currentSecretId,
-    channel: identifier.kind === "phone" ? "sms" : "email",
-    to: identifier.value,
-    expires_at: deps.now() + otpLimits.ttlMs,
-  });
 }

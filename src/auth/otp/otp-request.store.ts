@@ -1,10 +1,10 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
+import { CLAIM_MS, PUBLISH_AFTER_MS } from "../../delivery/delivery-record.ts";
 import { isBudgetSpent } from "../../delivery/send-budget.store.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
-import { recordEvent, selectEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Locale } from "../../platform/http/locale.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
@@ -59,13 +59,16 @@ export interface NewChallenge {
   formerHash: string;
   /** Keyed hash of the e-mail address's mailbox; undefined for a phone number. */
   mailbox: string | undefined;
-  /** Payload and language of the event that sends the code. */
-  message: { payload: string; locale: Locale };
+  sealedCode: string;
+  /** Language of the message, unless the user has chosen one. */
+  locale: Locale;
+  /** The code belongs to a test identifier and is not sent. */
+  isTest: boolean;
 }
 
 /**
- * Records a code and the event that sends it, in one transaction, if the limits allow a code now. The statements do not
- * depend on whether the identifier has an account.
+ * Records a code and its message in one row if the limits allow a code now. This invocation holds the message's claim from
+ * the start (`deps.invocationId`). The statements do not depend on whether the identifier has an account.
  *
  * @returns `created`, undefined if no code was recorded; `nextSendAt` (epoch ms); `isClosed`, 1 if the channel's daily
  *   budget is spent.
@@ -79,12 +82,10 @@ export async function insertChallenge(
 ) {
   const now = deps.now();
   const isCreated = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
-  const { message } = challenge;
-  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${message.locale})`;
+  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${challenge.locale})`;
   const nextAt = nextSendAt(identifier, requester, challenge.mailbox, now);
   const waitSeconds = sql`cast(ceil((${nextAt} - ${now}) / 1000.0) as integer)`;
   const isClosed = isBudgetSpent(deps, identifier.kind === "phone" ? "sms" : "email");
-  const eventId = deps.newId();
   const writes = mergeStatements(
     restoreOtpLimits(deps, { identifier: requester.identifier, hash: challenge.formerHash }),
     {
@@ -99,6 +100,14 @@ export async function insertChallenge(
           mailbox: challenge.mailbox ?? null,
           codeHash: challenge.codeHash,
           secretId: challenge.secretId,
+          sealedCode: challenge.sealedCode,
+          locale,
+          claimedBy: deps.invocationId,
+          claimedUntil: now + CLAIM_MS,
+          sendAttempts: 1,
+          // The statement is the same for a test identifier.
+          undeliverableAt: sql`${challenge.isTest ? now : null}`,
+          publishAt: now + PUBLISH_AFTER_MS,
           createdAt: now,
           expiresAt: now + otpLimits.ttlMs,
           triesFamiliar: 0,
@@ -106,24 +115,15 @@ export async function insertChallenge(
         },
         sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
       ),
-      event: recordEvent(
-        deps,
-        {
-          id: eventId,
-          type: "otp.requested",
-          payload: sql`json_set(${message.payload}, '$.locale', ${locale})`,
-          queue: "otp",
-          eraseAt: now + otpLimits.ttlMs,
-        },
-        isCreated,
-      ),
       counted: countSend(deps, identifier, requester, isCreated),
       bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, isCreated),
     },
   );
   const reads = {
-    created: deps.db.select({ cid: otpChallenges.cid }).from(otpChallenges).where(eq(otpChallenges.cid, challenge.cid)),
-    events: selectEvent(deps, eventId),
+    created: deps.db
+      .select({ createdAt: otpChallenges.createdAt, expiresAt: otpChallenges.expiresAt })
+      .from(otpChallenges)
+      .where(eq(otpChallenges.cid, challenge.cid)),
     state: deps.db
       .select({
         nextSendAt: nextAt.as("next_send_at"),
@@ -136,12 +136,12 @@ export async function insertChallenge(
       .from(sql`(select 1)`),
     binding: findBinding(deps, call),
   };
-  const { created, events, state, binding } = await commit(deps, {
+  const { created, state, binding } = await commit(deps, {
     writes,
     reads,
     isCommitted: ({ created }) => created.length > 0,
   });
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { created: created[0], events, ...counted, binding: binding?.[0] };
+  return { created: created[0], ...counted, binding: binding?.[0] };
 }

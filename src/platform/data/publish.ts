@@ -16,7 +16,7 @@ const TICK_MS = 45_000;
 /** Number of D1 and queue calls after which a tick makes no further claim; a Worker may make 1,000 per invocation. */
 const CALLS_PER_TICK = 900;
 /** Values of `outbox.urgency`, most urgent first. */
-const URGENCIES = [0, 1, 2, 3];
+const URGENCIES = [0, 1, 2];
 type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "log">;
 
 export interface PublishOutcome {
@@ -58,11 +58,8 @@ export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<Pub
   return { sent: sent.length, failed: refused.length - deadLettered, deadLettered, calls };
 }
 
-/**
- * Marks events as sent without sending them, and erases payloads that must not be kept. If this fails, the cron sends
- * the events.
- */
-export async function markSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
+/** Marks events as sent. If this fails, the cron sends them again. */
+async function markSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
   const ids = rows.map(({ id }) => id);
   await runBatch(deps, markStatements(deps, ids)).catch(() =>
     deps.log.warn("publish_not_marked", { events: ids.length }),
@@ -131,10 +128,7 @@ function toMessage(row: OutboxRow): EventMessage {
 const markStatements = prepared((deps, ids: string[]) => ({
   mark: deps.db
     .update(outbox)
-    .set({
-      sentAt: deps.now(),
-      payload: sql`case when ${outbox.eraseAt} is null then ${outbox.payload} end`,
-    })
+    .set({ sentAt: deps.now() })
     .where(sql`${outbox.id} in (select value from json_each(${derived(ids, JSON.stringify)}))`),
 }));
 

@@ -72,8 +72,8 @@ async function writeRefused(
         eventId: sql`o.id`,
         type: sql`o.type`,
         userId: sql`o.user_id`,
-        // Payloads that must be erased or are too large are not stored.
-        payload: sql`case when o.erase_at is null and length(cast(o.payload as blob)) <= ${MAX_PAYLOAD_BYTES} then o.payload end`,
+        // Payloads that are too large are not stored.
+        payload: sql`case when length(cast(o.payload as blob)) <= ${MAX_PAYLOAD_BYTES} then o.payload end`,
         reason: sql`r.value`,
         attempts: sql`o.attempts`,
         createdAt: now,

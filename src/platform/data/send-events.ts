@@ -41,16 +41,20 @@ const MAX_BATCH_SIZE = 100;
  * Sends the events in as few calls as the limits of Queues allow. If a call fails, its events are sent again one by
  * one, so that one refused event does not block others; consumers recognise duplicates by their id. After a timeout the
  * events count as refused, because further calls would hang too.
+ *
+ * @param delaySeconds how long the queue holds them before it delivers them.
  */
 export async function sendEach(
   deps: Pick<Deps, "queues">,
   queue: QueueName,
   events: readonly EventMessage[],
+  delaySeconds = 0,
 ): Promise<SendOutcome> {
+  const delay = delaySeconds > 0 ? { delaySeconds } : {};
   const outcome: SendOutcome = { accepted: 0, refused: [], calls: 0 };
   const send = async (batch: readonly EventMessage[]): Promise<unknown> => {
     outcome.calls += 1;
-    const messages = batch.map((body) => ({ body, contentType: "json" as const }));
+    const messages = batch.map((body) => ({ body, contentType: "json" as const, ...delay }));
     try {
       await withDeadline(deps.queues[queue].sendBatch(messages));
       outcome.accepted += batch.length;

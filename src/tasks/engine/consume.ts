@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CODE_DUE } from "../../delivery/deliver-code.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { randomId } from "../../platform/crypto.ts";
 import { insertDeadLetter, MAX_ATTEMPTS } from "../../platform/data/dead-letters.ts";
@@ -10,8 +11,6 @@ import { type Envelope, readEnvelope } from "./envelope.ts";
 import { findTask } from "./registry.ts";
 import type { Task, TaskEvent } from "./task.ts";
 
-/** Payload field that carries a sealed code. Payloads with it are never stored as dead letters. */
-export const SEALED_FIELD = "sealed_code";
 /** Longest delay between attempts, in seconds. It is short for codes, because the user is waiting. */
 const MAX_RETRY_SECONDS = { urgent: 10, other: 600 };
 
@@ -120,8 +119,8 @@ function retrySeconds(task: Task, attempts: number): number | undefined {
 }
 
 /**
- * Stores the message as a dead letter, without its payload if that may contain a sealed code, and acknowledges it. If
- * it cannot be stored, the message is retried.
+ * Stores the message as a dead letter, without its payload if it sends a code, and acknowledges it. If it cannot be
+ * stored, the message is retried.
  */
 async function deadLetter(
   deps: Deps,
@@ -137,7 +136,8 @@ async function deadLetter(
     eventId: event?.event_id ?? null,
     type: event?.type ?? null,
     userId: event?.user_id ?? null,
-    payload: payload.includes(SEALED_FIELD) ? null : payload,
+    // The message of a code names a person, and is of no use once the code has expired.
+    payload: event?.type === CODE_DUE ? null : payload,
     reason,
     trace,
     attempts: message.attempts,

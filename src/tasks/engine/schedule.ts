@@ -1,6 +1,6 @@
+import { eraseExpiredCodes, publishWaitingCodes } from "../../auth/otp/waiting-codes.store.ts";
 import { countCalls } from "../../delivery/send-budget.store.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
-import { eraseExpiredPayloads } from "../../platform/data/outbox.ts";
 import { publishDueEvents } from "../../platform/data/publish.ts";
 import { sendEvents } from "../../platform/data/send-events.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -10,14 +10,15 @@ import { jobs } from "./job-registry.ts";
 import { listOpenRuns } from "./job-run.store.ts";
 
 /**
- * Runs every minute: publishes events that their own invocation could not, erases expired codes, and requests the jobs
+ * Runs every minute: publishes codes and events that their own invocation could not, erases expired codes, and requests the jobs
  * that are due. Jobs run as queue messages, so their failures are handled in one place. Ticks may be skipped or
  * overlap, because the database records what is due and runs are leased.
  */
 export async function runMinuteTick(deps: Deps): Promise<void> {
   const counts: Record<string, number> = {};
   const parts: [string, () => Promise<number>][] = [
-    ["erased", () => eraseExpiredPayloads(deps)],
+    ["codes", () => publishWaitingCodes(deps)],
+    ["erased", () => eraseExpiredCodes(deps)],
     ["published", async () => (await publishDueEvents(deps)).sent],
     ["jobs", () => requestDueJobs(deps)],
     ["sms_calls_today", () => countCalls(deps, "sms")],

@@ -10,8 +10,9 @@ import {
   testEnv,
 } from "../../support/client.ts";
 import { closeBreakers, databaseWithout, productionEnv, recordLog, stopTime } from "../../support/production.ts";
-import { consume, keepingQueue, requestAndKeep, type Sent } from "../../support/queue.ts";
+import { consume, keepingQueue, type Sent } from "../../support/queue.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
+import { codeMessages } from "../../support/sms-budget.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -30,7 +31,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Requests a code whose message is not delivered. */
+/** Requests a code. */
 const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
   const nowhere = { ...env, ...keepingQueue(identifier).env };
   return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: nowhere });
@@ -204,14 +205,7 @@ describe("The daily e-mail budget", () => {
   }
 
   /** Messages with codes, to different addresses or all to the given one. */
-  async function messages(count: number, to?: string): Promise<Sent[]> {
-    const model = await requestAndKeep(newEmail());
-    return Array.from({ length: count }, () => ({
-      ...model,
-      event_id: crypto.randomUUID(),
-      payload: JSON.stringify({ ...JSON.parse(model.payload), to: to ?? newEmail() }),
-    }));
-  }
+  const messages = (count: number, to?: string) => codeMessages(count, () => to ?? newEmail());
   const addresses = (sent: Sent[]) => sent.map(({ payload }) => String(JSON.parse(payload).to));
 
   test("reserves its last 30 % for addresses with an account and raises one alert when each part is spent", async () => {

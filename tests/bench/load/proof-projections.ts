@@ -61,7 +61,8 @@ export function proveProjections({ users: query, search, people, journal, log }:
     ),
     checkNone(
       "no message to a user was sent twice",
-      query("select event_id, attempts from deliveries where attempts > 1 or delivered_at is null"),
+      query(`select event_id, attempts from deliveries where attempts > 1 or delivered_at is null
+        union all select cid, send_attempts from otp_challenges where send_attempts > 1 or delivered_at is null`),
     ),
   ];
 }

@@ -85,7 +85,7 @@ const harms: Harm[] = [
   {
     what: "a message sent twice",
     store: "users",
-    sql: "update deliveries set attempts = 2 where event_id = (select max(event_id) from deliveries)",
+    sql: "update otp_challenges set send_attempts = 2 where cid = (select max(cid) from otp_challenges)",
   },
   {
     what: "a search entry left behind",

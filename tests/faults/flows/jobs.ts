@@ -1,6 +1,7 @@
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { findMiscounts, findOrphans } from "../../support/invariants.ts";
+import { requestAndKeep } from "../../support/queue.ts";
 import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
 import { must, newUser, sql, tokenFor } from "../people.ts";
 import { advance } from "../settle.ts";
@@ -179,7 +180,7 @@ const rejected = job("remind_unverified_people", async () => {
   return { run: { scope: scopeOf(user) } };
 });
 
-/** A minute tick with an event that a queue refused and an expired code. */
+/** A minute tick with an event that a queue refused, a code whose message the queue lost, and an expired code. */
 const tick = flow(
   "the minute tick",
   async () => {
@@ -187,15 +188,12 @@ const tick = flow(
     const identifier = newPhone();
     const json = { identifier, verification_token: await tokenFor(identifier) };
     await must("POST", "/api/auth/register", { ip: newIp(), json, env: { TASK_QUEUE: down } });
-    await sql(
-      `insert into outbox (id, type, user_id, payload, queue, created_at, erase_at, leased_until, attempts)
-        values (?1, 'otp.requested', null, '{"sealed_code":"canary"}', 'otp', ?2, ?2, ?3, 1)`,
-      crypto.randomUUID(),
-      Date.now(),
-      Date.now() + HOUR_MS,
-    );
+    const [waiting, expired] = [newPhone(), newPhone()];
+    for (const each of [waiting, expired]) await requestAndKeep(each);
+    const hourAgo = Date.now() - HOUR_MS;
+    await sql("update otp_challenges set created_at = ?1, expires_at = ?1 where identifier = ?2", hourAgo, expired);
     advance(31_000);
-    return { scope: { identifiers: [identifier] }, work: (simulation, place) => simulation.tick(1, place) };
+    return { scope: { identifiers: [identifier, waiting] }, work: (simulation, place) => simulation.tick(1, place) };
   },
   { isAlone: true },
 );

@@ -1,5 +1,5 @@
 import { exportPKCS8, generateKeyPair } from "jose";
-import { newPhone } from "../../support/client.ts";
+import { newIp, newPhone } from "../../support/client.ts";
 import { FALLBACK, fakeInternet, fallback, SPARROW, sparrow, sparrowRefusal } from "../../support/internet.ts";
 import { closeBreakers, providerVars } from "../../support/production.ts";
 import { requestAndKeep } from "../../support/queue.ts";
@@ -62,6 +62,29 @@ const first: Flow = {
   },
 };
 
+/** A code that its request sends itself after the response; the first provider refuses it. */
+const direct: Flow = {
+  name: "otp/request in production, sent by the second provider",
+  async open() {
+    const received = fakeInternet({ [SPARROW]: () => sparrowRefusal(1002), [FALLBACK]: fallback })[FALLBACK] ?? [];
+    const prepare = async (): Promise<Run> => {
+      await closeBreakers();
+      const identifier = newPhone();
+      return {
+        scope: { identifiers: [identifier] },
+        request: { method: "POST", path: "/api/auth/otp/request", options: { ip: newIp(), json: { identifier } } },
+        repeated: [429],
+        async afterwards() {
+          const own = received.filter(({ body: sent }) => sent.includes(identifier));
+          const ids = new Set(own.map(({ headers }) => headers.get("idempotency-key")));
+          if (ids.size !== 1 || own.length > 2) throw new Error(`${own.length} calls for ${ids.size} messages`);
+        },
+      };
+    };
+    return { env, prepare };
+  },
+};
+
 const GOOGLE = "https://oauth2.googleapis.com";
 const FCM = "https://fcm.googleapis.com";
 
@@ -110,4 +133,4 @@ const goneDevice: Flow = {
   },
 };
 
-export const providerFlows = [failover, first, goneDevice];
+export const providerFlows = [failover, first, direct, goneDevice];

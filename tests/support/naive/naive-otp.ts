@@ -37,7 +37,6 @@ export const naiveRequest: FetchHandler = async (request, env, context) => {
   if (await env.KV.get(`naive-sent:${identifier}`)) return json({ success: false }, 429);
   await env.KV.put(`naive-sent:${identifier}`, "1", { expirationTtl: 60 });
   const id = crypto.randomUUID();
-  await env.OTP_QUEUE.sendBatch([{ body: { id, identifier } }]);
   await env.DB.prepare("insert into local_outbox values (?, 'sms', ?, '', null, 0)").bind(id, identifier).run();
   return json({ success: true, data: { expires_in: 300 } });
 };
