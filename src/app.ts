@@ -30,7 +30,13 @@ import { getLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/http/app-env.ts";
 import { getDebugHeaders } from "./platform/http/debug.routes.ts";
 import { developmentOnly } from "./platform/http/development.guard.ts";
-import { getDocs, getDocsFile, openApiDocument, redirectToDocs } from "./platform/http/docs.routes.ts";
+import {
+  getDocs,
+  getDocsFile,
+  openApiDocument,
+  redirectRootToDocs,
+  redirectToDocs,
+} from "./platform/http/docs.routes.ts";
 import { AppError } from "./platform/http/errors.ts";
 import { getExample, getExampleFile } from "./platform/http/example.routes.ts";
 import { getHealth } from "./platform/http/health.routes.ts";
@@ -68,7 +74,12 @@ import {
 import { getMyKyc, getMyKycStatus, patchMyKyc, postMyKyc } from "./users/kyc/kyc.routes.ts";
 import { documentLink } from "./users/kyc/kyc-document.guard.ts";
 import { getKycDocument } from "./users/kyc/kyc-document.routes.ts";
-import { listMyNotifications, readMyNotification } from "./users/notification.routes.ts";
+import {
+  getMyNotification,
+  listMyNotifications,
+  readMyNotification,
+  readMyNotifications,
+} from "./users/notification.routes.ts";
 import { getMyProfile, patchMyProfile, putMyProfile } from "./users/profile.routes.ts";
 import { getMyUsage } from "./users/usage.routes.ts";
 import { userWebhooks } from "./users/user-webhook.views.ts";
@@ -107,6 +118,8 @@ export const routes: readonly Route[] = [
   route("PUT /api/users/profile", "writes/user", authenticated, putMyProfile),
   route("PATCH /api/users/profile", "writes/user", authenticated, patchMyProfile),
   route("GET /api/users/notifications", "-", authenticated, listMyNotifications),
+  route("GET /api/users/notifications/{id}", "-", authenticated, getMyNotification),
+  route("POST /api/users/notifications/read", "writes/user", authenticated, readMyNotifications),
   route("POST /api/users/notifications/{id}/read", "writes/user", authenticated, readMyNotification),
   route("GET /api/users/wallet", "-", authenticated, getMyWallet),
   route("GET /api/users/analytics/usage-stats", "-", authenticated, getMyUsage),
@@ -147,6 +160,7 @@ export const routes: readonly Route[] = [
     publicAccess,
     openApiDocument(() => routes, userWebhooks),
   ),
+  route("GET /", "-", developmentOnly, redirectRootToDocs),
   route("GET /docs", "-", publicAccess, redirectToDocs),
   route("GET /api/docs", "-", publicAccess, getDocs),
   route("GET /api/docs/{file}", "-", publicAccess, getDocsFile),

@@ -521,6 +521,7 @@ CREATE TABLE `users` (
 	`last_login` integer,
 	`last_activity_at` integer,
 	`unread_notifications` integer DEFAULT 0 NOT NULL,
+	`notifications_read_through` text,
 	`updated_at` integer NOT NULL,
 	`version` integer NOT NULL,
 	`kyc_status` text DEFAULT 'NOT_SUBMITTED' NOT NULL,
@@ -555,17 +556,19 @@ CREATE TRIGGER kyc_status_update AFTER UPDATE OF status ON kyc WHEN old.status <
 END;
 --> statement-breakpoint
 CREATE TRIGGER notifications_unread_delete AFTER DELETE ON notifications WHEN old.read_at IS NULL BEGIN
-  UPDATE users SET unread_notifications = unread_notifications - 1 WHERE id = old.user_id;
+  UPDATE users SET unread_notifications = unread_notifications - 1
+    WHERE id = old.user_id AND (notifications_read_through IS NULL OR notifications_read_through < old.id);
 END;
 --> statement-breakpoint
 CREATE TRIGGER notifications_unread_insert AFTER INSERT ON notifications WHEN new.read_at IS NULL BEGIN
-  UPDATE users SET unread_notifications = unread_notifications + 1 WHERE id = new.user_id;
+  UPDATE users SET unread_notifications = unread_notifications + 1
+    WHERE id = new.user_id AND (notifications_read_through IS NULL OR notifications_read_through < new.id);
 END;
 --> statement-breakpoint
 CREATE TRIGGER notifications_unread_update AFTER UPDATE OF read_at ON notifications
 WHEN (old.read_at IS NULL) <> (new.read_at IS NULL) BEGIN
   UPDATE users SET unread_notifications = unread_notifications + CASE WHEN new.read_at IS NULL THEN 1 ELSE -1 END
-    WHERE id = new.user_id;
+    WHERE id = new.user_id AND (notifications_read_through IS NULL OR notifications_read_through < new.id);
 END;
 --> statement-breakpoint
 CREATE TRIGGER users_counted_delete AFTER DELETE ON users BEGIN

@@ -1,11 +1,21 @@
-import { errorCatalogue } from "../../src/platform/http/errors.ts";
+import { type ErrorCode, errorCatalogue } from "../../src/platform/http/errors.ts";
 import { fieldErrorCatalogue } from "../../src/platform/http/field-errors.ts";
+import { errorGuide } from "../../src/platform/openapi/error-guide.ts";
 import { code, table } from "./markdown.ts";
 
 export const errorTable = () =>
   table(
-    ["Code", "Status", "English", "Nepali"],
-    Object.entries(errorCatalogue).map(([name, { status, message }]) => [code(name), status, message.en, message.ne]),
+    ["Code", "Status", "When", "What an app does"],
+    Object.entries(errorCatalogue).map(([name, { status }]) => {
+      const { when, action } = errorGuide[name as ErrorCode];
+      return [code(name), status, when, action];
+    }),
+  );
+
+export const errorTextTable = () =>
+  table(
+    ["Code", "English", "Nepali"],
+    Object.entries(errorCatalogue).map(([name, { message }]) => [code(name), message.en, message.ne]),
   );
 
 export const fieldErrorTable = () =>

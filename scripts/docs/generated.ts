@@ -1,7 +1,7 @@
 import { alertSections } from "./alerts.ts";
 import { callCostTable, priceTable } from "./costs.ts";
 import { deviationList } from "./deviations.ts";
-import { errorTable, fieldErrorTable } from "./errors.ts";
+import { errorTable, errorTextTable, fieldErrorTable } from "./errors.ts";
 import { fixedValueTable } from "./fixed-values.ts";
 import { limitTable } from "./limits.ts";
 import { retentionTable } from "./retention.ts";
@@ -16,6 +16,7 @@ export const generated: Readonly<Record<string, () => string[]>> = {
   "call-costs": callCostTable,
   deviations: deviationList,
   errors: errorTable,
+  "error-texts": errorTextTable,
   "field-errors": fieldErrorTable,
   "fixed-values": fixedValueTable,
   limits: limitTable,

@@ -4,7 +4,7 @@ import { buildDocument } from "../../src/platform/openapi/document.ts";
 import { userWebhooks } from "../../src/users/user-webhook.views.ts";
 
 /** The settings of the committed document: those of development. */
-const FACTS = { appName: "PowerBank", issuer: "http://localhost:8787" };
+const FACTS = { appName: "PowerBank", issuer: "http://localhost:8787", smsCountries: ["NP"] };
 
 /** Depth at which the text of `openapi.json` goes on in one line: an operation, a schema. */
 const DEEPEST_LINES = 3;

@@ -47,6 +47,7 @@ const pages: Readonly<Record<string, string>> = {
   "GET /dev/outbox": "Show the messages that would have been sent",
   "GET /example": "Show the example app of the client package",
   "GET /example/{file}": "Serve the script of the example app",
+  "GET /": "Redirect to /api/docs",
   "GET /docs": "Redirect to /api/docs",
   "GET /api/docs/{file}": "Serve a file of the docs page",
 };

@@ -79,6 +79,7 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
       version: 1 + Number(isBanned || isDormant || isStopped) + (kyc ? (kyc.status === "PENDING" ? 1 : 2) : 0),
       kycStatus: "NOT_SUBMITTED",
       unreadNotifications: 0,
+      notificationsReadThrough: null,
     },
     fullName: draws.chance(0.7) ? `${given} ${surname}` : null,
     dateOfBirth: draws.chance(0.5) ? drawBirthday(draws) : null,

@@ -22,7 +22,7 @@ export const users = sqliteTable(
     statusReason: text("status_reason", { enum: ["inactivity", "staff"] }),
     role: text("role", { enum: ["user", "staff", "admin"] }).notNull(),
     socialProvider: text("social_provider", { enum: ["EMAIL", "PHONE", "GOOGLE", "APPLE"] }).notNull(),
-    socialProfileData: text("social_profile_data", { mode: "json" }),
+    socialProfileData: text("social_profile_data", { mode: "json" }).$type<Record<string, unknown>>(),
     locale: text("locale", { enum: ["en", "ne"] }).notNull(),
     dateJoined: instant("date_joined").notNull(),
     /** Time of the last sign-in, or of a refresh more than an hour after it; null if the user never signed in. */
@@ -31,6 +31,8 @@ export const users = sqliteTable(
     lastActivityAt: instant("last_activity_at"),
     /** Number of unread `notifications`, maintained by triggers so that listing them need not count. */
     unreadNotifications: integer("unread_notifications").notNull().default(0),
+    /** Id of the newest notification when the user last marked all as read; null if never. */
+    notificationsReadThrough: text("notifications_read_through"),
     updatedAt: instant("updated_at").notNull(),
     /** Incremented with every change that projections must see. */
     version: integer("version").notNull(),

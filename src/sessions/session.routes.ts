@@ -9,10 +9,12 @@ import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 
 const tag = "Sessions";
 
-const tokenFields = z.object({
-  refresh_token: tokenField.nullish().meta({ description: "The refresh token. Send `refresh_token` or `refresh`." }),
-  refresh: tokenField.nullish().meta({ description: "The refresh token under its other name." }),
-});
+const tokenFields = z
+  .object({
+    refresh_token: tokenField.nullish().meta({ description: "The refresh token. Send `refresh_token` or `refresh`." }),
+    refresh: tokenField.nullish().meta({ description: "The refresh token under its other name." }),
+  })
+  .meta({ minProperties: 1 });
 /** Each route's own field name takes precedence; the other name is the alias that older clients send. */
 const refreshBody = tokenFields.transform(({ refresh, refresh_token }) => refresh || refresh_token);
 const logoutBody = tokenFields.transform(({ refresh, refresh_token }) => refresh_token || refresh);
@@ -42,6 +44,7 @@ export const refresh = publicEndpoint(
       "Returns a new access token and a new refresh token; the old refresh token is replaced. If the response is " +
       "lost, repeat the call within 120 seconds, or within 24 hours with the same Idempotency-Key, to get the same " +
       "refresh token unless it has been used. Presenting an older refresh token ends the session.",
+    example: { refresh_token: "eyJ…" },
     body: refreshBody,
     data: tokens,
     beside: { access: z.string(), refresh: z.string() },
@@ -69,6 +72,7 @@ export const logout = expiringEndpoint(
       "Ends this session. The access token may have expired. Any refresh token of the session is accepted, including " +
       "a rotated one.",
     rateLimitWrites: "service",
+    example: { refresh_token: "eyJ…" },
     body: logoutBody,
     data: z.object({ message: z.string() }),
     message: loggedOut,
@@ -97,7 +101,7 @@ export const listMySessions = userEndpoint(
   },
 );
 
-const sessionParams = z.object({ id: z.string().max(64) });
+const sessionParams = z.object({ id: z.string().max(64).meta({ description: "Id of the session." }) });
 const ended = { en: "The session has ended.", ne: "सत्र अन्त्य भयो।" };
 
 export const endMySession = userEndpoint(

@@ -21,8 +21,9 @@ export const DEFAULT_COUNTRY: CountryCode = "NP";
 
 /** The request field; `parseIdentifier` validates and canonicalizes the value. */
 export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces).meta({
-  description: "Email address or mobile number",
-  example: "9841234567",
+  description:
+    "An email address, or a mobile number of a supported country in any usual notation; without a country code it is " +
+    "one of Nepal.",
 });
 
 /** The request field that errors name, and the required kind if only one kind is accepted. */

@@ -1,10 +1,16 @@
 import { z } from "zod";
 import { cursorField, pageSizeField } from "../platform/http/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
-import { listOwnNotifications, readNotification } from "./notification.service.ts";
+import {
+  getNotification,
+  listOwnNotifications,
+  readAllNotifications,
+  readNotification,
+} from "./notification.service.ts";
 import { notificationView, viewNotification } from "./views.ts";
 
 const tag = "Notifications";
+const params = z.object({ id: z.string().max(64).meta({ description: "Id of the notification." }) });
 
 export const listMyNotifications = userEndpoint(
   {
@@ -28,6 +34,41 @@ export const listMyNotifications = userEndpoint(
   },
 );
 
+export const getMyNotification = userEndpoint(
+  {
+    method: "get",
+    path: "/users/notifications/{id}",
+    operationId: "getNotification",
+    tag,
+    summary: "Get a notification",
+    description: "Opens the notification that a push names by `notification_id`. It does not mark it as read.",
+    params,
+    data: notificationView,
+    message: { en: "Your notification.", ne: "तपाईंको सूचना।" },
+    errors: ["not_found"],
+  },
+  async (deps, { caller, params }) => ({ data: viewNotification(await getNotification(deps, caller, params.id)) }),
+);
+
+const allRead = { en: "All notifications marked as read.", ne: "सबै सूचना पढिएको चिन्ह लगाइयो।" };
+
+export const readMyNotifications = userEndpoint(
+  {
+    method: "post",
+    path: "/users/notifications/read",
+    operationId: "markAllNotificationsRead",
+    tag,
+    summary: "Mark all notifications as read",
+    description: "Marks every notification that exists at this moment. Repeating the call changes nothing.",
+    data: z.object({ message: z.string() }),
+    message: allRead,
+  },
+  async (deps, { caller, client }) => {
+    await readAllNotifications(deps, caller);
+    return { data: { message: allRead[client.locale] } };
+  },
+);
+
 export const readMyNotification = userEndpoint(
   {
     method: "post",
@@ -36,7 +77,7 @@ export const readMyNotification = userEndpoint(
     tag,
     summary: "Mark a notification as read",
     description: "Repeating the call changes nothing.",
-    params: z.object({ id: z.string().max(64) }),
+    params,
     data: notificationView,
     message: { en: "Notification marked as read.", ne: "सूचना पढिएको चिन्ह लगाइयो।" },
     errors: ["not_found"],

@@ -4,7 +4,13 @@ import { readCursor, writeCursor } from "../platform/http/cursor.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { sessionEnded } from "../sessions/guard.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
-import { listNotifications, markNotificationRead, type NotificationRow } from "./notification.store.ts";
+import {
+  findNotification,
+  listNotifications,
+  markAllNotificationsRead,
+  markNotificationRead,
+  type NotificationRow,
+} from "./notification.store.ts";
 
 /** A page of notifications. */
 export interface NotificationPage {
@@ -38,9 +44,21 @@ export async function listOwnNotifications(
 export async function readNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await markNotificationRead(deps, caller, id);
   if (!user) throw sessionEnded();
-  if (!notification)
-    throw new AppError("not_found", {
-      message: { en: "Notification not found.", ne: "सूचना भेटिएन।" },
-    });
-  return notification;
+  return notification ?? unknownNotification();
+}
+
+/** One of the caller's notifications. @throws AppError `not_found` if it is not the caller's. */
+export async function getNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
+  const { notification, user } = await findNotification(deps, caller, id);
+  if (!user) throw sessionEnded();
+  return notification ?? unknownNotification();
+}
+
+function unknownNotification(): never {
+  throw new AppError("not_found", { message: { en: "Notification not found.", ne: "सूचना भेटिएन।" } });
+}
+
+/** Marks all of the caller's notifications as read. @throws AppError `token_not_valid`. */
+export async function readAllNotifications(deps: Deps, caller: AccessClaims): Promise<void> {
+  if (!(await markAllNotificationsRead(deps, caller))) throw sessionEnded();
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { type NotificationType, notifications, users } from "../db/user-schema.ts";
 import { insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -52,6 +52,19 @@ const shown = {
 
 type ListDeps = Pick<Deps, "db" | "now" | "log">;
 
+/** What the user's row says about the notifications. */
+const state = { unread: users.unreadNotifications, readThrough: users.notificationsReadThrough };
+
+type State = { readThrough: string | null };
+
+const withReadState = <T extends { id: string; readAt: number | null }>(
+  { readAt, ...row }: T,
+  { readThrough }: State,
+) => ({
+  ...row,
+  isRead: readAt !== null || (readThrough !== null && row.id <= readThrough),
+});
+
 /**
  * The caller's notifications, newest first, after the id `after`, and the number of unread ones.
  *
@@ -62,7 +75,7 @@ export async function listNotifications(
   caller: AccessClaims,
   page: { size: number; after: string | undefined },
 ) {
-  const { found, unread } = await runBatch(deps, {
+  const { found, user } = await runBatch(deps, {
     found: deps.db
       .select(shown)
       .from(notifications)
@@ -76,13 +89,51 @@ export async function listNotifications(
       .orderBy(desc(notifications.id))
       // One extra row shows whether there is a next page.
       .limit(page.size + 1),
-    unread: deps.db
-      .select({ count: users.unreadNotifications })
+    user: deps.db
+      .select(state)
       .from(users)
       .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
   });
-  const [counted] = unread;
-  return counted && { found: found.slice(0, page.size), hasMore: found.length > page.size, unread: counted.count };
+  const [own] = user;
+  if (!own) return undefined;
+  const rows = found.slice(0, page.size).map((row) => withReadState(row, own));
+  return { found: rows, hasMore: found.length > page.size, unread: own.unread };
+}
+
+/** One of the caller's notifications. `user` is undefined if the session has ended. */
+export async function findNotification(deps: ListDeps, caller: AccessClaims, id: string) {
+  const { found, user } = await runBatch(deps, {
+    found: deps.db
+      .select(shown)
+      .from(notifications)
+      .where(and(eq(notifications.id, id), eq(notifications.userId, caller.userId), isSignedIn(deps, caller))),
+    user: deps.db
+      .select(state)
+      .from(users)
+      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
+  });
+  const [[row], [own]] = [found, user];
+  return { notification: row && own ? withReadState(row, own) : undefined, user: own };
+}
+
+/**
+ * Marks all of the caller's notifications as read, however many there are: the user's row keeps the id of the newest one.
+ *
+ * @returns whether the session lives.
+ */
+export async function markAllNotificationsRead(deps: ListDeps, caller: AccessClaims): Promise<boolean> {
+  const isOwn = and(eq(users.id, caller.userId), isSignedIn(deps, caller));
+  const { user } = await runBatch(deps, {
+    marked: deps.db
+      .update(users)
+      .set({
+        unreadNotifications: 0,
+        notificationsReadThrough: sql`(select max(${notifications.id}) from ${notifications} where ${notifications.userId} = ${caller.userId})`,
+      })
+      .where(and(isOwn, gt(users.unreadNotifications, 0))),
+    user: deps.db.select({ id: users.id }).from(users).where(isOwn),
+  });
+  return user.length > 0;
 }
 
 /**
@@ -105,7 +156,8 @@ export async function markNotificationRead(deps: ListDeps, caller: AccessClaims,
       .from(users)
       .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
   });
-  return { notification: found[0], user: user[0] };
+  const [row] = found;
+  return { notification: row && withReadState(row, { readThrough: null }), user: user[0] };
 }
 
 export type NotificationRow = NonNullable<Awaited<ReturnType<typeof listNotifications>>>["found"][number];

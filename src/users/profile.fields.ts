@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { as } from "../platform/http/field-errors.ts";
-import { canonicalUrl, clearable, httpsUrl, withoutControls } from "../platform/http/fields.ts";
+import { canonicalUrl, clearable, describedUrl, httpsUrl, withoutControls } from "../platform/http/fields.ts";
 import { tidy, toAsciiDigits } from "../platform/http/text.ts";
 
 /** Earlier dates are treated as typing errors. */
@@ -10,13 +10,13 @@ const personText = (min: number) => withoutControls(z.string().min(min).max(255)
 
 /** The fields of a profile that can be changed; null clears a field. */
 export const profileFields = {
-  full_name: clearable(personText(2), tidy).meta({ example: "Asha Gurung" }),
+  full_name: clearable(personText(2), tidy),
   date_of_birth: clearable(
     z.iso
       .date()
       .refine((date) => date >= EARLIEST_BIRTH, { error: as("too_early"), params: { earliest: EARLIEST_BIRTH } }),
     toAsciiDigits,
-  ),
+  ).meta({ description: `A day from ${EARLIEST_BIRTH} to yesterday in Asia/Kathmandu.` }),
   address: clearable(personText(1), tidy),
-  avatar_url: clearable(httpsUrl, canonicalUrl),
+  avatar_url: clearable(httpsUrl, canonicalUrl).meta(describedUrl),
 };

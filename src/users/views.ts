@@ -89,7 +89,7 @@ export function viewNotification(row: NotificationRow): z.input<typeof notificat
     message: row.message,
     notification_type: row.notificationType,
     data: row.data,
-    is_read: row.readAt !== null,
+    is_read: row.isRead,
     created_at: isoTime(row.createdAt),
   };
 }

@@ -70,6 +70,8 @@ export const expectations: Record<string, Expectation> = {
   "PUT /api/users/profile": user(200, { options: json({ address: "Patan" }) }),
   "PATCH /api/users/profile": user(200, { options: json({ address: "Patan" }) }),
   "GET /api/users/notifications": user(200),
+  "GET /api/users/notifications/{id}": user(404),
+  "POST /api/users/notifications/read": user(200),
   "POST /api/users/notifications/{id}/read": user(404),
   "GET /api/users/wallet": user(200),
   "GET /api/users/analytics/usage-stats": user(200),

@@ -111,6 +111,67 @@ describe("users/notifications", () => {
     });
   });
 
+  it("opens one notification by its id without marking it as read", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    await insertNotifications(asha.userId, 2);
+    const [newest] = (await list(asha.access)).body.data.results;
+    const open = (token: string) => call("GET", `${PATH}/${newest.id}`, { token });
+    expect((await open(asha.access)).body.data).toEqual(newest);
+    expect((await list(asha.access)).body.data.unread_count).toBe(2);
+    const stranger = await open(bikash.access);
+    expect([stranger.status, stranger.body.error.code]).toEqual([404, "not_found"]);
+    await call("POST", `${PATH}/read`, { token: asha.access });
+    expect((await open(asha.access)).body.data).toEqual({ ...newest, is_read: true });
+    await call("POST", "/api/auth/logout", { token: asha.access, json: { refresh_token: asha.refresh } });
+    expect((await open(asha.access)).status).toBe(401);
+  });
+
+  it("marks all notifications as read at constant cost; later ones are unread, and other users keep theirs", async () => {
+    const [asha, bikash] = [await signUp(), await signUp()];
+    const database = countedDatabase();
+    const readAll = async (token: string) => {
+      const { status } = await call("POST", `${PATH}/read`, { token, env: database.env });
+      return { status, ...database.take() };
+    };
+    await insertNotifications(bikash.userId, 3);
+    await insertNotifications(asha.userId, 2);
+    const few = await readAll(asha.access);
+    expect(few.status).toBe(200);
+    await testEnv.DB.prepare("delete from notifications where user_id = ?").bind(asha.userId).run();
+    await insertNotifications(asha.userId, 3_000);
+    await testEnv.DB.prepare(
+      "update users set unread_notifications = 3000, notifications_read_through = null where id = ?",
+    )
+      .bind(asha.userId)
+      .run();
+    expect((await readAll(asha.access)).all).toBeLessThanOrEqual(few.all);
+    const data = async (token: string) => (await list(token, "?page_size=2")).body.data;
+    expect(await data(asha.access)).toMatchObject({ unread_count: 0, results: [{ is_read: true }, { is_read: true }] });
+    expect(await data(bikash.access)).toMatchObject({
+      unread_count: 3,
+      results: [{ is_read: false }, { is_read: false }],
+    });
+
+    const insert =
+      "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', 'New', '', 9000)";
+    await testEnv.DB.prepare(insert).bind(`99999-${asha.userId}`, asha.userId).run();
+    expect(await data(asha.access)).toMatchObject({
+      unread_count: 1,
+      results: [{ is_read: false }, { is_read: true }],
+    });
+    // Reading or deleting what was read before does not change the count.
+    await call("POST", `${PATH}/00007-${asha.userId}/read`, { token: asha.access });
+    await testEnv.DB.prepare("delete from notifications where user_id = ? and created_at < 100")
+      .bind(asha.userId)
+      .run();
+    expect((await data(asha.access)).unread_count).toBe(1);
+    expect((await Promise.all([readAll(asha.access), readAll(asha.access)])).map(({ status }) => status)).toEqual([
+      200, 200,
+    ]);
+    expect((await data(asha.access)).unread_count).toBe(0);
+    expect((await readAll(asha.access)).status).toBe(200);
+  });
+
   it("never shows another user's notifications (ASVS 8.2.2), and nothing after the session has ended", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     await insertNotifications(asha.userId, 1);

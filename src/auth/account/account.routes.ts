@@ -59,6 +59,7 @@ export const register = publicEndpoint(
     description:
       "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
       "call does not consume the token. An unknown referral code is ignored.",
+    example: { identifier: "9841234567", verification_token: "…", username: "asha.gurung", referral_code: "REFABC123" },
     body: z.object({
       identifier: identifierField,
       verification_token: verificationTokenField,
@@ -90,6 +91,7 @@ export const login = publicEndpoint(
     description:
       "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
       "call does not consume the token.",
+    example: { identifier: "9841234567", verification_token: "…" },
     body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: signedInData,

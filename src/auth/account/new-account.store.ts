@@ -118,6 +118,7 @@ export function newAccount(
         version: 1,
         kycStatus: "NOT_SUBMITTED",
         unreadNotifications: 0,
+        notificationsReadThrough: null,
       },
       condition,
     ),

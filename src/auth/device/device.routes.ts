@@ -36,14 +36,23 @@ export const registerMyDevice = userEndpoint(
     description:
       "Creates or updates the device and ties it to this session. A push token belongs to one device: it is removed " +
       "from any other device that has it. Fields that are not sent keep their values.",
+    example: {
+      device_id: "b3e1c2d4-phone",
+      fcm_token: "dGhpcyBpcyBhIHB1c2ggdG9rZW4",
+      device_type: "ANDROID",
+      device_name: "Galaxy A15",
+      app_version: "2.4.0",
+      os_version: "15",
+      is_active: true,
+    },
     body: z.object({
-      device_id: text(atMost(255).min(1)),
+      device_id: text(atMost(255).min(1)).meta({ description: "The app's own id of this installation." }),
       fcm_token: text(atMost(MAX_TOKEN_LENGTH).min(10)),
       device_type: text(deviceType, (type) => type.toUpperCase()),
       device_name: optionalText(atMost(255)),
       app_version: optionalVersion(atMost(50)),
       os_version: optionalVersion(atMost(50)),
-      is_active: optionalFlag,
+      is_active: optionalFlag.meta({ description: "Whether pushes are wanted; true if absent." }),
     }),
     data: deviceView,
     message: { en: "Device registered.", ne: "यन्त्र दर्ता भयो।" },

@@ -45,6 +45,7 @@ export const requestOtp = publicEndpoint(
     description:
       "Sends a code by SMS or email. The response is the same whether or not an account exists. Wait `resend_in` " +
       "seconds before you request another code.",
+    example: { identifier: "9841234567", purpose: "LOGIN" },
     body: z.object({ identifier: identifierField, purpose: purposeField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: codeSentView,
@@ -101,6 +102,7 @@ export const verifyCode = publicEndpoint(
     description:
       "Returns a verification token for `POST /auth/register` or `POST /auth/login`. `purpose` says which of the two " +
       "to call: LOGIN if an account exists, otherwise REGISTER.",
+    example: { identifier: "9841234567", otp: "123456" },
     body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: codeVerifiedView,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Client } from "../../platform/http/client.ts";
 import { as } from "../../platform/http/field-errors.ts";
-import { optionalText, text, tokenField, withoutControls } from "../../platform/http/fields.ts";
+import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { userView, viewUser } from "../../users/views.ts";
@@ -10,6 +10,7 @@ import { flowEndpoint } from "./social-flow.guard.ts";
 import { createFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
 import { type SocialSignIn, signInByCode, signInByIdToken } from "./social-sign-in.service.ts";
+import { tokenBodies, tokenExamples } from "./social-token.fields.ts";
 
 const tag = "Google and Apple";
 
@@ -67,10 +68,17 @@ function loginRoute(name: ProviderName) {
         "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time `code`, or with `error`: " +
         "`access_denied`, `temporarily_unavailable`, `server_error` or `social_auth_failed`. The app's `state` comes back too.",
       query: z.object({
-        redirect_uri: z.string().optional(),
-        code_challenge: challenge.optional(),
-        code_challenge_method: z.literal("S256").optional(),
-        state: withoutControls(z.string().max(MAX_STATE_LENGTH)).optional(),
+        redirect_uri: z
+          .string()
+          .optional()
+          .meta({ description: "Where the browser returns; one of the configured addresses. Needs `code_challenge`." }),
+        code_challenge: challenge
+          .optional()
+          .meta({ description: "S256 challenge of the app's code verifier (RFC 7636)." }),
+        code_challenge_method: z.literal("S256").optional().meta({ description: "The only method." }),
+        state: withoutControls(z.string().max(MAX_STATE_LENGTH))
+          .optional()
+          .meta({ description: "The app's own state; it comes back unchanged." }),
       }),
       data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
       message: loginStarted,
@@ -86,21 +94,6 @@ function loginRoute(name: ProviderName) {
 export const googleLogin = loginRoute("google");
 export const appleLogin = loginRoute("apple");
 
-const nonceField = z.string().min(8).max(255);
-
-const tokenBodies = {
-  google: z.object({
-    id_token: tokenField.min(1),
-    nonce: optionalText(nonceField).describe("If sent, the token must contain it, either unchanged or as its SHA-256."),
-  }),
-  apple: z.object({
-    id_token: tokenField.min(1),
-    nonce: text(nonceField).describe("The token must contain its SHA-256."),
-    authorization_code: text(z.string().min(1).max(2048)),
-    name: optionalText(z.string().max(255)).describe("Apple returns the name only at the first sign-in."),
-  }),
-};
-
 function tokenRoute(name: ProviderName) {
   return publicEndpoint(
     {
@@ -111,6 +104,7 @@ function tokenRoute(name: ProviderName) {
       summary: `Sign in with an ID token from the ${names[name]} SDK`,
       description:
         "Creates the account at the first sign-in. An ID token is accepted once, within 10 minutes of its issue.",
+      example: tokenExamples[name],
       body: tokenBodies[name],
       data: signedInData,
       message: welcome,
@@ -140,7 +134,7 @@ export const getSocialSuccess = flowEndpoint(
       "Exchanges the one-time code for a session. Requires the cookie of the flow. The code is valid for one minute; " +
       "a call without the right cookie invalidates it. A browser whose `Accept` prefers HTML gets a page without tokens; the " +
       "same call for JSON has them.",
-    query: z.object({ code: codeField }),
+    query: z.object({ code: codeField.meta({ description: "The one-time code of the flow." }) }),
     data: signedInData,
     message: welcome,
     errors: ["social_auth_failed", "link_required", "account_inactive"],
@@ -161,6 +155,7 @@ export const postSocialSuccess = publicEndpoint(
     description:
       "Exchanges the one-time code for a session. Requires the code verifier whose challenge started the flow. The " +
       "code is valid for one minute; a wrong verifier invalidates it.",
+    example: { code: "…", code_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" },
     body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
     data: signedInData,
     message: welcome,
@@ -185,6 +180,7 @@ function linkRoute(name: ProviderName) {
       description:
         "Lets the user sign in with this provider too. Requires a sign-in within the last 10 minutes, or a new " +
         "`verification_token`.",
+      example: tokenExamples[name],
       body: tokenBodies[name].extend({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: linked,
@@ -220,6 +216,7 @@ function unlinkRoute(name: ProviderName) {
       description:
         "Requires a sign-in within the last 10 minutes, or a new `verification_token`. The user's only way to sign in " +
         "cannot be unlinked.",
+      example: {},
       body: z.object({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),
       message: unlinked,

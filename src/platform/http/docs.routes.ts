@@ -1,7 +1,7 @@
-import { html, raw } from "hono/html";
 import { buildDocument, type DescribedWebhook } from "../openapi/document.ts";
 import { EVERY_ROUTE, NOT_MODIFIED } from "../openapi/operation.ts";
 import { type CacheableDocument, cacheable, respondCacheable } from "./cacheable.ts";
+import { docsPage } from "./docs-page.ts";
 import { AppError } from "./errors.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 import { describedRoutes, type Route } from "./route.ts";
@@ -36,10 +36,10 @@ export function openApiDocument(routes: () => readonly Route[], webhooks: Readon
       }),
     },
     async (c) => {
-      const { appName, issuer } = c.get("deps").config;
-      const facts = JSON.stringify([appName, issuer]);
+      const { appName, issuer, smsCountries } = c.get("deps").config;
+      const facts = JSON.stringify([appName, issuer, smsCountries]);
       if (cached?.facts !== facts) {
-        const document = buildDocument({ appName, issuer }, describedRoutes(routes()), webhooks);
+        const document = buildDocument({ appName, issuer, smsCountries }, describedRoutes(routes()), webhooks);
         cached = { facts, document: await cacheable(document) };
       }
       return respondCacheable(c, cached.document);
@@ -49,6 +49,9 @@ export function openApiDocument(routes: () => readonly Route[], webhooks: Readon
 
 /** Redirects the short address to the page. */
 export const redirectToDocs = publicRawEndpoint({ method: "get", path: "/docs" }, (c) => c.redirect("/api/docs", 303));
+
+/** Leads a developer who opens the bare address to the page. */
+export const redirectRootToDocs = publicRawEndpoint({ method: "get", path: "/" }, (c) => c.redirect("/api/docs", 303));
 
 /** Serves a page that shows the document without loading anything from other hosts. */
 export const getDocs = publicRawEndpoint(
@@ -67,7 +70,7 @@ export const getDocs = publicRawEndpoint(
   (c) => {
     const nonce = crypto.randomUUID();
     c.header("Content-Security-Policy", DOCS_POLICY.replace("NONCE", nonce));
-    return c.html(docsPage(nonce));
+    return c.html(docsPage(c.get("deps").config.appName, nonce));
   },
 );
 
@@ -79,24 +82,3 @@ export const getDocsFile = publicRawEndpoint({ method: "get", path: "/api/docs/{
   response.headers.set("Cache-Control", "public, max-age=86400");
   return response;
 });
-
-function docsPage(nonce: string) {
-  const start = `SwaggerUIBundle({
-    url: "/api/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, persistAuthorization: true, defaultModelsExpandDepth: -1,
-  });`;
-  return html`<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Users API</title>
-    <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="/api/docs/swagger-ui.css">
-  </head>
-  <body>
-    <div id="docs"></div>
-    <script src="/api/docs/swagger-ui-bundle.js" nonce="${nonce}"></script>
-    <script nonce="${nonce}">${raw(start)}</script>
-  </body>
-</html>`;
-}

@@ -81,6 +81,8 @@ interface EndpointSpec<
   errors?: ErrorCode[];
   /** Honours `Idempotency-Key`. */
   idempotent?: boolean;
+  /** Days (`YYYY-MM-DD`) from which the route is deprecated, and on which it ends. See docs/versioning.md. */
+  deprecated?: { since: string; sunset: string };
   /** Responds with `RateLimit` and `RateLimit-Policy` headers. */
   limited?: boolean;
   /** Counts every call in the first limiter: before the guard, or per subject once the body is parsed. */
@@ -210,11 +212,21 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     spec,
     errors: [...guard.errors, ...(spec.errors ?? []), ...(isLimited ? (["rate_limit_exceeded"] as const) : [])],
     handlers: [
+      ...(spec.deprecated ? [announce(spec.deprecated)] : []),
       ...(byNetwork && !byNetwork.subject ? [rateLimitByNetwork(byNetwork.group)] : []),
       // Authorise before checking the path, so that unauthorised callers learn nothing about it.
       ...(checkParams ? [admitFirst, checkParams] : []),
       answer,
     ],
+  };
+}
+
+/** Says in every response that the route is deprecated (RFC 9745) and when it ends (RFC 8594). */
+function announce({ since, sunset }: { since: string; sunset: string }): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    c.header("Deprecation", `@${Date.parse(since) / 1000}`);
+    c.header("Sunset", new Date(sunset).toUTCString());
+    await next();
   };
 }
 

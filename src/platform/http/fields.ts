@@ -80,7 +80,10 @@ export function wholeNumber<T extends z.ZodType>(schema: T) {
 }
 
 const MAX_URL_LENGTH = 2048;
-const https = z.url({ protocol: /^https$/ }).max(MAX_URL_LENGTH);
+const https = z
+  .url({ protocol: /^https$/ })
+  .max(MAX_URL_LENGTH)
+  .meta({ pattern: "^https://" });
 
 /** The URL to store; null if it is not acceptable or too long. */
 export const storableHttpsUrl = (given: string | undefined): string | null => {
@@ -97,6 +100,12 @@ export const httpsUrl = https.refine((given) => canonicalHttpsUrl(given) === giv
   when: ({ issues }) => issues.length === 0,
 });
 
+/** What the OpenAPI document says of such a field. */
+export const describedUrl = {
+  description:
+    "An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard.",
+};
+
 /** The canonical form, or the unchanged text if it has none, so that `httpsUrl` refuses it. */
 export const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) ?? given;
 
@@ -106,10 +115,15 @@ export const withoutControls = (schema: z.ZodString) => schema.regex(NO_CONTROLS
 const MAX_PAGE_SIZE = 100;
 
 /** Page size, 1 to 100; 20 if absent. */
-export const pageSizeField = wholeNumber(z.number().int().min(1).max(MAX_PAGE_SIZE).default(20));
+export const pageSizeField = wholeNumber(z.number().int().min(1).max(MAX_PAGE_SIZE).default(20)).meta({
+  description: "Results of a page.",
+});
 
 /** `next_cursor` of the previous page; `readCursor` decodes it. */
-export const cursorField = z.string().optional().meta({ description: "`next_cursor` of the previous page" });
+export const cursorField = z
+  .string()
+  .optional()
+  .meta({ description: "`next_cursor` of the previous page, with the same other parameters." });
 
 /**
  * `when` of a check that compares fields: it also runs if another field is invalid, so that one response names every

@@ -1,5 +1,5 @@
 /** What holds for every operation, as the document and the docs page say it first. */
-export const conventions = `
+export const conventionsWith = (smsCountries: readonly string[]) => `
 ## First call
 
 1. Call \`POST /api/auth/otp/request\` with your email address or phone number as \`identifier\`.
@@ -12,7 +12,8 @@ export const conventions = `
 
 Bodies are JSON; the KYC uploads are multipart. Urlencoded and multipart forms with the same field names are accepted
 everywhere, too. JSON and forms may have 64 KB, each file 8 MB. Unknown fields are ignored, and an empty text counts as
-absent.
+absent. Text has a visible character and no control characters. Mobile numbers of these countries are accepted:
+${smsCountries.join(", ")}.
 
 Success is \`{success: true, message, data}\`, failure is \`{success: false, error: {code, message}, request_id}\`. Branch
 on \`error.code\` and show \`error.message\`. Only \`validation_error\` has \`details\` and \`fields\`, by the name of the field.

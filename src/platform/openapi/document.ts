@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { version } from "../../../package.json";
 import type { FileSpec } from "../http/endpoint-body.ts";
 import type { ErrorCode } from "../http/errors.ts";
-import { conventions } from "./conventions.ts";
+import { conventionsWith } from "./conventions.ts";
 import { byStatus, describeFailures, failureExamples, failureSchema, nameOfFailures } from "./failures.ts";
 import { type HeaderName, idempotencyKey, refersToHeaders, responseHeaders } from "./headers.ts";
 import { BINARY, type Operation } from "./operation.ts";
@@ -30,13 +30,15 @@ export interface ServiceFacts {
   appName: string;
   /** Base URL. */
   issuer: string;
+  /** Countries whose mobile numbers are accepted, as ISO 3166-1 alpha-2. */
+  smsCountries: readonly string[];
 }
 
 type Writer = ReturnType<typeof schemaWriter>["write"];
 
 /** Builds the OpenAPI 3.1 document. */
 export function buildDocument(
-  { appName, issuer }: ServiceFacts,
+  { appName, issuer, smsCountries }: ServiceFacts,
   routes: readonly DescribedRoute[],
   webhooks: Readonly<Record<string, DescribedWebhook>>,
 ): Json {
@@ -59,7 +61,7 @@ export function buildDocument(
     info: {
       title: `${appName} Users API`,
       version,
-      description: conventions,
+      description: conventionsWith(smsCountries),
       contact: { name: `${appName} developers`, url: `${issuer}/docs` },
       license: { name: "Proprietary", identifier: "LicenseRef-Proprietary" },
     },
@@ -119,6 +121,7 @@ function writeOperation(
     summary,
     description: (role ? ROLES[role] : "") + description,
     security: security ? [{ [security]: [] }] : [],
+    ...(operation.isDeprecated ? { deprecated: true } : {}),
     ...(role ? { "x-required-role": role } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: writeBody(body, write) } : {}),

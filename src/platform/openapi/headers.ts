@@ -20,7 +20,7 @@ export const responseHeaders = {
   ),
   Allow: text("The methods that this path has.", "GET, PATCH"),
   ETag: text("Send it as `If-None-Match`; the response is 304 while nothing has changed.", '"4f2a"'),
-  Location: text("Where the browser goes next.", "https://accounts.google.com/o/oauth2/v2/auth"),
+  Location: text("Where the browser goes next.", "https://accounts.example.com/authorize"),
 } satisfies Record<string, Json>;
 
 export type HeaderName = keyof typeof responseHeaders;

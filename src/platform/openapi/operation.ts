@@ -12,6 +12,7 @@ export interface Operation {
   tag: Tag;
   summary: string;
   description: string;
+  isDeprecated?: boolean;
   /** Absent on operations that anyone may call. */
   security?: "bearer" | undefined;
   /** The role that the caller needs. */
@@ -66,6 +67,7 @@ export function describeEndpoint({ spec, security, role, errors }: GuardedEndpoi
     tag: spec.tag,
     summary: spec.summary,
     description: spec.description,
+    isDeprecated: spec.deprecated !== undefined,
     security,
     role,
     params: spec.params,

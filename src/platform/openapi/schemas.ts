@@ -26,7 +26,7 @@ export function schemaWriter() {
 }
 
 /** Formats that say everything that Zod's pattern for them says. */
-const FORMATS_WITH_PATTERN = ["date", "date-time", "uuid", "email", "uri"];
+const FORMATS_WITH_PATTERN = ["date", "date-time", "uuid"];
 
 /** Leaves out what Zod adds and readers of the document do not need, and replaces what generators do not know. */
 function simplify(schema: Json): Json {

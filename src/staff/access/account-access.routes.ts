@@ -22,6 +22,7 @@ export const postUserStatus = staffEndpoint(
     summary: "Change a user's status",
     description: "INACTIVE and BANNED end all of the user's sessions immediately. The user is notified.",
     params,
+    example: { status: "BANNED", reason: "Stolen power bank" },
     body: z
       .object({
         status: accountStatus,
@@ -56,6 +57,7 @@ export const putUserRole = adminEndpoint(
     summary: "Change a user's role",
     description: "Admins only. Ends all of the user's sessions.",
     params,
+    example: { role: "staff", reason: "Joined the support team" },
     body: z.object({
       role: userRole,
       reason,
@@ -77,6 +79,7 @@ export const postUserUnlock = staffEndpoint(
     summary: "Unlock a user",
     description: "Clears the sign-in locks on the user's identifiers, so that the user can request codes again.",
     params,
+    example: { reason: "Asked by phone" },
     body: z.object({ reason }),
     data: userDetailView,
     message: { en: "The user is unlocked.", ne: "प्रयोगकर्ताको रोक हटाइयो।" },

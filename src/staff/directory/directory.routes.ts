@@ -33,10 +33,10 @@ const query = z
       .meta({ description: "Defaults to 1. Pages reach the first 2,000 users; use cursor to go further." }),
     page_size: pageSizeField,
     cursor: cursorField,
-    status: accountStatus.optional(),
-    email_verified: optionalFlag,
-    phone_verified: optionalFlag,
-    kyc_status: kycState.optional(),
+    status: accountStatus.optional().meta({ description: "Only users with this status." }),
+    email_verified: optionalFlag.meta({ description: "Only users whose email is verified, or is not." }),
+    phone_verified: optionalFlag.meta({ description: "Only users whose phone number is verified, or is not." }),
+    kyc_status: kycState.optional().meta({ description: "Only users with this verification." }),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
         "Part of a username, email address or phone number, in upper or lower case. A number may have a country code " +
@@ -47,11 +47,13 @@ const query = z
       description: "Only users who joined at this time or later: an instant, or a day in Asia/Kathmandu.",
     }),
     end_date: momentField("last").meta({
-      description: "Only users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu.",
+      description:
+        "Only users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu; not before `start_date`.",
     }),
     ordering: z
       .enum(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"], as("not_ordering"))
-      .default("-date_joined"),
+      .default("-date_joined")
+      .meta({ description: "`-` is descending." }),
   })
   .refine(({ start_date, end_date }) => !(Number(start_date) > Number(end_date)), {
     when: besideErrors,
@@ -99,7 +101,7 @@ export const getUsers = staffEndpoint(
     tag: "Staff: users",
     summary: "List and search users",
     description:
-      "Follow `next_cursor` until it is null. A page can have fewer results than page_size although more follow, if " +
+      "Follow `next_cursor` until it is null. Send either `page` or `cursor`. A page can have fewer results than page_size although more follow, if " +
       "it is a search or combines dates with an ordering by last_login or username.",
     query,
     data: z.object({

@@ -12,6 +12,7 @@ import { tidy } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { submissionStatus } from "../../users/user-enums.ts";
+import { params } from "../users/user-detail.fields.ts";
 import { listKycSubmissions, updateKycStatus } from "./kyc-review.service.ts";
 import { submissionView, viewSubmission } from "./kyc-review.views.ts";
 
@@ -26,7 +27,7 @@ export const getKycSubmissions = staffEndpoint(
     summary: "List KYC submissions",
     description: "Lists submissions of one status, oldest first. Follow `next_cursor` until it is null.",
     query: z.object({
-      status: submissionStatus.default("PENDING"),
+      status: submissionStatus.default("PENDING").meta({ description: "The status to list." }),
       page_size: pageSizeField,
       cursor: cursorField,
     }),
@@ -65,7 +66,8 @@ export const patchUserKyc = staffEndpoint(
     description:
       "Only a pending submission can be decided. To approve it, the reviewer must have opened each of its files since " +
       "it was submitted.",
-    params: z.object({ id: z.uuid() }),
+    params,
+    example: { status: "REJECTED", rejection_reason: "The picture is blurred." },
     body: decision,
     data: kycView,
     message: { en: "Decision saved. The user will be notified.", ne: "निर्णय सुरक्षित भयो। प्रयोगकर्तालाई खबर गरिनेछ।" },

@@ -9,10 +9,10 @@ import { viewUserDetail } from "./user-detail.views.ts";
 
 // Shared by the routes of one user.
 
-export const params = z.object({ id: z.uuid() });
+export const params = z.object({ id: z.uuid().meta({ description: "Id of the user." }) });
 
 const reasonText = withoutControls(z.string().min(1).max(255));
-export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log.", example: "Asked by phone" });
+export const reason = text(reasonText, tidy).meta({ description: "Kept in the audit log." });
 export const optionalReason = optionalText(reasonText, tidy);
 
 /** The response that shows the user, with document links for the caller. */

@@ -6,6 +6,7 @@ import {
   canonicalUrl,
   clearable,
   cursorField,
+  describedUrl,
   httpsUrl,
   optionalText,
   pageSizeField,
@@ -46,6 +47,7 @@ export const postUser = staffEndpoint(
     description:
       "Creates an account on behalf of a user. The identifier stays unverified until the user signs in with a " +
       "one-time code.",
+    example: { identifier: "9841000002", full_name: "Asha Gurung" },
     body: z.object({
       identifier: identifierField,
       username: usernameField,
@@ -53,7 +55,7 @@ export const postUser = staffEndpoint(
       date_of_birth: unlessNull(profileFields.date_of_birth),
       address: unlessNull(profileFields.address),
       avatar_url: unlessNull(profileFields.avatar_url),
-      profile_picture: optionalText(httpsUrl, canonicalUrl),
+      profile_picture: optionalText(httpsUrl, canonicalUrl).meta(describedUrl),
     }),
     check: (deps, { identifier, date_of_birth }) => ({
       ...checkIdentifier(deps, identifier),
@@ -96,14 +98,18 @@ export const getUser = staffEndpoint(
 );
 
 const identifierText = z.string().max(254);
-const change = z.object({
-  username: anyUsernameField,
-  email: clearable(identifierText, foldSpaces).meta({ example: "asha@example.com" }),
-  phone_number: clearable(identifierText, foldSpaces).meta({ example: "9841234567" }),
-  reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
-  profile_picture: clearable(httpsUrl, canonicalUrl),
-  ...profileFields,
-});
+const change = z
+  .object({
+    username: anyUsernameField,
+    email: clearable(identifierText, foldSpaces).meta({ description: "An email address." }),
+    phone_number: clearable(identifierText, foldSpaces).meta({
+      description: "A mobile number of a supported country.",
+    }),
+    reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
+    profile_picture: clearable(httpsUrl, canonicalUrl).meta(describedUrl),
+    ...profileFields,
+  })
+  .meta({ id: "UserChange" });
 
 const check = (deps: Deps, { email, phone_number, date_of_birth }: Partial<z.output<typeof change>>): FieldErrors => ({
   ...checkIdentifier(deps, email, { field: "email", kind: "email" }),
@@ -118,6 +124,7 @@ const changeSpec = {
     "Fields that are not sent keep their values. A changed email or phone_number becomes unverified, ends all of the " +
     "user's sessions, and sends a notice to the previous address or number.",
   params,
+  example: { full_name: "Asha Gurung", address: "Lakeside, Pokhara" },
   body: change,
   check,
   data: userDetailView,

@@ -36,7 +36,7 @@ export const userDetailView = z
     masked_email: z.string().nullable(),
     social_provider: userView.shape.social_provider,
     social_profile_data: z
-      .unknown()
+      .record(z.string(), z.unknown())
       .nullable()
       .meta({ description: "The claims about the person that the provider sent last." }),
   })
@@ -77,8 +77,8 @@ export const auditLogView = z
     action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),
     entity_type: z.string(),
     entity_id: z.string(),
-    old_values: z.unknown().nullable(),
-    new_values: z.unknown().nullable(),
+    old_values: z.record(z.string(), z.unknown()).nullable(),
+    new_values: z.record(z.string(), z.unknown()).nullable(),
     actor: z
       .object({ id: z.string(), username: z.string() })
       .nullable()

@@ -19,7 +19,7 @@ export const getKycDocument = linkEndpoint(
       description:
         "Use the links from a KYC response. A link is valid for five minutes and only while the session that requested " +
         "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
-      params: z.object({ id: z.string() }),
+      params: z.object({ id: z.string().meta({ description: "Id of the file." }) }),
       query: z.object({
         exp: z.string().meta({ description: "When the link ends, as the link says it." }),
         sig: z.string().meta({ description: "The link's signature." }),

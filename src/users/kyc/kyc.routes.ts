@@ -12,11 +12,14 @@ import { admitUpload, type KycUpload, uploadHeaders } from "./kyc-upload.service
 const tag = "KYC";
 
 const plain = (max: number) => withoutControls(z.string().max(max));
-const documentType = optionalText(plain(50).meta({ example: "CITIZENSHIP" }), tidy);
+const documentType = optionalText(plain(50), tidy).meta({
+  description: "CITIZENSHIP if absent.",
+  example: "CITIZENSHIP",
+});
 const documentNumber = plain(100)
   .min(5)
   .refine((number) => canonicalNumber(number).length > 0, as("no_letters_or_digits"))
-  .meta({ example: "12-34-56-78901" });
+  .meta({ example: "12-34-56-78901", description: "As on the document; it has letters or digits." });
 
 const FORMATS = "JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels";
 const front = { description: `The front of the document: ${FORMATS}` };
@@ -62,9 +65,11 @@ export const patchMyKyc = userEndpoint(
     tag,
     summary: "Change my submission",
     description:
-      "Replaces the fields and files that are sent and submits the KYC for review again. A call without files may use " +
-      "any of the three body formats.",
-    body: z.object({ document_type: documentType, document_number: optionalText(documentNumber) }),
+      "Replaces the fields and files that are sent, at least one of them, and submits the KYC for review again. Without " +
+      "files the body may be JSON, too.",
+    body: z
+      .object({ document_type: documentType, document_number: optionalText(documentNumber) })
+      .meta({ minProperties: 1 }),
     files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
     data: kycView,

@@ -11,19 +11,30 @@ const changeProfile = (method: "PUT" | "PATCH") =>
     };
   });
 
-const readNotification = flow("POST users/notifications/{id}/read", async () => {
+/** A user with one unread notification. */
+async function notified() {
   const user = await newUser();
   const id = crypto.randomUUID();
   await sql(
     `insert into notifications (id, user_id, notification_type, title, message, created_at)
-      values (?, ?, 'TEST', 'Title', 'Words', ?)`,
+      values (?, ?, 'WELCOME', 'Title', 'Words', ?)`,
     id,
     user.userId,
     Date.now(),
   );
-  const path = `/api/users/notifications/${id}/read`;
-  return { scope: { userIds: [user.userId] }, request: { method: "POST", path, options: { token: user.access } } };
-});
+  return { user, id };
+}
+
+const notificationFlow = (method: "GET" | "POST", path: string) =>
+  flow(`${method} users/notifications${path}`, async () => {
+    const { user, id } = await notified();
+    const request = {
+      method,
+      path: `/api/users/notifications${path.replace("{id}", id)}`,
+      options: { token: user.access },
+    };
+    return { scope: { userIds: [user.userId] }, request };
+  });
 
 const open = (path: string) =>
   flow(`GET ${path}`, async () => ({ scope: {}, request: { method: "GET", path, options: {} } }));
@@ -31,6 +42,8 @@ const open = (path: string) =>
 export const userFlows = [
   changeProfile("PUT"),
   changeProfile("PATCH"),
-  readNotification,
+  notificationFlow("POST", "/{id}/read"),
+  notificationFlow("POST", "/read"),
+  notificationFlow("GET", "/{id}"),
   ...["/.well-known/jwks.json", "/api/openapi.json", "/dev/outbox"].map(open).map(traceless),
 ];

@@ -116,7 +116,7 @@ test("every schema in the document is valid JSON Schema 2020-12, and every path 
 });
 
 test("ASVS 6.1.3: the document lists exactly the mounted routes", () => {
-  const undocumented = ["GET /dev/outbox", "GET /example", "GET /example/{file}", "GET /docs", "GET /api/docs/{file}"];
+  const undocumented = ["GET /", "GET /dev/outbox", "GET /example", "GET /example/{file}", "GET /docs", "GET /api/docs/{file}"];
   const mounted = app.routes
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}")}`);
@@ -411,6 +411,10 @@ test("the docs page loads nothing from other hosts, and its files are served", a
   const [, nonce] = policy.match(/'nonce-([^']+)'/) ?? [];
   expect((await call("GET", "/api/docs")).headers.get("content-security-policy")).not.toContain(nonce);
   expect((await call("GET", "/docs")).headers.get("location")).toBe("/api/docs");
+  expect((await call("GET", "/")).headers.get("location")).toBe("/api/docs");
+  const env = { ENVIRONMENT: "production", ISSUER: "https://api.example.com" } as unknown as Partial<Env>;
+  expect((await call("GET", "/", { env, origin: "https://api.example.com" })).status).toBe(404);
+  expect(page.body).toContain("<title>PowerBank Users API</title>");
 });
 
 test("only the viewer's two files are served below the docs page", async () => {

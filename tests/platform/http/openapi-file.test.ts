@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
-import committedText from "../../openapi.json?raw";
-import { findBreakingChanges } from "../support/breaking-changes.ts";
-import { fetchWrittenDocument, type OpenApiDocument, resolveReferences } from "../support/openapi.ts";
+import committedText from "../../../openapi.json?raw";
+import { findBreakingChanges } from "../../support/breaking-changes.ts";
+import { fetchWrittenDocument, type OpenApiDocument, resolveReferences } from "../../support/openapi.ts";
 
 let served: OpenApiDocument;
 const committed: OpenApiDocument = JSON.parse(committedText);

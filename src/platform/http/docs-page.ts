@@ -1,0 +1,60 @@
+import { html, raw } from "hono/html";
+
+/** A dark square with a light bolt. */
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' " +
+  "rx='3' fill='%231b6ac9'/%3E%3Cpath d='M9 1 3 9h4l-1 6 6-8H8z' fill='%23fff'/%3E%3C/svg%3E";
+
+/**
+ * Errors show their codes and headers; an example body only where it differs from the others. The viewer's own colours
+ * follow the class `dark-mode`; the page around it follows here.
+ */
+const STYLE = `
+  body { margin: 0 }
+  .dark-mode body { background: #1c2022 }
+  .swagger-ui .topbar { display: none }
+  .responses-inner tr.response:is([data-code^="4"], [data-code^="5"]):not([data-code="400"])
+    :is(.model-example, .response-control-media-type) { display: none }
+  .opblock-tag[data-tag^="Staff"] a::after { content: "staff"; margin-left: .6em; padding: .1em .5em; font-size: 12px;
+    border-radius: 4px; background: #8a5a00; color: #fff }`;
+
+/** A pasted "Bearer " is not part of the token; the viewer adds it once more. */
+const SCRIPT = `
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", follow);
+  follow();
+  SwaggerUIBundle({
+    url: "/api/openapi.json",
+    dom_id: "#docs",
+    deepLinking: true,
+    validatorUrl: null,
+    persistAuthorization: true,
+    defaultModelsExpandDepth: -1,
+    requestInterceptor: (request) => {
+      const given = request.headers?.Authorization;
+      if (given) request.headers.Authorization = given.trim().replace(/^(Bearer\\s+)+/i, "Bearer ");
+      return request;
+    },
+  });`;
+
+/** The page that shows the document and tries its operations. @param nonce allows its scripts. */
+export function docsPage(appName: string, nonce: string) {
+  return html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>${appName} Users API</title>
+    <link rel="icon" href="${raw(ICON)}">
+    <link rel="stylesheet" href="/api/docs/swagger-ui.css">
+    <style>${raw(STYLE)}</style>
+  </head>
+  <body>
+    <div id="docs"></div>
+    <script src="/api/docs/swagger-ui-bundle.js" nonce="${nonce}"></script>
+    <script nonce="${nonce}">${raw(SCRIPT)}</script>
+  </body>
+</html>`;
+}

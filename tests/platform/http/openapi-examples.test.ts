@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fixtures } from "../../fuzz/fixtures.ts";
+import { fillPath, operationsOf } from "../../fuzz/operations.ts";
+import { type Stage, setStage } from "../../fuzz/stage.ts";
+import { call, newIp, stopClock } from "../../support/client.ts";
+import { compileSchema, fetchDocument, findDeviations, type OpenApiDocument } from "../../support/openapi.ts";
+
+let document: OpenApiDocument;
+let stage: Stage;
+
+beforeAll(async () => {
+  stopClock();
+  document = await fetchDocument();
+  stage = await setStage();
+}, 60_000);
+afterAll(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** What an earlier call gave, and the identifier that it belongs to. */
+const EARLIER = ["verification_token", "otp", "refresh_token", "id_token", "nonce", "authorization_code", "identifier"];
+/** Routes whose example only a provider or a browser could make true. */
+const OF_A_FLOW = ["POST /api/auth/social/success", "POST /api/auth/apple/callback"];
+
+test("the server accepts every example of a body as it is, apart from what an earlier call gives", async () => {
+  const found: string[] = [];
+  for (const operation of operationsOf(document)) {
+    const item = document.paths[operation.path]?.[operation.method.toLowerCase()];
+    const media = item?.requestBody?.content["application/json"];
+    if (!media || OF_A_FLOW.includes(operation.name)) continue;
+    expect(media.example, operation.name).toBeDefined();
+    const example = media.example ?? {};
+    const validate = compileSchema(media.schema ?? {});
+    if (!validate(example)) found.push(`${operation.name}: ${JSON.stringify(validate.errors)}`);
+    const { fields = {}, segments, caller, alsoRight = [] } = (await fixtures[operation.name]?.(stage)) ?? {};
+    const given = Object.entries(fields).filter(([name, value]) => EARLIER.includes(name) && value !== null);
+    const isNeeded = ([name]: [string, unknown]) => name in example || name === "refresh_token";
+    const json = { ...example, ...Object.fromEntries(given.filter(isNeeded)) };
+    if (operation.name === "POST /api/auth/refresh") Object.assign(json, { refresh_token: fields.refresh });
+    const token = (caller ?? (operation.isForStaff ? stage.actors.admin : stage.actors.user)).access;
+    const path = fillPath(operation, { id: stage.target.userId, ...segments });
+    const { status, body } = await call(operation.method, path, { json, token, env: stage.env, ip: newIp() });
+    found.push(...findDeviations(document, { method: operation.method, path: operation.path, status, body }));
+    if (status >= 300 && !alsoRight.includes(status))
+      found.push(`${operation.name}: ${status} ${JSON.stringify(body.error)}`);
+  }
+  expect(found).toEqual([]);
+});
+
+test("the example of a change by staff does not change how the user signs in", () => {
+  for (const method of ["put", "patch"]) {
+    const example = document.paths["/api/users/{id}"]?.[method]?.requestBody?.content["application/json"]?.example;
+    expect(Object.keys(example ?? {})).toEqual(["full_name", "address"]);
+  }
+});
