@@ -42,7 +42,9 @@ test("the server accepts every example of a body as it is, apart from what an ea
     const path = fillPath(operation, { id: stage.target.userId, ...segments });
     const { status, body } = await call(operation.method, path, { json, token, env: stage.env, ip: newIp() });
     found.push(...findDeviations(document, { method: operation.method, path: operation.path, status, body }));
-    if (status >= 300 && !alsoRight.includes(status))
+    // Nobody here has linked an account of a provider.
+    const isUnlink = operation.method === "DELETE" && operation.path.endsWith("/link") && status === 404;
+    if (status >= 300 && !isUnlink && !alsoRight.includes(status))
       found.push(`${operation.name}: ${status} ${JSON.stringify(body.error)}`);
   }
   expect(found).toEqual([]);
