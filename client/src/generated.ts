@@ -32,8 +32,8 @@ export type AuditLog = {
   action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
   entity_type: string;
   entity_id: string;
-  old_values: unknown | null;
-  new_values: unknown | null;
+  old_values: Record<string, unknown> | null;
+  new_values: Record<string, unknown> | null;
   /** The user who did it; null for the system and for deleted users. */
   actor: {
     id: string;
@@ -358,8 +358,10 @@ export type Profile = {
 
 export type ProfileChange = {
   full_name?: string | null | undefined;
+  /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
   date_of_birth?: string | null | undefined;
   address?: string | null | undefined;
+  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
   avatar_url?: string | null | undefined;
 };
 
@@ -434,6 +436,25 @@ export type UsageStats = {
   member_since: string;
 };
 
+export type UserChange = {
+  /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
+  username?: string | undefined;
+  /** An email address. */
+  email?: string | null | undefined;
+  /** A mobile number of a supported country. */
+  phone_number?: string | null | undefined;
+  /** Required if username, email or phone_number changes. */
+  reason?: string | undefined;
+  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
+  profile_picture?: string | null | undefined;
+  full_name?: string | null | undefined;
+  /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
+  date_of_birth?: string | null | undefined;
+  address?: string | null | undefined;
+  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
+  avatar_url?: string | null | undefined;
+};
+
 export type UserDetail = {
   id: string;
   username: string;
@@ -459,7 +480,7 @@ export type UserDetail = {
   masked_email: string | null;
   social_provider: SocialProvider;
   /** The claims about the person that the provider sent last. */
-  social_profile_data: unknown | null;
+  social_profile_data: Record<string, unknown> | null;
 };
 
 export type UserRole = "user" | "staff" | "admin";
@@ -499,7 +520,7 @@ export interface Operations {
   /** Send a one-time code */
   "POST /auth/otp/request": {
     body: {
-      /** Email address or mobile number */
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       purpose?: OtpPurpose | undefined;
     };
@@ -508,7 +529,7 @@ export interface Operations {
   /** Verify a one-time code */
   "POST /auth/otp/verify": {
     body: {
-      /** Email address or mobile number */
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       otp: string;
       purpose?: OtpPurpose | undefined;
@@ -518,7 +539,7 @@ export interface Operations {
   /** Create an account */
   "POST /auth/register": {
     body: {
-      /** Email address or mobile number */
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       verification_token: string;
       /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
@@ -530,7 +551,7 @@ export interface Operations {
   /** Sign in with a verified identifier */
   "POST /auth/login": {
     body: {
-      /** Email address or mobile number */
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       verification_token: string;
     };
@@ -698,12 +719,14 @@ export interface Operations {
   /** Register this device for push notifications */
   "POST /auth/device": {
     body: {
+      /** The app's own id of this installation. */
       device_id: string;
       fcm_token: string;
       device_type: DeviceType;
       device_name?: string | undefined;
       app_version?: string | undefined;
       os_version?: string | undefined;
+      /** Whether pushes are wanted; true if absent. */
       is_active?: boolean | undefined;
     };
     data: Device;
@@ -736,6 +759,19 @@ export interface Operations {
       next_cursor: string | null;
     };
   };
+  /** Get a notification */
+  "GET /users/notifications/{id}": {
+    params: {
+      id: string;
+    };
+    data: Notification;
+  };
+  /** Mark all notifications as read */
+  "POST /users/notifications/read": {
+    data: {
+      message: string;
+    };
+  };
   /** Mark a notification as read */
   "POST /users/notifications/{id}/read": {
     params: {
@@ -754,7 +790,9 @@ export interface Operations {
   /** Submit identity documents */
   "POST /users/kyc": {
     body: {
+      /** CITIZENSHIP if absent. */
       document_type?: string | undefined;
+      /** As on the document; it has letters or digits. */
       document_number: string;
       /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
       document_front: Upload;
@@ -767,7 +805,9 @@ export interface Operations {
   "PATCH /users/kyc": {
     body?:
       | {
+          /** CITIZENSHIP if absent. */
           document_type?: string | undefined;
+          /** As on the document; it has letters or digits. */
           document_number?: string | undefined;
           /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
           document_front?: Upload | undefined;
@@ -845,14 +885,17 @@ export interface Operations {
   /** Create an account */
   "POST /users": {
     body: {
-      /** Email address or mobile number */
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
       username?: string | undefined;
       full_name?: string | null | undefined;
+      /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
       date_of_birth?: string | null | undefined;
       address?: string | null | undefined;
+      /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
       avatar_url?: string | null | undefined;
+      /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
       profile_picture?: string | undefined;
     };
     data: UserDetail;
@@ -869,21 +912,7 @@ export interface Operations {
     params: {
       id: string;
     };
-    body?:
-      | {
-          /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
-          username?: string | undefined;
-          email?: string | null | undefined;
-          phone_number?: string | null | undefined;
-          /** Required if username, email or phone_number changes. */
-          reason?: string | undefined;
-          profile_picture?: string | null | undefined;
-          full_name?: string | null | undefined;
-          date_of_birth?: string | null | undefined;
-          address?: string | null | undefined;
-          avatar_url?: string | null | undefined;
-        }
-      | undefined;
+    body?: UserChange | undefined;
     data: UserDetail;
   };
   /** Update a user; null is ignored */
@@ -891,21 +920,7 @@ export interface Operations {
     params: {
       id: string;
     };
-    body?:
-      | {
-          /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
-          username?: string | undefined;
-          email?: string | null | undefined;
-          phone_number?: string | null | undefined;
-          /** Required if username, email or phone_number changes. */
-          reason?: string | undefined;
-          profile_picture?: string | null | undefined;
-          full_name?: string | null | undefined;
-          date_of_birth?: string | null | undefined;
-          address?: string | null | undefined;
-          avatar_url?: string | null | undefined;
-        }
-      | undefined;
+    body?: UserChange | undefined;
     data: UserDetail;
   };
   /** Change a user's status */

@@ -33,7 +33,7 @@ test("the server accepts every example of a body as it is, apart from what an ea
     const example = media.example ?? {};
     const validate = compileSchema(media.schema ?? {});
     if (!validate(example)) found.push(`${operation.name}: ${JSON.stringify(validate.errors)}`);
-    const { fields = {}, segments, caller, alsoRight = [] } = (await fixtures[operation.name]?.(stage)) ?? {};
+    const { fields = {}, segments, caller, alsoAllowed = [] } = (await fixtures[operation.name]?.(stage)) ?? {};
     const given = Object.entries(fields).filter(([name, value]) => EARLIER.includes(name) && value !== null);
     const isNeeded = ([name]: [string, unknown]) => name in example || name === "refresh_token";
     const json = { ...example, ...Object.fromEntries(given.filter(isNeeded)) };
@@ -44,7 +44,7 @@ test("the server accepts every example of a body as it is, apart from what an ea
     found.push(...findDeviations(document, { method: operation.method, path: operation.path, status, body }));
     // Nobody here has linked an account of a provider.
     const isUnlink = operation.method === "DELETE" && operation.path.endsWith("/link") && status === 404;
-    if (status >= 300 && !isUnlink && !alsoRight.includes(status))
+    if (status >= 300 && !isUnlink && !alsoAllowed.includes(status))
       found.push(`${operation.name}: ${status} ${JSON.stringify(body.error)}`);
   }
   expect(found).toEqual([]);
