@@ -3,7 +3,9 @@ interface Runtime {
   XMLHttpRequest?: new () => Xhr;
   navigator?: { locks?: Locks };
   document?: unknown;
-  BroadcastChannel?: new (name: string) => { onmessage: (() => void) | null; postMessage(message: unknown): void };
+  BroadcastChannel?: new (
+    name: string,
+  ) => { onmessage: ((event: { data: unknown }) => void) | null; postMessage(message: unknown): void };
   crypto?: { randomUUID?(): string };
 }
 

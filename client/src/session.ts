@@ -49,8 +49,9 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
   let wasSignedIn = false;
   const Channel = isShared && runtime.document ? runtime.BroadcastChannel : undefined;
   const tabs = Channel && new Channel(name);
-  // Another tab has signed out: look whether that is so.
-  if (tabs) tabs.onmessage = () => void load();
+  // A tab may hear of a sign-out before it sees that the storage has changed, so the message names the tokens.
+  const hear = async (ended: unknown) => (await load())?.key === ended && signedOut("elsewhere");
+  if (tabs) tabs.onmessage = ({ data }) => void hear(data);
 
   async function load(): Promise<Stored | undefined> {
     const text = await storage.get(name);
@@ -78,10 +79,10 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     return stored;
   }
 
-  async function clear(reason: SignedOutReason): Promise<undefined> {
+  async function clear(reason: SignedOutReason, { key }: Stored): Promise<undefined> {
     await storage.remove(name);
     signedOut(reason);
-    tabs?.postMessage(reason);
+    tabs?.postMessage(key);
   }
 
   /** Refreshes the tokens unless another client or tab has done it already. */
@@ -103,7 +104,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     const now = await load();
     // A tab without the lock was faster: what it stored is newer.
     if (now?.refresh !== current.refresh) return now;
-    if (!answer) return clear("ended");
+    if (!answer) return clear("ended", current);
     const { access, refresh } = answer.data as TokenPair;
     // Stored before anybody uses them: whoever refreshes next must find the successor.
     return store({ access, refresh, user: current.user });
@@ -125,7 +126,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
         try {
           if (current) await work?.(current);
         } finally {
-          if (current) await clear(reason);
+          if (current) await clear(reason, current);
         }
       }),
   };

@@ -30,6 +30,8 @@ export interface Report {
   /** How often the person had to try again. */
   tries: number;
   submitted: boolean;
+  /** Milliseconds until the request for a code was answered. */
+  asked: number;
   problems: string[];
 }
 
@@ -60,7 +62,16 @@ export async function live(
   identifier: string,
   submits: boolean,
 ): Promise<Report & { client: UsersClient }> {
-  const report: Report = { identifier, userId: "", signedOut: [], stored: 0, tries: 0, submitted: false, problems: [] };
+  const report: Report = {
+    identifier,
+    userId: "",
+    signedOut: [],
+    stored: 0,
+    tries: 0,
+    submitted: false,
+    asked: 0,
+    problems: [],
+  };
   const memory = memoryStorage();
   const storage: TokenStorage = {
     ...memory,
@@ -84,10 +95,12 @@ export async function live(
   const [client, other] = [create(), create()];
 
   async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
+    let last: unknown;
     for (let i = 0; i < MOST_TRIES; i++) {
       try {
         return await work();
       } catch (error) {
+        last = error;
         const isPassing = isUsersError(error) && (error.status === 0 || error.status < 400 || error.status >= 500);
         if (!isPassing) {
           report.problems.push(isUsersError(error) ? `${error.status} ${error.code} ${error.message}` : String(error));
@@ -96,7 +109,9 @@ export async function live(
         report.tries++;
       }
     }
-    report.problems.push("no answer in the end");
+    report.problems.push(
+      `no answer in the end: ${isUsersError(last) ? `${last.status} ${last.code}` : last}, by ${work}`,
+    );
     return undefined;
   }
 
@@ -106,7 +121,9 @@ export async function live(
     await fetch(`${world.proxy}/expire`, { method: "POST", body: access });
   }
 
+  const askedAt = performance.now();
   await patiently(() => client.auth.requestCode(identifier));
+  report.asked = performance.now() - askedAt;
   const code = await readCode(world.server, identifier);
   const account = await patiently(() => client.auth.signIn(identifier, code));
   if (!account) return Object.assign(report, { client });
