@@ -66,7 +66,7 @@ function count(deps: JobDeps, fence: SQL): Chunk {
         .select({ bucket: sql<number>`key`.as("bucket") })
         .from(sql`user_counts, json_each(by_status_bucket)`)
         .where(sql`${isComplete} and value <> (recount ->> key) and ${fence}`),
-      mended: deps.db
+      corrected: deps.db
         .update(userCounts)
         .set({ byStatusBucket: sql`recount`, recount: null, recountedTo: null })
         .where(sql`${isComplete} and ${fence}`),

@@ -34,9 +34,9 @@ export const checkUserSearch: Job = {
 };
 
 async function check(deps: JobDeps, cursor: string | null, fence: SQL): Promise<Chunk> {
-  const { mended, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, false);
-  if (mended.length > 0) raiseAlert(deps, "user_search_drift", { users: mended.length });
-  return { statements: { changed: rowsOf(deps, mended.length, fence) }, next: () => next ?? FORGET };
+  const { corrected, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, false);
+  if (corrected.length > 0) raiseAlert(deps, "user_search_drift", { users: corrected.length });
+  return { statements: { changed: rowsOf(deps, corrected.length, fence) }, next: () => next ?? FORGET };
 }
 
 async function forget(deps: JobDeps, fence: SQL): Promise<Chunk> {

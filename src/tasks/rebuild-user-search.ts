@@ -10,7 +10,7 @@ export const rebuildUserSearch: Job = {
   name: "rebuild_user_search",
   everyMs: undefined,
   async planChunk(deps, cursor, fence) {
-    const { mended, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, true);
-    return { statements: { changed: rowsOf(deps, mended.length, fence) }, next: () => next };
+    const { corrected, next } = await compareEntries(deps, cursor ?? "", COMPARED_SIZE, true);
+    return { statements: { changed: rowsOf(deps, corrected.length, fence) }, next: () => next };
   },
 };

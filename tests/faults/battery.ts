@@ -60,7 +60,7 @@ export async function runFlow(flow: Flow, choose: (trials: Trial[]) => Trial[], 
 async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footprint, report: Report): Promise<string[]> {
   const found: string[] = [];
   for (const { run, trial, isRepeated } of attempts) {
-    const say = (what: string) => found.push(`${nameOf(trial)}: ${what}`);
+    const addViolation = (what: string) => found.push(`${nameOf(trial)}: ${what}`);
     for (const user of await usersIn(run.scope)) report.users.add(user);
     const footprint = await footprintOf(run.scope);
     const labels = [...new Set([...Object.keys(wanted), ...Object.keys(footprint)])];
@@ -68,11 +68,13 @@ async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footpri
       const [n, of] = [footprint[label] ?? 0, wanted[label] ?? 0];
       if (n === of || (isRepeated && n > of && flow.mayRepeat?.test(label))) continue;
       if (isRepeated && flow.mayLack && n === 0) continue;
-      say(`${n} of "${label}" instead of ${of}`);
+      addViolation(`${n} of "${label}" instead of ${of}`);
     }
     (await findViolations(run.scope)).forEach(say);
     if (flow.isSwept) (await findOrphans(await usersIn(run.scope))).forEach(say);
-    await run.afterwards?.().catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
+    await run
+      .afterwards?.()
+      .catch((error: unknown) => addViolation(error instanceof Error ? error.message : String(error)));
   }
   return found;
 }

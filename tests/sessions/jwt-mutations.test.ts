@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 let tried = 0;
-afterAll(() => console.log(`jwt: ${tried} tokens shown`));
+afterAll(() => console.log(`jwt: ${tried} tokens tried`));
 
 const [ownKey] = JSON.parse(testEnv.ACCESS_TOKEN_KEYS) as [SigningJwk];
 const newUser = () => signUp(newPhone(), { ip: newIp() });

@@ -66,7 +66,7 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
   const buckets = statusBucketsOf(query.filter);
   const { order, joined, search } = query;
   const range = { buckets, joined, size: pageSize, offset: (page - 1) * pageSize };
-  const isOf = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];
+  const cursorQuery = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];
   const found = search === undefined ? await listed() : await searched(search);
   const { next } = found;
   return {
@@ -75,12 +75,12 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
     pageSize,
     total: found.total,
     hasNext: next !== undefined,
-    nextCursor: next === undefined ? null : await writeCursor(deps, isOf, next),
+    nextCursor: next === undefined ? null : await writeCursor(deps, cursorQuery, next),
     ...(found.note ? { note: found.note } : {}),
   };
 
   async function listed(): Promise<Found<Position>> {
-    const after = await readCursor(deps, isOf, cursor, z.tuple([z.union([z.string(), z.int()]), z.string()]));
+    const after = await readCursor(deps, cursorQuery, cursor, z.tuple([z.union([z.string(), z.int()]), z.string()]));
     const { found, total, scannedTo } = await listUsers(deps, caller, { ...range, order, after });
     const shown = found.slice(0, pageSize);
     const isCounted = joined.from === undefined && joined.to === undefined;
@@ -93,7 +93,7 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
   }
 
   async function searched(typed: string): Promise<Found<readonly number[]>> {
-    const [before] = (await readCursor(deps, isOf, cursor, z.tuple([z.int()]))) ?? [];
+    const [before] = (await readCursor(deps, cursorQuery, cursor, z.tuple([z.int()]))) ?? [];
     const { next, ...rest } = await searchUsers(deps, caller, { ...range, typed, before });
     return { ...rest, total: undefined, next: next === undefined ? undefined : [next] };
   }

@@ -36,7 +36,7 @@ export async function projectUsers(deps: ProjectionDeps, userIds: readonly strin
 /** The result of comparing a range of the projection with the primary. */
 export interface Compared {
   /** Users whose entries were written. */
-  mended: string[];
+  corrected: string[];
   /** The last id of the range; undefined if no users follow. */
   next: string | undefined;
 }
@@ -80,7 +80,7 @@ export async function compareEntries(
     return isOnItsWay && !isWhole ? [] : [{ ...wanted, replaces: entry.version }];
   });
   const gone = [...byUser.keys()].map((id) => goneEntry(id, deps.now()));
-  return { mended: await writeEntries(deps, [...due, ...gone]), next: upTo };
+  return { corrected: await writeEntries(deps, [...due, ...gone]), next: upTo };
 }
 
 function entryOf(user: ProjectedUser): NewEntry {

@@ -6,8 +6,8 @@ import { describeError } from "../../platform/log.ts";
 
 /** Prefix of every object key: `kyc/{user_id}/{document_id}`. */
 const OBJECT_PREFIX = "kyc/";
-/** Deadline of one R2 call, in milliseconds. */
-const PUT_DEADLINE_MS = 30_000;
+/** Deadline of a put, delete or list call to R2, in milliseconds. */
+const R2_DEADLINE_MS = 30_000;
 
 type BucketDeps = Pick<Deps, "bucket" | "log">;
 
@@ -33,7 +33,7 @@ export async function putObject(
         onlyIf: { etagDoesNotMatch: "*" },
         httpMetadata: { contentType: file.contentType },
       }),
-      PUT_DEADLINE_MS,
+      R2_DEADLINE_MS,
     );
   try {
     await put().catch(put);
@@ -53,7 +53,7 @@ export async function readObject(deps: BucketDeps, key: string): Promise<Readabl
 
 /** Removes at most 1,000 objects; missing ones are ignored. */
 export async function removeObjects(deps: Pick<Deps, "bucket">, keys: string[]): Promise<void> {
-  if (keys.length > 0) await withDeadline(deps.bucket.delete(keys), PUT_DEADLINE_MS);
+  if (keys.length > 0) await withDeadline(deps.bucket.delete(keys), R2_DEADLINE_MS);
 }
 
 /**
@@ -67,7 +67,7 @@ export async function listObjects(
 ): Promise<{ objects: { key: string; uploadedAt: number }[]; last: string | undefined }> {
   const page = await withDeadline(
     deps.bucket.list({ prefix: OBJECT_PREFIX, limit: 1000, ...(after ? { startAfter: after } : {}) }),
-    PUT_DEADLINE_MS,
+    R2_DEADLINE_MS,
   );
   const objects = page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded.getTime() }));
   return { objects, last: page.truncated ? objects.at(-1)?.key : undefined };

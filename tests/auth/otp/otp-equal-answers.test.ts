@@ -74,8 +74,8 @@ describe.each(Object.entries(kinds))("A code for a %s", (_kind, { newIdentifier,
   const outcomes: [string, number, number][] = [
     ["made", 0, 200],
     ["made in the reserve", 8, 200],
-    ["refused since the last one was just sent", 0, 429],
-    ["refused since the budget is spent", 10, 503],
+    ["refused because the last one was just sent", 0, 429],
+    ["refused because the budget is spent", 10, 503],
   ];
 
   test.each(

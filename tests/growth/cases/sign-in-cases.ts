@@ -6,8 +6,8 @@ import { refusing } from "./common.ts";
 
 const DAY_MS = 86_400_000;
 
-const proved = async (identifier: string) => ({ identifier, verification_token: await tokenFor(identifier) });
-const wrongFor = (otp: string) => (otp === "111111" ? "222222" : "111111");
+const verified = async (identifier: string) => ({ identifier, verification_token: await tokenFor(identifier) });
+const wrongCodeFor = (otp: string) => (otp === "111111" ? "222222" : "111111");
 
 /** A user whose account staff have deactivated. */
 export async function bannedUser({ env }: Stage) {
@@ -23,7 +23,7 @@ export async function staleUser({ env }: Stage) {
   return user;
 }
 
-/** A network that is refused once more than its bucket allows, as in the first responses of a flood. */
+/** A second call from a network whose bucket of refused calls is full, as in a flood. */
 const floodOf = (operation: string, fields: object) =>
   given(operation, "beyond the limiter of refusals", async ({ env }) => {
     const RATE_LIMITER = { limit: async () => ({ success: false }) } as unknown as RateLimit;
@@ -43,7 +43,7 @@ const otp: Case[] = [
   }),
   given("POST /api/auth/otp/verify", "with a wrong code", async ({ env }) => {
     const identifier = newPhone();
-    return { ip: newIp(), json: { identifier, otp: wrongFor(await codeFor(identifier, env)) } };
+    return { ip: newIp(), json: { identifier, otp: wrongCodeFor(await codeFor(identifier, env)) } };
   }),
   given("POST /api/auth/otp/verify", "if no code was sent", async () => ({
     ip: newIp(),
@@ -51,7 +51,7 @@ const otp: Case[] = [
   })),
   given("POST /api/auth/otp/verify", "while locked", async ({ env }) => {
     const [identifier, ip] = [newPhone(), newIp()];
-    const json = { identifier, otp: wrongFor(await codeFor(identifier, env)) };
+    const json = { identifier, otp: wrongCodeFor(await codeFor(identifier, env)) };
     const { call } = await import("../../support/client.ts");
     for (let i = 0; i < 5; i++) await call("POST", "/api/auth/otp/verify", { ip, json, env });
     return { ip, json };
@@ -61,35 +61,35 @@ const otp: Case[] = [
 const accounts: Case[] = [
   given("POST /api/auth/register", "if the account exists", async ({ env }) => {
     const { identifier } = await newUser(env);
-    return { ip: newIp(), json: await proved(identifier) };
+    return { ip: newIp(), json: await verified(identifier) };
   }),
   given("POST /api/auth/register", "with a taken username", async () => ({
     ip: newIp(),
-    json: { ...(await proved(newPhone())), username: "crowd-7" },
+    json: { ...(await verified(newPhone())), username: "crowd-7" },
   })),
   given("POST /api/auth/register", "with a forged token", async () => ({
     ip: newIp(),
     json: { identifier: newPhone(), verification_token: "forged" },
   })),
   given("POST /api/auth/register", "with a used token", async ({ env }) => {
-    const json = await proved(newPhone());
+    const json = await verified(newPhone());
     await must("POST", "/api/auth/register", { ip: newIp(), json, env });
     await sql("update verification_tokens set used_at = used_at - 3600000 where identifier = ?", json.identifier);
     return { ip: newIp(), json };
   }),
   floodOf("POST /api/auth/register", { identifier: "+9779800000001", verification_token: "forged" }),
-  given("POST /api/auth/login", "without an account", async () => ({ ip: newIp(), json: await proved(newEmail()) })),
+  given("POST /api/auth/login", "without an account", async () => ({ ip: newIp(), json: await verified(newEmail()) })),
   given("POST /api/auth/login", "to a deactivated account", async (stage) => ({
     ip: newIp(),
-    json: await proved((await bannedUser(stage)).identifier),
+    json: await verified((await bannedUser(stage)).identifier),
   })),
   given("POST /api/auth/login", "with another user's token", async (stage) => {
-    const { verification_token } = await proved(newPhone());
+    const { verification_token } = await verified(newPhone());
     return { ip: newIp(), json: { identifier: stage.user.identifier, verification_token } };
   }),
   given("POST /api/auth/login", "with a long history", async ({ user }) => ({
     ip: newIp(),
-    json: await proved(user.identifier),
+    json: await verified(user.identifier),
   })),
   floodOf("POST /api/auth/login", { identifier: "+9779800000001", verification_token: "forged" }),
 ];
