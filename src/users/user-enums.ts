@@ -25,5 +25,5 @@ export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
     "- WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing.\n" +
     "- KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`.\n" +
     "- DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff.\n\n" +
-    "New types may be added: show `title` and `message` of one that you do not know.",
+    "New types may be added: show `title` and `message` of an unknown type.",
 });

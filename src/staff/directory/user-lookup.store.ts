@@ -20,7 +20,7 @@ const listed = {
   dateJoined: sql<number>`users.date_joined`.as("date_joined"),
 };
 
-/** A user of a search result, with the fields by which searches find users. */
+/** A user of a search result, with the searchable fields. */
 export type FoundUser = ListedUser & Searched;
 
 const searched = {
@@ -52,7 +52,7 @@ export async function findNamed(
   return found;
 }
 
-/** The users with these ids that match the filters, in no order. */
+/** The users with these ids that match the filters, in no particular order. */
 export async function findUsers(
   deps: LookupDeps,
   caller: StaffClaims,
