@@ -70,8 +70,8 @@ async function compare(flow: Flow, attempts: readonly Attempt[], wanted: Footpri
       if (isRepeated && flow.mayLack && n === 0) continue;
       addViolation(`${n} of "${label}" instead of ${of}`);
     }
-    (await findViolations(run.scope)).forEach(say);
-    if (flow.isSwept) (await findOrphans(await usersIn(run.scope))).forEach(say);
+    (await findViolations(run.scope)).forEach(addViolation);
+    if (flow.isSwept) (await findOrphans(await usersIn(run.scope))).forEach(addViolation);
     await run
       .afterwards?.()
       .catch((error: unknown) => addViolation(error instanceof Error ? error.message : String(error)));
