@@ -4,7 +4,7 @@ import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { commit } from "../platform/data/commit.ts";
 import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
-import type { Value } from "../platform/data/prepared.ts";
+import type { BuilderDeps, Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import type { AccessClaims } from "./tokens.ts";
@@ -19,12 +19,18 @@ export function isLive(now: Value<number>): SQL {
   return sql`(${sessions.revokedAt} is null and ${sessions.idleExpiresAt} > ${now} and ${sessions.absoluteExpiresAt} > ${now})`;
 }
 
+/** The claims of a caller, or placeholders for them. */
+interface CallerValues {
+  sessionId: Value<string>;
+  userId: Value<string>;
+}
+
 /**
  * The caller's session is live and its user is active. Every read and write on a caller's behalf has this condition in
  * its WHERE or in another statement of the same transaction, so that a logout, ban or deletion takes effect with the
  * next statement.
  */
-export function isSignedIn(deps: Pick<Deps, "db" | "now">, caller: AccessClaims): SQL {
+export function isSignedIn(deps: Pick<BuilderDeps, "now">, caller: CallerValues): SQL {
   return isSignedInAs(deps, caller);
 }
 
@@ -37,7 +43,7 @@ export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaim
 /**
  * Like `isSignedIn`, and the caller's row of `users` meets `role`, SQL that begins with ` and`. For authority.store.ts.
  */
-export function isSignedInAs(deps: Pick<Deps, "now">, caller: AccessClaims, role: SQL = sql``): SQL {
+export function isSignedInAs(deps: Pick<BuilderDeps, "now">, caller: CallerValues, role: SQL = sql``): SQL {
   return sql`exists (select 1 from ${WITH_USER} where ${isCallers(deps, caller)}${role})`;
 }
 
@@ -47,7 +53,7 @@ const WITH_USER = sql`sessions inner join users on users.id = sessions.user_id`;
  * Plain SQL text with four parameters, because every request uses it; building it from columns takes much more CPU
  * time.
  */
-function isCallers(deps: Pick<Deps, "now">, { sessionId, userId }: AccessClaims): SQL {
+function isCallers(deps: Pick<BuilderDeps, "now">, { sessionId, userId }: CallerValues): SQL {
   const now = deps.now();
   return sql`sessions.id = ${sessionId} and sessions.user_id = ${userId} and sessions.revoked_at is null
     and sessions.idle_expires_at > ${now} and sessions.absolute_expires_at > ${now} and users.status = 'ACTIVE'`;

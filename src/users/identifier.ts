@@ -2,6 +2,7 @@ import { eq, type SQL } from "drizzle-orm";
 import { type CountryCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { z } from "zod";
 import { users } from "../db/user-schema.ts";
+import type { Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
 import type { FieldErrors } from "../platform/http/field-errors.ts";
@@ -98,6 +99,6 @@ function parsePhone(typed: string, smsCountries: string[], { field, kind }: Expe
 }
 
 /** The user has this identifier. */
-export function isIdentifiedBy(identifier: Identifier): SQL {
+export function isIdentifiedBy(identifier: { kind: Identifier["kind"]; value: Value<string> }): SQL {
   return eq(identifier.kind === "email" ? users.email : users.phoneNumber, identifier.value);
 }

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
-import { prepared, type StatementDeps } from "../platform/data/prepared.ts";
+import { prepare, type StatementDeps } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isSignedIn } from "../sessions/session.store.ts";
 import type { AccessClaims } from "../sessions/tokens.ts";
@@ -9,7 +9,7 @@ import type { AccessClaims } from "../sessions/tokens.ts";
 type KycStatus = "PENDING" | "APPROVED" | "REJECTED" | "NOT_SUBMITTED";
 
 // Subqueries spell `users.id` out: drizzle would omit the table, and the inner table also has an id.
-const userFields = {
+export const userFields = {
   id: users.id,
   username: users.username,
   profilePicture: users.profilePicture,
@@ -48,15 +48,15 @@ export function selectUser(deps: Pick<Deps, "db">, which: SQL) {
   return deps.db.select(userFields).from(users).where(which);
 }
 
-const signedInUserStatements = prepared((deps, caller: AccessClaims) => ({
+const signedInUser = prepare(["userId", "sessionId"], (deps, caller) => ({
   found: selectUser(deps, sql`${and(eq(users.id, caller.userId), isSignedIn(deps, caller))}`),
 }));
 
 /** The signed-in user; undefined if the session has ended or the account may not be used. */
 export async function findSignedInUser(
   deps: StatementDeps & Pick<Deps, "log">,
-  caller: AccessClaims,
+  { userId, sessionId }: AccessClaims,
 ): Promise<UserRow | undefined> {
-  const { found } = await runBatch(deps, signedInUserStatements(deps, caller));
+  const { found } = await runBatch(deps, signedInUser(deps, { userId, sessionId }));
   return found[0];
 }

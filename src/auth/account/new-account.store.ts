@@ -2,16 +2,16 @@ import { type SQL, sql } from "drizzle-orm";
 import { wallets } from "../../db/ledger-schema.ts";
 import { profiles, referrals, users } from "../../db/user-schema.ts";
 import { CURRENCY } from "../../nepal.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { type AuditClient, recordSignInAudit } from "../../platform/data/audit.ts";
 import { insertWhere } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import { derived, type StatementDeps } from "../../platform/data/prepared.ts";
-import type { Client } from "../../platform/http/client.ts";
+import { type BuilderDeps, jsonOf, type Value } from "../../platform/data/prepared.ts";
 import type { Locale } from "../../platform/http/locale.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { userFields } from "../../users/user.store.ts";
 import type { Username } from "../../users/username.ts";
 import { isFormerIdentity } from "../deletion/former-identity.store.ts";
-import { enterSignupBonus, insertPoints } from "./sign-in.store.ts";
+import { enterSignupBonus, insertPoints } from "./signup-bonus.store.ts";
 
 export interface NewAccount {
   userId: string;
@@ -26,13 +26,16 @@ export interface NewAccount {
   locale: Locale;
 }
 
+/** A new account, or placeholders for its values. */
+type AccountValues = { [K in keyof NewAccount]: Value<NewAccount[K]> };
+
 /** How the account is created, and the data that comes with it. */
 export interface AccountOrigin {
   socialProvider: (typeof users.$inferInsert)["socialProvider"];
   /** Canonical. */
-  email: string | null;
+  email: Value<string | null>;
   /** E.164. */
-  phoneNumber: string | null;
+  phoneNumber: Value<string | null>;
   /** The member of staff who creates the account; absent if its owner does, who has verified the identifier. */
   createdBy?: AccessClaims;
   fullName?: string | null | undefined;
@@ -46,27 +49,27 @@ export interface AccountOrigin {
   socialProfileData?: string;
   /** For the audit row. */
   isTestIdentifier?: boolean;
-  sessionId: string;
+  sessionId: Value<string>;
 }
 
 /** The first of `candidates` that no row of `users` has in `column`; NULL if all are taken. */
-function firstAvailable(candidates: readonly unknown[], key: SQL, column: SQL, picked: SQL): SQL {
-  return sql`(select ${picked} from json_each(${derived(candidates, JSON.stringify)})
+function firstAvailable(candidates: Value<readonly unknown[]>, key: SQL, column: SQL, picked: SQL): SQL {
+  return sql`(select ${picked} from json_each(${jsonOf(candidates)})
     where not exists (select 1 from users where ${column} = ${key}) order by json_each.key limit 1)`;
 }
 
-function availableUsername(account: NewAccount, field: "username" | "key"): SQL {
+function availableUsername(account: Pick<AccountValues, "usernames">, field: "username" | "key"): SQL {
   const key = sql`json_extract(value, '$.key')`;
   return firstAvailable(account.usernames, key, sql.raw("username_key"), sql`json_extract(value, ${`$.${field}`})`);
 }
 
 /** One of the usernames is available. */
-export function hasAvailableUsername(account: NewAccount): SQL {
+export function hasAvailableUsername(account: Pick<AccountValues, "usernames">): SQL {
   return sql`${availableUsername(account, "key")} is not null`;
 }
 
 /** The account exists. */
-export function accountExists(account: NewAccount): SQL {
+export function accountExists(account: Pick<AccountValues, "userId">): SQL {
   return sql`exists (select 1 from users where id = ${account.userId})`;
 }
 
@@ -75,9 +78,9 @@ export function accountExists(account: NewAccount): SQL {
  * and event. Every way to register uses it. If staff create the account, the owner's first sign-in grants the bonus.
  */
 export function newAccount(
-  deps: StatementDeps,
-  client: Client,
-  account: NewAccount,
+  deps: BuilderDeps,
+  client: AuditClient,
+  account: AccountValues,
   origin: AccountOrigin,
   condition: SQL,
 ) {
@@ -91,7 +94,7 @@ export function newAccount(
     sql.raw("referral_code"),
     sql`value`,
   );
-  const { bonusEntry, isEntered } = enterSignupBonus(deps, sql`${userId}`, account.identities, isCreated);
+  const { bonusEntry, isEntered } = enterSignupBonus(deps, userId, account.identities, isCreated);
   return {
     newUser: insertWhere(
       deps,
@@ -121,7 +124,7 @@ export function newAccount(
         notificationsReadThrough: null,
       },
       condition,
-    ),
+    ).returning(userFields),
     newProfile: insertWhere(
       deps,
       profiles,
@@ -154,8 +157,8 @@ export function newAccount(
       },
       sql`${isCreated} and exists (select 1 from users where referral_code = ${account.referredBy ?? null} and id <> ${userId})
         and not ${isFormerIdentity(account.identities)}`,
-    ),
-    newAccountAudit: recordAudit(
+    ).returning({ inviteeId: referrals.inviteeId }),
+    newAccountAudit: recordSignInAudit(
       deps,
       client,
       {
@@ -178,7 +181,7 @@ export function newAccount(
       {
         type: "user.created",
         userId,
-        payload: derived(userId, (id) => JSON.stringify({ user_id: id })),
+        payload: sql`json_object('user_id', ${userId})`,
         queue: "tasks",
       },
       isCreated,

@@ -1,24 +1,34 @@
 import { sql } from "drizzle-orm";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
-import { prepared, type StatementDeps } from "../../platform/data/prepared.ts";
+import { type BuilderDeps, prepare, type StatementDeps, type Value } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { openSession } from "../../sessions/session-open.store.ts";
-import { isIdentifiedBy } from "../../users/identifier.ts";
+import { insertSession, openSession } from "../../sessions/session-open.store.ts";
+import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { trustNetwork } from "../otp/otp-guard.store.ts";
 import {
   isUsedByThisInvocation,
+  type RedemptionValues,
   redeemVerificationToken,
   type TokenRedemption,
 } from "../otp/verification-token.store.ts";
 import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "./new-account.store.ts";
-import { type AccountDeps, bindSession, commitSignIn, methodOf, type SignInOutcome } from "./sign-in.store.ts";
-
-const registerStatements = prepared(writeAccount);
+import {
+  type AccountDeps,
+  bindSession,
+  commitSignIn,
+  commitUsualSignIn,
+  methodOf,
+  type SignInOutcome,
+  signInValues,
+  valuesOfSignIn,
+} from "./sign-in.store.ts";
 
 /**
  * Redeems the verification token, creates the account, opens its session and binds the idempotency key, in one
  * transaction. Changes nothing if the token is not live, the identifier has an account or the chosen username is taken.
+ *
+ * The first transaction only writes. If it changed nothing, a second one decides again and reads why.
  */
 export async function insertAccount(
   deps: AccountDeps,
@@ -28,11 +38,13 @@ export async function insertAccount(
   call: IdempotentCall | undefined,
   isTest: boolean,
 ): Promise<SignInOutcome & { isUsernameTaken: boolean }> {
+  const usual = isTest ? undefined : await insertUsually(deps, client, redemption, account, call);
+  if (usual) return { ...usual, isUsernameTaken: false };
   const outcome = await commitSignIn(
     deps,
     redemption,
     call,
-    registerStatements(deps, client, redemption, account, call, isTest),
+    writeAccount(deps, client, redemption, account, call, isTest),
   );
   const isUsernameTaken =
     outcome.token !== undefined &&
@@ -42,6 +54,47 @@ export async function insertAccount(
   return { ...outcome, isUsernameTaken };
 }
 
+function insertUsually(
+  deps: AccountDeps,
+  client: Client,
+  redemption: TokenRedemption,
+  { userId, usernames, referralCodes, identities, referredBy, locale }: NewAccount,
+  call: IdempotentCall | undefined,
+) {
+  const prepared = usualSignUps[redemption.identifier.kind][call ? "keyed" : "plain"];
+  const writes = prepared(deps, {
+    ...valuesOfSignIn(deps, client, redemption, call),
+    ...{ userId, locale },
+    referredBy: referredBy ?? null,
+    usernames: JSON.stringify(usernames),
+    referralCodes: JSON.stringify(referralCodes),
+    identities: JSON.stringify(identities),
+  });
+  return commitUsualSignIn(deps, redemption, call, writes);
+}
+
+const signUpValues = [
+  ...signInValues,
+  ...(["userId", "usernames", "referralCodes", "identities", "referredBy", "locale"] as const),
+];
+
+const prepareUsually = (kind: Identifier["kind"], hasKey: boolean) =>
+  prepare(signUpValues, (deps, values) => {
+    const { tokenHash, sessionId, secretId, network } = values;
+    const identifier = { kind, value: values.identifier };
+    const redemption = { tokenHash, identifier, usedFor: "REGISTER" as const, sessionId };
+    const signUp = { redemption, account: values, network, call: hasKey ? values : undefined, isTest: false };
+    const { redeemedToken, newUser: user, ...rest } = createAccount(deps, values, signUp);
+    const session = { id: sessionId, userId: values.userId, method: methodOf(identifier) };
+    const openedSession = insertSession(deps, values, session, secretId, accountExists(values));
+    return { redeemedToken, user, ...rest, openedSession };
+  });
+
+const usualSignUps = {
+  phone: { plain: prepareUsually("phone", false), keyed: prepareUsually("phone", true) },
+  email: { plain: prepareUsually("email", false), keyed: prepareUsually("email", true) },
+};
+
 function writeAccount(
   deps: StatementDeps,
   client: Client,
@@ -50,8 +103,28 @@ function writeAccount(
   call: IdempotentCall | undefined,
   isTest: boolean,
 ) {
-  const { identifier } = redemption;
-  const requester = { identifier: identifier.value, network: client.network };
+  const session = { id: redemption.sessionId, userId: account.userId, method: methodOf(redemption.identifier) };
+  return mergeStatements(
+    createAccount(deps, client, { redemption, account, network: client.network, call, isTest }),
+    openSession(deps, client, session, accountExists(account)),
+  );
+}
+
+interface SignUp {
+  redemption: RedemptionValues;
+  account: Parameters<typeof newAccount>[2];
+  network: Value<string>;
+  call: Parameters<typeof bindSession>[1];
+  isTest: boolean;
+}
+
+/** Everything but the session. */
+function createAccount(
+  deps: BuilderDeps,
+  client: Parameters<typeof newAccount>[1],
+  { redemption, account, network, call, isTest }: SignUp,
+) {
+  const { identifier, sessionId } = redemption;
   const isPhone = identifier.kind === "phone";
   const isCreated = accountExists(account);
   const isNew = sql`not exists (select 1 from users where ${isIdentifiedBy(identifier)})
@@ -61,22 +134,12 @@ function writeAccount(
     email: isPhone ? null : identifier.value,
     phoneNumber: isPhone ? identifier.value : null,
     isTestIdentifier: isTest,
-    sessionId: redemption.sessionId,
+    sessionId,
   };
   return mergeStatements(
-    {
-      used: redeemVerificationToken(deps, redemption, isNew),
-    },
+    { redeemedToken: redeemVerificationToken(deps, redemption, isNew) },
     newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
-    openSession(
-      deps,
-      client,
-      { id: redemption.sessionId, userId: account.userId, method: methodOf(identifier) },
-      isCreated,
-    ),
-    trustNetwork(deps, requester, isCreated),
-    {
-      bind: bindSession(deps, call, redemption.sessionId, isCreated),
-    },
+    trustNetwork(deps, { identifier: identifier.value, network }, isCreated),
+    { bind: bindSession(deps, call, sessionId, isCreated) },
   );
 }

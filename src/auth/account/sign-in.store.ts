@@ -1,23 +1,19 @@
 import { eq, type SQL, sql } from "drizzle-orm";
-import { OWN_SOURCE, points, pointTransactions } from "../../db/ledger-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { referrals } from "../../db/user-schema.ts";
-import { commit } from "../../platform/data/commit.ts";
-import { insertWhere, runBatch } from "../../platform/data/database.ts";
+import { commit, commitAnswering } from "../../platform/data/commit.ts";
+import { type Results, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
 import { eventsOf, type recordEvent } from "../../platform/data/outbox.ts";
-import { after, type Batch, prepared, type StatementDeps } from "../../platform/data/prepared.ts";
+import type { Batch, BuilderDeps, Statement, StatementDeps, Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
 import type { openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
-import { selectUser } from "../../users/user.store.ts";
-import { isFormerIdentity } from "../deletion/former-identity.store.ts";
+import { selectUser, type UserRow } from "../../users/user.store.ts";
 import { findVerificationToken, type TokenRedemption } from "../otp/verification-token.store.ts";
 
 // Shared by register and login.
-
-/** Points granted to every new user once. */
-const SIGNUP_BONUS = 50;
 
 /** The dependencies of a sign-in. */
 export type AccountDeps = StatementDeps & Pick<Deps, "log">;
@@ -51,93 +47,108 @@ type SignInWrites = ReturnType<typeof openSession> & {
   changeEvent?: EventStatement;
 };
 
-const outcomeReads = prepared(readOutcome);
-
 /** Commits a sign-in and reads its outcome. */
 export async function commitSignIn(
   deps: AccountDeps,
   redemption: TokenRedemption,
   call: IdempotentCall | undefined,
-  writes: Batch<SignInWrites>,
+  writes: SignInWrites,
 ) {
   const found = await commit(deps, {
     writes,
-    reads: outcomeReads(deps, redemption, call),
-    isCommitted: ({ token }) => token[0]?.usedBy === deps.invocationId,
+    reads: readOutcome(deps, redemption, call),
+    isCommitted: isRedeemedBy(deps),
   });
+  const { newAccountEvent, changeEvent, newDeviceEvent } = found;
   return {
-    token: found.token[0],
-    user: found.user[0],
-    session: found.session[0],
-    binding: found.binding?.[0],
-    hasReferral: found.referral.length > 0,
+    ...describeOutcome(found),
     /** Sessions that this sign-in ended, for the denylist; empty after a lost response. */
     endedSessions: found.endedSessions?.map(({ id }) => id) ?? [],
     /** Events to publish; after a lost response the cron publishes them. */
-    events: eventsOf(found.newAccountEvent, found.changeEvent, found.newDeviceEvent),
+    events: eventsOf(newAccountEvent, changeEvent, newDeviceEvent),
   };
 }
 
 /** Token, user, session and binding after the batch; each undefined if there is none. */
 export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 
+type Outcome = Results<ReturnType<typeof readOutcome>>;
+
+const describeOutcome = ({ token, user, session, binding, referral }: Outcome) => ({
+  token: token[0],
+  user: user[0],
+  session: session[0],
+  binding: binding?.[0],
+  hasReferral: referral.length > 0,
+});
+
+/** Whether this invocation redeemed the token that was read. */
+const isRedeemedBy =
+  ({ invocationId }: AccountDeps) =>
+  ({ token }: Outcome) =>
+    token[0]?.usedBy === invocationId;
+
+type Returning<Row> = Statement & { readonly _: { readonly result: Row[] } };
+
+/** The statements of a usual sign-in whose results are its outcome. */
+type UsualWrites = {
+  redeemedToken: Returning<Outcome["token"][number]>;
+  user: Returning<UserRow>;
+  openedSession: Returning<typeof sessions.$inferSelect>;
+  newReferral?: Returning<unknown>;
+  newAccountEvent?: EventStatement;
+  newDeviceEvent?: EventStatement;
+};
+
 /**
- * Enters the signup bonus into the ledger once per user, if `condition` holds. `isEntered` tells later statements of the
- * batch whether it was.
+ * Commits a sign-in by the few statements of the usual case.
  *
- * @param identities as `isFormerIdentity` takes them; nothing is entered if one has left an account.
+ * @returns undefined if they did not redeem the token and so changed nothing.
  */
-export function enterSignupBonus(
-  deps: Pick<Deps, "db" | "now" | "newId">,
-  userId: SQL,
-  identities: readonly string[],
-  condition: SQL,
+export async function commitUsualSignIn(
+  deps: AccountDeps,
+  redemption: TokenRedemption,
+  call: IdempotentCall | undefined,
+  writes: Batch<UsualWrites>,
+): Promise<SignInOutcome | undefined> {
+  const { written, found } = await commitAnswering(deps, {
+    writes,
+    reads: () => readOutcome(deps, redemption, call),
+    isCommitted: isRedeemedBy(deps),
+  });
+  if (found) return { ...describeOutcome(found), endedSessions: [], events: [] };
+  const { redeemedToken, user, openedSession, newReferral = [], newAccountEvent, newDeviceEvent } = written;
+  if (redeemedToken.length === 0) return undefined;
+  return {
+    token: redeemedToken[0],
+    user: user[0],
+    session: openedSession[0],
+    binding: undefined,
+    hasReferral: newReferral.length > 0,
+    endedSessions: [],
+    events: eventsOf(newAccountEvent, newDeviceEvent),
+  };
+}
+
+/** Names of the values of every usual sign-in's statements. */
+export const signInValues = [
+  ...(["identifier", "tokenHash", "sessionId", "secretId", "ip", "userAgent", "network"] as const),
+  // Null without an `Idempotency-Key`.
+  ...(["keyHash", "bodyHash"] as const),
+];
+
+/** Placeholders for the values of a usual sign-in's statements. */
+export type SignInValues = Readonly<Record<(typeof signInValues)[number], SQL>>;
+
+export function valuesOfSignIn(
+  { keyring }: AccountDeps,
+  { ip, userAgent, network }: Client,
+  { identifier, tokenHash, sessionId }: TokenRedemption,
+  call: IdempotentCall | undefined,
 ) {
-  const id = deps.newId();
-  return {
-    bonusEntry: insertWhere(
-      deps,
-      pointTransactions,
-      {
-        id,
-        userId,
-        source: OWN_SOURCE,
-        delta: SIGNUP_BONUS,
-        reason: "signup_bonus",
-        reference: "signup",
-        createdAt: deps.now(),
-      },
-      sql`${condition} and not ${isFormerIdentity(identities)}`,
-    ).onConflictDoNothing(),
-    isEntered: sql`exists (select 1 from point_transactions where id = ${id})`,
-  };
-}
-
-/** Inserts the new user's points, with the signup bonus if `hasBonus` holds and the user exists by `condition`. */
-export function insertPoints(deps: Pick<Deps, "db" | "now">, userId: string, hasBonus: SQL, condition: SQL) {
-  const balance = sql`${SIGNUP_BONUS} * ${hasBonus}`;
-  return insertWhere(
-    deps,
-    points,
-    { userId, currentPoints: balance, totalPoints: balance, updatedAt: deps.now() },
-    condition,
-  );
-}
-
-/** Credits the signup bonus to a user who has points already, once per user, if `condition` holds. */
-export function grantSignupBonus(deps: StatementDeps, userId: SQL, identities: readonly string[], condition: SQL) {
-  const { bonusEntry, isEntered } = enterSignupBonus(deps, userId, identities, condition);
-  return {
-    bonusEntry,
-    bonus: deps.db
-      .update(points)
-      .set({
-        currentPoints: sql`${points.currentPoints} + ${SIGNUP_BONUS}`,
-        totalPoints: sql`${points.totalPoints} + ${SIGNUP_BONUS}`,
-        updatedAt: deps.now(),
-      })
-      .where(sql`${points.userId} = ${userId} and ${isEntered}`),
-  };
+  const { keyHash = null, bodyHash = null } = call ?? {};
+  const secretId = keyring.currentSecretId;
+  return { identifier: identifier.value, tokenHash, sessionId, secretId, ip, userAgent, network, keyHash, bodyHash };
 }
 
 export type SignInMethod = (typeof sessions.$inferInsert)["method"];
@@ -149,11 +160,16 @@ export async function isKeyReused(deps: AccountDeps, call: IdempotentCall): Prom
 }
 
 /** The sign-in method for an identifier verified by a one-time code. */
-export function methodOf(identifier: Identifier): SignInMethod {
-  return identifier.kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
+export function methodOf({ kind }: Pick<Identifier, "kind">): SignInMethod {
+  return kind === "phone" ? "OTP_PHONE" : "OTP_EMAIL";
 }
 
 /** Binds the key to the session for 24 hours if `condition` holds. */
-export function bindSession(deps: StatementDeps, call: IdempotentCall | undefined, sessionId: string, condition: SQL) {
-  return bindKey(deps, call, { id: sessionId, expiresAt: after(deps.now(), IDEMPOTENCY_TTL_MS) }, condition);
+export function bindSession(
+  deps: Pick<BuilderDeps, "db" | "now">,
+  call: Parameters<typeof bindKey>[1],
+  sessionId: Value<string>,
+  condition: SQL,
+) {
+  return bindKey(deps, call, { id: sessionId, expiresAt: sql`${deps.now()} + ${IDEMPOTENCY_TTL_MS}` }, condition);
 }

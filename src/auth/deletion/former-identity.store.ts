@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { formerIdentities, otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { insertFrom, instantOf } from "../../platform/data/database.ts";
-import { derived } from "../../platform/data/prepared.ts";
+import { jsonOf, type Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
 /**
@@ -18,9 +18,9 @@ export function recordFormerIdentities(deps: Pick<Deps, "db" | "now">, hash: SQL
 }
 
 /** One of the identities, as hashed by `hashIdentifier` and `hashProviderAccount`, has left an account. */
-export function isFormerIdentity(hashes: readonly string[]): SQL {
+export function isFormerIdentity(hashes: Value<readonly string[]>): SQL {
   return sql`exists (select 1 from former_identities
-    where identity_hash in (select value from json_each(${derived(hashes, JSON.stringify)})))`;
+    where identity_hash in (select value from json_each(${jsonOf(hashes)})))`;
 }
 
 /** An identifier and its hash by `hashForOtpLimits`. */

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { familiarNetworks } from "../../db/sign-in-schema.ts";
 import { insertWhere } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import { before, derived, type StatementDeps } from "../../platform/data/prepared.ts";
+import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import { DAY_MS } from "../../platform/time.ts";
 import { otpLimits } from "../otp/otp-limits.ts";
 
@@ -13,8 +13,8 @@ const RENEWAL_MS = DAY_MS;
 interface SignInPlace {
   /** The user's id, as SQL. */
   userId: SQL;
-  sessionId: string;
-  network: string;
+  sessionId: Value<string>;
+  network: Value<string>;
 }
 
 /**
@@ -22,16 +22,16 @@ interface SignInPlace {
  * last 90 days came from this network. It ignores the user agent, which a thief can copy. It must run before the
  * statements that set `last_login` or remember the network.
  */
-export function announceNewDevice(deps: StatementDeps, { userId, sessionId, network }: SignInPlace, condition: SQL) {
+export function announceNewDevice(deps: BuilderDeps, { userId, sessionId, network }: SignInPlace, condition: SQL) {
   const isKnown = sql`exists (select 1 from json_each(json_array(u.id, u.email, u.phone_number)) own
     join familiar_networks f on f.identifier = own.value and f.network = ${network}
-    where f.last_sign_in_at > ${before(deps.now(), otpLimits.knownNetworkMs)})`;
+    where f.last_sign_in_at > ${deps.now()} - ${otpLimits.knownNetworkMs})`;
   return recordEvent(
     deps,
     {
       type: "auth.new_device",
       userId,
-      payload: derived(sessionId, (id) => JSON.stringify({ session_id: id })),
+      payload: sql`json_object('session_id', ${sessionId})`,
       queue: "tasks",
     },
     sql`${condition} and exists (select 1 from users u where u.id = ${userId} and u.last_login is not null and not ${isKnown})`,
@@ -45,7 +45,12 @@ export function announceNewDevice(deps: StatementDeps, { userId, sessionId, netw
  * @param subject the verified identifier; for a sign-in with Google or Apple the user's id, because it verifies no
  *   identifier and must not make the network known to one-time codes.
  */
-export function rememberNetwork(deps: StatementDeps, subject: string | SQL, network: string, condition: SQL) {
+export function rememberNetwork(
+  deps: Pick<BuilderDeps, "db" | "now">,
+  subject: Value<string>,
+  network: Value<string>,
+  condition: SQL,
+) {
   return insertWhere(
     deps,
     familiarNetworks,

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { networkGuessLimits, otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
-import { before, type StatementDeps } from "../../platform/data/prepared.ts";
+import { type BuilderDeps, before, type Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { rememberNetwork } from "../device/new-device.store.ts";
 import { otpLimits } from "./otp-limits.ts";
@@ -39,7 +39,11 @@ export function blockedUntil(requester: OtpRequester, now: number): SQL<number> 
 }
 
 /** Makes the requester's network known if `condition` holds, and moves the codes it requested to that class. */
-export function trustNetwork(deps: StatementDeps, requester: OtpRequester, condition: SQL) {
+export function trustNetwork(
+  deps: BuilderDeps,
+  requester: { identifier: Value<string>; network: Value<string> },
+  condition: SQL,
+) {
   return {
     knownNetwork: rememberNetwork(deps, requester.identifier, requester.network, condition),
     requestedCodes: deps.db
@@ -47,7 +51,7 @@ export function trustNetwork(deps: StatementDeps, requester: OtpRequester, condi
       .set({ networkClass: "familiar" })
       .where(
         sql`${otpChallenges.identifier} = ${requester.identifier} and ${otpChallenges.network} = ${requester.network}
-          and ${otpChallenges.createdAt} > ${before(deps.now(), otpLimits.send.perClassDaily.windowMs)}
+          and ${otpChallenges.createdAt} > ${deps.now()} - ${otpLimits.send.perClassDaily.windowMs}
           and ${otpChallenges.networkClass} = 'other' and ${condition}`,
       ),
   };

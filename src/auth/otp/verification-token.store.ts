@@ -1,9 +1,9 @@
 import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { verificationTokens } from "../../db/sign-in-schema.ts";
-import type { Deps } from "../../platform/deps.ts";
+import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Identifier } from "../../users/identifier.ts";
 
-type TokenDeps = Pick<Deps, "db" | "now" | "invocationId">;
+type TokenDeps = Pick<BuilderDeps, "db" | "now" | "invocationId">;
 
 /** The redemption of a verification token to open a session. */
 export interface TokenRedemption {
@@ -13,11 +13,19 @@ export interface TokenRedemption {
   sessionId: string;
 }
 
+/** A redemption, or placeholders for its values. */
+export interface RedemptionValues {
+  tokenHash: Value<string>;
+  identifier: { kind: Identifier["kind"]; value: Value<string> };
+  usedFor: TokenRedemption["usedFor"];
+  sessionId: Value<string>;
+}
+
 /**
  * Redeems the token if it is live and `condition` holds. It must be the first statement of the batch; the others depend
  * on `isUsedByThisInvocation`.
  */
-export function redeemVerificationToken(deps: TokenDeps, redemption: TokenRedemption, condition: SQL) {
+export function redeemVerificationToken(deps: TokenDeps, redemption: RedemptionValues, condition: SQL) {
   return deps.db
     .update(verificationTokens)
     .set({
@@ -33,11 +41,12 @@ export function redeemVerificationToken(deps: TokenDeps, redemption: TokenRedemp
         gt(verificationTokens.expiresAt, deps.now()),
         condition,
       ),
-    );
+    )
+    .returning();
 }
 
 /** This invocation redeemed the token. */
-export function isUsedByThisInvocation(deps: TokenDeps, redemption: TokenRedemption): SQL {
+export function isUsedByThisInvocation(deps: TokenDeps, redemption: Pick<RedemptionValues, "tokenHash">): SQL {
   const used = deps.db
     .select({ one: sql`1` })
     .from(verificationTokens)
@@ -52,6 +61,6 @@ export function findVerificationToken(deps: TokenDeps, redemption: Pick<TokenRed
   return deps.db.select().from(verificationTokens).where(isToken(redemption));
 }
 
-function isToken({ tokenHash, identifier }: Pick<TokenRedemption, "tokenHash" | "identifier">): SQL | undefined {
+function isToken({ tokenHash, identifier }: Pick<RedemptionValues, "tokenHash" | "identifier">): SQL | undefined {
   return and(eq(verificationTokens.tokenHash, tokenHash), eq(verificationTokens.identifier, identifier.value));
 }

@@ -8,7 +8,7 @@ import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { selectUser } from "../../users/user.store.ts";
-import { enterAccount, maySignIn } from "../account/login.store.ts";
+import { enterAccount, maySignIn } from "../account/enter-account.store.ts";
 import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "../account/new-account.store.ts";
 import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";

@@ -4,21 +4,28 @@ import type { Deps } from "../deps.ts";
 import type { Client } from "../http/client.ts";
 import { nowUnlessWindowIsFull, UNLIMITED_ENTITIES } from "./audited-writes.ts";
 import { insertWhere } from "./database.ts";
+import type { BuilderDeps, Value } from "./prepared.ts";
 
 interface AuditEntry {
   /** Generated if absent. */
   id?: string;
-  userId: string | SQL;
-  action: (typeof auditLogs.$inferInsert)["action"] | SQL;
+  userId: Value<string>;
+  action: Value<(typeof auditLogs.$inferInsert)["action"]>;
   entityType: string;
-  entityId: string | SQL;
+  entityId: Value<string>;
   /** JSON text, as an SQL expression; must not contain secrets. */
   oldValues?: SQL;
   newValues?: SQL;
   /** Null for changes made by an operator's command. */
-  actorId: string | SQL | null;
+  actorId: Value<string | null>;
   byStaff?: boolean;
-  sessionId?: string;
+  sessionId?: Value<string>;
+}
+
+/** The part of a client that an audit row names. */
+export interface AuditClient {
+  ip: Value<string | null>;
+  userAgent: Value<string | null>;
 }
 
 /** Whether the entry counts towards the user's daily limit of own writes. */
@@ -34,6 +41,26 @@ export function recordAudit(
   deps: Pick<Deps, "db" | "now" | "newId">,
   client: Pick<Client, "userAgent"> & { ip: string | null },
   entry: AuditEntry,
+  condition: SQL,
+) {
+  const createdAt = isOwnWrite(entry) ? nowUnlessWindowIsFull(deps.now(), entry.userId) : deps.now();
+  return insertAudit(deps, client, { ...entry, createdAt }, condition);
+}
+
+/** Like `recordAudit`, for a sign-in or sign-up, which counts towards no limit. */
+export function recordSignInAudit(
+  deps: Pick<BuilderDeps, "db" | "now" | "newId">,
+  client: AuditClient,
+  entry: AuditEntry & { entityType: "user" | "session" },
+  condition: SQL,
+) {
+  return insertAudit(deps, client, { ...entry, createdAt: deps.now() }, condition);
+}
+
+function insertAudit(
+  deps: Pick<BuilderDeps, "db" | "newId">,
+  client: AuditClient,
+  entry: AuditEntry & { createdAt: Value<number> },
   condition: SQL,
 ) {
   return insertWhere(
@@ -52,7 +79,7 @@ export function recordAudit(
       ip: client.ip,
       userAgent: client.userAgent,
       sessionId: entry.sessionId ?? null,
-      createdAt: isOwnWrite(entry) ? nowUnlessWindowIsFull(deps.now(), entry.userId) : deps.now(),
+      createdAt: entry.createdAt,
     },
     condition,
   );

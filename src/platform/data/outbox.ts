@@ -3,7 +3,7 @@ import { outbox } from "../../db/platform-schema.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { DAY_MS } from "../time.ts";
 import { idForEachRow, insertFrom, insertWhere, instantOf } from "./database.ts";
-import { after } from "./prepared.ts";
+import type { BuilderDeps, Value } from "./prepared.ts";
 
 /** How long an invocation's lease of an event lasts before another may publish it, in milliseconds. */
 export const LEASE_MS = 30_000;
@@ -16,7 +16,7 @@ export const EVENT_KEPT_MS = 14 * DAY_MS;
 
 export interface OutboxEvent {
   type: string;
-  userId?: string | SQL;
+  userId?: Value<string>;
   /** JSON text or an SQL expression for it. */
   payload: string | SQL;
   /** Queue whose consumer has a task for the type. Do not record an event without a consumer. */
@@ -31,11 +31,7 @@ export type OutboxQueue = Exclude<QueueName, "otp">;
  * response, alone or with other events of the isolate. If that invocation dies first, the cron publishes the event when
  * the lease is over.
  */
-export function recordEvent(
-  deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
-  event: OutboxEvent,
-  condition: SQL,
-) {
+export function recordEvent(deps: BuilderDeps, event: OutboxEvent, condition: SQL) {
   const now = deps.now();
   return insertWhere(
     deps,
@@ -47,7 +43,7 @@ export function recordEvent(
       payload: event.payload,
       queue: event.queue,
       createdAt: now,
-      leasedUntil: after(now, LEASE_MS),
+      leasedUntil: sql`${now} + ${LEASE_MS}`,
       leasedBy: deps.invocationId,
       attempts: 1,
       sentAt: null,

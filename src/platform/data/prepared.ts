@@ -1,4 +1,4 @@
-import { fillPlaceholders, type SQL, sql } from "drizzle-orm";
+import { fillPlaceholders, SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { PreparedQuery } from "drizzle-orm/session";
 import type { Deps } from "../deps.ts";
@@ -60,6 +60,10 @@ export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S
  * `Value` can bind it and compute with it in SQL, but cannot look at it.
  */
 export type Value<T> = T | SQL;
+
+/** The list as JSON text. A placeholder for a list is bound to its JSON text already. */
+export const jsonOf = (list: Value<readonly unknown[]>): Value<string> =>
+  list instanceof SQL ? list : JSON.stringify(list);
 
 /** What functions that build statements take from an invocation; placeholders if the statements are prepared. */
 export interface BuilderDeps {
