@@ -22,7 +22,7 @@ export interface NewSession {
 
 /** The session's user has fewer live sessions than the limit. */
 export function hasSessionLeft(deps: Pick<BuilderDeps, "now">, userId: Value<string>): SQL {
-  return sql`(select count(*) from ${sessions} where ${eq(sessions.userId, userId)} and ${isLive(deps.now())}) < ${MAX_SESSIONS}`;
+  return sql`(select count(*) ${liveSessionsOf(userId, deps.now())}) < ${sql.raw(String(MAX_SESSIONS))}`;
 }
 
 /**

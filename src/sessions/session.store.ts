@@ -60,7 +60,7 @@ function isCallers(deps: Pick<BuilderDeps, "now">, { sessionId, userId }: Caller
 }
 
 /** Selects a user's live sessions that meet `which`: a FROM clause and a condition. Reads the live ones alone. */
-export function liveSessionsOf(userId: string | SQL, now: number, which?: SQL): SQL {
+export function liveSessionsOf(userId: Value<string>, now: Value<number>, which?: SQL): SQL {
   return sql`from ${sessions} indexed by sessions_live
     where ${and(sql`${sessions.userId} = ${userId}`, isLive(now), which)}`;
 }
