@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { networkGuessLimits, otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
-import { type BuilderDeps, before, type Value } from "../../platform/data/prepared.ts";
+import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { rememberNetwork } from "../device/new-device.store.ts";
 import { otpLimits } from "./otp-limits.ts";
@@ -19,7 +19,7 @@ type GuardDeps = Pick<Deps, "db" | "now" | "invocationId">;
 /** The identifier signed in from this network during the last 90 days. */
 export function isKnownNetwork({ identifier, network }: OtpRequester, now: number): SQL {
   return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
-    and last_sign_in_at > ${before(now, otpLimits.knownNetworkMs)})`;
+    and last_sign_in_at > ${now - otpLimits.knownNetworkMs})`;
 }
 
 /** The class of the requester's network: `familiar` if it is known, else `other`. */

@@ -4,7 +4,7 @@ import { raiseAlert } from "../alerts.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { runBatch } from "./database.ts";
 import { LEASE_MS, type OutboxRow, publishedColumns } from "./outbox.ts";
-import { derived, prepared, type StatementDeps } from "./prepared.ts";
+import { prepare, type StatementDeps } from "./prepared.ts";
 import { hasQueriesLeft } from "./query-count.ts";
 import { type Refusal, recordRefusedEvents } from "./refused-events.ts";
 import { type EventMessage, type SendOutcome, sendEach } from "./send-events.ts";
@@ -61,7 +61,7 @@ export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<Pub
 /** Marks events as sent. If this fails, the cron sends them again. */
 async function markSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
   const ids = rows.map(({ id }) => id);
-  await runBatch(deps, markStatements(deps, ids)).catch(() =>
+  await runBatch(deps, markStatements(deps, { ids: JSON.stringify(ids) })).catch(() =>
     deps.log.warn("publish_not_marked", { events: ids.length }),
   );
 }
@@ -125,11 +125,11 @@ function toMessage(row: OutboxRow): EventMessage {
   };
 }
 
-const markStatements = prepared((deps, ids: string[]) => ({
+const markStatements = prepare(["ids"], (deps, { ids }) => ({
   mark: deps.db
     .update(outbox)
     .set({ sentAt: deps.now() })
-    .where(sql`${outbox.id} in (select value from json_each(${derived(ids, JSON.stringify)}))`),
+    .where(sql`${outbox.id} in (select value from json_each(${ids}))`),
 }));
 
 /**
