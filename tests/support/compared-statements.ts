@@ -8,14 +8,7 @@ import { OnePassDialect } from "../../src/platform/data/dialect.ts";
  */
 export const differences: unknown[] = [];
 
-<<<<<<< HEAD
-/**
- * From now on, compares every statement with the output of Drizzle's dialect, and every prepared one with a statement
- * rebuilt for the same values.
- */
-=======
 /** From now on, compares every statement with the output of Drizzle's dialect. */
->>>>>>> 84a3624 (refactor(data): statements are prepared with Drizzle's placeholders; the shape cache is gone)
 export function compareStatements(): void {
   OnePassDialect.prototype.sqlToQuery = comparedQuery;
 }
