@@ -1,11 +1,9 @@
 import { sendEvents } from "../platform/data/send-events.ts";
 import type { Deps } from "../platform/deps.ts";
 import { describeError } from "../platform/log.ts";
-import { MINUTE_MS } from "../platform/time.ts";
+import { ACTIVITY_INTERVAL_MS } from "./session.store.ts";
 import type { AccessToken } from "./tokens.ts";
 
-/** Precision of a user's last activity, in milliseconds: it is recorded at most once per interval. */
-export const ACTIVITY_INTERVAL_MS = 15 * MINUTE_MS;
 const MAX_REMEMBERED = 10_000;
 
 /** When this isolate last reported each session. It only saves messages; the task's statement enforces the interval. */

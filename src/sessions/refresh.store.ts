@@ -18,8 +18,7 @@ import { type BuilderDeps, prepare, type StatementDeps, type Value } from "../pl
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { HOUR_MS } from "../platform/time.ts";
-import { ACTIVITY_INTERVAL_MS } from "./activity.service.ts";
-import { endSessions, isLive, REPLAY_WINDOW_MS } from "./session.store.ts";
+import { ACTIVITY_INTERVAL_MS, endSessions, isLive, REPLAY_WINDOW_MS } from "./session.store.ts";
 import type { RefreshClaims } from "./tokens.ts";
 
 /** A refresh sets `last_login` if the value is at least this many milliseconds old. */

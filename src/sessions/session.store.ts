@@ -7,12 +7,15 @@ import { idForEachRow, insertFrom, instantOf, mergeStatements, runBatch } from "
 import type { BuilderDeps, Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
+import { MINUTE_MS } from "../platform/time.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** How long a rotated refresh token still returns its successor, in milliseconds: longer than an app's own timeout. */
 export const REPLAY_WINDOW_MS = 120_000;
 /** Maximum number of live sessions per user; one more ends the least recently used one. */
 export const MAX_SESSIONS = 10;
+/** Precision of a user's last activity, in milliseconds: it is recorded at most once per interval. */
+export const ACTIVITY_INTERVAL_MS = 15 * MINUTE_MS;
 
 /** The row of `sessions` has neither ended nor expired. */
 export function isLive(now: Value<number>): SQL {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { sessions } from "../db/sign-in-schema.ts";
 import { users } from "../db/user-schema.ts";
 import { instantOf, runBatch } from "../platform/data/database.ts";
-import { ACTIVITY_INTERVAL_MS } from "../sessions/activity.service.ts";
+import { ACTIVITY_INTERVAL_MS } from "../sessions/session.store.ts";
 import type { Task } from "./engine/task.ts";
 
 const payloadSchema = z.object({ session_id: z.string(), at: z.int().positive() });

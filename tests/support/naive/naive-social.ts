@@ -76,8 +76,8 @@ export const naiveToken: FetchHandler = async (request, env, context) => {
   if (!local) await makeUser(user_id, email);
   if (!linked) {
     await run(
-      `insert or ignore into social_accounts (issuer, subject, provider, user_id, linked_by, created_at)
-        values (?1, ?2, ?3, (select id from users where email = ?4), '', 0)`,
+      `insert or ignore into social_accounts (issuer, subject, identity_hash, provider, user_id, linked_by, created_at)
+        values (?1, ?2, ?2, ?3, (select id from users where email = ?4), '', 0)`,
       iss,
       sub,
       iss.includes("apple") ? "APPLE" : "GOOGLE",
