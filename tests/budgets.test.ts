@@ -147,7 +147,7 @@ function insertNotification(userId: string) {
 const budgets: Record<string, { d1: number; kv: number }> = {
   request: { d1: 1, kv: 0 },
   guess: { d1: 1, kv: 1 },
-  verify: { d1: 2, kv: 1 },
+  verify: { d1: 1, kv: 1 },
   // As `replay`.
   unknown: { d1: 2, kv: 0 },
   register: { d1: 1, kv: 0 },
@@ -305,8 +305,8 @@ function crowd(id: string, i: number): D1PreparedStatement[] {
         values (?1, ?1, ?1, ?2, 0, 1, ?1, 'ACTIVE', 'user', 'PHONE', 'en', 0, 0, 1)`,
     ).bind(id, phone),
     env.DB.prepare(
-      `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, created_at, expires_at,
-        tries_familiar, tries_other) values (?1, ?2, '', 'other', '', '', 0, 0, 0, 0)`,
+      `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at,
+        expires_at, attempts_familiar, attempts_other) values ('0' || ?1, ?2, '', 1, 'other', '', '', 0, 0, 0, 0)`,
     ).bind(id, phone),
     env.DB.prepare(
       `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays,
@@ -348,9 +348,9 @@ async function insertOldHistory({ identifier, userId }: SignedIn): Promise<void>
     const consumed = i % 2 === 0;
     return [
       env.DB.prepare(
-        `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, created_at, expires_at,
-          tries_familiar, tries_other, charged_by, consumed_by, consumed_at)
-          values (?1, ?2, ?3, ?4, '', '', ?5, ?6, 0, 1, ?1, ?7, ?8)`,
+        `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at,
+          expires_at, attempts_familiar, attempts_other, charged_by, consumed_by, consumed_at)
+          values (printf('%012x', ?5) || ?1, ?2, ?3, 1, ?4, '', '', ?5, ?6, 0, 1, ?1, ?7, ?8)`,
       ).bind(
         id,
         identifier,

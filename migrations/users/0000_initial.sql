@@ -283,6 +283,8 @@ CREATE TABLE `sms_send_limits` (
 	`key` text NOT NULL,
 	`window_ends_at` integer NOT NULL,
 	`sends` integer NOT NULL,
+	`recent_ends_at` integer NOT NULL,
+	`recent_sends` integer NOT NULL,
 	PRIMARY KEY(`scope`, `key`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
@@ -308,6 +310,7 @@ CREATE TABLE `otp_challenges` (
 	`cid` text PRIMARY KEY NOT NULL,
 	`identifier` text NOT NULL,
 	`network` text NOT NULL,
+	`network_rank` integer NOT NULL,
 	`network_class` text NOT NULL,
 	`mailbox` text,
 	`code_hash` text NOT NULL,
@@ -322,18 +325,21 @@ CREATE TABLE `otp_challenges` (
 	`publish_at` integer,
 	`created_at` integer NOT NULL,
 	`expires_at` integer NOT NULL,
-	`tries_familiar` integer NOT NULL,
-	`tries_other` integer NOT NULL,
+	`attempts_familiar` integer NOT NULL,
+	`attempts_other` integer NOT NULL,
 	`charged_by` text,
 	`consumed_by` text,
 	`consumed_at` integer,
-	`consumed_network` text
+	`consumed_network` text,
+	`used_by` text,
+	`used_at` integer,
+	`used_for` text,
+	`session_id` text
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`created_at`);--> statement-breakpoint
-CREATE INDEX `otp_challenges_network` ON `otp_challenges` (`network`,`created_at`);--> statement-breakpoint
+CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`cid`);--> statement-breakpoint
 CREATE INDEX `otp_challenges_waiting` ON `otp_challenges` (`created_at`) WHERE sealed_code is not null;--> statement-breakpoint
-CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`created_at`) WHERE mailbox is not null;--> statement-breakpoint
+CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`cid`) WHERE mailbox is not null;--> statement-breakpoint
 CREATE TABLE `otp_class_guards` (
 	`identifier` text NOT NULL,
 	`network_class` text NOT NULL,
@@ -381,21 +387,6 @@ CREATE TABLE `sessions` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `sessions_live` ON `sessions` (`user_id`,`created_at`) WHERE revoked_at is null;--> statement-breakpoint
-CREATE TABLE `verification_tokens` (
-	`id` text PRIMARY KEY NOT NULL,
-	`token_hash` text NOT NULL,
-	`secret_id` text NOT NULL,
-	`identifier` text NOT NULL,
-	`challenge_id` text NOT NULL,
-	`created_at` integer NOT NULL,
-	`expires_at` integer NOT NULL,
-	`used_by` text,
-	`used_at` integer,
-	`used_for` text,
-	`session_id` text
-) WITHOUT ROWID;
---> statement-breakpoint
-CREATE UNIQUE INDEX `verification_tokens_hash` ON `verification_tokens` (`token_hash`);--> statement-breakpoint
 CREATE TABLE `social_accounts` (
 	`issuer` text NOT NULL,
 	`subject` text NOT NULL,

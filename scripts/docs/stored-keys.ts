@@ -13,8 +13,8 @@ interface StoredKey {
 export const storedKeys: readonly StoredKey[] = [
   {
     store: "KV",
-    key: "otp:{cid}",
-    value: "HMAC of the challenge id, identifier and code",
+    key: "otp:{keyed hash of the identifier}",
+    value: "ids of the identifier's live codes and of their secrets: a hint, D1 decides",
     life: "300 seconds",
     writtenBy: "POST /api/auth/otp/request, after the response",
     deletedBy: "its TTL, finish_account_deletion",

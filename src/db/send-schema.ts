@@ -33,6 +33,10 @@ export const smsSendLimits = sqliteTable(
     key: text("key").notNull(),
     windowEndsAt: instant("window_ends_at").notNull(),
     sends: integer("sends").notNull(),
+    /** When the short window of `recentSends` ends. */
+    recentEndsAt: instant("recent_ends_at").notNull(),
+    /** Number of codes in a short window; ranks the codes of a network. */
+    recentSends: integer("recent_sends").notNull(),
   },
   (table) => [primaryKey({ columns: [table.scope, table.key] })],
 );

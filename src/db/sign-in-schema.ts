@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { instant } from "./columns.ts";
 import { ownerId } from "./user-schema.ts";
 
@@ -43,18 +43,23 @@ export const sessions = sqliteTable(
   ],
 );
 
-/** One row per code sent. The send limits are counted from these rows. */
+/**
+ * One row per code sent. The send limits are counted from these rows. A verified code's row is also its verification
+ * token, which is derived from `cid` with `secretId` and not stored.
+ */
 export const otpChallenges = sqliteTable(
   "otp_challenges",
   {
-    /** 128 random bits, base64url. */
+    /** Time of the request and 128 random bits, so that the codes since a time are a range of the key; see `newCid`. */
     cid: text("cid").primaryKey(),
     identifier: text("identifier").notNull(),
     network: text("network").notNull(),
+    /** Position of this code among those that its network requested in one window, from 1. */
+    networkRank: integer("network_rank").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
     /** Keyed hash of the mailbox behind an e-mail address, for limits; null for phone numbers. */
     mailbox: text("mailbox"),
-    /** Same value as in KV; used until KV has it and while KV is down. */
+    /** HMAC of the code, bound to challenge and identifier; see `hashCode`. */
     codeHash: text("code_hash").notNull(),
     secretId: text("secret_id").notNull(),
     /** The code for its message, sealed; null once the message is settled, or the code is consumed or expired. */
@@ -73,21 +78,28 @@ export const otpChallenges = sqliteTable(
     publishAt: instant("publish_at"),
     createdAt: instant("created_at").notNull(),
     expiresAt: instant("expires_at").notNull(),
-    triesFamiliar: integer("tries_familiar").notNull(),
-    triesOther: integer("tries_other").notNull(),
+    /** Attempts charged to this code from known networks; after its verification, attempts at the body of a bound key. */
+    attemptsFamiliar: integer("attempts_familiar").notNull(),
+    /** As `attemptsFamiliar`, from all other networks. */
+    attemptsOther: integer("attempts_other").notNull(),
     /** Invocation that last charged an attempt to this code. */
     chargedBy: text("charged_by"),
     consumedBy: text("consumed_by"),
     consumedAt: instant("consumed_at"),
-    /** Network that verified this code; null for a code that was not verified. */
+    /** Network that verified this code; null for a code that was not verified, which has no verification token. */
     consumedNetwork: text("consumed_network"),
+    /** Invocation that redeemed the verification token; null while it is unused. */
+    usedBy: text("used_by"),
+    usedAt: instant("used_at"),
+    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION"] }),
+    /** Session that the token created; null after a reauthentication. */
+    sessionId: text("session_id"),
   },
   (table) => [
-    index("otp_challenges_identifier").on(table.identifier, table.createdAt),
-    index("otp_challenges_network").on(table.network, table.createdAt),
+    index("otp_challenges_identifier").on(table.identifier, table.cid),
     // Codes whose message is not settled: few rows, which the minute tick reads.
     index("otp_challenges_waiting").on(table.createdAt).where(sql`sealed_code is not null`),
-    index("otp_challenges_mailbox").on(table.mailbox, table.createdAt).where(sql`mailbox is not null`),
+    index("otp_challenges_mailbox").on(table.mailbox, table.cid).where(sql`mailbox is not null`),
   ],
 );
 
@@ -143,29 +155,6 @@ export const familiarNetworks = sqliteTable(
     lastSignInAt: instant("last_sign_in_at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.identifier, table.network] })],
-);
-
-export const verificationTokens = sqliteTable(
-  "verification_tokens",
-  {
-    /**
-     * The cid of the challenge that was exchanged for the token; the token is derived from it with `secretId`. A user's
-     * tokens are found through their challenges, so the table needs no index on the identifier.
-     */
-    id: text("id").primaryKey(),
-    tokenHash: text("token_hash").notNull(),
-    secretId: text("secret_id").notNull(),
-    identifier: text("identifier").notNull(),
-    challengeId: text("challenge_id").notNull(),
-    createdAt: instant("created_at").notNull(),
-    expiresAt: instant("expires_at").notNull(),
-    usedBy: text("used_by"),
-    usedAt: instant("used_at"),
-    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION"] }),
-    /** Session that the token created; null after a reauthentication. */
-    sessionId: text("session_id"),
-  },
-  (table) => [uniqueIndex("verification_tokens_hash").on(table.tokenHash)],
 );
 
 /**

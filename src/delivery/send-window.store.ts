@@ -2,6 +2,10 @@ import { type SQL, sql } from "drizzle-orm";
 import { smsSendLimits } from "../db/send-schema.ts";
 import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
+import { MINUTE_MS } from "../platform/time.ts";
+
+/** The short window of a counter, in milliseconds, which starts with its first code like the long one. */
+export const RECENT_MS = 10 * MINUTE_MS;
 
 /** Counter row in `sms_send_limits`, as SQL; `windowEndsAt` is the end of a window that starts now. */
 interface Counted {
@@ -15,12 +19,17 @@ interface Counted {
  * a new one.
  */
 export function countInWindows(deps: Pick<Deps, "db" | "now">, counted: Counted, from: SQL) {
-  const isOver = sql`${smsSendLimits.windowEndsAt} <= ${deps.now()}`;
-  return insertFrom(deps, smsSendLimits, { ...counted, sends: 1 }, from).onConflictDoUpdate({
+  const now = deps.now();
+  const isOver = sql`${smsSendLimits.windowEndsAt} <= ${now}`;
+  const isRecentOver = sql`${smsSendLimits.recentEndsAt} <= ${now}`;
+  const row = { ...counted, sends: 1, recentEndsAt: now + RECENT_MS, recentSends: 1 };
+  return insertFrom(deps, smsSendLimits, row, from).onConflictDoUpdate({
     target: [smsSendLimits.scope, smsSendLimits.key],
     set: {
       sends: sql`case when ${isOver} then 1 else ${smsSendLimits.sends} + 1 end`,
       windowEndsAt: sql`case when ${isOver} then excluded.window_ends_at else ${smsSendLimits.windowEndsAt} end`,
+      recentSends: sql`case when ${isRecentOver} then 1 else ${smsSendLimits.recentSends} + 1 end`,
+      recentEndsAt: sql`case when ${isRecentOver} then excluded.recent_ends_at else ${smsSendLimits.recentEndsAt} end`,
     },
   });
 }

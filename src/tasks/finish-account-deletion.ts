@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { eraseHistory, hasUser, type Rest, wholeHistory } from "../auth/deletion/account-history.store.ts";
-import { forgetCodeHashes } from "../auth/otp/otp-code.store.ts";
+import { forgetLiveCodes } from "../auth/otp/live-codes.store.ts";
 import { runBatch, withDeadline } from "../platform/data/database.ts";
 import { processOnce } from "../platform/data/once.ts";
 import { recordEvent } from "../platform/data/outbox.ts";
@@ -14,7 +14,7 @@ import type { Task, TaskEvent } from "./engine/task.ts";
 const payloadSchema = z.object({
   user_id: z.string().min(1),
   session_ids: z.array(z.string()),
-  challenge_ids: z.array(z.string()),
+  live_codes_keys: z.array(z.string()),
   /** Remaining parts of the history; absent in the first message. */
   rest: z.record(z.string(), z.string()).optional(),
 });
@@ -45,7 +45,7 @@ export const finishAccountDeletion: Task = {
     const {
       user_id: userId,
       session_ids: sessionIds,
-      challenge_ids: cids,
+      live_codes_keys: liveCodesKeys,
       rest: given,
     } = payloadSchema.parse(event.payload);
     let files = 0;
@@ -53,7 +53,7 @@ export const finishAccountDeletion: Task = {
       await recordDeletedAccount(deps, userId, event.createdAt);
       // A restore has brought the user back. The record lets `reapply_account_deletions` delete the account again.
       if (await hasUser(deps, userId)) return { done: true, note: "a restore has undone the deletion" };
-      await Promise.all([forgetCodeHashes(deps, cids), forgetDenials(deps, sessionIds)]);
+      await Promise.all([forgetLiveCodes(deps, liveCodesKeys), forgetDenials(deps, sessionIds)]);
       files = await removeFiles(deps, `kyc/${userId}/`);
     }
     let rest: Rest = given ?? wholeHistory;
@@ -72,7 +72,7 @@ export const finishAccountDeletion: Task = {
 /** Records and sends the message that erases the rest; recorded once even if this message is redelivered. */
 async function continueLater(deps: Deps, event: TaskEvent, userId: string, rest: Rest): Promise<void> {
   const { mark, isFirst } = processOnce(deps, NAME, event.id);
-  const payload = JSON.stringify({ user_id: userId, session_ids: [], challenge_ids: [], rest });
+  const payload = JSON.stringify({ user_id: userId, session_ids: [], live_codes_keys: [], rest });
   const { next } = await runBatch(deps, {
     mark,
     next: recordEvent(deps, { type: event.type, userId, payload, queue: "tasks" }, isFirst),

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { firstCidAt } from "../auth/otp/cid.ts";
 import { otpLimits } from "../auth/otp/otp-limits.ts";
 import { kycUploads } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
@@ -21,7 +22,6 @@ import {
   otpClassGuards,
   otpNetworkGuards,
   sessions,
-  verificationTokens,
 } from "../db/sign-in-schema.ts";
 import { socialProofs, socialStates } from "../db/social-schema.ts";
 import { devices, notifications } from "../db/user-schema.ts";
@@ -75,11 +75,12 @@ const scannedDaily = { by: "purge_expired_sessions", find: "scan" } as const;
 /** All rules that delete rows by age, in the order in which a job applies them. */
 export const purgeRules: readonly PurgeRule[] = [
   {
-    ...scanned,
+    ...byKey,
     table: otpChallenges,
-    since: otpChallenges.createdAt,
-    keptMs: otpLimits.send.perClassDaily.windowMs,
-    reason: "a day's codes are counted from these",
+    since: otpChallenges.cid,
+    keptMs: IDEMPOTENCY_TTL_MS + otpLimits.ttlMs + otpLimits.verificationTokenTtlMs,
+    write: firstCidAt,
+    reason: "a sign-in repeated with its key reads the verification token for a day; a day's codes are counted",
   },
   {
     ...scannedDaily,
@@ -105,13 +106,6 @@ export const purgeRules: readonly PurgeRule[] = [
   { ...byKey, table: smsBudgetDays, since: smsBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
   { ...byKey, table: emailBudgetDays, since: emailBudgetDays.day, keptMs: BUDGET_DAYS_KEPT_MS, write: dayOf },
   { ...scannedDaily, table: familiarNetworks, since: familiarNetworks.lastSignInAt, keptMs: otpLimits.knownNetworkMs },
-  {
-    ...scanned,
-    table: verificationTokens,
-    since: verificationTokens.expiresAt,
-    keptMs: IDEMPOTENCY_TTL_MS,
-    reason: "a sign-in repeated with its key reads the token for a day",
-  },
   {
     ...scanned,
     table: socialProofs,

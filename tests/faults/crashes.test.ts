@@ -47,7 +47,9 @@ const flows: Record<string, () => Promise<Flow>> = {
       success: 200,
       async check(answer) {
         expect(answer.body.data.verification_token).toEqual(expect.any(String));
-        expect(await count("from verification_tokens where identifier = ?", identifier)).toBe(1);
+        expect(
+          await count("from otp_challenges where identifier = ? and consumed_network is not null", identifier),
+        ).toBe(1);
       },
     };
   },

@@ -1,4 +1,6 @@
-import { newVerificationToken } from "../../src/auth/otp/verification-token.ts";
+import { newCid } from "../../src/auth/otp/cid.ts";
+import { liveCodesKey } from "../../src/auth/otp/live-codes.store.ts";
+import { mintVerificationToken } from "../../src/auth/otp/verification-token.ts";
 import { buildDeps } from "../../src/build-deps.ts";
 import { type CallOptions, call, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
@@ -29,23 +31,30 @@ export async function codeFor(identifier: string, env: Partial<Env> = {}): Promi
 }
 
 /**
- * Inserts a verification token of the identifier, as otp/verify does, because thousands of users sign in here and their
- * codes are not under test.
+ * Inserts a verified code of the identifier and returns its verification token, because thousands of users sign in here
+ * and their codes are not under test. The code is a day old, so that no limit counts it.
  */
 export async function tokenFor(identifier: string): Promise<string> {
   const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
-  const { id, secretId, value, tokenHash } = await newVerificationToken(deps);
+  const [secretId, now] = [deps.keyring.currentSecretId, deps.now()];
+  const cid = newCid({ ...deps, now: () => now - 86_401_000 });
   await sql(
-    `insert into verification_tokens (id, token_hash, secret_id, identifier, challenge_id, created_at, expires_at)
-      values (?1, ?2, ?3, ?4, ?1, ?5, ?6)`,
-    id,
-    tokenHash,
-    secretId,
+    `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at,
+      expires_at, attempts_familiar, attempts_other, consumed_by, consumed_at, consumed_network)
+      values (?1, ?2, 'n', 1, 'other', '', ?3, ?4, ?4, 0, 0, ?1, ?5, 'n')`,
+    cid,
     identifier,
-    deps.now(),
-    deps.now() + 600_000,
+    secretId,
+    now - 86_401_000,
+    now,
   );
-  return value;
+  return (await mintVerificationToken(deps, cid, secretId)) ?? "";
+}
+
+/** Makes KV lose which codes of the identifier are live. */
+export async function loseLiveCodes(identifier: string): Promise<void> {
+  const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
+  await deps.kv.delete(await liveCodesKey(deps, identifier));
 }
 
 const signedInAs = (identifier: string, data: Record<string, string>): SignedIn => ({

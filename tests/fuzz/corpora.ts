@@ -30,7 +30,7 @@ export const hostileTexts: readonly string[] = [
   "'; drop table users; --",
   '" OR ""="',
   "1); delete from sessions; --",
-  "') union select token_hash from verification_tokens --",
+  "') union select code_hash from otp_challenges --",
   "\\'; --",
   "admin'/*",
   "% _ \\ [a-z]*",

@@ -275,9 +275,10 @@ function rowsOf(now: number): Rows[] {
       only: "i % 10 = 0",
       values: {
         ...{
-          cid: "'challenge-' || i || '-' || k",
+          cid: `printf('%012x', ${recent(16)}) || 'challenge-' || i || '-' || k`,
           identifier: "phone",
           network,
+          network_rank: "1",
           network_class: "'other'",
           created_at: recent(16),
         },
@@ -285,6 +286,10 @@ function rowsOf(now: number): Rows[] {
           expires_at: `${now + 120_000}`,
           consumed_by: "iif(k = 1, null, 'c')",
           consumed_at: `iif(k = 1, null, ${now})`,
+          consumed_network: `iif(k = 1, null, ${network})`,
+          used_by: "iif(k = 1 or i % 20 = 0, null, 'u')",
+          used_at: `iif(k = 1 or i % 20 = 0, null, ${now})`,
+          session_id: "iif(k = 1 or i % 20 = 0, null, 's-' || i)",
         },
       },
     },
@@ -312,25 +317,6 @@ function rowsOf(now: number): Rows[] {
       values: { identifier: "phone", network: `${network} || k`, last_sign_in_at: week(20) },
     },
     {
-      table: "verification_tokens",
-      each: 1,
-      only: "i % 5 = 0",
-      values: {
-        ...{
-          id: "'token-' || i",
-          token_hash: "'hash-' || i",
-          identifier: "phone",
-          created_at: recent(21),
-          expires_at: `${now + 500_000}`,
-        },
-        ...{
-          used_by: "iif(i % 2 = 0, 'u', null)",
-          used_at: `iif(i % 2 = 0, ${now}, null)`,
-          session_id: "iif(i % 2 = 0, 's-' || i, null)",
-        },
-      },
-    },
-    {
       table: "idempotency_keys",
       each: 1,
       only: "i % 5 = 0",
@@ -340,7 +326,13 @@ function rowsOf(now: number): Rows[] {
       table: "sms_send_limits",
       each: 1,
       only: "i % 20 = 0",
-      values: { scope: "'network'", key: `${network} || i`, window_ends_at: `${now + 3_000_000}`, sends: "1" },
+      values: {
+        scope: "'network'",
+        key: `${network} || i`,
+        window_ends_at: `${now + 3_000_000}`,
+        sends: "1",
+        recent_ends_at: "0",
+      },
     },
     {
       table: "analytics_reports",

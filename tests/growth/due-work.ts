@@ -13,9 +13,8 @@ const CROWD = "user_id in (select id from users where username_key glob 'crowd-*
 const due: Readonly<Record<string, (now: number) => string[]>> = {
   purge_expired_rows: (now) => [
     `update outbox set id = '0' || id where sent_at is not null and ${CROWD}`,
-    `update verification_tokens set expires_at = ${now - 2 * DAY_MS}`,
     `update idempotency_keys set expires_at = ${now - 1}`,
-    `update otp_challenges set created_at = ${now - 2 * DAY_MS}`,
+    `update otp_challenges set cid = printf('%012x', ${now - 2 * DAY_MS}) || substr(cid, 13)`,
     `update notifications set id = '0' || id where ${CROWD}`,
   ],
   purge_expired_sessions: (now) => [

@@ -8,6 +8,8 @@ interface Person {
   identifier: string;
   /** One IP address from each of several networks that no other test uses. */
   networks: string[];
+  /** What KV told about the live codes after each code, oldest first. */
+  hints: string[];
 }
 
 const SECOND = 1000;
@@ -34,6 +36,16 @@ const request = (network: number) =>
     if ("refused" in expected) return expectRefusal(answer, expected);
     expect(answer.body.data).toMatchObject({ expires_in: 300, resend_in: expected.resendIn() });
     model.sent(await readCode(identifier, model.messages), ip, now);
+    const { keys } = await testEnv.KV.list({ prefix: "otp:" });
+    for (const { name } of keys) person.hints.push((await testEnv.KV.get(name)) ?? "");
+  });
+
+/** Makes KV show what it showed `age` codes ago, or nothing: the rules hold whatever KV tells about the live codes. */
+const showOldHint = (age: number) =>
+  command<OtpModel, Person>(`KV is ${age} codes behind`, async (_model, { hints }) => {
+    const { keys } = await testEnv.KV.list({ prefix: "otp:" });
+    const old = hints.at(-1 - age);
+    for (const { name } of keys) await (old === undefined ? testEnv.KV.delete(name) : testEnv.KV.put(name, old));
   });
 
 async function guess(model: OtpModel, person: Person, network: number, otp: string) {
@@ -146,9 +158,12 @@ test("ASVS 2.3.1, 6.3.1, 6.5.1: one-time codes and their tokens follow the model
       fc.constantFrom(...whiles).map(wait),
       fc.constantFrom(...whiles, ...long).map(wait),
       fc.constantFrom(0, 1, 1, 2).map(attack),
+      fc.constantFrom(1, 2, 100).map(showOldHint),
     ],
     async () => {
-      const person = { identifier: newEmail(), networks: [newIp(), newIp(), newIp()] };
+      const person = { identifier: newEmail(), networks: [newIp(), newIp(), newIp()], hints: [] };
+      const { keys } = await testEnv.KV.list({ prefix: "otp:" });
+      for (const { name } of keys) await testEnv.KV.delete(name);
       await testEnv.DB.prepare("delete from network_guess_limits").run();
       return { model: newOtpModel(), real: person };
     },

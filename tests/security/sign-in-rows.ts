@@ -176,6 +176,7 @@ export const signInRows: SecurityRows = {
     mutations,
     "is rejected wherever another kind is expected, and stays valid in its own place",
   ]),
+  // One-time codes are compared by SQL `=` on HMACs under a secret pepper, whose timing reveals nothing about a code.
   "ASVS 11.2.4": shown(["tests/platform/source.test.ts", "ASVS 11.2.4"]),
   "ASVS 11.5.1": shown(["tests/platform/source.test.ts", "ASVS 11.5.1"]),
   "ASVS 11.1.1": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),

@@ -63,7 +63,7 @@ const OF_USERS = [
 ];
 const OF_IDENTIFIERS = [
   "select 'code' as label, count(*) as n from otp_challenges where identifier in $ having n > 0",
-  "select 'token ' || coalesce(used_for, 'unused') as label, count(*) as n from verification_tokens where identifier in $ group by 1",
+  "select 'token ' || coalesce(used_for, 'unused') as label, count(*) as n from otp_challenges where identifier in $ and consumed_network is not null group by 1",
   "select 'message by ' || channel as label, count(*) as n from local_outbox where recipient in $ group by 1",
   "select 'locked ' || (locked_until > 0) as label, count(*) as n from otp_network_guards where identifier in $ and locked_until > 0 group by 1",
 ];

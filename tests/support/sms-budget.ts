@@ -1,7 +1,8 @@
+import { newCid } from "../../src/auth/otp/cid.ts";
 import { buildDeps } from "../../src/build-deps.ts";
 import { dayOf } from "../../src/nepal.ts";
 import { currentSecret } from "../../src/platform/config/keyring.ts";
-import { randomId, seal } from "../../src/platform/crypto.ts";
+import { seal } from "../../src/platform/crypto.ts";
 import { newPhone, testEnv } from "./client.ts";
 import type { Sent } from "./queue.ts";
 
@@ -36,7 +37,7 @@ export async function codeMessages(count: number, identifierOf: () => string): P
   const now = Date.now();
   const codes = await Promise.all(
     Array.from({ length: count }, async () => {
-      const cid = randomId(randomBytes);
+      const cid = newCid({ now: () => now, randomBytes });
       return {
         cid,
         to: identifierOf(),
@@ -45,9 +46,10 @@ export async function codeMessages(count: number, identifierOf: () => string): P
     }),
   );
   await testEnv.DB.prepare(
-    `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, sealed_code, locale,
-        claimed_by, claimed_until, send_attempts, publish_at, created_at, expires_at, tries_familiar, tries_other)
-      select value ->> 'cid', value ->> 'to', '192.0.2.0/24', 'other', '', ?2, value ->> 'sealed', 'en', 'request', 0, 0, ?3, ?3,
+    `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, sealed_code,
+        locale, claimed_by, claimed_until, send_attempts, publish_at, created_at, expires_at, attempts_familiar,
+        attempts_other)
+      select value ->> 'cid', value ->> 'to', '192.0.2.0/24', 1, 'other', '', ?2, value ->> 'sealed', 'en', 'request', 0, 0, ?3, ?3,
         ?3 + 300000, 0, 0 from json_each(?1)`,
   )
     .bind(JSON.stringify(codes), keyring.currentSecretId, now)

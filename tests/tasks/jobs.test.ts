@@ -80,38 +80,35 @@ describe("cleanup_expired_audit_logs", () => {
 });
 
 describe("purge_expired_rows", () => {
-  it("deletes codes after a day, guards after a week without attempts, and expired tokens and keys, and keeps the rest", async () => {
+  it("deletes codes after a day, guards after a week without attempts, and expired keys, and keeps the rest", async () => {
     const old = today - 10 * DAY_MS;
     const insertAll = async (mark: string, at: number) => {
       await env.DB.batch([
         env.DB.prepare(
-          `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, created_at, expires_at,
-            tries_familiar, tries_other) values (?1, ?1, 'n', 'other', '', '', ?2, ?2, 0, 0)`,
+          `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at,
+            expires_at, attempts_familiar, attempts_other)
+            values (printf('%012x', ?2) || ?1, ?1, 'n', 1, 'other', '', '', ?2, ?2, 0, 0)`,
         ).bind(mark, at),
         env.DB.prepare("insert into otp_network_guards values (?1, 'n', '[]', 0, 0, null, ?2)").bind(mark, at),
         env.DB.prepare("insert into otp_class_guards values (?1, 'other', '[]', 1, 0, null, ?2)").bind(mark, at),
         env.DB.prepare("insert into network_guess_limits values (?1, ?2, 1)").bind(mark, at),
-        env.DB.prepare(
-          "insert into verification_tokens values (?1, ?1, '', ?1, '', ?2, ?2, null, null, null, null)",
-        ).bind(mark, at),
         env.DB.prepare("insert into idempotency_keys values (?1, '', '', null, ?2)").bind(mark, at),
-        env.DB.prepare("insert into sms_send_limits values ('network', ?1, ?2, 1)").bind(mark, at),
+        env.DB.prepare("insert into sms_send_limits values ('network', ?1, ?2, 1, ?2, 1)").bind(mark, at),
       ]);
     };
     await insertAll("purge-old", old);
     await insertAll("purge-new", today);
     await runMinutes(new Simulation(1), 2);
     const left = async (mark: string) => [
-      await count("from otp_challenges where cid = ?", mark),
+      await count("from otp_challenges where identifier = ?", mark),
       await count("from otp_network_guards where identifier = ?", mark),
       await count("from otp_class_guards where identifier = ?", mark),
       await count("from network_guess_limits where network = ?", mark),
-      await count("from verification_tokens where id = ?", mark),
       await count("from idempotency_keys where key_hash = ?", mark),
       await count("from sms_send_limits where key = ?", mark),
     ];
-    expect(await left("purge-old")).toEqual([0, 0, 0, 0, 0, 0, 0]);
-    expect(await left("purge-new")).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(await left("purge-old")).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(await left("purge-new")).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
   it("keeps a day's SMS calls for 90 days", async () => {

@@ -82,9 +82,9 @@ it("each purge deletes more rows per hour than 100 sign-ins per second write", a
 
 it("one tick erases a minute's unsent codes at 100 sign-ins per second", async () => {
   await env.DB.prepare(
-    `insert into otp_challenges (cid, identifier, network, network_class, code_hash, secret_id, sealed_code, created_at,
-        expires_at, tries_familiar, tries_other)
-      select 'code-' || value, value, 'n', 'other', '', '', 'sealed', ?2, ?2, 0, 0 from ${numbers("?1")}`,
+    `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, sealed_code,
+        created_at, expires_at, attempts_familiar, attempts_other)
+      select printf('%012x', ?2) || value, value, 'n', 1, 'other', '', '', 'sealed', ?2, ?2, 0, 0 from ${numbers("?1")}`,
   )
     .bind(6_000, Date.now() - 300_000)
     .run();

@@ -6,7 +6,7 @@ import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { checkIdentifier, identifierField } from "../../users/identifier.ts";
 import { usernameField } from "../../users/username.ts";
 import { userView, viewUser } from "../../users/views.ts";
-import { hashVerificationToken } from "../otp/verification-token.ts";
+import { readVerificationToken } from "../otp/verification-token.ts";
 import { getOwnAccount, loginUser, registerUser, type SignedIn } from "./account.service.ts";
 
 const tag = "Account";
@@ -43,7 +43,7 @@ function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof sig
  */
 const rateLimitFailures: FirstLimit<{ verification_token: string }> = {
   group: "sign-in-refusals",
-  subject: (deps, { verification_token }) => hashVerificationToken(deps, verification_token),
+  subject: (deps, { verification_token }) => readVerificationToken(deps, verification_token),
 };
 
 const verificationTokenField = tokenField.min(1);

@@ -13,7 +13,7 @@ import { defaultUsernames, withKey } from "../../users/username.ts";
 import { hashIdentifier } from "../deletion/former-identity.ts";
 import { findTestCode } from "../otp/test-identifiers.ts";
 import type { TokenRedemption } from "../otp/verification-token.store.ts";
-import { hashVerificationToken } from "../otp/verification-token.ts";
+import { readVerificationToken } from "../otp/verification-token.ts";
 import { signIn } from "./login.store.ts";
 import { generateAccountIds } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
@@ -110,12 +110,12 @@ async function prepareRedemption(
   verificationToken: string,
   usedFor: TokenRedemption["usedFor"],
 ): Promise<TokenRedemption> {
-  const tokenHash = await hashVerificationToken(deps, verificationToken);
-  if (tokenHash === undefined) {
+  const cid = await readVerificationToken(deps, verificationToken);
+  if (cid === undefined) {
     if (call && (await isKeyReused(deps, call))) throw new AppError("idempotency_key_reused");
     throw new AppError("invalid_token", { reason: "not ours" });
   }
-  return { tokenHash, identifier, usedFor, sessionId: deps.newId() };
+  return { cid, identifier, usedFor, sessionId: deps.newId() };
 }
 
 /**

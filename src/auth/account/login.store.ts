@@ -66,10 +66,10 @@ const usualSignIns = {
 
 /** The statements of `signIn` for the usual account, which neither change it nor end another session. */
 function writeUsualSignIn(deps: BuilderDeps, kind: Identifier["kind"], values: SignInValues, hasKey: boolean) {
-  const { tokenHash, sessionId, secretId, network } = values;
+  const { cid, sessionId, secretId, network } = values;
   const call = hasKey ? values : undefined;
   const identifier = { kind, value: values.identifier };
-  const redemption = { tokenHash, identifier, usedFor: "LOGIN" as const, sessionId };
+  const redemption = { cid, identifier, usedFor: "LOGIN" as const, sessionId };
   const isAccount = isIdentifiedBy(identifier);
   const userId = sql`(select id from users where ${isAccount})`;
   const isVerified = kind === "phone" ? users.phoneVerified : users.emailVerified;

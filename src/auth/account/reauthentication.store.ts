@@ -1,29 +1,30 @@
-import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
-import { verificationTokens } from "../../db/sign-in-schema.ts";
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import { otpChallenges } from "../../db/sign-in-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { MINUTE_MS } from "../../platform/time.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import { hasLiveToken } from "../otp/verification-token.store.ts";
 
 /** How long a sign-in counts as a re-authentication, in milliseconds. */
 const RECENT_MS = 10 * MINUTE_MS;
 
 /**
- * The caller signed in during the last 10 minutes (a refresh does not count), or the token is a live verification token
- * of one of the caller's identifiers (ASVS 7.5.1). It does not check that the session is live or the user active; combine
- * it with `isSignedIn`.
+ * The caller signed in during the last 10 minutes (a refresh does not count), or one of the caller's identifiers has a
+ * live verification token with this challenge id, as `readVerificationToken` returns it (ASVS 7.5.1). It does not check
+ * that the session is live or the user active; combine it with `isSignedIn`.
  */
 export function isReauthenticated(
   deps: Pick<Deps, "db" | "now">,
   caller: AccessClaims,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
 ): SQL {
   const isRecent = sql`exists (select 1 from sessions where id = ${caller.sessionId} and user_id = ${caller.userId}
     and created_at > ${deps.now() - RECENT_MS})`;
-  if (tokenHash === undefined) return isRecent;
+  if (verifiedCid === undefined) return isRecent;
   const live = deps.db
     .select({ one: sql`1` })
-    .from(verificationTokens)
-    .where(isLiveToken(deps, caller, tokenHash));
+    .from(otpChallenges)
+    .where(isLiveToken(deps, caller, verifiedCid));
   return sql`(${isRecent} or exists ${live})`;
 }
 
@@ -35,23 +36,22 @@ export function isReauthenticated(
 export function spendReauthentication(
   deps: Pick<Deps, "db" | "now" | "invocationId">,
   caller: AccessClaims,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
   isDone: SQL,
 ) {
-  if (tokenHash === undefined) return undefined;
+  if (verifiedCid === undefined) return undefined;
   return deps.db
-    .update(verificationTokens)
+    .update(otpChallenges)
     .set({ usedBy: deps.invocationId, usedAt: deps.now(), usedFor: "REAUTHENTICATION" })
-    .where(and(isLiveToken(deps, caller, tokenHash), isDone));
+    .where(and(isLiveToken(deps, caller, verifiedCid), isDone));
 }
 
-/** The row of `verification_tokens` is this token, is live and belongs to one of the caller's identifiers. */
-function isLiveToken(deps: Pick<Deps, "now">, caller: AccessClaims, tokenHash: string) {
+/** The row of `otp_challenges` has this token, which is live and belongs to one of the caller's identifiers. */
+function isLiveToken(deps: Pick<Deps, "now">, caller: AccessClaims, verifiedCid: string) {
   return and(
-    eq(verificationTokens.tokenHash, tokenHash),
-    isNull(verificationTokens.usedBy),
-    gt(verificationTokens.expiresAt, deps.now()),
-    sql`${verificationTokens.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
+    eq(otpChallenges.cid, verifiedCid),
+    hasLiveToken(deps),
+    sql`${otpChallenges.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
       where u.id = ${caller.userId} and value is not null)`,
   );
 }

@@ -80,9 +80,9 @@ const signUpValues = [
 
 const prepareUsually = (kind: Identifier["kind"], hasKey: boolean) =>
   prepare(signUpValues, (deps, values) => {
-    const { tokenHash, sessionId, secretId, network } = values;
+    const { cid, sessionId, secretId, network } = values;
     const identifier = { kind, value: values.identifier };
-    const redemption = { tokenHash, identifier, usedFor: "REGISTER" as const, sessionId };
+    const redemption = { cid, identifier, usedFor: "REGISTER" as const, sessionId };
     const signUp = { redemption, account: values, network, call: hasKey ? values : undefined, isTest: false };
     const { redeemedToken, newUser: user, ...rest } = createAccount(deps, values, signUp);
     const session = { id: sessionId, userId: values.userId, method: methodOf(identifier) };

@@ -11,7 +11,7 @@ import type { Client } from "../../platform/http/client.ts";
 import type { openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { selectUser, type UserRow } from "../../users/user.store.ts";
-import { findVerificationToken, type TokenRedemption } from "../otp/verification-token.store.ts";
+import { findVerificationToken, sessionOfToken, type TokenRedemption } from "../otp/verification-token.store.ts";
 
 // Shared by register and login.
 
@@ -27,8 +27,8 @@ function readOutcome(deps: StatementDeps, redemption: TokenRedemption, call: Ide
       .select()
       .from(sessions)
       .where(
-        sql`${sessions.userId} = (select id from users where ${isIdentifiedBy(redemption.identifier)}) and ${sessions.id} =
-          (select session_id from verification_tokens where token_hash = ${redemption.tokenHash} and identifier = ${redemption.identifier.value})`,
+        sql`${sessions.userId} = (select id from users where ${isIdentifiedBy(redemption.identifier)})
+          and ${sessions.id} = ${sessionOfToken(redemption)}`,
       ),
     binding: findBinding(deps, call),
     referral: deps.db
@@ -132,7 +132,7 @@ export async function commitUsualSignIn(
 
 /** Names of the values of every usual sign-in's statements. */
 export const signInValues = [
-  ...(["identifier", "tokenHash", "sessionId", "secretId", "ip", "userAgent", "network"] as const),
+  ...(["identifier", "cid", "sessionId", "secretId", "ip", "userAgent", "network"] as const),
   // Null without an `Idempotency-Key`.
   ...(["keyHash", "bodyHash"] as const),
 ];
@@ -143,12 +143,12 @@ export type SignInValues = Readonly<Record<(typeof signInValues)[number], SQL>>;
 export function valuesOfSignIn(
   { keyring }: AccountDeps,
   { ip, userAgent, network }: Client,
-  { identifier, tokenHash, sessionId }: TokenRedemption,
+  { identifier, cid, sessionId }: TokenRedemption,
   call: IdempotentCall | undefined,
 ) {
   const { keyHash = null, bodyHash = null } = call ?? {};
   const secretId = keyring.currentSecretId;
-  return { identifier: identifier.value, tokenHash, sessionId, secretId, ip, userAgent, network, keyHash, bodyHash };
+  return { identifier: identifier.value, cid, sessionId, secretId, ip, userAgent, network, keyHash, bodyHash };
 }
 
 export type SignInMethod = (typeof sessions.$inferInsert)["method"];

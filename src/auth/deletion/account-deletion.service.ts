@@ -3,7 +3,7 @@ import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { hashVerificationToken } from "../otp/verification-token.ts";
+import { readVerificationToken } from "../otp/verification-token.ts";
 import { deleteAccount, findDeletable } from "./account-deletion.store.ts";
 import { prepareErasure } from "./account-erasure.store.ts";
 
@@ -20,12 +20,12 @@ export async function deleteOwnAccount(
   caller: AccessClaims,
   verificationToken: string | undefined,
 ): Promise<void> {
-  const tokenHash = await hashVerificationToken(deps, verificationToken);
-  const deletable = await findDeletable(deps, caller, tokenHash);
+  const verifiedCid = await readVerificationToken(deps, verificationToken);
+  const deletable = await findDeletable(deps, caller, verifiedCid);
   if (!deletable) throw sessionEnded();
   if (deletable.obstacle) throw new AppError(deletable.obstacle);
   const erasure = await prepareErasure(deps, caller.userId, deletable.snapshot);
-  const { isDeleted, events, found } = await deleteAccount(deps, caller, tokenHash, erasure);
+  const { isDeleted, events, found } = await deleteAccount(deps, caller, verifiedCid, erasure);
   if (isDeleted) {
     deps.afterResponse(publishCoalesced(deps, events));
     return;

@@ -15,18 +15,18 @@ import { type Erasure, eraseAccount, identifierSnapshot } from "./account-erasur
 type DeletionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
 /** The error code of the first reason why the row of `users` may not be deleted; NULL if there is none. */
-function obstacleOf(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined): SQL<ErrorCode | null> {
-  return sql`(case when not ${isReauthenticated(deps, caller, tokenHash)} then 'reauthentication_required'
+function obstacleOf(deps: DeletionDeps, caller: AccessClaims, verifiedCid: string | undefined): SQL<ErrorCode | null> {
+  return sql`(case when not ${isReauthenticated(deps, caller, verifiedCid)} then 'reauthentication_required'
     when exists (select 1 from rentals indexed by rentals_open where rentals.user_id = users.id
       and rentals.started_at is not null and rentals.returned_at is null) then 'open_rental'
     when exists (select 1 from wallets where wallets.user_id = users.id and wallets.balance_minor < 0) then 'debt_due'
     when ${isLastAdmin} then 'last_admin' end)`;
 }
 
-function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
+function selectDeletable(deps: DeletionDeps, caller: AccessClaims, verifiedCid: string | undefined) {
   return deps.db
     .select({
-      obstacle: obstacleOf(deps, caller, tokenHash).as("obstacle"),
+      obstacle: obstacleOf(deps, caller, verifiedCid).as("obstacle"),
       snapshot: identifierSnapshot.as("snapshot"),
     })
     .from(users)
@@ -34,8 +34,8 @@ function selectDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: st
 }
 
 /** The obstacle to the caller's deletion and the identity snapshot; undefined if the session has ended. */
-export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, tokenHash: string | undefined) {
-  const { found } = await runBatch(deps, { found: selectDeletable(deps, caller, tokenHash) });
+export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, verifiedCid: string | undefined) {
+  const { found } = await runBatch(deps, { found: selectDeletable(deps, caller, verifiedCid) });
   return found[0];
 }
 
@@ -48,15 +48,15 @@ export async function findDeletable(deps: DeletionDeps, caller: AccessClaims, to
 export async function deleteAccount(
   deps: DeletionDeps,
   caller: AccessClaims,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
   erasure: Erasure,
 ) {
   const tombstoneId = deps.newId();
-  const mayErase = sql`${obstacleOf(deps, caller, tokenHash)} is null and ${isSignedIn(deps, caller)}`;
+  const mayErase = sql`${obstacleOf(deps, caller, verifiedCid)} is null and ${isSignedIn(deps, caller)}`;
   const writes = eraseAccount(deps, erasure, tombstoneId, mayErase);
   const reads = {
     tombstones: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, tombstoneId)),
-    found: selectDeletable(deps, caller, tokenHash),
+    found: selectDeletable(deps, caller, verifiedCid),
   };
   const outcome = await commit(deps, {
     writes,

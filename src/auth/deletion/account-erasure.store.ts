@@ -1,18 +1,19 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { OWN_SOURCE, pointTransactions } from "../../db/ledger-schema.ts";
 import { localOutbox } from "../../db/platform-schema.ts";
-import { familiarNetworks, sessions, verificationTokens } from "../../db/sign-in-schema.ts";
+import { familiarNetworks, sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { recordAudit } from "../../platform/data/audit.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
+import { liveCodesKey } from "../otp/live-codes.store.ts";
 import { recordRevocation } from "../social/social-link.store.ts";
 import { type HashedIdentifier, keepOtpLimits, recordFormerIdentities } from "./former-identity.store.ts";
 import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 
-/** Maximum number of KV entries per kind removed with an account; for sessions, the newest ones. */
-const MAX_KV_ENTRIES = 200;
+/** Maximum number of sessions, the newest ones, whose KV entries are removed with an account. */
+const MAX_DENIALS = 200;
 
 /** Identifiers of a row of `users`, as JSON. They are hashed, and the deletion checks that they still match. */
 export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from json_each(json_array(
@@ -27,6 +28,8 @@ export interface Erasure {
   identifiers: HashedIdentifier[];
   /** The verified identifiers, as hashed by `hashIdentifier`. */
   verified: string[];
+  /** KV keys of the identifiers' live codes. */
+  liveCodesKeys: string[];
 }
 
 /** Hashes the identifiers of a user to erase. @param snapshot the value of `identifierSnapshot`. */
@@ -40,6 +43,7 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
       held.map(async ({ identifier }) => ({ identifier, hash: await hashForOtpLimits(deps, identifier) })),
     ),
     verified: await Promise.all(verified.map(({ identifier }) => hashIdentifier(deps, identifier))),
+    liveCodesKeys: await Promise.all(held.map(({ identifier }) => liveCodesKey(deps, identifier))),
   };
 }
 
@@ -50,16 +54,15 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
  */
 export function eraseAccount(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
-  { userId, snapshot, identifiers, verified }: Erasure,
+  { userId, snapshot, identifiers, liveCodesKeys, verified }: Erasure,
   tombstoneId: string,
   mayErase: SQL,
 ) {
   const isErased = sql`exists (select 1 from audit_logs where id = ${tombstoneId})`;
   const values = JSON.stringify(identifiers.map(({ identifier }) => identifier));
   const isOfUser = sql`in (select value from json_each(${values})) and ${isErased}`;
-  const challenges = sql`select cid from otp_challenges where identifier ${isOfUser}`;
   const event = { userId, queue: "tasks" } as const;
-  const newest = sql.raw(`order by id desc limit ${MAX_KV_ENTRIES}`);
+  const newest = sql.raw(`order by id desc limit ${MAX_DENIALS}`);
   return mergeStatements(
     {
       tombstone: recordAudit(
@@ -78,15 +81,13 @@ export function eraseAccount(
         {
           ...event,
           type: "account.deleted",
-          payload: sql`json_object('user_id', ${userId}, 'session_ids', json((select json_group_array(id) from
-          (select id from sessions where user_id = ${userId} ${newest}))), 'challenge_ids',
-          json((select json_group_array(cid) from (select cid from otp_challenges where identifier ${isOfUser}
-          limit ${sql.raw(String(MAX_KV_ENTRIES))}))))`,
+          payload: sql`json_object('user_id', ${userId}, 'live_codes_keys', json(${JSON.stringify(liveCodesKeys)}),
+          'session_ids', json((select json_group_array(id) from
+          (select id from sessions where user_id = ${userId} ${newest}))))`,
         },
         isErased,
       ),
       revocationEvent: recordRevocation(deps, userId, "APPLE", isErased),
-      tokens: deps.db.delete(verificationTokens).where(sql`id in (${challenges})`),
     },
     keepOtpLimits(deps, identifiers, isErased),
     {

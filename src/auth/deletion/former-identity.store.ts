@@ -32,8 +32,8 @@ export interface HashedIdentifier {
 type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /**
- * Moves sends, failures and locks of the identifiers to their hashes and consumes their codes, if `condition` holds.
- * All rows move to the class of unknown networks, because the identifier has no known networks left.
+ * Moves sends, failures and locks of the identifiers to their hashes, and ends their codes and verification tokens, if
+ * `condition` holds. All rows move to the class of unknown networks, because the identifier has no known networks left.
  */
 export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdentifier[], condition: SQL) {
   const now = instantOf(deps.now());
@@ -56,6 +56,8 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
         expiresAt: sql`min(${otpChallenges.expiresAt}, ${now})`,
         consumedBy: sql`coalesce(${otpChallenges.consumedBy}, ${deps.invocationId})`,
         consumedAt: sql`coalesce(${otpChallenges.consumedAt}, ${now})`,
+        consumedNetwork: null,
+        sessionId: null,
       })
       .where(isMoved),
     keptNetworkLocks: insertFrom(

@@ -4,6 +4,7 @@ import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { rememberNetwork } from "../device/new-device.store.ts";
+import { isCreatedAfter } from "./cid.ts";
 import { otpLimits } from "./otp-limits.ts";
 
 /** The source of a request or attempt: the identifier and the client's network. */
@@ -51,7 +52,7 @@ export function trustNetwork(
       .set({ networkClass: "familiar" })
       .where(
         sql`${otpChallenges.identifier} = ${requester.identifier} and ${otpChallenges.network} = ${requester.network}
-          and ${otpChallenges.createdAt} > ${deps.now()} - ${otpLimits.send.perClassDaily.windowMs}
+          and ${isCreatedAfter(sql`${deps.now()} - ${otpLimits.send.perClassDaily.windowMs}`)}
           and ${otpChallenges.networkClass} = 'other' and ${condition}`,
       ),
   };
@@ -77,13 +78,11 @@ export function attemptWindowEndsAt(network: string): SQL<number> {
 export function networkMayAttempt(requester: OtpRequester, now: number): SQL {
   const { attemptsPerNetwork, requestedCodesPerNetwork, ttlMs } = otpLimits;
   return sql`(${attemptsOfNetwork(requester.network, now)} < ${attemptsPerNetwork.count}
-    or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and created_at > ${now - ttlMs}
-      and network = ${requester.network} and consumed_by is null
-      and cid in (select cid from otp_challenges where network = ${requester.network}
-        and created_at > ${now - requestedCodesPerNetwork.windowMs} order by created_at, cid limit ${requestedCodesPerNetwork.count})))`;
+    or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and ${isCreatedAfter(now - ttlMs)}
+      and network = ${requester.network} and network_rank <= ${requestedCodesPerNetwork.count} and consumed_by is null))`;
 }
 
-/** Counts an attempt against its network if `condition` holds; returns a row if counted. */
+/** Counts a wrong attempt against its network if `condition` holds; returns a row if counted. */
 export function countNetworkAttempt(deps: GuardDeps, network: string, condition: SQL) {
   const now = deps.now();
   const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now - otpLimits.attemptsPerNetwork.windowMs}`;
@@ -98,17 +97,6 @@ export function countNetworkAttempt(deps: GuardDeps, network: string, condition:
     .returning({ network: networkGuessLimits.network });
 }
 
-/** Reverses the count of an attempt made at `countedAt` if `condition` holds and its window has not been replaced. */
-export function uncountNetworkAttempt(deps: GuardDeps, network: string, countedAt: number, condition: SQL) {
-  return deps.db
-    .update(networkGuessLimits)
-    .set({ guesses: sql`${networkGuessLimits.guesses} - 1` })
-    .where(
-      sql`${networkGuessLimits.network} = ${network} and ${networkGuessLimits.guesses} > 0
-        and ${networkGuessLimits.windowStartedAt} <= ${countedAt} and ${condition}`,
-    );
-}
-
 /** SQL for a JSON array of failure times: the number of those after `since` plus one for `now`, and the new array. */
 function failureList(column: SQL, since: number, now: number) {
   const recent = sql`select value from json_each(${column}) where value > ${since}`;
@@ -119,10 +107,10 @@ function failureList(column: SQL, since: number, now: number) {
 }
 
 /**
- * Records a failure of the requester if `charged` holds, before the code is compared; a correct code resets it. Locks the
- * network after 5 failures in 5 minutes and its class after 20 in a day.
+ * Records a failure of the requester if `isFailure` holds. Locks the network after 5 failures in 5 minutes and its class
+ * after 20 in a day.
  */
-export function recordFailure(deps: GuardDeps, requester: OtpRequester, charged: SQL) {
+export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailure: SQL) {
   const now = deps.now();
   const { perNetwork, perClass, resetAfterMs } = otpLimits.lock;
   const first = sql`json_array(${instantOf(now)})`;
@@ -150,7 +138,7 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, charged:
         lockedUntil: 0,
         lastGuessAt: now,
       },
-      charged,
+      isFailure,
     ).onConflictDoUpdate({
       target: [network.identifier, network.network],
       set: {
@@ -173,7 +161,7 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, charged:
         lockedUntil: 0,
         lastGuessAt: now,
       },
-      charged,
+      isFailure,
     ).onConflictDoUpdate({
       target: [ofClassTable.identifier, ofClassTable.networkClass],
       set: {
@@ -188,17 +176,24 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, charged:
   };
 }
 
-/** Resets the failures of the network class if `condition` holds, and lifts a hard lockout of the other class. */
-export function resetFailures(deps: GuardDeps, identifier: string, networkClass: NetworkClass, condition: SQL) {
+/**
+ * Resets the failures of the requester's network class if `condition` holds, and lifts a hard lockout of the other class.
+ * Without failures it writes nothing.
+ */
+export function resetFailures(deps: GuardDeps, requester: OtpRequester, condition: SQL) {
+  const { identifier } = requester;
+  const now = deps.now();
   const isKnown = sql`exists (select 1 from familiar_networks f where f.identifier = ${identifier}
-    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${deps.now() - otpLimits.knownNetworkMs})`;
-  const ofThisClass = networkClass === "familiar" ? isKnown : sql`not ${isKnown}`;
+    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${now - otpLimits.knownNetworkMs})`;
   return {
     resetNetworks: deps.db
       .delete(otpNetworkGuards)
-      .where(sql`${otpNetworkGuards.identifier} = ${identifier} and ${ofThisClass} and ${condition}`),
+      .where(
+        sql`${otpNetworkGuards.identifier} = ${identifier} and ${isKnown} = ${isKnownNetwork(requester, now)} and ${condition}`,
+      ),
     resetClasses: deps.db.delete(otpClassGuards).where(
-      sql`${otpClassGuards.identifier} = ${identifier} and ${condition} and (${otpClassGuards.networkClass} = ${networkClass}
+      sql`${otpClassGuards.identifier} = ${identifier} and ${condition}
+          and (${otpClassGuards.networkClass} = (${networkClassOf(requester, now)})
           or ${otpClassGuards.streak} >= ${otpLimits.lock.hardLockoutAfter})`,
     ),
   };

@@ -1,3 +1,4 @@
+import { RECENT_MS } from "../../delivery/send-window.store.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../platform/time.ts";
 // Every number in the rules of one-time codes; a test compares the documented limits with it.
 
@@ -37,7 +38,7 @@ export const otpLimits = {
   /** Wrong attempts of one network at any identifiers; wide, because a carrier puts many people behind one network. */
   attemptsPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
   /** A network over that limit may still try the first codes that it requested itself in each window. */
-  requestedCodesPerNetwork: { count: 5, windowMs: 10 * MINUTE_MS },
+  requestedCodesPerNetwork: { count: 5, windowMs: RECENT_MS },
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
 

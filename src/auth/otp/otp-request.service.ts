@@ -3,7 +3,7 @@ import { sendCodeNow } from "../../delivery/deliver-code.ts";
 import { canDeliver } from "../../delivery/providers.ts";
 import { dayEndsAt } from "../../nepal.ts";
 import { currentSecret } from "../../platform/config/keyring.ts";
-import { keyedHash, randomDigits, randomId, seal } from "../../platform/crypto.ts";
+import { keyedHash, randomDigits, seal } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -13,7 +13,8 @@ import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { mailboxOf } from "../../users/mailbox.ts";
 import { hashForOtpLimits } from "../deletion/former-identity.ts";
-import { storeCodeHash } from "./otp-code.store.ts";
+import { newCid } from "./cid.ts";
+import { liveCodesKey, storeLiveCodes } from "./live-codes.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
 import { insertChallenge } from "./otp-request.store.ts";
@@ -47,9 +48,10 @@ export async function generateOtp(
     purpose: request.purpose,
   });
   const code = testCode ?? randomDigits(deps.randomBytes, otpLimits.digits);
-  const cid = randomId(deps.randomBytes);
+  const cid = newCid(deps);
   const secretId = deps.keyring.currentSecretId;
-  const codeHash = base64url.encode(await hashCode(deps, secretId, cid, identifier, code));
+  const codeHash = await hashCode(deps, secretId, cid, identifier, code);
+  if (codeHash === undefined) throw new Error("the current secret is not in the keyring");
   const sealedCode = await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid);
   const mailbox = await hashMailbox(deps, identifier);
   const formerHash = await hashForOtpLimits(deps, identifier.value);
@@ -66,7 +68,8 @@ export async function generateOtp(
   const dueCode = { cid, to: identifier.value, createdAt, expiresAt };
   // A test identifier's message is recorded like any other, so that the work before the response is the same.
   const send = async () => testCode === undefined && sendCodeNow(deps, dueCode, deps.invocationId);
-  deps.afterResponse(storeCodeHash(deps, cid, codeHash).then(send));
+  const key = await liveCodesKey(deps, identifier.value);
+  deps.afterResponse(storeLiveCodes(deps, key, outcome.liveCodes).then(send));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
 

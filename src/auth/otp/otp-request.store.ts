@@ -9,9 +9,11 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Locale } from "../../platform/http/locale.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { restoreOtpLimits } from "../deletion/former-identity.store.ts";
+import { isCreatedAfter } from "./cid.ts";
+import { selectLiveCodes } from "./live-codes.store.ts";
 import { blockedUntil, networkClassOf, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
-import { countSend, sendsBlockedUntil } from "./send-guard.store.ts";
+import { countSend, nextNetworkRank, sendsBlockedUntil } from "./send-guard.store.ts";
 
 type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -27,20 +29,19 @@ function nextSendAt(
 ): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // Rows older than the longest window do not count and are not read.
-  const ofIdentifier = sql`from otp_challenges where identifier = ${requester.identifier}
-    and created_at > ${now - perClassDaily.windowMs}`;
+  const isOfDay = isCreatedAfter(now - perClassDaily.windowMs);
+  const ofIdentifier = sql`from otp_challenges where identifier = ${requester.identifier} and ${isOfDay}`;
   const ofClass = sql`${ofIdentifier} and network_class = (${networkClassOf(requester, now)})`;
   // An address shares its limits with all addresses of its mailbox, each in its network's class, but not its gap.
   const ofMailbox =
     mailbox === undefined
       ? ofClass
-      : sql`from otp_challenges where mailbox = ${mailbox}
-          and created_at > ${now - perClassDaily.windowMs} and network_class = (${networkClassOf(requester, now)})`;
+      : sql`from otp_challenges where mailbox = ${mailbox} and ${isOfDay} and network_class = (${networkClassOf(requester, now)})`;
   const ofNetwork = sql`${ofIdentifier} and network = ${requester.network}`;
-  const newest = sql`(select max(created_at) ${ofClass})`;
+  const newest = sql`(select created_at ${ofClass} order by cid desc limit 1)`;
   // If the nth newest row lies within the window, the window is full until that row leaves it.
   const fullUntil = (rows: SQL, { count, windowMs }: { count: number; windowMs: number }) =>
-    sql`coalesce((select created_at + ${literal(windowMs)} ${rows} order by created_at desc limit 1 offset ${literal(count - 1)}), 0)`;
+    sql`coalesce((select created_at + ${literal(windowMs)} ${rows} order by cid desc limit 1 offset ${literal(count - 1)}), 0)`;
   // Counts back from the newest send, so that the wait does not shrink while it lasts.
   const gap = sql`case (select count(*) ${ofClass} and created_at > ${newest} - ${literal(perClass.windowMs)})
     when 0 then 0 when 1 then ${literal(gapsMs[0])} when 2 then ${literal(gapsMs[1])} when 3 then ${literal(gapsMs[2])}
@@ -70,8 +71,8 @@ export interface NewChallenge {
  * Records a code and its message in one row if the limits allow a code now. This invocation holds the message's claim from
  * the start (`deps.invocationId`). The statements do not depend on whether the identifier has an account.
  *
- * @returns `created`, undefined if no code was recorded; `nextSendAt` (epoch ms); `isClosed`, 1 if the channel's daily
- *   budget is spent.
+ * @returns `created`, undefined if no code was recorded; `liveCodes`, the codes that an attempt is now compared with;
+ *   `nextSendAt` (epoch ms); `isClosed`, 1 if the channel's daily budget is spent.
  */
 export async function insertChallenge(
   deps: StoreDeps,
@@ -96,6 +97,7 @@ export async function insertChallenge(
           cid: challenge.cid,
           identifier: requester.identifier,
           network: requester.network,
+          networkRank: nextNetworkRank(requester, now),
           networkClass: networkClassOf(requester, now),
           mailbox: challenge.mailbox ?? null,
           codeHash: challenge.codeHash,
@@ -110,8 +112,8 @@ export async function insertChallenge(
           publishAt: now + PUBLISH_AFTER_MS,
           createdAt: now,
           expiresAt: now + otpLimits.ttlMs,
-          triesFamiliar: 0,
-          triesOther: 0,
+          attemptsFamiliar: 0,
+          attemptsOther: 0,
         },
         sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
       ),
@@ -129,19 +131,20 @@ export async function insertChallenge(
         nextSendAt: nextAt.as("next_send_at"),
         isClosed: sql<number>`${isClosed}`.as("is_closed"),
         sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${requester.identifier}
-          and network = ${requester.network} and created_at > ${now - otpLimits.send.perNetwork.windowMs})`.as(
+          and network = ${requester.network} and ${isCreatedAfter(now - otpLimits.send.perNetwork.windowMs)})`.as(
           "sent_by_network",
         ),
       })
       .from(sql`(select 1)`),
+    liveCodes: selectLiveCodes(deps, requester.identifier),
     binding: findBinding(deps, call),
   };
-  const { created, state, binding } = await commit(deps, {
+  const { created, state, liveCodes, binding } = await commit(deps, {
     writes,
     reads,
     isCommitted: ({ created }) => created.length > 0,
   });
   const [counted] = state;
   if (!counted) throw new Error("a SELECT without FROM gave no row");
-  return { created: created[0], ...counted, binding: binding?.[0] };
+  return { created: created[0], liveCodes, ...counted, binding: binding?.[0] };
 }

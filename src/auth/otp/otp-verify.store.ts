@@ -1,154 +1,193 @@
-import { and, desc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
-import { otpChallenges, verificationTokens } from "../../db/sign-in-schema.ts";
-import { mergeStatements, runBatch } from "../../platform/data/database.ts";
-import {
-  boundResultId,
-  type IdempotentCall,
-  isBound,
-  isBoundToBody,
-  isBoundToOtherBody,
-} from "../../platform/data/idempotency.ts";
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { otpChallenges } from "../../db/sign-in-schema.ts";
+import { users } from "../../db/user-schema.ts";
+import { commit } from "../../platform/data/commit.ts";
+import { instantOf, mergeStatements } from "../../platform/data/database.ts";
+import { bindKey, isBound, isBoundToBody, isBoundToOtherBody } from "../../platform/data/idempotency.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import type { Deps } from "../../platform/deps.ts";
-import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { isIdentifiedBy } from "../../users/identifier.ts";
+import { isCreatedAfter } from "./cid.ts";
+import { selectLiveCodes } from "./live-codes.store.ts";
+import { type Attempt, type AttemptDeps, type Conditions, conditionsOf } from "./otp-attempt.store.ts";
 import {
   attemptWindowEndsAt,
   blockedUntil,
   countNetworkAttempt,
-  networkClassOf,
   networkMayAttempt,
-  type OtpRequester,
   recordFailure,
+  resetFailures,
 } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
+import { hasLiveToken } from "./verification-token.store.ts";
 
-type StoreDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
-
-/**
- * Charges the attempt before comparing: increments the counters of the two newest live codes that have attempts left, and
- * records a failure; `consumeChallenge` reverses both. If the key is bound to another body, the attempt counts as a guess
- * at that body and is charged to the code behind it.
- *
- * @returns the codes to compare with, and the state after the attempt. `blockedUntil` (epoch ms, 0 if not locked) refuses
- *   the attempt only if it was not charged.
- */
-export async function recordAttempt(
-  deps: StoreDeps,
-  identifier: Identifier,
-  requester: OtpRequester,
-  call: IdempotentCall | undefined,
-) {
+function writeAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: Attempt, is: Conditions) {
   const now = deps.now();
-  const networkClass = networkClassOf(requester, now);
-  const attempts = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.triesFamiliar} else ${otpChallenges.triesOther} end`;
-  const hasAttemptsLeft = sql`(${attempts}) < ${otpLimits.attemptsPerCode}`;
-  const isAllowed = sql`(${blockedUntil(requester, now)} <= ${now} and ${networkMayAttempt(requester, now)})`;
-  // Older codes cannot be live; the bound keeps the number of rows read small.
-  const isRecent = gt(otpChallenges.createdAt, now - otpLimits.ttlMs);
-  const newestLive = deps.db
-    .select({ cid: otpChallenges.cid })
-    .from(otpChallenges)
-    .where(
-      and(
-        eq(otpChallenges.identifier, requester.identifier),
-        isRecent,
-        gt(otpChallenges.expiresAt, now),
-        isNull(otpChallenges.consumedBy),
-      ),
-    )
-    .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
-    .limit(otpLimits.liveCodes);
+  const hashes = JSON.stringify(guess.codes.flatMap(({ hash }) => hash ?? []));
+  const fits = sql`${otpChallenges.codeHash} in (select value from json_each(${hashes}))`;
   const charge = {
     chargedBy: deps.invocationId,
-    triesFamiliar: sql`${otpChallenges.triesFamiliar} + ((${networkClass}) = 'familiar')`,
-    triesOther: sql`${otpChallenges.triesOther} + ((${networkClass}) = 'other')`,
+    attemptsFamiliar: sql`${otpChallenges.attemptsFamiliar} + ((${is.networkClass}) = 'familiar')`,
+    attemptsOther: sql`${otpChallenges.attemptsOther} + ((${is.networkClass}) = 'other')`,
   };
-  const challengeOfKey = call ? challengeOf(boundResultId(deps, call)) : sql`null`;
-  // A code behind a bound key is at most one token lifetime older than a live code.
-  const oldestCharged = now - otpLimits.ttlMs - otpLimits.verificationTokenTtlMs;
-  const charged = sql`exists (select 1 from otp_challenges where identifier = ${requester.identifier}
-    and created_at > ${oldestCharged} and charged_by = ${deps.invocationId})`;
-  const isLocked = sql`(exists (select 1 from otp_network_guards
-      where identifier = ${requester.identifier} and network = ${requester.network} and locked_by = ${deps.invocationId})
-    or exists (select 1 from otp_class_guards where identifier = ${requester.identifier} and locked_by = ${deps.invocationId}))`;
-  const { codes, counted, lockout, state, replayed, usedHere } = await runBatch(
-    deps,
-    mergeStatements(
-      {
-        codes: deps.db
-          .update(otpChallenges)
-          .set(charge)
-          .where(
-            sql`${otpChallenges.cid} in ${newestLive} and ${hasAttemptsLeft} and ${isAllowed} and not ${isBound(deps, call)}`,
-          )
-          .returning({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId }),
-        chargedBehindKey: call
-          ? deps.db
-              .update(otpChallenges)
-              .set(charge)
-              .where(
-                sql`${otpChallenges.cid} = ${challengeOfKey} and ${hasAttemptsLeft} and ${isAllowed} and ${isBoundToOtherBody(deps, call)}`,
-              )
-          : undefined,
-        // Comes before the failure, which may set a lock. A correct code reverses the count; a repeated call is not counted.
-        counted: countNetworkAttempt(deps, requester.network, sql`${isAllowed} and not ${isBoundToBody(deps, call)}`),
-      },
-      recordFailure(deps, requester, charged),
-      {
-        lockout: recordEvent(
-          deps,
-          {
-            type: "auth.lockout",
-            userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
-            payload: JSON.stringify({ network: requester.network }),
-            queue: "tasks",
-          },
-          sql`${isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
+  return mergeStatements(
+    {
+      attempt: deps.db
+        .update(otpChallenges)
+        .set({
+          chargedBy: deps.invocationId,
+          // From its verification on, the counters count attempts at the body of a bound key.
+          attemptsFamiliar: sql`case when ${fits} then 0 else ${charge.attemptsFamiliar} end`,
+          attemptsOther: sql`case when ${fits} then 0 else ${charge.attemptsOther} end`,
+          consumedBy: sql`case when ${fits} then ${deps.invocationId} end`,
+          consumedAt: sql`case when ${fits} then ${instantOf(now)} end`,
+          sealedCode: sql`case when ${fits} then null else ${otpChallenges.sealedCode} end`,
+          consumedNetwork: sql`case when ${fits} then ${requester.network} end`,
+        })
+        .where(and(is.isCompared, is.hasAttemptsLeft, is.isAllowed, is.isDecided, sql`not ${isBound(deps, call)}`)),
+      attemptBehindKey: call
+        ? deps.db
+            .update(otpChallenges)
+            .set(charge)
+            .where(and(sql`cid = ${is.keyCid}`, is.hasAttemptsLeft, is.isAllowed, isBoundToOtherBody(deps, call)))
+        : undefined,
+      // Comes before the failure, which may set a lock. A repeated call is not counted.
+      counted: countNetworkAttempt(
+        deps,
+        requester.network,
+        sql`not ${is.isVerified} and ${is.isAllowed} and ${is.isDecided} and not ${isBoundToBody(deps, call)}`,
+      ),
+    },
+    recordFailure(deps, requester, is.isFailure),
+    {
+      lockout: recordEvent(
+        deps,
+        {
+          type: "auth.lockout",
+          userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
+          payload: JSON.stringify({ network: requester.network }),
+          queue: "tasks",
+        },
+        sql`${is.isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
+      ),
+      consumedOthers: deps.db
+        .update(otpChallenges)
+        .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), sealedCode: null })
+        .where(
+          and(
+            eq(otpChallenges.identifier, requester.identifier),
+            isCreatedAfter(now - otpLimits.ttlMs),
+            isNull(otpChallenges.consumedBy),
+            is.isVerified,
+          ),
         ),
-        state: deps.db
-          .select({
-            networkClass: networkClass.as("network_class"),
-            blockedUntil: blockedUntil(requester, now).as("blocked_until"),
-            attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
-            networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
-            failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
+    },
+    resetFailures(deps, requester, is.isVerified),
+    {
+      bind: bindKey(
+        deps,
+        call,
+        {
+          id: sql`(select max(cid) from otp_challenges where ${is.isVerifiedHere})`,
+          expiresAt: now + otpLimits.verificationTokenTtlMs,
+        },
+        is.isVerified,
+      ),
+    },
+  );
+}
+
+function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: Attempt, is: Conditions) {
+  const now = deps.now();
+  return {
+    compared: deps.db
+      .select({
+        cid: otpChallenges.cid,
+        secretId: otpChallenges.secretId,
+        isVerified: sql<number>`${is.isVerifiedHere}`.as("is_verified"),
+      })
+      .from(otpChallenges)
+      .where(sql`${is.isKnown} and (charged_by = ${deps.invocationId} or ${is.isVerifiedHere})`)
+      .orderBy(desc(otpChallenges.cid)),
+    state: deps.db
+      .select({
+        blockedUntil: blockedUntil(requester, now).as("blocked_until"),
+        attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
+        networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
+        failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${requester.identifier} and g.network = ${requester.network}
           and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
-            isLocked: sql<number>`${isLocked}`.as("is_locked"),
-            isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
-          })
-          .from(sql`(select 1)`),
-        usedHere: deps.db
-          .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
+        isLocked: sql<number>`${is.isLocked}`.as("is_locked"),
+        isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
+        isUndecided: sql<number>`not ${is.isDecided} and ${is.isAllowed} and not ${isBound(deps, call)}`.as(
+          "is_undecided",
+        ),
+      })
+      .from(sql`(select 1)`),
+    liveCodes: guess.isNamed ? undefined : selectLiveCodes(deps, requester.identifier),
+    usedHere: deps.db
+      .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
+      .from(otpChallenges)
+      .where(
+        and(
+          eq(otpChallenges.identifier, requester.identifier),
+          isCreatedAfter(now - otpLimits.ttlMs),
+          eq(otpChallenges.consumedNetwork, requester.network),
+        ),
+      )
+      .orderBy(desc(otpChallenges.cid))
+      .limit(1),
+    replayed: call
+      ? deps.db
+          .select({ cid: otpChallenges.cid, secretId: otpChallenges.secretId })
           .from(otpChallenges)
           .where(
             and(
-              eq(otpChallenges.identifier, requester.identifier),
-              isRecent,
-              eq(otpChallenges.consumedNetwork, requester.network),
+              sql`cid = ${is.keyCid}`,
+              hasLiveToken(deps),
+              isBoundToBody(deps, call),
+              is.isAllowed,
+              is.hasAttemptsLeft,
             ),
           )
-          .orderBy(desc(otpChallenges.createdAt), desc(otpChallenges.cid))
-          .limit(1),
-        replayed: call
-          ? deps.db
-              .select()
-              .from(verificationTokens)
-              .where(
-                sql`${eq(verificationTokens.id, boundResultId(deps, call))} and ${isBoundToBody(deps, call)} and ${isAllowed}
-              and exists (select 1 from otp_challenges where cid = ${verificationTokens.challengeId} and ${hasAttemptsLeft})`,
-              )
-          : undefined,
-      },
-    ),
-  );
-  const [found] = state;
-  if (!found) throw new Error("a SELECT without FROM gave no row");
-  const isCounted = counted.length > 0;
-  const more = { network: requester.network, chargedAt: now, lockout, replayed: replayed?.[0], usedHere: usedHere[0] };
-  return { codes, ...found, isCounted, ...more };
+      : undefined,
+    account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+  };
 }
 
-function challengeOf(tokenId: SQL): SQL {
-  return sql`(select challenge_id from verification_tokens where id = ${tokenId})`;
+/**
+ * Compares a guess with the two newest live codes that have attempts left, in one transaction. Its first statement charges
+ * an attempt to each of them and verifies the code that fits, so that no other call or crash comes between charge and
+ * comparison. If a code fits, its verification token becomes valid, all other live codes are consumed and the failures of
+ * the network class are reset; otherwise a failure is recorded. If the key is bound to another body, the attempt counts as
+ * a guess at that body and is charged to the code behind it.
+ *
+ * The hashes are compared by SQL `=`, not in constant time: they are HMACs under a secret pepper, so the time of a
+ * comparison tells nothing to a caller, who cannot compute them (ASVS 11.2.4).
+ *
+ * @returns `verified`, the code that fits; `isUndecided` if nothing was changed because a live code is missing from
+ *   `guess.codes`, and a second round with `liveCodes` decides; `blockedUntil` (epoch ms, 0 if not locked), which refuses
+ *   the attempt only if it was not charged.
+ */
+export async function recordAttempt(deps: AttemptDeps, attempt: Attempt) {
+  const conditions = conditionsOf(deps, attempt);
+  const found = await commit(deps, {
+    writes: writeAttempt(deps, attempt, conditions),
+    reads: readAttempt(deps, attempt, conditions),
+    isCommitted: ({ compared }) => compared.length > 0,
+  });
+  const [state] = found.state;
+  if (!state) throw new Error("a SELECT without FROM gave no row");
+  const isCharged = found.compared.length > 0;
+  return {
+    ...state,
+    isCharged,
+    isCounted: isCharged || (found.counted?.length ?? 0) > 0,
+    isUndecided: !isCharged && state.isUndecided === 1,
+    verified: found.compared.find(({ isVerified }) => isVerified === 1),
+    liveCodes: found.liveCodes ?? [],
+    lockout: found.lockout ?? [],
+    replayed: found.replayed?.[0],
+    usedHere: found.usedHere[0],
+    hasAccount: found.account.length > 0,
+  };
 }

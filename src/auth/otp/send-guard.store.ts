@@ -42,6 +42,12 @@ export function sendsBlockedUntil(identifier: Identifier, requester: OtpRequeste
     on l.scope = c.value ->> 0 and l.key = c.value ->> 1 and l.sends >= c.value ->> 2), 0) end`;
 }
 
+/** The position of the network's next code among those that it requested in the current short window, from 1. */
+export function nextNetworkRank({ network }: OtpRequester, now: number): SQL<number> {
+  return sql`(select 1 + coalesce(sum(recent_sends), 0) from sms_send_limits
+    where scope in ('network', 'email_network') and key = ${network} and recent_ends_at > ${now})`;
+}
+
 /**
  * Counts a code if `condition` holds. A /64 adds at most `perSubnet` per window to its /56 and /48, so that only many
  * subscribers together can exhaust a wide network.

@@ -1,13 +1,15 @@
-import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
-import { verificationTokens } from "../../db/sign-in-schema.ts";
+import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
+import { otpChallenges } from "../../db/sign-in-schema.ts";
 import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Identifier } from "../../users/identifier.ts";
+import { otpLimits } from "./otp-limits.ts";
 
 type TokenDeps = Pick<BuilderDeps, "db" | "now" | "invocationId">;
 
 /** The redemption of a verification token to open a session. */
 export interface TokenRedemption {
-  tokenHash: string;
+  /** The challenge id in the token, as `readVerificationToken` returns it. */
+  cid: string;
   identifier: Identifier;
   usedFor: "REGISTER" | "LOGIN";
   sessionId: string;
@@ -15,10 +17,28 @@ export interface TokenRedemption {
 
 /** A redemption, or placeholders for its values. */
 export interface RedemptionValues {
-  tokenHash: Value<string>;
+  cid: Value<string>;
   identifier: { kind: Identifier["kind"]; value: Value<string> };
   usedFor: TokenRedemption["usedFor"];
   sessionId: Value<string>;
+}
+
+const tokenState = {
+  usedBy: otpChallenges.usedBy,
+  usedAt: otpChallenges.usedAt,
+  usedFor: otpChallenges.usedFor,
+  expiresAt: sql<number>`${otpChallenges.consumedAt} + ${sql.raw(String(otpLimits.verificationTokenTtlMs))}`.as(
+    "token_expires_at",
+  ),
+};
+
+/** The row of `otp_challenges` has an unused verification token that has not expired. */
+export function hasLiveToken(deps: Pick<BuilderDeps, "now">): SQL | undefined {
+  return and(
+    isNotNull(otpChallenges.consumedNetwork),
+    isNull(otpChallenges.usedBy),
+    sql`${otpChallenges.consumedAt} > ${deps.now()} - ${otpLimits.verificationTokenTtlMs}`,
+  );
 }
 
 /**
@@ -27,40 +47,40 @@ export interface RedemptionValues {
  */
 export function redeemVerificationToken(deps: TokenDeps, redemption: RedemptionValues, condition: SQL) {
   return deps.db
-    .update(verificationTokens)
+    .update(otpChallenges)
     .set({
       usedBy: deps.invocationId,
       usedAt: deps.now(),
       usedFor: redemption.usedFor,
       sessionId: redemption.sessionId,
     })
-    .where(
-      and(
-        isToken(redemption),
-        isNull(verificationTokens.usedBy),
-        gt(verificationTokens.expiresAt, deps.now()),
-        condition,
-      ),
-    )
-    .returning();
+    .where(and(isVerifiedBy(redemption), hasLiveToken(deps), condition))
+    .returning(tokenState);
 }
 
 /** This invocation redeemed the token. */
-export function isUsedByThisInvocation(deps: TokenDeps, redemption: Pick<RedemptionValues, "tokenHash">): SQL {
+export function isUsedByThisInvocation(deps: TokenDeps, { cid }: Pick<RedemptionValues, "cid">): SQL {
   const used = deps.db
     .select({ one: sql`1` })
-    .from(verificationTokens)
-    .where(
-      and(eq(verificationTokens.tokenHash, redemption.tokenHash), eq(verificationTokens.usedBy, deps.invocationId)),
-    );
+    .from(otpChallenges)
+    .where(and(eq(otpChallenges.cid, cid), eq(otpChallenges.usedBy, deps.invocationId)));
   return sql`exists ${used}`;
 }
 
-/** Selects the token; no row if it was never issued or belongs to another identifier. */
-export function findVerificationToken(deps: TokenDeps, redemption: Pick<TokenRedemption, "tokenHash" | "identifier">) {
-  return deps.db.select().from(verificationTokens).where(isToken(redemption));
+/** Selects the token's state; no row if it was never issued or belongs to another identifier. */
+export function findVerificationToken(deps: TokenDeps, redemption: Pick<RedemptionValues, "cid" | "identifier">) {
+  return deps.db
+    .select(tokenState)
+    .from(otpChallenges)
+    .where(and(isVerifiedBy(redemption), isNotNull(otpChallenges.consumedNetwork)));
 }
 
-function isToken({ tokenHash, identifier }: Pick<RedemptionValues, "tokenHash" | "identifier">): SQL | undefined {
-  return and(eq(verificationTokens.tokenHash, tokenHash), eq(verificationTokens.identifier, identifier.value));
+/** Scalar subquery for the session that the token created; NULL if it created none. */
+export function sessionOfToken({ cid, identifier }: Pick<RedemptionValues, "cid" | "identifier">): SQL<string | null> {
+  return sql`(select session_id from otp_challenges where cid = ${cid} and identifier = ${identifier.value})`;
+}
+
+/** The row of `otp_challenges` is the token's and belongs to its identifier. */
+function isVerifiedBy({ cid, identifier }: Pick<RedemptionValues, "cid" | "identifier">): SQL | undefined {
+  return and(eq(otpChallenges.cid, cid), eq(otpChallenges.identifier, identifier.value));
 }

@@ -6,7 +6,7 @@ import { denySessions } from "../../sessions/denylist.store.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { hashProviderAccount } from "../deletion/former-identity.ts";
-import { hashVerificationToken } from "../otp/verification-token.ts";
+import { readVerificationToken } from "../otp/verification-token.ts";
 import { type ProviderToken, readProviderToken } from "./social-id-token.service.ts";
 import { type LinkObstacles, linkIdentity, previewLink, unlinkIdentity } from "./social-link.store.ts";
 import type { ProviderName } from "./social-provider.ts";
@@ -26,15 +26,15 @@ export async function linkSocialAccount(
   request: ProviderToken & { verification_token?: string | undefined },
 ): Promise<void> {
   const { identity, credentialHash, exchange } = await readProviderToken(deps, name, request);
-  const tokenHash = await hashVerificationToken(deps, request.verification_token);
+  const verifiedCid = await readVerificationToken(deps, request.verification_token);
   if (exchange) {
     // An authorization code works once, so it is exchanged only if the link can be made.
-    const preview = await previewLink(deps, caller, identity, credentialHash, tokenHash);
+    const preview = await previewLink(deps, caller, identity, credentialHash, verifiedCid);
     if (refuseLink(caller, preview) === "linked already") return;
   }
   const identityHash = await hashProviderAccount(deps, identity);
   const social = { identity, identityHash, refreshToken: await exchange?.() };
-  const outcome = await linkIdentity(deps, client, caller, social, credentialHash, tokenHash);
+  const outcome = await linkIdentity(deps, client, caller, social, credentialHash, verifiedCid);
   if (outcome.isLinked) deps.afterResponse(publishCoalesced(deps, outcome.events));
   else if (refuseLink(caller, outcome) === undefined) throw new AppError("conflict");
 }
@@ -67,8 +67,8 @@ export async function unlinkSocialAccount(
   verificationToken: string | undefined,
 ): Promise<void> {
   const provider = name === "google" ? "GOOGLE" : "APPLE";
-  const tokenHash = await hashVerificationToken(deps, verificationToken);
-  const outcome = await unlinkIdentity(deps, client, caller, provider, tokenHash);
+  const verifiedCid = await readVerificationToken(deps, verificationToken);
+  const outcome = await unlinkIdentity(deps, client, caller, provider, verifiedCid);
   if (outcome.isUnlinked) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     if (outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));

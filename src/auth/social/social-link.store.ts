@@ -22,9 +22,9 @@ type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 type Provider = (typeof socialAccounts.$inferSelect)["provider"];
 
 /** Whether the caller has re-authenticated; no row if the caller is not signed in. */
-function selectCaller(deps: LinkDeps, caller: AccessClaims, tokenHash: string | undefined) {
+function selectCaller(deps: LinkDeps, caller: AccessClaims, verifiedCid: string | undefined) {
   return deps.db
-    .select({ isReauthenticated: sql<number>`${isReauthenticated(deps, caller, tokenHash)}` })
+    .select({ isReauthenticated: sql<number>`${isReauthenticated(deps, caller, verifiedCid)}` })
     .from(users)
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 }
@@ -45,10 +45,10 @@ function readObstacles(
   caller: AccessClaims,
   { issuer, subject, provider }: SocialIdentity,
   credentialHash: string,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
 ) {
   return {
-    caller: selectCaller(deps, caller, tokenHash),
+    caller: selectCaller(deps, caller, verifiedCid),
     isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${credentialHash}`),
     holder: deps.db
       .select({ userId: socialAccounts.userId })
@@ -76,9 +76,9 @@ export async function previewLink(
   caller: AccessClaims,
   identity: SocialIdentity,
   credentialHash: string,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
 ): Promise<LinkObstacles> {
-  return describeObstacles(await runBatch(deps, readObstacles(deps, caller, identity, credentialHash, tokenHash)));
+  return describeObstacles(await runBatch(deps, readObstacles(deps, caller, identity, credentialHash, verifiedCid)));
 }
 
 /**
@@ -91,7 +91,7 @@ export async function linkIdentity(
   caller: AccessClaims,
   social: SocialAccount,
   credentialHash: string,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
 ) {
   // A link opens no session.
   const redemption = { kind: "id_token", credentialHash, sessionId: "" } as const;
@@ -105,15 +105,15 @@ export async function linkIdentity(
       redeemedCredential: redeemCredential(
         deps,
         redemption,
-        sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, tokenHash)}`,
+        sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, verifiedCid)}`,
       ),
     },
     linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
     {
-      spent: spendReauthentication(deps, caller, tokenHash, isRedeemed),
+      spent: spendReauthentication(deps, caller, verifiedCid, isRedeemed),
     },
   );
-  const reads = readObstacles(deps, caller, social.identity, credentialHash, tokenHash);
+  const reads = readObstacles(deps, caller, social.identity, credentialHash, verifiedCid);
   // After a lost response the caller repeats the call and learns that the link exists.
   const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
@@ -133,7 +133,7 @@ export async function unlinkIdentity(
   client: Client,
   caller: AccessClaims,
   provider: Provider,
-  tokenHash: string | undefined,
+  verifiedCid: string | undefined,
 ) {
   const { userId } = caller;
   const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
@@ -158,7 +158,7 @@ export async function unlinkIdentity(
           sessionId: caller.sessionId,
         },
         sql`exists (select 1 from ${socialAccount}) and ${hasOtherSignInMethod} and ${isSignedIn(deps, caller)}
-        and ${isReauthenticated(deps, caller, tokenHash)}`,
+        and ${isReauthenticated(deps, caller, verifiedCid)}`,
       ),
       unlinkEvent: recordEvent(
         deps,
@@ -176,7 +176,7 @@ export async function unlinkIdentity(
         null, ${users.socialProfileData})`,
     }),
     {
-      spent: spendReauthentication(deps, caller, tokenHash, isUnlinkedHere),
+      spent: spendReauthentication(deps, caller, verifiedCid, isUnlinkedHere),
     },
     endSessions(deps, client, {
       userId,
@@ -188,7 +188,7 @@ export async function unlinkIdentity(
   const reads = {
     ended: selectEnded(deps, userId, auditId),
     isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
-    caller: selectCaller(deps, caller, tokenHash),
+    caller: selectCaller(deps, caller, verifiedCid),
     account: deps.db
       .select({ userId: socialAccounts.userId })
       .from(socialAccounts)

@@ -20,7 +20,7 @@ const FEW_ROWS = 30;
 /** Maximum number of rows that one transaction of a deletion reads or writes, indexes included. */
 const BOUNDED_ROWS = 6_000;
 
-/** Inserts other users and their verification tokens. */
+/** Inserts other users and their verified codes. */
 async function insertStrangers(count: number): Promise<void> {
   const n = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)";
   const run = (sql: string) => testEnv.DB.prepare(sql).bind(count);
@@ -28,8 +28,9 @@ async function insertStrangers(count: number): Promise<void> {
     run(`insert into users (id, username, username_key, email_verified, phone_verified, referral_code, status, role,
       social_provider, locale, date_joined, updated_at, version) ${n}
       select 'stranger ' || i, 'stranger ' || i, 'stranger ' || i, 0, 1, 'S' || i, 'ACTIVE', 'user', 'PHONE', 'en', 1, 1, 1 from n`),
-    run(`insert into verification_tokens (id, token_hash, secret_id, identifier, challenge_id, created_at, expires_at) ${n}
-      select 'token ' || i, 'hash ' || i, 's', 'stranger' || i || '@example.com', 'c', 1, 9e15 from n`),
+    run(`insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at, expires_at,
+      attempts_familiar, attempts_other, consumed_by, consumed_at, consumed_network) ${n}
+      select 'code ' || i, 'stranger' || i || '@example.com', 'n', 1, 'other', '', 's', 1, 1, 0, 0, 'i', 9e15, 'n' from n`),
   ]);
 }
 

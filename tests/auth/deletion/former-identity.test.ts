@@ -150,6 +150,19 @@ describe("Limits on one-time codes after an account was deleted", () => {
     expect(sends).toEqual([{ network_class: "other" }]);
   });
 
+  it("end an unused verification token of the deleted account, even after the next code", async () => {
+    const ip = newIp();
+    const { identifier, access } = await signUp(newPhone(), { ip });
+    clock.advance(MINUTE);
+    const json = { identifier, verification_token: await verify(identifier, { ip }) };
+    await remove(access);
+    const register = async () => codeOf(await call("POST", "/api/auth/register", { ip, json }));
+    expect(await register()).toBe("invalid_token");
+    clock.advance(MINUTE);
+    expect(codeOf(await ask(identifier, { ip }))).toBe("ok");
+    expect(await register()).toBe("invalid_token");
+  });
+
   it("are stored only under a keyed hash while there is no account", async () => {
     const { identifier, access } = await signUp();
     const [sent] = await rows<{ cid: string }>("select cid from otp_challenges where identifier = ?", identifier);

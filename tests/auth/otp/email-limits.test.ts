@@ -46,7 +46,7 @@ const newName = () => `mail.box${Date.now()}x${++serial}`;
 
 describe("Codes by e-mail from one network", () => {
   const setSends = (ip: string, sends: number) =>
-    testEnv.DB.prepare("insert or replace into sms_send_limits values ('email_network', ?, ?, ?)")
+    testEnv.DB.prepare("insert or replace into sms_send_limits values ('email_network', ?, ?, ?, 0, 0)")
       .bind(networkOf(ip), Date.now() + HOUR, sends)
       .run();
 

@@ -61,7 +61,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
 
   test("are limited to 100 per hour across the /64 networks of one /56; other networks of its /48 may send while the /48 has room", async () => {
     const site = newSite();
-    const counters = `insert into sms_send_limits values ('${scope}', ?, ?, ?)`;
+    const counters = `insert into sms_send_limits values ('${scope}', ?, ?, ?, 0, 0)`;
     const [, , third] = site.split(":");
     const key = `2001:0db8:${third?.padStart(4, "0")}:0a00::/56`;
     await testEnv.DB.prepare(counters)
@@ -89,7 +89,7 @@ describe.each(kinds)("Codes by $kind over IPv6", ({ scope, newIdentifier }) => {
     const { identifier } = await signUp(newIdentifier(), { ip: `${site}:77::1` });
     clock.advance(2 * HOUR);
     const [, , third] = site.split(":");
-    await testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, 100)")
+    await testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, 100, 0, 0)")
       .bind(scope, `2001:0db8:${third?.padStart(4, "0")}::/48`, Date.now() + HOUR)
       .run();
     expect((await ask(newIdentifier(), `${site}:78::1`)).status).toBe(429);

@@ -104,7 +104,7 @@ describe("the message with a code", () => {
     const code = await readCode(phone);
     for (const otp of [code === "111111" ? "222222" : "111111", code]) await guess(phone, otp);
     const stored: unknown[] = [waiting];
-    for (const table of ["otp_challenges", "outbox", "verification_tokens", "deliveries", "idempotency_keys"]) {
+    for (const table of ["otp_challenges", "outbox", "deliveries", "idempotency_keys"]) {
       stored.push(...(await testEnv.DB.prepare(`select * from ${table} order by 1 desc limit 200`).all()).results);
     }
     const { keys } = await testEnv.KV.list({ prefix: "otp:" });

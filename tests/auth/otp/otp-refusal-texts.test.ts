@@ -19,7 +19,7 @@ const other = (code: string) => (code === "000000" ? "111111" : "000000");
 
 describe("a refused request for a code", () => {
   const fill = (ip: string, channel: "network" | "email") =>
-    testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, ?)")
+    testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, ?, 0, 0)")
       .bind(
         channel === "network" ? "network" : "email",
         `${ip.split(".").slice(0, 3).join(".")}.0/24`,

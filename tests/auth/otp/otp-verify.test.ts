@@ -121,17 +121,14 @@ describe("a right code", () => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
     clock.advance(seconds * 1000);
-    const cids = await testEnv.DB.prepare("select cid from otp_challenges where identifier = ?").bind(phone).all();
-    const { keys } = await testEnv.KV.list({ prefix: `otp:${cids.results[0]?.cid}` });
-    expect(keys.length).toBe(1);
+    expect(await liveCodesInKv(phone)).toHaveLength(1);
     expect(codeOf(await guess(phone, code))).toBe(expected);
   });
 
   test("is accepted while KV has no entry yet or is down", async () => {
     const [early, broken] = [newPhone(), newPhone()];
     const code = await requestCode(early, { ip: newIp() });
-    const cids = await testEnv.DB.prepare("select cid from otp_challenges where identifier = ?").bind(early).all();
-    for (const { cid } of cids.results) await testEnv.KV.delete(`otp:${cid}`);
+    await testEnv.KV.delete((await liveCodesInKv(early))[0]?.name ?? "");
     expect(codeOf(await guess(early, otherThan(code)))).toBe("invalid_otp");
     expect(codeOf(await guess(early, code))).toBe("ok");
 
@@ -144,8 +141,8 @@ describe("a right code", () => {
   test("ASVS 16.5.2: gets 503 with Retry-After, never 401, while the database fails, and stays valid", async () => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
-    for (const failing of [1, 2]) {
-      const answer = await guess(phone, code, { env: databaseThatFails(failing, "before") });
+    for (const otp of [code, otherThan(code)]) {
+      const answer = await guess(phone, otp, { env: databaseThatFails(1, "before") });
       expect([answer.status, codeOf(answer)]).toEqual([503, "service_unavailable"]);
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
     }
@@ -155,13 +152,23 @@ describe("a right code", () => {
   test("returns its token even if the database's response was lost after the commit", async () => {
     const phone = newPhone();
     const code = await requestCode(phone, { ip: newIp() });
-    const answer = await guess(phone, code, { env: databaseThatFails(2, "after") });
+    const answer = await guess(phone, code, { env: databaseThatFails(1, "after") });
     expect(codeOf(answer)).toBe("ok");
     const verification_token = answer.body.data.verification_token;
     const registered = await call("POST", "/api/auth/register", { json: { identifier: phone, verification_token } });
     expect(registered.status).toBe(201);
   });
 });
+
+/** The KV keys under which the live codes of the identifier stand. */
+async function liveCodesInKv(identifier: string) {
+  const { results } = await testEnv.DB.prepare("select cid from otp_challenges where identifier = ?")
+    .bind(identifier)
+    .all<{ cid: string }>();
+  const { keys } = await testEnv.KV.list({ prefix: "otp:" });
+  const values = await Promise.all(keys.map(({ name }) => testEnv.KV.get(name)));
+  return keys.filter((_, i) => results.some(({ cid }) => values[i]?.includes(cid)));
+}
 
 /** A database whose nth transaction fails after its commit, or fails before it runs, as do all later ones. */
 function databaseThatFails(nth: number, when: "before" | "after"): Partial<Env> {
@@ -245,6 +252,59 @@ describe("attempts", () => {
   });
 });
 
+describe("KV that is behind", () => {
+  const attemptsAt = async (phone: string) => {
+    const { results } = await testEnv.DB.prepare(
+      "select attempts_other as n from otp_challenges where identifier = ? order by cid",
+    )
+      .bind(phone)
+      .all<{ n: number }>();
+    return results.map(({ n }) => n);
+  };
+
+  /** Three codes, and what KV told of them after each. */
+  async function threeCodes() {
+    const clock = stopClock();
+    const phone = newPhone();
+    const [codes, hints] = [[] as string[], [] as string[]];
+    let name = "";
+    for (let i = 0; i < 3; i++) {
+      codes.push(await requestCode(phone, { ip: newIp() }));
+      name = (await liveCodesInKv(phone))[0]?.name ?? "";
+      hints.push((await testEnv.KV.get(name)) ?? "");
+      clock.advance(MINUTE);
+    }
+    return { phone, codes, hints, name };
+  }
+
+  test("about the live codes changes neither which codes an attempt is compared with nor what it costs", async () => {
+    for (const behind of [0, 1, 2, 3]) {
+      const { phone, codes, hints, name } = await threeCodes();
+      const hint = hints.at(-1 - behind);
+      await (hint === undefined ? testEnv.KV.delete(name) : testEnv.KV.put(name, hint));
+      const [oldest = "", , newest = ""] = codes;
+      expect(codeOf(await guess(phone, otherThan(...codes))), `${behind} codes behind`).toBe("invalid_otp");
+      expect(await attemptsAt(phone)).toEqual([0, 1, 1]);
+      expect(codeOf(await guess(phone, oldest))).toBe("invalid_otp");
+      expect(await attemptsAt(phone)).toEqual([0, 2, 2]);
+      expect(codeOf(await guess(phone, newest))).toBe("ok");
+      vi.useRealTimers();
+    }
+  });
+
+  test.each([
+    ["not JSON", "{"],
+    ["of another shape", '[["cid"]]'],
+    ["full of unknown codes", JSON.stringify(Array.from({ length: 9 }, (_, i) => ({ cid: `${i}`, secretId: "s" })))],
+  ])("or %s costs a second trip and no answer", async (_, value) => {
+    const phone = newPhone();
+    const code = await requestCode(phone, { ip: newIp() });
+    await testEnv.KV.put((await liveCodesInKv(phone))[0]?.name ?? "", value);
+    expect(codeOf(await guess(phone, otherThan(code)))).toBe("invalid_otp");
+    expect(codeOf(await guess(phone, code))).toBe("ok");
+  });
+});
+
 describe("Idempotency-Key", () => {
   const newKey = () => ({ "idempotency-key": crypto.randomUUID() });
 
@@ -272,7 +332,7 @@ describe("Idempotency-Key", () => {
     const [phone, headers] = [newPhone(), newKey()];
     const code = await requestCode(phone, { ip: newIp() });
     expect(codeOf(await guess(phone, code, { headers }))).toBe("ok");
-    const changed = "update verification_tokens set token_hash = 'of another secret' where identifier = ?";
+    const changed = "update otp_challenges set secret_id = 'retired' where identifier = ?";
     await testEnv.DB.prepare(changed).bind(phone).run();
     expect(codeOf(await guess(phone, code, { headers }))).toBe("invalid_otp");
   });

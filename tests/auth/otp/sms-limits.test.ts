@@ -63,7 +63,7 @@ const sendsOf = async (key: string) =>
 
 /** Sets the number of codes sent in a window that starts now. */
 async function setSends(scope: "network" | "prefix", key: string, sends: number): Promise<void> {
-  await testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, ?)")
+  await testEnv.DB.prepare("insert or replace into sms_send_limits values (?, ?, ?, ?, 0, 0)")
     .bind(scope, key, Date.now() + (scope === "network" ? HOUR : DAY), sends)
     .run();
 }

@@ -66,7 +66,7 @@ export function provePeople({ users: query, people, journal, before }: Evidence)
     ),
     checkNone(
       "no session was opened by two verification tokens",
-      query(`select session_id, count(*) as n from verification_tokens where session_id is not null
+      query(`select session_id, count(*) as n from otp_challenges where session_id is not null
         group by session_id having n > 1`),
     ),
     check("the audit log has each action once", people, (person) => {

@@ -69,7 +69,7 @@ const joined = (daysAgo: number) => async (user: SignedIn) => {
 const purge = ofUser("purge_expired_rows", async (user) => {
   await tokenFor(user.identifier);
   await sql(
-    "update verification_tokens set expires_at = ? where identifier = ?",
+    "update otp_challenges set cid = printf('%012x', ?) || substr(cid, 13) where identifier = ?",
     Date.now() - 2 * DAY_MS,
     user.identifier,
   );

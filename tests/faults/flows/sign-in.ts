@@ -1,7 +1,17 @@
 import { decodeJwt } from "jose";
 import { call, newEmail, newIp, newPhone } from "../../support/client.ts";
 import { flow, traceless, withAndWithoutKey } from "../flow-table.ts";
-import { codeFor, expectEnded, expectLive, must, newUser, signInAgain, sql, tokenFor } from "../people.ts";
+import {
+  codeFor,
+  expectEnded,
+  expectLive,
+  loseLiveCodes,
+  must,
+  newUser,
+  signInAgain,
+  sql,
+  tokenFor,
+} from "../people.ts";
 
 const post = (path: string, json: object, more: object = {}) => ({
   method: "POST",
@@ -25,6 +35,14 @@ const verifyFlow = flow("otp/verify", async () => {
     // A code consumed without success is gone; its owner requests another.
     repeated: [400],
   };
+});
+
+/** A code that KV does not name, so that a second trip to the database decides. */
+const lateHintFlow = flow("otp/verify with a code that KV does not name", async () => {
+  const identifier = newPhone();
+  const otp = await codeFor(identifier);
+  await loseLiveCodes(identifier);
+  return { scope: { identifiers: [identifier] }, request: post("otp/verify", { identifier, otp }), repeated: [400] };
 });
 
 /** Repeats the call with its key, which returns the same token again. */
@@ -217,6 +235,7 @@ export const signInFlows = [
   ...withAndWithoutKey(requestOf("otp/request by phone", newPhone)),
   requestOf("otp/request by e-mail", newEmail),
   ...withAndWithoutKey(verifyFlow),
+  lateHintFlow,
   repeatedVerify,
   ...withAndWithoutKey(registerFlow),
   ...withAndWithoutKey(loginFlow),

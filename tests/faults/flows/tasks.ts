@@ -124,19 +124,23 @@ const revocation: Flow = {
 };
 
 const finishDeletion = flow("task of account.deleted", async () => {
-  const [user, cid] = [await submitted(), crypto.randomUUID()];
+  const [user, key] = [await submitted(), crypto.randomUUID()];
   const sid = sessionOf(user);
-  await testEnv.KV.put(`otp:${cid}`, "hash");
+  await testEnv.KV.put(`otp:${key}`, "[]");
   await testEnv.KV.put(`deny:${sid}`, "1");
   await sql("delete from kyc where user_id = ?", user.userId);
   await sql("delete from kyc_documents where user_id = ?", user.userId);
   return {
     scope: { userIds: [user.userId], hasFiles: true },
     messages: [
-      message("account.deleted", user.userId, { user_id: user.userId, session_ids: [sid], challenge_ids: [cid] }),
+      message("account.deleted", user.userId, {
+        user_id: user.userId,
+        session_ids: [sid],
+        live_codes_keys: [`otp:${key}`],
+      }),
     ],
     async afterwards() {
-      const left = await Promise.all([testEnv.KV.get(`otp:${cid}`), testEnv.KV.get(`deny:${sid}`)]);
+      const left = await Promise.all([testEnv.KV.get(`otp:${key}`), testEnv.KV.get(`deny:${sid}`)]);
       if (left.some((value) => value !== null)) throw new Error("KV still holds something of the user's");
     },
   };
@@ -161,7 +165,7 @@ const eraseHistory = flow("task of account.deleted, a long history", async () =>
   await insertHistory(userId, { rows: 600, word: userId });
   return {
     scope: {},
-    messages: [message("account.deleted", userId, { user_id: userId, session_ids: [], challenge_ids: [] })],
+    messages: [message("account.deleted", userId, { user_id: userId, session_ids: [], live_codes_keys: [] })],
     async afterwards() {
       const { audit_logs, dead_letters, outbox, ...left } = await historyOf(userId);
       if (Object.keys(left).length > 0) throw new Error(`left: ${Object.keys(left).join(", ")}`);

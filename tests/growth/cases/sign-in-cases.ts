@@ -74,7 +74,7 @@ const accounts: Case[] = [
   given("POST /api/auth/register", "with a used token", async ({ env }) => {
     const json = await verified(newPhone());
     await must("POST", "/api/auth/register", { ip: newIp(), json, env });
-    await sql("update verification_tokens set used_at = used_at - 3600000 where identifier = ?", json.identifier);
+    await sql("update otp_challenges set used_at = used_at - 3600000 where identifier = ?", json.identifier);
     return { ip: newIp(), json };
   }),
   floodOf("POST /api/auth/register", { identifier: "+9779800000001", verification_token: "forged" }),

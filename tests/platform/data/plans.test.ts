@@ -72,7 +72,7 @@ test("the plan check covers statements of the Worker and not those of tests", as
   expect(texts()).not.toContain(own);
   const json = { identifier: newPhone(), verification_token: await tokenFor(newPhone()) };
   await call("POST", "/api/auth/register", { ip: newIp(), json });
-  expect(texts().filter((text) => text.startsWith('update "verification_tokens"')).length).toBeGreaterThan(0);
+  expect(texts().filter((text) => text.startsWith('update "otp_challenges"')).length).toBeGreaterThan(0);
 });
 
 test("triggers find their rows by key or in a one-row table", async () => {

@@ -9,21 +9,26 @@ async function identifierAndOtp(request: Request) {
   return (await request.clone().json()) as { identifier: string; otp?: string };
 }
 
-/** Counts attempts in D1, compares with the code in KV, and invalidates the code by deleting it there. */
+/** Reads the attempts from D1, compares with the code in KV, counts the attempt, and deletes a code that was right. */
 export const naiveVerify: FetchHandler = async (request, env, context) => {
   if (!request.url.endsWith("/otp/verify")) return realHandler(request, env, context);
   const { identifier, otp } = await identifierAndOtp(request);
-  const counter = `naive ${identifier}`;
-  const read = env.DB.prepare("select guesses from network_guess_limits where network = ?").bind(counter);
-  const tries = Number(await read.first("guesses"));
-  if (tries >= 5) return json({ success: false }, 429);
-  await env.DB.prepare("insert or replace into network_guess_limits values (?, 0, ?)")
-    .bind(counter, tries + 1)
-    .run();
+  const newest = await env.DB.prepare(
+    "select cid, attempts_other from otp_challenges where identifier = ? order by cid desc limit 1",
+  )
+    .bind(identifier)
+    .first<{ cid: string; attempts_other: number }>();
+  if (!newest || newest.attempts_other >= 5) return json({ success: false }, 429);
   const code = await env.KV.get(`naive:${identifier}`);
+  await env.DB.prepare("update otp_challenges set attempts_other = attempts_other + 1 where cid = ?")
+    .bind(newest.cid)
+    .run();
   if (otp !== code) return json({ success: false }, 400);
   const verification_token = crypto.randomUUID();
-  await env.DB.prepare("insert into verification_tokens values (?1, ?1, '', ?2, '', 0, 0, null, null, null, null)")
+  await env.DB.prepare(
+    `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at, expires_at,
+      attempts_familiar, attempts_other, consumed_network) values ('0' || ?, ?, '', 1, 'other', '', '', 0, 0, 0, 0, '')`,
+  )
     .bind(verification_token, identifier)
     .run();
   await env.KV.delete(`naive:${identifier}`);

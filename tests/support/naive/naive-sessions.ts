@@ -78,7 +78,7 @@ export const naiveRegistration: FetchHandler = async (request, env, context) => 
     env.DB.prepare(sql)
       .bind(...values)
       .run();
-  const used = await env.DB.prepare("select used_by, session_id from verification_tokens where identifier = ?")
+  const used = await env.DB.prepare("select used_by, session_id from otp_challenges where identifier = ?")
     .bind(identifier)
     .first<{ used_by: string | null; session_id: string }>();
   if (used?.used_by)
@@ -112,7 +112,7 @@ export const naiveRegistration: FetchHandler = async (request, env, context) => 
     identifier,
   );
   await run(
-    "update verification_tokens set used_by = ?1, session_id = ?3 where identifier = ?2",
+    "update otp_challenges set used_by = ?1, session_id = ?3 where identifier = ?2",
     user_id,
     identifier,
     session_id,

@@ -101,7 +101,7 @@ export const naiveWays: FetchHandler = async (request, env, context) => {
   const { run, first, insertSession, makeUser } = tools(env);
   const { identifier } = (await request.json()) as { identifier: string };
   const token = await first<{ used_by: string | null; session_id: string }>(
-    "select used_by, session_id from verification_tokens where identifier = ?",
+    "select used_by, session_id from otp_challenges where identifier = ?",
     identifier,
   );
   if (token?.used_by) {
@@ -114,7 +114,7 @@ export const naiveWays: FetchHandler = async (request, env, context) => {
   await makeUser(user_id, identifier);
   await insertSession(session_id, user_id).catch(() => undefined);
   await run(
-    "update verification_tokens set used_by = ?, session_id = ? where identifier = ?",
+    "update otp_challenges set used_by = ?, session_id = ? where identifier = ?",
     user_id,
     session_id,
     identifier,
