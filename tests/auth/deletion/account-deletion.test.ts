@@ -96,10 +96,15 @@ describe("DELETE auth/account", () => {
     const before = new Set((await findTraces(words)).map(({ where }) => where));
     expect(before.size).toBeGreaterThan(10);
     expect([...before]).toEqual(expect.arrayContaining(["audit_logs", "sessions", "search search_entries"]));
+    const live = "select cid from otp_challenges where identifier = ? order by cid desc limit 1";
+    const [{ cid } = { cid: "" }] = await rows<{ cid: string }>(live, user.identifier);
+    const liveCodesInKv = async () => (await findTraces([cid])).filter(({ where }) => where === "KV");
+    expect(await liveCodesInKv()).toHaveLength(1);
     const simulation = new Simulation(1);
     expect((await deletedIn(simulation, user)).status).toBe(200);
     await settle(simulation);
     expect(await findTraces(words)).toEqual([]);
+    expect(await liveCodesInKv()).toEqual([]);
     const left = await findTraces([user.userId]);
     expect([...new Set(left.map(({ where }) => where))].sort()).toEqual([
       "audit_logs",
