@@ -130,6 +130,7 @@ const finishDeletion = flow("task of account.deleted", async () => {
   await testEnv.KV.put(`deny:${sid}`, "1");
   await sql("delete from kyc where user_id = ?", user.userId);
   await sql("delete from kyc_documents where user_id = ?", user.userId);
+  await sql("delete from users where id = ?", user.userId);
   return {
     scope: { userIds: [user.userId], hasFiles: true },
     messages: [
