@@ -62,9 +62,11 @@ function insertUsually(
   call: IdempotentCall | undefined,
 ) {
   const prepared = usualSignUps[redemption.identifier.kind][call ? "keyed" : "plain"];
+  const signIn = valuesOfSignIn(deps, client, redemption, call);
   const writes = prepared(deps, {
-    ...valuesOfSignIn(deps, client, redemption, call),
-    ...{ userId, locale },
+    ...signIn,
+    userId,
+    locale,
     referredBy: referredBy ?? null,
     usernames: JSON.stringify(usernames),
     referralCodes: JSON.stringify(referralCodes),
