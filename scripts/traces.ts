@@ -48,7 +48,7 @@ async function lookFor(words: readonly string[], state: string): Promise<Trace[]
 async function findInRows(db: D1Database, binding: string, words: readonly string[]): Promise<Trace[]> {
   const tables = await db
     .prepare(
-      `select name, (select group_concat('coalesce(t."' || c.name || '", '''')', ' || char(10) || ')
+      `select name, (select 'concat_ws(char(10), ' || group_concat('t."' || c.name || '"') || ')'
           from pragma_table_info(m.name) c) as columns
         from sqlite_master m where type = 'table' and sql not like 'create virtual%' and name not glob 'user_search_*'
           and name not glob 'sqlite_*' and name not glob '_cf_*' and name not glob 'd1_*'`,
