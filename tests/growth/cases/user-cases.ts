@@ -1,5 +1,5 @@
 import { must, newUser, sql } from "../../faults/people.ts";
-import { call, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
+import { call, testEnv, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";
@@ -202,7 +202,8 @@ const limited: Case[] = [
 const unchanged = ["GET /.well-known/jwks.json", "GET /api/openapi.json"].map((operation) =>
   given(operation, "that the caller has", async () => {
     const { headers } = await call("GET", operation.slice("GET ".length));
-    return { headers: { "if-none-match": headers.get("etag") ?? "" } };
+    // The document names the issuer as its server.
+    return { env: { ISSUER: testEnv.ISSUER }, headers: { "if-none-match": headers.get("etag") ?? "" } };
   }),
 );
 

@@ -83,7 +83,6 @@ async function everyKind(options: CallOptions = {}): Promise<[string, Answer][]>
 describe("Error responses", () => {
   test("an unknown path returns 404 in the standard format for every method", async () => {
     for (const path of [
-      "/",
       "/api",
       "/api/nowhere",
       "/api/auth/me/more",
