@@ -223,15 +223,10 @@ describe("sweep_kyc_uploads", () => {
     expect((await env.KYC_BUCKET.list({ prefix })).objects.length).toBe(0);
   });
 
-  it("finds its rows by index", async () => {
-    const plans = {
-      kyc_documents_sweep:
-        "select id from kyc_documents where state <> 'live' and state = 'pending' and created_at < 1 limit 200",
-      kyc_uploads_created: "select id from kyc_uploads where created_at < 1 limit 200",
-    };
-    for (const [index, statement] of Object.entries(plans)) {
-      const plan = await rows<{ detail: string }>(`explain query plan ${statement}`);
-      expect(plan.map(({ detail }) => detail).join()).toContain(index);
-    }
+  it("finds its documents by index", async () => {
+    const plan = await rows<{ detail: string }>(
+      "explain query plan select id from kyc_documents where state <> 'live' and state = 'pending' and created_at < 1 limit 200",
+    );
+    expect(plan.map(({ detail }) => detail).join()).toContain("kyc_documents_sweep");
   });
 });
