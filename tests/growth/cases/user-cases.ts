@@ -1,5 +1,5 @@
 import { must, newUser, sql } from "../../faults/people.ts";
-import { call, testEnv, newEmail, newPhone, type SignedIn } from "../../support/client.ts";
+import { call, newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";

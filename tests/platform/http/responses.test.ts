@@ -82,14 +82,7 @@ async function everyKind(options: CallOptions = {}): Promise<[string, Answer][]>
 
 describe("Error responses", () => {
   test("an unknown path returns 404 in the standard format for every method", async () => {
-    for (const path of [
-      "/api",
-      "/api/nowhere",
-      "/api/auth/me/more",
-      "/index.html",
-      "/api/%2e%2e/x",
-      "/api/auth/%00",
-    ]) {
+    for (const path of ["/api", "/api/nowhere", "/api/auth/me/more", "/index.html", "/api/%2e%2e/x", "/api/auth/%00"]) {
       for (const method of ["GET", "POST", "DELETE"]) expectFailure(await call(method, path), 404, "not_found");
     }
   });
