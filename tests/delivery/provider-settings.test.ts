@@ -162,7 +162,9 @@ test("ASVS 13.2.4: only configured origins are called", async () => {
     "http://crm.example.org/in",
   ];
   for (const url of strangers) {
-    await expect(callOutside(deps, url, { method: "GET", headers: {} }), url).rejects.toThrow("not an origin");
+    await expect(callOutside(deps, url, { method: "GET", headers: {} }), url).rejects.toThrow(
+      "is not a configured origin",
+    );
   }
   expect(fetched).not.toHaveBeenCalled();
 });

@@ -29,9 +29,18 @@ export interface Operation {
   isForStaff: boolean;
   statuses: number[];
   pathParameters: string[];
+  /** Matches the paths that the router gives to this path. */
+  pattern: RegExp;
   query: { name: string; required: boolean; schema: FieldSchema }[];
   /** Absent if the operation has no body. */
   body?: { fields: Record<string, FieldSchema>; files: string[]; required: string[]; takesJson: boolean };
+}
+
+/** A UUID parameter matches only characters of a UUID; any other matches a whole segment. */
+function patternOf(path: string, parameters: readonly { name: string; schema?: unknown }[]): RegExp {
+  const isUuid = (name: string) =>
+    parameters.some((each) => each.name === name && (each.schema as FieldSchema | undefined)?.format === "uuid");
+  return new RegExp(`^${path.replaceAll(/\{(\w+)\}/g, (_, name) => (isUuid(name) ? "[0-9a-fA-F-]+" : "[^/]+"))}$`);
 }
 
 /** All operations of the document. */
@@ -62,6 +71,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
           isForStaff: role !== undefined,
           statuses,
           pathParameters: parameters.filter((each) => each.in === "path").map((each) => each.name),
+          pattern: patternOf(path, parameters),
           query: parameters
             .filter((each) => each.in === "query" && !isRedirect)
             .map(({ name, required = false, schema }) => ({ name, required, schema: schema as FieldSchema })),
