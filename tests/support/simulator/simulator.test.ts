@@ -120,7 +120,7 @@ describe("the simulated edge", () => {
     const simulation = new Simulation(1, probe);
     const faults = () => "hang-before" as const;
     await expect(simulation.call("GET", "/get?key=hanging", {}, { faults })).rejects.toThrow(
-      "no caller set a deadline",
+      "a binding call hangs, and nobody set it a deadline",
     );
   });
 
