@@ -2,6 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { replayStatements } from "../../../scripts/replay.ts";
 import worker from "../../../src/index.ts";
+import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../../support/client.ts";
 import { rows } from "../../support/database.ts";
@@ -14,7 +15,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const PURGE = "purge_expired_rows";
 /** The first and last tables that the purge deletes from; if they fail, every run fails. */
-const broken = () => databaseWithout(/delete from "(otp_challenges|job_runs)"/);
+const broken = () => databaseWithout(/delete from "(otp_challenges|analytics_reports)"/);
 
 /** Each test uses its own weeks. */
 let now = Date.UTC(2091, 0, 1);
@@ -190,13 +191,14 @@ describe("A failing job", () => {
 describe("A superseded run", () => {
   it("is continued by the new period at its position, and its own invocation changes nothing more", async () => {
     const userId = "superseded";
+    const createdAt = now - 366 * DAY_MS;
     const insertAudit = async (howMany: number) =>
       testEnv.DB.prepare(
         `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
-          select ?1 || value, ?1, 'VIEW', 'user', ?1, 0, ?2
+          select ?4 || '-' || value, ?1, 'VIEW', 'user', ?1, 0, ?2
           from (with recursive n(value) as (select 1 union all select value + 1 from n where value < ?3) select value from n)`,
       )
-        .bind(userId, now - 366 * DAY_MS, howMany)
+        .bind(userId, createdAt, howMany, firstIdAt(createdAt))
         .run();
     const job = "cleanup_expired_audit_logs";
     await insertAudit(10);
@@ -251,12 +253,13 @@ describe("A batch of eight jobs", () => {
     const names = jobs.filter(({ everyMs }) => everyMs !== undefined).map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(8);
     // Each job has more work than it can do: audit rows and one purge rule each.
+    const createdAt = now - 400 * DAY_MS;
     await testEnv.DB.prepare(
       `insert into audit_logs (id, user_id, action, entity_type, entity_id, by_staff, created_at)
-        select 'many-' || value, 'many', 'VIEW', 'user', 'many', 0, ?
+        select ?2 || '-' || value, 'many', 'VIEW', 'user', 'many', 0, ?1
         from (with recursive n(value) as (select 1 union all select value + 1 from n where value < 300000) select value from n)`,
     )
-      .bind(now - 400 * DAY_MS)
+      .bind(createdAt, firstIdAt(createdAt))
       .run();
     const { held, env } = heldQueue();
     await tick(env);
