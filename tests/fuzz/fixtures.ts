@@ -37,6 +37,11 @@ const link =
     caller: await newPerson(stage),
   });
 
+const withNotification: Prepare = async ({ actors }) => ({
+  caller: actors.user,
+  segments: { id: await addNotification(actors.user) },
+});
+
 const onTarget: Prepare = async ({ target }) => ({ segments: { id: target.userId } });
 
 /** Staff actions on a user that no other test touches. */
@@ -82,10 +87,8 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     const caller = await newPerson(stage);
     return { caller, segments: { id: sidOf(caller) } };
   },
-  "POST /api/users/notifications/{id}/read": async ({ actors }) => ({
-    caller: actors.user,
-    segments: { id: await addNotification(actors.user) },
-  }),
+  "GET /api/users/notifications/{id}": withNotification,
+  "POST /api/users/notifications/{id}/read": withNotification,
   "POST /api/users/kyc": async (stage) => ({
     caller: await newPerson(stage),
     files: { document_front: file(jpeg()), document_back: file(png()) },
