@@ -166,20 +166,21 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   verdict.equal("successes", successes(results).length, CLIENTS * 2);
   const { results: audit } = await env.DB.prepare(
     `select json_extract(old_values, '$.status') as old, json_extract(new_values, '$.status') as new from audit_logs
-      where user_id = ? and action = 'UPDATE' and entity_type = 'user' order by created_at, id`,
+      where user_id = ? and action = 'UPDATE' and entity_type = 'user'`,
   )
     .bind(user.userId)
     .all<{ old: string; new: string }>();
-  const states = ["ACTIVE", ...audit.map((row) => row.new)];
-  verdict.equal(
-    "each change starts from the result of the previous one",
-    audit.map((row) => row.old).join(),
-    states.slice(0, -1).join(),
-  );
   const row = await env.DB.prepare("select status, status_reason, version from users where id = ?")
     .bind(user.userId)
     .first<{ status: string; status_reason: string | null; version: number }>();
-  verdict.equal("state", row?.status, states.at(-1));
+  // The rows have no order of their own. The changes form one chain from ACTIVE to the present state exactly if each ban
+  // but possibly the last is followed by an unban.
+  const changes = (from: string, to: string) => audit.filter((each) => each.old === from && each.new === to).length;
+  verdict.equal(
+    "each change starts from the result of the previous one",
+    changes("ACTIVE", "BANNED") - changes("BANNED", "ACTIVE"),
+    row?.status === "BANNED" ? 1 : 0,
+  );
   if (!setting.handler) verdict.equal("its reason", row?.status_reason, row?.status === "BANNED" ? "staff" : null);
   verdict.equal("versions", Number(row?.version) - Number(before?.version), audit.length);
   verdict.equal(
