@@ -15,7 +15,7 @@ import { sampleOf, type Trial } from "./trials.ts";
 
 // `npm run faults` runs every trial. `npm test` runs every trial of flows with few, and a sample of the others'.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
-const MANY = 17;
+const MANY = 8;
 const DAY_MS = 86_400_000;
 
 const flows = allFlows.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));

@@ -51,7 +51,8 @@ const OF_USERS = [
     from audit_logs where user_id in $ group by 1`,
   `select 'event ' || type || case when queue is null then '' when sent_at is null then ' unsent' else ' sent' end as label,
     count(*) as n from outbox where user_id in $ and type <> 'push.requested' group by 1`,
-  "select 'notification ' || notification_type || (read_at is not null) as label, count(*) as n from notifications where user_id in $ group by 1",
+  `select 'notification ' || notification_type || (read_at is not null or coalesce(id <= (select notifications_read_through
+    from users where users.id = user_id), 0)) as label, count(*) as n from notifications where user_id in $ group by 1`,
   "select 'device' || is_active || (fcm_token is not null) as label, count(*) as n from devices where user_id in $ group by 1",
   "select 'social ' || provider as label, count(*) as n from social_accounts where user_id in $ group by 1",
   "select 'kyc ' || status || ' version ' || version as label, count(*) as n from kyc where user_id in $ group by 1",

@@ -1,3 +1,4 @@
+import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { newIp, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { findMiscounts, findOrphans } from "../../support/invariants.ts";
@@ -75,9 +76,16 @@ const purge = ofUser("purge_expired_rows", async (user) => {
   );
 });
 
-const oldAudits = ofUser("cleanup_expired_audit_logs", (user) =>
-  sql("update audit_logs set created_at = ? where user_id = ?", Date.now() - 366 * DAY_MS, user.userId),
-);
+const oldAudits = ofUser("cleanup_expired_audit_logs", (user) => {
+  const at = Date.now() - 366 * DAY_MS;
+  // The job finds rows by the time in their ids.
+  return sql(
+    "update audit_logs set created_at = ?, id = substr(?, 1, 13) || substr(id, 14) where user_id = ?",
+    at,
+    firstIdAt(at),
+    user.userId,
+  );
+});
 
 const flows = job("cleanup_unlinked_social_accounts", async () => {
   const hash = crypto.randomUUID();

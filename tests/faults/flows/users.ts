@@ -44,6 +44,6 @@ export const userFlows = [
   changeProfile("PATCH"),
   notificationFlow("POST", "/{id}/read"),
   notificationFlow("POST", "/read"),
-  notificationFlow("GET", "/{id}"),
+  traceless(notificationFlow("GET", "/{id}")),
   ...["/.well-known/jwks.json", "/api/openapi.json", "/dev/outbox"].map(open).map(traceless),
 ];
