@@ -390,7 +390,7 @@ export type Session = {
   ip: string;
   user_agent: string | null;
   device_name: string | null;
-  method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE";
+  method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE" | "PASSKEY";
 };
 
 export type SignIn = {

@@ -1,3 +1,47 @@
+CREATE TABLE `identity_changes` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`kind` text NOT NULL,
+	`old_identifier` text,
+	`new_identifier` text,
+	`proved_by` text NOT NULL,
+	`is_proved_by_old` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`outcome` text,
+	`settled_by` text,
+	`settled_at` integer,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `identity_changes_user` ON `identity_changes` (`user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `identity_changes_old` ON `identity_changes` (`old_identifier`) WHERE old_identifier is not null;--> statement-breakpoint
+CREATE TABLE `passkey_uses` (
+	`challenge` text PRIMARY KEY NOT NULL,
+	`used_for` text NOT NULL,
+	`used_by` text NOT NULL,
+	`used_at` integer NOT NULL,
+	`session_id` text
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE TABLE `passkeys` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`credential_id` text NOT NULL,
+	`public_key` text NOT NULL,
+	`counter` integer NOT NULL,
+	`aaguid` text NOT NULL,
+	`is_backup_eligible` integer NOT NULL,
+	`is_synced` integer NOT NULL,
+	`transports` text,
+	`name` text,
+	`added_by` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_used_at` integer,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `passkeys_credential` ON `passkeys` (`credential_id`);--> statement-breakpoint
+CREATE INDEX `passkeys_user` ON `passkeys` (`user_id`,`created_at`);--> statement-breakpoint
 CREATE TABLE `kyc` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`id` text NOT NULL,
@@ -238,6 +282,7 @@ CREATE TABLE `outbox` (
 	`sent_at` integer,
 	`urgency` integer GENERATED ALWAYS AS (case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
         when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
+        when type in ('security.message_due', 'auth.identity_restored', 'auth.identity_held') then 0
         when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end) VIRTUAL
 ) WITHOUT ROWID;
 --> statement-breakpoint
@@ -383,6 +428,10 @@ CREATE TABLE `sessions` (
 	`user_agent` text,
 	`device_name` text,
 	`method` text NOT NULL,
+	`proved_at` integer,
+	`proved_by` text,
+	`passkey_at` integer,
+	`passkey_id` text,
 	PRIMARY KEY(`user_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
@@ -399,6 +448,9 @@ CREATE TABLE `social_accounts` (
 	`client_id` text,
 	`linked_by` text NOT NULL,
 	`created_at` integer NOT NULL,
+	`revoked_at` integer,
+	`mail_stopped_at` integer,
+	`event_at` integer,
 	PRIMARY KEY(`issuer`, `subject`),
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 ) WITHOUT ROWID;
@@ -513,6 +565,7 @@ CREATE TABLE `users` (
 	`last_activity_at` integer,
 	`unread_notifications` integer DEFAULT 0 NOT NULL,
 	`notifications_read_through` text,
+	`passkey_enrolment_until` integer,
 	`updated_at` integer NOT NULL,
 	`version` integer NOT NULL,
 	`kyc_status` text DEFAULT 'NOT_SUBMITTED' NOT NULL,

@@ -80,6 +80,7 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
       kycStatus: "NOT_SUBMITTED",
       unreadNotifications: 0,
       notificationsReadThrough: null,
+      passkeyEnrolmentUntil: null,
     },
     fullName: draws.chance(0.7) ? `${given} ${surname}` : null,
     dateOfBirth: draws.chance(0.5) ? drawBirthday(draws) : null,

@@ -56,6 +56,7 @@ export const outbox = sqliteTable(
     urgency: integer("urgency").generatedAlwaysAs(
       sql`case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
         when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
+        when type in ('security.message_due', 'auth.identity_restored', 'auth.identity_held') then 0
         when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end`,
       { mode: "virtual" },
     ),

@@ -3,6 +3,13 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 import { instant } from "./columns.ts";
 import { ownerId } from "./user-schema.ts";
 
+/** How a person can prove that a session is theirs. */
+export const PROOF_METHODS = ["PHONE", "EMAIL", "GOOGLE", "APPLE", "PASSKEY"] as const;
+export type ProofMethod = (typeof PROOF_METHODS)[number];
+
+/** How a session can be opened. */
+export const SIGN_IN_METHODS = ["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE", "PASSKEY"] as const;
+
 export const sessions = sqliteTable(
   "sessions",
   {
@@ -34,7 +41,15 @@ export const sessions = sqliteTable(
     ip: text("ip").notNull(),
     userAgent: text("user_agent"),
     deviceName: text("device_name"),
-    method: text("method", { enum: ["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"] }).notNull(),
+    method: text("method", { enum: SIGN_IN_METHODS }).notNull(),
+    /** When the person last proved, after the sign-in, that the session is theirs; null if never. */
+    provedAt: instant("proved_at"),
+    /** How they proved it; null if never: then the sign-in is the proof. */
+    provedBy: text("proved_by", { enum: PROOF_METHODS }),
+    /** When a passkey last opened or proved the session; null if none did. */
+    passkeyAt: instant("passkey_at"),
+    /** Id of that passkey. */
+    passkeyId: text("passkey_id"),
   },
   (table) => [
     primaryKey({ columns: [table.userId, table.id] }),
@@ -91,8 +106,8 @@ export const otpChallenges = sqliteTable(
     /** Invocation that redeemed the verification token; null while it is unused. */
     usedBy: text("used_by"),
     usedAt: instant("used_at"),
-    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION"] }),
-    /** Session that the token created; null after a reauthentication. */
+    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "REAUTHENTICATION", "PROOF", "IDENTITY", "DISPUTE"] }),
+    /** Session that the token created or proved; null for the other uses. */
     sessionId: text("session_id"),
   },
   (table) => [

@@ -23,6 +23,12 @@ export const socialAccounts = sqliteTable(
     /** Invocation that created the link; lets it recognise its own write after a lost answer. */
     linkedBy: text("linked_by").notNull(),
     createdAt: instant("created_at").notNull(),
+    /** When the person withdrew their consent at the provider: the link is no way to sign in until they return. */
+    revokedAt: instant("revoked_at"),
+    /** Since when the provider forwards no e-mail to the relay address; null while it does. */
+    mailStoppedAt: instant("mail_stopped_at"),
+    /** Time of the provider's latest event that changed the link. Earlier events change nothing. */
+    eventAt: instant("event_at"),
   },
   (table) => [
     primaryKey({ columns: [table.issuer, table.subject] }),

@@ -18,8 +18,8 @@ export const users = sqliteTable(
     profilePicture: text("profile_picture"),
     referralCode: text("referral_code").notNull(),
     status: text("status", { enum: ["ACTIVE", "INACTIVE", "BANNED"] }).notNull(),
-    /** Why the status is not ACTIVE: signing in reactivates after `inactivity`, not after `staff`. */
-    statusReason: text("status_reason", { enum: ["inactivity", "staff"] }),
+    /** Why the status is not ACTIVE: signing in reactivates after `inactivity`, not after `staff` or `disputed`. */
+    statusReason: text("status_reason", { enum: ["inactivity", "staff", "disputed"] }),
     role: text("role", { enum: ["user", "staff", "admin"] }).notNull(),
     socialProvider: text("social_provider", { enum: ["EMAIL", "PHONE", "GOOGLE", "APPLE"] }).notNull(),
     socialProfileData: text("social_profile_data", { mode: "json" }).$type<Record<string, unknown>>(),
@@ -33,6 +33,8 @@ export const users = sqliteTable(
     unreadNotifications: integer("unread_notifications").notNull().default(0),
     /** Id of the newest notification when the user last marked all as read; null if never. */
     notificationsReadThrough: text("notifications_read_through"),
+    /** Until when a member of staff may add a passkey without another one; null if no window was opened. */
+    passkeyEnrolmentUntil: instant("passkey_enrolment_until"),
     updatedAt: instant("updated_at").notNull(),
     /** Incremented with every change that projections must see. */
     version: integer("version").notNull(),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { sessions } from "../db/sign-in-schema.ts";
+import { SIGN_IN_METHODS, type sessions } from "../db/sign-in-schema.ts";
 import { isoTime } from "../platform/time.ts";
 
 /** A session as shown to its user and to staff. */
@@ -12,7 +12,7 @@ export const sessionView = z
     ip: z.string(),
     user_agent: z.string().nullable(),
     device_name: z.string().nullable(),
-    method: z.enum(["OTP_EMAIL", "OTP_PHONE", "GOOGLE", "APPLE"]),
+    method: z.enum(SIGN_IN_METHODS),
   })
   .meta({ id: "Session" });
 

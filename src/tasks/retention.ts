@@ -1,7 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { UNDO_WINDOW_MS } from "../auth/identity/identity-limits.ts";
 import { firstCidAt } from "../auth/otp/cid.ts";
 import { otpLimits } from "../auth/otp/otp-limits.ts";
+import { identityChanges, passkeyUses } from "../db/identity-schema.ts";
 import { kycUploads } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import {
@@ -115,6 +117,21 @@ export const purgeRules: readonly PurgeRule[] = [
   },
   {
     ...scanned,
+    table: passkeyUses,
+    since: passkeyUses.usedAt,
+    keptMs: DAY_MS,
+    reason: "a challenge is valid for 10 minutes",
+  },
+  {
+    ...byKey,
+    table: identityChanges,
+    since: identityChanges.id,
+    keptMs: UNDO_WINDOW_MS,
+    write: firstIdAt,
+    reason: "the change can be undone until then",
+  },
+  {
+    ...scanned,
     table: kycUploads,
     since: kycUploads.createdAt,
     keptMs: uploadLimit.windowMs,
@@ -204,6 +221,7 @@ export const otherRetention: Readonly<Record<string, string>> = {
     "permanently: hashes of identities that have left an account, so that they earn no second signup bonus or referral reward",
   device_registrations: "with the user",
   social_accounts: "with the user",
+  passkeys: "with the user",
   kyc: "with the user",
   kyc_documents:
     "with the user; sweep_kyc_uploads removes a file that no submission references, or that was replaced, an hour after its upload",

@@ -213,6 +213,30 @@ function rowsOf(now: number): Rows[] {
       },
     },
     {
+      table: "passkeys",
+      each: 2,
+      only: "i % 2 = 0",
+      values: {
+        ...{ id: idAt(year(24), 24), user_id: "id", credential_id: "'credential-' || i || '-' || k", counter: "1" },
+        ...{ created_at: year(24), last_used_at: week(24) },
+      },
+    },
+    {
+      table: "passkey_uses",
+      each: 1,
+      only: "i % 10 = 0",
+      values: { challenge: "'challenge-' || i", used_for: "'LOGIN'", used_at: recent(25), session_id: "'s-' || i" },
+    },
+    {
+      table: "identity_changes",
+      each: 1,
+      only: "i % 10 = 0",
+      values: {
+        ...{ id: idAt(week(26), 26), user_id: "id", kind: "'phone'", old_identifier: "'+97796' || printf('%08d', i)" },
+        ...{ new_identifier: "phone", proved_by: "'PHONE'", is_proved_by_old: "1", created_at: week(26) },
+      },
+    },
+    {
       table: "social_proofs",
       each: 1,
       only: "i % 50 = 0",

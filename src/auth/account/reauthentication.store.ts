@@ -1,15 +1,12 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
-import { MINUTE_MS } from "../../platform/time.ts";
+import { isProvedRecently } from "../../sessions/recent-proof.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { hasLiveToken } from "../otp/verification-token.store.ts";
 
-/** How long a sign-in counts as a re-authentication, in milliseconds. */
-const RECENT_MS = 10 * MINUTE_MS;
-
 /**
- * The caller signed in during the last 10 minutes (a refresh does not count), or one of the caller's identifiers has a
+ * The caller signed in or proved the session during the last 10 minutes, or one of the caller's identifiers has a
  * live verification token with this challenge id, as `readVerificationToken` returns it (ASVS 7.5.1). It does not check
  * that the session is live or the user active; combine it with `isSignedIn`.
  */
@@ -18,8 +15,7 @@ export function isReauthenticated(
   caller: AccessClaims,
   verifiedCid: string | undefined,
 ): SQL {
-  const isRecent = sql`exists (select 1 from sessions where id = ${caller.sessionId} and user_id = ${caller.userId}
-    and created_at > ${deps.now() - RECENT_MS})`;
+  const isRecent = isProvedRecently(deps, caller);
   if (verifiedCid === undefined) return isRecent;
   const live = deps.db
     .select({ one: sql`1` })

@@ -14,6 +14,7 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
+import { hasOtherWayIn } from "../identity/ways-in.store.ts";
 import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
 import { isCredentialUsedByThisInvocation, redeemCredential } from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
@@ -137,9 +138,6 @@ export async function unlinkIdentity(
 ) {
   const { userId } = caller;
   const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
-  const hasOtherSignInMethod = sql`exists (select 1 from users u where u.id = ${userId} and (
-    (u.email is not null and u.email_verified) or (u.phone_number is not null and u.phone_verified)
-    or exists (select 1 from social_accounts where user_id = u.id and provider <> ${provider})))`;
   const auditId = deps.newId();
   const isUnlinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const writes = mergeStatements(
@@ -157,7 +155,7 @@ export async function unlinkIdentity(
           actorId: userId,
           sessionId: caller.sessionId,
         },
-        sql`exists (select 1 from ${socialAccount}) and ${hasOtherSignInMethod} and ${isSignedIn(deps, caller)}
+        sql`exists (select 1 from ${socialAccount}) and ${hasOtherWayIn(userId, { provider })} and ${isSignedIn(deps, caller)}
         and ${isReauthenticated(deps, caller, verifiedCid)}`,
       ),
       unlinkEvent: recordEvent(
