@@ -5,6 +5,7 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-worker
 import { defineConfig } from "vitest/config";
 import { newSecrets } from "./scripts/secrets.ts";
 import { EvenShards } from "./tests/support/even-shards.ts";
+import { passkeyVars } from "./tests/support/passkey-vars.ts";
 
 // Wrangler warns about missing secrets, which the tests bind themselves.
 process.env.WRANGLER_LOG ??= "error";
@@ -41,6 +42,7 @@ export default defineConfig({
           SEARCH_MIGRATIONS: await readD1Migrations("./migrations/search"),
           // Do not wait to coalesce events: each test waits for the work that a call leaves for after its response.
           EVENT_GATHER_MS: "0",
+          ...passkeyVars,
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           ...Object.fromEntries(
             [
@@ -98,6 +100,8 @@ export default defineConfig({
             "zod",
             "arctic",
             "hono/cookie",
+            "@simplewebauthn/server",
+            "@simplewebauthn/server/helpers",
             "ajv/dist/2020",
             "ajv-formats",
             "fast-check",

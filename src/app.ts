@@ -4,6 +4,7 @@ import { getMe, login, register } from "./auth/account/account.routes.ts";
 import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device/device.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp/otp.routes.ts";
+import { getAppleAppSiteAssociation, getAssetLinks, getRelatedOrigins } from "./auth/passkey/association.routes.ts";
 import {
   appleLogin,
   appleToken,
@@ -151,6 +152,9 @@ export const routes: readonly Route[] = [
   route("GET /api/health", "-", publicAccess, getHealth),
   route("GET /api/auth/debug/headers", "-", developmentOnly, getDebugHeaders),
   route("GET /.well-known/jwks.json", "-", publicAccess, getJwks),
+  route("GET /.well-known/apple-app-site-association", "-", publicAccess, getAppleAppSiteAssociation),
+  route("GET /.well-known/assetlinks.json", "-", publicAccess, getAssetLinks),
+  route("GET /.well-known/webauthn", "-", publicAccess, getRelatedOrigins),
   route("GET /dev/outbox", "-", developmentOnly, getLocalOutbox),
   route("GET /example", "-", developmentOnly, getExample),
   route("GET /example/{file}", "-", developmentOnly, getExampleFile),

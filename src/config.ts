@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { otpSettings } from "./auth/otp/otp-settings.ts";
+import { findHalfConfiguredPasskeys, passkeySettings, readPasskeys } from "./auth/passkey/passkey-settings.ts";
 import {
   findHalfConfiguredSocial,
   importSocialKeys,
@@ -25,6 +26,7 @@ const settings = z.object({
   ...sharedSettings,
   ...identifierSettings,
   ...otpSettings,
+  ...passkeySettings,
   ...providerSettings,
   ...socialSettings,
   ...webhookSettings,
@@ -56,6 +58,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   const unfit =
     findHalfConfigured(value, isDevelopment) ??
     findHalfConfiguredSocial(value, isDevelopment) ??
+    findHalfConfiguredPasskeys(value, isDevelopment) ??
     findInsecureWebhook(webhooks, isDevelopment);
   if (unfit) throw new ConfigError(unfit);
   const delivery = readProviderSettings(value);
@@ -63,6 +66,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   return {
     ...shared,
     ...delivery,
+    ...readPasskeys(value),
     smsCountries: value.SMS_COUNTRIES,
     testIdentifiers: value.TEST_IDENTIFIERS,
     social,

@@ -27,6 +27,21 @@ export type AnalyticsReport = {
   generated_at: string;
 };
 
+export type AppleAppSiteAssociation = {
+  webcredentials: {
+    apps: Array<string>;
+  };
+};
+
+export type AssetLink = {
+  relation: Array<"delegate_permission/common.handle_all_urls" | "delegate_permission/common.get_login_creds">;
+  target: {
+    namespace: "android_app";
+    package_name: string;
+    sha256_cert_fingerprints: Array<string>;
+  };
+};
+
 export type AuditLog = {
   id: string;
   action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
@@ -379,6 +394,10 @@ export type PublicKeys = {
 export type PushData = {
   notification_id: string;
   notification_type: NotificationType;
+};
+
+export type RelatedOrigins = {
+  origins: Array<string>;
 };
 
 export type Session = {

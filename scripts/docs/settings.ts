@@ -29,6 +29,15 @@ const variables: Readonly<Record<string, string>> = {
   APPLE_TEAM_ID: "optional; the id of the team",
   APPLE_KEY_ID: 'optional; the id of the team\'s "Sign in with Apple" key',
   APPLE_ENDPOINTS: "optional; as GOOGLE_ENDPOINTS",
+  PASSKEY_RP_ID:
+    "optional; the domain that passkeys are bound to, best the registrable one (`powerbank.example`), so that dashboards and apps below it share them. Never change it: every passkey would be lost",
+  PASSKEY_ORIGINS:
+    "optional; exact origins of pages that use passkeys, comma-separated; https in production. One that is not the domain or below it is a related origin and appears in `/.well-known/webauthn`. `https://` and the domain itself always count",
+  PASSKEY_IOS_APPS: "optional; iOS apps that use passkeys, `TEAMID.bundle.id`, comma-separated",
+  PASSKEY_ANDROID_APPS:
+    'optional; Android apps that use passkeys, JSON `{"np.powerbank.app": ["AB:CD:…"]}`: the SHA-256 fingerprints of each signing certificate, that of Google Play and that of the upload key',
+  STAFF_PASSKEYS:
+    "`optional` or `required`; needed in production with PASSKEY_RP_ID. With `required`, a staff role works only in a session that a passkey opened or proved",
   SOCIAL_REDIRECT_URIS:
     "optional; addresses of apps and pages that may receive a one-time code, compared exactly, comma-separated",
 };

@@ -111,6 +111,9 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/openapi.json": anyone(200),
   "GET /api/docs": anyone(200),
   "GET /.well-known/jwks.json": anyone(200),
+  "GET /.well-known/apple-app-site-association": anyone(200),
+  "GET /.well-known/assetlinks.json": anyone(200),
+  "GET /.well-known/webauthn": anyone(200),
 };
 
 export const COLUMNS = [

@@ -4,6 +4,7 @@ export const tags = {
   Account: "Create an account, sign in, read it and delete it.",
   Sessions: "Refresh the tokens, sign out, and see where the user is signed in.",
   "Google and Apple": "Sign in with Google or Apple, by their SDKs or in the browser, and link them to an account.",
+  Passkeys: "Sign in with a passkey, and add and remove passkeys.",
   Devices: "Register a phone or browser for push notifications.",
   Profile: "Read and change the user's own profile.",
   KYC: "Submit identity documents and follow their review.",

@@ -45,5 +45,8 @@ export const userFlows = [
   notificationFlow("POST", "/{id}/read"),
   notificationFlow("POST", "/read"),
   traceless(notificationFlow("GET", "/{id}")),
-  ...["/.well-known/jwks.json", "/api/openapi.json", "/dev/outbox"].map(open).map(traceless),
+  ...["jwks.json", "apple-app-site-association", "assetlinks.json", "webauthn"]
+    .map((file) => open(`/.well-known/${file}`))
+    .map(traceless),
+  ...["/api/openapi.json", "/dev/outbox"].map(open).map(traceless),
 ];

@@ -199,7 +199,11 @@ const limited: Case[] = [
   ),
 ];
 
-const unchanged = ["GET /.well-known/jwks.json", "GET /api/openapi.json"].map((operation) =>
+const documents = ["jwks.json", "apple-app-site-association", "assetlinks.json", "webauthn"].map(
+  (file) => `GET /.well-known/${file}`,
+);
+
+const unchanged = [...documents, "GET /api/openapi.json"].map((operation) =>
   given(operation, "that the caller has", async () => {
     const { headers } = await call("GET", operation.slice("GET ".length));
     // The document names the issuer as its server.
