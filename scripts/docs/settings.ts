@@ -9,6 +9,8 @@ const variables: Readonly<Record<string, string>> = {
   ISSUER: "`iss` of the tokens; https in production",
   AUDIENCE: "`aud` of the tokens",
   OTP_AUTOFILL_DOMAIN: "domain for which phones autofill the code; the last line of every message with a code",
+  SMS_ANDROID_APP_HASH:
+    "optional; the 11 characters by which Android's SMS Retriever API recognizes messages for your app: the line before the last of every message with a code",
   CORS_ORIGINS: "exact origins of browser apps, comma-separated",
   SMS_COUNTRIES: "ISO 3166-1 codes of countries that may receive text messages, comma-separated",
   EVENT_GATHER_MS:

@@ -1,16 +1,30 @@
 import type { NotificationType } from "../db/user-schema.ts";
 import type { Locale } from "../platform/http/locale.ts";
 
+/** What the SMS text of a one-time code contains besides the code. */
+interface OtpTextSettings {
+  appName: string;
+  otpAutofillDomain: string;
+  /** Hash of the Android app; undefined if it does not use the SMS Retriever API. */
+  smsAndroidAppHash?: string | undefined;
+}
+
 /**
  * The SMS text of a one-time code. Its last line is in the origin-bound format that phones fill in automatically
- * (`@domain #code`, WICG "Origin-bound one-time codes delivered via SMS"). English fits one SMS of 160 GSM-7
- * characters, Nepali one of 70 UCS-2 characters.
+ * (`@domain #code`, WICG "Origin-bound one-time codes delivered via SMS"). The line before it is the hash by which
+ * Android's SMS Retriever API recognizes messages for the app, if there is one; its position in the message is free.
+ * English fits one SMS of 160 GSM-7 characters, Nepali one of 70 UCS-2 characters. Next to the hash, the Nepali text
+ * has no room to say how long the code is valid; the app shows it.
  */
-export function otpText(locale: Locale, app: { appName: string; otpAutofillDomain: string }, code: string): string {
-  const autofill = `@${app.otpAutofillDomain} #${code}`;
+export function otpText(
+  locale: Locale,
+  { appName, otpAutofillDomain, smsAndroidAppHash: hash }: OtpTextSettings,
+  code: string,
+): string {
+  const autofill = `${hash ? `${hash}\n` : ""}@${otpAutofillDomain} #${code}`;
   return locale === "ne"
-    ? `${app.appName} कोड ${code}, ५ मिनेट मान्य\n${autofill}`
-    : `${code} is your ${app.appName} code. It is valid for 5 minutes. Do not share it.\n\n${autofill}`;
+    ? `${appName} कोड ${code}${hash ? "" : ", ५ मिनेट मान्य"}\n${autofill}`
+    : `${code} is your ${appName} code. It is valid for 5 minutes. Do not share it.\n\n${autofill}`;
 }
 
 /** The e-mail of a one-time code. Lock screens show the subject, so it does not contain the code. */

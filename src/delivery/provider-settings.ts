@@ -5,6 +5,8 @@ import { json, optional, url } from "../platform/config/settings.ts";
 declare module "../platform/config/config.ts" {
   interface Config {
     otpAutofillDomain: string;
+    /** Hash of the Android app that reads codes by the SMS Retriever API; undefined without such an app. */
+    smsAndroidAppHash: string | undefined;
     /** Maximum number of SMS provider calls per day in Asia/Kathmandu; 0 if no SMS provider is configured. */
     smsDailyBudget: number;
     /** Maximum number of codes sent by e-mail per day in Asia/Kathmandu. */
@@ -21,7 +23,10 @@ declare module "../platform/config/keyring.ts" {
   }
 }
 
-/** Maximum combined length of APP_NAME and OTP_AUTOFILL_DOMAIN, so that the text of a code fits one SMS. */
+/**
+ * Maximum combined length of APP_NAME and OTP_AUTOFILL_DOMAIN, so that the text of a code fits one SMS, with or without
+ * SMS_ANDROID_APP_HASH.
+ */
 export const MAX_NAME_AND_DOMAIN = 34;
 
 const endpoint = url(/^https?$/);
@@ -59,6 +64,8 @@ const positiveInteger = z
 /** Settings of the message providers. Each provider is optional but must be complete. */
 export const providerSettings = {
   OTP_AUTOFILL_DOMAIN: z.string().regex(/^[a-z0-9.-]+$/),
+  /** The first 11 characters of a SHA-256 in base64 (Google, "Computing your app's hash string"). */
+  SMS_ANDROID_APP_HASH: optional(z.string().regex(/^[A-Za-z0-9+/]{11}$/, "must be 11 characters of base64")),
   SPARROW_TOKEN: optional(z.string()),
   /** Sender identity registered with Sparrow. */
   SPARROW_FROM: optional(z.string()),
@@ -139,6 +146,7 @@ export function findHalfConfigured(value: ProviderSettings, isDevelopment: boole
 export function readProviderSettings(value: ProviderSettings) {
   return {
     otpAutofillDomain: value.OTP_AUTOFILL_DOMAIN,
+    smsAndroidAppHash: value.SMS_ANDROID_APP_HASH,
     smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     emailDailyBudget: value.EMAIL_DAILY_BUDGET ?? DEFAULT_EMAIL_DAILY_BUDGET,
     providers: readProviders(value),

@@ -14,6 +14,30 @@ describe("one-time code texts", () => {
     expect(fitsOneSms(otpText("ne", longer, "123456"))).toBe(false);
   });
 
+  describe("with the hash of an Android app", () => {
+    const hashed = { ...longest, smsAndroidAppHash: "FA+9qCX9VS/" };
+
+    it.each(["en", "ne"] as const)("fits one SMS in %s with the longest accepted app name and domain", (locale) => {
+      expect(fitsOneSms(otpText(locale, hashed, "123456"))).toBe(true);
+    });
+
+    it.each([
+      ["en", 72],
+      ["ne", 37],
+    ] as const)("fits one SMS in %s up to an app name and domain of %i characters", (locale, most) => {
+      const named = (length: number) => ({ ...hashed, appName: "A".repeat(length - longest.otpAutofillDomain.length) });
+      expect(most).toBeGreaterThanOrEqual(MAX_NAME_AND_DOMAIN);
+      expect(fitsOneSms(otpText(locale, named(most), "123456"))).toBe(true);
+      expect(fitsOneSms(otpText(locale, named(most + 1), "123456"))).toBe(false);
+    });
+
+    it.each(["en", "ne"] as const)("has the hash alone in the line before the one for autofill in %s", (locale) => {
+      const lines = otpText(locale, hashed, "012345").split("\n");
+      expect(lines.slice(-2)).toEqual([hashed.smsAndroidAppHash, `@${longest.otpAutofillDomain} #012345`]);
+      expect(lines[0]).toContain("012345");
+    });
+  });
+
   it("ends with the origin-bound line that phones autofill", () => {
     for (const locale of ["en", "ne"] as const) {
       const text = otpText(locale, { appName: "PowerBank", otpAutofillDomain: "example.com" }, "012345");

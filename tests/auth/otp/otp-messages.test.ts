@@ -53,6 +53,20 @@ describe("the message with a code", () => {
     }
   });
 
+  test("has the hash of the Android app in the line before the last, in one SMS part", async () => {
+    const env = { SMS_ANDROID_APP_HASH: "FA+9qCX9VSu" } as Partial<Env>;
+    for (const [headers, part] of [
+      [english, 160],
+      [nepali, 70],
+    ] as const) {
+      const phone = newPhone();
+      const code = await requestCode(phone, { ip: newIp(), headers, env });
+      const { text } = await newestMessage(phone);
+      expect(text.length).toBeLessThanOrEqual(part);
+      expect(text.split("\n").slice(-2)).toEqual(["FA+9qCX9VSu", `@${testEnv.OTP_AUTOFILL_DOMAIN} #${code}`]);
+    }
+  });
+
   test("stays in the language of the sign-up, regardless of the Accept-Language of later requests", async () => {
     const clock = stopClock();
     for (const [atSignUp, later, isNepali] of [
