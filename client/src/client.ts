@@ -167,7 +167,10 @@ export function createUsersClient(options: Options) {
       list: (query: Input<"GET /users/notifications">["query"] = {}) => call("GET /users/notifications", { query }),
       /** All of them, newest first; pages are loaded as they are needed. */
       all: (page_size = 50) => pages("GET /users/notifications", { query: { page_size } }),
+      /** What a tapped push notification is about. */
+      get: (id: string) => call("GET /users/notifications/{id}", { params: { id } }),
       read: (id: string) => call("POST /users/notifications/{id}/read", { params: { id } }),
+      readAll: () => call("POST /users/notifications/read"),
     },
     registerDevice: (body: Body<"POST /auth/device">) => call("POST /auth/device", { body }),
     /** Whether tokens are stored; the API alone knows whether it accepts them. */

@@ -168,6 +168,24 @@ test("a list is gone through page by page", async () => {
   expect(app.names()).toHaveLength(3);
 });
 
+test("a notification is opened by its id, and all of them are marked as read", async () => {
+  const app = startApp();
+  const { user_id } = await app.signUp();
+  const rows = ["first", "second", "third"].map((title, i) =>
+    env.DB.prepare(
+      "insert into notifications (id, user_id, title, message, notification_type, created_at) values (?, ?, ?, '', 'KYC', ?)",
+    ).bind(`${user_id}-${i}`, user_id, title, i),
+  );
+  await env.DB.batch(rows);
+  const { notifications } = app.client;
+  expect(await notifications.get(`${user_id}-1`)).toMatchObject({ title: "second", is_read: false });
+  await expect(notifications.get(`${user_id}-9`)).rejects.toMatchObject({ status: 404, code: "not_found" });
+  await notifications.read(`${user_id}-1`);
+  expect(await notifications.list()).toMatchObject({ unread_count: 2 });
+  await notifications.readAll();
+  expect(await notifications.list()).toMatchObject({ unread_count: 0 });
+});
+
 test("React Native's description of a file goes into the form as it is", async () => {
   const appended: unknown[][] = [];
   vi.stubGlobal(
