@@ -3,7 +3,8 @@ import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// `npm run docs`: writes the tables of the pages below docs/, openapi.json and the client's types from the code.
+// `npm run docs`: writes the tables of the pages below docs/, openapi.json, the Postman collection and the client's
+// types from the code.
 
 /** Node imports JSON as a default export only; the Worker's bundler also gives its members by name. */
 registerHooks({
@@ -29,8 +30,11 @@ for (const file of readdirSync(root, { recursive: true, encoding: "utf8" }).filt
   console.log(`wrote docs/${file}`);
 }
 
-const { openApiText } = await import("./docs/openapi.ts");
+const { openApiDocument, openApiText } = await import("./docs/openapi.ts");
 writeFileSync(join(root, "..", "openapi.json"), openApiText());
+
+const { collectionText } = await import("./docs/collection.ts");
+writeFileSync(join(root, "postman.json"), collectionText(openApiDocument() as never));
 
 const { writeTypes } = await import("../client/build/types.ts");
 writeTypes();

@@ -1,5 +1,8 @@
 import { expect, it } from "vitest";
+import postman from "../docs/postman.json?raw";
+import { collectionText } from "../scripts/docs/collection.ts";
 import { fillPage, generated, tablesOf } from "../scripts/docs/generated.ts";
+import { openApiDocument } from "../scripts/docs/openapi.ts";
 
 const pages = import.meta.glob<string>("../docs/**/*.md", { query: "?raw", import: "default", eager: true });
 
@@ -16,4 +19,8 @@ it.each(filled)(
 it("each generated table is on exactly one page", () => {
   const shown = filled.flatMap(([, text]) => tablesOf(text));
   expect(shown.toSorted()).toEqual(Object.keys(generated).toSorted());
+});
+
+it("the Postman collection has the operations of the document", () => {
+  expect(postman, "run npm run docs").toBe(collectionText(openApiDocument() as never));
 });

@@ -1,0 +1,21 @@
+/** Where the text of a JSON file goes on in one line, so that a diff shows what has changed and the file stays small. */
+interface Shape {
+  /** Number of levels that have a line for each member. */
+  levels: number;
+  /** Whether the elements of arrays have lines too. */
+  spreadsLists?: boolean;
+}
+
+/** JSON in lines of this shape. */
+export function inLines(value: unknown, shape: Shape, depth = 0): string {
+  const isList = Array.isArray(value);
+  const isBranch = typeof value === "object" && value !== null && (!isList || shape.spreadsLists);
+  if (!isBranch || depth >= shape.levels) return JSON.stringify(value);
+  const pad = "  ".repeat(depth);
+  const members = Object.entries(value).map(([key, member]) => {
+    const text = inLines(member, shape, depth + 1);
+    return `${pad}  ${isList ? text : `${JSON.stringify(key)}: ${text}`}`;
+  });
+  const [open, close] = isList ? "[]" : "{}";
+  return `${open}\n${members.join(",\n")}\n${pad}${close}`;
+}
