@@ -146,7 +146,7 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
   const body = writeBody(operation, isPublic);
   const segments = path.replaceAll(/\{(\w+)\}/g, ":$1");
   const query = parameters.filter((each) => each.in === "query");
-  const shown = query.filter(({ required }) => required).map(({ name }) => `${name}=`);
+  const shown = query.filter(({ required }) => required).map(({ name }) => `${name}=…`);
   const variable = parameters.filter((each) => each.in === "path");
   return {
     name: operation.summary,
@@ -156,9 +156,7 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
       ...(isPublic ? { auth: { type: "noauth" } } : {}),
       header: [
         ...(body?.mode === "raw" ? [{ key: "Content-Type", value: "application/json" }] : []),
-        ...parameters
-          .filter((each) => each.in === "header")
-          .map(({ name }) => ({ key: name, value: "{{$guid}}" })),
+        ...parameters.filter((each) => each.in === "header").map(({ name }) => ({ key: name, value: "{{$guid}}" })),
       ],
       url: {
         raw: `{{base_url}}${segments}${shown.length > 0 ? `?${shown.join("&")}` : ""}`,
@@ -168,7 +166,7 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
           ? {
               query: query.map(({ name, required, description, schema }) => ({
                 key: name,
-                value: String(schema.default ?? ""),
+                value: String(schema.default ?? (required ? "…" : "")),
                 ...describe(description),
                 ...(required ? {} : { disabled: true }),
               })),
@@ -200,10 +198,13 @@ function writeBody({ requestBody }: Operation, isPublic: boolean): CollectionReq
 }
 
 function writeForm({ properties = {}, required = [] }: Schema): FormField[] {
+  // Where no field is required, at least one must be sent: those with an example.
+  const isSent = (key: string, example: unknown) =>
+    required.length > 0 ? required.includes(key) : example !== undefined;
   return Object.entries(properties).map(([key, { format, description, example }]) => ({
     key,
     ...(format === "binary" ? { type: "file", src: [] } : { type: "text", value: String(example ?? "") }),
     ...describe(description),
-    ...(required.includes(key) ? {} : { disabled: true }),
+    ...(isSent(key, example) ? {} : { disabled: true }),
   }));
 }
