@@ -2,9 +2,10 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { buildSync } from "esbuild";
+import { buildConsole } from "./build-console.ts";
 
 // Copies the two swagger-ui files that the documentation page loads from its own origin, and builds the example app of
-// the client package, whose routes exist in development alone.
+// the client package, whose routes exist in development alone, and the staff console.
 
 const root = join(import.meta.dirname, "..");
 const assets = join(root, "dist", "assets");
@@ -23,3 +24,5 @@ buildSync({
   format: "esm",
   target: "es2022",
 });
+
+buildConsole(join(assets, "console"));

@@ -27,6 +27,9 @@ import {
 } from "./auth/social/social-browser.routes.ts";
 import { flowOwner } from "./auth/social/social-flow.guard.ts";
 import { buildDeps } from "./build-deps.ts";
+import { consolePage, consoleVisitor } from "./console/console.guard.ts";
+import { getConsole, getConsoleFile, getConsoleScreen } from "./console/console-page.routes.ts";
+import { deleteConsoleSession, postConsoleSession, refreshConsoleSession } from "./console/console-session.routes.ts";
 import { getLocalOutbox } from "./delivery/local-outbox.routes.ts";
 import type { AppEnv } from "./platform/http/app-env.ts";
 import { getDebugHeaders } from "./platform/http/debug.routes.ts";
@@ -168,6 +171,12 @@ export const routes: readonly Route[] = [
   route("GET /docs", "-", publicAccess, redirectToDocs),
   route("GET /api/docs", "-", publicAccess, getDocs),
   route("GET /api/docs/{file}", "-", publicAccess, getDocsFile),
+  route("POST /console/session", "console/network", consolePage, postConsoleSession),
+  route("POST /console/session/refresh", "console/network", consolePage, refreshConsoleSession),
+  route("DELETE /console/session", "console/network", consolePage, deleteConsoleSession),
+  route("GET /console", "-", consoleVisitor, getConsole),
+  route("GET /console/files/{file}", "-", consoleVisitor, getConsoleFile),
+  route("GET /console/*", "-", consoleVisitor, getConsoleScreen),
 ];
 
 app.use(identifyRequest, logRequest, protectResponse, provideDeps(buildDeps), requireHttps, allowOrigins);

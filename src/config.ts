@@ -8,6 +8,7 @@ import {
   socialOriginsOf,
   socialSettings,
 } from "./auth/social/social-settings.ts";
+import { consoleSettings, findHalfConfiguredAccess, readConsole } from "./console/console-settings.ts";
 import {
   findHalfConfigured,
   importProviderKeys,
@@ -29,6 +30,7 @@ const settings = z.object({
   ...passkeySettings,
   ...providerSettings,
   ...socialSettings,
+  ...consoleSettings,
   ...webhookSettings,
 });
 
@@ -59,10 +61,12 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     findHalfConfigured(value, isDevelopment) ??
     findHalfConfiguredSocial(value, isDevelopment) ??
     findHalfConfiguredPasskeys(value, isDevelopment) ??
+    findHalfConfiguredAccess(value) ??
     findInsecureWebhook(webhooks, isDevelopment);
   if (unfit) throw new ConfigError(unfit);
   const delivery = readProviderSettings(value);
   const social = readSocial(value);
+  const console = readConsole(value, isDevelopment);
   return {
     ...shared,
     ...delivery,
@@ -70,11 +74,13 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     smsCountries: value.SMS_COUNTRIES,
     testIdentifiers: value.TEST_IDENTIFIERS,
     social,
+    console,
     webhooks,
     egressOrigins: new Set([
       ...providerOriginsOf(delivery.providers),
       ...webhooks.map(({ url }) => new URL(url).origin),
       ...socialOriginsOf(social),
+      ...(console.access ? [console.access.issuer] : []),
     ]),
   };
 }

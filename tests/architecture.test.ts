@@ -16,6 +16,7 @@ const ROWS = [
   ["delivery", "users"],
   ["auth", "events"],
   ["staff"],
+  ["console"],
   ["tasks"],
   ["config.ts"],
   ["build-deps.ts"],

@@ -112,7 +112,9 @@ export function generate(document: OpenApi): string {
     Object.entries(methods).flatMap(([method, operation]) => {
       const name = `${method.toUpperCase()} ${path.replace(/^\/api/, "")}`;
       const data = dataOf(operation);
-      return data === undefined || LEFT_OUT.includes(name) ? [] : [{ name, operation, data }];
+      return data === undefined || LEFT_OUT.includes(name) || name.includes(" /console")
+        ? []
+        : [{ name, operation, data }];
     }),
   );
   const named = (isMeant: (operation: Operation) => boolean) =>

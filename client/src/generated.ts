@@ -80,6 +80,18 @@ export type CodeVerified = {
   message: string;
 };
 
+export type ConsoleSession = {
+  access_token: string;
+  token_type: "Bearer";
+  /** Seconds until the access token expires. */
+  expires_in: number;
+  user: {
+    id: string;
+    username: string;
+    role: UserRole;
+  };
+};
+
 export type Device = {
   id: string;
   device_id: string;

@@ -12,6 +12,8 @@ const callers: Readonly<Record<string, string>> = {
   flowOwner: "the browser of the flow",
   documentLink: "whoever has the link",
   developmentOnly: "anyone, in development",
+  consoleVisitor: "anyone, where the console is on",
+  consolePage: "the console's page",
 };
 
 /** What the first limiters count, by the limit of the route table. */
@@ -21,6 +23,7 @@ const limits: Readonly<Record<string, string>> = {
   "social-start/network": "social start",
   "social-token/network": "social token",
   "sign-in-refusals/network": "refused sign-ins",
+  "console/network": "console session",
   "writes/user": "writes of the user",
   "writes/session": "writes of the session",
   "writes/service": "writes of the session",
@@ -50,6 +53,8 @@ const pages: Readonly<Record<string, string>> = {
   "GET /": "Redirect to /api/docs",
   "GET /docs": "Redirect to /api/docs",
   "GET /api/docs/{file}": "Serve a file of the docs page",
+  "GET /console/files/{file}": "Serve a file of the staff console",
+  "GET /console/*": "Show the staff console; the page finds the screen",
 };
 
 /** Every route of the route table: who may call it, its first limiter, what it does, and the error codes of its own. */

@@ -40,6 +40,10 @@ const variables: Readonly<Record<string, string>> = {
     'optional; Android apps that use passkeys, JSON `{"np.powerbank.app": ["AB:CD:…"]}`: the SHA-256 fingerprints of each signing certificate, that of Google Play and that of the upload key',
   STAFF_PASSKEYS:
     "`optional` or `required`; needed in production with PASSKEY_RP_ID. With `required`, a staff role works only in a session that a passkey opened or proved",
+  CONSOLE: "optional; `on` or `off`: the staff console at `/console`; on in development and off elsewhere by default",
+  ACCESS_TEAM:
+    "optional; name of the Cloudflare Zero Trust team whose Access application protects `/console`; with ACCESS_AUD",
+  ACCESS_AUD: "optional; audience tag of that application; the console then requires its assertion",
   SOCIAL_REDIRECT_URIS:
     "optional; addresses of apps and pages that may receive a one-time code, compared exactly, comma-separated",
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Keyring } from "../platform/config/keyring.ts";
 import { importPrivateKey, type PrivateKey } from "../platform/config/private-key.ts";
 import { json, optional, url } from "../platform/config/settings.ts";
 
@@ -188,7 +189,7 @@ export function providerOriginsOf({ sparrow, smsFallback, fcm }: Providers): str
  *
  * @throws ConfigError if one is malformed.
  */
-export async function importProviderKeys({ providers }: { providers: Providers }) {
+export async function importProviderKeys({ providers }: { providers: Providers }): Promise<Pick<Keyring, "fcm">> {
   const refusal = "FCM_SERVICE_ACCOUNT: private_key is not an RSA key";
   return { fcm: await importPrivateKey(providers.fcm?.privateKey, "RS256", refusal) };
 }

@@ -10,6 +10,7 @@ import { endSessions, liveSessionsOf, MAX_SESSIONS } from "./session.store.ts";
 export const LIFE_MS = {
   user: { absolute: 90 * DAY_MS, idle: 60 * DAY_MS },
   staff: { absolute: 24 * HOUR_MS, idle: 12 * HOUR_MS },
+  console: { absolute: 12 * HOUR_MS, idle: HOUR_MS },
 };
 
 /** A session to open. */
@@ -18,7 +19,12 @@ export interface NewSession {
   /** The user's id, or a scalar subquery for it. */
   userId: Value<string>;
   method: (typeof sessions.$inferInsert)["method"];
+  /** The session belongs to the staff console in a browser. */
+  isConsole?: boolean;
 }
+
+/** `device_name` of the sessions of the staff console. */
+const CONSOLE_DEVICE = "Console";
 
 /** The session's user has fewer live sessions than the limit. */
 export function hasSessionLeft(deps: Pick<BuilderDeps, "now">, userId: Value<string>): SQL {
@@ -40,7 +46,9 @@ export function insertSession(
   const now = deps.now();
   const isStaff = sql`(select role from users where id = ${session.userId}) in ('staff', 'admin')`;
   const lifeMs = (kind: "absolute" | "idle") =>
-    sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
+    session.isConsole
+      ? instantOf(LIFE_MS.console[kind])
+      : sql`case when ${isStaff} then ${LIFE_MS.staff[kind]} else ${LIFE_MS.user[kind]} end`;
   return insertWhere(
     deps,
     sessions,
@@ -60,6 +68,7 @@ export function insertSession(
       absoluteExpiresAt: sql`${instantOf(now)} + ${lifeMs("absolute")}`,
       ip: client.ip,
       userAgent: client.userAgent,
+      deviceName: session.isConsole ? CONSOLE_DEVICE : null,
       method: session.method,
     },
     condition,

@@ -103,6 +103,10 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     };
   },
   "POST /api/users": async () => ({ alsoAllowed: [409] }),
+  "POST /console/session": async (stage) => {
+    const identifier = stage.actors.staff.identifier;
+    return { fields: { identifier, verification_token: await proveAgain(stage, identifier) } };
+  },
   "GET /api/users/{id}": onTarget,
   "GET /api/users/{id}/sessions": onTarget,
   "GET /api/users/{id}/audit-logs": onTarget,

@@ -7,6 +7,7 @@ import type { Operation } from "../fuzz/operations.ts";
 import { newIp } from "../support/client.ts";
 import type { Case, Stage } from "./case.ts";
 import { commonCases } from "./cases/common.ts";
+import { consoleCases } from "./cases/console-cases.ts";
 import { signInCases } from "./cases/sign-in-cases.ts";
 import { socialCases } from "./cases/social-cases.ts";
 import { userCases } from "./cases/user-cases.ts";
@@ -33,7 +34,13 @@ export async function measureAll(operations: readonly Operation[], stage: Stage,
   const operationOf = operationFinder(operations);
   const { env } = stage;
   const measured: Measured[] = [];
-  const cases: Case[] = [...operations.flatMap(commonCases), ...signInCases, ...socialCases, ...userCases];
+  const cases: Case[] = [
+    ...operations.flatMap(commonCases),
+    ...signInCases,
+    ...socialCases,
+    ...userCases,
+    ...consoleCases,
+  ];
   for (const { name, prepare, restore } of cases.filter((each) => only.test(each.name))) {
     measured.push(
       await named(

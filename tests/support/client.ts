@@ -57,6 +57,12 @@ export async function call(method: string, path: string, options: CallOptions = 
 
 export function buildRequest(method: string, path: string, options: CallOptions): Request {
   const headers = new Headers(options.headers);
+  // What a browser adds to the calls of the console's page; tests that refuse a caller give other values.
+  if (path.startsWith("/console/session")) {
+    const own = options.origin ?? originOf(options);
+    if (!headers.has("Origin")) headers.set("Origin", own);
+    if (!headers.has("Sec-Fetch-Site")) headers.set("Sec-Fetch-Site", "same-origin");
+  }
   headers.set("cf-connecting-ip", options.ip ?? "203.0.113.7");
   if (options.token !== undefined) headers.set("authorization", `Bearer ${options.token}`);
   let body = options.raw;
@@ -70,11 +76,13 @@ export function buildRequest(method: string, path: string, options: CallOptions)
     for (const [name, value] of Object.entries(options.multipart)) form.append(name, value);
     body = form;
   }
-  // Production only responds over https.
-  const isProduction =
-    options.env !== undefined && "ENVIRONMENT" in options.env && options.env.ENVIRONMENT !== "development";
-  const origin = options.origin ?? `${isProduction ? "https" : "http"}://localhost`;
-  return new Request(origin + path, { method, headers, ...(body ? { body } : {}) });
+  return new Request((options.origin ?? originOf(options)) + path, { method, headers, ...(body ? { body } : {}) });
+}
+
+/** Production only responds over https. */
+function originOf({ env }: CallOptions): string {
+  const isProduction = env !== undefined && "ENVIRONMENT" in env && env.ENVIRONMENT !== "development";
+  return `${isProduction ? "https" : "http"}://localhost`;
 }
 
 /** Saved before tests replace the timers. */

@@ -114,6 +114,11 @@ export const expectations: Record<string, Expectation> = {
   "GET /.well-known/apple-app-site-association": anyone(200),
   "GET /.well-known/assetlinks.json": anyone(200),
   "GET /.well-known/webauthn": anyone(200),
+  "GET /console": anyone(200),
+  // Called as the console's page calls them; tests/console/session.test.ts refuses every other caller.
+  "POST /console/session": anyone(400, json({})),
+  "POST /console/session/refresh": anyone(200),
+  "DELETE /console/session": anyone(200),
 };
 
 export const COLUMNS = [

@@ -75,26 +75,30 @@ export async function registerUser(
 /**
  * Signs a verified identifier in.
  *
- * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`. A failed call does not
- *   redeem the verification token.
+ * @param usedFor `CONSOLE` opens a session of the staff console, for staff only.
+ * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`; `permission_denied`
+ *   if the console's user is not staff. A failed call does not redeem the verification token.
  */
 export async function loginUser(
   deps: Deps,
   client: Client,
   request: { identifier: string; verification_token: string },
+  usedFor: "LOGIN" | "CONSOLE" = "LOGIN",
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
   const call = await identifyCall(deps, client.idempotencyKey, "login", identifier.value, {
     ...request,
     identifier: identifier.value,
   });
-  const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, "LOGIN");
+  const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, usedFor);
   const isTest = findTestCode(deps, identifier) !== undefined;
   const identities = [await hashIdentifier(deps, identifier.value)];
   const outcome = await signIn(deps, client, redemption, call, isTest, identities);
   const signedIn = await completeSignIn(deps, redemption, call, outcome);
   if (signedIn) return signedIn;
-  throw outcome.user ? new AppError("account_inactive") : new AppError("user_not_found");
+  if (!outcome.user) throw new AppError("user_not_found");
+  const isRefusedByRole = usedFor === "CONSOLE" && outcome.user.role === "user";
+  throw new AppError(isRefusedByRole ? "permission_denied" : "account_inactive");
 }
 
 /**

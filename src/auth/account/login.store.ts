@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
@@ -27,7 +27,7 @@ import {
 } from "./sign-in.store.ts";
 
 /**
- * Redeems the verification token, opens a session for the account and binds the idempotency key, in one transaction.
+ * Redeems the verification token, opens a session for the account (for `CONSOLE` only if it is staff) and binds the idempotency key, in one transaction.
  * Changes nothing if the token is not live or the account may not sign in.
  *
  * The first transaction is for the usual account: active, its identifier verified, with fewer live sessions than the
@@ -41,7 +41,8 @@ export async function signIn(
   isTest: boolean,
   identities: string[],
 ): Promise<SignInOutcome> {
-  const usual = isTest ? undefined : await signInUsually(deps, client, redemption, call);
+  const isUsual = !isTest && redemption.usedFor === "LOGIN";
+  const usual = !isUsual ? undefined : await signInUsually(deps, client, redemption, call);
   return usual ?? commitSignIn(deps, redemption, call, writeSignIn(deps, client, redemption, call, isTest, identities));
 }
 
@@ -103,10 +104,15 @@ function writeSignIn(
   const requester = { identifier: identifier.value, network: client.network };
   const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
   const method = methodOf(identifier);
+  const isConsole = redemption.usedFor === "CONSOLE";
+  const mayByRole = and(
+    isTest ? eq(users.role, "user") : undefined,
+    isConsole ? inArray(users.role, ["staff", "admin"]) : undefined,
+  );
   const isAllowed = deps.db
     .select({ one: sql`1` })
     .from(users)
-    .where(and(isIdentifiedBy(identifier), maySignIn, isTest ? eq(users.role, "user") : undefined));
+    .where(and(isIdentifiedBy(identifier), maySignIn, mayByRole));
   const isRedeemed = isUsedByThisInvocation(deps, redemption);
   const entry = {
     userId,
@@ -123,7 +129,7 @@ function writeSignIn(
       newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, isRedeemed),
     },
     enterAccount(deps, client, entry, isRedeemed),
-    openSession(deps, client, { id: sessionId, userId, method }, isRedeemed),
+    openSession(deps, client, { id: sessionId, userId, method, isConsole }, isRedeemed),
     trustNetwork(deps, requester, isRedeemed),
     {
       bind: bindSession(deps, call, sessionId, isRedeemed),

@@ -11,7 +11,8 @@ export interface TokenRedemption {
   /** The challenge id in the token, as `readVerificationToken` returns it. */
   cid: string;
   identifier: Identifier;
-  usedFor: "REGISTER" | "LOGIN";
+  /** `CONSOLE` opens a session of the staff console, for staff only. */
+  usedFor: "REGISTER" | "LOGIN" | "CONSOLE";
   sessionId: string;
 }
 

@@ -1,8 +1,7 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
+import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
-import { callOutside } from "../../platform/http/outbound.ts";
-import { MINUTE_MS } from "../../platform/time.ts";
+import { isAboutToken, remoteKeys } from "../../platform/http/remote-keys.ts";
 import { readIdentity, type SocialIdentity } from "./social-identity.ts";
 import type { SocialProvider } from "./social-provider.ts";
 
@@ -16,14 +15,6 @@ const MAX_AGE_SECONDS = 10 * 60;
 const MAX_REPEAT_SECONDS = 24 * 60 * 60;
 /** Longer tokens are rejected before any cryptography. */
 const MAX_TOKEN_LENGTH = 8192;
-/** Minimum time between two fetches of the keys because of an unknown key id, in milliseconds. */
-const KEYS_COOLDOWN_MS = MINUTE_MS;
-const KEYS_MAX_AGE_MS = 10 * MINUTE_MS;
-
-/** Each provider's key set by its URL, kept as long as the isolate and refreshed by jose. */
-const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
-/** Dependencies of the latest invocation that needed each key set; the keys are fetched with them. */
-const fetchers = new Map<string, IdTokenDeps>();
 
 /** What to require of a token beyond the provider's settings. */
 export interface ExpectedToken {
@@ -86,9 +77,8 @@ const textOrAbsent = (claim: unknown): string | undefined => (typeof claim === "
 
 async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialProvider, token: string) {
   const { jwks } = settings.endpoints;
-  fetchers.set(jwks, deps);
   const verifyAt = (instant: number) =>
-    jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown; c_hash?: unknown }>(token, keysOf(jwks), {
+    jwtVerify<JWTPayload & { azp?: unknown; nonce?: unknown; c_hash?: unknown }>(token, remoteKeys(deps, jwks), {
       algorithms: ["RS256"],
       issuer: issuers,
       audience: settings.audiences,
@@ -109,33 +99,9 @@ async function verifySignature(deps: IdTokenDeps, { settings, issuers }: SocialP
     }
     if (error instanceof AppError) throw error;
     // Any other error comes from fetching the keys.
-    if (error instanceof errors.JOSEError && !isAboutKeys(error)) throw failed(error.code);
+    if (isAboutToken(error)) throw failed(error.code);
     throw new AppError("service_unavailable", { reason: "the provider's keys", retryAfterSeconds: 5, cause: error });
   }
-}
-
-function isAboutKeys(error: errors.JOSEError): boolean {
-  return (
-    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === "ERR_JOSE_GENERIC"
-  );
-}
-
-function keysOf(url: string) {
-  const known = keySets.get(url);
-  if (known) return known;
-  const keys = createRemoteJWKSet(new URL(url), {
-    cooldownDuration: KEYS_COOLDOWN_MS,
-    cacheMaxAge: KEYS_MAX_AGE_MS,
-    [customFetch]: async () => {
-      const deps = fetchers.get(url);
-      if (!deps) throw new Error("the keys were requested outside an invocation");
-      const result = await callOutside(deps, url, { method: "GET", headers: { accept: "application/json" } });
-      if (!result.answered) throw new Error(`keys: ${result.reason}`);
-      return new Response(result.text, { status: result.status });
-    },
-  });
-  keySets.set(url, keys);
-  return keys;
 }
 
 function failed(reason: string): AppError {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Config } from "../../platform/config/config.ts";
 import { type DataKeys, dataKeysFor } from "../../platform/config/data-keys.ts";
+import type { Keyring } from "../../platform/config/keyring.ts";
 import { importPrivateKey, type PrivateKey } from "../../platform/config/private-key.ts";
 import { json, list, optional } from "../../platform/config/settings.ts";
 
@@ -178,7 +179,9 @@ export function socialOriginsOf({ google, apple }: Social): string[] {
  *
  * @throws ConfigError if the private key is malformed.
  */
-export async function importSocialKeys(config: Pick<Config, "social" | "dataSecrets">) {
+export async function importSocialKeys(
+  config: Pick<Config, "social" | "dataSecrets">,
+): Promise<Pick<Keyring, "apple" | "appleRefreshToken">> {
   const pem = config.social.apple?.privateKey;
   return {
     apple: await importPrivateKey(pem, "ES256", "APPLE_PRIVATE_KEY: not a P-256 key"),

@@ -128,3 +128,8 @@ export function widerNetworksOf(network: string): string[] {
   const site = `${first}:${second}:${third}`;
   return [`${site}:${fourth.slice(0, 2)}00::/56`, `${site}::/48`];
 }
+
+/** Origin of a request URL, which is absolute and http or https: it ends at the first slash after the scheme. */
+export function originOf(url: string): string {
+  return url.slice(0, url.indexOf("/", "https://".length));
+}

@@ -6,12 +6,14 @@ import type { LogFields } from "../log.ts";
 import type { Tag } from "../openapi/tags.ts";
 import type { AppEnv } from "./app-env.ts";
 import type { Fields } from "./body.ts";
-import { type Client, networkOf, readClient, readIp } from "./client.ts";
+import { type Client, networkOf, originOf, readClient, readIp } from "./client.ts";
+import { announceDeprecation } from "./deprecation.ts";
 import { type Check, checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
 import type { Text } from "./locale.ts";
+import type { RouteTypes } from "./route-types.ts";
 import type { Admission } from "./upload.ts";
 import { shareUploadMemory } from "./upload-memory.ts";
 import { countWrite } from "./write-limit.ts";
@@ -40,7 +42,10 @@ export interface Answer<Data> {
   headers?: Record<string, string>;
 }
 
-interface EndpointSpec<
+type Method = "get" | "post" | "put" | "patch" | "delete";
+
+/** What a route is: its address, its request, its response and its limits. */
+export interface EndpointSpec<
   Body extends z.ZodType,
   Params extends z.ZodType,
   Query extends z.ZodType,
@@ -48,9 +53,11 @@ interface EndpointSpec<
   Caller = unknown,
   Upload extends Admission = Admission,
 > {
-  method: "get" | "post" | "put" | "patch" | "delete";
-  /** In OpenAPI syntax: `/auth/sessions/{id}`. */
+  method: Method;
+  /** Below `base`, in OpenAPI syntax: `/auth/sessions/{id}`. */
   path: string;
+  /** Where the route is mounted; `/api` by default. */
+  base?: "/console";
   tag: Tag;
   /** Name for generated clients: a verb and its object, as in `endSession`. */
   operationId: string;
@@ -112,18 +119,23 @@ export interface Endpoint<Caller> {
  */
 export function endpointFor<Caller>() {
   return <
+    const M extends Method,
+    const Path extends string,
     Data extends z.ZodType,
     Body extends z.ZodType = z.ZodType,
     Params extends z.ZodType = z.ZodType,
     Query extends z.ZodType = z.ZodType,
     Upload extends Admission = Admission,
   >(
-    spec: EndpointSpec<Body, Params, Query, Data, Caller, Upload>,
+    spec: EndpointSpec<Body, Params, Query, Data, Caller, Upload> & { method: M; path: Path },
     handle: (
       deps: Deps,
       input: Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller, Upload>,
     ) => Promise<Answer<z.input<Data>>>,
-  ): Endpoint<Caller> => ({ spec, handle: handle as Endpoint<Caller>["handle"] });
+  ): Endpoint<Caller> & RouteTypes<M, Path, Body, Query, Data> => ({
+    spec,
+    handle: handle as Endpoint<Caller>["handle"],
+  });
 }
 
 /** Decides who may call a route. `authorize` runs before the body is read. */
@@ -212,27 +224,13 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
     spec,
     errors: [...guard.errors, ...(spec.errors ?? []), ...(isLimited ? (["rate_limit_exceeded"] as const) : [])],
     handlers: [
-      ...(spec.deprecated ? [announce(spec.deprecated)] : []),
+      ...(spec.deprecated ? [announceDeprecation(spec.deprecated)] : []),
       ...(byNetwork && !byNetwork.subject ? [rateLimitByNetwork(byNetwork.group)] : []),
       // Authorise before checking the path, so that unauthorised callers learn nothing about it.
       ...(checkParams ? [admitFirst, checkParams] : []),
       answer,
     ],
   };
-}
-
-/** Says in every response that the route is deprecated (RFC 9745) and when it ends (RFC 8594). */
-function announce({ since, sunset }: { since: string; sunset: string }): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    c.header("Deprecation", `@${Date.parse(since) / 1000}`);
-    c.header("Sunset", new Date(sunset).toUTCString());
-    await next();
-  };
-}
-
-/** Origin of a request URL, which is absolute and http or https: it ends at the first slash after the scheme. */
-function originOf(url: string): string {
-  return url.slice(0, url.indexOf("/", "https://".length));
 }
 
 function readQuery(c: Context<AppEnv>): Fields {

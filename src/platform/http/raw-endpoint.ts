@@ -4,7 +4,8 @@ import type { AppEnv } from "./app-env.ts";
 import type { Guard } from "./endpoint.ts";
 import { type RateLimitGroup, rateLimitByNetwork } from "./first-limiter.ts";
 
-interface RawSpec {
+/** What a raw route is: its address, its limit and its description. */
+export interface RawSpec {
   method: "get" | "post";
   /** Path from the root, as in `/api/docs/{file}`. */
   path: string;

@@ -6,7 +6,7 @@ import { type Endpoint, type Guard, guarded } from "./endpoint.ts";
 import type { RateLimitGroup } from "./first-limiter.ts";
 import { guardRaw, type RawEndpoint } from "./raw-endpoint.ts";
 
-/** Where endpoints with the JSON envelope are mounted. */
+/** Where endpoints with the JSON envelope are mounted unless they say otherwise. */
 const API_BASE = "/api";
 
 type RouteName = `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`;
@@ -51,14 +51,14 @@ export function route<Caller>(
     guard,
     declared: {
       method: spec.method,
-      path: API_BASE + spec.path,
+      path: (spec.base ?? API_BASE) + spec.path,
       limits: [
         ...(spec.rateLimitByNetwork ? [`${spec.rateLimitByNetwork.group}/network`] : []),
         ...(spec.rateLimitFailures ? [`${spec.rateLimitFailures.group}/network`] : []),
         ...(isWrite ? [`writes/${spec.rateLimitWrites ?? "user"}`] : []),
       ],
     },
-    pattern: API_BASE + patternOf(spec.path, spec.params),
+    pattern: (spec.base ?? API_BASE) + patternOf(spec.path, spec.params),
     handlers: protectedEndpoint.handlers,
     describe: () => describeEndpoint(protectedEndpoint),
   };

@@ -118,7 +118,7 @@ const check = (deps: Deps, { email, phone_number, date_of_birth }: Partial<z.out
 });
 
 const changeSpec = {
-  path: "/users/{id}",
+  path: "/users/{id}" as const,
   tag,
   description:
     "Fields that are not sent keep their values. A changed email or phone_number becomes unverified, ends all of the " +

@@ -1,4 +1,5 @@
 import type { Flow } from "../flow-table.ts";
+import { consoleFlows } from "./console.ts";
 import { jobFlows } from "./jobs.ts";
 import { kycFlows } from "./kyc.ts";
 import { platformFlows } from "./platform.ts";
@@ -17,6 +18,7 @@ export const allFlows: readonly Flow[] = [
   ...userFlows,
   ...kycFlows,
   ...staffFlows,
+  ...consoleFlows,
   ...taskFlows,
   ...platformFlows,
   ...webhookFlows,

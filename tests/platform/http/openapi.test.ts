@@ -123,6 +123,8 @@ test("ASVS 6.1.3: the document lists exactly the mounted routes", () => {
     "GET /example/{file}",
     "GET /docs",
     "GET /api/docs/{file}",
+    "GET /console/files/{file}",
+    "GET /console/*",
   ];
   const mounted = app.routes
     .filter(({ method }) => method !== "ALL")

@@ -1,0 +1,143 @@
+import { useEffect, useState } from "preact/hooks";
+import { Refusal, readAnswer } from "./refusal.ts";
+import type { SessionData } from "./routes.ts";
+
+/** Without input in any tab for this long, the page hides everything, in milliseconds. */
+export const CURTAIN_MS = 15 * 60_000;
+/** A token that expires sooner is refreshed first, in milliseconds. */
+const MARGIN_MS = 30_000;
+
+export type User = SessionData["user"];
+
+/** Whether somebody is signed in in this tab. `notice` says why not. */
+export type State =
+  | { is: "starting" }
+  | { is: "out"; notice?: string }
+  | { is: "in"; user: User }
+  | { is: "hidden"; user: User };
+
+// The access token lives in this variable alone: no storage, no cookie that a script could read.
+let access: { token: string; expiresAt: number } | undefined;
+let state: State = { is: "starting" };
+const listeners = new Set<() => void>();
+
+function become(next: State): void {
+  state = next;
+  if (next.is !== "in") access = undefined;
+  for (const listen of listeners) listen();
+}
+
+/** The state, which renders the component again whenever it changes. */
+export function useSession(): State {
+  const [, update] = useState({});
+  useEffect(() => {
+    const listen = () => update({});
+    listeners.add(listen);
+    return () => void listeners.delete(listen);
+  }, []);
+  return state;
+}
+
+/** The signed-in user; for components that show only while somebody is. */
+export function useUser(): User {
+  const current = useSession();
+  return current.is === "in" ? current.user : { id: "", username: "", role: "user" };
+}
+
+async function send(method: string, path: string, body?: object): Promise<SessionData | null> {
+  const response = await fetch(`/console/session${path}`, {
+    method,
+    redirect: "manual",
+    ...(body ? { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : {}),
+  });
+  return (await readAnswer<{ data: SessionData | null }>(response)).data;
+}
+
+function enter(session: SessionData): string {
+  access = { token: session.access_token, expiresAt: Date.now() + session.expires_in * 1000 };
+  if (state.is !== "in" || state.user.role !== session.user.role) become({ is: "in", user: session.user });
+  return session.access_token;
+}
+
+/** Signs in with a verification token. @throws Refusal */
+export async function signIn(identifier: string, verification_token: string): Promise<void> {
+  const session = await send("POST", "", { identifier, verification_token });
+  lastInput = Date.now();
+  if (session) enter(session);
+}
+
+let refreshing: Promise<string> | undefined;
+
+/** Refreshes the token. Only one tab does so at a time, because all of them share the cookie. */
+function refresh(): Promise<string> {
+  refreshing ??= navigator.locks
+    .request("console-refresh", async () => {
+      const session = await send("POST", "/refresh");
+      if (session) return enter(session);
+      signedOut(state.is === "starting" ? undefined : "Your session has ended. Sign in again.");
+      throw new Refusal(401, "signed_out", "Your session has ended. Sign in again.");
+    })
+    .finally(() => {
+      refreshing = undefined;
+    });
+  return refreshing;
+}
+
+/** An access token. `refused` is one that the server did not accept. @throws Refusal if nobody is signed in. */
+export async function accessToken(refused?: string): Promise<string> {
+  if (state.is === "hidden") throw new Refusal(401, "hidden", "The console is paused.");
+  if (access && access.token !== refused && access.expiresAt - Date.now() > MARGIN_MS) return access.token;
+  return refresh();
+}
+
+/** Starts the page: signed in if the browser's cookie says so. */
+export async function start(): Promise<void> {
+  await refresh().catch((error: unknown) => {
+    if (state.is !== "starting") return;
+    const isDown = !(error instanceof Refusal) || error.status !== 401;
+    become(isDown ? { is: "out", notice: "The server was not reached. Load the page again." } : { is: "out" });
+  });
+}
+
+/** Signs out here and in the other tabs. */
+export async function signOut(): Promise<void> {
+  tabs.postMessage({ is: "out" });
+  signedOut(undefined);
+  await send("DELETE", "").catch(() => undefined);
+}
+
+function signedOut(notice: string | undefined): void {
+  become(notice === undefined ? { is: "out" } : { is: "out", notice });
+}
+
+// Tabs tell each other when somebody signs out, and that somebody is there.
+
+const tabs = new BroadcastChannel("console");
+let lastInput = Date.now();
+let toldAt = 0;
+
+tabs.onmessage = ({ data }: MessageEvent<{ is: "out" | "input" }>) => {
+  if (data.is === "input") lastInput = Date.now();
+  else if (state.is === "in" || state.is === "hidden") signedOut("You signed out in another tab.");
+};
+
+function noteInput(): void {
+  lastInput = Date.now();
+  if (lastInput - toldAt < 5_000) return;
+  toldAt = lastInput;
+  tabs.postMessage({ is: "input" });
+}
+
+function hideIfIdle(): void {
+  if (state.is === "in" && Date.now() - lastInput >= CURTAIN_MS) become({ is: "hidden", user: state.user });
+}
+
+for (const type of ["pointerdown", "keydown", "wheel"]) addEventListener(type, noteInput, { passive: true });
+document.addEventListener("visibilitychange", hideIfIdle);
+setInterval(hideIfIdle, 5_000);
+
+/** Shows the page again after a pause. @throws Refusal if the session has ended. */
+export async function resume(): Promise<void> {
+  lastInput = Date.now();
+  await refresh();
+}

@@ -1,0 +1,115 @@
+import type { ComponentChildren, VNode } from "preact";
+import { useState } from "preact/hooks";
+import { signOut, type User, useSession } from "./api/session.ts";
+import { Curtain } from "./screens/curtain.tsx";
+import { People } from "./screens/people.tsx";
+import { Person } from "./screens/person.tsx";
+import { Bolt, SignIn } from "./screens/sign-in.tsx";
+import { Icon, type IconName } from "./ui/icons.tsx";
+import { useKeys } from "./ui/keys.ts";
+import { KeysDialog } from "./ui/keys-dialog.tsx";
+import { go, Link, type Place, usePlace, useTitle } from "./ui/router.tsx";
+
+interface Screen {
+  path: string;
+  name: string;
+  icon: IconName;
+  isForAdmins?: true;
+  show: (rest: string[], place: Place) => VNode;
+}
+
+/** Every screen of the menu. `rest` is what follows its path in the address. */
+const screens: readonly Screen[] = [
+  {
+    path: "/people",
+    name: "People",
+    icon: "people",
+    show: ([id, part]) => (id ? <Person key={id} id={id} part={part} /> : <People />),
+  },
+];
+
+const START = screens[0]?.path ?? "/";
+
+/** The page: sign-in, the curtain, or the frame with a screen. */
+export function App() {
+  const session = useSession();
+  if (session.is === "starting")
+    return (
+      <p class="loading" role="status">
+        Loading…
+      </p>
+    );
+  if (session.is === "out") return <SignIn notice={session.notice} />;
+  if (session.is === "hidden") return <Curtain user={session.user} />;
+  return <Frame user={session.user} />;
+}
+
+function Frame({ user }: { user: User }) {
+  const place = usePlace();
+  const [areKeysOpen, setKeysOpen] = useState(false);
+  const shown = screens.filter(({ isForAdmins }) => !isForAdmins || user.role === "admin");
+  const [, first = "", ...rest] = (place.path === "/" ? START : place.path).split("/");
+  const screen = shown.find(({ path }) => path === `/${first}`);
+  useKeys({
+    "?": () => setKeysOpen(true),
+    "/": () => {
+      const search = document.querySelector<HTMLInputElement>("input[type=search]");
+      if (search) search.focus();
+      else go("/people");
+    },
+  });
+  return (
+    <div class="frame">
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
+      <header class="side">
+        <p class="brand">
+          <Bolt /> <span>Staff console</span>
+        </p>
+        <nav aria-label="Screens">
+          {shown.map(({ path, name, icon }) => (
+            <Link key={path} to={path} current={screen?.path === path}>
+              <Icon name={icon} /> {name}
+            </Link>
+          ))}
+        </nav>
+        <div class="me">
+          <p>
+            <bdi>{user.username}</bdi>
+            <small>{user.role === "admin" ? "Admin" : "Staff"}</small>
+          </p>
+          <div class="row">
+            <button type="button" class="quiet" onClick={() => setKeysOpen(true)}>
+              Keys
+            </button>
+            <button type="button" class="quiet" onClick={() => void signOut()}>
+              Sign out
+            </button>
+          </div>
+        </div>
+      </header>
+      <main id="content">{screen ? screen.show(rest, place) : <Unknown />}</main>
+      {areKeysOpen && <KeysDialog onClose={() => setKeysOpen(false)} />}
+    </div>
+  );
+}
+
+function Unknown() {
+  useTitle("Not found");
+  return (
+    <Page title="Not found">
+      <p>There is no such screen, or it is for admins.</p>
+    </Page>
+  );
+}
+
+/** Heading and content of a screen. */
+function Page({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <>
+      <h1 tabIndex={-1}>{title}</h1>
+      {children}
+    </>
+  );
+}

@@ -1,0 +1,178 @@
+import { useState } from "preact/hooks";
+import { call } from "../api/call.ts";
+import { asRefusal, type Refusal } from "../api/refusal.ts";
+import type { DataOf, InputOf } from "../api/routes.ts";
+import { Icon } from "../ui/icons.tsx";
+import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { go, Link, usePlace, useTitle } from "../ui/router.tsx";
+import { Day, Mark, number, plain, Text } from "../ui/words.tsx";
+import { NewAccount } from "./new-account.tsx";
+
+type Query = NonNullable<InputOf<"GET /users">["query"]>;
+type Listed = DataOf<"GET /users">["results"][number];
+
+const PAGE_SIZE = 20;
+
+const filters = {
+  status: { name: "Status", choices: { ACTIVE: "Active", INACTIVE: "Inactive", BANNED: "Banned" } },
+  kyc_status: {
+    name: "Identity",
+    choices: { PENDING: "Waiting", APPROVED: "Approved", REJECTED: "Rejected", NOT_SUBMITTED: "No documents" },
+  },
+  phone_verified: { name: "Number", choices: { true: "Verified", false: "Not verified" } },
+} as const;
+
+/** The search text is a name or a number, so it is kept in the history entry and never in the address. */
+const searchOf = () => (history.state as { search?: string } | null)?.search ?? "";
+
+/** Everybody who has an account, with search and filters. */
+export function People() {
+  useTitle("People");
+  const { query } = usePlace();
+  const [search, setSearch] = useState(searchOf);
+  const [isNewOpen, setNewOpen] = useState(false);
+  const chosen = Object.fromEntries(Object.keys(filters).map((name) => [name, query.get(name) ?? ""]));
+  const asked = { ...chosen, search, page_size: PAGE_SIZE, expand: "summary" } as unknown as Query;
+  const key = JSON.stringify(asked);
+  const people = useResource(key, () => call("GET /users", { query: asked }));
+
+  const choose = (name: string, value: string) => {
+    const next = new URLSearchParams(query);
+    if (value) next.set(name, value);
+    else next.delete(name);
+    go(`/people${next.size > 0 ? `?${next}` : ""}`, true);
+  };
+
+  return (
+    <>
+      <div class="row apart">
+        <h1 tabIndex={-1}>People</h1>
+        <button type="button" onClick={() => setNewOpen(true)}>
+          New account
+        </button>
+      </div>
+      <search>
+        <form
+          class="row bar"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const text = String(new FormData(event.currentTarget).get("search")).trim();
+            history.replaceState({ search: text }, "");
+            setSearch(text);
+          }}
+        >
+          <label class="grow">
+            <span>Search</span>
+            <span class="field">
+              <Icon name="search" />
+              <input
+                type="search"
+                name="search"
+                defaultValue={search}
+                maxLength={255}
+                placeholder="Name, number, email, username, referral code or document number"
+              />
+            </span>
+          </label>
+          {Object.entries(filters).map(([name, filter]) => (
+            <label key={name}>
+              <span>{filter.name}</span>
+              <select value={chosen[name]} onChange={(event) => choose(name, event.currentTarget.value)}>
+                <option value="">All</option>
+                {Object.entries(filter.choices).map(([value, text]) => (
+                  <option key={value} value={value}>
+                    {text}
+                  </option>
+                ))}
+              </select>
+            </label>
+          ))}
+          <button type="submit" class="primary">
+            Search
+          </button>
+        </form>
+      </search>
+      <Loaded of={people}>{(first) => <Found key={key} first={first} query={asked} isSearch={search !== ""} />}</Loaded>
+      {isNewOpen && <NewAccount onClose={() => setNewOpen(false)} />}
+    </>
+  );
+}
+
+interface FoundProps {
+  first: DataOf<"GET /users">;
+  query: Query;
+  isSearch: boolean;
+}
+
+/** The pages that were asked for so far. */
+function Found({ first, query, isSearch }: FoundProps) {
+  const [more, setMore] = useState<{ results: Listed[]; cursor: string | null }>();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const results = [...first.results, ...(more?.results ?? [])];
+  const cursor = more ? more.cursor : first.pagination.next_cursor;
+  const total = first.pagination.total_count;
+
+  const showMore = async () => {
+    if (!cursor) return;
+    setRefusal(undefined);
+    try {
+      const page = await call("GET /users", { query: { ...query, cursor } });
+      const shown = new Set(first.results.map(({ id }) => id));
+      const further = page.results.filter(({ id }) => !shown.has(id));
+      setMore({ results: [...(more?.results ?? []), ...further], cursor: page.pagination.next_cursor });
+    } catch (error) {
+      setRefusal(asRefusal(error));
+    }
+  };
+
+  if (results.length === 0 && !cursor) {
+    return (
+      <p class="empty">
+        Nobody was found. {isSearch && "Try fewer words, a part of the number, or the whole document number."}
+      </p>
+    );
+  }
+  return (
+    <>
+      <table class="cards">
+        <thead>
+          <tr>
+            <th scope="col">Person</th>
+            <th scope="col">Status</th>
+            <th scope="col">Joined</th>
+            {isSearch && <th scope="col">Found by</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {results.map((person) => (
+            <tr key={person.id}>
+              <td>
+                <Link to={`/people/${person.id}`} class="strong">
+                  <Text>{person.username}</Text>
+                </Link>
+              </td>
+              <td data-name="Status">
+                <Mark of={person.status} />
+              </td>
+              <td data-name="Joined">
+                <Day at={person.date_joined} />
+              </td>
+              {isSearch && <td data-name="Found by">{person.matched ? plain(person.matched) : "–"}</td>}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {refusal && <Refused refusal={refusal} again={showMore} />}
+      <div class="row apart">
+        <p class="small" role="status">
+          {number(results.length)} {total === null ? "shown" : `of ${number(total)} shown`}
+        </p>
+        {cursor && (
+          <button type="button" onClick={showMore}>
+            Show more
+          </button>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,99 @@
+import { useState } from "preact/hooks";
+import { call } from "../api/call.ts";
+import { asRefusal, type Refusal } from "../api/refusal.ts";
+import type { DataOf } from "../api/routes.ts";
+import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { Moment, plain, Text } from "../ui/words.tsx";
+
+type Page = DataOf<"GET /users/{id}/audit-logs">;
+/** An entry of the audit log. */
+export type Entry = Page["results"][number];
+
+/** What happened to the account, newest first. */
+export function Trail({ id }: { id: string }) {
+  const first = useResource(id, () => call("GET /users/{id}/audit-logs", { id }));
+  return (
+    <Loaded of={first}>
+      {(page) => (
+        <Entries first={page} next={(cursor) => call("GET /users/{id}/audit-logs", { id, query: { cursor } })} />
+      )}
+    </Loaded>
+  );
+}
+
+/** Entries of an audit log, and those that follow on demand. */
+export function Entries({ first, next }: { first: Page; next: (cursor: string) => Promise<Page> }) {
+  const [more, setMore] = useState<Page>();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const results = [...first.results, ...(more?.results ?? [])];
+  const cursor = more ? more.next_cursor : first.next_cursor;
+  const showMore = async () => {
+    if (!cursor) return;
+    setRefusal(undefined);
+    try {
+      const page = await next(cursor);
+      setMore({ ...page, results: [...(more?.results ?? []), ...page.results] });
+    } catch (error) {
+      setRefusal(asRefusal(error));
+    }
+  };
+  if (results.length === 0) return <p class="empty">Nothing was recorded.</p>;
+  return (
+    <>
+      <table class="cards trail">
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col">What</th>
+            <th scope="col">By</th>
+            <th scope="col">Change</th>
+          </tr>
+        </thead>
+        <tbody>
+          {results.map((entry) => (
+            <tr key={entry.id}>
+              <td data-name="When">
+                <Moment at={entry.created_at} />
+              </td>
+              <td data-name="What">
+                {plain(entry.action)} {plain(entry.entity_type).toLowerCase()}
+              </td>
+              <td data-name="By">
+                <Text none={entry.by_staff ? "Operator" : "System"}>{entry.actor?.username}</Text>{" "}
+                {entry.by_staff && <span class="mark info">Staff</span>}
+              </td>
+              <td data-name="Change">
+                <Changes entry={entry} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {refusal && <Refused refusal={refusal} again={showMore} />}
+      {cursor && (
+        <button type="button" onClick={showMore}>
+          Show more
+        </button>
+      )}
+    </>
+  );
+}
+
+const asText = (value: unknown): string =>
+  value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+
+/** The fields of an entry: from what to what. */
+function Changes({ entry: { old_values: from, new_values: to } }: { entry: Entry }) {
+  const names = [...new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})])];
+  if (names.length === 0) return <span class="none">–</span>;
+  return (
+    <ul class="changes">
+      {names.map((name) => (
+        <li key={name}>
+          <span class="small">{plain(name)}</span> {from && name in from && <del>{asText(from[name])}</del>}{" "}
+          {to && name in to && <ins>{asText(to[name])}</ins>}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,46 @@
+import { useState } from "preact/hooks";
+import { Dialog } from "./act.tsx";
+import { areKeysOn, switchKeys } from "./keys.ts";
+
+const KEYS = [
+  ["/", "Go to the search"],
+  ["?", "Show this list"],
+  ["J, K", "Review: next case, previous case"],
+  ["1, 2, 3", "Review: front, back, both pictures"],
+  ["R", "Review: turn the picture"],
+  ["+, −, 0", "Review: larger, smaller, whole picture"],
+  ["A", "Review: approve; Enter confirms"],
+  ["X", "Review: reject; a digit chooses the reason, Ctrl Enter confirms"],
+] as const;
+
+/** The keys, and the switch that turns them off. */
+export function KeysDialog({ onClose }: { onClose: () => void }) {
+  const [isOn, setOn] = useState(areKeysOn());
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={isOn}
+          onChange={(event) => {
+            switchKeys(event.currentTarget.checked);
+            setOn(event.currentTarget.checked);
+          }}
+        />
+        Single keys act, outside of text fields
+      </label>
+      <table class="keys">
+        <tbody>
+          {KEYS.map(([key, what]) => (
+            <tr key={key}>
+              <th scope="row">
+                <kbd>{key}</kbd>
+              </th>
+              <td>{what}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Dialog>
+  );
+}

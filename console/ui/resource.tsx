@@ -1,0 +1,73 @@
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { asRefusal, type Refusal } from "../api/refusal.ts";
+
+/** What a screen loads: the last content stays while the next is on its way. */
+export interface Resource<T> {
+  data: T | undefined;
+  refusal: Refusal | undefined;
+  isLoading: boolean;
+  reload: () => void;
+  /** Replaces the content, after an act that returned it. */
+  set: (data: T) => void;
+}
+
+/** Loads on the first render and whenever `key` changes. An answer that arrives after a newer request is dropped. */
+export function useResource<T>(key: string, load: () => Promise<T>): Resource<T> {
+  const [result, update] = useState<{ data?: T; refusal?: Refusal; key: string; isLoading: boolean }>({
+    key,
+    isLoading: true,
+  });
+  const latest = useRef(0);
+  const run = useCallback(() => {
+    const own = ++latest.current;
+    const isLatest = () => own === latest.current;
+    update((before) => ({ ...before, isLoading: true }));
+    load().then(
+      (data) => isLatest() && update({ data, key, isLoading: false }),
+      (error) => isLatest() && update((before) => ({ ...before, refusal: asRefusal(error), isLoading: false })),
+    );
+  }, [key]);
+  useEffect(() => {
+    run();
+    return () => void latest.current++;
+  }, [run]);
+  const set = (data: T) => update({ data, key, isLoading: false });
+  return { data: result.data, refusal: result.refusal, isLoading: result.isLoading, reload: run, set };
+}
+
+/** Shows a resource: a quiet sign while it loads, what to do when it was refused, its content otherwise. */
+export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: T) => ComponentChildren }) {
+  return (
+    <>
+      {of.refusal && <Refused refusal={of.refusal} again={of.reload} />}
+      {of.data !== undefined && (
+        <div class={of.isLoading ? "stale" : undefined} aria-busy={of.isLoading}>
+          {children(of.data)}
+        </div>
+      )}
+      {of.data === undefined && of.isLoading && (
+        <p class="loading" role="status">
+          Loading…
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Says why something did not work, and what to do next. */
+export function Refused({ refusal, again }: { refusal: Refusal; again?: () => void }) {
+  return (
+    <div class="refused" role="alert">
+      <p>{refusal.message}</p>
+      <div class="row">
+        {again && (
+          <button type="button" onClick={again}>
+            Try again
+          </button>
+        )}
+        {refusal.requestId && <small>Request {refusal.requestId}</small>}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,81 @@
+import type { Context } from "hono";
+import type { AppEnv } from "../platform/http/app-env.ts";
+import { originOf } from "../platform/http/client.ts";
+import { AppError } from "../platform/http/errors.ts";
+import { EVERY_ROUTE } from "../platform/openapi/operation.ts";
+import { visitorEndpoint } from "./console.guard.ts";
+
+/**
+ * The page may run and show only its own files, talk only to this origin, and turn no text into HTML or script (ASVS
+ * 3.4.3, 3.4.7; Trusted Types). The path keeps the scripts of the documentation page out.
+ */
+const policyFor = (origin: string) =>
+  [
+    "default-src 'none'",
+    `script-src ${origin}/console/files/`,
+    `style-src ${origin}/console/files/`,
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "frame-src blob:",
+    "form-action 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+
+const PERMISSIONS = "camera=(), microphone=(), geolocation=(), clipboard-read=()";
+
+/** Serves the page at each of its addresses; the page itself finds the screen. */
+async function servePage(c: Context<AppEnv>): Promise<Response> {
+  const page = await fetchAsset(c, "index.html");
+  return new Response(page.body, {
+    headers: {
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy": policyFor(originOf(c.req.url)),
+      "Permissions-Policy": PERMISSIONS,
+      "X-Robots-Tag": "noindex",
+    },
+  });
+}
+
+export const getConsole = visitorEndpoint(
+  {
+    method: "get",
+    path: "/console",
+    describe: () => ({
+      operationId: "showConsole",
+      tag: "Staff: console",
+      summary: "Show the staff console",
+      description: "Shows the page on which staff work. Its other addresses, such as `/console/people`, show it too.",
+      responses: { 200: { description: "The page.", content: { "text/html": { type: "string" } } } },
+      errors: ["not_found", "permission_denied", ...EVERY_ROUTE],
+    }),
+  },
+  servePage,
+);
+
+export const getConsoleScreen = visitorEndpoint({ method: "get", path: "/console/*" }, servePage);
+
+/** Script and style sheet of the page; their names contain a hash of their content. */
+const FILE = /^console-[A-Z0-9]{8}\.(js|css)$/;
+
+export const getConsoleFile = visitorEndpoint({ method: "get", path: "/console/files/{file}" }, async (c) => {
+  const name = c.req.param("file") ?? "";
+  if (!FILE.test(name)) throw new AppError("not_found");
+  const asset = await fetchAsset(c, `files/${name}`);
+  const headers = new Headers({ "Cache-Control": "public, max-age=31536000, immutable" });
+  for (const kept of ["Content-Type", "ETag"]) {
+    const value = asset.headers.get(kept);
+    if (value !== null) headers.set(kept, value);
+  }
+  return new Response(asset.body, { headers });
+});
+
+/** @throws AppError `not_found` if the file does not exist. */
+async function fetchAsset(c: Context<AppEnv>, path: string): Promise<Response> {
+  const asset = await c.env.ASSETS.fetch(new URL(`/console/${path}`, c.req.url));
+  if (asset.ok) return asset;
+  await asset.body?.cancel();
+  throw new AppError("not_found");
+}

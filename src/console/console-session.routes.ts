@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { tokenField } from "../platform/http/fields.ts";
+import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
+import { checkIdentifier, identifierField } from "../users/identifier.ts";
+import { userRole } from "../users/user-enums.ts";
+import { pageEndpoint } from "./console.guard.ts";
+import { FORGET_TOKEN, keepToken } from "./console-cookie.ts";
+import { type ConsoleSession, closeConsole, openConsole, refreshConsole } from "./console-session.service.ts";
+
+const tag = "Staff: console";
+
+const sessionData = z
+  .object({
+    access_token: z.string(),
+    token_type: z.literal("Bearer"),
+    expires_in: z.number().int().meta({ description: "Seconds until the access token expires." }),
+    user: z.object({ id: z.string(), username: z.string(), role: userRole }),
+  })
+  .meta({ id: "ConsoleSession" });
+
+const viewSession = ({ accessToken, user }: ConsoleSession): z.input<typeof sessionData> => ({
+  access_token: accessToken,
+  token_type: "Bearer",
+  expires_in: ACCESS_TTL_SECONDS,
+  user: { id: user.id, username: user.username, role: user.role },
+});
+
+const COOKIE_IS_KEPT =
+  "The refresh token is kept in the cookie `__Host-console`, which no script and no other route can read. The session " +
+  "ends 12 hours after the sign-in, or an hour after the last refresh.";
+
+export const postConsoleSession = pageEndpoint(
+  {
+    method: "post",
+    base: "/console",
+    path: "/session",
+    operationId: "openConsoleSession",
+    tag,
+    summary: "Sign in to the staff console",
+    description:
+      "For the console's page. Send the verification token from `POST /api/auth/otp/verify`. Users who are not staff are " +
+      `refused, and their token stays valid. ${COOKIE_IS_KEPT}`,
+    example: { identifier: "9841234567", verification_token: "…" },
+    body: z.object({ identifier: identifierField, verification_token: tokenField.min(1) }),
+    check: (deps, { identifier }) => checkIdentifier(deps, identifier),
+    data: sessionData,
+    message: { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" },
+    errors: ["invalid_token", "user_not_found", "account_inactive"],
+    rateLimitByNetwork: { group: "console" },
+  },
+  async (deps, { body, caller, client }) => {
+    const opened = await openConsole(deps, client, body, caller.refreshToken);
+    return { data: viewSession(opened), headers: { "Set-Cookie": keepToken(opened.refreshToken) } };
+  },
+);
+
+export const refreshConsoleSession = pageEndpoint(
+  {
+    method: "post",
+    base: "/console",
+    path: "/session/refresh",
+    operationId: "refreshConsoleSession",
+    tag,
+    summary: "Refresh the session of the staff console",
+    description: `For the console's page. Returns null if nobody is signed in. ${COOKIE_IS_KEPT}`,
+    data: sessionData.nullable(),
+    message: { en: "Session refreshed.", ne: "सत्र नवीकरण भयो।" },
+    rateLimitByNetwork: { group: "console" },
+  },
+  async (deps, { caller, client }) => {
+    const session = await refreshConsole(deps, client, caller.refreshToken);
+    if (!session) {
+      const message = { en: "Nobody is signed in.", ne: "कोही साइन इन छैन।" };
+      return { data: null, message, ...(caller.refreshToken ? { headers: { "Set-Cookie": FORGET_TOKEN } } : {}) };
+    }
+    return { data: viewSession(session), headers: { "Set-Cookie": keepToken(session.refreshToken) } };
+  },
+);
+
+const signedOut = { en: "You are signed out.", ne: "तपाईं साइन आउट हुनुभयो।" };
+
+export const deleteConsoleSession = pageEndpoint(
+  {
+    method: "delete",
+    base: "/console",
+    path: "/session",
+    operationId: "closeConsoleSession",
+    tag,
+    summary: "Sign out of the staff console",
+    description: "For the console's page. Ends the session, deletes the cookie and clears the browser's cache.",
+    data: z.object({ message: z.string() }),
+    message: signedOut,
+    rateLimitByNetwork: { group: "console" },
+  },
+  async (deps, { caller, client }) => {
+    await closeConsole(deps, client, caller.refreshToken);
+    const headers = { "Set-Cookie": FORGET_TOKEN, "Clear-Site-Data": '"cache"' };
+    return { data: { message: signedOut[client.locale] }, headers };
+  },
+);

@@ -1,0 +1,83 @@
+import { loginUser } from "../auth/account/account.service.ts";
+import type { Deps } from "../platform/deps.ts";
+import type { Client } from "../platform/http/client.ts";
+import { AppError } from "../platform/http/errors.ts";
+import { countWrite } from "../platform/http/write-limit.ts";
+import { denySessions } from "../sessions/denylist.store.ts";
+import { refreshSession } from "../sessions/refresh.service.ts";
+import { endOwnSession } from "../sessions/session.store.ts";
+import { type AccessClaims, verifyRefreshToken } from "../sessions/tokens.ts";
+import { findSignedInUser, type UserRow } from "../users/user.store.ts";
+
+/** A session of the console: its tokens and its user, who is staff. */
+export interface ConsoleSession {
+  accessToken: string;
+  refreshToken: string;
+  user: UserRow;
+}
+
+/**
+ * Signs a verified member of staff in to the console, and then ends the session of the browser's cookie, which is
+ * replaced. A call that failed in between may be repeated: it gets the same session.
+ *
+ * @throws AppError as `loginUser` does for `CONSOLE`.
+ */
+export async function openConsole(
+  deps: Deps,
+  client: Client,
+  request: { identifier: string; verification_token: string },
+  replaced: string | undefined,
+): Promise<ConsoleSession> {
+  const opened = await loginUser(deps, client, request, "CONSOLE");
+  const sessions = await Promise.all([opened.refreshToken, replaced ?? ""].map((token) => readSession(deps, token)));
+  const [own, other] = sessions;
+  // A repeated call brings the cookie of the session that it opened.
+  if (other && other.sessionId !== own?.sessionId) await end(deps, client, other);
+  return opened;
+}
+
+/**
+ * Refreshes the session of the browser's cookie.
+ *
+ * @returns null if nobody is signed in: no cookie, a session that has ended or expired, or a user who is no longer staff.
+ * @throws AppError `rate_limit_exceeded`, `service_unavailable`.
+ */
+export async function refreshConsole(
+  deps: Deps,
+  client: Client,
+  refreshToken: string | undefined,
+): Promise<ConsoleSession | null> {
+  if (!refreshToken) return null;
+  try {
+    const tokens = await refreshSession(deps, client, refreshToken);
+    const session = await readSession(deps, tokens.refreshToken);
+    const user = session && (await findSignedInUser(deps, session));
+    return user && user.role !== "user" ? { ...tokens, user } : null;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "token_not_valid") return null;
+    throw error;
+  }
+}
+
+/**
+ * Ends the session of the browser's cookie. Does nothing if there is none.
+ *
+ * @throws AppError `rate_limit_exceeded`, `service_unavailable`.
+ */
+export async function closeConsole(deps: Deps, client: Client, refreshToken: string | undefined): Promise<void> {
+  const session = await readSession(deps, refreshToken ?? "");
+  if (!session) return;
+  await countWrite(deps, session.sessionId);
+  await end(deps, client, session);
+}
+
+/** The session of a refresh token, which may be rotated or expired; undefined if this service did not issue it. */
+async function readSession(deps: Deps, refreshToken: string): Promise<AccessClaims | undefined> {
+  const verified = await verifyRefreshToken(deps, refreshToken);
+  return verified.state === "invalid" ? undefined : verified.claims;
+}
+
+async function end(deps: Deps, client: Client, session: AccessClaims): Promise<void> {
+  const ended = await endOwnSession(deps, client, session);
+  if (ended.length > 0) deps.afterResponse(denySessions(deps, ended));
+}

@@ -1,0 +1,26 @@
+import type { z } from "zod";
+
+/** A member as a client sends it. Where a schema accepts anything and converts it, the value that it becomes. */
+type Sent<I, O> = { [K in keyof I]: unknown extends I[K] ? (K extends keyof O ? O[K] : I[K]) : I[K] };
+
+/** What a client sends for a schema; undefined if the route declares none. */
+type SentFor<T extends z.ZodType> = z.ZodType extends T ? undefined : Sent<z.input<T>, z.output<T>>;
+
+/**
+ * The types of a declared route, for clients in this repository that import them from the declaration (`import type`).
+ * The member has no value.
+ */
+export interface RouteTypes<
+  Method extends string,
+  Path extends string,
+  Body extends z.ZodType,
+  Query extends z.ZodType,
+  Data extends z.ZodType,
+> {
+  readonly types?: {
+    name: `${Uppercase<Method>} ${Path}`;
+    body: SentFor<Body>;
+    query: SentFor<Query>;
+    data: z.output<Data>;
+  };
+}
