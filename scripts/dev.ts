@@ -114,6 +114,7 @@ Users API is running.
   Example app     ${base}/example/   (the client package in 35 lines)
   Outbox          ${base}/dev/outbox   (shows codes and messages; nothing is sent)
   Health          ${base}/api/health
+  Staff console   ${base}/console   (sign up in the example app, then: npm run staff -- grant YOUR-NUMBER)
   Other services  http://localhost:${platformPort}   (POST /events, /queue or /tokens to send what they send)
 
 Try it: npm run walkthrough -- ${base}

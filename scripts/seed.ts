@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { defaultState } from "./operations/local-database.ts";
 import { localSecrets } from "./operations/prepare.ts";
+import { ADMIN_EMAIL } from "./seed/people.ts";
 import { seedUsers } from "./seed/seed-users.ts";
 
 // `npm run seed -- --users 1000000`: adds synthetic users to the databases of `npm run dev`, which must not be running.
@@ -45,7 +46,9 @@ try {
       console.log(`${String(seconds()).padStart(4)} s  ${done.toLocaleString("en")} ${step}`);
     },
   });
-  console.log(`Added ${users.toLocaleString("en")} users in ${seconds()} s.`);
+  console.log(`Added ${users.toLocaleString("en")} users in ${seconds()} s.
+Staff console: after npm run dev, open http://localhost:8787/console and sign in as ${ADMIN_EMAIL}.
+The code appears in http://localhost:8787/dev/outbox.`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

@@ -176,7 +176,7 @@ export const routes: readonly Route[] = [
   route("DELETE /console/session", "console/network", consolePage, deleteConsoleSession),
   route("GET /console", "-", consoleVisitor, getConsole),
   route("GET /console/files/{file}", "-", consoleVisitor, getConsoleFile),
-  route("GET /console/*", "-", consoleVisitor, getConsoleScreen),
+  route("GET /console/{screen}", "-", consoleVisitor, getConsoleScreen),
 ];
 
 app.use(identifyRequest, logRequest, protectResponse, provideDeps(buildDeps), requireHttps, allowOrigins);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { drawPerson } from "../scripts/seed/people.ts";
+import { ADMIN_EMAIL, drawAdmin, drawPerson } from "../scripts/seed/people.ts";
 import { drawsFrom } from "../scripts/seed/random.ts";
 import { parseIdentifier } from "../src/users/identifier.ts";
 import { usernameField, withKey } from "../src/users/username.ts";
@@ -27,6 +27,12 @@ it("seeded users have only valid values, in canonical form", () => {
     expect(user.usernameKey).toBe(withKey(user.username).key);
     expect(user.email ?? user.phoneNumber).not.toBeNull();
   }
+});
+
+it("the seeded admin is active and can sign in by a verified e-mail address", () => {
+  const { user } = drawAdmin(drawsFrom(0), UNTIL);
+  expect(user).toMatchObject({ email: ADMIN_EMAIL, emailVerified: true, role: "admin", status: "ACTIVE" });
+  expect(parseIdentifier(deps, ADMIN_EMAIL)).toEqual({ kind: "email", value: ADMIN_EMAIL });
 });
 
 it("the id of a seeded user contains the time of joining", () => {

@@ -42,7 +42,7 @@ export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: 
     <>
       {of.refusal && <Refused refusal={of.refusal} again={of.reload} />}
       {of.data !== undefined && (
-        <div class={of.isLoading ? "stale" : undefined} aria-busy={of.isLoading}>
+        <div class={of.isLoading ? "stack stale" : "stack"} aria-busy={of.isLoading}>
           {children(of.data)}
         </div>
       )}

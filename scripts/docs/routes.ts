@@ -54,7 +54,7 @@ const pages: Readonly<Record<string, string>> = {
   "GET /docs": "Redirect to /api/docs",
   "GET /api/docs/{file}": "Serve a file of the docs page",
   "GET /console/files/{file}": "Serve a file of the staff console",
-  "GET /console/*": "Show the staff console; the page finds the screen",
+  "GET /console/{screen}": "Show the staff console; the page finds the screen",
 };
 
 /** Every route of the route table: who may call it, its first limiter, what it does, and the error codes of its own. */

@@ -85,7 +85,14 @@ function checkTestIdentifiers({ testIdentifiers }: Config, now: number): Finding
   });
 }
 
-function checkProduction({ issuer, corsOrigins, providers, smsDailyBudget, isDevelopment }: Config): Finding[] {
+function checkProduction({
+  issuer,
+  corsOrigins,
+  providers,
+  smsDailyBudget,
+  isDevelopment,
+  console: staffConsole,
+}: Config): Finding[] {
   const isLocal = (text: string) => /^https?:\/\/(localhost|127\.|\[::1\])/.test(text);
   const hasSms = providers.sparrow !== undefined || providers.smsFallback !== undefined;
   const open = "in development, anyone can read every message";
@@ -97,10 +104,17 @@ function checkProduction({ issuer, corsOrigins, providers, smsDailyBudget, isDev
       .filter((origin) => isLocal(origin) || origin.startsWith("http:"))
       .map((origin) => error("CORS_ORIGINS", `${origin} is local or not https`, "Remove it")),
     ...checkChannels(hasSms, providers.email !== undefined),
+    ...checkConsole(staffConsole),
     ...(smsDailyBudget > WIDE_SMS_BUDGET
       ? [warning("SMS_DAILY_BUDGET", wide, "Set it to about three times the calls of a usual day")]
       : []),
   ];
+}
+
+function checkConsole({ isOn, access }: Config["console"]): Finding[] {
+  if (!isOn || access) return [];
+  const open = "is on, and anyone can load its sign-in page";
+  return [warning("CONSOLE", open, "Put Cloudflare Access in front of /console, and set ACCESS_TEAM and ACCESS_AUD")];
 }
 
 /** Without any channel nobody can sign in: an error. Without one of the two: a warning. */

@@ -91,6 +91,26 @@ export function drawPerson(draws: Draws, dateJoined: number, until: number): Per
   };
 }
 
+/** E-mail address of the seeded admin, who can sign in to the staff console by a code from the local outbox. */
+export const ADMIN_EMAIL = "admin@example.com";
+
+/** An admin who joined at the given time and can sign in by e-mail. */
+export function drawAdmin(draws: Draws, dateJoined: number): Person {
+  const { user } = drawPerson(draws, dateJoined, dateJoined);
+  const { username, key } = withKey("admin");
+  const identity = { username, usernameKey: key, email: ADMIN_EMAIL, emailVerified: true, phoneNumber: null };
+  const standing = { status: "ACTIVE", statusReason: null, role: "admin", locale: "en", version: 1 } as const;
+  return {
+    user: { ...user, ...identity, ...standing, phoneVerified: false, socialProvider: "EMAIL", lastLogin: dateJoined },
+    fullName: "Asha Gurung",
+    dateOfBirth: null,
+    address: null,
+    kyc: undefined,
+    topUpMinor: 0,
+    rentals: 0,
+  };
+}
+
 function drawUsername(draws: Draws, given: string, surname: string, phoneNumber: string | null): string {
   // The default username of users who sign up by phone.
   if (phoneNumber !== null && draws.chance(0.4)) return `user_${phoneNumber.slice(-4)}_${draws.digits(6)}`;

@@ -2,7 +2,7 @@ import { buildKeyring, parseConfig } from "../../src/config.ts";
 import type { Keyring } from "../../src/platform/config/keyring.ts";
 import { migrateLocal } from "../operations/prepare.ts";
 import { type Databases, inTransaction, openDatabases } from "./databases.ts";
-import { drawPerson } from "./people.ts";
+import { drawAdmin, drawPerson } from "./people.ts";
 import { peopleWriter } from "./primary.ts";
 import { drawsFrom } from "./random.ts";
 import { projectAll } from "./search.ts";
@@ -27,7 +27,7 @@ export interface Seeding {
 
 /**
  * Adds synthetic users to the local primary and search databases, as if they had joined over three years at a growing
- * rate. The same seed, end and databases give the same users.
+ * rate, and one admin for the staff console. The same seed, end and databases give the same users.
  *
  * @throws Error with a one-sentence message if a server has the databases open.
  */
@@ -50,6 +50,8 @@ export async function seedUsers(seeding: Seeding): Promise<void> {
 async function writePeople({ primary }: Databases, keyring: Keyring, { users, seed, until, onProgress }: Seeding) {
   const draws = drawsFrom(seed);
   const write = peopleWriter(primary, keyring, draws, until);
+  // Not inserted if an earlier run did so; has draws of its own, so that the others stay the same.
+  await inTransaction(primary, async () => void (await write(drawAdmin(drawsFrom(0), until - 1))));
   for (let done = 0; done < users; ) {
     const end = Math.min(users, done + BATCH_SIZE);
     await inTransaction(primary, async () => {

@@ -7,7 +7,7 @@ import { visitorEndpoint } from "./console.guard.ts";
 
 /**
  * The page may run and show only its own files, talk only to this origin, and turn no text into HTML or script (ASVS
- * 3.4.3, 3.4.7; Trusted Types). The path keeps the scripts of the documentation page out.
+ * 3.4.3; W3C Trusted Types). The path keeps the scripts of the documentation page out.
  */
 const policyFor = (origin: string) =>
   [
@@ -55,7 +55,13 @@ export const getConsole = visitorEndpoint(
   servePage,
 );
 
-export const getConsoleScreen = visitorEndpoint({ method: "get", path: "/console/*" }, servePage);
+/** Every other address below /console, except those of files and of the session routes. */
+const SCREEN = "/console/:screen{(?!session(?:/|$)|files(?:/|$)).+}";
+
+export const getConsoleScreen = visitorEndpoint(
+  { method: "get", path: "/console/{screen}", pattern: SCREEN },
+  servePage,
+);
 
 /** Script and style sheet of the page; their names contain a hash of their content. */
 const FILE = /^console-[A-Z0-9]{8}\.(js|css)$/;

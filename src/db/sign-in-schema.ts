@@ -106,7 +106,9 @@ export const otpChallenges = sqliteTable(
     /** Invocation that redeemed the verification token; null while it is unused. */
     usedBy: text("used_by"),
     usedAt: instant("used_at"),
-    usedFor: text("used_for", { enum: ["REGISTER", "LOGIN", "CONSOLE", "REAUTHENTICATION", "PROOF", "IDENTITY", "DISPUTE"] }),
+    usedFor: text("used_for", {
+      enum: ["REGISTER", "LOGIN", "CONSOLE", "REAUTHENTICATION", "PROOF", "IDENTITY", "DISPUTE"],
+    }),
     /** Session that the token created or proved; null for the other uses. */
     sessionId: text("session_id"),
   },

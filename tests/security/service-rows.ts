@@ -17,6 +17,8 @@ const oauth = "tests/fuzz/oauth.test.ts";
 const fuzz = "tests/fuzz/operations.test.ts";
 const routes = "tests/fuzz/routes.test.ts";
 const headers = "tests/fuzz/headers.test.ts";
+const consolePage = "tests/console/page.test.ts";
+const consoleSession = "tests/console/session.test.ts";
 const races = "tests/races/races.test.ts";
 const otpModel = shown([
   "tests/models/otp.test.ts",
@@ -47,7 +49,7 @@ export const serviceRows: SecurityRows = {
   API3: shown(["tests/platform/http/bodies.test.ts", "ASVS 15.3.3"]),
   "ASVS 8.3.1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
   "ASVS 8.3.2": shown([userDetail, "lose all staff access from the next request on"]),
-  "ASVS 8.4.2": shown([userDetail, "staff get short sessions"]),
+  "ASVS 8.4.2": shown([userDetail, "staff get short sessions"], [consolePage, "With Cloudflare Access (ASVS 8.4.2)"]),
   "ASVS 2.1.1": shown(["tests/platform/http/openapi.test.ts", "with the limits that the routes enforce"]),
   "ASVS 2.2.1": shown([fuzz, "ASVS 2.2.1"]),
   "ASVS 2.2.2": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
@@ -126,6 +128,12 @@ export const serviceRows: SecurityRows = {
   "ASVS 4.1.4": shown([routes, "ASVS 4.1.4"]),
   "ASVS 4.2.1": shown([routes, "ASVS 4.2.1"], [headers, "ASVS 4.2.1"]),
   "ASVS 3.4.1": shown([responses, "ASVS 3.4: every response has nosniff and the referrer policy"]),
+  "ASVS 3.3.1": shown([consoleSession, "keeps the refresh token in a __Host- cookie that no script can read"]),
+  "ASVS 3.3.2": shown([consoleSession, "keeps the refresh token in a __Host- cookie that no script can read"]),
+  "ASVS 3.3.4": shown([consoleSession, "keeps the refresh token in a __Host- cookie that no script can read"]),
+  "ASVS 3.4.3": shown([consolePage, "has the exact policy"], [consolePage, "has no inline script, style or handler"]),
+  "ASVS 3.4.6": shown([consolePage, "has the exact policy"]),
+  "ASVS 3.4.8": shown([consolePage, "has the exact policy"]),
   "ASVS 3.4.4": shown(
     [responses, "ASVS 3.4: every response has nosniff and the referrer policy"],
     [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
@@ -133,7 +141,10 @@ export const serviceRows: SecurityRows = {
   "ASVS 3.4.5": shown([responses, "ASVS 3.4: every response has nosniff and the referrer policy"]),
   "ASVS 14.3.2": shown([responses, "ASVS 14.3.2"]),
   "ASVS 3.4.2": shown([responses, "ASVS 3.4.2: CORS for exactly the configured origins"]),
-  "ASVS 3.5.1": shown(["tests/sessions/tokens.test.ts", "is accepted only as Authorization: Bearer"]),
+  "ASVS 3.5.1": shown(
+    ["tests/sessions/tokens.test.ts", "is accepted only as Authorization: Bearer"],
+    [consoleSession, "refuse a call %s and change nothing"],
+  ),
   "ASVS 3.5.3": shown([routes, "ASVS 3.5.3"]),
   "ASVS 5.1.1": shown(["tests/platform/http/openapi.test.ts", "the KYC uploads as multipart only, with binary parts"]),
   "ASVS 5.2.1": shown(

@@ -130,8 +130,14 @@ export const signInRows: SecurityRows = {
     ["tests/auth/account/account.test.ts", "with a new session in addition to the old one"],
     sessionModel,
   ),
-  "ASVS 7.3.1": shown([refresh, "ends when it is not refreshed for its idle time"]),
-  "ASVS 7.3.2": shown([refresh, "ends at its absolute expiry however often it is refreshed"]),
+  "ASVS 7.3.1": shown(
+    [refresh, "ends when it is not refreshed for its idle time"],
+    ["tests/console/session.test.ts", "ends when it is not refreshed for an hour"],
+  ),
+  "ASVS 7.3.2": shown(
+    [refresh, "ends at its absolute expiry however often it is refreshed"],
+    ["tests/console/session.test.ts", "ends 12 hours after the sign-in"],
+  ),
   "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
   "ASVS 7.4.2": shown([userDetail, "ends every session at once, with an audit row and a notification"], sessionModel),
   "ASVS 7.4.3": shown([sessions, "ends all others and keeps the current one (ASVS 7.4.3)"]),

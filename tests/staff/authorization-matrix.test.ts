@@ -327,6 +327,12 @@ const writes: Record<string, Write> = {
       }),
     }),
   },
+  "POST /console/session": as(
+    "POST",
+    "/console/session",
+    { identifier: newPhone(), verification_token: "forged" },
+    400,
+  ),
   "POST /api/auth/otp/verify": as("POST", "/api/auth/otp/verify", { identifier: newPhone(), otp: "123456" }, 400),
   "POST /api/auth/register": { send: enter("register"), status: 201 },
   "POST /api/auth/login": { send: enter("login") },

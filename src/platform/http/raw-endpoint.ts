@@ -9,6 +9,8 @@ export interface RawSpec {
   method: "get" | "post";
   /** Path from the root, as in `/api/docs/{file}`. */
   path: string;
+  /** The path in the router's syntax, if it is not the usual one. */
+  pattern?: string;
   /**
    * Counts every call in the first limiter, before the guard; or in the handler, by `countNetworkCall`, if the response
    * to a full bucket depends on the request.

@@ -65,13 +65,13 @@ export function route<Caller>(
 }
 
 function rawRoute<Caller>(name: RouteName, limit: RouteLimit, guard: Guard<Caller>, raw: RawEndpoint<Caller>): Route {
-  const { method, path, rateLimitByNetwork, describe: operation } = raw.spec;
+  const { method, path, pattern = patternOf(path), rateLimitByNetwork, describe: operation } = raw.spec;
   return {
     name,
     limit,
     guard,
     declared: { method, path, limits: rateLimitByNetwork ? [`${rateLimitByNetwork.group}/network`] : [] },
-    pattern: patternOf(path),
+    pattern,
     handlers: guardRaw(guard, raw),
     ...(operation ? { describe: operation } : {}),
   };
