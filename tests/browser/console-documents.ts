@@ -13,17 +13,17 @@ export interface Certificate {
   turns?: number;
 }
 
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 function front({ name, number, born, address }: Certificate): string {
-  const row = (label: string, value: string) => `<p><b>${label}</b>${escape(value)}</p>`;
+  const row = (label: string, value: string) => `<p><b>${label}</b>${escaped(value)}</p>`;
   return `<h1>SPECIMEN<small>Certificate of a person who does not exist</small></h1>
     <div class="photo"><i></i><i></i></div>
     <section>${row("No.", number)}${row("Name", name)}${row("Born (BS)", born)}${row("Address", address)}</section>`;
 }
 
 const back = ({ number }: Certificate) => `<h1>SPECIMEN<small>Back</small></h1>
-    <section><p><b>No.</b>${escape(number)}</p><p><b>Issued</b>District office, 2076-04-12</p></section>
+    <section><p><b>No.</b>${escaped(number)}</p><p><b>Issued</b>District office, 2076-04-12</p></section>
     <div class="prints"><i></i><i></i></div>`;
 
 /** Draws the certificate as a photo of it on a table: a JPEG. */

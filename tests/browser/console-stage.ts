@@ -7,8 +7,8 @@ import { localSecrets } from "../../scripts/operations/prepare.ts";
 import { ADMIN_EMAIL } from "../../scripts/seed/people.ts";
 import { seedUsers } from "../../scripts/seed/seed-users.ts";
 import { launchBrowser } from "./chromium.ts";
-import { startDevServer } from "./dev-server.ts";
 import { type Certificate, drawCertificate } from "./console-documents.ts";
+import { startDevServer } from "./dev-server.ts";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Rules of axe: WCAG 2.2 levels A and AA, and its best practices. */
@@ -32,7 +32,11 @@ export interface Stage {
   /** Creates an account by e-mail. */
   signUp(name: string, profile?: { full_name: string; date_of_birth?: string; address?: string }): Promise<Person>;
   /** Submits identity documents of the person, drawn for this purpose. */
-  submit(person: Person, number: string, sides: { front: Certificate | Blob; back?: Certificate | Blob }): Promise<void>;
+  submit(
+    person: Person,
+    number: string,
+    sides: { front: Certificate | Blob; back?: Certificate | Blob },
+  ): Promise<void>;
   /** A member of staff, made by the admin. */
   newStaff(name: string): Promise<Person>;
   /** The newest code that was sent to the address. */
@@ -184,10 +188,14 @@ export async function findBarriers(page: Page): Promise<string[]> {
   return page.evaluate(async (tags) => {
     const { axe } = globalThis as unknown as {
       axe: {
-        run(options: object): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
+        run(
+          options: object,
+        ): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
       };
     };
     const { violations } = await axe.run({ runOnly: tags });
-    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`));
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`),
+    );
   }, AXE_TAGS);
 }
