@@ -23,8 +23,12 @@ function run(args: readonly string[]): string {
 
 type Row = Record<string, unknown>;
 
+/** How long a command waits for a server that is writing, in milliseconds. */
+const BUSY_MS = 10_000;
+
 /** Runs the statements on the primary in one transaction and returns the rows of each. */
 export function queryEach(target: Target, statements: readonly string[]): Row[][] {
+  if (!target.remote) return queryLocal(target.state, statements.flatMap(splitStatements));
   const stdout = run(["d1", "execute", "DB", ...flags(target), "--json", "--command", statements.join(";\n")]);
   return (readJsonOutput(stdout) as { results: Row[] }[]).map(({ results }) => results);
 }
@@ -32,6 +36,33 @@ export function queryEach(target: Target, statements: readonly string[]): Row[][
 /** Runs the statements on the primary in one transaction and returns the rows of the last one. */
 export function queryPrimary(target: Target, sql: string): Row[] {
   return queryEach(target, [sql]).at(-1) ?? [];
+}
+
+/** Reads and writes the file, also while a server has it open: starting wrangler takes seconds. */
+function queryLocal(state: string, statements: readonly string[]): Row[][] {
+  const file = primaryFile(state);
+  if (!existsSync(file)) throw new Error(`There is no local database in ${state}. Create it with: npm run dev`);
+  const database = new DatabaseSync(file, { timeout: BUSY_MS });
+  try {
+    database.exec("begin immediate");
+    const results = statements.map((statement) =>
+      database
+        .prepare(statement)
+        .all()
+        .map((row) => ({ ...row })),
+    );
+    database.exec("commit");
+    return results;
+  } finally {
+    // Closing undoes a transaction that was not committed.
+    database.close();
+  }
+}
+
+/** Splits SQL at the semicolons outside quotation marks; it must contain neither comments nor triggers. */
+export function splitStatements(sql: string): string[] {
+  const parts = sql.match(/(?:'[^']*'|"[^"]*"|[^;'"]+)+/g) ?? [];
+  return parts.filter((part) => part.trim() !== "");
 }
 
 /** Exports the primary to a SQL file; D1 serves no other queries during the export. */
