@@ -2,7 +2,8 @@ import { getTableConfig } from "drizzle-orm/sqlite-core";
 import { otherRetention, type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
 import { code, table } from "./markdown.ts";
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** Name of the table that the rule deletes from. */
 export const tableOf = ({ table }: PurgeRule) => getTableConfig(table).name;
@@ -29,8 +30,8 @@ function describeRule({ since, keptMs, by, among, becomes, reason }: PurgeRule):
 }
 
 function lengthOf(ms: number): string {
-  const hours = ms / HOUR_MS;
-  const [count, unit] = hours % 24 === 0 ? [hours / 24, "day"] : [hours, "hour"];
+  const [minutes, hours] = [ms / MINUTE_MS, ms / HOUR_MS];
+  const [count, unit] = hours % 24 === 0 ? [hours / 24, "day"] : hours < 1 ? [minutes, "minute"] : [hours, "hour"];
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { REPEAT_WINDOW_MS } from "../auth/account/account.service.ts";
 import { UNDO_WINDOW_MS } from "../auth/identity/identity-limits.ts";
 import { firstCidAt } from "../auth/otp/cid.ts";
 import { otpLimits } from "../auth/otp/otp-limits.ts";
@@ -112,8 +113,8 @@ export const purgeRules: readonly PurgeRule[] = [
     ...scanned,
     table: socialProofs,
     since: socialProofs.expiresAt,
-    keptMs: HOUR_MS,
-    reason: "a used code can be repeated for 180 seconds",
+    keptMs: REPEAT_WINDOW_MS,
+    reason: "a code used in its last second can be repeated for this time",
   },
   {
     ...scanned,

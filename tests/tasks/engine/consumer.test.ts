@@ -2,12 +2,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type SignedIn, signUp, testEnv } from "../../support/client.ts";
 import { rows } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
-import { consume } from "../../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried } from "../../support/queue.ts";
+import { runTasks, type TaskMessage } from "../../support/tasks.ts";
 
 afterEach(() => vi.restoreAllMocks());
-
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 
 /** The database with failing writes of notifications. */
 function withoutNotifications(): Partial<Env> {
@@ -21,6 +19,12 @@ function withoutNotifications(): Partial<Env> {
     },
   });
   return { DB };
+}
+
+/** A database that fails every batch. */
+function unreachable(): Partial<Env> {
+  const batch = () => Promise.reject(new Error("D1_ERROR: overloaded"));
+  return { DB: { prepare: testEnv.DB.prepare.bind(testEnv.DB), batch } as unknown as D1Database };
 }
 
 function messageFor(user: SignedIn, changes: Record<string, unknown> = {}) {
@@ -48,6 +52,22 @@ describe("The task consumer", () => {
     expect(letter?.trace).not.toContain("service is temporarily unavailable");
   });
 
+  it("doubles the delay after each error, up to ten minutes", async () => {
+    const message = messageFor(await signUp());
+    const delays: unknown[] = [];
+    for (let attempt = 1; attempt <= 11; attempt++) {
+      delays.push(...(await runTasks([message], withoutNotifications(), attempt)));
+    }
+    expect(delays).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+  });
+
+  it("retries the message of a code after at most ten seconds", async () => {
+    const message = (await requestAndKeep()) as TaskMessage;
+    const delays: unknown[] = [];
+    for (let attempt = 1; attempt <= 5; attempt++) delays.push(...(await runTasks([message], unreachable(), attempt)));
+    expect(delays).toEqual([2, 4, 8, 10, 10]);
+  });
+
   it("does not let a failing message block others", async () => {
     const [first, second] = [await signUp(), await signUp()];
     const broken = { ...messageFor(first), payload: "not JSON" };
@@ -69,14 +89,10 @@ describe("The task consumer", () => {
     expect(letter?.reason).not.toContain("canary-value");
   });
 
-  it("retries if the dead letter cannot be stored", async () => {
+  it("retries after ten minutes if the dead letter cannot be stored", async () => {
     const user = await signUp();
     const lines = recordLog();
-    const failing = async () => {
-      throw new Error("D1_ERROR: overloaded");
-    };
-    const DB = { prepare: testEnv.DB.prepare.bind(testEnv.DB), batch: failing } as unknown as D1Database;
-    expect(await consume([messageFor(user, { payload: "not JSON" })], { DB })).toEqual(retried);
+    expect(await runTasks([messageFor(user, { payload: "not JSON" })], unreachable())).toEqual([600]);
     expect(lines).toContainEqual(expect.objectContaining({ event: "message_failed", level: "error" }));
   });
 
