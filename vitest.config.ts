@@ -44,6 +44,7 @@ export default defineConfig({
           EVENT_GATHER_MS: "0",
           ...passkeyVars,
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
+          RACE_CLIENTS: process.env.RACE_CLIENTS ?? "40",
           ...Object.fromEntries(
             [
               "FUZZ_REQUESTS",

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-// `npm run races -- --seeds 50`: runs every race in every mode, once per seed.
+// `npm run races -- --seeds 50`: runs every race in every mode, once per seed, with 100 clients.
 
 const { values } = parseArgs({ options: { seeds: { type: "string", default: "10" } } });
 if (!/^[1-9]\d*$/.test(values.seeds)) {
@@ -16,7 +16,7 @@ const { status } = spawnSync(
   ["--disable-warning=ExperimentalWarning", vitest, "run", "tests/races", "--testTimeout=3600000"],
   {
     cwd: root,
-    env: { ...process.env, RACE_SEEDS: values.seeds },
+    env: { ...process.env, RACE_SEEDS: values.seeds, RACE_CLIENTS: "100" },
     stdio: "inherit",
   },
 );

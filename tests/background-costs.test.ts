@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { type BackgroundCost, backgroundCosts } from "../scripts/operations/background-costs.ts";
 import { callCosts } from "../scripts/operations/call-costs.ts";
 import { type CallOptions, newIp, newPhone, readCode } from "./support/client.ts";
+import { useClock } from "./support/clock.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+useClock();
 
 /** Runs one call and everything that it causes, and returns the costs outside of the call itself. */
 async function measure(method: string, path: string, options: CallOptions) {

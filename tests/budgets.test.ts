@@ -1,16 +1,14 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { callCosts } from "../scripts/operations/call-costs.ts";
 import { type CallOptions, call, newIp, newPhone, readCode, type SignedIn, signUp } from "./support/client.ts";
+import { useClock } from "./support/clock.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier } from "./support/openid.ts";
 import { type Cost, costOf } from "./support/simulator/budget.ts";
 import { Simulation } from "./support/simulator/simulation.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock();
+afterEach(() => vi.restoreAllMocks());
 
 /** Advances the clock by the waiting time between two codes to one identifier. */
 const waitToResend = () => vi.setSystemTime(Date.now() + 61_000);

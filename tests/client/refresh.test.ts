@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { memoryStorage } from "../../client/src/index.ts";
-import { call, logIn, stopClock } from "../support/client.ts";
+import { call, logIn } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { startApp } from "./app.ts";
 
 const ACCESS_TTL_MS = 15 * 60_000;

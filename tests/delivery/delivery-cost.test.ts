@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { newEmail, newIp, newPhone, signUp, testEnv } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { FALLBACK, fakeInternet, fallback, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
 import { closeBreakers, productionEnv, providerVars } from "../support/production.ts";
 import { requestAndKeep } from "../support/queue.ts";
@@ -32,7 +33,7 @@ describe("A delivery by the queue in production", () => {
 
   test("takes two round trips to D1: claim and budget write a row each before the call, the outcome one after it", async () => {
     const { identifier } = await signUp(newPhone(), { ip: newIp() });
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 3_600_000 });
+    stopClock({ at: Date.now() + 2 * 3_600_000 });
     for (const each of [identifier, newEmail()]) expect(await tripsOf(each)).toEqual([2, 1]);
   });
 

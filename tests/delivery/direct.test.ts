@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { call, newEmail, newIp, newPhone, signUp, testEnv } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { FALLBACK, fakeInternet, fallback, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
 import { closeBreakers, databaseWithout, productionEnv, providerVars, SETTLING_A_CODE } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
@@ -10,7 +11,7 @@ import { readBudget, setTaken } from "../support/sms-budget.ts";
 const MINUTE = 60_000;
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  stopClock({ timers: true });
   await closeBreakers();
   await setTaken(0);
   // No code of an earlier test waits.

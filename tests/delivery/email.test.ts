@@ -1,16 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { newEmail } from "../support/client.ts";
 import { closeBreakers, productionEnv, providerVars, recordLog, stopTime } from "../support/production.ts";
-import { consume, requestAndKeep } from "../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 
 interface Mail {
   from: { email: string; name: string };

@@ -18,7 +18,7 @@ import {
   SETTLING_A_CODE,
   stopTime,
 } from "../support/production.ts";
-import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried, type Sent } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
 afterEach(() => {
@@ -26,8 +26,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 const env = productionEnv();
 const failing: Host = () => new Response("canary", { status: 500 });
 

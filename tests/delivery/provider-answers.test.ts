@@ -2,8 +2,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vi
 import { emailVerdicts } from "../../src/delivery/email.ts";
 import { canonicalVerdicts, fcmVerdicts } from "../../src/delivery/fcm-answer.ts";
 import { sparrowVerdicts } from "../../src/delivery/sparrow.ts";
-import { newEmail, newIp, newPhone, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { newEmail, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
+import { newUser } from "../support/people.ts";
 import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";
 import {
   notificationOf,
@@ -22,7 +23,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const newUser = () => signUp(newPhone(), { ip: newIp() });
 const breaker = (provider: string) =>
   testEnv.DB.prepare("select failures, opened_until from provider_breakers where provider = ?")
     .bind(provider)

@@ -20,7 +20,7 @@ import {
   recordLog,
   stopTime,
 } from "../support/production.ts";
-import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried, type Sent } from "../support/queue.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { type QueueHandler, Simulation } from "../support/simulator/simulation.ts";
 import { forgetHour, readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
@@ -43,8 +43,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 const failing: Host = () => new Response("canary", { status: 500 });
 const budgetOf = (calls: number) => productionEnv({ SMS_DAILY_BUDGET: String(calls) });
 /** Only the variables, because the simulator provides the bindings. */

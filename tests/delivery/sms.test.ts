@@ -11,7 +11,7 @@ import {
   sparrowRefusal,
 } from "../support/internet.ts";
 import { closeBreakers, productionEnv, providerVars, recordLog, stopTime } from "../support/production.ts";
-import { consume, requestAndKeep } from "../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
 afterEach(() => {
@@ -19,8 +19,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 const sparrowOnly = productionEnv({ SMS_FALLBACK_URL: undefined, SMS_FALLBACK_SECRET: undefined });
 const fallbackOnly = productionEnv({ SPARROW_TOKEN: undefined, SPARROW_FROM: undefined });
 

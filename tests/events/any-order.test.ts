@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { insertUser, type SentEvent, stateOf, unbalancedUsers } from "../support/platform.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
@@ -9,8 +10,7 @@ const DAY_MS = 86_400_000;
 /** Long enough ago for events before and after the 30 days that follow it. */
 const JOINED_DAYS_AGO = 40;
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+useClock({ timers: true });
 
 /** An event without user and ids. Things are named by small numbers, so that events often concern the same ones. */
 type Happening = { day: number; source: number } & (

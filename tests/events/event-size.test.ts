@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { PlatformEvents } from "../../src/index.ts";
-import { stopClock, testEnv } from "../support/client.ts";
+import { testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { askOther, deadLettersOf, deliver, insertUser, stateOf, topUp } from "../support/platform.ts";
 import { recordLog } from "../support/production.ts";
@@ -8,11 +9,8 @@ import { consume } from "../support/queue.ts";
 
 const LIMIT = 64 * 1024;
 
-beforeEach(() => void stopClock());
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock();
+afterEach(() => vi.restoreAllMocks());
 
 const newUser = () => insertUser(Date.now());
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;

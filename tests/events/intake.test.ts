@@ -1,13 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { stopClock, testEnv } from "../support/client.ts";
+import { describe, expect, it, vi } from "vitest";
+import { testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { deadLettersOf, deliver, insertUser, newEvent, stateOf, topUp, unbalancedUsers } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
 
 const DAY_MS = 86_400_000;
 
-beforeEach(() => void stopClock());
-afterEach(() => vi.useRealTimers());
+useClock();
 
 const newUser = () => insertUser(Date.now() - DAY_MS);
 const marksOf = (id: string) => rows("select * from processed_events where event_id = ?", id);

@@ -1,16 +1,13 @@
 import { createExecutionContext } from "cloudflare:test";
 import { SignJWT } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { PlatformEvents, TokenVerifier } from "../../src/index.ts";
-import { call, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv } from "../support/client.ts";
+import { call, newIp, newPhone, type SignedIn, signUp, testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { askOther, deadLettersOf, insertUser, stateOf, topUp } from "../support/platform.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const newUser = () => insertUser(Date.now());
 const record = async (event: unknown, service: "RENTALS" | "NOBODY" = "RENTALS") =>

@@ -1,9 +1,10 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { databaseWithout } from "../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
@@ -12,8 +13,7 @@ import { type BindingCall, type Fault, type Invocation, Scheduler } from "../sup
 import { Simulation } from "../support/simulator/simulation.ts";
 import { FAULTS, type Flow, failAtEachCall } from "./flow.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+useClock({ timers: true });
 
 const flows: Record<string, () => Promise<Flow>> = {
   "otp/request": async () => {

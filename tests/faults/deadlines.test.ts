@@ -1,6 +1,6 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
 import {
   type Answer,
@@ -15,10 +15,10 @@ import {
   testEnv,
   verify,
 } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { databaseWithout } from "../support/production.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+useClock({ timers: true });
 
 /** Time limit of a request for each binding, in milliseconds. */
 const DEADLINE = { D1: 10_000, KV: 1_000, LIMITER: 500, QUEUE: 10_000 };

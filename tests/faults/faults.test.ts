@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { findMiscounts, findSealedCodes } from "../support/invariants.ts";
 import { findSearchDrift } from "../support/search-invariants.ts";
 import { callSites } from "../support/simulator/call-sites.ts";
@@ -48,7 +49,7 @@ afterAll(async () => {
   await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id glob '0-crowd-*'").run();
 });
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now });
+  stopClock({ at: now, timers: true });
 });
 afterEach(() => {
   now = Date.now();

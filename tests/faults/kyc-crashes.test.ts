@@ -1,17 +1,15 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { call, type SignedIn } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
 import { KYC, keysOf, newNumber, newUser, submit, whole } from "../support/kyc.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock({ timers: true });
+afterEach(() => vi.restoreAllMocks());
 
 const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
 const HOUR_MS = 60 * 60 * 1000;
@@ -76,7 +74,7 @@ describe("Four hundred uploads with a fault each", () => {
   it("never leave a link to a missing file nor, after the sweep, an unreferenced file", async () => {
     // Suppresses thousands of log lines about injected faults.
     for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
-    const users = await Promise.all(Array.from({ length: 8 }, newUser));
+    const users = await Promise.all(Array.from({ length: 8 }, () => newUser()));
     const made = new Map(users.map((user) => [user, 0]));
     const met = new Map<string, number>();
     for (let upload = 0; upload < 400; upload++) {

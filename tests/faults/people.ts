@@ -1,23 +1,12 @@
-import { newCid } from "../../src/auth/otp/cid.ts";
 import { liveCodesKey } from "../../src/auth/otp/live-codes.store.ts";
-import { mintVerificationToken } from "../../src/auth/otp/verification-token.ts";
 import { buildDeps } from "../../src/build-deps.ts";
-import { type CallOptions, call, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
+import { call, type SignedIn, testEnv } from "../support/client.ts";
+import { rows as sql } from "../support/database.ts";
+import { newUser } from "../support/people.ts";
 import { consume, requestAndKeep, type Sent } from "../support/queue.ts";
 
-export const sql = async <Row = Record<string, unknown>>(statement: string, ...values: unknown[]): Promise<Row[]> => {
-  const { results } = await testEnv.DB.prepare(statement)
-    .bind(...values)
-    .all<Row>();
-  return results;
-};
-
-/** Makes a call that must succeed and returns its response. */
-export async function must(method: string, path: string, options: CallOptions = {}) {
-  const answer = await call(method, path, options);
-  if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-  return answer.body;
-}
+export { must, newUser, signInAgain, tokenFor } from "../support/people.ts";
+export { sql };
 
 /** Requests a code and delivers its message directly, without waiting for a queue. */
 export async function codeFor(identifier: string, env: Partial<Env> = {}): Promise<string> {
@@ -30,52 +19,10 @@ export async function codeFor(identifier: string, env: Partial<Env> = {}): Promi
   return newest?.code ?? "";
 }
 
-/**
- * Inserts a verified code of the identifier and returns its verification token, because thousands of users sign in here
- * and their codes are not under test. The code is a day old, so that no limit counts it.
- */
-export async function tokenFor(identifier: string): Promise<string> {
-  const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
-  const [secretId, now] = [deps.keyring.currentSecretId, deps.now()];
-  const cid = newCid({ ...deps, now: () => now - 86_401_000 });
-  await sql(
-    `insert into otp_challenges (cid, identifier, network, network_rank, network_class, code_hash, secret_id, created_at,
-      expires_at, attempts_familiar, attempts_other, consumed_by, consumed_at, consumed_network)
-      values (?1, ?2, 'n', 1, 'other', '', ?3, ?4, ?4, 0, 0, ?1, ?5, 'n')`,
-    cid,
-    identifier,
-    secretId,
-    now - 86_401_000,
-    now,
-  );
-  return (await mintVerificationToken(deps, cid, secretId)) ?? "";
-}
-
 /** Makes KV lose which codes of the identifier are live. */
 export async function loseLiveCodes(identifier: string): Promise<void> {
   const deps = await buildDeps(testEnv, { waitUntil: () => {} }, "");
   await deps.kv.delete(await liveCodesKey(deps, identifier));
-}
-
-const signedInAs = (identifier: string, data: Record<string, string>): SignedIn => ({
-  identifier,
-  userId: data.user_id ?? "",
-  access: data.access_token ?? "",
-  refresh: data.refresh_token ?? "",
-});
-
-/** Registers a new user through the API. */
-export async function newUser(env: Partial<Env> = {}, more: Record<string, string> = {}): Promise<SignedIn> {
-  const identifier = newPhone();
-  const json = { identifier, verification_token: await tokenFor(identifier), ...more };
-  return signedInAs(identifier, (await must("POST", "/api/auth/register", { ip: newIp(), json, env })).data);
-}
-
-/** Signs the user in on another device. */
-export async function signInAgain({ identifier }: SignedIn, env: Partial<Env> = {}): Promise<SignedIn> {
-  const json = { identifier, verification_token: await tokenFor(identifier) };
-  const headers = { "user-agent": crypto.randomUUID() };
-  return signedInAs(identifier, (await must("POST", "/api/auth/login", { ip: newIp(), json, headers, env })).data);
 }
 
 let staff: { user: SignedIn; role: string; until: number }[] = [];

@@ -1,16 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { openBrowser } from "../support/browser.ts";
 import { call, newIp, newPhone, signUp } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier, type Providers } from "../support/openid.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { FAULTS, type Flow, failAtEachCall } from "./flow.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock({ timers: true });
+afterEach(() => vi.restoreAllMocks());
 
 /** Checks that the person has one account, created once, with one session. */
 async function expectOneAccount(subject: string, userId: string): Promise<void> {

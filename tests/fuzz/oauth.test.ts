@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Browser, locationOf, openBrowser } from "../support/browser.ts";
-import { type Answer, type CallOptions, newIp, stopClock, testEnv } from "../support/client.ts";
+import { type Answer, type CallOptions, newIp, testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import {
   APP_URI,
@@ -24,8 +25,8 @@ let sessionsBefore: number | null;
 
 const countSessions = () => testEnv.DB.prepare("select count(*) as n from sessions").first<number>("n");
 
+useClock();
 beforeEach(async () => {
-  stopClock();
   document = await fetchDocument();
   providers = fakeProviders();
   sessionsBefore = await countSessions();

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Answer, newIp, stopClock } from "../support/client.ts";
+import { type Answer, newIp } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";

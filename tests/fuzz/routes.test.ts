@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type CallOptions, newIp, stopClock } from "../support/client.ts";
+import { type CallOptions, newIp } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import { findFaults, send } from "./check.ts";
 import { fillPath, type Operation, operationsOf } from "./operations.ts";

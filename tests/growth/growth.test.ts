@@ -4,6 +4,7 @@ import { tasks } from "../../src/tasks/engine/registry.ts";
 import { sql } from "../faults/people.ts";
 import { type Operation, operationsOf } from "../fuzz/operations.ts";
 import { testEnv } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { fetchDocument, type OpenApiDocument } from "../support/openapi.ts";
 import { bounds } from "./bounds.ts";
 import { type Compared, compare } from "./compare.ts";
@@ -38,7 +39,7 @@ async function measureAt(from: number, size: number): Promise<Measured[]> {
 }
 
 beforeAll(async () => {
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  stopClock({ timers: true });
   document = await fetchDocument();
   operations = operationsOf(document);
   const { log } = console;

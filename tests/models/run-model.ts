@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { vi } from "vitest";
 import { parameters, setting } from "../fuzz/setting.ts";
+import { stopClock } from "../support/clock.ts";
 
 /** A step that runs against the model and the Worker and compares the two. */
 export type Command<Model extends object, Real> = fc.AsyncCommand<Model, Real>;
@@ -40,7 +41,7 @@ export async function checkModel<Model extends object, Real>(
   await fc.assert(
     fc.asyncProperty(fc.commands(commands, { maxCommands: steps, size: "max" }), async (list) => {
       beginning += 200 * 86_400_000;
-      vi.useFakeTimers({ toFake: ["Date"], now: beginning });
+      stopClock({ at: beginning });
       try {
         const prepared = await setup();
         await fc.asyncModelRun(() => prepared, list);

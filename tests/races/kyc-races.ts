@@ -122,7 +122,7 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
 /** The number of approvals in each race: reviewers must win some races and submitters others. */
 export const outcomes: number[] = [];
 
-/** R13: one submission a hundred times at once under one key: one version, one response and one stored file. */
+/** R13: one submission many times at once under one key: one version, one response and one stored file. */
 export async function submissionsUnderOneKey(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await newUser();

@@ -39,7 +39,7 @@ async function attemptsPaid(identifier: string): Promise<number> {
   return paid ?? 0;
 }
 
-/** R1: a hundred right codes at once give one verification token. */
+/** R1: many right codes at once give one verification token. */
 export async function rightCodes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();
@@ -91,7 +91,7 @@ export async function wrongCodesOverResends(setting: RaceSetting): Promise<Verdi
   return verdict;
 }
 
-/** R3: a hundred requests at once send one message. */
+/** R3: many requests at once send one message. */
 export async function requests(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const identifier = newPhone();
@@ -116,7 +116,7 @@ export async function requests(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R4: fifty correct attempts and fifty requests at once: one token and one new code, which does not displace the old one. */
+/** R4: correct attempts and requests at once: one token and one new code, which does not displace the old one. */
 export async function requestsBesideGuesses(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();

@@ -4,7 +4,7 @@ import { reportByRpc } from "../support/reporting-service.ts";
 import { CLIENTS, noServerErrors, type RaceSetting, simulationOf, successes, times, Verdict } from "./race.ts";
 
 /**
- * R16: another service reports a top-up, points and rental returns of an invited user a hundred times at once, under the
+ * R16: another service reports a top-up, points and rental returns of an invited user many times at once, under the
  * same event id and under different ones: each is credited once.
  */
 export async function platformEvents(setting: RaceSetting): Promise<Verdict> {

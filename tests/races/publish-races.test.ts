@@ -1,16 +1,18 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { stopClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { naivePublish } from "../support/naive/naive-publish.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
+import { SEEDS } from "./describe-races.ts";
 
 /** A day after those of all other tests, so that nothing they left behind is due. */
 let now = Date.UTC(2069, 5, 1, 12);
 
 beforeEach(async () => {
   now += 86_400_000;
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now });
+  stopClock({ at: now, timers: true });
   // Completes what earlier tests left pending: events, job runs, and users who would become inactive.
   await env.DB.batch([
     env.DB.prepare("update outbox set sent_at = created_at where sent_at is null"),
@@ -20,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => vi.useRealTimers());
 
-const seeds = Array.from({ length: Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1") }, (_, i) => i + 1);
+const seeds = Array.from({ length: SEEDS }, (_, i) => i + 1);
 
 /** Inserts a user and `howMany` due events that each cause one notification. */
 async function insertEvents(userId: string, howMany: number): Promise<void> {

@@ -23,7 +23,7 @@ function sessionOf(refreshToken: string): string {
   return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sid;
 }
 
-/** R5: one refresh token used a hundred times at once gives one successor, byte for byte. */
+/** R5: one refresh token used many times at once gives one successor, byte for byte. */
 export async function refreshes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });
@@ -126,7 +126,7 @@ export async function refreshesBesideLogout(setting: RaceSetting): Promise<Verdi
   return verdict;
 }
 
-/** R9: one verification token used a hundred times at once: one user, one session, one bonus, one audit row. */
+/** R9: one verification token used many times at once: one user, one session, one bonus, one audit row. */
 export async function registrations(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const identifier = newPhone();
@@ -146,7 +146,7 @@ export async function registrations(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R12: a hundred simultaneous logouts end the session once. */
+/** R12: simultaneous logouts end the session once. */
 export async function logouts(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await signUp(newPhone(), { ip: newIp() });

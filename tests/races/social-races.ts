@@ -105,7 +105,7 @@ export async function assertedBesideProved(setting: RaceSetting): Promise<Verdic
 }
 
 /**
- * R11: one ID token used a hundred times: one user and one session, which a rejected caller gets by repeating the call.
+ * R11: one ID token used many times at once: one user and one session, which a rejected caller gets by repeating the call.
  */
 export function idTokens(name: Name) {
   return async (setting: RaceSetting): Promise<Verdict> => {
@@ -143,7 +143,7 @@ async function reachConsent(providers: Providers, verifier?: { challenge: string
   return { browser, person, cookie, path: `/api/auth/google/callback?${new URLSearchParams(consent)}` };
 }
 
-/** R11: one callback a hundred times: its code is exchanged once and one one-time code is issued. */
+/** R11: one callback many times at once: its code is exchanged once and one one-time code is issued. */
 export async function callbacks(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();
@@ -173,7 +173,7 @@ async function appCode(providers: Providers) {
   return { code, person, code_verifier: verifier.verifier };
 }
 
-/** R11: one one-time code used a hundred times gives one session. */
+/** R11: one one-time code used many times at once gives one session. */
 export async function codes(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const providers = fakeProviders();

@@ -18,9 +18,6 @@ import {
 
 type Call = { method: string; path: string; options?: CallOptions };
 
-/** Requests per race, spread over all kinds of call. */
-const REQUESTS = 200;
-
 /**
  * Wraps the handler and collects, in `late`, the ids of the calls that started after the response to the ending act.
  */
@@ -86,11 +83,9 @@ export const endings: Ending[] = [
   },
 ];
 
-/**
- * R8: two hundred requests around the act: none that starts after its response succeeds, refreshes and writes included.
- */
+/** R8: requests around the act: none that starts after its response succeeds, refreshes and writes included. */
 export const requestsAroundEnding =
-  (ending: Ending, real: FetchHandler, requests = REQUESTS) =>
+  (ending: Ending, real: FetchHandler) =>
   async (setting: RaceSetting): Promise<Verdict> => {
     const verdict = new Verdict();
     const [admin, victim, target] = [await newStaff(), await newUser(), await newUser()];
@@ -116,17 +111,17 @@ export const requestsAroundEnding =
           ]
         : []),
     ];
-    const around = Array.from({ length: requests }, (_, i) => {
+    const around = Array.from({ length: CLIENTS }, (_, i) => {
       const kind = kinds[i % kinds.length] as Call;
       const headers = { ...shared, "x-call": String(i), "x-turns": String(i % 12) };
       return { ...kind, options: { ...kind.options, headers } };
     });
     const act = { method, path, options: { ...options, token: admin.access, headers: { "x-turns": "4" } } };
-    const results = await simulation.race([...around.slice(0, requests / 2), act, ...around.slice(requests / 2)]);
+    const results = await simulation.race([...around.slice(0, CLIENTS / 2), act, ...around.slice(CLIENTS / 2)]);
     noServerErrors(verdict, results);
-    const actAnswer = answered(results.slice(requests / 2, requests / 2 + 1))[0];
+    const actAnswer = answered(results.slice(CLIENTS / 2, CLIENTS / 2 + 1))[0];
     verdict.equal("status of the act", actAnswer?.status, 200);
-    const others = [...results.slice(0, requests / 2), ...results.slice(requests / 2 + 1)];
+    const others = [...results.slice(0, CLIENTS / 2), ...results.slice(CLIENTS / 2 + 1)];
     const accepted = others.filter((each, i) => each !== "died" && each.status < 300 && late.has(String(i)));
     verdict.equal("accepted of what started after the answer", accepted.length, 0);
     if (!setting.isCalm) verdict.equal("some started after the answer", late.size > 0, true);
@@ -196,7 +191,7 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R12: two admins demote or ban each other a hundred times at once: one admin is left. */
+/** R12: two admins demote or ban each other in many calls at once: one admin is left. */
 export async function adminsAgainstEachOther(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const admins = [await newStaff(), await newStaff()] as const;
@@ -241,7 +236,7 @@ export async function adminsAgainstEachOther(setting: RaceSetting): Promise<Verd
   return verdict;
 }
 
-/** R9: the owner of an account that staff created signs in a hundred times at once with two codes: one bonus. */
+/** R9: the owner of an account that staff created signs in many times at once with two codes: one bonus. */
 export async function firstSignIns(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();
@@ -291,7 +286,7 @@ export async function firstSignIns(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R10: staff create the same account a hundred times at once: one account is created. */
+/** R10: staff create the same account many times at once: one account is created. */
 export async function creations(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();
@@ -319,7 +314,7 @@ export async function creations(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R10: one username and one number are set for five people a hundred times at once: each has one owner. */
+/** R10: many calls at once give one username and one number to five people: each has one owner. */
 export async function claims(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const staff = await newStaff();

@@ -53,7 +53,7 @@ export const oauthRows: SecurityRows = {
     [refresh, "(ASVS 10.4.5, 6.3.7)"],
     [races, "R7: an old token used at the same time as the owner's newest ends the session"],
   ),
-  "RFC 9700 2.2.2": shown([races, "R5: a hundred refreshes give one successor"]),
+  "RFC 9700 2.2.2": shown([races, "R5: simultaneous refreshes give one successor"]),
   "RFC 9700 4.14": shown([refresh, "ends the session within the 120 seconds once its successor was used"]),
   "ASVS 10.4.8": shown([refresh, "ends at its absolute expiry however often it is refreshed"]),
   "ASVS 10.4.9": shown([sessions, "ends the named session at once, and only once"]),

@@ -50,7 +50,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 8.3.1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
   "ASVS 8.3.2": shown([userDetail, "lose all staff access from the next request on"]),
   "ASVS 8.4.2": shown([userDetail, "staff get short sessions"], [consolePage, "With Cloudflare Access (ASVS 8.4.2)"]),
-  "ASVS 2.1.1": shown(["tests/platform/http/openapi.test.ts", "with the limits that the routes enforce"]),
+  "ASVS 2.1.1": shown(["tests/platform/openapi/openapi.test.ts", "with the limits that the routes enforce"]),
   "ASVS 2.2.1": shown([fuzz, "ASVS 2.2.1"]),
   "ASVS 2.2.2": shown([fuzz, "refuses an invalid request in the documented shape and changes nothing"]),
   "ASVS 2.2.3": shown(
@@ -75,7 +75,7 @@ export const serviceRows: SecurityRows = {
   ),
   "ASVS 2.3.4": shown(
     [retries, "(ASVS 2.3.4)"],
-    [races, "R9: a verification token used a hundred times creates one user"],
+    [races, "R9: a verification token used many times at once creates one user"],
   ),
   "ASVS 2.4.1": shown(["tests/delivery/sms-budget.test.ts", "ASVS 2.4.1"]),
   API4: shown(
@@ -86,7 +86,7 @@ export const serviceRows: SecurityRows = {
     "tests/auth/otp/sms-limits.test.ts",
     "are limited to 100 per hour across all numbers; resend_in and Retry-After give the end of the window",
   ]),
-  "ASVS 15.4.2": shown([refresh, "(ASVS 15.4.2)"], [races, "R5: a hundred refreshes give one successor"]),
+  "ASVS 15.4.2": shown([refresh, "(ASVS 15.4.2)"], [races, "R5: simultaneous refreshes give one successor"]),
   "ASVS 1.2.4": shown(
     ["tests/platform/http/bodies.test.ts", "ASVS 1.2.4"],
     [fuzz, "refuses an invalid request in the documented shape and changes nothing"],
@@ -99,7 +99,7 @@ export const serviceRows: SecurityRows = {
   "ASVS 1.5.3": shown(["tests/platform/http/bodies.test.ts", "ASVS 1.5.3"], [routes, "ASVS 1.5.3"]),
   "ASVS 1.3.6": shown(["tests/delivery/provider-settings.test.ts", "ASVS 13.2.4: only configured origins are called"]),
   API7: shown(["tests/delivery/provider-settings.test.ts", "ASVS 13.2.4: only configured origins are called"]),
-  "ASVS 1.3.12": shown(["tests/platform/source.test.ts", "ASVS 1.3.12"]),
+  "ASVS 1.3.12": shown(["tests/security/source.test.ts", "ASVS 1.3.12"]),
   "ASVS 15.3.2": shown(["tests/delivery/sms.test.ts", "API10: a provider is not trusted"]),
   "ASVS 15.3.4": shown([responses, "ASVS 15.3.4"], [headers, "15.3.4"]),
   "ASVS 4.1.3": shown([otpRequest, "ASVS 4.1.3"], [headers, "ASVS 4.1.3"]),
@@ -114,7 +114,7 @@ export const serviceRows: SecurityRows = {
     "every route stays within its round trips and calls no queue or bucket before the response",
   ]),
   API8: shown([config, "Any ENVIRONMENT other than development is production"]),
-  API9: shown(["tests/platform/http/openapi.test.ts", "the document lists exactly the mounted routes"]),
+  API9: shown(["tests/platform/openapi/openapi.test.ts", "the document lists exactly the mounted routes"]),
 
   // The surface, files, data, logs, configuration.
   "ASVS 4.1.1": shown(
@@ -146,7 +146,10 @@ export const serviceRows: SecurityRows = {
     [consoleSession, "refuse a call %s and change nothing"],
   ),
   "ASVS 3.5.3": shown([routes, "ASVS 3.5.3"]),
-  "ASVS 5.1.1": shown(["tests/platform/http/openapi.test.ts", "the KYC uploads as multipart only, with binary parts"]),
+  "ASVS 5.1.1": shown([
+    "tests/platform/openapi/openapi.test.ts",
+    "the KYC uploads as multipart only, with binary parts",
+  ]),
   "ASVS 5.2.1": shown(
     [files, "a body with two files of 8 MB is accepted"],
     [files, "names the file that is too large"],
@@ -230,14 +233,14 @@ export const serviceRows: SecurityRows = {
   "ASVS 13.2.5": shown(["tests/delivery/provider-settings.test.ts", "ASVS 13.2.4"]),
   "ASVS 13.4.1": shown([config, "exposes neither the outbox nor the example app nor the debug headers"]),
   "ASVS 13.4.2": shown([config, "production stores no code in the local outbox"]),
-  "ASVS 13.4.3": shown(["tests/platform/http/openapi.test.ts", "only the viewer's two files are served"]),
+  "ASVS 13.4.3": shown(["tests/platform/openapi/openapi.test.ts", "only the viewer's two files are served"]),
   "ASVS 13.4.4": shown([config, "no HTTP method reveals that the development routes exist"]),
   "ASVS 13.4.5": shown([
-    "tests/platform/http/openapi.test.ts",
+    "tests/platform/openapi/openapi.test.ts",
     "the debug route is refused as documented outside development",
   ]),
-  "ASVS 15.1.2": shown(["tests/platform/source.test.ts", "ASVS 15.1.2"]),
-  "ASVS 15.2.4": shown(["tests/platform/source.test.ts", "ASVS 15.1.2"]),
+  "ASVS 15.1.2": shown(["tests/security/source.test.ts", "ASVS 15.1.2"]),
+  "ASVS 15.2.4": shown(["tests/security/source.test.ts", "ASVS 15.1.2"]),
   API2: shown(eachMutation, sessionModel),
   "MASVS-AUTH-1": shown(["tests/staff/authorization-matrix.test.ts", "The authorization matrix"]),
   "MASVS-AUTH-3": shown([

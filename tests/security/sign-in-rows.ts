@@ -32,9 +32,9 @@ export const signInRows: SecurityRows = {
   "ASVS 6.1.1": shown(["tests/docs.test.ts", "states what the code does"]),
   "ASVS 6.1.3": shown(
     ["tests/docs.test.ts", "states what the code does"],
-    ["tests/platform/http/openapi.test.ts", "ASVS 6.1.3"],
+    ["tests/platform/openapi/openapi.test.ts", "ASVS 6.1.3"],
   ),
-  "ASVS 6.3.4": shown(["tests/platform/http/openapi.test.ts", "the document lists exactly the mounted routes"]),
+  "ASVS 6.3.4": shown(["tests/platform/openapi/openapi.test.ts", "the document lists exactly the mounted routes"]),
   "ASVS 6.3.1": shown(
     [otpLocks, "ASVS 6.3.1: twenty failures a day"],
     [races, "R2: wrong codes across resends are compared five times per code"],
@@ -60,7 +60,10 @@ export const signInRows: SecurityRows = {
     [retries, "is refused for another identifier and stays valid (ASVS 6.4.1)"],
     [retries, "is valid for 10 minutes"],
   ),
-  "ASVS 6.5.1": shown([otpVerify, "ASVS 6.5.1: is accepted once"], [races, "R1: a hundred right codes give one token"]),
+  "ASVS 6.5.1": shown(
+    [otpVerify, "ASVS 6.5.1: is accepted once"],
+    [races, "R1: simultaneous right codes give one token"],
+  ),
   "ASVS 6.5.2": shown(
     [otpMessages, "ASVS 16.2.5, 6.5.2"],
     ["tests/platform/data/outbox.test.ts", "no message or row contains it in plain text"],
@@ -97,7 +100,7 @@ export const signInRows: SecurityRows = {
     deviation: "one-factor",
   },
   "NIST 3.1.3.2 random": shown([otpMessages, "NIST SP 800-63B 3.1.3.2: codes are uniformly distributed"]),
-  "NIST 3.1.3.2 once": shown([races, "R1: a hundred right codes give one token"]),
+  "NIST 3.1.3.2 once": shown([races, "R1: simultaneous right codes give one token"]),
   "NIST 3.1.3.2 failures": shown(
     [otpLocks, "new codes do not shorten them"],
     [
@@ -183,8 +186,8 @@ export const signInRows: SecurityRows = {
     "is rejected wherever another kind is expected, and stays valid in its own place",
   ]),
   // One-time codes are compared by SQL `=` on HMACs under a secret pepper, whose timing reveals nothing about a code.
-  "ASVS 11.2.4": shown(["tests/platform/source.test.ts", "ASVS 11.2.4"]),
-  "ASVS 11.5.1": shown(["tests/platform/source.test.ts", "ASVS 11.5.1"]),
+  "ASVS 11.2.4": shown(["tests/security/source.test.ts", "ASVS 11.2.4"]),
+  "ASVS 11.5.1": shown(["tests/security/source.test.ts", "ASVS 11.5.1"]),
   "ASVS 11.1.1": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),
   "ASVS 13.3.1": shown([config, "RFC 8725 3.5: no route is served if a secret"]),
   "ASVS 13.3.4": shown(["tests/sessions/tokens.test.ts", "a change of keys (ASVS 13.3.4)"]),

@@ -1,38 +1,24 @@
 import { createExecutionContext } from "cloudflare:test";
 import { base64url, decodeJwt, decodeProtectedHeader } from "jose";
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { TokenVerifier } from "../../src/index.ts";
 import { deriveHmacKey } from "../../src/platform/crypto.ts";
-import {
-  type Answer,
-  call,
-  newIp,
-  newPhone,
-  type SignedIn,
-  signUp,
-  stopClock,
-  testEnv,
-  verify,
-} from "../support/client.ts";
+import { type Answer, call, newIp, newPhone, type SignedIn, testEnv, verify } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { documentIdOf, pathOf, submit } from "../support/kyc.ts";
 import { fakeProviders, newPerson, newVerifier } from "../support/openid.ts";
+import { newUser } from "../support/people.ts";
 import { refresh } from "../support/session-calls.ts";
 import { describePart, forge, type SigningJwk } from "./jwt-corpus.ts";
 import { mutateBytes, mutateClaims, mutateEncoding, mutateHeaders, mutateToken } from "./jwt-mutations.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock();
+afterEach(() => vi.restoreAllMocks());
 
 let tried = 0;
 afterAll(() => console.log(`jwt: ${tried} tokens tried`));
 
 const [ownKey] = JSON.parse(testEnv.ACCESS_TOKEN_KEYS) as [SigningJwk];
-const newUser = () => signUp(newPhone(), { ip: newIp() });
 const partsOf = (token: string) => [{ ...decodeProtectedHeader(token) }, { ...decodeJwt(token) }] as const;
 
 const me = (token: string) => call("GET", "/api/auth/me", { headers: { authorization: `Bearer ${token}` } });

@@ -1,16 +1,11 @@
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Answer, type CallOptions, call, newIp, newPhone, signUp, stopClock, testEnv } from "../support/client.ts";
-import { me, refresh } from "../support/session-calls.ts";
+import { describe, expect, it } from "vitest";
+import { type Answer, type CallOptions, call, testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
+import { newUser } from "../support/people.ts";
+import { logout, me, refresh } from "../support/session-calls.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-afterEach(() => vi.useRealTimers());
-
-const newUser = () => signUp(newPhone(), { ip: newIp() });
-const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
+useClock();
 
 /** Refreshes and returns the successor of the refresh token. */
 async function rotate(token: string, options: CallOptions = {}): Promise<string> {

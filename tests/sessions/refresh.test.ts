@@ -1,33 +1,18 @@
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  type Answer,
-  type CallOptions,
-  call,
-  newIp,
-  newPhone,
-  signUp,
-  stopClock,
-  testEnv,
-  verify,
-} from "../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { type Answer, type CallOptions, call, newIp, testEnv, verify } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
-import { me, refresh } from "../support/session-calls.ts";
+import { newUser } from "../support/people.ts";
+import { logout, me, refresh } from "../support/session-calls.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const newUser = () => signUp(newPhone(), { ip: newIp() });
-const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 const withKey = () => ({ headers: { "idempotency-key": crypto.randomUUID() } });
 
 /** Refreshes and returns the successor of the refresh token. */

@@ -1,5 +1,5 @@
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   type Answer,
   type CallOptions,
@@ -9,18 +9,14 @@ import {
   newPhone,
   type SignedIn,
   signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
-import { me, refresh } from "../support/session-calls.ts";
+import { logout, me, refresh } from "../support/session-calls.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -29,8 +25,6 @@ const DAY = 24 * HOUR;
 const newUser = (identifier = newPhone(), options: CallOptions = {}) => signUp(identifier, { ip: newIp(), ...options });
 const list = (token: string) => call("GET", "/api/auth/sessions", { token });
 const end = (token: string, id: string) => call("DELETE", `/api/auth/sessions/${id}`, { token });
-const logout = (access: string, refresh_token: string, options: CallOptions = {}) =>
-  call("POST", "/api/auth/logout", { ...options, token: access, json: { refresh_token } });
 const sid = ({ access }: { access: string }) => String(decodeJwt(access).sid);
 
 /** Signs the user in again, `later` milliseconds after the last time. */

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { newSecrets } from "../../scripts/secrets.ts";
 import {
   type Answer,
@@ -10,10 +10,10 @@ import {
   requestCode,
   type SignedIn,
   signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { me, refresh } from "../support/session-calls.ts";
 import {
@@ -27,11 +27,7 @@ import {
   signerOf,
 } from "./jwt-corpus.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const HOUR_SECONDS = 3600;
 const newUser = (options: CallOptions = {}) => signUp(newPhone(), { ip: newIp(), ...options });

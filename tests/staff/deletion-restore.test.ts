@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv, verify } from "../support/client.ts";
+import { describe, expect, it, vi } from "vitest";
+import { call, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { insertHistory } from "../support/history.ts";
 import { runJob } from "../support/jobs.ts";
@@ -7,11 +8,7 @@ import { Simulation } from "../support/simulator/simulation.ts";
 import { newAdmin } from "../support/staff.ts";
 import { findTraces } from "../support/traces.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const DAY = 86_400_000;
 /** Tables whose rows about a user come back when the primary is restored, parents first. */

@@ -1,6 +1,5 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { vi } from "vitest";
 import worker from "../../src/index.ts";
 
 /** A response as a client sees it, with its JSON parsed. */
@@ -162,10 +161,4 @@ export async function logIn(identifier: string, options: CallOptions = { ip: new
   if (answer.status !== 200) throw new Error(`login: ${JSON.stringify(answer.body)}`);
   const { user_id, access_token, refresh_token } = answer.body.data;
   return { identifier, userId: user_id, access: access_token, refresh: refresh_token };
-}
-
-/** Stops the clock; `advance` moves it. Undone by `vi.useRealTimers()`. */
-export function stopClock(): { advance(milliseconds: number): void } {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
-  return { advance: (milliseconds) => vi.setSystemTime(Date.now() + milliseconds) };
 }

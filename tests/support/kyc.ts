@@ -1,9 +1,12 @@
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import { type Answer, type CallOptions, call, newIp, newPhone, type SignedIn, signUp, testEnv } from "./client.ts";
+import { type Answer, type CallOptions, call, type SignedIn, testEnv } from "./client.ts";
 import { run } from "./database.ts";
 import { file, jpeg } from "./documents.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "./openapi.ts";
+import { newUser } from "./people.ts";
+
+export { newUser };
 
 export const KYC = "/api/users/kyc";
 
@@ -22,8 +25,6 @@ export async function documented(method: string, path: string, options: CallOpti
 export const withoutWriteLimit = {
   USER_RATE_LIMITER: { limit: async () => ({ success: true }) } as RateLimit,
 } as Partial<Env>;
-
-export const newUser = () => signUp(newPhone(), { ip: newIp() });
 
 /** Grants the user the role in the database, as the command does; sessions stay open. */
 export async function promote({ userId }: SignedIn, role = "staff"): Promise<void> {

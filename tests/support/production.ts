@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { testEnv } from "./client.ts";
+import { stopClock } from "./clock.ts";
 
 /** Variables of a production with SMS by Sparrow, then by the fallback, and e-mail by Cloudflare. */
 export const providerVars = {
@@ -19,7 +20,7 @@ export function productionEnv(changes: Record<string, unknown> = {}): Env {
 
 /** Stops the clock and the timers; both advance only when a test says so. Undone by `vi.useRealTimers()`. */
 export function stopTime(): { advance(milliseconds: number): void } {
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  stopClock({ timers: true });
   return { advance: (milliseconds) => void vi.advanceTimersByTime(milliseconds) };
 }
 

@@ -46,6 +46,11 @@ export async function requestAndKeep(
   return sent[0] as Sent;
 }
 
+/** What `consume` returns for one message that was acknowledged. */
+export const acknowledged = { acked: [0], retried: [] };
+/** What `consume` returns for one message that is retried. */
+export const retried = { acked: [], retried: [0] };
+
 /** Passes the bodies to the consumer as one batch; returns the positions of acknowledged and retried messages. */
 export async function consume(bodies: unknown[], env: Partial<Env> = {}, attempts = 1, queue = "otp") {
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }));

@@ -1,6 +1,10 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import { vi } from "vitest";
 import worker from "../../src/index.ts";
-import { testEnv } from "./client.ts";
+import { type SignedIn, testEnv } from "./client.ts";
+import { rows } from "./database.ts";
+import type { BindingCall, Fault } from "./simulator/scheduler.ts";
+import type { Simulation } from "./simulator/simulation.ts";
 
 /** A message of the task queue. */
 export interface TaskMessage {
@@ -60,3 +64,25 @@ export async function tick(env: Partial<Env>): Promise<void> {
   await worker.scheduled(createScheduledController({ cron: "* * * * *" }), { ...testEnv, ...env }, context);
   await waitOnExecutionContext(context);
 }
+
+/** Lets minutes pass: in each, the cron runs and the task queue delivers everything. The clock must be stopped. */
+export async function runMinutes(
+  simulation: Simulation,
+  minutes: number,
+  faults?: (call: BindingCall) => Fault | undefined,
+): Promise<void> {
+  const place = faults ? { faults } : {};
+  for (let minute = 0; minute < minutes; minute++) {
+    await simulation.tick(1, place);
+    await simulation.deliver(1, place);
+    vi.setSystemTime(Date.now() + 61_000);
+  }
+}
+
+/** The user's notifications of one type. */
+export const notificationsOf = ({ userId }: Pick<SignedIn, "userId">, type: string) =>
+  rows<{ title: string; message: string; data: string }>(
+    "select title, message, data from notifications where user_id = ? and notification_type = ?",
+    userId,
+    type,
+  );

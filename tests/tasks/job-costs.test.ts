@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { purgeRules } from "../../src/tasks/retention.ts";
+import { stopClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { countedDatabase, runJob } from "../support/jobs.ts";
 import { deleteManyPeople, insertManyPeople, numbers } from "../support/people-rows.ts";
@@ -18,7 +19,7 @@ let today = Date.UTC(2035, 0, 1, 5);
 beforeEach(async () => {
   await env.DB.batch(["users", "outbox", "audit_logs"].map((table) => env.DB.prepare(`delete from ${table}`)));
   today += 400 * DAY_MS;
-  vi.useFakeTimers({ toFake: ["Date"], now: today });
+  stopClock({ at: today });
 });
 afterEach(() => vi.useRealTimers());
 

@@ -1,9 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { firstIdAt } from "../../src/platform/uuid.ts";
+import { stopClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
+import { runMinutes } from "../support/tasks.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -13,7 +15,7 @@ let today = Date.UTC(2027, 0, 1, 0, 30);
 
 beforeEach(() => {
   today += DAY_MS;
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
+  stopClock({ at: today, timers: true });
 });
 afterEach(() => vi.useRealTimers());
 
@@ -25,15 +27,6 @@ async function insertAuditRows(userId: string, howMany: number, createdAt: numbe
   )
     .bind(userId, createdAt, howMany, firstIdAt(createdAt))
     .run();
-}
-
-/** Ticks and delivers like `minutes` minutes of cron. */
-async function runMinutes(simulation: Simulation, minutes: number): Promise<void> {
-  for (let minute = 0; minute < minutes; minute++) {
-    await simulation.tick();
-    await simulation.deliver();
-    vi.setSystemTime(Date.now() + 61_000);
-  }
 }
 
 const runOf = (name: string, since: number) =>

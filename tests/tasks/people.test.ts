@@ -1,8 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { stopClock } from "../support/clock.ts";
 import { count, rows } from "../support/database.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
+import { runMinutes } from "../support/tasks.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -13,7 +15,7 @@ beforeEach(async () => {
   today += 400 * DAY_MS;
   // Events that earlier tests left in the outbox would be sent first.
   await env.DB.prepare("update outbox set sent_at = created_at where sent_at is null").run();
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: today });
+  stopClock({ at: today, timers: true });
 });
 afterEach(() => vi.useRealTimers());
 /** Thousands of users would slow down all later tests. */
@@ -52,14 +54,6 @@ async function insertPeople(prefix: string, howMany: number, person: Person): Pr
         select ?1 || '-' || value, ?1 || '-' || value, ?3, '2000-01-01', 'Pokhara', 0, 0 from ${numbers}`,
     ).bind(prefix, howMany, fullName),
   ]);
-}
-
-async function runMinutes(simulation: Simulation, minutes: number): Promise<void> {
-  for (let minute = 0; minute < minutes; minute++) {
-    await simulation.tick();
-    await simulation.deliver();
-    vi.setSystemTime(Date.now() + 61_000);
-  }
 }
 
 describe("deactivate_inactive_users", () => {

@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { tableOf } from "../../scripts/docs/retention.ts";
 import { purgeRules } from "../../src/tasks/retention.ts";
 import { newIp, newPhone, readCode } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { numbers } from "../support/people-rows.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
@@ -12,8 +13,7 @@ const DAY_MS = 86_400_000;
 const SIGN_INS_PER_HOUR = 100 * 3_600;
 const TICKS_PER_HOUR = 60;
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2036, 0, 1) }));
-afterEach(() => vi.useRealTimers());
+useClock({ at: Date.UTC(2036, 0, 1) });
 
 const JOBS: readonly string[] = ["purge_expired_rows", "purge_expired_sessions"];
 const purged = [...new Set(purgeRules.filter(({ by }) => JOBS.includes(by)).map(tableOf))];

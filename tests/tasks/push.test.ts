@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vite
 import { call, logIn, newIp, type SignedIn, signUp, testEnv } from "../support/client.ts";
 import { fakeInternet, type Host } from "../support/internet.ts";
 import { closeBreakers, productionEnv, stopTime } from "../support/production.ts";
-import { consume } from "../support/queue.ts";
+import { acknowledged, consume, retried } from "../support/queue.ts";
 import { runTasks } from "../support/tasks.ts";
 
 const GOOGLE = "https://oauth2.googleapis.com";
@@ -30,9 +30,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const acknowledged = { acked: [0], retried: [] };
-const retried = { acked: [], retried: [0] };
 
 const token: Host = () => Response.json({ access_token: "canary", expires_in: 3599, token_type: "Bearer" });
 const taken: Host = () => Response.json({ name: "projects/power-bank/messages/1" });

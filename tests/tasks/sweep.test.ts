@@ -1,12 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { countedDatabase, runJob } from "../support/jobs.ts";
 
 const HOUR_MS = 3_600_000;
 const NOW = Date.UTC(2034, 4, 1);
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
-afterEach(() => vi.useRealTimers());
+useClock({ at: NOW });
 
 /** A stand-in for a bucket with more objects than the test could upload. */
 function largeBucket(objects: { key: string; uploaded: Date }[]) {

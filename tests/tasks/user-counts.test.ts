@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newEmail, testEnv } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { run } from "../support/database.ts";
 import { findMiscounts } from "../support/invariants.ts";
 import { recordLog } from "../support/production.ts";
@@ -13,7 +14,7 @@ let now = Date.UTC(2095, 0, 1, 22);
 
 beforeEach(async () => {
   now += DAY_MS;
-  vi.useFakeTimers({ toFake: ["Date"], now });
+  stopClock({ at: now });
   await run("delete from users");
 });
 afterEach(() => {

@@ -1,6 +1,7 @@
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, logIn, newIp, newPhone, type SignedIn, signUp, stopClock, testEnv, verify } from "../support/client.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { call, logIn, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
+import { stopClock, useClock } from "../support/clock.ts";
 import { fakeInternet, type Host, misbehaviours, type Outgoing } from "../support/internet.ts";
 import { recordLog, stopTime } from "../support/production.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
@@ -22,10 +23,7 @@ const crmOnly = webhooks(endpoints.slice(0, 1));
 const accept: Host = () => new Response(null, { status: 204 });
 const refuse: Host = () => new Response("canary", { status: 503 });
 
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 /** A new user whose sign-up message is held back. */
 async function signUpHeld(env: Partial<Env> = webhooks()) {
@@ -383,7 +381,7 @@ describe("At-least-once delivery", () => {
 
   const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
 
-  beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
+  useClock({ timers: true });
 
   /** Delivers the queue's messages, each of which is redelivered once, as after a lost acknowledgement. */
   async function deliverAndKeep(simulation: Simulation, faults?: (call: BindingCall) => Fault | undefined) {

@@ -1,14 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, logIn, newIp, signUp, stopClock, testEnv } from "../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { call, logIn, newIp, signUp, testEnv } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { countedDatabase } from "../support/jobs.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { heldTasks, runTasks } from "../support/tasks.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const PATH = "/api/users/notifications";
 

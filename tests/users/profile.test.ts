@@ -1,12 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, signUp, stopClock } from "../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { call, signUp } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const PATH = "/api/users/profile";
 const whole = { full_name: "Asha Gurung", date_of_birth: "1999-12-31", address: "Lakeside, Pokhara" };

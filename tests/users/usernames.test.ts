@@ -1,16 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, newEmail, newIp, newPhone, signUp, stopClock, verify } from "../support/client.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { call, newEmail, newIp, newPhone, signUp, verify } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { codeOf, documented, newStaff, newUser } from "../support/kyc.ts";
 import { fakeProviders, newPerson } from "../support/openid.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+useClock();
+afterEach(() => vi.restoreAllMocks());
 
 /** Spellings of another user's identifier or id as a username. */
 const lookalikes = [

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, newIp, newPhone, signUp, stopClock } from "../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { call } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
+import { newUser } from "../support/people.ts";
 import { deliver, newEvent, topUp } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
@@ -8,13 +10,8 @@ import { Simulation } from "../support/simulator/simulation.ts";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
-const newUser = () => signUp(newPhone(), { ip: newIp() });
 const wallet = (token: string) => call("GET", "/api/users/wallet", { token });
 const usage = (token: string) => call("GET", "/api/users/analytics/usage-stats", { token });
 const now = () => new Date().toISOString();

@@ -1,32 +1,25 @@
 import { v7 as uuidv7 } from "uuid";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type Answer,
   type CallOptions,
   call,
   logIn,
   newIp,
-  newPhone,
   type SignedIn,
-  signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../support/client.ts";
+import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { expectations } from "../support/matrix.ts";
 import { fetchDocument } from "../support/openapi.ts";
+import { newUser } from "../support/people.ts";
 import { newAdmin } from "../support/staff.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const DAY = 86_400_000;
-const newUser = () => signUp(newPhone(), { ip: newIp() });
-
 const auditsOf = (userId: string) => count("from audit_logs where user_id = ?", userId);
 
 /** A limiter that allows `passing` writes per key. */

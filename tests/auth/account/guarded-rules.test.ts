@@ -1,5 +1,5 @@
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type Answer,
   call,
@@ -11,23 +11,19 @@ import {
   requestCode,
   type SignedIn,
   signUp,
-  stopClock,
   testEnv,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { count, run } from "../../support/database.ts";
+import { newUser } from "../../support/people.ts";
 import { me, refresh } from "../../support/session-calls.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-const newUser = () => signUp(newPhone(), { ip: newIp() });
 const sidOf = ({ access }: SignedIn) => String(decodeJwt(access).sid);
 const outcome = ({ status, body }: Answer) => [status, body.error?.code];
 

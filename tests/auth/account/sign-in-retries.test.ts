@@ -1,13 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type CallOptions, call, newIp, newPhone, readCode, stopClock, testEnv, verify } from "../../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { type CallOptions, call, newIp, newPhone, readCode, testEnv, verify } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { countOf, rows } from "../../support/database.ts";
 import { me, refresh } from "../../support/session-calls.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const proven = new Set<string>();
 const MINUTE = 60_000;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   type Answer,
   call,
@@ -7,10 +7,10 @@ import {
   requestCode,
   type SignedIn,
   signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { naiveDeletion } from "../../support/naive/naive-deletion.ts";
 import { deliver, newEvent } from "../../support/platform.ts";
@@ -19,11 +19,7 @@ import type { Fault } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 import { findTraces } from "../../support/traces.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const MINUTE = 60_000;
 const remove = (token: string, json: object = {}) => call("DELETE", "/api/auth/account", { token, json });

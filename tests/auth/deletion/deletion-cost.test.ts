@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, newIp, type SignedIn, signUp, stopClock, testEnv, verify } from "../../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { call, newIp, type SignedIn, signUp, testEnv, verify } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { historyOf, insertHistory } from "../../support/history.ts";
 import { costOf } from "../../support/simulator/budget.ts";
@@ -8,11 +9,7 @@ import { Simulation } from "../../support/simulator/simulation.ts";
 import { newAdmin } from "../../support/staff.ts";
 import { findTraces } from "../../support/traces.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const MINUTE = 60_000;
 /** Maximum number of rows that a refused deletion reads: session, user, identifiers, wallet, rental, admins. */

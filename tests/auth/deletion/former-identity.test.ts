@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   type Answer,
   type CallOptions,
@@ -9,22 +9,16 @@ import {
   readCode,
   requestCode,
   signUp,
-  stopClock,
   verify,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { fakeProviders, newPerson, type Person } from "../../support/openid.ts";
 import { deliver, newEvent } from "../../support/platform.ts";
 import { newAdmin } from "../../support/staff.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+const clock = useClock();
+afterEach(() => vi.restoreAllMocks());
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,33 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  call,
-  newEmail,
-  newIp,
-  newPhone,
-  type SignedIn,
-  signUp,
-  stopClock,
-  testEnv,
-  verify,
-} from "../support/client.ts";
-import { rows } from "../support/database.ts";
-import { fakeProviders, type Name, names, newPerson, type Person } from "../support/openid.ts";
-import { deliver, newEvent } from "../support/platform.ts";
-import { newAdmin } from "../support/staff.ts";
+import { call, newEmail, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
+import { rows } from "../../support/database.ts";
+import { fakeProviders, type Name, names, newPerson, type Person } from "../../support/openid.ts";
+import { deliver, newEvent } from "../../support/platform.ts";
+import { newAdmin } from "../../support/staff.ts";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: ReturnType<typeof fakeProviders>;
 let env: Partial<Env>;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
   // The issuer of the other calls of these tests, so that each accepts the tokens of the others.
   env = { ...providers.env, ISSUER: testEnv.ISSUER, ENVIRONMENT: testEnv.ENVIRONMENT };
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const MINUTE = 60_000;
 const reason = "asked by phone";

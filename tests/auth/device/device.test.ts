@@ -1,15 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, logIn, newIp, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { describe, expect, it } from "vitest";
+import { call, logIn, newIp, signUp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { runJob } from "../../support/jobs.ts";
 
 const DAY_MS = 86_400_000;
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const PATH = "/api/auth/device";
 const newToken = () => `push-${crypto.randomUUID()}`;

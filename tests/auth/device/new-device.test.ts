@@ -1,17 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { call, logIn, newIp, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { call, logIn, newIp, signUp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { APP_URI, fakeProviders, type Name, names, newPerson, newVerifier, type Person } from "../../support/openid.ts";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: ReturnType<typeof fakeProviders>;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const DAY = 24 * 3_600_000;
 /** The app's user agent, which anybody can send. */

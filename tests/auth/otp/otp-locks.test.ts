@@ -1,13 +1,12 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type Answer, call, newIp, newPhone, readCode, requestCode, signUp, stopClock } from "../../support/client.ts";
+import { type Answer, call, newIp, newPhone, readCode, requestCode, signUp } from "../../support/client.ts";
+import { type Clock, stopClock } from "../../support/clock.ts";
 
 afterEach(() => vi.useRealTimers());
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-
-type Clock = ReturnType<typeof stopClock>;
 
 function ask(identifier: string, ip: string): Promise<Answer> {
   return call("POST", "/api/auth/otp/request", { ip, json: { identifier } });

@@ -8,10 +8,10 @@ import {
   readCode,
   requestCode,
   signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { consume, requestAndKeep } from "../../support/queue.ts";
 
 afterEach(() => {

@@ -1,14 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, newEmail, newIp, newPhone, requestCode, stopClock, testEnv } from "../../support/client.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { call, newEmail, newIp, newPhone, requestCode, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+const clock = useClock();
+afterEach(() => vi.restoreAllMocks());
 
 const HOUR = 3_600_000;
 const request = (identifier: string, ip: string, headers = {}) =>

@@ -8,9 +8,9 @@ import {
   newPhone,
   readCode,
   signUp,
-  stopClock,
   testEnv,
 } from "../../support/client.ts";
+import { type Clock, stopClock } from "../../support/clock.ts";
 
 afterEach(() => vi.useRealTimers());
 
@@ -44,7 +44,7 @@ function waitOf(answer: Answer): number {
 }
 
 /** Expects the next request to be rejected until the last millisecond of the wait and accepted at its end. */
-async function sendAtEndOfWait(clock: ReturnType<typeof stopClock>, identifier: string, ip: string, seconds: number) {
+async function sendAtEndOfWait(clock: Clock, identifier: string, ip: string, seconds: number) {
   clock.advance(seconds * 1000 - 1);
   const early = await ask(identifier, { ip });
   expect(early.status).toBe(429);

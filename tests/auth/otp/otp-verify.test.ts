@@ -8,9 +8,9 @@ import {
   newPhone,
   requestCode,
   signUp,
-  stopClock,
   testEnv,
 } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 
 afterEach(() => vi.useRealTimers());
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Answer, call, newEmail, newIp, newPhone, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { type Answer, call, newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { count } from "../../support/database.ts";
 import {
   base64urlSha256,
@@ -14,14 +15,11 @@ import {
 } from "../../support/openid.ts";
 
 let providers: Providers;
+useClock();
 beforeEach(() => {
-  stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const outcome = ({ status, body }: Answer) => [status, body.error?.code];
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Browser, locationOf, openBrowser } from "../../support/browser.ts";
-import { type Answer, call, newEmail, newIp, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { type Answer, call, newEmail, newIp, signUp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { count } from "../../support/database.ts";
 import type { Host } from "../../support/internet.ts";
 import {
@@ -22,16 +23,12 @@ import {
 import { recordLog } from "../../support/production.ts";
 import { findTraces } from "../../support/traces.ts";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: Providers;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const MINUTE = 60_000;
 const ERROR_PAGE = "https://api.example.com/api/auth/social/error";

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Browser, locationOf, openBrowser } from "../../support/browser.ts";
-import { type Answer, call, newEmail, newIp, signUp, stopClock } from "../../support/client.ts";
+import { type Answer, call, newEmail, newIp, signUp } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import type { Host } from "../../support/internet.ts";
 import {
   APP_URI,
@@ -18,16 +19,12 @@ const MINUTE = 60_000;
 /** `Accept` of a Chromium navigation. */
 const NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: Providers;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const browse = () => openBrowser(providers.env, newIp());
 const isPage = ({ headers }: Answer) => headers.get("content-type")?.startsWith("text/html") === true;

@@ -8,24 +8,20 @@ import {
   newPhone,
   type SignedIn,
   signUp,
-  stopClock,
   verify,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { fakeProviders, type Name, names, newPerson, type Person, type Providers } from "../../support/openid.ts";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: Providers;
 let env: Partial<Env>;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
   env = providers.env;
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const MINUTE = 60_000;
 const outcome = ({ status, body }: Answer) => [status, body.error?.code];

@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Answer, type CallOptions, call, newEmail, newIp, signUp, stopClock } from "../../support/client.ts";
+import { type Answer, type CallOptions, call, newEmail, newIp, signUp } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { count, rows } from "../../support/database.ts";
 import type { Host } from "../../support/internet.ts";
 import {
@@ -20,16 +21,12 @@ import {
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 import { findTraces } from "../../support/traces.ts";
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 let providers: Providers;
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

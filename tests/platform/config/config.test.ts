@@ -1,17 +1,8 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import worker from "../../../src/index.ts";
-import {
-  call,
-  newEmail,
-  newIp,
-  newPhone,
-  readCode,
-  requestCode,
-  signUp,
-  stopClock,
-  testEnv,
-} from "../../support/client.ts";
+import { call, newEmail, newIp, newPhone, readCode, requestCode, signUp, testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { databaseWithout } from "../../support/production.ts";
 
 afterEach(() => {

@@ -2,7 +2,8 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, describe, expect, test, vi } from "vitest";
 import worker from "../../../src/index.ts";
 import wranglerToml from "../../../wrangler.toml?raw";
-import { call, newEmail, newIp, newPhone, readCode, stopClock, testEnv } from "../../support/client.ts";
+import { call, newEmail, newIp, newPhone, readCode, testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { SETTLING_A_CODE } from "../../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../../support/queue.ts";
 

@@ -2,6 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../../src/index.ts";
 import { testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
 import { smsMessages } from "../../support/sms-budget.ts";
@@ -12,7 +13,7 @@ let now = Date.UTC(2081, 0, 1);
 
 beforeEach(async () => {
   now += 10 * 24 * 60 * MINUTE_MS;
-  vi.useFakeTimers({ toFake: ["Date"], now });
+  stopClock({ at: now });
   await run("update outbox set sent_at = created_at where sent_at is null");
 });
 afterEach(() => {

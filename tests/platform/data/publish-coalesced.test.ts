@@ -8,6 +8,7 @@ import { recordEvent } from "../../../src/platform/data/outbox.ts";
 import { publishCoalesced, publishDueEvents } from "../../../src/platform/data/publish.ts";
 import type { Deps } from "../../../src/platform/deps.ts";
 import { call, newIp, newPhone, testEnv, verify } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 
 afterEach(() => vi.useRealTimers());
 
@@ -94,7 +95,7 @@ describe("Events recorded in one isolate", () => {
   });
 
   test("are all sent by the cron if sending fails", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2072, 1, 1) });
+    stopClock({ at: Date.UTC(2072, 1, 1) });
     const broken = { sendBatch: async () => Promise.reject(new Error("queue")) } as unknown as Queue;
     const deps = await Promise.all([0, 1, 2].map(() => invoke(30, { TASK_QUEUE: broken })));
     const rows = await Promise.all(deps.map((each) => record(each)));
@@ -107,7 +108,7 @@ describe("Events recorded in one isolate", () => {
   });
 
   test("are sent again with the same ids if they cannot be marked", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2073, 1, 1) });
+    stopClock({ at: Date.UTC(2073, 1, 1) });
     const tasks = recordingQueue();
     const deps = await Promise.all([0, 1].map(() => invoke(30, { TASK_QUEUE: tasks.binding })));
     const rows = await Promise.all(deps.map((each) => record(each)));
@@ -135,7 +136,7 @@ describe("Events recorded in one isolate", () => {
   });
 
   test("are sent by the cron if the invocation that collected them dies, without delaying later events", async () => {
-    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.UTC(2071, 1, 1) });
+    stopClock({ at: Date.UTC(2071, 1, 1), timers: true });
     const tasks = recordingQueue();
     const [first, second, third] = await Promise.all([0, 1, 2].map(() => invoke(250, { TASK_QUEUE: tasks.binding })));
     if (!first || !second || !third) throw new Error("three invocations were asked for");
@@ -152,7 +153,7 @@ describe("Events recorded in one isolate", () => {
     const idsOf = (rows: { id: string }[]) => rows.map(({ id }) => id).sort();
     expect(tasks.calls.map((messages) => messages.map(({ event_id }) => event_id))).toEqual([idsOf(kept)]);
 
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2071, 1, 1) + 31_000 });
+    stopClock({ at: Date.UTC(2071, 1, 1) + 31_000 });
     await publishDueEvents(await invoke(250, { TASK_QUEUE: tasks.binding }));
     const recovered = tasks.calls.slice(1).flat();
     expect(recovered.map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(idsOf([...lost, ...lostToo])));

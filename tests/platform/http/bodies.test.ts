@@ -7,9 +7,9 @@ import {
   newPhone,
   requestCode,
   signUp,
-  stopClock,
   testEnv,
 } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import {
   type CallOptions,
   call,
@@ -6,16 +6,12 @@ import {
   newIp,
   newPhone,
   requestCode,
-  stopClock,
   testEnv,
   verify,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 /** A limiter that allows `passing` calls per bucket, and a D1 binding that counts its round trips. */
 function limitedTo(passing: number) {

@@ -1,7 +1,8 @@
 import { createExecutionContext, createMessageBatch, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import worker from "../../../src/index.ts";
-import { call, newEmail, newIp, newPhone, requestCode, stopClock, testEnv } from "../../support/client.ts";
+import { call, newEmail, newIp, newPhone, requestCode, testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -104,7 +105,7 @@ describe("GET /api/health", () => {
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    stopClock({ timers: true });
     const stuck = new Proxy(testEnv.KV, { get: () => () => new Promise(() => {}) });
     const cutOff = call("GET", "/api/health", { env: { DB, KV: stuck } });
     const waiting = call("GET", "/api/health", { env: { DB } });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fixtures } from "../../fuzz/fixtures.ts";
 import { fillPath, operationsOf } from "../../fuzz/operations.ts";
 import { type Stage, setStage } from "../../fuzz/stage.ts";
-import { call, newIp, stopClock } from "../../support/client.ts";
+import { call, newIp } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { compileSchema, fetchDocument, findDeviations, type OpenApiDocument } from "../../support/openapi.ts";
 
 let document: OpenApiDocument;

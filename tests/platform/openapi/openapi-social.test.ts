@@ -1,24 +1,21 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { openBrowser } from "../../support/browser.ts";
-import { type CallOptions, call, newEmail, newIp, newPhone, signUp, stopClock, testEnv } from "../../support/client.ts";
+import { type CallOptions, call, newEmail, newIp, newPhone, signUp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../../support/openapi.ts";
 import { APP_URI, fakeProviders, names, newPerson, newVerifier, type Providers } from "../../support/openid.ts";
 
 let document: OpenApiDocument;
 let providers: Providers;
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 
 beforeAll(async () => {
   document = await fetchDocument();
 });
 beforeEach(() => {
-  clock = stopClock();
   providers = fakeProviders();
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
 /** Calls the API and checks the response against the document. */
 async function expectDocumented(

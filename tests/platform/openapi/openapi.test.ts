@@ -9,10 +9,10 @@ import {
   newPhone,
   requestCode,
   signUp,
-  stopClock,
   testEnv,
   verify,
 } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import {
   compileSchema,
   fetchDocument,

@@ -1,13 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type CallOptions, newEmail, type SignedIn, stopClock } from "../../support/client.ts";
+import { describe, expect, test } from "vitest";
+import { type CallOptions, newEmail, type SignedIn } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { codeOf, decide, documented, look, newStaff, newUser, promote, submit } from "../../support/kyc.ts";
 import { newAdmin } from "../../support/staff.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-afterEach(() => vi.useRealTimers());
+useClock();
 
 const reason = "asked by phone";
 

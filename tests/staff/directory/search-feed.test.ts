@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { trigramsOf } from "../../../src/staff/directory/common-text.ts";
 import { sortKeyOf } from "../../../src/staff/directory/search-sort-key.ts";
 import { call, newIp, newPhone, readCode, type SignedIn, signUp, testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { insertUser } from "../../support/platform.ts";
 import { costOf } from "../../support/simulator/budget.ts";
@@ -14,7 +15,7 @@ let today = Date.UTC(2028, 0, 1, 21, 0);
 
 beforeEach(() => {
   today += 2 * DAY_MS;
-  vi.useFakeTimers({ toFake: ["Date"], now: today });
+  stopClock({ at: today });
 });
 afterEach(() => {
   vi.useRealTimers();

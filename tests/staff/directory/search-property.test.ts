@@ -57,7 +57,7 @@ interface Scene {
 }
 
 async function begin(seed: number): Promise<Scene> {
-  const people = await Promise.all(Array.from({ length: PEOPLE }, newUser));
+  const people = await Promise.all(Array.from({ length: PEOPLE }, () => newUser()));
   const era = newEra();
   for (const [i, { userId }] of people.entries()) {
     // Two of them joined at the same time.

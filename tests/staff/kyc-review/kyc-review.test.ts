@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, type SignedIn, stopClock } from "../../support/client.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { call, type SignedIn } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { file, png } from "../../support/documents.ts";
 import {
@@ -22,12 +23,10 @@ import { Simulation } from "../../support/simulator/simulation.ts";
 
 const QUEUE = `${KYC}/submissions`;
 
-let clock: ReturnType<typeof stopClock>;
+const clock = useClock();
 beforeEach(async () => {
-  clock = stopClock();
   await run("delete from kyc");
 });
-afterEach(() => vi.useRealTimers());
 
 const page = ({ access: token }: SignedIn, query = "") => documented("GET", QUEUE + query, { token });
 const idsOf = ({ body }: Awaited<ReturnType<typeof page>>) =>
@@ -110,7 +109,7 @@ describe("KYC review queue", () => {
       "𝟹𝟷𝟶𝟸𝟽𝟷𝟶𝟶ab",
       "(3́1)02+71=00~ab",
     ];
-    const users = await Promise.all(spellings.map(newUser));
+    const users = await Promise.all(spellings.map(() => newUser()));
     for (const [i, user] of users.entries()) {
       expect((await submit(user, whole({ document_number: ` ${spellings[i]} ` }))).status, spellings[i]).toBe(201);
     }

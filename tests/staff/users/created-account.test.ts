@@ -1,14 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, logIn, newEmail, newIp, newPhone, type SignedIn, stopClock, verify } from "../../support/client.ts";
+import { describe, expect, test } from "vitest";
+import { call, logIn, newEmail, newIp, newPhone, type SignedIn, verify } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
 import { auditOf, eventsOf, USERS } from "../../support/staff.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const make = ({ access }: SignedIn, json: Record<string, unknown>) =>
   documented("POST", USERS, { token: access, json });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import {
   type Answer,
   call,
@@ -9,19 +9,15 @@ import {
   readCode,
   requestCode,
   type SignedIn,
-  stopClock,
 } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
 import { codeOf, documented, newStaff, newUser, pathOf, promote, sessionOf, submit } from "../../support/kyc.ts";
 import { auditOf, eventsOf, newAdmin, person, removePeople, USERS } from "../../support/staff.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 afterAll(removePeople);
 
 const SECOND = 1000;

@@ -14,6 +14,8 @@ const { prepare } = d1;
 /** Texts compiled by the Worker's dialect; tests write their own statements without it. */
 const written = new Set<string>();
 const sent = new Map<D1Database, Map<string, SentStatement>>();
+/** Texts whose first use on a database was recorded. */
+const recorded = new Map<D1Database, Set<string>>();
 
 /** From now on, collects every distinct statement that the Worker sends to D1 through any binding. */
 export function collectStatements(): void {
@@ -34,6 +36,9 @@ export function collectStatements(): void {
 const shapeOf = (text: string) => text.replaceAll(/\?(?:, \?)+/g, "?").replaceAll(/\b\d+\b/g, "0");
 
 function recordFirstUse(database: D1Database, text: string, statement: D1PreparedStatement): void {
+  const texts = recorded.get(database) ?? new Set();
+  if (texts.has(text)) return;
+  recorded.set(database, texts.add(text));
   const known = sent.get(database) ?? new Map<string, SentStatement>();
   sent.set(database, known);
   const shape = shapeOf(text);

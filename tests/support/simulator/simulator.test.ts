@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { useClock } from "../clock.ts";
 import type { BindingCall, Fault } from "./scheduler.ts";
 import { type FetchHandler, type QueueHandler, Simulation } from "./simulation.ts";
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
-afterEach(() => vi.useRealTimers());
+useClock({ timers: true });
 
 /** Writes or reads one KV key, or appends a row and counts, depending on the path. */
 const probe: FetchHandler = async (request, bindings) => {

@@ -5,6 +5,7 @@ import worker from "../../../src/index.ts";
 import { firstIdAt } from "../../../src/platform/uuid.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { databaseWithout, recordLog } from "../../support/production.ts";
 import { consume } from "../../support/queue.ts";
@@ -22,7 +23,7 @@ let now = Date.UTC(2091, 0, 1);
 
 beforeEach(async () => {
   now += 100 * DAY_MS;
-  vi.useFakeTimers({ toFake: ["Date"], now });
+  stopClock({ at: now });
   await testEnv.DB.batch(
     [
       "update outbox set sent_at = created_at where sent_at is null",

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Answer, call, logIn, type SignedIn, stopClock, testEnv } from "../../support/client.ts";
+import { describe, expect, test, vi } from "vitest";
+import { type Answer, call, logIn, type SignedIn, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { file, jpeg, pdf, png } from "../../support/documents.ts";
 import {
@@ -17,11 +18,7 @@ import {
   whole,
 } from "../../support/kyc.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const open = (url: string, method = "GET") => call(method, pathOf(url));
 const gone = [404, "not_found"];

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { call, type SignedIn, testEnv } from "../../support/client.ts";
+import { stopClock } from "../../support/clock.ts";
 import {
   ascii,
   asText,
@@ -407,7 +408,7 @@ describe("the body of a KYC upload is read within limits", () => {
   });
 
   test("a body that stalls for two minutes is abandoned", async () => {
-    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    stopClock({ timers: true });
     let wasCancelled = false;
     let isWaiting = () => {};
     const waiting = new Promise<void>((resolve) => {

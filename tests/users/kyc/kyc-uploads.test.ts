@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, newIp, type SignedIn, stopClock } from "../../support/client.ts";
+import { describe, expect, test } from "vitest";
+import { call, newIp, type SignedIn } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { ascii, type Bytes, chunk, concat, file, jpeg, png, segment } from "../../support/documents.ts";
 import {
@@ -18,11 +19,7 @@ import {
 import { costOf } from "../../support/simulator/budget.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 const DAY = 24 * 60 * 60 * 1000;
 const MB = 1024 * 1024;

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { call, newIp, stopClock, testEnv } from "../../support/client.ts";
+import { describe, expect, test, vi } from "vitest";
+import { call, newIp, testEnv } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { exif, file, jpeg, pdf, png, webp } from "../../support/documents.ts";
 import {
@@ -20,11 +21,7 @@ import {
 import { costOf } from "../../support/simulator/budget.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 
-let clock: ReturnType<typeof stopClock>;
-beforeEach(() => {
-  clock = stopClock();
-});
-afterEach(() => vi.useRealTimers());
+const clock = useClock();
 
 describe("KYC submission", () => {
   test("returns the complete KYC with defaults, and GET returns the same", async () => {
