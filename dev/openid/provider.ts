@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Server } from "node:http";
+import { Readable } from "node:stream";
 import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
 import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
 
@@ -45,7 +46,10 @@ async function configure(domain: string, clients: Configuration["clients"]): Pro
     issueRefreshToken: async () => true,
     findAccount: (_, id) => ({ accountId: id, claims: () => claimsOf(domain, id) }),
     features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
-    ttl: { Interaction: 600, Session: 600, Grant: 600, IdToken: 600, AccessToken: 600, AuthorizationCode: 60 },
+    ttl: {
+      ...{ Interaction: 600, Session: 600, Grant: 600, IdToken: 600, AccessToken: 600, RefreshToken: 600 },
+      AuthorizationCode: 60,
+    },
   };
 }
 
@@ -171,7 +175,10 @@ export async function startApple(setting: Setting): Promise<StandIn> {
         () => false,
       );
       form.client_secret = isValidSecret ? secret : "refused";
-      (context.req as { body?: unknown }).body = new URLSearchParams(form).toString();
+      const body = Buffer.from(new URLSearchParams(form).toString());
+      context.req.headers["content-length"] = String(body.length);
+      // A stream again, because the library warns about a body that was parsed before.
+      context.req = Object.assign(Readable.from([body]), { headers: context.req.headers }) as typeof context.req;
     }
     await next();
   });

@@ -1,9 +1,16 @@
 import { expect } from "vitest";
-import type { CallOptions } from "../support/client.ts";
+import { type CallOptions, testEnv } from "../support/client.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { type Simulated, Simulation } from "../support/simulator/simulation.ts";
 
 export const FAULTS: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
+
+/**
+ * The faults tried on the nth flow of a table: all with `npm run faults`, and two otherwise, because faults.test.ts
+ * tries faults at the same calls.
+ */
+export const faultsFor = (nth: number): Fault[] =>
+  "FAULTS_WHOLE" in testEnv ? FAULTS : nth % 2 === 0 ? ["throw-before", "die-after"] : ["throw-after", "die-before"];
 
 export interface Flow {
   method?: string;

@@ -41,6 +41,12 @@ export function sampleOf(trials: readonly Trial[], random: () => number): Trial[
   return [...new Set([...drawn, ...trials.filter(({ kind }) => kind === "outage")])];
 }
 
+/** At most `count` of the items, at even distances. */
+export const spread = <T>(items: readonly T[], count: number): T[] => {
+  const distance = Math.max(1, items.length / count);
+  return items.filter((_, i) => Math.floor(i / distance) !== Math.floor((i - 1) / distance));
+};
+
 /** The trial as a fault function of the simulator; `met` is called for every call with a fault. */
 export function faultsOf({ at, kind }: Trial, met: (call: BindingCall, fault: Fault) => void) {
   let failed: BindingCall["binding"] | undefined;

@@ -116,7 +116,7 @@ export async function requests(setting: RaceSetting): Promise<Verdict> {
   return verdict;
 }
 
-/** R4: correct attempts and requests at once: one token and one new code, which does not displace the old one. */
+/** R4: correct attempts and requests at once: one token and at most one new code, which does not displace the old one. */
 export async function requestsBesideGuesses(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const ip = newIp();
@@ -134,6 +134,7 @@ export async function requestsBesideGuesses(setting: RaceSetting): Promise<Verdi
     await count("from otp_challenges where identifier = ? and consumed_network is not null", identifier),
     1,
   );
-  verdict.equal("messages sent", await count("from local_outbox where recipient = ?", identifier), 2);
+  // The new code is not sent if an attempt with the old one succeeds first.
+  verdict.atMost("messages sent", await count("from local_outbox where recipient = ?", identifier), 2);
   return verdict;
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, type SignedIn } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
+import { finishOtherJobs } from "../support/jobs.ts";
 import { decide, look, newStaff, newUser, submit } from "../support/kyc.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { notificationsOf, runMinutes } from "../support/tasks.ts";
@@ -31,6 +32,7 @@ describe("send_kyc_verification_reminder", () => {
   const remindersPerDay = async (user: SignedIn, days: number, on: (day: number) => Promise<void> = async () => {}) => {
     const seen: number[] = [];
     const begin = Date.now();
+    await finishOtherJobs("remind_unverified_people", days);
     for (let day = 0; day <= days; day++) {
       vi.setSystemTime(begin + day * DAY_MS);
       await on(day);

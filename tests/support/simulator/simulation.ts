@@ -63,7 +63,8 @@ export class Simulation {
           () => new Response("", { status: 500 }),
         );
         invocation.hasAnswered = true;
-        const text = await response.text();
+        // Not `text()`, which warns about the body of an image.
+        const text = new TextDecoder().decode(await response.arrayBuffer());
         const isJson = response.headers.get("content-type")?.startsWith("application/json") && text !== "";
         const body = isJson ? JSON.parse(text) : text;
         return { status: response.status, headers: response.headers, body } satisfies Answer;
