@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, s
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { databaseFile, defaultState, localDatabases } from "./local-database.ts";
+import { databaseFile, defaultState, type LocalDatabase, localDatabases } from "./local-database.ts";
 import { loadStatements } from "./statements.ts";
 import { readJsonOutput, root, wranglerIn } from "./wrangler.ts";
 
@@ -28,8 +28,18 @@ const BUSY_MS = 10_000;
 
 /** Runs the statements on the primary in one transaction and returns the rows of each. */
 export function queryEach(target: Target, statements: readonly string[]): Row[][] {
-  if (!target.remote) return queryLocal(target.state, statements.flatMap(splitStatements));
-  const stdout = run(["d1", "execute", "DB", ...flags(target), "--json", "--command", statements.join(";\n")]);
+  return queryDatabase(target, localDatabases[0], statements);
+}
+
+/** Runs a statement on the search database and returns its rows. */
+export function querySearch(target: Target, sql: string): Row[] {
+  return queryDatabase(target, localDatabases[1], [sql]).at(-1) ?? [];
+}
+
+function queryDatabase(target: Target, database: LocalDatabase, statements: readonly string[]): Row[][] {
+  if (!target.remote) return queryLocal(databaseFile(target.state, database), statements.flatMap(splitStatements));
+  const command = ["d1", "execute", database.binding, ...flags(target), "--json", "--command", statements.join(";\n")];
+  const stdout = run(command);
   return (readJsonOutput(stdout) as { results: Row[] }[]).map(({ results }) => results);
 }
 
@@ -39,9 +49,8 @@ export function queryPrimary(target: Target, sql: string): Row[] {
 }
 
 /** Reads and writes the file, also while a server has it open: starting wrangler takes seconds. */
-function queryLocal(state: string, statements: readonly string[]): Row[][] {
-  const file = primaryFile(state);
-  if (!existsSync(file)) throw new Error(`There is no local database in ${state}. Create it with: npm run dev`);
+function queryLocal(file: string, statements: readonly string[]): Row[][] {
+  if (!existsSync(file)) throw new Error(`There is no local database ${file}. Create it with: npm run dev`);
   const database = new DatabaseSync(file, { timeout: BUSY_MS });
   try {
     database.exec("begin immediate");
@@ -105,10 +114,15 @@ export function countTables(target: Target): number {
 
 const primaryFile = (state: string) => databaseFile(state, localDatabases[0]);
 
+/** Runs a SQL file on production's primary, all or nothing. */
+export function runFile(target: Target, file: string): void {
+  run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
+}
+
 /** Runs the SQL file of a dump on an empty primary, all or nothing. @throws Error that names the failing row. */
 export async function loadPrimary(target: Target, file: string): Promise<void> {
   if (target.remote) {
-    run(["d1", "execute", "DB", ...flags(target), "--yes", "--file", file]);
+    runFile(target, file);
     return;
   }
   // Written directly, because wrangler takes minutes for a large file.

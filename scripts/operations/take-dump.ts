@@ -47,6 +47,14 @@ export async function digestPrimary(target: Target): Promise<Digests> {
   });
 }
 
+/** Runs the work on a copy of the primary at one moment, a database file in the folder. */
+export async function withSnapshot<T>(target: Target, folder: string, work: (path: string) => Promise<T>): Promise<T> {
+  const source = await takeSnapshot(target, folder);
+  const path = String(source.location());
+  source.close();
+  return await work(path);
+}
+
 /**
  * Copies the primary at one moment into a database file, while the source goes on changing: the file of a local one,
  * byte for byte; an export of production's, with the texts that an export changes read from the primary.

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { databaseFile, localDatabases } from "../../scripts/operations/local-database.ts";
+import { root } from "../../scripts/operations/wrangler.ts";
+import { exportUsers } from "../../scripts/users/export-users.ts";
+import { areEqual, type Import, importUsers } from "../../scripts/users/import-users.ts";
+import { insertUsers, newImportRun } from "../../scripts/users/insert-users.ts";
+import { readUserRecord } from "../../scripts/users/user-record.ts";
+
+const [primary, search] = localDatabases;
+const NOW = Date.UTC(2026, 10, 30);
+let folder = "";
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "users-api-import-test-"));
+});
+after(() => rmSync(folder, { recursive: true }));
+
+let serial = 0;
+
+/** The folder of two empty local databases. */
+function newState(): string {
+  serial += 1;
+  const state = join(folder, `state-${serial}`);
+  for (const database of localDatabases) {
+    const path = databaseFile(state, database);
+    mkdirSync(dirname(path), { recursive: true });
+    const file = new DatabaseSync(path);
+    const scripts = readdirSync(join(root, database.migrations)).filter((name) => name.endsWith(".sql"));
+    for (const name of scripts.sort()) file.exec(readFileSync(join(root, database.migrations, name), "utf8"));
+    file.close();
+  }
+  return state;
+}
+
+function rows(state: string, sql: string, database: (typeof localDatabases)[number] = primary) {
+  const file = new DatabaseSync(databaseFile(state, database));
+  try {
+    return file.prepare(sql).all();
+  } finally {
+    file.close();
+  }
+}
+
+function fileOf(lines: readonly (object | string)[]): string {
+  serial += 1;
+  const path = join(folder, `users-${serial}.jsonl`);
+  writeFileSync(path, lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""));
+  return path;
+}
+
+const run = (state: string, lines: readonly (object | string)[], more: Partial<Import> = {}) =>
+  importUsers({
+    file: fileOf(lines),
+    target: { remote: false, state },
+    isDryRun: false,
+    smsCountries: ["NP"],
+    now: NOW,
+    onProgress: () => {},
+    ...more,
+  });
+
+function exported(state: string): string {
+  serial += 1;
+  const path = join(folder, `exported-${serial}.jsonl`);
+  exportUsers(databaseFile(state, primary), path, () => {});
+  return readFileSync(path, "utf8");
+}
+
+/** The nth user, in every combination of the fields that differ between users. */
+function person(nth: number) {
+  const [hasPhone, hasEmail] = [nth % 3 !== 0, nth % 3 !== 1];
+  const status = ["ACTIVE", "ACTIVE", "INACTIVE", "BANNED"][nth % 4];
+  return {
+    legacy_id: String(1000 + nth),
+    username: nth % 5 === 0 ? `आशा${nth}` : `Asha'${"s".repeat(nth % 3)}.${nth}`.replaceAll("'", "-"),
+    ...(hasPhone ? { phone_number: `+97798412${String(nth).padStart(5, "0")}`, phone_verified: nth % 2 === 0 } : {}),
+    ...(hasEmail ? { email: `Asha${nth}@Example.com`, email_verified: nth % 2 === 1 } : {}),
+    full_name: nth % 4 === 0 ? null : `D'Souza "Asha" ${nth}`,
+    date_of_birth: nth % 2 === 0 ? "1994-02-28" : null,
+    avatar_url: nth % 7 === 0 ? `https://cdn.example.org/${nth}.jpg` : null,
+    locale: nth % 2 === 0 ? "ne" : "en",
+    status,
+    ...(status === "INACTIVE" && nth % 8 === 2 ? { status_reason: "staff" } : {}),
+    ...(nth % 2 === 0 ? { referral_code: `OLD${nth}` } : {}),
+    date_joined: new Date(Date.UTC(2024, 0, 1) + nth * 3_600_000).toISOString(),
+    last_login: nth % 3 === 0 ? null : "2026-10-01T12:00:00+05:45",
+    wallet_balance: nth % 6 === 0 ? "-12.50" : `${nth}.05`,
+    current_points: nth,
+    total_points: nth * 2,
+  };
+}
+
+const people = (count: number) => Array.from({ length: count }, (_, nth) => person(nth));
+
+const UNBALANCED = `select u.id from users u join wallets w on w.user_id = u.id join points p on p.user_id = u.id where
+  w.balance_minor <> (select coalesce(sum(wallet_delta_minor), 0) from wallet_transactions t where t.user_id = u.id)
+  or p.current_points <> (select coalesce(sum(delta), 0) from point_transactions t where t.user_id = u.id)
+  or p.total_points <> (select coalesce(sum(max(delta, 0)), 0) from point_transactions t where t.user_id = u.id)`;
+
+test("imported users are exported and imported into another database unchanged, with proved sums and exact counters", async () => {
+  const [first, second] = [newState(), newState()];
+  const { wanted, inserted } = await run(first, people(300));
+  assert.equal(wanted.users, 300);
+  assert.ok(inserted && areEqual(wanted, inserted), JSON.stringify({ wanted, inserted }));
+  assert.deepEqual(rows(first, UNBALANCED), []);
+  const [counted] = rows(first, "select sum(value) as n from user_counts, json_each(by_status_bucket)");
+  assert.equal(counted?.n, 300);
+  assert.equal(
+    rows(first, "select 1 from job_runs where name = 'rebuild_user_search' and finished_at is null").length,
+    1,
+  );
+  assert.deepEqual(rows(first, "select 1 from outbox"), []);
+  assert.deepEqual(rows(first, "pragma foreign_key_check"), []);
+  const text = exported(first);
+  assert.ok((await run(second, text.trimEnd().split("\n"))).inserted);
+  assert.equal(exported(second), text);
+});
+
+test("a second import of the same file changes nothing, and one after an interruption inserts the rest", async () => {
+  const state = newState();
+  const interrupted = run(state, people(100), {
+    perTransaction: 30,
+    onProgress(step, done) {
+      if (step === "users inserted" && done === 60) throw new Error("power cut");
+    },
+  });
+  await assert.rejects(interrupted, /power cut/);
+  assert.equal(rows(state, "select 1 from users").length, 60);
+  const rest = await run(state, people(100));
+  assert.deepEqual([rest.staged.existing, rest.staged.fresh, rest.inserted?.users], [60, 40, 40]);
+  assert.deepEqual(rows(state, UNBALANCED), []);
+  const text = exported(state);
+  const again = await run(state, people(100));
+  assert.deepEqual([again.staged.existing, again.staged.fresh, again.inserted], [100, 0, undefined]);
+  assert.equal(exported(state), text);
+});
+
+test("a dry run reports what it would import and changes nothing", async () => {
+  const state = newState();
+  const { staged, wanted, inserted } = await run(state, people(10), { isDryRun: true });
+  assert.deepEqual([staged.fresh, wanted.users, inserted], [10, 10, undefined]);
+  assert.deepEqual(rows(state, "select 1 from users"), []);
+});
+
+test("each invalid line is refused with its number and reason, and nothing is imported", async () => {
+  const state = newState();
+  await run(state, [{ ...person(1), legacy_id: "earlier", username: "taken", phone_number: "9841299999" }]);
+  const valid = person(2);
+  const bad: [object | string, RegExp][] = [
+    ["{", /is not valid JSON/],
+    ["[]", /is not a JSON object/],
+    [{ ...valid, legacy_id: undefined }, /^id or legacy_id is required$/],
+    [{ ...valid, username: "a b" }, /^username: /],
+    [{ ...valid, username: "\u0000" }, /^username: /],
+    [{ ...valid, username: undefined }, /^username: This field is required/],
+    [{ ...valid, phone_number: undefined, email: undefined }, /email or phone_number is required/],
+    [{ ...valid, phone_number: "12" }, /^phone_number: /],
+    [{ ...valid, phone_number: "+14155550123" }, /^phone_number: /],
+    [{ ...valid, email: "asha@" }, /^email: /],
+    [{ ...valid, email: undefined, email_verified: true }, /^email_verified: there is no email$/],
+    [{ ...valid, full_name: "A" }, /^full_name: Must have at least 2/],
+    [{ ...valid, date_of_birth: "2026-11-30" }, /^date_of_birth: Must be a date in the past/],
+    [{ ...valid, avatar_url: "http://a.example.org" }, /^avatar_url: /],
+    [{ ...valid, status: "GONE" }, /^status: /],
+    [{ ...valid, status: "ACTIVE", status_reason: "staff" }, /^status_reason: /],
+    [{ ...valid, referral_code: "TOO-LONG-CODE" }, /^referral_code: /],
+    [{ ...valid, date_joined: "2026-12-01T00:00:00Z" }, /^date_joined: must be between 2000 and now/],
+    [{ ...valid, last_login: "2023-01-01T00:00:00Z" }, /^last_login: must be between date_joined and now$/],
+    [{ ...valid, wallet_balance: "1.234" }, /^wallet_balance: /],
+    [{ ...valid, current_points: 5, total_points: 4 }, /^total_points: must not be less/],
+    [{ ...valid, role: "admin" }, /^role: is not a field of the format$/],
+    [{ ...valid, username: "TAKEN" }, /^username: the user \S+ has it already$/],
+    [{ ...valid, phone_number: "+9779841299999" }, /^phone_number: the user \S+ has it already$/],
+  ];
+  const before = exported(state);
+  // Every line is tried with a neighbour that is valid, and with other identifiers than the neighbour's.
+  for (const [line, reason] of bad) {
+    const { staged, inserted } = await run(state, [{ ...person(50), legacy_id: "neighbour" }, line]);
+    assert.deepEqual([staged.refused, inserted], [1, undefined], JSON.stringify(line));
+    assert.equal(staged.refusals[0]?.line, 2);
+    assert.match(staged.refusals[0]?.reason ?? "", reason, JSON.stringify(line));
+  }
+  const twice = await run(state, [valid, "", { ...valid, legacy_id: "other" }]);
+  assert.deepEqual(
+    twice.staged.refusals.map(({ line }) => line),
+    [3],
+  );
+  assert.match(twice.staged.refusals[0]?.reason ?? "", /username: line 1 has it already/);
+  assert.equal(exported(state), before);
+});
+
+test("a user who deleted the account after an import is not imported again", async () => {
+  const state = newState();
+  await run(state, [person(1)]);
+  const [user] = rows(state, "select id from users");
+  rows(state, `insert into deleted_accounts values ('${user?.id}', 0) returning 1`, search);
+  rows(state, "delete from users returning 1");
+  const { staged, inserted } = await run(state, [person(1), person(2)]);
+  assert.deepEqual([staged.deleted, staged.fresh, inserted?.users], [1, 1, 1]);
+});
+
+test("no statement of an import is longer than D1 accepts, however long the users' texts are", () => {
+  const long = (nth: number) => ({
+    ...person(1),
+    legacy_id: `long ${nth}`,
+    full_name: "'ष".repeat(127),
+    address: "'ष".repeat(127),
+    avatar_url: `https://example.org/${"a".repeat(2_000)}`,
+    profile_picture: `https://example.org/${"'".repeat(2_000)}`,
+  });
+  const users = Array.from({ length: 200 }, (_, nth) => {
+    const { user, errors } = readUserRecord(JSON.stringify(long(nth)), { smsCountries: ["NP"], now: NOW });
+    assert.ok(user, errors?.join());
+    return user;
+  });
+  const lengths = insertUsers(users, newImportRun(NOW)).map((statement) => Buffer.byteLength(statement));
+  assert.ok(lengths.length > 20);
+  assert.ok(Math.max(...lengths) < 100_000, `${Math.max(...lengths)} bytes`);
+});
