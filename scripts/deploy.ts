@@ -1,49 +1,57 @@
-import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { readConfiguration, textVars } from "./operations/configuration.ts";
+import { newDeployment } from "./operations/new-deployment.ts";
 import { rehearseDeployment, runDeployment } from "./operations/run-deployment.ts";
-import { root, wranglerIn } from "./operations/wrangler.ts";
 
-// `npm run deploy`: creates missing resources, sets missing secrets, migrates, deploys and checks the health of the
-// deployment.
+// `npm run deploy`: creates missing resources, sets missing secrets, migrates, and gives the new version the traffic
+// with health checks.
 
-const { values } = parseArgs({
-  options: {
-    "dry-run": { type: "boolean", default: false },
-    /** The URL of the API, if it is not the issuer. */
-    url: { type: "string" },
-    /** Location hint of new databases and buckets; apac is the nearest to Nepal. */
-    location: { type: "string", default: "apac" },
-  },
-});
+const USAGE = `npm run deploy -- [--dry-run] [--shares 10,50] [--pause SECONDS] [--url URL] [--location HINT]
 
-const configPath = join(root, "wrangler.toml");
-const origin = values.url ?? textVars(readConfiguration(configPath, "production")).ISSUER ?? "";
-if (!URL.canParse(origin)) {
-  console.error(`${origin || "ISSUER"} is not a URL. Set ISSUER in [env.production.vars] of wrangler.toml.`);
+--dry-run    only print the commands and build the bundle, without account or network
+--shares     percentages of the traffic for the new version, one after another, before all of it (default: none)
+--pause      seconds to watch each share (default: 300)
+--url        the URL of the API, if it is not ISSUER
+--location   location hint of new databases and buckets (default: apac, the nearest to Nepal)`;
+
+const options = {
+  "dry-run": { type: "boolean", default: false },
+  shares: { type: "string", default: "" },
+  pause: { type: "string", default: "300" },
+  url: { type: "string" },
+  location: { type: "string", default: "apac" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+function refuse(message: string): never {
+  console.error(`${message}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+function parseOrRefuse() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const values = parseOrRefuse();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const shares = values.shares === "" ? [] : values.shares.split(",").map(Number);
+if (!shares.every((share, nth) => Number.isInteger(share) && share > (shares[nth - 1] ?? 0) && share < 100)) {
+  refuse("--shares must be growing whole percentages below 100, such as 10,50.");
+}
+if (!/^\d{1,5}$/.test(values.pause)) refuse("--pause must be a number of seconds.");
+
+try {
+  const { url, location } = values;
+  const deployment = newDeployment({ url, location, shares, pauseMs: Number(values.pause) * 1000 });
+  const isOk = values["dry-run"] ? rehearseDeployment(deployment) : await runDeployment(deployment);
+  process.exit(isOk ? 0 : 1);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 }
-const config = () => readConfiguration(configPath, "production");
-const deployment = {
-  wrangler: wranglerIn(root),
-  configPath: relative(process.cwd(), configPath) || configPath,
-  config,
-  secretsFile: join(root, ".secrets.production.json"),
-  environment: process.env,
-  location: values.location,
-  origin: new URL(origin).origin,
-  get: async (url: string) => {
-    try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-      return { status: response.status, text: await response.text() };
-    } catch {
-      return { status: 0, text: "" };
-    }
-  },
-  wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-  now: () => Date.now(),
-  say: (line: string) => console.log(line),
-};
-
-const isOk = values["dry-run"] ? rehearseDeployment(deployment) : await runDeployment(deployment);
-process.exit(isOk ? 0 : 1);

@@ -16,6 +16,7 @@ const needed: Record<BindingName, string> = {
   USER_RATE_LIMITER: "ratelimits",
   EMAIL: "send_email",
   ASSETS: "assets",
+  CF_VERSION_METADATA: "version_metadata",
 };
 
 /** Suffixes of the queues that the Worker consumes, and whether each must have a dead-letter queue. */
@@ -32,6 +33,7 @@ export function checkBindings(config: WranglerConfig, environment: Environment):
     ...config.ratelimits.map(({ name }) => name),
     ...config.send_email.map(({ name }) => name),
     config.assets?.binding,
+    config.version_metadata?.binding,
   ]);
   const missing = Object.entries(needed)
     .filter(([name]) => !bound.has(name))

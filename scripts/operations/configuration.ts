@@ -19,6 +19,7 @@ export interface WranglerConfig {
   ratelimits: { name: string; simple: { limit: number; period: number } }[];
   send_email: { name: string }[];
   assets?: { binding?: string };
+  version_metadata?: { binding: string };
   triggers: { crons?: string[] };
   routes?: unknown[];
   workers_dev?: boolean;

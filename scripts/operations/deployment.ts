@@ -17,7 +17,11 @@ export interface Deployment {
   /** The origin of the deployed API. */
   origin: string;
   /** Fetches a URL; status 0 if there is no response. */
-  get(url: string): Promise<{ status: number; text: string }>;
+  get(url: string, headers?: Record<string, string>): Promise<{ status: number; text: string }>;
+  /** Percentages of the traffic that the new version gets one after another, before all of it. */
+  shares: readonly number[];
+  /** How long each share is watched, in milliseconds. */
+  pauseMs: number;
   wait(ms: number): Promise<void>;
   now(): number;
   say(line: string): void;
@@ -55,3 +59,11 @@ export function mustRun(
 
 /** A wrangler command as a person would type it. */
 export const asTyped = (args: readonly string[]) => `npx wrangler ${args.join(" ")}`;
+
+/** Options that select production. */
+export const inProduction = ({ configPath }: Pick<Deployment, "configPath">) => [
+  "--env",
+  "production",
+  "--config",
+  configPath,
+];

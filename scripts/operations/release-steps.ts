@@ -1,17 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { newSecrets } from "../secrets.ts";
-import { hostOf } from "./configuration.ts";
-import { type Deployment, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { type Deployment, inProduction, mustRun, type Step, StepFailed } from "./deployment.ts";
 import { diagnoseProduction } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
 import { optionalSecrets } from "./provider-secrets.ts";
 import { isUnknownWorker } from "./secret-names.ts";
 import { readJsonOutput } from "./wrangler.ts";
 
-const HEALTH_TRIES = 24;
-const HEALTH_PAUSE_MS = 5_000;
-
-const inProduction = ({ configPath }: Deployment) => ["--env", "production", "--config", configPath];
 const listSecrets = (deployment: Deployment) => ["secret", "list", ...inProduction(deployment)];
 
 export function accountStep(deployment: Deployment): Step {
@@ -115,46 +110,6 @@ export function migrationStep(deployment: Deployment, binding: string): Step {
     run() {
       mustRun(deployment, apply, "Fix the migration that failed. It was rolled back; earlier ones were applied");
       deployment.say("  applied");
-    },
-  };
-}
-
-/** Deploys the Worker, on the issuer's host if wrangler.toml has no route. */
-export function deployStep(deployment: Deployment): Step {
-  const config = deployment.config();
-  const host = hostOf(config);
-  const isRouted = (config.routes?.length ?? 0) > 0 || config.workers_dev === true || host === undefined;
-  const deploy = ["deploy", "--minify", ...inProduction(deployment), ...(isRouted ? [] : ["--domain", host])];
-  return {
-    title: `Worker ${config.name}`,
-    commands: [deploy],
-    run() {
-      mustRun(
-        deployment,
-        deploy,
-        `Check that the zone of ${host} is in this account and that the API token may edit its Workers routes`,
-      );
-      deployment.say("  deployed");
-    },
-  };
-}
-
-export function healthStep(deployment: Deployment): Step {
-  const url = `${deployment.origin}/api/health`;
-  return {
-    title: `Health: GET ${url}`,
-    commands: [],
-    async run() {
-      let last = { status: 0, text: "" };
-      for (let tries = 0; tries < HEALTH_TRIES; tries++) {
-        if (tries > 0) await deployment.wait(HEALTH_PAUSE_MS);
-        last = await deployment.get(url);
-        if (last.status === 200) return deployment.say("  200: all bindings respond");
-      }
-      const answer = last.status === 0 ? "no response" : `${last.status} ${last.text.slice(0, 500)}`;
-      const todo =
-        "Wait some minutes if the domain is new: its certificate may not be ready. Otherwise check npx wrangler tail --env production";
-      throw new StepFailed(answer, todo);
     },
   };
 }

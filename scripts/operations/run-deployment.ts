@@ -1,16 +1,9 @@
 import { asTyped, type Deployment, type Step, StepFailed } from "./deployment.ts";
 import { diagnoseProduction } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
-import {
-  accountStep,
-  configurationStep,
-  deployStep,
-  healthStep,
-  migrationStep,
-  providersStep,
-  secretsStep,
-} from "./release-steps.ts";
+import { accountStep, configurationStep, migrationStep, providersStep, secretsStep } from "./release-steps.ts";
 import { bucketStep, databaseStep, namespaceStep, queueSteps } from "./resource-steps.ts";
+import { trafficSteps } from "./traffic-steps.ts";
 
 /** All steps of a deployment, in order. Each is safe to run again and requires the ones before it. */
 export function deploymentSteps(deployment: Deployment): Step[] {
@@ -26,8 +19,7 @@ export function deploymentSteps(deployment: Deployment): Step[] {
     ...queueSteps(deployment),
     secretsStep(deployment),
     ...databases.map((binding) => migrationStep(deployment, binding)),
-    deployStep(deployment),
-    healthStep(deployment),
+    ...trafficSteps(deployment),
   ];
 }
 

@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { readConfiguration } from "../../scripts/operations/configuration.ts";
 import { deploymentSteps, rehearseDeployment, runDeployment } from "../../scripts/operations/run-deployment.ts";
+import { rehearseRollback, runRollback } from "../../scripts/operations/run-rollback.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 import { parseConfig } from "../../src/config.ts";
 import { FakeAccount } from "./fake-account.ts";
 
 let folder = "";
 let account = new FakeAccount();
-let isDown = false;
 beforeEach(() => {
   account = new FakeAccount();
-  isDown = false;
   folder = mkdtempSync(join(tmpdir(), "users-api-deploy-"));
   writeFileSync(join(folder, "wrangler.toml"), readFileSync(join(root, "wrangler.toml"), "utf8"));
 });
@@ -34,8 +33,9 @@ function fillIn(): void {
 }
 
 /** A deployment to the simulated account, and what it printed. */
-function newDeployment(environment: Record<string, string> = {}) {
+function newDeployment(environment: Record<string, string> = {}, shares: readonly number[] = []) {
   const output: string[] = [];
+  const waits: number[] = [];
   const configPath = file("wrangler.toml");
   const deployment = {
     wrangler: account.wrangler,
@@ -45,16 +45,17 @@ function newDeployment(environment: Record<string, string> = {}) {
     environment,
     location: "apac",
     origin: "https://api.powerbank.test",
-    get: async (url: string) => {
+    shares,
+    pauseMs: 300_000,
+    get: async (url: string, headers?: Record<string, string>) => {
       assert.equal(url, "https://api.powerbank.test/api/health");
-      const isUp = account.deployments.length > 0 && !isDown;
-      return { status: isUp ? 200 : 503, text: "" };
+      return account.health(headers);
     },
-    wait: async () => {},
+    wait: async (ms: number) => void waits.push(ms),
     now: () => Date.now(),
     say: (line: string) => output.push(line),
   };
-  return { deployment, output };
+  return { deployment, output, waits };
 }
 
 async function deploy(environment?: Record<string, string>): Promise<{ isOk: boolean; text: string }> {
@@ -87,7 +88,9 @@ test("the first deployment creates everything, the second creates nothing", asyn
     "users-tasks",
   ]);
   assert.deepEqual(made.migrated, ["DB", "SEARCH_DB"]);
-  assert.match(made.deployments[0]?.join(" ") ?? "", /--env production.* --domain api\.powerbank\.test/);
+  const deploys = () => account.calls.filter((call) => /^(deploy|versions upload|triggers deploy) /.test(call));
+  assert.match(deploys()[0] ?? "", /^deploy .*--env production.* --domain api\.powerbank\.test/);
+  assert.equal(account.main, account.versions.at(-1));
 
   const { vars, d1_databases, kv_namespaces } = readConfiguration(file("wrangler.toml"), "production");
   assert.deepEqual(
@@ -105,7 +108,12 @@ test("the first deployment creates everything, the second creates nothing", asyn
     assert.deepEqual(account[kind], made[kind], kind);
   }
   assert.equal(toml(), written);
-  assert.equal(account.deployments.length, 2);
+  assert.deepEqual(
+    deploys().map((call) => call.split(" --")[0]),
+    ["deploy", "versions upload", "triggers deploy"],
+  );
+  assert.equal(account.main, account.versions.at(-1));
+  assert.equal(new Set(account.versions).size, 3, "the empty Worker of the secrets, and two releases");
 });
 
 function diffLines(a: string, b: string): number {
@@ -144,20 +152,22 @@ test("a secret that is already set is never overwritten", async () => {
 test("a failed step stops the deployment and says what to do, and the next run continues", async () => {
   fillIn();
   const { deployment } = newDeployment();
-  const commands = new Set(
-    deploymentSteps(deployment)
-      .flatMap((step) => step.commands)
-      .map(
-        (args) =>
-          args
-            .filter((each) => each !== "--json")
-            .join(" ")
-            .split(" --")[0] ?? "",
-      ),
-  );
-  assert.ok(commands.size >= 18, [...commands].join("\n"));
+  const all = deploymentSteps(deployment)
+    .flatMap((step) => step.commands)
+    .map(
+      (args) =>
+        args
+          .filter((each) => each !== "--json")
+          .join(" ")
+          .split(" --")[0] ?? "",
+    )
+    .map((command) => command.replace(/^(versions deploy) .*/, "$1"));
+  const commands = new Set(all);
+  assert.ok(commands.size >= 20, [...commands].join("\n"));
+  /** Commands of later deployments, when a version serves the traffic. */
+  const isLater = (command: string) => /^(deployments|versions|triggers) /.test(command);
   const secretsBefore = new Map<string, string>();
-  for (const command of commands) {
+  const expectStop = async (command: string) => {
     account.failing = command;
     const { isOk, text } = await deploy();
     assert.ok(!isOk, `${command} failed, and the deployment did not stop`);
@@ -167,7 +177,11 @@ test("a failed step stops the deployment and says what to do, and the next run c
       assert.equal(value, secretsBefore.get(name) ?? value, `${name} changed`);
       secretsBefore.set(name, value);
     }
-  }
+  };
+  for (const command of commands) if (!isLater(command)) await expectStop(command);
+  account.failing = undefined;
+  assert.ok((await deploy()).isOk);
+  for (const command of commands) if (isLater(command)) await expectStop(command);
   account.failing = undefined;
   const { isOk, text } = await deploy();
   assert.ok(isOk, text);
@@ -175,12 +189,108 @@ test("a failed step stops the deployment and says what to do, and the next run c
   assert.equal(account.queues.length, 5);
 });
 
+/** Makes the next version fail its health check. */
+function failNextVersion(): void {
+  const { wrangler } = account;
+  Object.assign(account, {
+    wrangler: (...given: Parameters<typeof wrangler>) => {
+      const known = account.versions.length;
+      const result = wrangler(...given);
+      for (const version of account.versions.slice(known)) account.unhealthy.add(version);
+      return result;
+    },
+  });
+}
+
 test("an unhealthy Worker is reported with where to look", async () => {
   fillIn();
-  isDown = true;
+  failNextVersion();
   const { isOk, text } = await deploy();
   assert.ok(!isOk);
   assert.match(text, /✗ 503[\s\S]*To do: .*wrangler tail/);
+});
+
+test("a new version gets the traffic in shares, each watched and checked", async () => {
+  fillIn();
+  await deploy();
+  const old = account.main;
+  const before = account.deployments.length;
+  const { deployment, output, waits } = newDeployment({}, [10, 50]);
+  assert.ok(await runDeployment(deployment), output.join("\n"));
+  const fresh = account.main;
+  assert.notEqual(fresh, old);
+  const shares = account.deployments
+    .slice(before)
+    .map(({ versions }) =>
+      versions.map(({ version_id, percentage }) => [version_id === fresh ? "new" : "old", percentage]),
+    );
+  assert.deepEqual(shares, [
+    [
+      ["new", 0],
+      ["old", 100],
+    ],
+    [
+      ["new", 10],
+      ["old", 90],
+    ],
+    [
+      ["new", 50],
+      ["old", 50],
+    ],
+    [["new", 100]],
+  ]);
+  assert.deepEqual(waits, [300_000, 300_000]);
+});
+
+test("an unhealthy new version gets no traffic and gives it back to the old one", async () => {
+  fillIn();
+  await deploy();
+  const old = account.main;
+  failNextVersion();
+  const { deployment, output } = newDeployment({}, [10]);
+  assert.equal(await runDeployment(deployment), false);
+  assert.match(output.join("\n"), /✗ 503[\s\S]*All traffic goes to version \S+ again/);
+  assert.deepEqual(account.deployments.at(-1)?.versions, [{ version_id: old, percentage: 100 }]);
+  assert.ok(!account.calls.some((call) => call.includes("@10%")), "it never got a share");
+});
+
+test("the health check of all traffic requires the new version's id, since the old one responds too", async () => {
+  fillIn();
+  await deploy();
+  const old = account.main;
+  const { deployment, output } = newDeployment();
+  deployment.get = async () => ({ status: 200, text: JSON.stringify({ data: { version_id: old, bindings: {} } }) });
+  assert.equal(await runDeployment(deployment), false);
+  assert.match(output.join("\n"), /✗ version \S+ responds, not \S+/);
+});
+
+test("a rollback returns to the version before, or to the one that is named, and checks that it responds", async () => {
+  fillIn();
+  await deploy();
+  const first = account.main;
+  await deploy();
+  const second = account.main;
+  await deploy();
+  const { deployment, output } = newDeployment();
+  assert.ok(await runRollback(deployment, undefined), output.join("\n"));
+  assert.equal(account.main, second);
+  assert.ok(await runRollback(deployment, first), output.join("\n"));
+  assert.equal(account.main, first);
+  assert.match(output.join("\n"), /Migrations stay/);
+  assert.equal(await runRollback(deployment, crypto.randomUUID()), false);
+  account.unhealthy.add(String(second));
+  assert.equal(await runRollback(deployment, second), false);
+  assert.match(output.at(-1) ?? "", /✗ 503/);
+});
+
+test("a rollback without an earlier version says so, and a rehearsal calls nothing", async () => {
+  fillIn();
+  const { deployment, output } = newDeployment();
+  rehearseRollback(deployment, undefined);
+  assert.deepEqual(account.calls, []);
+  assert.match(output.join("\n"), /wrangler rollback PREVIOUS/);
+  assert.equal(await runRollback(deployment, undefined), false);
+  assert.match(output.at(-1) ?? "", /there is no earlier version/);
 });
 
 test("an id from another account stops the deployment", async () => {

@@ -21,8 +21,14 @@ export class FakeAccount {
   isWorkerThere = false;
   /** Bindings of the databases whose migrations were applied, in order. */
   migrated: string[] = [];
-  /** The arguments of each `wrangler deploy`. */
-  deployments: (readonly string[])[] = [];
+  /** Every version of the Worker, oldest first; the first one may be the empty one that setting secrets creates. */
+  versions: string[] = [];
+  /** Which versions serve which percentage of the traffic, oldest first. */
+  deployments: { created_on: string; versions: { version_id: string; percentage: number }[] }[] = [];
+  /** Versions whose health check fails. */
+  unhealthy = new Set<string>();
+  /** The host of the Worker, once a deployment has named one. */
+  domain: string | undefined;
   /** Every command, as typed. */
   calls: string[] = [];
   /** Commands that begin with this text fail as with a broken network. */
@@ -69,11 +75,22 @@ export class FakeAccount {
         return JSON.stringify(Object.keys(this.secrets).map((name) => ({ name, type: "secret_text" })));
       case "secret bulk":
         Object.assign(this.secrets, JSON.parse(input));
+        if (!this.isWorkerThere) this.split([this.newVersion(), 100]);
         this.isWorkerThere = true;
         return "";
       case "d1 migrations":
         return this.migrate(args, fourth);
+      case "deployments list":
+        if (!this.isWorkerThere) refuse('Worker "users-api" (env: production) not found.');
+        return JSON.stringify(this.deployments);
+      case "versions upload":
+        return `Worker Version ID: ${this.newVersion()}`;
+      case "versions deploy":
+        return this.split(...args.flatMap((each) => this.shareOf(each)));
+      case "triggers deploy":
+        return "";
       default:
+        if (noun === "rollback") return this.split([String(verb), 100]);
         if (noun !== "deploy") refuse(`Unknown command: ${args.join(" ")}`);
         return this.deploy(args);
     }
@@ -99,9 +116,47 @@ export class FakeAccount {
   }
 
   private deploy(args: readonly string[]): string {
+    if (args.includes("--dry-run")) return "Total Upload: 1 KiB";
     if (Object.keys(this.secrets).length < 4) refuse("The following required secrets have not been set");
     if (!this.isWorkerThere) refuse("The following required secrets have not been set: this Worker does not exist yet");
-    this.deployments.push(args);
+    const version = this.newVersion();
+    this.domain = args[args.indexOf("--domain") + 1];
+    this.split([version, 100]);
+    return `Current Version ID: ${version}`;
+  }
+
+  private newVersion(): string {
+    const version = crypto.randomUUID();
+    this.versions.push(version);
+    return version;
+  }
+
+  private shareOf(argument: string): [string, number][] {
+    const [version, share] = argument.split("@");
+    return share === undefined ? [] : [[version ?? "", Number(share.replace("%", ""))]];
+  }
+
+  private split(...shares: [string, number][]): string {
+    const unknown = shares.find(([version]) => !this.versions.includes(version));
+    if (unknown) refuse(`Version ${unknown[0]} not found`);
+    const versions = shares.map(([version_id, percentage]) => ({ version_id, percentage }));
+    const second = String(this.deployments.length).padStart(2, "0");
+    this.deployments.push({ created_on: `2026-11-30T00:00:${second}Z`, versions });
     return "";
+  }
+
+  /** The version with most of the traffic. */
+  get main(): string | undefined {
+    return this.deployments.at(-1)?.versions.toSorted((a, b) => b.percentage - a.percentage)[0]?.version_id;
+  }
+
+  /** What `GET /api/health` answers; the header asks for one of the versions of the present deployment. */
+  health(headers: Readonly<Record<string, string>> = {}): { status: number; text: string } {
+    if (this.domain === undefined) return { status: 0, text: "" };
+    const [, wanted] = /="(.+)"$/.exec(headers["Cloudflare-Workers-Version-Overrides"] ?? "") ?? [];
+    const deployed = this.deployments.at(-1)?.versions.map(({ version_id }) => version_id) ?? [];
+    const version_id = wanted !== undefined && deployed.includes(wanted) ? wanted : this.main;
+    const status = this.unhealthy.has(String(version_id)) ? 503 : 200;
+    return { status, text: JSON.stringify({ data: { version_id, bindings: {} } }) };
   }
 }

@@ -15,7 +15,7 @@ const cached = new WeakMap<object, { until: number; health: Health }>();
 const running = new WeakMap<object, Promise<Health>>();
 
 /** Returns the state of all bindings, at most 10 seconds old. Concurrent requests in one isolate share a probe. */
-async function currentHealth(deps: Deps, key: object): Promise<Health> {
+async function currentHealth(deps: Deps, key: object, versionId: string | null): Promise<Health> {
   const known = cached.get(key);
   if (known && known.until > deps.now()) return known.health;
   const others = running.get(key);
@@ -23,10 +23,10 @@ async function currentHealth(deps: Deps, key: object): Promise<Health> {
     try {
       return await withDeadline(others, SHARED_PROBE_DEADLINE_MS);
     } catch {
-      if (running.get(key) !== others) return currentHealth(deps, key);
+      if (running.get(key) !== others) return currentHealth(deps, key, versionId);
     }
   }
-  const own = probeHealth(deps);
+  const own = probeHealth(deps, versionId);
   running.set(key, own);
   try {
     const health = await own;
@@ -63,7 +63,8 @@ export const getHealth = publicRawEndpoint(
     }),
   },
   async (c) => {
-    const data = await currentHealth(c.get("deps"), c.env.DB ?? c.env);
+    const versionId = c.env.CF_VERSION_METADATA?.id ?? null;
+    const data = await currentHealth(c.get("deps"), c.env.DB ?? c.env, versionId);
     const isUp = Object.values(data.bindings).every((each) => each === "up");
     if (!isUp) throw new AppError("service_unavailable", { data, retryAfterSeconds: 10, reason: "a binding is down" });
     return c.json({ success: true, message: "All bindings respond.", data });

@@ -13,6 +13,7 @@ const state = z.enum(["up", "down"]).meta({ id: "BindingState" });
 export const health = z
   .object({
     version: z.string(),
+    version_id: z.string().nullable().meta({ description: "The deployed version's id at Cloudflare." }),
     checked_at: z.iso.datetime(),
     bindings: z.object({
       database: state,
@@ -30,8 +31,12 @@ export const health = z
   .meta({ id: "Health" });
 export type Health = z.infer<typeof health>;
 
-/** Probes all bindings that can be probed without side effects; never throws. */
-export async function probeHealth(deps: Deps): Promise<Health> {
+/**
+ * Probes all bindings that can be probed without side effects; never throws.
+ *
+ * @param versionId the version's id at Cloudflare, null if it is unknown.
+ */
+export async function probeHealth(deps: Deps, versionId: string | null): Promise<Health> {
   const up = async (name: string, work: () => Promise<unknown>): Promise<"up" | "down"> => {
     try {
       await withDeadline(work(), PROBE_DEADLINE_MS);
@@ -57,5 +62,5 @@ export async function probeHealth(deps: Deps): Promise<Health> {
   const email = isBound(deps.email);
   const stores = { database, search_database, kv, bucket };
   const bindings = { ...stores, otp_queue, task_queue, search_queue, rate_limiter, user_rate_limiter, email };
-  return { version, checked_at: new Date(deps.now()).toISOString(), bindings };
+  return { version, version_id: versionId, checked_at: new Date(deps.now()).toISOString(), bindings };
 }

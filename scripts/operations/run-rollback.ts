@@ -1,0 +1,49 @@
+import { asTyped, type Deployment, inProduction, mustRun, StepFailed } from "./deployment.ts";
+import { waitUntilHealthy } from "./health-check.ts";
+import { listDeployments, listDeploymentsCommand, mainVersionOf } from "./versions.ts";
+
+const rollbackCommand = (deployment: Deployment, versionId: string) => [
+  "rollback",
+  versionId,
+  "--yes",
+  "--message",
+  "npm run rollback",
+  ...inProduction(deployment),
+];
+
+const MIGRATIONS = "Migrations stay: the older version runs on the new schema, as every migration must allow.";
+
+/**
+ * Gives all traffic to an earlier version and waits until it responds. Returns whether it does.
+ *
+ * @param to the version; by default the latest one that served traffic before the present one.
+ */
+export async function runRollback(deployment: Deployment, to: string | undefined): Promise<boolean> {
+  try {
+    const [present, ...earlier] = listDeployments(deployment);
+    const current = present && mainVersionOf(present);
+    const found = to ?? earlier.map(mainVersionOf).find((version) => version !== undefined && version !== current);
+    if (found === undefined) {
+      throw new StepFailed(
+        "there is no earlier version",
+        "See npx wrangler versions list --env production, and use --to",
+      );
+    }
+    deployment.say(`From version ${current} to ${found}`);
+    mustRun(deployment, rollbackCommand(deployment, found), "See npx wrangler versions list --env production");
+    await waitUntilHealthy(deployment, { versionId: found });
+    deployment.say(`Version ${found} responds. ${MIGRATIONS}`);
+    return true;
+  } catch (failure) {
+    if (!(failure instanceof StepFailed)) throw failure;
+    deployment.say(`✗ ${failure.message}\nTo do: ${failure.todo}.`);
+    return false;
+  }
+}
+
+/** Prints the commands of a rollback, without account or network. */
+export function rehearseRollback(deployment: Deployment, to: string | undefined): void {
+  deployment.say(`$ ${asTyped(listDeploymentsCommand(deployment))}`);
+  deployment.say(`$ ${asTyped(rollbackCommand(deployment, to ?? "PREVIOUS"))}`);
+  deployment.say(`GET ${deployment.origin}/api/health, until that version responds\n${MIGRATIONS}`);
+}

@@ -1,0 +1,108 @@
+import { hostOf } from "./configuration.ts";
+import { type Deployment, inProduction, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { isServing, waitUntilHealthy } from "./health-check.ts";
+import { listDeployments, listDeploymentsCommand, mainVersionOf, readVersionId } from "./versions.ts";
+
+/** The versions of one release, known once the upload has run. */
+interface Release {
+  /** The version that served all traffic; undefined if the service was not there yet. */
+  old?: string | undefined;
+  fresh?: string;
+}
+
+/**
+ * Uploads the Worker, gives it the traffic in shares with a health check after each, and applies routes, crons and
+ * queue consumers. A share without a healthy response gives all traffic back to the old version.
+ */
+export function trafficSteps(deployment: Deployment): Step[] {
+  const release: Release = {};
+  return [uploadStep(deployment, release), shareStep(deployment, release), triggerStep(deployment, release)];
+}
+
+function uploadStep(deployment: Deployment, release: Release): Step {
+  const config = deployment.config();
+  const host = hostOf(config);
+  const isRouted = (config.routes?.length ?? 0) > 0 || config.workers_dev === true || host === undefined;
+  const upload = ["versions", "upload", "--minify", ...inProduction(deployment)];
+  // Only this command gives the Worker a host: the issuer's, if wrangler.toml has no route.
+  const deploy = ["deploy", "--minify", ...inProduction(deployment), ...(isRouted ? [] : ["--domain", host])];
+  return {
+    title: `Worker ${config.name}`,
+    commands: [listDeploymentsCommand(deployment), upload, deploy],
+    async run() {
+      // Setting secrets has already created an empty Worker, so its existence proves nothing.
+      const [latest] = (await isServing(deployment)) ? listDeployments(deployment) : [];
+      release.old = latest && mainVersionOf(latest);
+      const todo = release.old
+        ? "Check that the API token has the permission Workers Scripts: Edit"
+        : `Check that the zone of ${host} is in this account and that the API token may edit its Workers routes`;
+      release.fresh = readVersionId(mustRun(deployment, release.old ? upload : deploy, todo).stdout);
+      deployment.say(`  ${release.old ? "uploaded" : "deployed"} version ${release.fresh}`);
+    },
+  };
+}
+
+/** The command that gives the new version a share of the traffic, and the old one the rest. */
+const split = (deployment: Deployment, fresh: string, old: string, share: number) => [
+  "versions",
+  "deploy",
+  `${fresh}@${share}%`,
+  ...(share < 100 ? [`${old}@${100 - share}%`] : []),
+  "--yes",
+  ...inProduction(deployment),
+];
+
+function shareStep(deployment: Deployment, release: Release): Step {
+  const shares = [0, ...deployment.shares, 100];
+  return {
+    title: `Traffic, with GET ${deployment.origin}/api/health after each share`,
+    commands: shares.map((share) => split(deployment, "NEW", "OLD", share)),
+    async run() {
+      const { old, fresh = "" } = release;
+      if (old === undefined) {
+        await waitUntilHealthy(deployment, { versionId: fresh });
+        return deployment.say("  100 %: all bindings respond");
+      }
+      for (const share of shares) {
+        mustRun(
+          deployment,
+          split(deployment, fresh, old, share),
+          "Check npx wrangler deployments list --env production",
+        );
+        try {
+          const isPartial = share > 0 && share < 100;
+          await waitUntilHealthy(deployment, { versionId: fresh, isOverride: share < 100 });
+          if (isPartial) await deployment.wait(deployment.pauseMs);
+          if (isPartial) await waitUntilHealthy(deployment, { versionId: fresh, isOverride: true });
+        } catch (failure) {
+          if (!(failure instanceof StepFailed)) throw failure;
+          giveBack(deployment, old);
+          throw new StepFailed(`${failure.message}\n  All traffic goes to version ${old} again.`, failure.todo);
+        }
+        deployment.say(`  ${share} %: all bindings respond`);
+      }
+    },
+  };
+}
+
+function giveBack(deployment: Deployment, old: string): void {
+  mustRun(
+    deployment,
+    ["versions", "deploy", `${old}@100%`, "--yes", ...inProduction(deployment)],
+    `Run npx wrangler rollback ${old} --env production: the new version is unhealthy`,
+  );
+}
+
+/** A version holds code and bindings; routes, crons and queue consumers belong to the Worker. */
+function triggerStep(deployment: Deployment, release: Release): Step {
+  const apply = ["triggers", "deploy", ...inProduction(deployment)];
+  return {
+    title: "Routes, crons and queue consumers",
+    commands: [apply],
+    run() {
+      if (release.old === undefined) return deployment.say("  applied with the Worker");
+      mustRun(deployment, apply, "Check that the API token may edit the zone's Workers routes and the queues");
+      deployment.say("  applied");
+    },
+  };
+}
