@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 
@@ -84,4 +84,14 @@ test("every page can be reached from the README through links", () => {
     pages.map(({ path }) => path).filter((path) => !reached.has(path)),
     [],
   );
+});
+
+test("every log line that the runbook filters by is written by the source", () => {
+  const source = globSync("src/**/*.ts", { cwd: root })
+    .map((path) => readFileSync(join(root, path), "utf8"))
+    .join("\n");
+  const runbook = readFileSync(join(root, "docs/operations/runbook.md"), "utf8");
+  const events = [...runbook.matchAll(/`event = "(\w+)"`/g)].map(([, name]) => name ?? "");
+  assert.ok(events.length >= 6);
+  for (const name of events) assert.ok(source.includes(`"${name}"`), name);
 });

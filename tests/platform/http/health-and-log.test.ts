@@ -52,6 +52,15 @@ describe("GET /api/health", () => {
     },
   );
 
+  test("names the deployed version, which a deployment waits for", async () => {
+    afterwards();
+    const metadata = { id: "0f4cd0bf-92c0-4a74-a987-018d01b99783", tag: "", timestamp: "" };
+    const answer = await call("GET", "/api/health", { env: { CF_VERSION_METADATA: metadata } });
+    expect(answer.body.data.version_id).toBe(metadata.id);
+    const unnamed = { CF_VERSION_METADATA: undefined, DB: new Proxy(testEnv.DB, {}) } as unknown as Partial<Env>;
+    expect((await call("GET", "/api/health", { env: unnamed })).body.data.version_id).toBeNull();
+  });
+
   test("caches its result for 10 seconds", async () => {
     const clock = afterwards();
     let probes = 0;
