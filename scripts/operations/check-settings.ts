@@ -1,6 +1,7 @@
 import { parseConfig } from "../../src/config.ts";
 import { type Config, ConfigError } from "../../src/platform/config/config.ts";
 import { newSecrets } from "../secrets.ts";
+import type { DeployedEnvironment, Environment } from "./configuration.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import { optionalSecrets, putSecret } from "./provider-secrets.ts";
 
@@ -18,15 +19,15 @@ const EXAMPLE = /(^|[./@])example\.(com|org|net)\b/;
  */
 export function checkSettings(
   settings: Readonly<Record<string, unknown>>,
-  { now, isProduction }: { now: number; isProduction: boolean },
+  { now, env }: { now: number; env: Environment },
 ): Finding[] {
-  const placeholders = isProduction ? checkPlaceholders(settings) : [];
+  const placeholders = env ? checkPlaceholders(settings, env) : [];
   let config: Config;
   try {
     config = parseConfig(settings);
   } catch (refusal) {
     if (!(refusal instanceof ConfigError)) throw refusal;
-    return [...placeholders, ...refusal.message.split("; ").map((line) => explain(line, isProduction))];
+    return [...placeholders, ...refusal.message.split("; ").map((line) => explain(line, env))];
   }
   const isClosed = config.corsOrigins.length === 0;
   const closed = "is empty, so no web page on another origin can call the API";
@@ -34,7 +35,7 @@ export function checkSettings(
     ...placeholders,
     ...checkSecrets(config),
     ...checkTestIdentifiers(config, now),
-    ...(isProduction ? checkProduction(config) : []),
+    ...(env ? checkProduction(config) : []),
     ...(isClosed ? [warning("CORS_ORIGINS", closed, "If there is a dashboard, add its origin")] : []),
   ];
 }
@@ -42,19 +43,19 @@ export function checkSettings(
 const secretNames = [...Object.keys(newSecrets()), ...optionalSecrets];
 
 /** Turns a configuration error of the Worker, `NAME.path: why`, into a finding with what to do. */
-function explain(line: string, isProduction: boolean): Finding {
+function explain(line: string, env: Environment): Finding {
   const [, path = line, why = "is not valid"] = /^([^:]+): (.*)$/s.exec(line) ?? [];
   const name = /^\w+/.exec(path)?.[0] ?? path;
-  const place = isProduction ? "[env.production.vars]" : "[vars]";
+  const place = env ? `[env.${env}.vars]` : "[vars]";
   if (!secretNames.includes(name)) return error(path, why, `Set it in ${place} of wrangler.toml`);
-  return error(path, why, isProduction ? putSecret(name) : "Set it in .dev.vars; npm run secrets prints new values");
+  return error(path, why, env ? putSecret(name, env) : "Set it in .dev.vars; npm run secrets prints new values");
 }
 
-function checkPlaceholders(settings: Readonly<Record<string, unknown>>): Finding[] {
+function checkPlaceholders(settings: Readonly<Record<string, unknown>>, env: DeployedEnvironment): Finding[] {
   return Object.entries(settings)
     .filter(([, value]) => typeof value === "string" && value.split(/[\s,]+/).some((part) => EXAMPLE.test(part)))
     .map(([name, value]) =>
-      error(name, `${value} is an example`, "Set your own in [env.production.vars] of wrangler.toml", "placeholder"),
+      error(name, `${value} is an example`, `Set your own in [env.${env}.vars] of wrangler.toml`, "placeholder"),
     );
 }
 

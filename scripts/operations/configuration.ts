@@ -1,7 +1,10 @@
 import { unstable_readConfig } from "wrangler";
 
 /** The environment of wrangler.toml; undefined is the top level, which is development. */
-export type Environment = "production" | undefined;
+export type Environment = DeployedEnvironment | undefined;
+
+/** The environments that are deployed. */
+export type DeployedEnvironment = "production" | "staging";
 
 /** The parts of wrangler's parsed configuration that the scripts use. */
 export interface WranglerConfig {

@@ -1,4 +1,4 @@
-import type { WranglerConfig } from "./configuration.ts";
+import type { DeployedEnvironment, WranglerConfig } from "./configuration.ts";
 import type { Wrangler, WranglerResult } from "./wrangler.ts";
 
 /** The environment of a deployment; tests supply their own wrangler, account and network. */
@@ -6,7 +6,9 @@ export interface Deployment {
   wrangler: Wrangler;
   /** The wrangler.toml that receives the ids of new resources. */
   configPath: string;
-  /** The current [env.production] section. */
+  /** What is deployed: a section of wrangler.toml. */
+  env: DeployedEnvironment;
+  /** The current section of wrangler.toml. */
   config(): WranglerConfig;
   /** File for new secrets, which the deployer must move to a vault. */
   secretsFile: string;
@@ -16,6 +18,13 @@ export interface Deployment {
   location: string;
   /** The origin of the deployed API. */
   origin: string;
+  /** The origin of staging's API. */
+  stagingOrigin: string;
+  /** Whether the bundle in `releaseFolder` is uploaded instead of one that wrangler builds. */
+  isBuilt: boolean;
+  releaseFolder: string;
+  /** The static assets that belong to the bundle. */
+  assetsFolder: string;
   /** Fetches a URL; status 0 if there is no response. */
   get(url: string, headers?: Record<string, string>): Promise<{ status: number; text: string }>;
   /** Percentages of the traffic that the new version gets one after another, before all of it. */
@@ -60,10 +69,10 @@ export function mustRun(
 /** A wrangler command as a person would type it. */
 export const asTyped = (args: readonly string[]) => `npx wrangler ${args.join(" ")}`;
 
-/** Options that select production. */
-export const inProduction = ({ configPath }: Pick<Deployment, "configPath">) => [
+/** Options that select the environment. */
+export const inEnvironment = ({ configPath, env }: Pick<Deployment, "configPath" | "env">) => [
   "--env",
-  "production",
+  env,
   "--config",
   configPath,
 ];

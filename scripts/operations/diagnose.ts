@@ -4,7 +4,7 @@ import { parseEnv } from "node:util";
 import { checkBindings } from "./check-bindings.ts";
 import { checkLocalDatabases, checkMachine } from "./check-machine.ts";
 import { checkSettings } from "./check-settings.ts";
-import { textVars, type WranglerConfig } from "./configuration.ts";
+import { type DeployedEnvironment, textVars, type WranglerConfig } from "./configuration.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import { checkUnseenSecrets, productionSettings, putSecret } from "./provider-secrets.ts";
 import { root } from "./wrangler.ts";
@@ -14,7 +14,7 @@ export function diagnoseDevelopment(config: WranglerConfig, state: string, now: 
   const file = join(root, ".dev.vars");
   const secrets = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : undefined;
   const settings = secrets
-    ? checkSettings({ ...textVars(config), ...secrets, EMAIL: {} }, { now, isProduction: false })
+    ? checkSettings({ ...textVars(config), ...secrets, EMAIL: {} }, { now, env: undefined })
     : [error(".dev.vars", "is missing, and with it every secret", "Run npm run dev to create it")];
   return [...checkMachine(config), ...checkBindings(config, undefined), ...settings, ...checkLocalDatabases(state)];
 }
@@ -24,7 +24,8 @@ export function diagnoseDevelopment(config: WranglerConfig, state: string, now: 
  *
  * @param secretNames secrets that are set or about to be set; undefined if unknown, for example without an account.
  */
-export function diagnoseProduction(
+export function diagnoseDeployed(
+  env: DeployedEnvironment,
   config: WranglerConfig,
   secretNames: readonly string[] | undefined,
   now: number,
@@ -34,10 +35,10 @@ export function diagnoseProduction(
   const unset = secretNames ? required.filter((name) => !secretNames.includes(name)) : [];
   return [
     ...checkMachine(config),
-    ...checkBindings(config, "production"),
-    ...checkSettings(productionSettings(vars, secretNames), { now, isProduction: true }),
-    ...(secretNames ? [] : checkUnseenSecrets(vars)),
-    ...unset.map((name) => error(name, "is not set", `Run npm run deploy, or ${putSecret(name)}`)),
+    ...checkBindings(config, env),
+    ...checkSettings(productionSettings(vars, secretNames), { now, env }),
+    ...(secretNames ? [] : checkUnseenSecrets(vars, env)),
+    ...unset.map((name) => error(name, "is not set", `Run npm run deploy, or ${putSecret(name, env)}`)),
     ...(secretNames?.includes("TEST_IDENTIFIERS")
       ? [
           warning(

@@ -35,7 +35,7 @@ export async function waitUntilHealthy(deployment: Deployment, { versionId, isOv
   }
   throw new StepFailed(
     last,
-    "Wait some minutes if the domain is new: its certificate may not be ready. Otherwise check npx wrangler tail --env production",
+    `Wait some minutes if the domain is new: its certificate may not be ready. Otherwise check npx wrangler tail --env ${deployment.env}`,
   );
 }
 
@@ -47,7 +47,8 @@ export async function isServing(deployment: Deployment): Promise<boolean> {
 
 const versionIn = (text: string): string => healthIn(text)?.version_id ?? "unknown";
 
-function healthIn(text: string): { bindings?: object; version_id?: string | null } | undefined {
+/** The state in a response of `GET /api/health`; undefined if it is none. */
+export function healthIn(text: string): { bindings?: object; version_id?: string | null } | undefined {
   try {
     return (JSON.parse(text) as { data?: { bindings?: object } }).data;
   } catch {

@@ -1,4 +1,5 @@
 import { newSecrets } from "../secrets.ts";
+import type { DeployedEnvironment } from "./configuration.ts";
 import { type Finding, warning } from "./finding.ts";
 
 /** Provider secrets, the variable that makes each necessary, and a stand-in for its value, which cannot be read. */
@@ -32,17 +33,17 @@ export function productionSettings(vars: Record<string, string>, secretNames: re
 }
 
 /** Lists required provider secrets that cannot be checked. */
-export function checkUnseenSecrets(vars: Record<string, string>): Finding[] {
+export function checkUnseenSecrets(vars: Record<string, string>, env: DeployedEnvironment): Finding[] {
   return providerSecrets
     .filter(({ beside }) => vars[beside])
     .map(({ name, beside }) =>
       warning(
         name,
         `is required if ${beside} is set, and cannot be checked without an account`,
-        `Set it with ${putSecret(name)}`,
+        `Set it with ${putSecret(name, env)}`,
       ),
     );
 }
 
-/** The command that asks for the value of a production secret and sets it. */
-export const putSecret = (name: string) => `npx wrangler secret put ${name} --env production`;
+/** The command that asks for the value of a secret and sets it. */
+export const putSecret = (name: string, env: DeployedEnvironment) => `npx wrangler secret put ${name} --env ${env}`;

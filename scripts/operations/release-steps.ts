@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { newSecrets } from "../secrets.ts";
-import { type Deployment, inProduction, mustRun, type Step, StepFailed } from "./deployment.ts";
-import { diagnoseProduction } from "./diagnose.ts";
+import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { diagnoseDeployed } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
 import { optionalSecrets } from "./provider-secrets.ts";
 import { isUnknownWorker } from "./secret-names.ts";
 import { readJsonOutput } from "./wrangler.ts";
 
-const listSecrets = (deployment: Deployment) => ["secret", "list", ...inProduction(deployment)];
+const listSecrets = (deployment: Deployment) => ["secret", "list", ...inEnvironment(deployment)];
 
 export function accountStep(deployment: Deployment): Step {
   const whoami = ["whoami", "--json"];
@@ -42,7 +42,7 @@ export function providersStep(deployment: Deployment): Step {
 }
 
 function refuseUnfit(deployment: Deployment, secretNames: readonly string[] | undefined): void {
-  const findings = diagnoseProduction(deployment.config(), secretNames, deployment.now());
+  const findings = diagnoseDeployed(deployment.env, deployment.config(), secretNames, deployment.now());
   const unfit = findings.filter(({ kind }) => kind !== "zero-id");
   for (const finding of unfit) deployment.say(`  ${formatFinding(finding)}`);
   if (unfit.some(({ level }) => level === "error")) {
@@ -64,7 +64,7 @@ const givenSecrets = ({ environment }: Deployment) => optionalSecrets.filter((na
 
 /** Sets missing secrets; never overwrites one that is set. */
 export function secretsStep(deployment: Deployment): Step {
-  const bulk = ["secret", "bulk", ...inProduction(deployment)];
+  const bulk = ["secret", "bulk", ...inEnvironment(deployment)];
   return {
     title: "Secrets",
     commands: [listSecrets(deployment), bulk],
@@ -103,7 +103,7 @@ function pick(from: Readonly<Record<string, string | undefined>>, names: readonl
 }
 
 export function migrationStep(deployment: Deployment, binding: string): Step {
-  const apply = ["d1", "migrations", "apply", binding, "--remote", ...inProduction(deployment)];
+  const apply = ["d1", "migrations", "apply", binding, "--remote", ...inEnvironment(deployment)];
   return {
     title: `Migrations of ${binding}`,
     commands: [apply],

@@ -14,7 +14,7 @@ export function databaseStep(deployment: Deployment, binding: string): Step {
   const name = deployment.config().d1_databases.find((each) => each.binding === binding)?.database_name ?? binding;
   const list = ["d1", "list", "--json", ...at(deployment)];
   const create = ["d1", "create", name, "--location", deployment.location, KEEP_CONFIG, ...at(deployment)];
-  const header = "[[env.production.d1_databases]]";
+  const header = `[[env.${deployment.env}.d1_databases]]`;
   return {
     title: `D1 database ${name} (${binding})`,
     commands: [list, create],
@@ -48,7 +48,7 @@ export function namespaceStep(deployment: Deployment): Step {
           (each) => ({ name: each.title, id: each.id }),
         );
       const configured = deployment.config().kv_namespaces.find(({ binding }) => binding === "KV")?.id;
-      const header = "[[env.production.kv_namespaces]]";
+      const header = `[[env.${deployment.env}.kv_namespaces]]`;
       adopt(deployment, { name, read, create, configured }, { header, having: ["binding", "KV"], key: "id" });
     },
   };

@@ -1,5 +1,6 @@
-import { asTyped, type Deployment, type Step, StepFailed } from "./deployment.ts";
-import { diagnoseProduction } from "./diagnose.ts";
+import { bundleSteps } from "./bundle-step.ts";
+import { asTyped, type Deployment, inEnvironment, type Step, StepFailed } from "./deployment.ts";
+import { diagnoseDeployed } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
 import { accountStep, configurationStep, migrationStep, providersStep, secretsStep } from "./release-steps.ts";
 import { bucketStep, databaseStep, namespaceStep, queueSteps } from "./resource-steps.ts";
@@ -11,6 +12,7 @@ export function deploymentSteps(deployment: Deployment): Step[] {
   const databases = d1_databases.map(({ binding }) => binding);
   return [
     configurationStep(deployment),
+    ...bundleSteps(deployment),
     accountStep(deployment),
     providersStep(deployment),
     ...databases.map((binding) => databaseStep(deployment, binding)),
@@ -50,9 +52,9 @@ export function rehearseDeployment(deployment: Deployment): boolean {
     for (const command of commands) deployment.say(`  $ ${asTyped(command)}`);
   }
   deployment.say("\nLocal checks:");
-  const findings = diagnoseProduction(deployment.config(), undefined, deployment.now());
+  const findings = diagnoseDeployed(deployment.env, deployment.config(), undefined, deployment.now());
   for (const finding of findings) deployment.say(`  ${formatFinding({ ...finding, level: "warning" })}`);
-  const bundle = ["deploy", "--dry-run", "--minify", "--env", "production", "--config", deployment.configPath];
+  const bundle = ["deploy", "--dry-run", "--minify", ...inEnvironment(deployment)];
   deployment.say(`  $ ${asTyped(bundle)}`);
   const { ok, output } = deployment.wrangler(bundle);
   deployment.say(output.replaceAll(/^/gm, "  "));

@@ -1,4 +1,4 @@
-import { asTyped, type Deployment, inProduction, mustRun, StepFailed } from "./deployment.ts";
+import { asTyped, type Deployment, inEnvironment, mustRun, StepFailed } from "./deployment.ts";
 import { waitUntilHealthy } from "./health-check.ts";
 import { listDeployments, listDeploymentsCommand, mainVersionOf } from "./versions.ts";
 
@@ -8,7 +8,7 @@ const rollbackCommand = (deployment: Deployment, versionId: string) => [
   "--yes",
   "--message",
   "npm run rollback",
-  ...inProduction(deployment),
+  ...inEnvironment(deployment),
 ];
 
 const MIGRATIONS = "Migrations stay: the older version runs on the new schema, as every migration must allow.";
@@ -26,11 +26,11 @@ export async function runRollback(deployment: Deployment, to: string | undefined
     if (found === undefined) {
       throw new StepFailed(
         "there is no earlier version",
-        "See npx wrangler versions list --env production, and use --to",
+        `See npx wrangler versions list --env ${deployment.env}, and use --to`,
       );
     }
     deployment.say(`From version ${current} to ${found}`);
-    mustRun(deployment, rollbackCommand(deployment, found), "See npx wrangler versions list --env production");
+    mustRun(deployment, rollbackCommand(deployment, found), `See npx wrangler versions list --env ${deployment.env}`);
     await waitUntilHealthy(deployment, { versionId: found });
     deployment.say(`Version ${found} responds. ${MIGRATIONS}`);
     return true;

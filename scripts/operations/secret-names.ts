@@ -1,15 +1,20 @@
+import type { DeployedEnvironment } from "./configuration.ts";
 import { readJsonOutput, type Wrangler } from "./wrangler.ts";
 
 const isSignedIn = (wrangler: Wrangler) => wrangler(["whoami", "--json"]).ok;
 
 /**
- * The names of the secrets set in production; their values cannot be read.
+ * The names of the secrets set in the environment; their values cannot be read.
  *
  * @returns undefined without an account or if the list cannot be read; an empty list if the Worker does not exist yet.
  */
-export function listSecretNames(wrangler: Wrangler, configPath: string): string[] | undefined {
+export function listSecretNames(
+  wrangler: Wrangler,
+  configPath: string,
+  env: DeployedEnvironment,
+): string[] | undefined {
   if (!isSignedIn(wrangler)) return undefined;
-  const { ok, stdout, output } = wrangler(["secret", "list", "--env", "production", "--config", configPath]);
+  const { ok, stdout, output } = wrangler(["secret", "list", "--env", env, "--config", configPath]);
   if (ok) return (readJsonOutput(stdout) as { name: string }[]).map(({ name }) => name);
   return isUnknownWorker(output) ? [] : undefined;
 }

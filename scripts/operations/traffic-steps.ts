@@ -1,5 +1,6 @@
+import { bundleArguments, recordRelease } from "./bundle-step.ts";
 import { hostOf } from "./configuration.ts";
-import { type Deployment, inProduction, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
 import { isServing, waitUntilHealthy } from "./health-check.ts";
 import { listDeployments, listDeploymentsCommand, mainVersionOf, readVersionId } from "./versions.ts";
 
@@ -23,9 +24,10 @@ function uploadStep(deployment: Deployment, release: Release): Step {
   const config = deployment.config();
   const host = hostOf(config);
   const isRouted = (config.routes?.length ?? 0) > 0 || config.workers_dev === true || host === undefined;
-  const upload = ["versions", "upload", "--minify", ...inProduction(deployment)];
+  const bundle = bundleArguments(deployment);
+  const upload = ["versions", "upload", ...bundle, ...inEnvironment(deployment)];
   // Only this command gives the Worker a host: the issuer's, if wrangler.toml has no route.
-  const deploy = ["deploy", "--minify", ...inProduction(deployment), ...(isRouted ? [] : ["--domain", host])];
+  const deploy = ["deploy", ...bundle, ...inEnvironment(deployment), ...(isRouted ? [] : ["--domain", host])];
   return {
     title: `Worker ${config.name}`,
     commands: [listDeploymentsCommand(deployment), upload, deploy],
@@ -49,7 +51,7 @@ const split = (deployment: Deployment, fresh: string, old: string, share: number
   `${fresh}@${share}%`,
   ...(share < 100 ? [`${old}@${100 - share}%`] : []),
   "--yes",
-  ...inProduction(deployment),
+  ...inEnvironment(deployment),
 ];
 
 function shareStep(deployment: Deployment, release: Release): Step {
@@ -61,13 +63,14 @@ function shareStep(deployment: Deployment, release: Release): Step {
       const { old, fresh = "" } = release;
       if (old === undefined) {
         await waitUntilHealthy(deployment, { versionId: fresh });
+        recordRelease(deployment, fresh);
         return deployment.say("  100 %: all bindings respond");
       }
       for (const share of shares) {
         mustRun(
           deployment,
           split(deployment, fresh, old, share),
-          "Check npx wrangler deployments list --env production",
+          `Check npx wrangler deployments list --env ${deployment.env}`,
         );
         try {
           const isPartial = share > 0 && share < 100;
@@ -81,6 +84,7 @@ function shareStep(deployment: Deployment, release: Release): Step {
         }
         deployment.say(`  ${share} %: all bindings respond`);
       }
+      recordRelease(deployment, fresh);
     },
   };
 }
@@ -88,14 +92,14 @@ function shareStep(deployment: Deployment, release: Release): Step {
 function giveBack(deployment: Deployment, old: string): void {
   mustRun(
     deployment,
-    ["versions", "deploy", `${old}@100%`, "--yes", ...inProduction(deployment)],
-    `Run npx wrangler rollback ${old} --env production: the new version is unhealthy`,
+    ["versions", "deploy", `${old}@100%`, "--yes", ...inEnvironment(deployment)],
+    `Run npx wrangler rollback ${old} --env ${deployment.env}: the new version is unhealthy`,
   );
 }
 
 /** A version holds code and bindings; routes, crons and queue consumers belong to the Worker. */
 function triggerStep(deployment: Deployment, release: Release): Step {
-  const apply = ["triggers", "deploy", ...inProduction(deployment)];
+  const apply = ["triggers", "deploy", ...inEnvironment(deployment)];
   return {
     title: "Routes, crons and queue consumers",
     commands: [apply],

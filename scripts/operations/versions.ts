@@ -1,4 +1,4 @@
-import { type Deployment, inProduction, StepFailed } from "./deployment.ts";
+import { type Deployment, inEnvironment, StepFailed } from "./deployment.ts";
 import { isUnknownWorker } from "./secret-names.ts";
 import { readJsonOutput } from "./wrangler.ts";
 
@@ -8,11 +8,11 @@ export interface PastDeployment {
   versions: { version_id: string; percentage: number }[];
 }
 
-export const listDeploymentsCommand = (deployment: Pick<Deployment, "configPath">) => [
+export const listDeploymentsCommand = (deployment: Pick<Deployment, "configPath" | "env">) => [
   "deployments",
   "list",
   "--json",
-  ...inProduction(deployment),
+  ...inEnvironment(deployment),
 ];
 
 /** The latest deployments, newest first; none if the Worker does not exist yet. */

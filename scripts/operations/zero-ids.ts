@@ -1,4 +1,4 @@
-/** Where the id of a resource is in [env.production]. */
+/** Where the id of a resource is in wrangler.toml. */
 export interface IdPlace {
   /** For example `[[env.production.d1_databases]]`. */
   header: string;

@@ -7,7 +7,7 @@ import { checkBindings } from "../../scripts/operations/check-bindings.ts";
 import { checkLocalDatabases, checkMachine } from "../../scripts/operations/check-machine.ts";
 import { checkSettings } from "../../scripts/operations/check-settings.ts";
 import { isZeroId, readConfiguration, textVars } from "../../scripts/operations/configuration.ts";
-import { diagnoseProduction } from "../../scripts/operations/diagnose.ts";
+import { diagnoseDeployed } from "../../scripts/operations/diagnose.ts";
 import { localDatabases } from "../../scripts/operations/local-database.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 import { replaceZeroId } from "../../scripts/operations/zero-ids.ts";
@@ -18,6 +18,7 @@ import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
 const path = join(root, "wrangler.toml");
 const development = readConfiguration(path, undefined);
 const production = readConfiguration(path, "production");
+const staging = readConfiguration(path, "staging");
 const now = Date.parse("2026-11-26T00:00:00Z");
 
 const settings = (changed: Record<string, string> = {}) => ({
@@ -27,7 +28,9 @@ const settings = (changed: Record<string, string> = {}) => ({
   ...changed,
 });
 const findingsOf = (changed: Record<string, string>, isProduction = false) =>
-  checkSettings(settings(changed), { now, isProduction }).map(({ level, what, why }) => `${level} ${what}: ${why}`);
+  checkSettings(settings(changed), { now, env: isProduction ? "production" : undefined }).map(
+    ({ level, what, why }) => `${level} ${what}: ${why}`,
+  );
 
 test("the local databases of the scripts are those of wrangler.toml", () => {
   assert.deepEqual(
@@ -36,9 +39,9 @@ test("the local databases of the scripts are those of wrangler.toml", () => {
   );
 });
 
-test("the limiters of both environments have the limits that responses state", () => {
+test("the limiters of every environment have the limits that responses state", () => {
   const stated = { RATE_LIMITER: callsPerMinute, USER_RATE_LIMITER: writesPerMinute };
-  for (const { ratelimits } of [development, production]) {
+  for (const { ratelimits } of [development, production, staging]) {
     const configured = ratelimits.map(({ name, simple }) => [name, { ...simple }]);
     const expected = Object.entries(stated).map(([name, { count, windowMs }]) => [
       name,
@@ -48,19 +51,54 @@ test("the limiters of both environments have the limits that responses state", (
   }
 });
 
-test("both environments have every binding, queue and cron that the code uses", () => {
+test("every environment has every binding, queue and cron that the code uses", () => {
   assert.deepEqual(checkBindings(development, undefined), []);
-  const findings = checkBindings(production, "production");
-  assert.deepEqual(
-    findings.filter(({ kind }) => kind !== "zero-id"),
-    [],
-  );
-  assert.equal(
-    findings.length,
-    [...production.d1_databases, ...production.kv_namespaces].filter((each) =>
-      isZeroId("id" in each ? each.id : (each as { database_id?: string }).database_id),
-    ).length,
-  );
+  for (const [environment, config] of [
+    ["production", production],
+    ["staging", staging],
+  ] as const) {
+    const findings = checkBindings(config, environment);
+    assert.deepEqual(
+      findings.filter(({ kind }) => kind !== "zero-id"),
+      [],
+    );
+    const ids = [...config.d1_databases.map((each) => each.database_id), ...config.kv_namespaces.map(({ id }) => id)];
+    assert.equal(findings.length, ids.filter(isZeroId).length);
+  }
+});
+
+test("staging has what production has, with names, hosts and budgets of its own", () => {
+  const shapeOf = ({
+    d1_databases,
+    kv_namespaces,
+    r2_buckets,
+    queues,
+    triggers,
+    secrets,
+    vars,
+  }: typeof production) => ({
+    bindings: [d1_databases, kv_namespaces, r2_buckets, queues.producers ?? []].map((all) =>
+      (all as { binding: string }[]).map(({ binding }) => binding),
+    ),
+    consumers: (queues.consumers ?? []).map(({ queue, dead_letter_queue, ...settings }) => ({
+      ...settings,
+      queue: queue.replace("-staging", ""),
+      dead_letter_queue: dead_letter_queue?.replace("-staging", ""),
+    })),
+    crons: triggers.crons,
+    secrets,
+    vars: Object.keys(vars),
+  });
+  assert.deepEqual(shapeOf(staging), shapeOf(production));
+  const names = (config: typeof production) => [
+    config.name,
+    ...config.d1_databases.map((each) => each.database_name),
+    ...config.r2_buckets.map((each) => each.bucket_name),
+    ...(config.queues.consumers ?? []).map(({ queue }) => queue),
+    ...["ISSUER", "AUDIENCE", "PASSKEY_RP_ID"].map((name) => config.vars[name]),
+  ];
+  const shared = names(staging).filter((name) => names(production).includes(name as string));
+  assert.deepEqual(shared, []);
 });
 
 test("a missing binding, consumer, dead-letter queue or cron is reported", () => {
@@ -151,6 +189,8 @@ test("production also requires https, its own hosts, a provider for codes, and a
     ISSUER: "https://api.powerbank.test",
     CORS_ORIGINS: "https://a.test",
     OTP_AUTOFILL_DOMAIN: "powerbank.test",
+    PASSKEY_RP_ID: "powerbank.test",
+    PASSKEY_ORIGINS: "https://dashboard.powerbank.test",
     EMAIL_FROM: "a@powerbank.test",
     SPARROW_FROM: "P",
     SPARROW_TOKEN: "t",
@@ -181,13 +221,15 @@ test("production also requires https, its own hosts, a provider for codes, and a
 test("missing production secrets are reported, but not secrets that cannot be checked", () => {
   const names = ["ACCESS_TOKEN_KEYS", "TOKEN_SECRETS", "DATA_SECRETS"];
   const unset = (known: string[] | undefined) =>
-    diagnoseProduction(production, known, now)
+    diagnoseDeployed("production", production, known, now)
       .filter(({ why }) => why === "is not set")
       .map(({ what }) => what);
   assert.deepEqual(unset(names), ["LOOKUP_SECRET"]);
   assert.deepEqual(unset(undefined), []);
   const sparrow = { ...production, vars: { ...production.vars, SPARROW_FROM: "P" } };
-  const [unseen] = diagnoseProduction(sparrow, undefined, now).filter(({ what }) => what === "SPARROW_TOKEN");
+  const [unseen] = diagnoseDeployed("production", sparrow, undefined, now).filter(
+    ({ what }) => what === "SPARROW_TOKEN",
+  );
   assert.equal(unseen?.level, "warning");
 });
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { readConfiguration } from "../../scripts/operations/configuration.ts";
+import { type DeployedEnvironment, readConfiguration } from "../../scripts/operations/configuration.ts";
+import type { Deployment } from "../../scripts/operations/deployment.ts";
 import { deploymentSteps, rehearseDeployment, runDeployment } from "../../scripts/operations/run-deployment.ts";
 import { rehearseRollback, runRollback } from "../../scripts/operations/run-rollback.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
@@ -12,8 +13,11 @@ import { FakeAccount } from "./fake-account.ts";
 
 let folder = "";
 let account = new FakeAccount();
+/** The account while it holds staging's Worker; tests that use it exchange the two. */
+let stagingAccount = new FakeAccount();
 beforeEach(() => {
   account = new FakeAccount();
+  stagingAccount = new FakeAccount();
   folder = mkdtempSync(join(tmpdir(), "users-api-deploy-"));
   writeFileSync(join(folder, "wrangler.toml"), readFileSync(join(root, "wrangler.toml"), "utf8"));
 });
@@ -26,30 +30,40 @@ const toml = () => readFileSync(file("wrangler.toml"), "utf8");
 function fillIn(): void {
   const filled = toml()
     .replaceAll("api.example.com", "api.powerbank.test")
+    .replaceAll("staging.example.com", "staging.powerbank.test")
     .replaceAll("dashboard.example.com", "dashboard.powerbank.test")
     .replaceAll('"example.com"', '"powerbank.test"')
-    .replace('SMS_DAILY_BUDGET = "2000"', 'SMS_DAILY_BUDGET = "2000"\nEMAIL_FROM = "no-reply@powerbank.test"');
+    .replaceAll(/^SMS_DAILY_BUDGET = "(2000|50)"/gm, '$&\nEMAIL_FROM = "no-reply@powerbank.test"');
   writeFileSync(file("wrangler.toml"), filled);
 }
 
 /** A deployment to the simulated account, and what it printed. */
-function newDeployment(environment: Record<string, string> = {}, shares: readonly number[] = []) {
+function newDeployment(
+  environment: Record<string, string> = {},
+  shares: readonly number[] = [],
+  { env = "production", isPromotion = false }: { env?: DeployedEnvironment; isPromotion?: boolean } = {},
+) {
   const output: string[] = [];
   const waits: number[] = [];
   const configPath = file("wrangler.toml");
-  const deployment = {
+  const deployment: Deployment = {
+    env,
+    stagingOrigin: "https://api.staging.powerbank.test",
+    isBuilt: env === "staging" || isPromotion,
+    releaseFolder: folder,
+    assetsFolder: join(folder, "assets"),
     wrangler: account.wrangler,
     configPath,
-    config: () => readConfiguration(configPath, "production"),
+    config: () => readConfiguration(configPath, env),
     secretsFile: file("secrets.json"),
     environment,
     location: "apac",
-    origin: "https://api.powerbank.test",
+    origin: env === "staging" ? "https://api.staging.powerbank.test" : "https://api.powerbank.test",
     shares,
     pauseMs: 300_000,
     get: async (url: string, headers?: Record<string, string>) => {
-      assert.equal(url, "https://api.powerbank.test/api/health");
-      return account.health(headers);
+      assert.ok([`${deployment.origin}/api/health`, `${deployment.stagingOrigin}/api/health`].includes(url), url);
+      return (url.startsWith(deployment.origin) ? account : stagingAccount).health(headers);
     },
     wait: async (ms: number) => void waits.push(ms),
     now: () => Date.now(),
@@ -291,6 +305,38 @@ test("a rollback without an earlier version says so, and a rehearsal calls nothi
   assert.match(output.join("\n"), /wrangler rollback PREVIOUS/);
   assert.equal(await runRollback(deployment, undefined), false);
   assert.match(output.at(-1) ?? "", /there is no earlier version/);
+});
+
+test("production gets the very bundle that staging runs, and nothing else", async () => {
+  fillIn();
+  mkdirSync(file("assets"));
+  writeFileSync(file("assets/page.html"), "a page");
+  const promote = async () => {
+    const { deployment, output } = newDeployment({}, [], { isPromotion: true });
+    return { isOk: await runDeployment(deployment), text: output.join("\n") };
+  };
+  assert.match((await promote()).text, /✗ staging was not deployed from here/);
+  [account, stagingAccount] = [stagingAccount, account];
+  const staged = newDeployment({}, [], { env: "staging" });
+  assert.ok(await runDeployment(staged.deployment), staged.output.join("\n"));
+  assert.match(
+    account.calls.find((call) => /^deploy (?!--dry-run)/.test(call)) ?? "",
+    /index\.js --no-bundle --env staging/,
+  );
+  [account, stagingAccount] = [stagingAccount, account];
+  const promoted = await promote();
+  assert.ok(promoted.isOk, promoted.text);
+  const deploy = account.calls.find((call) => call.startsWith("deploy "));
+  assert.match(deploy ?? "", new RegExp(`^deploy ${file("index.js")} --no-bundle --env production`));
+  assert.ok(!account.calls.some((call) => call.includes("--minify")), "nothing was built again");
+
+  writeFileSync(file("assets/page.html"), "another page");
+  assert.match((await promote()).text, /✗ the bundle or the assets changed since staging was deployed/);
+  writeFileSync(file("assets/page.html"), "a page");
+  [account, stagingAccount] = [stagingAccount, account];
+  account.wrangler(["versions", "deploy", `${account.versions[0]}@100%`]);
+  [account, stagingAccount] = [stagingAccount, account];
+  assert.match((await promote()).text, /✗ staging runs version \S+, not \S+/);
 });
 
 test("an id from another account stops the deployment", async () => {

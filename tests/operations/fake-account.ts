@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Wrangler, WranglerResult } from "../../scripts/operations/wrangler.ts";
 
 /** Thrown by a command that wrangler would refuse; its message is what wrangler prints. */
@@ -116,7 +117,11 @@ export class FakeAccount {
   }
 
   private deploy(args: readonly string[]): string {
-    if (args.includes("--dry-run")) return "Total Upload: 1 KiB";
+    if (args.includes("--dry-run")) {
+      const folder = args.includes("--outdir") ? args[args.indexOf("--outdir") + 1] : undefined;
+      if (folder !== undefined) writeFileSync(join(folder, "index.js"), "// the bundle");
+      return "Total Upload: 1 KiB";
+    }
     if (Object.keys(this.secrets).length < 4) refuse("The following required secrets have not been set");
     if (!this.isWorkerThere) refuse("The following required secrets have not been set: this Worker does not exist yet");
     const version = this.newVersion();
