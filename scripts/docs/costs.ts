@@ -1,6 +1,7 @@
 import { backgroundCosts } from "../operations/background-costs.ts";
 import { callCosts } from "../operations/call-costs.ts";
 import { type MeasuredCall, priceOf } from "../operations/prices.ts";
+import { billOf, type Profile } from "../operations/profile.ts";
 import { table } from "./markdown.ts";
 
 /** CPU milliseconds of a call, where `npm run costs` names no other figure. */
@@ -28,4 +29,16 @@ export function priceTable(cpuMs: number = DEFAULT_CPU_MS): string[] {
     return [route, ...[worker, d1, kv, queues, worker + d1 + kv + queues].map((amount) => amount.toFixed(2))];
   });
   return table(["Route", "Requests and CPU", "D1", "KV", "Queues", "Sum"], rows);
+}
+
+/** The bill of a month with this many users. */
+export function billTable(users: number, profile: Profile): string[] {
+  const lines = billOf(users, profile);
+  const total = lines.reduce((sum, { dollars }) => sum + dollars, 0);
+  const rows = lines.map(({ what, used, dollars }) => [
+    what,
+    Math.round(used).toLocaleString("en"),
+    dollars.toFixed(2),
+  ]);
+  return table(["What", "Used", "Dollars"], [...rows, ["sum", "", total.toFixed(2)]]);
 }

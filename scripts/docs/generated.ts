@@ -1,8 +1,10 @@
+import { defaultProfile } from "../operations/profile.ts";
 import { alertSections } from "./alerts.ts";
-import { callCostTable, priceTable } from "./costs.ts";
+import { billTable, callCostTable, priceTable } from "./costs.ts";
 import { deviationList } from "./deviations.ts";
 import { errorTable, errorTextTable, fieldErrorTable } from "./errors.ts";
 import { fixedValueTable } from "./fixed-values.ts";
+import { latencyTable } from "./latency.ts";
 import { limitTable } from "./limits.ts";
 import { retentionTable } from "./retention.ts";
 import { routeTable } from "./routes.ts";
@@ -13,12 +15,14 @@ import { taskTable } from "./tasks.ts";
 /** What the pages below docs/ take from the code, by the name in their markers: `<!-- generated: limits -->`. */
 export const generated: Readonly<Record<string, () => string[]>> = {
   alerts: alertSections,
+  bill: () => billTable(1_000_000, defaultProfile),
   "call-costs": callCostTable,
   deviations: deviationList,
   errors: errorTable,
   "error-texts": errorTextTable,
   "field-errors": fieldErrorTable,
   "fixed-values": fixedValueTable,
+  latency: () => latencyTable(),
   limits: limitTable,
   prices: () => priceTable(),
   retention: retentionTable,

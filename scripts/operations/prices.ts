@@ -13,8 +13,22 @@ export const prices = {
   queueOperations: 0.4,
 };
 
+/** US dollars per month of Workers Paid. */
+export const PLAN_DOLLARS = 5;
+
+/** Units per month that Workers Paid includes. */
+export const included = {
+  requests: 10_000_000,
+  cpuMs: 30_000_000,
+  rowsRead: 25_000_000_000,
+  rowsWritten: 50_000_000,
+  kvReads: 10_000_000,
+  kvWrites: 1_000_000,
+  queueOperations: 1_000_000,
+};
+
 /** A message of at most 64 KB costs one write, one read and one delete. */
-const OPERATIONS_PER_MESSAGE = 3;
+export const OPERATIONS_PER_MESSAGE = 3;
 
 /** The costs of a call, including everything that it causes. */
 export interface MeasuredCall {

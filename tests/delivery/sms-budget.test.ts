@@ -186,7 +186,7 @@ describe("The reserved 30% of the daily budget", () => {
     const [stranger] = (await smsMessages(1)) as [Sent];
     for (let attempt = 1; attempt <= 3; attempt++)
       expect(await consume([stranger], budgetOf(10))).toEqual(acknowledged);
-    // Not even if the budget was raised since: the user has requested another code or left.
+    // Not even after the budget was raised, because by then the user has requested another code or given up.
     expect(await consume([stranger], budgetOf(1000))).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(7);
     expect((await readBudget()).reserved).toBe(1);

@@ -12,7 +12,7 @@ const JOINED_DAYS_AGO = 40;
 
 useClock({ timers: true });
 
-/** An event without user and ids. Things are named by small numbers, so that events often concern the same ones. */
+/** An event without user and ids. `thing` is a small number, so that many events concern the same rental or payment. */
 type Happening = { day: number; source: number } & (
   | { type: "rental.started" | "station.favorited" | "station.unfavorited"; thing: number }
   | { type: "rental.returned"; thing: number; onTime: boolean }

@@ -136,7 +136,7 @@ describe("events from the platform queue", () => {
     expect(await stateOf(userId)).toMatchObject({ balance: 100, current_points: 3, total_points: 3 });
   });
 
-  it("write neither audit rows nor webhook events", async () => {
+  it("writes neither audit rows nor webhook events", async () => {
     const userId = await newUser();
     await deliver([topUp(userId, "1.00")]);
     expect(await rows("select id from audit_logs where user_id = ?", userId)).toEqual([]);

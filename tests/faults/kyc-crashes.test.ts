@@ -120,7 +120,7 @@ describe("Uploads with faults", () => {
     const operations = ["D1 batch", "R2 put", "R2 delete"];
     for (const operation of operations)
       for (const fault of FAULTS)
-        expect(met.get(`${operation} ${fault}`) ?? 0, operation).toBeGreaterThanOrEqual(UPLOADS / 50);
+        expect(met.get(`${operation} ${fault}`) ?? 0, operation).toBeGreaterThanOrEqual(UPLOADS / 100);
     await sweepLater();
     for (const user of users) {
       await expectSwept(user);

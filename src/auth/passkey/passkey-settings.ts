@@ -15,7 +15,7 @@ declare module "../../platform/config/config.ts" {
 export interface Passkeys {
   /** The domain that passkeys are bound to (WebAuthn Level 3 section 5.1.2). */
   rpId: string;
-  /** Everything that may stand as the `origin` in client data: pages, iOS apps and Android apps; compared as text. */
+  /** Every accepted `origin` of client data, of pages, iOS apps and Android apps; compared as text. */
   origins: readonly string[];
   /** Origins of pages outside the domain (WebAuthn Level 3 section 5.11). */
   relatedOrigins: readonly string[];

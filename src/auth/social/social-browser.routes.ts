@@ -23,7 +23,7 @@ const callbackFields = z.object({
   user: z.string().optional().meta({ description: "The name, as JSON; Apple sends it at the first sign-in only." }),
 });
 
-/** Mounts the HTML pages of the routes at which a browser can stop in a flow. Must come before the routes themselves. */
+/** Mounts the HTML pages of the routes at which a browser flow can end. Must come before the routes themselves. */
 export function mountSocialPages(app: Hono<AppEnv>): void {
   for (const name of ["google", "apple"]) app.get(`/api/auth/${name}/start`, answerPeople);
   app.get("/api/auth/google/callback", answerPeople);

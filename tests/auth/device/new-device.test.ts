@@ -57,7 +57,7 @@ const ways = { "the provider's SDK": native, "a browser": byBrowser };
 describe.each(names.flatMap((name) => Object.entries(ways).map(([way, signIn]) => ({ name, way, signIn }))))(
   "A sign-in with $name through $way",
   ({ name, signIn }) => {
-    it("is reported as a new device on each unknown network, with the same user agent too, but not the first one ever", async () => {
+    it("is reported as a new device on each unknown network but the user's first, even with the same user agent", async () => {
       const person = newPerson(name);
       const home = newIp();
       const userId = await signIn(name, person, home);
