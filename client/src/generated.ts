@@ -237,6 +237,8 @@ export type FieldErrorCode =
 
 export type Health = {
   version: string;
+  /** The deployed version's id at Cloudflare. */
+  version_id: string | null;
   checked_at: string;
   bindings: {
     database: BindingState;

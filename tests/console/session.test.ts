@@ -1,7 +1,8 @@
 import { decodeJwt } from "jose";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { tokenFor } from "../faults/people.ts";
-import { call, newIp, stopClock } from "../support/client.ts";
+import { call, newIp } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { asPage, newBrowser, newConsole, openConsole, SESSION } from "../support/console.ts";
 import { rows, run } from "../support/database.ts";
 import { newStaff, newUser } from "../support/kyc.ts";
