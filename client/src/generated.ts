@@ -270,6 +270,12 @@ export type Kyc = {
   updated_at: string;
 };
 
+export type KycResponse = {
+  success: boolean;
+  message: string;
+  data: Kyc;
+};
+
 export type KycState = "NOT_SUBMITTED" | "PENDING" | "APPROVED" | "REJECTED";
 
 export type KycStatus = {
@@ -318,6 +324,14 @@ export type ListedUser = {
   matched?: "id" | "email" | "phone_number" | "username" | undefined;
 };
 
+export type MessageResponse = {
+  success: boolean;
+  message: string;
+  data: {
+    message: string;
+  };
+};
+
 export type Notification = {
   id: string;
   title: string;
@@ -332,6 +346,12 @@ export type Notification = {
 export type NotificationData = {
   kyc_id?: string | undefined;
   status?: KycSubmissionStatus | undefined;
+};
+
+export type NotificationResponse = {
+  success: boolean;
+  message: string;
+  data: Notification;
 };
 
 /** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
@@ -394,6 +414,12 @@ export type ProfileChange = {
   avatar_url?: string | null | undefined;
 };
 
+export type ProfileResponse = {
+  success: boolean;
+  message: string;
+  data: Profile;
+};
+
 export type PublicKeys = {
   keys: Array<{
     kid: string;
@@ -437,6 +463,12 @@ export type SignIn = {
   message: string;
 };
 
+export type SignInResponse = {
+  success: boolean;
+  message: string;
+  data: SignIn;
+};
+
 export type SocialProvider = "EMAIL" | "PHONE" | "GOOGLE" | "APPLE";
 
 export type SocialSignIn = {
@@ -447,6 +479,12 @@ export type SocialSignIn = {
   expires_in: number;
   user: Account;
   message: string;
+};
+
+export type SocialSignInResponse = {
+  success: boolean;
+  message: string;
+  data: SocialSignIn;
 };
 
 export type Tokens = {
@@ -514,6 +552,12 @@ export type UserDetail = {
   social_provider: SocialProvider;
   /** The claims about the person that the provider sent last. */
   social_profile_data: Record<string, unknown> | null;
+};
+
+export type UserDetailResponse = {
+  success: boolean;
+  message: string;
+  data: UserDetail;
 };
 
 export type UserRole = "user" | "staff" | "admin";

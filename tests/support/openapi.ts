@@ -1,5 +1,6 @@
 import Ajv2020, { type AnySchema, type ValidateFunction } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
+import { type ErrorCode, errorCatalogue } from "../../src/platform/http/errors.ts";
 import { call } from "./client.ts";
 
 interface MediaType {
@@ -53,8 +54,24 @@ export async function fetchDocument(): Promise<OpenApiDocument> {
   return resolveReferences(await fetchWrittenDocument());
 }
 
-/** The document with every reference replaced by what it refers to. */
-export const resolveReferences = (document: OpenApiDocument) => resolve(document, document) as OpenApiDocument;
+/** The document with every reference replaced by what it refers to, and `default` by the statuses that it describes. */
+export function resolveReferences(document: OpenApiDocument): OpenApiDocument {
+  const resolved = resolve(document, document) as OpenApiDocument;
+  for (const operation of Object.values(resolved.paths).flatMap((item) => Object.values(item))) {
+    const { default: others, ...responses } = operation.responses;
+    operation.responses = { ...byStatus(others), ...responses };
+  }
+  return resolved;
+}
+
+/** The response `default` as one response for each status of its codes. */
+function byStatus(response: Response | undefined): Record<string, Response> {
+  const codes = response?.["x-error-codes"] ?? [];
+  const groups = Map.groupBy(codes, (code) => errorCatalogue[code as ErrorCode].status);
+  return Object.fromEntries(
+    [...groups].map(([status, group]) => [status, { ...(response as Response), "x-error-codes": group }]),
+  );
+}
 
 /** Fetches the document from the Worker, with its references. */
 export async function fetchWrittenDocument(): Promise<OpenApiDocument> {

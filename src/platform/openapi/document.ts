@@ -3,10 +3,18 @@ import { version } from "../../../package.json";
 import type { FileSpec } from "../http/endpoint-body.ts";
 import type { ErrorCode } from "../http/errors.ts";
 import { conventionsWith } from "./conventions.ts";
-import { byStatus, describeFailures, failureExamples, failureSchema, nameOfFailures } from "./failures.ts";
+import {
+  byStatus,
+  describeDefault,
+  describeFailures,
+  failureExamples,
+  failureSchema,
+  nameOfFailures,
+} from "./failures.ts";
 import { type HeaderName, idempotencyKey, refersToHeaders, responseHeaders } from "./headers.ts";
 import { BINARY, type Operation } from "./operation.ts";
 import { type Json, schemaWriter } from "./schemas.ts";
+import { shareParts } from "./shared-parts.ts";
 import { tags } from "./tags.ts";
 
 /** An operation at its address. */
@@ -55,6 +63,8 @@ export function buildDocument(
   for (const { method, path, operation } of routes) {
     paths[path] = { ...paths[path], [method]: writeOperation(operation, write, refuse) };
   }
+  const parameters = { IdempotencyKey: idempotencyKey };
+  shareParts(paths, { schemas: named, parameters });
   const described = Object.entries(webhooks).map(([name, webhook]) => [name, { post: writeWebhook(webhook, write) }]);
   return {
     openapi: "3.1.0",
@@ -78,10 +88,10 @@ export function buildDocument(
           description: "The `access_token` of a sign-in, without the word Bearer.",
         },
       },
-      parameters: { IdempotencyKey: idempotencyKey },
+      parameters,
       headers: responseHeaders,
       examples: failureExamples(),
-      responses: sorted(responses),
+      responses: { Default: describeDefault(EVERY_OPERATION), ...sorted(responses) },
       schemas: sorted(named),
     },
   };
@@ -89,6 +99,9 @@ export function buildDocument(
 
 const sorted = <T>(given: Record<string, T>): Record<string, T> =>
   Object.fromEntries(Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+/** Failures that every operation may have; its response `default` describes them. */
+const EVERY_OPERATION: readonly ErrorCode[] = ["method_not_allowed", "internal_error", "service_unavailable"];
 
 const ROLES = { staff: "Staff and admins only. ", admin: "Admins only. " };
 
@@ -103,7 +116,9 @@ function writeOperation(
     ...writeParameters("query", operation.query, write),
     ...(operation.isIdempotent ? [{ $ref: "#/components/parameters/IdempotencyKey" }] : []),
   ];
-  const failures = [...byStatus(operation.errors)].map(([status, group]) => [status, refuse(group as never)]);
+  const failures = [...byStatus(operation.errors)]
+    .filter(([, group]) => !group.every((code) => EVERY_OPERATION.includes(code)))
+    .map(([status, group]) => [status, refuse(group as never)]);
   const successes = Object.entries(operation.responses).map(
     ([status, { description, headers = [], codes, content }]) => [
       status,
@@ -125,7 +140,11 @@ function writeOperation(
     ...(role ? { "x-required-role": role } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: writeBody(body, write) } : {}),
-    responses: { ...Object.fromEntries(failures), ...Object.fromEntries(successes) },
+    responses: {
+      ...Object.fromEntries(failures),
+      ...Object.fromEntries(successes),
+      default: { $ref: "#/components/responses/Default" },
+    },
   };
 }
 

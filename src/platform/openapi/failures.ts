@@ -48,8 +48,16 @@ export function byStatus(given: Iterable<ErrorCode>): Map<number, ErrorCode[]> {
   );
 }
 
-/** Name of the response component for a group of codes: `PermissionDeniedOrHttpsRequired`. */
+/** Groups that most operations have, with the names that RFC 9110 has for their statuses. */
+const USUAL: Readonly<Record<string, string>> = {
+  "authentication_required,token_not_valid": "Unauthorized",
+  "permission_denied,https_required": "Forbidden",
+};
+
+/** Name of the response component for a group of codes: `HttpsRequiredOrAccountInactive`. */
 export function nameOfFailures(group: readonly ErrorCode[]): string {
+  const usual = USUAL[group.join()];
+  if (usual) return usual;
   const inPascalCase = (code: string) => code.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
   return group.map(inPascalCase).join("Or");
 }
@@ -59,6 +67,24 @@ export function describeFailures(group: readonly [ErrorCode, ...ErrorCode[]]): J
   return {
     description: group.map((code) => `\`${code}\`: ${errorGuide[code].when}`).join("\n\n"),
     headers: refersToHeaders(headersOfFailure(group[0])),
+    content: {
+      "application/json": {
+        schema: { $ref: "#/components/schemas/Failure" },
+        examples: Object.fromEntries(group.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+      },
+    },
+    "x-error-codes": group,
+  };
+}
+
+/** The response of failures that no status of an operation describes. */
+export function describeDefault(group: readonly ErrorCode[]): Json {
+  const headers = new Set(group.flatMap(headersOfFailure));
+  return {
+    description: group
+      .map((code) => `${errorCatalogue[code].status} \`${code}\`: ${errorGuide[code].when}`)
+      .join("\n\n"),
+    headers: refersToHeaders([...headers]),
     content: {
       "application/json": {
         schema: { $ref: "#/components/schemas/Failure" },

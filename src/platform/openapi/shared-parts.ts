@@ -1,0 +1,71 @@
+import type { Json } from "./schemas.ts";
+
+/** A part of the document that is moved to `components` if several operations have it. */
+type Mover = (part: Json) => Json;
+
+interface Components {
+  schemas: Record<string, Json>;
+  parameters: Record<string, Json>;
+}
+
+/** Operations that must have the same part before it gets a name of its own. */
+const LEAST_USES = 2;
+
+/**
+ * Replaces what several operations have in common by references: the envelope of a named `data` (`ProfileResponse`), and
+ * parameters. Adds the parts to `components`.
+ */
+export function shareParts(paths: Record<string, Record<string, Json>>, components: Components): void {
+  const operations = Object.values(paths).flatMap((item) => Object.values(item));
+  const medias = operations.flatMap(({ responses }) =>
+    Object.values(responses as Record<string, { content?: Record<string, Json> }>).flatMap(({ content }) =>
+      content?.["application/json"] ? [content["application/json"]] : [],
+    ),
+  );
+  const shareEnvelope = moverOf(
+    "schemas",
+    nameOfEnvelope,
+    medias.map(({ schema }) => schema as Json),
+    components,
+  );
+  for (const media of medias) media.schema = shareEnvelope(media.schema as Json);
+  const listed = operations.flatMap(({ parameters }) => (parameters as Json[] | undefined) ?? []);
+  const shareParameter = moverOf("parameters", nameOfParameter, listed, components);
+  for (const operation of operations) {
+    if (operation.parameters) operation.parameters = (operation.parameters as Json[]).map(shareParameter);
+  }
+}
+
+function moverOf(
+  kind: keyof Components,
+  nameOf: (part: Json) => string | undefined,
+  parts: readonly Json[],
+  components: Components,
+): Mover {
+  const uses = Map.groupBy(parts, (part) => JSON.stringify(part));
+  return (part) => {
+    const text = JSON.stringify(part);
+    const name = nameOf(part);
+    if (name === undefined || (uses.get(text)?.length ?? 0) < LEAST_USES) return part;
+    const known = components[kind][name];
+    if (known !== undefined && JSON.stringify(known) !== text) return part;
+    components[kind][name] = part;
+    return { $ref: `#/components/${kind}/${name}` };
+  };
+}
+
+/** `ProfileResponse` for an envelope without further members, `MessageResponse` if its data is only a message. */
+function nameOfEnvelope({ properties = {} }: Json): string | undefined {
+  const { data, ...others } = properties as Record<string, Json>;
+  if (!data || Object.keys(others).join() !== "success,message") return undefined;
+  if (Object.keys((data.properties as Json | undefined) ?? {}).join() === "message") return "MessageResponse";
+  return typeof data.$ref === "string" ? `${data.$ref.split("/").at(-1)}Response` : undefined;
+}
+
+/** `UserId` for a parameter that is described as the id of a user, otherwise its name: `PageSize`. */
+function nameOfParameter({ $ref, name, description }: Json): string | undefined {
+  if ($ref !== undefined) return undefined;
+  const [, what] = /^Id of (?:the|a) (\w+)\.$/.exec(String(description)) ?? [];
+  const text = what ? `${what}_id` : String(name);
+  return text.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
