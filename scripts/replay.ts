@@ -1,3 +1,4 @@
+import { urgencySql } from "../src/db/platform-schema.ts";
 import { quote } from "./inline.ts";
 
 /** Selects dead letters; absent members match all. */
@@ -26,9 +27,9 @@ const REPLAYABLE = "replayed_at is null and type is not null and event_id is not
 
 /** Inserts the letters into the outbox as due events; an event with several dead letters is inserted once. */
 const putBack = (letters: string, payload = "payload") =>
-  `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
-      select event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letters}
-      on conflict (id) do update set payload = excluded.payload, queue = 'tasks', leased_until = 0, attempts = 0, sent_at = null`;
+  `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      select ${urgencySql("type")}, event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letters}
+      on conflict (urgency, id) do update set payload = excluded.payload, queue = 'tasks', leased_until = 0, attempts = 0`;
 
 const markReplayed = (ids: string) =>
   `update dead_letters set replayed_at = cast(unixepoch('subsec') * 1000 as integer) where id in (${ids})

@@ -7,6 +7,7 @@ import { drizzleOn } from "./platform/data/drizzle.ts";
 import type { Deps } from "./platform/deps.ts";
 import { jsonLog } from "./platform/log.ts";
 import { FAN_OUT } from "./tasks/fan-out.ts";
+import { keepsPayload } from "./tasks/kept-payloads.ts";
 
 /** Part of the execution context that every kind of invocation has. */
 type Context = Pick<ExecutionContext, "waitUntil">;
@@ -53,6 +54,7 @@ export async function buildDeps(env: Env, context: Context, requestId: string): 
     newId: () => uuidv7({ msecs: now(), random: randomBytes(16) }),
     invocationId: randomId(randomBytes),
     fanOut: FAN_OUT,
+    keepsPayload,
     log: jsonLog(now, { request_id: requestId }),
     queries: { used: 0 },
     afterResponse: (work) => context.waitUntil(work),

@@ -184,7 +184,7 @@ CREATE TABLE `wallets` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `audit_logs` (
-	`id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`user_id` text NOT NULL,
 	`action` text NOT NULL,
 	`entity_type` text NOT NULL,
@@ -196,10 +196,10 @@ CREATE TABLE `audit_logs` (
 	`ip` text,
 	`user_agent` text,
 	`session_id` text,
-	`created_at` integer NOT NULL
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `audit_logs_user` ON `audit_logs` (`user_id`,`id`);--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`queue` text NOT NULL,
@@ -270,24 +270,19 @@ CREATE TABLE `local_outbox` (
 --> statement-breakpoint
 CREATE INDEX `local_outbox_recipient` ON `local_outbox` (`recipient`,`id`);--> statement-breakpoint
 CREATE TABLE `outbox` (
-	`id` text PRIMARY KEY NOT NULL,
+	`urgency` integer DEFAULT 1 NOT NULL,
+	`id` text NOT NULL,
 	`type` text NOT NULL,
 	`user_id` text,
-	`payload` text,
-	`queue` text,
+	`payload` text NOT NULL,
+	`queue` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`leased_until` integer NOT NULL,
 	`leased_by` text,
 	`attempts` integer NOT NULL,
-	`sent_at` integer,
-	`urgency` integer GENERATED ALWAYS AS (case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
-        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
-        when type in ('security.message_due', 'auth.identity_restored', 'auth.identity_held') then 0
-        when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end) VIRTUAL
+	PRIMARY KEY(`urgency`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `outbox_unsent` ON `outbox` (`urgency`,`leased_until`) WHERE sent_at is null and queue is not null and payload is not null;--> statement-breakpoint
-CREATE INDEX `outbox_user` ON `outbox` (`user_id`) WHERE user_id is not null;--> statement-breakpoint
 CREATE TABLE `processed_events` (
 	`consumer` text NOT NULL,
 	`event_id` text NOT NULL,
@@ -383,7 +378,6 @@ CREATE TABLE `otp_challenges` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_challenges_identifier` ON `otp_challenges` (`identifier`,`cid`);--> statement-breakpoint
-CREATE INDEX `otp_challenges_waiting` ON `otp_challenges` (`created_at`) WHERE sealed_code is not null;--> statement-breakpoint
 CREATE INDEX `otp_challenges_mailbox` ON `otp_challenges` (`mailbox`,`cid`) WHERE mailbox is not null;--> statement-breakpoint
 CREATE TABLE `otp_class_guards` (
 	`identifier` text NOT NULL,

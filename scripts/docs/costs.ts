@@ -1,5 +1,6 @@
 import { backgroundCosts } from "../operations/background-costs.ts";
 import { callCosts } from "../operations/call-costs.ts";
+import { flowCosts } from "../operations/flow-costs.ts";
 import { type MeasuredCall, priceOf } from "../operations/prices.ts";
 import { billOf, type Profile } from "../operations/profile.ts";
 import { table } from "./markdown.ts";
@@ -17,6 +18,13 @@ export const callCostTable = () =>
       rowsRead,
       rowsWritten,
     ]),
+  );
+
+/** What each flow costs in production as a whole. */
+export const flowCostTable = () =>
+  table(
+    ["Flow", "D1 round trips", "Rows written"],
+    Object.entries(flowCosts).map(([flow, { trips, rowsWritten }]) => [flow, trips, rowsWritten]),
   );
 
 /** Dollars for a million calls of each route whose background work is measured too. */

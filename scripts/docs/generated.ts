@@ -1,6 +1,6 @@
 import { defaultProfile } from "../operations/profile.ts";
 import { alertSections } from "./alerts.ts";
-import { billTable, callCostTable, priceTable } from "./costs.ts";
+import { billTable, callCostTable, flowCostTable, priceTable } from "./costs.ts";
 import { deviationList } from "./deviations.ts";
 import { errorTable, errorTextTable, fieldErrorTable } from "./errors.ts";
 import { fixedValueTable } from "./fixed-values.ts";
@@ -22,6 +22,7 @@ export const generated: Readonly<Record<string, () => string[]>> = {
   "error-texts": errorTextTable,
   "field-errors": fieldErrorTable,
   "fixed-values": fixedValueTable,
+  "flow-costs": flowCostTable,
   latency: () => latencyTable(),
   limits: limitTable,
   prices: () => priceTable(),

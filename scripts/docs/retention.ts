@@ -26,7 +26,7 @@ function describeRule({ since, keptMs, by, among, becomes, reason }: PurgeRule):
   const time = keptMs === 0 ? `until ${column}` : `${lengthOf(keptMs)} after ${column}`;
   const which = among === undefined ? "" : `, if \`${sqlOf(among)}\``;
   const why = reason === undefined ? "" : ` (${reason})`;
-  return `${time}${which}${becomes ? ", then marked as ended" : ""}; by ${code(by)}${why}`;
+  return `${time}${which}${becomes ? `, then ${becomes.meaning}` : ""}; by ${code(by)}${why}`;
 }
 
 function lengthOf(ms: number): string {
@@ -35,5 +35,6 @@ function lengthOf(ms: number): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-const sqlOf = (condition: NonNullable<PurgeRule["among"]>) =>
+/** The text of a condition without parameters. */
+export const sqlOf = (condition: NonNullable<PurgeRule["among"]>) =>
   condition.queryChunks.map((chunk) => (chunk as { value: string[] }).value.join("")).join("");

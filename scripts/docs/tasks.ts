@@ -15,7 +15,7 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   deliver_webhook: ["queue `tasks`", "reports one change to one endpoint, in up to 8 attempts over 24 hours"],
   finish_account_deletion: [
     "queue `tasks`",
-    "erases the remaining data of a deleted account: first records the deletion for a later restore, then deletes files in R2, codes and denylist entries in KV, and the history (audit values, outbox, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows per batch and 60 statements per message; then it sends another message to itself. If a restore has brought the user back, it only records the deletion",
+    "erases the remaining data of a deleted account: first records the deletion for a later restore, then deletes files in R2, codes and denylist entries in KV, and the history (audit values, notifications, sessions, rentals, favourites, referrals, payloads of dead letters, the user id in ledger rows), at most 400 rows per batch and 60 statements per message; then it sends another message to itself. If a restore has brought the user back, it only records the deletion",
   ],
   generate_user_analytics_report: [
     "queue `tasks`, requested by staff",

@@ -16,7 +16,8 @@ export const idempotencyKeys = sqliteTable("idempotency_keys", {
 export const auditLogs = sqliteTable(
   "audit_logs",
   {
-    id: text("id").primaryKey(),
+    /** Unique among the entries of its user. */
+    id: text("id").notNull(),
     /** The user whose data the entry concerns; kept after the account is deleted. */
     userId: text("user_id").notNull(),
     action: text("action", { enum: ["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"] }).notNull(),
@@ -31,42 +32,59 @@ export const auditLogs = sqliteTable(
     sessionId: text("session_id"),
     createdAt: instant("created_at").notNull(),
   },
-  (table) => [index("audit_logs_user").on(table.userId, table.id)],
+  // A user's entries lie side by side, so a second index is not needed; the daily purge reads the whole table.
+  (table) => [primaryKey({ columns: [table.userId, table.id] })],
 );
 
+/** Types of events that do not wait behind changes by users, and those that jobs record by the thousand. */
+const urgencyClasses = {
+  /** Deletions, revocations and security warnings. */
+  first: [
+    ...["user.deleted", "account.deleted", "social.revocation_due"],
+    ...["auth.refresh_reuse", "auth.lockout", "auth.new_device", "user.identifier_changed"],
+    ...["security.message_due", "auth.identity_restored", "auth.identity_held"],
+  ],
+  /** Bulk reminders. Put a new type of bulk event here. */
+  last: ["profile.reminder_due", "kyc.reminder_due"],
+};
+
+/** Values of `outbox.urgency`, most urgent first. */
+export const URGENCIES = [0, 1, 2] as const;
+
+/** Sending order of waiting events by their type, 0 first. */
+export function urgencyOf(type: string): (typeof URGENCIES)[number] {
+  if (urgencyClasses.first.includes(type)) return 0;
+  return urgencyClasses.last.includes(type) ? 2 : 1;
+}
+
+/** `urgencyOf` of a column, as SQL text. */
+export function urgencySql(column: string): string {
+  const list = (types: readonly string[]) => types.map((type) => `'${type}'`).join(", ");
+  return `case when ${column} in (${list(urgencyClasses.first)}) then 0 when ${column} in (${list(urgencyClasses.last)}) then 2 else 1 end`;
+}
+
+/**
+ * Events that no queue has accepted yet, in their sending order. A row is deleted once the event is sent, so the table
+ * stays small and needs no other index.
+ */
 export const outbox = sqliteTable(
   "outbox",
   {
-    id: text("id").primaryKey(),
+    /** Sending order, 0 first; see `urgencyOf`. */
+    urgency: integer("urgency").notNull().default(1),
+    id: text("id").notNull(),
     type: text("type").notNull(),
     userId: text("user_id"),
-    /** JSON text; null once the event became a dead letter. */
-    payload: text("payload"),
+    /** JSON text. */
+    payload: text("payload").notNull(),
     /** Queue that the event is sent to. */
-    queue: text("queue"),
+    queue: text("queue").notNull(),
     createdAt: instant("created_at").notNull(),
     leasedUntil: instant("leased_until").notNull(),
     leasedBy: text("leased_by"),
     attempts: integer("attempts").notNull(),
-    sentAt: instant("sent_at"),
-    /**
-     * Sending order of waiting events, 0 first: deletions, revocations and security warnings; changes by users; bulk
-     * reminders. Put a new type of bulk event into the last class.
-     */
-    urgency: integer("urgency").generatedAlwaysAs(
-      sql`case when type in ('user.deleted', 'account.deleted', 'social.revocation_due') then 0
-        when type in ('auth.refresh_reuse', 'auth.lockout', 'auth.new_device', 'user.identifier_changed') then 0
-        when type in ('security.message_due', 'auth.identity_restored', 'auth.identity_held') then 0
-        when type in ('profile.reminder_due', 'kyc.reminder_due') then 2 else 1 end`,
-      { mode: "virtual" },
-    ),
   },
-  (table) => [
-    index("outbox_unsent")
-      .on(table.urgency, table.leasedUntil)
-      .where(sql`sent_at is null and queue is not null and payload is not null`),
-    index("outbox_user").on(table.userId).where(sql`user_id is not null`),
-  ],
+  (table) => [primaryKey({ columns: [table.urgency, table.id] })],
 );
 
 /**

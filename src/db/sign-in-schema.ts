@@ -72,7 +72,10 @@ export const otpChallenges = sqliteTable(
     /** Position of this code among those that its network requested in one window, from 1. */
     networkRank: integer("network_rank").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
-    /** Keyed hash of the mailbox behind an e-mail address, for limits; null for phone numbers. */
+    /**
+     * Keyed hash of the mailbox behind an e-mail address, for limits; null for phone numbers and for an address that names
+     * its mailbox itself, until its account is deleted.
+     */
     mailbox: text("mailbox"),
     /** HMAC of the code, bound to challenge and identifier; see `hashCode`. */
     codeHash: text("code_hash").notNull(),
@@ -114,8 +117,6 @@ export const otpChallenges = sqliteTable(
   },
   (table) => [
     index("otp_challenges_identifier").on(table.identifier, table.cid),
-    // Codes whose message is not settled: few rows, which the minute tick reads.
-    index("otp_challenges_waiting").on(table.createdAt).where(sql`sealed_code is not null`),
     index("otp_challenges_mailbox").on(table.mailbox, table.cid).where(sql`mailbox is not null`),
   ],
 );

@@ -1,3 +1,4 @@
+import type { SQL } from "drizzle-orm";
 import type { Config } from "./config/config.ts";
 import type { Keyring } from "./config/keyring.ts";
 import type { RandomBytes } from "./crypto.ts";
@@ -17,6 +18,8 @@ export interface Deps {
   /** Queue producers by the name used in outbox rows. */
   queues: Readonly<Record<QueueName, Queue>>;
   fanOut: FanOut;
+  /** Condition on the row `o` of `outbox`: if the event becomes a dead letter, its payload may be kept. */
+  keepsPayload: SQL;
   rateLimiter: RateLimit;
   /** Counts the writes of signed-in users. */
   userRateLimiter: RateLimit;

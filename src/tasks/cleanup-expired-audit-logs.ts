@@ -2,11 +2,11 @@ import { DAY_MS } from "../platform/time.ts";
 import type { Job } from "./engine/job.ts";
 import { planPurge } from "./purge.ts";
 
-/** With 100 chunks per tick this deletes 72 million rows a day, four times what 100 sign-ins per second write. */
-const CHUNK_SIZE = 500;
+/** With 100 chunks per tick this reads six million rows an hour. */
+const CHUNK_SIZE = 1_000;
 const NAME = "cleanup_expired_audit_logs";
 
-/** Deletes audit rows older than 365 days. */
+/** Deletes audit rows older than 365 days. Each run reads the whole table, hence once a day. */
 export const cleanupExpiredAuditLogs: Job = {
   name: NAME,
   everyMs: DAY_MS,

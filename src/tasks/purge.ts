@@ -68,6 +68,6 @@ async function nextRange(deps: JobDeps, { table }: PurgeRule, size: number, afte
 function purgeRows(deps: JobDeps, rule: PurgeRule, where: SQL) {
   const one = { one: sql`1` };
   return rule.becomes
-    ? deps.db.update(rule.table).set(rule.becomes).where(where).returning(one)
+    ? deps.db.update(rule.table).set(rule.becomes.set).where(where).returning(one)
     : deps.db.delete(rule.table).where(where).returning(one);
 }

@@ -14,7 +14,6 @@ import {
   idempotencyKeys,
   jobRuns,
   localOutbox,
-  outbox,
   processedEvents,
 } from "../db/platform-schema.ts";
 import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema.ts";
@@ -61,8 +60,8 @@ export interface PurgeRule {
   among?: SQL;
   /** Converts a time to the format of `since`; absent if the column holds milliseconds since the epoch. */
   write?: (instant: number) => string;
-  /** Columns to update instead of deleting the row, to which another rule then applies. */
-  becomes?: Record<string, SQL | string>;
+  /** What becomes of the row instead of its deletion, which another rule then does; `among` must not hold any more. */
+  becomes?: { set: Record<string, SQL | string | null>; meaning: string };
   /** Reason for the period, unless it is obvious. */
   reason?: string;
 }
@@ -84,6 +83,15 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: IDEMPOTENCY_TTL_MS + otpLimits.ttlMs + otpLimits.verificationTokenTtlMs,
     write: firstCidAt,
     reason: "a sign-in repeated with its key reads the verification token for a day; a day's codes are counted",
+  },
+  {
+    ...scanned,
+    table: otpChallenges,
+    since: otpChallenges.createdAt,
+    keptMs: otpLimits.ttlMs,
+    among: sql`sealed_code is not null`,
+    becomes: { set: { sealedCode: null }, meaning: "without its sealed code" },
+    reason: "the minute tick erases the code when it expires; this job finds what a failing tick left",
   },
   {
     ...scannedDaily,
@@ -146,7 +154,10 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: 0,
     among: sql`revoked_at is null`,
     // Marking a session as ended moves it out of the index of live sessions, which sign-ins read.
-    becomes: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
+    becomes: {
+      set: { revokedAt: sql`min(idle_expires_at, absolute_expires_at)`, revokedReason: "expired" },
+      meaning: "marked as ended",
+    },
   },
   {
     ...scannedDaily,
@@ -154,14 +165,6 @@ export const purgeRules: readonly PurgeRule[] = [
     since: sessions.revokedAt,
     keptMs: 30 * DAY_MS,
     among: sql`revoked_at is not null`,
-  },
-  {
-    ...byKey,
-    table: outbox,
-    since: outbox.id,
-    keptMs: EVENT_KEPT_MS,
-    write: firstIdAt,
-    among: sql`sent_at is not null`,
   },
   {
     ...scannedDaily,
@@ -193,7 +196,7 @@ export const purgeRules: readonly PurgeRule[] = [
   },
   {
     by: "cleanup_expired_audit_logs",
-    find: "key",
+    find: "scan",
     table: auditLogs,
     since: auditLogs.id,
     keptMs: 365 * DAY_MS,
@@ -211,6 +214,7 @@ export const purgeRules: readonly PurgeRule[] = [
 /** Why tables without a purge rule do not grow without bound, by table name. */
 export const otherRetention: Readonly<Record<string, string>> = {
   users: "until the account is deleted",
+  outbox: "until a queue accepts the event; one that is always refused becomes a dead letter after at most a day",
   profiles: "with the user",
   wallets: "with the user",
   points: "with the user",

@@ -1,7 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
-import { auditLogs } from "../db/platform-schema.ts";
 import { profiles } from "../db/user-schema.ts";
-import { recordAudit } from "../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../platform/data/audit.ts";
 import { commit } from "../platform/data/commit.ts";
 import { instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../platform/data/outbox.ts";
@@ -50,7 +49,7 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     when 'address' then p.address when 'avatar_url' then p.avatar_url end`);
   const differing = sql`from profiles p, json_each(${given}) g where p.user_id = ${caller.userId} and ${current} is not g.value`;
   const auditId = deps.newId();
-  const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isChanged = isAudited(caller.userId, auditId);
   const isReminderDue = sql`${isIncomplete} and ${isReminderFree(now)}`;
   const writes = mergeStatements(
     {
@@ -101,7 +100,7 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
   );
   const reads = {
     profile: selectProfile(deps, caller),
-    isChanged: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    isChanged: selectAudit(deps, caller.userId, auditId),
   };
   const found = await commit(deps, {
     writes,

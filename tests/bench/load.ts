@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { cpuSeconds, rssBytes } from "./cpu.ts";
 import { collectedHeap } from "./heap.ts";
-import { databaseWith, reader } from "./load/databases.ts";
+import { databaseWith, keepEvents, reader } from "./load/databases.ts";
 import type { Journal } from "./load/journal.ts";
 import { gatherEvidence, prove } from "./load/proof.ts";
 import { unprocessed } from "./load/proof-projections.ts";
@@ -58,6 +58,7 @@ const server = start("server.ts", ["--persist", persist, "--inspect", "--var", "
 const { url, platformUrl, pid, log: logPath, inspectorUrl } = JSON.parse((await server.lines.next()).value ?? "{}");
 if (!url) process.exit(1);
 const usersPath = databaseWith(persist, "d1", "users");
+keepEvents(persist);
 const before = new Set(reader(usersPath)("select id from users").map(({ id }) => String(id)));
 console.log(
   `Server at ${url}; ${before.size} users. ${rate} calls a second by ${clients} clients, ${seconds} s, seed ${values.seed}.`,
@@ -151,7 +152,7 @@ async function settle(): Promise<void> {
   while (Date.now() < until) {
     await sleep(5000);
     const now = readServerLog(logPath);
-    const open = query("select id, type, queue, sent_at from outbox").filter(
+    const open = query("select id, type, is_sent from recorded_events").filter(
       (row) => unprocessed(row, now) !== undefined,
     );
     if (open.length === 0 && now.done.size === size) return;

@@ -1,9 +1,12 @@
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { testEnv } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { deadLettersOf, deliver, insertUser, newEvent, stateOf, topUp, unbalancedUsers } from "../support/platform.ts";
 import { consume } from "../support/queue.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
+
+beforeAll(keepSentEvents);
 
 const DAY_MS = 86_400_000;
 
@@ -140,7 +143,7 @@ describe("events from the platform queue", () => {
     const userId = await newUser();
     await deliver([topUp(userId, "1.00")]);
     expect(await rows("select id from audit_logs where user_id = ?", userId)).toEqual([]);
-    expect(await rows("select id from outbox where user_id = ?", userId)).toEqual([]);
+    expect(await rows("select id from recorded_events where user_id = ?", userId)).toEqual([]);
     expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 1 }]);
   });
 });

@@ -1,17 +1,20 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { logIn, newIp, newPhone, readCode, type SignedIn, signUp, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { databaseWithout } from "../support/production.ts";
 import { consume, keepingQueue, requestAndKeep, type Sent } from "../support/queue.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { d1For } from "../support/simulator/d1.ts";
 import { type BindingCall, type Fault, type Invocation, Scheduler } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { FAULTS, type Flow, failAtEachCall, faultsFor } from "./flow.ts";
+
+beforeAll(keepSentEvents);
 
 useClock({ timers: true });
 
@@ -67,7 +70,7 @@ const flows: Record<string, () => Promise<Flow>> = {
         for (const table of ["profiles", "wallets", "points", "point_transactions", "sessions", "audit_logs"]) {
           expect(await count(`from ${table} where user_id = ?`, id), table).toBe(1);
         }
-        expect(await count("from outbox where user_id = ? and type = 'user.created'", id)).toBe(1);
+        expect(await count("from recorded_events where user_id = ? and type = 'user.created'", id)).toBe(1);
       },
     };
   },

@@ -3,6 +3,7 @@ import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { testEnv } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { findMiscounts, findSealedCodes } from "../support/invariants.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { findSearchDrift } from "../support/search-invariants.ts";
 import { callSites } from "../support/simulator/call-sites.ts";
 import { seededRandom } from "../support/simulator/random.ts";
@@ -33,6 +34,7 @@ let now = Date.now();
  */
 const daily = JSON.stringify(jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name }) => name));
 beforeAll(async () => {
+  await keepSentEvents();
   const days = Array.from({ length: 62 }, (_, nth) => (Math.floor(now / DAY_MS) + nth - 2) * DAY_MS);
   await sql(
     `insert or ignore into job_runs

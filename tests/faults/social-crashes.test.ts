@@ -1,11 +1,14 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { openBrowser } from "../support/browser.ts";
 import { call, newIp, newPhone, signUp } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { count } from "../support/database.ts";
 import { APP_URI, fakeProviders, type Name, newPerson, newVerifier, type Providers } from "../support/openid.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { FAULTS, type Flow, failAtEachCall, faultsFor } from "./flow.ts";
+
+beforeAll(keepSentEvents);
 
 useClock({ timers: true });
 afterEach(() => vi.restoreAllMocks());
@@ -18,7 +21,7 @@ async function expectOneAccount(subject: string, userId: string): Promise<void> 
   }
   expect(await count("from audit_logs where user_id = ?", userId), "audit rows").toBe(2);
   for (const type of ["user.created", "user.social_registered"]) {
-    expect(await count("from outbox where user_id = ? and type = ?", userId, type), type).toBe(1);
+    expect(await count("from recorded_events where user_id = ? and type = ?", userId, type), type).toBe(1);
   }
 }
 
@@ -66,7 +69,9 @@ const linkFlow = (name: Name) => async (): Promise<Flow> => {
       expect(await count("from social_accounts where user_id = ? and subject = ?", user.userId, person.sub)).toBe(1);
       const audits = "from audit_logs where user_id = ? and entity_type = 'social_account'";
       expect(await count(audits, user.userId)).toBe(1);
-      expect(await count("from outbox where user_id = ? and type = 'auth.social_linked'", user.userId)).toBe(1);
+      expect(await count("from recorded_events where user_id = ? and type = 'auth.social_linked'", user.userId)).toBe(
+        1,
+      );
     },
   };
 };
@@ -103,7 +108,7 @@ const flows: Record<string, () => Promise<Flow>> = {
       async check() {
         expect(await count("from social_accounts where user_id = ?", user.userId)).toBe(0);
         for (const type of ["auth.social_unlinked", "social.revocation_due"]) {
-          expect(await count("from outbox where user_id = ? and type = ?", user.userId, type), type).toBe(1);
+          expect(await count("from recorded_events where user_id = ? and type = ?", user.userId, type), type).toBe(1);
         }
       },
     };

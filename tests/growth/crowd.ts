@@ -151,20 +151,6 @@ function rowsOf(now: number): Rows[] {
       },
     },
     {
-      table: "outbox",
-      each: 3,
-      values: {
-        ...{
-          id: idAt(week(7), 7),
-          type: "'user.updated'",
-          user_id: "id",
-          payload: json("'user_id'", "id"),
-          queue: "'tasks'",
-        },
-        ...{ created_at: week(7), leased_until: week(7), attempts: "1", sent_at: week(7) },
-      },
-    },
-    {
       table: "processed_events",
       each: 2,
       values: { consumer: "'notify'", event_id: idAt(week(8), 8), processed_by: "''", processed_at: week(8) },
@@ -465,7 +451,6 @@ export async function growHistory(userId: string, from: number, to: number, now:
     "rentals",
     "notifications",
     "audit_logs",
-    "outbox",
     "favorite_stations",
   ];
   for (const { table, values } of rowsOf(now)) {

@@ -1,14 +1,17 @@
 import fc from "fast-check";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
+import { urgencyOf } from "../../src/db/platform-schema.ts";
 import { testEnv } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { insertUser } from "../support/platform.ts";
 import { databaseWithout } from "../support/production.ts";
 import { consume } from "../support/queue.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { type TaskMessage, tick } from "../support/tasks.ts";
 import { checkModel, command, wait } from "./run-model.ts";
 
+beforeAll(keepSentEvents);
 afterEach(() => vi.restoreAllMocks());
 
 const SECOND = 1000;
@@ -47,10 +50,10 @@ const all = async <Row>(statement: string, ...values: unknown[]) =>
 /** Expects the database to match the model for every event. */
 async function expectState({ events }: Model, { userId }: Real): Promise<void> {
   const found = await all<ModelEvent & { effects: number }>(
-    `select o.id, o.sent_at is not null as isSent,
+    `select o.id, o.is_sent as isSent,
         (select count(*) from processed_events p where p.event_id = o.id) as effects,
         (select count(*) from dead_letters d where d.event_id = o.id and d.replayed_at is null) as dead
-      from outbox o where o.user_id = ? and o.type = 'auth.new_device' order by o.id`,
+      from recorded_events o where o.user_id = ? and o.type = 'auth.new_device' order by o.id`,
     userId,
   );
   const expected = events.map(({ id, isSent, hasEffect, dead }) => ({
@@ -84,8 +87,9 @@ const record = step("record", async ({ events }, { userId }) => {
   const id = crypto.randomUUID();
   const leasedUntil = Date.now() + 30 * SECOND;
   await run(
-    `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
-      values (?, 'auth.new_device', ?, '{}', 'tasks', ?, ?, 1)`,
+    `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      values (?, ?, 'auth.new_device', ?, '{}', 'tasks', ?, ?, 1)`,
+    urgencyOf("auth.new_device"),
     id,
     userId,
     Date.now(),
@@ -94,7 +98,7 @@ const record = step("record", async ({ events }, { userId }) => {
   events.push({ id, isSent: false, leasedUntil, hasEffect: false, dead: 0 });
 });
 
-type Fate = "sends" | "is refused" | "sends and fails" | "sends and cannot mark";
+type Fate = "sends" | "is refused" | "sends and fails" | "sends and cannot delete";
 
 const publish = (fate: Fate) =>
   step(`publish ${fate}`, async (model, { userId, messages }) => {
@@ -107,7 +111,7 @@ const publish = (fate: Fate) =>
       if (fate !== "is refused") for (const body of own) messages.set(body.event_id, structuredClone(body));
       if (fate === "is refused" || fate === "sends and fails") throw new Error("Queue is overloaded");
     };
-    const broken = fate === "sends and cannot mark" ? databaseWithout(/^update "outbox" set "(payload|sent_at)"/) : {};
+    const broken = fate === "sends and cannot delete" ? databaseWithout(/^delete from "outbox"/) : {};
     await tick({ TASK_QUEUE: { sendBatch } as unknown as Queue, ...broken });
     for (const event of due) {
       event.leasedUntil = now + 30 * SECOND;
@@ -183,8 +187,8 @@ test("R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is
     [
       fc.constant(record),
       fc.constant(record),
-      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(publish),
-      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot mark").map(publish),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot delete").map(publish),
+      fc.constantFrom<Fate>("sends", "sends", "is refused", "sends and fails", "sends and cannot delete").map(publish),
       fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
       fc.tuple(fc.nat(5), fc.boolean(), fc.boolean()).map(([index, fails, isLast]) => deliver(index, fails, isLast)),
       fc.constant(redeliver),
@@ -194,7 +198,7 @@ test("R14, ASVS 2.3.3: an event takes effect once, whatever crashes, fails or is
     ],
     async () => {
       // Completes what other runs left pending.
-      await run("update outbox set sent_at = created_at where sent_at is null");
+      await run("delete from outbox");
       const model: Model = { events: [], held: [], acknowledged: [] };
       const real: Real = { userId: await insertUser(Date.now()), messages: new Map() };
       /** Expects every recorded event to take effect once nothing fails any more. */

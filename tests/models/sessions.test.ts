@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type Answer, call, newIp, testEnv } from "../support/client.ts";
 import { fakeProviders, newPerson, type Person, type Providers } from "../support/openid.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { checkModel, command, inTurn, wait } from "./run-model.ts";
 import { type ModelSession, newSessionModel, type SessionModel } from "./session-model.ts";
+
+beforeAll(keepSentEvents);
 
 interface Real {
   person: Person;
@@ -73,7 +76,7 @@ const refresh = (index: number, age: number, hasKey: boolean) =>
       session.accessAt = Date.now();
     }
     const thefts = await testEnv.DB.prepare(
-      "select count(*) as n from outbox where user_id = ? and type = 'auth.refresh_reuse'",
+      "select count(*) as n from recorded_events where user_id = ? and type = 'auth.refresh_reuse'",
     )
       .bind(userId)
       .first<number>("n");

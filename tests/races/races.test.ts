@@ -1,6 +1,8 @@
+import { beforeAll } from "vitest";
 import { naiveIntake } from "../support/naive/naive-events.ts";
 import { naiveOtp, naiveRequest, naiveVerify } from "../support/naive/naive-otp.ts";
 import { naiveDenylist, naiveLogout, naiveRegistration, naiveRotation } from "../support/naive/naive-sessions.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { describeRaces, useRaceClock } from "./describe-races.ts";
 import { requests, requestsBesideGuesses, rightCodes, wrongCodesOverResends } from "./otp-races.ts";
 import { platformEvents } from "./platform-races.ts";
@@ -12,6 +14,8 @@ import {
   registrations,
   thiefBesideOwner,
 } from "./session-races.ts";
+
+beforeAll(keepSentEvents);
 
 useRaceClock();
 

@@ -94,7 +94,7 @@ export async function thiefBesideOwner(setting: RaceSetting): Promise<Verdict> {
     { method: "GET", path: "/api/auth/me", options: { token: third.body.access }, place: { location: 1 } },
   ]);
   verdict.equal("accepted after the theft was seen", successes(after).length, 0);
-  const events = await count("from outbox where user_id = ? and type = 'auth.refresh_reuse'", user.userId);
+  const events = await count("from recorded_events where user_id = ? and type = 'auth.refresh_reuse'", user.userId);
   if (!setting.handler) verdict.equal("reuse events", events, 1);
   return verdict;
 }

@@ -1,5 +1,6 @@
-import { afterEach, vi } from "vitest";
+import { afterEach, beforeAll, vi } from "vitest";
 import { naiveAssertion, naiveCallback, naiveSuccess, naiveToken, naiveWays } from "../support/naive/naive-social.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { describeRaces, useRaceClock } from "./describe-races.ts";
 import {
   assertedBesideProved,
@@ -9,6 +10,8 @@ import {
   idTokens,
   oneAddressThreeWays,
 } from "./social-races.ts";
+
+beforeAll(keepSentEvents);
 
 useRaceClock();
 afterEach(() => vi.restoreAllMocks());

@@ -74,7 +74,7 @@ export async function oneAddressThreeWays(setting: RaceSetting): Promise<Verdict
   verdict.equal("links of the two", await count("from social_accounts where subject in (?, ?)", ...subjects), 2);
   verdict.equal("bonuses", await count("from point_transactions where user_id = ?", user), 1);
   verdict.equal("accounts made", await count("from audit_logs where user_id = ? and entity_type = 'user'", user), 1);
-  const events = await count("from outbox where user_id = ? and type = 'user.created'", user);
+  const events = await count("from recorded_events where user_id = ? and type = 'user.created'", user);
   verdict.equal("events of it", events, 1);
   return verdict;
 }

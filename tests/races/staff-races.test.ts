@@ -1,5 +1,6 @@
-import { describe, it } from "vitest";
+import { beforeAll, describe, it } from "vitest";
 import { naiveFirstLogin, naiveLastAdmin, naiveRevocation, naiveStatus } from "../support/naive/naive-staff.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { realHandler } from "../support/simulator/simulation.ts";
 import { describeRaces, expectCaught, expectNoViolations, SEEDS, useRaceClock } from "./describe-races.ts";
 import {
@@ -13,6 +14,8 @@ import {
   naiveCreation,
   requestsAroundEnding,
 } from "./staff-races.ts";
+
+beforeAll(keepSentEvents);
 
 useRaceClock();
 

@@ -180,7 +180,7 @@ export async function bansAndUnbans(setting: RaceSetting): Promise<Verdict> {
   verdict.equal("versions", Number(row?.version) - Number(before?.version), audit.length);
   verdict.equal(
     "events",
-    await count("from outbox where user_id = ? and type = 'user.updated'", user.userId),
+    await count("from recorded_events where user_id = ? and type = 'user.updated'", user.userId),
     audit.length,
   );
   if (!setting.handler) {

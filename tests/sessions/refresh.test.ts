@@ -1,10 +1,13 @@
 import { decodeJwt } from "jose";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type CallOptions, call, newIp, testEnv, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { newUser } from "../support/people.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { logout, me, refresh } from "../support/session-calls.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -34,7 +37,7 @@ async function expectEnded(userId: string, access: string, ...refreshTokens: str
 }
 
 const reuseEvents = (userId: string) =>
-  rows("select type from outbox where user_id = ? and type = 'auth.refresh_reuse'", userId);
+  rows("select type from recorded_events where user_id = ? and type = 'auth.refresh_reuse'", userId);
 
 describe("refresh", () => {
   it("returns a new pair, also at the top level of the body where SimpleJWT clients read it", async () => {
@@ -80,7 +83,7 @@ describe("refresh", () => {
 
   it("updates the session's last use, but writes no audit row and does not change the user", async () => {
     const user = await newUser();
-    const before = await rows("select count(*) as n from outbox where user_id = ?", user.userId);
+    const before = await rows("select count(*) as n from recorded_events where user_id = ?", user.userId);
     clock.advance(MINUTE);
     await rotate(user.refresh);
     const { userId } = user;
@@ -91,7 +94,7 @@ describe("refresh", () => {
       { version: 1, updated_at: Date.now() - MINUTE },
     ]);
     expect(await rows("select action from audit_logs where user_id = ?", user.userId)).toEqual([{ action: "CREATE" }]);
-    expect(await rows("select count(*) as n from outbox where user_id = ?", user.userId)).toEqual(before);
+    expect(await rows("select count(*) as n from recorded_events where user_id = ?", user.userId)).toEqual(before);
   });
 
   it("updates last_login once it is an hour old, and the last activity once it is 15 minutes old", async () => {

@@ -1,5 +1,5 @@
 import { decodeJwt } from "jose";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   type Answer,
   type CallOptions,
@@ -14,7 +14,10 @@ import {
 } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { logout, me, refresh } from "../support/session-calls.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -46,7 +49,7 @@ async function rotate(token: string, options: CallOptions = {}): Promise<string>
 }
 
 const events = (userId: string, type: string) =>
-  rows("select payload from outbox where user_id = ? and type = ?", userId, type);
+  rows("select payload from recorded_events where user_id = ? and type = ?", userId, type);
 const logoutRows = (userId: string) =>
   rows("select actor_id, by_staff, entity_id from audit_logs where user_id = ? and action = 'LOGOUT'", userId);
 

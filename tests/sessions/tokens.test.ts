@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { newSecrets } from "../../scripts/secrets.ts";
 import {
   type Answer,
@@ -15,6 +15,7 @@ import {
 } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { me, refresh } from "../support/session-calls.ts";
 import {
   describePart,
@@ -26,6 +27,8 @@ import {
   type SigningJwk,
   signerOf,
 } from "./jwt-corpus.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -207,9 +210,9 @@ describe("a refresh token", () => {
       ),
     ).toEqual([]);
     await expectAlive(user);
-    expect(await rows("select 1 from outbox where user_id = ? and type = 'auth.refresh_reuse'", user.userId)).toEqual(
-      [],
-    );
+    expect(
+      await rows("select 1 from recorded_events where user_id = ? and type = 'auth.refresh_reuse'", user.userId),
+    ).toEqual([]);
   });
 });
 

@@ -1,12 +1,15 @@
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { call, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { insertHistory } from "../support/history.ts";
 import { runJob } from "../support/jobs.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { newAdmin } from "../support/staff.ts";
 import { findTraces } from "../support/traces.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -102,7 +105,7 @@ describe("after a restore of the primary that undid a deletion", () => {
     expect(await findTraces([word, user.identifier])).toEqual([]);
     expect((await call("GET", "/api/auth/me", { token: user.access })).status).toBe(401);
     expect((await call("GET", "/api/auth/me", { token: neighbour.access })).status).toBe(200);
-    const told = await rows("select id from outbox where user_id = ? and type = 'user.deleted'", user.userId);
+    const told = await rows("select id from recorded_events where user_id = ? and type = 'user.deleted'", user.userId);
     expect(told.length).toBeGreaterThan(0);
     const options = { ip: newIp() };
     const verification_token = await verify(user.identifier, options);
@@ -131,7 +134,7 @@ describe("after a restore of the primary that undid a deletion", () => {
       ).results;
     expect([simulation.queue.held.length > 0, await recorded()]).toEqual([true, []]);
     await restore(user.userId, copy);
-    await rows("delete from outbox where user_id = ?", user.userId);
+    await rows("delete from recorded_events where user_id = ?", user.userId);
     await settle(simulation);
     expect(await recorded()).toEqual([{ user_id: user.userId }]);
     expect((await call("GET", "/api/auth/me", { token: user.access })).status, "the restored account").toBe(200);

@@ -10,8 +10,6 @@ export interface History {
 const tables: Readonly<Record<string, string>> = {
   audit_logs: `insert into audit_logs (id, user_id, action, entity_type, entity_id, old_values, new_values, actor_id, by_staff,
     ip, user_agent, created_at) select ID, USER, 'UPDATE', 'profile', USER, OBJECT, OBJECT, USER, 0, WORD, WORD, 1900000000000`,
-  outbox: `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts, sent_at)
-    select ID, 'user.updated', USER, OBJECT, 'tasks', 1900000000000, 0, 1, 1900000000000`,
   notifications: `insert into notifications (id, user_id, notification_type, title, message, created_at)
     select ID, USER, 'T', WORD, WORD, 1900000000000`,
   sessions: `insert into sessions (id, user_id, created_at, last_used_at, counter, refresh_key_id, rotated_at, rotated_by, replays,

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { tableOf } from "../../scripts/docs/retention.ts";
+import { sqlOf, tableOf } from "../../scripts/docs/retention.ts";
 import type { PurgeRule } from "../../src/tasks/retention.ts";
 import { insertManyPeople, numbers } from "./people-rows.ts";
 import { nameOf } from "./retention.ts";
@@ -15,9 +15,9 @@ interface Column {
 
 /** Columns that a row needs besides its age, so that no other rule of the table applies. */
 const others: Readonly<Record<string, (instant: number) => Record<string, unknown>>> = {
+  "otp_challenges.created_at": () => ({ sealed_code: "sealed" }),
   "sessions.absolute_expires_at": (instant) => ({ idle_expires_at: instant - DAY_MS }),
   "sessions.revoked_at": () => ({ absolute_expires_at: 9e15, idle_expires_at: 9e15 }),
-  "outbox.id": (instant) => ({ sent_at: instant, created_at: 9e15, queue: "tasks" }),
 };
 
 /**
@@ -50,5 +50,5 @@ export async function insertPurgeable(
     .bind(count)
     .run();
   const label = names.find((name) => values[name] === own || (rule.write && name === rule.since.name)) ?? "";
-  return `from ${table} where ${label} glob '*${prefix}-*'${rule.becomes ? " and revoked_at is null" : ""}`;
+  return `from ${table} where ${label} glob '*${prefix}-*'${rule.becomes && rule.among ? ` and ${sqlOf(rule.among)}` : ""}`;
 }

@@ -5,6 +5,7 @@ import { compareStatements, differences } from "./compared-statements.ts";
 import { checkNewPlans } from "./plans/check-plans.ts";
 import { planExceptions } from "./plans/plan-exceptions.ts";
 import { collectStatements } from "./plans/sent-statements.ts";
+import { forgettingSentEvents } from "./sent-events.ts";
 
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
@@ -19,6 +20,8 @@ afterAll(async () => {
 });
 await applyD1Migrations(env.DB, MIGRATIONS ?? []);
 await applyD1Migrations(env.SEARCH_DB, SEARCH_MIGRATIONS ?? []);
+
+await env.DB.batch(forgettingSentEvents.map((statement) => env.DB.prepare(statement)));
 
 // Test files in one process share its storage. Each starts with empty storage, so that their order does not matter.
 await emptyTables(env.DB, "user_counts");

@@ -153,7 +153,7 @@ export const auditOf = (userId: string, action?: string) =>
 /** The user's events, oldest first. */
 export const eventsOf = async (userId: string, type?: string) =>
   rows<{ type: string; payload: string | null }>(
-    "select type, payload from outbox where user_id = ?1 and (?2 is null or type = ?2) order by id",
+    "select type, payload from recorded_events where user_id = ?1 and (?2 is null or type = ?2) order by id",
     userId,
     type ?? null,
   );

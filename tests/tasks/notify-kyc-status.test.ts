@@ -1,11 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SignedIn } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { look, newStaff, newUser, submit } from "../support/kyc.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import type { Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { notificationsOf, runMinutes } from "../support/tasks.ts";
+
+beforeAll(keepSentEvents);
 
 const DAY_MS = 86_400_000;
 
@@ -15,7 +18,7 @@ let today = Date.UTC(2061, 0, 1, 4, 30);
 beforeEach(async () => {
   today += 40 * DAY_MS;
   // Events that earlier tests left in the outbox would be sent first.
-  await run("update outbox set sent_at = created_at where sent_at is null");
+  await run("delete from outbox");
   stopClock({ at: today, timers: true });
 });
 afterEach(() => vi.useRealTimers());
@@ -47,7 +50,7 @@ describe("notify_kyc_status", () => {
     expect(more).toEqual([]);
     expect(nepali?.title).toMatch(/[\u0900-\u097f]/);
     expect(JSON.stringify(nepali)).not.toContain("blurred");
-    const pushes = "select 1 from outbox where user_id = ? and type = 'push.requested'";
+    const pushes = "select 1 from recorded_events where user_id = ? and type = 'push.requested'";
     expect(await rows(pushes, approved.userId)).toHaveLength(1);
   });
 
@@ -75,11 +78,15 @@ describe("notify_kyc_status", () => {
       vi.setSystemTime(Date.now() + 61_000);
     }
     await run(
-      "update outbox set sent_at = null, leased_until = 0 where user_id = ? and type = 'kyc.decided'",
+      `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)
+        select 1, id, type, user_id, payload, queue, created_at, 0, 0 from recorded_events where user_id = ? and type = 'kyc.decided'
+        on conflict (urgency, id) do update set leased_until = 0`,
       user.userId,
     );
     await runMinutes(new Simulation(9), 2);
-    expect(await rows("select 1 from outbox where user_id = ? and type = 'kyc.decided'", user.userId)).toHaveLength(1);
+    expect(
+      await rows("select 1 from recorded_events where user_id = ? and type = 'kyc.decided'", user.userId),
+    ).toHaveLength(1);
     expect(await notificationsOf(user, "KYC_REJECTED")).toHaveLength(1);
     const audited = "select 1 from audit_logs where user_id = ? and by_staff = 1 and entity_type = 'kyc'";
     expect(await rows(audited, user.userId)).toHaveLength(1);

@@ -1,11 +1,14 @@
 import { env } from "cloudflare:workers";
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { stopClock } from "../support/clock.ts";
 import { count, rows } from "../support/database.ts";
 import { finishOtherJobs } from "../support/jobs.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
 import { runMinutes } from "../support/tasks.ts";
+
+beforeAll(keepSentEvents);
 
 const DAY_MS = 86_400_000;
 
@@ -15,7 +18,7 @@ let today = Date.UTC(2031, 0, 1, 4, 30);
 beforeEach(async () => {
   today += 400 * DAY_MS;
   // Events that earlier tests left in the outbox would be sent first.
-  await env.DB.prepare("update outbox set sent_at = created_at where sent_at is null").run();
+  await env.DB.prepare("delete from outbox").run();
   stopClock({ at: today, timers: true });
 });
 afterEach(() => vi.useRealTimers());
@@ -87,7 +90,7 @@ describe("deactivate_inactive_users", () => {
     for (const [table, column] of [
       ["audit_logs", "entity_id"],
       ["notifications", "user_id"],
-      ["outbox", "user_id"],
+      ["recorded_events", "user_id"],
     ]) {
       expect(await count(`from ${table} where ${column} glob 'sleepy-*'`), table).toBe(3_333);
       expect(await count(`from (select distinct ${column} from ${table} where ${column} glob 'sleepy-*')`), table).toBe(
@@ -215,7 +218,7 @@ describe("send_profile_completion_reminder", () => {
 
   it("requests no second reminder while one is pending, and the next one 20 hours after it was delivered", async () => {
     await insertPeople("waiting", 1, { joined: today - 2 * DAY_MS });
-    const asked = () => count("from outbox where user_id = 'waiting-1' and type = 'profile.reminder_due'");
+    const asked = () => count("from recorded_events where user_id = 'waiting-1' and type = 'profile.reminder_due'");
     const simulation = new Simulation(1);
     const minute = async () => {
       await simulation.tick();
@@ -226,12 +229,8 @@ describe("send_profile_completion_reminder", () => {
     expect(await asked()).toBe(1);
     // The third day: the first reminder is still held in the queue.
     vi.setSystemTime(today + 2 * DAY_MS);
-    await env.DB.prepare("update outbox set leased_until = ? where user_id = 'waiting-1'")
-      .bind(today + 9 * DAY_MS)
-      .run();
     await minute();
     expect(await asked(), "the third day's serves with the first").toBe(1);
-    await env.DB.prepare("update outbox set leased_until = 0 where user_id = 'waiting-1'").run();
     await minute();
     await minute();
     expect(await remindersOf("waiting-1")).toBe(1);
@@ -254,10 +253,14 @@ describe("send_profile_completion_reminder", () => {
       vi.setSystemTime(Date.now() + 61_000);
     }
     // Messages that failed in a consumer are redelivered by the queue; here the cron publishes them once more.
-    await env.DB.prepare("update outbox set sent_at = null, leased_until = 0 where user_id glob 'many-*'").run();
+    await env.DB.prepare(
+      `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)
+        select 1, id, type, user_id, payload, queue, created_at, 0, 0 from recorded_events where user_id glob 'many-*'
+        on conflict (urgency, id) do update set leased_until = 0`,
+    ).run();
     await runMinutes(new Simulation(50), 4);
     expect(await count("from notifications where user_id glob 'many-*'")).toBe(120);
     expect(await count("from (select distinct user_id from notifications where user_id glob 'many-*')")).toBe(120);
-    expect(await count("from outbox where user_id glob 'many-*' and type = 'push.requested'")).toBe(120);
+    expect(await count("from recorded_events where user_id glob 'many-*' and type = 'push.requested'")).toBe(120);
   });
 });

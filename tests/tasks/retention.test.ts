@@ -114,7 +114,7 @@ describe("Rows with a retention period", () => {
     expect(await left(), "behind the boundary").toEqual(all(0));
   });
 
-  it("do not include unsent events, whatever their age", async () => {
+  it("do not include waiting events, whatever their age", async () => {
     await rows(
       `insert into outbox (id, type, queue, payload, created_at, leased_until, attempts)
         values ('0-unsent', 'user.updated', 'tasks', '{}', 0, ${BOUNDARY * 2}, 0)`,

@@ -1,5 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { replayStatements } from "../../scripts/replay.ts";
 import { call, logIn, newIp, newPhone, type SignedIn, signUp, testEnv, verify } from "../support/client.ts";
 import { stopClock, useClock } from "../support/clock.ts";
 import { fakeInternet, type Host, misbehaviours, type Outgoing } from "../support/internet.ts";
@@ -238,9 +239,8 @@ describe("An endpoint that does not accept a message", () => {
     expect(JSON.stringify(letters)).not.toMatch(/canary|whsec|tenant/);
 
     // As scripts/tasks.ts replays it.
-    await testEnv.DB.prepare("update outbox set queue = 'tasks', leased_until = 0, sent_at = null where id = ?")
-      .bind(letters[0]?.event_id)
-      .run();
+    for (const statement of replayStatements(`'${letters[0]?.id}'`).split(";"))
+      await testEnv.DB.prepare(statement).run();
     await tick(env);
     const [replayed] = tasks.take(user.userId, "webhook.due");
     vi.restoreAllMocks();

@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { call, signUp } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -19,7 +22,7 @@ async function traces(userId: string) {
     userId,
   );
   const events = await rows<{ type: string }>(
-    "select type from outbox where user_id = ? and type in ('user.updated', 'profile.reminder_due') order by type",
+    "select type from recorded_events where user_id = ? and type in ('user.updated', 'profile.reminder_due') order by type",
     userId,
   );
   return {

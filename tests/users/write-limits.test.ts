@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from "uuid";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Answer,
   type CallOptions,
@@ -15,7 +15,10 @@ import { count } from "../support/database.ts";
 import { expectations } from "../support/matrix.ts";
 import { fetchDocument } from "../support/openapi.ts";
 import { newUser } from "../support/people.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { newAdmin } from "../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -192,11 +195,14 @@ describe("daily limit of audited writes", () => {
     await seed(user.userId, 999);
     expect((await write(user, { env })).status).toBe(200);
     const before = await call("GET", "/api/users/profile", { token: user.access });
-    const [audits, events] = [await auditsOf(user.userId), await count("from outbox where user_id = ?", user.userId)];
+    const [audits, events] = [
+      await auditsOf(user.userId),
+      await count("from recorded_events where user_id = ?", user.userId),
+    ];
     expectRefusal(await write(user, { env }), policy);
     expect((await call("GET", "/api/users/profile", { token: user.access })).body.data).toEqual(before.body.data);
     expect(await auditsOf(user.userId)).toBe(audits);
-    expect(await count("from outbox where user_id = ?", user.userId)).toBe(events);
+    expect(await count("from recorded_events where user_id = ?", user.userId)).toBe(events);
     expect((await write(neighbour, { env })).status).toBe(200);
   });
 

@@ -81,7 +81,7 @@ function writeUsualSignIn(deps: BuilderDeps, kind: Identifier["kind"], values: S
   const login = { userId, method: session.method, isTestIdentifier: false, sessionId };
   return mergeStatements(
     {
-      redeemedToken: redeemVerificationToken(deps, redemption, sql`${isUsual} and not ${isBound(deps, call)}`),
+      redeemedToken: redeemVerificationToken(deps, redemption, network, sql`${isUsual} and not ${isBound(deps, call)}`),
       newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network }, isRedeemed),
       loginAudit: recordLogin(deps, values, login, isRedeemed),
       user: recordLastLogin(deps, isAccount, isRedeemed),
@@ -125,7 +125,12 @@ function writeSignIn(
   };
   return mergeStatements(
     {
-      redeemedToken: redeemVerificationToken(deps, redemption, sql`exists ${isAllowed} and not ${isBound(deps, call)}`),
+      redeemedToken: redeemVerificationToken(
+        deps,
+        redemption,
+        client.network,
+        sql`exists ${isAllowed} and not ${isBound(deps, call)}`,
+      ),
       newDeviceEvent: announceNewDevice(deps, { userId, sessionId, network: client.network }, isRedeemed),
     },
     enterAccount(deps, client, entry, isRedeemed),

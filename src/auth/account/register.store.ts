@@ -139,7 +139,7 @@ function createAccount(
     sessionId,
   };
   return mergeStatements(
-    { redeemedToken: redeemVerificationToken(deps, redemption, isNew) },
+    { redeemedToken: redeemVerificationToken(deps, redemption, network, isNew) },
     newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
     trustNetwork(deps, { identifier: identifier.value, network }, isCreated),
     { bind: bindSession(deps, call, sessionId, isCreated) },

@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
+import { selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { runBatch } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
@@ -55,7 +55,7 @@ export async function deleteAccount(
   const mayErase = sql`${obstacleOf(deps, caller, verifiedCid)} is null and ${isSignedIn(deps, caller)}`;
   const writes = eraseAccount(deps, erasure, tombstoneId, mayErase);
   const reads = {
-    tombstones: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, tombstoneId)),
+    tombstones: selectAudit(deps, caller.userId, tombstoneId),
     found: selectDeletable(deps, caller, verifiedCid),
   };
   const outcome = await commit(deps, {

@@ -3,13 +3,14 @@ import { OWN_SOURCE, pointTransactions } from "../../db/ledger-schema.ts";
 import { localOutbox } from "../../db/platform-schema.ts";
 import { familiarNetworks, sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit } from "../../platform/data/audit.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { liveCodesKey } from "../otp/live-codes.store.ts";
+import { hashMailbox } from "../otp/mailbox-hash.ts";
 import { recordRevocation } from "../social/social-link.store.ts";
-import { type HashedIdentifier, keepOtpLimits, recordFormerIdentities } from "./former-identity.store.ts";
+import { keepOtpLimits, type LeavingIdentifier, recordFormerIdentities } from "./former-identity.store.ts";
 import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 
 /** Maximum number of sessions, the newest ones, whose KV entries are removed with an account. */
@@ -25,7 +26,7 @@ export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_arra
 export interface Erasure {
   userId: string;
   snapshot: string;
-  identifiers: HashedIdentifier[];
+  identifiers: LeavingIdentifier[];
   /** The verified identifiers, as hashed by `hashIdentifier`. */
   verified: string[];
   /** KV keys of the identifiers' live codes. */
@@ -40,7 +41,11 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
     userId,
     snapshot,
     identifiers: await Promise.all(
-      held.map(async ({ identifier }) => ({ identifier, hash: await hashForOtpLimits(deps, identifier) })),
+      held.map(async ({ identifier }) => ({
+        identifier,
+        hash: await hashForOtpLimits(deps, identifier),
+        mailbox: identifier.includes("@") ? (await hashMailbox(deps, identifier)).hash : null,
+      })),
     ),
     verified: await Promise.all(verified.map(({ identifier }) => hashIdentifier(deps, identifier))),
     liveCodesKeys: await Promise.all(held.map(({ identifier }) => liveCodesKey(deps, identifier))),
@@ -58,7 +63,7 @@ export function eraseAccount(
   tombstoneId: string,
   mayErase: SQL,
 ) {
-  const isErased = sql`exists (select 1 from audit_logs where id = ${tombstoneId})`;
+  const isErased = isAudited(userId, tombstoneId);
   const values = JSON.stringify(identifiers.map(({ identifier }) => identifier));
   const isOfUser = sql`in (select value from json_each(${values})) and ${isErased}`;
   const event = { userId, queue: "tasks" } as const;

@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { favoriteStations, pointTransactions, rentals, walletTransactions } from "../../db/ledger-schema.ts";
-import { auditLogs, deadLetters, outbox } from "../../db/platform-schema.ts";
+import { auditLogs, deadLetters } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { notifications, referrals, users } from "../../db/user-schema.ts";
 import { mergeStatements, runBatch } from "../../platform/data/database.ts";
@@ -17,8 +17,6 @@ interface Rule {
   table: SQLiteTable;
   /** The column with the user's id; it must be the first of an index. */
   owner: SQL;
-  /** The row is to be erased; all rows of the owner by default. */
-  only?: SQL;
   /** The values that anonymize the rows; they are deleted by default. */
   set?: Record<string, SQL | null>;
   /** The rows keep the owner's id, so each chunk starts after the last row id of the previous one. */
@@ -27,14 +25,11 @@ interface Rule {
 
 const userId = sql.raw("user_id");
 
-/** The row is an event of the deletion itself, which contains only the user's id and must still be sent. */
-const isOfDeletion = sql.raw(`coalesce(type in ('user.deleted', 'account.deleted')
-  or (type = 'social.revocation_due' and sent_at is null)
-  or (type = 'webhook.due' and payload ->> 'type' = 'user.deleted'), 0)`);
-
-/** Every table with many rows per user. Rows of ledgers and of the audit log stay, without personal data. */
+/**
+ * Every table with many rows per user, except the outbox, which forgets an event once it is sent. Rows of ledgers
+ * and of the audit log stay, without personal data.
+ */
 const rules: readonly Rule[] = [
-  { table: outbox, owner: userId, only: sql`not ${isOfDeletion}` },
   { table: notifications, owner: userId },
   { table: sessions, owner: userId },
   { table: rentals, owner: userId },
@@ -93,14 +88,14 @@ export async function hasUser(deps: Pick<Deps, "db" | "log">, id: string): Promi
 
 function erase(
   deps: Pick<Deps, "db">,
-  { table, owner, only, set, isById }: Rule,
+  { table, owner, set, isById }: Rule,
   id: string,
   rest: Rest,
   limit: number,
 ): Statement {
   const name = nameOf(table);
   const afterLastId = isById ? sql`and id > ${rest[name] ?? ""} order by id` : sql``;
-  const first = sql`where ${owner} = ${id} ${only ? sql`and ${only}` : sql``} ${afterLastId} limit ${sql.raw(String(limit))}`;
+  const first = sql`where ${owner} = ${id} ${afterLastId} limit ${sql.raw(String(limit))}`;
   const isNext = sql`${isOneOf(table, first)} and not exists (select 1 from users where users.id = ${id})`;
   const key = { key: isById ? sql<string>`id` : sql<string>`''` };
   return set

@@ -29,13 +29,16 @@ export interface HashedIdentifier {
   hash: string;
 }
 
+/** An identifier that leaves with its account. `mailbox`: the hash of an e-mail address's mailbox; null for a phone number. */
+export type LeavingIdentifier = HashedIdentifier & { mailbox: string | null };
+
 type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
 /**
  * Moves sends, failures and locks of the identifiers to their hashes, and ends their codes and verification tokens, if
  * `condition` holds. All rows move to the class of unknown networks, because the identifier has no known networks left.
  */
-export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdentifier[], condition: SQL) {
+export function keepOtpLimits(deps: LimitDeps, identifiers: readonly LeavingIdentifier[], condition: SQL) {
   const now = instantOf(deps.now());
   const former = sql`json_each(${JSON.stringify(identifiers)}) former`;
   const [identifier, hash] = [sql.raw("former.value ->> 'identifier'"), sql.raw("former.value ->> 'hash'")];
@@ -50,6 +53,9 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly HashedIdent
       .update(otpChallenges)
       .set({
         identifier: sql`(select ${hash} from ${former} where ${identifier} = ${otpChallenges.identifier})`,
+        // The limits of its mailbox no longer find the code by its identifier.
+        mailbox: sql`coalesce(${otpChallenges.mailbox}, (select former.value ->> 'mailbox' from ${former}
+          where ${identifier} = ${otpChallenges.identifier}))`,
         networkClass: "other",
         codeHash: "",
         sealedCode: null,

@@ -1,7 +1,7 @@
 import { and, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { deviceRegistrations, devices } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { insertWhere, instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
@@ -66,7 +66,7 @@ export async function upsertDevice(
   const next = sql`json_patch(json_patch(coalesce((select ${state} from ${thisDevice}), '{}'), ${described}),
     json_object('is_active', json(${device.isActive ? "true" : "false"})))`;
   const isUnchanged = sql`exists (select 1 from ${thisDevice} and fcm_token is ${device.fcmToken} and json(${state}) = ${next})`;
-  const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isChanged = isAudited(userId, auditId);
   const newest = deps.db
     .select({ id: devices.id })
     .from(devices)

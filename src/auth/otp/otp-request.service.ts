@@ -1,9 +1,8 @@
-import { base64url } from "jose";
 import { sendCodeNow } from "../../delivery/deliver-code.ts";
 import { canDeliver } from "../../delivery/providers.ts";
 import { dayEndsAt } from "../../nepal.ts";
 import { currentSecret } from "../../platform/config/keyring.ts";
-import { keyedHash, randomDigits, seal } from "../../platform/crypto.ts";
+import { randomDigits, seal } from "../../platform/crypto.ts";
 import { type IdempotentCall, identifyCall } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -11,10 +10,10 @@ import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
-import { mailboxOf } from "../../users/mailbox.ts";
 import { hashForOtpLimits } from "../deletion/former-identity.ts";
 import { newCid } from "./cid.ts";
 import { liveCodesKey, storeLiveCodes } from "./live-codes.store.ts";
+import { hashMailbox } from "./mailbox-hash.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose } from "./otp-limits.ts";
 import { insertChallenge } from "./otp-request.store.ts";
@@ -53,7 +52,7 @@ export async function generateOtp(
   const codeHash = await hashCode(deps, secretId, cid, identifier, code);
   if (codeHash === undefined) throw new Error("the current secret is not in the keyring");
   const sealedCode = await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid);
-  const mailbox = await hashMailbox(deps, identifier);
+  const mailbox = identifier.kind === "email" ? await hashMailbox(deps, identifier.value) : undefined;
   const formerHash = await hashForOtpLimits(deps, identifier.value);
   const requester = { identifier: identifier.value, network: client.network };
   const outcome = await insertChallenge(
@@ -69,7 +68,8 @@ export async function generateOtp(
   // A test identifier's message is recorded like any other, so that the work before the response is the same.
   const send = async () => testCode === undefined && sendCodeNow(deps, dueCode, deps.invocationId);
   const key = await liveCodesKey(deps, identifier.value);
-  deps.afterResponse(storeLiveCodes(deps, key, outcome.liveCodes).then(send));
+  // Side by side, because the stored codes are only a hint: the person does not wait for KV.
+  deps.afterResponse(Promise.all([storeLiveCodes(deps, key, outcome.liveCodes), send()]));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
 
@@ -129,10 +129,4 @@ function describeSend(deps: Deps, nextSendAt: number, sentByNetwork: number): Se
   const resendInSeconds = Math.max(0, Math.ceil((nextSendAt - deps.now()) / 1000));
   const remaining = Math.max(0, otpLimits.send.perNetwork.count - sentByNetwork);
   return { resendInSeconds, limit: { remaining, resetSeconds: resendInSeconds } };
-}
-
-/** Keyed hash of the mailbox, so that its limit survives a deleted account without storing the address. */
-async function hashMailbox(deps: Deps, { kind, value }: Identifier): Promise<string | undefined> {
-  if (kind === "phone") return undefined;
-  return base64url.encode(await keyedHash(deps.keyring.lookup, "mailbox", mailboxOf(value)));
 }

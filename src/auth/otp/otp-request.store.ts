@@ -11,6 +11,7 @@ import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { restoreOtpLimits } from "../deletion/former-identity.store.ts";
 import { isCreatedAfter } from "./cid.ts";
 import { selectLiveCodes } from "./live-codes.store.ts";
+import type { Mailbox } from "./mailbox-hash.ts";
 import { blockedUntil, networkClassOf, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 import { countSend, nextNetworkRank, sendsBlockedUntil } from "./send-guard.store.ts";
@@ -24,31 +25,39 @@ const literal = (value: number): SQL => sql.raw(String(value));
 function nextSendAt(
   identifier: Identifier,
   requester: OtpRequester,
-  mailbox: string | undefined,
+  mailbox: Mailbox | undefined,
   now: number,
 ): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // Rows older than the longest window do not count and are not read.
   const isOfDay = isCreatedAfter(now - perClassDaily.windowMs);
-  const ofIdentifier = sql`from otp_challenges where identifier = ${requester.identifier} and ${isOfDay}`;
-  const ofClass = sql`${ofIdentifier} and network_class = (${networkClassOf(requester, now)})`;
+  const isOfIdentifier = sql`identifier = ${requester.identifier} and ${isOfDay}`;
+  const isOfClass = sql`${isOfIdentifier} and network_class = (${networkClassOf(requester, now)})`;
   // An address shares its limits with all addresses of its mailbox, each in its network's class, but not its gap.
   const ofMailbox =
     mailbox === undefined
-      ? ofClass
-      : sql`from otp_challenges where mailbox = ${mailbox} and ${isOfDay} and network_class = (${networkClassOf(requester, now)})`;
-  const ofNetwork = sql`${ofIdentifier} and network = ${requester.network}`;
-  const newest = sql`(select created_at ${ofClass} order by cid desc limit 1)`;
-  // If the nth newest row lies within the window, the window is full until that row leaves it.
-  const fullUntil = (rows: SQL, { count, windowMs }: { count: number; windowMs: number }) =>
-    sql`coalesce((select created_at + ${literal(windowMs)} ${rows} order by cid desc limit 1 offset ${literal(count - 1)}), 0)`;
+      ? [isOfClass]
+      : [sql`identifier = ${mailbox.address}`, sql`mailbox = ${mailbox.hash} and identifier <> ${mailbox.address}`].map(
+          (isOfMailbox) => sql`${isOfMailbox} and ${isOfDay} and network_class = (${networkClassOf(requester, now)})`,
+        );
+  const isOfNetwork = sql`${isOfIdentifier} and network = ${requester.network}`;
+  const newest = sql`(select created_at from otp_challenges where ${isOfClass} order by cid desc limit 1)`;
+  // If the nth newest row lies within the window, the window is full until that row leaves it. The rows of several
+  // conditions are merged in the order of their indexes.
+  const fullUntil = (conditions: SQL[], { count, windowMs }: { count: number; windowMs: number }) => {
+    const rows = conditions.map(
+      (is) => sql`select cid, created_at + ${literal(windowMs)} as ends_at from otp_challenges where ${is}`,
+    );
+    return sql`coalesce((select ends_at from (${sql.join(rows, sql` union all `)}
+      order by cid desc limit 1 offset ${literal(count - 1)})), 0)`;
+  };
   // Counts back from the newest send, so that the wait does not shrink while it lasts.
-  const gap = sql`case (select count(*) ${ofClass} and created_at > ${newest} - ${literal(perClass.windowMs)})
+  const gap = sql`case (select count(*) from otp_challenges where ${isOfClass} and created_at > ${newest} - ${literal(perClass.windowMs)})
     when 0 then 0 when 1 then ${literal(gapsMs[0])} when 2 then ${literal(gapsMs[1])} when 3 then ${literal(gapsMs[2])}
     else ${literal(gapsMs[3])} end`;
   return sql`max(
     coalesce(${newest}, 0) + ${gap},
-    ${fullUntil(ofNetwork, perNetwork)}, ${fullUntil(ofMailbox, perClass)}, ${fullUntil(ofMailbox, perClassDaily)},
+    ${fullUntil([isOfNetwork], perNetwork)}, ${fullUntil(ofMailbox, perClass)}, ${fullUntil(ofMailbox, perClassDaily)},
     ${blockedUntil(requester, now)}, ${sendsBlockedUntil(identifier, requester, now)})`;
 }
 
@@ -58,8 +67,8 @@ export interface NewChallenge {
   secretId: string;
   /** The identifier's hash by `hashForOtpLimits`. */
   formerHash: string;
-  /** Keyed hash of the e-mail address's mailbox; undefined for a phone number. */
-  mailbox: string | undefined;
+  /** The e-mail address's mailbox; undefined for a phone number. */
+  mailbox: Mailbox | undefined;
   sealedCode: string;
   /** Language of the message, unless the user has chosen one. */
   locale: Locale;
@@ -85,7 +94,7 @@ export async function insertChallenge(
   const isCreated = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
   const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${challenge.locale})`;
   const nextAt = nextSendAt(identifier, requester, challenge.mailbox, now);
-  const waitSeconds = sql`cast(ceil((${nextAt} - ${now}) / 1000.0) as integer)`;
+  const { mailbox } = challenge;
   const isClosed = isBudgetSpent(deps, identifier.kind === "phone" ? "sms" : "email");
   const writes = mergeStatements(
     restoreOtpLimits(deps, { identifier: requester.identifier, hash: challenge.formerHash }),
@@ -99,7 +108,8 @@ export async function insertChallenge(
           network: requester.network,
           networkRank: nextNetworkRank(requester, now),
           networkClass: networkClassOf(requester, now),
-          mailbox: challenge.mailbox ?? null,
+          // An address that names its mailbox is found by its identifier, so that it needs no entry in the other index.
+          mailbox: mailbox === undefined || mailbox.address === requester.identifier ? null : mailbox.hash,
           codeHash: challenge.codeHash,
           secretId: challenge.secretId,
           sealedCode: challenge.sealedCode,
@@ -118,7 +128,18 @@ export async function insertChallenge(
         sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
       ),
       counted: countSend(deps, identifier, requester, isCreated),
-      bind: bindKey(deps, call, { id: challenge.cid, number: waitSeconds, expiresAt: nextAt }, isCreated),
+      bind: bindKey(
+        deps,
+        call,
+        {
+          id: challenge.cid,
+          number: sql`cast(ceil((next.at - ${now}) / 1000.0) as integer)`,
+          expiresAt: sql`next.at`,
+          // Once, because a statement has at most 100 parameters.
+          from: sql`from (select ${nextAt} as at) next`,
+        },
+        isCreated,
+      ),
     },
   );
   const reads = {

@@ -44,9 +44,17 @@ export function hasLiveToken(deps: Pick<BuilderDeps, "now">): SQL | undefined {
 
 /**
  * Redeems the token if it is live and `condition` holds. It must be the first statement of the batch; the others depend
- * on `isUsedByThisInvocation`.
+ * on `isUsedByThisInvocation`. If the sign-in's network requested the code, the code moves to the class of known
+ * networks, as `trustNetwork` does with the other codes.
+ *
+ * @param network the network of the sign-in.
  */
-export function redeemVerificationToken(deps: TokenDeps, redemption: RedemptionValues, condition: SQL) {
+export function redeemVerificationToken(
+  deps: TokenDeps,
+  redemption: RedemptionValues,
+  network: Value<string>,
+  condition: SQL,
+) {
   return deps.db
     .update(otpChallenges)
     .set({
@@ -54,6 +62,7 @@ export function redeemVerificationToken(deps: TokenDeps, redemption: RedemptionV
       usedAt: deps.now(),
       usedFor: redemption.usedFor,
       sessionId: redemption.sessionId,
+      networkClass: sql`case when ${otpChallenges.network} = ${network} then 'familiar' else ${otpChallenges.networkClass} end`,
     })
     .where(and(isVerifiedBy(redemption), hasLiveToken(deps), condition))
     .returning(tokenState);

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit } from "../../platform/data/audit.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -54,8 +54,8 @@ export function linkAccount(
   const now = deps.now();
   const auditId = deps.newId();
   const provider = providerOf(identity);
-  const isLinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
   const userId = linkedUser(identity);
+  const isLinkedHere = isAudited(userId, auditId);
   const event = { userId, queue: "tasks" } as const;
   return {
     linked: insertWhere(

@@ -1,9 +1,8 @@
 import { and, eq, ne, sql } from "drizzle-orm";
-import { auditLogs } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
@@ -139,7 +138,7 @@ export async function unlinkIdentity(
   const { userId } = caller;
   const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider}`;
   const auditId = deps.newId();
-  const isUnlinkedHere = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isUnlinkedHere = isAudited(userId, auditId);
   const writes = mergeStatements(
     {
       audit: recordAudit(
@@ -185,7 +184,7 @@ export async function unlinkIdentity(
   );
   const reads = {
     ended: selectEnded(deps, userId, auditId),
-    isUnlinked: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    isUnlinked: selectAudit(deps, userId, auditId),
     caller: selectCaller(deps, caller, verifiedCid),
     account: deps.db
       .select({ userId: socialAccounts.userId })

@@ -1,4 +1,4 @@
-import type { SQL } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { auditLogs } from "../../db/platform-schema.ts";
 import type { Deps } from "../deps.ts";
 import type { Client } from "../http/client.ts";
@@ -55,6 +55,19 @@ export function recordSignInAudit(
   condition: SQL,
 ) {
   return insertAudit(deps, client, { ...entry, createdAt: deps.now() }, condition);
+}
+
+/** The audit row was written, so the change that it records took effect. @param userId the row's user. */
+export function isAudited(userId: string | SQL, id: string): SQL {
+  return sql`exists (select 1 from audit_logs where audit_logs.user_id = ${userId} and audit_logs.id = ${id})`;
+}
+
+/** Selects the audit row's id, as the marker of the change that it records; no row if it was not written. */
+export function selectAudit(deps: Pick<Deps, "db">, userId: string, id: string) {
+  return deps.db
+    .select({ id: auditLogs.id })
+    .from(auditLogs)
+    .where(and(eq(auditLogs.userId, userId), eq(auditLogs.id, id)));
 }
 
 function insertAudit(

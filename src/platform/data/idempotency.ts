@@ -4,7 +4,7 @@ import { idempotencyKeys } from "../../db/platform-schema.ts";
 import { keyedHash } from "../crypto.ts";
 import type { Deps } from "../deps.ts";
 import { DAY_MS } from "../time.ts";
-import { insertWhere } from "./database.ts";
+import { insertFrom } from "./database.ts";
 import type { BuilderDeps, Value } from "./prepared.ts";
 
 /** How long a key stays bound, unless a route uses a shorter time. */
@@ -99,15 +99,19 @@ function boundTo(deps: DbDeps, call: Pick<Hashes, "keyHash">, more?: SQL) {
     .where(and(eq(idempotencyKeys.keyHash, call.keyHash), gt(idempotencyKeys.expiresAt, deps.now()), more));
 }
 
-/** Binds the key in the batch that creates the result; replaces an expired binding. */
+/**
+ * Binds the key in the batch that creates the result; replaces an expired binding.
+ *
+ * @param result `from`: a FROM clause of one row for its other members; none by default.
+ */
 export function bindKey(
   deps: DbDeps,
   call: Hashes | undefined,
-  result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL },
+  result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL; from?: SQL },
   condition: SQL,
 ) {
   if (!call) return undefined;
-  return insertWhere(
+  return insertFrom(
     deps,
     idempotencyKeys,
     {
@@ -117,7 +121,7 @@ export function bindKey(
       resultNumber: result.number ?? null,
       expiresAt: result.expiresAt,
     },
-    condition,
+    sql`${result.from ?? sql``} where ${condition}`,
   ).onConflictDoUpdate({
     target: idempotencyKeys.keyHash,
     set: {

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { outbox } from "../../db/platform-schema.ts";
+import { outbox, urgencyOf } from "../../db/platform-schema.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { DAY_MS } from "../time.ts";
 import { idForEachRow, insertFrom, insertWhere, instantOf } from "./database.ts";
@@ -9,8 +9,8 @@ import type { BuilderDeps, Value } from "./prepared.ts";
 export const LEASE_MS = 30_000;
 
 /**
- * How long sent events, marks of processed messages and delivery records are kept, in milliseconds: no queue keeps a
- * message for longer (Cloudflare Queues: at most 14 days).
+ * How long marks of processed messages and delivery records are kept, in milliseconds: no queue keeps a message for
+ * longer (Cloudflare Queues: at most 14 days).
  */
 export const EVENT_KEPT_MS = 14 * DAY_MS;
 
@@ -37,6 +37,7 @@ export function recordEvent(deps: BuilderDeps, event: OutboxEvent, condition: SQ
     deps,
     outbox,
     {
+      urgency: urgencyOf(event.type),
       id: deps.newId(),
       type: event.type,
       userId: event.userId ?? null,
@@ -46,7 +47,6 @@ export function recordEvent(deps: BuilderDeps, event: OutboxEvent, condition: SQ
       leasedUntil: sql`${now} + ${LEASE_MS}`,
       leasedBy: deps.invocationId,
       attempts: 1,
-      sentAt: null,
     },
     condition,
   ).returning(publishedColumns);
@@ -66,6 +66,7 @@ export function recordEventForEach(
     deps,
     outbox,
     {
+      urgency: urgencyOf(event.type),
       id: idForEachRow(deps),
       type: event.type,
       userId: event.userId,
@@ -79,8 +80,14 @@ export function recordEventForEach(
   );
 }
 
+/** The row of `outbox` is one of these. @param keys JSON array of `[urgency, id, …]`. */
+export function isOneOfEvents(keys: Value<string>): SQL {
+  return sql`(${outbox.urgency}, ${outbox.id}) in (select value ->> 0, value ->> 1 from json_each(${keys}))`;
+}
+
 /** Columns that publishing an event needs. */
 export const publishedColumns = {
+  urgency: outbox.urgency,
   id: outbox.id,
   type: outbox.type,
   userId: outbox.userId,

@@ -1,9 +1,9 @@
-import { inArray, sql } from "drizzle-orm";
-import { outbox } from "../../db/platform-schema.ts";
+import { sql } from "drizzle-orm";
+import { outbox, URGENCIES } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { runBatch } from "./database.ts";
-import { LEASE_MS, type OutboxRow, publishedColumns } from "./outbox.ts";
+import { isOneOfEvents, LEASE_MS, type OutboxRow, publishedColumns } from "./outbox.ts";
 import { prepare, type StatementDeps } from "./prepared.ts";
 import { hasQueriesLeft } from "./query-count.ts";
 import { type Refusal, recordRefusedEvents } from "./refused-events.ts";
@@ -15,9 +15,7 @@ const CLAIM_SIZE = 100;
 const TICK_MS = 45_000;
 /** Number of D1 and queue calls after which a tick makes no further claim; a Worker may make 1,000 per invocation. */
 const CALLS_PER_TICK = 900;
-/** Values of `outbox.urgency`, most urgent first. */
-const URGENCIES = [0, 1, 2];
-type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "log">;
+type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "keepsPayload" | "log">;
 
 export interface PublishOutcome {
   sent: number;
@@ -30,12 +28,11 @@ export interface PublishOutcome {
 }
 
 /**
- * Sends the rows to their queues and marks them as sent. If sending fails, the event stays leased and a later tick
- * sends it; if a queue refuses it permanently, it becomes a dead letter.
+ * Sends the rows to their queues and deletes them. If sending fails, the event stays leased and a later tick sends it; if
+ * a queue refuses it permanently, it becomes a dead letter.
  */
 export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<PublishOutcome> {
-  const sendable = rows.filter((row) => row.queue !== null && row.payload !== null);
-  const messages = sendable.flatMap((row) => {
+  const messages = rows.flatMap((row) => {
     const own = { queue: row.queue as QueueName, message: toMessage(row) };
     const second = deps.fanOut[row.type];
     return second ? [own, { queue: second.queue, message: { ...own.message, type: second.type } }] : [own];
@@ -48,21 +45,21 @@ export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<Pub
   );
   const refusals = new Map<string, Refusal>();
   for (const { queue, outcome } of outcomes) collectRefusals(deps, refusals, queue, outcome);
-  const [refused, sent] = partition(sendable, ({ id }) => refusals.has(id));
-  // If marking fails, the event is sent again when its lease is over; consumers recognise it by its id.
-  if (sent.length > 0) {
-    await markSent(deps, sent);
-  }
+  const [refused, sent] = partition(rows, ({ id }) => refusals.has(id));
+  if (sent.length > 0) await deleteSent(deps, sent);
   const deadLettered = await recordRefusedEvents(deps, refused, refusals);
   const calls = outcomes.reduce((sum, { outcome }) => sum + outcome.calls, 0);
   return { sent: sent.length, failed: refused.length - deadLettered, deadLettered, calls };
 }
 
-/** Marks events as sent. If this fails, the cron sends them again. */
-async function markSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
-  const ids = rows.map(({ id }) => id);
-  await runBatch(deps, markStatements(deps, { ids: JSON.stringify(ids) })).catch(() =>
-    deps.log.warn("publish_not_marked", { events: ids.length }),
+/**
+ * Deletes events that were sent. If this fails, they are sent again when their lease is over; consumers recognise them by
+ * their id.
+ */
+async function deleteSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
+  const keys = rows.map(({ urgency, id }) => [urgency, id]);
+  await runBatch(deps, deleteStatements(deps, { keys: JSON.stringify(keys) })).catch(() =>
+    deps.log.warn("publish_not_marked", { events: keys.length }),
   );
 }
 
@@ -95,7 +92,7 @@ const TIMER_TOLERANCE_MS = 1_000;
 
 /**
  * Publishes events together with those that other invocations of this isolate record within EVENT_GATHER_MS, with one
- * call per queue and one batch to mark them. If the collecting invocation dies, the cron publishes the events.
+ * call per queue and one batch to delete them. If the collecting invocation dies, the cron publishes the events.
  */
 export async function publishCoalesced(deps: PublishDeps & Pick<Deps, "config">, rows: OutboxRow[]): Promise<void> {
   const { eventGatherMs } = deps.config;
@@ -120,16 +117,13 @@ function toMessage(row: OutboxRow): EventMessage {
     event_id: row.id,
     type: row.type,
     user_id: row.userId,
-    payload: row.payload ?? "{}",
+    payload: row.payload,
     created_at: row.createdAt,
   };
 }
 
-const markStatements = prepare(["ids"], (deps, { ids }) => ({
-  mark: deps.db
-    .update(outbox)
-    .set({ sentAt: deps.now() })
-    .where(sql`${outbox.id} in (select value from json_each(${ids}))`),
+const deleteStatements = prepare(["keys"], (deps, { keys }) => ({
+  sent: deps.db.delete(outbox).where(isOneOfEvents(keys)),
 }));
 
 /**
@@ -141,7 +135,7 @@ export async function publishDueEvents(deps: PublishDeps & Pick<Deps, "queries">
   const total: PublishOutcome = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
   const startedAt = deps.now();
   const queriesBefore = deps.queries.used;
-  let urgencies = URGENCIES;
+  let urgencies: readonly number[] = URGENCIES;
   while (urgencies.length > 0) {
     const calls = total.calls + deps.queries.used - queriesBefore;
     if (calls >= CALLS_PER_TICK || !hasQueriesLeft(deps) || deps.now() - startedAt >= TICK_MS) {
@@ -162,10 +156,11 @@ export async function publishDueEvents(deps: PublishDeps & Pick<Deps, "queries">
 
 async function claimDue(deps: PublishDeps, urgencies: readonly number[]) {
   const now = deps.now();
-  // SQLite never reorders a cross join, so this reads one index range per urgency, most urgent first, up to the limit.
-  const due = sql`(select due.id from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
-    where due.urgency = class.value and due.leased_until <= ${now}
-      and due.sent_at is null and due.queue is not null and due.payload is not null limit ${sql.raw(String(CLAIM_SIZE))})`;
+  // SQLite never reorders a cross join, so this reads one range of the key per urgency, most urgent first, up to the
+  // limit. It passes over the events whose lease is valid: those of the last moments.
+  const due = sql`(${outbox.urgency}, ${outbox.id}) in (select due.urgency, due.id
+    from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
+    where due.urgency = class.value and due.leased_until <= ${now} limit ${sql.raw(String(CLAIM_SIZE))})`;
   const { claimed } = await runBatch(deps, {
     claimed: deps.db
       .update(outbox)
@@ -174,8 +169,8 @@ async function claimDue(deps: PublishDeps, urgencies: readonly number[]) {
         leasedBy: deps.invocationId,
         attempts: sql`${outbox.attempts} + 1`,
       })
-      .where(inArray(outbox.id, due))
-      .returning({ ...publishedColumns, urgency: outbox.urgency }),
+      .where(due)
+      .returning(publishedColumns),
   });
   return claimed;
 }

@@ -5,7 +5,7 @@ import type { Deps } from "../deps.ts";
 import { DAY_MS, HOUR_MS } from "../time.ts";
 import { idForEachRow, insertFrom, instantOf, runBatch } from "./database.ts";
 import { MAX_ATTEMPTS, truncateReason } from "./dead-letters.ts";
-import { LEASE_MS, type OutboxRow } from "./outbox.ts";
+import { isOneOfEvents, LEASE_MS, type OutboxRow } from "./outbox.ts";
 import { MAX_PAYLOAD_BYTES } from "./payload-size.ts";
 
 /** Why a queue refused an event. */
@@ -23,7 +23,7 @@ const MAX_AGE_MS = DAY_MS;
 const PROMPT_ATTEMPTS = 3;
 const MAX_DELAY_MS = HOUR_MS;
 
-type RefusalDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
+type RefusalDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "keepsPayload">;
 
 /**
  * Handles events that a queue refused. An event that can never be sent or was refused too often becomes a dead letter;
@@ -37,31 +37,36 @@ export async function recordRefusedEvents(
   rows: readonly OutboxRow[],
   refusals: ReadonlyMap<string, Refusal>,
 ): Promise<number> {
-  const failed: [string, string][] = [];
-  const delays: [string, number][] = [];
-  for (const { id, attempts, createdAt } of rows) {
+  const failed: Told<string>[] = [];
+  const delays: Told<number>[] = [];
+  for (const { urgency, id, attempts, createdAt } of rows) {
     const refusal = refusals.get(id);
     if (!refusal) continue;
     const isExhausted = attempts >= MAX_ATTEMPTS && (refusal.isQueueWorking || deps.now() - createdAt >= MAX_AGE_MS);
-    if (refusal.isFinal || isExhausted) failed.push([id, truncateReason(`not published: ${refusal.reason}`)]);
+    if (refusal.isFinal || isExhausted) failed.push([urgency, id, truncateReason(`not published: ${refusal.reason}`)]);
     else if (refusal.isQueueWorking && attempts > PROMPT_ATTEMPTS)
-      delays.push([id, Math.min(LEASE_MS * 2 ** (attempts - PROMPT_ATTEMPTS), MAX_DELAY_MS)]);
+      delays.push([urgency, id, Math.min(LEASE_MS * 2 ** (attempts - PROMPT_ATTEMPTS), MAX_DELAY_MS)]);
   }
   if (failed.length + delays.length === 0) return 0;
   try {
-    return await writeRefused(deps, Object.fromEntries(failed), Object.fromEntries(delays));
+    return await writeRefused(deps, failed, delays);
   } catch {
     deps.log.warn("publish_not_marked", { events: failed.length + delays.length });
     return 0;
   }
 }
 
+/** What is to be recorded about an event. */
+type Told<T> = [urgency: number, id: string, value: T];
+
 async function writeRefused(
   deps: RefusalDeps,
-  reasons: Readonly<Record<string, string>>,
-  delays: Readonly<Record<string, number>>,
+  reasons: readonly Told<string>[],
+  delays: readonly Told<number>[],
 ): Promise<number> {
   const now = instantOf(deps.now());
+  const failed = JSON.stringify(reasons);
+  const delayed = JSON.stringify(delays);
   const { letters } = await runBatch(deps, {
     letters: insertFrom(
       deps,
@@ -73,24 +78,21 @@ async function writeRefused(
         type: sql`o.type`,
         userId: sql`o.user_id`,
         // Payloads that are too large are not stored.
-        payload: sql`case when length(cast(o.payload as blob)) <= ${MAX_PAYLOAD_BYTES} then o.payload end`,
-        reason: sql`r.value`,
+        payload: sql`case when length(cast(o.payload as blob)) <= ${MAX_PAYLOAD_BYTES} and ${deps.keepsPayload} then o.payload end`,
+        reason: sql`r.value ->> 2`,
         attempts: sql`o.attempts`,
         createdAt: now,
       },
-      sql`from json_each(${JSON.stringify(reasons)}) r cross join outbox o where o.id = r.key and o.sent_at is null`,
+      sql`from json_each(${failed}) r cross join outbox o where o.urgency = r.value ->> 0 and o.id = r.value ->> 1`,
     ).returning({ id: deadLetters.id, queue: deadLetters.queue, reason: deadLetters.reason }),
-    // Marked as sent so that they are not published again; a replay resets the row.
-    closed: deps.db
-      .update(outbox)
-      .set({ sentAt: now, payload: null })
-      .where(sql`${outbox.id} in (select key from json_each(${JSON.stringify(reasons)})) and ${outbox.sentAt} is null`),
+    // A replay inserts the event again.
+    removed: deps.db.delete(outbox).where(isOneOfEvents(failed)),
     postponed: deps.db
       .update(outbox)
       .set({
-        leasedUntil: sql`${now} + (select value from json_each(${JSON.stringify(delays)}) where key = ${outbox.id})`,
+        leasedUntil: sql`${now} + (select value ->> 2 from json_each(${delayed}) where value ->> 1 = ${outbox.id})`,
       })
-      .where(sql`${outbox.id} in (select key from json_each(${JSON.stringify(delays)})) and ${outbox.sentAt} is null`),
+      .where(isOneOfEvents(delayed)),
   });
   for (const { id, queue, reason } of letters) raiseAlert(deps, "dead_letter", { dead_letter_id: id, queue, reason });
   return letters.length;

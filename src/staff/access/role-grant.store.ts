@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit } from "../../platform/data/audit.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
@@ -20,8 +20,8 @@ const operator = { client: { ip: null, userAgent: null }, caller: null };
 export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: RoleChange["role"]) {
   const auditId = deps.newId();
   const isPerson = isIdentifiedBy(identifier);
-  const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
-  const userId = sql`(select user_id from audit_logs where id = ${auditId})`;
+  const userId = sql`(select id from users where ${isPerson})`;
+  const isDone = isAudited(userId, auditId);
   const obstacles = {
     isUnproved: role === "user" ? sql`false` : sql`not ${mayBeStaff([])}`,
     isTestIdentifier: role === "user" ? sql`false` : isReviewers,
@@ -35,10 +35,10 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
         operator.client,
         {
           id: auditId,
-          userId: sql`(select id from users where ${isPerson})`,
+          userId,
           action: "UPDATE",
           entityType: "user",
-          entityId: sql`(select id from users where ${isPerson})`,
+          entityId: userId,
           oldValues: sql`(select json_object('role', role) from users where ${isPerson})`,
           newValues: sql`json_object('role', ${role}, 'reason', 'by command')`,
           actorId: null,

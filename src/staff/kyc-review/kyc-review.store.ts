@@ -2,7 +2,7 @@ import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { kyc } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -81,7 +81,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: StaffC
   const { userId, status, rejectionReason, version } = decision;
   const now = deps.now();
   const auditId = deps.newId();
-  const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isDone = isAudited(userId, auditId);
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   const isDecidable = sql`exists (select 1 ${own} and kyc.status = 'PENDING'
     ${version === undefined ? sql`` : sql`and kyc.version = ${version}`}
@@ -121,7 +121,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: StaffC
           auditedChange: deps.db
             .update(auditLogs)
             .set({ newValues: sql`(select ${auditedKyc} ${own})` })
-            .where(eq(auditLogs.id, auditId)),
+            .where(and(eq(auditLogs.userId, userId), eq(auditLogs.id, auditId))),
         },
         changeUser(deps, userId, isDone),
         {
@@ -140,7 +140,7 @@ export async function decideKyc(deps: ReviewDeps, client: Client, caller: StaffC
       reads: {
         kyc: deps.db.select().from(kyc).where(eq(kyc.userId, userId)),
         target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
-        done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+        done: selectAudit(deps, userId, auditId),
       },
     }),
     ({ done }) => done.length > 0,

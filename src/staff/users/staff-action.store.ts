@@ -1,6 +1,5 @@
-import { eq, type SQL, sql } from "drizzle-orm";
-import { auditLogs } from "../../db/platform-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { type SQL, sql } from "drizzle-orm";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { mergeStatements, type Results } from "../../platform/data/database.ts";
 import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
 import type { Statement, Statements } from "../../platform/data/prepared.ts";
@@ -109,10 +108,10 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
     },
     sql`${right.condition(deps, caller, userId)} and ${action.condition}`,
   );
-  const { writes, events } = action.follow(sql`exists (select 1 from audit_logs where id = ${id})`, id);
+  const { writes, events } = action.follow(isAudited(userId, id), id);
   const reads = mergeStatements(
     {
-      done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, id)),
+      done: selectAudit(deps, userId, id),
       ended: selectEnded(deps, userId, id),
     },
     selectUserDetail(deps, userId),

@@ -133,7 +133,8 @@ function writeChange(
 ) {
   const { userId } = actor;
   const changedHere = (name: "email" | "phone_number") =>
-    sql`exists (select 1 from audit_logs a, json_each(a.old_values) old where a.id = ${auditId} and old.key = ${name})`;
+    sql`exists (select 1 from audit_logs a, json_each(a.old_values) old
+      where a.user_id = ${userId} and a.id = ${auditId} and old.key = ${name})`;
   const isIdentifierChanged = sql`(${changedHere("email")} or ${changedHere("phone_number")})`;
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
@@ -184,7 +185,7 @@ function writeChange(
         })
         .where(
           sql`${profiles.userId} = ${userId} and exists (select 1 from audit_logs a, json_each(a.old_values) old
-          where a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
+          where a.user_id = ${userId} and a.id = ${auditId} and old.key in ('full_name', 'date_of_birth', 'address', 'avatar_url'))`,
         ),
     },
     endEverySession(deps, actor, "identifier_changed", sql`${isDone} and ${isIdentifierChanged}`, auditId),
@@ -193,7 +194,7 @@ function writeChange(
     const other = name === "email" ? "phone_number" : "email";
     // The row already has the new identifiers.
     const old = (field: "email" | "phone_number") =>
-      sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.id = ${auditId}),
+      sql`coalesce((select json_extract(a.old_values, ${`$.${field}`}) from audit_logs a where a.user_id = ${userId} and a.id = ${auditId}),
         ${field === name ? sql`null` : sql`iif(${changedHere(field)}, null, users.${sql.raw(field)})`})`;
     const channel = (field: "email" | "phone_number") => (field === "email" ? "email" : "sms");
     return recordEvent(

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { kyc, kycDocuments } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
@@ -30,7 +30,7 @@ export async function commitSubmission(
   const { documents } = submission;
   const auditId = deps.newId();
   const newKycId = deps.newId();
-  const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isDone = isAudited(userId, auditId);
   const given = sql`select value from json_each(${idsOf(documents)})`;
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   // A file that was swept meanwhile has no object.
@@ -57,7 +57,7 @@ export async function commitSubmission(
       auditedChange: deps.db
         .update(auditLogs)
         .set({ newValues: sql`(select ${auditedKyc} ${own})` })
-        .where(eq(auditLogs.id, auditId)),
+        .where(and(eq(auditLogs.userId, userId), eq(auditLogs.id, auditId))),
       live: deps.db
         .update(kycDocuments)
         .set({ state: "live" })
@@ -88,7 +88,7 @@ export async function commitSubmission(
   const reads = {
     own: selectOwnKyc(deps, caller),
     binding: findBinding(deps, call),
-    done: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    done: selectAudit(deps, userId, auditId),
   };
   const found = await commit(deps, {
     writes,

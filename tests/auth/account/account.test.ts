@@ -1,8 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type CallOptions, call, newEmail, newIp, newPhone, testEnv, verify } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { countOf, rows } from "../../support/database.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me, refresh } from "../../support/session-calls.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -116,7 +119,7 @@ describe("registration", () => {
       old_values: null,
     });
     expect(audit[0]).toMatchObject({ user_agent: "Rental/7", session_id: session?.id });
-    expect(await countOf("outbox", id, "type = 'user.created'")).toBe(1);
+    expect(await countOf("recorded_events", id, "type = 'user.created'")).toBe(1);
   });
 
   it("accepts urlencoded and multipart forms and treats an empty value as absent", async () => {

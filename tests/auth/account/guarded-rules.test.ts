@@ -1,5 +1,5 @@
 import { decodeJwt } from "jose";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Answer,
   call,
@@ -16,7 +16,10 @@ import {
 import { useClock } from "../../support/clock.ts";
 import { count, run } from "../../support/database.ts";
 import { newUser } from "../../support/people.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me, refresh } from "../../support/session-calls.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -371,7 +374,7 @@ describe("logout with an access token that has expired", () => {
 });
 
 describe("ASVS 6.3.5: a user is notified of a lockout", () => {
-  const events = (userId: string) => count("from outbox where type = 'auth.lockout' and user_id = ?", userId);
+  const events = (userId: string) => count("from recorded_events where type = 'auth.lockout' and user_id = ?", userId);
 
   test("once per lock, however many attempts follow, and once if both limits are reached together", async () => {
     const { identifier, userId } = await newUser();
@@ -392,10 +395,10 @@ describe("ASVS 6.3.5: a user is notified of a lockout", () => {
   test("not if no user has the identifier", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const code = await requestCode(identifier, { ip });
-    const before = await count("from outbox where type = 'auth.lockout'");
+    const before = await count("from recorded_events where type = 'auth.lockout'");
     for (let i = 0; i < 5; i++) await guess(identifier, otherThan(code), ip);
     expect((await guess(identifier, code, ip)).status).toBe(429);
-    expect(await count("from outbox where type = 'auth.lockout'")).toBe(before);
+    expect(await count("from recorded_events where type = 'auth.lockout'")).toBe(before);
   });
 
   test("not if the attempt that would have locked was right", async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   type Answer,
   call,
@@ -14,10 +14,13 @@ import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { naiveDeletion } from "../../support/naive/naive-deletion.ts";
 import { deliver, newEvent } from "../../support/platform.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me } from "../../support/session-calls.ts";
 import type { Fault } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 import { findTraces } from "../../support/traces.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -105,7 +108,6 @@ describe("DELETE auth/account", () => {
     expect([...new Set(left.map(({ where }) => where))].sort()).toEqual([
       "audit_logs",
       "dead_letters",
-      "outbox",
       "search deleted_accounts",
       "search search_entries",
     ]);
@@ -282,9 +284,9 @@ describe("DELETE auth/account", () => {
     expect(await rows("select id from audit_logs where user_id = ? and action = 'DELETE'", user.userId)).toHaveLength(
       1,
     );
-    expect(await rows("select id from outbox where user_id = ? and type = 'user.deleted'", user.userId)).toHaveLength(
-      1,
-    );
+    expect(
+      await rows("select id from recorded_events where user_id = ? and type = 'user.deleted'", user.userId),
+    ).toHaveLength(1);
   });
 
   it("detects that a naive deletion is correct alone and takes effect twice in a race", async () => {
@@ -292,7 +294,7 @@ describe("DELETE auth/account", () => {
       const { userId } = await signUp();
       const calls = { method: "DELETE", path: `/api/auth/account?user=${userId}` };
       await new Simulation(7, naiveDeletion, isCalm).race(Array.from({ length: 20 }, () => calls));
-      return (await rows("select id from outbox where user_id = ? and type = 'user.deleted'", userId)).length;
+      return (await rows("select id from recorded_events where user_id = ? and type = 'user.deleted'", userId)).length;
     };
     expect(await tellings(true)).toBe(1);
     expect(await tellings(false)).toBeGreaterThan(1);

@@ -107,10 +107,7 @@ describe("The deletion of an account with a long history", () => {
     expect(await historyOf(user.userId)).toEqual({
       audit_logs: expect.any(Number),
       dead_letters: 3_000,
-      outbox: expect.any(Number),
     });
-    const outbox = await rows<{ type: string }>("select distinct type from outbox where user_id = ?", user.userId);
-    expect(outbox.map(({ type }) => type).sort()).toEqual(["account.deleted", "user.deleted"]);
     const [ledger] = await rows(
       "select count(*) as n from point_transactions where user_id is null and reason = 'referral' and reference = id",
     );

@@ -1,7 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { call, logIn, newIp, signUp, testEnv } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { APP_URI, fakeProviders, type Name, names, newPerson, newVerifier, type Person } from "../../support/openid.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 let providers: ReturnType<typeof fakeProviders>;
@@ -48,7 +51,7 @@ const byBrowser = async (name: Name, person: Person, ip: string) => {
 };
 
 const announced = (userId: string) =>
-  testEnv.DB.prepare("select count(*) as n from outbox where user_id = ? and type = 'auth.new_device'")
+  testEnv.DB.prepare("select count(*) as n from recorded_events where user_id = ? and type = 'auth.new_device'")
     .bind(userId)
     .first<number>("n");
 

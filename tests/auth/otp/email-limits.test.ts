@@ -168,6 +168,16 @@ describe("Codes by e-mail to one mailbox", () => {
     expect(rows.results.map(({ email }) => email)).toEqual([`${name}+app@example.com`, `${name}@example.com`].sort());
   });
 
+  test("are still counted for its other spellings once the account of its own spelling is deleted", async () => {
+    const [name, home] = [newName(), newIp()];
+    const owner = await signUp(`${name}@example.com`, { ip: home });
+    clock.advance(2 * MINUTE);
+    expect((await call("DELETE", "/api/auth/account", { token: owner.access, json: {} })).status).toBe(200);
+    for (let i = 1; i < 5; i++) expect((await ask(`${name}+${i}@example.com`)).status, String(i)).toBe(200);
+    expect((await ask(`${name}+5@example.com`)).status).toBe(429);
+    expect((await ask(`${name}@example.com`)).status, "its own spelling again").toBe(429);
+  });
+
   test("are counted under a keyed hash instead of the address", async () => {
     const name = newName();
     await ask(`${name}+a@example.com`);

@@ -1,5 +1,5 @@
 import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, type CallOptions, call, newEmail, newIp, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { count, rows } from "../../support/database.ts";
@@ -18,8 +18,11 @@ import {
   type Providers,
   REFRESH_TOKEN,
 } from "../../support/openid.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 import { findTraces } from "../../support/traces.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 let providers: Providers;
@@ -72,7 +75,10 @@ describe.each(names)("a sign-in with %s", (name) => {
       { action: "CREATE", entity_type: "social_account" },
       { action: "CREATE", entity_type: "user" },
     ]);
-    const types = await rows("select type from outbox where user_id = ? and type like 'user.%' order by type", user_id);
+    const types = await rows(
+      "select type from recorded_events where user_id = ? and type like 'user.%' order by type",
+      user_id,
+    );
     expect(types.map(({ type }) => type)).toEqual(["user.created", "user.social_registered"]);
     expect(await rows("select method from sessions where user_id = ?", user_id)).toEqual([
       { method: name.toUpperCase() },
@@ -212,8 +218,10 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(row).toMatchObject({ email_verified: 1, social_provider: "EMAIL" });
     expect((await me(local.access)).status).toBe(200);
     expect(await count("from audit_logs where user_id = ? and entity_type = 'social_account'", local.userId)).toBe(1);
-    expect(await count("from outbox where user_id = ? and type = 'auth.social_linked'", local.userId)).toBe(1);
-    expect(await count("from outbox where user_id = ? and type = 'user.social_registered'", local.userId)).toBe(0);
+    expect(await count("from recorded_events where user_id = ? and type = 'auth.social_linked'", local.userId)).toBe(1);
+    expect(
+      await count("from recorded_events where user_id = ? and type = 'user.social_registered'", local.userId),
+    ).toBe(0);
     expect(await count("from point_transactions where user_id = ?", local.userId)).toBe(1);
     expect((await signIn(name, { ...person, email: newEmail() })).body.data.user_id).toBe(local.userId);
   });
@@ -288,7 +296,7 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(answer.status).toBe(200);
     expect(answer.body.data.user.status).toBe("ACTIVE");
     expect(await count("from point_transactions where user_id = ?", user_id)).toBe(1);
-    expect(await count("from outbox where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
+    expect(await count("from recorded_events where user_id = ? and type = 'user.updated'", user_id)).toBe(1);
   });
 
   it("lifts the lock of a network class that failures closed", async () => {

@@ -69,13 +69,6 @@ export function enterPeople(databases: Databases, sizes: { audits: number; event
         json_object('address', ?2), json_object('address', ?2), ?1, 0, '192.0.2.1', ?2, ?4 from n`,
     )
     .run(leaver.id, word, sizes.audits, now);
-  primary
-    .prepare(
-      `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts, sent_at)
-        ${series} select 'bench-' || ?4 || '-' || i, 'user.updated', ?1, json_object('user_id', ?1, 'note', ?2), 'tasks', ?4, 0, 1, ?4
-        from n`,
-    )
-    .run(leaver.id, word, sizes.events, now);
   primary.exec("commit");
   return {
     reader: signIn(databases, reader.id, now),

@@ -20,7 +20,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
       ({ status_bucket, count }) =>
         differenceOf(`status bucket ${status_bucket}`, count, buckets.get(status_bucket)?.[0]?.n ?? 0),
     ),
-    check("each event was published and processed", query("select id, type, queue, sent_at from outbox"), (row) =>
+    check("each event was published and processed", query("select id, type, is_sent from recorded_events"), (row) =>
       unprocessed(row, log),
     ),
     check(
@@ -67,10 +67,9 @@ export function proveProjections({ users: query, search, people, journal, log }:
   ];
 }
 
-/** Why an outbox row has not been fully processed; undefined if it has. */
+/** Why an event, a row of `recorded_events`, has not been fully processed; undefined if it has. */
 export function unprocessed(row: Record<string, unknown>, log: ServerLog): string | undefined {
-  if (row.queue === null) return `${row.type} ${row.id} has no consumer`;
-  if (row.sent_at === null) return `${row.type} ${row.id} was not published`;
+  if (row.is_sent === 0) return `${row.type} ${row.id} was not published`;
   const isIn = (task?: string) => (task ? log.done.has(`${task} ${row.id}`) : log.eventsDone.has(String(row.id)));
   if (!isIn()) return `${row.type} ${row.id} was not processed`;
   const isOfSearch = ["user.created", "user.updated", "user.deleted"].includes(String(row.type));

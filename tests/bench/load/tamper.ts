@@ -65,7 +65,8 @@ const harms: Harm[] = [
   {
     what: "an event that was not published",
     store: "users",
-    sql: "update outbox set sent_at = null where id = (select max(id) from outbox where queue is not null)",
+    sql: `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
+      select id, type, user_id, payload, queue, created_at, 0, 1 from sent_events order by id desc limit 1`,
   },
   {
     what: "a wrong count",

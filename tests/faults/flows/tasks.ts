@@ -106,7 +106,7 @@ const revocation: Flow = {
       await must("POST", "/api/auth/apple/link", { env: providers.env, token: user.access, json });
       await must("DELETE", "/api/auth/apple/link", { env: providers.env, token: user.access });
       const [row] = await sql<{ payload: string }>(
-        "select payload from outbox where user_id = ? and type = 'social.revocation_due'",
+        "select payload from recorded_events where user_id = ? and type = 'social.revocation_due'",
         user.userId,
       );
       const revokedBefore = providers.revoked.length;
@@ -168,7 +168,7 @@ const eraseHistory = flow("task of account.deleted, a long history", async () =>
     scope: {},
     messages: [message("account.deleted", userId, { user_id: userId, session_ids: [], live_codes_keys: [] })],
     async afterwards() {
-      const { audit_logs, dead_letters, outbox, ...left } = await historyOf(userId);
+      const { audit_logs, dead_letters, ...left } = await historyOf(userId);
       if (Object.keys(left).length > 0) throw new Error(`left: ${Object.keys(left).join(", ")}`);
       const withValues = await sql("select 1 from audit_logs where user_id = ? and new_values is not null", userId);
       if (withValues.length > 0) throw new Error("the audit log still has values");

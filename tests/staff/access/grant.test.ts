@@ -49,10 +49,7 @@ describe("npm run staff", () => {
       },
       { entity_type: "session", new_values: '{"reason":"role_changed"}', actor_id: null },
     ]);
-    const events = await rows(
-      "select type, queue from outbox where user_id = ? and sent_at is null order by type",
-      user.userId,
-    );
+    const events = await rows("select type, queue from outbox where user_id = ? order by type", user.userId);
     expect(events).toMatchObject([{ type: "user.updated", queue: "tasks" }]);
     expect(await grant(phone(user.identifier), "admin"), "once more").toMatchObject({ role: "admin", is_changed: 0 });
     const staff = await testEnv.DB.prepare(inline(selectStaff({ db: drizzle({} as D1Database) }).toSQL())).all();

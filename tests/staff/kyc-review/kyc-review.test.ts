@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { call, type SignedIn } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
@@ -18,8 +18,11 @@ import {
   submit,
   whole,
 } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { costOf } from "../../support/simulator/budget.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
+
+beforeAll(keepSentEvents);
 
 const QUEUE = `${KYC}/submissions`;
 
@@ -334,7 +337,9 @@ describe("KYC decision", () => {
     const token = staff.access;
     expect((await documented("PATCH", `/api/users/${user.userId}/kyc`, { token, form })).status).toBe(200);
     expect(codeOf(await decide(staff, user, { status: "APPROVED" })), "decided").toEqual([409, "conflict"]);
-    expect(await rows("select 1 from outbox where type = 'kyc.decided' and user_id = ?", user.userId)).toHaveLength(1);
+    expect(
+      await rows("select 1 from recorded_events where type = 'kyc.decided' and user_id = ?", user.userId),
+    ).toHaveLength(1);
   });
 
   test("is refused for the reviewer's own KYC and for a user without one", async () => {
@@ -368,7 +373,7 @@ describe("KYC decision", () => {
     expect(JSON.parse(String(audit[0]?.old_values))).toMatchObject({ status: "PENDING", rejection_reason: null });
     expect(JSON.parse(String(audit[0]?.new_values))).toMatchObject({ status: "REJECTED", rejection_reason: "blurred" });
     const events = await rows<{ type: string; payload: string; queue: string }>(
-      "select type, payload, queue from outbox where user_id = ? and type in ('user.updated', 'kyc.decided') order by id",
+      "select type, payload, queue from recorded_events where user_id = ? and type in ('user.updated', 'kyc.decided') order by id",
       user.userId,
     );
     const [kyc] = await rows<{ id: string }>("select id from kyc where user_id = ?", user.userId);

@@ -1,9 +1,12 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { call, logIn, newEmail, newIp, newPhone, type SignedIn, verify } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { auditOf, eventsOf, USERS } from "../../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type Answer,
   call,
@@ -14,8 +14,11 @@ import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
 import { codeOf, documented, newStaff, newUser, pathOf, promote, sessionOf, submit } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { auditOf, eventsOf, newAdmin, person, removePeople, USERS } from "../../support/staff.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 afterAll(removePeople);
@@ -42,7 +45,7 @@ const recordOf = async ({ userId }: { userId: string }) =>
     await rows("select * from profiles where user_id = ?", userId),
     await rows("select id, revoked_at, counter from sessions where user_id = ? order by id", userId),
     await rows("select id from audit_logs where user_id = ? and action <> 'VIEW' order by id", userId),
-    await rows("select id from outbox where user_id = ? order by id", userId),
+    await rows("select id from recorded_events where user_id = ? order by id", userId),
     await rows("select id from notifications where user_id = ? order by id", userId),
     await rows("select * from points where user_id = ?", userId),
     await rows("select * from wallets where user_id = ?", userId),
@@ -152,7 +155,7 @@ describe("user detail", () => {
       }
     }
     expect(await rows("select 1 from audit_logs where user_id = ?", nobody)).toEqual([]);
-    expect(await rows("select 1 from outbox where user_id = ?", nobody)).toEqual([]);
+    expect(await rows("select 1 from recorded_events where user_id = ?", nobody)).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ export const naiveDeletion: FetchHandler = async (request, env) => {
   if (!user) return Response.json({ success: false }, { status: 401 });
   await env.DB.prepare(
     `insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts)
-      values (?, 'user.deleted', ?, '{}', null, 0, 0, 0)`,
+      values (?, 'user.deleted', ?, '{}', 'tasks', 0, 9e15, 0)`,
   )
     .bind(crypto.randomUUID(), userId)
     .run();

@@ -1,22 +1,20 @@
 import type { FetchHandler } from "../simulator/simulation.ts";
 
-// A typical naive publisher and consumer: read, act, mark. Correct only without concurrency.
+// A typical naive publisher and consumer: read, act, delete or mark. Correct only without concurrency.
 
 interface Row {
   id: string;
   user_id: string;
 }
 
-/** `/publish` sends unmarked events and marks them; `/consume?id&user` processes an event without a mark. */
+/** `/publish` sends the waiting events and deletes them; `/consume?id&user` processes an event without a mark. */
 export const naivePublish: FetchHandler = async (request, env) => {
   const url = new URL(request.url);
   if (url.pathname === "/publish") {
-    const { results } = await env.DB.prepare(
-      "select id, user_id from outbox where sent_at is null and queue is not null limit 100",
-    ).all<Row>();
+    const { results } = await env.DB.prepare("select id, user_id from outbox limit 100").all<Row>();
     if (results.length > 0) await env.TASK_QUEUE.sendBatch(results.map((body) => ({ body })));
     const ids = JSON.stringify(results.map(({ id }) => id));
-    await env.DB.prepare("update outbox set sent_at = 1 where id in (select value from json_each(?))").bind(ids).run();
+    await env.DB.prepare("delete from outbox where id in (select value from json_each(?))").bind(ids).run();
     return new Response();
   }
   const [id, user] = [url.searchParams.get("id"), url.searchParams.get("user")];

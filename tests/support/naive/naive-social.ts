@@ -48,7 +48,10 @@ function tools(env: Env) {
         "audit_logs",
         "(id, user_id, action, entity_type, entity_id, by_staff, created_at) values (?1, ?1, 'CREATE', 'user', '', 0, 0)",
       ],
-      ["outbox", "(id, type, user_id, created_at, leased_until, attempts) values (?1, 'user.created', ?1, 0, 0, 0)"],
+      [
+        "outbox",
+        "(id, type, user_id, payload, queue, created_at, leased_until, attempts) values (?1, 'user.created', ?1, '{}', 'tasks', 0, 9e15, 0)",
+      ],
     ]) {
       await run(`insert into ${table} ${columns}`, user_id);
     }

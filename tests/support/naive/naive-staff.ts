@@ -49,7 +49,7 @@ export const naiveStatus: FetchHandler = async (request, env, context) => {
     status,
   );
   await run(
-    "insert into outbox (id, type, user_id, created_at, leased_until, attempts) values (?, 'user.updated', ?, 0, 0, 0)",
+    "insert into outbox (id, type, user_id, payload, queue, created_at, leased_until, attempts) values (?, 'user.updated', ?, '{}', 'tasks', 0, 9e15, 0)",
     crypto.randomUUID(),
     userId,
   );

@@ -21,6 +21,7 @@ export function d1For(
     for (const { meta } of results) {
       call.rowsRead += meta?.rows_read ?? 0;
       call.rowsWritten += meta?.rows_written ?? 0;
+      call.writtenByStatement.push(meta?.rows_written ?? 0);
     }
   };
   const wrap = (sql: string, statement: D1PreparedStatement): D1PreparedStatement => {

@@ -41,6 +41,8 @@ export interface BindingCall {
   /** Rows that D1 read and wrote. */
   rowsRead: number;
   rowsWritten: number;
+  /** Rows that each statement wrote, in the order of `detail`; empty if D1 did not answer. */
+  writtenByStatement: number[];
 }
 
 /** One run of a handler: a request, a queue batch or a cron tick, at one location of the network. */
@@ -130,6 +132,7 @@ export class Scheduler {
       beforeResponse: false,
       rowsRead: 0,
       rowsWritten: 0,
+      writtenByStatement: [],
       ...named,
     };
     this.log.push(call);

@@ -26,7 +26,7 @@ beforeEach(async () => {
   stopClock({ at: now });
   await testEnv.DB.batch(
     [
-      "update outbox set sent_at = created_at where sent_at is null",
+      "delete from outbox",
       "update job_runs set finished_at = 0 where finished_at is null",
       "delete from job_failures",
       "delete from dead_letters",

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { call, newIp, testEnv } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows } from "../../support/database.ts";
@@ -18,8 +18,11 @@ import {
   submit,
   whole,
 } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { costOf } from "../../support/simulator/budget.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 
@@ -65,7 +68,9 @@ describe("KYC submission", () => {
     const audit = await rows("select * from audit_logs where user_id = ? and entity_type = 'kyc'", user.userId);
     expect(audit).toMatchObject([{ action: "CREATE", old_values: null, by_staff: 0, actor_id: user.userId }]);
     expect(JSON.parse(String(audit[0]?.new_values))).toMatchObject({ document_type: "PASSPORT", status: "PENDING" });
-    expect(await rows("select 1 from outbox where user_id = ? and type = 'user.updated'", user.userId)).toHaveLength(1);
+    expect(
+      await rows("select 1 from recorded_events where user_id = ? and type = 'user.updated'", user.userId),
+    ).toHaveLength(1);
     expect(await rows("select version from users where id = ?", user.userId)).toEqual([{ version: 2 }]);
     clock.advance(1000);
     await amend(user, { json: { document_type: "LICENCE" } });
