@@ -9,6 +9,7 @@ import { forgettingSentEvents } from "./sent-events.ts";
 
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
+refuseNetwork();
 compareStatements();
 collectStatements();
 afterAll(async () => {
@@ -53,4 +54,15 @@ async function emptyBucket(): Promise<void> {
   const { objects, truncated } = await env.KYC_BUCKET.list();
   if (objects.length > 0) await env.KYC_BUCKET.delete(objects.map(({ key }) => key));
   if (truncated) await emptyBucket();
+}
+
+/** Requests that no test replaces reach this machine alone, so that no test depends on the network. */
+function refuseNetwork(): void {
+  const { fetch: real } = globalThis;
+  if (real.name === "localFetch") return;
+  globalThis.fetch = function localFetch(input, init) {
+    const { hostname } = new URL(input instanceof Request ? input.url : input);
+    if (hostname === "localhost" || hostname === "127.0.0.1") return real(input, init);
+    return Promise.reject(new TypeError(`a test would call ${hostname}`));
+  };
 }
