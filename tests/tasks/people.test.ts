@@ -61,6 +61,8 @@ async function insertPeople(prefix: string, howMany: number, person: Person): Pr
 }
 
 describe("deactivate_inactive_users", () => {
+  beforeEach(() => finishOtherJobs("deactivate_inactive_users", 1));
+
   it("deactivates each of 3,333 due users of 10,000 exactly once, despite 20 kills and overlapping ticks", async () => {
     await insertPeople("sleepy", 3_333, { joined: today - 300 * DAY_MS, lastLogin: today - 181 * DAY_MS });
     await insertPeople("awake", 6_667, { joined: today - 300 * DAY_MS, lastLogin: today - 179 * DAY_MS });
@@ -155,12 +157,13 @@ describe("deactivate_inactive_users", () => {
 });
 
 describe("send_profile_completion_reminder", () => {
+  beforeEach(() => finishOtherJobs("remind_incomplete_profiles", 13));
+
   const remindersOf = (userId: string) =>
     count("from notifications where user_id = ? and notification_type = 'PROFILE_REMINDER'", userId);
 
   it("reminds on the first, third and seventh day after joining and never again", async () => {
     await insertPeople("unready", 1, { joined: today - DAY_MS / 2 });
-    await finishOtherJobs("remind_incomplete_profiles", 13);
     const seen: number[] = [];
     for (let day = 0; day <= 12; day++) {
       vi.setSystemTime(today + day * DAY_MS);
