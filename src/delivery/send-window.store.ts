@@ -4,7 +4,7 @@ import { insertFrom } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
 import { MINUTE_MS } from "../platform/time.ts";
 
-/** The short window of a counter, in milliseconds, which starts with its first code like the long one. */
+/** Length of the short window of a counter, in milliseconds. Like the long one, it starts with the first code. */
 export const RECENT_MS = 10 * MINUTE_MS;
 
 /** Counter row in `sms_send_limits`, as SQL; `windowEndsAt` is the end of a window that starts now. */

@@ -22,7 +22,7 @@ export interface Operation {
   /** Whether it honours `Idempotency-Key`. */
   isIdempotent?: boolean | undefined;
   body?: RequestBody | undefined;
-  /** Responses by status; a status that is absent here holds the failures among `errors`. */
+  /** Responses by status. A status that is absent here is a failure, described by the codes of `errors`. */
   responses: Readonly<Record<number, Response>>;
   errors: readonly ErrorCode[];
 }

@@ -127,7 +127,7 @@ function part(order: Order, bucket: number | undefined, joined: Bounds, { after 
   const isIn = bucket === undefined ? sql`true` : sql.raw(`status_bucket = ${bucket}`);
   const isBehind = ([at, id]: Position) =>
     isUnique ? sql`${key} ${compare} ${start(at)}` : sql`(${key}, id) ${compare} (${start(at)}, ${id})`;
-  // The position lies within the dates; with two bounds on one side SQLite might seek by the wider one.
+  // The position lies within the dates and replaces their bound: SQLite might seek by the wider of two.
   const bounds = after ? (order.isDescending ? { from: joined.from } : { to: joined.to }) : joined;
   return sql`select * from (select id, username, status, date_joined, ${key} as sort_key from users
     where ${isIn} and ${isJoinedWithin(bounds)} and ${after ? isBehind(after) : sql`true`} order by ${sorting(order, column)})`;

@@ -435,7 +435,7 @@ describe("Apple's token endpoint", () => {
   });
 });
 
-it("rejects a token that only names the key's algorithm without calling the provider", async () => {
+it("rejects an empty token with another algorithm without calling the provider", async () => {
   const token = await new SignJWT({}).setProtectedHeader({ alg: "HS256" }).sign(new Uint8Array(32));
   await expectRefused("google", fields("google", token));
 });
