@@ -19,7 +19,7 @@ import { sampleOf, spread, type Trial } from "./trials.ts";
 // whose runs are checked one by one get a smaller sample.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
 const MANY = 8;
-const MANY_ALONE = 8;
+const MANY_ALONE = 16;
 const DAY_MS = 86_400_000;
 
 const flows = allFlows.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));
