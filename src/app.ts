@@ -3,8 +3,12 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account/account.routes.ts";
 import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device/device.routes.ts";
+import { getMyIdentity, patchMyIdentity } from "./auth/identity/identity.routes.ts";
+import { deleteMyEmail, deleteMyPhone, putMyEmail, putMyPhone } from "./auth/identity/identity-change.routes.ts";
+import { postDispute } from "./auth/identity/identity-undo.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp/otp.routes.ts";
 import { getAppleAppSiteAssociation, getAssetLinks, getRelatedOrigins } from "./auth/passkey/association.routes.ts";
+import { postProof } from "./auth/proof/proof.routes.ts";
 import {
   appleLogin,
   appleToken,
@@ -113,6 +117,14 @@ export const routes: readonly Route[] = [
   route("DELETE /api/auth/google/link", "writes/user", authenticated, unlinkGoogle),
   route("DELETE /api/auth/apple/link", "writes/user", authenticated, unlinkApple),
   route("GET /api/auth/me", "-", authenticated, getMe),
+  route("POST /api/auth/proof", "writes/user", authenticated, postProof),
+  route("GET /api/auth/identity", "-", authenticated, getMyIdentity),
+  route("PATCH /api/auth/identity", "writes/user", authenticated, patchMyIdentity),
+  route("PUT /api/auth/identity/email", "writes/user", authenticated, putMyEmail),
+  route("DELETE /api/auth/identity/email", "writes/user", authenticated, deleteMyEmail),
+  route("PUT /api/auth/identity/phone", "writes/user", authenticated, putMyPhone),
+  route("DELETE /api/auth/identity/phone", "writes/user", authenticated, deleteMyPhone),
+  route("POST /api/auth/identity/dispute", "sign-in-refusals/network", publicAccess, postDispute),
   route("DELETE /api/auth/account", "writes/user", authenticated, deleteMyAccount),
   route("GET /api/auth/sessions", "-", authenticated, listMySessions),
   route("DELETE /api/auth/sessions/{id}", "writes/session", authenticated, endMySession),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { accountSettings, readAccountSettings } from "./auth/account/account-settings.ts";
 import { otpSettings } from "./auth/otp/otp-settings.ts";
 import { findHalfConfiguredPasskeys, passkeySettings, readPasskeys } from "./auth/passkey/passkey-settings.ts";
 import {
@@ -25,6 +26,7 @@ import { deriveKycKeys } from "./users/kyc/kyc-keys.ts";
 
 const settings = z.object({
   ...sharedSettings,
+  ...accountSettings,
   ...identifierSettings,
   ...otpSettings,
   ...passkeySettings,
@@ -70,6 +72,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   return {
     ...shared,
     ...delivery,
+    ...readAccountSettings(value),
     ...readPasskeys(value),
     smsCountries: value.SMS_COUNTRIES,
     testIdentifiers: value.TEST_IDENTIFIERS,

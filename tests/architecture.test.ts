@@ -83,7 +83,7 @@ test("an area imports only itself and lower areas", () => {
 /** Files of `platform/` that list texts or names of every area, since there is one catalogue of each. */
 const CATALOGUES = [
   "platform/alerts.ts",
-  "platform/http/errors.ts",
+  "platform/http/error-catalogue.ts",
   "platform/http/field-errors.ts",
   ...["conventions", "error-guide", "headers", "tags"].map((name) => `platform/openapi/${name}.ts`),
 ];

@@ -130,6 +130,8 @@ export function createUsersClient(options: Options) {
           if (!(error instanceof UsersApiError && error.status === 401)) throw error;
         });
       }),
+    /** Proves that the session is the person's, by a token of one of their identifiers; sensitive changes ask for it. */
+    prove: (body: Body<"POST /auth/proof">) => call("POST /auth/proof", { body }),
     /** Deletes the account for good. */
     deleteAccount: async (body: Body<"DELETE /auth/account"> = {}) => {
       const answer = await call("DELETE /auth/account", { body });
@@ -138,12 +140,29 @@ export function createUsersClient(options: Options) {
     },
   };
 
+  const identity = {
+    /** How the person signs in, and until when this session may change it. */
+    get: () => call("GET /auth/identity"),
+    /** Sets the language of messages to the person. */
+    setLanguage: (locale: "en" | "ne") => call("PATCH /auth/identity", { body: { locale } }),
+    /** Sends a code to a new address or number; its message says that it changes an account. */
+    requestCode: (identifier: string, input?: CallOptions) =>
+      call("POST /auth/otp/request", { ...input, body: { identifier, purpose: "CHANGE" as const } }),
+    setEmail: (body: Body<"PUT /auth/identity/email">) => call("PUT /auth/identity/email", { body }),
+    setPhoneNumber: (body: Body<"PUT /auth/identity/phone">) => call("PUT /auth/identity/phone", { body }),
+    removeEmail: () => call("DELETE /auth/identity/email"),
+    removePhoneNumber: () => call("DELETE /auth/identity/phone"),
+    /** Undoes a change of the last 7 days, by the identifier that the account lost; needs no sign-in. */
+    dispute: (body: Body<"POST /auth/identity/dispute">) => call("POST /auth/identity/dispute", { body }),
+  };
+
   return {
     /** Any operation by its method and path. */
     call,
     /** The items of any list, page by page. */
     pages,
     auth,
+    identity,
     me: () => call("GET /auth/me"),
     sessions: {
       list: () => call("GET /auth/sessions"),

@@ -106,6 +106,11 @@ export type Device = {
 
 export type DeviceType = "ANDROID" | "IOS" | "WEB";
 
+export type Dispute = {
+  outcome: "RESTORED" | "HELD";
+  message: string;
+};
+
 /** Branch on this. */
 export type ErrorCode =
   | "validation_error"
@@ -119,12 +124,15 @@ export type ErrorCode =
   | "token_not_valid"
   | "permission_denied"
   | "reauthentication_required"
+  | "passkey_required"
   | "https_required"
   | "account_inactive"
   | "not_found"
   | "user_not_found"
   | "method_not_allowed"
   | "user_already_exists"
+  | "identifier_replaced"
+  | "number_dormant"
   | "username_taken"
   | "link_required"
   | "open_rental"
@@ -254,6 +262,34 @@ export type Health = {
   };
 };
 
+export type Identity = {
+  id: string;
+  username: string;
+  role: UserRole;
+  /** The language of messages to the user. */
+  locale: Locale;
+  email: string | null;
+  email_verified: boolean;
+  /** Whether Apple forwards no e-mail to this address any more. */
+  email_stopped: boolean;
+  phone_number: string | null;
+  phone_verified: boolean;
+  providers: Array<LinkedProvider>;
+  passkeys: Array<Passkey>;
+  /** Until when this session may make sensitive changes; null: prove it first, by `POST /auth/proof`. */
+  proved_until: string | null;
+  /** Whether the role works only once a passkey has proved this session. */
+  passkey_required: boolean;
+  /** Until when a member of staff may add a passkey without another one; null if not at all. */
+  enrolment_until: string | null;
+};
+
+export type IdentityResponse = {
+  success: boolean;
+  message: string;
+  data: Identity;
+};
+
 export type Kyc = {
   id: string;
   document_type: string;
@@ -315,6 +351,17 @@ export type KycSubmission = {
 
 export type KycSubmissionStatus = "PENDING" | "APPROVED" | "REJECTED";
 
+export type LinkedProvider = {
+  provider: "GOOGLE" | "APPLE";
+  /** As the provider reports it. */
+  email: string | null;
+  /** Whether Apple forwards the address's e-mail. */
+  is_relay: boolean;
+  /** Whether the person withdrew the consent at the provider; then it is no way to sign in. */
+  is_revoked: boolean;
+  linked_at: string;
+};
+
 export type ListedUser = {
   id: string;
   username: string;
@@ -323,6 +370,8 @@ export type ListedUser = {
   /** The field by which the search found the user; absent without search. */
   matched?: "id" | "email" | "phone_number" | "username" | undefined;
 };
+
+export type Locale = "en" | "ne";
 
 export type MessageResponse = {
   success: boolean;
@@ -354,7 +403,7 @@ export type NotificationResponse = {
   data: Notification;
 };
 
-/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
+/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
 export type NotificationType =
   | "NEW_DEVICE"
   | "LOCKOUT"
@@ -362,6 +411,9 @@ export type NotificationType =
   | "IDENTIFIER_CHANGED"
   | "ACCOUNT_LINKED"
   | "ACCOUNT_UNLINKED"
+  | "IDENTITY_RESTORED"
+  | "IDENTITY_HELD"
+  | "NUMBER_RELEASED"
   | "WELCOME"
   | "PROFILE_REMINDER"
   | "KYC_REMINDER"
@@ -387,6 +439,19 @@ export type Page = {
   next_page: number | null;
   previous_page: number | null;
   next_cursor: string | null;
+};
+
+export type Passkey = {
+  id: string;
+  name: string | null;
+  /** base64url, as in WebAuthn; for its signal methods. */
+  credential_id: string;
+  /** The model of the authenticator; tells which password manager holds it. */
+  aaguid: string;
+  /** Whether the passkey is on the person's other devices too. */
+  is_synced: boolean;
+  created_at: string;
+  last_used_at: string | null;
 };
 
 export type Points = {
@@ -420,6 +485,11 @@ export type ProfileResponse = {
   data: Profile;
 };
 
+export type Proof = {
+  proved_until: string;
+  message: string;
+};
+
 export type PublicKeys = {
   keys: Array<{
     kid: string;
@@ -439,6 +509,9 @@ export type PushData = {
 export type RelatedOrigins = {
   origins: Array<string>;
 };
+
+/** What the code is for. CHANGE: to set it as one's own email address or phone number. */
+export type RequestedOtpPurpose = "REGISTER" | "LOGIN" | "CHANGE";
 
 export type Session = {
   id: string;
@@ -578,6 +651,8 @@ export type WebhookUser = {
   phone_verified: boolean;
   status: AccountStatus;
   role: UserRole;
+  /** The language of messages to the user. */
+  locale: "en" | "ne";
   social_provider: SocialProvider;
   profile_picture: string | null;
   full_name: string | null;
@@ -599,7 +674,7 @@ export interface Operations {
     body: {
       /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
-      purpose?: OtpPurpose | undefined;
+      purpose?: RequestedOtpPurpose | undefined;
     };
     data: CodeSent;
   };
@@ -609,7 +684,7 @@ export interface Operations {
       /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       otp: string;
-      purpose?: OtpPurpose | undefined;
+      purpose?: RequestedOtpPurpose | undefined;
     };
     data: CodeVerified;
   };
@@ -622,6 +697,8 @@ export interface Operations {
       /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
       username?: string | undefined;
       referral_code?: string | undefined;
+      /** After `number_dormant`: take the phone number off the sleeping account and create a new one. */
+      start_over?: boolean | undefined;
     };
     data: SignIn;
   };
@@ -631,6 +708,10 @@ export interface Operations {
       /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
       identifier: string;
       verification_token: string;
+      /** After `number_dormant`: a verification token of the account's verified email address. */
+      second_token?: string | undefined;
+      /** After `number_dormant`: any refresh token of the account, also an expired one. */
+      old_refresh_token?: string | undefined;
     };
     data: SignIn;
   };
@@ -761,6 +842,61 @@ export interface Operations {
   /** Get my account */
   "GET /auth/me": {
     data: Account;
+  };
+  /** Prove that the session is mine */
+  "POST /auth/proof": {
+    body: {
+      verification_token: string;
+    };
+    data: Proof;
+  };
+  /** Get my identity */
+  "GET /auth/identity": {
+    data: Identity;
+  };
+  /** Change the language of messages to me */
+  "PATCH /auth/identity": {
+    body?:
+      | {
+          locale?: Locale | undefined;
+        }
+      | undefined;
+    data: Identity;
+  };
+  /** Add or replace my email address */
+  "PUT /auth/identity/email": {
+    body: {
+      email: string;
+      verification_token: string;
+    };
+    data: Identity;
+  };
+  /** Remove my email address */
+  "DELETE /auth/identity/email": {
+    data: Identity;
+  };
+  /** Add or replace my phone number */
+  "PUT /auth/identity/phone": {
+    body: {
+      phone_number: string;
+      verification_token: string;
+      /** After `number_dormant`: take the number off the sleeping account that has it. */
+      start_over?: boolean | undefined;
+    };
+    data: Identity;
+  };
+  /** Remove my phone number */
+  "DELETE /auth/identity/phone": {
+    data: Identity;
+  };
+  /** Undo a change of my email address or phone number */
+  "POST /auth/identity/dispute": {
+    body: {
+      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
+      identifier: string;
+      verification_token: string;
+    };
+    data: Dispute;
   };
   /** Delete my account permanently */
   "DELETE /auth/account": {
@@ -1113,6 +1249,7 @@ export const open: readonly string[] = [
   "POST /auth/social/success",
   "POST /auth/google/token",
   "POST /auth/apple/token",
+  "POST /auth/identity/dispute",
   "GET /health",
 ];
 

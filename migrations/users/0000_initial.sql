@@ -1,6 +1,7 @@
 CREATE TABLE `identity_changes` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,
+	`number` integer NOT NULL,
 	`kind` text NOT NULL,
 	`old_identifier` text,
 	`new_identifier` text,
@@ -13,8 +14,8 @@ CREATE TABLE `identity_changes` (
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `identity_changes_user` ON `identity_changes` (`user_id`,`id`);--> statement-breakpoint
-CREATE INDEX `identity_changes_old` ON `identity_changes` (`old_identifier`) WHERE old_identifier is not null;--> statement-breakpoint
+CREATE INDEX `identity_changes_user` ON `identity_changes` (`user_id`,`number`);--> statement-breakpoint
+CREATE INDEX `identity_changes_old` ON `identity_changes` (`old_identifier`,`number`) WHERE old_identifier is not null;--> statement-breakpoint
 CREATE TABLE `passkey_uses` (
 	`challenge` text PRIMARY KEY NOT NULL,
 	`used_for` text NOT NULL,
@@ -357,6 +358,7 @@ CREATE TABLE `otp_challenges` (
 	`secret_id` text NOT NULL,
 	`sealed_code` text,
 	`locale` text,
+	`is_for_change` integer,
 	`claimed_by` text,
 	`claimed_until` integer,
 	`send_attempts` integer,

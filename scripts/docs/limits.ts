@@ -1,4 +1,5 @@
 import { registrationLimit } from "../../src/auth/device/device.store.ts";
+import { changesPerDay } from "../../src/auth/identity/identity-limits.ts";
 import { otpLimits } from "../../src/auth/otp/otp-limits.ts";
 import { auditedWritesPerDay } from "../../src/platform/data/audited-writes.ts";
 import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
@@ -94,6 +95,7 @@ const limits: Readonly<Record<string, Limit>> = {
     "wait up to a minute",
   ),
   "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
+  "identity.changes": limit(changesPerDay, "changes of a user's own identifiers", WAIT_FOR_OLDEST),
   "devices.registrations": limit(
     registrationLimit,
     "device registrations of one user, including repeated ones",

@@ -13,6 +13,8 @@ const variables: Readonly<Record<string, string>> = {
     "optional; the 11 characters by which Android's SMS Retriever API recognizes messages for your app: the line before the last of every message with a code",
   CORS_ORIGINS: "exact origins of browser apps, comma-separated",
   SMS_COUNTRIES: "ISO 3166-1 codes of countries that may receive text messages, comma-separated",
+  RECYCLED_AFTER_DAYS:
+    "optional, off by default, 30 to 365; after so many days without a sign-in, a code by SMS alone does not enter an account that holds something, see [identity](identity.md#numbers-with-a-new-owner). Set it once your apps know `number_dormant`",
   EVENT_GATHER_MS:
     "optional, 250 by default, 0 to 5000; how long an event waits to be published with others of the same isolate, in milliseconds",
   SPARROW_FROM: "optional; the sender identity registered at Sparrow SMS",

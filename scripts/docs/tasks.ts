@@ -47,6 +47,10 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "queue `tasks`",
     "sends a notification and a push, unless the profile is complete or the last reminder is less than 20 hours old",
   ],
+  send_security_message: [
+    "queue, after a user changed or disputed an identifier",
+    "sends a message about the account's security to one of its verified addresses",
+  ],
   send_social_auth_welcome_message: [
     "queue `tasks`, after a sign-up through Google or Apple",
     "writes a welcome notification",

@@ -45,7 +45,7 @@ export const postConsoleSession = pageEndpoint(
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: sessionData,
     message: { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" },
-    errors: ["invalid_token", "user_not_found", "account_inactive"],
+    errors: ["invalid_token", "user_not_found", "identifier_replaced", "account_inactive"],
     rateLimitByNetwork: { group: "console" },
   },
   async (deps, { body, caller, client }) => {

@@ -57,6 +57,8 @@ export const identityChanges = sqliteTable(
     /** A UUIDv7, so that the changes since a time are a range of the key. */
     id: text("id").primaryKey(),
     userId: userId(),
+    /** Place among the changes of the account, in the order of their commits; ids follow the order of the calls. */
+    number: integer("number").notNull(),
     kind: text("kind", { enum: ["email", "phone"] }).notNull(),
     /** The identifier that was replaced or removed, if it was verified. */
     oldIdentifier: text("old_identifier"),
@@ -77,7 +79,7 @@ export const identityChanges = sqliteTable(
     settledAt: instant("settled_at"),
   },
   (table) => [
-    index("identity_changes_user").on(table.userId, table.id),
-    index("identity_changes_old").on(table.oldIdentifier).where(sql`old_identifier is not null`),
+    index("identity_changes_user").on(table.userId, table.number),
+    index("identity_changes_old").on(table.oldIdentifier, table.number).where(sql`old_identifier is not null`),
   ],
 );

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { instant } from "./columns.ts";
+import { flag, instant } from "./columns.ts";
 import { ownerId } from "./user-schema.ts";
 
 /** How a person can prove that a session is theirs. */
@@ -84,6 +84,8 @@ export const otpChallenges = sqliteTable(
     sealedCode: text("sealed_code"),
     /** Language of the message. */
     locale: text("locale", { enum: ["en", "ne"] }),
+    /** The message says that the code changes how an account signs in. */
+    isForChange: flag("is_for_change"),
     /** Claim that holds the message, or held it last. The request that recorded the code makes the first one. */
     claimedBy: text("claimed_by"),
     claimedUntil: instant("claimed_until"),

@@ -137,6 +137,7 @@ export const referrals = sqliteTable(
 /** Kinds of notifications, as the app knows them. */
 export const NOTIFICATION_TYPES = [
   ...(["NEW_DEVICE", "LOCKOUT", "SESSION_ENDED", "IDENTIFIER_CHANGED", "ACCOUNT_LINKED", "ACCOUNT_UNLINKED"] as const),
+  ...(["IDENTITY_RESTORED", "IDENTITY_HELD", "NUMBER_RELEASED"] as const),
   ...(["WELCOME", "PROFILE_REMINDER", "KYC_REMINDER", "KYC_APPROVED", "KYC_REJECTED"] as const),
   ...(["DEACTIVATED", "ACCOUNT_ACTIVATED", "ACCOUNT_DEACTIVATED", "ACCOUNT_BANNED"] as const),
 ] as const;

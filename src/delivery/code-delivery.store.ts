@@ -15,6 +15,7 @@ export interface CodeState extends DeliveryState {
   sealedCode: string | null;
   secretId: string;
   locale: "en" | "ne" | null;
+  isForChange: boolean | null;
 }
 
 /**
@@ -57,6 +58,7 @@ export function codeDelivery(
           sealedCode,
           secretId: otpChallenges.secretId,
           locale: otpChallenges.locale,
+          isForChange: otpChallenges.isForChange,
           claimedBy: otpChallenges.claimedBy,
           claimedUntil: sql<number>`coalesce(${otpChallenges.claimedUntil}, 0)`,
           attempts: sql<number>`coalesce(${sendAttempts}, 0)`,

@@ -34,12 +34,21 @@ const messageIdOf = ({ cid, createdAt }: DueCode) => `${firstIdAt(createdAt)}-${
 export function deliverCode(deps: DeliverDeps, code: DueCode, bornClaim?: string): Promise<DeliveryResult> {
   const id = messageIdOf(code);
   const channel = code.to.startsWith("+") ? "sms" : "email";
-  const compose = async ({ secretId, sealedCode, cid, locale }: CodeState): Promise<OutgoingMessage | undefined> => {
+  const compose = async ({
+    secretId,
+    sealedCode,
+    cid,
+    locale,
+    isForChange,
+  }: CodeState): Promise<OutgoingMessage | undefined> => {
     const key = deps.keyring.secrets.get(secretId)?.sealing;
     if (!key || sealedCode === null || locale === null) return undefined;
     const digits = await open(key, sealedCode, cid);
+    const what = isForChange ? "change" : "sign-in";
     const content =
-      channel === "sms" ? { text: otpText(locale, deps.config, digits) } : otpEmail(locale, deps.config, digits);
+      channel === "sms"
+        ? { text: otpText(locale, deps.config, digits, what) }
+        : otpEmail(locale, deps.config, digits, what);
     return { id, channel, to: code.to, expiresAt: code.expiresAt, code: digits, ...content };
   };
   const recipient = { id, channel, to: code.to, hasCode: true } as const;

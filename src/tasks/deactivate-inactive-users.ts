@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { auditLogs } from "../db/platform-schema.ts";
 import { users } from "../db/user-schema.ts";
-import { notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
 import { idForEachRow, insertFrom, instantOf, runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { DAY_MS } from "../platform/time.ts";

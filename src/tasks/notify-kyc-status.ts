@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
-import { notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
 import type { Task } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
 

@@ -1,7 +1,11 @@
+import { sql } from "drizzle-orm";
 import { z } from "zod";
+import { recordFormerIdentities } from "../auth/deletion/former-identity.store.ts";
+import { hashIdentifier } from "../auth/deletion/former-identity.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { eventDelivery } from "../delivery/delivery.store.ts";
-import { identifierChangedText, notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
+import { securityTexts } from "../delivery/security-messages.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Task, TaskEvent, TaskOutcome } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
@@ -13,13 +17,20 @@ const kinds: Readonly<Record<string, keyof typeof notices>> = {
   "auth.social_linked": "ACCOUNT_LINKED",
   "auth.social_unlinked": "ACCOUNT_UNLINKED",
   "user.identifier_changed": "IDENTIFIER_CHANGED",
+  "auth.identity_restored": "IDENTITY_RESTORED",
+  "auth.identity_held": "IDENTITY_HELD",
+  "auth.number_released": "NUMBER_RELEASED",
 };
 
 const changedIdentifier = z.object({
   channel: z.enum(["sms", "email"]),
-  /** The replaced address or phone number. */
-  old_identifier: z.string(),
+  /** The address or phone number that went and is told; null if there is none. */
+  old_identifier: z.string().nullable(),
   locale: z.enum(["en", "ne"]),
+  /** The user changed it themselves; absent if staff did, who have recorded the former identity already. */
+  is_own: z.boolean().optional(),
+  /** The owner of the old identifier may dispute the change. */
+  can_dispute: z.boolean().optional(),
 });
 
 const NAME = "notify_security_events";
@@ -32,15 +43,34 @@ export const notifySecurityEvents: Task = {
   async run(deps, event): Promise<TaskOutcome> {
     const kind = kinds[event.type];
     if (!kind) return { done: true, note: "unknown type" };
-    const outcome = await notifyUser(deps, NAME, event, { kind, texts: notices[kind] });
-    return event.type === "user.identifier_changed" ? notifyOldIdentifier(deps, event) : outcome;
+    const notice = { kind, texts: notices[kind] };
+    if (event.type !== "user.identifier_changed") return notifyUser(deps, NAME, event, notice);
+    const change = changedIdentifier.parse(event.payload);
+    const outcome = await notifyUser(deps, NAME, event, { ...notice, ...(await formerIdentity(deps, change)) });
+    return change.old_identifier === null ? outcome : notifyOldIdentifier(deps, event, change.old_identifier, change);
   },
 };
 
-async function notifyOldIdentifier(deps: Deps, event: TaskEvent): Promise<TaskOutcome> {
-  const { channel, old_identifier: to, locale } = changedIdentifier.parse(event.payload);
-  const { title } = notices.IDENTIFIER_CHANGED[locale];
-  const message = { id: event.id, channel, to, title, text: identifierChangedText(locale, deps.config) };
+type Change = z.output<typeof changedIdentifier>;
+
+/**
+ * The statement that records an identifier which the user replaced or removed as former, so that a later account with it
+ * earns no bonus. It may come after the change: nobody else can have the identifier for 7 days.
+ */
+async function formerIdentity(deps: Deps, { is_own, old_identifier }: Change) {
+  if (!is_own || old_identifier === null) return {};
+  const hash = await hashIdentifier(deps, old_identifier);
+  return { also: () => recordFormerIdentities(deps, sql`${hash}`, sql`where true`) };
+}
+
+async function notifyOldIdentifier(
+  deps: Deps,
+  event: TaskEvent,
+  to: string,
+  { channel, locale, can_dispute }: Change,
+): Promise<TaskOutcome> {
+  const { title, text } = securityTexts[can_dispute ? "IDENTIFIER_LOST" : "IDENTIFIER_CHANGED"][locale];
+  const message = { id: event.id, channel, to, title, text: text(deps.config.appName) };
   const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), message);
   return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
 }

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { kyc } from "../db/kyc-schema.ts";
 import { profiles } from "../db/user-schema.ts";
-import { notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";

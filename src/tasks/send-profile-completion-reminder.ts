@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
-import { notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
 import { firstIdAt } from "../platform/uuid.ts";

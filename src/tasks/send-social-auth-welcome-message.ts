@@ -1,4 +1,4 @@
-import { notices } from "../delivery/messages.ts";
+import { notices } from "../delivery/notices.ts";
 import type { Task } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
 

@@ -13,6 +13,7 @@ const stateFields = {
   phoneVerified: users.phoneVerified,
   status: users.status,
   role: users.role,
+  locale: users.locale,
   socialProvider: users.socialProvider,
   profilePicture: users.profilePicture,
   fullName: profiles.fullName,

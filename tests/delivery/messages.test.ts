@@ -1,12 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { fitsOneSms, identifierChangedText, otpText, SMS_PART } from "../../src/delivery/messages.ts";
+import { fitsOneSms, otpText, SMS_PART } from "../../src/delivery/messages.ts";
 import { MAX_NAME_AND_DOMAIN } from "../../src/delivery/provider-settings.ts";
+import { securityTexts } from "../../src/delivery/security-messages.ts";
 
 describe("one-time code texts", () => {
   const longest = { appName: "A".repeat(12), otpAutofillDomain: "d".repeat(MAX_NAME_AND_DOMAIN - 12) };
 
   it.each(["en", "ne"] as const)("fits one SMS in %s with the longest accepted app name and domain", (locale) => {
     expect(fitsOneSms(otpText(locale, longest, "123456"))).toBe(true);
+  });
+
+  it.each(["en", "ne"] as const)("fits one SMS in %s if it changes an account, also with an app's hash", (locale) => {
+    for (const smsAndroidAppHash of [undefined, "FA+9qCX9VS/"]) {
+      const text = otpText(locale, { ...longest, smsAndroidAppHash }, "123456", "change");
+      expect(fitsOneSms(text)).toBe(true);
+      expect(text).not.toBe(otpText(locale, { ...longest, smsAndroidAppHash }, "123456"));
+    }
   });
 
   it("exceeds one SMS in Nepali with a name one character longer than accepted", () => {
@@ -54,11 +63,13 @@ describe("one-time code texts", () => {
   });
 });
 
-describe("the text sent to a replaced address or number", () => {
-  it.each(["en", "ne"] as const)(
-    "fits one SMS in %s with an app name of 20 characters, the longest accepted",
-    (locale) => {
-      expect(fitsOneSms(identifierChangedText(locale, { appName: "A".repeat(20) }))).toBe(true);
-    },
-  );
+describe("messages about an account's security", () => {
+  const texts = Object.entries(securityTexts).flatMap(([name, { en, ne }]) => [
+    { name: `${name} in English`, text: en.text },
+    { name: `${name} in Nepali`, text: ne.text },
+  ]);
+
+  it.each(texts)("$name fits one SMS with an app name of 20 characters, the longest accepted", ({ text }) => {
+    expect(fitsOneSms(text("A".repeat(20)))).toBe(true);
+  });
 });

@@ -1,5 +1,6 @@
 import { decodeJwt } from "jose";
-import { newEmail, newIp, readCode, type SignedIn, verify } from "../support/client.ts";
+import { newEmail, newIp, newPhone, readCode, type SignedIn, verify } from "../support/client.ts";
+import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
 import { newNumber, submit } from "../support/kyc.ts";
 import { newPerson as newSocialPerson } from "../support/openid.ts";
@@ -81,6 +82,32 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   "POST /api/auth/apple/token": (stage) => social(stage, "apple"),
   "POST /api/auth/google/link": link("google"),
   "POST /api/auth/apple/link": link("apple"),
+  "POST /api/auth/proof": async (stage) => {
+    const caller = await newPerson(stage);
+    return { caller, fields: { verification_token: await proveAgain(stage, caller.identifier) } };
+  },
+  "PUT /api/auth/identity/email": async (stage) => {
+    const email = newEmail();
+    const verification_token = await verify(email, { env: stage.env, ip: newIp() });
+    return { caller: await newPerson(stage), fields: { email, verification_token } };
+  },
+  "PUT /api/auth/identity/phone": async (stage) => {
+    const phone_number = newPhone();
+    const verification_token = await verify(phone_number, { env: stage.env, ip: newIp() });
+    return { caller: await newPerson(stage), fields: { phone_number, verification_token } };
+  },
+  "DELETE /api/auth/identity/email": async (stage) => {
+    const caller = await newPerson(stage);
+    await addPhone(caller);
+    return { caller };
+  },
+  "DELETE /api/auth/identity/phone": byNewcomer,
+  "POST /api/auth/identity/dispute": async (stage) => {
+    const person = await newPerson(stage);
+    const { identifier } = person;
+    await replaceAddress(person);
+    return { fields: { identifier, verification_token: await proveAgain(stage, identifier) } };
+  },
   "DELETE /api/auth/account": byNewcomer,
   "DELETE /api/auth/sessions": byNewcomer,
   "DELETE /api/auth/sessions/{id}": async (stage) => {
@@ -127,6 +154,22 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   "PUT /api/users/{id}/role": onNewcomer,
   "DELETE /api/users/{id}/sessions": onNewcomer,
 };
+
+/** Gives the user a verified phone number too. */
+const addPhone = ({ userId }: SignedIn) =>
+  run("update users set phone_number = ?, phone_verified = 1 where id = ?", newPhone(), userId);
+
+/** The user's address went a moment ago, by a change that it proved itself. */
+async function replaceAddress({ identifier, userId }: SignedIn) {
+  await run("update users set email = ? where id = ?", newEmail(), userId);
+  await run(
+    `insert into identity_changes (id, user_id, number, kind, old_identifier, new_identifier, proved_by, is_proved_by_old, created_at)
+      values (?1, ?1, 1, 'email', ?2, 'new', 'EMAIL', 1, ?3)`,
+    userId,
+    identifier,
+    Date.now(),
+  );
+}
 
 async function proveAgain({ env }: Stage, identifier: string): Promise<string> {
   const { testEnv } = await import("../support/client.ts");

@@ -218,7 +218,13 @@ function rowsOf(now: number): Rows[] {
       each: 1,
       only: "i % 10 = 0",
       values: {
-        ...{ id: idAt(week(26), 26), user_id: "id", kind: "'phone'", old_identifier: "'+97796' || printf('%08d', i)" },
+        ...{
+          id: idAt(week(26), 26),
+          user_id: "id",
+          number: "1",
+          kind: "'phone'",
+          old_identifier: "'+97796' || printf('%08d', i)",
+        },
         ...{ new_identifier: "phone", proved_by: "'PHONE'", is_proved_by_old: "1", created_at: week(26) },
       },
     },

@@ -8,6 +8,7 @@ import { newIp } from "../support/client.ts";
 import type { Case, Stage } from "./case.ts";
 import { commonCases } from "./cases/common.ts";
 import { consoleCases } from "./cases/console-cases.ts";
+import { identityCases } from "./cases/identity-cases.ts";
 import { signInCases } from "./cases/sign-in-cases.ts";
 import { socialCases } from "./cases/social-cases.ts";
 import { userCases } from "./cases/user-cases.ts";
@@ -37,6 +38,7 @@ export async function measureAll(operations: readonly Operation[], stage: Stage,
   const cases: Case[] = [
     ...operations.flatMap(commonCases),
     ...signInCases,
+    ...identityCases,
     ...socialCases,
     ...userCases,
     ...consoleCases,

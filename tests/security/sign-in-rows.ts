@@ -51,6 +51,7 @@ export const signInRows: SecurityRows = {
       "tests/users/notifications.test.ts",
       "notifies about a changed identifier in the app and with one message to the old identifier",
     ],
+    ["tests/auth/identity/identity.test.ts", "is replaced: other sessions end, the old one is told"],
   ),
   "ASVS 6.3.8": shown(
     [otpRequest, "ASVS 6.3.8: known, unknown and banned identifiers"],
@@ -143,7 +144,10 @@ export const signInRows: SecurityRows = {
   ),
   "ASVS 7.4.1": shown([sessions, "(ASVS 7.4.1)"], [races, "R8: nothing is accepted after a logout"]),
   "ASVS 7.4.2": shown([userDetail, "ends every session at once, with an audit row and a notification"], sessionModel),
-  "ASVS 7.4.3": shown([sessions, "ends all others and keeps the current one (ASVS 7.4.3)"]),
+  "ASVS 7.4.3": shown(
+    [sessions, "ends all others and keeps the current one (ASVS 7.4.3)"],
+    ["tests/auth/identity/identity.test.ts", "is replaced: other sessions end, the old one is told"],
+  ),
   "ASVS 7.4.5": {
     ...shown([userDetail, "staff can list them and end all of them, which is audited once"]),
     deviation: "emergency-sign-out",
@@ -151,6 +155,7 @@ export const signInRows: SecurityRows = {
   "ASVS 7.5.1": shown(
     ["tests/auth/deletion/account-deletion.test.ts", "(ASVS 7.5.1)"],
     ["tests/auth/social/social-links.test.ts", "(ASVS 7.5.1)"],
+    ["tests/auth/proof/proof.test.ts", "accepts a proof of 9:59 and refuses one of 10 minutes"],
   ),
   "ASVS 7.5.2": shown([sessions, "the list of sessions (ASVS 7.5.2)"]),
   "ASVS 7.5.3": shown(

@@ -3,6 +3,7 @@ import {
   type Answer,
   type CallOptions,
   call,
+  newEmail,
   newIp,
   newPhone,
   type SignedIn,
@@ -11,6 +12,7 @@ import {
 } from "../support/client.ts";
 import { rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
+import { freshToken, setIdentifier } from "../support/identity-calls.ts";
 import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
 import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
@@ -378,6 +380,38 @@ const writes: Record<string, Write> = {
       return {
         answer: await call("POST", "/api/auth/apple/callback", { form: { ...form, state: "x" }, env: providers }),
       };
+    },
+  },
+  "POST /api/auth/proof": {
+    send: async (extra, { user }) => ({
+      answer: await call("POST", "/api/auth/proof", {
+        token: user.access,
+        json: { ...extra, verification_token: await verify(user.identifier, { ip: newIp() }) },
+      }),
+    }),
+  },
+  "PATCH /api/auth/identity": as("PATCH", "/api/auth/identity", { locale: "ne" }),
+  "PUT /api/auth/identity/email": {
+    send: async (extra, { user }) => {
+      const email = newEmail();
+      const json = { ...extra, email, verification_token: await verify(email, { ip: newIp() }) };
+      return { answer: await call("PUT", "/api/auth/identity/email", { token: user.access, json }) };
+    },
+    changes: { email_verified: 1 },
+  },
+  "PUT /api/auth/identity/phone": {
+    send: async (extra, { user }) => {
+      const phone_number = newPhone();
+      const json = { ...extra, phone_number, verification_token: await verify(phone_number, { ip: newIp() }) };
+      return { answer: await call("PUT", "/api/auth/identity/phone", { token: user.access, json }) };
+    },
+  },
+  "POST /api/auth/identity/dispute": {
+    send: async (extra, { user }) => {
+      await setIdentifier(user.access, newPhone());
+      const verification_token = await freshToken(user.identifier);
+      const json = { ...extra, identifier: user.identifier, verification_token };
+      return { answer: await call("POST", "/api/auth/identity/dispute", { ip: newIp(), json }) };
     },
   },
   // The body names another user's account: that account must remain, and the caller's own must go.

@@ -54,6 +54,10 @@ const OF_USERS = [
   `select 'notification ' || notification_type || (read_at is not null or coalesce(id <= (select notifications_read_through
     from users where users.id = user_id), 0)) as label, count(*) as n from notifications where user_id in $ group by 1`,
   "select 'device' || is_active || (fcm_token is not null) as label, count(*) as n from devices where user_id in $ group by 1",
+  `select 'identifier ' || kind || ' ' || coalesce(outcome, 'changed') as label, count(*) as n
+    from identity_changes where user_id in $ group by 1`,
+  "select 'passkey' as label, count(*) as n from passkeys where user_id in $ having n > 0",
+  "select 'proved session' as label, count(*) as n from sessions where user_id in $ and proved_at is not null having n > 0",
   "select 'social ' || provider as label, count(*) as n from social_accounts where user_id in $ group by 1",
   "select 'kyc ' || status || ' version ' || version as label, count(*) as n from kyc where user_id in $ group by 1",
   "select 'file ' || state as label, count(*) as n from kyc_documents where user_id in $ group by 1",

@@ -21,6 +21,8 @@ export interface Expectation {
   expired?: number;
   /** The call is refused for its content, with the same status, before the session is checked. */
   isRefusedFirst?: true;
+  /** Staff and admins need a passkey, which these callers have not used. */
+  needsPasskey?: true;
 }
 
 const anyone = (status: number, options?: () => CallOptions, query?: string): Expectation => ({
@@ -59,6 +61,14 @@ export const expectations: Record<string, Expectation> = {
   "DELETE /api/auth/google/link": user(404, { options: json({}) }),
   "DELETE /api/auth/apple/link": user(404, { options: json({}) }),
   "GET /api/auth/me": user(200),
+  "POST /api/auth/proof": user(400, { options: json({ verification_token: "x" }) }),
+  "GET /api/auth/identity": user(200),
+  "PATCH /api/auth/identity": user(200, { options: json({ locale: "en" }) }),
+  "PUT /api/auth/identity/email": user(400, { options: json({}), isRefusedFirst: true }),
+  "DELETE /api/auth/identity/email": user(200),
+  "PUT /api/auth/identity/phone": user(400, { options: json({}), isRefusedFirst: true }),
+  "DELETE /api/auth/identity/phone": user(409, { needsPasskey: true }),
+  "POST /api/auth/identity/dispute": anyone(400, json({})),
   "DELETE /api/auth/account": user(200, { options: json({}), isLast: true }),
   "GET /api/auth/sessions": user(200),
   "DELETE /api/auth/sessions": user(200),
@@ -157,7 +167,7 @@ const holdsValidToken: Column[] = [
 
 /** Contents of a cell: status, and the error code if the caller is refused. */
 export function cellOf(expectation: Expectation, column: Column): [status: number, code?: string] {
-  const { guard, status, expired, isRefusedFirst } = expectation;
+  const { guard, status, expired, isRefusedFirst, needsPasskey } = expectation;
   if (guard === "anyone") return [status];
   if (column === "no token") return [401, "authentication_required"];
   if (column === "an expired token" && expired !== undefined) return [expired];
@@ -166,6 +176,7 @@ export function cellOf(expectation: Expectation, column: Column): [status: numbe
   if (role === undefined) return [401, "token_not_valid"];
   const isRefused = (guard === "staff" && role === "user") || (guard === "admin" && role !== "admin");
   if (isRefused) return [403, "permission_denied"];
+  if (needsPasskey && role !== "user") return [403, "passkey_required"];
   return [status];
 }
 

@@ -114,6 +114,7 @@ describe("Webhook messages", () => {
         phone_verified: true,
         status: "ACTIVE",
         role: "user",
+        locale: "en",
         social_provider: "PHONE",
         profile_picture: null,
         full_name: "Asha Gurung",

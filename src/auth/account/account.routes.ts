@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText, tokenField } from "../../platform/http/fields.ts";
+import { optionalFlag, optionalText, tokenField } from "../../platform/http/fields.ts";
 import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
@@ -65,12 +65,15 @@ export const register = publicEndpoint(
       verification_token: verificationTokenField,
       username: usernameField,
       referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), (code) => code.toUpperCase()),
+      start_over: optionalFlag.meta({
+        description: "After `number_dormant`: take the phone number off the sleeping account and create a new one.",
+      }),
     }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: signedInData,
     message: registered,
     status: 201,
-    errors: ["invalid_token", "user_already_exists", "username_taken"],
+    errors: ["invalid_token", "user_already_exists", "identifier_replaced", "username_taken"],
     idempotent: true,
     rateLimitFailures,
   },
@@ -92,11 +95,20 @@ export const login = publicEndpoint(
       "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
       "call does not consume the token.",
     example: { identifier: "9841234567", verification_token: "…" },
-    body: z.object({ identifier: identifierField, verification_token: verificationTokenField }),
+    body: z.object({
+      identifier: identifierField,
+      verification_token: verificationTokenField,
+      second_token: optionalText(z.string()).meta({
+        description: "After `number_dormant`: a verification token of the account's verified email address.",
+      }),
+      old_refresh_token: optionalText(z.string()).meta({
+        description: "After `number_dormant`: any refresh token of the account, also an expired one.",
+      }),
+    }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),
     data: signedInData,
     message: welcomeBack,
-    errors: ["invalid_token", "user_not_found", "account_inactive"],
+    errors: ["invalid_token", "user_not_found", "identifier_replaced", "number_dormant", "account_inactive"],
     idempotent: true,
     rateLimitFailures,
   },

@@ -6,7 +6,7 @@ import { AppError } from "../../platform/http/errors.ts";
 import { denySessions } from "../../sessions/denylist.store.ts";
 import { sessionEnded } from "../../sessions/guard.ts";
 import { mintTokens, type TokenPair } from "../../sessions/refresh.service.ts";
-import type { AccessClaims } from "../../sessions/tokens.ts";
+import { type AccessClaims, verifyRefreshToken } from "../../sessions/tokens.ts";
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { findSignedInUser, type UserRow } from "../../users/user.store.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
@@ -14,6 +14,7 @@ import { hashIdentifier } from "../deletion/former-identity.ts";
 import { findTestCode } from "../otp/test-identifiers.ts";
 import type { TokenRedemption } from "../otp/verification-token.store.ts";
 import { readVerificationToken } from "../otp/verification-token.ts";
+import type { SecondProof } from "./dormant-number.store.ts";
 import { signIn } from "./login.store.ts";
 import { generateAccountIds } from "./new-account.ts";
 import { insertAccount } from "./register.store.ts";
@@ -31,7 +32,7 @@ export interface SignedIn extends TokenPair {
 /**
  * Creates an account for a verified identifier and signs it in, in the transaction that redeems the verification token.
  *
- * @throws AppError `invalid_token`, `user_already_exists`, `username_taken`, `idempotency_key_reused`. A failed call does
+ * @throws AppError `invalid_token`, `user_already_exists`, `identifier_replaced`, `username_taken`, `idempotency_key_reused`. A failed call does
  *   not redeem the token.
  */
 export async function registerUser(
@@ -42,6 +43,7 @@ export async function registerUser(
     verification_token: string;
     username?: string | undefined;
     referral_code?: string | undefined;
+    start_over?: boolean | undefined;
   },
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
@@ -61,10 +63,12 @@ export async function registerUser(
     account,
     call,
     findTestCode(deps, identifier) !== undefined,
+    request.start_over === true,
   );
   const signedIn = await completeSignIn(deps, redemption, call, outcome);
   if (signedIn) return signedIn;
   if (outcome.user) throw new AppError("user_already_exists");
+  if (outcome.isReserved) throw new AppError("identifier_replaced");
   if (outcome.isUsernameTaken) throw new AppError("username_taken");
   throw new AppError("service_unavailable", {
     reason: "no free username or referral code drawn",
@@ -76,13 +80,19 @@ export async function registerUser(
  * Signs a verified identifier in.
  *
  * @param usedFor `CONSOLE` opens a session of the staff console, for staff only.
- * @throws AppError `invalid_token`, `user_not_found`, `account_inactive`, `idempotency_key_reused`; `permission_denied`
- *   if the console's user is not staff. A failed call does not redeem the verification token.
+ * @throws AppError `invalid_token`, `user_not_found`, `identifier_replaced`, `number_dormant`, `account_inactive`,
+ *   `idempotency_key_reused`; `permission_denied` if the console's user is not staff. A failed call does not redeem the
+ *   verification token.
  */
 export async function loginUser(
   deps: Deps,
   client: Client,
-  request: { identifier: string; verification_token: string },
+  request: {
+    identifier: string;
+    verification_token: string;
+    second_token?: string | undefined;
+    old_refresh_token?: string | undefined;
+  },
   usedFor: "LOGIN" | "CONSOLE" = "LOGIN",
 ): Promise<SignedIn> {
   const identifier = parseIdentifier(deps, request.identifier);
@@ -93,12 +103,24 @@ export async function loginUser(
   const redemption = await prepareRedemption(deps, call, identifier, request.verification_token, usedFor);
   const isTest = findTestCode(deps, identifier) !== undefined;
   const identities = [await hashIdentifier(deps, identifier.value)];
-  const outcome = await signIn(deps, client, redemption, call, isTest, identities);
+  const secondProof = await readSecondProof(deps, request);
+  const outcome = await signIn(deps, client, redemption, call, isTest, identities, secondProof);
   const signedIn = await completeSignIn(deps, redemption, call, outcome);
   if (signedIn) return signedIn;
-  if (!outcome.user) throw new AppError("user_not_found");
-  const isRefusedByRole = usedFor === "CONSOLE" && outcome.user.role === "user";
-  throw new AppError(isRefusedByRole ? "permission_denied" : "account_inactive");
+  if (!outcome.user) throw new AppError(outcome.isReserved ? "identifier_replaced" : "user_not_found");
+  if (usedFor === "CONSOLE" && outcome.user.role === "user") throw new AppError("permission_denied");
+  throw new AppError(outcome.isDormant ? "number_dormant" : "account_inactive");
+}
+
+/** Reads what proves a sleeping account beside its number. What is forged counts as absent. */
+async function readSecondProof(
+  deps: Deps,
+  given: { second_token?: string | undefined; old_refresh_token?: string | undefined },
+): Promise<SecondProof> {
+  const emailCid = (await readVerificationToken(deps, given.second_token)) ?? "";
+  if (given.old_refresh_token === undefined) return { emailCid, oldSession: undefined };
+  const verified = await verifyRefreshToken(deps, given.old_refresh_token);
+  return { emailCid, oldSession: verified.state === "invalid" ? undefined : verified.claims };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { and, eq, or, type SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { type AuditClient, recordSignInAudit } from "../../platform/data/audit.ts";
 import type { BuilderDeps, StatementDeps, Value } from "../../platform/data/prepared.ts";
@@ -7,12 +7,6 @@ import { userFields } from "../../users/user.store.ts";
 import { nextVersion, recordUserUpdated } from "../../users/user-change.store.ts";
 import type { SignInMethod } from "./sign-in.store.ts";
 import { grantSignupBonus } from "./signup-bonus.store.ts";
-
-/** The row of `users` may sign in: it is active, or inactive only because of inactivity. */
-export const maySignIn = or(
-  eq(users.status, "ACTIVE"),
-  and(eq(users.status, "INACTIVE"), eq(users.statusReason, "inactivity")),
-);
 
 /** A sign-in to an existing account. */
 interface Entry {

@@ -2,7 +2,7 @@ import { and, eq, inArray, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
-import { type BuilderDeps, prepare, type StatementDeps } from "../../platform/data/prepared.ts";
+import { type BuilderDeps, prepare } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { hasSessionLeft, insertSession, openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
@@ -13,7 +13,15 @@ import {
   redeemVerificationToken,
   type TokenRedemption,
 } from "../otp/verification-token.store.ts";
-import { enterAccount, maySignIn, recordLastLogin, recordLogin } from "./enter-account.store.ts";
+import {
+  dormantBefore,
+  hasSecondProof,
+  isDormant,
+  type SecondProof,
+  spendSecondProof,
+} from "./dormant-number.store.ts";
+import { enterAccount, recordLastLogin, recordLogin } from "./enter-account.store.ts";
+import { maySignIn } from "./may-sign-in.store.ts";
 import {
   type AccountDeps,
   bindSession,
@@ -27,8 +35,9 @@ import {
 } from "./sign-in.store.ts";
 
 /**
- * Redeems the verification token, opens a session for the account (for `CONSOLE` only if it is staff) and binds the idempotency key, in one transaction.
- * Changes nothing if the token is not live or the account may not sign in.
+ * Redeems the verification token, opens a session for the account (for `CONSOLE` only if it is staff) and binds the
+ * idempotency key, in one transaction. Changes nothing if the token is not live, the account may not sign in, or it has
+ * slept so long that its number needs a second proof.
  *
  * The first transaction is for the usual account: active, its identifier verified, with fewer live sessions than the
  * limit. If it changed nothing, a second one decides again for every account.
@@ -40,10 +49,14 @@ export async function signIn(
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
+  secondProof: SecondProof,
 ): Promise<SignInOutcome> {
   const isUsual = !isTest && redemption.usedFor === "LOGIN";
-  const usual = !isUsual ? undefined : await signInUsually(deps, client, redemption, call);
-  return usual ?? commitSignIn(deps, redemption, call, writeSignIn(deps, client, redemption, call, isTest, identities));
+  const usual = isUsual ? await signInUsually(deps, client, redemption, call) : undefined;
+  return (
+    usual ??
+    commitSignIn(deps, redemption, call, writeSignIn(deps, client, redemption, call, isTest, identities, secondProof))
+  );
 }
 
 function signInUsually(
@@ -75,7 +88,7 @@ function writeUsualSignIn(deps: BuilderDeps, kind: Identifier["kind"], values: S
   const userId = sql`(select id from users where ${isAccount})`;
   const isVerified = kind === "phone" ? users.phoneVerified : users.emailVerified;
   const isUsual = sql`exists (select 1 from users where ${isAccount} and ${users.status} = 'ACTIVE' and ${isVerified}
-    and ${hasSessionLeft(deps, sql`users.id`)})`;
+    and ${hasSessionLeft(deps, sql`users.id`)} and not ${isDormant(values.dormantBefore)})`;
   const isRedeemed = isUsedByThisInvocation(deps, redemption);
   const session = { id: sessionId, userId, method: methodOf(identifier) };
   const login = { userId, method: session.method, isTestIdentifier: false, sessionId };
@@ -93,20 +106,23 @@ function writeUsualSignIn(deps: BuilderDeps, kind: Identifier["kind"], values: S
 }
 
 function writeSignIn(
-  deps: StatementDeps,
+  deps: AccountDeps,
   client: Client,
   redemption: TokenRedemption,
   call: IdempotentCall | undefined,
   isTest: boolean,
   identities: string[],
+  secondProof: SecondProof,
 ) {
   const { identifier, sessionId } = redemption;
   const requester = { identifier: identifier.value, network: client.network };
   const userId = sql`(select id from users where ${isIdentifiedBy(identifier)})`;
   const method = methodOf(identifier);
   const isConsole = redemption.usedFor === "CONSOLE";
+  const isAwake = sql`(not ${isDormant(dormantBefore(deps, identifier))}
+    or (users.role = 'user' and ${hasSecondProof(deps, secondProof)}))`;
   const mayByRole = and(
-    isTest ? eq(users.role, "user") : undefined,
+    isTest ? eq(users.role, "user") : isAwake,
     isConsole ? inArray(users.role, ["staff", "admin"]) : undefined,
   );
   const isAllowed = deps.db
@@ -138,6 +154,7 @@ function writeSignIn(
     trustNetwork(deps, requester, isRedeemed),
     {
       bind: bindSession(deps, call, sessionId, isRedeemed),
+      secondToken: secondProof.emailCid === "" ? undefined : spendSecondProof(deps, secondProof, isRedeemed),
     },
   );
 }

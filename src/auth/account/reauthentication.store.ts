@@ -3,7 +3,7 @@ import { otpChallenges } from "../../db/sign-in-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { isProvedRecently } from "../../sessions/recent-proof.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { hasLiveToken } from "../otp/verification-token.store.ts";
+import { hasLiveToken, isOwnIdentifier } from "../otp/verification-token.store.ts";
 
 /**
  * The caller signed in or proved the session during the last 10 minutes, or one of the caller's identifiers has a
@@ -44,10 +44,5 @@ export function spendReauthentication(
 
 /** The row of `otp_challenges` has this token, which is live and belongs to one of the caller's identifiers. */
 function isLiveToken(deps: Pick<Deps, "now">, caller: AccessClaims, verifiedCid: string) {
-  return and(
-    eq(otpChallenges.cid, verifiedCid),
-    hasLiveToken(deps),
-    sql`${otpChallenges.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
-      where u.id = ${caller.userId} and value is not null)`,
-  );
+  return and(eq(otpChallenges.cid, verifiedCid), hasLiveToken(deps), isOwnIdentifier(caller.userId));
 }

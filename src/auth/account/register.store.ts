@@ -1,10 +1,11 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
-import { type BuilderDeps, prepare, type StatementDeps, type Value } from "../../platform/data/prepared.ts";
+import { type BuilderDeps, prepare, type Value } from "../../platform/data/prepared.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { insertSession, openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { isReserved } from "../identity/reservation.store.ts";
 import { trustNetwork } from "../otp/otp-guard.store.ts";
 import {
   isUsedByThisInvocation,
@@ -12,6 +13,7 @@ import {
   redeemVerificationToken,
   type TokenRedemption,
 } from "../otp/verification-token.store.ts";
+import { dormantBefore, isReleasable, releaseNumber } from "./dormant-number.store.ts";
 import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "./new-account.store.ts";
 import {
   type AccountDeps,
@@ -26,7 +28,8 @@ import {
 
 /**
  * Redeems the verification token, creates the account, opens its session and binds the idempotency key, in one
- * transaction. Changes nothing if the token is not live, the identifier has an account or the chosen username is taken.
+ * transaction. Changes nothing if the token is not live, the identifier has an account or is reserved, or the chosen username is taken.
+ * With `startOver`, a sleeping account loses the phone number to the new one.
  *
  * The first transaction only writes. If it changed nothing, a second one decides again and reads why.
  */
@@ -37,6 +40,7 @@ export async function insertAccount(
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
+  startOver: boolean,
 ): Promise<SignInOutcome & { isUsernameTaken: boolean }> {
   const usual = isTest ? undefined : await insertUsually(deps, client, redemption, account, call);
   if (usual) return { ...usual, isUsernameTaken: false };
@@ -44,12 +48,13 @@ export async function insertAccount(
     deps,
     redemption,
     call,
-    writeAccount(deps, client, redemption, account, call, isTest),
+    writeAccount(deps, client, redemption, account, call, isTest, startOver),
   );
   const isUsernameTaken =
     outcome.token !== undefined &&
     outcome.token.usedBy === null &&
     outcome.user === undefined &&
+    !outcome.isReserved &&
     account.usernames.length === 1;
   return { ...outcome, isUsernameTaken };
 }
@@ -98,16 +103,38 @@ const usualSignUps = {
 };
 
 function writeAccount(
-  deps: StatementDeps,
+  deps: AccountDeps,
   client: Client,
   redemption: TokenRedemption,
   account: NewAccount,
   call: IdempotentCall | undefined,
   isTest: boolean,
+  startOver: boolean,
 ) {
+  const before = startOver ? dormantBefore(deps, redemption.identifier) : -1;
   const session = { id: redemption.sessionId, userId: account.userId, method: methodOf(redemption.identifier) };
   return mergeStatements(
-    createAccount(deps, client, { redemption, account, network: client.network, call, isTest }),
+    createAccount(deps, client, {
+      redemption,
+      account,
+      network: client.network,
+      call,
+      isTest,
+      ...(before < 0
+        ? {}
+        : {
+            takeover: {
+              isReleasable: isReleasable(before),
+              release: releaseNumber(
+                deps,
+                client,
+                redemption.identifier.value,
+                before,
+                isUsedByThisInvocation(deps, redemption),
+              ),
+            },
+          }),
+    }),
     openSession(deps, client, session, accountExists(account)),
   );
 }
@@ -118,19 +145,23 @@ interface SignUp {
   network: Value<string>;
   call: Parameters<typeof bindSession>[1];
   isTest: boolean;
+  /** The number may be taken off a sleeping account, by these statements. */
+  takeover?: { isReleasable: SQL; release: ReturnType<typeof releaseNumber> };
 }
 
 /** Everything but the session. */
 function createAccount(
   deps: BuilderDeps,
   client: Parameters<typeof newAccount>[1],
-  { redemption, account, network, call, isTest }: SignUp,
+  { redemption, account, network, call, isTest, takeover }: SignUp,
 ) {
   const { identifier, sessionId } = redemption;
   const isPhone = identifier.kind === "phone";
   const isCreated = accountExists(account);
-  const isNew = sql`not exists (select 1 from users where ${isIdentifiedBy(identifier)})
-    and ${hasAvailableUsername(account)} and not ${isBound(deps, call)}`;
+  const isHeld = sql`${isIdentifiedBy(identifier)}${takeover ? sql` and not ${takeover.isReleasable}` : sql``}`;
+  const isNew = sql`not exists (select 1 from users where ${isHeld})
+    and ${hasAvailableUsername(account)} and not ${isReserved(deps, identifier.value)}
+    and not ${isBound(deps, call)}`;
   const origin = {
     socialProvider: isPhone ? ("PHONE" as const) : ("EMAIL" as const),
     email: isPhone ? null : identifier.value,
@@ -140,6 +171,7 @@ function createAccount(
   };
   return mergeStatements(
     { redeemedToken: redeemVerificationToken(deps, redemption, network, isNew) },
+    takeover?.release,
     newAccount(deps, client, account, origin, isUsedByThisInvocation(deps, redemption)),
     trustNetwork(deps, { identifier: identifier.value, network }, isCreated),
     { bind: bindSession(deps, call, sessionId, isCreated) },

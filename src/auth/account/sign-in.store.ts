@@ -1,6 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
-import { referrals } from "../../db/user-schema.ts";
+import { referrals, users } from "../../db/user-schema.ts";
 import { commit, commitAnswering } from "../../platform/data/commit.ts";
 import { type Results, runBatch } from "../../platform/data/database.ts";
 import { bindKey, findBinding, IDEMPOTENCY_TTL_MS, type IdempotentCall } from "../../platform/data/idempotency.ts";
@@ -11,15 +11,17 @@ import type { Client } from "../../platform/http/client.ts";
 import type { openSession } from "../../sessions/session-open.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { selectUser, type UserRow } from "../../users/user.store.ts";
+import { isReserved } from "../identity/reservation.store.ts";
 import { findVerificationToken, sessionOfToken, type TokenRedemption } from "../otp/verification-token.store.ts";
+import { dormantBefore, isReleasable } from "./dormant-number.store.ts";
 
 // Shared by register and login.
 
 /** The dependencies of a sign-in. */
-export type AccountDeps = StatementDeps & Pick<Deps, "log">;
+export type AccountDeps = StatementDeps & Pick<Deps, "log" | "config">;
 
 /** Reads the state after a sign-in. */
-function readOutcome(deps: StatementDeps, redemption: TokenRedemption, call: IdempotentCall | undefined) {
+function readOutcome(deps: AccountDeps, redemption: TokenRedemption, call: IdempotentCall | undefined) {
   return {
     token: findVerificationToken(deps, redemption),
     user: selectUser(deps, isIdentifiedBy(redemption.identifier)),
@@ -31,6 +33,16 @@ function readOutcome(deps: StatementDeps, redemption: TokenRedemption, call: Ide
           and ${sessions.id} = ${sessionOfToken(redemption)}`,
       ),
     binding: findBinding(deps, call),
+    reserved: deps.db
+      .select({ one: sql`1` })
+      .from(sql`(select 1)`)
+      .where(isReserved(deps, redemption.identifier.value)),
+    dormant: deps.db
+      .select({ one: sql`1` })
+      .from(users)
+      .where(
+        sql`${isIdentifiedBy(redemption.identifier)} and ${isReleasable(dormantBefore(deps, redemption.identifier))}`,
+      ),
     referral: deps.db
       .select({ inviteeId: referrals.inviteeId })
       .from(referrals)
@@ -42,6 +54,9 @@ type EventStatement = ReturnType<typeof recordEvent>;
 
 /** The statements of a sign-in whose results are read. */
 type SignInWrites = ReturnType<typeof openSession> & {
+  releasedChangeEvent?: EventStatement;
+  releasedEvent?: EventStatement;
+  releasedMessage?: EventStatement;
   newAccountEvent?: EventStatement;
   newDeviceEvent?: EventStatement;
   changeEvent?: EventStatement;
@@ -60,12 +75,13 @@ export async function commitSignIn(
     isCommitted: isRedeemedBy(deps),
   });
   const { newAccountEvent, changeEvent, newDeviceEvent } = found;
+  const released = eventsOf(found.releasedChangeEvent, found.releasedEvent, found.releasedMessage);
   return {
     ...describeOutcome(found),
     /** Sessions that this sign-in ended, for the denylist; empty after a lost response. */
     endedSessions: found.endedSessions?.map(({ id }) => id) ?? [],
     /** Events to publish; after a lost response the cron publishes them. */
-    events: eventsOf(newAccountEvent, changeEvent, newDeviceEvent),
+    events: [...eventsOf(newAccountEvent, changeEvent, newDeviceEvent), ...released],
   };
 }
 
@@ -74,11 +90,15 @@ export type SignInOutcome = Awaited<ReturnType<typeof commitSignIn>>;
 
 type Outcome = Results<ReturnType<typeof readOutcome>>;
 
-const describeOutcome = ({ token, user, session, binding, referral }: Outcome) => ({
+const describeOutcome = ({ token, user, session, binding, reserved, dormant, referral }: Outcome) => ({
   token: token[0],
   user: user[0],
   session: session[0],
   binding: binding?.[0],
+  /** The identifier left another account, which may still undo that. */
+  isReserved: reserved.length > 0,
+  /** The account has slept so long that its number may have a new owner. */
+  isDormant: dormant.length > 0,
   hasReferral: referral.length > 0,
 });
 
@@ -124,6 +144,8 @@ export async function commitUsualSignIn(
     user: user[0],
     session: openedSession[0],
     binding: undefined,
+    isReserved: false,
+    isDormant: false,
     hasReferral: newReferral.length > 0,
     endedSessions: [],
     events: eventsOf(newAccountEvent, newDeviceEvent),
@@ -133,6 +155,8 @@ export async function commitUsualSignIn(
 /** Names of the values of every usual sign-in's statements. */
 export const signInValues = [
   ...(["identifier", "cid", "sessionId", "secretId", "ip", "userAgent", "network"] as const),
+  // As `dormantBefore`.
+  "dormantBefore" as const,
   // Null without an `Idempotency-Key`.
   ...(["keyHash", "bodyHash"] as const),
 ];
@@ -141,14 +165,24 @@ export const signInValues = [
 export type SignInValues = Readonly<Record<(typeof signInValues)[number], SQL>>;
 
 export function valuesOfSignIn(
-  { keyring }: AccountDeps,
+  deps: AccountDeps,
   { ip, userAgent, network }: Client,
   { identifier, cid, sessionId }: TokenRedemption,
   call: IdempotentCall | undefined,
 ) {
   const { keyHash = null, bodyHash = null } = call ?? {};
-  const secretId = keyring.currentSecretId;
-  return { identifier: identifier.value, cid, sessionId, secretId, ip, userAgent, network, keyHash, bodyHash };
+  return {
+    identifier: identifier.value,
+    cid,
+    sessionId,
+    secretId: deps.keyring.currentSecretId,
+    ip,
+    userAgent,
+    network,
+    dormantBefore: dormantBefore(deps, identifier),
+    keyHash,
+    bodyHash,
+  };
 }
 
 export type SignInMethod = (typeof sessions.$inferInsert)["method"];

@@ -16,11 +16,18 @@ import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 /** Maximum number of sessions, the newest ones, whose KV entries are removed with an account. */
 const MAX_DENIALS = 200;
 
-/** Identifiers of a row of `users`, as JSON. They are hashed, and the deletion checks that they still match. */
-export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from json_each(json_array(
-  json_object('identifier', users.email, 'isVerified', users.email_verified),
-  json_object('identifier', users.phone_number, 'isVerified', users.phone_verified)))
-  where value ->> 'identifier' is not null)`)}`;
+/**
+ * Identifiers of a row of `users`, and those that it lost by changes that can still be undone, as JSON. They are hashed,
+ * and the deletion checks that they still match.
+ */
+export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from (
+  select value from json_each(json_array(
+    json_object('identifier', users.email, 'isVerified', users.email_verified),
+    json_object('identifier', users.phone_number, 'isVerified', users.phone_verified)))
+    where value ->> 'identifier' is not null
+  union all select json_object('identifier', c.old_identifier, 'isVerified', 1) from identity_changes c
+    where c.user_id = users.id and c.old_identifier is not null and not exists
+      (select 1 from users o where o.email = c.old_identifier or o.phone_number = c.old_identifier)))`)}`;
 
 /** A user to erase, and the hashes that remain. */
 export interface Erasure {
@@ -35,7 +42,8 @@ export interface Erasure {
 
 /** Hashes the identifiers of a user to erase. @param snapshot the value of `identifierSnapshot`. */
 export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string, snapshot: string): Promise<Erasure> {
-  const held = JSON.parse(snapshot) as { identifier: string; isVerified: number }[];
+  const all = JSON.parse(snapshot) as { identifier: string; isVerified: number }[];
+  const held = [...new Map(all.map((each) => [each.identifier, each])).values()];
   const verified = held.filter(({ isVerified }) => isVerified === 1);
   return {
     userId,

@@ -6,3 +6,6 @@ import { DAY_MS } from "../../platform/time.ts";
  * telephone number is sold again.
  */
 export const UNDO_WINDOW_MS = 7 * DAY_MS;
+
+/** How often a user may change identifiers. */
+export const changesPerDay = { count: 5, windowMs: DAY_MS } as const;

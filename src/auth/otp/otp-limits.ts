@@ -42,5 +42,8 @@ export const otpLimits = {
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
 
-/** The step that the client asks a code for. A hint only: whether the account exists decides the step. */
+/** The step that follows a verified code: whether the account exists decides it. */
 export type Purpose = "REGISTER" | "LOGIN";
+
+/** What the client asks a code for. It chooses the words of the message and decides nothing. */
+export type RequestedPurpose = Purpose | "CHANGE";

@@ -15,7 +15,7 @@ import { newCid } from "./cid.ts";
 import { liveCodesKey, storeLiveCodes } from "./live-codes.store.ts";
 import { hashMailbox } from "./mailbox-hash.ts";
 import { hashCode } from "./otp-hash.ts";
-import { otpLimits, type Purpose } from "./otp-limits.ts";
+import { otpLimits, type RequestedPurpose } from "./otp-limits.ts";
 import { insertChallenge } from "./otp-request.store.ts";
 import { findTestCode } from "./test-identifiers.ts";
 
@@ -36,7 +36,7 @@ export interface SentCode {
 export async function generateOtp(
   deps: Deps,
   client: Client,
-  request: { identifier: string; purpose?: Purpose | undefined },
+  request: { identifier: string; purpose?: RequestedPurpose | undefined },
 ): Promise<SentCode> {
   const identifier = parseIdentifier(deps, request.identifier);
   const testCode = findTestCode(deps, identifier);
@@ -59,7 +59,17 @@ export async function generateOtp(
     deps,
     identifier,
     requester,
-    { cid, codeHash, secretId, formerHash, mailbox, sealedCode, locale: client.locale, isTest: testCode !== undefined },
+    {
+      cid,
+      codeHash,
+      secretId,
+      formerHash,
+      mailbox,
+      sealedCode,
+      locale: client.locale,
+      isForChange: request.purpose === "CHANGE",
+      isTest: testCode !== undefined,
+    },
     call,
   );
   if (!outcome.created) return answerWithoutCode(deps, identifier.kind, call, outcome);

@@ -72,6 +72,8 @@ export interface NewChallenge {
   sealedCode: string;
   /** Language of the message, unless the user has chosen one. */
   locale: Locale;
+  /** The message says that the code changes an account. */
+  isForChange: boolean;
   /** The code belongs to a test identifier and is not sent. */
   isTest: boolean;
 }
@@ -114,6 +116,7 @@ export async function insertChallenge(
           secretId: challenge.secretId,
           sealedCode: challenge.sealedCode,
           locale,
+          isForChange: challenge.isForChange,
           claimedBy: deps.invocationId,
           claimedUntil: now + CLAIM_MS,
           sendAttempts: 1,

@@ -12,7 +12,7 @@ import { findLiveCodes, type LiveCode } from "./live-codes.store.ts";
 import type { Guess } from "./otp-attempt.store.ts";
 import type { OtpRequester } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
-import { otpLimits, type Purpose } from "./otp-limits.ts";
+import { otpLimits, type Purpose, type RequestedPurpose } from "./otp-limits.ts";
 import { recordAttempt } from "./otp-verify.store.ts";
 import { mintVerificationToken } from "./verification-token.ts";
 
@@ -44,7 +44,7 @@ const ALREADY_USED: Text = {
 export async function verifyOtp(
   deps: Deps,
   client: Client,
-  request: { identifier: string; otp: string; purpose?: Purpose | undefined },
+  request: { identifier: string; otp: string; purpose?: RequestedPurpose | undefined },
 ): Promise<VerifiedIdentifier> {
   const identifier = parseIdentifier(deps, request.identifier);
   const { otp, purpose } = request;

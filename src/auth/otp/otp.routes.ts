@@ -12,7 +12,12 @@ import { verifyOtp } from "./otp-verify.service.ts";
 
 const tag = "One-time codes";
 const purpose = z.enum(["REGISTER", "LOGIN"]).meta({ id: "OtpPurpose" });
-const purposeField = optionalText(purpose);
+const purposeField = optionalText(
+  z.enum(["REGISTER", "LOGIN", "CHANGE"]).meta({
+    id: "RequestedOtpPurpose",
+    description: "What the code is for. CHANGE: to set it as one's own email address or phone number.",
+  }),
+);
 
 /**
  * One bucket per network and identifier, so that nobody can lock another person out by requesting or guessing codes.

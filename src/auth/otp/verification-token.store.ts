@@ -42,6 +42,12 @@ export function hasLiveToken(deps: Pick<BuilderDeps, "now">): SQL | undefined {
   );
 }
 
+/** The row of `otp_challenges` belongs to one of the user's identifiers. */
+export function isOwnIdentifier(userId: string): SQL {
+  return sql`${otpChallenges.identifier} in (select value from users u, json_each(json_array(u.email, u.phone_number))
+    where u.id = ${userId} and value is not null)`;
+}
+
 /**
  * Redeems the token if it is live and `condition` holds. It must be the first statement of the batch; the others depend
  * on `isUsedByThisInvocation`. If the sign-in's network requested the code, the code moves to the class of known

@@ -1,4 +1,4 @@
-import { and, eq, ne, sql } from "drizzle-orm";
+import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
@@ -208,9 +208,9 @@ export async function unlinkIdentity(
 /** Records the event that revokes the refresh token of the user's account at the provider, if it has one. */
 export function recordRevocation(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
-  userId: string,
+  userId: string | SQL,
   provider: Provider,
-  condition: ReturnType<typeof sql>,
+  condition: SQL,
 ) {
   const socialAccount = sql`social_accounts where user_id = ${userId} and provider = ${provider} and sealed_refresh_token is not null`;
   return recordEvent(

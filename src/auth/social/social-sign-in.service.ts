@@ -32,7 +32,7 @@ export interface SocialSignIn extends TokenPair {
  * Signs in with an ID token from a provider's SDK. The token works once; repeating the call within 180 seconds, or with
  * the same key, returns the same session until that session is used.
  *
- * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `account_inactive`,
+ * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `identifier_replaced`, `account_inactive`,
  *   `idempotency_key_reused`, `not_found`; `service_unavailable` when the provider does not respond.
  */
 export async function signInByIdToken(
@@ -80,7 +80,7 @@ export type FlowCredential = { secrets: readonly string[] } | { codeVerifier: st
  * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the
  * call within 180 seconds returns the same session until that session is used.
  *
- * @throws AppError `social_auth_failed`, `link_required`, `account_inactive`.
+ * @throws AppError `social_auth_failed`, `link_required`, `identifier_replaced`, `account_inactive`.
  */
 export async function signInByCode(
   deps: Deps,
@@ -174,7 +174,7 @@ function describeRefusal(
   deps: Deps,
   redemption: CredentialUse,
   { isEmailAuthoritative }: SocialIdentity,
-  { credential, user, holder }: SocialOutcome,
+  { credential, user, holder, isReserved }: SocialOutcome,
 ): AppError {
   const isLive = credential
     ? credential.usedBy === null && !credential.isBurned && credential.expiresAt > deps.now()
@@ -185,6 +185,7 @@ function describeRefusal(
   // The caller owns the address, so it may learn the account's state, as after a one-time code.
   if (holder && isEmailAuthoritative && holder.maySignIn === 0) return new AppError("account_inactive");
   if (holder) return new AppError("link_required");
+  if (isReserved) return new AppError("identifier_replaced");
   return new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
 }
 

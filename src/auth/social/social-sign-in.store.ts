@@ -8,10 +8,12 @@ import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { openSession } from "../../sessions/session-open.store.ts";
 import { selectUser } from "../../users/user.store.ts";
-import { enterAccount, maySignIn } from "../account/enter-account.store.ts";
+import { enterAccount } from "../account/enter-account.store.ts";
+import { maySignIn } from "../account/may-sign-in.store.ts";
 import { accountExists, hasAvailableUsername, type NewAccount, newAccount } from "../account/new-account.store.ts";
 import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
+import { isReserved } from "../identity/reservation.store.ts";
 import { liftHardLockout } from "../otp/otp-guard.store.ts";
 import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
 import {
@@ -25,8 +27,12 @@ import type { SocialIdentity } from "./social-identity.ts";
 /** The row of `users` has the e-mail address that the provider gives. */
 const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
 
+/** The provider vouches for an e-mail address that left another account, which may still undo that. */
+const isReservedAddress = (deps: AccountDeps, { email, isEmailAuthoritative }: SocialIdentity): SQL =>
+  isEmailAuthoritative ? isReserved(deps, email) : sql`false`;
+
 /** The SQL that finds the identity's account and decides whether it may sign in. */
-function conditionsOf(identity: SocialIdentity, account: NewAccount) {
+function conditionsOf(deps: AccountDeps, identity: SocialIdentity, account: NewAccount) {
   const address = hasAddress(identity.email);
   const isOwnedAddress = identity.isEmailAuthoritative ? address : sql`false`;
   const linked = linkedUser(identity);
@@ -34,7 +40,7 @@ function conditionsOf(identity: SocialIdentity, account: NewAccount) {
   const isAllowed = sql`(case when ${linked} is not null then exists (select 1 from users where id = ${linked} and ${maySignIn})
     when ${isTaken} then exists (select 1 from users where ${isOwnedAddress} and ${maySignIn}
       and not exists (select 1 from social_accounts where user_id = users.id and provider = ${providerOf(identity)}))
-    else ${hasAvailableUsername(account)} end)`;
+    else ${hasAvailableUsername(account)} and not ${isReservedAddress(deps, identity)} end)`;
   return { linked, isOwnedAddress, isTaken, isAllowed };
 }
 
@@ -58,6 +64,7 @@ function readOutcome(
       .from(sessions)
       .where(ofUser(sql`(select result_id from idempotency_keys where key_hash = ${call?.keyHash ?? ""})`)),
     binding: findBinding(deps, call),
+    reserved: deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(isReservedAddress(deps, identity)),
     holder: deps.db
       .select({ maySignIn: sql<number>`${maySignIn}` })
       .from(users)
@@ -76,6 +83,7 @@ function describeOutcome(found: Found) {
     binding: found.binding?.[0],
     /** The user with the e-mail address, whether or not this is the user who signs in. */
     holder: found.holder[0],
+    isReserved: found.reserved.length > 0,
   };
 }
 
@@ -87,7 +95,7 @@ export async function previewSignIn(
   account: NewAccount,
   call: IdempotentCall | undefined,
 ) {
-  const { isAllowed } = conditionsOf(identity, account);
+  const { isAllowed } = conditionsOf(deps, identity, account);
   const isUnused = sql`not exists (select 1 from social_proofs where proof_hash = ${redemption.credentialHash})`;
   const { allowed, ...found } = await runBatch(
     deps,
@@ -120,7 +128,7 @@ export async function signInByIdentity(
   const { identity } = social;
   const provider = providerOf(identity);
   const { email, isEmailAuthoritative } = identity;
-  const { linked, isOwnedAddress, isTaken, isAllowed } = conditionsOf(identity, account);
+  const { linked, isOwnedAddress, isTaken, isAllowed } = conditionsOf(deps, identity, account);
   const isRedeemed = isCredentialUsedByThisInvocation(deps, redemption);
   const isNew = accountExists(account);
   const userId = sql`${linked}`;

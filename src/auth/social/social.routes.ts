@@ -108,7 +108,14 @@ function tokenRoute(name: ProviderName) {
       body: tokenBodies[name],
       data: signedInData,
       message: welcome,
-      errors: ["social_auth_failed", "id_token_stale", "link_required", "account_inactive", "not_found"],
+      errors: [
+        "social_auth_failed",
+        "id_token_stale",
+        "link_required",
+        "identifier_replaced",
+        "account_inactive",
+        "not_found",
+      ],
       idempotent: true,
       rateLimitByNetwork: { group: "social-token" },
     },
@@ -137,7 +144,7 @@ export const getSocialSuccess = flowEndpoint(
     query: z.object({ code: codeField.meta({ description: "The one-time code of the flow." }) }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    errors: ["social_auth_failed", "link_required", "identifier_replaced", "account_inactive"],
     rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { query, client, caller }) => ({
@@ -159,7 +166,7 @@ export const postSocialSuccess = publicEndpoint(
     body: z.object({ code: text(codeField), code_verifier: text(verifier) }),
     data: signedInData,
     message: welcome,
-    errors: ["social_auth_failed", "link_required", "account_inactive"],
+    errors: ["social_auth_failed", "link_required", "identifier_replaced", "account_inactive"],
     rateLimitByNetwork: { group: "social-token" },
   },
   async (deps, { body, client }) => ({

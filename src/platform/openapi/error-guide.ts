@@ -37,8 +37,12 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
     action: "Do not offer the action.",
   },
   reauthentication_required: {
-    when: "The last sign-in is more than 10 minutes ago.",
-    action: "Verify a new code and send its `verification_token`, or let the user sign in again.",
+    when: "The last sign-in or proof is more than 10 minutes ago.",
+    action: "Verify a new code and send its `verification_token` to `POST /auth/proof`, then repeat the call.",
+  },
+  passkey_required: {
+    when: "The change needs a passkey of this member of staff, used within 10 minutes.",
+    action: "Ask for the passkey and send its assertion to `POST /auth/proof`.",
   },
   https_required: { when: "The request came by plain http.", action: "Use https." },
   account_inactive: {
@@ -54,6 +58,15 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
   user_already_exists: {
     when: "An account has this identifier already.",
     action: "Call login with the same `verification_token`.",
+  },
+  identifier_replaced: {
+    when: "Its former account may still undo the change that took it away (7 days).",
+    action: "Offer another identifier, and `POST /auth/identity/dispute` to whoever lost it.",
+  },
+  number_dormant: {
+    when: "The number's account has slept for long and holds something; the number may have a new owner.",
+    action:
+      "Repeat login with `second_token` or `old_refresh_token`, or offer to start over: `start_over` at register.",
   },
   username_taken: { when: "Another account has this username.", action: "Let the user choose another one." },
   link_required: {

@@ -2,6 +2,7 @@
 export const tags = {
   "One-time codes": "Prove an email address or a phone number with a code. Both sign-up and sign-in begin here.",
   Account: "Create an account, sign in, read it and delete it.",
+  Identity: "Read and change how the user signs in, and prove that a session is theirs.",
   Sessions: "Refresh the tokens, sign out, and see where the user is signed in.",
   "Google and Apple": "Sign in with Google or Apple, by their SDKs or in the browser, and link them to an account.",
   Passkeys: "Sign in with a passkey, and add and remove passkeys.",

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { notices } from "../../delivery/messages.ts";
+import { notices } from "../../delivery/notices.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { selectEnded } from "../../sessions/session.store.ts";

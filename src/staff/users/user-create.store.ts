@@ -6,6 +6,7 @@ import {
   newAccount,
 } from "../../auth/account/new-account.store.ts";
 import type { AccountDeps } from "../../auth/account/sign-in.store.ts";
+import { isReserved } from "../../auth/identity/reservation.store.ts";
 import { users } from "../../db/user-schema.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
@@ -27,7 +28,7 @@ export interface NewUserDetail {
 
 /**
  * Creates an account on behalf of a user: its identifier is unverified and it has no session. Creates nothing if the
- * identifier or username is taken.
+ * identifier is taken or reserved, or the username is taken.
  */
 export async function insertCreatedUser(
   deps: AccountDeps,
@@ -60,11 +61,12 @@ export async function insertCreatedUser(
           avatarUrl: detail.avatarUrl,
           sessionId: caller.sessionId,
         },
-        sql`${isStaff} and not ${isTaken} and ${hasAvailableUsername(account)}`,
+        sql`${isStaff} and not ${isTaken} and not ${isReserved(deps, identifier.value)} and ${hasAvailableUsername(account)}`,
       ),
       reads: mergeStatements(
         {
           taken: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+          reserved: selectOne(isReserved(deps, identifier.value)),
           made: selectOne(accountExists(account)),
         },
         selectUserDetail(deps, account.userId),
@@ -74,6 +76,7 @@ export async function insertCreatedUser(
   );
   return {
     isTaken: found.taken.length > 0,
+    isReserved: found.reserved.length > 0,
     isCreated: found.made.length > 0,
     detail: userDetailOf(found),
     events: eventsOf(found.newAccountEvent),

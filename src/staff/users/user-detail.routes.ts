@@ -64,7 +64,7 @@ export const postUser = staffEndpoint(
     data: userDetailView,
     message: { en: "Account created.", ne: "खाता बन्यो।" },
     status: 201,
-    errors: ["user_already_exists", "username_taken"],
+    errors: ["user_already_exists", "identifier_replaced", "username_taken"],
   },
   async (deps, { body, caller, client, origin }) => {
     const detail = await createUser(deps, client, caller, {
@@ -129,7 +129,13 @@ const changeSpec = {
   check,
   data: userDetailView,
   message: { en: "Changes saved.", ne: "परिवर्तन सुरक्षित भयो।" },
-  errors: ["not_found", "user_already_exists", "username_taken", "last_sign_in_method"] as ErrorCode[],
+  errors: [
+    "not_found",
+    "user_already_exists",
+    "identifier_replaced",
+    "username_taken",
+    "last_sign_in_method",
+  ] as ErrorCode[],
 };
 
 export const putUser = staffEndpoint(

@@ -87,7 +87,8 @@ export async function getReport(deps: Deps, caller: StaffClaims, userId: string)
 /**
  * Creates an account on behalf of a user, whose first sign-in verifies the identifier.
  *
- * @throws AppError `validation_error`; `permission_denied`; `user_already_exists`; `username_taken`.
+ * @throws AppError `validation_error`; `permission_denied`; `user_already_exists`; `identifier_replaced`;
+ *   `username_taken`.
  */
 export async function createUser(
   deps: Deps,
@@ -109,6 +110,7 @@ export async function createUser(
       message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
     });
   }
+  if (outcome.isReserved) throw new AppError("identifier_replaced");
   if (given.username !== undefined) throw new AppError("username_taken");
   throw new AppError("service_unavailable", {
     reason: "no free username or referral code drawn",
@@ -145,7 +147,7 @@ async function commitUserChange(deps: Deps, actor: Actor, change: UserChange, re
  * Changes the fields that are sent; null clears a field.
  *
  * @throws AppError `validation_error`, also for a changed name or identifier without a reason; `permission_denied`;
- *   `not_found`; `user_already_exists`; `username_taken`; `last_sign_in_method` if the account would have no way to
+ *   `not_found`; `user_already_exists`; `identifier_replaced`; `username_taken`; `last_sign_in_method` if the account would have no way to
  *   sign in.
  */
 export async function updateUserDetail(
@@ -172,6 +174,7 @@ export async function updateUserDetail(
       message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },
     });
   }
+  if (more.isIdentifierReserved.length > 0) throw new AppError("identifier_replaced");
   if (more.isNameTaken.length > 0) throw new AppError("username_taken");
   if (more.isLastWayIn.length > 0)
     throw new AppError("last_sign_in_method", {

@@ -1,5 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { recordFormerIdentities } from "../../auth/deletion/former-identity.store.ts";
+import { isReserved } from "../../auth/identity/reservation.store.ts";
+import { identityChanges } from "../../db/identity-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
@@ -72,7 +74,7 @@ export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }:
  * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
  * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none. A
  * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, a name
- * or identifier is taken, a reason is missing, the user would have no way to sign in, or an identifier that changes is
+ * or identifier is taken, an identifier is reserved, a reason is missing, the user would have no way to sign in, or an identifier that changes is
  * not among `held`.
  *
  * @param held the user's identifiers, read before the call, because SQL cannot hash them.
@@ -91,6 +93,7 @@ export function updateUserRow(
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
   const obstacles = {
+    isIdentifierReserved: sql`(${isReserved(deps, change.email ?? null, userId)} or ${isReserved(deps, change.phone_number ?? null, userId)})`,
     ...obstaclesOf(userId, change, changes(sensitive), reason),
     // An account may keep an old username.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
@@ -114,6 +117,7 @@ export function updateUserRow(
     reads: {
       lacksReason: selectIf(obstacles.lacksReason),
       isIdentifierTaken: selectIf(obstacles.isIdentifierTaken),
+      isIdentifierReserved: selectIf(obstacles.isIdentifierReserved),
       isNameTaken: selectIf(obstacles.isNameTaken),
       isNameLookalike: selectIf(obstacles.isNameLookalike),
       isLastWayIn: selectIf(obstacles.isLastWayIn),
@@ -159,6 +163,11 @@ function writeChange(
                 and (${isFreed("email", "email_verified")} or ${isFreed("phone_number", "phone_verified")})`,
             )
           : undefined,
+      // The owner's own changes can no longer be undone, because staff have decided.
+      decided: deps.db
+        .update(identityChanges)
+        .set({ outcome: "DECIDED", settledBy: deps.invocationId, settledAt: instantOf(deps.now()) })
+        .where(sql`user_id = ${userId} and outcome is null and ${isDone} and ${isIdentifierChanged}`),
       changedUser,
       // An imported user may have no profile yet.
       newProfile: insertWhere(

@@ -10,6 +10,7 @@ import { recordPlatformEventTask } from "../record-platform-event.ts";
 import { revokeSocialToken } from "../revoke-social-token.ts";
 import { sendKycVerificationReminder } from "../send-kyc-verification-reminder.ts";
 import { sendProfileCompletionReminder } from "../send-profile-completion-reminder.ts";
+import { sendSecurityMessage } from "../send-security-message.ts";
 import { sendSocialAuthWelcomeMessage } from "../send-social-auth-welcome-message.ts";
 import { syncUserDataWithExternalServices } from "../sync-user-data-with-external-services.ts";
 import { updateUserLastActivity } from "../update-user-last-activity.ts";
@@ -32,6 +33,7 @@ export const tasks: readonly Task[] = [
   runDueJob,
   sendKycVerificationReminder,
   sendProfileCompletionReminder,
+  sendSecurityMessage,
   sendSocialAuthWelcomeMessage,
   syncUserDataWithExternalServices,
   updateUserLastActivity,

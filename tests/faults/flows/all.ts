@@ -1,5 +1,6 @@
 import type { Flow } from "../flow-table.ts";
 import { consoleFlows } from "./console.ts";
+import { identityFlows } from "./identity.ts";
 import { jobFlows } from "./jobs.ts";
 import { kycFlows } from "./kyc.ts";
 import { platformFlows } from "./platform.ts";
@@ -14,6 +15,7 @@ import { webhookFlows } from "./webhooks.ts";
 /** All flows: the success of each route, queue message and job. */
 export const allFlows: readonly Flow[] = [
   ...signInFlows,
+  ...identityFlows,
   ...socialFlows,
   ...userFlows,
   ...kycFlows,

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { optional } from "../../platform/config/settings.ts";
+import { DAY_MS } from "../../platform/time.ts";
+
+declare module "../../platform/config/config.ts" {
+  interface Config {
+    /** After how long without a sign-in a phone number may have a new owner, in milliseconds; undefined: not checked. */
+    recycledAfterMs: number | undefined;
+  }
+}
+
+const days = z
+  .string()
+  .regex(/^\d{2,3}$/, "must be a number of days from 30 to 365")
+  .transform(Number)
+  .pipe(z.number().min(30).max(365));
+
+/** Settings of accounts. */
+export const accountSettings = { RECYCLED_AFTER_DAYS: optional(days) };
+
+export function readAccountSettings(value: { RECYCLED_AFTER_DAYS?: number | undefined }) {
+  const { RECYCLED_AFTER_DAYS: given } = value;
+  return { recycledAfterMs: given === undefined ? undefined : given * DAY_MS };
+}

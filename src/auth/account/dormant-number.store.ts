@@ -1,0 +1,113 @@
+import { type SQL, sql } from "drizzle-orm";
+import { familiarNetworks, otpChallenges } from "../../db/sign-in-schema.ts";
+import { recordSignInAudit } from "../../platform/data/audit.ts";
+import { recordEvent } from "../../platform/data/outbox.ts";
+import type { Value } from "../../platform/data/prepared.ts";
+import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
+import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { Identifier } from "../../users/identifier.ts";
+import { changeUser } from "../../users/user-change.store.ts";
+import { tellAddress } from "../identity/security-message.store.ts";
+import { hasLiveToken } from "../otp/verification-token.store.ts";
+import { maySignIn } from "./may-sign-in.store.ts";
+
+type NumberDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
+
+/**
+ * Accounts whose last sign-in or refresh is older than this time (epoch ms) may have lost their number to a new owner; -1
+ * if that is not checked, or for an e-mail address, which is not sold again by rule.
+ */
+export function dormantBefore(deps: Pick<Deps, "config" | "now">, { kind }: Pick<Identifier, "kind">): number {
+  const { recycledAfterMs } = deps.config;
+  return kind === "phone" && recycledAfterMs !== undefined ? deps.now() - recycledAfterMs : -1;
+}
+
+/**
+ * The row of `users` has slept since before the time and holds something, so that a code by SMS alone does not enter it: a
+ * name, a KYC, a balance, or another verified way to sign in.
+ */
+export function isDormant(before: Value<number>): SQL {
+  return sql`(coalesce(users.last_login, users.date_joined) < ${before} and (users.kyc_status <> 'NOT_SUBMITTED'
+    or (users.email is not null and users.email_verified)
+    or exists (select 1 from profiles p where p.user_id = users.id and p.full_name is not null)
+    or exists (select 1 from wallets w where w.user_id = users.id and w.balance_minor <> 0)
+    or exists (select 1 from social_accounts l where l.user_id = users.id and l.revoked_at is null)
+    or exists (select 1 from passkeys k where k.user_id = users.id)))`;
+}
+
+/** The row of `users` sleeps, and its number can be taken off it: it belongs to a user whom staff have not closed. */
+export function isReleasable(before: Value<number>): SQL {
+  return sql`(users.role = 'user' and ${maySignIn} and ${isDormant(before)})`;
+}
+
+/** What proves, beside a code by SMS, that a sleeping account belongs to the caller. */
+export interface SecondProof {
+  /** Challenge id of a verification token of the account's verified e-mail address; "" if there is none. */
+  emailCid: string;
+  /** Claims of a refresh token of this service, expired or not; undefined if there is none. */
+  oldSession: AccessClaims | undefined;
+}
+
+/** The second proof belongs to the row of `users`. A refresh token of a session that ended because of its reuse does not count. */
+export function hasSecondProof(deps: Pick<Deps, "db" | "now">, { emailCid, oldSession }: SecondProof): SQL {
+  const live = deps.db
+    .select({ one: sql`1` })
+    .from(otpChallenges)
+    .where(
+      sql`${otpChallenges.cid} = ${emailCid} and ${otpChallenges.identifier} = users.email and ${hasLiveToken(deps)}`,
+    );
+  const byToken = sql`(users.email_verified and exists ${live})`;
+  if (!oldSession) return byToken;
+  return sql`(${byToken} or (users.id = ${oldSession.userId} and not exists (select 1 from sessions s
+    where s.user_id = users.id and s.id = ${oldSession.sessionId} and s.revoked_reason = 'refresh_reuse')))`;
+}
+
+/** Uses the second proof's verification token up if `isDone` holds. */
+export function spendSecondProof(deps: NumberDeps, { emailCid }: SecondProof, isDone: SQL) {
+  return deps.db
+    .update(otpChallenges)
+    .set({ usedBy: deps.invocationId, usedAt: deps.now(), usedFor: "LOGIN" })
+    .where(sql`${otpChallenges.cid} = ${emailCid} and ${hasLiveToken(deps)} and ${isDone}`);
+}
+
+/**
+ * Takes the phone number off the sleeping account that has it, if `condition` holds, and tells that account. It keeps
+ * everything else. Belongs before the statement that gives the number to its new owner.
+ */
+export function releaseNumber(deps: NumberDeps, client: Client, phone: string, before: number, condition: SQL) {
+  const auditId = deps.newId();
+  const holder = sql`(select users.id from users where users.phone_number = ${phone} and ${isReleasable(before)})`;
+  const userId = sql`(select user_id from audit_logs where id = ${auditId})`;
+  const isReleased = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const { changedUser, changeEvent } = changeUser(deps, userId, isReleased, {
+    phoneNumber: null,
+    phoneVerified: false,
+  });
+  return {
+    releaseAudit: recordSignInAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId: holder,
+        action: "UPDATE",
+        entityType: "user",
+        entityId: holder,
+        oldValues: sql`json_object('phone_number', ${phone})`,
+        newValues: sql`json_object('phone_number', null, 'reason', 'recycled')`,
+        actorId: null,
+      },
+      sql`${condition} and ${holder} is not null`,
+    ),
+    releasedNetworks: deps.db.delete(familiarNetworks).where(sql`identifier = ${phone} and ${isReleased}`),
+    releasedUser: changedUser,
+    releasedChangeEvent: changeEvent,
+    releasedEvent: recordEvent(
+      deps,
+      { type: "auth.number_released", userId, payload: "{}", queue: "tasks" },
+      isReleased,
+    ),
+    releasedMessage: tellAddress(deps, userId, "email", "NUMBER_RELEASED", isReleased),
+  };
+}

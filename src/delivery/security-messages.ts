@@ -1,0 +1,67 @@
+import type { Locale } from "../platform/http/locale.ts";
+
+type Texts = Record<Locale, { title: string; text: (appName: string) => string }>;
+
+/**
+ * Messages to the verified addresses of an account about its security, with a title for e-mail. Each text fits one SMS
+ * in either language with the longest app name.
+ */
+export const securityTexts = {
+  /** To the account's other address. */
+  IDENTIFIER_CHANGED: {
+    en: {
+      title: "Sign-in details changed",
+      text: (app) => `${app}: your sign-in details were changed. If this wasn't you, contact support right away.`,
+    },
+    ne: {
+      title: "साइन इन विवरण फेरियो",
+      text: (app) => `${app}: साइन इन विवरण फेरियो। तपाईं होइन? खबर गर्नुहोस्।`,
+    },
+  },
+  /** To the address or number that the account lost. */
+  IDENTIFIER_LOST: {
+    en: {
+      title: "Your sign-in details were changed",
+      text: (app) =>
+        `${app}: you can no longer sign in with this contact. If this wasn't you, undo it in the app within 7 days.`,
+    },
+    ne: {
+      title: "तपाईंको साइन इन विवरण फेरियो",
+      text: (app) => `${app}: सम्पर्क फेरियो। होइन? ७ दिनभित्र एपमा भन्नुहोस्।`,
+    },
+  },
+  IDENTITY_RESTORED: {
+    en: {
+      title: "Your account is as before",
+      text: (app) => `${app}: a change of your sign-in details was undone. Sign in again.`,
+    },
+    ne: {
+      title: "खाता पहिलेजस्तै भयो",
+      text: (app) => `${app}: खाता पहिलेजस्तै भयो। फेरि साइन इन गर्नुहोस्।`,
+    },
+  },
+  IDENTITY_HELD: {
+    en: {
+      title: "Your account is locked",
+      text: (app) =>
+        `${app}: your account was locked because a change of its sign-in details was disputed. Support will contact you.`,
+    },
+    ne: {
+      title: "तपाईंको खाता रोक्का छ",
+      text: (app) => `${app}: खाता रोक्का गरियो। सहायताले सम्पर्क गर्नेछ।`,
+    },
+  },
+  NUMBER_RELEASED: {
+    en: {
+      title: "Your phone number left your account",
+      text: (app) => `${app}: your phone number now signs in to another account. If this wasn't you, contact support.`,
+    },
+    ne: {
+      title: "तपाईंको नम्बर खाताबाट हट्यो",
+      text: (app) => `${app}: नम्बर अर्को खातामा गयो। सहायतालाई भन्नुहोस्।`,
+    },
+  },
+} as const satisfies Record<string, Texts>;
+
+/** A message about an account's security, by the name of its text. */
+export type SecurityMessage = keyof typeof securityTexts;
