@@ -7,7 +7,7 @@ import { buildConsole } from "./build-console.ts";
 
 // `npm run bundle`: builds the production bundle and the staff console, and fails if one exceeds its size limit.
 
-const MAX_KB = { worker: 300, script: 40, style: 5 };
+const MAX_KB = { worker: 400, script: 40, style: 5 };
 
 const root = join(import.meta.dirname, "..");
 const out = mkdtempSync(join(tmpdir(), "users-api-bundle-"));

@@ -8,6 +8,8 @@ import { deleteMyEmail, deleteMyPhone, putMyEmail, putMyPhone } from "./auth/ide
 import { postDispute } from "./auth/identity/identity-undo.routes.ts";
 import { requestOtp, verifyCode } from "./auth/otp/otp.routes.ts";
 import { getAppleAppSiteAssociation, getAssetLinks, getRelatedOrigins } from "./auth/passkey/association.routes.ts";
+import { deletePasskey, patchPasskey, postPasskey, postPasskeyOptions } from "./auth/passkey/own-passkeys.routes.ts";
+import { passkeyLogin, startPasskeyLogin } from "./auth/passkey/passkey-login.routes.ts";
 import { postProof } from "./auth/proof/proof.routes.ts";
 import {
   appleLogin,
@@ -63,6 +65,7 @@ import { getJwks } from "./sessions/jwks.routes.ts";
 import { endMyOtherSessions, endMySession, listMySessions, logout, refresh } from "./sessions/session.routes.ts";
 import {
   deleteSessionsOfUser,
+  postPasskeyReset,
   postUserStatus,
   postUserUnlock,
   putUserRole,
@@ -112,6 +115,8 @@ export const routes: readonly Route[] = [
   route("POST /api/auth/social/success", "social-token/network", publicAccess, postSocialSuccess),
   route("POST /api/auth/google/token", "social-token/network", publicAccess, googleToken),
   route("POST /api/auth/apple/token", "social-token/network", publicAccess, appleToken),
+  route("POST /api/auth/passkey/options", "passkey/network", publicAccess, startPasskeyLogin),
+  route("POST /api/auth/passkey/login", "sign-in-refusals/network", publicAccess, passkeyLogin),
   route("POST /api/auth/google/link", "writes/user", authenticated, linkGoogle),
   route("POST /api/auth/apple/link", "writes/user", authenticated, linkApple),
   route("DELETE /api/auth/google/link", "writes/user", authenticated, unlinkGoogle),
@@ -125,6 +130,10 @@ export const routes: readonly Route[] = [
   route("PUT /api/auth/identity/phone", "writes/user", authenticated, putMyPhone),
   route("DELETE /api/auth/identity/phone", "writes/user", authenticated, deleteMyPhone),
   route("POST /api/auth/identity/dispute", "sign-in-refusals/network", publicAccess, postDispute),
+  route("POST /api/auth/passkeys/options", "writes/user", authenticated, postPasskeyOptions),
+  route("POST /api/auth/passkeys", "writes/user", authenticated, postPasskey),
+  route("PATCH /api/auth/passkeys/{id}", "writes/user", authenticated, patchPasskey),
+  route("DELETE /api/auth/passkeys/{id}", "writes/user", authenticated, deletePasskey),
   route("DELETE /api/auth/account", "writes/user", authenticated, deleteMyAccount),
   route("GET /api/auth/sessions", "-", authenticated, listMySessions),
   route("DELETE /api/auth/sessions/{id}", "writes/session", authenticated, endMySession),
@@ -153,6 +162,7 @@ export const routes: readonly Route[] = [
   route("POST /api/users/{id}/status", "writes/user", staff, postUserStatus),
   route("PUT /api/users/{id}/role", "writes/user", admin, putUserRole),
   route("POST /api/users/{id}/unlock", "writes/user", staff, postUserUnlock),
+  route("POST /api/users/{id}/passkey-reset", "writes/user", staff, postPasskeyReset),
   route("GET /api/users/{id}/sessions", "-", staff, getSessionsOfUser),
   route("DELETE /api/users/{id}/sessions", "writes/user", staff, deleteSessionsOfUser),
   route("POST /api/users/{id}/analytics-report", "writes/user", staff, postUserReport),

@@ -119,6 +119,8 @@ export type ErrorCode =
   | "social_auth_failed"
   | "id_token_stale"
   | "access_denied"
+  | "passkey_failed"
+  | "passkey_unknown"
   | "refresh_token_required"
   | "authentication_required"
   | "token_not_valid"
@@ -403,7 +405,7 @@ export type NotificationResponse = {
   data: Notification;
 };
 
-/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
+/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
 export type NotificationType =
   | "NEW_DEVICE"
   | "LOCKOUT"
@@ -414,6 +416,11 @@ export type NotificationType =
   | "IDENTITY_RESTORED"
   | "IDENTITY_HELD"
   | "NUMBER_RELEASED"
+  | "PASSKEY_ADDED"
+  | "PASSKEY_REMOVED"
+  | "PASSKEY_SUSPECT"
+  | "PASSKEYS_RESET"
+  | "STAFF_PASSKEYS_RESET"
   | "WELCOME"
   | "PROFILE_REMINDER"
   | "KYC_REMINDER"
@@ -452,6 +459,76 @@ export type Passkey = {
   is_synced: boolean;
   created_at: string;
   last_used_at: string | null;
+};
+
+export type PasskeyAssertion = {
+  id: string;
+  rawId: string;
+  type: "public-key";
+  response: {
+    clientDataJSON: string;
+    authenticatorData: string;
+    signature: string;
+    userHandle?: string | null | undefined;
+  };
+};
+
+export type PasskeyCreationOptions = {
+  challenge: string;
+  rp: {
+    id: string;
+    name: string;
+  };
+  user: {
+    id: string;
+    name: string;
+    displayName: string;
+  };
+  pubKeyCredParams: Array<{
+    type: "public-key";
+    alg: number;
+  }>;
+  timeout: number;
+  excludeCredentials: Array<{
+    type: "public-key";
+    id: string;
+    transports?: Array<string> | undefined;
+  }>;
+  authenticatorSelection: {
+    residentKey: "required";
+    requireResidentKey: boolean;
+    userVerification: "required";
+  };
+  attestation: "none";
+};
+
+export type PasskeyRegistration = {
+  id: string;
+  rawId: string;
+  type: "public-key";
+  response: {
+    clientDataJSON: string;
+    attestationObject: string;
+    transports?: Array<string> | null | undefined;
+  };
+};
+
+export type PasskeyRequestOptions = {
+  challenge: string;
+  rpId: string;
+  timeout: number;
+  userVerification: "required";
+  allowCredentials: Array<{
+    type: "public-key";
+    id: string;
+    transports?: Array<string> | undefined;
+  }>;
+};
+
+export type PasskeyResponse = {
+  success: boolean;
+  message: string;
+  data: Passkey;
 };
 
 export type Points = {
@@ -790,6 +867,22 @@ export interface Operations {
     };
     data: SocialSignIn;
   };
+  /** Get the options to sign in with a passkey */
+  "POST /auth/passkey/options": {
+    data: {
+      public_key: PasskeyRequestOptions;
+      /** Seconds until the options expire. */
+      expires_in: number;
+    };
+  };
+  /** Sign in with a passkey */
+  "POST /auth/passkey/login": {
+    body: {
+      /** The passkey's answer as `toJSON()` gives it, as an object or as JSON text. */
+      credential: PasskeyAssertion;
+    };
+    data: SignIn;
+  };
   /** Link my Google account */
   "POST /auth/google/link": {
     body: {
@@ -845,9 +938,13 @@ export interface Operations {
   };
   /** Prove that the session is mine */
   "POST /auth/proof": {
-    body: {
-      verification_token: string;
-    };
+    body?:
+      | {
+          verification_token?: string | undefined;
+          /** The passkey's answer as `toJSON()` gives it, as an object or as JSON text. */
+          credential?: PasskeyAssertion | undefined;
+        }
+      | undefined;
     data: Proof;
   };
   /** Get my identity */
@@ -897,6 +994,46 @@ export interface Operations {
       verification_token: string;
     };
     data: Dispute;
+  };
+  /** Get the options to add a passkey or to prove my session with one */
+  "POST /auth/passkeys/options": {
+    body: {
+      purpose: "REGISTER" | "PROOF";
+    };
+    data: {
+      public_key: PasskeyRequestOptions | PasskeyCreationOptions;
+      /** Seconds until the options expire. */
+      expires_in: number;
+    };
+  };
+  /** Add a passkey */
+  "POST /auth/passkeys": {
+    body: {
+      /** The new passkey as `toJSON()` gives it, as an object or as JSON text. */
+      credential: PasskeyRegistration;
+      /** What the person calls it, such as the device. */
+      name?: string | undefined;
+    };
+    data: Passkey;
+  };
+  /** Rename a passkey */
+  "PATCH /auth/passkeys/{id}": {
+    params: {
+      id: string;
+    };
+    body: {
+      name: string;
+    };
+    data: Passkey;
+  };
+  /** Remove a passkey */
+  "DELETE /auth/passkeys/{id}": {
+    params: {
+      id: string;
+    };
+    data: {
+      message: string;
+    };
   };
   /** Delete my account permanently */
   "DELETE /auth/account": {
@@ -1171,6 +1308,17 @@ export interface Operations {
     };
     data: UserDetail;
   };
+  /** Remove a user's passkeys */
+  "POST /users/{id}/passkey-reset": {
+    params: {
+      id: string;
+    };
+    body: {
+      /** Kept in the audit log. */
+      reason: string;
+    };
+    data: UserDetail;
+  };
   /** List a user's sessions */
   "GET /users/{id}/sessions": {
     params: {
@@ -1234,6 +1382,7 @@ export const keyed: readonly string[] = [
   "POST /auth/login",
   "POST /auth/google/token",
   "POST /auth/apple/token",
+  "POST /auth/passkey/login",
   "POST /users/kyc",
   "PATCH /users/kyc",
 ];
@@ -1249,6 +1398,8 @@ export const open: readonly string[] = [
   "POST /auth/social/success",
   "POST /auth/google/token",
   "POST /auth/apple/token",
+  "POST /auth/passkey/options",
+  "POST /auth/passkey/login",
   "POST /auth/identity/dispute",
   "GET /health",
 ];

@@ -38,6 +38,8 @@ CREATE TABLE `passkeys` (
 	`added_by` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer,
+	`suspected_at` integer,
+	`suspected_by` text,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 ) WITHOUT ROWID;
 --> statement-breakpoint

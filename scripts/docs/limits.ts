@@ -1,6 +1,7 @@
 import { registrationLimit } from "../../src/auth/device/device.store.ts";
 import { changesPerDay } from "../../src/auth/identity/identity-limits.ts";
 import { otpLimits } from "../../src/auth/otp/otp-limits.ts";
+import { passkeyAddsPerDay } from "../../src/auth/passkey/passkey-rules.store.ts";
 import { auditedWritesPerDay } from "../../src/platform/data/audited-writes.ts";
 import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
 import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
@@ -94,6 +95,7 @@ const limits: Readonly<Record<string, Limit>> = {
     "writes of one user; counted by Cloudflare's limiter, approximately and per location",
     "wait up to a minute",
   ),
+  "passkey.adds": limit(passkeyAddsPerDay, "passkeys added by a user", WAIT_FOR_OLDEST),
   "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
   "identity.changes": limit(changesPerDay, "changes of a user's own identifiers", WAIT_FOR_OLDEST),
   "devices.registrations": limit(

@@ -22,6 +22,7 @@ const limits: Readonly<Record<string, string>> = {
   "otp/network": "codes",
   "social-start/network": "social start",
   "social-token/network": "social token",
+  "passkey/network": "passkeys",
   "sign-in-refusals/network": "refused sign-ins",
   "console/network": "console session",
   "writes/user": "writes of the user",

@@ -86,14 +86,8 @@ function checkTestIdentifiers({ testIdentifiers }: Config, now: number): Finding
   });
 }
 
-function checkProduction({
-  issuer,
-  corsOrigins,
-  providers,
-  smsDailyBudget,
-  isDevelopment,
-  console: staffConsole,
-}: Config): Finding[] {
+function checkProduction(config: Config): Finding[] {
+  const { issuer, corsOrigins, providers, smsDailyBudget, isDevelopment, console: staffConsole } = config;
   const isLocal = (text: string) => /^https?:\/\/(localhost|127\.|\[::1\])/.test(text);
   const hasSms = providers.sparrow !== undefined || providers.smsFallback !== undefined;
   const open = "in development, anyone can read every message";
@@ -104,6 +98,7 @@ function checkProduction({
     ...corsOrigins
       .filter((origin) => isLocal(origin) || origin.startsWith("http:"))
       .map((origin) => error("CORS_ORIGINS", `${origin} is local or not https`, "Remove it")),
+    ...checkStaffPasskeys(config),
     ...checkChannels(hasSms, providers.email !== undefined),
     ...checkConsole(staffConsole),
     ...(smsDailyBudget > WIDE_SMS_BUDGET
@@ -116,6 +111,22 @@ function checkConsole({ isOn, access }: Config["console"]): Finding[] {
   if (!isOn || access) return [];
   const open = "is on, and anyone can load its sign-in page";
   return [warning("CONSOLE", open, "Put Cloudflare Access in front of /console, and set ACCESS_TEAM and ACCESS_AUD")];
+}
+
+/** Staff open other people's identity documents, so a code by text message should not be enough for them. */
+function checkStaffPasskeys({ passkeys, requiresStaffPasskeys }: Config): Finding[] {
+  if (requiresStaffPasskeys) return [];
+  const name = passkeys ? "STAFF_PASSKEYS" : "PASSKEY_RP_ID";
+  const why = "lets staff sign in with a code alone";
+  return [
+    passkeys
+      ? warning(
+          name,
+          `is optional, which ${why}`,
+          "Set it to required once npm run staff -- list shows a passkey for all",
+        )
+      : warning(name, `is not set, which ${why}`, "Set it, and STAFF_PASSKEYS to required; see docs/passkeys.md"),
+  ];
 }
 
 /** Without any channel nobody can sign in: an error. Without one of the two: a warning. */

@@ -29,6 +29,10 @@ export const passkeys = sqliteTable(
     addedBy: text("added_by").notNull(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at"),
+    /** When the owner was last told that the counter of the passkey did not grow; null if never. */
+    suspectedAt: instant("suspected_at"),
+    /** Invocation that recorded it. */
+    suspectedBy: text("suspected_by"),
   },
   (table) => [
     uniqueIndex("passkeys_credential").on(table.credentialId),

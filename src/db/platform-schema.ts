@@ -43,6 +43,7 @@ const urgencyClasses = {
     ...["user.deleted", "account.deleted", "social.revocation_due"],
     ...["auth.refresh_reuse", "auth.lockout", "auth.new_device", "user.identifier_changed"],
     ...["security.message_due", "auth.identity_restored", "auth.identity_held"],
+    ...["auth.passkey_added", "auth.passkey_removed", "auth.passkey_suspect", "auth.passkeys_reset"],
   ],
   /** Bulk reminders. Put a new type of bulk event here. */
   last: ["profile.reminder_due", "kyc.reminder_due"],

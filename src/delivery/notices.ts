@@ -1,5 +1,6 @@
 import type { NotificationType } from "../db/user-schema.ts";
 import type { Locale } from "../platform/http/locale.ts";
+import { passkeyNotices } from "./passkey-notices.ts";
 
 /** Notifications shown in the app, and on the lock screen if pushed: no personal data (MASVS-STORAGE-2). */
 export const notices = {
@@ -84,6 +85,7 @@ export const notices = {
       message: "यो फोन नम्बर अब अर्को खातामा छ। नम्बर अझै तपाईंकै हो भने सहायता टोलीलाई सम्पर्क गर्नुहोस्।",
     },
   },
+  ...passkeyNotices,
   ACCOUNT_LINKED: {
     en: {
       title: "New sign-in method",

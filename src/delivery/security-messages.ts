@@ -51,6 +51,34 @@ export const securityTexts = {
       text: (app) => `${app}: खाता रोक्का गरियो। सहायताले सम्पर्क गर्नेछ।`,
     },
   },
+  PASSKEY_ADDED: {
+    en: {
+      title: "Passkey added",
+      text: (app) => `${app}: a passkey was added to your account. If this wasn't you, remove it in the app.`,
+    },
+    ne: { title: "पासकी थपियो", text: (app) => `${app}: खातामा पासकी थपियो। होइन? एपबाट हटाउनुहोस्।` },
+  },
+  PASSKEY_REMOVED: {
+    en: {
+      title: "Passkey removed",
+      text: (app) => `${app}: a passkey was removed from your account. If this wasn't you, contact support.`,
+    },
+    ne: { title: "पासकी हटाइयो", text: (app) => `${app}: पासकी हटाइयो। तपाईं होइन? खबर गर्नुहोस्।` },
+  },
+  PASSKEY_SUSPECT: {
+    en: {
+      title: "Check your passkeys",
+      text: (app) => `${app}: a passkey of yours may have been copied. Remove it in the app and add a new one.`,
+    },
+    ne: { title: "आफ्ना पासकी जाँच्नुहोस्", text: (app) => `${app}: पासकी नक्कल भएको हुन सक्छ। एपबाट हटाउनुहोस्।` },
+  },
+  PASSKEYS_RESET: {
+    en: {
+      title: "Passkeys removed",
+      text: (app) => `${app}: all passkeys of your account were removed. If you did not ask for this, contact support.`,
+    },
+    ne: { title: "पासकीहरू हटाइए", text: (app) => `${app}: सबै पासकी हटाइए। भन्नुभएको होइन? खबर गर्नुहोस्।` },
+  },
   NUMBER_RELEASED: {
     en: {
       title: "Your phone number left your account",

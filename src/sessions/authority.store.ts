@@ -1,24 +1,33 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Deps } from "../platform/deps.ts";
 import type { AdminClaims, StaffClaims } from "./claims.ts";
-import { isSignedIn, isSignedInAs } from "./session.store.ts";
+import { hasPasskey, hasRecentPasskey, isSignedIn, isSignedInAs } from "./session.store.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 // Conditions on the caller's role. Each holds only while the caller's session is live and the caller is ACTIVE.
 
-type ConditionDeps = Pick<Deps, "db" | "now">;
+type ConditionDeps = Pick<Deps, "db" | "now" | "config">;
+
+// Where STAFF_PASSKEYS is `required`, a role counts only in a session that a passkey opened or proved. It is a property
+// of the session, so that no way to sign in can forget it.
 
 const STAFF = sql` and users.role in ('staff', 'admin')`;
 const ADMIN = sql` and users.role = 'admin'`;
 
+const asStaff = (deps: ConditionDeps, caller: AccessClaims) =>
+  isSignedInAs(deps, caller, sql`${STAFF} and ${hasPasskey(deps)}`);
+
+const asAdmin = (deps: ConditionDeps, caller: AccessClaims) =>
+  isSignedInAs(deps, caller, sql`${ADMIN} and ${hasPasskey(deps)}`);
+
 /** The caller is staff or an admin. */
 export function isStaff(deps: ConditionDeps, caller: StaffClaims): SQL {
-  return isSignedInAs(deps, caller, STAFF);
+  return asStaff(deps, caller);
 }
 
 /** The caller is an admin. */
 export function isAdmin(deps: ConditionDeps, caller: AdminClaims): SQL {
-  return isSignedInAs(deps, caller, ADMIN);
+  return asAdmin(deps, caller);
 }
 
 /**
@@ -26,16 +35,30 @@ export function isAdmin(deps: ConditionDeps, caller: AdminClaims): SQL {
  * nobody their own.
  */
 export function mayChangeAccount(deps: ConditionDeps, caller: StaffClaims, userId: string): SQL {
-  return sql`(${userId} <> ${caller.userId} and (${isSignedInAs(deps, caller, ADMIN)}
-    or ${isStaff(deps, caller)} and exists (select 1 from users where id = ${userId} and role = 'user')))`;
+  return sql`(${userId} <> ${caller.userId} and (${asAdmin(deps, caller)}
+    or ${asStaff(deps, caller)} and exists (select 1 from users where id = ${userId} and role = 'user')))`;
 }
 
-/** The caller may change the user's role: an admin may, but not their own, so that one admin always remains. */
+/**
+ * The caller may change the user's role: an admin may, but not their own, so that one admin always remains; where staff
+ * need passkeys, only within 10 minutes of a passkey (ASVS 8.4.2).
+ */
 export function mayChangeRole(deps: ConditionDeps, caller: AdminClaims, userId: string): SQL {
-  return sql`(${userId} <> ${caller.userId} and ${isAdmin(deps, caller)})`;
+  const isAdminNow = isSignedInAs(deps, caller, sql`${ADMIN} and ${hasRecentPasskey(deps)}`);
+  return sql`(${userId} <> ${caller.userId} and ${isAdminNow})`;
+}
+
+/**
+ * The caller may reset the user's passkeys: as `mayChangeAccount`, and within 10 minutes of a passkey for an account of
+ * staff.
+ */
+export function mayResetPasskeys(deps: ConditionDeps, caller: StaffClaims, userId: string): SQL {
+  const isAdminNow = isSignedInAs(deps, caller, sql`${ADMIN} and ${hasRecentPasskey(deps)}`);
+  return sql`(${userId} <> ${caller.userId} and (${isAdminNow}
+    or ${asStaff(deps, caller)} and exists (select 1 from users where id = ${userId} and role = 'user')))`;
 }
 
 /** The caller is the user whom the column `owner` names, or staff. For a route that both may call. */
 export function isOwnerOrStaff(deps: ConditionDeps, caller: AccessClaims, owner: SQL): SQL {
-  return sql`${isSignedIn(deps, caller)} and (${owner} = ${caller.userId} or ${isSignedInAs(deps, caller, STAFF)})`;
+  return sql`${isSignedIn(deps, caller)} and (${owner} = ${caller.userId} or ${asStaff(deps, caller)})`;
 }

@@ -49,7 +49,7 @@ export const staff: Guard<StaffClaims> = {
   ...bearer,
   name: "staff",
   role: "staff",
-  errors: [...bearer.errors, "permission_denied"],
+  errors: [...bearer.errors, "permission_denied", "passkey_required"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as StaffClaims,
 };
 
@@ -58,7 +58,7 @@ export const admin: Guard<AdminClaims> = {
   ...bearer,
   name: "admin",
   role: "admin",
-  errors: [...bearer.errors, "permission_denied"],
+  errors: [...bearer.errors, "permission_denied", "passkey_required"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as AdminClaims,
 };
 

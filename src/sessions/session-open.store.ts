@@ -21,6 +21,8 @@ export interface NewSession {
   method: (typeof sessions.$inferInsert)["method"];
   /** The session belongs to the staff console in a browser. */
   isConsole?: boolean;
+  /** The passkey that opens it. */
+  passkeyId?: string;
 }
 
 /** `device_name` of the sessions of the staff console. */
@@ -70,6 +72,8 @@ export function insertSession(
       userAgent: client.userAgent,
       deviceName: session.isConsole ? CONSOLE_DEVICE : null,
       method: session.method,
+      passkeyAt: session.passkeyId === undefined ? null : now,
+      passkeyId: session.passkeyId ?? null,
     },
     condition,
   ).returning();

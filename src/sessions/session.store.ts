@@ -8,6 +8,7 @@ import type { BuilderDeps, Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { MINUTE_MS } from "../platform/time.ts";
+import { PROOF_WINDOW_MS } from "./recent-proof.ts";
 import type { AccessClaims } from "./tokens.ts";
 
 /** How long a rotated refresh token still returns its successor, in milliseconds: longer than an app's own timeout. */
@@ -37,10 +38,40 @@ export function isSignedIn(deps: Pick<BuilderDeps, "now">, caller: CallerValues)
   return isSignedInAs(deps, caller);
 }
 
-/** Selects the signed-in caller's role; no row if the session has ended. */
-export function selectCaller(deps: Pick<Deps, "now" | "db">, caller: AccessClaims) {
-  const role = sql<(typeof users.$inferSelect)["role"]>`users.role`;
-  return deps.db.select({ role }).from(WITH_USER).where(isCallers(deps, caller));
+/** A caller as `selectCaller` reads it. */
+export interface CallerRow {
+  role: Role;
+  /** 1 if the caller's role needs a passkey, and none opened or proved the session; else 0. */
+  lacksPasskey: number;
+  /** 1 if the caller's role needs a passkey for the most sensitive actions, and none was used in the last 10 minutes. */
+  lacksRecentPasskey: number;
+}
+
+type Role = (typeof users.$inferSelect)["role"];
+
+/** Selects the signed-in caller's role and whether it lacks a passkey; no row if the session has ended. */
+export function selectCaller(deps: Pick<Deps, "now" | "db" | "config">, caller: AccessClaims) {
+  const lacks = (condition: SQL) => sql<number>`(users.role <> 'user' and not (${condition}))`;
+  return deps.db
+    .select({
+      role: sql<Role>`users.role`,
+      lacksPasskey: lacks(hasPasskey(deps)).as("lacks_passkey"),
+      lacksRecentPasskey: lacks(hasRecentPasskey(deps)).as("lacks_recent_passkey"),
+    })
+    .from(WITH_USER)
+    .where(isCallers(deps, caller));
+}
+
+type RuleDeps = Pick<Deps, "now" | "config">;
+
+/** A passkey opened or proved the row of `sessions`; true where staff need none. */
+export function hasPasskey({ config }: Pick<Deps, "config">): SQL {
+  return config.requiresStaffPasskeys ? sql`sessions.passkey_at is not null` : sql`true`;
+}
+
+/** Like `hasPasskey`, during the last 10 minutes. */
+export function hasRecentPasskey({ config, now }: RuleDeps): SQL {
+  return config.requiresStaffPasskeys ? sql`coalesce(sessions.passkey_at, 0) > ${now() - PROOF_WINDOW_MS}` : sql`true`;
 }
 
 /**
@@ -129,15 +160,14 @@ export function selectEnded(deps: Pick<Deps, "db">, userId: string, endingId: st
     );
 }
 
-/** The caller's role; undefined unless the session is live and the user active. */
-export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log">, caller: AccessClaims) {
-  const { found } = await runBatch(deps, {
-    found: deps.db
-      .select({ role: users.role })
-      .from(users)
-      .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller))),
-  });
-  return found[0]?.role;
+/**
+ * The caller's effective role: `user` for staff whose session lacks the passkey that their role needs. Undefined unless
+ * the session is live and the user active.
+ */
+export async function findSignedInRole(deps: Pick<Deps, "db" | "now" | "log" | "config">, caller: AccessClaims) {
+  const { found } = await runBatch(deps, { found: selectCaller(deps, caller) });
+  const [row] = found;
+  return row && (row.lacksPasskey === 1 ? "user" : row.role);
 }
 
 type EndDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;

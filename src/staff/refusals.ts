@@ -1,23 +1,33 @@
 import { AppError } from "../platform/http/errors.ts";
 import type { StaffClaims } from "../sessions/claims.ts";
 import { sessionEnded } from "../sessions/guard.ts";
+import type { CallerRow } from "../sessions/session.store.ts";
 
 /** The row of `selectCaller`; undefined if the caller's session has ended or the account may not be used. */
-type Found = { role: "user" | "staff" | "admin" } | undefined;
+type Found = CallerRow | undefined;
 
-/** @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the user is not staff. */
+/**
+ * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the user is not staff,
+ *   `passkey_required` if the role needs a passkey and none opened or proved the session.
+ */
 export function refuseUnlessStaff(caller: Found): asserts caller is NonNullable<Found> {
   if (!caller) throw sessionEnded();
   if (caller.role === "user") throw new AppError("permission_denied", { reason: "not staff" });
+  if (caller.lacksPasskey === 1) throw new AppError("passkey_required", { reason: "session without a passkey" });
 }
 
-/** @throws AppError as `refuseUnlessStaff`, and `permission_denied` if the caller is staff but not an admin. */
+/**
+ * @throws AppError as `refuseUnlessStaff`; `permission_denied` if the caller is staff but not an admin; `passkey_required`
+ *   if the last passkey was used more than 10 minutes ago.
+ */
 export function refuseUnlessAdmin(caller: Found): void {
   refuseUnlessStaff(caller);
-  if (caller.role === "admin") return;
-  throw new AppError("permission_denied", {
-    message: { en: "Only an admin can change roles.", ne: "भूमिका एडमिनले मात्र फेर्न सक्छ।" },
-  });
+  if (caller.role !== "admin") {
+    throw new AppError("permission_denied", {
+      message: { en: "Only an admin can change roles.", ne: "भूमिका एडमिनले मात्र फेर्न सक्छ।" },
+    });
+  }
+  if (caller.lacksRecentPasskey === 1) throw new AppError("passkey_required", { reason: "passkey used too long ago" });
 }
 
 /**

@@ -5,10 +5,10 @@ import type { Statements } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isStaff, mayChangeAccount } from "../sessions/authority.store.ts";
 import type { StaffClaims } from "../sessions/claims.ts";
-import { selectCaller } from "../sessions/session.store.ts";
+import { type CallerRow, selectCaller } from "../sessions/session.store.ts";
 import { refuseUnlessStaff } from "./refusals.ts";
 
-type BatchDeps = Pick<Deps, "db" | "now" | "log">;
+type BatchDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
 /** Conditions on the caller, for the statements of a staff batch. */
 export interface CallerConditions {
@@ -19,7 +19,7 @@ export interface CallerConditions {
   mayChange: (userId: string) => SQL;
 }
 
-type Caller = { caller: { role: "staff" | "admin" } };
+type Caller = { caller: CallerRow & { role: "staff" | "admin" } };
 
 function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
   const condition = isStaff(deps, caller);
@@ -35,7 +35,7 @@ function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
  *
  * @throws AppError as `refuseUnlessStaff`, judged by that row.
  */
-function withCaller<T>({ callerRow, ...found }: T & { callerRow: { role: "user" | "staff" | "admin" }[] }) {
+function withCaller<T>({ callerRow, ...found }: T & { callerRow: CallerRow[] }) {
   const [caller] = callerRow;
   refuseUnlessStaff(caller);
   return { ...found, caller } as unknown as T & Caller;
@@ -46,7 +46,8 @@ function withCaller<T>({ callerRow, ...found }: T & { callerRow: { role: "user" 
  * to other callers. A statement that writes or reads many rows must contain one of the conditions itself.
  *
  * @returns the result of each statement by its name, and `caller`.
- * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the caller is not staff.
+ * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the caller is not staff,
+ *   `passkey_required` if the session lacks the passkey that the role needs.
  */
 export async function runStaffBatch<T extends Statements>(
   deps: BatchDeps,

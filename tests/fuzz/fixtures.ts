@@ -1,9 +1,11 @@
 import { decodeJwt } from "jose";
+import { Authenticator } from "../support/authenticator.ts";
 import { newEmail, newIp, newPhone, readCode, type SignedIn, verify } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
 import { newNumber, submit } from "../support/kyc.ts";
 import { newPerson as newSocialPerson } from "../support/openid.ts";
+import { addPasskey, ownOptions, signInOptions } from "../support/passkeys.ts";
 import type { Fields } from "./cases.ts";
 import { send } from "./check.ts";
 import { addNotification, newPerson, type Stage } from "./stage.ts";
@@ -48,6 +50,17 @@ const onTarget: Prepare = async ({ target }) => ({ segments: { id: target.userId
 /** Staff actions on a user that no other test touches. */
 const onNewcomer: Prepare = async (stage) => ({ segments: { id: (await newPerson(stage)).userId } });
 
+/** A new user with a passkey. */
+async function passkeyOwner(stage: Stage) {
+  const caller = await newPerson(stage);
+  return { caller, ...(await addPasskey(caller, { options: { env: stage.env, ip: newIp() } })) };
+}
+
+const onOwnPasskey: Prepare = async (stage) => {
+  const { caller, passkey } = await passkeyOwner(stage);
+  return { caller, segments: { id: passkey.id } };
+};
+
 /** Operations that need preparation for a valid request. */
 export const fixtures: Readonly<Record<string, Prepare>> = {
   "POST /api/auth/otp/request": async () => ({ alsoAllowed: [429] }),
@@ -69,6 +82,18 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     const verification_token = await proveAgain(stage, identifier);
     return { fields: { identifier, verification_token } };
   },
+  "POST /api/auth/passkey/login": async (stage) => {
+    const { authenticator } = await passkeyOwner(stage);
+    return { fields: { credential: await authenticator.assert(await signInOptions({ env: stage.env })) } };
+  },
+  "POST /api/auth/passkeys/options": async (stage) => ({ caller: (await passkeyOwner(stage)).caller }),
+  "POST /api/auth/passkeys": async (stage) => {
+    const caller = await newPerson(stage);
+    const options = await ownOptions(caller, "REGISTER", { env: stage.env, ip: newIp() });
+    return { caller, fields: { credential: await (await Authenticator.create()).register(options) } };
+  },
+  "PATCH /api/auth/passkeys/{id}": onOwnPasskey,
+  "DELETE /api/auth/passkeys/{id}": onOwnPasskey,
   "POST /api/auth/refresh": async (stage) => ({
     fields: { refresh: (await newPerson(stage)).refresh, refresh_token: null },
   }),
@@ -152,6 +177,10 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     fields: { reason: "Asked by phone" },
   }),
   "PUT /api/users/{id}/role": onNewcomer,
+  "POST /api/users/{id}/passkey-reset": async (stage) => ({
+    segments: { id: (await passkeyOwner(stage)).caller.userId },
+    fields: { reason: "Lost phone" },
+  }),
   "DELETE /api/users/{id}/sessions": onNewcomer,
 };
 

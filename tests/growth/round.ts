@@ -9,6 +9,7 @@ import type { Case, Stage } from "./case.ts";
 import { commonCases } from "./cases/common.ts";
 import { consoleCases } from "./cases/console-cases.ts";
 import { identityCases } from "./cases/identity-cases.ts";
+import { passkeyCases } from "./cases/passkey-cases.ts";
 import { signInCases } from "./cases/sign-in-cases.ts";
 import { socialCases } from "./cases/social-cases.ts";
 import { userCases } from "./cases/user-cases.ts";
@@ -42,6 +43,7 @@ export async function measureAll(operations: readonly Operation[], stage: Stage,
     ...socialCases,
     ...userCases,
     ...consoleCases,
+    ...passkeyCases,
   ];
   for (const { name, prepare, restore } of cases.filter((each) => only.test(each.name))) {
     measured.push(

@@ -188,6 +188,7 @@ test("production also requires https, its own hosts, a provider for codes, and a
     ENVIRONMENT: "production",
     ISSUER: "https://api.powerbank.test",
     CORS_ORIGINS: "https://a.test",
+    STAFF_PASSKEYS: "required",
     OTP_AUTOFILL_DOMAIN: "powerbank.test",
     PASSKEY_RP_ID: "powerbank.test",
     PASSKEY_ORIGINS: "https://dashboard.powerbank.test",
@@ -201,6 +202,10 @@ test("production also requires https, its own hosts, a provider for codes, and a
     [{ ISSUER: "http://api.powerbank.test" }, /^error ISSUER: must be https/],
     [{ ISSUER: "https://localhost" }, /^error ISSUER: https:\/\/localhost is on this machine/],
     [{ ISSUER: "https://api.example.com" }, /^error ISSUER: https:\/\/api.example.com is an example/],
+    [
+      { STAFF_PASSKEYS: "optional" },
+      /^warning STAFF_PASSKEYS: is optional, which lets staff sign in with a code alone/,
+    ],
     [{ CORS_ORIGINS: "http://a.test" }, /^error CORS_ORIGINS: http:\/\/a.test is local or not https/],
     [{ EMAIL_FROM: "" }, /^warning email: has no provider/],
     [{ SPARROW_FROM: "", SPARROW_TOKEN: "" }, /^warning SMS: has no provider/],

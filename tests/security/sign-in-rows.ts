@@ -14,6 +14,10 @@ const refresh = "tests/sessions/refresh.test.ts";
 const mutations = "tests/sessions/jwt-mutations.test.ts";
 const userDetail = "tests/staff/users/user-detail.test.ts";
 const oauth = "tests/fuzz/oauth.test.ts";
+const staffPasskeys = "tests/staff/staff-passkeys.test.ts";
+const ownPasskeys = `${auth}/passkey/own-passkeys.test.ts`;
+const passkeyLogin = `${auth}/passkey/passkey-login.test.ts`;
+const matrix = "tests/staff/authorization-matrix.test.ts";
 const headers = "tests/fuzz/headers.test.ts";
 const races = "tests/races/races.test.ts";
 const otpModel = shown([
@@ -40,7 +44,13 @@ export const signInRows: SecurityRows = {
     [races, "R2: wrong codes across resends are compared five times per code"],
     ["tests/auth/account/guarded-rules.test.ts", "ASVS 6.3.1: a network has 600 wrong attempts in 10 minutes"],
   ),
-  "ASVS 6.3.3": { deviation: "one-factor" },
+  "ASVS 6.3.3": {
+    deviation: "one-factor",
+    tests: [
+      [staffPasskeys, "works in no session that a code opened, until the passkey proves it"],
+      [matrix, "every route answers %s as the matrix says"],
+    ],
+  },
   "ASVS 6.3.5": shown(
     [sessions, "the event auth.new_device (ASVS 6.3.5)"],
     ["tests/auth/account/guarded-rules.test.ts", "ASVS 6.3.5: a user is notified of a lockout"],
@@ -118,6 +128,10 @@ export const signInRows: SecurityRows = {
     ],
     ["tests/auth/social/social-token.test.ts", "lifts the lock of a network class that failures closed"],
   ),
+  "ASVS 6.4.4": shown([staffPasskeys, "removes them, ends every session, and lets staff add one within 24 hours"]),
+  "ASVS 6.4.6": shown([staffPasskeys, "of staff is for admins who used a passkey within ten minutes"]),
+  "ASVS 6.5.6": shown([ownPasskeys, "ends the other sessions that it opened or proved; then it is unknown"]),
+  "ASVS 6.7.2": shown([passkeyLogin, "is good for ten minutes"], [passkeyLogin, "signs in once: a hundred calls"]),
   "NIST 4.1.2": shown(
     [userDetail, "accepts a body as %s"],
     [

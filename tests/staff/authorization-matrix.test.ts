@@ -42,6 +42,8 @@ async function changedSince(maker: () => Promise<SignedIn>, statement: string): 
   return member;
 }
 
+const passkeyRequired = { STAFF_PASSKEYS: "required" } as unknown as Partial<Env>;
+
 const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
   "a user": newUser,
   "an inactive user": () => standing("INACTIVE"),
@@ -52,6 +54,7 @@ const makers: Partial<Record<Column, () => Promise<SignedIn>>> = {
   "staff demoted since their last call": () => changedSince(newStaff, "update users set role = 'user' where id = ?"),
   "an admin demoted to staff since their last call": () =>
     changedSince(newAdmin, "update users set role = 'staff' where id = ?"),
+  "staff without the passkey that they need": newStaff,
   "staff whose session ended since their last call": () =>
     changedSince(newStaff, "update sessions set revoked_at = 1, revoked_reason = 'logout' where user_id = ?"),
 };
@@ -155,7 +158,7 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
       let path = await pathOf(template, isDenied ? owner : target, expectation.query);
       const options: CallOptions = {
         ip: newIp(),
-        env: providers,
+        env: column === "staff without the passkey that they need" ? { ...providers, ...passkeyRequired } : providers,
         ...(isDenied ? (expectation.attempt ?? expectation.options) : expectation.options)?.(),
         ...(token ? { token } : {}),
       };

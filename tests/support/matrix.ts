@@ -43,6 +43,12 @@ export const expectations: Record<string, Expectation> = {
   "POST /api/auth/otp/verify": anyone(400, json({})),
   "POST /api/auth/register": anyone(400, json({})),
   "POST /api/auth/login": anyone(400, json({})),
+  "POST /api/auth/passkey/options": anyone(200),
+  "POST /api/auth/passkey/login": anyone(400, json({})),
+  "POST /api/auth/passkeys/options": user(404, { options: json({ purpose: "PROOF" }) }),
+  "POST /api/auth/passkeys": user(400, { options: json({}), isRefusedFirst: true }),
+  "PATCH /api/auth/passkeys/{id}": user(404, { options: json({ name: "Laptop" }) }),
+  "DELETE /api/auth/passkeys/{id}": user(404),
   "POST /api/auth/refresh": anyone(400, json({})),
   "POST /api/auth/logout": user(400, { options: json({}), expired: 400, isRefusedFirst: true }),
   "GET /api/auth/google/login": anyone(200),
@@ -111,6 +117,7 @@ export const expectations: Record<string, Expectation> = {
     attempt: json({ role: "staff", reason }),
   },
   "POST /api/users/{id}/unlock": staff(200, { options: json({ reason }) }),
+  "POST /api/users/{id}/passkey-reset": staff(200, { options: json({ reason }) }),
   "GET /api/users/{id}/sessions": staff(200),
   "DELETE /api/users/{id}/sessions": staff(200),
   "POST /api/users/{id}/analytics-report": staff(202),
@@ -145,6 +152,7 @@ export const COLUMNS = [
   "staff demoted since their last call",
   "an admin demoted to staff since their last call",
   "staff whose session ended since their last call",
+  "staff without the passkey that they need",
 ] as const;
 export type Column = (typeof COLUMNS)[number];
 
@@ -156,6 +164,7 @@ const roles: Partial<Record<Column, "user" | "staff" | "admin">> = {
   "a user naming another": "user",
   "staff demoted since their last call": "user",
   "an admin demoted to staff since their last call": "staff",
+  "staff without the passkey that they need": "staff",
 };
 
 /** Callers whose token is valid, whether or not they may act. */
@@ -174,6 +183,7 @@ export function cellOf(expectation: Expectation, column: Column): [status: numbe
   const role = roles[column];
   if (isRefusedFirst && holdsValidToken.includes(column)) return [status];
   if (role === undefined) return [401, "token_not_valid"];
+  if (column === "staff without the passkey that they need" && guard !== "user") return [403, "passkey_required"];
   const isRefused = (guard === "staff" && role === "user") || (guard === "admin" && role !== "admin");
   if (isRefused) return [403, "permission_denied"];
   if (needsPasskey && role !== "user") return [403, "passkey_required"];

@@ -2,40 +2,14 @@ import { z } from "zod";
 import { optionalFlag, optionalText, tokenField } from "../../platform/http/fields.ts";
 import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
-import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { checkIdentifier, identifierField } from "../../users/identifier.ts";
 import { usernameField } from "../../users/username.ts";
 import { userView, viewUser } from "../../users/views.ts";
 import { readVerificationToken } from "../otp/verification-token.ts";
-import { getOwnAccount, loginUser, registerUser, type SignedIn } from "./account.service.ts";
+import { getOwnAccount, loginUser, registerUser } from "./account.service.ts";
+import { describeSignIn, signedInData } from "./sign-in.views.ts";
 
 const tag = "Account";
-
-const signedInData = z
-  .object({
-    user_id: z.string(),
-    access_token: z.string(),
-    refresh_token: z.string(),
-    token_type: z.literal("Bearer"),
-    expires_in: z.number().int(),
-    user: userView,
-    referral_applied: z.boolean(),
-    message: z.string(),
-  })
-  .meta({ id: "SignIn" });
-
-function describeSignIn(signedIn: SignedIn, message: string): z.input<typeof signedInData> {
-  return {
-    user_id: signedIn.user.id,
-    access_token: signedIn.accessToken,
-    refresh_token: signedIn.refreshToken,
-    token_type: "Bearer",
-    expires_in: ACCESS_TTL_SECONDS,
-    user: viewUser(signedIn.user),
-    referral_applied: signedIn.referralApplied,
-    message,
-  };
-}
 
 /**
  * One bucket per network for tokens that this service did not issue, and one bucket per genuine token. Someone who

@@ -1,6 +1,8 @@
 import { base64url } from "jose";
 import { z } from "zod";
+import type { Config } from "../../platform/config/config.ts";
 import { json, list, optional } from "../../platform/config/settings.ts";
+import { AppError } from "../../platform/http/errors.ts";
 
 declare module "../../platform/config/config.ts" {
   interface Config {
@@ -108,4 +110,10 @@ export function readPasskeys(value: PasskeySettings) {
 function appOrigins(fingerprint: string): string[] {
   const hash = base64url.encode(Uint8Array.from(fingerprint.split(":"), (byte) => Number.parseInt(byte, 16)));
   return [hash, hash.replaceAll("-", "+").replaceAll("_", "/")].map((text) => `android:apk-key-hash:${text}`);
+}
+
+/** The settings of passkeys. @throws AppError `not_found` where passkeys are not offered. */
+export function requirePasskeys({ config }: { config: Pick<Config, "passkeys"> }): Passkeys {
+  if (!config.passkeys) throw new AppError("not_found");
+  return config.passkeys;
 }

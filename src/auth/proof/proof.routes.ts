@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { tokenField } from "../../platform/http/fields.ts";
+import { as } from "../../platform/http/field-errors.ts";
+import { besideErrors, optionalText, tokenField } from "../../platform/http/fields.ts";
 import { isoTime } from "../../platform/time.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
-import { proveSession } from "./proof.service.ts";
+import { optionalAssertionField } from "../passkey/credential.fields.ts";
+import { proveSession, proveSessionByPasskey } from "./proof.service.ts";
 
 const proved = { en: "Thank you, we know that it is you.", ne: "धन्यवाद, तपाईं नै हो भनी पुष्टि भयो।" };
 
@@ -14,19 +16,32 @@ export const postProof = userEndpoint(
     tag: "Identity",
     summary: "Prove that the session is mine",
     description:
-      "For the next 10 minutes this session may make sensitive changes: those of `auth/identity`, linking and unlinking, " +
-      "and deleting the account. Send the verification token of one of the user's own identifiers from " +
-      "`POST /auth/otp/verify`; it is used up. A sign-in proves its session too. The same call within 180 seconds gives " +
-      "the same answer.",
+      "For the next 10 minutes this session may make sensitive changes: those of `auth/identity`, passkeys, linking and " +
+      "unlinking, and deleting the account. Send either the verification token of one of the user's own identifiers from " +
+      "`POST /auth/otp/verify`, which is used up, or a passkey's answer to `POST /auth/passkeys/options` with the purpose " +
+      "PROOF. A sign-in proves its session too. The same call within 180 seconds gives the same answer.",
     example: { verification_token: "…" },
-    body: z.object({ verification_token: tokenField.min(1) }),
+    body: z
+      .object({ verification_token: optionalText(tokenField), credential: optionalAssertionField })
+      .refine(
+        ({ verification_token, credential }) => (verification_token === undefined) !== (credential === undefined),
+        {
+          when: besideErrors,
+          path: ["verification_token"],
+          message: as("required"),
+        },
+      ),
     data: z.object({ proved_until: z.iso.datetime(), message: z.string() }).meta({ id: "Proof" }),
     message: proved,
-    errors: ["invalid_token"],
+    errors: ["invalid_token", "passkey_failed", "passkey_unknown", "not_found"],
   },
   async (deps, { body, caller, client }) => ({
     data: {
-      proved_until: isoTime(await proveSession(deps, client, caller, body.verification_token)),
+      proved_until: isoTime(
+        body.credential
+          ? await proveSessionByPasskey(deps, client, caller, body.credential)
+          : await proveSession(deps, client, caller, body.verification_token ?? ""),
+      ),
       message: proved[client.locale],
     },
   }),

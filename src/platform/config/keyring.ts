@@ -9,6 +9,7 @@ export interface SecretKeys {
   otp: CryptoKey;
   sealing: CryptoKey;
   documentLink: CryptoKey;
+  passkeyChallenge: CryptoKey;
 }
 
 /** The keys of the service. Other areas declare those that only they use. */
@@ -40,14 +41,15 @@ export async function importSharedKeys(config: Config): Promise<SharedKeys> {
   if (!current || !signing) throw new Error("the configuration was not parsed");
   const secrets = await Promise.all(
     config.tokenSecrets.map(async ({ kid, secret }): Promise<[string, SecretKeys]> => {
-      const [refreshToken, verificationToken, otp, sealing, documentLink] = await Promise.all([
+      const [refreshToken, verificationToken, otp, sealing, documentLink, passkeyChallenge] = await Promise.all([
         deriveHmacKey(secret, "refresh-token"),
         deriveHmacKey(secret, "verification-token"),
         deriveHmacKey(secret, "otp"),
         deriveSealingKey(secret, "sealed-message"),
         deriveSealingKey(secret, "document-link"),
+        deriveHmacKey(secret, "passkey-challenge"),
       ]);
-      return [kid, { refreshToken, verificationToken, otp, sealing, documentLink }];
+      return [kid, { refreshToken, verificationToken, otp, sealing, documentLink, passkeyChallenge }];
     }),
   );
   const publicKeys = config.accessTokenKeys.map(({ kid, kty, crv, x }) => ({ kid, kty, crv, x }));

@@ -42,6 +42,20 @@ export const errorCatalogue = {
       ne: "तपाईंले साइन इन रद्द गर्नुभयो। तयार भएपछि फेरि प्रयास गर्नुहोस्।",
     },
   },
+  passkey_failed: {
+    status: 400,
+    message: {
+      en: "The passkey could not be checked. Try again, or sign in another way.",
+      ne: "पासकी जाँच्न सकिएन। फेरि प्रयास गर्नुहोस् वा अर्को तरिकाले साइन इन गर्नुहोस्।",
+    },
+  },
+  passkey_unknown: {
+    status: 400,
+    message: {
+      en: "This passkey belongs to no account. Sign in another way, and remove it from your device.",
+      ne: "यो पासकी कुनै खाताको होइन। अर्को तरिकाले साइन इन गर्नुहोस् र डिभाइसबाट यसलाई हटाउनुहोस्।",
+    },
+  },
   refresh_token_required: {
     status: 400,
     message: { en: "Send the refresh token as refresh_token.", ne: "रिफ्रेस टोकन refresh_token मा पठाउनुहोस्।" },

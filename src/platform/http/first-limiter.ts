@@ -11,7 +11,7 @@ import { AppError, errorCatalogue } from "./errors.ts";
 import { beyondLimit } from "./rate-limit.ts";
 
 /** Groups of routes that share a bucket. Groups are counted separately. */
-export type RateLimitGroup = "otp" | "social-start" | "social-token" | "sign-in-refusals" | "console";
+export type RateLimitGroup = "otp" | "social-start" | "social-token" | "passkey" | "sign-in-refusals" | "console";
 
 /** The bucket of the first limiter in which an endpoint's calls are counted. */
 export interface FirstLimit<Body> {

@@ -23,6 +23,14 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
     action: "Ask the provider's SDK for a new one.",
   },
   access_denied: { when: "The user cancelled at the provider.", action: "Show the sign-in again, without an error." },
+  passkey_failed: {
+    when: "The passkey's answer is not valid, is too old or was used.",
+    action: "Get new options and ask for the passkey again; offer a code.",
+  },
+  passkey_unknown: {
+    when: "No account, or not this one, has the passkey.",
+    action: "Offer a code. Tell the device by `signalUnknownCredential()`.",
+  },
   refresh_token_required: { when: "The body has no refresh token.", action: "Send `refresh_token`." },
   authentication_required: {
     when: "The request has no access token.",

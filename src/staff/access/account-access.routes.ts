@@ -6,7 +6,13 @@ import { accountStatus, userRole } from "../../users/user-enums.ts";
 import { actorOf } from "../users/staff-action.service.ts";
 import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
 import { userDetailView } from "../users/user-detail.views.ts";
-import { endSessionsOf, unlockUser, updateAccountStatus, updateRole } from "./account-access.service.ts";
+import {
+  endSessionsOf,
+  resetUserPasskeys,
+  unlockUser,
+  updateAccountStatus,
+  updateRole,
+} from "./account-access.service.ts";
 
 const tag = "Staff: users";
 
@@ -107,4 +113,26 @@ export const deleteSessionsOfUser = staffEndpoint(
   async (deps, { caller, client, params }) => ({
     data: { message: ended[client.locale], ended: await endSessionsOf(deps, actorOf(client, caller, params.id)) },
   }),
+);
+
+export const postPasskeyReset = staffEndpoint(
+  {
+    method: "post",
+    path: "/users/{id}/passkey-reset",
+    operationId: "resetUserPasskeys",
+    tag,
+    summary: "Remove a user's passkeys",
+    description:
+      "For somebody who has lost them. Ends all of the user's sessions. A member of staff may add a passkey within 24 " +
+      "hours, after signing in with a code; only an admin who used a passkey within 10 minutes may do this to an account " +
+      "of staff. The person and every admin are told.",
+    params,
+    example: { reason: "Lost phone, known by video call" },
+    body: z.object({ reason }),
+    data: userDetailView,
+    message: { en: "The passkeys were removed.", ne: "पासकीहरू हटाइए।" },
+    errors: ["not_found"],
+  },
+  async (deps, { body, caller, client, params, origin }) =>
+    viewDetail(deps, await resetUserPasskeys(deps, actorOf(client, caller, params.id), body.reason), caller, origin),
 );

@@ -13,6 +13,7 @@ import {
   type StatusChange,
   updateUserRole,
 } from "./account-access.store.ts";
+import { resetPasskeys } from "./passkey-reset.store.ts";
 
 /**
  * Changes a user's status. INACTIVE and BANNED end every session before the response.
@@ -41,6 +42,14 @@ export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: 
       },
     });
   }
+  if (!outcome.isDone && detail.user.role !== change.role && outcome.more.holder.length === 0) {
+    throw new AppError("conflict", {
+      message: {
+        en: "Staff need a passkey. Ask the person to add one in the app first.",
+        ne: "कर्मचारीलाई पासकी चाहिन्छ। पहिले एपमा पासकी थप्न भन्नुहोस्।",
+      },
+    });
+  }
   return detail;
 }
 
@@ -54,4 +63,19 @@ export async function endSessionsOf(deps: Deps, actor: Actor): Promise<number> {
   const endedSessions = await endUserSessions(deps, actor);
   if (endedSessions.length > 0) finishStaffAction(deps, { events: [], endedSessions });
   return endedSessions.length;
+}
+
+/**
+ * Removes every passkey of a user and ends their sessions; staff may then add one within 24 hours.
+ *
+ * @throws AppError as `updateAccountStatus`, and `passkey_required` for an account of staff if the caller used a passkey
+ *   more than 10 minutes ago.
+ */
+export async function resetUserPasskeys(deps: Deps, actor: Actor, reason: string): Promise<UserDetail> {
+  const outcome = await resetPasskeys(deps, actor, reason);
+  const { caller, detail } = outcome;
+  if (!outcome.isDone && detail.user.role !== "user" && caller.lacksRecentPasskey === 1) {
+    throw new AppError("passkey_required", { reason: "passkey used too long ago" });
+  }
+  return settleStaffAction(deps, outcome);
 }

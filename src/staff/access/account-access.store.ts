@@ -3,6 +3,7 @@ import { otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/notices.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
+import type { Deps } from "../../platform/deps.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { selectEnded } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
@@ -64,13 +65,23 @@ export interface RoleChange {
   reason: string;
 }
 
+/** The user has a passkey; true where staff need none. */
+export function hasOwnPasskey({ config }: Pick<Deps, "config">): SQL {
+  return config.requiresStaffPasskeys
+    ? sql`exists (select 1 from passkeys where passkeys.user_id = users.id)`
+    : sql`true`;
+}
+
 /** The row of `users` is eligible for a staff role: an identifier is verified, and none is a test identifier. */
 export function mayBeStaff(testIdentifiers: readonly string[]): SQL {
   return sql`((email is not null and email_verified or phone_number is not null and phone_verified)
     and not exists (select 1 from json_each(${JSON.stringify(testIdentifiers)}) where value in (email, phone_number)))`;
 }
 
-/** Changes a user's role and ends every session. `more.fit` is empty if the user is not eligible for a staff role. */
+/**
+ * Changes a user's role and ends every session. `more.fit` is empty if the user is not eligible for a staff role, and
+ * `more.holder` if they lack the passkey that it needs.
+ */
 export function updateUserRole(
   deps: StaffActionDeps,
   actor: Actor<AdminClaims>,
@@ -79,12 +90,13 @@ export function updateUserRole(
 ) {
   const { userId } = actor;
   const isFit = role === "user" ? sql`true` : mayBeStaff(testIdentifiers);
+  const isHolder = role === "user" ? sql`true` : hasOwnPasskey(deps);
   return runStaffAction(deps, actor, changeRole, {
     audit: {
       oldValues: sql`(select json_object('role', role) from users where id = ${userId})`,
       newValues: sql`json_object('role', ${role}, 'reason', ${reason})`,
     },
-    condition: sql`exists (select 1 from users where id = ${userId} and role <> ${role} and ${isFit})`,
+    condition: sql`exists (select 1 from users where id = ${userId} and role <> ${role} and ${isFit} and ${isHolder})`,
     follow: (isDone, auditId) => {
       const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { role });
       const ended = endEverySession(deps, actor, "role_changed", isDone, auditId);
@@ -95,6 +107,10 @@ export function updateUserRole(
         .select({ id: users.id })
         .from(users)
         .where(and(eq(users.id, userId), isFit)),
+      holder: deps.db
+        .select({ id: users.id })
+        .from(users)
+        .where(and(eq(users.id, userId), isHolder)),
     },
   });
 }

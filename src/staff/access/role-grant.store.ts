@@ -6,7 +6,7 @@ import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isLastAdmin } from "../../users/last-admin.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { endEverySession, type StaffActionDeps } from "../users/staff-action.store.ts";
-import { mayBeStaff, type RoleChange } from "./account-access.store.ts";
+import { hasOwnPasskey, mayBeStaff, type RoleChange } from "./account-access.store.ts";
 
 const operator = { client: { ip: null, userAgent: null }, caller: null };
 
@@ -26,6 +26,7 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
     isUnproved: role === "user" ? sql`false` : sql`not ${mayBeStaff([])}`,
     isTestIdentifier: role === "user" ? sql`false` : isReviewers,
     isLastAdmin: role === "admin" ? sql`false` : isLastAdmin,
+    hasNoPasskey: role === "user" ? sql`false` : sql`not ${hasOwnPasskey(deps)}`,
   };
   const mayChange = sql`role <> ${role} and not (${sql.join(Object.values(obstacles), sql` or `)})`;
   return mergeStatements(
@@ -59,6 +60,7 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
           isUnproved: flag(obstacles.isUnproved, "is_unproved"),
           isTestIdentifier: flag(obstacles.isTestIdentifier, "is_test_identifier"),
           isLastAdmin: flag(obstacles.isLastAdmin, "is_last_admin"),
+          hasNoPasskey: flag(obstacles.hasNoPasskey, "has_no_passkey"),
         })
         .from(users)
         .where(isPerson),
@@ -66,10 +68,17 @@ export function roleGrant(deps: StaffActionDeps, identifier: Identifier, role: R
   );
 }
 
-/** Selects all staff and admins. */
+/** Selects all staff and admins, with the number of their passkeys and when the first was added (epoch ms). */
 export function selectStaff(deps: Pick<StaffActionDeps, "db">) {
   const { id, username, email, phoneNumber, role, status } = users;
-  return deps.db.select({ id, username, email, phoneNumber, role, status }).from(users).where(sql`role <> 'user'`);
+  const passkeys = sql<number>`(select count(*) from passkeys where passkeys.user_id = users.id)`.as("passkeys");
+  const since = sql<number | null>`(select min(created_at) from passkeys where passkeys.user_id = users.id)`.as(
+    "since",
+  );
+  return deps.db
+    .select({ id, username, email, phoneNumber, role, status, passkeys, since })
+    .from(users)
+    .where(sql`role <> 'user'`);
 }
 
 const flag = (condition: SQL, name: string) => sql<0 | 1>`(${condition})`.as(name);

@@ -6,7 +6,7 @@ import { runStaffBatch } from "../staff-batch.store.ts";
 import type { MatchedField } from "./search-match.ts";
 import { EVERY_BUCKET } from "./status-buckets.ts";
 
-type DirectoryDeps = Pick<Deps, "db" | "now" | "log">;
+type DirectoryDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
 /** A row of the directory, with only the listed fields. */
 export interface ListedUser {

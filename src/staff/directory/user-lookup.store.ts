@@ -11,7 +11,7 @@ import { hasBucket } from "./status-buckets.ts";
 /** Ids per statement: D1 binds at most 100 parameters. */
 const MAX_IDS = 90;
 
-type LookupDeps = Pick<Deps, "db" | "now" | "log">;
+type LookupDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
 const listed = {
   id: sql<string>`users.id`.as("id"),

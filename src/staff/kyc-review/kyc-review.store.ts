@@ -12,7 +12,7 @@ import { auditedKyc, type KycRow } from "../../users/kyc/kyc.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { commitStaffBatch, runStaffBatch } from "../staff-batch.store.ts";
 
-type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
+type ReviewDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log" | "config">;
 
 /** Status, size and position of a page of the review queue. */
 export interface SubmissionPage {

@@ -7,7 +7,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.ts";
 import type { AdminClaims, StaffClaims } from "../../sessions/claims.ts";
-import { endSessions, selectEnded } from "../../sessions/session.store.ts";
+import { type CallerRow, endSessions, selectEnded } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { refuseUnlessAdmin, refuseUnlessMayChange, refuseUnlessStaff, userNotFound } from "../refusals.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
@@ -15,7 +15,7 @@ import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
 // Common parts of all staff actions on an account.
 
-export type StaffActionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
+export type StaffActionDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log" | "config">;
 
 /** A staff member and the user they act on. */
 export interface Actor<C extends StaffClaims = StaffClaims> {
@@ -28,7 +28,7 @@ export interface Actor<C extends StaffClaims = StaffClaims> {
 export interface Right<C extends StaffClaims> {
   condition(deps: Pick<Deps, "db" | "now">, caller: C, userId: string): SQL;
   /** @throws AppError `permission_denied`. */
-  refuse(caller: { role: "staff" | "admin" }): void;
+  refuse(caller: CallerRow): void;
 }
 
 /** Changing an account: see `mayChangeAccount`. */
@@ -133,6 +133,7 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
   const rows = found as Partial<Record<string, OutboxRow[]>>;
   return {
     isDone,
+    caller: found.caller,
     detail,
     events: eventsOf(...Object.keys(events).map((name) => rows[name])),
     endedSessions: found.ended.map(({ id: sessionId }) => sessionId),

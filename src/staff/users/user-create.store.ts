@@ -10,6 +10,7 @@ import { isReserved } from "../../auth/identity/reservation.store.ts";
 import { users } from "../../db/user-schema.ts";
 import { mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
+import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
@@ -31,7 +32,7 @@ export interface NewUserDetail {
  * identifier is taken or reserved, or the username is taken.
  */
 export async function insertCreatedUser(
-  deps: AccountDeps,
+  deps: AccountDeps & Pick<Deps, "config">,
   client: Client,
   caller: StaffClaims,
   detail: NewUserDetail,

@@ -14,7 +14,7 @@ import { selectLiveSessions } from "../../sessions/session.store.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 
-type UserDetailDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
+type UserDetailDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log" | "config">;
 
 // Listed explicitly so that new columns are not exposed by default.
 const shown = {

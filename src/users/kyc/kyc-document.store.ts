@@ -8,7 +8,7 @@ import { isOwnerOrStaff } from "../../sessions/authority.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { removeObjects } from "./kyc-bucket.store.ts";
 
-type DocumentDeps = Pick<Deps, "db" | "now" | "newId" | "log">;
+type DocumentDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 
 /** The document belongs to a KYC, and the viewer is signed in and is its owner or staff. */
 function mayView(deps: DocumentDeps, viewer: AccessClaims, documentId: string): SQL {

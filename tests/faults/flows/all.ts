@@ -3,6 +3,7 @@ import { consoleFlows } from "./console.ts";
 import { identityFlows } from "./identity.ts";
 import { jobFlows } from "./jobs.ts";
 import { kycFlows } from "./kyc.ts";
+import { passkeyFlows } from "./passkeys.ts";
 import { platformFlows } from "./platform.ts";
 import { providerFlows } from "./providers.ts";
 import { signInFlows } from "./sign-in.ts";
@@ -16,6 +17,7 @@ import { webhookFlows } from "./webhooks.ts";
 export const allFlows: readonly Flow[] = [
   ...signInFlows,
   ...identityFlows,
+  ...passkeyFlows,
   ...socialFlows,
   ...userFlows,
   ...kycFlows,

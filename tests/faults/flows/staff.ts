@@ -1,4 +1,5 @@
 import { newPhone, type SignedIn, testEnv } from "../../support/client.ts";
+import { addPasskey } from "../../support/passkeys.ts";
 import { type Flow, flow, traceless } from "../flow-table.ts";
 import { expectEnded, newUser, signInAgain, someStaff, sql } from "../people.ts";
 
@@ -49,6 +50,18 @@ const changeIdentifier = flow("PATCH users/{id} of an identifier", async () => {
   return {
     scope: { userIds: [user.userId], identifiers: [user.identifier, phone_number] },
     request: { method: "PATCH", path: person(user), options: { token: actor.access, json } },
+    onSuccess: () => expectEnded(user),
+    afterwards: () => expectEnded(user),
+  };
+});
+
+/** The repetition finds no passkey, and resets nothing. */
+const resetPasskeys = flow("POST users/{id}/passkey-reset", async () => {
+  const [actor, user] = [await someStaff(), await newUser()];
+  await addPasskey(user);
+  return {
+    scope: { userIds: [user.userId], identifiers: [user.identifier] },
+    request: { method: "POST", path: under("passkey-reset")(user), options: { token: actor.access, json: { reason } } },
     onSuccess: () => expectEnded(user),
     afterwards: () => expectEnded(user),
   };
@@ -132,6 +145,7 @@ export const staffFlows = [
     { ends: true },
   ),
   unlock,
+  resetPasskeys,
   traceless(act("GET users/{id}/sessions", { method: "GET", path: under("sessions") })),
   act("DELETE users/{id}/sessions", { method: "DELETE", path: under("sessions") }, { ends: true }),
   act(

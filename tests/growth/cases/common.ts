@@ -31,6 +31,12 @@ export function commonCases(operation: Operation): Case[] {
     isGuarded && given(name, "without a token", async () => ({})),
     isGuarded &&
       from("with the token of an ended session", ({ ended }) => ({ token: ended.access, ...emptyBody(operation) })),
+    isForStaff &&
+      from("by staff without the passkey that they need", ({ admin }) => ({
+        token: admin.access,
+        env: { STAFF_PASSKEYS: "required" } as unknown as Partial<Env>,
+        ...emptyBody(operation),
+      })),
     isForStaff && from("by a user", ({ user }) => ({ token: user.access, ...emptyBody(operation) })),
     pathParameters.length > 0 && from("with an invalid id", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
     pathParameters.length > 0 && from("with an unknown id", () => emptyBody(operation)),

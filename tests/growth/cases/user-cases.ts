@@ -89,6 +89,7 @@ const acts: [string, object][] = [
   [`POST ${USER}/status`, { status: "INACTIVE", reason }],
   [`PUT ${USER}/role`, { role: "staff", reason }],
   [`POST ${USER}/unlock`, { reason }],
+  [`POST ${USER}/passkey-reset`, { reason }],
 ];
 
 const lists = [

@@ -17,6 +17,7 @@ async function grant(identifier: Identifier, role: "user" | "staff" | "admin") {
     newId: () => newId(),
     invocationId: crypto.randomUUID(),
     log: undefined as never,
+    config: { requiresStaffPasskeys: false } as never,
   };
   const texts = Object.values(roleGrant(deps, identifier, role)).map((statement) => inline(statement.toSQL()));
   const results = await testEnv.DB.batch<Record<string, unknown>>(texts.map((text) => testEnv.DB.prepare(text)));
