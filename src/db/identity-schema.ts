@@ -52,7 +52,7 @@ export const passkeyUses = sqliteTable("passkey_uses", {
 });
 
 /**
- * Identifiers that users changed themselves, while the change can be undone. A verified identifier that was replaced or
+ * Identifiers that users changed themselves or that left a sleeping account, while the change can be undone. A verified identifier that was replaced or
  * removed belongs to nobody else meanwhile.
  */
 export const identityChanges = sqliteTable(
@@ -75,9 +75,9 @@ export const identityChanges = sqliteTable(
     createdAt: instant("created_at").notNull(),
     /**
      * Null while the change can be undone. RESTORED: it was. HELD: it was disputed, and the account waits for staff.
-     * DECIDED: staff have changed the identifiers since.
+     * DECIDED: staff have changed the identifiers since. RELEASED: the account slept, and its number has a new owner.
      */
-    outcome: text("outcome", { enum: ["RESTORED", "HELD", "DECIDED"] }),
+    outcome: text("outcome", { enum: ["RESTORED", "HELD", "DECIDED", "RELEASED"] }),
     /** Invocation that set the outcome. */
     settledBy: text("settled_by"),
     settledAt: instant("settled_at"),

@@ -146,8 +146,8 @@ export async function disputes(setting: RaceSetting): Promise<Verdict> {
   const simulation = simulationOf(setting);
   const results = await simulation.race([
     ...times(DISPUTES, DISPUTE, { headers, json: dispute }),
-    ...further.flatMap((json) => using("PUT", times(5, PHONE, { headers, token: thief.access, json }))),
-    ...times(20, "/api/auth/refresh", { headers, json: { refresh_token: thief.refresh } }),
+    ...further.flatMap((json) => using("PUT", times(1, PHONE, { headers, token: thief.access, json }))),
+    ...times(40, "/api/auth/refresh", { headers, json: { refresh_token: thief.refresh } }),
   ]);
   noServerErrors(verdict, results);
   const outcomes = answered(results.slice(0, DISPUTES)).map(({ status, body }) => `${status} ${body.data?.outcome}`);
@@ -158,7 +158,7 @@ export async function disputes(setting: RaceSetting): Promise<Verdict> {
     const disputed = "from audit_logs where user_id = ? and new_values ->> 'outcome' = 'RESTORED'";
     verdict.equal("audit rows", await count(disputed, owner.userId), 1);
   }
-  const pairs = successes(results.slice(DISPUTES + 20)).map(({ body }) => body);
+  const pairs = successes(results.slice(DISPUTES + further.length)).map(({ body }) => body);
   const after = await simulation.race([
     ...[thief.access, ...pairs.map(({ access }) => access)].map((token) => ({
       method: "GET",

@@ -1,6 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
+import { identityChanges } from "../../db/identity-schema.ts";
 import { familiarNetworks, otpChallenges } from "../../db/sign-in-schema.ts";
 import { recordSignInAudit } from "../../platform/data/audit.ts";
+import { insertFrom } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -8,6 +10,7 @@ import type { Client } from "../../platform/http/client.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import type { Identifier } from "../../users/identifier.ts";
 import { changeUser } from "../../users/user-change.store.ts";
+import { nextChangeNumber } from "../identity/reservation.store.ts";
 import { tellAddress } from "../identity/security-message.store.ts";
 import { hasLiveToken } from "../otp/verification-token.store.ts";
 import { maySignIn } from "./may-sign-in.store.ts";
@@ -76,29 +79,48 @@ export function spendSecondProof(deps: NumberDeps, { emailCid }: SecondProof, is
  * everything else. Belongs before the statement that gives the number to its new owner.
  */
 export function releaseNumber(deps: NumberDeps, client: Client, phone: string, before: number, condition: SQL) {
-  const auditId = deps.newId();
-  const holder = sql`(select users.id from users where users.phone_number = ${phone} and ${isReleasable(before)})`;
-  const userId = sql`(select user_id from audit_logs where id = ${auditId})`;
-  const isReleased = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const now = deps.now();
+  const released = sql`from identity_changes r where r.old_identifier = ${phone} and r.settled_by = ${deps.invocationId}
+    and r.outcome = 'RELEASED'`;
+  const userId = sql`(select r.user_id ${released})`;
+  const isReleased = sql`exists (select 1 ${released})`;
   const { changedUser, changeEvent } = changeUser(deps, userId, isReleased, {
     phoneNumber: null,
     phoneVerified: false,
   });
   return {
+    released: insertFrom(
+      deps,
+      identityChanges,
+      {
+        id: deps.newId(),
+        userId: sql`users.id`,
+        number: nextChangeNumber,
+        kind: "phone",
+        oldIdentifier: phone,
+        newIdentifier: null,
+        provedBy: "PHONE",
+        isProvedByOld: false,
+        createdAt: now,
+        outcome: "RELEASED",
+        settledBy: deps.invocationId,
+        settledAt: now,
+      },
+      sql`from users where users.phone_number = ${phone} and ${isReleasable(before)} and ${condition}`,
+    ),
     releaseAudit: recordSignInAudit(
       deps,
       client,
       {
-        id: auditId,
-        userId: holder,
+        userId,
         action: "UPDATE",
         entityType: "user",
-        entityId: holder,
+        entityId: userId,
         oldValues: sql`json_object('phone_number', ${phone})`,
         newValues: sql`json_object('phone_number', null, 'reason', 'recycled')`,
         actorId: null,
       },
-      sql`${condition} and ${holder} is not null`,
+      isReleased,
     ),
     releasedNetworks: deps.db.delete(familiarNetworks).where(sql`identifier = ${phone} and ${isReleased}`),
     releasedUser: changedUser,

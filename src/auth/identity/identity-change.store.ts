@@ -1,9 +1,8 @@
 import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { identityChanges } from "../../db/identity-schema.ts";
-import { auditLogs } from "../../db/platform-schema.ts";
 import { familiarNetworks, otpChallenges, sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { insertFrom, mergeStatements } from "../../platform/data/database.ts";
 import { eventsOf, recordEvent } from "../../platform/data/outbox.ts";
@@ -19,7 +18,7 @@ import { trustNetwork } from "../otp/otp-guard.store.ts";
 import { hasLiveToken } from "../otp/verification-token.store.ts";
 import { identityOf, selectIdentity } from "./identity.store.ts";
 import { changesPerDay } from "./identity-limits.ts";
-import { isReserved } from "./reservation.store.ts";
+import { isReserved, nextChangeNumber } from "./reservation.store.ts";
 import { tellAddress } from "./security-message.store.ts";
 import { hasOtherWayIn } from "./ways-in.store.ts";
 
@@ -112,9 +111,9 @@ export async function changeIdentifier(
   const { column, flag, key } = columnsOf(change);
   const auditId = deps.newId();
   const changeId = deps.newId();
-  const isDone = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isDone = isAudited(userId, auditId);
   /** An identifier went, verified or not. */
-  const isGone = sql`exists (select 1 from audit_logs where id = ${auditId} and old_values ->> ${key} is not null
+  const isGone = sql`exists (select 1 from audit_logs where user_id = ${userId} and id = ${auditId} and old_values ->> ${key} is not null
     and old_values ->> ${key} is not ${value})`;
   const isVerifiedGone = sql`(${flag} and ${column} is not null and ${column} is not ${value})`;
   const isProvedByOld = sql`(${isVerifiedGone} and ${provedBy} = ${kind === "email" ? "EMAIL" : "PHONE"}
@@ -152,7 +151,7 @@ export async function changeIdentifier(
         {
           id: changeId,
           userId,
-          number: sql`(select coalesce(max(c.number), 0) + 1 from identity_changes c where c.user_id = users.id)`,
+          number: nextChangeNumber,
           kind,
           oldIdentifier: sql`iif(${isVerifiedGone}, ${column}, null)`,
           newIdentifier: value,
@@ -194,7 +193,7 @@ export async function changeIdentifier(
     order by c.number desc limit 1 offset ${changesPerDay.count - 1}), 0)`;
   const facts = {
     ended: selectEnded(deps, userId, auditId),
-    changed: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    changed: selectAudit(deps, userId, auditId),
     state: deps.db
       .select({
         obstacle: obstacleOf(deps, caller, change).as("obstacle"),

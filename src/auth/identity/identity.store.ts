@@ -1,10 +1,9 @@
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import { passkeys } from "../../db/identity-schema.ts";
-import { auditLogs } from "../../db/platform-schema.ts";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
 import { users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
+import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
 import { mergeStatements, type Results, runBatch } from "../../platform/data/database.ts";
 import { eventsOf } from "../../platform/data/outbox.ts";
@@ -94,7 +93,7 @@ export async function findIdentity(deps: IdentityDeps, caller: AccessClaims): Pr
 export async function changeLocale(deps: IdentityDeps, client: Client, caller: AccessClaims, locale: Locale) {
   const { userId } = caller;
   const auditId = deps.newId();
-  const isChanged = sql`exists (select 1 from audit_logs where id = ${auditId})`;
+  const isChanged = isAudited(userId, auditId);
   const differing = deps.db
     .select({ one: sql`1` })
     .from(users)
@@ -121,7 +120,7 @@ export async function changeLocale(deps: IdentityDeps, client: Client, caller: A
     changeUser(deps, userId, isChanged, { locale }),
   );
   const reads = mergeStatements(selectIdentity(deps, caller), {
-    changed: deps.db.select({ id: auditLogs.id }).from(auditLogs).where(eq(auditLogs.id, auditId)),
+    changed: selectAudit(deps, userId, auditId),
   });
   const found = await commit(deps, { writes, reads, isCommitted: ({ changed }) => changed.length > 0 });
   return { identity: identityOf(found), events: eventsOf(found.changeEvent) };

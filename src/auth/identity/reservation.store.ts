@@ -14,5 +14,10 @@ export function isReserved(
   exceptUserId: Value<string> = "",
 ): SQL {
   return sql`exists (select 1 from identity_changes r where r.old_identifier = ${identifier} and r.user_id <> ${exceptUserId}
-    and r.created_at > ${deps.now()} - ${sql.raw(String(UNDO_WINDOW_MS))} and r.outcome is not 'RESTORED')`;
+    and r.created_at > ${deps.now()} - ${sql.raw(String(UNDO_WINDOW_MS))} and (r.outcome is null or r.outcome in ('HELD', 'DECIDED')))`;
 }
+
+/** The number of the next change of the row of `users`; see `identityChanges.number`. */
+export const nextChangeNumber: SQL = sql.raw(
+  "(select coalesce(max(c.number), 0) + 1 from identity_changes c where c.user_id = users.id)",
+);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Answer, call, newEmail, newIp, newPhone, type SignedIn, signUp } from "../../support/client.ts";
+import { type Answer, call, newEmail, newIp, newPhone, readCode, type SignedIn, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { count, countOf, rows, run } from "../../support/database.ts";
 import {
@@ -134,6 +134,23 @@ describe("PATCH auth/identity", () => {
     ).toEqual([{ old_values: '{"locale":"en"}', new_values: '{"locale":"ne"}' }]);
     expect(refusal(await patch(user.access, { locale: "fr" }))).toEqual([400, "validation_error"]);
   });
+});
+
+describe("a code requested with the purpose CHANGE", () => {
+  it.each(["otp/request by SMS", "otp/request by e-mail"])(
+    "says so (%s), and its answers are as ever",
+    async (name) => {
+      const identifier = name.endsWith("SMS") ? newPhone() : newEmail();
+      const request = { ip: newIp(), json: { identifier, purpose: "CHANGE" } };
+      const answer = await call("POST", "/api/auth/otp/request", request);
+      expect(Object.keys(answer.body.data)).toEqual(["message", "expires_in", "resend_in"]);
+      const otp = await readCode(identifier);
+      const [message] = await rows<{ text: string }>("select text from local_outbox where recipient = ?", identifier);
+      expect(message?.text).toContain("changes the sign-in of a");
+      const verified = await call("POST", "/api/auth/otp/verify", { json: { identifier, otp, purpose: "CHANGE" } });
+      expect([verified.status, verified.body.data.purpose]).toEqual([200, "REGISTER"]);
+    },
+  );
 });
 
 describe("an own email address or phone number", () => {
