@@ -3,6 +3,7 @@ import { emailBudgetDays, smsBudgetDays, smsSendLimits } from "../db/send-schema
 import { dayOf } from "../nepal.ts";
 import { raiseAlert } from "../platform/alerts.ts";
 import { instantOf, type Results, runBatch } from "../platform/data/database.ts";
+import type { Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { LogFields } from "../platform/log.ts";
 import { HOUR_MS } from "../platform/time.ts";
@@ -110,10 +111,15 @@ export function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string, m
   return { statements, isTaken, decide };
 }
 
-/** The channel's daily budget is spent, for every recipient. */
-export function isBudgetSpent(deps: Pick<Deps, "config" | "now">, channel: BudgetChannel): SQL {
-  const { days, budgetOf } = channels[channel];
-  return sql`exists (select 1 from ${days} where ${eq(days.day, dayOf(deps.now()))} and ${days.taken} >= ${budgetOf(deps)})`;
+/** The day in Nepal and the channel's budget, for `isBudgetSpent`. */
+export function budgetOfDay(deps: Pick<Deps, "config" | "now">, channel: BudgetChannel) {
+  return { day: dayOf(deps.now()), budget: channels[channel].budgetOf(deps) };
+}
+
+/** The channel's daily budget is spent, for every recipient. @param today as `budgetOfDay` returns it. */
+export function isBudgetSpent(channel: BudgetChannel, today: { day: Value<string>; budget: Value<number> }): SQL {
+  const { days } = channels[channel];
+  return sql`exists (select 1 from ${days} where ${eq(days.day, today.day)} and ${days.taken} >= ${today.budget})`;
 }
 
 /** Returns the number of calls taken from the channel's budget today. */

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { smsSendLimits } from "../db/send-schema.ts";
-import { insertFrom } from "../platform/data/database.ts";
-import type { Deps } from "../platform/deps.ts";
+import { insertFrom, literal } from "../platform/data/database.ts";
+import type { BuilderDeps } from "../platform/data/prepared.ts";
 import { MINUTE_MS } from "../platform/time.ts";
 
 /** Length of the short window of a counter, in milliseconds. Like the long one, it starts with the first code. */
@@ -18,11 +18,11 @@ interface Counted {
  * Adds 1 to a counter for each row of `from` (a FROM clause and what follows it). A counter whose window is over starts
  * a new one.
  */
-export function countInWindows(deps: Pick<Deps, "db" | "now">, counted: Counted, from: SQL) {
+export function countInWindows(deps: Pick<BuilderDeps, "db" | "now">, counted: Counted, from: SQL) {
   const now = deps.now();
   const isOver = sql`${smsSendLimits.windowEndsAt} <= ${now}`;
   const isRecentOver = sql`${smsSendLimits.recentEndsAt} <= ${now}`;
-  const row = { ...counted, sends: 1, recentEndsAt: now + RECENT_MS, recentSends: 1 };
+  const row = { ...counted, sends: 1, recentEndsAt: sql`${now} + ${literal(RECENT_MS)}`, recentSends: 1 };
   return insertFrom(deps, smsSendLimits, row, from).onConflictDoUpdate({
     target: [smsSendLimits.scope, smsSendLimits.key],
     set: {

@@ -1,7 +1,6 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, expect } from "vitest";
-import { compareStatements, differences } from "./compared-statements.ts";
 import { checkNewPlans } from "./plans/check-plans.ts";
 import { planExceptions } from "./plans/plan-exceptions.ts";
 import { collectStatements } from "./plans/sent-statements.ts";
@@ -10,10 +9,8 @@ import { forgettingSentEvents } from "./sent-events.ts";
 const { MIGRATIONS, SEARCH_MIGRATIONS } = env as typeof env & Record<`${string}MIGRATIONS`, D1Migration[]>;
 
 refuseNetwork();
-compareStatements();
 collectStatements();
 afterAll(async () => {
-  expect(differences).toEqual([]);
   const plans = await checkNewPlans();
   // `npm run plans` collects these lines.
   console.log(JSON.stringify({ event: "plans", exceptions: planExceptions.length, plans }));

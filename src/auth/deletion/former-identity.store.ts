@@ -118,7 +118,10 @@ export function keepOtpLimits(deps: LimitDeps, identifiers: readonly LeavingIden
  * Moves the rows that `keepOtpLimits` kept back to the identifier, before its limits are checked. For an identifier
  * whose user was never deleted the statements match no row.
  */
-export function restoreOtpLimits(deps: Pick<Deps, "db">, { identifier, hash }: HashedIdentifier) {
+export function restoreOtpLimits(
+  deps: Pick<Deps, "db">,
+  { identifier, hash }: { [K in keyof HashedIdentifier]: Value<string> },
+) {
   const hasNoRow = (table: string, key: string) =>
     sql
       .raw(`not exists (select 1 from ${table} own where own.identifier = `)

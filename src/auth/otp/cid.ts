@@ -1,4 +1,4 @@
-import { SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { randomId } from "../../platform/crypto.ts";
 import type { Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
@@ -18,5 +18,5 @@ export function firstCidAt(instant: number): string {
 
 /** The row of `otp_challenges` was created after this time. */
 export function isCreatedAfter(instant: Value<number>): SQL {
-  return sql`cid > ${instant instanceof SQL ? sql`printf('%012x', ${instant} + 1)` : firstCidAt(instant + 1)}`;
+  return sql`cid > printf('%012x', ${instant} + 1)`;
 }

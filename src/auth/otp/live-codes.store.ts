@@ -1,9 +1,10 @@
-import { and, desc, eq, gt, isNull } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, sql } from "drizzle-orm";
 import { base64url } from "jose";
 import { z } from "zod";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { keyedHash } from "../../platform/crypto.ts";
-import { withDeadline } from "../../platform/data/database.ts";
+import { literal, withDeadline } from "../../platform/data/database.ts";
+import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { describeError } from "../../platform/log.ts";
 import { isCreatedAfter } from "./cid.ts";
@@ -29,7 +30,7 @@ export async function liveCodesKey(deps: Pick<Deps, "keyring">, identifier: stri
 }
 
 /** Selects the codes that an attempt is compared with: the newest unexpired ones, newest first. */
-export function selectLiveCodes(deps: Pick<Deps, "db" | "now">, identifier: string) {
+export function selectLiveCodes(deps: Pick<BuilderDeps, "db" | "now">, identifier: Value<string>) {
   const now = deps.now();
   return deps.db
     .select({ cid: otpChallenges.cid, secretId: otpChallenges.secretId })
@@ -38,7 +39,7 @@ export function selectLiveCodes(deps: Pick<Deps, "db" | "now">, identifier: stri
       and(
         eq(otpChallenges.identifier, identifier),
         // Older codes cannot be live; the bound keeps the number of rows read small.
-        isCreatedAfter(now - otpLimits.ttlMs),
+        isCreatedAfter(sql`${now} - ${literal(otpLimits.ttlMs)}`),
         gt(otpChallenges.expiresAt, now),
         isNull(otpChallenges.consumedBy),
       ),

@@ -1,13 +1,15 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
+import { literal } from "../../platform/data/database.ts";
 import { boundResultId, type IdempotentCall } from "../../platform/data/idempotency.ts";
+import type { BuilderDeps, StatementDeps } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Identifier } from "../../users/identifier.ts";
 import { type LiveCode, selectLiveCodes } from "./live-codes.store.ts";
-import { blockedUntil, networkClassOf, networkMayAttempt, type OtpRequester } from "./otp-guard.store.ts";
+import { blockedUntil, networkClassOf, networkMayAttempt } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-export type AttemptDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
+export type AttemptDeps = StatementDeps & Pick<Deps, "log">;
 
 /** A guess at the codes of one identifier. */
 export interface Guess {
@@ -23,38 +25,70 @@ export interface Guess {
 /** One call of otp/verify. */
 export interface Attempt {
   identifier: Identifier;
-  requester: OtpRequester;
+  network: string;
   call: IdempotentCall | undefined;
   guess: Guess;
 }
 
+/** What distinguishes the statements of attempts. */
+export interface AttemptVariant {
+  kind: Identifier["kind"];
+  hasKey: boolean;
+  /** As `Guess`. */
+  isNamed: boolean;
+}
+
+/** Names of the values of an attempt's statements. */
+export const attemptValues = [
+  ...(["identifier", "network"] as const),
+  // JSON arrays: the ids of the guess's codes, and its hashes.
+  ...(["cids", "hashes"] as const),
+  // Null without an `Idempotency-Key`.
+  ...(["keyHash", "bodyHash"] as const),
+];
+
+/** Placeholders for the values of an attempt's statements. */
+export type AttemptValues = Readonly<Record<(typeof attemptValues)[number], SQL>>;
+
+export function valuesOfAttempt({ identifier, network, call, guess }: Attempt) {
+  const { keyHash = null, bodyHash = null } = call ?? {};
+  return {
+    identifier: identifier.value,
+    network,
+    cids: JSON.stringify(guess.codes.map(({ cid }) => cid)),
+    hashes: JSON.stringify(guess.codes.flatMap(({ hash }) => hash ?? [])),
+    keyHash,
+    bodyHash,
+  };
+}
+
 /** The conditions on which the statements of one attempt depend. */
-export function conditionsOf(deps: AttemptDeps, { requester, call, guess }: Attempt) {
+export function conditionsOf(deps: BuilderDeps, { hasKey, isNamed }: AttemptVariant, values: AttemptValues) {
   const now = deps.now();
-  const { identifier, network } = requester;
-  const networkClass = networkClassOf(requester, now);
+  const { identifier, network } = values;
+  const networkClass = networkClassOf(values, now);
   const attempts = sql`case (${networkClass}) when 'familiar' then ${otpChallenges.attemptsFamiliar} else ${otpChallenges.attemptsOther} end`;
-  const hasAttemptsLeft = sql`(${attempts}) < ${otpLimits.attemptsPerCode}`;
-  const isKnown = sql`cid in (select value from json_each(${JSON.stringify(guess.codes.map(({ cid }) => cid))}))`;
+  const hasAttemptsLeft = sql`(${attempts}) < ${literal(otpLimits.attemptsPerCode)}`;
+  const isKnown = sql`cid in (select value from json_each(${values.cids}))`;
   const isNewest = sql`cid in (select cid from ${selectLiveCodes(deps, identifier)})`;
   const isVerifiedHere = sql`${isKnown} and consumed_by = ${deps.invocationId} and consumed_network is not null`;
   const isVerified = sql`exists (select 1 from otp_challenges where ${isVerifiedHere})`;
-  const keyCid = call ? boundResultId(deps, call) : sql`null`;
+  const keyCid = hasKey ? boundResultId(deps, values) : sql`null`;
   return {
     networkClass,
     hasAttemptsLeft,
     isKnown,
     /** The guess is compared with this code. */
-    isCompared: guess.isNamed
+    isCompared: isNamed
       ? // A later code than those named is later than the attempt.
         sql`${isKnown} and identifier = ${identifier} and expires_at > ${now} and consumed_by is null`
       : isNewest,
     /** The hash of every live code is known. */
-    isDecided: guess.isNamed
+    isDecided: isNamed
       ? sql`true`
       : sql`not exists (select 1 from otp_challenges where ${isNewest} and ${hasAttemptsLeft} and not ${isKnown})`,
     /** Neither a lock nor the network's limit refuses the attempt. */
-    isAllowed: sql`(${blockedUntil(requester, now)} <= ${now} and ${networkMayAttempt(requester, now)})`,
+    isAllowed: sql`(${blockedUntil(values, now)} <= ${now} and ${networkMayAttempt(values, now)})`,
     /** This invocation verified this code. */
     isVerifiedHere,
     /** This invocation verified a code. */
@@ -70,5 +104,3 @@ export function conditionsOf(deps: AttemptDeps, { requester, call, guess }: Atte
     keyCid,
   };
 }
-
-export type Conditions = ReturnType<typeof conditionsOf>;

@@ -1,50 +1,46 @@
 import { type SQL, sql } from "drizzle-orm";
 import { networkGuessLimits, otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
-import { insertWhere, instantOf } from "../../platform/data/database.ts";
+import { insertWhere, instantOf, literal } from "../../platform/data/database.ts";
 import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { rememberNetwork } from "../device/new-device.store.ts";
 import { isCreatedAfter } from "./cid.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-/** The source of a request or attempt: the identifier and the client's network. */
+/** The source of a request or attempt: the identifier and the client's network, or placeholders for them. */
 export interface OtpRequester {
-  identifier: string;
-  network: string;
+  identifier: Value<string>;
+  network: Value<string>;
 }
 
 export type NetworkClass = "familiar" | "other";
 
-type GuardDeps = Pick<Deps, "db" | "now" | "invocationId">;
+type GuardDeps = Pick<BuilderDeps, "db" | "now" | "invocationId">;
 
 /** The identifier signed in from this network during the last 90 days. */
-export function isKnownNetwork({ identifier, network }: OtpRequester, now: number): SQL {
+export function isKnownNetwork({ identifier, network }: OtpRequester, now: Value<number>): SQL {
   return sql`exists (select 1 from familiar_networks where identifier = ${identifier} and network = ${network}
-    and last_sign_in_at > ${now - otpLimits.knownNetworkMs})`;
+    and last_sign_in_at > ${now} - ${literal(otpLimits.knownNetworkMs)})`;
 }
 
 /** The class of the requester's network: `familiar` if it is known, else `other`. */
-export function networkClassOf(requester: OtpRequester, now: number): SQL<NetworkClass> {
+export function networkClassOf(requester: OtpRequester, now: Value<number>): SQL<NetworkClass> {
   return sql`case when ${isKnownNetwork(requester, now)} then 'familiar' else 'other' end`;
 }
 
 /** When this identifier and network are unlocked (epoch ms); 0 if not locked. Locks expire after 7 days without an attempt. */
-export function blockedUntil(requester: OtpRequester, now: number): SQL<number> {
+export function blockedUntil(requester: OtpRequester, now: Value<number>): SQL<number> {
   const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
-  const fresh = sql`last_guess_at > ${now - resetAfterMs}`;
+  const fresh = sql`last_guess_at > ${now} - ${literal(resetAfterMs)}`;
   return sql`max(
     coalesce((select locked_until from otp_network_guards
       where identifier = ${requester.identifier} and network = ${requester.network} and ${fresh}), 0),
-    coalesce((select max(locked_until, case when streak >= ${hardLockoutAfter} then last_guess_at + ${resetAfterMs} else 0 end)
+    coalesce((select max(locked_until, case when streak >= ${literal(hardLockoutAfter)} then last_guess_at + ${literal(resetAfterMs)} else 0 end)
       from otp_class_guards where identifier = ${requester.identifier} and network_class = (${networkClassOf(requester, now)}) and ${fresh}), 0))`;
 }
 
 /** Makes the requester's network known if `condition` holds, and moves the codes it requested to that class. */
-export function trustNetwork(
-  deps: BuilderDeps,
-  requester: { identifier: Value<string>; network: Value<string> },
-  condition: SQL,
-) {
+export function trustNetwork(deps: BuilderDeps, requester: OtpRequester, condition: SQL) {
   return {
     knownNetwork: rememberNetwork(deps, requester.identifier, requester.network, condition),
     requestedCodes: deps.db
@@ -59,15 +55,15 @@ export function trustNetwork(
 }
 
 /** Wrong attempts of the network in its current window, at any identifiers. */
-export function attemptsOfNetwork(network: string, now: number): SQL<number> {
+export function attemptsOfNetwork(network: Value<string>, now: Value<number>): SQL<number> {
   const { windowMs } = otpLimits.attemptsPerNetwork;
   return sql`coalesce((select guesses from network_guess_limits
-    where network = ${network} and window_started_at > ${now - windowMs}), 0)`;
+    where network = ${network} and window_started_at > ${now} - ${literal(windowMs)}), 0)`;
 }
 
 /** When the network's current window of attempts ends (epoch ms); 0 if there is none. */
-export function attemptWindowEndsAt(network: string): SQL<number> {
-  return sql`coalesce((select window_started_at + ${otpLimits.attemptsPerNetwork.windowMs} from network_guess_limits
+export function attemptWindowEndsAt(network: Value<string>): SQL<number> {
+  return sql`coalesce((select window_started_at + ${literal(otpLimits.attemptsPerNetwork.windowMs)} from network_guess_limits
     where network = ${network}), 0)`;
 }
 
@@ -75,17 +71,17 @@ export function attemptWindowEndsAt(network: string): SQL<number> {
  * The network may attempt a code of the identifier: it has attempts left in its window, or it requested a live code itself
  * and that is among the first few of its window. The exception exists because many people share a carrier's network.
  */
-export function networkMayAttempt(requester: OtpRequester, now: number): SQL {
+export function networkMayAttempt(requester: OtpRequester, now: Value<number>): SQL {
   const { attemptsPerNetwork, requestedCodesPerNetwork, ttlMs } = otpLimits;
-  return sql`(${attemptsOfNetwork(requester.network, now)} < ${attemptsPerNetwork.count}
-    or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and ${isCreatedAfter(now - ttlMs)}
-      and network = ${requester.network} and network_rank <= ${requestedCodesPerNetwork.count} and consumed_by is null))`;
+  return sql`(${attemptsOfNetwork(requester.network, now)} < ${literal(attemptsPerNetwork.count)}
+    or exists (select 1 from otp_challenges where identifier = ${requester.identifier} and ${isCreatedAfter(sql`${now} - ${literal(ttlMs)}`)}
+      and network = ${requester.network} and network_rank <= ${literal(requestedCodesPerNetwork.count)} and consumed_by is null))`;
 }
 
 /** Counts a wrong attempt against its network if `condition` holds; returns a row if counted. */
-export function countNetworkAttempt(deps: GuardDeps, network: string, condition: SQL) {
+export function countNetworkAttempt(deps: GuardDeps, network: Value<string>, condition: SQL) {
   const now = deps.now();
-  const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now - otpLimits.attemptsPerNetwork.windowMs}`;
+  const isOver = sql`${networkGuessLimits.windowStartedAt} <= ${now} - ${literal(otpLimits.attemptsPerNetwork.windowMs)}`;
   return insertWhere(deps, networkGuessLimits, { network, windowStartedAt: now, guesses: 1 }, condition)
     .onConflictDoUpdate({
       target: networkGuessLimits.network,
@@ -97,9 +93,9 @@ export function countNetworkAttempt(deps: GuardDeps, network: string, condition:
     .returning({ network: networkGuessLimits.network });
 }
 
-/** SQL for a JSON array of failure times: the number of those after `since` plus one for `now`, and the new array. */
-function failureList(column: SQL, since: number, now: number) {
-  const recent = sql`select value from json_each(${column}) where value > ${since}`;
+/** SQL for a JSON array of failure times: the number of those within the window plus one for `now`, and the new array. */
+function failureList(column: SQL, windowMs: number, now: Value<number>) {
+  const recent = sql`select value from json_each(${column}) where value > ${now} - ${literal(windowMs)}`;
   return {
     count: sql`(select count(*) + 1 from (${recent}))`,
     withNow: sql`(select json_group_array(value) from (${recent} union all select ${instantOf(now)}))`,
@@ -116,15 +112,15 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailur
   const first = sql`json_array(${instantOf(now)})`;
 
   const network = otpNetworkGuards;
-  const networkIsStale = sql`${network.lastGuessAt} <= ${now - resetAfterMs}`;
-  const ofNetwork = failureList(sql`${network.failures}`, now - perNetwork.windowMs, now);
-  const networkLocks = sql`(not ${networkIsStale} and ${ofNetwork.count} >= ${perNetwork.count})`;
-  const lockMs = sql`min(${perNetwork.longestMs}, ${perNetwork.firstMs} * (1 << min(${network.lockCount}, 20)))`;
+  const networkIsStale = sql`${network.lastGuessAt} <= ${now} - ${literal(resetAfterMs)}`;
+  const ofNetwork = failureList(sql`${network.failures}`, perNetwork.windowMs, now);
+  const networkLocks = sql`(not ${networkIsStale} and ${ofNetwork.count} >= ${literal(perNetwork.count)})`;
+  const lockMs = sql`min(${literal(perNetwork.longestMs)}, ${literal(perNetwork.firstMs)} * (1 << min(${network.lockCount}, 20)))`;
 
   const ofClassTable = otpClassGuards;
-  const classIsStale = sql`${ofClassTable.lastGuessAt} <= ${now - resetAfterMs}`;
-  const ofClass = failureList(sql`${ofClassTable.failures}`, now - perClass.windowMs, now);
-  const classLocks = sql`(not ${classIsStale} and ${ofClass.count} >= ${perClass.count})`;
+  const classIsStale = sql`${ofClassTable.lastGuessAt} <= ${now} - ${literal(resetAfterMs)}`;
+  const ofClass = failureList(sql`${ofClassTable.failures}`, perClass.windowMs, now);
+  const classLocks = sql`(not ${classIsStale} and ${ofClass.count} >= ${literal(perClass.count)})`;
 
   return {
     networkFailure: insertWhere(
@@ -167,7 +163,7 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailur
       set: {
         failures: sql`case when ${classIsStale} then ${first} when ${classLocks} then '[]' else ${ofClass.withNow} end`,
         streak: sql`case when ${classIsStale} then 1 else ${ofClassTable.streak} + 1 end`,
-        lockedUntil: sql`case when ${classLocks} then ${instantOf(now + perClass.lockMs)} when ${classIsStale} then 0
+        lockedUntil: sql`case when ${classLocks} then ${instantOf(now)} + ${literal(perClass.lockMs)} when ${classIsStale} then 0
           else ${ofClassTable.lockedUntil} end`,
         lockedBy: sql`case when ${classLocks} then ${deps.invocationId} end`,
         lastGuessAt: now,
@@ -184,7 +180,7 @@ export function resetFailures(deps: GuardDeps, requester: OtpRequester, conditio
   const { identifier } = requester;
   const now = deps.now();
   const isKnown = sql`exists (select 1 from familiar_networks f where f.identifier = ${identifier}
-    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${now - otpLimits.knownNetworkMs})`;
+    and f.network = ${otpNetworkGuards.network} and f.last_sign_in_at > ${now} - ${literal(otpLimits.knownNetworkMs)})`;
   return {
     resetNetworks: deps.db
       .delete(otpNetworkGuards)
@@ -194,7 +190,7 @@ export function resetFailures(deps: GuardDeps, requester: OtpRequester, conditio
     resetClasses: deps.db.delete(otpClassGuards).where(
       sql`${otpClassGuards.identifier} = ${identifier} and ${condition}
           and (${otpClassGuards.networkClass} = (${networkClassOf(requester, now)})
-          or ${otpClassGuards.streak} >= ${otpLimits.lock.hardLockoutAfter})`,
+          or ${otpClassGuards.streak} >= ${literal(otpLimits.lock.hardLockoutAfter)})`,
     ),
   };
 }

@@ -54,11 +54,10 @@ export async function generateOtp(
   const sealedCode = await seal(currentSecret(deps.keyring).sealing, deps.randomBytes, code, cid);
   const mailbox = identifier.kind === "email" ? await hashMailbox(deps, identifier.value) : undefined;
   const formerHash = await hashForOtpLimits(deps, identifier.value);
-  const requester = { identifier: identifier.value, network: client.network };
   const outcome = await insertChallenge(
     deps,
     identifier,
-    requester,
+    client.network,
     {
       cid,
       codeHash,

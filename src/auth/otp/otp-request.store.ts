@@ -1,10 +1,11 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { CLAIM_MS, PUBLISH_AFTER_MS } from "../../delivery/delivery-record.ts";
-import { isBudgetSpent } from "../../delivery/send-budget.store.ts";
+import { budgetOfDay, isBudgetSpent } from "../../delivery/send-budget.store.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { insertWhere, mergeStatements } from "../../platform/data/database.ts";
+import { insertWhere, literal, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, findBinding, type IdempotentCall, isBound } from "../../platform/data/idempotency.ts";
+import { type BuilderDeps, prepare, type Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Locale } from "../../platform/http/locale.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
@@ -14,23 +15,23 @@ import { selectLiveCodes } from "./live-codes.store.ts";
 import type { Mailbox } from "./mailbox-hash.ts";
 import { blockedUntil, networkClassOf, type OtpRequester } from "./otp-guard.store.ts";
 import { otpLimits } from "./otp-limits.ts";
-import { countSend, nextNetworkRank, sendsBlockedUntil } from "./send-guard.store.ts";
+import { countSend, nextNetworkRank, sendCounters, sendsBlockedUntil } from "./send-guard.store.ts";
 
 type StoreDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** A constant inlined into the SQL text, because D1 binds at most 100 parameters. */
-const literal = (value: number): SQL => sql.raw(String(value));
+/** The mailbox of `NewChallenge`, or placeholders for it. */
+type MailboxValues = { [K in keyof Mailbox]: Value<string> };
 
 /** When the requester may get the next code (epoch ms), considering all limits. */
 function nextSendAt(
-  identifier: Identifier,
   requester: OtpRequester,
-  mailbox: Mailbox | undefined,
-  now: number,
+  mailbox: MailboxValues | undefined,
+  counters: Value<string>,
+  now: Value<number>,
 ): SQL<number> {
   const { gapsMs, perNetwork, perClass, perClassDaily } = otpLimits.send;
   // Rows older than the longest window do not count and are not read.
-  const isOfDay = isCreatedAfter(now - perClassDaily.windowMs);
+  const isOfDay = isCreatedAfter(sql`${now} - ${literal(perClassDaily.windowMs)}`);
   const isOfIdentifier = sql`identifier = ${requester.identifier} and ${isOfDay}`;
   const isOfClass = sql`${isOfIdentifier} and network_class = (${networkClassOf(requester, now)})`;
   // An address shares its limits with all addresses of its mailbox, each in its network's class, but not its gap.
@@ -58,7 +59,7 @@ function nextSendAt(
   return sql`max(
     coalesce(${newest}, 0) + ${gap},
     ${fullUntil([isOfNetwork], perNetwork)}, ${fullUntil(ofMailbox, perClass)}, ${fullUntil(ofMailbox, perClassDaily)},
-    ${blockedUntil(requester, now)}, ${sendsBlockedUntil(identifier, requester, now)})`;
+    ${blockedUntil(requester, now)}, ${sendsBlockedUntil(requester, now, counters)})`;
 }
 
 export interface NewChallenge {
@@ -78,6 +79,118 @@ export interface NewChallenge {
   isTest: boolean;
 }
 
+/** Names of the values of the statements that record a code. */
+const challengeValues = [
+  ...(["identifier", "network", "cid", "codeHash", "secretId", "sealedCode", "locale", "formerHash"] as const),
+  // As `sendCounters` returns them.
+  ...(["counters"] as const),
+  // Null for a phone number.
+  ...(["mailboxAddress", "mailboxHash"] as const),
+  // As `budgetOfDay` returns them.
+  ...(["day", "budget"] as const),
+  // 1 or 0.
+  ...(["isForChange"] as const),
+  // The time if nothing is to be sent, else null.
+  ...(["undeliverableAt"] as const),
+  // Null without an `Idempotency-Key`.
+  ...(["keyHash", "bodyHash"] as const),
+];
+type ChallengeValues = Readonly<Record<(typeof challengeValues)[number], SQL>>;
+
+/** What the statements have in common. */
+function conditionsOf(deps: BuilderDeps, kind: Identifier["kind"], values: ChallengeValues) {
+  const { mailboxAddress: address, mailboxHash: hash } = values;
+  const mailbox = kind === "email" ? { address, hash } : undefined;
+  return {
+    now: deps.now(),
+    mailbox,
+    nextAt: nextSendAt(values, mailbox, values.counters, deps.now()),
+    isClosed: isBudgetSpent(kind === "phone" ? "sms" : "email", values),
+  };
+}
+
+function writeChallenge(deps: BuilderDeps, kind: Identifier["kind"], values: ChallengeValues, hasKey: boolean) {
+  const { cid, identifier } = values;
+  const { now, mailbox, nextAt, isClosed } = conditionsOf(deps, kind, values);
+  const call = hasKey ? values : undefined;
+  const isCreated = sql`exists (select 1 from otp_challenges where cid = ${cid})`;
+  return mergeStatements(restoreOtpLimits(deps, { identifier, hash: values.formerHash }), {
+    challenge: insertWhere(
+      deps,
+      otpChallenges,
+      {
+        cid,
+        identifier,
+        network: values.network,
+        networkRank: nextNetworkRank(values, now),
+        networkClass: networkClassOf(values, now),
+        // An address that names its mailbox is found by its identifier, so that it needs no entry in the other index.
+        mailbox: mailbox && sql`iif(${mailbox.address} = ${identifier}, null, ${mailbox.hash})`,
+        codeHash: values.codeHash,
+        secretId: values.secretId,
+        sealedCode: values.sealedCode,
+        locale: sql`coalesce((select locale from users where ${isIdentifiedBy({ kind, value: identifier })}), ${values.locale})`,
+        isForChange: values.isForChange,
+        claimedBy: deps.invocationId,
+        claimedUntil: sql`${now} + ${literal(CLAIM_MS)}`,
+        sendAttempts: 1,
+        // The statement is the same for a test identifier.
+        undeliverableAt: values.undeliverableAt,
+        publishAt: sql`${now} + ${literal(PUBLISH_AFTER_MS)}`,
+        createdAt: now,
+        expiresAt: sql`${now} + ${literal(otpLimits.ttlMs)}`,
+        attemptsFamiliar: 0,
+        attemptsOther: 0,
+      },
+      sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
+    ),
+    counted: countSend(deps, values.counters, isCreated),
+    bind: bindKey(
+      deps,
+      call,
+      {
+        id: cid,
+        number: sql`cast(ceil((next.at - ${now}) / 1000.0) as integer)`,
+        expiresAt: sql`next.at`,
+        // Once, because a statement has at most 100 parameters.
+        from: sql`from (select ${nextAt} as at) next`,
+      },
+      isCreated,
+    ),
+  });
+}
+
+function readChallenge(deps: BuilderDeps, kind: Identifier["kind"], values: ChallengeValues, hasKey: boolean) {
+  const { now, nextAt, isClosed } = conditionsOf(deps, kind, values);
+  return {
+    created: deps.db
+      .select({ createdAt: otpChallenges.createdAt, expiresAt: otpChallenges.expiresAt })
+      .from(otpChallenges)
+      .where(eq(otpChallenges.cid, values.cid)),
+    state: deps.db
+      .select({
+        nextSendAt: nextAt.as("next_send_at"),
+        isClosed: sql<number>`${isClosed}`.as("is_closed"),
+        sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${values.identifier}
+          and network = ${values.network}
+          and ${isCreatedAfter(sql`${now} - ${literal(otpLimits.send.perNetwork.windowMs)}`)})`.as("sent_by_network"),
+      })
+      .from(sql`(select 1)`),
+    liveCodes: selectLiveCodes(deps, values.identifier),
+    binding: findBinding(deps, hasKey ? values : undefined),
+  };
+}
+
+const prepareChallenge = (kind: Identifier["kind"], hasKey: boolean) => ({
+  writes: prepare(challengeValues, (deps, values) => writeChallenge(deps, kind, values, hasKey)),
+  reads: prepare(challengeValues, (deps, values) => readChallenge(deps, kind, values, hasKey)),
+});
+
+const challenges = {
+  phone: { plain: prepareChallenge("phone", false), keyed: prepareChallenge("phone", true) },
+  email: { plain: prepareChallenge("email", false), keyed: prepareChallenge("email", true) },
+};
+
 /**
  * Records a code and its message in one row if the limits allow a code now. This invocation holds the message's claim from
  * the start (`deps.invocationId`). The statements do not depend on whether the identifier has an account.
@@ -88,84 +201,28 @@ export interface NewChallenge {
 export async function insertChallenge(
   deps: StoreDeps,
   identifier: Identifier,
-  requester: OtpRequester,
-  challenge: NewChallenge,
+  network: string,
+  { mailbox, isForChange, isTest, ...challenge }: NewChallenge,
   call: IdempotentCall | undefined,
 ) {
-  const now = deps.now();
-  const isCreated = sql`exists (select 1 from otp_challenges where cid = ${challenge.cid})`;
-  const locale = sql`coalesce((select locale from users where ${isIdentifiedBy(identifier)}), ${challenge.locale})`;
-  const nextAt = nextSendAt(identifier, requester, challenge.mailbox, now);
-  const { mailbox } = challenge;
-  const isClosed = isBudgetSpent(deps, identifier.kind === "phone" ? "sms" : "email");
-  const writes = mergeStatements(
-    restoreOtpLimits(deps, { identifier: requester.identifier, hash: challenge.formerHash }),
-    {
-      challenge: insertWhere(
-        deps,
-        otpChallenges,
-        {
-          cid: challenge.cid,
-          identifier: requester.identifier,
-          network: requester.network,
-          networkRank: nextNetworkRank(requester, now),
-          networkClass: networkClassOf(requester, now),
-          // An address that names its mailbox is found by its identifier, so that it needs no entry in the other index.
-          mailbox: mailbox === undefined || mailbox.address === requester.identifier ? null : mailbox.hash,
-          codeHash: challenge.codeHash,
-          secretId: challenge.secretId,
-          sealedCode: challenge.sealedCode,
-          locale,
-          isForChange: challenge.isForChange,
-          claimedBy: deps.invocationId,
-          claimedUntil: now + CLAIM_MS,
-          sendAttempts: 1,
-          // The statement is the same for a test identifier.
-          undeliverableAt: sql`${challenge.isTest ? now : null}`,
-          publishAt: now + PUBLISH_AFTER_MS,
-          createdAt: now,
-          expiresAt: now + otpLimits.ttlMs,
-          attemptsFamiliar: 0,
-          attemptsOther: 0,
-        },
-        sql`${nextAt} <= ${now} and not ${isBound(deps, call)} and not ${isClosed}`,
-      ),
-      counted: countSend(deps, identifier, requester, isCreated),
-      bind: bindKey(
-        deps,
-        call,
-        {
-          id: challenge.cid,
-          number: sql`cast(ceil((next.at - ${now}) / 1000.0) as integer)`,
-          expiresAt: sql`next.at`,
-          // Once, because a statement has at most 100 parameters.
-          from: sql`from (select ${nextAt} as at) next`,
-        },
-        isCreated,
-      ),
-    },
-  );
-  const reads = {
-    created: deps.db
-      .select({ createdAt: otpChallenges.createdAt, expiresAt: otpChallenges.expiresAt })
-      .from(otpChallenges)
-      .where(eq(otpChallenges.cid, challenge.cid)),
-    state: deps.db
-      .select({
-        nextSendAt: nextAt.as("next_send_at"),
-        isClosed: sql<number>`${isClosed}`.as("is_closed"),
-        sentByNetwork: sql<number>`(select count(*) from otp_challenges where identifier = ${requester.identifier}
-          and network = ${requester.network} and ${isCreatedAfter(now - otpLimits.send.perNetwork.windowMs)})`.as(
-          "sent_by_network",
-        ),
-      })
-      .from(sql`(select 1)`),
-    liveCodes: selectLiveCodes(deps, requester.identifier),
-    binding: findBinding(deps, call),
+  const { keyHash = null, bodyHash = null } = call ?? {};
+  const values = {
+    ...challenge,
+    ...budgetOfDay(deps, identifier.kind === "phone" ? "sms" : "email"),
+    identifier: identifier.value,
+    network,
+    counters: sendCounters(identifier, network, deps.now()),
+    mailboxAddress: mailbox?.address ?? null,
+    mailboxHash: mailbox?.hash ?? null,
+    isForChange: isForChange ? 1 : 0,
+    undeliverableAt: isTest ? deps.now() : null,
+    keyHash,
+    bodyHash,
   };
+  const prepared = challenges[identifier.kind][call ? "keyed" : "plain"];
   const { created, state, liveCodes, binding } = await commit(deps, {
-    writes,
-    reads,
+    writes: prepared.writes(deps, values),
+    reads: prepared.reads(deps, values),
     isCommitted: ({ created }) => created.length > 0,
   });
   const [counted] = state;

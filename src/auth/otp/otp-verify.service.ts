@@ -10,7 +10,6 @@ import { type RateLimit, rateLimitHeaders } from "../../platform/http/rate-limit
 import { type Identifier, parseIdentifier } from "../../users/identifier.ts";
 import { findLiveCodes, type LiveCode } from "./live-codes.store.ts";
 import type { Guess } from "./otp-attempt.store.ts";
-import type { OtpRequester } from "./otp-guard.store.ts";
 import { hashCode } from "./otp-hash.ts";
 import { otpLimits, type Purpose, type RequestedPurpose } from "./otp-limits.ts";
 import { recordAttempt } from "./otp-verify.store.ts";
@@ -48,11 +47,10 @@ export async function verifyOtp(
 ): Promise<VerifiedIdentifier> {
   const identifier = parseIdentifier(deps, request.identifier);
   const { otp, purpose } = request;
-  const requester: OtpRequester = { identifier: identifier.value, network: client.network };
   const call = await identifyCall(deps, client.idempotencyKey, "otp/verify", identifier.value, { otp, purpose });
   const compare = async (codes: LiveCode[], isNamed: boolean) => {
     const guess = { codes: await hashGuess(deps, identifier, otp, codes), isNamed };
-    return recordAttempt(deps, { identifier, requester, call, guess });
+    return recordAttempt(deps, { identifier, network: client.network, call, guess });
   };
   let attempt = await compare(await findLiveCodes(deps, identifier.value), false);
   if (attempt.isUndecided) attempt = await compare(attempt.liveCodes, true);

@@ -2,13 +2,22 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { otpChallenges } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { commit } from "../../platform/data/commit.ts";
-import { instantOf, mergeStatements } from "../../platform/data/database.ts";
+import { instantOf, literal, mergeStatements } from "../../platform/data/database.ts";
 import { bindKey, isBound, isBoundToBody, isBoundToOtherBody } from "../../platform/data/idempotency.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
-import { isIdentifiedBy } from "../../users/identifier.ts";
+import { type BuilderDeps, prepare } from "../../platform/data/prepared.ts";
+import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { isCreatedAfter } from "./cid.ts";
 import { selectLiveCodes } from "./live-codes.store.ts";
-import { type Attempt, type AttemptDeps, type Conditions, conditionsOf } from "./otp-attempt.store.ts";
+import {
+  type Attempt,
+  type AttemptDeps,
+  type AttemptValues,
+  type AttemptVariant,
+  attemptValues,
+  conditionsOf,
+  valuesOfAttempt,
+} from "./otp-attempt.store.ts";
 import {
   attemptWindowEndsAt,
   blockedUntil,
@@ -20,10 +29,12 @@ import {
 import { otpLimits } from "./otp-limits.ts";
 import { hasLiveToken } from "./verification-token.store.ts";
 
-function writeAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: Attempt, is: Conditions) {
+function writeAttempt(deps: BuilderDeps, variant: AttemptVariant, values: AttemptValues) {
+  const is = conditionsOf(deps, variant, values);
   const now = deps.now();
-  const hashes = JSON.stringify(guess.codes.flatMap(({ hash }) => hash ?? []));
-  const fits = sql`${otpChallenges.codeHash} in (select value from json_each(${hashes}))`;
+  const call = variant.hasKey ? values : undefined;
+  const isAccount = isIdentifiedBy({ kind: variant.kind, value: values.identifier });
+  const fits = sql`${otpChallenges.codeHash} in (select value from json_each(${values.hashes}))`;
   const charge = {
     chargedBy: deps.invocationId,
     attemptsFamiliar: sql`${otpChallenges.attemptsFamiliar} + ((${is.networkClass}) = 'familiar')`,
@@ -41,7 +52,7 @@ function writeAttempt(deps: AttemptDeps, { identifier, requester, call, guess }:
           consumedBy: sql`case when ${fits} then ${deps.invocationId} end`,
           consumedAt: sql`case when ${fits} then ${instantOf(now)} end`,
           sealedCode: sql`case when ${fits} then null else ${otpChallenges.sealedCode} end`,
-          consumedNetwork: sql`case when ${fits} then ${requester.network} end`,
+          consumedNetwork: sql`case when ${fits} then ${values.network} end`,
         })
         .where(and(is.isCompared, is.hasAttemptsLeft, is.isAllowed, is.isDecided, sql`not ${isBound(deps, call)}`)),
       attemptBehindKey: call
@@ -53,42 +64,42 @@ function writeAttempt(deps: AttemptDeps, { identifier, requester, call, guess }:
       // Comes before the failure, which may set a lock. A repeated call is not counted.
       counted: countNetworkAttempt(
         deps,
-        requester.network,
+        values.network,
         sql`not ${is.isVerified} and ${is.isAllowed} and ${is.isDecided} and not ${isBoundToBody(deps, call)}`,
       ),
     },
-    recordFailure(deps, requester, is.isFailure),
+    recordFailure(deps, values, is.isFailure),
     {
       lockout: recordEvent(
         deps,
         {
           type: "auth.lockout",
-          userId: sql`(select id from users where ${isIdentifiedBy(identifier)})`,
-          payload: JSON.stringify({ network: requester.network }),
+          userId: sql`(select id from users where ${isAccount})`,
+          payload: sql`json_object('network', ${values.network})`,
           queue: "tasks",
         },
-        sql`${is.isLocked} and exists (select 1 from users where ${isIdentifiedBy(identifier)})`,
+        sql`${is.isLocked} and exists (select 1 from users where ${isAccount})`,
       ),
       consumedOthers: deps.db
         .update(otpChallenges)
         .set({ consumedBy: deps.invocationId, consumedAt: instantOf(now), sealedCode: null })
         .where(
           and(
-            eq(otpChallenges.identifier, requester.identifier),
-            isCreatedAfter(now - otpLimits.ttlMs),
+            eq(otpChallenges.identifier, values.identifier),
+            isCreatedAfter(sql`${now} - ${literal(otpLimits.ttlMs)}`),
             isNull(otpChallenges.consumedBy),
             is.isVerified,
           ),
         ),
     },
-    resetFailures(deps, requester, is.isVerified),
+    resetFailures(deps, values, is.isVerified),
     {
       bind: bindKey(
         deps,
         call,
         {
           id: sql`(select max(cid) from otp_challenges where ${is.isVerifiedHere})`,
-          expiresAt: now + otpLimits.verificationTokenTtlMs,
+          expiresAt: sql`${now} + ${literal(otpLimits.verificationTokenTtlMs)}`,
         },
         is.isVerified,
       ),
@@ -96,8 +107,11 @@ function writeAttempt(deps: AttemptDeps, { identifier, requester, call, guess }:
   );
 }
 
-function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: Attempt, is: Conditions) {
+function readAttempt(deps: BuilderDeps, variant: AttemptVariant, values: AttemptValues) {
+  const is = conditionsOf(deps, variant, values);
   const now = deps.now();
+  const call = variant.hasKey ? values : undefined;
+  const { identifier, network } = values;
   return {
     compared: deps.db
       .select({
@@ -110,12 +124,12 @@ function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: 
       .orderBy(desc(otpChallenges.cid)),
     state: deps.db
       .select({
-        blockedUntil: blockedUntil(requester, now).as("blocked_until"),
-        attemptWindowEndsAt: attemptWindowEndsAt(requester.network).as("guess_window_ends_at"),
-        networkMayAttempt: sql<number>`${networkMayAttempt(requester, now)}`.as("may_network_guess"),
+        blockedUntil: blockedUntil(values, now).as("blocked_until"),
+        attemptWindowEndsAt: attemptWindowEndsAt(network).as("guess_window_ends_at"),
+        networkMayAttempt: sql<number>`${networkMayAttempt(values, now)}`.as("may_network_guess"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
-          where g.identifier = ${requester.identifier} and g.network = ${requester.network}
-          and json_each.value > ${now - otpLimits.lock.perNetwork.windowMs}), 0)`.as("failures"),
+          where g.identifier = ${identifier} and g.network = ${network}
+          and json_each.value > ${now} - ${literal(otpLimits.lock.perNetwork.windowMs)}), 0)`.as("failures"),
         isLocked: sql<number>`${is.isLocked}`.as("is_locked"),
         isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
         isUndecided: sql<number>`not ${is.isDecided} and ${is.isAllowed} and not ${isBound(deps, call)}`.as(
@@ -123,15 +137,15 @@ function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: 
         ),
       })
       .from(sql`(select 1)`),
-    liveCodes: guess.isNamed ? undefined : selectLiveCodes(deps, requester.identifier),
+    liveCodes: variant.isNamed ? undefined : selectLiveCodes(deps, identifier),
     usedHere: deps.db
       .select({ cid: otpChallenges.cid, codeHash: otpChallenges.codeHash, secretId: otpChallenges.secretId })
       .from(otpChallenges)
       .where(
         and(
-          eq(otpChallenges.identifier, requester.identifier),
-          isCreatedAfter(now - otpLimits.ttlMs),
-          eq(otpChallenges.consumedNetwork, requester.network),
+          eq(otpChallenges.identifier, values.identifier),
+          isCreatedAfter(sql`${now} - ${literal(otpLimits.ttlMs)}`),
+          eq(otpChallenges.consumedNetwork, network),
         ),
       )
       .orderBy(desc(otpChallenges.cid))
@@ -150,9 +164,27 @@ function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: 
             ),
           )
       : undefined,
-    account: deps.db.select({ id: users.id }).from(users).where(isIdentifiedBy(identifier)),
+    account: deps.db
+      .select({ id: users.id })
+      .from(users)
+      .where(isIdentifiedBy({ kind: variant.kind, value: identifier })),
   };
 }
+
+const prepareAttempt = (variant: AttemptVariant) => ({
+  writes: prepare(attemptValues, (deps, values) => writeAttempt(deps, variant, values)),
+  reads: prepare(attemptValues, (deps, values) => readAttempt(deps, variant, values)),
+});
+
+const prepareBoth = (kind: Identifier["kind"], hasKey: boolean) => ({
+  hinted: prepareAttempt({ kind, hasKey, isNamed: false }),
+  named: prepareAttempt({ kind, hasKey, isNamed: true }),
+});
+
+const attempts = {
+  phone: { plain: prepareBoth("phone", false), keyed: prepareBoth("phone", true) },
+  email: { plain: prepareBoth("email", false), keyed: prepareBoth("email", true) },
+};
 
 /**
  * Compares a guess with the two newest live codes that have attempts left, in one transaction. Its first statement charges
@@ -169,10 +201,12 @@ function readAttempt(deps: AttemptDeps, { identifier, requester, call, guess }: 
  *   the attempt only if it was not charged.
  */
 export async function recordAttempt(deps: AttemptDeps, attempt: Attempt) {
-  const conditions = conditionsOf(deps, attempt);
+  const { identifier, call, guess } = attempt;
+  const prepared = attempts[identifier.kind][call ? "keyed" : "plain"][guess.isNamed ? "named" : "hinted"];
+  const values = valuesOfAttempt(attempt);
   const found = await commit(deps, {
-    writes: writeAttempt(deps, attempt, conditions),
-    reads: readAttempt(deps, attempt, conditions),
+    writes: prepared.writes(deps, values),
+    reads: prepared.reads(deps, values),
     isCommitted: ({ compared }) => compared.length > 0,
   });
   const [state] = found.state;

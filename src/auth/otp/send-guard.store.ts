@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { countInWindows } from "../../delivery/send-window.store.ts";
-import type { Deps } from "../../platform/deps.ts";
+import { literal } from "../../platform/data/database.ts";
+import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import { widerNetworksOf } from "../../platform/http/client.ts";
 import type { Identifier } from "../../users/identifier.ts";
 import { isKnownNetwork, type OtpRequester } from "./otp-guard.store.ts";
@@ -22,7 +23,7 @@ interface Counter {
 }
 
 /** The counters of one code: its network, the wider networks that contain an IPv6 network, and a phone number's range. */
-function countersOf(identifier: Identifier, { network }: OtpRequester): Counter[] {
+function countersOf(identifier: Identifier, network: string): Counter[] {
   const isPhone = identifier.kind === "phone";
   const scope = isPhone ? "network" : "email_network";
   const limit = isPhone ? perSmsNetwork : perEmailNetwork;
@@ -32,18 +33,31 @@ function countersOf(identifier: Identifier, { network }: OtpRequester): Counter[
 }
 
 /**
+ * The counters of one code as JSON: `[scope, key, limit, end of a window that starts now, within]` each, for
+ * `sendsBlockedUntil` and `countSend`.
+ */
+export function sendCounters(identifier: Identifier, network: string, now: number): string {
+  return JSON.stringify(
+    countersOf(identifier, network).map(({ scope, key, limit, within = null }) => [
+      ...[scope, key, limit.count, now + limit.windowMs, within],
+    ]),
+  );
+}
+
+/**
  * When the limits of network, wider networks and number range allow another code (epoch ms, possibly in the past). 0 for a
  * network that is known to the identifier, so that strangers cannot block an owner.
+ *
+ * @param counters as `sendCounters` returns them.
  */
-export function sendsBlockedUntil(identifier: Identifier, requester: OtpRequester, now: number): SQL<number> {
-  const counters = countersOf(identifier, requester).map(({ scope, key, limit }) => [scope, key, limit.count]);
+export function sendsBlockedUntil(requester: OtpRequester, now: Value<number>, counters: Value<string>): SQL<number> {
   return sql`case when ${isKnownNetwork(requester, now)} then 0 else coalesce((select max(l.window_ends_at)
-    from json_each(${JSON.stringify(counters)}) c cross join sms_send_limits l
+    from json_each(${counters}) c cross join sms_send_limits l
     on l.scope = c.value ->> 0 and l.key = c.value ->> 1 and l.sends >= c.value ->> 2), 0) end`;
 }
 
 /** The position of the network's next code among those that it requested in the current short window, from 1. */
-export function nextNetworkRank({ network }: OtpRequester, now: number): SQL<number> {
+export function nextNetworkRank({ network }: Pick<OtpRequester, "network">, now: Value<number>): SQL<number> {
   return sql`(select 1 + coalesce(sum(recent_sends), 0) from sms_send_limits
     where scope in ('network', 'email_network') and key = ${network} and recent_ends_at > ${now})`;
 }
@@ -51,24 +65,15 @@ export function nextNetworkRank({ network }: OtpRequester, now: number): SQL<num
 /**
  * Counts a code if `condition` holds. A /64 adds at most `perSubnet` per window to its /56 and /48, so that only many
  * subscribers together can exhaust a wide network.
+ *
+ * @param counters as `sendCounters` returns them.
  */
-export function countSend(
-  deps: Pick<Deps, "db" | "now">,
-  identifier: Identifier,
-  requester: OtpRequester,
-  condition: SQL,
-) {
-  const now = deps.now();
-  const rows = countersOf(identifier, requester).map(({ scope, key, limit, within = null }) => [
-    scope,
-    key,
-    now + limit.windowMs,
-    within,
-  ]);
+export function countSend(deps: Pick<BuilderDeps, "db" | "now">, counters: Value<string>, condition: SQL) {
   return countInWindows(
     deps,
-    { scope: sql`c.value ->> 0`, key: sql`c.value ->> 1`, windowEndsAt: sql`c.value ->> 2` },
-    sql`from json_each(${JSON.stringify(rows)}) c where ${condition} and not exists (select 1 from sms_send_limits l
-      where l.scope = c.value ->> 0 and l.key = c.value ->> 3 and l.window_ends_at > ${now} and l.sends >= ${perSubnet})`,
+    { scope: sql`c.value ->> 0`, key: sql`c.value ->> 1`, windowEndsAt: sql`c.value ->> 3` },
+    sql`from json_each(${counters}) c where ${condition} and not exists (select 1 from sms_send_limits l
+      where l.scope = c.value ->> 0 and l.key = c.value ->> 4 and l.window_ends_at > ${deps.now()}
+      and l.sends >= ${literal(perSubnet)})`,
   );
 }

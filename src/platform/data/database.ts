@@ -98,6 +98,9 @@ export function mergeStatements<L extends readonly (Statements | undefined)[]>(
   return merged as Merged<L>;
 }
 
+/** A constant inlined into the SQL text, because D1 binds at most 100 parameters per statement. */
+export const literal = (value: number): SQL => sql.raw(String(value));
+
 /** Binds a time as an integer. D1 binds every number as REAL, which stays REAL unless a column converts it. */
 export const instantOf = (milliseconds: Value<number>): SQL => sql`cast(${milliseconds} as integer)`;
 

@@ -83,12 +83,12 @@ export function isBoundToBody(deps: DbDeps, call: Hashes | undefined): SQL {
 }
 
 /** The key is bound to another body. */
-export function isBoundToOtherBody(deps: DbDeps, call: IdempotentCall | undefined): SQL {
+export function isBoundToOtherBody(deps: DbDeps, call: Hashes | undefined): SQL {
   return call ? sql`exists ${boundTo(deps, call, ne(idempotencyKeys.bodyHash, call.bodyHash))}` : NEVER;
 }
 
 /** Scalar subquery for the id of the result that the key is bound to; NULL if it is not bound. */
-export function boundResultId(deps: DbDeps, call: IdempotentCall, more?: SQL): SQL {
+export function boundResultId(deps: DbDeps, call: Pick<Hashes, "keyHash">, more?: SQL): SQL {
   return sql`${boundTo(deps, call, more)}`;
 }
 
@@ -107,7 +107,7 @@ function boundTo(deps: DbDeps, call: Pick<Hashes, "keyHash">, more?: SQL) {
 export function bindKey(
   deps: DbDeps,
   call: Hashes | undefined,
-  result: { id: string | SQL; number?: number | SQL; expiresAt: number | SQL; from?: SQL },
+  result: { id: Value<string>; number?: Value<number>; expiresAt: Value<number>; from?: SQL },
   condition: SQL,
 ) {
   if (!call) return undefined;
@@ -134,7 +134,7 @@ export function bindKey(
 }
 
 /** Reads the binding after the batch's writes. */
-export function findBinding(deps: DbDeps, call: IdempotentCall | undefined) {
+export function findBinding(deps: DbDeps, call: Pick<Hashes, "keyHash"> | undefined) {
   if (!call) return undefined;
   return deps.db
     .select({

@@ -1,5 +1,4 @@
 import { env } from "cloudflare:workers";
-import { OnePassDialect } from "../../../src/platform/data/dialect.ts";
 
 /** A statement sent by the Worker, with the values of its first use. */
 export interface SentStatement {
@@ -11,7 +10,7 @@ export interface SentStatement {
 const d1: D1Database = Object.getPrototypeOf(env.DB);
 const { prepare } = d1;
 
-/** Texts compiled by the Worker's dialect; tests write their own statements without it. */
+/** Texts that the Worker has sent; tests prepare their own statements. */
 const written = new Set<string>();
 const sent = new Map<D1Database, Map<string, SentStatement>>();
 /** Texts whose first use on a database was recorded. */
@@ -19,14 +18,9 @@ const recorded = new Map<D1Database, Set<string>>();
 
 /** From now on, collects every distinct statement that the Worker sends to D1 through any binding. */
 export function collectStatements(): void {
-  const { sqlToQuery } = OnePassDialect.prototype;
-  OnePassDialect.prototype.sqlToQuery = function (statement, invokeSource) {
-    const query = sqlToQuery.call(this, statement, invokeSource);
-    written.add(query.sql);
-    return query;
-  };
   d1.prepare = function (text) {
     const statement = prepare.call(this, text);
+    if (!written.has(text) && new Error().stack?.includes("/src/platform/data/")) written.add(text);
     if (written.has(text)) recordFirstUse(this, text, statement);
     return statement;
   };
