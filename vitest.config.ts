@@ -43,6 +43,8 @@ export default defineConfig({
           // Do not wait to coalesce events: each test waits for the work that a call leaves for after its response.
           EVENT_GATHER_MS: "0",
           ...passkeyVars,
+          // Its own test turns it on; elsewhere it would add a write to every refusal.
+          REFUSAL_FLUSH_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           RACE_CLIENTS: process.env.RACE_CLIENTS ?? "40",
           ...Object.fromEntries(

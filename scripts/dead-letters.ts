@@ -1,7 +1,8 @@
+import { sql } from "drizzle-orm";
+import { isWaiting } from "../src/platform/data/dead-letter.store.ts";
 import { tasks } from "../src/tasks/engine/registry.ts";
 import { fail, query, queryAll } from "./d1.ts";
-import { quote } from "./inline.ts";
-import { bulkReplayStatements, conditionOf, type DeadLetterFilter, replayStatements } from "./replay.ts";
+import { bulkReplayStatements, conditionOf, type DeadLetterFilter, listStatement, replayStatements } from "./replay.ts";
 
 /** Command-line options that select dead letters. */
 export interface FilterOptions {
@@ -57,20 +58,21 @@ export function listDeadLetters(
   const limit = countOf("--limit", page.limit, 50, MAX_PAGE);
   const after =
     page.before === undefined
-      ? "1"
-      : `(created_at, id) < (select created_at, id from dead_letters
-    where id = ${quote(page.before)})`;
+      ? sql`1`
+      : sql`(created_at, id) < (select created_at, id from dead_letters where id = ${page.before})`;
   const letters = query(
-    `select id, queue, type, user_id, reason, trace, attempts, payload, datetime(created_at / 1000, 'unixepoch') as at,
-      replayed_at is not null as replayed from dead_letters
-      where ${conditionOf(filter)} and ${after} and ${page.open ? "replayed_at is null" : "1"}
-      order by created_at desc, id desc limit ${limit + 1}`,
+    listStatement(
+      sql`${conditionOf(filter)} and ${after} and ${page.open ? isWaiting : sql`1`}
+        order by created_at desc, id desc limit ${limit + 1}`,
+    ),
     target,
   );
   if (letters.length === 0) console.log(page.before === undefined ? "No dead letters." : "No more dead letters.");
   const shown = letters.slice(0, limit);
-  for (const { id, at, queue, type, user_id, reason, trace, attempts, payload, replayed } of shown) {
-    console.log(`${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} attempts${replayed ? "  (replayed)" : ""}`);
+  for (const { id, at, queue, type, user_id, reason, trace, attempts, payload, replayed, discarded } of shown) {
+    console.log(
+      `${id}  ${at} UTC  ${queue}  ${type ?? "?"}  ${attempts} attempts${replayed ? "  (replayed)" : discarded ? "  (discarded)" : ""}`,
+    );
     console.log(`  ${reason}\n  ${user_id ? `user ${user_id}\n  ` : ""}${payload ?? "(payload not kept)"}`);
     if (trace) console.log(`  ${String(trace).replaceAll("\n", "\n  ")}`);
   }
@@ -86,10 +88,10 @@ export function replayOne(id: string, payload: string | undefined, target: Targe
       fail("--payload must be JSON.");
     }
   }
-  const [replayed] = query(replayStatements(quote(id), payload === undefined ? "payload" : quote(payload)), target);
+  const [replayed] = query(replayStatements(id, payload).join(";\n"), target);
   if (!replayed)
     fail(
-      "Not replayed: there is no such dead letter, it was already replayed, or it has no type or payload. Set the payload with --payload JSON.",
+      "Not replayed: there is no such dead letter, it was already replayed or discarded, or it has no type or payload. Set the payload with --payload JSON.",
     );
   console.log(`${replayed.type} will be sent again within a minute.`);
 }

@@ -1,5 +1,12 @@
-import { urgencySql } from "../src/db/platform-schema.ts";
-import { quote } from "./inline.ts";
+import { and, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { deadLetters } from "../src/db/platform-schema.ts";
+import { isReplayable, isReplayableWith, replayLetters } from "../src/platform/data/dead-letter.store.ts";
+import { inline } from "./inline.ts";
+
+// Builds the statements only; wrangler runs them.
+const db = drizzle({} as D1Database) as Parameters<typeof replayLetters>[0]["db"];
+const deps = { db, now: () => Date.now() };
 
 /** Selects dead letters; absent members match all. */
 export interface DeadLetterFilter {
@@ -13,36 +20,53 @@ export interface DeadLetterFilter {
 }
 
 /** The filter as a SQL condition. */
-export function conditionOf({ types, since, until, userId }: DeadLetterFilter): string {
-  const conditions = ["1"];
-  if (types) conditions.push(`type in (${types.map(quote).join(", ")})`);
-  if (since !== undefined) conditions.push(`created_at >= ${since}`);
-  if (until !== undefined) conditions.push(`created_at < ${until}`);
-  if (userId !== undefined) conditions.push(`user_id = ${quote(userId)}`);
-  return conditions.join(" and ");
+export function conditionOf({ types, since, until, userId }: DeadLetterFilter): SQL {
+  const { createdAt, type } = deadLetters;
+  const conditions = [
+    types && inArray(type, [...types]),
+    since === undefined ? undefined : gte(createdAt, since),
+    until === undefined ? undefined : lt(createdAt, until),
+    userId === undefined ? undefined : eq(deadLetters.userId, userId),
+  ];
+  return and(sql`1`, ...conditions) ?? sql`1`;
 }
 
-/** Dead letters that can be replayed: they have an event and have not been replayed. */
-const REPLAYABLE = "replayed_at is null and type is not null and event_id is not null";
+/** The text of a query of dead letters. @param page what follows their WHERE. */
+export function listStatement(page: SQL): string {
+  const columns = {
+    ...(({ id, queue, type, userId, reason, trace, attempts, payload }) => ({
+      id,
+      queue,
+      type,
+      user_id: userId,
+      reason,
+      trace,
+      attempts,
+      payload,
+    }))(deadLetters),
+    at: sql`datetime(created_at / 1000, 'unixepoch')`.as("at"),
+    replayed: sql`replayed_at is not null`.as("replayed"),
+    discarded: sql`discarded_at is not null`.as("discarded"),
+  };
+  return inline(db.select(columns).from(deadLetters).where(page).toSQL());
+}
 
-/** Inserts the letters into the outbox as due events; an event with several dead letters is inserted once. */
-const putBack = (letters: string, payload = "payload") =>
-  `insert into outbox (urgency, id, type, user_id, payload, queue, created_at, leased_until, attempts)
-      select ${urgencySql("type")}, event_id, type, user_id, ${payload}, 'tasks', created_at, 0, 0 from ${letters}
-      on conflict (urgency, id) do update set payload = excluded.payload, queue = 'tasks', leased_until = 0, attempts = 0`;
-
-const markReplayed = (ids: string) =>
-  `update dead_letters set replayed_at = cast(unixepoch('subsec') * 1000 as integer) where id in (${ids})
-      returning type`;
+const textsOf = ({ putBack, replayed }: ReturnType<typeof replayLetters>): [string, string] => [
+  inline(putBack.toSQL()),
+  inline(replayed.toSQL()),
+];
 
 /**
- * Statements that put a dead letter back into the outbox, once; the next cron tick publishes it. Both arguments are
- * SQL: the letter's id, and its payload, either corrected or the column itself. The last statement returns a row if the
- * letter was put back.
+ * Statements, for one transaction, that put a dead letter back into the outbox, once; the next cron tick publishes it. The
+ * second returns a row if the letter was put back.
+ *
+ * @param payload the corrected payload, if it is not the letter's own.
  */
-export function replayStatements(id: string, payload = "payload"): string {
-  const letter = `dead_letters where id = ${id} and ${REPLAYABLE} and ${payload} is not null`;
-  return `${putBack(letter, payload)};\n    ${markReplayed(`select id from ${letter}`)}`;
+export function replayStatements(id: string, payload?: string): [string, string] {
+  const isLetter = eq(deadLetters.id, id);
+  return payload === undefined
+    ? textsOf(replayLetters(deps, sql`${isLetter} and ${isReplayable}`))
+    : textsOf(replayLetters(deps, sql`${isLetter} and ${isReplayableWith}`, sql`${payload}`));
 }
 
 /**
@@ -50,11 +74,15 @@ export function replayStatements(id: string, payload = "payload"): string {
  * `limit`, each once. The second returns a row per letter, the third the number that remain, up to 100,000.
  */
 export function bulkReplayStatements(filter: DeadLetterFilter, limit: number): [string, string, string] {
-  const meant = `dead_letters where ${conditionOf(filter)} and ${REPLAYABLE} and payload is not null`;
-  const page = `order by created_at, id limit ${limit}`;
+  const meant = sql`${deadLetters} where ${conditionOf(filter)} and ${isReplayable}`;
+  const page = sql`id in (select id from ${meant} order by created_at, id limit ${limit})`;
   return [
-    putBack(`(select * from ${meant} ${page}) where true`),
-    markReplayed(`select id from ${meant} ${page}`),
-    `select count(*) as more from (select 1 from ${meant} limit 100000)`,
+    ...textsOf(replayLetters(deps, sql`${page} and ${isReplayable}`)),
+    inline(
+      db
+        .select({ more: sql<number>`count(*)`.as("more") })
+        .from(sql`(select 1 from ${meant} limit 100000)`)
+        .toSQL(),
+    ),
   ];
 }

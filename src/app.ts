@@ -70,8 +70,18 @@ import {
   postUserUnlock,
   putUserRole,
 } from "./staff/access/account-access.routes.ts";
+import { getUserAccessState } from "./staff/access/user-access.routes.ts";
 import { getUsers } from "./staff/directory/directory.routes.ts";
+import { countRefusals } from "./staff/figures/count-refusals.ts";
+import { getStaffDelivery } from "./staff/figures/delivery.routes.ts";
+import { getStaffOverview } from "./staff/figures/overview.routes.ts";
+import { getUserKyc } from "./staff/kyc-review/kyc-case.routes.ts";
 import { getKycSubmissions, patchUserKyc } from "./staff/kyc-review/kyc-review.routes.ts";
+import { getDeadLetters, postDeadLetters } from "./staff/operations/dead-letters.routes.ts";
+import { getStaffJobs } from "./staff/operations/jobs.routes.ts";
+import { getStaffAuditLogs, getStaffMembers } from "./staff/operations/members.routes.ts";
+import { postUserNote } from "./staff/users/note.routes.ts";
+import { postUserReveal } from "./staff/users/reveal.routes.ts";
 import {
   getSessionsOfUser,
   getUser,
@@ -153,10 +163,14 @@ export const routes: readonly Route[] = [
   route("GET /api/users/kyc", "-", authenticated, getMyKyc),
   route("GET /api/users/kyc/status", "-", authenticated, getMyKycStatus),
   route("GET /api/users/kyc/submissions", "-", staff, getKycSubmissions),
+  route("GET /api/users/{id}/kyc", "-", staff, getUserKyc),
   route("PATCH /api/users/{id}/kyc", "writes/user", staff, patchUserKyc),
   route("GET /api/users", "-", staff, getUsers),
   route("POST /api/users", "writes/user", staff, postUser),
   route("GET /api/users/{id}", "-", staff, getUser),
+  route("POST /api/users/{id}/reveal", "writes/user", staff, postUserReveal),
+  route("GET /api/users/{id}/access", "-", staff, getUserAccessState),
+  route("POST /api/users/{id}/notes", "writes/user", staff, postUserNote),
   route("PUT /api/users/{id}", "writes/user", staff, putUser),
   route("PATCH /api/users/{id}", "writes/user", staff, patchUser),
   route("POST /api/users/{id}/status", "writes/user", staff, postUserStatus),
@@ -168,6 +182,13 @@ export const routes: readonly Route[] = [
   route("POST /api/users/{id}/analytics-report", "writes/user", staff, postUserReport),
   route("GET /api/users/{id}/analytics-report", "-", staff, getUserReport),
   route("GET /api/users/{id}/audit-logs", "-", staff, getUserAuditLogs),
+  route("GET /api/staff/overview", "-", staff, getStaffOverview),
+  route("GET /api/staff/delivery", "-", staff, getStaffDelivery),
+  route("GET /api/staff/members", "-", admin, getStaffMembers),
+  route("GET /api/staff/audit-logs", "-", admin, getStaffAuditLogs),
+  route("GET /api/staff/dead-letters", "-", admin, getDeadLetters),
+  route("POST /api/staff/dead-letters", "writes/user", admin, postDeadLetters),
+  route("GET /api/staff/jobs", "-", admin, getStaffJobs),
   route("GET /api/auth/google/start", "social-start/network", publicAccess, googleStart),
   route("GET /api/auth/apple/start", "social-start/network", publicAccess, appleStart),
   route("GET /api/auth/google/callback", "social-token/network", publicAccess, googleCallback),
@@ -201,7 +222,10 @@ export const routes: readonly Route[] = [
   route("GET /console/{screen}", "-", consoleVisitor, getConsoleScreen),
 ];
 
-app.use(identifyRequest, logRequest, protectResponse, provideDeps(buildDeps), requireHttps, allowOrigins);
+app.use(
+  ...[identifyRequest, logRequest, protectResponse, provideDeps(buildDeps)],
+  ...[countRefusals, requireHttps, allowOrigins],
+);
 app.use(
   methodNotAllowed({
     app,

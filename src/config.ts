@@ -21,6 +21,9 @@ import {
 import { findInsecureWebhook, webhookSettings } from "./delivery/webhook-settings.ts";
 import { type Config, ConfigError, readSharedSettings, sharedSettings } from "./platform/config/config.ts";
 import { importSharedKeys, type Keyring } from "./platform/config/keyring.ts";
+import { STAFF_VIEWS_PER_HOUR, staffViewSettings } from "./sessions/staff-view-settings.ts";
+import { REFUSAL_FLUSH_MS, refusalSettings } from "./staff/figures/refusal-settings.ts";
+import { KYC_APPROVALS, kycReviewSettings } from "./staff/kyc-review/kyc-review-settings.ts";
 import { identifierSettings } from "./users/identifier-settings.ts";
 import { deriveKycKeys } from "./users/kyc/kyc-keys.ts";
 
@@ -33,6 +36,9 @@ const settings = z.object({
   ...providerSettings,
   ...socialSettings,
   ...consoleSettings,
+  ...staffViewSettings,
+  ...kycReviewSettings,
+  ...refusalSettings,
   ...webhookSettings,
 });
 
@@ -76,6 +82,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     ...readPasskeys(value),
     smsCountries: value.SMS_COUNTRIES,
     testIdentifiers: value.TEST_IDENTIFIERS,
+    refusalFlushMs: value.REFUSAL_FLUSH_MS ?? REFUSAL_FLUSH_MS,
+    kycApprovals: value.KYC_APPROVALS ?? KYC_APPROVALS,
+    staffViewsPerHour: value.STAFF_VIEWS_PER_HOUR ?? STAFF_VIEWS_PER_HOUR,
     social,
     console,
     webhooks,

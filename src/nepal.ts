@@ -1,4 +1,4 @@
-import { DAY_MS, MINUTE_MS } from "./platform/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "./platform/time.ts";
 
 /** The currency of every wallet (ISO 4217). */
 export const CURRENCY = "NPR";
@@ -9,6 +9,16 @@ const OFFSET_MS = (5 * 60 + 45) * MINUTE_MS;
 /** The calendar day in Asia/Kathmandu at the given time (epoch ms), `YYYY-MM-DD`. */
 export function dayOf(at: number): string {
   return new Date(at + OFFSET_MS).toISOString().slice(0, 10);
+}
+
+/** The hour of the day in Asia/Kathmandu at the given time (epoch ms), 0 to 23. */
+export function hourOf(at: number): number {
+  return new Date(at + OFFSET_MS).getUTCHours();
+}
+
+/** When the hour in Asia/Kathmandu at the given time began (epoch ms). */
+export function hourStartsAt(at: number): number {
+  return Math.floor((at + OFFSET_MS) / HOUR_MS) * HOUR_MS - OFFSET_MS;
 }
 
 /** When that day ends (epoch ms). */

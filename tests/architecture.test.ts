@@ -137,6 +137,7 @@ test("only the guards create claims of a role", () => {
 /** Files of `staff/` that may run a batch without a staff caller, each with its reason. */
 const WITHOUT_CALLER: Record<string, string> = {
   "staff/staff-batch.store.ts": "it is the helper that adds the check",
+  "staff/figures/refusal-counts.store.ts": "counts the refusals of any caller",
   "staff/directory/user-search.store.ts": "queries SEARCH_DB, which stores no roles, between two staff batches",
   "staff/directory/search-projection.store.ts": "works for tasks",
 };

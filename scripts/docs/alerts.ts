@@ -147,6 +147,13 @@ const help: Readonly<Record<AlertName, Help>> = {
     check: "`provider` and `error`, then the provider's console.",
     action: "Renew the secret, set it with `wrangler secret put`, and deploy.",
   },
+  staff_views_limit: {
+    symptom: "A member of staff has seen as many persons, cases, fields and files as STAFF_VIEWS_PER_HOUR allows.",
+    check: "`viewer_id`, and `GET /api/staff/audit-logs?actor_id=…`: what they looked at.",
+    action:
+      "Ask them. If the account was taken over or misused, end its sessions and revoke its role; if the work needs it, " +
+      "raise STAFF_VIEWS_PER_HOUR.",
+  },
   tick_part_failed: {
     symptom: "One part of the minute tick failed. The next tick repeats it.",
     check: "`part` and `reason`; `database_failed` at the same time.",

@@ -7,6 +7,8 @@ import type { RateLimitPolicy } from "../../src/platform/http/rate-limit.ts";
 import { writesPerMinute } from "../../src/platform/http/write-limit.ts";
 import { MAX_REPLAYS } from "../../src/sessions/refresh.store.ts";
 import { REPLAY_WINDOW_MS } from "../../src/sessions/session.store.ts";
+import { STAFF_VIEWS_PER_HOUR } from "../../src/sessions/staff-view-settings.ts";
+import { STAFF_VIEWS_WINDOW_MS } from "../../src/sessions/staff-views.store.ts";
 import { startedUploadLimit, uploadLimit } from "../../src/users/kyc/kyc-upload.store.ts";
 import { code, table } from "./markdown.ts";
 
@@ -98,6 +100,11 @@ const limits: Readonly<Record<string, Limit>> = {
   "passkey.adds": limit(passkeyAddsPerDay, "passkeys added by a user", WAIT_FOR_OLDEST),
   "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
   "identity.changes": limit(changesPerDay, "changes of a user's own identifiers", WAIT_FOR_OLDEST),
+  "staff.views": limit(
+    { count: STAFF_VIEWS_PER_HOUR, windowMs: STAFF_VIEWS_WINDOW_MS },
+    "persons, KYC cases, fields and files that one member of staff sees; STAFF_VIEWS_PER_HOUR sets another number",
+    WAIT_FOR_OLDEST,
+  ),
   "devices.registrations": limit(
     registrationLimit,
     "device registrations of one user, including repeated ones",

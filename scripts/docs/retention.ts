@@ -1,5 +1,6 @@
 import { getTableConfig } from "drizzle-orm/sqlite-core";
-import { otherRetention, type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
+import { otherRetention } from "../../src/tasks/other-retention.ts";
+import { type PurgeRule, purgeRules } from "../../src/tasks/retention.ts";
 import { code, table } from "./markdown.ts";
 
 const MINUTE_MS = 60_000;

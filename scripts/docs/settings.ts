@@ -17,6 +17,12 @@ const variables: Readonly<Record<string, string>> = {
     "optional, off by default, 30 to 365; after so many days without a sign-in, a code by SMS alone does not enter an account that holds something, see [identity](identity.md#numbers-with-a-new-owner). Set it once your apps know `number_dormant`",
   EVENT_GATHER_MS:
     "optional, 250 by default, 0 to 5000; how long an event waits to be published with others of the same isolate, in milliseconds",
+  STAFF_VIEWS_PER_HOUR:
+    "optional, 600 by default, 1 to 10000; persons, KYC cases, fields and files that a member of staff may see in an hour",
+  REFUSAL_FLUSH_MS:
+    "optional, 60000 by default, 0 to 3600000; how often an isolate stores how many requests it has refused, in milliseconds; 0 turns the counting off",
+  KYC_APPROVALS:
+    "optional, 1 by default; with 2 a KYC is approved only when two reviewers have approved the same version",
   SPARROW_FROM: "optional; the sender identity registered at Sparrow SMS",
   SPARROW_URL: "optional; `https://api.sparrowsms.com/v2/sms/` by default",
   SMS_FALLBACK_URL: "optional; gateway for text messages that Sparrow does not accept",

@@ -96,6 +96,10 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "hourly",
     "removes replaced files, files that no submission referenced within an hour, and objects older than an hour without a row; scans 20,000 objects per run, continuing where the last run stopped",
   ],
+  count_hours: [
+    "hourly",
+    "stores the staff's figures of each whole hour in Kathmandu: sign-ups, sign-ins, codes, KYC, dead letters; missed hours of the last day are made up for",
+  ],
   check_user_search: [
     "daily, 02:15 in Nepal",
     "compares every search entry with the primary database, and corrects and reports differences",

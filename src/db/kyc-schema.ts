@@ -26,6 +26,9 @@ export const kyc = sqliteTable(
     /** Version for whose rejection the last reminder was sent. */
     remindedVersion: integer("reminded_version").notNull().default(0),
     verifiedAt: instant("verified_at"),
+    /** The reviewer whose approval of this version waits for a colleague's; null while there is none. */
+    firstApprovedBy: text("first_approved_by"),
+    firstApprovedAt: instant("first_approved_at"),
     submittedAt: instant("submitted_at").notNull(),
     createdAt: instant("created_at").notNull(),
     updatedAt: instant("updated_at").notNull(),

@@ -32,8 +32,12 @@ export const auditLogs = sqliteTable(
     sessionId: text("session_id"),
     createdAt: instant("created_at").notNull(),
   },
-  // A user's entries lie side by side, so a second index is not needed; the daily purge reads the whole table.
-  (table) => [primaryKey({ columns: [table.userId, table.id] })],
+  (table) => [
+    // A user's entries lie side by side, so a second index is not needed; the daily purge reads the whole table.
+    primaryKey({ columns: [table.userId, table.id] }),
+    // What staff have seen and done. The action is part of it, so that counting their views reads the index alone.
+    index("audit_logs_staff").on(table.actorId, table.id, table.action).where(sql`by_staff = 1`),
+  ],
 );
 
 /** Types of events that do not wait behind changes by users, and those that jobs record by the thousand. */
@@ -162,8 +166,32 @@ export const deadLetters = sqliteTable(
     attempts: integer("attempts").notNull(),
     createdAt: instant("created_at").notNull(),
     replayedAt: instant("replayed_at"),
+    /** When staff decided that it will not be replayed. */
+    discardedAt: instant("discarded_at"),
   },
-  (table) => [index("dead_letters_created").on(table.createdAt), index("dead_letters_user").on(table.userId, table.id)],
+  (table) => [
+    index("dead_letters_created").on(table.createdAt, table.id),
+    index("dead_letters_user").on(table.userId, table.id),
+    index("dead_letters_waiting")
+      .on(table.createdAt, table.id)
+      .where(sql`replayed_at is null and discarded_at is null`),
+    index("dead_letters_waiting_type")
+      .on(table.type, table.createdAt, table.id)
+      .where(sql`replayed_at is null and discarded_at is null`),
+  ],
+);
+
+/** Figures of each day and metric, by hour; see `count_hours`. */
+export const dailyCounts = sqliteTable(
+  "daily_counts",
+  {
+    /** `YYYY-MM-DD` in Asia/Kathmandu. */
+    day: text("day").notNull(),
+    metric: text("metric").notNull(),
+    /** JSON array of 24 numbers, one for each hour in Asia/Kathmandu; null for an hour that was not counted. */
+    byHour: text("by_hour", { mode: "json" }).$type<(number | null)[]>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.metric] })],
 );
 
 /** Runs of periodic jobs: one row per job and period. */

@@ -136,7 +136,10 @@ export const otpNetworkGuards = sqliteTable(
     lockedBy: text("locked_by"),
     lastGuessAt: instant("last_guess_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.identifier, table.network] })],
+  (table) => [
+    primaryKey({ columns: [table.identifier, table.network] }),
+    index("otp_network_guards_locked").on(table.lockedUntil).where(sql`locked_until > 0`),
+  ],
 );
 
 /**
@@ -155,7 +158,10 @@ export const otpClassGuards = sqliteTable(
     lockedBy: text("locked_by"),
     lastGuessAt: instant("last_guess_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.identifier, table.networkClass] })],
+  (table) => [
+    primaryKey({ columns: [table.identifier, table.networkClass] }),
+    index("otp_class_guards_locked").on(table.lockedUntil).where(sql`locked_until > 0`),
+  ],
 );
 
 /** Number of attempts per network at any identifier, in a fixed window. */

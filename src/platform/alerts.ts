@@ -27,6 +27,7 @@ export const alerts = {
   sms_hour_spent: "warn",
   sms_reserve_entered: "warn",
   social_client_refused: "error",
+  staff_views_limit: "warn",
   tick_part_failed: "error",
   user_counts_drift: "warn",
   user_search_drift: "warn",

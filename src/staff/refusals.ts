@@ -16,17 +16,20 @@ export function refuseUnlessStaff(caller: Found): asserts caller is NonNullable<
   if (caller.lacksPasskey === 1) throw new AppError("passkey_required", { reason: "session without a passkey" });
 }
 
+/** @throws AppError as `refuseUnlessStaff`, and `permission_denied` if the caller is staff but not an admin. */
+export function refuseUnlessAdminRole(caller: Found): asserts caller is NonNullable<Found> {
+  refuseUnlessStaff(caller);
+  if (caller.role === "admin") return;
+  throw new AppError("permission_denied", {
+    message: { en: "Only an admin can do this.", ne: "यो एडमिनले मात्र गर्न सक्छ।" },
+  });
+}
+
 /**
- * @throws AppError as `refuseUnlessStaff`; `permission_denied` if the caller is staff but not an admin; `passkey_required`
- *   if the last passkey was used more than 10 minutes ago.
+ * @throws AppError as `refuseUnlessAdminRole`; `passkey_required` if the last passkey was used more than 10 minutes ago.
  */
 export function refuseUnlessAdmin(caller: Found): void {
-  refuseUnlessStaff(caller);
-  if (caller.role !== "admin") {
-    throw new AppError("permission_denied", {
-      message: { en: "Only an admin can change roles.", ne: "भूमिका एडमिनले मात्र फेर्न सक्छ।" },
-    });
-  }
+  refuseUnlessAdminRole(caller);
   if (caller.lacksRecentPasskey === 1) throw new AppError("passkey_required", { reason: "passkey used too long ago" });
 }
 

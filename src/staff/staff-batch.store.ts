@@ -3,10 +3,10 @@ import { commit } from "../platform/data/commit.ts";
 import { mergeStatements, type Results, runBatch } from "../platform/data/database.ts";
 import type { Statements } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
-import { isStaff, mayChangeAccount } from "../sessions/authority.store.ts";
-import type { StaffClaims } from "../sessions/claims.ts";
+import { isAdmin, isStaff, mayChangeAccount } from "../sessions/authority.store.ts";
+import type { AdminClaims, StaffClaims } from "../sessions/claims.ts";
 import { type CallerRow, selectCaller } from "../sessions/session.store.ts";
-import { refuseUnlessStaff } from "./refusals.ts";
+import { refuseUnlessAdminRole, refuseUnlessStaff } from "./refusals.ts";
 
 type BatchDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
@@ -17,6 +17,13 @@ export interface CallerConditions {
   ifStaff: (value: string | number) => SQL;
   /** As `mayChangeAccount`. */
   mayChange: (userId: string) => SQL;
+}
+
+/** Conditions on an admin, for the statements of an admin batch. */
+export interface AdminConditions {
+  isAdmin: SQL;
+  /** `value` if the caller is an admin, else NULL, which equals no column. */
+  ifAdmin: (value: string | number) => SQL;
 }
 
 type Caller = { caller: CallerRow & { role: "staff" | "admin" } };
@@ -80,4 +87,36 @@ export async function commitStaffBatch<W extends Statements, R extends Statement
     isCommitted: (again) => isCommitted(again as unknown as Results<R>),
   });
   return withCaller(found as never) as unknown as Results<R> & Partial<Results<W>> & Caller;
+}
+
+function adminConditionsOf(deps: BatchDeps, caller: AdminClaims): AdminConditions {
+  const condition = isAdmin(deps, caller);
+  return { isAdmin: condition, ifAdmin: (value) => sql`(select case when ${condition} then ${value} end)` };
+}
+
+/**
+ * As `runStaffBatch`, for an admin.
+ *
+ * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the caller is not an admin.
+ */
+export async function runAdminBatch<T extends Statements>(
+  deps: BatchDeps,
+  caller: AdminClaims,
+  build: (conditions: AdminConditions) => T,
+): Promise<Results<T> & Caller> {
+  const found = await runStaffBatch(deps, caller, () => build(adminConditionsOf(deps, caller)));
+  refuseUnlessAdminRole(found.caller);
+  return found;
+}
+
+/** As `commitStaffBatch`, for an admin. */
+export async function commitAdminBatch<W extends Statements, R extends Statements>(
+  deps: BatchDeps,
+  caller: AdminClaims,
+  build: (conditions: AdminConditions) => { writes: W; reads: R },
+  isCommitted: (found: Results<R>) => boolean,
+): Promise<Results<R> & Partial<Results<W>> & Caller> {
+  const found = await commitStaffBatch(deps, caller, () => build(adminConditionsOf(deps, caller)), isCommitted);
+  refuseUnlessAdminRole(found.caller);
+  return found;
 }

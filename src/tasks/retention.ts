@@ -9,6 +9,7 @@ import { kycUploads } from "../db/kyc-schema.ts";
 import { analyticsReports } from "../db/ledger-schema.ts";
 import {
   auditLogs,
+  dailyCounts,
   deadLetters,
   deliveries,
   idempotencyKeys,
@@ -176,7 +177,28 @@ export const purgeRules: readonly PurgeRule[] = [
   { ...byKey, table: deliveries, since: deliveries.eventId, keptMs: EVENT_KEPT_MS, write: firstIdAt },
   { ...byKey, table: localOutbox, since: localOutbox.id, keptMs: EVENT_KEPT_MS, write: firstIdAt },
   { ...byKey, table: notifications, since: notifications.id, keptMs: 180 * DAY_MS, write: firstIdAt },
-  { ...byKey, table: deadLetters, since: deadLetters.createdAt, keptMs: 90 * DAY_MS },
+  {
+    ...byKey,
+    table: deadLetters,
+    since: deadLetters.createdAt,
+    keptMs: 180 * DAY_MS,
+    among: sql`replayed_at is null and discarded_at is null`,
+  },
+  {
+    ...scannedDaily,
+    table: deadLetters,
+    since: deadLetters.replayedAt,
+    keptMs: 30 * DAY_MS,
+    among: sql`replayed_at is not null`,
+  },
+  {
+    ...scannedDaily,
+    table: deadLetters,
+    since: deadLetters.discardedAt,
+    keptMs: 30 * DAY_MS,
+    among: sql`discarded_at is not null`,
+  },
+  { ...byKey, table: dailyCounts, since: dailyCounts.day, keptMs: 400 * DAY_MS, write: dayOf },
   {
     ...scannedDaily,
     table: devices,
@@ -210,37 +232,6 @@ export const purgeRules: readonly PurgeRule[] = [
     keptMs: HOUR_MS,
   },
 ];
-
-/** Why tables without a purge rule do not grow without bound, by table name. */
-export const otherRetention: Readonly<Record<string, string>> = {
-  users: "until the account is deleted",
-  outbox: "until a queue accepts the event; one that is always refused becomes a dead letter after at most a day",
-  profiles: "with the user",
-  wallets: "with the user",
-  points: "with the user",
-  user_statistics: "with the user",
-  rentals: "until the account is deleted; finish_account_deletion erases them",
-  favorite_stations: "as `rentals`",
-  referrals: "as `rentals`",
-  former_identities:
-    "permanently: hashes of identities that have left an account, so that they earn no second signup bonus or referral reward",
-  device_registrations: "with the user",
-  social_accounts: "with the user",
-  passkeys: "with the user",
-  kyc: "with the user",
-  kyc_documents:
-    "with the user; sweep_kyc_uploads removes a file that no submission references, or that was replaced, an hour after its upload",
-  kyc_document_views: "with the document",
-  point_transactions: "permanently, without the user once the account is deleted",
-  wallet_transactions: "permanently, without the user once the account is deleted",
-  provider_breakers: "one row for each provider",
-  job_cursors: "one row for each job",
-  job_failures: "one row for each job that fails, until a run of it finishes",
-  user_counts: "one row",
-  search_entries: "with the user; check_user_search deletes the entry of a deleted user after 7 days",
-  user_search: "with the search entry",
-  deleted_accounts: "400 days, in SEARCH_DB; check_user_search deletes older records",
-};
 
 /** Rows to which the rule applies at `now`. */
 export function isDue({ since, keptMs, among, write }: PurgeRule, now: number): SQL {

@@ -160,6 +160,12 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     return { fields: { identifier, verification_token: await proveAgain(stage, identifier) } };
   },
   "GET /api/users/{id}": onTarget,
+  "GET /api/staff/audit-logs": async ({ target }) => ({ query: { actor_id: target.userId } }),
+  "POST /api/staff/dead-letters": async () => ({ fields: { ids: ["none"], before: "2026-01-01T00:00:00Z" } }),
+  "GET /api/users/{id}/access": onTarget,
+  "GET /api/users/{id}/kyc": onTarget,
+  "POST /api/users/{id}/reveal": onTarget,
+  "POST /api/users/{id}/notes": onTarget,
   "GET /api/users/{id}/sessions": onTarget,
   "GET /api/users/{id}/audit-logs": onTarget,
   "POST /api/users/{id}/analytics-report": onTarget,

@@ -11,6 +11,9 @@ export interface FieldSchema {
   minimum?: number;
   maximum?: number;
   anyOf?: FieldSchema[];
+  items?: FieldSchema;
+  minItems?: number;
+  maxItems?: number;
 }
 
 interface BodySchema {
@@ -27,6 +30,8 @@ export interface Operation {
   isGuarded: boolean;
   /** Whether it may refuse a caller who is not staff. */
   isForStaff: boolean;
+  /** Whether it refuses staff, too. */
+  isForAdmin: boolean;
   statuses: number[];
   pathParameters: string[];
   /** Matches the paths that the router gives to this path. */
@@ -69,6 +74,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
           name: `${method.toUpperCase()} ${path}`,
           isGuarded,
           isForStaff: role !== undefined,
+          isForAdmin: role === "admin",
           statuses,
           pathParameters: parameters.filter((each) => each.in === "path").map((each) => each.name),
           pattern: patternOf(path, parameters),

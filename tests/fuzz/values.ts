@@ -54,6 +54,10 @@ export function anyValue(name: string, schema: FieldSchema): fc.Arbitrary<unknow
   if (known) return known;
   if (schema.enum) return fc.constantFrom(...schema.enum.filter((value) => value !== null));
   const types = typesOf(schema);
+  if (types.includes("array") && schema.items) {
+    const limits = { minLength: schema.minItems ?? 0, maxLength: Math.min(schema.maxItems ?? 5, 5) };
+    return fc.array(anyValue(name, schema.items), limits);
+  }
   if (types.includes("boolean")) return fc.boolean();
   if (types.includes("integer")) return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1000 });
   // The pattern of free text only excludes control characters.
@@ -91,6 +95,7 @@ export function misfitsOf(name: string, schema: FieldSchema): string[] {
   if (schema.maxLength !== undefined) found.push("x".repeat(schema.maxLength + 1), "𝕏".repeat(schema.maxLength + 1));
   if ((schema.minLength ?? 0) > 1) found.push("x".repeat((schema.minLength ?? 0) - 1));
   if (schema.enum) found.push("NOPE", "x".repeat(1000), `${schema.enum[0]}x`, `${schema.enum[0]},${schema.enum[1]}`);
+  if (typesOf(schema).includes("array")) found.push("NOPE", "x".repeat(1000));
   if (schema.format === "uuid") found.push("x", "0198c0de", "{0198c0de-0000-7000-8000-000000000000}");
   if (typesOf(schema).includes("integer"))
     found.push("x", "1.5", "1e400", "1e2", "0x2", "+1", " 1 ", "1.0", "Infinity", "one", "٣", "1,000", "0x");

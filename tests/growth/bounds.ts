@@ -19,9 +19,10 @@ export const bounds: readonly Bound[] = [
     reason: "A page of at most page_size rows, read by index; triggers keep the unread count.",
   },
   {
-    of: /^GET \/api\/users\/kyc\/submissions .*(?:\?|as it is)/,
-    most: { rowsRead: 420 },
-    reason: "A page of at most 50 submissions, each with its user and the oldest other one of its number.",
+    of: /^GET (?:\/api\/)?users\/kyc\/submissions\b/,
+    most: { rowsRead: 900, rowsWritten: 220 },
+    reason:
+      "A page of at most 50 submissions, each with its user, profile, viewers, the oldest other one of its number and a view.",
   },
   {
     of: /^GET \/api\/users\/\{id\}\/audit-logs\b/,
@@ -32,6 +33,32 @@ export const bounds: readonly Bound[] = [
     of: /^GET \/api\/users (?:\?|as it is|with a date filter)/,
     most: { rowsRead: 2_600 },
     reason: "A page of the list or of a search, which reads a limited part of the index.",
+  },
+  {
+    of: /^(?:GET \/api\/users\/\{id\}(?:\/kyc)?|POST \/api\/users\/\{id\}\/reveal) /,
+    most: { rowsRead: 400 },
+    reason:
+      "The caller's views of an hour are counted, at most STAFF_VIEWS_PER_HOUR; the cases record a hundred of them.",
+  },
+  {
+    of: /^GET \/api\/users\/\{id\}\/access\b/,
+    most: { rowsRead: 80 },
+    reason: "The newest 20 notifications, read by index.",
+  },
+  {
+    of: /^GET \/api\/staff\/(?:dead-letters|audit-logs|members)\b/,
+    most: { rowsRead: 620 },
+    reason: "A page of dead letters or of one member's acts, or all staff, each with a limited number of acts.",
+  },
+  {
+    of: /^GET \/api\/staff\/overview\b/,
+    most: { rowsRead: 26_000 },
+    reason: "The hour that is not stored yet is counted, each figure from at most 5,000 rows.",
+  },
+  {
+    of: /^GET \/api\/staff\/delivery\b/,
+    most: { rowsRead: 5_100 },
+    reason: "The codes of the last hour, at most 5,000.",
   },
   {
     of: /^GET \/dev\/outbox/,

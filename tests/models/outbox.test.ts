@@ -167,9 +167,7 @@ const replay = step(
     // The second replay finds nothing to do.
     for (const rows of [1, 0]) {
       const [, marked] = await testEnv.DB.batch(
-        replayStatements(`'${letter?.id}'`)
-          .split(";")
-          .map((each) => testEnv.DB.prepare(each)),
+        replayStatements(letter?.id ?? "").map((each) => testEnv.DB.prepare(each)),
       );
       expect(marked?.results).toHaveLength(rows);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { naiveKyc } from "../support/naive/naive-kyc.ts";
+import { naiveApproval, naiveKyc } from "../support/naive/naive-kyc.ts";
 import { expectCaught, expectNoViolations, useRaceClock } from "./describe-races.ts";
-import { outcomes, submissionsBesideReviews, submissionsUnderOneKey } from "./kyc-races.ts";
+import { approvalsOfTwo, outcomes, submissionsBesideReviews, submissionsUnderOneKey } from "./kyc-races.ts";
 import { MODES } from "./race.ts";
 
 useRaceClock();
@@ -18,6 +18,13 @@ describe("R13: concurrent submissions, reviews and sweeper keep reviewed version
 
   it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
     expectCaught(submissionsBesideReviews, naiveKyc));
+});
+
+describe("R24: with two approvals needed, no version is approved by one reviewer or unseen", () => {
+  it.each(MODES)("with clients %s", (mode) => expectNoViolations(approvalsOfTwo, mode));
+
+  it("detects that a naive variant is correct alone with fresh KV and wrong in a race", () =>
+    expectCaught(approvalsOfTwo, naiveApproval));
 });
 
 describe("R13: one submission sent many times at once under one key", () => {

@@ -1,7 +1,7 @@
 import { createMessageBatch } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
-import { count, run } from "../support/database.ts";
+import { count, rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { KYC, keysOf, look, newNumber, newStaff, newUser, submit } from "../support/kyc.ts";
 import { type FetchHandler, realHandler, Simulation } from "../support/simulator/simulation.ts";
@@ -116,6 +116,78 @@ export async function submissionsBesideReviews(setting: RaceSetting): Promise<Ve
   verdict.equal("time stood still", Date.now(), now);
   verdict.equal("files after the sweep", (await keysOf(user)).join(), key);
   outcomes.push(approvals);
+  return verdict;
+}
+
+/** Calls of each kind in the race of approvals. */
+const APPROVALS = 50;
+const REOPENINGS = 10;
+
+/**
+ * R24: with two approvals needed, two reviewers approve a hundred times while the person submits anew and decisions are
+ * taken back: no version is approved by one reviewer, or by one who has not seen it.
+ */
+export async function approvalsOfTwo(setting: RaceSetting): Promise<Verdict> {
+  const verdict = new Verdict();
+  const [user, ...reviewers] = [await newUser(), await newStaff(), await newStaff()] as const;
+  await submit(user);
+  for (const reviewer of reviewers) await look(reviewer, user);
+  const [{ front_document_id: seenFront } = { front_document_id: "" }] = await rows<{ front_document_id: string }>(
+    "select front_document_id from kyc where user_id = ?",
+    user.userId,
+  );
+  const simulation = new Simulation(setting.seed, withSweeper(setting.handler ?? realHandler), setting.isCalm);
+  const path = `/api/users/${user.userId}/kyc`;
+  const by = (i: number, json: object) => ({
+    method: "PATCH",
+    path,
+    options: {
+      token: reviewers[i % 2]?.access ?? "",
+      json,
+      env: { KYC_APPROVALS: "2" } as unknown as Partial<Env>,
+      headers: { ...headersOf(setting), "x-turns": String(1 + (i % 7)) },
+    },
+  });
+  const anew = {
+    method: "POST",
+    path: KYC,
+    options: {
+      token: user.access,
+      multipart: { document_number: newNumber(), document_front: file(jpeg({ width: 3 })) },
+    },
+  };
+  const calls = [
+    ...Array.from({ length: APPROVALS }, (_, i) => by(0, { status: "APPROVED", turn: i })),
+    ...Array.from({ length: APPROVALS }, (_, i) => by(i, { status: "APPROVED", turn: i })),
+    ...Array.from({ length: REOPENINGS }, (_, i) => by(i, { status: "PENDING", reason: "again" })),
+    anew,
+  ];
+  const results = await simulation.race(calls);
+  noServerErrors(verdict, results);
+  const approvals = await rows<{ actor: string; first: string | null; front: string; version: number; before: number }>(
+    `select actor_id as actor, old_values ->> 'first_approved_by' as first, new_values ->> 'document_front' as front,
+      new_values ->> 'version' as version, old_values ->> 'version' as before
+      from audit_logs where user_id = ? and by_staff = 1 and entity_type = 'kyc' and action = 'UPDATE'
+      and new_values ->> 'status' = 'APPROVED'`,
+    user.userId,
+  );
+  const isTwo = ({ actor, first }: { actor: string; first: string | null }) => first !== null && first !== actor;
+  verdict.equal("approvals by one reviewer", approvals.filter((each) => !isTwo(each)).length, 0);
+  verdict.equal("approvals of another version", approvals.filter((each) => each.version !== each.before).length, 0);
+  verdict.equal("approvals of a file that nobody saw", approvals.filter(({ front }) => front !== seenFront).length, 0);
+  const [kyc] = await rows<{ status: string; front_document_id: string; first_approved_by: string | null }>(
+    "select * from kyc where user_id = ?",
+    user.userId,
+  );
+  if (kyc?.front_document_id !== seenFront) {
+    verdict.equal("status of a file that nobody saw", kyc?.status, "PENDING");
+    verdict.equal("first approval of a file that nobody saw", kyc?.first_approved_by, null);
+  }
+  verdict.equal(
+    "approvals answered and recorded",
+    successes(results).filter(({ body }) => body.data?.status === "APPROVED").length,
+    approvals.length,
+  );
   return verdict;
 }
 

@@ -77,7 +77,10 @@ export const serviceRows: SecurityRows = {
     [retries, "(ASVS 2.3.4)"],
     [races, "R9: a verification token used many times at once creates one user"],
   ),
-  "ASVS 2.4.1": shown(["tests/delivery/sms-budget.test.ts", "ASVS 2.4.1"]),
+  "ASVS 2.4.1": shown(
+    ["tests/delivery/sms-budget.test.ts", "ASVS 2.4.1"],
+    ["tests/staff/users/staff-views.test.ts", "(ASVS 2.4.1)"],
+  ),
   API4: shown(
     ["tests/platform/http/bodies.test.ts", "API4: a body over 64 KB returns 413"],
     ["tests/delivery/sms-budget.test.ts", "provider calls never exceed the day's budget"],
@@ -188,6 +191,8 @@ export const serviceRows: SecurityRows = {
   "ASVS 14.2.6": shown(
     ["tests/staff/directory/directory.test.ts", "a listed user has exactly the fields of the contract"],
     [userDetail, "the document number masked"],
+    ["tests/staff/users/staff-views.test.ts", "(ASVS 14.2.6)"],
+    ["tests/staff/kyc-review/kyc-case.test.ts", "(ASVS 14.2.6)"],
   ),
   "ASVS 14.2.7": shown(
     ["tests/tasks/jobs.test.ts", "deletes rows older than 365 days and no younger ones"],

@@ -195,7 +195,7 @@ describe("The authorization matrix (ASVS 8.2.1, 8.2.2)", () => {
   });
 
   const changesAccount = (route: string) =>
-    /^(PUT|PATCH|POST|DELETE) .*\/users\/\{id\}/.test(route) && !route.endsWith("/analytics-report");
+    /^(PUT|PATCH|POST|DELETE) .*\/users\/\{id\}/.test(route) && !/\/(analytics-report|reveal)$/.test(route);
 
   test.each([
     ["staff", "another staff member's", newStaff],
@@ -491,6 +491,16 @@ const writes: Record<string, Write> = {
     { own: ["role"], changes: { role: "staff" } },
   ),
   "POST /api/users/{id}/unlock": on("POST", "/unlock", { reason: "x" }),
+  "POST /api/staff/dead-letters": {
+    send: async (extra, { admin }) => ({
+      answer: await call("POST", "/api/staff/dead-letters", {
+        token: admin.access,
+        json: { ...extra, action: "REPLAY", ids: ["none"], reason: "x" },
+      }),
+    }),
+  },
+  "POST /api/users/{id}/reveal": on("POST", "/reveal", { fields: ["address"] }),
+  "POST /api/users/{id}/notes": on("POST", "/notes", { text: "x" }, { status: 201 }),
 };
 
 describe("Mass assignment (ASVS 15.3.3)", () => {

@@ -33,6 +33,7 @@ const anyone = (status: number, options?: () => CallOptions, query?: string): Ex
 });
 const json = (body: unknown) => () => ({ json: body });
 const user = (status: number, more: Partial<Expectation> = {}): Expectation => ({ guard: "user", status, ...more });
+const admin = (status: number, more: Partial<Expectation> = {}): Expectation => ({ guard: "admin", status, ...more });
 const staff = (status: number, more: Partial<Expectation> = {}): Expectation => ({ guard: "staff", status, ...more });
 
 const reason = "asked by phone";
@@ -100,10 +101,14 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/users/kyc/status": user(200),
   "GET /api/users/kyc/documents/{id}": anyone(404, undefined, "exp=1&sig=x"),
   "GET /api/users/kyc/submissions": staff(200),
+  "GET /api/users/{id}/kyc": staff(404),
   "PATCH /api/users/{id}/kyc": staff(404, { options: json({ status: "REJECTED", rejection_reason: reason }) }),
   "GET /api/users": staff(200, { query: "page_size=1" }),
   "POST /api/users": staff(201, { options: () => ({ json: { identifier: newPhone() } }) }),
   "GET /api/users/{id}": staff(200),
+  "POST /api/users/{id}/reveal": staff(200, { options: json({ fields: ["phone_number"] }) }),
+  "GET /api/users/{id}/access": staff(200),
+  "POST /api/users/{id}/notes": staff(201, { options: json({ text: reason }) }),
   "PUT /api/users/{id}": staff(200, { options: json({ address: "Patan" }) }),
   "PATCH /api/users/{id}": staff(200, { options: json({ address: "Thimi" }) }),
   "POST /api/users/{id}/status": staff(200, {
@@ -123,6 +128,13 @@ export const expectations: Record<string, Expectation> = {
   "POST /api/users/{id}/analytics-report": staff(202),
   "GET /api/users/{id}/analytics-report": staff(404),
   "GET /api/users/{id}/audit-logs": staff(200),
+  "GET /api/staff/overview": staff(200),
+  "GET /api/staff/delivery": staff(200),
+  "GET /api/staff/members": admin(200),
+  "GET /api/staff/audit-logs": admin(200, { query: `actor_id=${crypto.randomUUID()}` }),
+  "GET /api/staff/dead-letters": admin(200),
+  "POST /api/staff/dead-letters": admin(200, { options: json({ action: "DISCARD", ids: ["none"], reason }) }),
+  "GET /api/staff/jobs": admin(200),
   "GET /api/auth/debug/headers": anyone(200),
   "GET /api/health": anyone(200),
   "GET /api/openapi.json": anyone(200),

@@ -112,6 +112,13 @@ export const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) 
 /** Adds the check for control characters to a schema. */
 export const withoutControls = (schema: z.ZodString) => schema.regex(NO_CONTROLS, as("control_characters"));
 
+/** A list: an array, or, as forms send it, one text with commas between the values. */
+export const listField = <T extends z.ZodType>(schema: T) =>
+  z.preprocess(
+    (given) => (typeof given === "string" && given !== "" ? given.split(",").map((each) => each.trim()) : given),
+    schema,
+  );
+
 const MAX_PAGE_SIZE = 100;
 
 /** Page size, 1 to 100; 20 if absent. */

@@ -14,6 +14,7 @@ export const tags = {
   "Staff: users": "For staff only: find, create and change users.",
   "Staff: KYC review": "For staff only: decide about submitted identity documents.",
   "Staff: console": "For the staff console only: its page and the session of its browser.",
+  "Staff: service": "For staff only: figures, delivery of codes, colleagues, dead letters and jobs.",
   Platform: "Health, keys and this document.",
 } as const;
 

@@ -61,7 +61,7 @@ export const putUserRole = adminEndpoint(
     operationId: "changeUserRole",
     tag,
     summary: "Change a user's role",
-    description: "Admins only. Ends all of the user's sessions.",
+    description: "Ends all of the user's sessions.",
     params,
     example: { role: "staff", reason: "Joined the support team" },
     body: z.object({

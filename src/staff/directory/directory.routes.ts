@@ -10,11 +10,10 @@ import {
   wholeNumber,
   withoutControls,
 } from "../../platform/http/fields.ts";
-import { isoTime } from "../../platform/time.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { accountStatus, kycState } from "../../users/user-enums.ts";
 import { isInReach, listDirectory } from "./directory.service.ts";
-import { MATCHED_FIELDS } from "./search-match.ts";
+import { listedUserView, viewListedUser } from "./directory.views.ts";
 
 /**
  * Accepts an instant or a day in Asia/Kathmandu, and yields epoch milliseconds; a day yields its first or last
@@ -39,10 +38,14 @@ const query = z
     kyc_status: kycState.optional().meta({ description: "Only users with this verification." }),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
-        "Part of a username, email address or phone number, in upper or lower case. A number may have a country code " +
-        "and separators. Fewer than three characters match only the beginning. Results are newest first; ordering is " +
-        "ignored.",
+        "Part of a username, email address or phone number, words of a full name in any order, a whole referral code or a " +
+        "whole document number, in upper or lower case. A number may have a country code and separators. Fewer than three " +
+        "characters match only the beginning. Results are newest first; ordering is ignored.",
     }),
+    expand: z
+      .enum(["summary"])
+      .optional()
+      .meta({ description: "`summary` adds full name, hints, verification, role and last sign-in to each user." }),
     start_date: momentField("first").meta({
       description: "Only users who joined at this time or later: an instant, or a day in Asia/Kathmandu.",
     }),
@@ -60,19 +63,6 @@ const query = z
     path: ["end_date"],
     message: as("before_start"),
   });
-
-const listedUser = z
-  .object({
-    id: z.string(),
-    username: z.string(),
-    status: accountStatus,
-    date_joined: z.iso.datetime(),
-    matched: z
-      .enum(MATCHED_FIELDS)
-      .optional()
-      .meta({ description: "The field by which the search found the user; absent without search." }),
-  })
-  .meta({ id: "ListedUser" });
 
 const pageNumber = z.number().int().nullable();
 
@@ -105,7 +95,7 @@ export const getUsers = staffEndpoint(
       "it is a search or combines dates with an ordering by last_login or username.",
     query,
     data: z.object({
-      results: z.array(listedUser),
+      results: z.array(listedUserView),
       pagination: page,
     }),
     message: { en: "Users.", ne: "प्रयोगकर्ताहरू।" },
@@ -124,18 +114,13 @@ export const getUsers = staffEndpoint(
       page: query.page,
       pageSize: query.page_size,
       cursor: query.cursor,
+      isExpanded: query.expand === "summary",
     });
     const pages = total === undefined ? undefined : Math.ceil(total / pageSize);
     const isNextInReach = hasNext && page !== undefined && isInReach(page + 1, pageSize);
     return {
       data: {
-        results: results.map(({ id, username, status, dateJoined, matched }) => ({
-          id,
-          username,
-          status,
-          date_joined: isoTime(dateJoined),
-          ...(matched ? { matched } : {}),
-        })),
+        results: results.map(viewListedUser),
         pagination: {
           current_page: page ?? null,
           total_pages: pages ?? null,

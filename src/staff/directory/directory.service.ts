@@ -25,6 +25,8 @@ export interface DirectoryQuery {
   page: number | undefined;
   pageSize: number;
   cursor: string | undefined;
+  /** Whether to show the summary of each user, too. */
+  isExpanded: boolean;
 }
 
 /** A page of the directory. */
@@ -64,8 +66,8 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
     throw fieldError("page", "page_out_of_reach", { max: MAX_REACH });
   }
   const buckets = statusBucketsOf(query.filter);
-  const { order, joined, search } = query;
-  const range = { buckets, joined, size: pageSize, offset: (page - 1) * pageSize };
+  const { order, joined, search, isExpanded } = query;
+  const range = { buckets, joined, size: pageSize, offset: (page - 1) * pageSize, isExpanded };
   const cursorQuery = [JSON.stringify([query.filter, joined, search === undefined ? order : search])];
   const found = search === undefined ? await listed() : await searched(search);
   const { next } = found;

@@ -8,6 +8,26 @@ import { EVERY_BUCKET } from "./status-buckets.ts";
 
 type DirectoryDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
+/** What a list shows of a user beside the listed fields, if it is expanded. */
+export interface UserSummary {
+  fullName: string | null;
+  email: string | null;
+  phoneNumber: string | null;
+  kycStatus: (typeof users.$inferSelect)["kycStatus"];
+  role: (typeof users.$inferSelect)["role"];
+  lastLogin: number | null;
+}
+
+/** The columns of a `UserSummary`, for a FROM clause with `users` and `profiles`. */
+export const summary = {
+  fullName: sql<string | null>`profiles.full_name`.as("full_name"),
+  email: sql<string | null>`users.email`.as("email"),
+  phoneNumber: sql<string | null>`users.phone_number`.as("phone_number"),
+  kycStatus: sql<UserSummary["kycStatus"]>`users.kyc_status`.as("kyc_status"),
+  role: sql<UserSummary["role"]>`users.role`.as("role"),
+  lastLogin: sql<number | null>`users.last_login`.as("last_login"),
+};
+
 /** A row of the directory, with only the listed fields. */
 export interface ListedUser {
   id: string;
@@ -16,6 +36,8 @@ export interface ListedUser {
   dateJoined: number;
   /** The field by which a search found the user; absent without a search. */
   matched?: MatchedField;
+  /** Absent unless the list is expanded. */
+  summary?: UserSummary;
 }
 
 /** A user's position in an ordering: the sort key, and the id to break ties. */
@@ -54,6 +76,8 @@ export interface DirectoryPage {
   size: number;
   offset: number;
   after: Position | undefined;
+  /** Whether to read the summary of each user, too. */
+  isExpanded: boolean;
 }
 
 /** Maximum number of users read for one page if dates filter an ordering without an index. */
@@ -69,7 +93,7 @@ const MAX_PARTS = 5;
  *   limit.
  */
 export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: DirectoryPage) {
-  const { order, buckets, joined, size, offset } = page;
+  const { order, buckets, joined, size, offset, isExpanded } = page;
   const { isWhole } = keys[order.by];
   const isScan = order.by !== "date_joined" && (joined.from !== undefined || joined.to !== undefined);
   const parts = isWhole && !buckets ? [undefined] : (buckets ?? EVERY_BUCKET);
@@ -90,29 +114,40 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
     counts: deps.db.select({ byStatusBucket: userCounts.byStatusBucket }).from(userCounts),
     rows: deps.db
       .select({
-        id: sql<string>`id`.as("id"),
-        username: sql<string>`username`.as("username"),
-        status: sql<ListedUser["status"]>`status`.as("status"),
-        dateJoined: sql<number>`date_joined`.as("date_joined"),
-        key: sql<string | number>`sort_key`.as("sort_key"),
-        fits: sql<number>`${isScan ? isJoinedWithin(joined) : sql`true`}`.as("fits"),
+        id: sql<string>`listed.id`.as("id"),
+        username: sql<string>`listed.username`.as("username"),
+        status: sql<ListedUser["status"]>`listed.status`.as("status"),
+        dateJoined: sql<number>`listed.date_joined`.as("date_joined"),
+        key: sql<string | number>`listed.sort_key`.as("sort_key"),
+        fits: sql<number>`${isScan ? isJoinedWithin(joined, "listed.") : sql`true`}`.as("fits"),
+        ...(isExpanded ? summary : {}),
       })
-      .from(candidates(isStaff)),
+      .from(
+        sql`${candidates(isStaff)} listed ${
+          isExpanded
+            ? sql`cross join users on users.id = listed.id
+          left join profiles on profiles.user_id = listed.id`
+            : sql``
+        }`,
+      ),
   }));
   const found = rows.filter(({ fits }) => fits === 1);
   const last = rows.find(({ fits }) => fits === 0);
   return {
     total: (buckets ?? EVERY_BUCKET).reduce((sum, bucket) => sum + (counts[0]?.byStatusBucket[bucket] ?? 0), 0),
-    found: found.map(({ key, fits: _, ...user }) => ({ user, position: [key, user.id] as Position })),
+    found: found.map(({ key, fits: _, id, username, status, dateJoined, ...rest }) => ({
+      user: { id, username, status, dateJoined, ...(isExpanded ? { summary: rest as UserSummary } : {}) },
+      position: [key, id] as Position,
+    })),
     scannedTo: last && found.length <= size ? ([last.key, last.id] as Position) : undefined,
   };
 }
 
 /** The user joined within the range. The values are written into the SQL, because bound parameters are limited. */
-export function isJoinedWithin({ from, to }: Bounds): SQL {
+export function isJoinedWithin({ from, to }: Bounds, table: "" | "listed." = ""): SQL {
   const bounds = [
-    from === undefined ? [] : [`date_joined >= ${from}`],
-    to === undefined ? [] : [`date_joined <= ${to}`],
+    from === undefined ? [] : [`${table}date_joined >= ${from}`],
+    to === undefined ? [] : [`${table}date_joined <= ${to}`],
   ];
   return sql.raw(bounds.flat().join(" and ") || "true");
 }

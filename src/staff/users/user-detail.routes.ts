@@ -8,8 +8,10 @@ import {
   cursorField,
   describedUrl,
   httpsUrl,
+  optionalFlag,
   optionalText,
   pageSizeField,
+  withoutControls,
 } from "../../platform/http/fields.ts";
 import { foldSpaces } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
@@ -29,7 +31,7 @@ import {
   requestUserReport,
   updateUserDetail,
 } from "./user-detail.service.ts";
-import { auditLogView, reportView, userDetailView, viewAuditLog } from "./user-detail.views.ts";
+import { auditLogView, maskDetail, reportView, userDetailView, viewAuditLog } from "./user-detail.views.ts";
 
 const tag = "Staff: users" as const;
 
@@ -87,14 +89,19 @@ export const getUser = staffEndpoint(
     operationId: "getUser",
     tag,
     summary: "Get a user",
-    description: "Each call is recorded in the user's audit log.",
+    description:
+      "Each call is recorded in the user's audit log. With `mask`, email, phone number, provider data, date of birth and " +
+      "address are null, and `hidden` names those that the user has; POST users/{id}/reveal shows them one by one.",
     params,
+    query: z.object({ mask: optionalFlag.meta({ description: "Whether to leave out what identifies the person." }) }),
     data: userDetailView,
     message: { en: "User.", ne: "प्रयोगकर्ता।" },
-    errors: ["not_found"],
+    errors: ["not_found", "rate_limit_exceeded"],
   },
-  async (deps, { caller, client, params, origin }) =>
-    viewDetail(deps, await getUserDetail(deps, client, caller, params.id), caller, origin),
+  async (deps, { caller, client, params, query, origin }) => {
+    const shown = await viewDetail(deps, await getUserDetail(deps, client, caller, params.id), caller, origin);
+    return query.mask ? { data: maskDetail(shown.data) } : shown;
+  },
 );
 
 const identifierText = z.string().max(254);
@@ -220,7 +227,14 @@ export const getUserAuditLogs = staffEndpoint(
     summary: "List a user's audit log",
     description: "Lists actions on and by the user, newest first. Follow `next_cursor` until it is null.",
     params,
-    query: z.object({ page_size: pageSizeField, cursor: cursorField }),
+    query: z.object({
+      page_size: pageSizeField,
+      cursor: cursorField,
+      entity_type: optionalText(withoutControls(z.string().max(50))).meta({
+        description:
+          "Only entries of this type, such as `note` or `kyc`. A page may then be short although another follows.",
+      }),
+    }),
     data: z.object({ results: z.array(auditLogView), next_cursor: z.string().nullable() }),
     message: { en: "Audit log.", ne: "गतिविधिको अभिलेख।" },
     errors: ["not_found"],

@@ -10,23 +10,20 @@ import type { StaffClaims } from "../../sessions/claims.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
 import { userNotFound } from "../refusals.ts";
+import { type AuditLogRow, listAuditLogs } from "./audit-log.store.ts";
 import { settleStaffAction } from "./staff-action.service.ts";
 import type { Actor } from "./staff-action.store.ts";
 import { insertCreatedUser, type NewUserDetail } from "./user-create.store.ts";
-import {
-  type AuditLogRow,
-  auditUserView,
-  findReport,
-  listAuditLogs,
-  listUserSessions,
-  requestReport,
-  type UserDetail,
-} from "./user-detail.store.ts";
+import { auditUserView, findReport, listUserSessions, requestReport, type UserDetail } from "./user-detail.store.ts";
 import { findIdentifiers, type UserChange, updateUserRow } from "./user-update.store.ts";
 
 export type { UserDetail } from "./user-detail.store.ts";
 
-/** A user's detail for staff; the view is recorded. @throws AppError `permission_denied`; `not_found`. */
+/**
+ * A user's detail for staff; the view is recorded.
+ *
+ * @throws AppError `permission_denied`; `not_found`; `rate_limit_exceeded` if the caller has no views left.
+ */
 export async function getUserDetail(
   deps: Deps,
   client: Client,
@@ -54,14 +51,17 @@ export async function getAuditLogs(
   deps: Deps,
   caller: StaffClaims,
   userId: string,
-  page: { page_size: number; cursor?: string | undefined },
+  page: { page_size: number; cursor?: string | undefined; entity_type?: string | undefined },
 ): Promise<{ results: AuditLogRow[]; nextCursor: string | null }> {
-  const query = ["audit-logs", userId];
+  const entityType = page.entity_type;
+  const query = ["audit-logs", userId, ...(entityType === undefined ? [] : [entityType])];
   const [after] = (await readCursor(deps, query, page.cursor, z.tuple([z.string()]))) ?? [];
-  const { isKnown, found, hasMore } = await listAuditLogs(deps, caller, userId, { size: page.page_size, after });
-  if (!isKnown) throw userNotFound();
-  const last = hasMore ? found.at(-1)?.log.id : undefined;
-  return { results: found, nextCursor: last === undefined ? null : await writeCursor(deps, query, [last]) };
+  const logs = await listAuditLogs(deps, caller, userId, { size: page.page_size, after, entityType });
+  if (!logs.isKnown) throw userNotFound();
+  return {
+    results: logs.found,
+    nextCursor: logs.next === undefined ? null : await writeCursor(deps, query, [logs.next]),
+  };
 }
 
 /** Requests an analytics report of a user, which a task builds. @throws AppError `permission_denied`; `not_found`. */

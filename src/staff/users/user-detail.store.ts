@@ -1,18 +1,16 @@
-import { and, desc, eq, gt, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { getTableColumns } from "drizzle-orm/utils";
+import { and, eq, gt, type SQL, sql } from "drizzle-orm";
 import { kyc } from "../../db/kyc-schema.ts";
 import { analyticsReports } from "../../db/ledger-schema.ts";
-import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
-import { mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { selectLiveSessions } from "../../sessions/session.store.ts";
+import { ifRecorded } from "../../sessions/staff-views.store.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
+import { readRecorded, refuseUnlessRecorded } from "./staff-view.store.ts";
 
 type UserDetailDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log" | "config">;
 
@@ -25,17 +23,20 @@ const shown = {
   profilePicture: users.profilePicture,
   referralCode: users.referralCode,
   status: users.status,
+  statusReason: users.statusReason,
   role: users.role,
+  locale: users.locale,
   emailVerified: users.emailVerified,
   phoneVerified: users.phoneVerified,
   dateJoined: users.dateJoined,
   lastLogin: users.lastLogin,
+  lastActivityAt: users.lastActivityAt,
   socialProvider: users.socialProvider,
   socialProfileData: users.socialProfileData,
 };
 
 /** Selects what staff see of a user. */
-export function selectUserDetail(deps: Pick<Deps, "db">, userId: string) {
+export function selectUserDetail(deps: Pick<Deps, "db">, userId: string | SQL) {
   return {
     user: deps.db.select(shown).from(users).where(eq(users.id, userId)),
     profile: deps.db.select().from(profiles).where(eq(profiles.userId, userId)),
@@ -54,29 +55,19 @@ export function userDetailOf(found: Found) {
 
 export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 
-/** Reads a user's detail for staff and records the view, in one transaction. */
+/**
+ * Reads a user's detail for staff and records the view, in one transaction.
+ *
+ * @returns undefined if there is no such user.
+ * @throws AppError `rate_limit_exceeded` if the caller has no views left.
+ */
 export async function auditUserView(deps: UserDetailDeps, client: Client, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
-    mergeStatements(
-      {
-        audit: recordAudit(
-          deps,
-          client,
-          {
-            userId,
-            action: "VIEW",
-            entityType: "user",
-            entityId: userId,
-            actorId: caller.userId,
-            byStaff: true,
-            sessionId: caller.sessionId,
-          },
-          sql`${isStaff} and ${isUser(userId)}`,
-        ),
-      },
-      selectUserDetail(deps, userId),
+    readRecorded(deps, client, caller, { userId, entityType: "user", entityId: userId }, isStaff, (id) =>
+      selectUserDetail(deps, ifRecorded(caller, id, userId)),
     ),
   );
+  refuseUnlessRecorded(deps, caller, found);
   return userDetailOf(found);
 }
 
@@ -85,7 +76,8 @@ export function isUser(userId: string): SQL {
   return sql`exists (select 1 from users where id = ${userId})`;
 }
 
-function selectId(deps: Pick<Deps, "db">, userId: string) {
+/** Selects the id of the user, if the user exists. */
+export function selectId(deps: Pick<Deps, "db">, userId: string) {
   return deps.db.select({ id: users.id }).from(users).where(eq(users.id, userId));
 }
 
@@ -97,49 +89,6 @@ export async function listUserSessions(deps: UserDetailDeps, caller: StaffClaims
   }));
   return { isUser: found.user.length > 0, sessions: found.sessions };
 }
-
-/** The column, or null once the row's user or the actor is deleted: the history of deleted users is erased later. */
-function shownOf<T>(column: SQLWrapper): SQL<T> {
-  return sql<T>`case when exists (select 1 from users owner where owner.id = ${auditLogs.userId})
-    and (${auditLogs.actorId} is null or ${users.id} is not null) then ${column} end`;
-}
-
-/**
- * A page of actions on and by a user, newest first, after the id `after`. Rows that involve deleted users are included
- * without values, address and user agent.
- */
-export async function listAuditLogs(
-  deps: UserDetailDeps,
-  caller: StaffClaims,
-  userId: string,
-  page: { size: number; after: string | undefined },
-) {
-  const { size, after } = page;
-  const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
-    user: selectId(deps, userId),
-    logs: deps.db
-      .select({
-        log: {
-          ...getTableColumns(auditLogs),
-          oldValues: shownOf(auditLogs.oldValues).mapWith(auditLogs.oldValues).as("shown_old_values"),
-          newValues: shownOf(auditLogs.newValues).mapWith(auditLogs.newValues).as("shown_new_values"),
-          ip: shownOf<string | null>(auditLogs.ip).as("shown_ip"),
-          userAgent: shownOf<string | null>(auditLogs.userAgent).as("shown_user_agent"),
-        },
-        actor: sql<string | null>`${users.username}`.as("actor_username"),
-      })
-      .from(auditLogs)
-      .leftJoin(users, eq(users.id, auditLogs.actorId))
-      .where(and(eq(auditLogs.userId, ifStaff(userId)), after === undefined ? undefined : lt(auditLogs.id, after)))
-      .orderBy(desc(auditLogs.id))
-      // One extra row shows whether there is a next page.
-      .limit(size + 1),
-  }));
-  const isKnown = found.user.length > 0 || found.logs.length > 0 || after !== undefined;
-  return { isKnown, found: found.logs.slice(0, size), hasMore: found.logs.length > size };
-}
-
-export type AuditLogRow = Awaited<ReturnType<typeof listAuditLogs>>["found"][number];
 
 /** Requests an analytics report of a user. */
 export async function requestReport(deps: UserDetailDeps, caller: StaffClaims, userId: string) {

@@ -3,8 +3,10 @@ import { formatMinor } from "../../platform/money.ts";
 import { isoTime } from "../../platform/time.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
+import { userRole } from "../../users/user-enums.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
-import type { AuditLogRow, UserDetail } from "./user-detail.store.ts";
+import type { AuditLogRow } from "./audit-log.store.ts";
+import type { UserDetail } from "./user-detail.store.ts";
 
 /** Number of characters that a masked text shows. */
 const SHOWN = 3;
@@ -15,6 +17,12 @@ export function mask(text: string | null): string | null {
   const characters = [...text];
   return characters.slice(0, SHOWN).join("") + "*".repeat(Math.max(0, characters.length - SHOWN));
 }
+
+/** Fields of a user's detail that `mask` hides and `reveal` shows one by one. */
+export const HIDDEN_FIELDS = ["email", "phone_number", "social_profile_data", "date_of_birth", "address"] as const;
+
+export const hiddenField = z.enum(HIDDEN_FIELDS).meta({ id: "HiddenField" });
+export type HiddenField = (typeof HIDDEN_FIELDS)[number];
 
 /** A user's detail as staff see it. */
 export const userDetailView = z
@@ -39,6 +47,17 @@ export const userDetailView = z
       .record(z.string(), z.unknown())
       .nullable()
       .meta({ description: "The claims about the person that the provider sent last." }),
+    role: userRole,
+    status_reason: z
+      .enum(["inactivity", "staff", "disputed"])
+      .nullable()
+      .meta({ description: "Why the status is not ACTIVE: signing in again ends `inactivity` alone." }),
+    locale: z.enum(["en", "ne"]),
+    last_activity_at: z.iso.datetime().nullable().meta({ description: "To 15 minutes." }),
+    hidden: z
+      .array(hiddenField)
+      .optional()
+      .meta({ description: "With `mask`: the fields that have a value and are null here." }),
   })
   .meta({ id: "UserDetail" });
 
@@ -67,8 +86,42 @@ export function viewUserDetail(
     masked_email: mask(user.email),
     social_provider: user.socialProvider,
     social_profile_data: user.socialProfileData ?? null,
+    role: user.role,
+    status_reason: user.statusReason,
+    locale: user.locale,
+    last_activity_at: isoTime(user.lastActivityAt),
   };
 }
+
+/** The detail without the values of the hidden fields, and their names. */
+export function maskDetail(detail: z.input<typeof userDetailView>): z.input<typeof userDetailView> {
+  const { email, phone_number, social_profile_data, profile } = detail;
+  const values = { email, phone_number, social_profile_data, ...pick(profile) };
+  return {
+    ...detail,
+    email: null,
+    phone_number: null,
+    social_profile_data: null,
+    profile: profile && { ...profile, date_of_birth: null, address: null },
+    hidden: HIDDEN_FIELDS.filter((field) => values[field] !== null),
+  };
+}
+
+const pick = (profile: z.input<typeof profileView> | null) => ({
+  date_of_birth: profile?.date_of_birth ?? null,
+  address: profile?.address ?? null,
+});
+
+/** Values of hidden fields, for those that were asked for. */
+export const revealedView = z
+  .object({
+    email: z.string().nullable().optional(),
+    phone_number: z.string().nullable().optional(),
+    social_profile_data: z.record(z.string(), z.unknown()).nullable().optional(),
+    date_of_birth: z.iso.date().nullable().optional(),
+    address: z.string().nullable().optional(),
+  })
+  .meta({ id: "RevealedFields", description: "The fields that were asked for; null where the user has none." });
 
 /** An entry of a user's audit log. */
 export const auditLogView = z

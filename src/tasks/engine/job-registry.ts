@@ -2,6 +2,7 @@ import { checkUserCounts } from "../check-user-counts.ts";
 import { checkUserSearch } from "../check-user-search.ts";
 import { cleanupExpiredAuditLogs } from "../cleanup-expired-audit-logs.ts";
 import { cleanupUnlinkedSocialAccounts } from "../cleanup-unlinked-social-accounts.ts";
+import { countHours } from "../count-hours.ts";
 import { deactivateInactiveUsers } from "../deactivate-inactive-users.ts";
 import { purgeExpiredRows } from "../purge-expired-rows.ts";
 import { purgeExpiredSessions } from "../purge-expired-sessions.ts";
@@ -22,6 +23,7 @@ export const jobs: readonly Job[] = [
   cleanupUnlinkedSocialAccounts,
   remindUnverifiedPeople,
   sweepKycUploads,
+  countHours,
   checkUserSearch,
   checkUserCounts,
   rebuildUserSearch,

@@ -30,7 +30,7 @@ export const getKycDocument = linkEndpoint(
           content: { "image/jpeg": BINARY, "image/png": BINARY, "image/webp": BINARY, "application/pdf": BINARY },
         },
       },
-      errors: ["not_found", ...EVERY_ROUTE],
+      errors: ["not_found", "rate_limit_exceeded", ...EVERY_ROUTE],
     }),
   },
   async (c, link) => {

@@ -40,7 +40,7 @@ export async function verifyLink(
  * Returns the file behind a link and records the view. A request for only the headers is not recorded.
  *
  * @throws AppError `not_found` if the viewer's session has ended, the viewer may not see the document, or it no longer
- *   exists.
+ *   exists; `rate_limit_exceeded` if the viewer is staff and has seen too much within an hour.
  */
 export async function openDocument(
   deps: Deps,

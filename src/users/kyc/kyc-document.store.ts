@@ -1,10 +1,10 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { kycDocuments, kycDocumentViews } from "../../db/kyc-schema.ts";
-import { recordAudit } from "../../platform/data/audit.ts";
 import { insertFrom, instantOf, runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isOwnerOrStaff } from "../../sessions/authority.store.ts";
+import { beyondStaffViews, isRecorded, recordStaffView, selectOldestView } from "../../sessions/staff-views.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { removeObjects } from "./kyc-bucket.store.ts";
 
@@ -16,7 +16,7 @@ function mayView(deps: DocumentDeps, viewer: AccessClaims, documentId: string): 
   return sql`kyc_documents.id = ${documentId} and kyc_documents.state = 'live' and ${isAllowed}`;
 }
 
-function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: string) {
+function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: string, condition?: SQL) {
   return deps.db
     .select({
       objectKey: kycDocuments.objectKey,
@@ -24,7 +24,7 @@ function selectVisible(deps: DocumentDeps, viewer: AccessClaims, documentId: str
       sizeBytes: kycDocuments.sizeBytes,
     })
     .from(kycDocuments)
-    .where(mayView(deps, viewer, documentId));
+    .where(and(mayView(deps, viewer, documentId), condition));
 }
 
 /** The document, if the viewer may see it. Records no view. */
@@ -33,7 +33,12 @@ export async function findDocument(deps: DocumentDeps, viewer: AccessClaims, doc
   return found[0];
 }
 
-/** As `findDocument`, and records the view in the same batch; views by staff also in the audit log. */
+/**
+ * As `findDocument`, and records the view in the same batch; views by staff also in the audit log, within the limit of
+ * what staff see.
+ *
+ * @throws AppError `rate_limit_exceeded` if a member of staff has no views left.
+ */
 export async function viewDocument(
   deps: DocumentDeps,
   client: Pick<Client, "ip" | "userAgent">,
@@ -41,32 +46,35 @@ export async function viewDocument(
   documentId: string,
 ) {
   const visible = sql`from kyc_documents where ${mayView(deps, viewer, documentId)}`;
-  const { found } = await runBatch(deps, {
-    found: selectVisible(deps, viewer, documentId),
+  const auditId = deps.newId();
+  const isShown = sql`(kyc_documents.user_id = ${viewer.userId} or ${isRecorded(viewer, auditId)})`;
+  const { found, refused, oldest } = await runBatch(deps, {
+    audit: recordStaffView(
+      deps,
+      client,
+      viewer,
+      {
+        id: auditId,
+        userId: sql`(select user_id from kyc_documents where id = ${documentId})`,
+        entityType: "kyc_document",
+        entityId: documentId,
+      },
+      sql`exists (select 1 ${visible} and kyc_documents.user_id <> ${viewer.userId})`,
+    ),
     view: insertFrom(
       deps,
       kycDocumentViews,
       { documentId: sql`kyc_documents.id`, viewerId: viewer.userId, viewedAt: instantOf(deps.now()) },
-      visible,
+      sql`${visible} and ${isShown}`,
     ).onConflictDoUpdate({
       target: [kycDocumentViews.documentId, kycDocumentViews.viewerId],
       set: { viewedAt: sql`excluded.viewed_at` },
     }),
-    audit: recordAudit(
-      deps,
-      client,
-      {
-        userId: sql`(select user_id from kyc_documents where id = ${documentId})`,
-        action: "VIEW",
-        entityType: "kyc_document",
-        entityId: documentId,
-        actorId: viewer.userId,
-        byStaff: true,
-        sessionId: viewer.sessionId,
-      },
-      sql`exists (select 1 ${visible} and kyc_documents.user_id <> ${viewer.userId})`,
-    ),
+    found: selectVisible(deps, viewer, documentId, isShown),
+    refused: selectVisible(deps, viewer, documentId, sql`not ${isShown}`),
+    oldest: selectOldestView(deps, viewer, auditId),
   });
+  if (refused.length > 0) throw beyondStaffViews(deps, viewer, oldest);
   return found[0];
 }
 

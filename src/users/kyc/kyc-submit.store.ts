@@ -179,6 +179,8 @@ function submittedAnew(deps: SubmitDeps) {
     changedBy: deps.invocationId,
     rejectionReason: null,
     verifiedAt: null,
+    firstApprovedBy: null,
+    firstApprovedAt: null,
     submittedAt: now,
     updatedAt: now,
   };

@@ -29,4 +29,4 @@ export async function findOwnKyc(
 /** What the audit log records of a KYC: never the number. */
 export const auditedKyc = sql.raw(`json_object('document_type', kyc.document_type, 'document_number', '***',
   'document_front', kyc.front_document_id, 'document_back', kyc.back_document_id, 'status', kyc.status,
-  'rejection_reason', kyc.rejection_reason, 'version', kyc.version)`);
+  'rejection_reason', kyc.rejection_reason, 'version', kyc.version, 'first_approved_by', kyc.first_approved_by)`);

@@ -95,8 +95,45 @@ const staffFile = openFile(
 
 const queue = flow("GET users/kyc/submissions", async () => {
   const reviewer = await someStaff();
-  const path = `${KYC}/submissions?status=PENDING`;
+  const path = `${KYC}/submissions?status=PENDING&mask=true`;
   return { scope: {}, request: { method: "GET", path, options: { token: reviewer.access } } };
+});
+
+/** It shows the submissions of other flows, whose views are not compared. */
+const unmasked = flow("GET users/kyc/submissions unmasked", async () => {
+  const reviewer = await someStaff();
+  return {
+    scope: {},
+    request: { method: "GET", path: `${KYC}/submissions?page_size=1`, options: { token: reviewer.access } },
+  };
+});
+
+const openCase = flow(
+  "GET users/{id}/kyc",
+  async () => {
+    const [user, reviewer] = [await submitted(), await someStaff()];
+    const path = `/api/users/${user.userId}/kyc`;
+    return { scope: scopeOf(user), request: { method: "GET", path, options: { token: reviewer.access } } };
+  },
+  { mayRepeat: /^audit VIEW/ },
+);
+
+const reopen = flow("PATCH users/{id}/kyc PENDING", async () => {
+  const [user, reviewer] = [await submitted(), await someStaff()];
+  await sql("update kyc set status = 'REJECTED' where user_id = ?", user.userId);
+  const path = `/api/users/${user.userId}/kyc`;
+  const options = { token: reviewer.access, json: { status: "PENDING", reason: "A mistake" } };
+  // A submission that is not decided cannot be taken back.
+  return { scope: scopeOf(user), request: { method: "PATCH", path, options }, repeated: [409] };
+});
+
+const firstApproval = flow("PATCH users/{id}/kyc as the first of two", async () => {
+  const [user, reviewer] = [await submitted(), await someStaff()];
+  await call("GET", await linkFor(user, reviewer));
+  const path = `/api/users/${user.userId}/kyc`;
+  const env = { KYC_APPROVALS: "2" } as unknown as Partial<Env>;
+  const options = { token: reviewer.access, json: { status: "APPROVED" }, env };
+  return { scope: scopeOf(user), request: { method: "PATCH", path, options }, repeated: [409] };
 });
 
 const decide = (json: Record<string, string>) =>
@@ -136,6 +173,10 @@ export const kycFlows = [
   traceless(headOfFile),
   staffFile,
   traceless(queue),
+  traceless(unmasked),
+  openCase,
+  reopen,
+  firstApproval,
   decide({ status: "APPROVED" }),
   decide({ status: "REJECTED", rejection_reason: "Blurred" }),
   deletion,

@@ -125,12 +125,65 @@ async function fillSearch(): Promise<void> {
   ]);
 }
 
+/** Reads that concern no user. */
+const read = (path: string, role?: "admin") =>
+  flow(`GET ${path}`, async () => {
+    const actor = await someStaff(role ?? "staff");
+    return { scope: {}, request: { method: "GET", path: `/api/${path}`, options: { token: actor.access } } };
+  });
+
+const replay = flow("POST staff/dead-letters", async () => {
+  const [actor, user] = [await someStaff("admin"), await newUser()];
+  const id = crypto.randomUUID();
+  await sql(
+    `insert into dead_letters (id, queue, event_id, type, user_id, payload, reason, attempts, created_at)
+      values (?1, 'tasks', ?1, 'analytics_report.requested', ?2, json_object('user_id', ?2), 'gone', 1, ?3)`,
+    id,
+    user.userId,
+    Date.now(),
+  );
+  const json = { action: "REPLAY", ids: [id], reason };
+  return {
+    scope: { userIds: [user.userId] },
+    request: { method: "POST", path: "/api/staff/dead-letters", options: { token: actor.access, json } },
+  };
+});
+
 export const staffFlows = [
-  ...[list("status=ACTIVE&page_size=5"), list("search=userx"), list("search=gurung&status=BANNED"), longSearch].map(
-    traceless,
-  ),
+  replay,
+  traceless(read("staff/members", "admin")),
+  traceless(read("staff/dead-letters", "admin")),
+  traceless(read("staff/jobs", "admin")),
+  traceless(read(`staff/audit-logs?actor_id=${crypto.randomUUID()}`, "admin")),
+  traceless(read("staff/overview")),
+  traceless(read("staff/delivery")),
+  ...[
+    list("status=ACTIVE&page_size=5"),
+    list("expand=summary&page_size=5"),
+    list("search=userx&expand=summary"),
+    list("search=userx"),
+    list("search=gurung&status=BANNED"),
+    longSearch,
+  ].map(traceless),
   create,
   act("GET users/{id}", { method: "GET", path: person }, { mayRepeat: /^audit VIEW/ }),
+  act(
+    "GET users/{id} masked",
+    { method: "GET", path: (user) => `${person(user)}?mask=true` },
+    { mayRepeat: /^audit VIEW/ },
+  ),
+  act(
+    "POST users/{id}/reveal",
+    { method: "POST", path: under("reveal"), json: { fields: ["phone_number"] } },
+    { mayRepeat: /^audit VIEW/ },
+  ),
+  traceless(act("GET users/{id}/access", { method: "GET", path: under("access") })),
+  // Each call is a note of its own.
+  act(
+    "POST users/{id}/notes",
+    { method: "POST", path: under("notes"), json: { text: reason }, success: 201 },
+    { mayRepeat: /^audit CREATE/ },
+  ),
   act("PUT users/{id}", { method: "PUT", path: person, json: { full_name: "Asha Rai", address: "Pokhara" } }),
   act("PATCH users/{id}", { method: "PATCH", path: person, json: { address: "Pokhara" } }),
   changeIdentifier,

@@ -92,14 +92,82 @@ const acts: [string, object][] = [
   [`POST ${USER}/passkey-reset`, { reason }],
 ];
 
+/** The limit of views is so low that one view has used it up. */
+const ONE_VIEW = { env: { STAFF_VIEWS_PER_HOUR: "1" } as unknown as Partial<Env> };
+const seen = ({ staff, target, env }: Stage) =>
+  must("GET", `/api/users/${target.userId}`, { token: staff.access, env });
+
+const beyondViews: Case[] = [
+  on(`GET ${USER}`, "beyond the limit of views", async (stage) => {
+    await seen(stage);
+    return ONE_VIEW;
+  }),
+  on(`POST ${USER}/reveal`, "beyond the limit of views", async (stage) => {
+    await seen(stage);
+    return { ...ONE_VIEW, json: { fields: ["email"] } };
+  }),
+  given("GET /api/users/kyc/documents/{id}", "beyond the limit of views", async (stage) => {
+    const { userId } = await applicant(stage);
+    const { data } = await must("GET", `/api/users/${userId}`, { token: stage.staff.access, env: stage.env });
+    const { pathname, search } = new URL(data.kyc.document_front_url);
+    return { ...ONE_VIEW, id: pathname.split("/").at(-1) ?? "", query: search.slice(1) };
+  }),
+];
+
+const QUEUE = "GET /api/users/kyc/submissions";
+
+const reviews: Case[] = [
+  on(`GET ${USER}/kyc`, "with a submission", async (stage) => ({ id: (await applicant(stage)).userId })),
+  on(`GET ${USER}/kyc`, "without a submission", async ({ env }) => ({ id: (await newUser(env)).userId })),
+  on(`GET ${USER}/kyc`, "beyond the limit of views", async (stage) => {
+    await seen(stage);
+    return { ...ONE_VIEW, id: (await applicant(stage)).userId };
+  }),
+  given(QUEUE, "beyond the limit of views", async (stage) => {
+    await seen(stage);
+    return { ...ONE_VIEW, token: stage.staff.access };
+  }),
+  on(`PATCH ${USER}/kyc`, "with a standard reason", async (stage) => ({
+    id: (await applicant(stage)).userId,
+    json: { status: "REJECTED", rejection_code: "EXPIRED" },
+  })),
+  on(`PATCH ${USER}/kyc`, "taken back", async (stage) => ({
+    id: (await applicant(stage, "APPROVED")).userId,
+    json: { status: "PENDING", reason },
+  })),
+  on(`PATCH ${USER}/kyc`, "after the own first approval", async (stage) => {
+    const user = await applicant(stage);
+    await sql(
+      "update kyc set first_approved_by = ?, first_approved_at = 1 where user_id = ?",
+      stage.staff.userId,
+      user.userId,
+    );
+    return { id: user.userId, json: { status: "APPROVED" }, env: { KYC_APPROVALS: "2" } as unknown as Partial<Env> };
+  }),
+];
+
+/** Inserts a dead letter that can be replayed. */
+async function newLetter(): Promise<string> {
+  const id = crypto.randomUUID();
+  await sql(
+    `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)
+      values (?1, 'tasks', ?1, 'webhook.due', '{}', 'gone', 1, ?2)`,
+    id,
+    Date.now(),
+  );
+  return id;
+}
+
 const lists = [
   "",
+  "expand=summary",
   "status=BANNED",
   "page=3&page_size=50&ordering=-last_login",
   "status=ACTIVE&kyc_status=PENDING&ordering=username",
 ];
 const searches = [
   "search=crowd",
+  "search=crowd&expand=summary",
   "search=crowd-77",
   "search=9700000",
   "search=zz",
@@ -115,13 +183,47 @@ const staff: Case[] = [
     const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
     return { token: stage.staff.access, query: `start_date=${day(400)}&end_date=${day(300)}&status=ACTIVE` };
   }),
-  ...["", "status=APPROVED", "status=REJECTED&page_size=50"].map((query) =>
+  ...reviews,
+  ...["", "mask=true", "status=APPROVED&mask=true", "status=REJECTED&page_size=50"].map((query) =>
     given("GET /api/users/kyc/submissions", `?${query}`, async (stage) => ({ token: stage.staff.access, query })),
   ),
-  ...["", "/sessions", "/audit-logs", "/analytics-report"].flatMap((part) => [
+  ...["state=WAITING", "state=REPLAYED", "type=webhook.due"].map((query) =>
+    given("GET /api/staff/dead-letters", `?${query}`, async ({ admin }) => ({ token: admin.access, query })),
+  ),
+  given("POST /api/staff/dead-letters", "by id", async ({ admin }) => ({
+    token: admin.access,
+    json: { action: "REPLAY", ids: [await newLetter()], reason },
+  })),
+  given("POST /api/staff/dead-letters", "by type", async ({ admin }) => {
+    const type = `type.${await newLetter()}`;
+    await sql("update dead_letters set type = ? where id = ?", type, type.slice("type.".length));
+    return {
+      token: admin.access,
+      json: { action: "DISCARD", type, before: new Date(Date.now() + 1).toISOString(), reason },
+    };
+  }),
+  given("POST /api/staff/dead-letters", "by staff", async ({ staff }) => ({
+    token: staff.access,
+    json: { action: "REPLAY", ids: ["x"], reason },
+  })),
+  given("GET /api/staff/audit-logs", "of staff", async ({ admin, staff }) => ({
+    token: admin.access,
+    query: `actor_id=${staff.userId}`,
+  })),
+  given("GET /api/staff/overview", "of 90 days", async ({ staff }) => ({ token: staff.access, query: "days=90" })),
+  ...["", "/access", "/sessions", "/audit-logs", "/analytics-report"].flatMap((part) => [
     on(`GET ${USER}${part}`, "with a long history", async () => ({})),
     on(`GET ${USER}${part}`, "of an unknown user", async () => ({ id: NOBODY })),
   ]),
+  on(`GET ${USER}/audit-logs`, "of one type", async () => ({ query: "entity_type=note" })),
+  on(`POST ${USER}/reveal`, "with a long history", async () => ({ json: { fields: ["email", "address"] } })),
+  on(`POST ${USER}/reveal`, "of an unknown user", async () => ({ id: NOBODY, json: { fields: ["email"] } })),
+  on(`POST ${USER}/reveal`, "by a user", async ({ user }) => ({ token: user.access, json: { fields: ["email"] } })),
+  on(`POST ${USER}/notes`, "with a long history", async () => ({ json: { text: reason } })),
+  on(`POST ${USER}/notes`, "of an unknown user", async () => ({ id: NOBODY, json: { text: reason } })),
+  on(`POST ${USER}/notes`, "of their own account", async ({ staff }) => ({ id: staff.userId, json: { text: reason } })),
+  on(`POST ${USER}/notes`, "by a user", async ({ user }) => ({ token: user.access, json: { text: reason } })),
+  ...beyondViews,
   on(`POST ${USER}/analytics-report`, "with a long history", async () => ({})),
   on(`POST ${USER}/analytics-report`, "of an unknown user", async () => ({ id: NOBODY })),
   on(`DELETE ${USER}/sessions`, "of an unknown user", async () => ({ id: NOBODY })),

@@ -93,6 +93,10 @@ describe("user detail", () => {
       masked_email: null,
       social_provider: "PHONE",
       social_profile_data: null,
+      role: "user",
+      status_reason: null,
+      locale: "en",
+      last_activity_at: expect.stringMatching(/Z$/),
     });
   });
 

@@ -53,3 +53,34 @@ export const naiveKyc: FetchHandler = async (request, env, context) => {
   }
   return realHandler(request, env, context);
 };
+
+/** Reads who has approved and who has looked, and then writes the approval that this calls for. */
+export const naiveApproval: FetchHandler = async (request, env, context) => {
+  const userId = /^\/api\/users\/([^/]+)\/kyc$/.exec(new URL(request.url).pathname)?.[1];
+  if (request.method !== "PATCH" || !userId) return realHandler(request, env, context);
+  const { status } = (await request.clone().json()) as { status: string };
+  if (status !== "APPROVED") return realHandler(request, env, context);
+  const { sub } = decodeJwt((request.headers.get("authorization") ?? "").slice(7)) as { sub: string };
+  const row = await env.DB.prepare("select * from kyc where user_id = ?")
+    .bind(userId)
+    .first<Row & { first_approved_by: string | null }>();
+  const seen = await env.DB.prepare("select 1 from kyc_document_views where document_id = ? and viewer_id = ?")
+    .bind(row?.front_document_id ?? "", sub)
+    .first();
+  if (row?.status !== "PENDING" || !seen || row.first_approved_by === sub) return json({ success: false }, 409);
+  const isSecond = row.first_approved_by !== null;
+  const write = isSecond
+    ? "update kyc set status = 'APPROVED', verified_at = 1 where user_id = ?2"
+    : "update kyc set first_approved_by = ?1, first_approved_at = 1 where user_id = ?2";
+  await env.DB.prepare(isSecond ? write.replace("?2", "?1") : write)
+    .bind(...(isSecond ? [userId] : [sub, userId]))
+    .run();
+  await env.DB.prepare(
+    `insert into audit_logs (id, user_id, action, entity_type, entity_id, actor_id, by_staff, created_at, old_values, new_values)
+      values (?1, ?2, 'UPDATE', 'kyc', 'x', ?3, 1, 0, json_object('first_approved_by', ?4, 'version', ?5),
+        (select json_object('status', status, 'document_front', front_document_id, 'version', version) from kyc where user_id = ?2))`,
+  )
+    .bind(crypto.randomUUID(), userId, sub, row.first_approved_by, row.version)
+    .run();
+  return json({ success: true, data: { status: isSecond ? "APPROVED" : "PENDING" } });
+};

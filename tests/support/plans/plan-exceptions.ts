@@ -19,6 +19,11 @@ export const planExceptions: readonly PlanException[] = [
     reason: "A list without a filter reads its page in the order of the index: its limit and offset end it.",
   },
   {
+    part: /in \(select entity_id from audit_logs where actor_id = \? and by_staff = 1 and id > substr\(\?, 1, 24\) and id < substr\(\?, 1, 24\) \|\| 'g'\) order by created_at, id/g,
+    line: /^USE TEMP B-TREE FOR ORDER BY$/,
+    reason: "The dead letters of one call, at most 50.",
+  },
+  {
     part: /users\.id > user_counts\.recounted_to order by users\.id limit/g,
     line: /^USE TEMP B-TREE FOR (?:GROUP|ORDER) BY$/,
     reason: "The users of one step of the job, and the numbers of 48 filters.",

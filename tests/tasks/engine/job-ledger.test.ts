@@ -158,11 +158,7 @@ describe("A failing job", () => {
     )
       .bind(id, JSON.stringify({ name: PURGE }), now)
       .run();
-    await testEnv.DB.batch(
-      replayStatements(`'${id}'`)
-        .split(";")
-        .map((each) => testEnv.DB.prepare(each)),
-    );
+    await testEnv.DB.batch(replayStatements(id).map((each) => testEnv.DB.prepare(each)));
     const { held, env } = heldQueue();
     await tick(env);
     const replayed = held.filter(({ event_id }) => event_id === id);

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { optional } from "../../platform/config/settings.ts";
+import { MINUTE_MS } from "../../platform/time.ts";
+
+declare module "../../platform/config/config.ts" {
+  interface Config {
+    /** Minimum time between two writes of an isolate's counts of refusals, in milliseconds; 0 if they are not counted. */
+    refusalFlushMs: number;
+  }
+}
+
+/** The time between two writes unless REFUSAL_FLUSH_MS is set. */
+export const REFUSAL_FLUSH_MS = MINUTE_MS;
+
+/** Setting of the counts of refusals. */
+export const refusalSettings = {
+  REFUSAL_FLUSH_MS: optional(
+    z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(60 * MINUTE_MS),
+  ),
+};

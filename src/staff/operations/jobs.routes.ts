@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { isoTime } from "../../platform/time.ts";
+import { adminEndpoint } from "../../sessions/guard.ts";
+import { getLastRuns } from "./jobs.service.ts";
+
+/** A run of a job. */
+const jobRun = z
+  .object({
+    name: z.string(),
+    period_started_at: z.iso.datetime(),
+    finished_at: z.iso.datetime().nullable().meta({ description: "Null while it has not finished." }),
+    processed: z.number().int().meta({ description: "Number of rows that it changed." }),
+    chunks: z.number().int(),
+  })
+  .meta({ id: "JobRun" });
+
+export const getStaffJobs = adminEndpoint(
+  {
+    method: "get",
+    path: "/staff/jobs",
+    operationId: "listJobs",
+    tag: "Staff: service",
+    summary: "List the last run of each job",
+    description: "Lists jobs that have run within 30 days.",
+    data: z.array(jobRun),
+    message: { en: "Jobs.", ne: "कामहरू।" },
+  },
+  async (deps, { caller }) => ({
+    data: (await getLastRuns(deps, caller)).map(({ name, periodStartedAt, finishedAt, processed, chunks }) => ({
+      name,
+      period_started_at: isoTime(periodStartedAt),
+      finished_at: isoTime(finishedAt),
+      processed,
+      chunks,
+    })),
+  }),
+);

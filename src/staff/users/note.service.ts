@@ -1,0 +1,20 @@
+import type { Deps } from "../../platform/deps.ts";
+import { refuseUnlessMayChange, userNotFound } from "../refusals.ts";
+import type { AuditLogRow } from "./audit-log.store.ts";
+import { insertNote } from "./note.store.ts";
+import type { Actor } from "./staff-action.store.ts";
+
+/**
+ * Adds a note about a user and returns its audit entry.
+ *
+ * @throws AppError `permission_denied`, also for the caller's own account, and for a staff account unless the caller is
+ *   an admin; `not_found`.
+ */
+export async function createNote(deps: Deps, actor: Actor, text: string): Promise<AuditLogRow> {
+  const { caller, target, note } = await insertNote(deps, actor, text);
+  if (!target) throw userNotFound();
+  if (!note) refuseUnlessMayChange(caller, actor, target);
+  // A user who may be changed gets the note in the same transaction.
+  if (!note) throw userNotFound();
+  return note;
+}

@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { call, newIp, requestCode, type SignedIn } from "../../support/client.ts";
+import { useClock } from "../../support/clock.ts";
+import { run } from "../../support/database.ts";
+import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
+import { auditOf, USERS } from "../../support/staff.ts";
+
+const clock = useClock();
+
+const access = (staff: SignedIn, { userId }: { userId: string }) =>
+  documented("GET", `${USERS}/${userId}/access`, { token: staff.access });
+
+test("shows locks, codes and what became of each, devices and notifications, but no identifier, and records no view", async () => {
+  const [staff, user] = [await newStaff(), await newUser()];
+  const ip = newIp();
+  clock.advance(61_000);
+  const otp = await requestCode(user.identifier, { ip });
+  const wrong = String((Number(otp) + 1) % 1_000_000).padStart(6, "0");
+  for (let i = 0; i < 5; i++) {
+    await call("POST", "/api/auth/otp/verify", { ip, json: { identifier: user.identifier, otp: wrong } });
+  }
+  const device = { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "ANDROID", device_name: "Pixel" };
+  await call("POST", "/api/auth/device", { token: user.access, json: device });
+  await run(
+    "insert into notifications (id, user_id, notification_type, title, message, created_at) values (?, ?, 'WELCOME', 'Hello', 'You', 0)",
+    crypto.randomUUID(),
+    user.userId,
+  );
+  const { body } = await access(staff, user);
+  const { locks, codes, devices, notifications } = body.data;
+  const network = `${ip.split(".").slice(0, 3).join(".")}.0/24`;
+  expect(locks).toContainEqual({
+    identifier: "phone_number",
+    network_class: null,
+    network,
+    failures: expect.any(Number),
+    locked_until: new Date(Date.now() + 60_000).toISOString(),
+    is_closed: false,
+  });
+  expect(locks).toContainEqual(expect.objectContaining({ network_class: "other", network: null, locked_until: null }));
+  expect(codes).toHaveLength(2);
+  expect(codes[0]).toMatchObject({
+    channel: "sms",
+    network_class: "other",
+    tries: 5,
+    delivered_at: expect.any(String),
+    undeliverable_at: null,
+    verified_at: null,
+  });
+  expect(codes[1]).toMatchObject({ verified_at: expect.any(String) });
+  expect(devices).toMatchObject([{ device_type: "ANDROID", device_name: "Pixel", can_push: true }]);
+  expect(notifications).toContainEqual(expect.objectContaining({ title: "Hello", is_read: false }));
+  expect(JSON.stringify(body)).not.toContain(user.identifier.slice(4));
+  expect(await auditOf(user.userId, "VIEW")).toEqual([]);
+});
+
+test("shows that a class is closed, and that a device without a session gets no push", async () => {
+  const [staff, user] = [await newStaff(), await newUser()];
+  const device = { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "IOS" };
+  await call("POST", "/api/auth/device", { token: user.access, json: device });
+  await run(
+    `insert or replace into otp_class_guards (identifier, network_class, failures, streak, locked_until, last_guess_at)
+      values (?, 'other', '[1,2]', 100, 0, ?)`,
+    user.identifier,
+    Date.now() - 1_000,
+  );
+  await run("update sessions set revoked_at = 1, revoked_reason = 'logout' where user_id = ?", user.userId);
+  const { locks, devices } = (await access(staff, user)).body.data;
+  const closedUntil = new Date(Date.now() - 1_000 + 7 * 86_400_000).toISOString();
+  expect(locks).toContainEqual({
+    identifier: "phone_number",
+    network_class: "other",
+    network: null,
+    failures: 2,
+    locked_until: closedUntil,
+    is_closed: true,
+  });
+  expect(devices).toMatchObject([{ can_push: false }]);
+  clock.advance(86_400_000 + 1);
+  expect((await access(await newStaff(), user)).body.data.codes).toEqual([]);
+  clock.advance(6 * 86_400_000);
+  expect((await access(await newStaff(), user)).body.data.locks).toEqual([]);
+});
+
+test("answers 404 for an unknown user, and 403 to a user", async () => {
+  const [staff, user] = [await newStaff(), await newUser()];
+  expect(codeOf(await access(staff, { userId: crypto.randomUUID() }))).toEqual([404, "not_found"]);
+  expect(codeOf(await access(user, user))).toEqual([403, "permission_denied"]);
+});
