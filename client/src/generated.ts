@@ -92,6 +92,21 @@ export type ConsoleSession = {
   };
 };
 
+export type DeadLetter = {
+  id: string;
+  queue: string;
+  type: string | null;
+  user_id: string | null;
+  reason: string;
+  trace: string | null;
+  attempts: number;
+  /** JSON text; null if it was too large, or sends a code. */
+  payload: string | null;
+  created_at: string;
+  /** When it was replayed or discarded. */
+  settled_at: string | null;
+};
+
 export type Device = {
   id: string;
   device_id: string;
@@ -264,6 +279,8 @@ export type Health = {
   };
 };
 
+export type HiddenField = "email" | "phone_number" | "social_profile_data" | "date_of_birth" | "address";
+
 export type Identity = {
   id: string;
   username: string;
@@ -292,6 +309,16 @@ export type IdentityResponse = {
   data: Identity;
 };
 
+export type JobRun = {
+  name: string;
+  period_started_at: string;
+  /** Null while it has not finished. */
+  finished_at: string | null;
+  /** Number of rows that it changed. */
+  processed: number;
+  chunks: number;
+};
+
 export type Kyc = {
   id: string;
   document_type: string;
@@ -307,6 +334,78 @@ export type Kyc = {
   created_at: string;
   updated_at: string;
 };
+
+export type KycCase = {
+  id: string;
+  document_type: string;
+  /** Null only if it cannot be decrypted any more. */
+  document_number: string | null;
+  /** Valid for five minutes, and only for the session that requested it. */
+  document_front_url: string | null;
+  /** Valid for five minutes, and only for the session that requested it. */
+  document_back_url: string | null;
+  status: KycSubmissionStatus;
+  verified_at: string | null;
+  rejection_reason: string | null;
+  created_at: string;
+  updated_at: string;
+  /** Changes with every submission. Send it with the decision. */
+  version: number;
+  submitted_at: string;
+  /** Id of another user with the same document number. */
+  duplicate_of: string | null;
+  full_name: string | null;
+  /** Approvals of this version that wait for a colleague's; `viewer` is null for deleted users. */
+  approvals: Array<{
+    viewer: Reviewer | null;
+    approved_at: string;
+  }>;
+  /** Another reviewer who opened a file in the last ten minutes. */
+  seen_by: {
+    username: string;
+    viewed_at: string;
+  } | null;
+  user: {
+    id: string;
+    username: string;
+    email: string | null;
+    phone_number: string | null;
+    profile_picture: string | null;
+  };
+  profile: {
+    full_name: string | null;
+    date_of_birth: string | null;
+    address: string | null;
+  };
+  /** Media type of the front; a browser cannot show a PDF as an image. */
+  front_type: string | null;
+  back_type: string | null;
+  /** Other users with the same document number, at most five, the oldest submission first. */
+  duplicates: Array<{
+    id: string;
+    username: string;
+    status: KycSubmissionStatus;
+    submitted_at: string;
+  }>;
+  /** Who last opened which file, newest first; `viewer` is null for deleted users. */
+  views: Array<{
+    side: "front" | "back";
+    viewer: Reviewer | null;
+    viewed_at: string;
+  }>;
+  approvals_needed: number;
+};
+
+export type KycRejectionCode =
+  | "UNREADABLE"
+  | "INCOMPLETE"
+  | "BACK_MISSING"
+  | "WRONG_DOCUMENT"
+  | "NUMBER_MISMATCH"
+  | "NAME_MISMATCH"
+  | "BIRTH_DATE_MISMATCH"
+  | "EXPIRED"
+  | "NOT_GENUINE";
 
 export type KycResponse = {
   success: boolean;
@@ -329,7 +428,7 @@ export type KycSubmission = {
   /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
   /** Valid for five minutes, and only for the session that requested it. */
-  document_front_url: string;
+  document_front_url: string | null;
   /** Valid for five minutes, and only for the session that requested it. */
   document_back_url: string | null;
   status: KycSubmissionStatus;
@@ -342,6 +441,17 @@ export type KycSubmission = {
   submitted_at: string;
   /** Id of another user with the same document number. */
   duplicate_of: string | null;
+  full_name: string | null;
+  /** Approvals of this version that wait for a colleague's; `viewer` is null for deleted users. */
+  approvals: Array<{
+    viewer: Reviewer | null;
+    approved_at: string;
+  }>;
+  /** Another reviewer who opened a file in the last ten minutes. */
+  seen_by: {
+    username: string;
+    viewed_at: string;
+  } | null;
   user: {
     id: string;
     username: string;
@@ -370,7 +480,24 @@ export type ListedUser = {
   status: AccountStatus;
   date_joined: string;
   /** The field by which the search found the user; absent without search. */
-  matched?: "id" | "email" | "phone_number" | "username" | undefined;
+  matched?:
+    | "id"
+    | "email"
+    | "phone_number"
+    | "username"
+    | "referral_code"
+    | "document_number"
+    | "full_name"
+    | undefined;
+  /** This and the fields below: with `expand=summary`. */
+  full_name?: string | null | undefined;
+  /** The first two and last three digits of the national number: `98•••••001`. */
+  phone_hint?: string | null | undefined;
+  /** The first two characters and the domain: `as•••@example.com`. */
+  email_hint?: string | null | undefined;
+  kyc_status?: KycState | undefined;
+  role?: UserRole | undefined;
+  last_login?: string | null | undefined;
 };
 
 export type Locale = "en" | "ne";
@@ -382,6 +509,9 @@ export type MessageResponse = {
     message: string;
   };
 };
+
+/** Whether the user has signed in from the network within 90 days. */
+export type NetworkClass = "familiar" | "other";
 
 export type Notification = {
   id: string;
@@ -590,6 +720,32 @@ export type RelatedOrigins = {
 /** What the code is for. CHANGE: to set it as one's own email address or phone number. */
 export type RequestedOtpPurpose = "REGISTER" | "LOGIN" | "CHANGE";
 
+/** The fields that were asked for; null where the user has none. */
+export type RevealedFields = {
+  email?: string | null | undefined;
+  phone_number?: string | null | undefined;
+  social_profile_data?: Record<string, unknown> | null | undefined;
+  date_of_birth?: string | null | undefined;
+  address?: string | null | undefined;
+};
+
+export type Reviewer = {
+  id: string;
+  username: string;
+};
+
+export type SentCode = {
+  channel: "sms" | "email";
+  created_at: string;
+  network_class: NetworkClass;
+  tries: number;
+  /** When a provider accepted the message. */
+  delivered_at: string | null;
+  /** When sending was given up. */
+  undeliverable_at: string | null;
+  verified_at: string | null;
+};
+
 export type Session = {
   id: string;
   /** Whether this session made the request. */
@@ -611,6 +767,21 @@ export type SignIn = {
   user: Account;
   referral_applied: boolean;
   message: string;
+};
+
+export type SignInLock = {
+  /** The field that holds the identifier. */
+  identifier: "email" | "phone_number";
+  /** Null for the failures of one network. */
+  network_class: NetworkClass | null;
+  /** Null for the failures of all networks of a class. */
+  network: string | null;
+  /** Failures that count towards the next lock. */
+  failures: number;
+  /** Null if it is not locked. */
+  locked_until: string | null;
+  /** Whether a hundred failures in a row have closed the class until a success in the other or an unlock. */
+  is_closed: boolean;
 };
 
 export type SignInResponse = {
@@ -637,6 +808,112 @@ export type SocialSignInResponse = {
   data: SocialSignIn;
 };
 
+export type StaffAuditLog = {
+  id: string;
+  action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
+  entity_type: string;
+  entity_id: string;
+  old_values: Record<string, unknown> | null;
+  new_values: Record<string, unknown> | null;
+  /** The user who did it; null for the system and for deleted users. */
+  actor: {
+    id: string;
+    username: string;
+  } | null;
+  by_staff: boolean;
+  ip: string | null;
+  user_agent: string | null;
+  session_id: string | null;
+  created_at: string;
+  /** The user whom the entry concerns; null for deleted users. */
+  user: {
+    id: string;
+    username: string;
+  } | null;
+};
+
+/** Figures are of the hour's newest 5,000 codes. */
+export type StaffDelivery = {
+  channels: Array<{
+    channel: "sms" | "email";
+    asked: number;
+    delivered: number;
+    undeliverable: number;
+    /** Milliseconds from request to delivery; null without a delivery. */
+    median_ms: number | null;
+    /** Milliseconds from request to delivery; null without a delivery. */
+    p95_ms: number | null;
+  }>;
+  providers: Array<{
+    provider: string;
+    /** Consecutive recipients whose messages failed. */
+    failures: number;
+    /** No calls until then; null if calls are made. */
+    opened_until: string | null;
+  }>;
+  budget: Array<{
+    channel: "sms" | "email";
+    budget: number;
+    taken: number;
+    refused_by_reserve: number;
+    refused_by_spent: number;
+  }>;
+  /** Number ranges that asked for most codes, without the last four digits. */
+  ranges: Array<{
+    range: string;
+    codes: number;
+  }>;
+  networks: Array<{
+    network: string;
+    codes: number;
+  }>;
+};
+
+export type StaffMember = {
+  id: string;
+  username: string;
+  role: UserRole;
+  last_login: string | null;
+  /** Persons, cases, fields and files seen in 24 hours, at most 1,000. */
+  views_24h: number;
+  /** Changes in 24 hours, at most 1,000. */
+  acts_24h: number;
+};
+
+/** `sign_ins` are those with a one-time code. Figures of refusals are at least what they say. */
+export type StaffOverview = {
+  /** Days in Asia/Kathmandu; the last is today, so far. */
+  days: Array<string>;
+  series: {
+    sign_ups: Array<number>;
+    sign_ins: Array<number>;
+    codes_asked_sms: Array<number>;
+    codes_asked_email: Array<number>;
+    codes_delivered_sms: Array<number>;
+    codes_delivered_email: Array<number>;
+    codes_verified: Array<number>;
+    kyc_decided: Array<number>;
+    kyc_waiting: Array<number>;
+    dead_letters: Array<number>;
+    refused_limit: Array<number>;
+    refused_unauthenticated: Array<number>;
+    refused_forbidden: Array<number>;
+    failed: Array<number>;
+    sms_spent: Array<number>;
+    sms_budget: Array<number>;
+  };
+  now: {
+    kyc_pending: number;
+    kyc_oldest_at: string | null;
+    sms_taken: number;
+    sms_budget: number;
+    /** Those that wait for a decision, at most 1,000. */
+    dead_letters: number;
+    /** Sign-in locks that hold, at most 2,000. */
+    locks: number;
+  };
+};
+
 export type Tokens = {
   access: string;
   refresh: string;
@@ -655,6 +932,16 @@ export type UsageStats = {
   favorite_stations_count: number;
   last_rental_date: string | null;
   member_since: string;
+};
+
+export type UserAccess = {
+  locks: Array<SignInLock>;
+  /** The codes of the last 24 hours, newest first. */
+  codes: Array<SentCode>;
+  /** At most 20, the last used ones first. */
+  devices: Array<UserDevice>;
+  /** The newest 20. */
+  notifications: Array<Notification>;
 };
 
 export type UserChange = {
@@ -702,12 +989,31 @@ export type UserDetail = {
   social_provider: SocialProvider;
   /** The claims about the person that the provider sent last. */
   social_profile_data: Record<string, unknown> | null;
+  role: UserRole;
+  /** Why the status is not ACTIVE: signing in again ends `inactivity` alone. */
+  status_reason: "inactivity" | "staff" | "disputed" | null;
+  locale: "en" | "ne";
+  /** To 15 minutes. */
+  last_activity_at: string | null;
+  /** With `mask`: the fields that have a value and are null here. */
+  hidden?: Array<HiddenField> | undefined;
 };
 
 export type UserDetailResponse = {
   success: boolean;
   message: string;
   data: UserDetail;
+};
+
+export type UserDevice = {
+  id: string;
+  device_type: "ANDROID" | "IOS" | "WEB";
+  device_name: string | null;
+  app_version: string | null;
+  os_version: string | null;
+  /** Whether a push can reach it: it has a token and a live session. */
+  can_push: boolean;
+  last_used_at: string;
 };
 
 export type UserRole = "user" | "staff" | "admin";
@@ -1180,24 +1486,39 @@ export interface Operations {
     query?:
       | {
           status?: KycSubmissionStatus | undefined;
+          mask?: boolean | undefined;
           page_size?: number | undefined;
           cursor?: string | undefined;
         }
       | undefined;
     data: {
       results: Array<KycSubmission>;
+      /** Number of submissions of the status. */
+      total_count: number;
       next_cursor: string | null;
     };
   };
-  /** Approve or reject a KYC submission */
+  /** Get a KYC submission with what it is compared with */
+  "GET /users/{id}/kyc": {
+    params: {
+      id: string;
+    };
+    data: KycCase;
+  };
+  /** Approve or reject a KYC submission, or take the decision back */
   "PATCH /users/{id}/kyc": {
     params: {
       id: string;
     };
     body: {
-      status: "APPROVED" | "REJECTED";
-      /** Shown to the user. Required if status is REJECTED. */
+      /** PENDING takes a decision back: the submission is in the queue again. */
+      status: KycSubmissionStatus;
+      /** A standard reason, shown to the user in their language. */
+      rejection_code?: (KycRejectionCode | null) | undefined;
+      /** Shown to the user, after the standard reason. REJECTED requires one of the two. */
       rejection_reason?: string | undefined;
+      /** Kept in the audit log. Required if status is PENDING. */
+      reason?: string | undefined;
       /** The version that was reviewed. A stale version is refused. */
       version?: number | undefined;
     };
@@ -1215,6 +1536,7 @@ export interface Operations {
           phone_verified?: boolean | undefined;
           kyc_status?: KycState | undefined;
           search?: string | undefined;
+          expand?: "summary" | undefined;
           start_date?: (string | string) | undefined;
           end_date?: (string | string) | undefined;
           ordering?:
@@ -1255,6 +1577,11 @@ export interface Operations {
     params: {
       id: string;
     };
+    query?:
+      | {
+          mask?: boolean | undefined;
+        }
+      | undefined;
     data: UserDetail;
   };
   /** Update a user; null clears a field */
@@ -1272,6 +1599,35 @@ export interface Operations {
     };
     body?: UserChange | undefined;
     data: UserDetail;
+  };
+  /** Show hidden fields of a user */
+  "POST /users/{id}/reveal": {
+    params: {
+      id: string;
+    };
+    body: {
+      /** The fields to show. */
+      fields: Array<HiddenField>;
+    };
+    data: RevealedFields;
+  };
+  /** See why a user cannot sign in or be reached */
+  "GET /users/{id}/access": {
+    params: {
+      id: string;
+    };
+    data: UserAccess;
+  };
+  /** Add a note about a user */
+  "POST /users/{id}/notes": {
+    params: {
+      id: string;
+    };
+    body: {
+      /** Line breaks become spaces. */
+      text: string;
+    };
+    data: AuditLog;
   };
   /** Change a user's status */
   "POST /users/{id}/status": {
@@ -1361,12 +1717,79 @@ export interface Operations {
       | {
           page_size?: number | undefined;
           cursor?: string | undefined;
+          entity_type?: string | undefined;
         }
       | undefined;
     data: {
       results: Array<AuditLog>;
       next_cursor: string | null;
     };
+  };
+  /** Get the figures of the service */
+  "GET /staff/overview": {
+    query?:
+      | {
+          days?: number | undefined;
+        }
+      | undefined;
+    data: StaffOverview;
+  };
+  /** See how codes are delivered */
+  "GET /staff/delivery": {
+    data: StaffDelivery;
+  };
+  /** List staff and admins */
+  "GET /staff/members": {
+    data: Array<StaffMember>;
+  };
+  /** List what a member of staff has seen and done */
+  "GET /staff/audit-logs": {
+    query: {
+      actor_id: string;
+      page_size?: number | undefined;
+      cursor?: string | undefined;
+    };
+    data: {
+      results: Array<StaffAuditLog>;
+      next_cursor: string | null;
+    };
+  };
+  /** List dead letters */
+  "GET /staff/dead-letters": {
+    query?:
+      | {
+          state?: "WAITING" | "REPLAYED" | "DISCARDED" | undefined;
+          type?: string | undefined;
+          page_size?: number | undefined;
+          cursor?: string | undefined;
+        }
+      | undefined;
+    data: {
+      results: Array<DeadLetter>;
+      next_cursor: string | null;
+    };
+  };
+  /** Replay or discard dead letters */
+  "POST /staff/dead-letters": {
+    body: {
+      action: "REPLAY" | "DISCARD";
+      /** Ids of dead letters. */
+      ids?: Array<string> | undefined;
+      /** Instead of ids: all dead letters of this type, with `before`. */
+      type?: string | undefined;
+      /** With `type`: only those from before this time. */
+      before?: string | undefined;
+      /** Kept in the audit log. */
+      reason: string;
+    };
+    data: {
+      settled: number;
+      remaining: number;
+    };
+  };
+  /** List the last run of each job */
+  "GET /staff/jobs": {
+    data: Array<JobRun>;
   };
   /** Check the service's health */
   "GET /health": {

@@ -60,6 +60,8 @@ CREATE TABLE `kyc` (
 	`rejection_reason` text,
 	`reminded_version` integer DEFAULT 0 NOT NULL,
 	`verified_at` integer,
+	`first_approved_by` text,
+	`first_approved_at` integer,
 	`submitted_at` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
@@ -203,6 +205,14 @@ CREATE TABLE `audit_logs` (
 	PRIMARY KEY(`user_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX `audit_logs_staff` ON `audit_logs` (`actor_id`,`id`,`action`) WHERE by_staff = 1;--> statement-breakpoint
+CREATE TABLE `daily_counts` (
+	`day` text NOT NULL,
+	`metric` text NOT NULL,
+	`by_hour` text NOT NULL,
+	PRIMARY KEY(`day`, `metric`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`queue` text NOT NULL,
@@ -214,11 +224,14 @@ CREATE TABLE `dead_letters` (
 	`trace` text,
 	`attempts` integer NOT NULL,
 	`created_at` integer NOT NULL,
-	`replayed_at` integer
+	`replayed_at` integer,
+	`discarded_at` integer
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `dead_letters_created` ON `dead_letters` (`created_at`);--> statement-breakpoint
+CREATE INDEX `dead_letters_created` ON `dead_letters` (`created_at`,`id`);--> statement-breakpoint
 CREATE INDEX `dead_letters_user` ON `dead_letters` (`user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `dead_letters_waiting` ON `dead_letters` (`created_at`,`id`) WHERE replayed_at is null and discarded_at is null;--> statement-breakpoint
+CREATE INDEX `dead_letters_waiting_type` ON `dead_letters` (`type`,`created_at`,`id`) WHERE replayed_at is null and discarded_at is null;--> statement-breakpoint
 CREATE TABLE `deliveries` (
 	`event_id` text PRIMARY KEY NOT NULL,
 	`claimed_by` text NOT NULL,
@@ -394,6 +407,7 @@ CREATE TABLE `otp_class_guards` (
 	PRIMARY KEY(`identifier`, `network_class`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX `otp_class_guards_locked` ON `otp_class_guards` (`locked_until`) WHERE locked_until > 0;--> statement-breakpoint
 CREATE TABLE `otp_network_guards` (
 	`identifier` text NOT NULL,
 	`network` text NOT NULL,
@@ -405,6 +419,7 @@ CREATE TABLE `otp_network_guards` (
 	PRIMARY KEY(`identifier`, `network`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX `otp_network_guards_locked` ON `otp_network_guards` (`locked_until`) WHERE locked_until > 0;--> statement-breakpoint
 CREATE TABLE `sessions` (
 	`id` text NOT NULL,
 	`user_id` text NOT NULL,

@@ -10,6 +10,7 @@ interface Row {
   username_key: string;
   email: string | null;
   phone_number: string | null;
+  full_name: string | null;
   status_bucket: number;
   date_joined: number;
 }
@@ -23,7 +24,8 @@ const BATCH_SIZE = 20_000;
  */
 export function projectAll({ primary, search }: Databases, onProgress: (done: number) => void): number {
   const users = primary.prepare(
-    "select id, version, username_key, email, phone_number, status_bucket, date_joined from users where id > ? order by id limit ?",
+    `select users.id, version, username_key, email, phone_number, full_name, status_bucket, date_joined
+      from users left join profiles on profiles.user_id = users.id where users.id > ? order by users.id limit ?`,
   );
   const write = entryWriter(search);
   let written = 0;
@@ -43,7 +45,12 @@ function entryWriter(search: DatabaseSync) {
   const index = search.prepare("insert into user_search (rowid, text) values (?, ?)");
   return (row: Row): boolean => {
     if (known.get(row.id)) return false;
-    const text = searchTextOf({ usernameKey: row.username_key, email: row.email, phoneNumber: row.phone_number });
+    const text = searchTextOf({
+      usernameKey: row.username_key,
+      email: row.email,
+      phoneNumber: row.phone_number,
+      fullName: row.full_name,
+    });
     const entry = {
       userId: row.id,
       version: row.version,

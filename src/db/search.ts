@@ -16,7 +16,8 @@ export const searchEntries = sqliteTable(
     /** Version of the user's row from which the entry was built; older versions never replace it. */
     version: integer("version").notNull(),
     /**
-     * Username, e-mail address and national phone number, each preceded by two line feeds; empty for a deleted user.
+     * Username, e-mail address, national phone number and each word of the full name, each preceded by two line feeds;
+     * empty for a deleted user.
      */
     text: text("text").notNull(),
     /** E.164; empty if the user has none. */

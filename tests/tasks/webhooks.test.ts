@@ -240,7 +240,7 @@ describe("An endpoint that does not accept a message", () => {
     expect(JSON.stringify(letters)).not.toMatch(/canary|whsec|tenant/);
 
     // As scripts/tasks.ts replays it.
-    for (const statement of replayStatements(letters[0]?.id ?? "")) await testEnv.DB.prepare(statement).run();
+    for (const statement of replayStatements(String(letters[0]?.id))) await testEnv.DB.prepare(statement).run();
     await tick(env);
     const [replayed] = tasks.take(user.userId, "webhook.due");
     vi.restoreAllMocks();

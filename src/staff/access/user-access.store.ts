@@ -30,7 +30,11 @@ const identifiersOf = (userId: unknown) =>
 type Field = "email" | "phone_number";
 
 /** What a user needs to sign in and to be reached: locks, codes, devices and notifications, newest first. */
-export async function readAccess(deps: Pick<Deps, "db" | "now" | "log" | "config">, caller: StaffClaims, userId: string) {
+export async function readAccess(
+  deps: Pick<Deps, "db" | "now" | "log" | "config">,
+  caller: StaffClaims,
+  userId: string,
+) {
   const now = deps.now();
   const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
   const isRecent = sql`last_guess_at > ${now - resetAfterMs}`;

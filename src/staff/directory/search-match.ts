@@ -2,32 +2,44 @@ import type { Identifier } from "../../users/identifier.ts";
 import { type Searched, type SearchPattern, searchTextOf } from "./search-text.ts";
 
 /** Fields that a search can find a user by. */
-export const MATCHED_FIELDS = ["id", "email", "phone_number", "username"] as const;
+export const MATCHED_FIELDS = [
+  ...(["id", "email", "phone_number", "username", "referral_code", "document_number", "full_name"] as const),
+] as const;
 
 export type MatchedField = (typeof MATCHED_FIELDS)[number];
 
+/** What a typed text names in full, beside ids and usernames. */
+export interface Named {
+  /** Undefined if the text is no identifier. */
+  identifier: Identifier | undefined;
+  /** Ids of users whose KYC has the text as its document number. */
+  documentOwners: ReadonlySet<string>;
+}
+
 /**
  * The field by which a search found the user, so that a username that imitates another user's number is not mistaken
- * for it. A whole id or identifier comes first, and a number or an address before a username.
- *
- * @param identifier the typed text as an identifier; undefined if it is not one.
+ * for it. A whole id or identifier comes first, and a number or an address before a username; what none of them holds
+ * was found by the name.
  */
 export function matchedField(
   pattern: SearchPattern,
-  identifier: Identifier | undefined,
-  user: Searched & { id: string },
+  { identifier, documentOwners }: Named,
+  user: Omit<Searched, "fullName"> & { id: string; referralCode: string },
 ): MatchedField {
   if (user.id === pattern.text) return "id";
   if (identifier?.kind === "email" && identifier.value === user.email) return "email";
   if (identifier?.kind === "phone" && identifier.value === user.phoneNumber) return "phone_number";
   if (user.usernameKey === pattern.text) return "username";
+  if (user.referralCode === pattern.text.toUpperCase()) return "referral_code";
+  if (documentOwners.has(user.id)) return "document_number";
   const { email, phoneNumber } = user;
   if (phoneNumber !== null && pattern.numbers.some((number) => phoneNumber.startsWith(number))) return "phone_number";
-  const none = { usernameKey: "", email: null, phoneNumber: null };
+  const none = { usernameKey: "", email: null, phoneNumber: null, fullName: null };
   const holdsPart = (field: Partial<Searched>) => {
     const text = searchTextOf({ ...none, ...field });
     return pattern.parts.some((part) => text.includes(part));
   };
   if (holdsPart({ phoneNumber })) return "phone_number";
-  return holdsPart({ email }) ? "email" : "username";
+  if (holdsPart({ email })) return "email";
+  return holdsPart({ usernameKey: user.usernameKey }) ? "username" : "full_name";
 }

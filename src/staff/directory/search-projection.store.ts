@@ -1,7 +1,7 @@
-import { and, asc, gt, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { searchEntries } from "../../db/search.ts";
 import { userSearch } from "../../db/search-trigrams.ts";
-import { users } from "../../db/user-schema.ts";
+import { profiles, users } from "../../db/user-schema.ts";
 import { runBatch } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { onSearch } from "./user-search.store.ts";
@@ -91,6 +91,7 @@ const projected = {
   usernameKey: users.usernameKey,
   email: users.email,
   phoneNumber: users.phoneNumber,
+  fullName: profiles.fullName,
   // Never null, although the type of a computed column says so.
   statusBucket: sql<number>`status_bucket`,
   dateJoined: users.dateJoined,
@@ -103,6 +104,7 @@ export async function findProjected(deps: Pick<Deps, "db" | "log">, ids: readonl
     found: deps.db
       .select(projected)
       .from(users)
+      .leftJoin(profiles, eq(profiles.userId, users.id))
       .where(sql`${users.id} in (select value from json_each(${JSON.stringify(ids)}))`),
   });
   return found;
@@ -119,6 +121,7 @@ export async function listProjected(
     found: deps.db
       .select(projected)
       .from(users)
+      .leftJoin(profiles, eq(profiles.userId, users.id))
       .where(and(gt(users.id, after), upTo === undefined ? undefined : lte(users.id, upTo)))
       .orderBy(asc(users.id))
       .limit(count),
@@ -127,8 +130,10 @@ export async function listProjected(
 }
 
 /** The columns of a user that its search entry is built from. */
-export type ProjectedUser = {
-  [K in keyof typeof projected]: K extends "statusBucket" ? number : (typeof users.$inferSelect)[K];
+export type ProjectedUser = { fullName: string | null } & {
+  [K in Exclude<keyof typeof projected, "fullName">]: K extends "statusBucket"
+    ? number
+    : (typeof users.$inferSelect)[K];
 };
 
 /** Entries in user-id order, including those of deleted users, so that a chunk reads at most `count`. */

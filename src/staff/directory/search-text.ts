@@ -6,8 +6,8 @@ import { withKey } from "../../users/username.ts";
 import { COMMON, commonnessOf, isMobile, trigramsOf } from "./common-text.ts";
 
 /**
- * Separates the fields of a searched text, so that no pattern spans two fields and the beginning of a field has
- * trigrams even for patterns of fewer than three characters.
+ * Separates the fields of a searched text and the words of the name, so that no pattern spans two of them and the
+ * beginning of each has trigrams even for patterns of fewer than three characters.
  */
 const MARK = "\n\n";
 /** Characters per trigram. */
@@ -27,15 +27,22 @@ export interface Searched {
   email: string | null;
   /** E.164. */
   phoneNumber: string | null;
+  fullName: string | null;
 }
 
-/** The text by which a user is found. */
-export function searchTextOf({ usernameKey, email, phoneNumber }: Searched): string {
+/** The text by which a user is found: username, email address, national number, and each word of the full name. */
+export function searchTextOf({ usernameKey, email, phoneNumber, fullName }: Searched): string {
   const national = phoneNumber === null ? null : parsePhoneNumberFromString(phoneNumber)?.nationalNumber;
-  return [usernameKey, email, national].map((field) => (field ? MARK + field : "")).join("");
+  return [usernameKey, email, national, ...nameWords(fullName)].map((field) => (field ? MARK + field : "")).join("");
 }
 
-/** A parsed search. An entry matches if it contains one of the parts or begins with one of the numbers. */
+/** The words of a full name, normalized like a username key. */
+const nameWords = (fullName: string | null): string[] =>
+  fullName === null ? [] : wordsOf(withKey(cleanMarks(fullName)).key);
+
+const wordsOf = (text: string): string[] => [...new Set(text.split(/\s+/).filter(Boolean))];
+
+/** A parsed search. An entry matches if it contains one of the parts or all words, or begins with one of the numbers. */
 export interface SearchPattern {
   /** The text as typed, normalized like a username key. */
   text: string;
@@ -45,6 +52,8 @@ export interface SearchPattern {
   isRare: boolean;
   /** Texts, one of which an entry's text contains. */
   parts: string[];
+  /** Two or more words, all of which an entry's text contains; empty for one word. */
+  words: string[];
   /** Prefixes of an entry's number in E.164. */
   numbers: string[];
   /** Whether only the beginnings of fields are searched, because the pattern is too short. */
@@ -52,25 +61,33 @@ export interface SearchPattern {
 }
 
 /**
- * Parses the text of a search: part of a username, an email address or a number, in upper or lower case. A number may
- * have a country code and separators.
+ * Parses the text of a search: part of a username, an email address or a number, or words of a full name in any order, in
+ * upper or lower case. A number may have a country code and separators.
  */
 export function readPattern({ config }: Pick<Deps, "config">, typed: string): SearchPattern {
   const text = withKey(cleanMarks(typed.toWellFormed())).key;
   const { parts, national, numbers } = readDigits(toAsciiDigits(text), config.smsCountries);
-  // The digits are separated, so the typed text itself occurs in no field.
-  const asWritten = parts.length + national.length > 0 && /[\s()]/.test(text) ? [] : [text];
+  const isNumber = parts.length + national.length > 0;
+  const words = isNumber ? [] : wordsOf(text);
+  const isName = words.length > 1;
+  // Separated digits and words occur in no field as they were typed.
+  const asWritten = isName || (isNumber && /[\s()]/.test(text)) ? [] : [text];
   const texts = [...new Set([...asWritten, ...parts, ...addressParts(text)])];
   const queries = [...texts, ...national].map(queryOf);
+  if (isName) queries.push(queryOfAll(words));
   return {
     text,
     match: queries.includes("") ? undefined : [...new Set(queries)].join(" OR "),
-    isRare: queries.some((query) => query.includes(AND)) && isRare(text),
-    parts: texts.map((part) => ([...part].length < TRIGRAM ? MARK + part : part)),
+    isRare: queries.some((query) => query.includes(AND)) && (isName ? words.some(isRare) : isRare(text)),
+    parts: texts.map(begun),
+    words: isName ? words.map(begun) : [],
     numbers,
-    isShort: [...text].length < TRIGRAM,
+    isShort: (isName ? words : [text]).every((each) => [...each].length < TRIGRAM),
   };
 }
+
+/** A text of fewer than three characters is searched at the beginning of fields and words. */
+const begun = (text: string): string => ([...text].length < TRIGRAM ? MARK + text : text);
 
 /** The text with an international domain converted to the stored form; empty for any other text. */
 function addressParts(text: string): string[] {
@@ -108,10 +125,24 @@ function readDigits(text: string, countries: readonly string[]) {
  * found are then checked for the complete part.
  */
 function queryOf(part: string): string {
-  if (part === "") return "";
+  return part === "" ? "" : rarestOf(part).slice(0, MAX_TRIGRAMS).map(quote).join(AND);
+}
+
+/** The index query for entries with all of the words: the rarest trigram of each, of few words a second one, too. */
+function queryOfAll(words: readonly string[]): string {
+  const rarest = words.map(rarestOf);
+  const ranked = [...rarest.map(([first]) => first), ...rarest.map(([, second]) => second)];
+  const chosen = ranked.filter((each) => each !== undefined);
+  // Of many words, those that fewest users have.
+  if (words.length > MAX_TRIGRAMS) chosen.sort((a, b) => commonnessOf(a) - commonnessOf(b));
+  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(AND);
+}
+
+/** The distinct trigrams of a text, by how much they probably narrow a search. */
+function rarestOf(part: string): string[] {
   const characters = [...part];
   // The trigrams at the beginning of a field.
-  if (characters.length < TRIGRAM) return quote(MARK.slice(characters.length - 1) + part);
+  if (characters.length < TRIGRAM) return [MARK.slice(characters.length - 1) + part];
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
     .sort((a, b) => a.commonness - b.commonness || b.at - a.at);
@@ -121,7 +152,7 @@ function queryOf(part: string): string {
   // A trigram without common characters with the rarest one narrows more than its neighbours.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
-  return [...new Set(chosen)].slice(0, MAX_TRIGRAMS).map(quote).join(AND);
+  return [...new Set(chosen)];
 }
 
 /**

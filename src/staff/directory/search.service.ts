@@ -2,6 +2,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { readIdentifier } from "../../users/identifier.ts";
+import { indexNumber } from "../../users/kyc/kyc-number.ts";
 import type { Joined } from "./directory.store.ts";
 import { matchedField } from "./search-match.ts";
 import { sortKeyOf } from "./search-sort-key.ts";
@@ -19,26 +20,33 @@ export interface Search {
   offset: number;
   /** Where the previous page ended, for a cursor. */
   before: number | undefined;
+  /** Whether to read the summary of each user, too. */
+  isExpanded: boolean;
 }
 
 /**
- * Users whose username, email address or number contains the typed text, newest first.
+ * Users whose username, email address or number contains the typed text, or whose name has its words, newest first.
  *
  * The index is seconds behind. The rows come from the primary, which also drops deleted users and applies the filters.
- * Users named in full are looked up in the primary and are on the first page, so that a new user is found immediately.
+ * Users named in full, also by a referral code or document number, are looked up in the primary and are on the first
+ * page, so that a new user is found immediately.
  *
  * @returns the page, and where the next begins; undefined after the last. A page may be short although another follows.
  * @throws AppError `permission_denied`; `token_not_valid`; `service_unavailable` if either database fails.
  */
 export async function searchUsers(deps: Deps, caller: StaffClaims, search: Search) {
-  const { buckets, joined, size, offset, before } = search;
+  const { buckets, joined, size, offset, before, isExpanded } = search;
   const pattern = readPattern(deps, search.typed);
   const identifier = readIdentifier(deps, search.typed);
-  const named = await findNamed(deps, caller, pattern.text, identifier);
+  const named = await findNamed(deps, caller, {
+    text: pattern.text,
+    identifier,
+    documentIndex: await indexNumber(deps, search.typed),
+  });
   const reach = offset + size;
   const query = { pattern, buckets, joined, before, reach };
   const { hits, scanEnd } = await findHits(deps, query);
-  const own = named
+  const own = named.users
     .map((user) => ({ userId: user.id, sortKey: sortKeyOf(user) }))
     .sort((a, b) => b.sortKey - a.sortKey)
     .slice(0, size);
@@ -47,8 +55,9 @@ export async function searchUsers(deps: Deps, caller: StaffClaims, search: Searc
   const all = before === undefined ? withNamed(own, others, size) : others;
   const page = all.slice(offset, reach);
   const ids = page.map(({ userId }) => userId);
-  const found = await findUsers(deps, caller, ids, { buckets, joined });
-  const byId = new Map(found.map((user) => [user.id, { ...user, matched: matchedField(pattern, identifier, user) }]));
+  const found = await findUsers(deps, caller, ids, { buckets, joined, isExpanded });
+  const whole = { identifier, documentOwners: named.documentOwners };
+  const byId = new Map(found.map((user) => [user.id, { ...user, matched: matchedField(pattern, whole, user) }]));
   const lastShown = all.slice(0, reach).findLast((hit) => !isOwn(hit))?.sortKey;
   // A later page may have dropped the last hits because the first page already showed them.
   const end = hits.length > reach ? hits.at(-1)?.sortKey : scanEnd;

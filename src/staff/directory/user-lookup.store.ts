@@ -4,7 +4,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
-import { isJoinedWithin, type Joined, type ListedUser } from "./directory.store.ts";
+import { isJoinedWithin, type Joined, type ListedUser, summary, type UserSummary } from "./directory.store.ts";
 import type { Searched } from "./search-text.ts";
 import { hasBucket } from "./status-buckets.ts";
 
@@ -20,36 +20,66 @@ const listed = {
   dateJoined: sql<number>`users.date_joined`.as("date_joined"),
 };
 
-/** A user of a search result, with the searchable fields. */
-export type FoundUser = ListedUser & Searched;
+/** A user of a search result, with the fields that tell what the search matched: those beside the name. */
+export type FoundUser = ListedUser & Omit<Searched, "fullName"> & { referralCode: string };
 
 const searched = {
   usernameKey: sql<string>`users.username_key`.as("username_key"),
   email: sql<string | null>`users.email`.as("email"),
   phoneNumber: sql<string | null>`users.phone_number`.as("phone_number"),
+  referralCode: sql<string>`users.referral_code`.as("referral_code"),
 };
 
+/** Maximum number of users found by one document number. */
+const MAX_DOCUMENT_OWNERS = 4;
+
+/** A typed text, as what it may name in full. */
+interface WholeText {
+  /** Normalized like a username key. */
+  text: string;
+  /** Undefined if the text is not an identifier. */
+  identifier: Identifier | undefined;
+  /** Its keyed hash as a document number; undefined if it cannot be one. */
+  documentIndex: string | undefined;
+}
+
 /**
- * Users whose id or username is the text, or who have the identifier.
+ * Users whose id, username or referral code is the text, who have the identifier, or whose KYC has the document number.
  *
- * @param text normalized like a username key.
- * @param identifier undefined if the text is not an identifier.
+ * @returns the users, and the ids of those with the document number.
  */
-export async function findNamed(
-  deps: LookupDeps,
-  caller: StaffClaims,
-  text: string,
-  identifier: Identifier | undefined,
-) {
+export async function findNamed(deps: LookupDeps, caller: StaffClaims, { text, identifier, documentIndex }: WholeText) {
   const isNamed = or(
     eq(users.id, text),
     eq(users.usernameKey, text),
+    eq(users.referralCode, text.toUpperCase()),
     identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
-  const { users: found } = await runStaffBatch(deps, caller, () => ({
-    users: deps.db.select(listed).from(users).where(isNamed),
+  const found = await runStaffBatch(deps, caller, () => ({
+    named: deps.db.select(listed).from(users).where(isNamed),
+    owners:
+      documentIndex === undefined
+        ? undefined
+        : deps.db
+            .select(listed)
+            .from(sql`kyc cross join users on users.id = kyc.user_id`)
+            .where(sql`kyc.document_number_index = ${documentIndex}`)
+            .limit(MAX_DOCUMENT_OWNERS),
   }));
-  return found;
+  const owners = found.owners ?? [];
+  const known = new Set(found.named.map(({ id }) => id));
+  return {
+    users: [...found.named, ...owners.filter(({ id }) => !known.has(id))],
+    documentOwners: new Set(owners.map(({ id }) => id)),
+  };
+}
+
+/** Filters of a page of a search. */
+interface UserFilter {
+  buckets: readonly number[] | undefined;
+  joined: Joined;
+  /** Whether to read the summary of each user, too. */
+  isExpanded: boolean;
 }
 
 /** The users with these ids that match the filters, in no particular order. */
@@ -57,7 +87,7 @@ export async function findUsers(
   deps: LookupDeps,
   caller: StaffClaims,
   ids: readonly string[],
-  { buckets, joined }: { buckets: readonly number[] | undefined; joined: Joined },
+  { buckets, joined, isExpanded }: UserFilter,
 ): Promise<FoundUser[]> {
   const fits: SQL = sql`${hasBucket(sql`status_bucket`, buckets)} and ${isJoinedWithin(joined)}`;
   const rowsOf = (some: readonly string[]) => {
@@ -67,13 +97,18 @@ export async function findUsers(
       sql`, `,
     );
     return deps.db
-      .select({ ...listed, ...searched })
-      .from(sql`(values ${given}) given cross join users on users.id = given.column1`)
+      .select({ ...listed, ...searched, ...(isExpanded ? summary : {}) })
+      .from(
+        sql`(values ${given}) given cross join users on users.id = given.column1
+          ${isExpanded ? sql`left join profiles on profiles.user_id = users.id` : sql``}`,
+      )
       .where(fits);
   };
   const { first, second } = await runStaffBatch(deps, caller, () => ({
     first: rowsOf(ids.slice(0, MAX_IDS)),
     second: rowsOf(ids.slice(MAX_IDS)),
   }));
-  return [...(first ?? []), ...(second ?? [])];
+  return [...(first ?? []), ...(second ?? [])].map((row) =>
+    isExpanded ? { ...row, summary: row as UserSummary } : row,
+  );
 }

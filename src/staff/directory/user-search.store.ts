@@ -92,8 +92,13 @@ function integer<T extends number | undefined>(value: T): T extends number ? SQL
 }
 
 /** The entry matches the pattern, whichever trigrams it has. */
-function fits({ parts, numbers }: SearchPattern): SQL {
+function fits({ parts, numbers, words }: SearchPattern): SQL {
+  const holdsAll = sql.join(
+    words.map((word) => sql`instr(text, ${word}) > 0`),
+    sql` and `,
+  );
   const conditions = [
+    ...(words.length > 0 ? [sql`(${holdsAll})`] : []),
     ...parts.map((part) => sql`instr(text, ${part}) > 0`),
     ...numbers.map((number) => sql`substr(phone_number, 1, ${sql.raw(String(number.length))}) = ${number}`),
   ];

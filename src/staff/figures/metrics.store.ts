@@ -26,7 +26,13 @@ export function figuresOf({ since, until }: Range, most?: number): SQL {
   const limit = most === undefined ? sql`` : sql.raw(`limit ${most}`);
   const rows = (columns: string, table: string, key: string, from: SQL, to: SQL) =>
     sql`(select ${sql.raw(columns)} from ${sql.raw(table)} where ${sql.raw(key)} >= ${from} and ${sql.raw(key)} < ${to} ${limit})`;
-  const codes = rows("identifier, delivered_at, consumed_network, used_for", "otp_challenges", "cid", cidAt(since), cidAt(until));
+  const codes = rows(
+    "identifier, delivered_at, consumed_network, used_for",
+    "otp_challenges",
+    "cid",
+    cidAt(since),
+    cidAt(until),
+  );
   // A decision is the only audit row of a KYC that staff write and that leaves it decided.
   const decisions = sql`(select 1 from users staff cross join audit_logs on actor_id = staff.id and by_staff = 1
     and audit_logs.id >= ${idAt(since)} and audit_logs.id < ${idAt(until)}

@@ -26,7 +26,10 @@ const overview = z
       locks: count.meta({ description: "Sign-in locks that hold, at most 2,000." }),
     }),
   })
-  .meta({ id: "StaffOverview", description: "`sign_ins` are those with a one-time code. Figures of refusals are at least what they say." });
+  .meta({
+    id: "StaffOverview",
+    description: "`sign_ins` are those with a one-time code. Figures of refusals are at least what they say.",
+  });
 
 export const getStaffOverview = staffEndpoint(
   {

@@ -18,7 +18,11 @@ const MAX_LOCKS = 1_000;
  * The stored figures of the days since `firstDay`, and those of the present. All of today's hours that are not stored yet
  * are counted here, each figure from at most 5,000 rows.
  */
-export async function readFigures(deps: Pick<Deps, "db" | "now" | "log" | "config">, caller: StaffClaims, firstDay: string) {
+export async function readFigures(
+  deps: Pick<Deps, "db" | "now" | "log" | "config">,
+  caller: StaffClaims,
+  firstDay: string,
+) {
   const now = deps.now();
   const today = dayOf(now);
   // The job's cursor is the end of the last hour that it has stored.

@@ -65,7 +65,11 @@ export function selectLogs(deps: Pick<Deps, "db">, of: SQL, { size, after, entit
         isLast: isLast.as("is_last"),
       })
       .from(entityType === undefined ? source : sql`${scanned} scanned cross join ${source}`)
-      .where(entityType === undefined ? range : sql`audit_logs.user_id = scanned.user_id and audit_logs.id = scanned.id and (${isFit} or ${isLast})`)
+      .where(
+        entityType === undefined
+          ? range
+          : sql`audit_logs.user_id = scanned.user_id and audit_logs.id = scanned.id and (${isFit} or ${isLast})`,
+      )
       // The rows that were scanned are in this order already.
       .orderBy(...(entityType === undefined ? [sql`audit_logs.id desc`] : []))
       // One extra row shows whether there is a next page.

@@ -38,7 +38,10 @@ export async function insertNote(
       },
       reads: {
         target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
-        note: selectLogs(deps, sql`audit_logs.user_id = ${userId} and audit_logs.id = ${id}`, { size: 1, after: undefined }),
+        note: selectLogs(deps, sql`audit_logs.user_id = ${userId} and audit_logs.id = ${id}`, {
+          size: 1,
+          after: undefined,
+        }),
       },
     }),
     ({ note }) => note.length > 0,

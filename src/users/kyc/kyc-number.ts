@@ -22,6 +22,16 @@ export function canonicalNumber(given: string): string {
   return toAsciiDigits(folded).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
+/** Fewest letters and digits of a text that is looked up as a document number. */
+const MIN_INDEXED = 4;
+
+/** The keyed hash by which users with the number are found; undefined for a text too short to be one. */
+export async function indexNumber(deps: Pick<Deps, "keyring">, number: string): Promise<string | undefined> {
+  const canonical = canonicalNumber(number);
+  if (canonical.length < MIN_INDEXED) return undefined;
+  return base64url.encode(await keyedHash(deps.keyring.documentNumberIndex, canonical));
+}
+
 /** Encrypts the number with the user as associated data, so that it decrypts in no other user's row (ASVS 14.2). */
 export async function sealNumber(
   deps: Pick<Deps, "keyring" | "randomBytes">,

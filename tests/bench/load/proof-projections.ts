@@ -25,7 +25,8 @@ export function proveProjections({ users: query, search, people, journal, log }:
     ),
     check(
       "the search entries equal the users",
-      query("select id, version, username_key, email, phone_number, status_bucket, date_joined from users"),
+      query(`select users.id, version, username_key, email, phone_number, full_name, status_bucket, date_joined
+        from users left join profiles on profiles.user_id = users.id`),
       (row) => {
         const entry = entries.get(row.id)?.[0];
         const phoneNumber = row.phone_number === null ? null : String(row.phone_number);
@@ -33,6 +34,7 @@ export function proveProjections({ users: query, search, people, journal, log }:
           usernameKey: String(row.username_key),
           email: row.email === null ? null : String(row.email),
           phoneNumber,
+          fullName: row.full_name === null ? null : String(row.full_name),
         });
         const near = Number(entry?.sort_key) - sortKeyOf({ id: String(row.id), dateJoined: Number(row.date_joined) });
         return differenceOf(

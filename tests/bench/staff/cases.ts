@@ -122,6 +122,8 @@ function searches({ username_key, email, phone_number }: Sample): StaffCase[] {
     search("shresthara", {}, selective),
     search("राम"),
     search("श्रेष्ठ"),
+    // Words of names, which the index holds apart.
+    ...["sita shrestha", "shrestha sita", "सीता श्रेष्ठ", "maya tamang"].map((each) => search(each, {}, selective)),
     // Rare patterns.
     search("ojx"),
     search("9@i"),

@@ -23,7 +23,7 @@ const STATUSES = ["ACTIVE", "INACTIVE", "BANNED"] as const;
 
 /** What happens to a user, or to the messages about users: due messages are delivered, some of them twice. */
 type Step = { who: number } & (
-  | { type: "rename"; name: number }
+  | { type: "rename" | "name"; name: number }
   | { type: "phone" | "email" | "delete" }
   | { type: "status"; status: number }
   | { type: "deliver"; which: number; copies: number }
@@ -32,6 +32,7 @@ type Step = { who: number } & (
 const who = fc.nat(PEOPLE - 1);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant("rename" as const), who, name: fc.nat(3) }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("name" as const), who, name: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom("phone" as const, "email" as const), who }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("status" as const), who, status: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("delete" as const), who }) },
@@ -45,6 +46,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
 );
+
+const FULL_NAMES = ["Sita Shrestha", "Shrestha  Sita Maya", "सीता श्रेष्ठ", "Ram KC"];
+const NAME_TEXTS = ["shrestha sita", "Sita", "restha", "श्रेष्ठ सीता", "kc ram", "ram kc", "maya KC", "ita hre"];
 
 interface Scene {
   simulation: Simulation;
@@ -81,6 +85,7 @@ async function act(scene: Scene, what: Step): Promise<void> {
   const change = (json: Record<string, unknown>) =>
     simulation.call("PATCH", path, { token: staff.access, json: { ...json, reason: "x" } });
   if (what.type === "rename") await change({ username: `${names[what.name]}${what.who}` });
+  if (what.type === "name") await change({ full_name: FULL_NAMES[what.name] });
   if (what.type === "phone") await change({ phone_number: newPhone() });
   if (what.type === "email") await change({ email: newEmail() });
   if (what.type === "status") {
@@ -102,14 +107,21 @@ interface Row {
   username_key: string;
   email: string | null;
   phone_number: string | null;
+  full_name: string | null;
   status: string;
   date_joined: number;
 }
 
 /** The result of a search over the rows themselves, newest first. */
 function naiveSearch(all: Row[], text: string, status?: string): string[] {
-  const fits = ({ username_key, email, phone_number }: Row) =>
-    [username_key, email ?? "", phone_number?.slice(4) ?? ""].some((field) => field.includes(text.toLowerCase()));
+  const words = text.toLowerCase().split(" ");
+  const fits = ({ username_key, email, phone_number, full_name }: Row) => {
+    const names = (full_name ?? "").toLowerCase().split(/\s+/);
+    const fields = [username_key, email ?? "", phone_number?.slice(4) ?? "", ...names];
+    return words.every((word) =>
+      fields.some((field) => (word.length < 3 ? field.startsWith(word) : field.includes(word))),
+    );
+  };
   return all
     .filter((row) => fits(row) && (status ?? row.status) === row.status)
     .sort((a, b) => b.date_joined - a.date_joined)
@@ -119,7 +131,11 @@ function naiveSearch(all: Row[], text: string, status?: string): string[] {
 /** Compares the search with the rows; users who joined at the same time may be in either order. */
 async function expectAgreement({ staff, people, names, era }: Scene): Promise<void> {
   const ids = JSON.stringify(people.map(({ userId }) => userId));
-  const all = await rows<Row>("select * from users where id in (select value from json_each(?))", ids);
+  const all = await rows<Row>(
+    `select users.*, full_name from users left join profiles on profiles.user_id = users.id
+      where users.id in (select value from json_each(?))`,
+    ids,
+  );
   const own = all.flatMap(({ username_key, email, phone_number }) => [
     username_key.slice(2),
     username_key.slice(0, 9),
@@ -127,7 +143,16 @@ async function expectAgreement({ staff, people, names, era }: Scene): Promise<vo
     ...(phone_number ? [phone_number.slice(6), phone_number.slice(4, 11), phone_number.slice(4)] : []),
   ]);
   const former = people.map(({ identifier }) => identifier.slice(5));
-  const texts = new Set([...own, ...former, ...names, names[0]?.slice(0, 9) ?? "", "aab", "bab", ".aaaa"]);
+  const texts = new Set([
+    ...own,
+    ...former,
+    ...names,
+    names[0]?.slice(0, 9) ?? "",
+    "aab",
+    "bab",
+    ".aaaa",
+    ...NAME_TEXTS,
+  ]);
   for (const [nth, text] of [...texts].entries()) {
     for (const status of [undefined, STATUSES[nth % 3]]) {
       const query = `search=${encodeURIComponent(text)}&${duringEra(era)}${status ? `&status=${status}` : ""}`;
