@@ -83,6 +83,8 @@ function load(
   const local = target.remote
     ? undefined
     : new DatabaseSync(databaseFile(target.state, localDatabases[0]), { timeout: 10_000 });
+  // The default cache is too small for the pages of a transaction.
+  local?.exec("pragma cache_size = -262144");
   let done = 0;
   try {
     for (const users of freshUsers(staging, perTransaction)) {

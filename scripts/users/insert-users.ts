@@ -7,11 +7,8 @@ import type { ImportedUser } from "./user-record.ts";
 
 /** Source of the ledger rows with the balances that users bring. */
 const SOURCE = "users-import";
-/**
- * Bytes of users in one statement: D1 accepts statements of 100 KB (developers.cloudflare.com/d1/platform/limits), and a
- * quotation mark in a text is doubled.
- */
-const BYTES_PER_STATEMENT = 60_000;
+/** Bytes of one statement: D1 accepts 100 KB (developers.cloudflare.com/d1/platform/limits). */
+const BYTES_PER_STATEMENT = 90_000;
 
 /** One run of the import. */
 export interface ImportRun {
@@ -42,80 +39,133 @@ export function addTotals(totals: Totals, users: readonly ImportedUser[]): void 
   }
 }
 
+type Value = string | number | boolean | null;
+type Row = Record<string, Value>;
+
 /**
- * SQL that inserts the users with everything that belongs to an account, in the order of one transaction. Users that
- * exist already are left as they are, so the statements can run twice. Balances come with ledger rows, and the signup
- * bonus counts as granted. No events are recorded: webhooks do not report imported users.
+ * SQL that inserts the users with everything that belongs to an account, in the order of one transaction, which fails if
+ * one of them exists by now. Balances come with ledger rows, and the signup bonus counts as granted. No events are
+ * recorded: webhooks do not report imported users.
  */
-export function insertUsers(users: readonly ImportedUser[], run: ImportRun): string[] {
-  const newId = () => uuidv7({ msecs: run.startedAt });
-  const statements: string[] = [];
-  let [chunk, bytes] = [[] as string[], 0];
-  const flush = () => {
-    if (chunk.length > 0) statements.push(...insertChunk(`[${chunk.join()}]`, run));
-    [chunk, bytes] = [[], 0];
+export function insertUsers(users: readonly ImportedUser[], { label, startedAt: now }: ImportRun): string[] {
+  const newId = () => uuidv7({ msecs: now });
+  const provider = ({ phone_number }: ImportedUser) => (phone_number === null ? "EMAIL" : "PHONE");
+  const entry = ({ id }: ImportedUser, source: string, reason: string, reference: string, delta: number): Row => {
+    const at = { created_at: now, source };
+    return { id: newId(), user_id: id, delta, reason, reference, ...at };
   };
-  for (const user of users) {
-    const entries = [newId(), newId(), newId(), newId()];
-    const row = JSON.stringify({ ...user, audit: newId(), profile: newId(), entries });
-    const size = Buffer.byteLength(row);
+  const tables: Record<string, Row[]> = {
+    users: users.map((user) => ({
+      id: user.id,
+      username: user.username,
+      username_key: user.usernameKey,
+      email: user.email,
+      phone_number: user.phone_number,
+      email_verified: user.email_verified,
+      phone_verified: user.phone_verified,
+      profile_picture: user.profile_picture,
+      referral_code: user.referral_code,
+      status: user.status,
+      status_reason: user.status_reason,
+      role: "user",
+      social_provider: provider(user),
+      locale: user.locale,
+      date_joined: user.dateJoined,
+      last_login: user.lastLogin,
+      last_activity_at: user.lastLogin,
+      updated_at: now,
+      version: 1,
+    })),
+    audit_logs: users.map((user) => {
+      const values = {
+        username: user.username,
+        social_provider: provider(user),
+        import: label,
+        legacy_id: user.legacyId,
+      };
+      const entity = { action: "CREATE", entity_type: "user", entity_id: user.id };
+      return {
+        id: newId(),
+        user_id: user.id,
+        ...entity,
+        new_values: JSON.stringify(values),
+        by_staff: true,
+        created_at: now,
+      };
+    }),
+    profiles: users.map((user) => ({
+      user_id: user.id,
+      id: newId(),
+      full_name: user.full_name,
+      date_of_birth: user.date_of_birth,
+      address: user.address,
+      avatar_url: user.avatar_url,
+      // All reminders count as sent.
+      profile_reminders: 3,
+      kyc_reminders: 2,
+      created_at: user.dateJoined,
+      updated_at: now,
+    })),
+    wallets: users.map(({ id, balanceMinor }) => ({
+      user_id: id,
+      balance_minor: balanceMinor,
+      currency: CURRENCY,
+      updated_at: now,
+    })),
+    wallet_transactions: users
+      .filter(({ balanceMinor }) => balanceMinor !== 0)
+      .map(({ id, balanceMinor }) => ({
+        id: newId(),
+        user_id: id,
+        source: SOURCE,
+        transaction_id: id,
+        transaction_type: balanceMinor < 0 ? "RENTAL_DUE" : "REFUND",
+        amount_minor: Math.abs(balanceMinor),
+        wallet_delta_minor: balanceMinor,
+        currency: CURRENCY,
+        occurred_at: now,
+        created_at: now,
+      })),
+    points: users.map(({ id, current_points, total_points }) => ({
+      user_id: id,
+      current_points,
+      total_points,
+      updated_at: now,
+    })),
+    point_transactions: users.flatMap((user) => {
+      const spent = user.total_points - user.current_points;
+      return [
+        entry(user, "users", "signup_bonus", "signup", 0),
+        ...(user.total_points > 0 ? [entry(user, SOURCE, "earned before", "opening", user.total_points)] : []),
+        ...(spent > 0 ? [entry(user, SOURCE, "spent before", "opening", -spent)] : []),
+      ];
+    }),
+  };
+  return Object.entries(tables).flatMap(([table, rows]) => insertInto(table, rows));
+}
+
+/** Statements that insert the rows, which all have the same columns. */
+function insertInto(table: string, rows: readonly Row[]): string[] {
+  const head = `insert into ${table} (${Object.keys(rows[0] ?? {}).join(", ")}) values `;
+  const statements: string[] = [];
+  let [chunk, bytes] = [[] as string[], head.length];
+  const flush = () => {
+    if (chunk.length > 0) statements.push(head + chunk.join());
+    [chunk, bytes] = [[], head.length];
+  };
+  for (const row of rows) {
+    const values = `(${Object.values(row).map(literal).join()})`;
+    const size = Buffer.byteLength(values) + 1;
     if (bytes + size > BYTES_PER_STATEMENT) flush();
-    chunk.push(row);
+    chunk.push(values);
     bytes += size;
   }
   flush();
   return statements;
 }
 
-/** @param rows a JSON array of users with the ids of their rows. */
-function insertChunk(rows: string, { label, startedAt: now }: ImportRun): string[] {
-  const given = `json_each(${quote(rows)})`;
-  const of = (name: string) => `value ->> '${name}'`;
-  const isNew = `exists (select 1 from audit_logs where id = ${of("audit")})`;
-  const entry = (nth: number, source: string, reason: string, reference: string, delta: string, condition: string) =>
-    `insert into point_transactions (id, user_id, delta, reason, reference, created_at, source)
-      select value ->> '$.entries[${nth}]', ${of("id")}, ${delta}, '${reason}', '${reference}', ${now}, '${source}'
-      from ${given} where ${isNew} and ${condition}`;
-  return [
-    `insert into audit_logs (id, user_id, action, entity_type, entity_id, new_values, by_staff, created_at)
-      select ${of("audit")}, ${of("id")}, 'CREATE', 'user', ${of("id")}, json_object('username', ${of("username")},
-          'social_provider', case when ${of("phone_number")} is null then 'EMAIL' else 'PHONE' end,
-          'import', '${label}', 'legacy_id', ${of("legacyId")}), 1, ${now}
-        from ${given} where not exists (select 1 from users where id = ${of("id")})`,
-    `insert into users (id, username, username_key, email, phone_number, email_verified, phone_verified, profile_picture,
-        referral_code, status, status_reason, role, social_provider, locale, date_joined, last_login, last_activity_at,
-        updated_at, version)
-      select ${of("id")}, ${of("username")}, ${of("usernameKey")}, ${of("email")}, ${of("phone_number")},
-        ${of("email_verified")}, ${of("phone_verified")}, ${of("profile_picture")}, ${of("referral_code")},
-        ${of("status")}, ${of("status_reason")}, 'user',
-        case when ${of("phone_number")} is null then 'EMAIL' else 'PHONE' end, ${of("locale")}, ${of("dateJoined")},
-        ${of("lastLogin")}, ${of("lastLogin")}, ${now}, 1 from ${given} where ${isNew}`,
-    // All reminders count as sent.
-    `insert into profiles (user_id, id, full_name, date_of_birth, address, avatar_url, profile_reminders, kyc_reminders,
-        created_at, updated_at)
-      select ${of("id")}, ${of("profile")}, ${of("full_name")}, ${of("date_of_birth")}, ${of("address")},
-        ${of("avatar_url")}, 3, 2, ${of("dateJoined")}, ${now} from ${given} where ${isNew}`,
-    `insert into wallets (user_id, balance_minor, currency, updated_at)
-      select ${of("id")}, ${of("balanceMinor")}, '${CURRENCY}', ${now} from ${given} where ${isNew}`,
-    `insert into wallet_transactions (id, user_id, source, transaction_id, transaction_type, amount_minor,
-        wallet_delta_minor, currency, occurred_at, created_at)
-      select value ->> '$.entries[0]', ${of("id")}, '${SOURCE}', ${of("id")},
-        case when ${of("balanceMinor")} < 0 then 'RENTAL_DUE' else 'REFUND' end, abs(${of("balanceMinor")}),
-        ${of("balanceMinor")}, '${CURRENCY}', ${now}, ${now} from ${given} where ${isNew} and ${of("balanceMinor")} <> 0`,
-    `insert into points (user_id, current_points, total_points, updated_at)
-      select ${of("id")}, ${of("current_points")}, ${of("total_points")}, ${now} from ${given} where ${isNew}`,
-    entry(1, "users", "signup_bonus", "signup", "0", "true"),
-    entry(2, SOURCE, "earned before", "opening", of("total_points"), `${of("total_points")} > 0`),
-    entry(
-      3,
-      SOURCE,
-      "spent before",
-      "opening",
-      `${of("current_points")} - (${of("total_points")})`,
-      `${of("current_points")} < ${of("total_points")}`,
-    ),
-  ];
-}
+const literal = (value: Value) =>
+  value === null ? "null" : typeof value === "string" ? quote(value) : String(Number(value));
 
 /** SQL that reads what the run inserted, from the accounts themselves. */
 export const totalsOf = ({ label, startedAt }: ImportRun) => `select count(*) as users,
