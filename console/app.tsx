@@ -2,9 +2,15 @@ import type { ComponentChildren, VNode } from "preact";
 import { useState } from "preact/hooks";
 import { signOut, type User, useSession } from "./api/session.ts";
 import { Curtain } from "./screens/curtain.tsx";
+import { Delivery } from "./screens/delivery.tsx";
+import { Jobs } from "./screens/jobs.tsx";
+import { Letters } from "./screens/letters.tsx";
 import { People } from "./screens/people.tsx";
 import { Person } from "./screens/person.tsx";
+import { Review } from "./screens/review.tsx";
 import { Bolt, SignIn } from "./screens/sign-in.tsx";
+import { Staff } from "./screens/staff.tsx";
+import { Today } from "./screens/today.tsx";
 import { Icon, type IconName } from "./ui/icons.tsx";
 import { useKeys } from "./ui/keys.ts";
 import { KeysDialog } from "./ui/keys-dialog.tsx";
@@ -20,12 +26,18 @@ interface Screen {
 
 /** Every screen of the menu. `rest` is what follows its path in the address. */
 const screens: readonly Screen[] = [
+  { path: "/today", name: "Today", icon: "today", show: () => <Today /> },
   {
     path: "/people",
     name: "People",
     icon: "people",
     show: ([id, part]) => (id ? <Person key={id} id={id} part={part} /> : <People />),
   },
+  { path: "/review", name: "Review", icon: "review", show: ([id]) => <Review id={id} /> },
+  { path: "/delivery", name: "Delivery", icon: "delivery", show: () => <Delivery /> },
+  { path: "/letters", name: "Dead letters", icon: "letters", isForAdmins: true, show: () => <Letters /> },
+  { path: "/staff", name: "Staff", icon: "staff", isForAdmins: true, show: ([id]) => <Staff id={id} /> },
+  { path: "/jobs", name: "Jobs", icon: "jobs", isForAdmins: true, show: () => <Jobs /> },
 ];
 
 const START = screens[0]?.path ?? "/";

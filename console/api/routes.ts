@@ -6,8 +6,17 @@ import type {
   postUserUnlock,
   putUserRole,
 } from "../../src/staff/access/account-access.routes.ts";
+import type { getUserAccessState } from "../../src/staff/access/user-access.routes.ts";
 import type { getUsers } from "../../src/staff/directory/directory.routes.ts";
+import type { getStaffDelivery } from "../../src/staff/figures/delivery.routes.ts";
+import type { getStaffOverview } from "../../src/staff/figures/overview.routes.ts";
+import type { getUserKyc } from "../../src/staff/kyc-review/kyc-case.routes.ts";
 import type { getKycSubmissions, patchUserKyc } from "../../src/staff/kyc-review/kyc-review.routes.ts";
+import type { getDeadLetters, postDeadLetters } from "../../src/staff/operations/dead-letters.routes.ts";
+import type { getStaffJobs } from "../../src/staff/operations/jobs.routes.ts";
+import type { getStaffAuditLogs, getStaffMembers } from "../../src/staff/operations/members.routes.ts";
+import type { postUserNote } from "../../src/staff/users/note.routes.ts";
+import type { postUserReveal } from "../../src/staff/users/reveal.routes.ts";
 import type {
   getSessionsOfUser,
   getUser,
@@ -35,6 +44,17 @@ type Declared =
   | typeof getUserAuditLogs
   | typeof getUserReport
   | typeof postUserReport
+  | typeof postUserReveal
+  | typeof postUserNote
+  | typeof getUserAccessState
+  | typeof getStaffOverview
+  | typeof getStaffDelivery
+  | typeof getUserKyc
+  | typeof getDeadLetters
+  | typeof postDeadLetters
+  | typeof getStaffJobs
+  | typeof getStaffMembers
+  | typeof getStaffAuditLogs
   | typeof getKycSubmissions
   | typeof patchUserKyc;
 

@@ -7,8 +7,7 @@ import type { Detail } from "./person.tsx";
 interface ActProps {
   person: Detail;
   onClose: () => void;
-  /** Shows the person as the server returned it. */
-  set: (person: Detail) => void;
+  /** Loads the person again: what an act returns would also show what the page hides. */
   reload: () => void;
 }
 
@@ -30,21 +29,20 @@ const status = (to: keyof typeof WHAT, name: string, from: string[]): Offered =>
   name,
   isFor: (person) => from.includes(person.status),
   ...(to === "ACTIVE" ? {} : { isDangerous: true as const }),
-  show: ({ person, onClose, set }) => (
+  show: ({ person, onClose, reload }) => (
     <Act
       title={`${name} this account?`}
       verb={name}
       danger={to !== "ACTIVE"}
       reason={to === "ACTIVE" ? "optional" : "required"}
       onClose={onClose}
-      run={async (reason) =>
-        set(
-          await call("POST /users/{id}/status", {
-            id: person.id,
-            body: { status: to, ...(reason ? { reason } : {}) },
-          }),
-        )
-      }
+      run={async (reason) => {
+        await call("POST /users/{id}/status", {
+          id: person.id,
+          body: { status: to, ...(reason ? { reason } : {}) },
+        });
+        reload();
+      }}
     >
       <p>{WHAT[to]}</p>
     </Act>
@@ -54,13 +52,16 @@ const status = (to: keyof typeof WHAT, name: string, from: string[]): Offered =>
 const unlock: Offered = {
   name: "Unlock",
   isFor: () => true,
-  show: ({ person, onClose, set }) => (
+  show: ({ person, onClose, reload }) => (
     <Act
       title="Unlock the sign-in?"
       verb="Unlock"
       reason="required"
       onClose={onClose}
-      run={async (reason) => set(await call("POST /users/{id}/unlock", { id: person.id, body: { reason } }))}
+      run={async (reason) => {
+        await call("POST /users/{id}/unlock", { id: person.id, body: { reason } });
+        reload();
+      }}
     >
       <p>Clears the locks after wrong codes, so that the person can ask for a code again.</p>
     </Act>
@@ -95,7 +96,7 @@ const filled = (form: FormData, names: readonly string[]) =>
 const identifiers: Offered = {
   name: "Change identifiers",
   isFor: () => true,
-  show: ({ person, onClose, set }) => (
+  show: ({ person, onClose, reload }) => (
     <Act
       title="Change number, email or username"
       verb="Change"
@@ -120,7 +121,8 @@ const identifiers: Offered = {
       }
       run={async (reason, form) => {
         const change = filled(form, ["phone_number", "email", "username"]);
-        set(await call("PATCH /users/{id}", { id: person.id, body: { ...change, reason } }));
+        await call("PATCH /users/{id}", { id: person.id, body: { ...change, reason } });
+        reload();
       }}
     >
       <p>
@@ -134,7 +136,7 @@ const identifiers: Offered = {
 const profile: Offered = {
   name: "Edit profile",
   isFor: () => true,
-  show: ({ person, onClose, set }) => (
+  show: ({ person, onClose, reload }) => (
     <Act
       title="Edit profile"
       verb="Save"
@@ -157,7 +159,8 @@ const profile: Offered = {
       }
       run={async (_, form) => {
         const change = filled(form, ["full_name", "date_of_birth", "address"]);
-        set(await call("PATCH /users/{id}", { id: person.id, body: change }));
+        await call("PATCH /users/{id}", { id: person.id, body: change });
+        reload();
       }}
     >
       <p>Fields that stay empty are kept.</p>
@@ -168,7 +171,7 @@ const profile: Offered = {
 const role: Offered = {
   name: "Role",
   isFor: (_, user) => user.role === "admin",
-  show: ({ person, onClose, set }) => (
+  show: ({ person, onClose, reload }) => (
     <Act
       title="Change the role"
       verb="Change"
@@ -178,21 +181,18 @@ const role: Offered = {
       fields={
         <label>
           Role
-          <select name="role">
+          <select name="role" defaultValue={person.role}>
             <option value="user">User</option>
             <option value="staff">Staff</option>
             <option value="admin">Admin</option>
           </select>
         </label>
       }
-      run={async (reason, form) =>
-        set(
-          await call("PUT /users/{id}/role", {
-            id: person.id,
-            body: { role: form.get("role") as "user" | "staff" | "admin", reason },
-          }),
-        )
-      }
+      run={async (reason, form) => {
+        const body = { role: form.get("role") as "user" | "staff" | "admin", reason };
+        await call("PUT /users/{id}/role", { id: person.id, body });
+        reload();
+      }}
     >
       <p>Ends the person's sessions. Staff can open every account; admins can also change those of staff.</p>
     </Act>

@@ -138,8 +138,12 @@ function Found({ first, query, isSearch }: FoundProps) {
         <thead>
           <tr>
             <th scope="col">Person</th>
+            <th scope="col">Number</th>
+            <th scope="col">Email</th>
             <th scope="col">Status</th>
+            <th scope="col">Identity</th>
             <th scope="col">Joined</th>
+            <th scope="col">Last sign-in</th>
             {isSearch && <th scope="col">Found by</th>}
           </tr>
         </thead>
@@ -148,14 +152,30 @@ function Found({ first, query, isSearch }: FoundProps) {
             <tr key={person.id}>
               <td>
                 <Link to={`/people/${person.id}`} class="strong">
-                  <Text>{person.username}</Text>
-                </Link>
+                  <Text>{person.full_name ?? person.username}</Text>
+                </Link>{" "}
+                {person.role && person.role !== "user" && <Mark of={person.role} />}
+                {person.full_name && (
+                  <span class="under">
+                    <Text>{person.username}</Text>
+                  </span>
+                )}
+              </td>
+              <td data-name="Number">
+                <Text>{person.phone_hint}</Text>
+              </td>
+              <td data-name="Email">
+                <Text>{person.email_hint}</Text>
               </td>
               <td data-name="Status">
                 <Mark of={person.status} />
               </td>
+              <td data-name="Identity">{person.kyc_status && <Mark of={person.kyc_status} />}</td>
               <td data-name="Joined">
                 <Day at={person.date_joined} />
+              </td>
+              <td data-name="Last sign-in">
+                <Day at={person.last_login} />
               </td>
               {isSearch && <td data-name="Found by">{person.matched ? plain(person.matched) : "–"}</td>}
             </tr>

@@ -2,11 +2,13 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import type { DataOf } from "../api/routes.ts";
-import { useUser } from "../api/session.ts";
+import { type User, useUser } from "../api/session.ts";
 import { Loaded, useResource } from "../ui/resource.tsx";
 import { Link, useTitle } from "../ui/router.tsx";
 import { Day, Mark, Text } from "../ui/words.tsx";
+import { Access } from "./access.tsx";
 import { acts } from "./acts.tsx";
+import { Notes } from "./notes.tsx";
 import { Overview } from "./overview.tsx";
 import { Report } from "./report.tsx";
 import { Sessions } from "./sessions.tsx";
@@ -17,19 +19,23 @@ export type Detail = DataOf<"GET /users/{id}">;
 
 interface PartProps {
   person: Detail;
-  reload: () => void;
+  /** Whether the reader may change the account. */
+  mayChange: boolean;
 }
 
 const parts: readonly { path: string; name: string; show: (props: PartProps) => VNode }[] = [
   { path: "", name: "Overview", show: ({ person }) => <Overview person={person} /> },
+  { path: "access", name: "Access", show: ({ person }) => <Access id={person.id} /> },
   { path: "sessions", name: "Sessions", show: ({ person }) => <Sessions id={person.id} /> },
   { path: "trail", name: "Trail", show: ({ person }) => <Trail id={person.id} /> },
+  { path: "notes", name: "Notes", show: ({ person, mayChange }) => <Notes id={person.id} mayWrite={mayChange} /> },
   { path: "report", name: "Report", show: ({ person }) => <Report id={person.id} /> },
 ];
 
 /** One person: who it is, what staff may do, and the parts, each at an address of its own. */
 export function Person({ id, part = "" }: { id: string; part: string | undefined }) {
-  const detail = useResource(id, () => call("GET /users/{id}", { id }));
+  const detail = useResource(id, () => call("GET /users/{id}", { id, query: { mask: true } }));
+  const user = useUser();
   useTitle("Person");
   return (
     <>
@@ -39,7 +45,7 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
       <Loaded of={detail}>
         {(person) => (
           <>
-            <Head person={person} set={detail.set} reload={detail.reload} />
+            <Head person={person} reload={detail.reload} />
             <nav class="tabs" aria-label="About this person">
               {parts.map(({ path, name }) => (
                 <Link key={path} to={`/people/${id}${path && `/${path}`}`} current={path === part}>
@@ -47,7 +53,10 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
                 </Link>
               ))}
             </nav>
-            {(parts.find(({ path }) => path === part) ?? parts[0])?.show({ person, reload: detail.reload })}
+            {(parts.find(({ path }) => path === part) ?? parts[0])?.show({
+              person,
+              mayChange: mayChange(person, user),
+            })}
           </>
         )}
       </Loaded>
@@ -55,18 +64,21 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
   );
 }
 
+/** Nobody changes their own account, and only an admin changes one of staff; the server decides so too. */
+const mayChange = (person: Detail, user: User) =>
+  person.id !== user.id && (person.role === "user" || user.role === "admin");
+
 interface HeadProps {
   person: Detail;
-  set: (person: Detail) => void;
   reload: () => void;
 }
 
-function Head({ person, set, reload }: HeadProps) {
+function Head({ person, reload }: HeadProps) {
   const user = useUser();
   const [open, setOpen] = useState<string>();
   const close = () => setOpen(undefined);
   const isOwn = person.id === user.id;
-  const offered = isOwn ? [] : acts.filter(({ isFor }) => isFor(person, user));
+  const offered = mayChange(person, user) ? acts.filter(({ isFor }) => isFor(person, user)) : [];
   const act = offered.find(({ name }) => name === open);
   return (
     <section class="head">
@@ -76,7 +88,9 @@ function Head({ person, set, reload }: HeadProps) {
         </h1>
         <p class="row facts">
           <Mark of={person.status} />
+          {person.status_reason === "inactivity" && <span class="small">for inactivity</span>}
           <Mark of={person.kyc?.status ?? "NOT_SUBMITTED"} />
+          {person.role !== "user" && <Mark of={person.role} />}
           <span class="small">
             <Text>{person.username}</Text>, joined <Day at={person.date_joined} />
           </span>
@@ -92,7 +106,10 @@ function Head({ person, set, reload }: HeadProps) {
         </div>
       )}
       {isOwn && <p class="note">This is your own account. A colleague who is an admin can change it.</p>}
-      {act?.show({ person, onClose: close, set, reload })}
+      {!isOwn && offered.length === 0 && (
+        <p class="note">This account belongs to staff. Only an admin can change it.</p>
+      )}
+      {act?.show({ person, onClose: close, reload })}
     </section>
   );
 }

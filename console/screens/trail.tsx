@@ -3,11 +3,17 @@ import { call } from "../api/call.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { Link } from "../ui/router.tsx";
 import { Moment, plain, Text } from "../ui/words.tsx";
 
-type Page = DataOf<"GET /users/{id}/audit-logs">;
-/** An entry of the audit log. */
-export type Entry = Page["results"][number];
+type Entry = DataOf<"GET /users/{id}/audit-logs">["results"][number] & {
+  /** Whom it concerns; absent in the trail of one person. */
+  user?: { id: string; username: string } | null;
+};
+interface Page {
+  results: Entry[];
+  next_cursor: string | null;
+}
 
 /** What happened to the account, newest first. */
 export function Trail({ id }: { id: string }) {
@@ -37,6 +43,7 @@ export function Entries({ first, next }: { first: Page; next: (cursor: string) =
       setRefusal(asRefusal(error));
     }
   };
+  const hasUsers = results.some((entry) => "user" in entry);
   if (results.length === 0) return <p class="empty">Nothing was recorded.</p>;
   return (
     <>
@@ -45,7 +52,7 @@ export function Entries({ first, next }: { first: Page; next: (cursor: string) =
           <tr>
             <th scope="col">When</th>
             <th scope="col">What</th>
-            <th scope="col">By</th>
+            <th scope="col">{hasUsers ? "Of" : "By"}</th>
             <th scope="col">Change</th>
           </tr>
         </thead>
@@ -58,10 +65,22 @@ export function Entries({ first, next }: { first: Page; next: (cursor: string) =
               <td data-name="What">
                 {plain(entry.action)} {plain(entry.entity_type).toLowerCase()}
               </td>
-              <td data-name="By">
-                <Text none={entry.by_staff ? "Operator" : "System"}>{entry.actor?.username}</Text>{" "}
-                {entry.by_staff && <span class="mark info">Staff</span>}
-              </td>
+              {hasUsers ? (
+                <td data-name="Of">
+                  {entry.user ? (
+                    <Link to={`/people/${entry.user.id}`}>
+                      <Text>{entry.user.username}</Text>
+                    </Link>
+                  ) : (
+                    <span class="none">deleted</span>
+                  )}
+                </td>
+              ) : (
+                <td data-name="By">
+                  <Text none={entry.by_staff ? "Operator" : "System"}>{entry.actor?.username}</Text>{" "}
+                  {entry.by_staff && <span class="mark info">Staff</span>}
+                </td>
+              )}
               <td data-name="Change">
                 <Changes entry={entry} />
               </td>

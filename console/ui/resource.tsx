@@ -14,17 +14,14 @@ export interface Resource<T> {
 
 /** Loads on the first render and whenever `key` changes. An answer that arrives after a newer request is dropped. */
 export function useResource<T>(key: string, load: () => Promise<T>): Resource<T> {
-  const [result, update] = useState<{ data?: T; refusal?: Refusal; key: string; isLoading: boolean }>({
-    key,
-    isLoading: true,
-  });
+  const [result, update] = useState<{ data?: T; refusal?: Refusal; isLoading: boolean }>({ isLoading: true });
   const latest = useRef(0);
   const run = useCallback(() => {
     const own = ++latest.current;
     const isLatest = () => own === latest.current;
     update((before) => ({ ...before, isLoading: true }));
     load().then(
-      (data) => isLatest() && update({ data, key, isLoading: false }),
+      (data) => isLatest() && update({ data, isLoading: false }),
       (error) => isLatest() && update((before) => ({ ...before, refusal: asRefusal(error), isLoading: false })),
     );
   }, [key]);
@@ -32,7 +29,7 @@ export function useResource<T>(key: string, load: () => Promise<T>): Resource<T>
     run();
     return () => void latest.current++;
   }, [run]);
-  const set = (data: T) => update({ data, key, isLoading: false });
+  const set = (data: T) => update({ data, isLoading: false });
   return { data: result.data, refusal: result.refusal, isLoading: result.isLoading, reload: run, set };
 }
 

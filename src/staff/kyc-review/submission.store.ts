@@ -9,7 +9,7 @@ import type { StaffClaims } from "../../sessions/claims.ts";
 const LOOKING_MS = 10 * MINUTE_MS;
 
 /** A reviewer and when they did something (epoch ms). */
-interface ReviewerAct {
+export interface ReviewerAct {
   /** Null for a deleted user. */
   username: string | null;
   at: number;

@@ -1,0 +1,67 @@
+import { call } from "../api/call.ts";
+import { Loaded, useResource } from "../ui/resource.tsx";
+import { useTitle } from "../ui/router.tsx";
+import { Moment, number, plain } from "../ui/words.tsx";
+
+/** A job that has not finished this long after its period began is late, in milliseconds. */
+const LATE_MS = 60 * 60_000;
+
+/** The last run of each job. */
+export function Jobs() {
+  useTitle("Jobs");
+  const jobs = useResource("jobs", () => call("GET /staff/jobs"));
+  return (
+    <>
+      <div class="row apart">
+        <h1 tabIndex={-1}>Jobs</h1>
+        <button type="button" onClick={jobs.reload}>
+          Look again
+        </button>
+      </div>
+      <Loaded of={jobs}>
+        {(runs) =>
+          runs.length === 0 ? (
+            <p class="empty">No job has run yet.</p>
+          ) : (
+            <table class="cards">
+              <thead>
+                <tr>
+                  <th scope="col">Job</th>
+                  <th scope="col">Period began</th>
+                  <th scope="col">Finished</th>
+                  <th scope="col">Rows changed</th>
+                  <th scope="col">Steps</th>
+                </tr>
+              </thead>
+              <tbody>
+                {runs.map((run) => {
+                  const isLate = !run.finished_at && Date.now() - Date.parse(run.period_started_at) > LATE_MS;
+                  return (
+                    <tr key={run.name}>
+                      <td>
+                        <strong>{plain(run.name)}</strong>
+                        <span class="under">{run.name}</span>
+                      </td>
+                      <td data-name="Period began">
+                        <Moment at={run.period_started_at} />
+                      </td>
+                      <td data-name="Finished">
+                        {run.finished_at ? (
+                          <Moment at={run.finished_at} />
+                        ) : (
+                          <span class={`mark ${isLate ? "bad" : "warn"}`}>{isLate ? "Late" : "Running"}</span>
+                        )}
+                      </td>
+                      <td data-name="Rows changed">{number(run.processed)}</td>
+                      <td data-name="Steps">{number(run.chunks)}</td>
+                    </tr>
+                  );
+                })}
+              </tbody>
+            </table>
+          )
+        }
+      </Loaded>
+    </>
+  );
+}

@@ -1,0 +1,206 @@
+import { useState } from "preact/hooks";
+import { call } from "../api/call.ts";
+import { asRefusal, type Refusal } from "../api/refusal.ts";
+import type { DataOf } from "../api/routes.ts";
+import { Act } from "../ui/act.tsx";
+import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { Link, useTitle } from "../ui/router.tsx";
+import { Moment, number } from "../ui/words.tsx";
+
+type Page = DataOf<"GET /staff/dead-letters">;
+type Letter = Page["results"][number];
+type State = "WAITING" | "REPLAYED" | "DISCARDED";
+type Action = "REPLAY" | "DISCARD";
+
+const STATES: Record<State, string> = { WAITING: "Waiting", REPLAYED: "Replayed", DISCARDED: "Discarded" };
+
+/** Messages that could not be processed, and what an admin does about them. */
+export function Letters() {
+  useTitle("Dead letters");
+  const [state, setState] = useState<State>("WAITING");
+  const [type, setType] = useState("");
+  const key = `${state} ${type}`;
+  const query = { state, ...(type ? { type } : {}) };
+  const letters = useResource(key, () => call("GET /staff/dead-letters", { query }));
+  return (
+    <>
+      <h1 tabIndex={-1}>Dead letters</h1>
+      <p class="small">Work that failed for good. Mend the cause first; then replay it, once, or discard it.</p>
+      <form
+        class="row bar"
+        onSubmit={(event) => {
+          event.preventDefault();
+          setType(String(new FormData(event.currentTarget).get("type")).trim());
+        }}
+      >
+        <label>
+          <span>State</span>
+          <select value={state} onChange={(event) => setState(event.currentTarget.value as State)}>
+            {Object.entries(STATES).map(([value, text]) => (
+              <option key={value} value={value}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="grow">
+          <span>Type</span>
+          <input name="type" placeholder="Such as webhook.due; empty for all" maxLength={200} autocomplete="off" />
+        </label>
+        <button type="submit">Filter</button>
+      </form>
+      <Loaded of={letters}>
+        {(first) => <List key={key} first={first} query={query} type={type} reload={letters.reload} />}
+      </Loaded>
+    </>
+  );
+}
+
+interface ListProps {
+  first: Page;
+  query: { state: State; type?: string };
+  type: string;
+  reload: () => void;
+}
+
+function List({ first, query, type, reload }: ListProps) {
+  const [more, setMore] = useState<Page>();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [action, setAction] = useState<{ is: Action; all: boolean }>();
+  const [told, setTold] = useState<string>();
+  const letters = [...first.results, ...(more?.results ?? [])];
+  const cursor = more ? more.next_cursor : first.next_cursor;
+  const isWaiting = query.state === "WAITING";
+
+  const showMore = async () => {
+    if (!cursor) return;
+    try {
+      const page = await call("GET /staff/dead-letters", { query: { ...query, cursor } });
+      setMore({ ...page, results: [...(more?.results ?? []), ...page.results] });
+    } catch (error) {
+      setRefusal(asRefusal(error));
+    }
+  };
+  const toggle = (id: string) =>
+    setChosen((before) =>
+      before.has(id) ? new Set([...before].filter((each) => each !== id)) : new Set([...before, id]),
+    );
+  const settle = async (reason: string) => {
+    if (!action) return;
+    const which = action.all ? { type, before: new Date().toISOString() } : { ids: [...chosen] };
+    const { settled, remaining } = await call("POST /staff/dead-letters", {
+      body: { action: action.is, reason, ...which },
+    });
+    const done = `${number(settled)} ${action.is === "REPLAY" ? "replayed" : "discarded"}.`;
+    setTold(remaining > 0 ? `${done} ${number(remaining)} remain: do it again for those.` : done);
+    setChosen(new Set());
+    setMore(undefined);
+    reload();
+  };
+
+  return (
+    <>
+      {told && (
+        <p class="note" role="status">
+          {told}
+        </p>
+      )}
+      {letters.length === 0 && !cursor && <p class="empty">There are none.</p>}
+      {isWaiting && letters.length > 0 && (
+        <div class="row" role="toolbar" aria-label="Acts on dead letters">
+          <button type="button" disabled={chosen.size === 0} onClick={() => setAction({ is: "REPLAY", all: false })}>
+            Replay {chosen.size > 0 && number(chosen.size)}
+          </button>
+          <button
+            type="button"
+            class="warn"
+            disabled={chosen.size === 0}
+            onClick={() => setAction({ is: "DISCARD", all: false })}
+          >
+            Discard {chosen.size > 0 && number(chosen.size)}
+          </button>
+          {type && (
+            <>
+              <button type="button" onClick={() => setAction({ is: "REPLAY", all: true })}>
+                Replay all of {type}
+              </button>
+              <button type="button" class="warn" onClick={() => setAction({ is: "DISCARD", all: true })}>
+                Discard all of {type}
+              </button>
+            </>
+          )}
+        </div>
+      )}
+      {letters.length > 0 && (
+        <ul class="list card">
+          {letters.map((letter) => (
+            <li key={letter.id} class="letter">
+              {isWaiting && (
+                <input
+                  type="checkbox"
+                  aria-label={`Choose ${letter.type ?? letter.queue} of ${letter.created_at}`}
+                  checked={chosen.has(letter.id)}
+                  onChange={() => toggle(letter.id)}
+                />
+              )}
+              <One letter={letter} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {refusal && <Refused refusal={refusal} again={showMore} />}
+      {cursor && (
+        <button type="button" onClick={showMore}>
+          Show more
+        </button>
+      )}
+      {action && (
+        <Act
+          title={`${action.is === "REPLAY" ? "Replay" : "Discard"} ${action.all ? `all of ${type}` : number(chosen.size)}?`}
+          verb={action.is === "REPLAY" ? "Replay" : "Discard"}
+          danger={action.is === "DISCARD"}
+          reason="required"
+          onClose={() => setAction(undefined)}
+          run={settle}
+        >
+          <p>
+            {action.is === "REPLAY" ? "Each is sent again within a minute, once." : "They are never processed."}
+            {action.all && " At most 50 at a time, the oldest first."}
+          </p>
+        </Act>
+      )}
+    </>
+  );
+}
+
+function One({ letter }: { letter: Letter }) {
+  return (
+    <div>
+      <p>
+        <strong>{letter.type ?? letter.queue}</strong>{" "}
+        <small>
+          <Moment at={letter.created_at} />, {number(letter.attempts)} {letter.attempts === 1 ? "attempt" : "attempts"}
+          {letter.settled_at && (
+            <>
+              , settled <Moment at={letter.settled_at} />
+            </>
+          )}
+        </small>
+      </p>
+      <p class="small">{letter.reason}</p>
+      {letter.user_id && (
+        <p class="small">
+          <Link to={`/people/${letter.user_id}`}>Whom it concerns</Link>
+        </p>
+      )}
+      {(letter.payload || letter.trace) && (
+        <details>
+          <summary>Content</summary>
+          {letter.payload && <pre>{letter.payload}</pre>}
+          {letter.trace && <pre>{letter.trace}</pre>}
+        </details>
+      )}
+    </div>
+  );
+}

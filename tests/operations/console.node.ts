@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { after, test } from "node:test";
+import { buildConsole } from "../../scripts/build-console.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const folder = mkdtempSync(join(tmpdir(), "users-api-console-build-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** What may become part of the page: its own files, two packages, and data that the server shares with it. */
+const ALLOWED = [/^console\//, /^node_modules\/(preact|nepali-date-converter)\//, /^src\/users\/kyc\/kyc-reasons\.ts$/];
+
+test("the console is built from its own files and nothing else of the server", () => {
+  const { inputs } = buildConsole(join(folder, "once"));
+  const foreign = Object.keys(inputs).filter((path) => !ALLOWED.some((allowed) => allowed.test(path)));
+  assert.deepEqual(foreign, []);
+  assert.ok(Object.keys(inputs).length > 20);
+});
+
+test("two builds of the console are equal, byte for byte, and replace each other", () => {
+  const [first, second] = [join(folder, "first"), join(folder, "second")].map(buildConsole);
+  assert.ok(first && second);
+  for (const part of ["script", "style"] as const) {
+    assert.equal(basename(first[part]), basename(second[part]));
+    assert.deepEqual(readFileSync(first[part]), readFileSync(second[part]));
+  }
+  buildConsole(join(folder, "first"));
+  assert.deepEqual(readdirSync(join(folder, "first", "files")), readdirSync(join(folder, "second", "files")));
+});
+
+test("the console's sources store nothing but the switch of the keys, and write no HTML", () => {
+  const sources = readdirSync(join(root, "console"), { recursive: true, encoding: "utf8" });
+  const lines = sources
+    .filter((name) => /\.(ts|tsx|html)$/.test(name))
+    .flatMap((name) => readFileSync(join(root, "console", name), "utf8").split("\n"));
+  const suspect =
+    /dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|localStorage|sessionStorage|indexedDB/;
+  assert.deepEqual(
+    lines.filter((line) => suspect.test(line) && !line.includes("console-keys")),
+    [],
+  );
+});
