@@ -1,39 +1,29 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, text } from "./arguments.ts";
 import { listDocuments } from "./operations/bucket.ts";
-import type { Target } from "./operations/database.ts";
 import { countRows, hashFile } from "./operations/digest.ts";
-import { defaultState } from "./operations/local-database.ts";
 import { migrateLocal } from "./operations/prepare.ts";
 import { takeDump } from "./operations/take-dump.ts";
+import { targetOf, whichDatabase } from "./operations/which-database.ts";
 import { root } from "./operations/wrangler.ts";
 
-// `npm run backup [-- --remote]`: writes the primary database as SQL, a list of the documents, and the checksums that a
-// restore is compared with.
-
-const { values } = parseArgs({
+const { options, refuse } = readArguments({
+  name: "backup",
+  about:
+    "Writes the primary database as SQL, a list of the documents, and the checksums that a restore is compared with.",
   options: {
-    local: { type: "boolean", default: false },
-    remote: { type: "boolean", default: false },
-    "persist-to": { type: "string" },
-    output: { type: "string", default: join(root, "backups") },
+    ...whichDatabase,
+    output: text("DIR", "folder in which a folder for this backup is made", { default: join(root, "backups") }),
   },
 });
-if (values.local && values.remote) {
-  console.error("Use either --local or --remote, not both.");
-  process.exit(2);
-}
-const state = values["persist-to"] ?? process.env.PERSIST_TO;
-const target: Target = values.remote
-  ? { remote: true }
-  : { remote: false, state: state ? resolve(state) : defaultState };
+const target = targetOf(options, refuse);
 
 // Like other local commands, this creates an empty database if there is none.
 if (!target.remote) migrateLocal(target.state);
 
 const takenAt = new Date().toISOString();
-const folder = resolve(values.output, takenAt.replaceAll(":", "-"));
+const folder = resolve(options.output, takenAt.replaceAll(":", "-"));
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const dump = join(folder, "users.sql");
 /** A backup that was not finished must not lie around: it holds personal data, and looks like a backup. */

@@ -2,11 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
-
-// `npm run budgets -- --users 100000`: measures what every outcome of every operation, every message and every job
-// step costs with 1,000 users and with the given number. Writes docs/budgets.md, and fails if a cost grows beyond its
-// bound. `--only NAME` measures what matches, and writes nothing.
+import { count, readArguments, text } from "./arguments.ts";
 
 interface Report {
   few: number;
@@ -17,10 +13,15 @@ interface Report {
 
 const MARK = '{"event":"budgets"';
 const root = join(import.meta.dirname, "..");
-const { values } = parseArgs({
-  options: { users: { type: "string", default: "100000" }, only: { type: "string", default: "" } },
+const { options } = readArguments({
+  name: "budgets",
+  about:
+    "Measures what every outcome of every operation, every message and every job step costs with 1,000 users and with more of them. Writes docs/budgets.md, and fails if a cost grows beyond its bound.",
+  options: {
+    users: count("N", "the larger number of users", { min: 1_001, default: 100_000 }),
+    only: text("NAME", "measures only what contains this, and writes nothing", { default: "" }),
+  },
 });
-if (!(Number(values.users) > 1_000)) throw new Error("--users must be a number above 1000.");
 
 const child = spawn(
   process.execPath,
@@ -33,7 +34,7 @@ const child = spawn(
   ],
   {
     cwd: root,
-    env: { ...process.env, BUDGET_USERS: values.users, BUDGET_ONLY: values.only },
+    env: { ...process.env, BUDGET_USERS: String(options.users), BUDGET_ONLY: options.only },
     stdio: ["ignore", "pipe", "inherit"],
   },
 );
@@ -49,7 +50,7 @@ const status = await new Promise<number>((resolve) => {
 });
 if (report) {
   console.log(report.table.join("\n"));
-  if (!values.only && status === 0) {
+  if (!options.only && status === 0) {
     mkdirSync(join(root, "docs"), { recursive: true });
     writeFileSync(join(root, "docs", "budgets.md"), pageOf(report));
   }

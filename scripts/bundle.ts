@@ -3,11 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { readArguments } from "./arguments.ts";
 import { buildConsole } from "./build-console.ts";
 
-// `npm run bundle`: builds the production bundle and the staff console, and fails if one exceeds its size limit.
-
 const MAX_KB = { worker: 400, script: 40, style: 5 };
+
+readArguments({
+  name: "bundle",
+  about: "Builds the production bundle and the staff console, and fails if one exceeds its size limit.",
+});
 
 const root = join(import.meta.dirname, "..");
 const out = mkdtempSync(join(tmpdir(), "users-api-bundle-"));

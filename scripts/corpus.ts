@@ -2,18 +2,22 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fieldErrorText } from "../src/platform/http/field-errors.ts";
 import { type Inspected, inspectDocument } from "../src/users/kyc/files/document-file.ts";
+import { readArguments } from "./arguments.ts";
 import { decode, isSame } from "./corpus/decode.ts";
 import { findMetadata } from "./corpus/metadata.ts";
 
-// `npm run corpus -- DIR`: cleans every file of a folder as if it were a submitted identity document and prints the
-// results. The folder may have a `verdicts.json` with the expected results: a content type, or the code of the refusal
-// and the format that it names.
-
-const [folder, ...others] = process.argv.slice(2);
-if (folder === undefined || others.length > 0 || !existsSync(folder) || !statSync(folder).isDirectory()) {
-  console.error("Usage: npm run corpus -- DIR, where DIR is a folder of images and PDFs.");
-  process.exit(2);
-}
+const { operands, refuse } = readArguments({
+  name: "corpus",
+  about: "Cleans every image and PDF of a folder as if it were a submitted identity document, and prints the results.",
+  operands: "DIR",
+  most: 1,
+  notes: [
+    "The folder may have a verdicts.json with the expected results: a content type, or the code of the refusal and the",
+    "format that it names.",
+  ],
+});
+const [folder = refuse("Name the folder.")] = operands;
+if (!existsSync(folder) || !statSync(folder).isDirectory()) refuse(`${folder} is not a folder.`);
 
 const VERDICTS = "verdicts.json";
 const expected: Readonly<Record<string, string>> | undefined = existsSync(join(folder, VERDICTS))

@@ -1,15 +1,11 @@
-import { resolve } from "node:path";
 import { queryEach, queryPrimary, type Target } from "./operations/database.ts";
-import { defaultState } from "./operations/local-database.ts";
+import { stateFolder } from "./operations/local-database.ts";
 
 /** Prints the message and exits with status 1. */
 export function fail(message: string): never {
   console.error(message);
   process.exit(1);
 }
-
-/** The folder of the local databases: PERSIST_TO, or wrangler's default. */
-const state = process.env.PERSIST_TO ? resolve(process.env.PERSIST_TO) : defaultState;
 
 /**
  * Runs the statements in one transaction on the local or the production primary and returns the rows of the last one.
@@ -23,7 +19,7 @@ export function queryAll(statements: readonly string[], { remote }: { remote: bo
   return orFail(() => queryEach(targetOf(remote), statements));
 }
 
-const targetOf = (remote: boolean): Target => (remote ? { remote } : { remote, state });
+const targetOf = (remote: boolean): Target => (remote ? { remote } : { remote, state: stateFolder() });
 
 function orFail<T>(run: () => T): T {
   try {

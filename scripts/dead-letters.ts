@@ -8,8 +8,9 @@ import { bulkReplayStatements, conditionOf, type DeadLetterFilter, listStatement
 export interface FilterOptions {
   type?: string | undefined;
   task?: string | undefined;
-  since?: string | undefined;
-  until?: string | undefined;
+  /** Epoch milliseconds. */
+  since?: number | undefined;
+  until?: number | undefined;
   user?: string | undefined;
 }
 
@@ -28,31 +29,32 @@ export function filterOf({ type, task, since, until, user }: FilterOptions): Dea
   if (types && types.length === 0) fail(`${task} does not handle ${type}. It handles: ${known?.types.join(", ")}.`);
   return {
     ...(types && { types }),
-    ...(since !== undefined && { since: instantOf("--since", since) }),
-    ...(until !== undefined && { until: instantOf("--until", until) }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
     ...(user !== undefined && { userId: user.toLowerCase() }),
   };
 }
 
-/** Epoch milliseconds of a date (midnight UTC) or an instant with a time zone. */
-function instantOf(option: string, text: string): number {
+/** What `readInstant` reads. */
+export const INSTANT = "a date (2026-11-01) or an instant (2026-11-01T12:00:00Z)";
+
+/** Epoch milliseconds of a date (midnight UTC) or an instant with a time zone; undefined for any other text. */
+export function readInstant(text: string): number | undefined {
   const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
   const instant = isIso ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(instant)) fail(`${option} must be a date (2026-11-01) or an instant (2026-11-01T12:00:00Z).`);
-  return instant;
+  return Number.isNaN(instant) ? undefined : instant;
 }
 
-/** The option's value, from 1 to `max`; `usual` if the option is absent. */
-function countOf(option: string, text: string | undefined, usual: number, max: number): number {
-  const count = text === undefined ? usual : Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > max) fail(`${option} must be a number from 1 to ${max}.`);
-  return count;
+/** The number, at most `max`; `usual` if it is absent. */
+function countOf(option: string, count: number | undefined, usual: number, max: number): number {
+  if (count !== undefined && count > max) fail(`${option} must be a number from 1 to ${max}.`);
+  return count ?? usual;
 }
 
 /** Prints a page of dead letters, newest first, and how to get the next page. */
 export function listDeadLetters(
   filter: DeadLetterFilter,
-  page: { limit: string | undefined; before: string | undefined; open: boolean },
+  page: { limit: number | undefined; before: string | undefined; open: boolean },
   target: Target,
 ): void {
   const limit = countOf("--limit", page.limit, 50, MAX_PAGE);
@@ -99,7 +101,7 @@ export function replayOne(id: string, payload: string | undefined, target: Targe
 /** Puts the dead letters of the filter back into the outbox, each once, oldest first. */
 export function replayMany(
   filter: DeadLetterFilter,
-  options: { limit: string | undefined; dryRun: boolean },
+  options: { limit: number | undefined; dryRun: boolean },
   target: Target,
 ): void {
   const limit = countOf("--limit", options.limit, 1_000, MAX_REPLAYED);

@@ -3,10 +3,19 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { startApple, startGoogle } from "../dev/openid/provider.ts";
 import { nativeSignInUrl, tokenPage, tokenPath } from "../dev/openid/token-page.ts";
+import { readArguments } from "./arguments.ts";
+import { localPort } from "./operations/local-server.ts";
 
-// `npm run dev:social`: runs `npm run dev` with simulated Google and Apple sign-in, and a page with their buttons.
+readArguments({
+  name: "dev:social",
+  about: "Runs npm run dev with simulated Google and Apple sign-in, and a page with their buttons.",
+  notes: [
+    "It has the environment of npm run dev, and uses the four ports that follow PORT: the other services, Google, Apple",
+    "and the page.",
+  ],
+});
 
-const port = Number(process.env.PORT ?? "8787");
+const port = localPort();
 const api = `http://localhost:${port}`;
 const pagePort = port + 4;
 
@@ -34,13 +43,19 @@ const page = `<!doctype html>
       a { display: block; border: 1px solid #d5dde5; border-radius: 8px; margin: 1rem 0; padding: .8rem; text-align: center;
           color: inherit; text-decoration: none; font-weight: 600; }
       a:hover { background: #f2f5f8; }
+      a.google { background: #1a73e8; color: #fff; }
+      a.apple { background: #000; color: #fff; }
+      @media (prefers-color-scheme: dark) {
+        body { background: #14181c; color: #e4e9ee; }
+        a:hover { background: #2a323a; }
+      }
     </style>
   </head>
   <body>
     <h1>Sign in</h1>
     <p>Both providers are simulated on this machine. Enter any name and any password.</p>
-    <a href="/google">Continue with Google</a>
-    <a href="/apple">Continue with Apple</a>
+    <a class="google" href="/google">Continue with Google</a>
+    <a class="apple" href="/apple">Continue with Apple</a>
     <p>For native apps, what the SDK would give: <a href="/google/token">ID token of Google</a>
     <a href="/apple/token">ID token of Apple</a></p>
   </body>

@@ -1,34 +1,48 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { watch } from "node:fs";
 import { connect, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { readArguments } from "./arguments.ts";
+import { parentsOf } from "./dev/parents.ts";
+import { configurationFiles, readLocalSettings, writeLocalConfiguration } from "./dev/settings.ts";
+import { type Supervised, superviseWrangler } from "./dev/supervise.ts";
+import { whenParentEnds } from "./dev/watch-parent.ts";
+import { stateFolder } from "./operations/local-database.ts";
+import { localPort } from "./operations/local-server.ts";
 import { prepareLocal } from "./operations/prepare.ts";
+import { root } from "./operations/wrangler.ts";
+import { openDatabases } from "./seed/databases.ts";
 
-// `npm run dev`: sets up a fresh clone if necessary, starts the Worker and a Worker that stands for the platform's
-// other services on loopback, and triggers the cron every minute.
+readArguments({
+  name: "dev",
+  about:
+    "Runs the Worker, and a Worker that stands for the platform's other services, on this machine, and triggers the cron every minute. A fresh clone is set up first.",
+  notes: [
+    "Environment:",
+    "  PORT        port of the API (default: 8787); the next one is that of the other services",
+    "  HOST        address on which the API listens: 0.0.0.0 for phones on the local network (default: 127.0.0.1)",
+    "  PERSIST_TO  folder of the local databases (default: .wrangler/state)",
+    "  LOG=json    shows the Worker's log as it is, one JSON object per line",
+    "",
+    "Every variable and secret of docs/configuration.md can be set in the environment or in .dev.vars.",
+  ],
+});
 
-const root = join(import.meta.dirname, "..");
-const port = process.env.PORT ?? "8787";
-if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_534) {
-  console.error(`PORT must be a port number, not ${port}.`);
-  process.exit(2);
-}
-/** Address on which the API listens: loopback, unless HOST opens it to the local network (0.0.0.0). */
-const host = process.env.HOST ?? "127.0.0.1";
+const port = localPort();
+const platformPort = port + 1;
+const host = process.env.HOST || "127.0.0.1";
 if (!isIPv4(host)) {
   console.error(`HOST must be an IPv4 address, such as 0.0.0.0, not ${host}.`);
   process.exit(2);
 }
 const base = `http://${["127.0.0.1", "0.0.0.0"].includes(host) ? "localhost" : host}:${port}`;
-const platformPort = String(Number(port) + 1);
-/** wrangler's option for the folder of the local databases; its default folder unless PERSIST_TO is set. */
-const persist = process.env.PERSIST_TO ? ["--persist-to", process.env.PERSIST_TO] : [];
-const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
+const state = stateFolder();
+const ANOTHER = "PORT=8797 PERSIST_TO=.wrangler/state-8797 npm run dev";
 
 /** Whether the port is in use; wrangler would silently choose another one. */
-function isTaken(one: string): Promise<boolean> {
+function isTaken(one: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(Number(one), "127.0.0.1");
+    const socket = connect(one, host === "0.0.0.0" ? "127.0.0.1" : host);
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });
@@ -36,10 +50,20 @@ function isTaken(one: string): Promise<boolean> {
 
 for (const each of [port, platformPort]) {
   if (!(await isTaken(each))) continue;
-  console.error(`Port ${each} is in use. Stop the program that uses it, or choose another port: PORT=8797 npm run dev`);
+  console.error(
+    `Port ${each} is in use. Stop the program that uses it, or choose other ports and databases: ${ANOTHER}`,
+  );
   process.exit(1);
 }
 
+try {
+  openDatabases(state)?.close();
+} catch {
+  console.error(
+    `Another server has the local databases in ${relative(process.cwd(), state) || state} open. Stop it, or choose other ones: ${ANOTHER}`,
+  );
+  process.exit(1);
+}
 prepareLocal();
 
 // wrangler looks for this file next to each configuration file.
@@ -47,67 +71,96 @@ process.loadEnvFile(join(root, ".env"));
 // The two Workers find each other here; clones and ports have separate registries.
 process.env.WRANGLER_REGISTRY_PATH = join(root, ".wrangler", `registry-${port}`);
 
-let isStopping = false;
-const servers = new Map<string, ChildProcess>();
-// wrangler reads only the required secrets from .dev.vars; these settings come from the environment.
-const passedOn = Object.entries(process.env).filter(([name]) =>
-  /^(WEBHOOKS|SOCIAL_REDIRECT_URIS|(GOOGLE|APPLE)_\w+)$/.test(name),
-);
-const settings = [["ISSUER", base], ...passedOn].flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-startServer(port, host, settings);
-// The other services stay on loopback: whoever reaches them may report anything.
-startServer(platformPort, "127.0.0.1", ["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"]);
-
-/**
- * Starts wrangler and restarts it if it exits unexpectedly: its proxy exits if a client disconnects in the middle of a
- * body.
- */
-function startServer(onPort: string, onHost: string, options: string[]): void {
-  const listen = ["--ip", onHost, "--port", onPort];
-  const args = [wrangler, "dev", ...listen, "--show-interactive-dev-session=false", ...persist, ...options];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
-  const startedAt = Date.now();
-  servers.set(onPort, child);
-  child.on("exit", (code) => {
-    servers.delete(onPort);
-    // A server that exits immediately would exit again.
-    if (!isStopping && Date.now() - startedAt < 10_000) {
-      process.exitCode = code ?? 1;
-      stop("SIGTERM");
+const configFile = join(root, ".wrangler", `dev-${port}`, "wrangler.json");
+/** Writes the configuration anew; wrangler reloads it. */
+function configure(): string[] {
+  const { vars, fromEnvironment } = readLocalSettings(base, process.env);
+  writeLocalConfiguration(configFile, vars);
+  return fromEnvironment;
+}
+const fromEnvironment = configure();
+if (fromEnvironment.length > 0) console.log(`From the environment: ${fromEnvironment.join(", ")}`);
+for (const folder of new Set(configurationFiles.map(dirname))) {
+  watch(folder, (_, name) => {
+    if (!name || !configurationFiles.includes(join(folder, name))) return;
+    try {
+      configure();
+    } catch (error) {
+      console.error(`The configuration was not read again: ${error instanceof Error ? error.message : error}`);
     }
-    if (!isStopping) {
-      console.error("\nThe server exited unexpectedly. Restarting.\n");
-      startServer(onPort, onHost, options);
-    } else if (servers.size === 0) process.exit();
-  });
+  }).unref();
 }
 
-function stop(signal: NodeJS.Signals): void {
+let isStopping = false;
+const servers: Supervised[] = [];
+
+/** Ends both servers, then this process. */
+async function stop(code: number): Promise<void> {
+  if (isStopping) return;
   isStopping = true;
-  for (const child of servers.values()) child.kill(signal);
+  await Promise.all(servers.map((server) => server.stop()));
+  process.exit(code);
 }
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
+whenParentEnds(() => void stop(0), parentsOf());
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+const style = {
+  isJson: process.env.LOG === "json",
+  isColored: process.stdout.isTTY === true && !process.env.NO_COLOR,
+  showsBindings: true,
+};
+/** Whether the Worker has answered; until then, a refused configuration ends this process. */
+let hasServed = false;
+const giveUp = (reason: string) => {
+  console.error(`\n${reason}`);
+  void stop(1);
+};
+const common = ["--show-interactive-dev-session=false", "--persist-to", state];
+servers.push(
+  superviseWrangler("The API", ["--config", configFile, "--ip", host, "--port", String(port), ...common], {
+    style,
+    write: (line) => console.log(line),
+    onLogged({ event, reason }) {
+      if (event !== "configuration_refused" || hasServed) return;
+      giveUp(`The Worker refuses its settings: ${reason}. To generate new secrets, delete .dev.vars and start again.`);
+    },
+    giveUp,
+  }),
+  // The other services stay on loopback: whoever reaches them may report anything.
+  superviseWrangler(
+    "The stand-in for the other services",
+    [
+      ...["--config", join("dev", "platform", "wrangler.toml"), "--inspector-port", "0"],
+      ...["--ip", "127.0.0.1", "--port", String(platformPort), ...common],
+    ],
+    {
+      style: { ...style, showsBindings: false },
+      write: (line) => console.log(style.isJson && line.startsWith("{") ? line : `[other services] ${line}`),
+      giveUp,
+    },
+  ),
+);
 
-/** Waits for the first successful response; this process ends if the server exits. */
-async function waitUntilUp(): Promise<void> {
-  for (let refusals = 0; refusals < 20; ) {
+/** Waits for the first successful response. False if the Worker refuses to serve, or this process is stopping. */
+async function isServing(): Promise<boolean> {
+  for (let refusals = 0; refusals < 20 && !isStopping; ) {
     const status = await fetch(`${base}/api/health`).then(
       (response) => response.status,
       () => 0,
     );
-    if (status === 200) return;
+    if (status === 200) return true;
     if (status === 503) refusals += 1;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-  console.error(
-    "The server does not start: see its log above. To generate new secrets, delete .dev.vars and start again.",
-  );
-  stop("SIGTERM");
+  return false;
 }
 
-await waitUntilUp();
-console.log(`
+hasServed = await isServing();
+if (hasServed) announce();
+else if (!isStopping) giveUp("The Worker refuses to serve: the log above says why.");
+
+function announce(): void {
+  console.log(`
 Users API is running.
 
   Documentation   ${base}/docs
@@ -119,16 +172,15 @@ Users API is running.
 
 Try it: npm run walkthrough -- ${base}
 `);
-
-if (host === "0.0.0.0") {
+  if (host !== "0.0.0.0") return;
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const reached = all.filter(({ family, internal }) => family === "IPv4" && !internal);
-  console.log(
-    `From this network: ${reached.map(({ address }) => `http://${address}:${port}`).join(", ") || "nowhere"}\n`,
-  );
+  const addresses = reached.map(({ address }) => `http://${address}:${port}`).join(", ") || "nowhere";
+  console.log(`From this network: ${addresses}\n`);
 }
 
 // wrangler does not trigger crons by itself.
 setInterval(() => {
+  if (isStopping) return;
   fetch(`${base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch((error) => console.error("cron tick failed:", error));
 }, 60_000);

@@ -2,9 +2,13 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readArguments } from "./arguments.ts";
 
-// `npm run docs`: writes the tables of the pages below docs/, openapi.json, the Postman collection and the client's
-// types from the code.
+readArguments({
+  name: "docs",
+  about:
+    "Writes the tables of the pages below docs/, openapi.json, the Postman collection and the client's types from the code.",
+});
 
 /** Node imports JSON as a default export only; the Worker's bundler also gives its members by name. */
 registerHooks({

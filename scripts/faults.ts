@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, text } from "./arguments.ts";
 
-// `npm run faults`: injects every fault at every binding call of every flow, and runs the other tests of crashes whole;
-// `-- --only refresh` limits it to flows whose name matches.
-
-const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const { options } = readArguments({
+  name: "faults",
+  about: "Injects every fault at every binding call of every flow, and runs the other tests of crashes whole.",
+  options: { only: text("NAME", "only flows whose name contains this", { default: "" }) },
+});
 const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 const { status } = spawnSync(
@@ -14,13 +15,13 @@ const { status } = spawnSync(
     "--disable-warning=ExperimentalWarning",
     vitest,
     "run",
-    values.only ? "tests/faults/faults.test.ts" : "tests/faults",
+    options.only ? "tests/faults/faults.test.ts" : "tests/faults",
     "--silent=false",
     "--testTimeout=1200000",
   ],
   {
     cwd: root,
-    env: { ...process.env, FAULTS_WHOLE: "yes", FAULTS_ONLY: values.only },
+    env: { ...process.env, FAULTS_WHOLE: "yes", FAULTS_ONLY: options.only },
     stdio: "inherit",
   },
 );

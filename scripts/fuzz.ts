@@ -1,36 +1,43 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
+import { count, type Option, readArguments, text } from "./arguments.ts";
 import { compareRestored } from "./operations/compare-restored.ts";
 
-// `npm run fuzz -- --requests 20000 --seed 7` and `npm run models -- --runs 200 --seed 7`: longer runs of what `npm
-// test` runs briefly. A failure prints its seed and path; to repeat it: `--seed 7 --path 12:0:1 --only "part of the
-// test's name"`.
+/** The option that says how long to run. */
+const sizeOf = (what: string): { requests?: Option<number>; runs?: Option<number> } =>
+  what === "models"
+    ? { runs: count("N", "sequences of each model", { default: 100 }) }
+    : { requests: count("N", "requests of each test", { default: 20_000 }) };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    requests: { type: "string", default: "20000" },
-    runs: { type: "string", default: "100" },
-    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
-    path: { type: "string" },
-    only: { type: "string" },
+// package.json gives the first argument: `fuzz` or `models`.
+const [what = "fuzz", ...args] = process.argv.slice(2);
+const { options } = readArguments(
+  {
+    name: what,
+    about:
+      what === "models"
+        ? "Runs random sequences of steps against the Worker and an independent model of the rules, for longer than npm test."
+        : "Calls every operation with valid and invalid requests, for longer than npm test.",
+    options: {
+      ...sizeOf(what),
+      seed: count("N", "seed of the random generator (default: a random one)", { max: 2 ** 31 }),
+      path: text("PATH", "repeats one case: the path that a failure printed"),
+      only: text("NAME", "only tests whose name contains this"),
+    },
+    notes: [
+      'A failure prints its seed and path. To repeat it: --seed 7 --path 12:0:1 --only "part of the test\'s name".',
+    ],
   },
-});
-const [what = "fuzz"] = positionals;
-for (const name of ["requests", "runs", "seed"] as const) {
-  if (!/^[1-9]\d*$/.test(values[name])) {
-    console.error(`--${name} must be a whole number of at least 1.`);
-    process.exit(2);
-  }
-}
-process.env.FUZZ_REQUESTS = values.requests;
-process.env.MODEL_RUNS = values.runs;
-process.env.FUZZ_SEED = values.seed;
-if (values.path) process.env.FUZZ_PATH = values.path;
-console.log(`seed ${values.seed}`);
+  args,
+);
+const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31) + 1;
+process.env.FUZZ_REQUESTS = String(options.requests ?? 20_000);
+process.env.MODEL_RUNS = String(options.runs ?? 100);
+process.env.FUZZ_SEED = String(seed);
+if (options.path) process.env.FUZZ_PATH = options.path;
+console.log(`seed ${seed}`);
 
 /** Runs test files and calls `inspect` after each, while its storage exists. @returns whether all passed. */
 async function run(files: readonly string[], inspect: () => void = () => {}): Promise<boolean> {
@@ -42,7 +49,7 @@ async function run(files: readonly string[], inspect: () => void = () => {}): Pr
     testTimeout: 24 * 60 * 60 * 1000,
     // The Worker's log lines, one per request, would hide everything else.
     onConsoleLog: (log) => !log.startsWith("{"),
-    ...(values.only ? { testNamePattern: values.only } : {}),
+    ...(options.only ? { testNamePattern: options.only } : {}),
   });
   await vitest.close();
   return vitest.state.getCountOfFailedTests() === 0 && vitest.state.getUnhandledErrors().length === 0;

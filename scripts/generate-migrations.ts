@@ -1,9 +1,16 @@
+import { readArguments } from "./arguments.ts";
 import { addMigration, migratedDatabases, writeInitial } from "./migrations/generate.ts";
 
-// `npm run db:generate`: writes the initial migration of each database anew from its schema, until the first release.
-// `npm run db:generate -- NAME`: adds a migration with the changes of the schema, from the first release on.
-
-const [name] = process.argv.slice(2);
+const { operands, refuse } = readArguments({
+  name: "db:generate",
+  about:
+    "Writes the initial migration of each database anew from its schema, until the first release. With NAME, adds a migration with the changes of the schema, from the first release on.",
+  operands: "[NAME]",
+  most: 1,
+});
+const [name] = operands;
+if (name !== undefined && !/^[a-z][a-z0-9_]*$/.test(name))
+  refuse("NAME has lower-case letters, digits and underscores.");
 for (const database of migratedDatabases) {
   if (name === undefined) writeInitial(database);
   else for (const file of addMigration(database, name)) console.log(`wrote ${database.migrations}/${file}`);

@@ -1,40 +1,20 @@
-import { parseArgs } from "node:util";
+import { number, readArguments, url } from "./arguments.ts";
 import { latencyTable } from "./docs/latency.ts";
 import { assumedRoundTrips, type RoundTrips } from "./operations/latency.ts";
 
-// `npm run latency`: prints how long a phone waits for each route, from the measured round trips of the route and
-// assumed or given round-trip times.
-
 const { edge, primary, kv, region } = assumedRoundTrips;
-const USAGE = `npm run latency -- [--edge MS] [--primary MS] [--kv MS] [--region MS] [--url URL]
-
---edge      round trip from the phone to Cloudflare (default: ${edge})
---primary   round trip from there to the primary of D1 (default: ${primary})
---kv        round trip from there to KV, if the key is cached (default: ${kv})
---region    round trip within the region of the primary (default: ${region})
---url       measure --edge from this machine: the median of 9 requests for URL, on one connection`;
-
-const options = {
-  edge: { type: "string" },
-  primary: { type: "string" },
-  kv: { type: "string" },
-  region: { type: "string" },
-  url: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-function refuse(message: string): never {
-  console.error(`${message}\n\n${USAGE}`);
-  process.exit(2);
-}
-
-function parseOrRefuse() {
-  try {
-    return parseArgs({ options }).values;
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
-  }
-}
+const { options, refuse } = readArguments({
+  name: "latency",
+  about:
+    "Prints how long a phone waits for each route, from the measured round trips of the route and assumed or given round-trip times.",
+  options: {
+    edge: number("MS", "round trip from the phone to Cloudflare", { default: edge }),
+    primary: number("MS", "round trip from there to the primary of D1", { default: primary }),
+    kv: number("MS", "round trip from there to KV, if the key is cached", { default: kv }),
+    region: number("MS", "round trip within the region of the primary", { default: region }),
+    url: url("for which this machine measures --edge: the median of 9 requests, on one connection"),
+  },
+});
 
 /** Round trip to the URL's host in milliseconds, for a URL that needs no database, such as `/.well-known/jwks.json`. */
 async function measure(url: string): Promise<number> {
@@ -48,22 +28,16 @@ async function measure(url: string): Promise<number> {
   return times.sort((a, b) => a - b)[4] ?? 0;
 }
 
-const values = parseOrRefuse();
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
-const given = Object.entries(assumedRoundTrips).map(([name, assumed]) => {
-  const text = values[name as keyof RoundTrips];
-  const ms = text === undefined ? assumed : Number(text);
-  if (!(ms >= 0)) refuse(`--${name} must be a time in milliseconds.`);
-  return [name, ms];
-});
-const roundTrips = Object.fromEntries(given) as RoundTrips;
+const roundTrips: RoundTrips = {
+  edge: options.edge,
+  primary: options.primary,
+  kv: options.kv,
+  region: options.region,
+};
 try {
-  if (values.url !== undefined) roundTrips.edge = await measure(values.url);
+  if (options.url !== undefined) roundTrips.edge = await measure(options.url);
 } catch {
-  refuse(`${values.url} does not respond.`);
+  refuse(`${options.url} does not respond.`);
 }
 const named = Object.entries(roundTrips).map(([name, ms]) => `${name} ${Math.round(ms)} ms`);
 console.log(`Round trips: ${named.join(", ")}. Computing takes a few milliseconds more.\n`);

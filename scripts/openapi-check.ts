@@ -6,9 +6,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { startDevServer } from "../tests/browser/dev-server.ts";
 import { pdf } from "../tests/support/documents.ts";
+import { readArguments } from "./arguments.ts";
 
-// `npm run openapi:check`: runs other people's linters and generators on openapi.json, checks the types of what they
-// generate, and drives the local server with two of the generated clients through a validating proxy.
+readArguments({
+  name: "openapi:check",
+  about:
+    "Runs other people's linters and generators on openapi.json, checks the types of what they generate, and drives the local server with two of the generated clients through a validating proxy.",
+});
 
 const folder = join(import.meta.dirname, "..", "tools", "openapi");
 const bin = (name: string) => join(folder, "node_modules", ".bin", name);

@@ -2,9 +2,7 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-
-// `npm run plans [-- FILES]`: runs the tests, writes every distinct statement of the Worker with its query plan to
-// dist/plans.txt, and fails if a plan breaks a rule or an exception is unused.
+import { readArguments } from "./arguments.ts";
 
 interface CheckedPlan {
   statement: string;
@@ -15,7 +13,12 @@ interface CheckedPlan {
 
 const MARK = '{"event":"plans"';
 const root = join(import.meta.dirname, "..");
-const given = process.argv.slice(2);
+const { operands: given } = readArguments({
+  name: "plans",
+  about:
+    "Runs the tests, writes every distinct statement of the Worker with its query plan to dist/plans.txt, and fails if a plan breaks a rule or an exception is unused.",
+  operands: "[FILE…]",
+});
 
 const child = spawn(
   process.execPath,

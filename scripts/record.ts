@@ -2,18 +2,24 @@ import { spawn } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-
-// `npm run record -- bench [options]`: runs a benchmark or the load, and writes what it prints to
-// docs/benchmarks/DATE-NAME.md.
+import { readArguments } from "./arguments.ts";
 
 const RECORDABLE = ["bench", "bench:peer", "bench:staff", "bench:deletion", "load"];
 
 const root = join(import.meta.dirname, "..");
-const [name = "", ...args] = process.argv.slice(2);
-if (!RECORDABLE.includes(name)) {
-  console.error(`npm run record -- NAME [options]; NAME is one of: ${RECORDABLE.join(", ")}`);
-  process.exit(2);
-}
+const [, ...args] = process.argv.slice(2);
+const { operands, refuse } = readArguments(
+  {
+    name: "record",
+    about:
+      "Runs a benchmark or the load with its own options, and writes what it prints to docs/benchmarks/DATE-NAME.md.",
+    operands: "NAME",
+    notes: [`NAME is one of: ${RECORDABLE.join(", ")}.`],
+  },
+  process.argv.slice(2, 3),
+);
+const [name = refuse("Name the benchmark.")] = operands;
+if (!RECORDABLE.includes(name)) refuse(`Unknown benchmark: ${name}`);
 
 const child = spawn("npm", ["run", "-s", name, "--", ...args], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
 const printed: Buffer[] = [];

@@ -1,30 +1,20 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { countTables, loadPrimary, type Target } from "./operations/database.ts";
+import { readArguments } from "./arguments.ts";
+import { countTables, loadPrimary } from "./operations/database.ts";
 import { compareDigests, countRows, type Digests, hashFile } from "./operations/digest.ts";
-import { defaultState } from "./operations/local-database.ts";
 import { digestPrimary } from "./operations/take-dump.ts";
+import { targetOf, whichDatabase } from "./operations/which-database.ts";
 
-// `npm run restore -- DIR [--remote]`: loads a backup into an empty primary and compares the result with the backup.
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    local: { type: "boolean", default: false },
-    remote: { type: "boolean", default: false },
-    "persist-to": { type: "string" },
-  },
+const { options, operands, refuse } = readArguments({
+  name: "restore",
+  about: "Loads a backup into an empty primary database and compares the result with the backup.",
+  operands: "DIR",
+  most: 1,
+  options: whichDatabase,
 });
-const [folder] = positionals;
-if (!folder || (values.local && values.remote)) {
-  console.error("Usage: npm run restore -- DIR [--local | --remote] [--persist-to DIR]");
-  process.exit(2);
-}
-const state = values["persist-to"] ?? process.env.PERSIST_TO;
-const target: Target = values.remote
-  ? { remote: true }
-  : { remote: false, state: state ? resolve(state) : defaultState };
+const [folder = refuse("Name the folder of the backup.")] = operands;
+const target = targetOf(options, refuse);
 
 function fail(message: string): never {
   console.error(message);
@@ -69,6 +59,6 @@ await loadPrimary(target, dump).catch((error: unknown) =>
 const others = compareDigests(manifest.tables, await digestPrimary(target));
 if (others.length > 0) fail(`The database was loaded but differs from the source:\n  ${others.join("\n  ")}`);
 const rows = countRows(manifest.tables);
-const where = values.remote ? " --remote" : "";
+const where = options.remote ? " --remote" : "";
 console.log(`Restored ${rows} rows in ${Object.keys(manifest.tables).length - 1} tables; counts and checksums match the source.
 Now rebuild the search database: npm run tasks -- run rebuild_user_search${where}`);

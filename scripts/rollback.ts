@@ -1,52 +1,30 @@
-import { parseArgs } from "node:util";
+import { choice, flag, parsed, readArguments, url } from "./arguments.ts";
 import { newDeployment } from "./operations/new-deployment.ts";
 import { rehearseRollback, runRollback } from "./operations/run-rollback.ts";
 
-// `npm run rollback`: gives all traffic to an earlier version.
+const VERSION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const USAGE = `npm run rollback -- [--env staging] [--to VERSION] [--dry-run] [--url URL]
-
---env        staging, or production (default)
---to         the id of the version (default: the one that served traffic before the present one)
---dry-run    only print the commands, without account or network
---url        the URL of the API, if it is not ISSUER`;
-
-const options = {
-  env: { type: "string", default: "production" },
-  to: { type: "string" },
-  "dry-run": { type: "boolean", default: false },
-  url: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-function refuse(message: string): never {
-  console.error(`${message}\n\n${USAGE}`);
-  process.exit(2);
-}
-
-function parseOrRefuse() {
-  try {
-    return parseArgs({ options }).values;
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
-  }
-}
-
-const values = parseOrRefuse();
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
-const { env } = values;
-if (env !== "production" && env !== "staging") refuse("--env must be staging or production.");
-if (values.to !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(values.to)) {
-  refuse("--to must be the id of a version. See npx wrangler versions list.");
-}
+const { options } = readArguments({
+  name: "rollback",
+  about: "Gives all traffic to an earlier version.",
+  options: {
+    env: choice("NAME", "environment", ["staging", "production"], { default: "production" }),
+    to: parsed(
+      "VERSION",
+      "id of the version (default: the one that served traffic before the present one)",
+      "the id of a version (see npx wrangler versions list)",
+      (given) => (VERSION_ID.test(given) ? given : undefined),
+    ),
+    "dry-run": flag("only print the commands, without account or network"),
+    url: url("of the API, if it is not ISSUER"),
+  },
+});
+const { env } = options;
 
 try {
-  const deployment = newDeployment({ env, url: values.url, location: "", shares: [], pauseMs: 0 });
-  if (values["dry-run"]) rehearseRollback(deployment, values.to);
-  else if (!(await runRollback(deployment, values.to))) process.exit(1);
+  const deployment = newDeployment({ env, url: options.url, location: "", shares: [], pauseMs: 0 });
+  if (options["dry-run"]) rehearseRollback(deployment, options.to);
+  else if (!(await runRollback(deployment, options.to))) process.exit(1);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

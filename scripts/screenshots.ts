@@ -3,11 +3,16 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { printCertificate } from "../tests/browser/console-documents.ts";
 import { openPage, openStage, type Stage, signIn } from "../tests/browser/console-stage.ts";
+import { readArguments } from "./arguments.ts";
 
-// `npm run screenshots`: takes the pictures of docs/staff.md from the development server with generated people. Needs
-// Chromium. `-- FOLDER` writes them elsewhere.
-
-const folder = process.argv[2] ?? join(import.meta.dirname, "..", "docs", "pictures");
+const { operands } = readArguments({
+  name: "screenshots",
+  about:
+    "Takes the pictures of docs/staff.md from the development server with generated people. Needs Chromium (CHROMIUM_PATH if it is not in /usr/bin).",
+  operands: "[FOLDER]",
+  most: 1,
+});
+const folder = operands[0] ?? join(import.meta.dirname, "..", "docs", "pictures");
 mkdirSync(folder, { recursive: true });
 
 const people = [

@@ -1,31 +1,23 @@
-import { parseArgs } from "node:util";
-import { defaultState } from "./operations/local-database.ts";
+import { count, parsed, readArguments } from "./arguments.ts";
+import { stateFolder } from "./operations/local-database.ts";
 import { localSecrets } from "./operations/prepare.ts";
 import { ADMIN_EMAIL } from "./seed/people.ts";
 import { seedUsers } from "./seed/seed-users.ts";
 
-// `npm run seed -- --users 1000000`: adds synthetic users to the databases of `npm run dev`, which must not be running.
+const isoDay = (text: string) =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && Date.parse(text) > 0 ? Date.parse(text) : undefined;
 
-const USAGE = `npm run seed -- --users COUNT [--seed NUMBER] [--until YYYY-MM-DD]
-
---users   number of users to add, at most 5,000,000
---seed    seed of the random generator; another seed gives other users (default: 1)
---until   all users joined before this day, UTC (default: today)`;
-
-const { values } = parseArgs({
+const { options, refuse } = readArguments({
+  name: "seed",
+  about: "Adds synthetic users to the local databases of npm run dev, which must not be running.",
   options: {
-    users: { type: "string" },
-    seed: { type: "string", default: "1" },
-    until: { type: "string", default: new Date().toISOString().slice(0, 10) },
+    users: count("COUNT", "number of users to add, at most 5,000,000", { max: 5_000_000 }),
+    seed: count("NUMBER", "seed of the random generator; another seed gives other users", { min: 0, default: 1 }),
+    until: parsed("DAY", "all users joined before this day, UTC (default: today)", "a day such as 2026-11-01", isoDay),
   },
 });
-const users = Number(values.users);
-const seed = Number(values.seed);
-const until = /^\d{4}-\d\d-\d\d$/.test(values.until) ? Date.parse(values.until) : Number.NaN;
-if (!(Number.isInteger(users) && users >= 1 && users <= 5_000_000 && Number.isInteger(seed) && until > 0)) {
-  console.error(USAGE);
-  process.exit(2);
-}
+const { users = refuse("--users is required."), seed } = options;
+const until = options.until ?? Date.parse(new Date().toISOString().slice(0, 10));
 
 const persistTo = process.env.PERSIST_TO;
 const startedAt = Date.now();
@@ -35,7 +27,7 @@ let shownAt = 0;
 try {
   await seedUsers({
     persistTo,
-    state: persistTo ?? defaultState,
+    state: stateFolder(persistTo),
     users,
     seed,
     until,

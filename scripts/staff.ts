@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { drizzle } from "drizzle-orm/d1";
 import { v7 as newId } from "uuid";
 import { unstable_readConfig } from "wrangler";
@@ -8,28 +7,31 @@ import { AppError } from "../src/platform/http/errors.ts";
 import { enrolStaff } from "../src/staff/access/passkey-reset.store.ts";
 import { roleGrant, selectStaff } from "../src/staff/access/role-grant.store.ts";
 import { parseIdentifier } from "../src/users/identifier.ts";
+import { choice, flag, readArguments } from "./arguments.ts";
 import { fail, query } from "./d1.ts";
 import { inline } from "./inline.ts";
 
-// `npm run staff -- list | grant IDENTIFIER | revoke IDENTIFIER | enrol IDENTIFIER`: on the local database, or on production with
-// --remote.
-
-const USAGE = `npm run staff -- list                                list staff and admins
-npm run staff -- grant IDENTIFIER [--role staff]     make a user an admin (or staff) and end their sessions
-npm run staff -- revoke IDENTIFIER                   make a staff member or admin a user again
-npm run staff -- enrol IDENTIFIER                    remove the passkeys of staff; a new one may be added within an hour
-
---remote    use the production database`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { remote: { type: "boolean", default: false }, role: { type: "string", default: "admin" } },
+const { options, operands, refuse } = readArguments({
+  name: "staff",
+  about: "Lists staff and admins, and changes roles.",
+  operands: "list | grant IDENTIFIER | revoke IDENTIFIER | enrol IDENTIFIER",
+  most: 2,
+  options: {
+    role: choice("ROLE", "the role that `grant` gives", ["admin", "staff"], { default: "admin" }),
+    remote: flag("use the production database"),
+  },
+  notes: [
+    "list                 list staff and admins",
+    "grant IDENTIFIER     make a user an admin (or staff), and end their sessions",
+    "revoke IDENTIFIER    make a staff member or an admin a user again",
+    "enrol IDENTIFIER     remove the passkeys of staff; a new one may be added within an hour",
+  ],
 });
-const [command, typed] = positionals;
+const [command, typed] = operands;
 // Builds the statements only; wrangler runs them.
 const db = drizzle({} as D1Database);
 
-const environment = values.remote ? { env: "production" } : {};
+const environment = options.remote ? { env: "production" } : {};
 const { vars } = unstable_readConfig({ config: join(import.meta.dirname, "..", "wrangler.toml"), ...environment });
 
 function identifierOf(given: string) {
@@ -54,7 +56,7 @@ function run(given: string, statements: Readonly<Record<string, { toSQL(): Param
   const sql = Object.values(statements)
     .map((statement) => inline(statement.toSQL()))
     .join(";\n");
-  const [person] = query(sql, values);
+  const [person] = query(sql, options);
   if (!person) fail(`There is no account for ${given}. Its owner must sign up with a one-time code first.`);
   return person;
 }
@@ -67,8 +69,7 @@ function enrol(given: string): void {
   );
 }
 
-function change(given: string, role: string): void {
-  if (role !== "user" && role !== "staff" && role !== "admin") fail("--role must be staff or admin.");
+function change(given: string, role: "user" | "staff" | "admin"): void {
   const person = run(given, roleGrant(newDeps(), identifierOf(given), role));
   const { username, id } = person;
   if (person.is_changed)
@@ -86,7 +87,7 @@ function change(given: string, role: string): void {
 }
 
 function list(): void {
-  const people = query(inline(selectStaff({ db }).toSQL()), values);
+  const people = query(inline(selectStaff({ db }).toSQL()), options);
   if (people.length === 0)
     console.log("There are no staff or admins yet. To make the first admin, run: npm run staff -- grant IDENTIFIER");
   for (const { id, username, email, phone_number, role, status, passkeys, since } of people) {
@@ -98,10 +99,12 @@ function list(): void {
 }
 
 if (command === "list") list();
-else if (command === "grant" && typed) change(typed, values.role);
+else if (command === "grant" && typed) change(typed, options.role);
 else if (command === "revoke" && typed) change(typed, "user");
 else if (command === "enrol" && typed) enrol(typed);
-else {
-  console.error(USAGE);
-  process.exit(2);
-}
+else
+  refuse(
+    command && ["grant", "revoke", "enrol"].includes(command)
+      ? "Name the user."
+      : "Name one of: list, grant, revoke, enrol.",
+  );

@@ -1,72 +1,57 @@
-import { parseArgs } from "node:util";
 import { openCalls } from "../src/delivery/send-budget.ts";
 import { dayEndsAt, dayOf } from "../src/nepal.ts";
 import { jobs } from "../src/tasks/engine/job-registry.ts";
+import { count, flag, parsed, readArguments, text } from "./arguments.ts";
 import { fail, query as queryIn } from "./d1.ts";
-import { filterOf, listDeadLetters, replayMany, replayOne } from "./dead-letters.ts";
+import { filterOf, INSTANT, listDeadLetters, readInstant, replayMany, replayOne } from "./dead-letters.ts";
 import { quote } from "./inline.ts";
+import { localBase } from "./operations/local-server.ts";
 
-// `npm run tasks -- …`: on the local database, or on production with --remote. `--help` prints the usage.
-
-const USAGE = `npm run tasks -- dead [FILTER] [--open] [--limit N] [--before ID]
-    List dead letters, newest first, 50 per page (--limit: up to 500). --open omits replayed ones. --before shows the page
-    after the dead letter with that id.
-npm run tasks -- replay ID [--payload JSON]
-    Send one dead letter again, with another payload if one is given.
-npm run tasks -- replay FILTER [--limit N] [--dry-run]
-    Send all matching dead letters again, oldest first, at most 1,000 (--limit: up to 10,000). --dry-run only counts them.
-    The command is safe to repeat: a dead letter is replayed only once.
-npm run tasks -- run NAME [--base URL]
-    Run a job on a local server and print the outcome. With --remote, wait until production's cron has run it.
-npm run tasks -- budget
-    Show how much of today's SMS budget is used, and which number ranges and networks requested most codes.
-
-FILTER is any of:
-    --type TYPE     events of this type, for example user.updated
-    --task NAME     events that this task handles, for example deliver_webhook
-    --since WHEN    dead-lettered at or after this date (UTC) or instant: 2026-11-01, 2026-11-01T12:00:00Z
-    --until WHEN    dead-lettered before this date or instant
-    --user ID       events about this user
-
---remote    use the production database`;
-
-const options = {
-  remote: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-  payload: { type: "string" },
-  base: { type: "string", default: "http://localhost:8787" },
-  type: { type: "string" },
-  task: { type: "string" },
-  since: { type: "string" },
-  until: { type: "string" },
-  user: { type: "string" },
-  limit: { type: "string" },
-  before: { type: "string" },
-  open: { type: "boolean", default: false },
-  "dry-run": { type: "boolean", default: false },
-} as const;
-
-const { values, positionals } = parseOrFail();
-const [command, argument] = positionals;
-const query = (sql: string) => queryIn(sql, values);
-
-function parseOrFail() {
-  try {
-    return parseArgs({ allowPositionals: true, options });
-  } catch (error) {
-    return fail(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-  }
-}
+const given = readArguments({
+  name: "tasks",
+  about: "Lists and replays dead letters, runs jobs and shows the SMS budget.",
+  operands: "dead | replay [ID] | run NAME | budget",
+  most: 2,
+  options: {
+    type: text("TYPE", "dead, replay: events of this type, for example user.updated"),
+    task: text("NAME", "dead, replay: events that this task handles, for example deliver_webhook"),
+    since: parsed("WHEN", "dead, replay: dead-lettered at or after this", INSTANT, readInstant),
+    until: parsed("WHEN", "dead, replay: dead-lettered before this", INSTANT, readInstant),
+    user: text("ID", "dead, replay: events about this user"),
+    limit: count("N", "dead: letters of a page, at most 500; replay: letters to send, at most 10,000"),
+    open: flag("dead: without replayed ones"),
+    before: text("ID", "dead: the page after the dead letter with this id"),
+    payload: text("JSON", "replay ID: send it with another payload"),
+    "dry-run": flag("replay: only count the letters"),
+    base: parsed("URL", `run: the local server (default: ${localBase()})`, "a URL", (url) =>
+      URL.canParse(url) ? url : undefined,
+    ),
+    remote: flag("use the production database"),
+  },
+  notes: [
+    "dead [FILTER]    list dead letters, newest first, 50 per page",
+    "replay ID        send one dead letter again",
+    "replay FILTER    send all that match again, oldest first, at most 1,000; each is replayed only once",
+    "run NAME         run a job on a local server and print the outcome; with --remote, wait for production's cron",
+    "budget           show how much of today's SMS budget is used, and who requested most codes",
+    "",
+    "FILTER is any of --type, --task, --since, --until and --user. WHEN is a date (UTC) or an instant: 2026-11-01,",
+    "2026-11-01T12:00:00Z.",
+  ],
+});
+const { options, refuse } = given;
+const [command, argument] = given.operands;
+const query = (sql: string) => queryIn(sql, options);
 
 /** Replays one dead letter by its id, or all that match a filter; refuses if neither is given. */
 function replay(id: string | undefined): void {
-  const filter = filterOf(values);
+  const filter = filterOf(options);
   const isFiltered = Object.keys(filter).length > 0;
-  if ((id === undefined) !== isFiltered) fail(`Give either the id of a dead letter or a filter.\n\n${USAGE}`);
+  if ((id === undefined) !== isFiltered) refuse("Give either the id of a dead letter or a filter.");
   if (id === undefined) {
-    if (values.payload !== undefined) fail("--payload applies to one dead letter: give its id.");
-    replayMany(filter, { limit: values.limit, dryRun: values["dry-run"] }, values);
-  } else replayOne(id, values.payload, values);
+    if (options.payload !== undefined) fail("--payload applies to one dead letter: give its id.");
+    replayMany(filter, { limit: options.limit, dryRun: options["dry-run"] }, options);
+  } else replayOne(id, options.payload, options);
 }
 
 const POLL_MS = 2_000;
@@ -82,11 +67,11 @@ async function run(name: string): Promise<void> {
   query(
     `insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (${quote(name)}, ${now}, 0, 0, 0)`,
   );
-  if (values.remote) console.log(`${name} is due. Production's cron starts it within a minute.`);
-  const maxWait = values.remote ? MAX_WAIT_MS.remote : MAX_WAIT_MS.local;
+  if (options.remote) console.log(`${name} is due. Production's cron starts it within a minute.`);
+  const maxWait = options.remote ? MAX_WAIT_MS.remote : MAX_WAIT_MS.local;
   while (Date.now() - now < maxWait) {
-    if (!values.remote) await tick();
-    await new Promise((resolve) => setTimeout(resolve, values.remote ? 5 * POLL_MS : POLL_MS));
+    if (!options.remote) await tick();
+    await new Promise((resolve) => setTimeout(resolve, options.remote ? 5 * POLL_MS : POLL_MS));
     const [row] = query(
       `select chunks, processed, finished_at, leased_by from job_runs where name = ${quote(name)} and period_started_at = ${now}`,
     );
@@ -101,8 +86,9 @@ async function run(name: string): Promise<void> {
 }
 
 async function tick(): Promise<void> {
-  await fetch(`${values.base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
-    fail(`No server responds at ${values.base}. Start it with: npm run dev`),
+  const base = options.base ?? localBase();
+  await fetch(`${base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
+    fail(`No server responds at ${base}. Start it with: npm run dev`),
   );
 }
 
@@ -132,13 +118,9 @@ function showBudget(): void {
   }
 }
 
-if (values.help) console.log(USAGE);
-else if (command === "dead")
-  listDeadLetters(filterOf(values), { limit: values.limit, before: values.before, open: values.open }, values);
+if (command === "dead")
+  listDeadLetters(filterOf(options), { limit: options.limit, before: options.before, open: options.open }, options);
 else if (command === "budget") showBudget();
 else if (command === "replay") replay(argument);
 else if (command === "run" && argument) await run(argument);
-else {
-  console.error(USAGE);
-  process.exit(2);
-}
+else refuse(command === "run" ? "Name the job." : "Name one of: dead, replay, run, budget.");

@@ -4,21 +4,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { flag, readArguments } from "./arguments.ts";
+import { vitestArguments, vitestOptions } from "./vitest-options.ts";
 
-// `npm run test:unit [-- vitest options and filters]`: runs all tests in two parallel shards, because the process that
-// serves the storage of a run uses one core. With a filter, runs a single process. `--operations` runs the tests of the
-// commands beside the shards.
+const { options, operands } = readArguments({
+  name: "test:unit",
+  about:
+    "Runs all tests in two parallel processes, because the process that serves the storage of a run uses one core; or those of FILE in one process.",
+  operands: "[FILE…]",
+  options: { ...vitestOptions.options, operations: flag("also run the tests of the commands, at the same time") },
+  notes: vitestOptions.notes,
+});
+const { operations: withOperations, ...own } = options;
+const given = vitestArguments(own, operands);
 
 const SHARDS = 2;
-const OPERATIONS = "--operations";
+
+// The tests serve what it builds.
+await import("./build-assets.ts");
 
 const root = join(import.meta.dirname, "..");
 /** The tests of the commands start Node a hundred times. */
 const COMPILE_CACHE = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node") };
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const given = process.argv.slice(2).filter((argument) => argument !== OPERATIONS);
-const withOperations = process.argv.includes(OPERATIONS);
-const isFiltered = given.some((argument) => !argument.startsWith("-"));
+const isFiltered = given.filters.length > 0;
 
 /** What workerd prints about header values that tests send on purpose. */
 const EXPECTED_LINE = /^A header value for "[\w-]+" contains non-ASCII characters/;
@@ -60,11 +69,12 @@ function showUnexpected(from: Readable | null, to: NodeJS.WriteStream): void {
 const runVitest = (args: string[], cache = "vitest", hidesExpected = false) =>
   run([vitest, "run", ...args], { env: { VITEST_CACHE: join("node_modules", `.${cache}`) }, hidesExpected });
 
-if (isFiltered) process.exit((await runVitest(given)).code);
+if (isFiltered) process.exit((await runVitest([...given.options, ...given.filters])).code);
 
 const reports = mkdtempSync(join(tmpdir(), "users-api-tests-"));
 const shards = Array.from({ length: SHARDS }, (_, i) => i + 1);
-const blob = (shard: number) => ["--reporter=blob", `--outputFile.blob=${join(reports, `${shard}.json`)}`];
+const progress = `--reporter=${join(import.meta.dirname, "vitest-progress.ts")}`;
+const blob = (shard: number) => ["--reporter=blob", progress, `--outputFile.blob=${join(reports, `${shard}.json`)}`];
 console.log(`Running all tests in ${SHARDS} parallel processes. The report is shown at the end.`);
 const [operations, ...done] = await Promise.all([
   withOperations
@@ -72,7 +82,7 @@ const [operations, ...done] = await Promise.all([
     : undefined,
   ...shards.map((shard) => runVitest([`--shard=${shard}/${SHARDS}`, ...blob(shard)], `vitest-${shard}`, true)),
 ]);
-const merged = await runVitest([`--merge-reports=${reports}`, ...given]);
+const merged = await runVitest([`--merge-reports=${reports}`, ...given.options]);
 rmSync(reports, { recursive: true });
 if (operations) console.log(`Tests of the commands\n${operations.output}`);
 process.exit(Math.max(merged.code, operations?.code ?? 0, ...done.map(({ code }) => code)));

@@ -1,12 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { crc32, deflateSync } from "node:zlib";
+import { readArguments } from "./arguments.ts";
+import { localBase } from "./operations/local-server.ts";
+import { drawPng } from "./seed/drawing.ts";
 import { findTraces } from "./traces.ts";
 
-// Runs through the API of a running `npm run dev` as a client app would, from the first code to signing out, and prints
-// each step.
-
-const base = process.argv[2] ?? "http://localhost:8787";
+const { operands, refuse } = readArguments({
+  name: "walkthrough",
+  about: "Calls a running npm run dev as a client app would, from the first code to signing out, and prints each step.",
+  operands: "[URL]",
+  most: 1,
+  notes: [`URL is the server's address (default: ${localBase()}).`],
+});
+const base = (operands[0] ?? localBase()).replace(/\/$/, "");
+if (!URL.canParse(base)) refuse(`${base} is not a URL.`);
 /** The Worker that stands for the platform's other services, on the next port. */
 const otherServices = `http://localhost:${Number(new URL(base).port) + 1}`;
 
@@ -83,23 +90,8 @@ async function waitForBalance(balance: string, accessToken: string): Promise<Ans
 }
 
 /** A square PNG image of one color. */
-function picture(size: number, rgb: [number, number, number]): File {
-  const chunk = (type: string, content: Buffer) => {
-    const named = Buffer.concat([Buffer.from(type), content]);
-    const numbers = Buffer.alloc(8);
-    numbers.writeUInt32BE(content.length, 0);
-    numbers.writeUInt32BE(crc32(named), 4);
-    return Buffer.concat([numbers.subarray(0, 4), named, numbers.subarray(4)]);
-  };
-  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
-  header.writeUInt32BE(size, 0);
-  header.writeUInt32BE(size, 4);
-  const row = Buffer.concat([Buffer.of(0), ...Array.from({ length: size }, () => Buffer.from(rgb))]);
-  const pixels = deflateSync(Buffer.concat(Array.from({ length: size }, () => row)));
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  const parts = [signature, chunk("IHDR", header), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))];
-  return new File([Buffer.concat(parts)], "document.png", { type: "image/png" });
-}
+const picture = (size: number, rgb: [number, number, number]) =>
+  new File([new Uint8Array(drawPng(size, size, rgb))], "document.png", { type: "image/png" });
 
 await health();
 // An unused number, so that the walkthrough can be repeated.

@@ -9,6 +9,3 @@ export function writeTypes(): void {
   const document = JSON.parse(readFileSync(join(root, "openapi.json"), "utf8"));
   writeFileSync(join(root, "client", "src", "generated.ts"), format(generate(document)));
 }
-
-// `npm run client:types` does this alone; `npm run docs` does it too.
-if (import.meta.main) writeTypes();

@@ -36,6 +36,8 @@ export interface Report {
 }
 
 const MOST_TRIES = 40;
+/** How long a person waits before trying again, in milliseconds: longer each time. */
+const pauseBefore = (attempt: number) => Math.min(2_000, 50 * 2 ** attempt);
 
 /** A one-pixel PNG image. */
 const PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
@@ -87,7 +89,7 @@ export async function live(
       fetch: (url, init) => fetch(url, { ...init, headers: { ...(init.headers as object), ...from } }),
       storage,
       name: identifier,
-      timeout: 6_000,
+      timeout: 15_000,
       retryDelay: 20,
       onSignedOut: (reason) => report.signedOut.push(reason),
       ...world.options,
@@ -95,23 +97,25 @@ export async function live(
   const [client, other] = [create(), create()];
 
   async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    let last: unknown;
+    const met = new Map<string, number>();
+    const startedAt = performance.now();
     for (let i = 0; i < MOST_TRIES; i++) {
       try {
         return await work();
       } catch (error) {
-        last = error;
         const isPassing = isUsersError(error) && (error.status === 0 || error.status < 400 || error.status >= 500);
         if (!isPassing) {
           report.problems.push(isUsersError(error) ? `${error.status} ${error.code} ${error.message}` : String(error));
           return undefined;
         }
         report.tries++;
+        const outcome = isUsersError(error) ? `${error.status} ${error.code}` : String(error);
+        met.set(outcome, (met.get(outcome) ?? 0) + 1);
+        await new Promise((resolve) => setTimeout(resolve, pauseBefore(i)));
       }
     }
-    report.problems.push(
-      `no answer in the end: ${isUsersError(last) ? `${last.status} ${last.code}` : last}, by ${work}`,
-    );
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    report.problems.push(`no answer in ${seconds} s: ${JSON.stringify(Object.fromEntries(met))}, by ${work}`);
     return undefined;
   }
 

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { Readable } from "node:stream";
 import { exportJWK, generateKeyPair, importPKCS8, jwtVerify } from "jose";
 import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
+import { type Brand, brandPages, brands } from "./branding.ts";
 
 // Local stand-ins for Google and Apple: real OpenID providers with invented users.
 
@@ -102,11 +103,13 @@ function endpointsOf(issuer: string) {
 }
 
 /** Builds a provider, without the library's warnings that its storage and its pages are for development only. */
-function buildProvider(issuer: string, configuration: Configuration): Provider {
+function buildProvider(issuer: string, brand: Brand, configuration: Configuration): Provider {
   const { warn } = console;
   console.warn = () => {};
   try {
-    return new Provider(issuer, configuration);
+    const provider = new Provider(issuer, configuration);
+    brandPages(provider, brand);
+    return provider;
   } finally {
     console.warn = warn;
   }
@@ -120,6 +123,7 @@ export async function startGoogle(setting: Setting): Promise<StandIn> {
   const client = webClient(secret);
   const provider = buildProvider(
     issuer,
+    brands.google,
     await configure("gmail.com", [
       { ...client, client_id: CLIENT.google, redirect_uris: [`${api}/api/auth/google/callback`] },
       nativeClient(client, setting),
@@ -151,6 +155,7 @@ export async function startApple(setting: Setting): Promise<StandIn> {
   const client = webClient(secret);
   const provider = buildProvider(
     issuer,
+    brands.apple,
     await configure("privaterelay.appleid.com", [
       { ...client, client_id: CLIENT.apple, redirect_uris: [`${api}/api/auth/apple/callback`] },
       nativeClient(client, setting),

@@ -41,12 +41,19 @@ export function tokenPage(provider: ProviderName, api: string): string {
   </head>
   <body>
     <h1>What the SDK would give your app</h1>
-    <p>It works once, within 10 minutes. Send it with: <code>curl -H 'content-type: application/json' -d @body.json ${api}/api/auth/${provider}/token</code></p>
+    <p>It works once, within 10 minutes.</p>
     <pre id="body"></pre>
+    <button type="button">Copy as a curl command</button>
     <script>
       const given = new URLSearchParams(location.hash.slice(1));
       const body = { id_token: given.get("id_token"), nonce: given.get("state")${code} };
       document.querySelector("#body").textContent = JSON.stringify(body, null, 2);
+      const button = document.querySelector("button");
+      button.dataset.command = "curl -H 'content-type: application/json' -d '" + JSON.stringify(body) + "' ${api}/api/auth/${provider}/token";
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.dataset.command);
+        button.textContent = "Copied";
+      });
     </script>
   </body>
 </html>`;

@@ -14,10 +14,8 @@ export interface StoredObject {
   uploaded: string;
 }
 
-/**
- * All objects of the documents bucket, in key order. Read through the binding, because wrangler has no list command.
- */
-export async function listDocuments(target: Target): Promise<StoredObject[]> {
+/** The documents bucket. Read through the binding, because wrangler has no list command. `close` ends the access. */
+export async function openBucket(target: Target): Promise<{ bucket: R2Bucket; close(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), "users-api-bucket-"));
   const { r2_buckets, compatibility_date } = readConfiguration(
     join(root, "wrangler.toml"),
@@ -26,17 +24,29 @@ export async function listDocuments(target: Target): Promise<StoredObject[]> {
   const bucket = r2_buckets.find(({ binding }) => binding === "KYC_BUCKET");
   const config = join(folder, "wrangler.json");
   const remote = target.remote ? { remote: true } : {};
-  writeFileSync(config, JSON.stringify({ name: "backup", compatibility_date, r2_buckets: [{ ...bucket, ...remote }] }));
+  writeFileSync(config, JSON.stringify({ name: "bucket", compatibility_date, r2_buckets: [{ ...bucket, ...remote }] }));
   const { env, dispose } = await getPlatformProxy<Pick<Env, "KYC_BUCKET">>({
     configPath: config,
     persist: target.remote ? false : { path: join(target.state, "v3") },
     remoteBindings: target.remote,
   });
+  return {
+    bucket: env.KYC_BUCKET,
+    async close() {
+      await dispose();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** All objects of the documents bucket, in key order. */
+export async function listDocuments(target: Target): Promise<StoredObject[]> {
+  const { bucket, close } = await openBucket(target);
   try {
     const found: StoredObject[] = [];
     let cursor: string | undefined;
     do {
-      const page = await env.KYC_BUCKET.list(cursor ? { cursor } : {});
+      const page = await bucket.list(cursor ? { cursor } : {});
       found.push(
         ...page.objects.map(({ key, size, etag, uploaded }) => ({ key, size, etag, uploaded: uploaded.toISOString() })),
       );
@@ -44,7 +54,6 @@ export async function listDocuments(target: Target): Promise<StoredObject[]> {
     } while (cursor);
     return found;
   } finally {
-    await dispose();
-    rmSync(folder, { recursive: true });
+    await close();
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { root } from "./wrangler.ts";
 
@@ -14,6 +14,11 @@ export type LocalDatabase = (typeof localDatabases)[number];
 
 /** wrangler's default folder for local state. */
 export const defaultState = join(root, ".wrangler", "state");
+
+/** The folder of the local databases: `given`, PERSIST_TO, or wrangler's default. Relative paths are below the project. */
+export function stateFolder(given = process.env.PERSIST_TO): string {
+  return given ? resolve(root, given) : defaultState;
+}
 
 /**
  * The file of a local database. Miniflare names it after the Durable Object id that workerd derives from the database

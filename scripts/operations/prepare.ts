@@ -1,6 +1,6 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { secretsIn } from "../secrets.ts";
-import { defaultState, localDatabases, pendingMigrations } from "./local-database.ts";
+import { localDatabases, pendingMigrations, stateFolder } from "./local-database.ts";
 import { root, wranglerIn } from "./wrangler.ts";
 
 /** The development secrets of this machine; generated if .dev.vars lacks them. */
@@ -19,7 +19,7 @@ export function prepareLocal(persistTo = process.env.PERSIST_TO): void {
 
 /** Migrates the local databases in wrangler's default folder or in `persistTo`. @throws Error as `prepareLocal`. */
 export function migrateLocal(persistTo: string | undefined): void {
-  const state = persistTo ? resolve(root, persistTo) : defaultState;
+  const state = stateFolder(persistTo);
   for (const database of localDatabases) {
     const pending = pendingMigrations(state, database);
     if (pending.length === 0) continue;

@@ -3,6 +3,7 @@ import type { Keyring } from "../../src/platform/config/keyring.ts";
 import { migrateLocal } from "../operations/prepare.ts";
 import { type Databases, inTransaction, openDatabases } from "./databases.ts";
 import { drawAdmin, drawPerson } from "./people.ts";
+import { putPictures } from "./pictures.ts";
 import { peopleWriter } from "./primary.ts";
 import { drawsFrom } from "./random.ts";
 import { projectAll } from "./search.ts";
@@ -41,6 +42,7 @@ export async function seedUsers(seeding: Seeding): Promise<void> {
   try {
     await writePeople(databases, await keyringOf(secrets), seeding);
     projectAll(databases, (done) => onProgress("search entries", done));
+    onProgress("pictures", await putPictures(databases.primary, state));
     for (const each of [databases.primary, databases.search]) each.exec("pragma wal_checkpoint(truncate)");
   } finally {
     databases.close();

@@ -22,15 +22,28 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
   };
 }
 
-/** Lists the newest 100 messages, newest first, optionally of one recipient. */
-export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, recipient: string | undefined) {
+/** Messages that a list shows at most. */
+const MAX_SHOWN = 100;
+/** Messages among which a part of a recipient is looked for. */
+const MAX_SEARCHED = 1_000;
+
+/** A recipient, a part of one in any case, or neither. */
+export interface OutboxFilter {
+  recipient?: string;
+  part?: string;
+}
+
+/** Lists at most 100 messages of the filter, newest first; a part is looked for among the newest 1,000. */
+export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, { recipient, part }: OutboxFilter) {
   const { messages } = await runBatch(deps, {
     messages: deps.db
       .select()
       .from(localOutbox)
       .where(recipient === undefined ? undefined : eq(localOutbox.recipient, recipient))
       .orderBy(desc(localOutbox.createdAt), desc(localOutbox.id))
-      .limit(100),
+      .limit(part === undefined ? MAX_SHOWN : MAX_SEARCHED),
   });
-  return messages;
+  if (part === undefined) return messages;
+  const wanted = part.toLowerCase();
+  return messages.filter((each) => each.recipient.toLowerCase().includes(wanted)).slice(0, MAX_SHOWN);
 }

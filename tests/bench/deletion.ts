@@ -2,23 +2,22 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { count, positive, readArguments } from "../../scripts/arguments.ts";
 import { findTraces } from "../../scripts/traces.ts";
 import { enterPeople, type Person, putFiles } from "./deletion/world.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
 import { accessToken, benchVars, stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench:deletion`: measures how one user's deletions slow down all other users, as times of GET auth/me:
-// alone, during loops of refused deletions, and while an account with a long history is deleted. Prints a Markdown
-// table, and exits with 1 and the reason if others wait too long or data of the account remains.
-
-const { values } = parseArgs({
+const { options } = readArguments({
+  name: "bench:deletion",
+  about:
+    "Measures how one user's deletions slow down all other users, as times of GET auth/me: alone, during loops of refused deletions, and while an account with a long history is deleted. Prints a Markdown table, and exits with 1 and the reason if others wait too long or data of the account remains.",
   options: {
-    users: { type: "string", default: "100000" },
-    audits: { type: "string", default: "150000" },
-    events: { type: "string", default: "300000" },
-    loops: { type: "string", default: "3" },
-    seconds: { type: "string", default: "10" },
+    users: count("N", "users in the databases", { default: 100_000 }),
+    audits: count("N", "rows of the account's audit log", { default: 150_000 }),
+    events: count("N", "events of the account", { default: 300_000 }),
+    loops: count("N", "loops of refused deletions", { default: 3 }),
+    seconds: positive("SECONDS", "how long each part is measured", { default: 10 }),
   },
 });
 /**
@@ -29,11 +28,11 @@ const ALLOWED = { refused: 2, deleted: 3 };
 /** Longer than any task of a deletion takes. */
 const PATIENCE_MS = 15 * 60_000;
 
-const seeded = await stateOf(Number(values.users));
+const seeded = await stateOf(options.users);
 const state = mkdtempSync(join(tmpdir(), "users-api-deletion-"));
 process.once("exit", () => rmSync(state, { recursive: true, force: true }));
 cpSync(seeded, state, { recursive: true });
-const sizes = { audits: Number(values.audits), events: Number(values.events) };
+const sizes = { audits: options.audits, events: options.events };
 const people = await withDatabases(state, (databases) => enterPeople(databases, sizes));
 await putFiles(state, people.leaver);
 
@@ -87,7 +86,7 @@ const percentile = (times: readonly number[], share: number) =>
 
 const server = await startServer(["--persist", state, ...varOptions(vars)]);
 const phases: Record<string, number[]> = {};
-const seconds = Number(values.seconds);
+const seconds = options.seconds;
 const answers = new Map<number, number>();
 let deletionMs = 0;
 let tasksMs = 0;
@@ -96,7 +95,7 @@ try {
   phases.alone = await readWhile(server, forSeconds(seconds));
 
   const isOn = forSeconds(seconds);
-  const loops = Array.from({ length: Number(values.loops) }, () => refuseWhile(server, isOn, answers));
+  const loops = Array.from({ length: options.loops }, () => refuseWhile(server, isOn, answers));
   [phases.refused] = await Promise.all([readWhile(server, isOn), ...loops]);
 
   const startedAt = performance.now();
@@ -126,13 +125,13 @@ const ms = (value: number) => value.toFixed(1);
 console.log(`| Others' GET auth/me | requests | median ms | p99 ms | longest ms |\n|---|---|---|---|---|`);
 for (const [name, times] of Object.entries({
   alone,
-  [`during ${values.loops} loops of refused deletions`]: refused,
-  [`during the deletion of ${values.audits} audit rows and ${values.events} events`]: deleted,
+  [`during ${options.loops} loops of refused deletions`]: refused,
+  [`during the deletion of ${options.audits} audit rows and ${options.events} events`]: deleted,
 })) {
   const [middle, late, longest] = [0.5, 0.99, 1].map((share) => ms(percentile(times, share)));
   console.log(`| ${name} | ${times.length} | ${middle} | ${late} | ${longest} |`);
 }
-console.log(`\n${values.users} users. Refused: ${[...answers].map(([status, n]) => `${n} × ${status}`).join(", ")}.`);
+console.log(`\n${options.users} users. Refused: ${[...answers].map(([status, n]) => `${n} × ${status}`).join(", ")}.`);
 console.log(`The deletion was answered after ${ms(deletionMs)} ms; its tasks took ${(tasksMs / 1000).toFixed(1)} s.`);
 
 const offences = [

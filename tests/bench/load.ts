@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { count, flag, positive, readArguments } from "../../scripts/arguments.ts";
 import { cpuSeconds, rssBytes } from "./cpu.ts";
 import { collectedHeap } from "./heap.ts";
 import { databaseWith, keepEvents, reader } from "./load/databases.ts";
@@ -15,23 +15,23 @@ import { checkTable, failureTable, memoryCheck, memoryTable, routeTable, type Sa
 import { readServerLog } from "./load/server-log.ts";
 import { checkProof } from "./load/tamper.ts";
 
-// npm run load -- [--minutes 5] [--rate 40] [--clients N] [--users N] [--seed N] [--keep]. Runs a mixed load against
-// the production bundle, with clients and server in separate processes, and then verifies from the databases that
-// nothing was lost or duplicated.
-
-const { values } = parseArgs({
+const { options } = readArguments({
+  name: "load",
+  about:
+    "Runs a mixed load against the production bundle, with clients and server in separate processes, and then verifies from the databases that nothing was lost or duplicated.",
   options: {
-    minutes: { type: "string", default: "5" },
-    rate: { type: "string", default: "40" },
-    clients: { type: "string" },
-    users: { type: "string" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    keep: { type: "boolean", default: false },
+    minutes: positive("MINUTES", "how long", { default: 5 }),
+    rate: positive("RATE", "calls a second", { default: 40 }),
+    clients: count("N", "number of clients (default: 4 times the rate)"),
+    users: count("N", "number of users that are seeded first", { max: 5_000_000 }),
+    seed: count("N", "seed of the random generator (default: by the clock)", { min: 0 }),
+    keep: flag("keep the databases"),
   },
 });
-const rate = Number(values.rate);
-const seconds = Number(values.minutes) * 60;
-const clients = values.clients ?? String(Math.ceil(rate * 4));
+const { rate } = options;
+const seed = options.seed ?? Date.now() % 1_000_000;
+const seconds = options.minutes * 60;
+const clients = options.clients ?? Math.ceil(rate * 4);
 /** How long to wait for pending work after the load. */
 const QUIET_MS = 240_000;
 
@@ -46,8 +46,8 @@ function start(script: string, args: string[]): { child: ChildProcess; lines: As
   return { child, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]() };
 }
 
-if (values.users) {
-  const seeded = spawnSync("npm", ["run", "-s", "seed", "--", "--users", values.users], {
+if (options.users) {
+  const seeded = spawnSync("npm", ["run", "-s", "seed", "--", "--users", String(options.users)], {
     cwd: root,
     env: { ...process.env, PERSIST_TO: persist },
     stdio: "inherit",
@@ -61,7 +61,7 @@ const usersPath = databaseWith(persist, "d1", "users");
 keepEvents(persist);
 const before = new Set(reader(usersPath)("select id from users").map(({ id }) => String(id)));
 console.log(
-  `Server at ${url}; ${before.size} users. ${rate} calls a second by ${clients} clients, ${seconds} s, seed ${values.seed}.`,
+  `Server at ${url}; ${before.size} users. ${rate} calls a second by ${clients} clients, ${seconds} s, seed ${seed}.`,
 );
 
 const journalPath = join(persist, "journal.json");
@@ -70,10 +70,10 @@ const settings = {
   platform: platformUrl,
   persist,
   journal: journalPath,
-  rate: values.rate,
+  rate,
   clients,
   seconds,
-  seed: values.seed,
+  seed,
 };
 const client = start(
   "load/client.ts",
@@ -119,7 +119,7 @@ ${[...log.troubles].map(([what, times]) => `  ${times} × ${what}`).join("\n") |
 ${checkTable(checks)}
 
 ${isProven ? "PASSED: nothing was lost or duplicated." : "FAILED: see above."}`);
-if (values.keep) console.log(`Databases, log and journal are in ${persist}`);
+if (options.keep) console.log(`Databases, log and journal are in ${persist}`);
 else rmSync(persist, { recursive: true });
 process.exit(isProven ? 0 : 1);
 

@@ -9,13 +9,11 @@ import { knownPeople, newPeople } from "./journey/people.ts";
 import { type Service, type Step, type Traveller, travel } from "./journey/service.ts";
 import { databaseWith, reader } from "./load/databases.ts";
 import { mean } from "./median.ts";
-import { optionsOrExit, peerOptions, peopleOf, type Sizes, USERS } from "./routes/options.ts";
+import { optionsOrExit, peerCommand, peerOptions, peopleOf, type Sizes, USERS } from "./routes/options.ts";
 import { stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench:peer`: compares a sign-in by e-mail (request, delivery, verification, session), a sign-up and a logout
-// with Better Auth and its emailOTP plugin on D1 (tests/bench/peer): CPU time of the whole server with all work that
-// follows, in turns on one machine, and the rows that D1 reports. Both send mail by a row in one table of the same form.
-// Prints Markdown tables; exits with 1 if a goal is missed. Options: --turns N, --people N (per turn), --warm-up N.
+// `npm run bench:peer`. A sign-in is request, delivery, verification and session. The services are measured in turns on
+// one machine, and both send mail by a row in one table of the same form.
 
 /** Highest ratio of this service's CPU time to that of Better Auth. */
 const GOALS = { "sign-in": 0.75, "sign-up": 0.75, logout: 0.6 } as const;
@@ -31,7 +29,7 @@ const STEPS: Record<Contender, Record<Journey, readonly Step[]>> = {
 /** People whose rows are counted. */
 const COUNTED: Sizes = { turns: 1, people: 10, warmUp: 10 };
 
-const sizes = optionsOrExit(peerOptions);
+const sizes = optionsOrExit(peerCommand, peerOptions);
 const root = join(import.meta.dirname, "..", "..");
 const peerFolder = join(root, "tests", "bench", "peer");
 const install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];

@@ -6,16 +6,12 @@ import { type Channel, knownPeople, newPeople } from "./journey/people.ts";
 import { type Step, type Traveller, travel } from "./journey/service.ts";
 import { mean } from "./median.ts";
 import { measureBesideBare } from "./routes/beside-bare.ts";
-import { benchOptions, type Measurable, optionsOrExit, peopleOf, USERS } from "./routes/options.ts";
+import { benchCommand, benchOptions, type Measurable, optionsOrExit, peopleOf, USERS } from "./routes/options.ts";
 import { HOT_ROUTES, type HotRoute } from "./routes/requests.ts";
 import { assertNothingIsLeft } from "./settled.ts";
 import { stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench`: measures the CPU time of every route of sign-in and sign-up, of the whole server (workerd and
-// Miniflare) and with all work that follows the response, and compares `me` and `refresh` with a bare Worker. Prints
-// Markdown tables; exits with 1 if a goal is missed. Options: --turns N, --people N (per turn), --warm-up N, --only NAME
-// (repeatable), and --hang N, which instead starts a server N times and floods it with otp/requests, to see whether it
-// ever stops answering.
+// `npm run bench`. The server is workerd and Miniflare.
 
 /** Highest ratio of a route's CPU time to that of the bare Worker. */
 const GOALS: Record<HotRoute, number> = { me: 1.2, refresh: 1.3 };
@@ -26,7 +22,7 @@ const JOURNEYS: Record<Exclude<Measurable, HotRoute>, { steps: readonly Step[]; 
   "sign-up-email": { steps: signUp, channel: "email" },
 };
 
-const { only, hang, ...sizes } = optionsOrExit(benchOptions);
+const { only, hang, ...sizes } = optionsOrExit(benchCommand, benchOptions);
 const home = temporaryFolder("routes");
 if (hang !== undefined) {
   process.exit((await searchForHang(home, hang)) ? 0 : 1);

@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { count, flag, parsed, readArguments, text } from "../../scripts/arguments.ts";
 import { buildBundle } from "./bundle.ts";
 import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
@@ -10,21 +10,21 @@ import { countRows, type Measured, measureCpu, quiesce } from "./staff/measure.t
 import { findOffences, growthOf, type Row } from "./staff/requirements.ts";
 import { ADMIN, accessToken, benchVars, letAdminIn, stateOf, withDatabases } from "./state.ts";
 
-// `npm run bench:staff`: measures the rows and CPU time of staff routes with 1 thousand, 100 thousand and 1 million
-// users, as a Markdown table; exits with 1 and the reason if they exceed their limits. --only TEXT limits the run to
-// cases whose name contains the text (and the list page).
+const readSizes = (given: string) => (/^\d+(,\d+)*$/.test(given) ? given.split(",").map(Number) : undefined);
 
-const { values } = parseArgs({
+const { options } = readArguments({
+  name: "bench:staff",
+  about:
+    "Measures the rows and CPU time of staff routes with different numbers of users, as a Markdown table; exits with 1 and the reason if they exceed their limits.",
   options: {
-    users: { type: "string", default: "1000,100000,1000000" },
-    turns: { type: "string", default: "5" },
-    requests: { type: "string", default: "40" },
-    only: { type: "string", default: "" },
-    rows: { type: "boolean", default: false },
+    users: parsed("N,N", "numbers of users (default: 1000,100000,1000000)", "numbers with commas", readSizes),
+    turns: count("N", "turns", { default: 5 }),
+    requests: count("N", "requests of a turn", { default: 40 }),
+    only: text("NAME", "only cases whose name contains this, and the list page", { default: "" }),
+    rows: flag("only count rows"),
   },
 });
-const sizes = values.users.split(",").map(Number);
-const [turns, requests] = [Number(values.turns), Number(values.requests)];
+const { turns, requests, users: sizes = [1_000, 100_000, 1_000_000] } = options;
 
 const vars = benchVars();
 const token = await accessToken(vars, ADMIN);
@@ -59,7 +59,7 @@ async function casesAt(server: Server, i: number): Promise<StaffCase[]> {
   const sample = samples[i];
   if (!sample) throw new Error("no users to ask for");
   const cases = staffCases(sample, await walk(server, sizes[i] ?? 0));
-  return cases.filter(({ name }, nth) => nth === 0 || name.includes(values.only));
+  return cases.filter(({ name }, nth) => nth === 0 || name.includes(options.only));
 }
 
 /** A cursor from the middle of a list of a thousand users, or 5,000 users into a longer list. */
@@ -87,7 +87,7 @@ const rows: Row[] = (counted[0] ?? []).map(([of], nth) => ({
   at: counted.flatMap((found) => found[nth]?.[1] ?? []),
 }));
 
-if (values.rows) {
+if (options.rows) {
   for (const { of, at } of rows)
     console.log(`${of.name}\n  ${at.map(({ results, trips }) => `${results}: ${trips}`).join("\n  ")}`);
 } else {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 const PORTS = 5;
 
 /** Returns the first of `count` consecutive ports that are free. */
-async function freePorts(count: number): Promise<number> {
+export async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = await portFrom(0);
     if (first === undefined) throw new Error("no port");

@@ -87,6 +87,25 @@ test("the outbox shows a developer the code that was sent", async () => {
   }
   const code = await page.textContent("output");
   assert.match(code ?? "", /^\d{6}$/);
+
+  // A click copies the code, a part of the number finds it, and a later message appears by itself.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click(".code");
+  await page.waitForSelector(".code:has-text('Copied')");
+  assert.equal(await page.evaluate("navigator.clipboard.readText()"), code);
+  await page.fill('input[name="to"]', "98412-345");
+  await page.waitForFunction("location.search === '?to=98412-345'");
+  assert.equal(await page.textContent("output"), code);
+  await page.fill('input[name="to"]', "somebody@example");
+  await page.waitForSelector("#messages p");
+  await fetch(`${server.base}/api/auth/otp/request`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ identifier: "somebody@example.com" }),
+  });
+  await page.waitForSelector("#messages:has-text('somebody@example.com') output");
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.equal(await page.evaluate("getComputedStyle(document.documentElement).colorScheme"), "light dark");
   const verified = await fetch(`${server.base}/api/auth/otp/verify`, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -47,6 +47,38 @@ async function loginUrl(provider: "google" | "apple", state?: string): Promise<s
   return ((await answer.json()) as { data: { login_url: string } }).data.login_url;
 }
 
+for (const [provider, name] of [
+  ["google", "Google"],
+  ["apple", "Apple"],
+] as const) {
+  test(`the pages of the simulated ${name} name it and load nothing from other hosts`, async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const outside: string[] = [];
+    page.on("request", (request) => {
+      if (new URL(request.url()).hostname !== "localhost") outside.push(request.url());
+    });
+    await page.goto(await loginUrl(provider));
+    await page.waitForSelector(`.stand-in:has-text("${name}, simulated")`);
+    await page.fill("input[name=login]", "asha");
+    await page.fill("input[name=password]", "any");
+    await page.click("button[type=submit]");
+    await page.waitForSelector(`.stand-in:has-text("${name}, simulated")`);
+    assert.deepEqual(outside, []);
+    await context.close();
+  });
+
+  test(`the ID token of the simulated ${name} is shown with a curl command that signs in`, async () => {
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(`http://localhost:${server.port + 4}/${provider}/token`);
+    await consent(page, "asha.token");
+    const command = await page.getAttribute("button", "data-command");
+    const [, body = "", url = ""] = /-d '(.*)' (\S+)$/.exec(command ?? "") ?? [];
+    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    assert.equal(answer.status, 200, await answer.text());
+  });
+}
+
 /** Starts a flow and returns its page and the state that it sent to the provider. */
 async function openFlow(context: BrowserContext, url: string): Promise<{ page: Page; state: string }> {
   const page = await context.newPage();

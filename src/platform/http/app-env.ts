@@ -13,7 +13,7 @@ export interface AppEnv {
     /** Fields about the caller from the guard, for the request's log line. */
     callerFields?: LogFields;
     /** Set if the request failed, for its log line. */
-    outcome?: { code: string; reason: string | undefined };
+    outcome?: { code: string; reason: string | undefined; fields: string | undefined };
     /** Set by a page that a popup passes: it is sent without Cross-Origin-Opener-Policy. */
     keepsOpener?: boolean;
   };

@@ -40,6 +40,7 @@ export const logRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
     duration_ms: Date.now() - startedAt,
     code: c.get("outcome")?.code,
     reason: c.get("outcome")?.reason,
+    fields: c.get("outcome")?.fields,
   });
 };
 

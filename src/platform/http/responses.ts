@@ -18,7 +18,7 @@ export function respondToError(error: unknown, c: Context<AppEnv>): Response {
   const reason = known.options.reason ?? (cause ? describe(cause) : undefined);
   if (status === 500)
     raiseAlert({ log }, "request_failed", { code: known.code, reason, trace: traceOf(cause ?? known) });
-  c.set("outcome", { code: known.code, reason });
+  c.set("outcome", { code: known.code, reason, fields: listFields(known.options.fields) });
   for (const [name, value] of Object.entries(known.options.headers ?? {})) c.header(name, value);
   if (known.options.retryAfterSeconds !== undefined) {
     c.header("Retry-After", String(Math.max(1, known.options.retryAfterSeconds)));
@@ -28,6 +28,14 @@ export function respondToError(error: unknown, c: Context<AppEnv>): Response {
   const locale = readLocale(c);
   c.header("Content-Language", locale);
   return c.json(failureBody(known, c.get("requestId"), locale), status);
+}
+
+/** The fields of an error with their codes, without values: `full_name=too_short address=blank`. */
+function listFields(fields: FieldErrors | undefined): string | undefined {
+  if (!fields) return undefined;
+  return Object.entries(fields)
+    .map(([field, errors]) => `${field}=${errors.map(({ code }) => code).join(",")}`)
+    .join(" ");
 }
 
 function challengeOf(error: AppError): string {

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { count, type Option, parseArguments, readArguments, texts, UsageError } from "../../../scripts/arguments.ts";
 
 /** What `npm run bench` can measure alone: routes beside the bare Worker, and journeys. */
 export const MEASURABLE = ["me", "refresh", "sign-in-sms", "sign-in-email", "sign-up-sms", "sign-up-email"] as const;
@@ -23,55 +23,69 @@ export const USERS = 10_000;
 /** Users among them who can sign in by e-mail, rounded down. Each signs in once in a run. */
 const MAX_PEOPLE = 2_700;
 
-const SIZES = {
-  turns: { type: "string", default: "10" },
-  people: { type: "string", default: "150" },
-  "warm-up": { type: "string", default: "1000" },
-} as const;
+const sizeOptions = {
+  turns: count("N", "turns", { default: 10 }),
+  people: count("N", "people of a turn", { default: 150 }),
+  "warm-up": count("N", "people before the first turn, who are not counted", { default: 1_000 }),
+};
 
-/** Reads the command line of `npm run bench`. @throws Error with a sentence for its user. */
+/** What `npm run bench` takes. */
+export const benchCommand = {
+  name: "bench",
+  about:
+    "Measures the CPU time of every route of sign-in and sign-up, of the whole server and with all work that follows the response, and compares `me` and `refresh` with a bare Worker. Prints Markdown tables; exits with 1 if a goal is missed.",
+  options: {
+    ...sizeOptions,
+    only: texts("NAME", `only this part: ${MEASURABLE.join(", ")}`),
+    hang: count(
+      "N",
+      "instead start a server N times and flood it with otp/requests, to see whether it stops answering",
+    ),
+  },
+};
+
+/** What `npm run bench:peer` takes. */
+export const peerCommand = {
+  name: "bench:peer",
+  about:
+    "Compares a sign-in by e-mail, a sign-up and a logout with Better Auth and its emailOTP plugin on D1: CPU time of the whole server with all work that follows, and the rows that D1 reports. Prints Markdown tables; exits with 1 if a goal is missed.",
+  options: sizeOptions,
+};
+
+/** Reads the command line of `npm run bench`. @throws UsageError */
 export function benchOptions(args: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { ...SIZES, only: { type: "string", multiple: true, default: [] }, hang: { type: "string" } },
-  });
-  const unknown = values.only.filter((name) => !MEASURABLE.some((each) => each === name));
-  if (unknown.length > 0) throw new Error(`--only takes ${MEASURABLE.join(", ")}, not ${unknown.join(", ")}.`);
-  const only = MEASURABLE.filter((name) => values.only.length === 0 || values.only.includes(name));
-  const hang = values.hang === undefined ? undefined : wholeNumber("hang", values.hang, 1);
-  return { ...sizesOf(values), only, hang };
+  const { options } = parseArguments(benchCommand, args);
+  const unknown = options.only.filter((name) => !MEASURABLE.some((each) => each === name));
+  if (unknown.length > 0) throw new UsageError(`--only takes ${MEASURABLE.join(", ")}, not ${unknown.join(", ")}.`);
+  const only = MEASURABLE.filter((name) => options.only.length === 0 || options.only.includes(name));
+  return { ...sizesOf(options), only, hang: options.hang };
 }
 
-/** Reads the command line of `npm run bench:peer`. @throws Error with a sentence for its user. */
+/** Reads the command line of `npm run bench:peer`. @throws UsageError */
 export function peerOptions(args: readonly string[]): Sizes {
-  return sizesOf(parseArgs({ args: [...args], options: SIZES }).values);
+  return sizesOf(parseArguments(peerCommand, args).options);
 }
 
-function sizesOf(values: { turns: string; people: string; "warm-up": string }): Sizes {
-  const sizes = {
-    turns: wholeNumber("turns", values.turns, 1),
-    people: wholeNumber("people", values.people, 1),
-    warmUp: wholeNumber("warm-up", values["warm-up"], 1),
-  };
+function sizesOf({ turns, people, "warm-up": warmUp }: { turns: number; people: number; "warm-up": number }): Sizes {
+  const sizes = { turns, people, warmUp };
   if (peopleOf(sizes) <= MAX_PEOPLE) return sizes;
-  throw new Error(`--warm-up and --turns times --people together must not exceed ${MAX_PEOPLE}.`);
-}
-
-function wholeNumber(name: string, text: string, least: number): number {
-  const number = Number(text);
-  if (text !== "" && Number.isInteger(number) && number >= least) return number;
-  throw new Error(`--${name} takes a whole number of at least ${least}, not "${text}".`);
+  throw new UsageError(`--warm-up and --turns times --people together must not exceed ${MAX_PEOPLE}.`);
 }
 
 /** Number of people of a whole run. */
 export const peopleOf = ({ turns, people, warmUp }: Sizes) => warmUp + turns * people;
 
-/** The options, or an end of the process with 2 and the reason. */
-export function optionsOrExit<T>(read: (args: readonly string[]) => T): T {
+/** The options, or the end of the process: with 0 after `--help`, with 2 after any mistake. */
+export function optionsOrExit<T>(
+  command: typeof benchCommand | typeof peerCommand,
+  read: (args: readonly string[]) => T,
+): T {
+  const args = process.argv.slice(2);
+  const { refuse } = readArguments<Record<string, Option<unknown>>>(command, args);
   try {
-    return read(process.argv.slice(2));
+    return read(args);
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exit(2);
+    if (error instanceof UsageError) return refuse(error.message);
+    throw error;
   }
 }

@@ -321,6 +321,22 @@ describe("The development outbox", () => {
     expect(nobody.body.messages).toEqual([]);
   });
 
+  test("filters by a part of the recipient, with or without separators", async () => {
+    const phone = newPhone();
+    const code = await requestCode(phone, { ip: newIp() });
+    const part = phone.slice(-7, -1);
+    for (const to of [part, `${part.slice(0, 3)}-${part.slice(3)}`, `${part.slice(0, 2)} ${part.slice(2)}`]) {
+      const { body } = await call("GET", `/dev/outbox?to=${encodeURIComponent(to)}`, { headers: json });
+      const found = body.messages.map((message: { code: string }) => message.code);
+      expect(found, to).toContain(code);
+      expect(body.messages.every((message: { to: string }) => message.to.includes(part))).toBe(true);
+    }
+    const email = newEmail();
+    const mailed = await requestCode(email, { ip: newIp() });
+    const { body } = await call("GET", `/dev/outbox?to=${email.slice(0, -4).toUpperCase()}`, { headers: json });
+    expect(body.messages.map((message: { code: string }) => message.code)).toEqual([mailed]);
+  });
+
   test("renders an HTML page that escapes its contents", async () => {
     const identifier = newPhone();
     const code = await requestCode(identifier, { ip: newIp() });

@@ -1,0 +1,72 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { parseEnv } from "node:util";
+import { experimental_readRawConfig } from "wrangler";
+import { settingNames } from "../../src/config.ts";
+import { root } from "../operations/wrangler.ts";
+
+const CONFIG = join(root, "wrangler.toml");
+const DEV_VARS = join(root, ".dev.vars");
+
+/** Files from which the configuration of a local server is made. */
+export const configurationFiles = [CONFIG, DEV_VARS];
+
+/** The settings of a local server, and where those come from that are not in wrangler.toml. */
+export interface LocalSettings {
+  vars: Record<string, string>;
+  /** Names of the settings in the environment, which come before all others. */
+  fromEnvironment: string[];
+}
+
+/**
+ * Reads every documented variable and secret: from the environment, otherwise from .dev.vars, otherwise from
+ * wrangler.toml. ISSUER is `base` unless the environment or .dev.vars names another one.
+ */
+export function readLocalSettings(base: string, environment: NodeJS.ProcessEnv): LocalSettings {
+  const own: Readonly<Record<string, string | undefined>> = existsSync(DEV_VARS)
+    ? parseEnv(readFileSync(DEV_VARS, "utf8"))
+    : {};
+  const { vars = {} } = rawConfig() as { vars?: Record<string, string> };
+  const fromEnvironment = settingNames.filter((name) => environment[name] !== undefined);
+  const chosen = {
+    ...vars,
+    ISSUER: base,
+    ...own,
+    ...Object.fromEntries(fromEnvironment.map((name) => [name, environment[name]])),
+  };
+  const known = Object.entries(chosen).filter(([name]) => settingNames.includes(name));
+  return { vars: Object.fromEntries(known) as Record<string, string>, fromEnvironment };
+}
+
+const rawConfig = () => experimental_readRawConfig({ config: CONFIG }).rawConfig as Record<string, unknown>;
+
+interface Paths {
+  main: string;
+  alias: Record<string, string>;
+  build: { command: string };
+  assets: { directory: string };
+  d1_databases: { migrations_dir: string }[];
+}
+
+/**
+ * Writes the configuration of a local server: the top level of wrangler.toml with these variables. wrangler accepts
+ * optional secrets only as variables, and variables on the command line are visible to every user of the machine; this
+ * file is readable by its owner alone.
+ */
+export function writeLocalConfiguration(file: string, vars: Readonly<Record<string, string>>): void {
+  const { env: _, secrets: __, ...config } = rawConfig();
+  const { main, alias, build, assets, d1_databases } = config as unknown as Paths;
+  const absolute = (path: string) => join(root, path);
+  // wrangler joins the watched folder to the folder of the file, even if it is absolute.
+  const local = {
+    ...config,
+    vars,
+    main: absolute(main),
+    alias: Object.fromEntries(Object.entries(alias).map(([name, path]) => [name, absolute(path)])),
+    build: { ...build, cwd: root, watch_dir: relative(dirname(file), join(root, "src")) },
+    assets: { ...assets, directory: absolute(assets.directory) },
+    d1_databases: d1_databases.map((each) => ({ ...each, migrations_dir: absolute(each.migrations_dir) })),
+  };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(local, null, 2)}\n`, { mode: 0o600 });
+}

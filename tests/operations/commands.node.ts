@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { delimiter, join } from "node:path";
+import { test } from "node:test";
+import {
+  choice,
+  count,
+  flag,
+  parseArguments,
+  positive,
+  text,
+  texts,
+  UsageError,
+  usageOf,
+} from "../../scripts/arguments.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+/** Scripts that npm runs by itself; people do not call them. */
+const commands = Object.keys(scripts).filter((name) => !/^(pre|post)/.test(name));
+
+/** How long a command may take to read its arguments on a busy machine. */
+const PATIENCE_MS = 60_000;
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a script of package.json with these arguments, as `npm run` does. */
+function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const bin = join(root, "node_modules", ".bin");
+  const child = spawn("sh", ["-c", `${scripts[name]} "$@"`, "sh", ...args], {
+    cwd: root,
+    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    // A group of its own, because the command may have started others.
+    detached: true,
+  });
+  // A command that begins its work instead of refusing is ended.
+  const patience = setTimeout(() => child.pid && process.kill(-child.pid, "SIGTERM"), PATIENCE_MS);
+  const ended: Ended = { code: null, stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => {
+    ended.stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    ended.stderr += chunk;
+  });
+  return new Promise((resolve) =>
+    child.once("close", (code) => {
+      clearTimeout(patience);
+      resolve({ ...ended, code });
+    }),
+  );
+}
+
+/** Runs `work` for every command, a few at a time, and returns the complaints. */
+async function complaintsOf(names: readonly string[], work: (name: string) => Promise<string | undefined>) {
+  const found: string[] = [];
+  const waiting = [...names];
+  const next = async () => {
+    for (let name = waiting.shift(); name; name = waiting.shift()) {
+      const complaint = await work(name);
+      if (complaint) found.push(`${name}: ${complaint}`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, next));
+  return found.sort();
+}
+
+const isUsage = (name: string, printed: string) =>
+  printed.includes(`Usage: ${name === "test" ? "npm test" : `npm run ${name}`} `) &&
+  /^\s+-h, --help {2}/m.test(printed);
+
+test("every command prints its usage for --help, and does nothing else", async () => {
+  const found = await complaintsOf(commands, async (name) => {
+    const { code, stdout, stderr } = await run(name, ["--help"]);
+    return code === 0 && isUsage(name, stdout) && stderr === "" ? undefined : `${code} ${stdout} ${stderr}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+test("every command refuses an option that it does not know, with its usage", async () => {
+  const found = await complaintsOf(commands, async (name) => {
+    const { code, stdout, stderr } = await run(name, ["--no-such-option"]);
+    const isRefusal = code === 2 && isUsage(name, stderr) && stderr.includes("--no-such-option") && stdout === "";
+    return isRefusal && !/^\s+at /m.test(stderr) ? undefined : `${code} ${stdout} ${stderr}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+/** Arguments that are malformed for a command, by its usage: a number that is none, or one operand too many. */
+function malformed(usage: string): string[] {
+  const [, option] = /^ +(?:-\w, )?(--[\w.-]+) (?:N|COUNT|NUMBER|MS|MINUTES|RATE|SECONDS|DAY|URL) /m.exec(usage) ?? [];
+  if (option) return [option, "x"];
+  const [, anyText] = /^ +(?:-\w, )?(--[\w.-]+) [A-Z]/m.exec(usage) ?? [];
+  return anyText ? [anyText, ""] : ["one", "two", "three"];
+}
+
+/** Commands whose only arguments are any number of paths, which are looked for later. */
+const TAKE_PATHS = ["lint", "format", "plans"];
+
+test("every command refuses a malformed value, with its usage", async () => {
+  const names = commands.filter((name) => !TAKE_PATHS.includes(name));
+  const found = await complaintsOf(names, async (name) => {
+    const { stdout: usage } = await run(name, ["--help"]);
+    const args = malformed(usage);
+    const { code, stdout, stderr } = await run(name, args);
+    const isRefusal = code === 2 && isUsage(name, stderr) && stdout === "" && !/^\s+at /m.test(stderr);
+    return isRefusal ? undefined : `${args.join(" ")}: ${code} ${stdout} ${stderr}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+test("commands that use the local server refuse a PORT that is none", async () => {
+  for (const name of ["dev", "dev:social", "walkthrough", "tasks"]) {
+    for (const PORT of ["x", "0", "65532"]) {
+      const { code, stderr } = await run(name, [], { PORT });
+      assert.equal(code, 2, name);
+      assert.match(stderr, /^PORT must be a port number/, name);
+    }
+  }
+});
+
+const command = {
+  name: "example",
+  about: "Shows something.",
+  operands: "FILE",
+  most: 1,
+  options: {
+    loud: flag("say it loudly"),
+    times: count("N", "how often", { default: 1, max: 9 }),
+    wait: positive("SECONDS", "how long"),
+    tone: choice("TONE", "how", ["high", "low"], { default: "low" }),
+    to: texts("NAME", "to whom"),
+    note: text("TEXT", "what else"),
+  },
+};
+const read = (...args: string[]) => parseArguments(command, args);
+
+test("arguments are read by their declaration, with defaults", () => {
+  assert.deepEqual(read(), {
+    options: { loud: false, times: 1, wait: undefined, tone: "low", to: [], note: undefined },
+    operands: [],
+  });
+  const given = ["a", "--loud", "--times=9", "--wait", "0.5", "--tone", "high", "--to", "b", "--to=c", "--note", "d"];
+  assert.deepEqual(read(...given), {
+    options: { loud: true, times: 9, wait: 0.5, tone: "high", to: ["b", "c"], note: "d" },
+    operands: ["a"],
+  });
+  assert.equal(read("--times", "2", "--times", "3").options.times, 3);
+});
+
+test("a malformed, missing or unknown argument is refused in a sentence", () => {
+  const cases: [string[], RegExp][] = [
+    [["--times", "0"], /^--times takes a whole number from 1 to 9, not "0"\.$/],
+    [["--times", "10"], /not "10"/],
+    [["--times", "1e0"], /not "1e0"/],
+    [["--times", ""], /^--times takes a value\.$/],
+    [["--times"], /--times/],
+    [["--wait", "0"], /^--wait takes a number above 0, not "0"\.$/],
+    [["--wait", "x"], /not "x"/],
+    [["--tone", "flat"], /^--tone takes high or low, not "flat"\.$/],
+    [["--note", ""], /^--note takes a value\.$/],
+    [["--loud=yes"], /--loud/],
+    [["--lou"], /--lou/],
+    [["a", "b"], /^Unexpected argument: b$/],
+  ];
+  for (const [args, message] of cases) {
+    assert.throws(
+      () => read(...args),
+      (error) => error instanceof UsageError && message.test(error.message),
+      args.join(" "),
+    );
+  }
+});
+
+test("the usage shows every option with its placeholder, meaning and default", () => {
+  assert.equal(
+    usageOf(command),
+    `Usage: npm run example -- FILE [options]
+
+Shows something.
+
+  --loud          say it loudly
+  --times N       how often (default: 1)
+  --wait SECONDS  how long
+  --tone TONE     how: high or low (default: low)
+  --to NAME       to whom; repeatable
+  --note TEXT     what else
+  -h, --help      show this text`,
+  );
+});
