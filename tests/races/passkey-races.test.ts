@@ -1,8 +1,11 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { naivePasskeyLogin } from "../support/naive/naive-passkeys.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { assertions, countedAssertions, registrations } from "./passkey-races.ts";
 import { MODES, type RaceSetting, type Verdict } from "./race.ts";
+
+beforeAll(keepSentEvents);
 
 const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
 

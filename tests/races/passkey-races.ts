@@ -71,7 +71,7 @@ export async function registrations(setting: RaceSetting): Promise<Verdict> {
     await count("from audit_logs where user_id = ? and entity_type = 'passkey'", person.userId),
     1,
   );
-  const events = "from outbox where user_id = ? and type = 'auth.passkey_added'";
+  const events = "from recorded_events where user_id = ? and type = 'auth.passkey_added'";
   verdict.equal("events", await count(events, person.userId), 1);
   return verdict;
 }

@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/d1";
 import { v7 as newId } from "uuid";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { inline } from "../../scripts/inline.ts";
 import { enrolStaff } from "../../src/staff/access/passkey-reset.store.ts";
 import { roleGrant, selectStaff } from "../../src/staff/access/role-grant.store.ts";
@@ -10,8 +10,11 @@ import { stopClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { documented, newUser, promote, submit } from "../support/kyc.ts";
 import { addPasskey, expectError, ownOptions, proveBy, register, signInBy } from "../support/passkeys.ts";
+import { keepSentEvents } from "../support/recorded-events.ts";
 import { me } from "../support/session-calls.ts";
 import { auditOf, eventsOf } from "../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 afterEach(() => {
   vi.useRealTimers();

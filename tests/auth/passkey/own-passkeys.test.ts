@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { Authenticator } from "../../support/authenticator.ts";
 import { call, newEmail, newIp, type SignedIn, signUp } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
@@ -15,8 +15,11 @@ import {
   signInBy,
   signInOptions,
 } from "../../support/passkeys.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me } from "../../support/session-calls.ts";
 import { auditOf, eventsOf } from "../../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { Authenticator } from "../../support/authenticator.ts";
 import { call, logIn, newIp, type SignedIn, signUp, testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
@@ -6,8 +6,11 @@ import { rows, run } from "../../support/database.ts";
 import { FINGERPRINT } from "../../support/passkey-vars.ts";
 import { addPasskey, expectError, logInWith, ownOptions, signInBy, signInOptions } from "../../support/passkeys.ts";
 import { productionEnv } from "../../support/production.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me, refresh } from "../../support/session-calls.ts";
 import { auditOf, eventsOf } from "../../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 afterEach(() => {
   vi.useRealTimers();

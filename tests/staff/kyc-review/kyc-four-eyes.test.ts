@@ -1,8 +1,11 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SignedIn } from "../../support/client.ts";
 import { rows, run } from "../../support/database.ts";
 import { amend, codeOf, documented, look, newNumber, newStaff, newUser, submit } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { auditOf, eventsOf, USERS } from "../../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 beforeEach(() => run("delete from kyc"));
 

@@ -1,10 +1,13 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { kycReasons } from "../../../src/users/kyc/kyc-reasons.ts";
 import { call, type SignedIn } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { codeOf, decide, documented, KYC, look, newStaff, newUser, submit } from "../../support/kyc.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { auditOf, eventsOf, newAdmin } from "../../support/staff.ts";
+
+beforeAll(keepSentEvents);
 
 const clock = useClock();
 beforeEach(() => run("delete from kyc"));
