@@ -53,7 +53,7 @@ const tools: Readonly<Record<string, Tool>> = {
   },
   "test:browser": {
     about:
-      "Tests pages, apps and the sign-in through both providers in Chromium (CHROMIUM_PATH if it is not in /usr/bin).",
+      "Tests the development server, pages, apps and the sign-in through both providers in Chromium (CHROMIUM_PATH if it is not in /usr/bin).",
     ...tests("tests/browser/*.browser.ts"),
   },
   "client:test": {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/operations/wrangler.ts";
-import { freePorts } from "../browser/dev-server.ts";
+import { freePorts } from "./dev-server.ts";
 
 // `npm run dev` as a developer meets it: clients that hang up, files that are broken for a moment, a terminal that is
 // closed.
