@@ -106,14 +106,14 @@ export async function openStage(users = 300): Promise<Stage> {
 
   const admin = await enter(ADMIN_EMAIL, "login");
 
-  // The seeded submissions have no files, so nobody could review them.
+  // Only the submissions of the test wait.
   const { results }: { results: { user: { id: string } }[] } = await api(
     "GET",
     "/api/users/kyc/submissions?mask=true&page_size=100",
     { token: admin.token },
   );
   for (const { user } of results.slice(0, 50)) {
-    const body = { status: "REJECTED", rejection_reason: "The files are missing." };
+    const body = { status: "REJECTED", rejection_reason: "Not part of the test." };
     await api("PATCH", `/api/users/${user.id}/kyc`, { token: admin.token, body });
   }
 
