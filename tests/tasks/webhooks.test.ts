@@ -24,7 +24,10 @@ const crmOnly = webhooks(endpoints.slice(0, 1));
 const accept: Host = () => new Response(null, { status: 204 });
 const refuse: Host = () => new Response("canary", { status: 503 });
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 /** A new user whose sign-up message is held back. */
 async function signUpHeld(env: Partial<Env> = webhooks()) {
