@@ -125,6 +125,8 @@ describe("limit of writes per minute", () => {
     const found: string[] = [];
     const bodies: Record<string, CallOptions> = {
       "POST /api/auth/logout": { json: { refresh_token: user.refresh } },
+      "PUT /api/auth/identity/email": { json: { email: "asha@example.com", verification_token: "x" } },
+      "PUT /api/auth/identity/phone": { json: { phone_number: "9841234567", verification_token: "x" } },
       "POST /api/auth/google/link": { json: { id_token: "x" } },
       "POST /api/auth/apple/link": { json: { id_token: "x", nonce: "12345678", authorization_code: "x" } },
     };
