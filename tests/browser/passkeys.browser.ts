@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Browser, CDPSession, Page } from "playwright-core";
+import { readCode } from "../../client/tests/life.ts";
+import { launchBrowser } from "./chromium.ts";
+import { startDevServer } from "./dev-server.ts";
+
+// Passkeys with Chromium's virtual authenticator: a dashboard of another origin, which the configuration names, uses the
+// API with the browser's own functions alone.
+
+const DASHBOARD = "http://localhost:3000";
+const root = join(import.meta.dirname, "..", "..");
+const state = mkdtempSync(join(tmpdir(), "users-api-"));
+
+let server: Awaited<ReturnType<typeof startDevServer>>;
+let browser: Browser;
+
+before(async () => {
+  process.env.STAFF_PASSKEYS = "required";
+  server = await startDevServer("dev.ts", state);
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the test reads bodies of several routes.
+  body: any;
+}
+
+let networks = 0;
+
+/** Calls the API, each time from another network, because codes are limited by network. */
+async function call(method: string, path: string, json?: unknown, token?: string): Promise<Answer> {
+  networks += 1;
+  const response = await fetch(`${server.base}/api${path}`, {
+    method,
+    headers: {
+      "content-type": "application/json",
+      "cf-connecting-ip": `10.77.${networks}.1`,
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+/** Signs up, or in, with a code and returns the access token. */
+async function enterByCode(identifier: string, step: "register" | "login"): Promise<string> {
+  await call("POST", "/auth/otp/request", { identifier });
+  const { body } = await call("POST", "/auth/otp/verify", { identifier, otp: await readCode(server.base, identifier) });
+  const { verification_token } = body.data;
+  const answer = await call("POST", `/auth/${step}`, { identifier, verification_token });
+  assert.ok(answer.status < 300, JSON.stringify(answer.body));
+  return answer.body.data.access_token;
+}
+
+/** The script of the dashboard, which an app can use as it is. */
+const script = (base: string) => `
+  async function post(path, body, token) {
+    const headers = { "content-type": "application/json", ...(token ? { authorization: "Bearer " + token } : {}) };
+    const response = await fetch("${base}/api" + path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
+    return { status: response.status, body: await response.json() };
+  }
+  async function assertion(options, mediation) {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.body.data.public_key);
+    return (await navigator.credentials.get({ publicKey, ...(mediation ? { mediation } : {}) })).toJSON();
+  }
+  async function signIn(mediation) {
+    const credential = await assertion(await post("/auth/passkey/options"), mediation);
+    return { ...(await post("/auth/passkey/login", { credential })), credential };
+  }
+  async function addPasskey(token) {
+    const options = await post("/auth/passkeys/options", { purpose: "REGISTER" }, token);
+    if (options.status !== 200) return options;
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.body.data.public_key);
+    const credential = (await navigator.credentials.create({ publicKey })).toJSON();
+    return post("/auth/passkeys", { credential, name: "Laptop" }, token);
+  }
+  async function prove(token) {
+    const options = await post("/auth/passkeys/options", { purpose: "PROOF" }, token);
+    return post("/auth/proof", { credential: await assertion(options) }, token);
+  }
+  const nameOf = (work) => work.then(() => "no error", (error) => error.name);
+`;
+
+interface Desk {
+  page: Page;
+  devtools: CDPSession;
+  authenticatorId: string;
+  run(expression: string): Promise<Answer & { credential?: { id: string } }>;
+  credentials(): Promise<{ isResidentCredential: boolean }[]>;
+}
+
+/** A browser of its own with an authenticator that verifies its user, on a page of the origin. */
+async function openDesk(origin = DASHBOARD): Promise<Desk> {
+  const page = await (await browser.newContext()).newPage();
+  const html = `<!doctype html><title>dashboard</title><input autocomplete="username webauthn" autofocus>
+    <script>${script(server.base)}</script>`;
+  await page.route(`${origin}/**`, (route) => route.fulfill({ contentType: "text/html", body: html }));
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable", { enableUI: false });
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      ctap2Version: "ctap2_1",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+      defaultBackupEligibility: true,
+      defaultBackupState: true,
+    },
+  });
+  await page.goto(origin);
+  return {
+    page,
+    devtools,
+    authenticatorId,
+    run: (expression) => page.evaluate(expression),
+    async credentials() {
+      return (await devtools.send("WebAuthn.getCredentials", { authenticatorId })).credentials;
+    },
+  };
+}
+
+test("a person adds a passkey, signs in by it without typing, proves by it, and deletes the account", async () => {
+  const token = await enterByCode("asha.passkey@example.com", "register");
+  const { run, page, devtools, authenticatorId, credentials } = await openDesk();
+
+  const added = await run(`addPasskey("${token}")`);
+  assert.equal(added.status, 201, JSON.stringify(added.body));
+  assert.deepEqual(
+    (await credentials()).map(({ isResidentCredential }) => isResidentCredential),
+    [true],
+  );
+  assert.equal(await page.evaluate(`nameOf(addPasskey("${token}"))`), "InvalidStateError");
+
+  const first = await run("signIn()");
+  assert.equal(first.status, 200, JSON.stringify(first.body));
+  assert.equal(first.body.data.user.username, "asha.passkey");
+  const { access_token: access, refresh_token } = first.body.data;
+  assert.equal((await call("POST", "/auth/logout", { refresh_token }, access)).status, 200);
+  assert.equal((await call("GET", "/auth/me", undefined, access)).status, 401);
+
+  const second = await run(`signIn("conditional")`);
+  assert.equal(second.status, 200, JSON.stringify(second.body));
+  assert.equal(second.body.data.user_id, first.body.data.user_id);
+
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  assert.equal(await page.evaluate("nameOf(signIn())"), "NotAllowedError");
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+
+  const session = second.body.data.access_token;
+  const proof = await run(`prove("${session}")`);
+  assert.equal(proof.status, 200, JSON.stringify(proof.body));
+  assert.ok(Date.parse(proof.body.data.proved_until) > Date.now());
+  assert.equal((await call("DELETE", "/auth/account", {}, session)).status, 200);
+
+  const unknown = await run("signIn()");
+  assert.deepEqual([unknown.status, unknown.body.error.code], [400, "passkey_unknown"]);
+  const signal = `PublicKeyCredential.signalUnknownCredential({ rpId: "localhost", credentialId: "${unknown.credential?.id}" })`;
+  await page.evaluate(signal);
+  assert.equal((await credentials()).length, 0);
+});
+
+test("what the browser signs for a page that the configuration does not name is refused", async () => {
+  const token = await enterByCode("bina.passkey@example.com", "register");
+  const { page, run } = await openDesk("http://localhost:4000");
+  const options = await call("POST", "/auth/passkeys/options", { purpose: "REGISTER" }, token);
+  const create = `navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(
+    ${JSON.stringify(options.body.data.public_key)}) }).then((credential) => credential.toJSON())`;
+  const credential = await page.evaluate(create);
+  const answer = await call("POST", "/auth/passkeys", { credential }, token);
+  assert.deepEqual([answer.status, answer.body.error.code], [400, "passkey_failed"]);
+  // The browser itself keeps such a page from the API.
+  await assert.rejects(run("signIn()"));
+});
+
+/** Runs `npm run staff` on the databases of the server. */
+function staffCommand(...args: string[]): void {
+  const { status, stderr, stdout } = spawnSync(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(root, "scripts", "staff.ts"), ...args],
+    { cwd: root, encoding: "utf8", env: { ...process.env, PERSIST_TO: state } },
+  );
+  assert.equal(status, 0, stdout + stderr);
+}
+
+test("a member of staff without a passkey is refused, enrols in a window that an admin opens, and is let in", async () => {
+  const [chief, member] = ["chief.passkey@example.com", "member.passkey@example.com"];
+  const [office, desk] = [await openDesk(), await openDesk()];
+  const beginning = await enterByCode(chief, "register");
+  assert.equal((await office.run(`addPasskey("${beginning}")`)).status, 201);
+  await enterByCode(member, "register");
+  staffCommand("grant", chief);
+  staffCommand("grant", member, "--role", "staff");
+
+  const byCode = await enterByCode(member, "login");
+  const { body: identity } = await call("GET", "/auth/identity", undefined, byCode);
+  assert.equal(identity.data.passkey_required, true);
+  const refused = await call("GET", "/users", undefined, byCode);
+  assert.deepEqual([refused.status, refused.body.error.code], [403, "passkey_required"]);
+  const closed = await desk.run(`addPasskey("${byCode}")`);
+  assert.deepEqual([closed.status, closed.body.error.code], [403, "passkey_required"]);
+
+  const admin = (await office.run("signIn()")).body.data.access_token;
+  const reason = "First passkey, identity checked at the office";
+  const reset = await call("POST", `/users/${identity.data.id}/passkey-reset`, { reason }, admin);
+  assert.equal(reset.status, 200, JSON.stringify(reset.body));
+
+  const again = await enterByCode(member, "login");
+  assert.equal((await desk.run(`addPasskey("${again}")`)).status, 201);
+  assert.equal((await desk.run(`prove("${again}")`)).status, 200);
+  assert.equal((await call("GET", "/users", undefined, again)).status, 200);
+  const bySelf = (await desk.run("signIn()")).body.data.access_token;
+  assert.equal((await call("GET", "/users", undefined, bySelf)).status, 200);
+});
