@@ -11,6 +11,7 @@ import { getAppleAppSiteAssociation, getAssetLinks, getRelatedOrigins } from "./
 import { deletePasskey, patchPasskey, postPasskey, postPasskeyOptions } from "./auth/passkey/own-passkeys.routes.ts";
 import { passkeyLogin, startPasskeyLogin } from "./auth/passkey/passkey-login.routes.ts";
 import { postProof } from "./auth/proof/proof.routes.ts";
+import { appleNotifications } from "./auth/social/apple-notification.routes.ts";
 import {
   appleLogin,
   appleToken,
@@ -127,6 +128,7 @@ export const routes: readonly Route[] = [
   route("POST /api/auth/apple/token", "social-token/network", publicAccess, appleToken),
   route("POST /api/auth/passkey/options", "passkey/network", publicAccess, startPasskeyLogin),
   route("POST /api/auth/passkey/login", "sign-in-refusals/network", publicAccess, passkeyLogin),
+  route("POST /api/auth/apple/notifications", "social-token/network", publicAccess, appleNotifications),
   route("POST /api/auth/google/link", "writes/user", authenticated, linkGoogle),
   route("POST /api/auth/apple/link", "writes/user", authenticated, linkApple),
   route("DELETE /api/auth/google/link", "writes/user", authenticated, unlinkGoogle),

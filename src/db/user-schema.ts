@@ -137,6 +137,7 @@ export const referrals = sqliteTable(
 /** Kinds of notifications, as the app knows them. */
 export const NOTIFICATION_TYPES = [
   ...(["NEW_DEVICE", "LOCKOUT", "SESSION_ENDED", "IDENTIFIER_CHANGED", "ACCOUNT_LINKED", "ACCOUNT_UNLINKED"] as const),
+  ...(["APPLE_MAIL_STOPPED", "APPLE_REVOKED"] as const),
   ...(["IDENTITY_RESTORED", "IDENTITY_HELD", "NUMBER_RELEASED"] as const),
   ...(["PASSKEY_ADDED", "PASSKEY_REMOVED", "PASSKEY_SUSPECT", "PASSKEYS_RESET", "STAFF_PASSKEYS_RESET"] as const),
   ...(["WELCOME", "PROFILE_REMINDER", "KYC_REMINDER", "KYC_APPROVED", "KYC_REJECTED"] as const),

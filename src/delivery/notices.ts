@@ -1,5 +1,6 @@
 import type { NotificationType } from "../db/user-schema.ts";
 import type { Locale } from "../platform/http/locale.ts";
+import { appleNotices } from "./apple-notices.ts";
 import { passkeyNotices } from "./passkey-notices.ts";
 
 /** Notifications shown in the app, and on the lock screen if pushed: no personal data (MASVS-STORAGE-2). */
@@ -86,6 +87,7 @@ export const notices = {
     },
   },
   ...passkeyNotices,
+  ...appleNotices,
   ACCOUNT_LINKED: {
     en: {
       title: "New sign-in method",

@@ -24,7 +24,8 @@ export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
     "a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number " +
     "was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; " +
     "PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: " +
-    "those of a member of staff, for admins.\n" +
+    "those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in " +
+    "with Apple was withdrawn.\n" +
     "- WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing.\n" +
     "- KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`.\n" +
     "- DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff.\n\n" +

@@ -4,7 +4,7 @@ import { newEmail, newIp, newPhone, readCode, type SignedIn, verify } from "../s
 import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
 import { newNumber, submit } from "../support/kyc.ts";
-import { newPerson as newSocialPerson } from "../support/openid.ts";
+import { CLIENTS, ISSUERS, newPerson as newSocialPerson, signText } from "../support/openid.ts";
 import { addPasskey, ownOptions, signInOptions } from "../support/passkeys.ts";
 import type { Fields } from "./cases.ts";
 import { send } from "./check.ts";
@@ -105,6 +105,13 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   "GET /api/auth/apple/login": async () => ({ query: {} }),
   "POST /api/auth/google/token": (stage) => social(stage, "google"),
   "POST /api/auth/apple/token": (stage) => social(stage, "apple"),
+  "POST /api/auth/apple/notifications": async () => ({
+    fields: {
+      payload: await signText(
+        JSON.stringify({ iss: ISSUERS.apple, aud: CLIENTS.apple.ios, iat: 1, jti: crypto.randomUUID(), events: "{}" }),
+      ),
+    },
+  }),
   "POST /api/auth/google/link": link("google"),
   "POST /api/auth/apple/link": link("apple"),
   "POST /api/auth/proof": async (stage) => {

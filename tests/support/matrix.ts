@@ -63,6 +63,7 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/auth/social/error": anyone(400),
   "POST /api/auth/google/token": anyone(400, json({})),
   "POST /api/auth/apple/token": anyone(400, json({})),
+  "POST /api/auth/apple/notifications": anyone(400, json({})),
   "POST /api/auth/google/link": user(400, { options: json({}), isRefusedFirst: true }),
   "POST /api/auth/apple/link": user(400, { options: json({}), isRefusedFirst: true }),
   "DELETE /api/auth/google/link": user(404, { options: json({}) }),

@@ -136,3 +136,12 @@ export function linkAccount(
     ),
   };
 }
+
+/** Makes a link whose consent was withdrawn a way to sign in again if `condition` holds: its owner has just signed in by it. */
+export function reviveLink(deps: Pick<Deps, "db" | "now">, { issuer, subject }: SocialIdentity, condition: SQL) {
+  const now = instantOf(deps.now());
+  return deps.db
+    .update(socialAccounts)
+    .set({ revokedAt: null, eventAt: sql`max(coalesce(event_at, 0), ${now})` })
+    .where(sql`issuer = ${issuer} and subject = ${subject} and revoked_at is not null and ${condition}`);
+}

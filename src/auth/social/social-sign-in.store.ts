@@ -15,7 +15,14 @@ import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
 import { isReserved } from "../identity/reservation.store.ts";
 import { liftHardLockout } from "../otp/otp-guard.store.ts";
-import { linkAccount, linkedUser, profileDataOf, providerOf, type SocialAccount } from "./social-account.store.ts";
+import {
+  linkAccount,
+  linkedUser,
+  profileDataOf,
+  providerOf,
+  reviveLink,
+  type SocialAccount,
+} from "./social-account.store.ts";
 import {
   type CredentialUse,
   isCredentialUsedByThisInvocation,
@@ -190,6 +197,7 @@ export async function signInByIdentity(
     liftHardLockout(deps, linked, isRedeemed),
     openSession(deps, client, { id: redemption.sessionId, userId, method }, isRedeemed),
     {
+      revivedLink: reviveLink(deps, identity, isRedeemed),
       network: rememberNetwork(deps, userId, client.network, isRedeemed),
       bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
     },

@@ -1,6 +1,16 @@
 import { openBrowser } from "../../support/browser.ts";
 import { call, newIp } from "../../support/client.ts";
-import { APP_URI, fakeProviders, type Name, newPerson, newVerifier, type Providers } from "../../support/openid.ts";
+import {
+  APP_URI,
+  CLIENTS,
+  fakeProviders,
+  ISSUERS,
+  type Name,
+  newPerson,
+  newVerifier,
+  type Providers,
+  signText,
+} from "../../support/openid.ts";
 import { type Flow, type Run, traceless, withAndWithoutKey } from "../flow-table.ts";
 import { expectEnded, must, newUser } from "../people.ts";
 
@@ -163,7 +173,23 @@ const deletion = social("deletion of an account with Apple", async (providers) =
   };
 });
 
+/** Apple repeats a notification that is not answered. */
+const notification = social("POST auth/apple/notifications", async (providers) => {
+  const person = newPerson("apple");
+  const json = await providers.nativeSignIn("apple", person);
+  const { data } = await must("POST", "/api/auth/apple/token", { env: providers.env, json });
+  const iat = Math.floor(Date.now() / 1000);
+  const events = JSON.stringify({ type: "account-deleted", sub: person.sub, event_time: Date.now() + 60_000 });
+  const claims = { iss: ISSUERS.apple, aud: CLIENTS.apple.ios, iat, exp: iat + 600, jti: crypto.randomUUID(), events };
+  const payload = await signText(JSON.stringify(claims));
+  return {
+    scope: { userIds: [data.user_id] },
+    request: { method: "POST", path: "/api/auth/apple/notifications", options: { ip: newIp(), json: { payload } } },
+  };
+});
+
 export const socialFlows = [
+  notification,
   ...(["google", "apple"] as const).flatMap((name) => [
     ...withAndWithoutKey(signInBy(name)),
     linkTo(name),

@@ -1,7 +1,17 @@
 import { must, newUser, sql } from "../../faults/people.ts";
 import { openBrowser } from "../../support/browser.ts";
 import { call, newEmail, newIp } from "../../support/client.ts";
-import { APP_URI, type Name, names, newPerson, newVerifier, type Person } from "../../support/openid.ts";
+import {
+  APP_URI,
+  CLIENTS,
+  ISSUERS,
+  type Name,
+  names,
+  newPerson,
+  newVerifier,
+  type Person,
+  signText,
+} from "../../support/openid.ts";
 import { type Case, given, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";
 import { staleUser } from "./sign-in-cases.ts";
@@ -185,7 +195,29 @@ const callbackBodies: Case[] = [
   })),
 ];
 
+const NOTIFICATIONS = "POST /api/auth/apple/notifications";
+
+/** A notification that Apple signed about the person's account. */
+async function notificationOf({ sub }: Person): Promise<object> {
+  const iat = Math.floor(Date.now() / 1000);
+  const events = JSON.stringify({ type: "consent-revoked", sub, event_time: Date.now() + 60_000 });
+  const claims = { iss: ISSUERS.apple, aud: CLIENTS.apple.ios, iat, exp: iat + 600, jti: crypto.randomUUID(), events };
+  return { ip: newIp(), json: { payload: await signText(JSON.stringify(claims)) } };
+}
+
+const notifications: Case[] = [
+  unconfigured(NOTIFICATIONS, async () => ({ json: { payload: "x" } })),
+  given(NOTIFICATIONS, "about a linked account", async ({ providers, env }) => {
+    const person = newPerson("apple");
+    await must("POST", "/api/auth/apple/token", { json: await providers.nativeSignIn("apple", person), env });
+    return notificationOf(person);
+  }),
+  given(NOTIFICATIONS, "about nobody here", async () => notificationOf(newPerson("apple"))),
+  given(NOTIFICATIONS, "that Apple did not sign", async () => ({ ip: newIp(), json: { payload: "a.b.c" } })),
+];
+
 export const socialCases: Case[] = [
+  ...notifications,
   ...callbackBodies,
   ...names.flatMap((name) => [...tokenCases(name), ...linkCases(name), ...browserCases(name)]),
   ...successCases,

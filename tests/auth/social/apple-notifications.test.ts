@@ -1,0 +1,175 @@
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { call, newIp, type SignedIn } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
+import { documented } from "../../support/kyc.ts";
+import {
+  CLIENTS,
+  fakeProviders,
+  ISSUERS,
+  newPerson,
+  type Person,
+  type Providers,
+  signText,
+} from "../../support/openid.ts";
+import { expectError } from "../../support/passkeys.ts";
+import { me } from "../../support/session-calls.ts";
+import { auditOf } from "../../support/staff.ts";
+
+let providers: Providers;
+beforeAll(() => {
+  providers = fakeProviders();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A person who signed up with Apple. */
+async function signUpByApple(person = newPerson("apple")): Promise<{ person: Person; user: SignedIn }> {
+  const json = await providers.nativeSignIn("apple", person);
+  const { body, status } = await call("POST", "/api/auth/apple/token", { json, env: providers.env, ip: newIp() });
+  if (status !== 200) throw new Error(JSON.stringify(body));
+  const { user_id: userId, access_token: access, refresh_token: refresh } = body.data;
+  return { person, user: { identifier: "", userId, access, refresh } };
+}
+
+interface Sent {
+  type?: string;
+  at?: number;
+  claims?: Record<string, unknown>;
+  event?: unknown;
+  header?: Record<string, unknown>;
+}
+
+async function payloadOf(
+  { sub }: Pick<Person, "sub">,
+  { type = "consent-revoked", at = Date.now() + 1000, claims, event, header }: Sent,
+) {
+  const iat = Math.floor(Date.now() / 1000);
+  const events = event ?? JSON.stringify({ type, sub, event_time: at, email: "x@privaterelay.appleid.com" });
+  const all = {
+    iss: ISSUERS.apple,
+    aud: CLIENTS.apple.ios,
+    iat,
+    exp: iat + 600,
+    jti: crypto.randomUUID(),
+    events,
+    ...claims,
+  };
+  return signText(JSON.stringify(all), header as never);
+}
+
+const deliver = async (payload: string) =>
+  documented("POST", "/api/auth/apple/notifications", { json: { payload }, env: providers.env, ip: newIp() });
+const notify = async (person: Pick<Person, "sub">, sent: Sent = {}) => deliver(await payloadOf(person, sent));
+
+const linkOf = ({ userId }: SignedIn) =>
+  rows<{ revoked_at: number | null; mail_stopped_at: number | null; sealed_refresh_token: string | null }>(
+    "select * from social_accounts where user_id = ?",
+    userId,
+  );
+const noticesOf = async ({ userId }: SignedIn) =>
+  (
+    await rows<{ kind: string }>(
+      "select notification_type as kind from notifications where user_id = ? order by id",
+      userId,
+    )
+  )
+    .map(({ kind }) => kind)
+    .filter((kind) => kind.startsWith("APPLE"));
+
+describe("Apple's notification", () => {
+  test("that the consent was withdrawn ends Apple's sessions, keeps the link as no way in, and tells the person", async () => {
+    const { person, user } = await signUpByApple();
+    expect((await notify(person)).status).toBe(200);
+    expect((await me(user.access)).status).toBe(401);
+    const [link] = await linkOf(user);
+    expect(link).toMatchObject({ sealed_refresh_token: null });
+    expect(link?.revoked_at).toBeGreaterThan(0);
+    expect(await noticesOf(user)).toEqual(["APPLE_REVOKED"]);
+    const audit = (await auditOf(user.userId, "UPDATE")).filter(({ entity_type }) => entity_type === "social_account");
+    expect(audit.map(({ new_values }) => JSON.parse(new_values))).toEqual([
+      { provider: "APPLE", event: "consent-revoked" },
+    ]);
+    // The next sign-in gives the consent again.
+    const again = await signUpByApple(person);
+    expect(again.user.userId).toBe(user.userId);
+    const [revived] = await linkOf(user);
+    expect(revived?.revoked_at).toBeNull();
+    expect(revived?.sealed_refresh_token).not.toBeNull();
+  });
+
+  test.each(["account-delete", "account-deleted"])("%s removes the link", async (type) => {
+    const { person, user } = await signUpByApple();
+    await notify(person, { type });
+    expect(await linkOf(user)).toEqual([]);
+    expect((await me(user.access)).status).toBe(401);
+    expect((await auditOf(user.userId, "DELETE")).map(({ entity_type }) => entity_type)).toEqual(["social_account"]);
+  });
+
+  test("that mail is stopped and started follows the time of the events, in seconds and in milliseconds", async () => {
+    const { person, user } = await signUpByApple();
+    const seconds = Math.floor(Date.now() / 1000) + 10;
+    const isStopped = async () => (await linkOf(user))[0]?.mail_stopped_at !== null;
+    await notify(person, { type: "email-disabled", at: seconds });
+    expect(await isStopped()).toBe(true);
+    await notify(person, { type: "email-enabled", at: (seconds + 10) * 1000 });
+    expect(await isStopped()).toBe(false);
+    // A late one does not undo a later one.
+    await notify(person, { type: "email-disabled", at: seconds + 5 });
+    expect(await isStopped()).toBe(false);
+    expect(await noticesOf(user)).toEqual(["APPLE_MAIL_STOPPED"]);
+    expect((await me(user.access)).status).toBe(200);
+  });
+
+  test("changes nothing if it is older than the link, of nobody here, of an unknown kind or without an event", async () => {
+    const { person, user } = await signUpByApple();
+    const before = await linkOf(user);
+    const answers = [
+      await notify(person, { at: Date.now() - 3_600_000 }),
+      await notify({ sub: "nobody" }),
+      await notify(person, { type: "something-new" }),
+      await notify(person, { event: "no JSON" }),
+      await notify(person, { event: JSON.stringify({ type: "consent-revoked" }) }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(await linkOf(user)).toEqual(before);
+    expect((await me(user.access)).status).toBe(200);
+  });
+
+  test("sent many times is applied once", async () => {
+    const { person, user } = await signUpByApple();
+    const payload = await payloadOf(person, {});
+    const answers = await Promise.all(Array.from({ length: 10 }, () => deliver(payload)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const audit = (await auditOf(user.userId, "UPDATE")).filter(({ entity_type }) => entity_type === "social_account");
+    expect(audit).toHaveLength(1);
+    expect(await noticesOf(user)).toEqual(["APPLE_REVOKED"]);
+  });
+
+  test("that is late still counts, because Apple retries", async () => {
+    const { person, user } = await signUpByApple();
+    const iat = Math.floor(Date.now() / 1000) - 86_400;
+    expect((await notify(person, { claims: { iat, exp: iat + 600 } })).status).toBe(200);
+    expect((await me(user.access)).status).toBe(401);
+  });
+
+  test.each<[string, Sent]>([
+    ["of another issuer", { claims: { iss: "https://evil.example" } }],
+    ["for another service", { claims: { aud: "com.example.other" } }],
+    ["without an id", { claims: { jti: undefined } }],
+    ["by an unknown key", { header: { alg: "RS256", kid: "unknown" } }],
+    ["without a signature", { header: { alg: "none" } }],
+  ])("%s is refused and changes nothing", async (_, sent) => {
+    const { person, user } = await signUpByApple();
+    expectError(await notify(person, sent), 400, "social_auth_failed");
+    expect((await me(user.access)).status).toBe(200);
+  });
+
+  test.each(["x", "a.b.c", "x".repeat(9000)])("%s is no notification", async (payload) => {
+    expectError(await deliver(payload), 400, "social_auth_failed");
+  });
+
+  test("is 404 where sign-in with Apple is not configured", async () => {
+    expectError(await call("POST", "/api/auth/apple/notifications", { json: { payload: "x" } }), 404, "not_found");
+  });
+});
