@@ -156,6 +156,20 @@ export function createUsersClient(options: Options) {
     dispute: (body: Body<"POST /auth/identity/dispute">) => call("POST /auth/identity/dispute", { body }),
   };
 
+  const passkeys = {
+    /** The options that `PublicKeyCredential.parseRequestOptionsFromJSON` takes to sign in; they expire. */
+    signInOptions: () => call("POST /auth/passkey/options"),
+    /** Signs in with what `navigator.credentials.get()` gave, as `toJSON()` writes it. */
+    signIn: (credential: Body<"POST /auth/passkey/login">["credential"], input?: CallOptions) =>
+      signedIn(call("POST /auth/passkey/login", { ...input, body: { credential } })),
+    /** The options to add a passkey (REGISTER) or to prove the session (PROOF, for `auth.prove`). */
+    options: (purpose: "REGISTER" | "PROOF") => call("POST /auth/passkeys/options", { body: { purpose } }),
+    /** Adds what `navigator.credentials.create()` gave, as `toJSON()` writes it. */
+    add: (body: Body<"POST /auth/passkeys">) => call("POST /auth/passkeys", { body }),
+    rename: (id: string, name: string) => call("PATCH /auth/passkeys/{id}", { params: { id }, body: { name } }),
+    remove: (id: string) => call("DELETE /auth/passkeys/{id}", { params: { id } }),
+  };
+
   return {
     /** Any operation by its method and path. */
     call,
@@ -163,6 +177,7 @@ export function createUsersClient(options: Options) {
     pages,
     auth,
     identity,
+    passkeys,
     me: () => call("GET /auth/me"),
     sessions: {
       list: () => call("GET /auth/sessions"),
