@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -12,15 +14,34 @@ import { startDevServer } from "./dev-server.ts";
 // Passkeys with Chromium's virtual authenticator: a dashboard of another origin, which the configuration names, uses the
 // API with the browser's own functions alone.
 
-const DASHBOARD = "http://localhost:3000";
 const root = join(import.meta.dirname, "..", "..");
 const state = mkdtempSync(join(tmpdir(), "users-api-"));
 
 let server: Awaited<ReturnType<typeof startDevServer>>;
 let browser: Browser;
+/** Servers of pages: the dashboard, and one that the configuration does not name. */
+let dashboard: Server;
+let stranger: Server;
+
+const originOf = (pages: Server) => `http://localhost:${(pages.address() as AddressInfo).port}`;
+
+/** Serves the dashboard's page on a free port. */
+async function servePages(): Promise<Server> {
+  const pages = createServer((_, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<!doctype html><title>dashboard</title><input autocomplete="username webauthn" autofocus>
+      <script>${script(server.base)}</script>`);
+  });
+  await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
+  return pages;
+}
 
 before(async () => {
+  dashboard = await servePages();
+  stranger = await servePages();
   process.env.STAFF_PASSKEYS = "required";
+  process.env.PASSKEY_ORIGINS = originOf(dashboard);
+  process.env.CORS_ORIGINS = originOf(dashboard);
   server = await startDevServer("dev.ts", state);
   browser = await launchBrowser();
 });
@@ -28,6 +49,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.stop();
+  for (const pages of [dashboard, stranger]) pages?.close();
 });
 
 interface Answer {
@@ -101,11 +123,8 @@ interface Desk {
 }
 
 /** A browser of its own with an authenticator that verifies its user, on a page of the origin. */
-async function openDesk(origin = DASHBOARD): Promise<Desk> {
+async function openDesk(origin = originOf(dashboard)): Promise<Desk> {
   const page = await (await browser.newContext()).newPage();
-  const html = `<!doctype html><title>dashboard</title><input autocomplete="username webauthn" autofocus>
-    <script>${script(server.base)}</script>`;
-  await page.route(`${origin}/**`, (route) => route.fulfill({ contentType: "text/html", body: html }));
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("WebAuthn.enable", { enableUI: false });
   const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
@@ -175,7 +194,7 @@ test("a person adds a passkey, signs in by it without typing, proves by it, and 
 
 test("what the browser signs for a page that the configuration does not name is refused", async () => {
   const token = await enterByCode("bina.passkey@example.com", "register");
-  const { page, run } = await openDesk("http://localhost:4000");
+  const { page, run } = await openDesk(originOf(stranger));
   const options = await call("POST", "/auth/passkeys/options", { purpose: "REGISTER" }, token);
   const create = `navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(
     ${JSON.stringify(options.body.data.public_key)}) }).then((credential) => credential.toJSON())`;

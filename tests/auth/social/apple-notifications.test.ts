@@ -81,7 +81,7 @@ describe("Apple's notification", () => {
   test("that the consent was withdrawn ends Apple's sessions, keeps the link as no way in, and tells the person", async () => {
     const { person, user } = await signUpByApple();
     expect((await notify(person)).status).toBe(200);
-    expect((await me(user.access)).status).toBe(401);
+    expect((await me(user.access, { env: providers.env })).status).toBe(401);
     const [link] = await linkOf(user);
     expect(link).toMatchObject({ sealed_refresh_token: null });
     expect(link?.revoked_at).toBeGreaterThan(0);
@@ -102,7 +102,7 @@ describe("Apple's notification", () => {
     const { person, user } = await signUpByApple();
     await notify(person, { type });
     expect(await linkOf(user)).toEqual([]);
-    expect((await me(user.access)).status).toBe(401);
+    expect((await me(user.access, { env: providers.env })).status).toBe(401);
     expect((await auditOf(user.userId, "DELETE")).map(({ entity_type }) => entity_type)).toEqual(["social_account"]);
   });
 
@@ -118,7 +118,7 @@ describe("Apple's notification", () => {
     await notify(person, { type: "email-disabled", at: seconds + 5 });
     expect(await isStopped()).toBe(false);
     expect(await noticesOf(user)).toEqual(["APPLE_MAIL_STOPPED"]);
-    expect((await me(user.access)).status).toBe(200);
+    expect((await me(user.access, { env: providers.env })).status).toBe(200);
   });
 
   test("changes nothing if it is older than the link, of nobody here, of an unknown kind or without an event", async () => {
@@ -133,7 +133,7 @@ describe("Apple's notification", () => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     expect(await linkOf(user)).toEqual(before);
-    expect((await me(user.access)).status).toBe(200);
+    expect((await me(user.access, { env: providers.env })).status).toBe(200);
   });
 
   test("sent many times is applied once", async () => {
@@ -150,7 +150,7 @@ describe("Apple's notification", () => {
     const { person, user } = await signUpByApple();
     const iat = Math.floor(Date.now() / 1000) - 86_400;
     expect((await notify(person, { claims: { iat, exp: iat + 600 } })).status).toBe(200);
-    expect((await me(user.access)).status).toBe(401);
+    expect((await me(user.access, { env: providers.env })).status).toBe(401);
   });
 
   test.each<[string, Sent]>([
@@ -162,7 +162,7 @@ describe("Apple's notification", () => {
   ])("%s is refused and changes nothing", async (_, sent) => {
     const { person, user } = await signUpByApple();
     expectError(await notify(person, sent), 400, "social_auth_failed");
-    expect((await me(user.access)).status).toBe(200);
+    expect((await me(user.access, { env: providers.env })).status).toBe(200);
   });
 
   test.each(["x", "a.b.c", "x".repeat(9000)])("%s is no notification", async (payload) => {
