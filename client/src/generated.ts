@@ -535,7 +535,7 @@ export type NotificationResponse = {
   data: Notification;
 };
 
-/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
+/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in with Apple was withdrawn. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
 export type NotificationType =
   | "NEW_DEVICE"
   | "LOCKOUT"
@@ -543,6 +543,8 @@ export type NotificationType =
   | "IDENTIFIER_CHANGED"
   | "ACCOUNT_LINKED"
   | "ACCOUNT_UNLINKED"
+  | "APPLE_MAIL_STOPPED"
+  | "APPLE_REVOKED"
   | "IDENTITY_RESTORED"
   | "IDENTITY_HELD"
   | "NUMBER_RELEASED"
@@ -1189,6 +1191,15 @@ export interface Operations {
     };
     data: SignIn;
   };
+  /** Receive a notification from Apple */
+  "POST /auth/apple/notifications": {
+    body: {
+      payload: string;
+    };
+    data: {
+      message: string;
+    };
+  };
   /** Link my Google account */
   "POST /auth/google/link": {
     body: {
@@ -1823,6 +1834,7 @@ export const open: readonly string[] = [
   "POST /auth/apple/token",
   "POST /auth/passkey/options",
   "POST /auth/passkey/login",
+  "POST /auth/apple/notifications",
   "POST /auth/identity/dispute",
   "GET /health",
 ];

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { readCode } from "../../client/tests/life.ts";
 import { launchBrowser } from "./chromium.ts";
@@ -206,13 +207,9 @@ test("what the browser signs for a page that the configuration does not name is 
 });
 
 /** Runs `npm run staff` on the databases of the server. */
-function staffCommand(...args: string[]): void {
-  const { status, stderr, stdout } = spawnSync(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", join(root, "scripts", "staff.ts"), ...args],
-    { cwd: root, encoding: "utf8", env: { ...process.env, PERSIST_TO: state } },
-  );
-  assert.equal(status, 0, stdout + stderr);
+async function staffCommand(...args: string[]): Promise<void> {
+  const command = ["--disable-warning=ExperimentalWarning", join(root, "scripts", "staff.ts"), ...args];
+  await promisify(execFile)(process.execPath, command, { cwd: root, env: { ...process.env, PERSIST_TO: state } });
 }
 
 test("a member of staff without a passkey is refused, enrols in a window that an admin opens, and is let in", async () => {
@@ -221,8 +218,8 @@ test("a member of staff without a passkey is refused, enrols in a window that an
   const beginning = await enterByCode(chief, "register");
   assert.equal((await office.run(`addPasskey("${beginning}")`)).status, 201);
   await enterByCode(member, "register");
-  staffCommand("grant", chief);
-  staffCommand("grant", member, "--role", "staff");
+  await staffCommand("grant", chief);
+  await staffCommand("grant", member, "--role", "staff");
 
   const byCode = await enterByCode(member, "login");
   const { body: identity } = await call("GET", "/auth/identity", undefined, byCode);
