@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Authenticator } from "../support/authenticator.ts";
 import {
   type Answer,
   type CallOptions,
@@ -17,6 +18,7 @@ import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../sup
 import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 import { fakeProviders } from "../support/openid.ts";
+import { addPasskey, ownOptions, signInOptions } from "../support/passkeys.ts";
 import { differing, takeSnapshot, untilQuiet } from "../support/snapshot.ts";
 import { newAdmin } from "../support/staff.ts";
 
@@ -417,6 +419,30 @@ const writes: Record<string, Write> = {
       return { answer: await call("POST", "/api/auth/identity/dispute", { ip: newIp(), json }) };
     },
   },
+  "POST /api/auth/passkey/login": {
+    send: async (extra, { user }) => {
+      const { authenticator } = await addPasskey(user);
+      const json = { ...extra, credential: await authenticator.assert(await signInOptions()) };
+      const answer = await call("POST", "/api/auth/passkey/login", { ip: newIp(), json });
+      return { answer, userId: answer.body.data?.user_id };
+    },
+  },
+  "POST /api/auth/passkeys/options": as("POST", "/api/auth/passkeys/options", { purpose: "REGISTER" }),
+  "POST /api/auth/passkeys": {
+    status: 201,
+    send: async (extra, { user }) => {
+      const authenticator = await Authenticator.create();
+      const json = { ...extra, credential: await authenticator.register(await ownOptions(user, "REGISTER")) };
+      return { answer: await call("POST", "/api/auth/passkeys", { token: user.access, json }) };
+    },
+  },
+  "PATCH /api/auth/passkeys/{id}": {
+    send: async (extra, { user }) => {
+      const { passkey } = await addPasskey(user);
+      const json = { ...extra, name: "Laptop" };
+      return { answer: await call("PATCH", `/api/auth/passkeys/${passkey.id}`, { token: user.access, json }) };
+    },
+  },
   // The body names another user's account: that account must remain, and the caller's own must go.
   "DELETE /api/auth/account": {
     send: async (extra) => {
@@ -501,6 +527,7 @@ const writes: Record<string, Write> = {
   },
   "POST /api/users/{id}/reveal": on("POST", "/reveal", { fields: ["address"] }),
   "POST /api/users/{id}/notes": on("POST", "/notes", { text: "x" }, { status: 201 }),
+  "POST /api/users/{id}/passkey-reset": on("POST", "/passkey-reset", { reason: "x" }),
 };
 
 describe("Mass assignment (ASVS 15.3.3)", () => {

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { beforeAll, describe, expect, test } from "vitest";
+import { registrationExample } from "../../src/auth/passkey/credential.fields.ts";
 import {
   type Answer,
   type CallOptions,
@@ -128,6 +129,7 @@ describe("limit of writes per minute", () => {
       "PUT /api/auth/identity/email": { json: { email: "asha@example.com", verification_token: "x" } },
       "PUT /api/auth/identity/phone": { json: { phone_number: "9841234567", verification_token: "x" } },
       "POST /api/auth/google/link": { json: { id_token: "x" } },
+      "POST /api/auth/passkeys": { json: { credential: registrationExample } },
       "POST /api/auth/apple/link": { json: { id_token: "x", nonce: "12345678", authorization_code: "x" } },
     };
     for (const [path, methods] of Object.entries(document.paths)) {
@@ -137,7 +139,9 @@ describe("limit of writes per minute", () => {
         found.push(name);
         const options = bodies[name] ?? expectations[name]?.options?.() ?? {};
         const own = { ...options, token: user.access, env };
-        expectRefusal(await call(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, user.userId), own), policy);
+        const answer = await call(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, user.userId), own);
+        expect(answer.status, `${name}: ${JSON.stringify(answer.body)}`).toBe(429);
+        expectRefusal(answer, policy);
         expect(Object.keys(operation.responses), name).toContain("429");
       }
     }
