@@ -18,7 +18,6 @@ const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>][] 
   ["R18: the counter of a device-bound passkey never goes back", countedAssertions],
 ];
 
-beforeAll(keepSentEvents);
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
 
