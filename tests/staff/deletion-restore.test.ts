@@ -134,7 +134,7 @@ describe("after a restore of the primary that undid a deletion", () => {
       ).results;
     expect([simulation.queue.held.length > 0, await recorded()]).toEqual([true, []]);
     await restore(user.userId, copy);
-    await rows("delete from recorded_events where user_id = ?", user.userId);
+    await rows("delete from outbox where user_id = ?", user.userId);
     await settle(simulation);
     expect(await recorded()).toEqual([{ user_id: user.userId }]);
     expect((await call("GET", "/api/auth/me", { token: user.access })).status, "the restored account").toBe(200);
