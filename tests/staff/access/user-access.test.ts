@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { call, newIp, requestCode, type SignedIn } from "../../support/client.ts";
+import { call, newIp, newPhone, requestCode, type SignedIn, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { run } from "../../support/database.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
@@ -11,7 +11,7 @@ const access = (staff: SignedIn, { userId }: { userId: string }) =>
   documented("GET", `${USERS}/${userId}/access`, { token: staff.access });
 
 test("shows locks, codes and what became of each, devices and notifications, but no identifier, and records no view", async () => {
-  const [staff, user] = [await newStaff(), await newUser()];
+  const [staff, user] = [await newStaff(), await signUp(newPhone(), { ip: newIp() })];
   const ip = newIp();
   clock.advance(61_000);
   const otp = await requestCode(user.identifier, { ip });
