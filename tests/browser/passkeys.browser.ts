@@ -76,10 +76,21 @@ async function call(method: string, path: string, json?: unknown, token?: string
   return { status: response.status, body: await response.json() };
 }
 
+/** The last code that was read, by its recipient. */
+const codes = new Map<string, string>();
+
 /** Signs up, or in, with a code and returns the access token. */
 async function enterByCode(identifier: string, step: "register" | "login"): Promise<string> {
+  const known = codes.get(identifier);
   await call("POST", "/auth/otp/request", { identifier });
-  const { body } = await call("POST", "/auth/otp/verify", { identifier, otp: await readCode(server.base, identifier) });
+  let otp = await readCode(server.base, identifier);
+  // The new message may come after the answer.
+  for (let i = 0; i < 100 && otp === known; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    otp = await readCode(server.base, identifier);
+  }
+  codes.set(identifier, otp);
+  const { body } = await call("POST", "/auth/otp/verify", { identifier, otp });
   const { verification_token } = body.data;
   const answer = await call("POST", `/auth/${step}`, { identifier, verification_token });
   assert.ok(answer.status < 300, JSON.stringify(answer.body));
