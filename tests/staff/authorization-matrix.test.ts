@@ -362,6 +362,7 @@ const writes: Record<string, Write> = {
     { code: "x", code_verifier: "x".repeat(43) },
     400,
   ),
+  "POST /api/auth/apple/notifications": as("POST", "/api/auth/apple/notifications", { payload: "x" }, 400),
   "POST /api/auth/google/token": as("POST", "/api/auth/google/token", { id_token: "x" }, 400),
   "POST /api/auth/apple/token": as(
     "POST",

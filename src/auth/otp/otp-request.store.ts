@@ -206,9 +206,10 @@ export async function insertChallenge(
   call: IdempotentCall | undefined,
 ) {
   const { keyHash = null, bodyHash = null } = call ?? {};
+  const budget = budgetOfDay(deps, identifier.kind === "phone" ? "sms" : "email");
   const values = {
     ...challenge,
-    ...budgetOfDay(deps, identifier.kind === "phone" ? "sms" : "email"),
+    ...budget,
     identifier: identifier.value,
     network,
     counters: sendCounters(identifier, network, deps.now()),
