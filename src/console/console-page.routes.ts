@@ -45,7 +45,7 @@ export const getConsole = visitorEndpoint(
     path: "/console",
     describe: () => ({
       operationId: "showConsole",
-      tag: "Staff: console",
+      tag: "Console",
       summary: "Show the staff console",
       description: "Shows the page on which staff work. Its other addresses, such as `/console/people`, show it too.",
       responses: { 200: { description: "The page.", content: { "text/html": { type: "string" } } } },

@@ -7,7 +7,7 @@ import { pageEndpoint } from "./console.guard.ts";
 import { FORGET_TOKEN, keepToken } from "./console-cookie.ts";
 import { type ConsoleSession, closeConsole, openConsole, refreshConsole } from "./console-session.service.ts";
 
-const tag = "Staff: console";
+const tag = "Console";
 
 const sessionData = z
   .object({

@@ -181,7 +181,7 @@ export const purgeRules: readonly PurgeRule[] = [
     ...byKey,
     table: deadLetters,
     since: deadLetters.createdAt,
-    keptMs: 180 * DAY_MS,
+    keptMs: 90 * DAY_MS,
     among: sql`replayed_at is null and discarded_at is null`,
   },
   {

@@ -116,7 +116,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   "POST /api/auth/apple/link": link("apple"),
   "POST /api/auth/proof": async (stage) => {
     const caller = await newPerson(stage);
-    return { caller, fields: { verification_token: await proveAgain(stage, caller.identifier) } };
+    return { caller, fields: { verification_token: await proveAgain(stage, caller.identifier), credential: null } };
   },
   "PUT /api/auth/identity/email": async (stage) => {
     const email = newEmail();
@@ -158,7 +158,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     await submit(person, undefined, { env: stage.env, origin: "https://api.example.com" });
     return {
       segments: { id: person.userId },
-      fields: { status: "REJECTED", rejection_reason: "blurred", version: null },
+      fields: { status: "REJECTED", rejection_code: "UNREADABLE", rejection_reason: "blurred", version: null },
     };
   },
   "POST /api/users": async () => ({ alsoAllowed: [409] }),

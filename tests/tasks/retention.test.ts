@@ -35,6 +35,7 @@ const MINUTE = HOUR / 60;
  */
 const PROMISED_DAYS: Record<string, number> = {
   "otp_challenges.cid": 1 + 15 * MINUTE,
+  "otp_challenges.created_at": 5 * MINUTE,
   "otp_network_guards.last_guess_at": 7,
   "otp_class_guards.last_guess_at": 7,
   "network_guess_limits.window_started_at": HOUR,
@@ -55,6 +56,9 @@ const PROMISED_DAYS: Record<string, number> = {
   "local_outbox.id": 14,
   "notifications.id": 180,
   "dead_letters.created_at": 90,
+  "dead_letters.replayed_at": 30,
+  "dead_letters.discarded_at": 30,
+  "daily_counts.day": 400,
   "devices.session_id": 90,
   "analytics_reports.expires_at": 0,
   "job_runs.finished_at": 30,

@@ -13,7 +13,7 @@ export const tags = {
   Notifications: "What the user was told in the app.",
   "Staff: users": "For staff only: find, create and change users.",
   "Staff: KYC review": "For staff only: decide about submitted identity documents.",
-  "Staff: console": "For the staff console only: its page and the session of its browser.",
+  Console: "For the staff console only: its page and the session of its browser.",
   "Staff: service": "For staff only: figures, delivery of codes, colleagues, dead letters and jobs.",
   Platform: "Health, keys and this document.",
 } as const;

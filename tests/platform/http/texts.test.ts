@@ -108,7 +108,7 @@ describe("field errors", () => {
     [{ identifier: "9841000000", otp: "12" }, { otp: [{ code: "not_otp" }] }],
     [
       { identifier: "9841000000", otp: "123456", purpose: "LOOK" },
-      { purpose: [{ code: "not_allowed", choices: ["REGISTER", "LOGIN"] }] },
+      { purpose: [{ code: "not_allowed", choices: ["REGISTER", "LOGIN", "CHANGE"] }] },
     ],
     [{ identifier: "a@", otp: "123456" }, { identifier: [{ code: "not_email" }] }],
     [{ identifier: "123", otp: "123456" }, { identifier: [{ code: "unknown_phone" }] }],
@@ -128,7 +128,9 @@ describe("field errors", () => {
     for (const sentences of Object.values(refused.body.error.details as Record<string, string[]>)) {
       expect(sentences.join()).toMatch(DEVANAGARI);
     }
-    expect(refused.body.error.fields.purpose).toEqual([{ code: "not_allowed", choices: ["REGISTER", "LOGIN"] }]);
+    expect(refused.body.error.fields.purpose).toEqual([
+      { code: "not_allowed", choices: ["REGISTER", "LOGIN", "CHANGE"] },
+    ]);
   });
 });
 

@@ -22,6 +22,7 @@ afterAll(() => {
 /** What an earlier call gave, and the identifier that it belongs to. */
 const EARLIER = [
   ...["verification_token", "otp", "refresh_token", "id_token", "nonce", "authorization_code", "identifier"],
+  ...["email", "phone_number"],
   ...["credential", "payload"],
 ];
 /** Routes whose example only a provider or a browser could make true. */
