@@ -16,6 +16,7 @@ interface Operation {
   security: unknown[];
   parameters?: (Parameter | { $ref: string })[];
   requestBody?: { content: Record<string, { schema: Schema; example?: Record<string, unknown> }> };
+  responses: Record<string, { content?: Record<string, unknown> }>;
 }
 
 interface Parameter {
@@ -23,7 +24,7 @@ interface Parameter {
   in: string;
   required?: boolean;
   description?: string;
-  schema: { default?: unknown };
+  schema: { default?: unknown; format?: string };
 }
 
 interface Schema {
@@ -104,9 +105,9 @@ const readCode: CollectionRequest = {
  * which Bruno and Insomnia import too.
  */
 export function collectionText(document: Document): string {
-  const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
-  );
+  const routes = Object.entries(document.paths)
+    .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
+    .filter(({ operation }) => !isPage(operation));
   const folders = document.tags.map(({ name, description }, i) => {
     const own = routes.filter(({ operation }) => operation.tags[0] === name);
     const [first, ...others] = own.map((route) => writeRequest(document, route));
@@ -132,6 +133,13 @@ export function collectionText(document: Document): string {
   return `${inLines(collection, { levels: LEVELS, spreadsLists: true })}\n`;
 }
 
+/** Whether the operation shows a page in a browser, which is no call of an app. */
+const isPage = ({ responses }: Operation) =>
+  Object.values(responses).some(({ content }) => Object.keys(content ?? {}).join() === "text/html");
+
+/** An id that belongs to nothing, where a query needs one. */
+const NOBODY = "00000000-0000-7000-8000-000000000000";
+
 interface Route {
   path: string;
   method: string;
@@ -146,7 +154,9 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
   const body = writeBody(operation, isPublic);
   const segments = path.replaceAll(/\{(\w+)\}/g, ":$1");
   const query = parameters.filter((each) => each.in === "query");
-  const shown = query.filter(({ required }) => required).map(({ name }) => `${name}=…`);
+  const sampleOf = ({ required, schema }: Parameter) =>
+    String(schema.default ?? (required ? (schema.format === "uuid" ? NOBODY : "…") : ""));
+  const shown = query.filter(({ required }) => required).map((each) => `${each.name}=${sampleOf(each)}`);
   const variable = parameters.filter((each) => each.in === "path");
   return {
     name: operation.summary,
@@ -164,11 +174,11 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
         path: segments.slice(1).split("/"),
         ...(query.length > 0
           ? {
-              query: query.map(({ name, required, description, schema }) => ({
-                key: name,
-                value: String(schema.default ?? (required ? "…" : "")),
-                ...describe(description),
-                ...(required ? {} : { disabled: true }),
+              query: query.map((each) => ({
+                key: each.name,
+                value: sampleOf(each),
+                ...describe(each.description),
+                ...(each.required ? {} : { disabled: true }),
               })),
             }
           : {}),

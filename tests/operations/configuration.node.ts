@@ -210,7 +210,7 @@ test("production also requires https, its own hosts, a provider for codes, and a
     [{ EMAIL_FROM: "" }, /^warning email: has no provider/],
     [{ SPARROW_FROM: "", SPARROW_TOKEN: "" }, /^warning SMS: has no provider/],
     [{ SMS_DAILY_BUDGET: "50000" }, /^warning SMS_DAILY_BUDGET: allows 50000 paid calls a day/],
-    [{ ENVIRONMENT: "development" }, /^error ENVIRONMENT: /],
+    [{ ENVIRONMENT: "development", CONSOLE: "off" }, /^error ENVIRONMENT: /],
   ];
   for (const [changed, expected] of cases) {
     const lines = findingsOf({ ...own, ...changed }, true);

@@ -9,7 +9,8 @@ import { root } from "../../scripts/operations/wrangler.ts";
 let clone = "";
 before(() => {
   clone = mkdtempSync(join(tmpdir(), "users-api-clone-"));
-  for (const name of ["src", "client", "scripts", "migrations", "build", "wrangler.toml", "package.json", ".env"]) {
+  const folders = ["src", "console", "client", "scripts", "migrations", "build"];
+  for (const name of [...folders, "wrangler.toml", "tsconfig.json", "package.json", ".env"]) {
     cpSync(join(root, name), join(clone, name), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(clone, "node_modules"), "dir");
