@@ -46,7 +46,7 @@ const type = (value: string) => ({ "content-type": value });
 const byBrowser = (path: string) => path.endsWith("/callback");
 
 /** Staff's views of a person, which the audit log records. */
-const RECORDED_VIEWS = ["GET /api/users/{id}", "GET /api/users/kyc/submissions"];
+const RECORDED_VIEWS = ["GET /api/users/{id}", "GET /api/users/{id}/kyc", "GET /api/users/kyc/submissions"];
 
 describe("every route of the document", () => {
   test("ASVS 4.1.4: returns 405 for other methods, with the documented ones in Allow", async () => {

@@ -50,7 +50,6 @@ const PROMISED_DAYS: Record<string, number> = {
   "idempotency_keys.expires_at": 0,
   "sessions.absolute_expires_at": 0,
   "sessions.revoked_at": 30,
-  "outbox.id": 14,
   "processed_events.processed_at": 14,
   "deliveries.event_id": 14,
   "local_outbox.id": 14,
