@@ -1,3 +1,4 @@
+import { vi } from "vitest";
 import { newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { addPasskey } from "../../support/passkeys.ts";
 import { type Flow, flow, traceless } from "../flow-table.ts";
@@ -41,6 +42,21 @@ const create = flow("POST users", async () => {
     repeated: [409],
   };
 });
+
+/** A refusal whose count is stored after the response; a count that is not stored is lost. */
+const refused: Flow = {
+  name: "GET auth/me, refused and counted",
+  changesNothing: true,
+  isAlone: true,
+  open: async () => ({
+    env: { REFUSAL_FLUSH_MS: "1" } as unknown as Partial<Env>,
+    prepare: async () => {
+      // The isolate stores its counts again.
+      vi.setSystemTime(Date.now() + 1000);
+      return { scope: {}, request: { method: "GET", path: "/api/auth/me", options: {} }, success: 401 };
+    },
+  }),
+};
 
 /** The previous number is notified of the change. */
 const changeIdentifier = flow("PATCH users/{id} of an identifier", async () => {
@@ -177,6 +193,7 @@ export const staffFlows = [
     { method: "POST", path: under("reveal"), json: { fields: ["phone_number"] } },
     { mayRepeat: /^audit VIEW/ },
   ),
+  refused,
   traceless(act("GET users/{id}/access", { method: "GET", path: under("access") })),
   // Each call is a note of its own.
   act(

@@ -4,6 +4,7 @@ import { historyOf, insertHistory } from "../../support/history.ts";
 import { fakeProviders, newPerson } from "../../support/openid.ts";
 import { requestAndKeep } from "../../support/queue.ts";
 import { findSearchDrift } from "../../support/search-invariants.ts";
+import { heldTasks } from "../../support/tasks.ts";
 import { type Flow, flow, type Run, traceless } from "../flow-table.ts";
 import { must, newUser, sql } from "../people.ts";
 import { submitted } from "./kyc.ts";
@@ -104,16 +105,14 @@ const revocation: Flow = {
       const user = await newUser(providers.env);
       const json = await providers.nativeSignIn("apple", newPerson("apple"));
       await must("POST", "/api/auth/apple/link", { env: providers.env, token: user.access, json });
-      await must("DELETE", "/api/auth/apple/link", { env: providers.env, token: user.access });
-      const [row] = await sql<{ payload: string }>(
-        "select payload from recorded_events where user_id = ? and type = 'social.revocation_due'",
-        user.userId,
-      );
+      const tasks = heldTasks();
+      await must("DELETE", "/api/auth/apple/link", { env: { ...providers.env, ...tasks.env }, token: user.access });
+      const [due] = tasks.take(user.userId, "social.revocation_due");
       const revokedBefore = providers.revoked.length;
       const { body, queue } = message("social.revocation_due", user.userId, {});
       return {
         scope: { userIds: [user.userId] },
-        messages: [{ queue, body: { ...body, payload: row?.payload ?? "" } }],
+        messages: [{ queue, body: { ...body, payload: due?.payload ?? "" } }],
         async afterwards() {
           if (providers.revoked.length <= revokedBefore) throw new Error("the token was not revoked at Apple");
         },

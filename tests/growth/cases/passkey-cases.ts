@@ -1,4 +1,4 @@
-import { newUser, sql } from "../../faults/people.ts";
+import { newUser, signInAgain, sql } from "../../faults/people.ts";
 import { Authenticator } from "../../support/authenticator.ts";
 import { newIp, type SignedIn } from "../../support/client.ts";
 import { addPasskey, logInWith, ownOptions, signInOptions } from "../../support/passkeys.ts";
@@ -42,7 +42,7 @@ const signIns: Case[] = [
   }),
   login("with the passkey of a user with a long history", async (stage) => {
     const { user, env } = stage;
-    const { authenticator } = await addPasskey(user, { options: { env, ip: newIp() } });
+    const { authenticator } = await addPasskey(await signInAgain(user, env), { options: { env, ip: newIp() } });
     return { json: { credential: await assertion(authenticator, stage) } };
   }),
   login("again", async (stage) => {
@@ -97,8 +97,8 @@ async function fullOwner(stage: Stage) {
   const found = await owner(stage);
   await sql(
     `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-      added_by, created_at) select id || value, user_id, credential_id || value, public_key, 0, aaguid, 1, 1, '', 0
-      from passkeys, json_each('[1,2,3,4,5,6,7,8,9]') where user_id = ?`,
+      added_by, created_at) select p.id || n.value, user_id, credential_id || n.value, public_key, 0, aaguid, 1, 1, '', 0
+      from passkeys p, json_each('[1,2,3,4,5,6,7,8,9]') n where user_id = ?`,
     found.user.userId,
   );
   return found;
@@ -107,11 +107,11 @@ async function fullOwner(stage: Stage) {
 const REGISTER = { json: { purpose: "REGISTER" } };
 const OPTIONS = "POST /api/auth/passkeys/options";
 const own: Case[] = [
-  given(OPTIONS, "to add one", async ({ user, env }) => {
-    // The user's own sign-in may be too old.
-    await sql("update sessions set proved_at = ? where user_id = ?", Date.now(), user.userId);
-    return { token: user.access, env, ...REGISTER };
-  }),
+  given(OPTIONS, "to add one", async ({ user, env }) => ({
+    token: (await signInAgain(user, env)).access,
+    env,
+    ...REGISTER,
+  })),
   given(OPTIONS, "to prove the session", async (stage) => ({
     token: (await owner(stage)).user.access,
     json: { purpose: "PROOF" },
