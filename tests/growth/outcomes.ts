@@ -7,12 +7,15 @@ export const UNPROVOKED: Readonly<Record<string, string>> = {
   500: "no request causes a failure of the Worker's own code",
   405: "the router answers it before anything is read",
   ...Object.fromEntries(
-    ["GET sessions", "GET access", "DELETE sessions", "POST analytics-report", "GET analytics-report"].map((call) => {
-      const [method, part] = call.split(" ");
-      const operation = `${method} /api/users/{id}${part ? `/${part}` : ""}`;
-      return [`${operation} 400`, "the id is the only input, and an invalid id gets 404"];
-    }),
+    ["GET sessions", "GET access", "GET kyc", "DELETE sessions", "POST analytics-report", "GET analytics-report"].map(
+      (call) => {
+        const [method, part] = call.split(" ");
+        const operation = `${method} /api/users/{id}${part ? `/${part}` : ""}`;
+        return [`${operation} 400`, "the id is the only input, and an invalid id gets 404"];
+      },
+    ),
   ),
+  "DELETE /api/auth/passkeys/{id} 400": "the id is the only input, and an invalid id gets 404",
   "GET /api/auth/google/callback 400": "a callback reports failures by redirecting the browser (303)",
 };
 

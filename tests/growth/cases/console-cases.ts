@@ -2,6 +2,7 @@ import { openConsoleOf } from "../../faults/flows/console.ts";
 import { must, newUser, sql, tokenFor } from "../../faults/people.ts";
 import { newEmail, newIp, newPhone } from "../../support/client.ts";
 import { type Case, given, type Stage } from "../case.ts";
+import { changedUser } from "./identity-cases.ts";
 import { bannedUser } from "./sign-in-cases.ts";
 
 const PATHS = ["POST /console/session", "POST /console/session/refresh", "DELETE /console/session", "GET /console"];
@@ -24,6 +25,7 @@ export const consoleCases: Case[] = [
     given(operation, "from another site", async () => ({ ip: newIp(), headers: { "Sec-Fetch-Site": "cross-site" } })),
   ),
   opening("by a user", async ({ user }) => user.identifier),
+  opening("with a number that left another account", async (stage) => (await changedUser(stage)).identifier),
   opening("without an account", async () => newEmail()),
   opening("of a banned user", async (stage) => (await bannedUser(stage)).identifier),
   opening("by staff with a long history", async ({ staff }) => staff.identifier),

@@ -1,7 +1,7 @@
 import { must, newUser, signInAgain, sql, tokenFor } from "../../faults/people.ts";
 import { newEmail, newIp, newPhone, type SignedIn } from "../../support/client.ts";
 import { type Case, given, type Stage } from "../case.ts";
-import { staleUser } from "./sign-in-cases.ts";
+import { floodOf, staleUser } from "./sign-in-cases.ts";
 
 const EMAIL = "/api/auth/identity/email";
 const PHONE = "/api/auth/identity/phone";
@@ -14,7 +14,7 @@ const put = async (user: SignedIn, email = newEmail(), verification_token?: stri
 });
 
 /** A user with a second way to sign in, another session, and a phone number whose change can be undone. */
-async function changedUser({ env }: Stage) {
+export async function changedUser({ env }: Stage) {
   const user = await newUser(env);
   const phone_number = newPhone();
   await signInAgain(user, env);
@@ -150,6 +150,7 @@ const disputes: Case[] = [
     return disputed(user.identifier);
   }),
   given(DISPUTE, "without a change", async () => disputed(newPhone())),
+  floodOf(DISPUTE, { identifier: "98", verification_token: "x" }),
   given(DISPUTE, "with a forged token", async () => ({
     json: { identifier: newPhone(), verification_token: "forged" },
   })),

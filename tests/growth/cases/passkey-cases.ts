@@ -3,12 +3,12 @@ import { Authenticator } from "../../support/authenticator.ts";
 import { newIp, type SignedIn } from "../../support/client.ts";
 import { addPasskey, logInWith, ownOptions, signInOptions } from "../../support/passkeys.ts";
 import { type Case, given, NOBODY, type Stage } from "../case.ts";
-import { staleUser } from "./sign-in-cases.ts";
+import { floodOf, staleUser } from "./sign-in-cases.ts";
 
 const LOGIN = "POST /api/auth/passkey/login";
 const PASSKEYS = "POST /api/auth/passkeys";
 const PASSKEY = "/api/auth/passkeys/{id}";
-const NOT_OFFERED = {
+export const NO_PASSKEYS = {
   PASSKEY_RP_ID: "",
   PASSKEY_ORIGINS: "",
   PASSKEY_IOS_APPS: "",
@@ -34,7 +34,7 @@ const login = (what: string, prepare: (stage: Stage) => Promise<object>) =>
 const signIns: Case[] = [
   given("POST /api/auth/passkey/options", "where passkeys are not offered", async ({ env }) => ({
     ip: newIp(),
-    env: { ...env, ...NOT_OFFERED } as Partial<Env>,
+    env: { ...env, ...NO_PASSKEYS } as Partial<Env>,
   })),
   login("with a passkey", async (stage) => {
     const { authenticator } = await owner(stage);
@@ -45,6 +45,7 @@ const signIns: Case[] = [
     const { authenticator } = await addPasskey(await signInAgain(user, env), { options: { env, ip: newIp() } });
     return { json: { credential: await assertion(authenticator, stage) } };
   }),
+  floodOf(LOGIN, {}),
   login("again", async (stage) => {
     const credential = await assertion((await owner(stage)).authenticator, stage);
     await logInWith(credential, { env: stage.env });
@@ -88,7 +89,7 @@ const signIns: Case[] = [
   }),
   login("where passkeys are not offered", async (stage) => ({
     json: { credential: await assertion((await owner(stage)).authenticator, stage) },
-    env: { ...stage.env, ...NOT_OFFERED } as Partial<Env>,
+    env: { ...stage.env, ...NO_PASSKEYS } as Partial<Env>,
   })),
 ];
 
@@ -165,7 +166,7 @@ const own: Case[] = [
   }),
   given(PASSKEYS, "where passkeys are not offered", async (stage) => {
     const user = await newUser(stage.env);
-    const env = { ...stage.env, ...NOT_OFFERED } as Partial<Env>;
+    const env = { ...stage.env, ...NO_PASSKEYS } as Partial<Env>;
     return { token: user.access, json: { credential: await registration(user, stage) }, env };
   }),
   given(`PATCH ${PASSKEY}`, "of one's own", async (stage) => {
@@ -212,7 +213,7 @@ const proofs: Case[] = [
   }),
   given(PROOF, "by passkey where passkeys are not offered", async (stage) => {
     const { user, authenticator } = await owner(stage);
-    const env = { ...stage.env, ...NOT_OFFERED } as Partial<Env>;
+    const env = { ...stage.env, ...NO_PASSKEYS } as Partial<Env>;
     return { token: user.access, json: { credential: await assertion(authenticator, stage) }, env };
   }),
 ];

@@ -24,7 +24,7 @@ export async function staleUser({ env }: Stage) {
 }
 
 /** A second call from a network whose bucket of refused calls is full, as in a flood. */
-const floodOf = (operation: string, fields: object) =>
+export const floodOf = (operation: string, fields: object) =>
   given(operation, "beyond the limiter of refusals", async ({ env }) => {
     const RATE_LIMITER = { limit: async () => ({ success: false }) } as unknown as RateLimit;
     const ip = newIp();

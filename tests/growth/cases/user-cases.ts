@@ -3,6 +3,7 @@ import { call, newEmail, newPhone, type SignedIn, testEnv } from "../../support/
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
 import { refusing } from "./common.ts";
+import { NO_PASSKEYS } from "./passkey-cases.ts";
 
 const reason = "Asked by phone";
 const KYC = "/api/users/kyc";
@@ -286,6 +287,25 @@ const staff: Case[] = [
 
 const BEYOND = { env: { USER_RATE_LIMITER: refusing } };
 const limited: Case[] = [
+  ...(
+    [
+      ["POST /api/auth/proof", { verification_token: "x" }],
+      ["POST /api/auth/passkeys/options", { purpose: "PROOF" }],
+      ["PATCH /api/auth/passkeys/{id}", { name: "Laptop" }],
+    ] as const
+  ).map(([operation, json]) =>
+    given(operation, "beyond the limit of writes", async ({ user }) => ({ token: user.access, json, ...BEYOND })),
+  ),
+  given("POST /api/staff/dead-letters", "beyond the limit of writes", async ({ admin }) => ({
+    token: admin.access,
+    json: { action: "REPLAY", ids: ["x"], reason },
+    ...BEYOND,
+  })),
+  on(`POST ${USER}/notes`, "beyond the limit of writes", async ({ admin }) => ({
+    token: admin.access,
+    json: { text: reason },
+    ...BEYOND,
+  })),
   given("POST /api/auth/device", "beyond the limit of writes", async ({ user }) => ({
     token: user.access,
     json: { device_id: "d", fcm_token: crypto.randomUUID(), device_type: "WEB" },
@@ -314,4 +334,11 @@ const unchanged = [...documents, "GET /api/openapi.json"].map((operation) =>
   }),
 );
 
-export const userCases: Case[] = [...own, ...unchanged, ...limited, ...staff];
+/** The files that connect apps with the domain, where no app is configured. */
+const unconfigured = documents
+  .slice(1)
+  .map((operation) =>
+    given(operation, "where no app is configured", async () => ({ env: NO_PASSKEYS as unknown as Partial<Env> })),
+  );
+
+export const userCases: Case[] = [...own, ...unchanged, ...unconfigured, ...limited, ...staff];
