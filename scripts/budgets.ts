@@ -16,7 +16,7 @@ const root = join(import.meta.dirname, "..");
 const { options } = readArguments({
   name: "budgets",
   about:
-    "Measures what every outcome of every operation, every message and every job step costs with 1,000 users and with more of them. Writes docs/budgets.md, and fails if a cost grows beyond its bound.",
+    "Measures what every outcome of every operation, every message and every job step costs with 1,000 users and with more of them. Writes docs/budgets.md and docs/budgets-staff.md, and fails if a cost grows beyond its bound.",
   options: {
     users: count("N", "the larger number of users", { min: 1_001, default: 100_000 }),
     only: text("NAME", "measures only what contains this, and writes nothing", { default: "" }),
@@ -53,9 +53,32 @@ if (report) {
   if (!options.only && status === 0) {
     mkdirSync(join(root, "docs"), { recursive: true });
     writeFileSync(join(root, "docs", "budgets.md"), pageOf(report));
+    writeFileSync(join(root, "docs", "budgets-staff.md"), staffPageOf(report));
   }
 }
 process.exit(report ? status : 1);
+
+/** Whether the row of the table is about an operation of apps; others are about staff, messages and jobs. */
+function isOfApps(row: string): boolean {
+  const [, path] = /^\| (?:GET|POST|PUT|PATCH|DELETE) (\S+)/.exec(row) ?? [];
+  return path !== undefined && !/^\/(?:console|api\/(?:staff|users$|users\/\{id\}|users\/kyc\/submissions))/.test(path);
+}
+
+/** The head of the table, and its rows that pass. */
+function rowsOf([names = "", line = "", ...rows]: string[], passes: (row: string) => boolean): string[] {
+  return [names, line, ...rows.filter(passes)];
+}
+
+function staffPageOf({ table }: Report): string {
+  return [
+    "# Cost of each outcome: staff, messages and jobs",
+    "",
+    "The second part of [budgets](budgets.md), which explains the columns.",
+    "",
+    ...rowsOf(table, (row) => !isOfApps(row)),
+    "",
+  ].join("\n");
+}
 
 function pageOf({ few, many, table, differing }: Report): string {
   const count = (n: number) => n.toLocaleString("en");
@@ -71,8 +94,9 @@ function pageOf({ few, many, table, differing }: Report): string {
     "- `a → b` is the cost with few and with many users.",
     "- The row of a job is its most expensive step, with work due for every user.",
     "- No request causes a 500, so none is listed.",
+    "- [The second part](budgets-staff.md) lists the operations of staff, the messages and the jobs.",
     "",
-    ...table,
+    ...rowsOf(table, isOfApps),
     "",
     "## Costs that differ, and what bounds them",
     "",

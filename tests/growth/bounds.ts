@@ -25,9 +25,20 @@ export const bounds: readonly Bound[] = [
       "A page of at most 50 submissions, each with its user, profile, viewers, the oldest other one of its number and a view.",
   },
   {
+    of: /^GET \/api\/users\/\{id\}\/audit-logs of one type/,
+    most: { rowsRead: 1_300 },
+    reason:
+      "A page of one type is looked for among at most 300 rows of the user's log, each counted in four nested queries.",
+  },
+  {
     of: /^GET \/api\/users\/\{id\}\/audit-logs\b/,
-    most: { rowsRead: 150 },
-    reason: "A page of the user's log, read by index.",
+    most: { rowsRead: 160 },
+    reason: "A page of 50 rows of the user's log, each counted in three nested queries.",
+  },
+  {
+    of: /^GET (?:\/api\/)?staff\/jobs\b/,
+    most: { rowsRead: 70 },
+    reason: "The last run of each job.",
   },
   {
     of: /^GET \/api\/users (?:\?|as it is|with a date filter)/,
