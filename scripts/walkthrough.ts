@@ -257,7 +257,7 @@ const pass = String(visitor.access_token);
 step("log out", await call("POST", "/api/auth/logout", { refresh_token: visitor.refresh_token }, pass), 200);
 step("read my account", await call("GET", "/api/auth/me", undefined, pass), 401, "token_not_valid");
 
-console.log("\nChanging an e-mail address, and undoing a hostile change");
+console.log("\nChanging an e-mail address, exporting, and undoing a hostile change");
 /** Requests a code for the identifier and verifies it. */
 async function verify(owner: string, purpose?: "CHANGE"): Promise<{ token: unknown; resendIn: number }> {
   const request = { identifier: owner, ...(purpose ? { purpose } : {}) };
@@ -285,6 +285,20 @@ const mark = Date.now();
 await setEmail(`asha.${mark}@example.com`);
 const changed = await setEmail(`asha.rai.${mark}@example.com`);
 expectSame("my verified address", [changed.email, changed.email_verified], [`asha.rai.${mark}@example.com`, true]);
+const mine = step("export my data", await call("GET", "/api/users/export", undefined, session), 200);
+const { identity: exportedIdentity, audit: actions } = mine as { identity: Record<string, unknown>; audit: object[] };
+expectSame(
+  "the export has my address and number",
+  [exportedIdentity.email, exportedIdentity.phone_number],
+  [`asha.rai.${mark}@example.com`, `+977${ownNumber}`],
+);
+expectSame("the export has what I did", actions.length > 2, true);
+const others = [other, victim.user_id, visitorNumber, visitor.user_id, account.user_id, identifier].map(String);
+expectSame(
+  "data of others in the export",
+  others.filter((each) => JSON.stringify(mine).includes(each)),
+  [],
+);
 const hostileNumber = `982${String(mark).slice(-7)}`;
 const { token: hostile } = await verify(hostileNumber, "CHANGE");
 step(
@@ -295,8 +309,8 @@ step(
 const waitMs = provedAt + firstProof.resendIn * 1000 - Date.now();
 console.log(`  the next code for my number may be requested in ${Math.max(0, Math.ceil(waitMs / 1000))} seconds`);
 if (waitMs > 0) await sleep(waitMs);
-const { token: mine } = await verify(ownNumber);
-const ownAgain = { identifier: ownNumber, verification_token: mine };
+const { token: ownToken } = await verify(ownNumber);
+const ownAgain = { identifier: ownNumber, verification_token: ownToken };
 step("nobody else may take it", await call("POST", "/api/auth/register", ownAgain), 409, "identifier_replaced");
 const disputed = step("dispute the change", await call("POST", "/api/auth/identity/dispute", ownAgain), 200);
 expectSame("the account is as it was", disputed.outcome, "RESTORED");

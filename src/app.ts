@@ -3,6 +3,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { getMe, login, register } from "./auth/account/account.routes.ts";
 import { deleteMyAccount } from "./auth/deletion/account-deletion.routes.ts";
 import { registerMyDevice } from "./auth/device/device.routes.ts";
+import { getMyExport } from "./auth/export/export.routes.ts";
 import { getMyIdentity, patchMyIdentity } from "./auth/identity/identity.routes.ts";
 import { deleteMyEmail, deleteMyPhone, putMyEmail, putMyPhone } from "./auth/identity/identity-change.routes.ts";
 import { postDispute } from "./auth/identity/identity-undo.routes.ts";
@@ -164,6 +165,7 @@ export const routes: readonly Route[] = [
   route("PATCH /api/users/kyc", "writes/user", authenticated, patchMyKyc),
   route("GET /api/users/kyc", "-", authenticated, getMyKyc),
   route("GET /api/users/kyc/status", "-", authenticated, getMyKycStatus),
+  route("GET /api/users/export", "-", authenticated, getMyExport),
   route("GET /api/users/kyc/submissions", "-", staff, getKycSubmissions),
   route("GET /api/users/{id}/kyc", "-", staff, getUserKyc),
   route("PATCH /api/users/{id}/kyc", "writes/user", staff, patchUserKyc),

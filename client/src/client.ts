@@ -195,6 +195,8 @@ export function createUsersClient(options: Options) {
       submit: (body: Body<"POST /users/kyc">, input?: CallOptions) => call("POST /users/kyc", { ...input, body }),
       amend: (body: Body<"PATCH /users/kyc">, input?: CallOptions) => call("PATCH /users/kyc", { ...input, body }),
     },
+    /** A page of all that is held about the person; go on with its `next_cursor` until it is null. */
+    exportData: (cursor?: string) => call("GET /users/export", { query: cursor === undefined ? {} : { cursor } }),
     wallet: () => call("GET /users/wallet"),
     usage: () => call("GET /users/analytics/usage-stats"),
     notifications: {

@@ -168,6 +168,118 @@ export type ErrorCode =
   | "internal_error"
   | "service_unavailable";
 
+export type Export = {
+  exported_at: string;
+  account: {
+    id: string;
+    username: string;
+    profile_picture: string | null;
+    referral_code: string;
+    status: AccountStatus;
+    date_joined: string;
+    profile_complete: boolean;
+    kyc_status: KycState;
+    social_provider: SocialProvider;
+    last_login: string | null;
+    last_activity_at: string | null;
+    social_profile_data: Record<string, unknown> | null;
+  } | null;
+  profile: Profile | null;
+  identity: Identity | null;
+  identity_changes: Array<{
+    kind: "email" | "phone";
+    old_identifier: string | null;
+    new_identifier: string | null;
+    created_at: string;
+    outcome: string | null;
+  }>;
+  known_networks: Array<{
+    network: string;
+    last_sign_in_at: string;
+  }>;
+  sessions: Array<{
+    id: string;
+    /** Whether this session made the request. */
+    current: boolean;
+    created_at: string;
+    last_used_at: string;
+    ip: string;
+    user_agent: string | null;
+    device_name: string | null;
+    method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE" | "PASSKEY";
+    ended_at: string | null;
+    ended_because: string | null;
+  }>;
+  devices: Array<{
+    device_id: string;
+    device_type: string;
+    device_name: string | null;
+    app_version: string | null;
+    os_version: string | null;
+    is_active: boolean;
+    last_used: string;
+    created_at: string;
+  }>;
+  kyc: Kyc | null;
+  wallet: {
+    balance: string;
+    currency: string;
+    last_updated: string;
+  } | null;
+  points: Points | null;
+  ledgers: {
+    wallet: Array<{
+      transaction_id: string;
+      transaction_type: string;
+      source: string;
+      amount: string;
+      wallet_delta: string;
+      currency: string;
+      occurred_at: string;
+    }>;
+    points: Array<{
+      source: string;
+      reason: string;
+      reference: string;
+      delta: number;
+      created_at: string;
+    }>;
+  };
+  rentals: Array<{
+    rental_id: string;
+    started_at: string | null;
+    returned_at: string | null;
+    on_time: boolean | null;
+    amount: string | null;
+  }>;
+  favorites: Array<{
+    station_id: string;
+    is_favorite: boolean;
+    changed_at: string;
+  }>;
+  statistics: UsageStats | null;
+  referral: {
+    status: string;
+    created_at: string;
+    completed_at: string | null;
+  } | null;
+  notifications: Array<Notification>;
+  audit: Array<{
+    id: string;
+    action: string;
+    entity_type: string;
+    entity_id: string;
+    old_values: Record<string, unknown> | null;
+    new_values: Record<string, unknown> | null;
+    by: "self" | "staff" | "system";
+    ip: string | null;
+    user_agent: string | null;
+    session_id: string | null;
+    created_at: string;
+  }>;
+  next_cursor: string | null;
+};
+
 export type Failure = {
   /** Always false. */
   success: boolean;
@@ -535,7 +647,7 @@ export type NotificationResponse = {
   data: Notification;
 };
 
-/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in with Apple was withdrawn. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
+/** - NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in with Apple was withdrawn. - WELCOME: the first sign-in with Google or Apple; PROFILE_REMINDER, KYC_REMINDER: something is missing. - KYC_APPROVED, KYC_REJECTED: the decision about the documents; `data` has `kyc_id` and `status`. - DEACTIVATED: no sign-in for 180 days; ACCOUNT_ACTIVATED, ACCOUNT_DEACTIVATED, ACCOUNT_BANNED: changed by staff. New types may be added: show `title` and `message` of an unknown type. */
 export type NotificationType =
   | "NEW_DEVICE"
   | "LOCKOUT"
@@ -548,6 +660,7 @@ export type NotificationType =
   | "IDENTITY_RESTORED"
   | "IDENTITY_HELD"
   | "NUMBER_RELEASED"
+  | "DATA_EXPORTED"
   | "PASSKEY_ADDED"
   | "PASSKEY_REMOVED"
   | "PASSKEY_SUSPECT"
@@ -1491,6 +1604,15 @@ export interface Operations {
   /** Get my KYC status */
   "GET /users/kyc/status": {
     data: KycStatus;
+  };
+  /** Export my data */
+  "GET /users/export": {
+    query?:
+      | {
+          cursor?: string | undefined;
+        }
+      | undefined;
+    data: Export;
   };
   /** List KYC submissions */
   "GET /users/kyc/submissions": {

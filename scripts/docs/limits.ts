@@ -1,4 +1,5 @@
 import { registrationLimit } from "../../src/auth/device/device.store.ts";
+import { exportsPerDay } from "../../src/auth/export/export-limits.ts";
 import { changesPerDay } from "../../src/auth/identity/identity-limits.ts";
 import { otpLimits } from "../../src/auth/otp/otp-limits.ts";
 import { passkeyAddsPerDay } from "../../src/auth/passkey/passkey-rules.store.ts";
@@ -100,6 +101,11 @@ const limits: Readonly<Record<string, Limit>> = {
   "passkey.adds": limit(passkeyAddsPerDay, "passkeys added by a user", WAIT_FOR_OLDEST),
   "writes.audited": limit(auditedWritesPerDay, "changes of a user to their own data", WAIT_FOR_OLDEST),
   "identity.changes": limit(changesPerDay, "changes of a user's own identifiers", WAIT_FOR_OLDEST),
+  "export.requests": limit(
+    exportsPerDay,
+    "exports of a user's own data; further pages are not counted",
+    WAIT_FOR_OLDEST,
+  ),
   "staff.views": limit(
     { count: STAFF_VIEWS_PER_HOUR, windowMs: STAFF_VIEWS_WINDOW_MS },
     "persons, KYC cases, fields and files that one member of staff sees; STAFF_VIEWS_PER_HOUR sets another number",

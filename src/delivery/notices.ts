@@ -86,6 +86,17 @@ export const notices = {
       message: "यो फोन नम्बर अब अर्को खातामा छ। नम्बर अझै तपाईंकै हो भने सहायता टोलीलाई सम्पर्क गर्नुहोस्।",
     },
   },
+  DATA_EXPORTED: {
+    en: {
+      title: "Your data was exported",
+      message: "A copy of your data was downloaded. If this wasn't you, sign out other devices and contact support.",
+    },
+    ne: {
+      title: "तपाईंको डाटा डाउनलोड भयो",
+      message:
+        "तपाईंको डाटाको प्रतिलिपि डाउनलोड गरियो। तपाईं होइन भने अरू डिभाइस साइन आउट गर्नुहोस् र सहायता टोलीलाई सम्पर्क गर्नुहोस्।",
+    },
+  },
   ...passkeyNotices,
   ...appleNotices,
   ACCOUNT_LINKED: {

@@ -24,6 +24,7 @@ const kinds: Readonly<Record<string, keyof typeof notices>> = {
   "auth.identity_restored": "IDENTITY_RESTORED",
   "auth.identity_held": "IDENTITY_HELD",
   "auth.number_released": "NUMBER_RELEASED",
+  "auth.data_exported": "DATA_EXPORTED",
 };
 
 const changedIdentifier = z.object({

@@ -35,7 +35,8 @@ export interface UsageRow {
   memberSince: number;
 }
 
-function selectUsage(deps: Pick<Deps, "db">, which: SQL | undefined) {
+/** Selects a user's usage totals from stored sums. */
+export function selectUsage(deps: Pick<Deps, "db">, which: SQL | undefined) {
   return deps.db
     .select(fields)
     .from(users)

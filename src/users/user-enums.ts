@@ -22,7 +22,7 @@ export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
     "- NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its " +
     "refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: " +
     "a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number " +
-    "was disputed; NUMBER_RELEASED: the phone number went to another account; PASSKEY_ADDED, PASSKEY_REMOVED; " +
+    "was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; " +
     "PASSKEY_SUSPECT: a passkey may have been copied; PASSKEYS_RESET: staff removed all passkeys; STAFF_PASSKEYS_RESET: " +
     "those of a member of staff, for admins; APPLE_MAIL_STOPPED: Apple forwards no e-mail any more; APPLE_REVOKED: sign-in " +
     "with Apple was withdrawn.\n" +

@@ -186,6 +186,21 @@ test("a notification is opened by its id, and all of them are marked as read", a
   expect(await notifications.list()).toMatchObject({ unread_count: 0 });
 });
 
+test("an export of the person's data goes on by its cursor", async () => {
+  const app = startApp();
+  const { user_id } = await app.signUp();
+  const rows = Array.from({ length: 501 }, (_, i) =>
+    env.DB.prepare(
+      "insert into notifications (id, user_id, title, message, notification_type, created_at) values (?, ?, '', '', 'KYC', 1)",
+    ).bind(`${user_id}-${String(i).padStart(3, "0")}`, user_id),
+  );
+  await env.DB.batch(rows);
+  const first = await app.client.exportData();
+  expect([first.account?.id, first.notifications.length]).toEqual([user_id, 500]);
+  const second = await app.client.exportData(first.next_cursor ?? undefined);
+  expect([second.account, second.notifications.length, second.next_cursor]).toEqual([null, 1, null]);
+});
+
 test("React Native's description of a file goes into the form as it is", async () => {
   const appended: unknown[][] = [];
   vi.stubGlobal(

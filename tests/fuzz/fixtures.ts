@@ -146,6 +146,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     const caller = await newPerson(stage);
     return { caller, segments: { id: sidOf(caller) } };
   },
+  "GET /api/users/export": byNewcomer,
   "GET /api/users/notifications/{id}": withNotification,
   "POST /api/users/notifications/{id}/read": withNotification,
   "POST /api/users/kyc": async (stage) => ({

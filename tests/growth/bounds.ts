@@ -19,6 +19,11 @@ export const bounds: readonly Bound[] = [
     reason: "A page of at most page_size rows, read by index; triggers keep the unread count.",
   },
   {
+    of: /^GET \/api\/users\/export\b/,
+    most: { rowsRead: 4_000 },
+    reason: "A page of at most 500 entries of each of the user's lists, read by index.",
+  },
+  {
     of: /^GET (?:\/api\/)?users\/kyc\/submissions\b/,
     most: { rowsRead: 900, rowsWritten: 220 },
     reason:

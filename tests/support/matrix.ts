@@ -101,6 +101,7 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/users/kyc": user(404),
   "GET /api/users/kyc/status": user(200),
   "GET /api/users/kyc/documents/{id}": anyone(404, undefined, "exp=1&sig=x"),
+  "GET /api/users/export": user(200),
   "GET /api/users/kyc/submissions": staff(200),
   "GET /api/users/{id}/kyc": staff(404),
   "PATCH /api/users/{id}/kyc": staff(404, { options: json({ status: "REJECTED", rejection_reason: reason }) }),

@@ -44,6 +44,7 @@ const routes: Record<string, (user: SignedIn) => Promise<Answer>> = {
       json: await providers.nativeSignIn("google", newPerson("google")),
     }),
   "DELETE auth/google/link": ({ access }) => call("DELETE", "/api/auth/google/link", { env, token: access, json: {} }),
+  "GET users/export": ({ access }) => call("GET", "/api/users/export", { env, token: access }),
   "DELETE auth/account": ({ access }) => call("DELETE", "/api/auth/account", { env, token: access, json: {} }),
 };
 

@@ -62,6 +62,22 @@ const removal = (kind: "email" | "phone") =>
     return { scope: scopeOf(user, user.email), request: request("DELETE", `identity/${kind}`, user) };
   });
 
+const dataExport = flow(
+  "GET users/export",
+  async () => {
+    const user = await newUser();
+    return {
+      scope: scopeOf(user),
+      request: { method: "GET", path: "/api/users/export", options: { token: user.access, ip: newIp() } },
+      async onSuccess({ body }) {
+        if (body.data.account.id !== user.userId) throw new Error("not the caller's data");
+      },
+    };
+  },
+  // A repetition is an export of its own.
+  { mayRepeat: /^audit VIEW export|^event auth.data_exported|^notification DATA_EXPORTED/ },
+);
+
 /** A number that was replaced, by a session that it proved itself or by another proof. */
 const disputeOf = (outcome: "RESTORED" | "HELD") =>
   flow(`POST auth/identity/dispute: ${outcome}`, async () => {
@@ -93,4 +109,5 @@ export const identityFlows = [
   removal("phone"),
   disputeOf("RESTORED"),
   disputeOf("HELD"),
+  dataExport,
 ];

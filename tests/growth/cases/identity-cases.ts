@@ -130,6 +130,23 @@ const proofs: Case[] = [
   })),
 ];
 
+const EXPORT = "GET /api/users/export";
+
+const exports: Case[] = [
+  given(EXPORT, "with a long history", async ({ user }) => {
+    await sql("update sessions set proved_at = ?, proved_by = 'PHONE' where user_id = ?", Date.now(), user.userId);
+    await sql("delete from audit_logs where user_id = ? and entity_type = 'export'", user.userId);
+    return { token: user.access };
+  }),
+  given(EXPORT, "with a forged cursor", async ({ user }) => ({ token: user.access, query: "cursor=x" })),
+  given(EXPORT, "of a user whose sign-in is too old", async (stage) => ({ token: (await staleUser(stage)).access })),
+  given(EXPORT, "beyond the day's exports", async ({ env }) => {
+    const user = await newUser(env);
+    for (let i = 0; i < 3; i++) await must("GET", "/api/users/export", { token: user.access, env });
+    return { token: user.access };
+  }),
+];
+
 const disputed = async (identifier: string) => ({
   ip: newIp(),
   json: { identifier, verification_token: await tokenFor(identifier) },
@@ -162,4 +179,4 @@ const reserved: Case[] = (["register", "login"] as const).map((route) =>
   ),
 );
 
-export const identityCases: Case[] = [...changes, ...proofs, ...disputes, ...reserved];
+export const identityCases: Case[] = [...changes, ...proofs, ...exports, ...disputes, ...reserved];
