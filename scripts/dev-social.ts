@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { startApple, startGoogle } from "../dev/openid/provider.ts";
 import { nativeSignInUrl, tokenPage, tokenPath } from "../dev/openid/token-page.ts";
 import { readArguments } from "./arguments.ts";
+import { parentsOf } from "./dev/parents.ts";
+import { whenParentEnds } from "./dev/watch-parent.ts";
 import { localPort } from "./operations/local-server.ts";
 
 readArguments({
@@ -92,7 +94,8 @@ const server = spawn(process.execPath, ["--disable-warning=ExperimentalWarning",
   env: { ...process.env, ...vars },
   stdio: "inherit",
 });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => server.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => server.kill(signal));
+whenParentEnds(() => server.kill("SIGTERM"), parentsOf());
 server.on("exit", async (code) => {
   pages.close();
   await Promise.all(standIns.map((each) => each.stop()));

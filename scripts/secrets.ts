@@ -21,13 +21,13 @@ export function newSecrets(): Record<SecretName, string> {
 /** The secrets in a file of the form of .dev.vars; missing ones are generated and appended first. */
 export function secretsIn(file: string): Record<SecretName, string> {
   const known = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const missing = Object.entries(newSecrets()).filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
+  const wanted = Object.entries(newSecrets());
+  const missing = wanted.filter(([name]) => !new RegExp(`^${name}=`, "m").test(known));
   const text = known.replace(/\n?$/, known && "\n") + missing.map(([name, value]) => `${name}='${value}'\n`).join("");
   if (missing.length > 0) {
     writeFileSync(file, text, { mode: 0o600 });
-    console.log(
-      `Generated secrets for this machine in ${basename(file)}: ${missing.map(([name]) => name).join(", ")}.`,
-    );
+    const names = missing.length < wanted.length ? `: ${missing.map(([name]) => name).join(", ")}` : "";
+    console.log(`Generated secrets for this machine in ${basename(file)}${names}.`);
   }
   return parseEnv(text) as Record<SecretName, string>;
 }

@@ -62,7 +62,7 @@ const isPresent = (value: unknown) => value !== undefined && value !== null;
 const NOISE = [
   /^\s*$/,
   /^⎔ /,
-  /^\[wrangler:info\] (Ready on|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /,
+  /^\[wrangler:info\] /,
   /^\[custom build\] Running:/,
   /^Using (secrets|vars) defined in /,
   /Your types might be out of date/,
@@ -79,6 +79,8 @@ const NOISE = [
   /^If you think this is a bug then please create an issue/,
   /there is a newer version of Wrangler available/,
 ];
+
+const BUILD_ERROR = /^✘ \[ERROR\] \w+ \[Error\]: Process exited with non-zero status/;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed.
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b\]8;;[^\u0007\u001b]*(?:\u0007|\u001b\\)/g;
@@ -97,6 +99,7 @@ export function createRelay(
   /** Tables of bindings so far; wrangler prints one at each reload. */
   let tables = 0;
   let isInTable = false;
+  let isInBuildError = false;
 
   function pass(text: string): void {
     const line = text.replaceAll(ESCAPES, "").trimEnd();
@@ -106,7 +109,7 @@ export function createRelay(
       if (style.isJson) write(JSON.stringify(logged));
       else if (!isOfOutbox(logged)) write(describeLogLine(logged, style));
       onLogged(logged);
-    } else if (!isOfTable(line) && line !== last && !NOISE.some((each) => each.test(line))) {
+    } else if (!isOfTable(line) && !isOfBuildError(line) && line !== last && !NOISE.some((each) => each.test(line))) {
       last = line;
       write(line);
     }
@@ -125,6 +128,12 @@ export function createRelay(
     if (binding && style.showsBindings && tables === 1 && kind !== "Environment Variable")
       write(`  ${binding}: ${kind}`);
     return isInTable;
+  }
+
+  /** Whether the line belongs to the error object that wrangler prints after the messages of a failed build. */
+  function isOfBuildError(line: string): boolean {
+    isInBuildError = BUILD_ERROR.test(line) || (isInBuildError && /^(\s|$)/.test(line));
+    return isInBuildError;
   }
 
   return (chunk) => {

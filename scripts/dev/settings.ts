@@ -43,7 +43,7 @@ const rawConfig = () => experimental_readRawConfig({ config: CONFIG }).rawConfig
 interface Paths {
   main: string;
   alias: Record<string, string>;
-  build: { command: string };
+  build: { command: string; watch_dir: string[] };
   assets: { directory: string };
   d1_databases: { migrations_dir: string }[];
 }
@@ -57,13 +57,14 @@ export function writeLocalConfiguration(file: string, vars: Readonly<Record<stri
   const { env: _, secrets: __, ...config } = rawConfig();
   const { main, alias, build, assets, d1_databases } = config as unknown as Paths;
   const absolute = (path: string) => join(root, path);
-  // wrangler joins the watched folder to the folder of the file, even if it is absolute.
+  // wrangler joins a watched folder to the folder of the file, even if it is absolute.
+  const watched = build.watch_dir.map((folder) => relative(dirname(file), absolute(folder)));
   const local = {
     ...config,
     vars,
     main: absolute(main),
     alias: Object.fromEntries(Object.entries(alias).map(([name, path]) => [name, absolute(path)])),
-    build: { ...build, cwd: root, watch_dir: relative(dirname(file), join(root, "src")) },
+    build: { ...build, cwd: root, watch_dir: watched },
     assets: { ...assets, directory: absolute(assets.directory) },
     d1_databases: d1_databases.map((each) => ({ ...each, migrations_dir: absolute(each.migrations_dir) })),
   };

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { watch } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root } from "../operations/wrangler.ts";
 import { createRelay, type LogLine, type LogStyle } from "./log-lines.ts";
+import { sourceFolders, watchSources } from "./watch-sources.ts";
 
 const WRANGLER = join(root, "node_modules", "wrangler", "bin", "wrangler.js");
 const WATCH_PARENT = pathToFileURL(join(import.meta.dirname, "watch-parent.ts")).href;
@@ -15,7 +15,7 @@ const RESTART_DELAY_MS = 500;
 /** How long a server may take to stop by itself. */
 const GRACE_MS = 5_000;
 /** What wrangler prints of a Worker that throws as it starts: a file that is being edited, not the server, is broken. */
-const BROKEN_WORKER = /Uncaught \w*Error|Build failed with \d+ error/;
+const BROKEN_WORKER = /Uncaught \w*Error|Build failed with \d+ error|Running custom build .* failed/;
 /** Lines of a server's output that are shown again when it is given up. */
 const LAST_LINES = 20;
 
@@ -36,9 +36,9 @@ interface Handlers {
 }
 
 /**
- * Runs `wrangler dev` with these arguments and starts it again whenever it ends: after a change of a source file if the
- * Worker threw as it started, otherwise at once, unless it has ended three times within a minute without having become
- * ready.
+ * Runs `wrangler dev` with these arguments and starts it again whenever it ends: if the Worker threw as it started, once
+ * a source file has changed since this start of wrangler; otherwise at once, unless it has ended three times within a
+ * minute without having become ready.
  */
 export function superviseWrangler(
   name: string,
@@ -51,16 +51,34 @@ export function superviseWrangler(
   let timer: NodeJS.Timeout | undefined;
   /** When it ended without having become ready. */
   let failedStarts: number[] = [];
+  /** Changes of source files so far. */
+  let changes = 0;
+  let isWaitingForChange = false;
+  /** What the last start showed if the Worker threw; not shown again. */
+  let brokenBefore: readonly string[] = [];
+
+  const stopWatching = watchSources(() => {
+    changes++;
+    if (isWaitingForChange) startSoon();
+  });
+
+  /** Starts after a pause; an editor may write a file in several steps. */
+  function startSoon(): void {
+    clearTimeout(timer);
+    timer = setTimeout(start, RESTART_DELAY_MS);
+  }
 
   function start(): void {
     const shown: string[] = [];
     let isReady = false;
+    const changesBefore = changes;
+    isWaitingForChange = false;
     const keep = (line: string) => {
       // What a server says while it is stopped is about being stopped.
       if (isStopping) return;
       shown.push(line);
       if (shown.length > LAST_LINES) shown.shift();
-      write(line);
+      if (isReady || !brokenBefore.includes(line)) write(line);
     };
     const relay = createRelay(
       { ...style, showsBindings: style.showsBindings && !hasStarted },
@@ -69,7 +87,7 @@ export function superviseWrangler(
     hasStarted = true;
     child = spawn(process.execPath, [...NODE_OPTIONS, WRANGLER, "dev", ...args], {
       cwd: root,
-      env: { ...process.env, END_WITH_PARENT: "yes", NO_COLOR: "1", FORCE_COLOR: "0" },
+      env: { ...process.env, END_WITH_PARENT: String(process.pid), NO_COLOR: "1", FORCE_COLOR: "0" },
       stdio: ["ignore", "pipe", "pipe"],
       // A group of its own, so that nothing that it has started outlives it.
       detached: true,
@@ -83,9 +101,12 @@ export function superviseWrangler(
     child.once("close", (code, signal) => {
       endGroup("SIGKILL");
       if (isStopping) return;
-      if (shown.some((line) => BROKEN_WORKER.test(line))) {
-        write(`${name} starts again when a file below src or dev changes.`);
-        return startAfterChange();
+      brokenBefore = shown.some((line) => BROKEN_WORKER.test(line)) ? shown : [];
+      if (brokenBefore.length > 0 && changes > changesBefore) return startSoon();
+      if (brokenBefore.length > 0 && !isReady) {
+        write(`${name} starts again when a file below ${sourceFolders.join(", ")} changes.`);
+        isWaitingForChange = true;
+        return;
       }
       const now = Date.now();
       failedStarts = isReady ? [] : [...failedStarts.filter((at) => at > now - MINUTE_MS), now];
@@ -96,19 +117,8 @@ export function superviseWrangler(
         );
       }
       write(`${name} ended unexpectedly (${signal ?? `code ${code}`}). Starting it again.`);
-      timer = setTimeout(start, RESTART_DELAY_MS);
+      startSoon();
     });
-  }
-
-  function startAfterChange(): void {
-    const watchers = ["src", "dev"].map((folder) =>
-      watch(join(root, folder), { recursive: true }, () => {
-        for (const each of watchers) each.close();
-        clearTimeout(timer);
-        // An editor may write a file in several steps.
-        timer = setTimeout(start, RESTART_DELAY_MS);
-      }),
-    );
   }
 
   function endGroup(signal: NodeJS.Signals): void {
@@ -123,6 +133,7 @@ export function superviseWrangler(
   return {
     async stop() {
       isStopping = true;
+      stopWatching();
       clearTimeout(timer);
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once("close", resolve));

@@ -2,9 +2,8 @@ const PERIOD_MS = 500;
 /** How long a process may take to stop by itself. */
 const GRACE_MS = 5_000;
 
-/** Calls `end` once when the process that started this one is gone, or one of `others`. */
-export function whenParentEnds(end: () => void, others: readonly number[] = []): void {
-  const parent = process.ppid;
+/** Calls `end` once when the process that started this one, `parent`, is gone, or one of `others`. */
+export function whenParentEnds(end: () => void, others: readonly number[] = [], parent = process.ppid): void {
   const timer = setInterval(() => {
     if (process.ppid === parent && !others.some(isGone)) return;
     clearInterval(timer);
@@ -22,12 +21,15 @@ function isGone(pid: number): boolean {
   }
 }
 
-// `node --import` of this module with END_WITH_PARENT=yes ends a process, which must lead a group, with its parent.
-if (process.env.END_WITH_PARENT === "yes") {
+// `node --import` of this module with the parent's id in END_WITH_PARENT ends a process, which must lead a group, with
+// its parent. The id is given because the parent may be gone before this module runs.
+const { END_WITH_PARENT } = process.env;
+if (END_WITH_PARENT) {
   // The variable is not for the processes that this one starts.
   delete process.env.END_WITH_PARENT;
-  whenParentEnds(() => {
+  const end = () => {
     process.kill(process.pid, "SIGTERM");
     setTimeout(() => process.kill(-process.pid, "SIGKILL"), GRACE_MS);
-  });
+  };
+  whenParentEnds(end, [], Number(END_WITH_PARENT));
 }

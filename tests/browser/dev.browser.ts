@@ -166,6 +166,7 @@ test("npm run dev outlives clients that hang up and a broken file, and ends with
     const [secret = ""] =
       /LOOKUP_SECRET='([^']+)'/.exec(readFileSync(join(clone, ".dev.vars"), "utf8"))?.slice(1) ?? [];
     assert.ok(secret.length > 20);
+    assert.ok(!printed().includes(secret), "no secret is printed");
     assert.deepEqual(
       processes().filter(({ args }) => args.includes(secret)),
       [],

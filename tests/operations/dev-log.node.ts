@@ -64,12 +64,25 @@ test("wrangler's own lines, the advice about crons, and the outbox page's reques
     "⎔ Starting local server...",
     "[wrangler:info] Ready on http://127.0.0.1:8787",
     "[wrangler:info] GET /api/health 200 OK (5788ms)",
+    "[wrangler:info] QUEUE tasks 10/10 (2642ms)",
     "\u001b[33m▲ \u001b[43;33m[\u001b[43;30mWARNING\u001b[43;33m]\u001b[0m \u001b[1mScheduled Workers are not automatically triggered during local development.\u001b[0m",
     "  To manually trigger a scheduled event, run:",
     '    curl "http://127.0.0.1:18787/cdn-cgi/local/scheduled"',
     JSON.stringify({ ...request, path: "/dev/outbox", status: 200 }),
   ];
   assert.deepEqual(relayed([`${noise.join("\n")}\n`]), []);
+});
+
+test("a failed build shows what the compiler says, and not the error object that wrangler prints", () => {
+  const message = '[custom build] ✘ [ERROR] Unexpected ";"';
+  const end = "✘ [ERROR] Running custom build `node scripts/build.ts` failed.";
+  const dump = [
+    "✘ [ERROR] k [Error]: Process exited with non-zero status (1)",
+    "    at runCommand {",
+    "",
+    "  exitCode: 1",
+  ];
+  assert.deepEqual(relayed([`${[message, ...dump, end, ""].join("\n")}`]), [message, end]);
 });
 
 test("every documented setting comes from the environment before wrangler.toml, and no other variable does", () => {
