@@ -67,7 +67,8 @@ export function mustRun(
 }
 
 /** A wrangler command as a person would type it. */
-export const asTyped = (args: readonly string[]) => `npx wrangler ${args.join(" ")}`;
+export const asTyped = (args: readonly string[]) =>
+  ["npx wrangler", ...args.map((each) => (each.includes(" ") ? `"${each}"` : each))].join(" ");
 
 /** Options that select the environment. */
 export const inEnvironment = ({ configPath, env }: Pick<Deployment, "configPath" | "env">) => [

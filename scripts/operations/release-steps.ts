@@ -4,6 +4,7 @@ import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "
 import { diagnoseDeployed } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
 import { optionalSecrets } from "./provider-secrets.ts";
+import { rebuildDue, SEARCH_IS_EMPTY } from "./search-rebuild.ts";
 import { isUnknownWorker } from "./secret-names.ts";
 import { readJsonOutput } from "./wrangler.ts";
 
@@ -110,6 +111,24 @@ export function migrationStep(deployment: Deployment, binding: string): Step {
     run() {
       mustRun(deployment, apply, "Fix the migration that failed. It was rolled back; earlier ones were applied");
       deployment.say("  applied");
+    },
+  };
+}
+
+/** Makes the rebuild of the search due if it is empty although there are users, as after a migration that creates it. */
+export function searchStep(deployment: Deployment): Step {
+  const execute = (binding: string, sql: string) =>
+    ["d1", "execute", binding, "--remote", ...inEnvironment(deployment), "--json", "--command", sql] as const;
+  const look = execute("SEARCH_DB", SEARCH_IS_EMPTY);
+  const todo = "Run npm run tasks -- run rebuild_user_search --remote if the search finds nobody";
+  return {
+    title: "Search",
+    commands: [look],
+    run() {
+      const [found] = readJsonOutput(mustRun(deployment, look, todo).stdout) as { results: unknown[] }[];
+      if (!found?.results.length) return deployment.say("  has entries");
+      mustRun(deployment, execute("DB", rebuildDue(deployment.now())), todo);
+      deployment.say("  is empty: the cron adds the users, if there are any");
     },
   };
 }

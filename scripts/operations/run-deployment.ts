@@ -2,7 +2,14 @@ import { bundleSteps } from "./bundle-step.ts";
 import { asTyped, type Deployment, inEnvironment, type Step, StepFailed } from "./deployment.ts";
 import { diagnoseDeployed } from "./diagnose.ts";
 import { formatFinding } from "./finding.ts";
-import { accountStep, configurationStep, migrationStep, providersStep, secretsStep } from "./release-steps.ts";
+import {
+  accountStep,
+  configurationStep,
+  migrationStep,
+  providersStep,
+  searchStep,
+  secretsStep,
+} from "./release-steps.ts";
 import { bucketStep, databaseStep, namespaceStep, queueSteps } from "./resource-steps.ts";
 import { trafficSteps } from "./traffic-steps.ts";
 
@@ -21,6 +28,7 @@ export function deploymentSteps(deployment: Deployment): Step[] {
     ...queueSteps(deployment),
     secretsStep(deployment),
     ...databases.map((binding) => migrationStep(deployment, binding)),
+    searchStep(deployment),
     ...trafficSteps(deployment),
   ];
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { queryPrimary, querySearch, runFile, type Target } from "../operations/database.ts";
 import { databaseFile, localDatabases } from "../operations/local-database.ts";
+import { rebuildDue } from "../operations/search-rebuild.ts";
 import { withSnapshot } from "../operations/take-dump.ts";
 import {
   addTotals,
@@ -11,7 +12,6 @@ import {
   insertUsers,
   newImportRun,
   noTotals,
-  rebuildDue,
   type Totals,
   totalsOf,
 } from "./insert-users.ts";
@@ -55,7 +55,7 @@ export async function importUsers(given: Import): Promise<Imported> {
     const run = newImportRun(given.now);
     load(given, staging, run, folder);
     const [row] = queryPrimary(given.target, totalsOf(run));
-    queryPrimary(given.target, rebuildDue(run));
+    queryPrimary(given.target, rebuildDue(run.startedAt));
     const [users, balanceMinor] = [Number(row?.users), Number(row?.balance)];
     const inserted = { users, balanceMinor, currentPoints: Number(row?.current), totalPoints: Number(row?.total) };
     return { staged, wanted, inserted };

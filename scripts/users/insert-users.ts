@@ -174,7 +174,3 @@ export const totalsOf = ({ label, startedAt }: ImportRun) => `select count(*) as
   from audit_logs a join users u on u.id = a.user_id join wallets w on w.user_id = u.id join points p on p.user_id = u.id
   where a.id >= ${quote(firstIdAt(startedAt))} and a.id < ${quote(firstIdAt(startedAt + 1))}
     and a.action = 'CREATE' and a.new_values ->> 'import' = ${quote(label)}`;
-
-/** SQL that makes `rebuild_user_search` due: the cron then adds the users to the search. */
-export const rebuildDue = ({ startedAt }: ImportRun) => `insert or ignore into job_runs
-    (name, period_started_at, chunks, processed, leased_until) values ('rebuild_user_search', ${startedAt}, 0, 0, 0)`;

@@ -130,6 +130,20 @@ test("the first deployment creates everything, the second creates nothing", asyn
   assert.equal(new Set(account.versions).size, 3, "the empty Worker of the secrets, and two releases");
 });
 
+test("an empty search is rebuilt after the migrations, and one with entries is left alone", async () => {
+  fillIn();
+  const first = await deploy();
+  assert.ok(first.isOk, first.text);
+  assert.equal(account.executed.length, 1);
+  assert.match(account.executed[0] ?? "", /insert or ignore into job_runs[\s\S]+'rebuild_user_search'/);
+  const calls = account.calls.map((call) => call.split(" --")[0]);
+  assert.ok(calls.lastIndexOf("d1 migrations apply SEARCH_DB") < calls.indexOf("d1 execute SEARCH_DB"));
+  account.hasSearchEntries = true;
+  const second = await deploy();
+  assert.ok(second.isOk, second.text);
+  assert.equal(account.executed.length, 1);
+});
+
 function diffLines(a: string, b: string): number {
   const others = b.split("\n");
   return a.split("\n").filter((line, i) => line !== others[i]).length + Math.abs(a.split("\n").length - others.length);

@@ -22,6 +22,10 @@ export class FakeAccount {
   isWorkerThere = false;
   /** Bindings of the databases whose migrations were applied, in order. */
   migrated: string[] = [];
+  /** Whether the search database has entries. */
+  hasSearchEntries = false;
+  /** The SQL that was run on the primary. */
+  executed: string[] = [];
   /** Every version of the Worker, oldest first; the first one may be the empty one that setting secrets creates. */
   versions: string[] = [];
   /** Which versions serve which percentage of the traffic, oldest first. */
@@ -81,6 +85,8 @@ export class FakeAccount {
         return "";
       case "d1 migrations":
         return this.migrate(args, fourth);
+      case "d1 execute":
+        return this.execute(third, args[args.indexOf("--command") + 1] ?? "");
       case "deployments list":
         if (!this.isWorkerThere) refuse('Worker "users-api" (env: production) not found.');
         return JSON.stringify(this.deployments);
@@ -114,6 +120,13 @@ export class FakeAccount {
     if (!this.databases.every(({ uuid }) => toml.includes(uuid))) refuse("Couldn't find a D1 DB");
     this.migrated.push(binding);
     return "";
+  }
+
+  private execute(binding: string, sql: string): string {
+    if (!this.migrated.includes(binding)) refuse("no such table");
+    if (binding === "DB") this.executed.push(sql);
+    const results = binding === "SEARCH_DB" && !this.hasSearchEntries ? [{ is_empty: 1 }] : [];
+    return JSON.stringify([{ results, success: true }]);
   }
 
   private deploy(args: readonly string[]): string {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { databaseFile, localDatabases } from "../../scripts/operations/local-database.ts";
+import { migrateLocal } from "../../scripts/operations/prepare.ts";
 import { root } from "../../scripts/operations/wrangler.ts";
 import { exportUsers } from "../../scripts/users/export-users.ts";
 import { areEqual, type Import, importUsers } from "../../scripts/users/import-users.ts";
@@ -201,6 +202,25 @@ test("a user who deleted the account after an import is not imported again", asy
   rows(state, "delete from users returning 1");
   const { staged, inserted } = await run(state, [person(1), person(2)]);
   assert.deepEqual([staged.deleted, staged.fresh, inserted?.users], [1, 1, 1]);
+});
+
+test("a migration that creates the search of a database with users makes its rebuild due", async () => {
+  const state = newState();
+  await run(state, people(3));
+  rows(state, "delete from job_runs returning 1");
+  const rebuilds = () => rows(state, "select 1 from job_runs where name = 'rebuild_user_search'").length;
+  // The ledger that wrangler keeps of the migrations of the primary.
+  rows(state, "create table d1_migrations (id integer primary key, name text unique, applied_at text)");
+  const names = readdirSync(join(root, primary.migrations)).filter((name) => name.endsWith(".sql"));
+  for (const name of names) rows(state, `insert into d1_migrations (name) values ('${name}') returning 1`);
+  rmSync(databaseFile(state, search));
+  migrateLocal(state);
+  assert.equal(rebuilds(), 1);
+  assert.deepEqual(rows(state, "select 1 from search_entries", search), []);
+
+  const empty = join(folder, "empty");
+  migrateLocal(empty);
+  assert.deepEqual(rows(empty, "select 1 from job_runs"), [], "there is nobody to add");
 });
 
 test("no statement of an import is longer than D1 accepts, however long the users' texts are", () => {
