@@ -7,6 +7,7 @@ import { migrateLocal } from "./operations/prepare.ts";
 import { takeDump } from "./operations/take-dump.ts";
 import { targetOf, whichDatabase } from "./operations/which-database.ts";
 import { root } from "./operations/wrangler.ts";
+import { showProgress } from "./progress/progress.ts";
 
 const { options, refuse } = readArguments({
   name: "backup",
@@ -32,8 +33,11 @@ function removeUnfinished(error: unknown): never {
   console.error(`The backup failed, and nothing of it was kept: ${error instanceof Error ? error.message : error}`);
   process.exit(1);
 }
-const tables = await takeDump(target, dump).catch(removeUnfinished);
+const onStep = showProgress("copying the database");
+const tables = await takeDump(target, dump, onStep).catch(removeUnfinished);
+onStep("listing the documents");
 const documents = await listDocuments(target).catch(removeUnfinished);
+onStep("hashing the dump");
 writeFileSync(join(folder, "documents.json"), `${JSON.stringify(documents, null, 2)}\n`);
 const manifest = {
   taken_at: takenAt,

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { count, readArguments, text } from "./arguments.ts";
+import { showProgress } from "./progress/progress.ts";
 
 interface Report {
   few: number;
@@ -12,6 +13,8 @@ interface Report {
 }
 
 const MARK = '{"event":"budgets"';
+/** Line of the test that says how far it is. */
+const PROGRESS = /\{"event":"progress".*\}/;
 const root = join(import.meta.dirname, "..");
 const { options } = readArguments({
   name: "budgets",
@@ -38,11 +41,16 @@ const child = spawn(
     stdio: ["ignore", "pipe", "inherit"],
   },
 );
+const onProgress = showProgress("starting the tests");
 let report: Report | undefined;
 for await (const line of createInterface({ input: child.stdout })) {
   const at = line.indexOf(MARK);
   if (at >= 0) report = JSON.parse(line.slice(at)) as Report;
-  else if (!line.includes('{"event":')) console.log(line);
+  const [progress] = PROGRESS.exec(line) ?? [];
+  if (progress) {
+    const { step, done } = JSON.parse(progress) as { step: string; done?: number };
+    onProgress(step, done);
+  } else if (at < 0 && !line.includes('{"event":')) console.log(line);
 }
 const status = await new Promise<number>((resolve) => {
   if (child.exitCode !== null) resolve(child.exitCode);

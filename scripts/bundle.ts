@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { readArguments } from "./arguments.ts";
 import { buildConsole } from "./build-console.ts";
+import { showProgress } from "./progress/progress.ts";
 
 const MAX_KB = { worker: 400, script: 40, style: 5 };
 
@@ -13,6 +14,7 @@ readArguments({
   about: "Builds the production bundle and the staff console, and fails if one exceeds its size limit.",
 });
 
+showProgress("building the Worker");
 const root = join(import.meta.dirname, "..");
 const out = mkdtempSync(join(tmpdir(), "users-api-bundle-"));
 const wrangler = join(root, "node_modules", "wrangler", "bin", "wrangler.js");

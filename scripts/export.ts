@@ -6,6 +6,7 @@ import { fail } from "./d1.ts";
 import type { Target } from "./operations/database.ts";
 import { stateFolder } from "./operations/local-database.ts";
 import { withSnapshot } from "./operations/take-dump.ts";
+import { showProgress } from "./progress/progress.ts";
 import { exportUsers } from "./users/export-users.ts";
 
 const { options, operands, refuse } = readArguments({
@@ -24,14 +25,10 @@ if (existsSync(file)) fail(`${file} exists already.`);
 const state = stateFolder();
 const target: Target = options.remote ? { remote: true } : { remote: false, state };
 const folder = mkdtempSync(join(tmpdir(), "users-api-export-"));
-let shownAt = Date.now();
+const onProgress = showProgress("copying the database");
 try {
   const count = await withSnapshot(target, folder, async (primary) =>
-    exportUsers(primary, file, (users) => {
-      if (Date.now() - shownAt < 5_000) return;
-      shownAt = Date.now();
-      console.log(`${users.toLocaleString("en")} users written`);
-    }),
+    exportUsers(primary, file, (users) => onProgress("users written", users)),
   );
   console.log(`Wrote ${count.toLocaleString("en")} users to ${file}. It contains personal data: delete it after use.`);
 } catch (error) {

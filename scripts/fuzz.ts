@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startVitest } from "vitest/node";
 import { count, type Option, readArguments, text } from "./arguments.ts";
 import { compareRestored } from "./operations/compare-restored.ts";
+import { showProgress } from "./progress/progress.ts";
 
 /** The option that says how long to run. */
 const sizeOf = (what: string): { requests?: Option<number>; runs?: Option<number> } =>
@@ -38,9 +39,11 @@ process.env.MODEL_RUNS = String(options.runs ?? 100);
 process.env.FUZZ_SEED = String(seed);
 if (options.path) process.env.FUZZ_PATH = options.path;
 console.log(`seed ${seed}`);
+const onProgress = showProgress("starting the tests");
 
 /** Runs test files and calls `inspect` after each, while its storage exists. @returns whether all passed. */
 async function run(files: readonly string[], inspect: () => void = () => {}): Promise<boolean> {
+  onProgress(`running ${files.join(" ")}`);
   const vitest = await startVitest("test", [...files], {
     root: join(import.meta.dirname, ".."),
     watch: false,

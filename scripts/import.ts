@@ -8,6 +8,7 @@ import type { Target } from "./operations/database.ts";
 import { stateFolder } from "./operations/local-database.ts";
 import { migrateLocal } from "./operations/prepare.ts";
 import { root } from "./operations/wrangler.ts";
+import { showProgress } from "./progress/progress.ts";
 import { openDatabases } from "./seed/databases.ts";
 import { areEqual, importUsers } from "./users/import-users.ts";
 import type { Totals } from "./users/insert-users.ts";
@@ -27,8 +28,6 @@ const [file = refuse("Name the file.")] = operands;
 if (!existsSync(file)) fail(`There is no file ${file}.`);
 
 const startedAt = Date.now();
-const seconds = () => String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
-let shownAt = startedAt;
 const state = stateFolder();
 const target: Target = options.remote ? { remote: true } : { remote: false, state };
 const { SMS_COUNTRIES = "" } = textVars(
@@ -38,6 +37,7 @@ const { SMS_COUNTRIES = "" } = textVars(
 const describe = ({ users, balanceMinor, currentPoints, totalPoints }: Totals) =>
   `${users.toLocaleString("en")} users, wallets ${formatMinor(balanceMinor)}, points ${currentPoints} of ${totalPoints}`;
 
+const onProgress = showProgress("copying the database");
 try {
   if (!options.remote) {
     // Fails if a server has the databases open.
@@ -50,11 +50,7 @@ try {
     isDryRun: options["dry-run"],
     smsCountries: SMS_COUNTRIES.split(","),
     now: startedAt,
-    onProgress(step, done) {
-      if (Date.now() - shownAt < 5_000) return;
-      shownAt = Date.now();
-      console.log(`${seconds()} s  ${done.toLocaleString("en")} ${step}`);
-    },
+    onProgress,
   });
   for (const { line, reason } of staged.refusals) console.error(`line ${line}: ${reason}`);
   if (staged.refused > 0) fail(`${staged.refused} lines are refused. Nothing was imported.`);
@@ -65,7 +61,8 @@ try {
   else {
     console.log(`File:      ${describe(wanted)}\nDatabase:  ${describe(inserted)}`);
     if (!areEqual(wanted, inserted)) fail("The sums differ. Compare the accounts that changed during the import.");
-    console.log(`Imported in ${seconds().trim()} s. The search is complete once rebuild_user_search has run.`);
+    const seconds = Math.round((Date.now() - startedAt) / 1000);
+    console.log(`Imported in ${seconds} s. The search is complete once rebuild_user_search has run.`);
   }
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));

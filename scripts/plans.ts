@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { readArguments } from "./arguments.ts";
+import { showProgress } from "./progress/progress.ts";
 
 interface CheckedPlan {
   statement: string;
@@ -31,6 +32,7 @@ const child = spawn(
   ],
   { cwd: root, stdio: ["ignore", "pipe", "ignore"] },
 );
+const onProgress = showProgress("starting the tests");
 const found = new Map<string, CheckedPlan>();
 let exceptions = 0;
 for await (const line of createInterface({ input: child.stdout })) {
@@ -39,6 +41,7 @@ for await (const line of createInterface({ input: child.stdout })) {
   const report = JSON.parse(line.slice(at)) as { plans: CheckedPlan[]; exceptions: number };
   exceptions = report.exceptions;
   for (const plan of report.plans) found.set(plan.statement, plan);
+  onProgress("distinct statements", found.size);
 }
 
 const plans = [...found.values()].sort((a, b) => (a.statement < b.statement ? -1 : 1));

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { count, readArguments } from "./arguments.ts";
+import { showProgress } from "./progress/progress.ts";
 
 const { options } = readArguments({
   name: "races",
@@ -9,6 +10,7 @@ const { options } = readArguments({
 });
 const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+showProgress("running the races");
 const { status } = spawnSync(
   process.execPath,
   ["--disable-warning=ExperimentalWarning", vitest, "run", "tests/races", "--testTimeout=3600000"],

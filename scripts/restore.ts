@@ -5,6 +5,7 @@ import { countTables, loadPrimary } from "./operations/database.ts";
 import { compareDigests, countRows, type Digests, hashFile } from "./operations/digest.ts";
 import { digestPrimary } from "./operations/take-dump.ts";
 import { targetOf, whichDatabase } from "./operations/which-database.ts";
+import { showProgress } from "./progress/progress.ts";
 
 const { options, operands, refuse } = readArguments({
   name: "restore",
@@ -38,6 +39,7 @@ function readManifest(file: string): Manifest {
 Nothing was loaded.`);
 }
 
+const onStep = showProgress("comparing the dump with its checksum");
 const dump = resolve(folder, "users.sql");
 const manifest = readManifest(resolve(folder, "manifest.json"));
 if (!existsSync(dump)) fail(`${dump} is missing. Nothing was loaded.`);
@@ -51,11 +53,13 @@ if (existing > 0) {
 Create a new database and set its id in wrangler.toml, or choose another folder with --persist-to.`);
 }
 
+onStep("loading the dump");
 await loadPrimary(target, dump).catch((error: unknown) =>
   fail(
     `The backup could not be loaded, and the database is still empty: ${error instanceof Error ? error.message : error}`,
   ),
 );
+onStep("comparing the database with the backup");
 const others = compareDigests(manifest.tables, await digestPrimary(target));
 if (others.length > 0) fail(`The database was loaded but differs from the source:\n  ${others.join("\n  ")}`);
 const rows = countRows(manifest.tables);

@@ -1,6 +1,7 @@
 import { count, parsed, readArguments } from "./arguments.ts";
 import { stateFolder } from "./operations/local-database.ts";
 import { localSecrets } from "./operations/prepare.ts";
+import { showProgress } from "./progress/progress.ts";
 import { ADMIN_EMAIL } from "./seed/people.ts";
 import { seedUsers } from "./seed/seed-users.ts";
 
@@ -22,7 +23,6 @@ const until = options.until ?? Date.parse(new Date().toISOString().slice(0, 10))
 const persistTo = process.env.PERSIST_TO;
 const startedAt = Date.now();
 const seconds = () => Math.round((Date.now() - startedAt) / 1000);
-let shownAt = 0;
 
 try {
   await seedUsers({
@@ -32,11 +32,7 @@ try {
     seed,
     until,
     secrets: localSecrets(),
-    onProgress(step, done) {
-      if (done < users && Date.now() - shownAt < 5000) return;
-      shownAt = Date.now();
-      console.log(`${String(seconds()).padStart(4)} s  ${done.toLocaleString("en")} ${step}`);
-    },
+    onProgress: showProgress("preparing the databases"),
   });
   console.log(`Added ${users.toLocaleString("en")} users in ${seconds()} s.
 Staff console: after npm run dev, open http://localhost:8787/console and sign in as ${ADMIN_EMAIL}.

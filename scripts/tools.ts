@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, type Option, readArguments, text } from "./arguments.ts";
+import { showProgress } from "./progress/progress.ts";
 
 // `node scripts/run.js scripts/tools.ts NAME`: the commands of package.json that run a program of another package, or
 // Node's own test runner.
@@ -67,6 +68,7 @@ const [name = "", ...args] = process.argv.slice(2);
 const tool = tools[name];
 if (!tool) throw new Error(`There is no tool ${name}.`);
 const { operands, options } = readArguments({ ...tool, name }, args);
+showProgress(`running ${name}`);
 for (const step of [tool.run(operands, options.only), tool.next ?? []]) {
   if (step.length === 0) continue;
   const { status } = spawnSync(process.execPath, step, {

@@ -17,13 +17,19 @@ import { writeDump } from "./write-dump.ts";
  * @returns the digests of the source at the moment of the dump.
  * @throws Error that names table, key and column if a row cannot be written or loaded.
  */
-export async function takeDump(target: Target, file: string): Promise<Digests> {
+export async function takeDump(
+  target: Target,
+  file: string,
+  onStep: (step: string) => void = () => {},
+): Promise<Digests> {
   return await inTemporaryFolder(async (folder) => {
     const source = await takeSnapshot(target, folder);
     try {
+      onStep("writing the dump");
       checkReferences(source);
       writeDump(source, file);
       const digests = digestDatabase(source);
+      onStep("loading the dump to compare it");
       const loaded = await loadStatements(file, join(folder, "loaded.sqlite"), "references");
       const others = compareDigests(digests, digestDatabase(loaded));
       loaded.close();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { count, positive, readArguments } from "../../scripts/arguments.ts";
+import { showProgress } from "../../scripts/progress/progress.ts";
 import { findTraces } from "../../scripts/traces.ts";
 import { enterPeople, type Person, putFiles } from "./deletion/world.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
@@ -28,6 +29,7 @@ const ALLOWED = { refused: 2, deleted: 3 };
 /** Longer than any task of a deletion takes. */
 const PATIENCE_MS = 15 * 60_000;
 
+const onProgress = showProgress("seeding the databases");
 const seeded = await stateOf(options.users);
 const state = mkdtempSync(join(tmpdir(), "users-api-deletion-"));
 process.once("exit", () => rmSync(state, { recursive: true, force: true }));
@@ -36,6 +38,7 @@ const sizes = { audits: options.audits, events: options.events };
 const people = await withDatabases(state, (databases) => enterPeople(databases, sizes));
 await putFiles(state, people.leaver);
 
+onProgress("measuring");
 const vars = benchVars();
 const tokenOf = (person: Person) => accessToken(vars, person);
 const tokens = {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { count, flag, positive, readArguments } from "../../scripts/arguments.ts";
+import { showProgress } from "../../scripts/progress/progress.ts";
 import { cpuSeconds, rssBytes } from "./cpu.ts";
 import { collectedHeap } from "./heap.ts";
 import { databaseWith, keepEvents, reader } from "./load/databases.ts";
@@ -80,14 +81,17 @@ const client = start(
   Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
 );
 await client.lines.next();
+const onProgress = showProgress("running the load");
 const samples = await watch(client.child);
 const journal = JSON.parse(readFileSync(journalPath, "utf8")) as Journal;
+onProgress("waiting for the tasks that follow");
 await settle();
 const log = readServerLog(logPath);
 const stopped = new Promise((resolve) => server.child.once("exit", resolve));
 server.child.kill("SIGTERM");
 await stopped;
 
+onProgress("comparing the databases with what the clients were told");
 const evidence = gatherEvidence(persist, journal, log, before);
 const proof = prove(evidence);
 const isClean = proof.every(({ violations }) => violations.length === 0);

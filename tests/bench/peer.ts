@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { showProgress } from "../../scripts/progress/progress.ts";
 import { copyOf, startWorker, temporaryFolder } from "./copies.ts";
 import type { D1Counts } from "./counted-d1.ts";
 import { cpuWhenIdle } from "./idle.ts";
@@ -30,10 +31,12 @@ const STEPS: Record<Contender, Record<Journey, readonly Step[]>> = {
 const COUNTED: Sizes = { turns: 1, people: 10, warmUp: 10 };
 
 const sizes = optionsOrExit(peerCommand, peerOptions);
+const onProgress = showProgress("installing the compared packages");
 const root = join(import.meta.dirname, "..", "..");
 const peerFolder = join(root, "tests", "bench", "peer");
 const install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
 execFileSync("npm", install, { cwd: peerFolder, stdio: ["ignore", "ignore", "inherit"] });
+onProgress("measuring");
 const home = temporaryFolder("peer");
 const seeded = await stateOf(USERS);
 

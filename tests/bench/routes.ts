@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { showProgress } from "../../scripts/progress/progress.ts";
 import { copyOf, startWorker, temporaryFolder } from "./copies.ts";
 import { searchForHang } from "./hang.ts";
 import { logout, ourService, signIn, signUp } from "./journey/ours.ts";
@@ -23,6 +24,7 @@ const JOURNEYS: Record<Exclude<Measurable, HotRoute>, { steps: readonly Step[]; 
 };
 
 const { only, hang, ...sizes } = optionsOrExit(benchCommand, benchOptions);
+showProgress("measuring");
 const home = temporaryFolder("routes");
 if (hang !== undefined) {
   process.exit((await searchForHang(home, hang)) ? 0 : 1);

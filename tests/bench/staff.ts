@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { count, flag, parsed, readArguments, text } from "../../scripts/arguments.ts";
+import { showProgress } from "../../scripts/progress/progress.ts";
 import { buildBundle } from "./bundle.ts";
 import { median } from "./median.ts";
 import { type Server, startServer, varOptions } from "./server-process.ts";
@@ -26,6 +27,7 @@ const { options } = readArguments({
 });
 const { turns, requests, users: sizes = [1_000, 100_000, 1_000_000] } = options;
 
+const onProgress = showProgress("seeding the databases");
 const vars = benchVars();
 const token = await accessToken(vars, ADMIN);
 const REFERENCE_REPEATS = 5;
@@ -73,6 +75,7 @@ async function walk({ url }: Server, size: number): Promise<string> {
   return cursor ?? "";
 }
 
+onProgress("counting rows");
 const counted = await withServers("tests/bench/observed-entry.ts", (servers) =>
   Promise.all(
     servers.map(async (server, i) => {
@@ -106,7 +109,7 @@ if (options.rows) {
         }
       }
       for (const server of servers) await quiesce(server);
-      console.error(`turn ${turn} of ${turns}`);
+      onProgress(`turns of ${turns}`, turn);
     }
   });
   const names = sizes.map((size) => size.toLocaleString("en"));

@@ -24,17 +24,27 @@ const LIMIT_MS = 3_600_000;
 /** The histories of the acting users are a hundredth of the number of users long. */
 const HISTORY_SHARE = 0.01;
 const DAY_MS = 86_400_000;
+/** Cases between two lines of progress. */
+const CASES_PER_LINE = 50;
 
 let document: OpenApiDocument;
 let operations: Operation[];
 const rounds: Measured[][] = [];
 let compared: Compared[] = [];
 
+/** Tells the command how far the measurement is; the console is silenced meanwhile. */
+let progress: (step: string, done?: number) => void = () => {};
+
 async function measureAt(from: number, size: number): Promise<Measured[]> {
+  progress(`adding ${size - from} users`);
   await growCrowd(from, size, Date.now());
   const stage = await setStage();
   await growStage(stage, from * HISTORY_SHARE, size * HISTORY_SHARE);
-  const measured = await measureAll(operations, stage, BUDGET_ONLY ? new RegExp(BUDGET_ONLY) : undefined);
+  const only = BUDGET_ONLY ? new RegExp(BUDGET_ONLY) : undefined;
+  const measured = await measureAll(operations, stage, only, (done) => {
+    if (done % CASES_PER_LINE === 0) progress(`cases measured with ${size} users`, done);
+  });
+  if (BUDGET_USERS) progress(`measuring the jobs with ${size} users`);
   return BUDGET_USERS ? [...measured, ...(await measureJobs())] : measured;
 }
 
@@ -43,6 +53,7 @@ beforeAll(async () => {
   document = await fetchDocument();
   operations = operationsOf(document);
   const { log } = console;
+  if (BUDGET_USERS) progress = (step, done) => log(JSON.stringify({ event: "progress", step, done }));
   for (const level of ["debug", "log", "info", "warn", "error"] as const) {
     vi.spyOn(console, level).mockImplementation(() => {});
   }

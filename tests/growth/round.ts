@@ -32,7 +32,12 @@ async function named<T>(name: string, work: Promise<T>): Promise<T> {
 }
 
 /** Produces every outcome of every operation, runs every message and job once, and returns the costs. */
-export async function measureAll(operations: readonly Operation[], stage: Stage, only = /(?:)/): Promise<Measured[]> {
+export async function measureAll(
+  operations: readonly Operation[],
+  stage: Stage,
+  only = /(?:)/,
+  onProgress: (measured: number) => void = () => {},
+): Promise<Measured[]> {
   const operationOf = operationFinder(operations);
   const { env } = stage;
   const measured: Measured[] = [];
@@ -53,6 +58,7 @@ export async function measureAll(operations: readonly Operation[], stage: Stage,
       ),
     );
     await restore?.(stage);
+    onProgress(measured.length);
   }
   for (const operation of operations.filter((each) => only.test(each.name))) {
     const { name, method, path } = operation;
