@@ -52,6 +52,12 @@ export function generate(document: OpenApi): string {
     return resolve(path.reduce((at: unknown, key) => (at as Record<string, unknown>)[key], document) as T);
   }
 
+  /** Names of the members that the schema or a part of it requires. */
+  function requiredOf(schema: Schema): string[] {
+    const { required = [], allOf = [] } = resolve(schema);
+    return [...required, ...allOf.flatMap(requiredOf)];
+  }
+
   function typeOf(schema: Schema): string {
     if (schema.$ref !== undefined) return schema.$ref.split("/").at(-1) ?? "unknown";
     if (schema.const !== undefined) return quoted(schema.const);
@@ -104,7 +110,7 @@ export function generate(document: OpenApi): string {
     };
     const content = operation.requestBody?.content ?? {};
     const body = (content["application/json"] ?? content["multipart/form-data"])?.schema;
-    const isOptional = body !== undefined && (resolve(body).required ?? []).length === 0;
+    const isOptional = body !== undefined && requiredOf(body).length === 0;
     return `${group("path")}${group("query")}${body ? memberOf("body", typeOf(body), !isOptional) : ""}data: ${data};`;
   }
 

@@ -13,7 +13,7 @@ interface Operation {
   tags: string[];
   summary: string;
   description: string;
-  security: unknown[];
+  security?: unknown[];
   parameters?: (Parameter | { $ref: string })[];
   requestBody?: { content: Record<string, { schema: Schema; example?: Record<string, unknown> }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
@@ -150,7 +150,7 @@ function writeRequest(document: Document, { path, method, operation }: Route): C
   const parameters = (operation.parameters ?? []).map((each) =>
     "$ref" in each ? (document.components.parameters[each.$ref.split("/").at(-1) ?? ""] as Parameter) : each,
   );
-  const isPublic = operation.security.length === 0;
+  const isPublic = operation.security?.length === 0;
   const body = writeBody(operation, isPublic);
   const segments = path.replaceAll(/\{(\w+)\}/g, ":$1");
   const query = parameters.filter((each) => each.in === "query");

@@ -15,5 +15,5 @@ export const openApiDocument = () => buildDocument(FACTS, describedRoutes(routes
 
 /** The text of `openapi.json`. */
 export function openApiText(): string {
-  return `${inLines(openApiDocument(), { levels: LEVELS })}\n`;
+  return `${inLines(openApiDocument(), { levels: LEVELS, isFlat: true })}\n`;
 }

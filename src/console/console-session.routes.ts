@@ -38,7 +38,7 @@ export const postConsoleSession = pageEndpoint(
     tag,
     summary: "Sign in to the staff console",
     description:
-      "For the console's page. Send the verification token from `POST /api/auth/otp/verify`. Users who are not staff are " +
+      "Send the verification token from `POST /api/auth/otp/verify`. Users who are not staff are " +
       `refused, and their token stays valid. ${COOKIE_IS_KEPT}`,
     example: { identifier: "9841234567", verification_token: "…" },
     body: z.object({ identifier: identifierField, verification_token: tokenField.min(1) }),
@@ -62,7 +62,7 @@ export const refreshConsoleSession = pageEndpoint(
     operationId: "refreshConsoleSession",
     tag,
     summary: "Refresh the session of the staff console",
-    description: `For the console's page. Returns null if nobody is signed in. ${COOKIE_IS_KEPT}`,
+    description: "Returns null if nobody is signed in.",
     data: sessionData.nullable(),
     message: { en: "Session refreshed.", ne: "सत्र नवीकरण भयो।" },
     rateLimitByNetwork: { group: "console" },
@@ -87,7 +87,7 @@ export const deleteConsoleSession = pageEndpoint(
     operationId: "closeConsoleSession",
     tag,
     summary: "Sign out of the staff console",
-    description: "For the console's page. Ends the session, deletes the cookie and clears the browser's cache.",
+    description: "Ends the session, deletes the cookie and clears the browser's cache.",
     data: z.object({ message: z.string() }),
     message: signedOut,
     rateLimitByNetwork: { group: "console" },

@@ -4,7 +4,7 @@ import { tokenField } from "../platform/http/fields.ts";
 import { expiringEndpoint, publicEndpoint, userEndpoint } from "./guard.ts";
 import { refreshSession } from "./refresh.service.ts";
 import { endAllOtherSessions, endSession, listOwnSessions, logoutUser } from "./session.service.ts";
-import { sessionView, viewSession } from "./session.views.ts";
+import { endedView, sessionView, viewSession } from "./session.views.ts";
 import { ACCESS_TTL_SECONDS } from "./tokens.ts";
 
 const tag = "Sessions";
@@ -14,7 +14,7 @@ const tokenFields = z
     refresh_token: tokenField.nullish().meta({ description: "The refresh token. Send `refresh_token` or `refresh`." }),
     refresh: tokenField.nullish().meta({ description: "The refresh token under its other name." }),
   })
-  .meta({ minProperties: 1 });
+  .meta({ id: "RefreshToken", minProperties: 1 });
 /** Each route's own field name takes precedence; the other name is the alias that older clients send. */
 const refreshBody = tokenFields.transform(({ refresh, refresh_token }) => refresh || refresh_token);
 const logoutBody = tokenFields.transform(({ refresh, refresh_token }) => refresh_token || refresh);
@@ -136,7 +136,7 @@ export const endMyOtherSessions = userEndpoint(
     description:
       "Signs out every other device and returns the number of sessions that ended. The current session stays active.",
     rateLimitWrites: "session",
-    data: z.object({ message: z.string(), ended: z.number().int() }),
+    data: endedView,
     message: othersEnded,
   },
   async (deps, { caller, client }) => ({

@@ -16,6 +16,9 @@ export const sessionView = z
   })
   .meta({ id: "Session" });
 
+/** How many sessions a call has ended. */
+export const endedView = z.object({ message: z.string(), ended: z.number().int() }).meta({ id: "EndedSessions" });
+
 /** @param currentId id of the session that makes the request. */
 export function viewSession(session: typeof sessions.$inferSelect, currentId: string): z.input<typeof sessionView> {
   return {

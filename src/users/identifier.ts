@@ -22,6 +22,7 @@ export const DEFAULT_COUNTRY: CountryCode = "NP";
 
 /** The request field; `parseIdentifier` validates and canonicalizes the value. */
 export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces).meta({
+  id: "Identifier",
   description:
     "An email address, or a mobile number of a supported country in any usual notation; without a country code it is " +
     "one of Nepal.",

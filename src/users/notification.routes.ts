@@ -19,7 +19,7 @@ export const listMyNotifications = userEndpoint(
     operationId: "listNotifications",
     tag,
     summary: "List my notifications",
-    description: "Lists notifications, newest first. Follow `next_cursor` until it is null.",
+    description: "Lists notifications, newest first.",
     query: z.object({ page_size: pageSizeField, cursor: cursorField }),
     data: z.object({
       results: z.array(notificationView),

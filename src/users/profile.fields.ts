@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { as } from "../platform/http/field-errors.ts";
-import { canonicalUrl, clearable, describedUrl, httpsUrl, withoutControls } from "../platform/http/fields.ts";
+import { clearable, clearableUrl, withoutControls } from "../platform/http/fields.ts";
 import { tidy, toAsciiDigits } from "../platform/http/text.ts";
 
 /** Earlier dates are treated as typing errors. */
@@ -18,5 +18,5 @@ export const profileFields = {
     toAsciiDigits,
   ).meta({ description: `A day from ${EARLIEST_BIRTH} to yesterday in Asia/Kathmandu.` }),
   address: clearable(personText(1), tidy),
-  avatar_url: clearable(httpsUrl, canonicalUrl).meta(describedUrl),
+  avatar_url: clearableUrl,
 };

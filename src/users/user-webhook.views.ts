@@ -58,10 +58,6 @@ export function viewUserState(row: UserState): z.input<typeof webhookUser> {
   };
 }
 
-const SIGNED =
-  "Sent as specified by Standard Webhooks, with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, at " +
-  "least once and in any order.";
-
 const message = (type: string, data: z.ZodType) =>
   z.object({
     type: z.literal(type),
@@ -74,19 +70,21 @@ export const userWebhooks: Readonly<Record<string, DescribedWebhook>> = {
   "user.created": {
     operationId: "onUserCreated",
     summary: "A user was created",
-    description: SIGNED,
+    description:
+      "Sent as specified by Standard Webhooks, with the headers `webhook-id`, `webhook-timestamp` and " +
+      "`webhook-signature`, at least once and in any order.",
     body: message("user.created", webhookUser),
   },
   "user.updated": {
     operationId: "onUserUpdated",
     summary: "A user has changed",
-    description: `${SIGNED} \`data\` is the user as it is when the message is sent.`,
+    description: "Sent as `user.created` is. `data` is the user as it is when the message is sent.",
     body: message("user.updated", webhookUser),
   },
   "user.deleted": {
     operationId: "onUserDeleted",
     summary: "A user was deleted",
-    description: `${SIGNED} Keep the user deleted, whatever arrives later.`,
+    description: "Sent as `user.created` is. Keep the user deleted, whatever arrives later.",
     body: message("user.deleted", z.object({ id: z.string() })),
   },
   push: {

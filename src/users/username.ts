@@ -33,7 +33,7 @@ export const usernameField = optionalText(
     when: ({ issues }) => issues.length === 0,
   }),
   inNfkc,
-).meta(described);
+).meta({ id: "Username", ...described });
 
 /** Optional username of an existing account, which may predate the lookalike check. */
 export const anyUsernameField = optionalText(username, inNfkc).meta(described);

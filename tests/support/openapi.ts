@@ -18,23 +18,25 @@ export interface Operation {
   responses: Record<string, Response>;
   security?: Record<string, string[]>[];
   "x-required-role"?: "staff" | "admin";
+  "x-error-codes"?: ErrorCode[];
 }
 
 interface Response {
   description: string;
   headers?: Record<string, unknown>;
   content?: Record<string, MediaType>;
-  "x-error-codes"?: string[];
+  "x-error-codes"?: ErrorCode[];
 }
 
 export interface OpenApiDocument {
   openapi: string;
   info: { title: string; version: string; description: string; contact: object; license: object };
   servers: { url: string }[];
+  security: Record<string, string[]>[];
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, Operation>>;
   webhooks: Record<string, { post: { requestBody: { content: Record<string, MediaType> } } }>;
-  components: Record<"securitySchemes" | "schemas" | "responses" | "headers" | "examples", Record<string, object>>;
+  components: Record<"securitySchemes" | "schemas" | "responses" | "headers", Record<string, object>>;
 }
 
 /** A response and the call that it answers. */
@@ -54,23 +56,42 @@ export async function fetchDocument(): Promise<OpenApiDocument> {
   return resolveReferences(await fetchWrittenDocument());
 }
 
-/** The document with every reference replaced by what it refers to, and `default` by the statuses that it describes. */
+/**
+ * The document as its readers understand it: every reference replaced by what it refers to, `allOf` by one object,
+ * `default` by the statuses that it describes, and each operation with its security and the codes of each status.
+ */
 export function resolveReferences(document: OpenApiDocument): OpenApiDocument {
   const resolved = resolve(document, document) as OpenApiDocument;
   for (const operation of Object.values(resolved.paths).flatMap((item) => Object.values(item))) {
-    const { default: others, ...responses } = operation.responses;
-    operation.responses = { ...byStatus(others), ...responses };
+    operation.security ??= document.security;
+    operation.responses = expand(operation);
   }
   return resolved;
 }
 
-/** The response `default` as one response for each status of its codes. */
-function byStatus(response: Response | undefined): Record<string, Response> {
-  const codes = response?.["x-error-codes"] ?? [];
-  const groups = Map.groupBy(codes, (code) => errorCatalogue[code as ErrorCode].status);
-  return Object.fromEntries(
-    [...groups].map(([status, group]) => [status, { ...(response as Response), "x-error-codes": group }]),
-  );
+const groupByStatus = (codes: readonly ErrorCode[] = []) =>
+  Map.groupBy(codes, (code) => String(errorCatalogue[code].status));
+
+/** The responses by status, each with its codes: the operation's own, or those of the response, and those of `default`. */
+function expand(operation: Operation): Record<string, Response> {
+  const { default: others, ...responses } = operation.responses;
+  const own = groupByStatus(operation["x-error-codes"]);
+  const expanded = Object.entries(responses).map(([status, response]): [string, Response] => {
+    const codes = own.get(status) ?? response["x-error-codes"];
+    return [status, codes ? { ...response, "x-error-codes": codes } : response];
+  });
+  const result = Object.fromEntries(expanded);
+  for (const [status, codes] of groupByStatus(others?.["x-error-codes"])) {
+    const isMeant =
+      status === "401"
+        ? operation.security?.length && !result[status]
+        : !["413", "415"].includes(status) || operation.requestBody;
+    if (!isMeant || !others) continue;
+    const response = result[status] ?? others;
+    const known = result[status]?.["x-error-codes"] ?? [];
+    result[status] = { ...response, "x-error-codes": [...new Set([...known, ...codes])] };
+  }
+  return result;
 }
 
 /** Fetches the document from the Worker, with its references. */
@@ -85,13 +106,25 @@ function resolve(document: unknown, part: unknown): unknown {
   if (typeof part !== "object" || part === null) return part;
   const { $ref, ...own } = part as { $ref?: unknown };
   const members = Object.fromEntries(Object.entries(own).map(([key, value]) => [key, resolve(document, value)]));
-  if (typeof $ref !== "string") return members;
+  if (typeof $ref !== "string") return merge(members);
   const target = $ref
     .slice(2)
     .split("/")
     .reduce((at, name) => Object(at)[name], document);
   if (target === undefined) throw new Error(`${$ref} refers to nothing`);
   return { ...(resolve(document, target) as object), ...members };
+}
+
+/** The object that has the members of every part of `allOf`; other schemas as they are. */
+function merge(schema: Record<string, unknown>): Record<string, unknown> {
+  const { allOf, ...own } = schema as { allOf?: { properties?: object; required?: string[] }[] };
+  if (!Array.isArray(allOf)) return schema;
+  return {
+    ...own,
+    type: "object",
+    properties: Object.assign({}, ...allOf.map(({ properties }) => properties)),
+    required: allOf.flatMap(({ required = [] }) => required),
+  };
 }
 
 /** Compiles a schema of the document. @throws if it is not valid JSON Schema 2020-12. */
@@ -110,7 +143,7 @@ export function findDeviations(document: OpenApiDocument, { method, path, status
   if (!response) return [`${method} ${path} documents no ${status}: ${JSON.stringify(body)}`];
   const codes = response["x-error-codes"];
   const code = (body as { error?: { code?: string } } | null)?.error?.code;
-  if (codes && !codes.includes(code ?? "")) return [`${method} ${path} documents no ${status} ${code}`];
+  if (codes && !codes.includes(code as ErrorCode)) return [`${method} ${path} documents no ${status} ${code}`];
   const schema = response.content?.["application/json"]?.schema;
   if (schema === undefined) return [`${method} ${path} documents no JSON for ${status}`];
   const validate = compileSchema(closed(schema));

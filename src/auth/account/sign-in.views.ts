@@ -23,7 +23,7 @@ export const signedInData = z
     referral_applied: z.boolean(),
     message: z.string(),
   })
-  .meta({ id: "SignIn" });
+  .meta({ id: "SignIn", base: "SocialSignIn" });
 
 /** @param message the answer's message in the caller's language. */
 export function describeSignIn(signedIn: SignIn, message: string): z.input<typeof signedInData> {

@@ -13,8 +13,7 @@ export const deleteMyAccount = userEndpoint(
     tag: "Account",
     summary: "Delete my account permanently",
     description:
-      "Requires a sign-in (not a refresh) within the last 10 minutes, or a new `verification_token` for one of the " +
-      "user's identifiers. Refused while the user has an open rental, has a negative balance or is the only admin. " +
+      "Send `verification_token` if a proof is needed. Refused while the user has an open rental, has a negative balance or is the only admin. " +
       "The identifiers and the username can be registered again immediately.",
     example: {},
     body: z.object({ verification_token: optionalText(z.string()) }),

@@ -18,7 +18,7 @@ const setRefusals: ErrorCode[] = [
   "conflict",
 ];
 const EFFECTS =
-  "Requires a proof within the last 10 minutes (`POST /auth/proof`). An identifier that goes ends all other sessions; it " +
+  "Needs a recent proof. An identifier that goes ends all other sessions; it " +
   "and the account's other verified one get a message, and its owner can dispute the change for 7 days.";
 const TOKEN =
   "Send the verification token of the new one; request its code with the purpose `CHANGE`. A failed call does not use " +
@@ -56,7 +56,7 @@ export const putMyPhone = userEndpoint(
     operationId: "setPhoneNumber",
     tag,
     summary: "Add or replace my phone number",
-    description: `${TOKEN} ${EFFECTS}`,
+    description: "Works as for the email address.",
     example: { phone_number: "9841234567", verification_token: "…" },
     body: z.object({
       phone_number: identifierText,
@@ -80,7 +80,7 @@ export const putMyPhone = userEndpoint(
 
 const removed = { en: "Removed from your account.", ne: "तपाईंको खाताबाट हटाइयो।" };
 
-function removal(kind: "email" | "phone", operationId: string, name: string) {
+function removal(kind: "email" | "phone", operationId: string, name: string, description: string) {
   return userEndpoint(
     {
       method: "delete",
@@ -88,7 +88,7 @@ function removal(kind: "email" | "phone", operationId: string, name: string) {
       operationId,
       tag,
       summary: `Remove my ${name}`,
-      description: `Refused for the last verified way to sign in. ${EFFECTS}`,
+      description,
       data: identityView,
       message: removed,
       errors: [...refusals, "last_sign_in_method"],
@@ -99,5 +99,10 @@ function removal(kind: "email" | "phone", operationId: string, name: string) {
   );
 }
 
-export const deleteMyEmail = removal("email", "removeEmail", "email address");
-export const deleteMyPhone = removal("phone", "removePhoneNumber", "phone number");
+export const deleteMyEmail = removal(
+  "email",
+  "removeEmail",
+  "email address",
+  `Refused for the last verified way to sign in. ${EFFECTS}`,
+);
+export const deleteMyPhone = removal("phone", "removePhoneNumber", "phone number", "Works as for the email address.");

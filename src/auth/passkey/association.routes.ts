@@ -30,7 +30,7 @@ function associationRoute<Shape extends z.ZodType>(association: Association<Shap
         operationId,
         tag: "Passkeys",
         summary,
-        description: `${description} 404 if the configuration names none.`,
+        description,
         responses: {
           200: { description: "The document.", headers: ["ETag"], content: { "application/json": shape } },
           ...NOT_MODIFIED,

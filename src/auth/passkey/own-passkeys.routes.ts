@@ -21,8 +21,8 @@ export const postPasskeyOptions = userEndpoint(
     summary: "Get the options to add a passkey or to prove my session with one",
     description:
       "REGISTER: pass `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON()` and " +
-      "`navigator.credentials.create()`; requires a proof within the last 10 minutes (`POST /auth/proof`). PROOF: pass it " +
-      "to `parseRequestOptionsFromJSON()` and `navigator.credentials.get()`, and the answer to `POST /auth/proof`.",
+      "`navigator.credentials.create()`; needs a recent proof. PROOF: pass it to " +
+      " `parseRequestOptionsFromJSON()` and `navigator.credentials.get()`, and the answer to `POST /auth/proof`.",
     example: { purpose: "PROOF" },
     body: z.object({ purpose: z.enum(["REGISTER", "PROOF"]) }),
     data: z.object({ public_key: anyOptionsView, expires_in: expiresInField }),
@@ -91,7 +91,7 @@ export const deletePasskey = userEndpoint(
     tag,
     summary: "Remove a passkey",
     description:
-      "Requires a proof within the last 10 minutes. Ends the other sessions that the passkey opened or proved; every " +
+      "Needs a recent proof. Ends the other sessions that the passkey opened or proved; every " +
       "verified address gets a message. The last way to sign in cannot be removed. Tell the device by " +
       "`PublicKeyCredential.signalAllAcceptedCredentials()`.",
     params,

@@ -5,16 +5,22 @@ const nonceField = z.string().min(8).max(255);
 
 /** What the providers' SDKs give to an app, as it sends them. */
 export const tokenBodies = {
-  google: z.object({
-    id_token: tokenField.min(1),
-    nonce: optionalText(nonceField).describe("If sent, the token must contain it, either unchanged or as its SHA-256."),
-  }),
-  apple: z.object({
-    id_token: tokenField.min(1),
-    nonce: text(nonceField).describe("The token must contain its SHA-256."),
-    authorization_code: text(z.string().min(1).max(2048)),
-    name: optionalText(z.string().max(255)).describe("Apple returns the name only at the first sign-in."),
-  }),
+  google: z
+    .object({
+      id_token: tokenField.min(1),
+      nonce: optionalText(nonceField).describe(
+        "If sent, the token must contain it, either unchanged or as its SHA-256.",
+      ),
+    })
+    .meta({ id: "GoogleToken" }),
+  apple: z
+    .object({
+      id_token: tokenField.min(1),
+      nonce: text(nonceField).describe("The token must contain its SHA-256."),
+      authorization_code: text(z.string().min(1).max(2048)),
+      name: optionalText(z.string().max(255)).describe("Apple returns the name only at the first sign-in."),
+    })
+    .meta({ id: "AppleToken" }),
 };
 
 /** Examples of these bodies. */

@@ -16,6 +16,10 @@ const tag = "Google and Apple";
 
 const names: Record<ProviderName, string> = { google: "Google", apple: "Apple" };
 
+/** Says it once in the document. */
+const likeGoogle = (name: ProviderName, description: string) =>
+  name === "google" ? description : "Works as with Google.";
+
 const signedInData = z
   .object({
     user_id: z.string(),
@@ -53,6 +57,9 @@ const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, as("not_code_veri
 /** Maximum length of an app's own `state`. It travels in a cookie, and browsers keep at most 4,096 bytes of one. */
 const MAX_STATE_LENGTH = 512;
 
+const startedData = z
+  .object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() })
+  .meta({ id: "StartedSignIn" });
 const loginStarted = { en: "Open login_url in a browser.", ne: "login_url ब्राउजरमा खोल्नुहोस्।" };
 
 function loginRoute(name: ProviderName) {
@@ -63,10 +70,12 @@ function loginRoute(name: ProviderName) {
       operationId: `start${names[name]}SignIn`,
       tag,
       summary: `Start signing in with ${names[name]}`,
-      description:
+      description: likeGoogle(
+        name,
         "Open `login_url` in the user's browser. An app sends a configured `redirect_uri` and the S256 challenge of " +
-        "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time `code`, or with `error`: " +
-        "`access_denied`, `temporarily_unavailable`, `server_error` or `social_auth_failed`. The app's `state` comes back too.",
+          "its own code verifier (PKCE); the browser returns to `redirect_uri` with a one-time `code`, or with `error`: " +
+          "`access_denied`, `temporarily_unavailable`, `server_error` or `social_auth_failed`. The app's `state` comes back too.",
+      ),
       query: z.object({
         redirect_uri: z
           .string()
@@ -80,7 +89,7 @@ function loginRoute(name: ProviderName) {
           .optional()
           .meta({ description: "The app's own state; it comes back unchanged." }),
       }),
-      data: z.object({ login_url: z.url(), provider: z.enum(["google", "apple"]), message: z.string() }),
+      data: startedData,
       message: loginStarted,
       errors: ["not_found"],
       rateLimitByNetwork: { group: "social-start" },
@@ -184,11 +193,11 @@ function linkRoute(name: ProviderName) {
       operationId: `link${names[name]}`,
       tag,
       summary: `Link my ${names[name]} account`,
-      description:
-        "Lets the user sign in with this provider too. Requires a sign-in within the last 10 minutes, or a new " +
-        "`verification_token`.",
+      description: "Lets the user sign in with this provider too. Send `verification_token` if a proof is needed.",
       example: tokenExamples[name],
-      body: tokenBodies[name].extend({ verification_token: optionalText(z.string()) }),
+      body: tokenBodies[name]
+        .extend({ verification_token: optionalText(z.string()) })
+        .meta({ base: `${names[name]}Token` }),
       data: z.object({ message: z.string() }),
       message: linked,
       errors: [
@@ -220,9 +229,7 @@ function unlinkRoute(name: ProviderName) {
       operationId: `unlink${names[name]}`,
       tag,
       summary: `Unlink my ${names[name]} account`,
-      description:
-        "Requires a sign-in within the last 10 minutes, or a new `verification_token`. The user's only way to sign in " +
-        "cannot be unlinked.",
+      description: "The user's only way to sign in cannot be unlinked. Send `verification_token` if a proof is needed.",
       example: {},
       body: z.object({ verification_token: optionalText(z.string()) }),
       data: z.object({ message: z.string() }),

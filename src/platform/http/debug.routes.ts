@@ -1,19 +1,17 @@
 import { z } from "zod";
-import { EVERY_ROUTE } from "../openapi/operation.ts";
+import { EVERY_ROUTE, envelopeOf } from "../openapi/operation.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 const REDACTED = /auth|cookie|credential|token|secret|key|password|jwt|assertion|signature|session/i;
 
-const debugAnswer = z.object({
-  success: z.boolean(),
-  message: z.string(),
-  data: z.object({
+const debugAnswer = envelopeOf(
+  z.object({
     headers: z.record(z.string(), z.string()),
     is_secure: z.boolean(),
     scheme: z.string(),
     host: z.string(),
   }),
-});
+);
 
 /** Echoes the request as the Worker received it, with credentials redacted. */
 export const getDebugHeaders = publicRawEndpoint(
@@ -24,7 +22,7 @@ export const getDebugHeaders = publicRawEndpoint(
       operationId: "echoRequest",
       tag: "Platform",
       summary: "Echo the request (development only)",
-      description: "Returns the request as the Worker received it. Responds with 404 outside development.",
+      description: "Returns the request as the Worker received it.",
       responses: {
         200: {
           description: "The request as received, with credentials and cookies redacted.",

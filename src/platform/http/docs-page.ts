@@ -30,6 +30,7 @@ const SCRIPT = `
     deepLinking: true,
     validatorUrl: null,
     persistAuthorization: true,
+    showExtensions: true,
     defaultModelsExpandDepth: -1,
     requestInterceptor: (request) => {
       const given = request.headers?.Authorization;

@@ -7,7 +7,7 @@ import { canonicalHttpsUrl, oneLine } from "./text.ts";
 
 // Without Unicode classes, because the OpenAPI document shows the pattern, and many tools compile it without flags.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it refuses them
-const NO_CONTROLS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
+export const NO_CONTROLS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 
 /** Converts a JSON number to its digits, because some clients send numbers for text. */
 function asText(given: unknown): unknown {
@@ -91,23 +91,21 @@ export const storableHttpsUrl = (given: string | undefined): string | null => {
   return url !== undefined && url.length <= MAX_URL_LENGTH ? url : null;
 };
 
-/**
- * An https URL of a public host in canonical form; the server does not fetch it. Pass `canonicalUrl` as the field's
- * `canonical`.
- */
-export const httpsUrl = https.refine((given) => canonicalHttpsUrl(given) === given, {
+/** An https URL of a public host in canonical form; the server does not fetch it. */
+const httpsUrl = https.refine((given) => canonicalHttpsUrl(given) === given, {
   error: as("not_https_url"),
   when: ({ issues }) => issues.length === 0,
 });
 
-/** What the OpenAPI document says of such a field. */
-export const describedUrl = {
+/** The canonical form, or the unchanged text if it has none, so that `httpsUrl` refuses it. */
+const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) ?? given;
+
+/** Such a URL, which null clears. */
+export const clearableUrl = clearable(httpsUrl, canonicalUrl).meta({
+  id: "PublicUrl",
   description:
     "An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard.",
-};
-
-/** The canonical form, or the unchanged text if it has none, so that `httpsUrl` refuses it. */
-export const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) ?? given;
+});
 
 /** Adds the check for control characters to a schema. */
 export const withoutControls = (schema: z.ZodString) => schema.regex(NO_CONTROLS, as("control_characters"));

@@ -1,8 +1,7 @@
-import { z } from "zod";
 import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
 import { failureSchema } from "../openapi/failures.ts";
-import { EVERY_ROUTE } from "../openapi/operation.ts";
+import { EVERY_ROUTE, envelopeOf } from "../openapi/operation.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
@@ -50,13 +49,13 @@ export const getHealth = publicRawEndpoint(
       responses: {
         200: {
           description: "All bindings respond.",
-          content: { "application/json": z.object({ success: z.boolean(), message: z.string(), data: health }) },
+          content: { "application/json": envelopeOf(health) },
         },
         503: {
           description: "`service_unavailable`: At least one binding does not respond; `data` shows which.",
           headers: ["Retry-After"],
           codes: ["service_unavailable"],
-          content: { "application/json": failureSchema.extend({ data: health.optional() }) },
+          content: { "application/json": failureSchema.extend({ data: health.optional() }).meta({ base: "Failure" }) },
         },
       },
       errors: EVERY_ROUTE,

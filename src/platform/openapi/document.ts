@@ -1,18 +1,11 @@
 import type { z } from "zod";
 import { version } from "../../../package.json";
 import type { FileSpec } from "../http/endpoint-body.ts";
-import type { ErrorCode } from "../http/errors.ts";
+import { factorBases } from "./bases.ts";
 import { conventionsWith } from "./conventions.ts";
-import {
-  byStatus,
-  describeDefault,
-  describeFailures,
-  failureExamples,
-  failureSchema,
-  nameOfFailures,
-} from "./failures.ts";
+import { failureResponses, failureSchema, referToFailures } from "./failures.ts";
 import { type HeaderName, idempotencyKey, refersToHeaders, responseHeaders } from "./headers.ts";
-import { BINARY, type Operation } from "./operation.ts";
+import { BINARY, type Operation, successSchema } from "./operation.ts";
 import { type Json, schemaWriter } from "./schemas.ts";
 import { shareParts } from "./shared-parts.ts";
 import { tags } from "./tags.ts";
@@ -52,20 +45,16 @@ export function buildDocument(
 ): Json {
   const { named, write } = schemaWriter();
   write(failureSchema, "output");
-  const responses: Record<string, Json> = {};
-  /** A reference to the response component for these codes. */
-  const refuse = (group: [ErrorCode, ...ErrorCode[]]): Json => {
-    const name = nameOfFailures(group);
-    responses[name] ??= describeFailures(group);
-    return { $ref: `#/components/responses/${name}` };
-  };
+  write(successSchema, "output");
   const paths: Record<string, Record<string, Json>> = {};
   for (const { method, path, operation } of routes) {
-    paths[path] = { ...paths[path], [method]: writeOperation(operation, write, refuse) };
+    paths[path] = { ...paths[path], [method]: writeOperation(operation, write) };
   }
   const parameters = { IdempotencyKey: idempotencyKey };
-  shareParts(paths, { schemas: named, parameters });
+  const responses = failureResponses();
+  shareParts(paths, { schemas: named, parameters, responses });
   const described = Object.entries(webhooks).map(([name, webhook]) => [name, { post: writeWebhook(webhook, write) }]);
+  factorBases([paths, named], named);
   return {
     openapi: "3.1.0",
     info: {
@@ -76,6 +65,7 @@ export function buildDocument(
       license: { name: "Proprietary", identifier: "LicenseRef-Proprietary" },
     },
     servers: [{ url: issuer }],
+    security: [{ bearer: [] }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
     webhooks: Object.fromEntries(described),
@@ -90,8 +80,7 @@ export function buildDocument(
       },
       parameters,
       headers: responseHeaders,
-      examples: failureExamples(),
-      responses: { Default: describeDefault(EVERY_OPERATION), ...sorted(responses) },
+      responses: sorted(responses),
       schemas: sorted(named),
     },
   };
@@ -100,25 +89,16 @@ export function buildDocument(
 const sorted = <T>(given: Record<string, T>): Record<string, T> =>
   Object.fromEntries(Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Failures that every operation may have; its response `default` describes them. */
-const EVERY_OPERATION: readonly ErrorCode[] = ["method_not_allowed", "internal_error", "service_unavailable"];
+const ROLES = { staff: "Staff only. ", admin: "Admins only. " };
 
-const ROLES = { staff: "Staff and admins only. ", admin: "Admins only. " };
-
-function writeOperation(
-  operation: Operation,
-  write: Writer,
-  refuse: (group: [ErrorCode, ...ErrorCode[]]) => Json,
-): Json {
+function writeOperation(operation: Operation, write: Writer): Json {
   const { operationId, tag, summary, description, security, role, body } = operation;
   const parameters = [
     ...writeParameters("path", operation.params, write),
     ...writeParameters("query", operation.query, write),
     ...(operation.isIdempotent ? [{ $ref: "#/components/parameters/IdempotencyKey" }] : []),
   ];
-  const failures = [...byStatus(operation.errors)]
-    .filter(([, group]) => !group.every((code) => EVERY_OPERATION.includes(code)))
-    .map(([status, group]) => [status, refuse(group as never)]);
+  const failures = referToFailures(operation.errors, security !== undefined);
   const successes = Object.entries(operation.responses).map(
     ([status, { description, headers = [], codes, content }]) => [
       status,
@@ -135,16 +115,14 @@ function writeOperation(
     operationId,
     summary,
     description: (role ? ROLES[role] : "") + description,
-    security: security ? [{ [security]: [] }] : [],
+    // The document's own `security` is that of every other operation.
+    ...(security ? {} : { security: [] }),
     ...(operation.isDeprecated ? { deprecated: true } : {}),
     ...(role ? { "x-required-role": role } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: writeBody(body, write) } : {}),
-    responses: {
-      ...Object.fromEntries(failures),
-      ...Object.fromEntries(successes),
-      default: { $ref: "#/components/responses/Default" },
-    },
+    ...(failures.codes.length > 0 ? { "x-error-codes": failures.codes } : {}),
+    responses: { ...failures.responses, ...Object.fromEntries(successes) },
   };
 }
 
@@ -208,8 +186,8 @@ function writeWebhook({ operationId, summary, description, body }: DescribedWebh
     security: [],
     requestBody: { required: true, content: { "application/json": { schema: write(body, "output") } } },
     responses: {
-      "2XX": { description: "The message has arrived. Answer within 5 seconds." },
-      410: { description: "This message is not wanted; it is not sent again." },
+      "2XX": { description: "Received; answer within 5 seconds." },
+      410: { description: "Not wanted; it is not sent again." },
     },
   };
 }

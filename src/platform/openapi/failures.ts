@@ -24,7 +24,7 @@ export const failureSchema = z
   .object({
     success: z.boolean().meta({ description: "Always false." }),
     error: z.object({
-      code: z.enum(codes).meta({ id: "ErrorCode", description: "Branch on this." }),
+      code: z.enum(codes).meta({ id: "ErrorCode", description: describeCodes() }),
       message: z.string().meta({ description: "For people, in the language of the request." }),
       details: z
         .record(z.string(), z.array(z.string()))
@@ -48,66 +48,104 @@ export function byStatus(given: Iterable<ErrorCode>): Map<number, ErrorCode[]> {
   );
 }
 
-/** Groups that most operations have, with the names that RFC 9110 has for their statuses. */
-const USUAL: Readonly<Record<string, string>> = {
-  "authentication_required,token_not_valid": "Unauthorized",
-  "permission_denied,https_required": "Forbidden",
+/** Failures of operations that need an access token. */
+const OF_A_TOKEN: readonly ErrorCode[] = ["authentication_required", "token_not_valid"];
+/** Failures of operations with a body. */
+const OF_A_BODY: readonly ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
+/** Failures of every operation. */
+const OF_EVERYTHING: readonly ErrorCode[] = [
+  ...(["https_required", "method_not_allowed", "internal_error", "service_unavailable"] as const),
+];
+/** What the response `default` describes, because it is the same wherever it occurs. */
+const SHARED: readonly ErrorCode[] = [...OF_A_TOKEN, ...OF_A_BODY, ...OF_EVERYTHING];
+
+/**
+ * The response component for each other status: its name in RFC 9110, what it means, and the codes that an operation has
+ * unless it lists its own.
+ */
+const components: Readonly<Record<number, { name: string; means: string; usual: readonly ErrorCode[] }>> = {
+  400: { name: "BadRequest", means: "The request is not valid.", usual: ["validation_error"] },
+  401: { name: "Unauthorized", means: "The user is signed out.", usual: ["token_not_valid"] },
+  403: { name: "Forbidden", means: "The caller may not do this.", usual: ["permission_denied", "passkey_required"] },
+  404: { name: "NotFound", means: "There is nothing to find.", usual: ["not_found"] },
+  409: { name: "Conflict", means: "The state of the data does not allow it.", usual: ["conflict"] },
+  429: { name: "TooManyRequests", means: "Too many calls were made.", usual: ["rate_limit_exceeded"] },
 };
 
-/** Name of the response component for a group of codes: `HttpsRequiredOrAccountInactive`. */
-export function nameOfFailures(group: readonly ErrorCode[]): string {
-  const usual = USUAL[group.join()];
-  if (usual) return usual;
-  const inPascalCase = (code: string) => code.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
-  return group.map(inPascalCase).join("Or");
+/** What an operation says of its failures. */
+export interface OperationFailures {
+  /** References to response components, by status. */
+  responses: Record<string, Json>;
+  /** Its codes of the statuses for which it has others than the response component names. */
+  codes: ErrorCode[];
 }
 
-/** The error response with these codes, which share a status. */
-export function describeFailures(group: readonly [ErrorCode, ...ErrorCode[]]): Json {
+/**
+ * Describes the failures of an operation that can have these codes.
+ *
+ * @param isGuarded whether it needs an access token.
+ * @throws Error for a status without a component.
+ */
+export function referToFailures(given: Iterable<ErrorCode>, isGuarded: boolean): OperationFailures {
+  const shared = isGuarded ? SHARED : [...OF_A_BODY, ...OF_EVERYTHING];
+  const own = [...byStatus(given)].flatMap(([status, group]) => {
+    const codes = group.filter((code) => !shared.includes(code));
+    const component = components[status];
+    if (codes.length > 0 && !component) throw new Error(`no response component for ${status}`);
+    return component && codes.length > 0 ? [{ status, codes, ...component }] : [];
+  });
   return {
-    description: group.map((code) => `\`${code}\`: ${errorGuide[code].when}`).join("\n\n"),
-    headers: refersToHeaders(headersOfFailure(group[0])),
+    responses: {
+      ...Object.fromEntries(own.map(({ status, name }) => [status, { $ref: `#/components/responses/${name}` }])),
+      default: { $ref: "#/components/responses/Default" },
+    },
+    codes: own.flatMap(({ codes, usual }) => (codes.join() === usual.join() ? [] : codes)),
+  };
+}
+
+/** The response components of failures, by name. */
+export function failureResponses(): Record<string, Json> {
+  const own = Object.values(components).map(({ name, means, usual }) => {
+    const usually = usual.map((code) => `\`${code}\``).join(" or ");
+    return [name, describeFailures(usual, `${means} ${usually}, unless \`x-error-codes\` lists others.`)];
+  });
+  const list = (group: readonly ErrorCode[]) =>
+    group.map((code) => `${errorCatalogue[code].status} \`${code}\``).join(", ");
+  const shared =
+    `${list(OF_EVERYTHING)}; with a token: ${list(OF_A_TOKEN)}; with a body: ${list(OF_A_BODY)}. ` +
+    "`ErrorCode` explains them.";
+  return { Default: describeFailures(SHARED, `As everywhere: ${shared}`), ...Object.fromEntries(own) };
+}
+
+function describeFailures(group: readonly ErrorCode[], description: string): Json {
+  return {
+    description,
+    headers: refersToHeaders([...new Set(group.flatMap(headersOfFailure))]),
     content: {
       "application/json": {
         schema: { $ref: "#/components/schemas/Failure" },
-        examples: Object.fromEntries(group.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+        ...(group[0] === "validation_error" ? { example: exampleOf(group[0]) } : {}),
       },
     },
     "x-error-codes": group,
   };
 }
 
-/** The response of failures that no status of an operation describes. */
-export function describeDefault(group: readonly ErrorCode[]): Json {
-  const headers = new Set(group.flatMap(headersOfFailure));
-  return {
-    description: group
-      .map((code) => `${errorCatalogue[code].status} \`${code}\`: ${errorGuide[code].when}`)
-      .join("\n\n"),
-    headers: refersToHeaders([...headers]),
-    content: {
-      "application/json": {
-        schema: { $ref: "#/components/schemas/Failure" },
-        examples: Object.fromEntries(group.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
-      },
-    },
-    "x-error-codes": group,
-  };
+/** When each code occurs, as a list. */
+function describeCodes(): string {
+  return `Branch on this.\n\n${codes.map((code) => `- \`${code}\`: ${errorGuide[code].when}`).join("\n")}`;
 }
 
-/** An example of every error response, by code, with what an app does. */
-export function failureExamples(): Json {
-  return Object.fromEntries(codes.map((code) => [code, { summary: errorGuide[code].action, value: exampleOf(code) }]));
-}
-
+/** The one example: other errors have neither `details` nor `fields`. */
 function exampleOf(code: ErrorCode): Json {
-  const field = {
-    details: { full_name: ["Must have at least 2 characters."] },
-    fields: { full_name: [{ code: "too_short", min: 2 }] },
-  };
   return {
     success: false,
-    error: { code, message: errorCatalogue[code].message.en, ...(code === "validation_error" ? field : {}) },
+    error: {
+      code,
+      message: errorCatalogue[code].message.en,
+      details: { full_name: ["Must have at least 2 characters."] },
+      fields: { full_name: [{ code: "too_short", min: 2 }] },
+    },
     request_id: "8f14e45f",
   };
 }

@@ -57,9 +57,15 @@ export const NOT_MODIFIED = { 304: { description: "The caller's copy is current.
 /** A file of a response. */
 export const BINARY: Json = { type: "string", format: "binary" };
 
+/** What every response with the JSON envelope has. */
+export const successSchema = z.object({ success: z.boolean(), message: z.string() }).meta({ id: "Success" });
+
+/** The JSON envelope with this `data`, and with members beside it. */
+export const envelopeOf = (data: z.ZodType, beside: z.ZodRawShape = {}) =>
+  successSchema.extend({ data, ...beside }).meta({ base: "Success" });
+
 /** Describes an endpoint with the JSON envelope. */
 export function describeEndpoint({ spec, security, role, errors }: GuardedEndpoint): Operation {
-  const success = z.object({ success: z.boolean(), message: z.string(), data: spec.data, ...spec.beside });
   const { body, files, example } = spec;
   const limitHeaders = spec.limited ? (["RateLimit", "RateLimit-Policy"] as const) : [];
   return {
@@ -78,7 +84,7 @@ export function describeEndpoint({ spec, security, role, errors }: GuardedEndpoi
       [spec.status ?? 200]: {
         description: spec.message.en,
         headers: limitHeaders,
-        content: { "application/json": success },
+        content: { "application/json": envelopeOf(spec.data, spec.beside) },
       },
     },
     errors: [

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NO_CONTROLS } from "../http/fields.ts";
 
 /** A JSON Schema (2020-12), or another part of the document, as plain data. */
 export type Json = Record<string, unknown>;
@@ -11,7 +12,7 @@ export type Direction = "input" | "output";
  * refers to them.
  */
 export function schemaWriter() {
-  const named: Record<string, Json> = {};
+  const named: Record<string, Json> = { PlainText: plainText };
   const write = (schema: z.ZodType, io: Direction): Json => {
     const { $defs = {}, $schema: _, ...own } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
     for (const [name, found] of Object.entries($defs as Record<string, Json>)) {
@@ -25,6 +26,9 @@ export function schemaWriter() {
   return { named, write };
 }
 
+/** Text without control characters; many fields add their own limits to it. */
+const plainText: Json = { type: "string", pattern: NO_CONTROLS.source };
+
 /** Formats that say everything that Zod's pattern for them says. */
 const FORMATS_WITH_PATTERN = ["date", "date-time", "uuid"];
 
@@ -34,6 +38,10 @@ function simplify(schema: Json): Json {
   const result: Json = { ...own };
   if (typeof own.$ref === "string") result.$ref = own.$ref.replace("#/$defs/", "#/components/schemas/");
   if (isRedundantPattern(own)) delete result.pattern;
+  if (own.type === plainText.type && own.pattern === plainText.pattern) {
+    const { type: _, pattern: __, ...limits } = result;
+    return { ...limits, $ref: "#/components/schemas/PlainText" };
+  }
   if (own.minimum === Number.MIN_SAFE_INTEGER) delete result.minimum;
   if (own.maximum === Number.MAX_SAFE_INTEGER) delete result.maximum;
   // Objects stay open, because a response may get new members.

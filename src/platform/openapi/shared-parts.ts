@@ -6,14 +6,15 @@ type Mover = (part: Json) => Json;
 interface Components {
   schemas: Record<string, Json>;
   parameters: Record<string, Json>;
+  responses: Record<string, Json>;
 }
 
 /** Operations that must have the same part before it gets a name of its own. */
 const LEAST_USES = 2;
 
 /**
- * Replaces what several operations have in common by references: the envelope of a named `data` (`ProfileResponse`), and
- * parameters. Adds the parts to `components`.
+ * Replaces what several operations have in common by references: the envelope of a named `data` (`ProfileResponse`),
+ * responses other than failures, and parameters. Adds the parts to `components`.
  */
 export function shareParts(paths: Record<string, Record<string, Json>>, components: Components): void {
   const operations = Object.values(paths).flatMap((item) => Object.values(item));
@@ -29,6 +30,7 @@ export function shareParts(paths: Record<string, Record<string, Json>>, componen
     components,
   );
   for (const media of medias) media.schema = shareEnvelope(media.schema as Json);
+  shareResponses(operations, components);
   const listed = operations.flatMap(({ parameters }) => (parameters as Json[] | undefined) ?? []);
   const shareParameter = moverOf("parameters", nameOfParameter, listed, components);
   for (const operation of operations) {
@@ -54,12 +56,44 @@ function moverOf(
   };
 }
 
+/** Shares responses that differ in nothing but their descriptions. */
+function shareResponses(operations: readonly Json[], components: Components): void {
+  const own = operations.flatMap(({ responses }) =>
+    Object.entries(responses as Record<string, Json>).flatMap(([status, response]) => {
+      const { description: _, ...rest } = response;
+      const name = nameOfResponse(status, rest);
+      return name === undefined ? [] : [{ key: `${name} ${JSON.stringify(rest)}`, name, status, response, responses }];
+    }),
+  );
+  for (const group of Map.groupBy(own, ({ key }) => key).values()) {
+    const [first] = group;
+    if (!first || group.length < LEAST_USES || components.responses[first.name]) continue;
+    const isSame = group.every(({ response }) => response.description === first.response.description);
+    components.responses[first.name] = { ...first.response, ...(isSame ? {} : { description: "Success." }) };
+    for (const { responses, status } of group) {
+      (responses as Json)[status] = { $ref: `#/components/responses/${first.name}` };
+    }
+  }
+}
+
+/** Statuses of responses without a body, by their names in RFC 9110. */
+const NAMES_OF_STATUSES: Readonly<Record<string, string>> = { 303: "SeeOther", 304: "NotModified" };
+
+/** `Profile` for a response with a `ProfileResponse`; undefined for failures and for bodies without a name. */
+function nameOfResponse(status: string, { content }: Json): string | undefined {
+  if (!content) return NAMES_OF_STATUSES[status];
+  const { $ref } = (content as Record<string, { schema: Json }>)["application/json"]?.schema ?? {};
+  return Number(status) < 300 && $ref ? /(\w+)Response$/.exec(String($ref))?.[1] : undefined;
+}
+
 /** `ProfileResponse` for an envelope without further members, `MessageResponse` if its data is only a message. */
 function nameOfEnvelope({ properties = {} }: Json): string | undefined {
   const { data, ...others } = properties as Record<string, Json>;
   if (!data || Object.keys(others).join() !== "success,message") return undefined;
   if (Object.keys((data.properties as Json | undefined) ?? {}).join() === "message") return "MessageResponse";
-  return typeof data.$ref === "string" ? `${data.$ref.split("/").at(-1)}Response` : undefined;
+  const named = (data.items ?? data) as Json;
+  if (typeof named.$ref !== "string") return undefined;
+  return `${named.$ref.split("/").at(-1)}${data.items ? "List" : ""}Response`;
 }
 
 /** `UserId` for a parameter that is described as the id of a user, otherwise its name: `PageSize`. */

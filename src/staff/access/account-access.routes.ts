@@ -2,6 +2,7 @@ import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
 import { besideErrors } from "../../platform/http/fields.ts";
 import { adminEndpoint, staffEndpoint } from "../../sessions/guard.ts";
+import { endedView } from "../../sessions/session.views.ts";
 import { accountStatus, userRole } from "../../users/user-enums.ts";
 import { actorOf } from "../users/staff-action.service.ts";
 import { optionalReason, params, reason, viewDetail } from "../users/user-detail.fields.ts";
@@ -106,7 +107,7 @@ export const deleteSessionsOfUser = staffEndpoint(
     summary: "End a user's sessions",
     description: "Signs the user out on every device and returns the number of sessions that ended.",
     params,
-    data: z.object({ message: z.string(), ended: z.number().int() }),
+    data: endedView,
     message: ended,
     errors: ["not_found"],
   },

@@ -33,14 +33,13 @@ const query = z
     page_size: pageSizeField,
     cursor: cursorField,
     status: accountStatus.optional().meta({ description: "Only users with this status." }),
-    email_verified: optionalFlag.meta({ description: "Only users whose email is verified, or is not." }),
-    phone_verified: optionalFlag.meta({ description: "Only users whose phone number is verified, or is not." }),
+    email_verified: optionalFlag.meta({ description: "Whether the email is verified." }),
+    phone_verified: optionalFlag.meta({ description: "Whether the phone number is verified." }),
     kyc_status: kycState.optional().meta({ description: "Only users with this verification." }),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
-        "Part of a username, email address or phone number, words of a full name in any order, a whole referral code or a " +
-        "whole document number, in upper or lower case. A number may have a country code and separators. Fewer than three " +
-        "characters match only the beginning. Results are newest first; ordering is ignored.",
+        "Part of a username, email address or phone number, words of a full name in any order, or a whole referral code or " +
+        "document number. Fewer than three characters match only the beginning. Newest first; ordering is ignored.",
     }),
     expand: z
       .enum(["summary"])
@@ -91,7 +90,7 @@ export const getUsers = staffEndpoint(
     tag: "Staff: users",
     summary: "List and search users",
     description:
-      "Follow `next_cursor` until it is null. Send either `page` or `cursor`. A page can have fewer results than page_size although more follow, if " +
+      "Send either `page` or `cursor`. A page can have fewer results than page_size although more follow, if " +
       "it is a search or combines dates with an ordering by last_login or username.",
     query,
     data: z.object({

@@ -33,7 +33,7 @@ export const caseView = submissionView
       .meta({ description: "Who last opened which file, newest first; `viewer` is null for deleted users." }),
     approvals_needed: z.number().int(),
   })
-  .meta({ id: "KycCase" });
+  .meta({ id: "KycCase", base: "KycSubmission" });
 
 export function viewCase(open: OpenCase): z.input<typeof caseView> {
   const { row, profile, files, duplicates, views } = open;

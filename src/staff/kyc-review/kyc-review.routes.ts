@@ -28,7 +28,7 @@ export const getKycSubmissions = staffEndpoint(
     tag,
     summary: "List KYC submissions",
     description:
-      "Lists submissions of one status, oldest first. Follow `next_cursor` until it is null. Without `mask`, a view of " +
+      "Lists submissions of one status, oldest first. Without `mask`, a view of " +
       "each submission is recorded in its user's audit log, and a page ends early where the caller's views end.",
     query: z.object({
       status: submissionStatus.default("PENDING").meta({ description: "The status to list." }),

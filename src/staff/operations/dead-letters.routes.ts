@@ -40,8 +40,7 @@ export const getDeadLetters = adminEndpoint(
     tag,
     summary: "List dead letters",
     description:
-      "Lists messages that could not be processed, newest first. Follow `next_cursor` until it is null; a " +
-      "page may be short although another follows.",
+      "Lists messages that could not be processed, newest first; a " + "page may be short although another follows.",
     query: z.object({
       state: z
         .enum(["WAITING", "REPLAYED", "DISCARDED"])

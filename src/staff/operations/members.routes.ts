@@ -53,7 +53,7 @@ const staffLog = auditLogView
       .nullable()
       .meta({ description: "The user whom the entry concerns; null for deleted users." }),
   })
-  .meta({ id: "StaffAuditLog" });
+  .meta({ id: "StaffAuditLog", base: "AuditLog" });
 
 export const getStaffAuditLogs = adminEndpoint(
   {
@@ -62,7 +62,7 @@ export const getStaffAuditLogs = adminEndpoint(
     operationId: "listStaffAuditLogs",
     tag,
     summary: "List what a member of staff has seen and done",
-    description: "Newest first. Follow `next_cursor` until it is null.",
+    description: "Lists views and changes, newest first.",
     query: z.object({
       actor_id: z.uuid().meta({ description: "Id of the member of staff." }),
       page_size: pageSizeField,

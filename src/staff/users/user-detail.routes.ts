@@ -3,11 +3,9 @@ import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
 import type { FieldErrors } from "../../platform/http/field-errors.ts";
 import {
-  canonicalUrl,
   clearable,
+  clearableUrl,
   cursorField,
-  describedUrl,
-  httpsUrl,
   optionalFlag,
   optionalText,
   pageSizeField,
@@ -57,7 +55,7 @@ export const postUser = staffEndpoint(
       date_of_birth: unlessNull(profileFields.date_of_birth),
       address: unlessNull(profileFields.address),
       avatar_url: unlessNull(profileFields.avatar_url),
-      profile_picture: optionalText(httpsUrl, canonicalUrl).meta(describedUrl),
+      profile_picture: unlessNull(clearableUrl),
     }),
     check: (deps, { identifier, date_of_birth }) => ({
       ...checkIdentifier(deps, identifier),
@@ -75,7 +73,7 @@ export const postUser = staffEndpoint(
       fullName: body.full_name ?? undefined,
       dateOfBirth: body.date_of_birth ?? undefined,
       address: body.address ?? undefined,
-      profilePicture: body.profile_picture,
+      profilePicture: body.profile_picture ?? undefined,
       avatarUrl: body.avatar_url ?? undefined,
     });
     return viewDetail(deps, detail, caller, origin);
@@ -113,10 +111,10 @@ const change = z
       description: "A mobile number of a supported country.",
     }),
     reason: optionalReason.meta({ description: "Required if username, email or phone_number changes." }),
-    profile_picture: clearable(httpsUrl, canonicalUrl).meta(describedUrl),
+    profile_picture: clearableUrl,
     ...profileFields,
   })
-  .meta({ id: "UserChange" });
+  .meta({ id: "UserChange", base: "ProfileChange" });
 
 const check = (deps: Deps, { email, phone_number, date_of_birth }: Partial<z.output<typeof change>>): FieldErrors => ({
   ...checkIdentifier(deps, email, { field: "email", kind: "email" }),
@@ -152,7 +150,13 @@ export const putUser = staffEndpoint(
 );
 
 export const patchUser = staffEndpoint(
-  { ...changeSpec, method: "patch", operationId: "updateUser", summary: "Update a user; null is ignored" },
+  {
+    ...changeSpec,
+    method: "patch",
+    operationId: "updateUser",
+    summary: "Update a user; null is ignored",
+    description: "Works as PUT otherwise.",
+  },
   async (deps, { body: { reason, ...given }, caller, client, params, origin }) => {
     const actor = actorOf(client, caller, params.id);
     return viewDetail(deps, await updateUserDetail(deps, actor, withoutNulls(given), reason), caller, origin);
@@ -225,7 +229,7 @@ export const getUserAuditLogs = staffEndpoint(
     operationId: "listUserAuditLogs",
     tag,
     summary: "List a user's audit log",
-    description: "Lists actions on and by the user, newest first. Follow `next_cursor` until it is null.",
+    description: "Lists actions on and by the user, newest first.",
     params,
     query: z.object({
       page_size: pageSizeField,

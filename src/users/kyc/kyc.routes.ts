@@ -39,7 +39,7 @@ export const postMyKyc = userEndpoint(
     summary: "Submit identity documents",
     description:
       "Replaces an earlier submission unless it is approved. Camera metadata (place, time, owner) is removed from " +
-      "images, and file names are ignored. The links in the response are valid for five minutes.",
+      "images, and file names are ignored.",
     body: z.object({ document_type: documentType, document_number: text(documentNumber) }),
     files: { document_front: { ...front, required: true }, document_back: { ...back, required: false } },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "submit"),
@@ -70,7 +70,10 @@ export const patchMyKyc = userEndpoint(
     body: z
       .object({ document_type: documentType, document_number: optionalText(documentNumber) })
       .meta({ minProperties: 1 }),
-    files: { document_front: { ...front, required: false }, document_back: { ...back, required: false } },
+    files: {
+      document_front: { description: "Replaces the front.", required: false },
+      document_back: { description: "Replaces the back.", required: false },
+    },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
     data: kycView,
     message: submitted,
@@ -93,7 +96,7 @@ export const getMyKyc = userEndpoint(
     operationId: "getKyc",
     tag,
     summary: "Get my submission",
-    description: "Returns the submitted KYC. Its links to the documents are valid for five minutes.",
+    description: "Returns the submitted documents and their status.",
     data: kycView,
     message: { en: "Your identity documents.", ne: "तपाईंका परिचय कागजात।" },
     errors: ["not_found"],

@@ -12,7 +12,7 @@ export interface OpenKyc {
   backUrl: string | null;
 }
 
-const link = z.string().meta({ description: "Valid for five minutes, and only for the session that requested it." });
+const link = z.string().meta({ description: "Valid for five minutes, in this session only." });
 
 /** A KYC as its owner and its reviewers see it. */
 export const kycView = z
