@@ -33,6 +33,15 @@ export type AppleAppSiteAssociation = {
   };
 };
 
+export type AppleToken = {
+  id_token: string;
+  /** The token must contain its SHA-256. */
+  nonce: string;
+  authorization_code: string;
+  /** Apple returns the name only at the first sign-in. */
+  name?: string | undefined;
+};
+
 export type AssetLink = {
   relation: Array<"delegate_permission/common.handle_all_urls" | "delegate_permission/common.get_login_creds">;
   target: {
@@ -126,7 +135,16 @@ export type Dispute = {
   message: string;
 };
 
-/** Branch on this. */
+export type EndedSessions = {
+  message: string;
+  ended: number;
+};
+
+export type EndedSessionsResponse = Success & {
+  data: EndedSessions;
+};
+
+/** Branch on this. - `validation_error`: A field is missing or wrong. - `invalid_otp`: The code is wrong, used up or older than 5 minutes. - `invalid_token`: The verification token is unknown, used, expired, or was issued for another identifier. - `social_auth_failed`: The provider's token, code or state was not accepted. - `id_token_stale`: The ID token was used before or is older than 10 minutes. - `access_denied`: The user cancelled at the provider. - `passkey_failed`: The passkey's answer is not valid, is too old or was used. - `passkey_unknown`: No account, or not this one, has the passkey. - `refresh_token_required`: The body has no refresh token. - `authentication_required`: The request has no access token. - `token_not_valid`: The access token has expired, or its session has ended. - `permission_denied`: The user does not have the role or may not do this. - `reauthentication_required`: The last sign-in or proof is more than 10 minutes ago. - `passkey_required`: The change needs a passkey of this member of staff, used within 10 minutes. - `https_required`: The request came by plain http. - `account_inactive`: Staff have deactivated or closed the account. - `not_found`: There is nothing with this id or at this address. - `user_not_found`: No account has this identifier. - `method_not_allowed`: The path does not have this method. - `user_already_exists`: An account has this identifier already. - `identifier_replaced`: Its former account may still undo the change that took it away (7 days). - `number_dormant`: The number's account has slept for long and holds something; the number may have a new owner. - `username_taken`: Another account has this username. - `link_required`: An account has the email address that the provider gave. - `open_rental`: The user still has a power bank. - `debt_due`: The wallet balance is negative. - `last_sign_in_method`: The user could not sign in any more. - `last_admin`: Nobody else is an admin. - `kyc_already_approved`: The user's identity is verified already. - `kyc_not_viewed`: The reviewer has not opened every current file. - `kyc_version_stale`: The user has submitted again. - `provider_already_linked`: Another account of this provider is linked. - `conflict`: The state of the data does not allow it; the message says why. - `idempotency_key_reused`: The key was used with another body. - `payload_too_large`: The body has more than 64 KB, or a file more than 8 MB. - `unsupported_media_type`: The body has another format. - `rate_limit_exceeded`: Too many calls were made. - `internal_error`: Something unexpected failed. - `service_unavailable`: A part of the service is down or busy. */
 export type ErrorCode =
   | "validation_error"
   | "invalid_otp"
@@ -372,6 +390,12 @@ export type FieldErrorCode =
   | "unsupported_jpeg"
   | "animated_picture";
 
+export type GoogleToken = {
+  id_token: string;
+  /** If sent, the token must contain it, either unchanged or as its SHA-256. */
+  nonce?: string | undefined;
+};
+
 export type Health = {
   version: string;
   /** The deployed version's id at Cloudflare. */
@@ -392,6 +416,9 @@ export type Health = {
 };
 
 export type HiddenField = "email" | "phone_number" | "social_profile_data" | "date_of_birth" | "address";
+
+/** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
+export type Identifier = string;
 
 export type Identity = {
   id: string;
@@ -415,9 +442,7 @@ export type Identity = {
   enrolment_until: string | null;
 };
 
-export type IdentityResponse = {
-  success: boolean;
-  message: string;
+export type IdentityResponse = Success & {
   data: Identity;
 };
 
@@ -436,9 +461,9 @@ export type Kyc = {
   document_type: string;
   /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Valid for five minutes, and only for the session that requested it. */
+  /** Valid for five minutes, in this session only. */
   document_front_url: string;
-  /** Valid for five minutes, and only for the session that requested it. */
+  /** Valid for five minutes, in this session only. */
   document_back_url: string | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
@@ -447,43 +472,7 @@ export type Kyc = {
   updated_at: string;
 };
 
-export type KycCase = {
-  id: string;
-  document_type: string;
-  /** Null only if it cannot be decrypted any more. */
-  document_number: string | null;
-  /** Valid for five minutes, and only for the session that requested it. */
-  document_front_url: string | null;
-  /** Valid for five minutes, and only for the session that requested it. */
-  document_back_url: string | null;
-  status: KycSubmissionStatus;
-  verified_at: string | null;
-  rejection_reason: string | null;
-  created_at: string;
-  updated_at: string;
-  /** Changes with every submission. Send it with the decision. */
-  version: number;
-  submitted_at: string;
-  /** Id of another user with the same document number. */
-  duplicate_of: string | null;
-  full_name: string | null;
-  /** Approvals of this version that wait for a colleague's; `viewer` is null for deleted users. */
-  approvals: Array<{
-    viewer: Reviewer | null;
-    approved_at: string;
-  }>;
-  /** Another reviewer who opened a file in the last ten minutes. */
-  seen_by: {
-    username: string;
-    viewed_at: string;
-  } | null;
-  user: {
-    id: string;
-    username: string;
-    email: string | null;
-    phone_number: string | null;
-    profile_picture: string | null;
-  };
+export type KycCase = KycSubmission & {
   profile: {
     full_name: string | null;
     date_of_birth: string | null;
@@ -519,9 +508,7 @@ export type KycRejectionCode =
   | "EXPIRED"
   | "NOT_GENUINE";
 
-export type KycResponse = {
-  success: boolean;
-  message: string;
+export type KycResponse = Success & {
   data: Kyc;
 };
 
@@ -539,9 +526,9 @@ export type KycSubmission = {
   document_type: string;
   /** Null only if it cannot be decrypted any more. */
   document_number: string | null;
-  /** Valid for five minutes, and only for the session that requested it. */
+  /** Valid for five minutes, in this session only. */
   document_front_url: string | null;
-  /** Valid for five minutes, and only for the session that requested it. */
+  /** Valid for five minutes, in this session only. */
   document_back_url: string | null;
   status: KycSubmissionStatus;
   verified_at: string | null;
@@ -614,9 +601,7 @@ export type ListedUser = {
 
 export type Locale = "en" | "ne";
 
-export type MessageResponse = {
-  success: boolean;
-  message: string;
+export type MessageResponse = Success & {
   data: {
     message: string;
   };
@@ -641,9 +626,7 @@ export type NotificationData = {
   status?: KycSubmissionStatus | undefined;
 };
 
-export type NotificationResponse = {
-  success: boolean;
-  message: string;
+export type NotificationResponse = Success & {
   data: Notification;
 };
 
@@ -770,11 +753,11 @@ export type PasskeyRequestOptions = {
   }>;
 };
 
-export type PasskeyResponse = {
-  success: boolean;
-  message: string;
+export type PasskeyResponse = Success & {
   data: Passkey;
 };
+
+export type PlainText = string;
 
 export type Points = {
   current_points: number;
@@ -793,17 +776,14 @@ export type Profile = {
 };
 
 export type ProfileChange = {
-  full_name?: string | null | undefined;
+  full_name?: (PlainText | null) | undefined;
   /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
   date_of_birth?: string | null | undefined;
-  address?: string | null | undefined;
-  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
-  avatar_url?: string | null | undefined;
+  address?: (PlainText | null) | undefined;
+  avatar_url?: PublicUrl | undefined;
 };
 
-export type ProfileResponse = {
-  success: boolean;
-  message: string;
+export type ProfileResponse = Success & {
   data: Profile;
 };
 
@@ -823,9 +803,19 @@ export type PublicKeys = {
   }>;
 };
 
+/** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
+export type PublicUrl = string | null;
+
 export type PushData = {
   notification_id: string;
   notification_type: NotificationType;
+};
+
+export type RefreshToken = {
+  /** The refresh token. Send `refresh_token` or `refresh`. */
+  refresh_token?: string | null | undefined;
+  /** The refresh token under its other name. */
+  refresh?: string | null | undefined;
 };
 
 export type RelatedOrigins = {
@@ -873,15 +863,12 @@ export type Session = {
   method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE" | "PASSKEY";
 };
 
-export type SignIn = {
-  user_id: string;
-  access_token: string;
-  refresh_token: string;
-  token_type: "Bearer";
-  expires_in: number;
-  user: Account;
+export type SessionListResponse = Success & {
+  data: Array<Session>;
+};
+
+export type SignIn = SocialSignIn & {
   referral_applied: boolean;
-  message: string;
 };
 
 export type SignInLock = {
@@ -899,9 +886,7 @@ export type SignInLock = {
   is_closed: boolean;
 };
 
-export type SignInResponse = {
-  success: boolean;
-  message: string;
+export type SignInResponse = Success & {
   data: SignIn;
 };
 
@@ -917,29 +902,11 @@ export type SocialSignIn = {
   message: string;
 };
 
-export type SocialSignInResponse = {
-  success: boolean;
-  message: string;
+export type SocialSignInResponse = Success & {
   data: SocialSignIn;
 };
 
-export type StaffAuditLog = {
-  id: string;
-  action: "CREATE" | "UPDATE" | "DELETE" | "LOGIN" | "LOGOUT" | "VIEW";
-  entity_type: string;
-  entity_id: string;
-  old_values: Record<string, unknown> | null;
-  new_values: Record<string, unknown> | null;
-  /** The user who did it; null for the system and for deleted users. */
-  actor: {
-    id: string;
-    username: string;
-  } | null;
-  by_staff: boolean;
-  ip: string | null;
-  user_agent: string | null;
-  session_id: string | null;
-  created_at: string;
+export type StaffAuditLog = AuditLog & {
   /** The user whom the entry concerns; null for deleted users. */
   user: {
     id: string;
@@ -1029,6 +996,21 @@ export type StaffOverview = {
   };
 };
 
+export type StartedSignIn = {
+  login_url: string;
+  provider: "google" | "apple";
+  message: string;
+};
+
+export type StartedSignInResponse = Success & {
+  data: StartedSignIn;
+};
+
+export type Success = {
+  success: boolean;
+  message: string;
+};
+
 export type Tokens = {
   access: string;
   refresh: string;
@@ -1059,7 +1041,7 @@ export type UserAccess = {
   notifications: Array<Notification>;
 };
 
-export type UserChange = {
+export type UserChange = ProfileChange & {
   /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
   username?: string | undefined;
   /** An email address. */
@@ -1067,15 +1049,8 @@ export type UserChange = {
   /** A mobile number of a supported country. */
   phone_number?: string | null | undefined;
   /** Required if username, email or phone_number changes. */
-  reason?: string | undefined;
-  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
-  profile_picture?: string | null | undefined;
-  full_name?: string | null | undefined;
-  /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
-  date_of_birth?: string | null | undefined;
-  address?: string | null | undefined;
-  /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
-  avatar_url?: string | null | undefined;
+  reason?: PlainText | undefined;
+  profile_picture?: PublicUrl | undefined;
 };
 
 export type UserDetail = {
@@ -1114,9 +1089,7 @@ export type UserDetail = {
   hidden?: Array<HiddenField> | undefined;
 };
 
-export type UserDetailResponse = {
-  success: boolean;
-  message: string;
+export type UserDetailResponse = Success & {
   data: UserDetail;
 };
 
@@ -1132,6 +1105,9 @@ export type UserDevice = {
 };
 
 export type UserRole = "user" | "staff" | "admin";
+
+/** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
+export type Username = string;
 
 export type Wallet = {
   balance: string;
@@ -1170,8 +1146,7 @@ export interface Operations {
   /** Send a one-time code */
   "POST /auth/otp/request": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
+      identifier: Identifier;
       purpose?: RequestedOtpPurpose | undefined;
     };
     data: CodeSent;
@@ -1179,8 +1154,7 @@ export interface Operations {
   /** Verify a one-time code */
   "POST /auth/otp/verify": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
+      identifier: Identifier;
       otp: string;
       purpose?: RequestedOtpPurpose | undefined;
     };
@@ -1189,11 +1163,9 @@ export interface Operations {
   /** Create an account */
   "POST /auth/register": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
+      identifier: Identifier;
       verification_token: string;
-      /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
-      username?: string | undefined;
+      username?: Username | undefined;
       referral_code?: string | undefined;
       /** After `number_dormant`: take the phone number off the sleeping account and create a new one. */
       start_over?: boolean | undefined;
@@ -1203,8 +1175,7 @@ export interface Operations {
   /** Sign in with a verified identifier */
   "POST /auth/login": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
+      identifier: Identifier;
       verification_token: string;
       /** After `number_dormant`: a verification token of the account's verified email address. */
       second_token?: string | undefined;
@@ -1215,14 +1186,7 @@ export interface Operations {
   };
   /** Sign out */
   "POST /auth/logout": {
-    body?:
-      | {
-          /** The refresh token. Send `refresh_token` or `refresh`. */
-          refresh_token?: string | null | undefined;
-          /** The refresh token under its other name. */
-          refresh?: string | null | undefined;
-        }
-      | undefined;
+    body?: RefreshToken | undefined;
     data: {
       message: string;
     };
@@ -1234,14 +1198,10 @@ export interface Operations {
           redirect_uri?: string | undefined;
           code_challenge?: string | undefined;
           code_challenge_method?: "S256" | undefined;
-          state?: string | undefined;
+          state?: PlainText | undefined;
         }
       | undefined;
-    data: {
-      login_url: string;
-      provider: "google" | "apple";
-      message: string;
-    };
+    data: StartedSignIn;
   };
   /** Start signing in with Apple */
   "GET /auth/apple/login": {
@@ -1250,14 +1210,10 @@ export interface Operations {
           redirect_uri?: string | undefined;
           code_challenge?: string | undefined;
           code_challenge_method?: "S256" | undefined;
-          state?: string | undefined;
+          state?: PlainText | undefined;
         }
       | undefined;
-    data: {
-      login_url: string;
-      provider: "google" | "apple";
-      message: string;
-    };
+    data: StartedSignIn;
   };
   /** Complete an app sign-in */
   "POST /auth/social/success": {
@@ -1269,23 +1225,12 @@ export interface Operations {
   };
   /** Sign in with an ID token from the Google SDK */
   "POST /auth/google/token": {
-    body: {
-      id_token: string;
-      /** If sent, the token must contain it, either unchanged or as its SHA-256. */
-      nonce?: string | undefined;
-    };
+    body: GoogleToken;
     data: SocialSignIn;
   };
   /** Sign in with an ID token from the Apple SDK */
   "POST /auth/apple/token": {
-    body: {
-      id_token: string;
-      /** The token must contain its SHA-256. */
-      nonce: string;
-      authorization_code: string;
-      /** Apple returns the name only at the first sign-in. */
-      name?: string | undefined;
-    };
+    body: AppleToken;
     data: SocialSignIn;
   };
   /** Get the options to sign in with a passkey */
@@ -1315,10 +1260,7 @@ export interface Operations {
   };
   /** Link my Google account */
   "POST /auth/google/link": {
-    body: {
-      id_token: string;
-      /** If sent, the token must contain it, either unchanged or as its SHA-256. */
-      nonce?: string | undefined;
+    body: GoogleToken & {
       verification_token?: string | undefined;
     };
     data: {
@@ -1338,13 +1280,7 @@ export interface Operations {
   };
   /** Link my Apple account */
   "POST /auth/apple/link": {
-    body: {
-      id_token: string;
-      /** The token must contain its SHA-256. */
-      nonce: string;
-      authorization_code: string;
-      /** Apple returns the name only at the first sign-in. */
-      name?: string | undefined;
+    body: AppleToken & {
       verification_token?: string | undefined;
     };
     data: {
@@ -1419,8 +1355,7 @@ export interface Operations {
   /** Undo a change of my email address or phone number */
   "POST /auth/identity/dispute": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
+      identifier: Identifier;
       verification_token: string;
     };
     data: Dispute;
@@ -1482,10 +1417,7 @@ export interface Operations {
   };
   /** End my other sessions */
   "DELETE /auth/sessions": {
-    data: {
-      message: string;
-      ended: number;
-    };
+    data: EndedSessions;
   };
   /** End one of my sessions */
   "DELETE /auth/sessions/{id}": {
@@ -1500,12 +1432,12 @@ export interface Operations {
   "POST /auth/device": {
     body: {
       /** The app's own id of this installation. */
-      device_id: string;
-      fcm_token: string;
+      device_id: PlainText;
+      fcm_token: PlainText;
       device_type: DeviceType;
-      device_name?: string | undefined;
-      app_version?: string | undefined;
-      os_version?: string | undefined;
+      device_name?: PlainText | undefined;
+      app_version?: PlainText | undefined;
+      os_version?: PlainText | undefined;
       /** Whether pushes are wanted; true if absent. */
       is_active?: boolean | undefined;
     };
@@ -1571,9 +1503,9 @@ export interface Operations {
   "POST /users/kyc": {
     body: {
       /** CITIZENSHIP if absent. */
-      document_type?: string | undefined;
+      document_type?: PlainText | undefined;
       /** As on the document; it has letters or digits. */
-      document_number: string;
+      document_number: PlainText;
       /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
       document_front: Upload;
       /** The back of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
@@ -1586,12 +1518,12 @@ export interface Operations {
     body?:
       | {
           /** CITIZENSHIP if absent. */
-          document_type?: string | undefined;
+          document_type?: PlainText | undefined;
           /** As on the document; it has letters or digits. */
-          document_number?: string | undefined;
-          /** The front of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
+          document_number?: PlainText | undefined;
+          /** Replaces the front. */
           document_front?: Upload | undefined;
-          /** The back of the document: JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels */
+          /** Replaces the back. */
           document_back?: Upload | undefined;
         }
       | undefined;
@@ -1649,9 +1581,9 @@ export interface Operations {
       /** A standard reason, shown to the user in their language. */
       rejection_code?: (KycRejectionCode | null) | undefined;
       /** Shown to the user, after the standard reason. REJECTED requires one of the two. */
-      rejection_reason?: string | undefined;
+      rejection_reason?: PlainText | undefined;
       /** Kept in the audit log. Required if status is PENDING. */
-      reason?: string | undefined;
+      reason?: PlainText | undefined;
       /** The version that was reviewed. A stale version is refused. */
       version?: number | undefined;
     };
@@ -1668,7 +1600,7 @@ export interface Operations {
           email_verified?: boolean | undefined;
           phone_verified?: boolean | undefined;
           kyc_status?: KycState | undefined;
-          search?: string | undefined;
+          search?: PlainText | undefined;
           expand?: "summary" | undefined;
           start_date?: (string | string) | undefined;
           end_date?: (string | string) | undefined;
@@ -1690,18 +1622,14 @@ export interface Operations {
   /** Create an account */
   "POST /users": {
     body: {
-      /** An email address, or a mobile number of a supported country in any usual notation; without a country code it is one of Nepal. */
-      identifier: string;
-      /** Letters, marks and digits of any script, and `@ . + - _`. It must not look like an email address, a phone number or an id. */
-      username?: string | undefined;
-      full_name?: string | null | undefined;
+      identifier: Identifier;
+      username?: Username | undefined;
+      full_name?: (PlainText | null) | undefined;
       /** A day from 1900-01-01 to yesterday in Asia/Kathmandu. */
       date_of_birth?: string | null | undefined;
-      address?: string | null | undefined;
-      /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
-      avatar_url?: string | null | undefined;
-      /** An https URL of a public host, without credentials. It is kept in the canonical form of the URL standard. */
-      profile_picture?: string | undefined;
+      address?: (PlainText | null) | undefined;
+      avatar_url?: PublicUrl | undefined;
+      profile_picture?: PublicUrl | undefined;
     };
     data: UserDetail;
   };
@@ -1758,7 +1686,7 @@ export interface Operations {
     };
     body: {
       /** Line breaks become spaces. */
-      text: string;
+      text: PlainText;
     };
     data: AuditLog;
   };
@@ -1770,7 +1698,7 @@ export interface Operations {
     body: {
       status: AccountStatus;
       /** Recorded in the audit log. Required unless status is ACTIVE. */
-      reason?: string | undefined;
+      reason?: PlainText | undefined;
     };
     data: UserDetail;
   };
@@ -1782,7 +1710,7 @@ export interface Operations {
     body: {
       role: UserRole;
       /** Kept in the audit log. */
-      reason: string;
+      reason: PlainText;
     };
     data: UserDetail;
   };
@@ -1793,7 +1721,7 @@ export interface Operations {
     };
     body: {
       /** Kept in the audit log. */
-      reason: string;
+      reason: PlainText;
     };
     data: UserDetail;
   };
@@ -1804,7 +1732,7 @@ export interface Operations {
     };
     body: {
       /** Kept in the audit log. */
-      reason: string;
+      reason: PlainText;
     };
     data: UserDetail;
   };
@@ -1820,10 +1748,7 @@ export interface Operations {
     params: {
       id: string;
     };
-    data: {
-      message: string;
-      ended: number;
-    };
+    data: EndedSessions;
   };
   /** Request an analytics report */
   "POST /users/{id}/analytics-report": {
@@ -1850,7 +1775,7 @@ export interface Operations {
       | {
           page_size?: number | undefined;
           cursor?: string | undefined;
-          entity_type?: string | undefined;
+          entity_type?: PlainText | undefined;
         }
       | undefined;
     data: {
@@ -1892,7 +1817,7 @@ export interface Operations {
     query?:
       | {
           state?: "WAITING" | "REPLAYED" | "DISCARDED" | undefined;
-          type?: string | undefined;
+          type?: PlainText | undefined;
           page_size?: number | undefined;
           cursor?: string | undefined;
         }
@@ -1909,11 +1834,11 @@ export interface Operations {
       /** Ids of dead letters. */
       ids?: Array<string> | undefined;
       /** Instead of ids: all dead letters of this type, with `before`. */
-      type?: string | undefined;
+      type?: PlainText | undefined;
       /** With `type`: only those from before this time. */
       before?: string | undefined;
       /** Kept in the audit log. */
-      reason: string;
+      reason: PlainText;
     };
     data: {
       settled: number;
