@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { Config } from "../platform/config/config.ts";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { originOf } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
@@ -26,10 +27,14 @@ const policyFor = (origin: string) =>
 
 const PERMISSIONS = "camera=(), microphone=(), geolocation=(), clipboard-read=()";
 
+/** The mark by which the page knows that it may use passkeys: its origin is one of PASSKEY_ORIGINS. */
+const offersPasskeys = (origin: string, { passkeys }: Config) => (passkeys?.origins.includes(origin) ? "on" : "off");
+
 /** Serves the page at each of its addresses; the page itself finds the screen. */
 async function servePage(c: Context<AppEnv>): Promise<Response> {
   const page = await fetchAsset(c, "index.html");
-  return new Response(page.body, {
+  const passkeys = offersPasskeys(originOf(c.req.url), c.get("deps").config);
+  return new Response((await page.text()).replace("PASSKEYS", passkeys), {
     headers: {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": policyFor(originOf(c.req.url)),

@@ -1,4 +1,6 @@
 import { loginUser } from "../auth/account/account.service.ts";
+import type { Assertion } from "../auth/passkey/credential.fields.ts";
+import { signInWithPasskey } from "../auth/passkey/passkey-login.service.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
@@ -7,33 +9,42 @@ import { denySessions } from "../sessions/denylist.store.ts";
 import { refreshSession } from "../sessions/refresh.service.ts";
 import { endOwnSession } from "../sessions/session.store.ts";
 import { type AccessClaims, verifyRefreshToken } from "../sessions/tokens.ts";
-import { findSignedInUser, type UserRow } from "../users/user.store.ts";
+import type { UserRow } from "../users/user.store.ts";
+import { findConsoleUser } from "./console-session.store.ts";
 
 /** A session of the console: its tokens and its user, who is staff. */
 export interface ConsoleSession {
   accessToken: string;
   refreshToken: string;
-  user: UserRow;
+  user: Pick<UserRow, "id" | "username" | "role">;
+  /** Whether the role works only once a passkey has proved this session. */
+  isPasskeyRequired: boolean;
 }
 
+/** How somebody signs in to the console: by a code that they entered, or by a passkey. */
+export type ConsoleCredential = { identifier: string; verification_token: string } | { credential: Assertion };
+
 /**
- * Signs a verified member of staff in to the console, and then ends the session of the browser's cookie, which is
+ * Signs a member of staff in to the console, and then ends the session of the browser's cookie, which is
  * replaced. A call that failed in between may be repeated: it gets the same session.
  *
- * @throws AppError as `loginUser` does for `CONSOLE`.
+ * @throws AppError as `loginUser` and `signInWithPasskey` do for `CONSOLE`.
  */
 export async function openConsole(
   deps: Deps,
   client: Client,
-  request: { identifier: string; verification_token: string },
+  request: ConsoleCredential,
   replaced: string | undefined,
 ): Promise<ConsoleSession> {
-  const opened = await loginUser(deps, client, request, "CONSOLE");
+  const isByPasskey = "credential" in request;
+  const opened = isByPasskey
+    ? await signInWithPasskey(deps, client, request.credential, "CONSOLE")
+    : await loginUser(deps, client, request, "CONSOLE");
   const sessions = await Promise.all([opened.refreshToken, replaced ?? ""].map((token) => readSession(deps, token)));
   const [own, other] = sessions;
   // A repeated call brings the cookie of the session that it opened.
   if (other && other.sessionId !== own?.sessionId) await end(deps, client, other);
-  return opened;
+  return { ...opened, isPasskeyRequired: deps.config.requiresStaffPasskeys && !isByPasskey };
 }
 
 /**
@@ -51,8 +62,8 @@ export async function refreshConsole(
   try {
     const tokens = await refreshSession(deps, client, refreshToken);
     const session = await readSession(deps, tokens.refreshToken);
-    const user = session && (await findSignedInUser(deps, session));
-    return user && user.role !== "user" ? { ...tokens, user } : null;
+    const found = session && (await findConsoleUser(deps, session));
+    return found ? { ...tokens, ...found } : null;
   } catch (error) {
     if (error instanceof AppError && error.code === "token_not_valid") return null;
     throw error;

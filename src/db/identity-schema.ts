@@ -44,7 +44,7 @@ export const passkeys = sqliteTable(
 export const passkeyUses = sqliteTable("passkey_uses", {
   /** The challenge, base64url. */
   challenge: text("challenge").primaryKey(),
-  usedFor: text("used_for", { enum: ["LOGIN", "REGISTER", "PROOF"] }).notNull(),
+  usedFor: text("used_for", { enum: ["LOGIN", "CONSOLE", "REGISTER", "PROOF"] }).notNull(),
   usedBy: text("used_by").notNull(),
   usedAt: instant("used_at").notNull(),
   /** Session that the use opened, or that it proved. */

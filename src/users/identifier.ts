@@ -6,7 +6,7 @@ import type { Value } from "../platform/data/prepared.ts";
 import type { Deps } from "../platform/deps.ts";
 import { AppError, fieldError } from "../platform/http/errors.ts";
 import type { FieldErrors } from "../platform/http/field-errors.ts";
-import { text } from "../platform/http/fields.ts";
+import { optionalText, text } from "../platform/http/fields.ts";
 import { cleanMarks, foldSpaces, toAsciiDigits } from "../platform/http/text.ts";
 import { canonicalEmail, MAX_EMAIL_LENGTH } from "./email-address.ts";
 
@@ -20,12 +20,18 @@ export interface Identifier {
 /** Country of numbers without a country code. */
 export const DEFAULT_COUNTRY: CountryCode = "NP";
 
+const IDENTIFIER =
+  "An email address, or a mobile number of a supported country in any usual notation; without a country code it is " +
+  "one of Nepal.";
+
 /** The request field; `parseIdentifier` validates and canonicalizes the value. */
 export const identifierField = text(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces).meta({
   id: "Identifier",
-  description:
-    "An email address, or a mobile number of a supported country in any usual notation; without a country code it is " +
-    "one of Nepal.",
+  description: IDENTIFIER,
+});
+/** As `identifierField`; null and the empty string count as absent. */
+export const optionalIdentifierField = optionalText(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces).meta({
+  description: IDENTIFIER,
 });
 
 /** The request field that errors name, and the required kind if only one kind is accepted. */

@@ -37,6 +37,15 @@ describe("The console's page", () => {
     expect(filesOf(body)).toHaveLength(2);
   });
 
+  test("says whether its origin may use passkeys", async () => {
+    const mark = async (PASSKEY_ORIGINS: string) => {
+      const { body } = await call("GET", "/console", { env: { PASSKEY_ORIGINS } as unknown as Partial<Env> });
+      return /data-passkeys="(\w+)"/.exec(body)?.[1];
+    };
+    expect(await mark("http://localhost:3000,http://localhost")).toBe("on");
+    expect(await mark("http://localhost:3000")).toBe("off");
+  });
+
   test("its files never change under their names, and there are no others", async () => {
     const { body } = await call("GET", "/console");
     const types = await Promise.all(

@@ -5,7 +5,8 @@ import { call, newIp } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { asPage, newBrowser, newConsole, openConsole, SESSION } from "../support/console.ts";
 import { rows, run } from "../support/database.ts";
-import { newStaff, newUser } from "../support/kyc.ts";
+import { newStaff, newUser, promote } from "../support/kyc.ts";
+import { addPasskey, proveBy, signInBy, signInOptions } from "../support/passkeys.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -25,7 +26,7 @@ describe("Signing in to the console", () => {
       access_token: expect.any(String),
       token_type: "Bearer",
       expires_in: 900,
-      user: { id: staff.userId, username: expect.any(String), role: "staff" },
+      user: { id: staff.userId, username: expect.any(String), role: "staff", passkey_required: false },
     });
     expect(browser.set).toMatch(/^__Host-console=[\w.-]+; Max-Age=43200; Path=\/; Secure; HttpOnly; SameSite=Strict$/);
     expect(JSON.stringify(answer.body)).not.toContain(browser.cookie?.slice("__Host-console=".length));
@@ -205,5 +206,91 @@ describe("ASVS 7.3.1, 7.3.2: a session of the console", () => {
     }
     clock.advance(5 * MINUTE_MS + 1_000);
     expect((await browser.call("POST", `${SESSION}/refresh`)).body.data).toBeNull();
+  });
+});
+
+describe("Signing in to the console with a passkey", () => {
+  const required = { STAFF_PASSKEYS: "required" } as unknown as Partial<Env>;
+
+  /** A member of staff with a passkey, and a call that signs in with it. */
+  async function newHolder(role: "staff" | "user" = "staff") {
+    const person = await newUser();
+    const { authenticator } = await addPasskey(person);
+    if (role !== "user") await promote(person, role);
+    const browser = newBrowser();
+    const assert = async () => ({ credential: await authenticator.assert(await signInOptions()) });
+    const signIn = (json: object, env?: Partial<Env>) =>
+      browser.call("POST", SESSION, { json, ...(env ? { env } : {}) });
+    return { person, authenticator, browser, assert, signIn };
+  }
+
+  test("opens a session of the console in which the role works at once, and after a refresh", async () => {
+    const { person, browser, assert, signIn } = await newHolder();
+    const answer = await signIn(await assert(), required);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+    expect(answer.body.data.user).toMatchObject({ id: person.userId, role: "staff", passkey_required: false });
+    const users = (token: string) => call("GET", "/api/users", { token, env: required, ip: newIp() });
+    expect((await users(answer.body.data.access_token)).status).toBe(200);
+    const refreshed = await browser.call("POST", `${SESSION}/refresh`, { env: required });
+    expect(refreshed.body.data.user.passkey_required).toBe(false);
+    const [session] = await rows<{ device_name: string; life: number; method: string }>(
+      "select device_name, absolute_expires_at - created_at as life, method from sessions where id = ?",
+      sidOf(answer.body.data.access_token),
+    );
+    expect(session).toEqual({ device_name: "Console", life: 12 * HOUR_MS, method: "PASSKEY" });
+  });
+
+  test("repeated after a lost answer, gives the same session; no sign-in of an app repeats it", async () => {
+    const { assert, signIn } = await newHolder();
+    const json = await assert();
+    const [first, second] = [await signIn(json), await signIn(json)];
+    expect(sidOf(second.body.data.access_token)).toBe(sidOf(first.body.data.access_token));
+    const app = await call("POST", "/api/auth/passkey/login", { json, ip: newIp() });
+    expect([app.status, app.body.error.code]).toEqual([400, "passkey_failed"]);
+  });
+
+  test("repeats no sign-in of an app", async () => {
+    const { assert, signIn } = await newHolder();
+    const json = await assert();
+    expect((await call("POST", "/api/auth/passkey/login", { json, ip: newIp() })).status).toBe(200);
+    const refused = await signIn(json);
+    expect([refused.status, refused.body.error.code]).toEqual([400, "passkey_failed"]);
+  });
+
+  test("refuses a user who is not staff, whose answer still signs in to an app", async () => {
+    const { browser, assert, signIn } = await newHolder("user");
+    const json = await assert();
+    const refused = await signIn(json);
+    expect([refused.status, refused.body.error.code, browser.set]).toEqual([403, "permission_denied", null]);
+    expect((await call("POST", "/api/auth/passkey/login", { json, ip: newIp() })).status).toBe(200);
+  });
+
+  test("refuses a body with neither, and one with half a code", async () => {
+    const browser = newBrowser();
+    const nothing = await browser.call("POST", SESSION, { json: {} });
+    expect([nothing.status, Object.keys(nothing.body.error.details)]).toEqual([
+      400,
+      ["identifier", "verification_token"],
+    ]);
+    const half = await browser.call("POST", SESSION, { json: { identifier: "9841234567", credential: null } });
+    expect([half.status, Object.keys(half.body.error.details)]).toEqual([400, ["verification_token"]]);
+  });
+
+  test("after a code, says that a passkey is required until one proves the session", async () => {
+    const { person, authenticator, browser } = await newHolder();
+    const opened = await openConsole(browser, person, { env: required });
+    expect(opened.body.data.user.passkey_required).toBe(true);
+    const again = await browser.call("POST", `${SESSION}/refresh`, { env: required });
+    expect(again.body.data.user.passkey_required).toBe(true);
+    const access = again.body.data.access_token;
+    const refused = await call("GET", "/api/users", { token: access, env: required, ip: newIp() });
+    expect([refused.status, refused.body.error.code]).toEqual([403, "passkey_required"]);
+    expect((await proveBy({ ...person, access }, authenticator, { env: required })).status).toBe(200);
+    const proved = await browser.call("POST", `${SESSION}/refresh`, { env: required });
+    expect(proved.body.data.user.passkey_required).toBe(false);
+    // Another session with the passkey does not count.
+    await signInBy(authenticator, { env: required });
+    const other = await openConsole(newBrowser(), person, { env: required });
+    expect(other.body.data.user.passkey_required).toBe(true);
   });
 });

@@ -24,10 +24,17 @@ export function startPasskeySignIn(deps: Deps) {
  * Signs in with a passkey. The same call within 180 seconds, or with its key within 24 hours, gives the same session
  * unless that was used to refresh.
  *
+ * @param usedFor `CONSOLE` opens a session of the staff console, for staff only.
  * @throws AppError `passkey_failed`; `passkey_unknown` if no account has the passkey; `account_inactive`;
- *   `idempotency_key_reused`; `not_found` where passkeys are not offered.
+ *   `idempotency_key_reused`; `permission_denied` if the console's user is not staff, whose challenge stays unused;
+ *   `not_found` where passkeys are not offered.
  */
-export async function signInWithPasskey(deps: Deps, client: Client, credential: Assertion): Promise<SignedIn> {
+export async function signInWithPasskey(
+  deps: Deps,
+  client: Client,
+  credential: Assertion,
+  usedFor: "LOGIN" | "CONSOLE" = "LOGIN",
+): Promise<SignedIn> {
   const passkeys = requirePasskeys(deps);
   const call = await identifyCall(deps, client.idempotencyKey, "passkey-login", credential.id, { credential });
   const challenge = challengeIn(credential);
@@ -40,7 +47,7 @@ export async function signInWithPasskey(deps: Deps, client: Client, credential: 
   if (!checked.isValid) throw failed(checked.reason);
   const assertion = {
     challenge,
-    usedFor: "LOGIN" as const,
+    usedFor,
     sessionId: deps.newId(),
     passkeyId: passkey.id,
     userId: passkey.userId,
@@ -52,17 +59,24 @@ export async function signInWithPasskey(deps: Deps, client: Client, credential: 
   deps.afterResponse(publishCoalesced(deps, outcome.events));
   if (outcome.endedSessions.length > 0) deps.afterResponse(denySessions(deps, outcome.endedSessions));
   const { user, session } = outcome;
-  if (user && session && (outcome.use?.usedBy === deps.invocationId || isReplay(deps, outcome, passkey.id))) {
+  if (user && session && (outcome.use?.usedBy === deps.invocationId || isReplay(deps, outcome, passkey.id, usedFor))) {
     return { ...(await mintTokens(deps, session)), user, referralApplied: false };
   }
   if (!user) throw new AppError("passkey_unknown");
-  if (!outcome.use && !outcome.maySignIn) throw new AppError("account_inactive");
+  if (!outcome.use && !outcome.maySignIn) {
+    throw new AppError(usedFor === "CONSOLE" && user.role === "user" ? "permission_denied" : "account_inactive");
+  }
   throw failed(outcome.use ? "challenge used" : "counter");
 }
 
 /** Whether this call repeats an earlier one whose session has not been used since. */
-function isReplay(deps: Deps, { use, session, binding }: PasskeySignIn, passkeyId: string): boolean {
-  if (use?.usedFor !== "LOGIN" || session?.passkeyId !== passkeyId) return false;
+function isReplay(
+  deps: Deps,
+  { use, session, binding }: PasskeySignIn,
+  passkeyId: string,
+  usedFor: "LOGIN" | "CONSOLE",
+): boolean {
+  if (use?.usedFor !== usedFor || session?.passkeyId !== passkeyId) return false;
   const isUnused = session.counter === 0 && session.revokedAt === null && session.idleExpiresAt > deps.now();
   return isUnused && (use.usedAt > deps.now() - REPEAT_WINDOW_MS || binding?.resultId === session.id);
 }

@@ -1,4 +1,4 @@
-import { eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { commit } from "../../platform/data/commit.ts";
@@ -32,8 +32,8 @@ export async function findPasskeyKey(deps: AccountDeps, credentialId: string) {
 
 /**
  * Signs in with a valid assertion, in one transaction: uses the challenge, reactivates an account that was inactive,
- * opens a session that the passkey proves, and binds the idempotency key. Changes nothing if the challenge was used, the
- * passkey is gone or suspect, or the account may not sign in.
+ * opens a session that the passkey proves (for `CONSOLE` only if the user is staff), and binds the idempotency key.
+ * Changes nothing if the challenge was used, the passkey is gone or suspect, or the account may not sign in.
  *
  * @param isFresh whether the challenge can still be used; an older one may only repeat an earlier call.
  */
@@ -48,8 +48,12 @@ export async function signInByPasskey(
   const user = sql`${userId}`;
   const isAccount = eq(users.id, userId);
   const isUsed = isChallengeUsedHere(deps, assertion);
-  const mayEnter = sql`exists (select 1 from users where ${isAccount} and ${maySignIn})`;
-  const session = { id: sessionId, userId, method: "PASSKEY", passkeyId } as const;
+  const isConsole = assertion.usedFor === "CONSOLE";
+  const isAllowed = deps.db
+    .select({ one: sql<number>`1` })
+    .from(users)
+    .where(and(isAccount, maySignIn, isConsole ? inArray(users.role, ["staff", "admin"]) : undefined));
+  const session = { id: sessionId, userId, method: "PASSKEY", passkeyId, isConsole } as const;
   const entry = {
     userId: user,
     isAccount,
@@ -60,7 +64,7 @@ export async function signInByPasskey(
     identities: [],
   };
   const mayUse: SQL = isFresh
-    ? sql`${mayAssert(assertion)} and ${mayEnter} and not ${isBound(deps, call)}`
+    ? sql`${mayAssert(assertion)} and exists ${isAllowed} and not ${isBound(deps, call)}`
     : sql`false`;
   const writes = mergeStatements(
     { usedChallenge: useChallenge(deps, assertion, mayUse) },
@@ -80,7 +84,7 @@ export async function signInByPasskey(
   const reads = {
     use: selectUse(deps, assertion),
     user: selectUser(deps, sql`${isAccount} and exists (select 1 from passkeys where id = ${passkeyId})`),
-    mayEnter: deps.db.select({ one: sql<number>`1` }).from(users).where(sql`${isAccount} and ${maySignIn}`),
+    mayEnter: isAllowed,
     session: ofUser(sql`(select session_id from passkey_uses where challenge = ${assertion.challenge})`),
     binding: findBinding(deps, call),
   };

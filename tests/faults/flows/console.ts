@@ -1,4 +1,5 @@
 import { call, newIp } from "../../support/client.ts";
+import { addPasskey, signInOptions } from "../../support/passkeys.ts";
 import { flow } from "../flow-table.ts";
 import { newUser, sql, tokenFor } from "../people.ts";
 
@@ -34,6 +35,19 @@ const openFlow = flow("console sign-in over an older session", async () => {
   };
 });
 
+const passkeyFlow = flow("console sign-in with a passkey", async () => {
+  const staff = await newStaff();
+  const { authenticator } = await addPasskey(staff);
+  const json = { credential: await authenticator.assert(await signInOptions()) };
+  return {
+    scope: { userIds: [staff.userId], identifiers: [staff.identifier] },
+    request: { method: "POST", path: SESSION, options: { json, ip: newIp() } },
+    async onSuccess({ body }) {
+      if (!(await isSignedIn(body.data.access_token))) throw new Error("the new session is not signed in");
+    },
+  };
+});
+
 const refreshFlow = flow("console refresh", async () => {
   const { userId, cookie } = await openConsoleOf();
   const options = { ip: newIp(), headers: { Cookie: cookie } };
@@ -59,4 +73,4 @@ const closeFlow = flow("console sign-out", async () => {
   };
 });
 
-export const consoleFlows = [openFlow, refreshFlow, closeFlow];
+export const consoleFlows = [openFlow, passkeyFlow, refreshFlow, closeFlow];

@@ -1,8 +1,10 @@
 import { openConsoleOf } from "../../faults/flows/console.ts";
 import { must, newUser, sql, tokenFor } from "../../faults/people.ts";
-import { newEmail, newIp, newPhone } from "../../support/client.ts";
+import { newEmail, newIp, newPhone, type SignedIn } from "../../support/client.ts";
+import { addPasskey, signInOptions } from "../../support/passkeys.ts";
 import { type Case, given, type Stage } from "../case.ts";
 import { changedUser } from "./identity-cases.ts";
+import { NO_PASSKEYS } from "./passkey-cases.ts";
 import { bannedUser } from "./sign-in-cases.ts";
 
 const PATHS = ["POST /console/session", "POST /console/session/refresh", "DELETE /console/session", "GET /console"];
@@ -14,6 +16,30 @@ const withCookie = (cookie: string) => ({ ip: newIp(), headers: { Cookie: cookie
 
 const opening = (what: string, prepare: (stage: Stage) => Promise<string>) =>
   given("POST /console/session", what, async (stage) => ({ ip: newIp(), json: await verified(await prepare(stage)) }));
+
+const withPasskey = (what: string, change: (user: SignedIn) => Promise<unknown>, overrides = {}) =>
+  given("POST /console/session", what, async ({ env }) => {
+    const user = await newUser(env);
+    const { authenticator } = await addPasskey(user, { options: { env, ip: newIp() } });
+    await change(user);
+    return { ip: newIp(), json: { credential: await authenticator.assert(await signInOptions({ env }), overrides) } };
+  });
+const promoted = ({ userId }: SignedIn) => sql("update users set role = 'staff' where id = ?", userId);
+
+const passkeys: Case[] = [
+  withPasskey("with the passkey of staff", promoted),
+  withPasskey("with the passkey of a user", async () => {}),
+  withPasskey("with a passkey that has been removed", async (user) => {
+    await promoted(user);
+    await sql("delete from passkeys where user_id = ?", user.userId);
+  }),
+  withPasskey("with a passkey for another origin", promoted, { origin: "https://a.example" }),
+  given("POST /console/session", "with a passkey where none are offered", async ({ env }) => {
+    const { authenticator } = await addPasskey(await newUser(env), { options: { env, ip: newIp() } });
+    const json = { credential: await authenticator.assert(await signInOptions({ env })) };
+    return { ip: newIp(), json, env: { ...env, ...NO_PASSKEYS } as Partial<Env> };
+  }),
+];
 
 /** Outcomes of the staff console's page and of the session of its browser. */
 export const consoleCases: Case[] = [
@@ -33,6 +59,7 @@ export const consoleCases: Case[] = [
     ip: newIp(),
     json: { identifier: newPhone(), verification_token: "forged" },
   })),
+  ...passkeys,
   given("POST /console/session/refresh", "with a forged cookie", async () => withCookie("__Host-console=forged")),
   given("POST /console/session/refresh", "of a user who was staff", async ({ env }) => {
     const { userId, refresh } = await newUser(env);
