@@ -5,8 +5,11 @@ import { Curtain } from "./screens/curtain.tsx";
 import { Delivery } from "./screens/delivery.tsx";
 import { Jobs } from "./screens/jobs.tsx";
 import { Letters } from "./screens/letters.tsx";
+import { OwnPasskeys } from "./screens/own-passkeys.tsx";
+import { PasskeyNeeded } from "./screens/passkey-needed.tsx";
 import { People } from "./screens/people.tsx";
 import { Person } from "./screens/person.tsx";
+import { ProofDialog } from "./screens/proof-dialog.tsx";
 import { Review } from "./screens/review.tsx";
 import { Bolt, SignIn } from "./screens/sign-in.tsx";
 import { Staff } from "./screens/staff.tsx";
@@ -19,12 +22,16 @@ import { go, Link, type Place, usePlace, useTitle } from "./ui/router.tsx";
 interface Screen {
   path: string;
   name: string;
-  icon: IconName;
+  /** Absent for a screen that is not in the menu. */
+  icon?: IconName;
   isForAdmins?: true;
   show: (rest: string[], place: Place) => VNode;
 }
 
-/** Every screen of the menu. `rest` is what follows its path in the address. */
+/** The reader's own passkeys, below the menu. */
+const OWN = "/passkeys";
+
+/** Every screen. `rest` is what follows its path in the address. */
 const screens: readonly Screen[] = [
   { path: "/today", name: "Today", icon: "today", show: () => <Today /> },
   {
@@ -38,6 +45,7 @@ const screens: readonly Screen[] = [
   { path: "/letters", name: "Dead letters", icon: "letters", isForAdmins: true, show: () => <Letters /> },
   { path: "/staff", name: "Staff", icon: "staff", isForAdmins: true, show: ([id]) => <Staff id={id} /> },
   { path: "/jobs", name: "Jobs", icon: "jobs", isForAdmins: true, show: () => <Jobs /> },
+  { path: OWN, name: "Your passkeys", show: () => <OwnPasskeys /> },
 ];
 
 const START = screens[0]?.path ?? "/";
@@ -53,7 +61,12 @@ export function App() {
     );
   if (session.is === "out") return <SignIn notice={session.notice} />;
   if (session.is === "hidden") return <Curtain user={session.user} />;
-  return <Frame user={session.user} />;
+  return (
+    <>
+      {session.user.passkey_required ? <PasskeyNeeded user={session.user} /> : <Frame user={session.user} />}
+      <ProofDialog />
+    </>
+  );
 }
 
 function Frame({ user }: { user: User }) {
@@ -80,11 +93,14 @@ function Frame({ user }: { user: User }) {
           <Bolt /> <span>Staff console</span>
         </p>
         <nav aria-label="Screens">
-          {shown.map(({ path, name, icon }) => (
-            <Link key={path} to={path} current={screen?.path === path}>
-              <Icon name={icon} /> {name}
-            </Link>
-          ))}
+          {shown.map(
+            ({ path, name, icon }) =>
+              icon && (
+                <Link key={path} to={path} current={screen?.path === path}>
+                  <Icon name={icon} /> {name}
+                </Link>
+              ),
+          )}
         </nav>
         <div class="me">
           <p>
@@ -92,6 +108,9 @@ function Frame({ user }: { user: User }) {
             <small>{user.role === "admin" ? "Admin" : "Staff"}</small>
           </p>
           <div class="row">
+            <Link to={OWN} class="quiet" current={screen?.path === OWN}>
+              Passkeys
+            </Link>
             <button type="button" class="quiet" onClick={() => setKeysOpen(true)}>
               Keys
             </button>

@@ -1,6 +1,7 @@
+import { PROOF_CODES, prove } from "./proof.ts";
 import { asRefusal, Refusal, readAnswer } from "./refusal.ts";
 import type { DataOf, InputOf, RouteName } from "./routes.ts";
-import { accessToken } from "./session.ts";
+import { accessToken, needPasskey } from "./session.ts";
 
 interface Given {
   id?: string | undefined;
@@ -8,9 +9,12 @@ interface Given {
   body?: unknown;
 }
 
-const PUBLIC: readonly string[] = ["POST /auth/otp/request", "POST /auth/otp/verify"];
+const PUBLIC: readonly string[] = ["POST /auth/otp/request", "POST /auth/otp/verify", "POST /auth/passkey/options"];
 
-/** Calls a route of the API, with the access token. @throws Refusal */
+/**
+ * Calls a route of the API, with the access token. If the route wants a proof, the person is asked for one, and the call
+ * is repeated once. @throws Refusal
+ */
 export async function call<N extends RouteName>(
   name: N,
   ...[input]: Record<never, never> extends InputOf<N> ? [InputOf<N>?] : [InputOf<N>]
@@ -30,12 +34,21 @@ export async function call<N extends RouteName>(
     });
     return (await readAnswer<{ data: DataOf<N> }>(response)).data;
   };
-  try {
-    if (PUBLIC.includes(name)) return await once();
+  const signedIn = async () => {
     const token = await accessToken();
-    return await once(token).catch(async (error: unknown) => {
+    return once(token).catch(async (error: unknown) => {
       if (!(error instanceof Refusal) || error.status !== 401) throw error;
       return once(await accessToken(token));
+    });
+  };
+  try {
+    if (PUBLIC.includes(name)) return await once();
+    return await signedIn().catch(async (error: unknown) => {
+      if (!(error instanceof Refusal) || !PROOF_CODES.includes(error.code)) throw error;
+      // What staff may read needs a passkey, but never a recent one.
+      if (method === "GET") needPasskey();
+      else if (await prove(error)) return signedIn();
+      throw error;
     });
   } catch (error) {
     throw asRefusal(error);

@@ -1,7 +1,12 @@
+import type { getMyIdentity } from "../../src/auth/identity/identity.routes.ts";
 import type { requestOtp, verifyCode } from "../../src/auth/otp/otp.routes.ts";
+import type { deletePasskey, postPasskey, postPasskeyOptions } from "../../src/auth/passkey/own-passkeys.routes.ts";
+import type { startPasskeyLogin } from "../../src/auth/passkey/passkey-login.routes.ts";
+import type { postProof } from "../../src/auth/proof/proof.routes.ts";
 import type { postConsoleSession, refreshConsoleSession } from "../../src/console/console-session.routes.ts";
 import type {
   deleteSessionsOfUser,
+  postPasskeyReset,
   postUserStatus,
   postUserUnlock,
   putUserRole,
@@ -32,12 +37,19 @@ import type {
 type Declared =
   | typeof requestOtp
   | typeof verifyCode
+  | typeof startPasskeyLogin
+  | typeof getMyIdentity
+  | typeof postProof
+  | typeof postPasskeyOptions
+  | typeof postPasskey
+  | typeof deletePasskey
   | typeof getUsers
   | typeof postUser
   | typeof getUser
   | typeof patchUser
   | typeof postUserStatus
   | typeof postUserUnlock
+  | typeof postPasskeyReset
   | typeof putUserRole
   | typeof getSessionsOfUser
   | typeof deleteSessionsOfUser

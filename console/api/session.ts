@@ -41,7 +41,7 @@ export function useSession(): State {
 /** The signed-in user; for components that show only while somebody is. */
 export function useUser(): User {
   const current = useSession();
-  return current.is === "in" ? current.user : { id: "", username: "", role: "user" };
+  return current.is === "in" ? current.user : { id: "", username: "", role: "user", passkey_required: false };
 }
 
 async function send(method: string, path: string, body?: object): Promise<SessionData | null> {
@@ -55,13 +55,22 @@ async function send(method: string, path: string, body?: object): Promise<Sessio
 
 function enter(session: SessionData): string {
   access = { token: session.access_token, expiresAt: Date.now() + session.expires_in * 1000 };
-  if (state.is !== "in" || state.user.role !== session.user.role) become({ is: "in", user: session.user });
+  // The page stays hidden until the person has proved who is back.
+  if (!isResuming) show(session.user);
   return session.access_token;
 }
 
-/** Signs in with a verification token. @throws Refusal */
-export async function signIn(identifier: string, verification_token: string): Promise<void> {
-  const session = await send("POST", "", { identifier, verification_token });
+function show(user: User): void {
+  const isSame = state.is === "in" && JSON.stringify(state.user) === JSON.stringify(user);
+  if (!isSame) become({ is: "in", user });
+}
+
+/** How somebody signs in: by a code that they entered, or by a passkey. */
+type Credential = { identifier: string; verification_token: string } | { credential: object };
+
+/** Signs in. @throws Refusal */
+export async function signIn(credential: Credential): Promise<void> {
+  const session = await send("POST", "", credential);
   lastInput = Date.now();
   if (session) enter(session);
 }
@@ -85,7 +94,7 @@ function refresh(): Promise<string> {
 
 /** An access token. `refused` is one that the server did not accept. @throws Refusal if nobody is signed in. */
 export async function accessToken(refused?: string): Promise<string> {
-  if (state.is === "hidden") throw new Refusal(401, "hidden", "The console is paused.");
+  if (state.is === "hidden" && !isResuming) throw new Refusal(401, "hidden", "The console is paused.");
   if (access && access.token !== refused && access.expiresAt - Date.now() > MARGIN_MS) return access.token;
   return refresh();
 }
@@ -136,8 +145,30 @@ for (const type of ["pointerdown", "keydown", "wheel"]) addEventListener(type, n
 document.addEventListener("visibilitychange", hideIfIdle);
 setInterval(hideIfIdle, 5_000);
 
-/** Shows the page again after a pause. @throws Refusal if the session has ended. */
-export async function resume(): Promise<void> {
+let isResuming = false;
+
+/** Shows the page again after a pause, once `prove` is done. @throws Refusal, also if the session has ended. */
+export async function resume(prove: () => Promise<void>): Promise<void> {
+  if (state.is !== "hidden") return;
+  const { user } = state;
   lastInput = Date.now();
+  isResuming = true;
+  try {
+    await refresh();
+    await prove();
+    show(user);
+  } finally {
+    isResuming = false;
+    if (state.is === "hidden") access = undefined;
+  }
+}
+
+/** The role turned out to need a passkey that this session lacks. */
+export function needPasskey(): void {
+  if (state.is === "in") show({ ...state.user, passkey_required: true });
+}
+
+/** Reads again what this session may do, after a passkey has proved it. @throws Refusal */
+export async function recheck(): Promise<void> {
   await refresh();
 }

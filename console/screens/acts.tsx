@@ -168,6 +168,32 @@ const profile: Offered = {
   ),
 };
 
+const resetPasskeys: Offered = {
+  name: "Reset passkeys",
+  isFor: () => true,
+  show: ({ person, onClose, reload }) => (
+    <Act
+      title="Remove every passkey?"
+      verb="Reset passkeys"
+      danger
+      reason="required"
+      onClose={onClose}
+      run={async (reason) => {
+        await call("POST /users/{id}/passkey-reset", { id: person.id, body: { reason } });
+        reload();
+      }}
+    >
+      <p>
+        For somebody who has lost them. Ends every session.{" "}
+        {person.role === "user"
+          ? "The person signs in with a code and can add a new passkey."
+          : "For 24 hours this colleague can add one passkey after signing in with a code. The person and every admin are told."}{" "}
+        Make sure that it is the person who asks.
+      </p>
+    </Act>
+  ),
+};
+
 const role: Offered = {
   name: "Role",
   isFor: (_, user) => user.role === "admin",
@@ -206,6 +232,7 @@ export const acts: readonly Offered[] = [
   endSessions,
   profile,
   identifiers,
+  resetPasskeys,
   role,
   status("INACTIVE", "Deactivate", ["ACTIVE"]),
   status("BANNED", "Ban", ["ACTIVE", "INACTIVE"]),

@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
+import { hasPasskeys, offerPasskeys, signInByPasskey } from "../api/passkeys.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import { signIn } from "../api/session.ts";
 import { Refused } from "../ui/resource.tsx";
 import { useTitle } from "../ui/router.tsx";
 
-/** Sign-in by a one-time code: first the identifier, then the code. */
+/** Sign-in by a passkey, or by a one-time code: first the identifier, then the code. */
 export function SignIn({ notice }: { notice: string | undefined }) {
   useTitle("Sign in", false);
   const [identifier, setIdentifier] = useState("");
@@ -36,8 +37,20 @@ export function SignIn({ notice }: { notice: string | undefined }) {
         const verified = await call("POST /auth/otp/verify", { body: { identifier, otp, purpose: "LOGIN" } });
         token.current = { otp, verified: verified.verification_token };
       }
-      await signIn(identifier, token.current.verified);
+      await signIn({ identifier, verification_token: token.current.verified });
     });
+
+  // The browser offers passkeys where it fills in the identifier, unless its dialog is open.
+  const [isChoosing, setChoosing] = useState(false);
+  useEffect(() => {
+    if (!hasPasskeys || isSent || isChoosing) return;
+    const offer = new AbortController();
+    offerPasskeys(offer.signal).catch((error) => setRefusal(asRefusal(error)));
+    return () => offer.abort();
+  }, [isSent, isChoosing]);
+  useEffect(() => {
+    if (isChoosing) void run(signInByPasskey).finally(() => setChoosing(false));
+  }, [isChoosing]);
 
   return (
     <main class="gate">
@@ -83,7 +96,7 @@ export function SignIn({ notice }: { notice: string | undefined }) {
                 ref={field}
                 key="identifier"
                 name="identifier"
-                autocomplete="username"
+                autocomplete={hasPasskeys ? "username webauthn" : "username"}
                 value={identifier}
                 onInput={(event) => setIdentifier(event.currentTarget.value)}
                 required
@@ -95,6 +108,11 @@ export function SignIn({ notice }: { notice: string | undefined }) {
             {isRunning ? "Please wait…" : isSent ? "Sign in" : "Send a code"}
           </button>
         </form>
+        {hasPasskeys && !isSent && (
+          <button type="button" disabled={isRunning} onClick={() => setChoosing(true)}>
+            Use a passkey
+          </button>
+        )}
         {isSent && (
           <div class="row apart">
             <button type="button" class="link" onClick={() => setSent(false)}>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import { Refused } from "./resource.tsx";
 
@@ -13,11 +13,13 @@ interface DialogProps {
 /** A modal dialog. Escape and the close button close it; the browser gives the focus back. */
 export function Dialog({ title, children, onClose, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
+  // One dialog may open another.
+  const id = useId();
   useEffect(() => element.current?.showModal(), []);
   return (
-    <dialog ref={element} class={wide ? "wide" : undefined} aria-labelledby="dialog-title" onClose={onClose}>
+    <dialog ref={element} class={wide ? "wide" : undefined} aria-labelledby={id} onClose={onClose}>
       <header>
-        <h2 id="dialog-title">{title}</h2>
+        <h2 id={id}>{title}</h2>
         <button type="button" class="icon" aria-label="Close" onClick={() => element.current?.close()}>
           <svg viewBox="0 0 16 16" aria-hidden="true">
             <path d="m3.5 3.5 9 9m0-9-9 9" />

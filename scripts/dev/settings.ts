@@ -20,7 +20,8 @@ export interface LocalSettings {
 
 /**
  * Reads every documented variable and secret: from the environment, otherwise from .dev.vars, otherwise from
- * wrangler.toml. ISSUER is `base` unless the environment or .dev.vars names another one.
+ * wrangler.toml. ISSUER is `base`, and `base` is one of PASSKEY_ORIGINS, unless the environment or .dev.vars says
+ * otherwise.
  */
 export function readLocalSettings(base: string, environment: NodeJS.ProcessEnv): LocalSettings {
   const own: Readonly<Record<string, string | undefined>> = existsSync(DEV_VARS)
@@ -31,6 +32,8 @@ export function readLocalSettings(base: string, environment: NodeJS.ProcessEnv):
   const chosen = {
     ...vars,
     ISSUER: base,
+    // The staff console asks for passkeys at the server's own address.
+    PASSKEY_ORIGINS: [...new Set([...(vars.PASSKEY_ORIGINS ?? "").split(","), base])].filter(Boolean).join(","),
     ...own,
     ...Object.fromEntries(fromEnvironment.map((name) => [name, environment[name]])),
   };

@@ -101,6 +101,7 @@ function checkProduction(config: Config): Finding[] {
     ...checkStaffPasskeys(config),
     ...checkChannels(hasSms, providers.email !== undefined),
     ...checkConsole(staffConsole),
+    ...checkConsolePasskeys(config),
     ...(smsDailyBudget > WIDE_SMS_BUDGET
       ? [warning("SMS_DAILY_BUDGET", wide, "Set it to about three times the calls of a usual day")]
       : []),
@@ -111,6 +112,14 @@ function checkConsole({ isOn, access }: Config["console"]): Finding[] {
   if (!isOn || access) return [];
   const open = "is on, and anyone can load its sign-in page";
   return [warning("CONSOLE", open, "Put Cloudflare Access in front of /console, and set ACCESS_TEAM and ACCESS_AUD")];
+}
+
+/** The console asks for passkeys at the API's own address, which must be one of the origins. */
+function checkConsolePasskeys({ issuer, passkeys, console: { isOn } }: Config): Finding[] {
+  const { origin } = new URL(issuer);
+  if (!isOn || !passkeys || passkeys.origins.includes(origin)) return [];
+  const without = `does not name ${origin}, so the staff console cannot use passkeys`;
+  return [warning("PASSKEY_ORIGINS", without, "Add it")];
 }
 
 /** Staff open other people's identity documents, so a code by text message should not be enough for them. */

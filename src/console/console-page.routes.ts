@@ -27,14 +27,15 @@ const policyFor = (origin: string) =>
 
 const PERMISSIONS = "camera=(), microphone=(), geolocation=(), clipboard-read=()";
 
-/** The mark by which the page knows that it may use passkeys: its origin is one of PASSKEY_ORIGINS. */
-const offersPasskeys = (origin: string, { passkeys }: Config) => (passkeys?.origins.includes(origin) ? "on" : "off");
+/** The domain of the passkeys, for the page; empty unless the page's origin is one of PASSKEY_ORIGINS. */
+const passkeyDomain = (origin: string, { passkeys }: Config) =>
+  passkeys?.origins.includes(origin) ? passkeys.rpId : "";
 
 /** Serves the page at each of its addresses; the page itself finds the screen. */
 async function servePage(c: Context<AppEnv>): Promise<Response> {
   const page = await fetchAsset(c, "index.html");
-  const passkeys = offersPasskeys(originOf(c.req.url), c.get("deps").config);
-  return new Response((await page.text()).replace("PASSKEYS", passkeys), {
+  const domain = passkeyDomain(originOf(c.req.url), c.get("deps").config);
+  return new Response((await page.text()).replace("PASSKEY_DOMAIN", domain), {
     headers: {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": policyFor(originOf(c.req.url)),

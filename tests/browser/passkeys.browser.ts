@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import type { Browser, CDPSession, Page } from "playwright-core";
-import { readCode } from "../../client/tests/life.ts";
 import { launchBrowser } from "./chromium.ts";
 import { startDevServer } from "./dev-server.ts";
+import { type Answer, apiOf, staffCommand } from "./people.ts";
+import { addAuthenticator } from "./virtual-authenticator.ts";
 
 // Passkeys with Chromium's virtual authenticator: a dashboard of another origin, which the configuration names, uses the
 // API with the browser's own functions alone.
 
-const root = join(import.meta.dirname, "..", "..");
 const state = mkdtempSync(join(tmpdir(), "users-api-"));
 
 let server: Awaited<ReturnType<typeof startDevServer>>;
+let call: ReturnType<typeof apiOf>["call"];
+let enterByCode: ReturnType<typeof apiOf>["enterByCode"];
 let browser: Browser;
 /** Servers of pages: the dashboard, and one that the configuration does not name. */
 let dashboard: Server;
@@ -44,6 +44,7 @@ before(async () => {
   process.env.PASSKEY_ORIGINS = originOf(dashboard);
   process.env.CORS_ORIGINS = originOf(dashboard);
   server = await startDevServer("dev.ts", state);
+  ({ call, enterByCode } = apiOf(server.base));
   browser = await launchBrowser();
 });
 
@@ -52,50 +53,6 @@ after(async () => {
   await server?.stop();
   for (const pages of [dashboard, stranger]) pages?.close();
 });
-
-interface Answer {
-  status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: the test reads bodies of several routes.
-  body: any;
-}
-
-let networks = 0;
-
-/** Calls the API, each time from another network, because codes are limited by network. */
-async function call(method: string, path: string, json?: unknown, token?: string): Promise<Answer> {
-  networks += 1;
-  const response = await fetch(`${server.base}/api${path}`, {
-    method,
-    headers: {
-      "content-type": "application/json",
-      "cf-connecting-ip": `10.77.${networks}.1`,
-      ...(token ? { authorization: `Bearer ${token}` } : {}),
-    },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-  });
-  return { status: response.status, body: await response.json() };
-}
-
-/** The last code that was read, by its recipient. */
-const codes = new Map<string, string>();
-
-/** Signs up, or in, with a code and returns the access token. */
-async function enterByCode(identifier: string, step: "register" | "login"): Promise<string> {
-  const known = codes.get(identifier);
-  await call("POST", "/auth/otp/request", { identifier });
-  let otp = await readCode(server.base, identifier);
-  // The new message may come after the answer.
-  for (let i = 0; i < 100 && otp === known; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    otp = await readCode(server.base, identifier);
-  }
-  codes.set(identifier, otp);
-  const { body } = await call("POST", "/auth/otp/verify", { identifier, otp });
-  const { verification_token } = body.data;
-  const answer = await call("POST", `/auth/${step}`, { identifier, verification_token });
-  assert.ok(answer.status < 300, JSON.stringify(answer.body));
-  return answer.body.data.access_token;
-}
 
 /** The script of the dashboard, which an app can use as it is. */
 const script = (base: string) => `
@@ -137,30 +94,14 @@ interface Desk {
 /** A browser of its own with an authenticator that verifies its user, on a page of the origin. */
 async function openDesk(origin = originOf(dashboard)): Promise<Desk> {
   const page = await (await browser.newContext()).newPage();
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable", { enableUI: false });
-  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      ctap2Version: "ctap2_1",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-      defaultBackupEligibility: true,
-      defaultBackupState: true,
-    },
-  });
+  const { devtools, authenticatorId, credentials } = await addAuthenticator(page);
   await page.goto(origin);
   return {
     page,
     devtools,
     authenticatorId,
     run: (expression) => page.evaluate(expression),
-    async credentials() {
-      return (await devtools.send("WebAuthn.getCredentials", { authenticatorId })).credentials;
-    },
+    credentials,
   };
 }
 
@@ -217,20 +158,14 @@ test("what the browser signs for a page that the configuration does not name is 
   await assert.rejects(run("signIn()"));
 });
 
-/** Runs `npm run staff` on the databases of the server. */
-async function staffCommand(...args: string[]): Promise<void> {
-  const command = ["--disable-warning=ExperimentalWarning", join(root, "scripts", "staff.ts"), ...args];
-  await promisify(execFile)(process.execPath, command, { cwd: root, env: { ...process.env, PERSIST_TO: state } });
-}
-
 test("a member of staff without a passkey is refused, enrols in a window that an admin opens, and is let in", async () => {
   const [chief, member] = ["chief.passkey@example.com", "member.passkey@example.com"];
   const [office, desk] = [await openDesk(), await openDesk()];
   const beginning = await enterByCode(chief, "register");
   assert.equal((await office.run(`addPasskey("${beginning}")`)).status, 201);
   await enterByCode(member, "register");
-  await staffCommand("grant", chief);
-  await staffCommand("grant", member, "--role", "staff");
+  await staffCommand(state, "grant", chief);
+  await staffCommand(state, "grant", member, "--role", "staff");
 
   const byCode = await enterByCode(member, "login");
   const { body: identity } = await call("GET", "/auth/identity", undefined, byCode);

@@ -210,6 +210,10 @@ test("production also requires https, its own hosts, a provider for codes, and a
     [{ EMAIL_FROM: "" }, /^warning email: has no provider/],
     [{ SPARROW_FROM: "", SPARROW_TOKEN: "" }, /^warning SMS: has no provider/],
     [{ SMS_DAILY_BUDGET: "50000" }, /^warning SMS_DAILY_BUDGET: allows 50000 paid calls a day/],
+    [
+      { CONSOLE: "on", ACCESS_TEAM: "team", ACCESS_AUD: "a".repeat(64) },
+      /^warning PASSKEY_ORIGINS: does not name https:\/\/[\w.]+, so the staff console cannot use passkeys/,
+    ],
     [{ ENVIRONMENT: "development", CONSOLE: "off" }, /^error ENVIRONMENT: /],
   ];
   for (const [changed, expected] of cases) {
