@@ -40,9 +40,9 @@ describe("The console's page", () => {
   test("names the domain of the passkeys if its origin may use them", async () => {
     const mark = async (PASSKEY_ORIGINS: string) => {
       const { body } = await call("GET", "/console", { env: { PASSKEY_ORIGINS } as unknown as Partial<Env> });
-      return /data-passkeys="(\w*)"/.exec(body)?.[1];
+      return /data-passkeys="([\w.]*)"/.exec(body)?.[1];
     };
-    expect(await mark("http://localhost:3000,http://localhost")).toBe("localhost");
+    expect(await mark("http://localhost:3000,http://localhost")).toBe("powerbank.example");
     expect(await mark("http://localhost:3000")).toBe("");
   });
 
