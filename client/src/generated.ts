@@ -98,6 +98,8 @@ export type ConsoleSession = {
     id: string;
     username: string;
     role: UserRole;
+    /** Whether the role works only once a passkey has proved this session, by `POST /api/auth/proof`. */
+    passkey_required: boolean;
   };
 };
 
