@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import { recordFormerIdentities } from "../../auth/deletion/former-identity.store.ts";
 import { isReserved } from "../../auth/identity/reservation.store.ts";
 import { identityChanges } from "../../db/identity-schema.ts";
@@ -60,11 +60,8 @@ const sensitive = sql.raw("('username', 'email', 'phone_number')");
  * @throws AppError `token_not_valid`; `permission_denied`.
  */
 export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }: Actor): Promise<string[] | undefined> {
-  const { found } = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
-    found: deps.db
-      .select({ email: users.email, phone: users.phoneNumber })
-      .from(users)
-      .where(sql`${users.id} = ${ifStaff(userId)}`),
+  const { found } = await runStaffBatch(deps, caller, () => ({
+    found: deps.db.select({ email: users.email, phone: users.phoneNumber }).from(users).where(eq(users.id, userId)),
   }));
   const [user] = found;
   return user && [user.email, user.phone].filter((identifier) => identifier !== null);
