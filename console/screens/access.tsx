@@ -127,7 +127,7 @@ function Codes({ codes }: { codes: Code[] }) {
                 </td>
                 <td data-name="By">{code.channel === "sms" ? "SMS" : "Email"}</td>
                 <td data-name="From">{code.network_class === "familiar" ? "a known network" : "an unknown network"}</td>
-                <td data-name="Tries">{number(code.tries)}</td>
+                <td data-name="Tries">{code.tries === null ? "–" : number(code.tries)}</td>
                 <td data-name="Outcome">
                   <Outcome code={code} />
                 </td>

@@ -120,7 +120,8 @@ function Open({ data, found, decide }: OpenProps) {
             mode={mode}
             setMode={setMode}
             mayApprove={mayApprove}
-            isFirst={data.approvals_needed > 1 && data.approvals.length === 0}
+            isSeen={seen.front && seen.back}
+            needsSecond={data.approvals_needed > 1 && data.approvals.length === 0}
             approve={() => decide({ status: "APPROVED", version: data.version })}
             reject={(code, own) =>
               decide({

@@ -10,16 +10,18 @@ interface DecisionProps {
   mode: Mode;
   setMode: (mode: Mode) => void;
   mayApprove: boolean;
-  /** A colleague has to approve after this approval. */
-  isFirst: boolean;
+  /** Every side of the document was shown. */
+  isSeen: boolean;
+  /** A second reviewer has to approve after this approval. */
+  needsSecond: boolean;
   approve: () => Promise<void>;
   reject: (code: KycReasonCode | undefined, own: string) => Promise<void>;
 }
 
-const MAX_OWN = 255;
+const MAX_NOTE_LENGTH = 255;
 
-/** The decision: two buttons, and what each asks before it acts. The pictures stay in sight. */
-export function Decision({ mode, setMode, mayApprove, isFirst, approve, reject }: DecisionProps) {
+/** The buttons to approve and to reject, each with a confirmation beside the documents. */
+export function Decision({ mode, setMode, mayApprove, isSeen, needsSecond, approve, reject }: DecisionProps) {
   const [isRunning, setRunning] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
   const run = async (work: () => Promise<void>) => {
@@ -29,7 +31,9 @@ export function Decision({ mode, setMode, mayApprove, isFirst, approve, reject }
     await work().catch((error) => setRefusal(asRefusal(error)));
     setRunning(false);
   };
-  const cancel = (event: KeyboardEvent) => event.key === "Escape" && setMode(undefined);
+  // A request that is on its way cannot be called back, and its answer is shown here.
+  const cancel = () => !isRunning && setMode(undefined);
+  const cancelOnEscape = (event: KeyboardEvent) => event.key === "Escape" && cancel();
   return (
     <section class="card no-print" aria-label="Decision">
       {mode === undefined && (
@@ -40,36 +44,29 @@ export function Decision({ mode, setMode, mayApprove, isFirst, approve, reject }
           <button type="button" class="warn" onClick={() => setMode("reject")}>
             Reject <kbd>X</kbd>
           </button>
-          {!mayApprove && <span class="small">Approve opens once every side was shown.</span>}
+          {!isSeen && <span class="small">View every side of the document to be able to approve.</span>}
         </div>
       )}
       {mode === "approve" && (
         <form
-          onKeyDown={cancel}
+          onKeyDown={cancelOnEscape}
           onSubmit={(event) => {
             event.preventDefault();
             void run(approve);
           }}
         >
           <p>
-            <strong>Do name, date of birth and number agree with the document?</strong>{" "}
-            {isFirst ? "A colleague has to approve next." : "The person is told."}
+            <strong>Do the name, date of birth and number match the document?</strong>{" "}
+            {needsSecond ? "A second reviewer has to approve next." : "The user will be notified."}
           </p>
-          <Buttons
-            verb="Approve"
-            look="primary"
-            keys="Enter"
-            isRunning={isRunning}
-            cancel={() => setMode(undefined)}
-            hasFocus
-          />
+          <Buttons verb="Approve" look="primary" keys="Enter" isRunning={isRunning} cancel={cancel} hasFocus />
         </form>
       )}
       {mode === "reject" && (
         <Reasons
           isRunning={isRunning}
-          onKeyDown={cancel}
-          cancel={() => setMode(undefined)}
+          onKeyDown={cancelOnEscape}
+          cancel={cancel}
           run={(code, own) => run(() => reject(code, own))}
         />
       )}
@@ -89,7 +86,7 @@ function Reasons({ isRunning, onKeyDown, cancel, run }: ReasonsProps) {
   const [code, setCode] = useState<KycReasonCode>();
   const [own, setOwn] = useState("");
   const first = useRef<HTMLInputElement>(null);
-  // Before the next key, which may already choose a reason.
+  // A layout effect, so that the focus is set before the next key, which may already choose a reason.
   useLayoutEffect(() => first.current?.focus(), []);
   return (
     <form
@@ -99,14 +96,18 @@ function Reasons({ isRunning, onKeyDown, cancel, run }: ReasonsProps) {
       }}
       onKeyDown={(event) => {
         onKeyDown(event);
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit();
         const isWriting = event.target instanceof HTMLTextAreaElement;
+        if (event.key === "Enter") {
+          // Browsers submit a form on Enter in a radio button, where the last key may have been a digit by mistake.
+          if (event.target instanceof HTMLInputElement) event.preventDefault();
+          if (event.ctrlKey || event.metaKey) event.currentTarget.requestSubmit();
+        }
         const reason = isWriting ? undefined : kycReasons[Number(event.key) - 1];
         if (reason) setCode(reason.code);
       }}
     >
       <fieldset>
-        <legend>Why? The person reads this in their language.</legend>
+        <legend>Reason, shown to the user in their language</legend>
         {kycReasons.map((reason, i) => (
           <label class="check" key={reason.code}>
             <input
@@ -124,9 +125,14 @@ function Reasons({ isRunning, onKeyDown, cancel, run }: ReasonsProps) {
       </fieldset>
       <label>
         <span>
-          Added to it <small>optional; shown as it is written</small>
+          Note to the user <small>optional; shown as it is written</small>
         </span>
-        <textarea rows={2} maxLength={MAX_OWN} value={own} onInput={(event) => setOwn(event.currentTarget.value)} />
+        <textarea
+          rows={2}
+          maxLength={MAX_NOTE_LENGTH}
+          value={own}
+          onInput={(event) => setOwn(event.currentTarget.value)}
+        />
       </label>
       <Buttons
         verb="Reject"
@@ -160,7 +166,7 @@ function Buttons({ verb, look, keys, isRunning, isOff = false, hasFocus = false,
       <button ref={button} type="submit" class={look} disabled={isRunning || isOff}>
         {isRunning ? "Please wait…" : verb} <kbd>{keys}</kbd>
       </button>
-      <button type="button" onClick={cancel}>
+      <button type="button" disabled={isRunning} onClick={cancel}>
         Cancel <kbd>Esc</kbd>
       </button>
     </div>

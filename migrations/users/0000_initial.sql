@@ -463,7 +463,8 @@ CREATE TABLE `social_accounts` (
 	`created_at` integer NOT NULL,
 	`revoked_at` integer,
 	`mail_stopped_at` integer,
-	`event_at` integer,
+	`mail_event_at` integer,
+	`consent_event_at` integer,
 	PRIMARY KEY(`issuer`, `subject`),
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 ) WITHOUT ROWID;

@@ -27,8 +27,10 @@ export const socialAccounts = sqliteTable(
     revokedAt: instant("revoked_at"),
     /** Since when the provider forwards no e-mail to the relay address; null while it does. */
     mailStoppedAt: instant("mail_stopped_at"),
-    /** Time of the provider's latest event that changed the link. Earlier events change nothing. */
-    eventAt: instant("event_at"),
+    /** Time of the provider's latest event about its mail; earlier ones change nothing. Null if there was none. */
+    mailEventAt: instant("mail_event_at"),
+    /** When consent was last withdrawn or given again; earlier withdrawals change nothing. Null if that never happened. */
+    consentEventAt: instant("consent_event_at"),
   },
   (table) => [
     primaryKey({ columns: [table.issuer, table.subject] }),

@@ -16,7 +16,7 @@ import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
 
 type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** What Apple reports about an account that is linked here. */
+/** Kinds of Apple's account notifications that change a link. */
 export type AppleEventKind = "email-disabled" | "email-enabled" | "consent-revoked" | "account-deleted";
 
 export interface AppleEvent {
@@ -29,7 +29,8 @@ export interface AppleEvent {
   at: number;
 }
 
-const apple = { ip: null, userAgent: null };
+/** Apple's servers call, not a device of the user. */
+const noClient = { ip: null, userAgent: null };
 
 const isLink = ({ issuer, subject }: AppleEvent) =>
   and(eq(socialAccounts.issuer, issuer), eq(socialAccounts.subject, subject)) as SQL;
@@ -46,27 +47,40 @@ export async function findLinkedUser(deps: EventDeps, event: AppleEvent): Promis
 function changesOf({ kind, at }: AppleEvent) {
   const erased = { sealedRefreshToken: null, sealKeyId: null, clientId: null };
   return {
-    "email-disabled": { mailStoppedAt: at },
-    "email-enabled": { mailStoppedAt: null },
-    // Apple gives the same subject when the person returns, so the link stays, without being a way to sign in.
-    "consent-revoked": { revokedAt: at, ...erased },
+    "email-disabled": { mailStoppedAt: at, mailEventAt: at },
+    "email-enabled": { mailStoppedAt: null, mailEventAt: at },
+    // The link stays, without being a way to sign in, because Apple gives the same subject when the person returns.
+    "consent-revoked": { revokedAt: at, consentEventAt: at, ...erased },
     "account-deleted": undefined,
   }[kind];
 }
 
 /**
- * Applies an event to the user's link once, in one transaction, with audit row and notification; a withdrawn consent or
- * a deleted account also ends the sessions that Apple opened. Changes nothing if the event was applied before, or is
- * older than the link or than the last event of it.
+ * The event is newer than the link, and no later event of its own sort was applied: events about mail and those about
+ * consent come in any order. Apple may name times in whole seconds, so a withdrawal counts at the time of another.
+ */
+function isCurrent({ kind, at }: AppleEvent): SQL {
+  const isMail = kind === "email-disabled" || kind === "email-enabled";
+  const isLast = isMail
+    ? sql`${at} > coalesce(${socialAccounts.mailEventAt}, 0)`
+    : sql`${at} >= coalesce(${socialAccounts.consentEventAt}, 0)`;
+  return sql`${at} > ${socialAccounts.createdAt} and ${isLast}`;
+}
+
+/**
+ * Applies an event to the user's link at most once, in one transaction with an audit row, the user's change and, for all
+ * kinds but `email-enabled`, a notification. A withdrawn consent or a deleted account also ends the sessions that Apple
+ * opened. Changes nothing if the event was applied before, or if `isCurrent` does not hold.
  *
  * @returns the ended sessions, and the events to publish.
  */
 export async function applyAppleEvent(deps: EventDeps, userId: string, event: AppleEvent) {
-  const { kind, at } = event;
+  const { kind } = event;
   const { mark, isFirst } = processOnce(deps, "apple", event.id);
   const auditId = deps.newId();
   const isDone = isAudited(userId, auditId);
-  const link = sql`social_accounts where ${isLink(event)} and ${socialAccounts.userId} = ${userId}`;
+  // What follows FROM: the link, if it is the user's.
+  const linkRows = sql`social_accounts where ${isLink(event)} and ${socialAccounts.userId} = ${userId}`;
   const changes = changesOf(event);
   const endsSessions = kind === "consent-revoked" || kind === "account-deleted";
   const notice = endsSessions ? "APPLE_REVOKED" : kind === "email-disabled" ? "APPLE_MAIL_STOPPED" : undefined;
@@ -75,7 +89,7 @@ export async function applyAppleEvent(deps: EventDeps, userId: string, event: Ap
       mark,
       audit: recordAudit(
         deps,
-        apple,
+        noClient,
         {
           id: auditId,
           userId,
@@ -85,19 +99,18 @@ export async function applyAppleEvent(deps: EventDeps, userId: string, event: Ap
           newValues: sql`json_object('provider', 'APPLE', 'event', ${kind})`,
           actorId: null,
         },
-        sql`${isFirst} and exists (select 1 from ${link}
-          and ${at} > max(${socialAccounts.createdAt}, coalesce(${socialAccounts.eventAt}, 0)))`,
+        sql`${isFirst} and exists (select 1 from ${linkRows} and ${isCurrent(event)})`,
       ),
     },
     changes
       ? {
           changedLink: deps.db
             .update(socialAccounts)
-            .set({ ...changes, eventAt: at })
+            .set(changes)
             .where(sql`${isLink(event)} and ${isDone}`),
         }
       : {
-          former: recordFormerIdentities(deps, sql`identity_hash`, sql`from ${link} and ${isDone}`),
+          former: recordFormerIdentities(deps, sql`identity_hash`, sql`from ${linkRows} and ${isDone}`),
           removedLink: deps.db.delete(socialAccounts).where(sql`${isLink(event)} and ${isDone}`),
         },
     changeUser(
@@ -119,7 +132,7 @@ export async function applyAppleEvent(deps: EventDeps, userId: string, event: Ap
       ),
     },
     endsSessions
-      ? endSessions(deps, apple, {
+      ? endSessions(deps, noClient, {
           userId,
           which: and(eq(sessions.method, "APPLE"), isDone),
           reason: "apple_revoked",

@@ -142,6 +142,6 @@ export function reviveLink(deps: Pick<Deps, "db" | "now">, { issuer, subject }: 
   const now = instantOf(deps.now());
   return deps.db
     .update(socialAccounts)
-    .set({ revokedAt: null, eventAt: sql`max(coalesce(event_at, 0), ${now})` })
+    .set({ revokedAt: null, consentEventAt: sql`max(coalesce(consent_event_at, 0), ${now})` })
     .where(sql`issuer = ${issuer} and subject = ${subject} and revoked_at is not null and ${condition}`);
 }

@@ -1,4 +1,5 @@
 import { desc, eq, sql } from "drizzle-orm";
+import { MAX_DEVICES } from "../../auth/device/device.store.ts";
 import { firstCidAt } from "../../auth/otp/cid.ts";
 import { otpLimits } from "../../auth/otp/otp-limits.ts";
 import { otpChallenges, otpClassGuards, otpNetworkGuards } from "../../db/sign-in-schema.ts";
@@ -10,18 +11,20 @@ import { isLive } from "../../sessions/session.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 import { selectId } from "../users/user-detail.store.ts";
 
-/** Codes of this time are listed, in milliseconds. */
-const CODES_SINCE_MS = DAY_MS;
-/** More than the limits of sending allow in a day for two identifiers. */
+/** How far back codes are listed, in milliseconds. */
+const CODES_WINDOW_MS = DAY_MS;
+/** Above the number of codes that the send limits allow for two identifiers per day. */
 const MAX_CODES = 100;
-/** Maximum number of networks whose failures are listed for one identifier. */
+/** Maximum number of networks listed: those locked for the longest, then those that failed last. */
 const MAX_NETWORKS = 50;
-const MAX_DEVICES = 20;
-/** Maximum number of devices among which the last used ones are looked for. */
-const MAX_READ_DEVICES = 100;
+/** Maximum number of networks read. Only an attack from more networks than that could hide one of them. */
+const MAX_READ_NETWORKS = 500;
 const MAX_NOTIFICATIONS = 20;
 
-/** The identifiers of the user, each with the name of its field: a FROM clause for a CROSS JOIN, which keeps its order. */
+/**
+ * The user's identifiers as `(field, identifier)`, named `own`. Join with CROSS JOIN, which SQLite does not reorder, so that
+ * this side is read first.
+ */
 const identifiersOf = (userId: unknown) =>
   sql`(select json_each.key as field, json_each.value as identifier from users,
     json_each(json_object('email', users.email, 'phone_number', users.phone_number))
@@ -29,7 +32,12 @@ const identifiersOf = (userId: unknown) =>
 
 type Field = "email" | "phone_number";
 
-/** What a user needs to sign in and to be reached: locks, codes, devices and notifications, newest first. */
+/**
+ * Reads the user's sign-in locks, and the codes, devices and notifications, newest first; undefined if there is no such
+ * user.
+ *
+ * @throws AppError as `runStaffBatch`.
+ */
 export async function readAccess(
   deps: Pick<Deps, "db" | "now" | "log" | "config">,
   caller: StaffClaims,
@@ -47,12 +55,13 @@ export async function readAccess(
         network: sql<string>`guard.network`.as("network"),
         failures: sql<number>`json_array_length(guard.failures)`.as("failures"),
         lockedUntil: sql<number>`guard.locked_until`.as("locked_until"),
+        lastGuessAt: sql<number>`guard.last_guess_at`.as("last_guess_at"),
       })
       .from(
         sql`${identifiersOf(ifStaff(userId))} cross join ${otpNetworkGuards} guard on guard.identifier = own.identifier`,
       )
       .where(isRecent)
-      .limit(MAX_NETWORKS),
+      .limit(MAX_READ_NETWORKS),
     classLocks: deps.db
       .select({
         field,
@@ -72,7 +81,10 @@ export async function readAccess(
         field,
         createdAt: sql<number>`code.created_at`.as("created_at"),
         networkClass: sql<"familiar" | "other">`code.network_class`.as("network_class"),
-        attempts: sql<number>`code.attempts_familiar + code.attempts_other`.as("attempts"),
+        // From its verification on, the counters count something else.
+        attempts: sql<
+          number | null
+        >`case when code.consumed_network is null then code.attempts_familiar + code.attempts_other end`.as("attempts"),
         deliveredAt: sql<number | null>`code.delivered_at`.as("delivered_at"),
         undeliverableAt: sql<number | null>`code.undeliverable_at`.as("undeliverable_at"),
         verifiedAt: sql<number | null>`case when code.consumed_network is not null then code.consumed_at end`.as(
@@ -81,7 +93,7 @@ export async function readAccess(
       })
       .from(
         sql`${identifiersOf(ifStaff(userId))} cross join ${otpChallenges} code on code.identifier = own.identifier
-          and code.cid >= ${firstCidAt(now - CODES_SINCE_MS)}`,
+          and code.cid >= ${firstCidAt(now - CODES_WINDOW_MS)}`,
       )
       .limit(MAX_CODES),
     devices: deps.db
@@ -99,7 +111,7 @@ export async function readAccess(
       })
       .from(devices)
       .where(eq(devices.userId, ifStaff(userId)))
-      .limit(MAX_READ_DEVICES),
+      .limit(MAX_DEVICES),
     notifications: deps.db
       .select({
         id: notifications.id,
@@ -117,13 +129,15 @@ export async function readAccess(
       .limit(MAX_NOTIFICATIONS),
   }));
   if (found.user.length === 0) return undefined;
-  // Sorted here, because the database would have to collect them first.
+  // Sorted in memory, because no index has these orders.
   return {
     ...found,
+    networkLocks: found.networkLocks
+      .sort((a, b) => b.lockedUntil - a.lockedUntil || b.lastGuessAt - a.lastGuessAt)
+      .slice(0, MAX_NETWORKS),
     codes: found.codes.sort((a, b) => b.createdAt - a.createdAt),
-    devices: found.devices.sort((a, b) => b.lastUsedAt - a.lastUsedAt).slice(0, MAX_DEVICES),
+    devices: found.devices.sort((a, b) => b.lastUsedAt - a.lastUsedAt),
   };
 }
 
-/** The rows of `readAccess`. */
 export type AccessRows = NonNullable<Awaited<ReturnType<typeof readAccess>>>;

@@ -28,7 +28,7 @@ const sentCode = z
     channel: z.enum(["sms", "email"]),
     created_at: z.iso.datetime(),
     network_class: networkClass,
-    tries: z.number().int(),
+    tries: z.number().int().nullable().meta({ description: "Wrong tries; null once the code was used." }),
     delivered_at: z.iso.datetime().nullable().meta({ description: "When a provider accepted the message." }),
     undeliverable_at: z.iso.datetime().nullable().meta({ description: "When sending was given up." }),
     verified_at: z.iso.datetime().nullable(),

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { call, newIp, type SignedIn } from "../../support/client.ts";
-import { rows } from "../../support/database.ts";
+import { rows, run } from "../../support/database.ts";
 import { documented } from "../../support/kyc.ts";
 import {
   CLIENTS,
@@ -119,6 +119,41 @@ describe("Apple's notification", () => {
     expect(await isStopped()).toBe(false);
     expect(await noticesOf(user)).toEqual(["APPLE_MAIL_STOPPED"]);
     expect((await me(user.access, { env: providers.env })).status).toBe(200);
+  });
+
+  test.each([
+    ["email-enabled", "consent-revoked"],
+    ["email-disabled", "consent-revoked"],
+    ["email-enabled", "account-deleted"],
+    ["email-disabled", "account-deleted"],
+    ["consent-revoked", "account-deleted"],
+  ])("an %s that arrives first does not hide an earlier %s", async (first, second) => {
+    const { person, user } = await signUpByApple();
+    const at = Date.now() + 60_000;
+    await notify(person, { type: first, at });
+    await notify(person, { type: second, at: first === "consent-revoked" ? at : at - 30_000 });
+    expect((await me(user.access, { env: providers.env })).status).toBe(401);
+    const links = await linkOf(user);
+    if (second === "account-deleted") expect(links).toEqual([]);
+    else expect(links[0]?.revoked_at).toBe(at - 30_000);
+  });
+
+  test("a withdrawal does not hide an earlier stop of mail", async () => {
+    const { person, user } = await signUpByApple();
+    const at = Date.now() + 60_000;
+    await notify(person, { at });
+    await notify(person, { type: "email-disabled", at: at - 30_000 });
+    expect((await linkOf(user))[0]).toMatchObject({ revoked_at: at, mail_stopped_at: at - 30_000 });
+  });
+
+  test("a withdrawal from before the consent was given again changes nothing", async () => {
+    const { person, user } = await signUpByApple();
+    await run("update social_accounts set created_at = created_at - 3600000 where user_id = ?", user.userId);
+    await notify(person);
+    const { user: again } = await signUpByApple(person);
+    await notify(person, { at: Date.now() - 1000 });
+    expect((await linkOf(user))[0]?.revoked_at).toBeNull();
+    expect((await me(again.access, { env: providers.env })).status).toBe(200);
   });
 
   test("changes nothing if it is older than the link, of nobody here, of an unknown kind or without an event", async () => {

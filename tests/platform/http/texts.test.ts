@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { errorCatalogue } from "../../../src/platform/http/errors.ts";
 import { fieldErrorCatalogue } from "../../../src/platform/http/field-errors.ts";
 import { call, newIp, signUp } from "../../support/client.ts";
+import { newUser } from "../../support/kyc.ts";
+import { tokenWith } from "../../support/matrix.ts";
 
 const DEVANAGARI = /\p{Script=Devanagari}/u;
 const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
@@ -13,6 +15,7 @@ describe("message catalogues", () => {
   ];
 
   test.each(texts)("%s has an English and a Nepali text with the same placeholders", (_, { en, ne }) => {
+    // One message ends with a list of characters, `_` the last.
     expect(en).toMatch(/^[A-Z{].*[.!_]$/);
     expect(en).not.toMatch(DEVANAGARI);
     expect(ne).toMatch(DEVANAGARI);
@@ -20,16 +23,16 @@ describe("message catalogues", () => {
   });
 });
 
-/** Refusals of every kind: body, field, token, route and method. */
+/** Refusals of several kinds, one request each. */
 const refusals: [string, () => [method: string, path: string, options: Parameters<typeof call>[2]]][] = [
   ["a field", () => ["POST", "/api/auth/otp/request", { json: {} }]],
   [
     "a body that is not JSON",
-    () => ["POST", "/api/auth/otp/request", { body: "{", headers: { "content-type": "application/json" } }],
+    () => ["POST", "/api/auth/otp/request", { raw: "{", headers: { "content-type": "application/json" } }],
   ],
   ["a missing token", () => ["GET", "/api/auth/me", {}]],
   ["an unknown route", () => ["GET", "/api/none", {}]],
-  ["another method", () => ["PUT", "/api/auth/me", {}]],
+  ["an unsupported method", () => ["PUT", "/api/auth/me", {}]],
   ["a wrong code", () => ["POST", "/api/auth/otp/verify", { json: { identifier: "9841000000", otp: "000000" } }]],
 ];
 
@@ -114,7 +117,7 @@ describe("field errors", () => {
     [{ identifier: "123", otp: "123456" }, { identifier: [{ code: "unknown_phone" }] }],
     [{ identifier: "+12025550123", otp: "123456" }, { identifier: [{ code: "country_not_supported" }] }],
     [{ identifier: "014411111", otp: "123456" }, { identifier: [{ code: "not_mobile" }] }],
-  ])("of otp/verify with %j have the code that fits", async (json, fields) => {
+  ])("otp/verify refuses %j with the expected code of each field", async (json, fields) => {
     const refused = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json });
     expect(refused.body.error.fields).toEqual(fields);
   });
@@ -134,8 +137,12 @@ describe("field errors", () => {
   });
 });
 
-test("WWW-Authenticate distinguishes an expired from an invalid access token (RFC 6750 section 3)", async () => {
+test("WWW-Authenticate tells a missing, an invalid and an expired access token apart (RFC 6750 section 3)", async () => {
   const invalid = await call("GET", "/api/auth/me", { token: "none" });
   expect(invalid.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
   expect((await call("GET", "/api/auth/me")).headers.get("www-authenticate")).toBe("Bearer");
+  const past = Math.floor(Date.now() / 1000) - 60;
+  const token = await tokenWith(await newUser(), { iat: past - 900, exp: past });
+  const expired = await call("GET", "/api/auth/me", { token });
+  expect(expired.headers.get("www-authenticate")).toBe('Bearer error="invalid_token", error_description="expired"');
 });

@@ -47,7 +47,7 @@ test("shows locks, codes and what became of each, devices and notifications, but
     undeliverable_at: null,
     verified_at: null,
   });
-  expect(codes[1]).toMatchObject({ verified_at: expect.any(String) });
+  expect(codes[1]).toMatchObject({ tries: null, verified_at: expect.any(String) });
   expect(devices).toMatchObject([{ device_type: "ANDROID", device_name: "Pixel", can_push: true }]);
   expect(notifications).toContainEqual(expect.objectContaining({ title: "Hello", is_read: false }));
   expect(JSON.stringify(body)).not.toContain(user.identifier.slice(4));
@@ -80,6 +80,23 @@ test("shows that a class is closed, and that a device without a session gets no 
   expect((await access(await newStaff(), user)).body.data.codes).toEqual([]);
   clock.advance(6 * 86_400_000);
   expect((await access(await newStaff(), user)).body.data.locks).toEqual([]);
+});
+
+test("lists the networks that are locked first, however many others failed", async () => {
+  const [staff, user] = [await newStaff(), await newUser()];
+  const now = Date.now();
+  await run(
+    `with recursive n (i) as (select 1 union all select i + 1 from n where i < 120)
+      insert into otp_network_guards (identifier, network, failures, lock_count, locked_until, last_guess_at)
+      select ?1, printf('10.0.%03d.0/24', i), '[1]', 1, iif(i = 119, ?2, 0), ?3 + i from n`,
+    user.identifier,
+    now + 60_000,
+    now - 1000,
+  );
+  const { locks } = (await access(staff, user)).body.data;
+  const networks = locks.map((lock: { network: string | null }) => lock.network);
+  expect(networks.slice(0, 2)).toEqual(["10.0.119.0/24", "10.0.120.0/24"]);
+  expect(networks).toHaveLength(50);
 });
 
 test("answers 404 for an unknown user, and 403 to a user", async () => {
