@@ -845,7 +845,8 @@ export type SentCode = {
   channel: "sms" | "email";
   created_at: string;
   network_class: NetworkClass;
-  tries: number;
+  /** Wrong tries; null once the code was used. */
+  tries: number | null;
   /** When a provider accepted the message. */
   delivered_at: string | null;
   /** When sending was given up. */
