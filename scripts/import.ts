@@ -37,13 +37,14 @@ const { SMS_COUNTRIES = "" } = textVars(
 const describe = ({ users, balanceMinor, currentPoints, totalPoints }: Totals) =>
   `${users.toLocaleString("en")} users, wallets ${formatMinor(balanceMinor)}, points ${currentPoints} of ${totalPoints}`;
 
-const onProgress = showProgress("copying the database");
+const onProgress = showProgress("preparing the database");
 try {
   if (!options.remote) {
     // Fails if a server has the databases open.
     openDatabases(state)?.close();
     migrateLocal(process.env.PERSIST_TO);
   }
+  onProgress("copying the database");
   const { staged, wanted, inserted } = await importUsers({
     file,
     target,
