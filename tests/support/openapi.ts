@@ -62,9 +62,9 @@ export async function fetchDocument(): Promise<OpenApiDocument> {
  */
 export function resolveReferences(document: OpenApiDocument): OpenApiDocument {
   const resolved = resolve(document, document) as OpenApiDocument;
-  for (const operation of Object.values(resolved.paths).flatMap((item) => Object.values(item))) {
+  for (const [method, operation] of Object.values(resolved.paths).flatMap((item) => Object.entries(item))) {
     operation.security ??= document.security;
-    operation.responses = expand(operation);
+    operation.responses = expand(method, operation);
   }
   return resolved;
 }
@@ -72,8 +72,22 @@ export function resolveReferences(document: OpenApiDocument): OpenApiDocument {
 const groupByStatus = (codes: readonly ErrorCode[] = []) =>
   Map.groupBy(codes, (code) => String(errorCatalogue[code].status));
 
+const isGuarded = ({ security }: Operation) => (security ?? []).length > 0;
+type Rule = (operation: Operation, method: string, isListed: boolean) => boolean;
+
+/** When a code of `default` belongs to an operation, as its description says; the codes that are absent always do. */
+const isShared: Partial<Record<ErrorCode, Rule>> = {
+  payload_too_large: ({ requestBody }) => requestBody !== undefined,
+  unsupported_media_type: ({ requestBody }) => requestBody !== undefined,
+  authentication_required: (operation, _, isListed) => isGuarded(operation) && !isListed,
+  token_not_valid: (operation, _, isListed) => isGuarded(operation) && !isListed,
+  rate_limit_exceeded: (operation, method, isListed) => isGuarded(operation) && method !== "get" && !isListed,
+  permission_denied: (operation, _, isListed) => operation["x-required-role"] !== undefined && !isListed,
+  passkey_required: (operation, _, isListed) => operation["x-required-role"] !== undefined && !isListed,
+};
+
 /** The responses by status, each with its codes: the operation's own, or those of the response, and those of `default`. */
-function expand(operation: Operation): Record<string, Response> {
+function expand(method: string, operation: Operation): Record<string, Response> {
   const { default: others, ...responses } = operation.responses;
   const own = groupByStatus(operation["x-error-codes"]);
   const expanded = Object.entries(responses).map(([status, response]): [string, Response] => {
@@ -82,14 +96,11 @@ function expand(operation: Operation): Record<string, Response> {
   });
   const result = Object.fromEntries(expanded);
   for (const [status, codes] of groupByStatus(others?.["x-error-codes"])) {
-    const isMeant =
-      status === "401"
-        ? operation.security?.length && !result[status]
-        : !["413", "415"].includes(status) || operation.requestBody;
-    if (!isMeant || !others) continue;
-    const response = result[status] ?? others;
+    const isListed = result[status] !== undefined;
+    const meant = codes.filter((code) => isShared[code]?.(operation, method, isListed) ?? true);
+    if (meant.length === 0 || !others) continue;
     const known = result[status]?.["x-error-codes"] ?? [];
-    result[status] = { ...response, "x-error-codes": [...new Set([...known, ...codes])] };
+    result[status] = { ...(result[status] ?? others), "x-error-codes": [...new Set([...known, ...meant])] };
   }
   return result;
 }

@@ -39,12 +39,12 @@ const text = z.string();
 const nullable = <T extends z.ZodType>(of: T) => of.nullable();
 const values = z.record(z.string(), z.unknown()).nullable();
 
-const account = userView.extend({
-  last_login: nullable(time),
-  last_activity_at: nullable(time),
-  social_profile_data: values,
-});
-const exportedSession = sessionView.extend({ ended_at: nullable(time), ended_because: nullable(text) });
+const account = userView
+  .extend({ last_login: nullable(time), last_activity_at: nullable(time), social_profile_data: values })
+  .meta({ base: "Account" });
+const exportedSession = sessionView
+  .extend({ ended_at: nullable(time), ended_because: nullable(text) })
+  .meta({ base: "Session" });
 const device = z.object({
   ...{ device_id: text, device_type: text, device_name: nullable(text), app_version: nullable(text) },
   ...{ os_version: nullable(text), is_active: z.boolean(), last_used: time, created_at: time },

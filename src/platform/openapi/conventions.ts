@@ -20,7 +20,7 @@ on \`error.code\` and show \`error.message\`. Only \`validation_error\` has \`de
 \`Accept-Language\` chooses English or Nepali (\`ne\`). Every response has an \`X-Request-Id\`. Of a list with a
 \`next_cursor\`, call for the next page with it as \`cursor\` until it is null.
 
-\`x-error-codes\` of an operation lists its own error codes; the schema \`ErrorCode\` says when each occurs.
+\`x-error-codes\` of an operation lists its own error codes; docs/errors.md says when each occurs.
 Changes that need a recent proof need a sign-in (not a refresh) or a \`POST /api/auth/proof\` within 10 minutes.
 
 ## Tokens

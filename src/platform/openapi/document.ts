@@ -48,7 +48,7 @@ export function buildDocument(
   write(successSchema, "output");
   const paths: Record<string, Record<string, Json>> = {};
   for (const { method, path, operation } of routes) {
-    paths[path] = { ...paths[path], [method]: writeOperation(operation, write) };
+    paths[path] = { ...paths[path], [method]: writeOperation(method, operation, write) };
   }
   const parameters = { IdempotencyKey: idempotencyKey };
   const responses = failureResponses();
@@ -91,14 +91,19 @@ const sorted = <T>(given: Record<string, T>): Record<string, T> =>
 
 const ROLES = { staff: "Staff only. ", admin: "Admins only. " };
 
-function writeOperation(operation: Operation, write: Writer): Json {
+function writeOperation(method: string, operation: Operation, write: Writer): Json {
   const { operationId, tag, summary, description, security, role, body } = operation;
   const parameters = [
     ...writeParameters("path", operation.params, write),
     ...writeParameters("query", operation.query, write),
     ...(operation.isIdempotent ? [{ $ref: "#/components/parameters/IdempotencyKey" }] : []),
   ];
-  const failures = referToFailures(operation.errors, security !== undefined);
+  const failures = referToFailures(operation.errors, {
+    method,
+    isGuarded: security !== undefined,
+    isForStaff: role !== undefined,
+    hasBody: body !== undefined,
+  });
   const successes = Object.entries(operation.responses).map(
     ([status, { description, headers = [], codes, content }]) => [
       status,

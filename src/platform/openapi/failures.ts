@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { type ErrorCode, errorCatalogue } from "../http/errors.ts";
 import { type FieldErrorCode, fieldErrorCatalogue } from "../http/field-errors.ts";
-import { errorGuide } from "./error-guide.ts";
 import { headersOfFailure, refersToHeaders } from "./headers.ts";
 import type { Json } from "./schemas.ts";
 
@@ -24,7 +23,10 @@ export const failureSchema = z
   .object({
     success: z.boolean().meta({ description: "Always false." }),
     error: z.object({
-      code: z.enum(codes).meta({ id: "ErrorCode", description: describeCodes() }),
+      code: z.enum(codes).meta({
+        id: "ErrorCode",
+        description: "Branch on this. docs/errors.md says when each code occurs and what an app does then.",
+      }),
       message: z.string().meta({ description: "For people, in the language of the request." }),
       details: z
         .record(z.string(), z.array(z.string()))
@@ -48,16 +50,40 @@ export function byStatus(given: Iterable<ErrorCode>): Map<number, ErrorCode[]> {
   );
 }
 
-/** Failures of operations that need an access token. */
-const OF_A_TOKEN: readonly ErrorCode[] = ["authentication_required", "token_not_valid"];
-/** Failures of operations with a body. */
-const OF_A_BODY: readonly ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
-/** Failures of every operation. */
-const OF_EVERYTHING: readonly ErrorCode[] = [
-  ...(["https_required", "method_not_allowed", "internal_error", "service_unavailable"] as const),
+/** What decides which failures an operation shares with others. */
+interface Kind {
+  method: string;
+  /** Whether it needs an access token. */
+  isGuarded: boolean;
+  /** Whether it needs a role. */
+  isForStaff: boolean;
+  hasBody: boolean;
+}
+
+/** Failures that are the same for all operations of a kind. The response `default` describes them. */
+const shared: readonly { where: string; codes: readonly ErrorCode[]; applies(kind: Kind): boolean }[] = [
+  {
+    where: "everywhere",
+    codes: ["https_required", "method_not_allowed", "internal_error", "service_unavailable"],
+    applies: () => true,
+  },
+  { where: "with a body", codes: ["payload_too_large", "unsupported_media_type"], applies: ({ hasBody }) => hasBody },
+  {
+    where: "with a token",
+    codes: ["authentication_required", "token_not_valid"],
+    applies: ({ isGuarded }) => isGuarded,
+  },
+  {
+    where: "with a token, other than GET",
+    codes: ["rate_limit_exceeded"],
+    applies: ({ isGuarded, method }) => isGuarded && method !== "get",
+  },
+  {
+    where: "with `x-required-role`",
+    codes: ["permission_denied", "passkey_required"],
+    applies: ({ isForStaff }) => isForStaff,
+  },
 ];
-/** What the response `default` describes, because it is the same wherever it occurs. */
-const SHARED: readonly ErrorCode[] = [...OF_A_TOKEN, ...OF_A_BODY, ...OF_EVERYTHING];
 
 /**
  * The response component for each other status: its name in RFC 9110, what it means, and the codes that an operation has
@@ -66,7 +92,7 @@ const SHARED: readonly ErrorCode[] = [...OF_A_TOKEN, ...OF_A_BODY, ...OF_EVERYTH
 const components: Readonly<Record<number, { name: string; means: string; usual: readonly ErrorCode[] }>> = {
   400: { name: "BadRequest", means: "The request is not valid.", usual: ["validation_error"] },
   401: { name: "Unauthorized", means: "The user is signed out.", usual: ["token_not_valid"] },
-  403: { name: "Forbidden", means: "The caller may not do this.", usual: ["permission_denied", "passkey_required"] },
+  403: { name: "Forbidden", means: "The caller may not do this.", usual: ["account_inactive"] },
   404: { name: "NotFound", means: "There is nothing to find.", usual: ["not_found"] },
   409: { name: "Conflict", means: "The state of the data does not allow it.", usual: ["conflict"] },
   429: { name: "TooManyRequests", means: "Too many calls were made.", usual: ["rate_limit_exceeded"] },
@@ -81,18 +107,20 @@ export interface OperationFailures {
 }
 
 /**
- * Describes the failures of an operation that can have these codes.
+ * Describes the failures of an operation of this kind that can have these codes.
  *
- * @param isGuarded whether it needs an access token.
  * @throws Error for a status without a component.
  */
-export function referToFailures(given: Iterable<ErrorCode>, isGuarded: boolean): OperationFailures {
-  const shared = isGuarded ? SHARED : [...OF_A_BODY, ...OF_EVERYTHING];
+export function referToFailures(given: Iterable<ErrorCode>, kind: Kind): OperationFailures {
+  const [everywhere, ...others] = shared.filter(({ applies }) => applies(kind)).map(({ codes }) => codes);
+  const sharedOf = (status: number) =>
+    others.map((each) => each.filter((code) => errorCatalogue[code].status === status).join());
   const own = [...byStatus(given)].flatMap(([status, group]) => {
-    const codes = group.filter((code) => !shared.includes(code));
+    const codes = group.filter((code) => !everywhere?.includes(code));
+    if (codes.length === 0 || sharedOf(status).includes(codes.join())) return [];
     const component = components[status];
-    if (codes.length > 0 && !component) throw new Error(`no response component for ${status}`);
-    return component && codes.length > 0 ? [{ status, codes, ...component }] : [];
+    if (!component) throw new Error(`no response component for ${status}`);
+    return [{ status, codes, ...component }];
   });
   return {
     responses: {
@@ -109,12 +137,15 @@ export function failureResponses(): Record<string, Json> {
     const usually = usual.map((code) => `\`${code}\``).join(" or ");
     return [name, describeFailures(usual, `${means} ${usually}, unless \`x-error-codes\` lists others.`)];
   });
-  const list = (group: readonly ErrorCode[]) =>
-    group.map((code) => `${errorCatalogue[code].status} \`${code}\``).join(", ");
-  const shared =
-    `${list(OF_EVERYTHING)}; with a token: ${list(OF_A_TOKEN)}; with a body: ${list(OF_A_BODY)}. ` +
-    "`ErrorCode` explains them.";
-  return { Default: describeFailures(SHARED, `As everywhere: ${shared}`), ...Object.fromEntries(own) };
+  const rules = shared.map(({ where, codes }) => {
+    const list = codes.map((code) => `${errorCatalogue[code].status} \`${code}\``).join(", ");
+    return `- ${where}: ${list}`;
+  });
+  const everything = describeFailures(
+    shared.flatMap(({ codes }) => codes),
+    `A status that the operation does not list:\n\n${rules.join("\n")}`,
+  );
+  return { Default: everything, ...Object.fromEntries(own) };
 }
 
 function describeFailures(group: readonly ErrorCode[], description: string): Json {
@@ -129,11 +160,6 @@ function describeFailures(group: readonly ErrorCode[], description: string): Jso
     },
     "x-error-codes": group,
   };
-}
-
-/** When each code occurs, as a list. */
-function describeCodes(): string {
-  return `Branch on this.\n\n${codes.map((code) => `- \`${code}\`: ${errorGuide[code].when}`).join("\n")}`;
 }
 
 /** The one example: other errors have neither `details` nor `fields`. */

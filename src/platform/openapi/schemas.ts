@@ -74,6 +74,6 @@ function isRedundantPattern({ format, pattern }: Json): boolean {
 function withSimpleUnion({ anyOf: _, ...own }: Json, options: Json[]): Json {
   const [first, second] = options;
   const isNullable = options.length === 2 && second?.type === "null" && typeof first?.type === "string";
-  if (!isNullable || first.enum) return { ...own, anyOf: options };
+  if (!isNullable || first.enum || first.base) return { ...own, anyOf: options };
   return { ...first, ...own, type: [first.type, "null"] };
 }
