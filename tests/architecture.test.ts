@@ -85,7 +85,7 @@ const CATALOGUES = [
   "platform/alerts.ts",
   "platform/http/error-catalogue.ts",
   "platform/http/field-errors.ts",
-  ...["conventions", "error-guide", "headers", "tags"].map((name) => `platform/openapi/${name}.ts`),
+  ...["conventions", "headers", "tags"].map((name) => `platform/openapi/${name}.ts`),
 ];
 /** Words of the areas above `platform/`: providers, the country, and what users own. */
 const WORDS_ABOVE = /\b(?:google|apple|sparrow|fcm|firebase|nepal|kathmandu|npr|sms|kyc|wallet|rental)(?![a-z])/i;

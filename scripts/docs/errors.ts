@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCatalogue } from "../../src/platform/http/errors.ts";
 import { fieldErrorCatalogue } from "../../src/platform/http/field-errors.ts";
-import { errorGuide } from "../../src/platform/openapi/error-guide.ts";
+import { errorGuide } from "./error-guide.ts";
 import { code, table } from "./markdown.ts";
 
 export const errorTable = () =>

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../http/errors.ts";
+import type { ErrorCode } from "../../src/platform/http/errors.ts";
 
 /** When each error occurs, and what an app does then. */
 export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: string }>> = {
