@@ -146,7 +146,7 @@ export type EndedSessionsResponse = Success & {
   data: EndedSessions;
 };
 
-/** Branch on this. - `validation_error`: A field is missing or wrong. - `invalid_otp`: The code is wrong, used up or older than 5 minutes. - `invalid_token`: The verification token is unknown, used, expired, or was issued for another identifier. - `social_auth_failed`: The provider's token, code or state was not accepted. - `id_token_stale`: The ID token was used before or is older than 10 minutes. - `access_denied`: The user cancelled at the provider. - `passkey_failed`: The passkey's answer is not valid, is too old or was used. - `passkey_unknown`: No account, or not this one, has the passkey. - `refresh_token_required`: The body has no refresh token. - `authentication_required`: The request has no access token. - `token_not_valid`: The access token has expired, or its session has ended. - `permission_denied`: The user does not have the role or may not do this. - `reauthentication_required`: The last sign-in or proof is more than 10 minutes ago. - `passkey_required`: The change needs a passkey of this member of staff, used within 10 minutes. - `https_required`: The request came by plain http. - `account_inactive`: Staff have deactivated or closed the account. - `not_found`: There is nothing with this id or at this address. - `user_not_found`: No account has this identifier. - `method_not_allowed`: The path does not have this method. - `user_already_exists`: An account has this identifier already. - `identifier_replaced`: Its former account may still undo the change that took it away (7 days). - `number_dormant`: The number's account has slept for long and holds something; the number may have a new owner. - `username_taken`: Another account has this username. - `link_required`: An account has the email address that the provider gave. - `open_rental`: The user still has a power bank. - `debt_due`: The wallet balance is negative. - `last_sign_in_method`: The user could not sign in any more. - `last_admin`: Nobody else is an admin. - `kyc_already_approved`: The user's identity is verified already. - `kyc_not_viewed`: The reviewer has not opened every current file. - `kyc_version_stale`: The user has submitted again. - `provider_already_linked`: Another account of this provider is linked. - `conflict`: The state of the data does not allow it; the message says why. - `idempotency_key_reused`: The key was used with another body. - `payload_too_large`: The body has more than 64 KB, or a file more than 8 MB. - `unsupported_media_type`: The body has another format. - `rate_limit_exceeded`: Too many calls were made. - `internal_error`: Something unexpected failed. - `service_unavailable`: A part of the service is down or busy. */
+/** Branch on this. docs/errors.md says when each code occurs and what an app does then. */
 export type ErrorCode =
   | "validation_error"
   | "invalid_otp"
@@ -190,20 +190,13 @@ export type ErrorCode =
 
 export type Export = {
   exported_at: string;
-  account: {
-    id: string;
-    username: string;
-    profile_picture: string | null;
-    referral_code: string;
-    status: AccountStatus;
-    date_joined: string;
-    profile_complete: boolean;
-    kyc_status: KycState;
-    social_provider: SocialProvider;
-    last_login: string | null;
-    last_activity_at: string | null;
-    social_profile_data: Record<string, unknown> | null;
-  } | null;
+  account:
+    | (Account & {
+        last_login: string | null;
+        last_activity_at: string | null;
+        social_profile_data: Record<string, unknown> | null;
+      })
+    | null;
   profile: Profile | null;
   identity: Identity | null;
   identity_changes: Array<{
@@ -217,19 +210,12 @@ export type Export = {
     network: string;
     last_sign_in_at: string;
   }>;
-  sessions: Array<{
-    id: string;
-    /** Whether this session made the request. */
-    current: boolean;
-    created_at: string;
-    last_used_at: string;
-    ip: string;
-    user_agent: string | null;
-    device_name: string | null;
-    method: "OTP_EMAIL" | "OTP_PHONE" | "GOOGLE" | "APPLE" | "PASSKEY";
-    ended_at: string | null;
-    ended_because: string | null;
-  }>;
+  sessions: Array<
+    Session & {
+      ended_at: string | null;
+      ended_because: string | null;
+    }
+  >;
   devices: Array<{
     device_id: string;
     device_type: string;
