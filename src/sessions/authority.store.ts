@@ -49,10 +49,10 @@ export function mayChangeRole(deps: ConditionDeps, caller: AdminClaims, userId: 
 }
 
 /**
- * The caller may reset the user's passkeys: as `mayChangeAccount`, and within 10 minutes of a passkey for an account of
- * staff.
+ * The caller may change how the user signs in (identifiers, passkeys): as `mayChangeAccount`, and for an account of staff
+ * only within 10 minutes of a passkey, where staff need passkeys.
  */
-export function mayResetPasskeys(deps: ConditionDeps, caller: StaffClaims, userId: string): SQL {
+export function mayChangeSignIn(deps: ConditionDeps, caller: StaffClaims, userId: string): SQL {
   const isAdminNow = isSignedInAs(deps, caller, sql`${ADMIN} and ${hasRecentPasskey(deps)}`);
   return sql`(${userId} <> ${caller.userId} and (${isAdminNow}
     or ${asStaff(deps, caller)} and exists (select 1 from users where id = ${userId} and role = 'user')))`;

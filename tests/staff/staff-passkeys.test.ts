@@ -5,7 +5,7 @@ import { inline } from "../../scripts/inline.ts";
 import { enrolStaff } from "../../src/staff/access/passkey-reset.store.ts";
 import { roleGrant, selectStaff } from "../../src/staff/access/role-grant.store.ts";
 import { Authenticator } from "../support/authenticator.ts";
-import { type CallOptions, call, logIn, newIp, type SignedIn, testEnv } from "../support/client.ts";
+import { type CallOptions, call, logIn, newEmail, newIp, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { stopClock } from "../support/clock.ts";
 import { rows, run } from "../support/database.ts";
 import { documented, newUser, promote, submit } from "../support/kyc.ts";
@@ -121,6 +121,38 @@ describe("Roles", () => {
     expectError(await give(admin, person, "staff"), 403, "passkey_required");
     await proveBy(admin, authenticator, { env });
     expect((await give(admin, person, "staff")).status).toBe(200);
+  });
+});
+
+describe("Identifiers of staff", () => {
+  const change = (admin: SignedIn, { userId }: SignedIn, json: object, method = "PATCH") =>
+    required(method, `${USERS}/${userId}`, admin, { reason, ...json });
+
+  test.each(["PATCH", "PUT"])("are changed by %s only within ten minutes of a passkey", async (method) => {
+    const { session: admin, person: owner, authenticator } = await newProved("admin");
+    const [{ person: member }, user] = [await newMember(), await newUser()];
+    await run("update sessions set passkey_at = passkey_at - ? where user_id = ?", 10 * MINUTE_MS, owner.userId);
+    const identifiers = { email: newEmail() };
+    expectError(await change(admin, member, identifiers, method), 403, "passkey_required");
+    expectError(
+      await change(admin, member, { phone_number: newPhone(), address: "Patan" }, method),
+      403,
+      "passkey_required",
+    );
+    expect(await auditOf(member.userId, "UPDATE")).toEqual([]);
+    expect((await me(member.access)).status).toBe(200);
+    // What does not sign in, and the identifiers of users, need none.
+    expect((await change(admin, member, { address: "Patan" }, method)).status).toBe(200);
+    expect((await change(admin, user, { email: newEmail() }, method)).status).toBe(200);
+    await proveBy(admin, authenticator, { env });
+    expect((await change(admin, member, identifiers, method)).status).toBe(200);
+  });
+
+  test("are changed without one where staff need none", async () => {
+    const [admin, { person: member }] = [await newUser(), await newMember()];
+    await promote(admin, "admin");
+    const json = { email: newEmail(), reason };
+    expect((await call("PATCH", `${USERS}/${member.userId}`, { token: admin.access, json })).status).toBe(200);
   });
 });
 

@@ -7,7 +7,7 @@ import { isAudited, recordAudit } from "../../platform/data/audit.ts";
 import { idForEachRow, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { DAY_MS, HOUR_MS } from "../../platform/time.ts";
-import { mayResetPasskeys } from "../../sessions/authority.store.ts";
+import { mayChangeSignIn } from "../../sessions/authority.store.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { recordNotification } from "../../users/notification.store.ts";
@@ -26,8 +26,8 @@ export const RESET_WINDOW_MS = DAY_MS;
 /** As `RESET_WINDOW_MS`, after the operator's command. */
 export const ENROL_WINDOW_MS = HOUR_MS;
 
-/** Resetting the passkeys of an account: see `mayResetPasskeys`. */
-const resetPasskeysOf: Right<StaffClaims> = { condition: mayResetPasskeys, refuse: refuseUnlessStaff };
+/** Resetting the passkeys of an account: see `mayChangeSignIn`. */
+const resetPasskeysOf: Right<StaffClaims> = { condition: mayChangeSignIn, refuse: refuseUnlessStaff };
 
 /** The number of the user's passkeys, and until when staff may add one, as JSON for the audit row. */
 const resetValues = (deps: StaffActionDeps, which: SQL, windowMs: number, reason: string) => ({

@@ -127,7 +127,7 @@ const changeSpec = {
   tag,
   description:
     "Fields that are not sent keep their values. A changed email or phone_number becomes unverified, ends all of the " +
-    "user's sessions, and sends a notice to the previous address or number.",
+    "user's sessions, and sends a notice to the previous address or number; for staff it needs a passkey of the last 10 minutes.",
   params,
   example: { full_name: "Asha Gurung", address: "Lakeside, Pokhara" },
   body: change,

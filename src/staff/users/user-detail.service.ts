@@ -165,6 +165,7 @@ export async function updateUserDetail(
   const detail = settleStaffAction(deps, outcome);
   if (outcome.isDone) return detail;
   const { more } = outcome;
+  if (more.lacksPasskey.length > 0) throw new AppError("passkey_required", { reason: "passkey used too long ago" });
   if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
   if (more.lacksReason.length > 0) {
     throw fieldError("reason", "required_for_identifier_change");

@@ -5,6 +5,7 @@ import { identityChanges } from "../../db/identity-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
+import { mayChangeSignIn } from "../../sessions/authority.store.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
 import type { ProfileChange } from "../../users/profile.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
@@ -52,6 +53,7 @@ export interface HeldIdentifier {
 }
 
 const name = sql.raw("('username')");
+const identifiers = sql.raw("('email', 'phone_number')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
 
 /**
@@ -70,9 +72,8 @@ export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }:
 /**
  * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
  * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none. A
- * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, a name
- * or identifier is taken, an identifier is reserved, a reason is missing, the user would have no way to sign in, or an identifier that changes is
- * not among `held`.
+ * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, if there
+ * is one of `more`, or if an identifier that changes is not among `held`.
  *
  * @param held the user's identifiers, read before the call, because SQL cannot hash them.
  * @returns in `more`, the possible obstacles: each has a row if it applies.
@@ -94,7 +95,8 @@ export function updateUserRow(
     ...obstaclesOf(userId, change, changes(sensitive), reason),
     // An account may keep an old username.
     isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
-    isUnhashed: sql`exists (select 1 ${differing} and g.key in ('email', 'phone_number') and ${current} is not null and ${current} not in
+    lacksPasskey: sql`(${changes(identifiers)} and not ${mayChangeSignIn(deps, actor.caller, userId)})`,
+    isUnhashed: sql`exists (select 1 ${differing} and g.key in ${identifiers} and ${current} is not null and ${current} not in
       (select value ->> 'identifier' from json_each(${JSON.stringify(held)})))`,
   };
   const isFree = sql.join(
@@ -118,6 +120,7 @@ export function updateUserRow(
       isNameTaken: selectIf(obstacles.isNameTaken),
       isNameLookalike: selectIf(obstacles.isNameLookalike),
       isLastWayIn: selectIf(obstacles.isLastWayIn),
+      lacksPasskey: selectIf(obstacles.lacksPasskey),
       isUnhashed: selectIf(obstacles.isUnhashed),
     },
   });
@@ -140,7 +143,7 @@ function writeChange(
   const unverified = (name: "email" | "phone_number", flag: string) =>
     sql`iif(${changedHere(name)}, 0, ${sql.raw(flag)})`;
   const { changedUser, changeEvent } = changeUser(deps, userId, isDone, {
-    ...(change.username === undefined ? {} : nameOf(change.username)),
+    ...(change.username === undefined ? {} : { username: change.username, usernameKey: withKey(change.username).key }),
     ...(change.email === undefined ? {} : { email: change.email }),
     ...(change.phone_number === undefined ? {} : { phoneNumber: change.phone_number }),
     ...(change.profile_picture === undefined ? {} : { profilePicture: change.profile_picture }),
@@ -223,11 +226,6 @@ function writeChange(
   return { writes, events };
 }
 
-function nameOf(username: string) {
-  const { key } = withKey(username);
-  return { username, usernameKey: key };
-}
-
 function obstaclesOf(userId: string, change: UserChange, isSensitive: SQL, reason: string | undefined) {
   const { email, phone_number: phone, username } = change;
   const isAnothers = (column: string, value: string | null | undefined) =>
@@ -241,6 +239,7 @@ function obstaclesOf(userId: string, change: UserChange, isSensitive: SQL, reaso
     isIdentifierTaken: sql`(${isAnothers("email", email)} or ${isAnothers("phone_number", phone)})`,
     isNameTaken: isAnothers("username_key", username && withKey(username).key),
     isLastWayIn: sql`not exists (select 1 from users w where w.id = ${userId} and (${after(email, "email")}
-      or ${after(phone, "phone_number")} or exists (select 1 from social_accounts where user_id = w.id)))`,
+      or ${after(phone, "phone_number")} or exists (select 1 from passkeys where user_id = w.id)
+      or exists (select 1 from social_accounts where user_id = w.id and revoked_at is null)))`,
   };
 }
