@@ -136,6 +136,8 @@ test("a person adds a passkey, signs in by it without typing, proves by it, and 
   const proof = await run(`prove("${session}")`);
   assert.equal(proof.status, 200, JSON.stringify(proof.body));
   assert.ok(Date.parse(proof.body.data.proved_until) > Date.now());
+  const exported = await call("GET", "/users/export", undefined, session);
+  assert.deepEqual([exported.status, exported.body.data.identity.passkeys.length], [200, 1]);
   assert.equal((await call("DELETE", "/auth/account", {}, session)).status, 200);
 
   const unknown = await run("signIn()");
