@@ -21,7 +21,7 @@ type Call = { method: string; path: string; options?: CallOptions };
 /**
  * Wraps the handler and collects, in `late`, the ids of the calls that started after the response to the ending act.
  */
-function recordLateCalls(
+export function recordLateCalls(
   handler: FetchHandler | undefined,
   isAct: (path: string, method: string) => boolean,
   real: FetchHandler,
