@@ -1,5 +1,5 @@
 import { number, readArguments, url } from "./arguments.ts";
-import { latencyTable } from "./docs/latency.ts";
+import { latencyTable, peerLatencyTable } from "./docs/latency.ts";
 import { assumedRoundTrips, type RoundTrips } from "./operations/latency.ts";
 
 const { edge, primary, kv, region } = assumedRoundTrips;
@@ -42,3 +42,5 @@ try {
 const named = Object.entries(roundTrips).map(([name, ms]) => `${name} ${Math.round(ms)} ms`);
 console.log(`Round trips: ${named.join(", ")}. Computing takes a few milliseconds more.\n`);
 console.log(latencyTable(roundTrips).join("\n"));
+console.log("\nBeside Better Auth with codes by e-mail, the Worker at the edge:\n");
+console.log(peerLatencyTable(roundTrips).join("\n"));

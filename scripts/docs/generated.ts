@@ -4,7 +4,7 @@ import { billTable, callCostTable, flowCostTable, priceTable } from "./costs.ts"
 import { deviationList } from "./deviations.ts";
 import { errorTable, errorTextTable, fieldErrorTable } from "./errors.ts";
 import { fixedValueTable } from "./fixed-values.ts";
-import { latencyTable } from "./latency.ts";
+import { latencyTable, peerLatencyTable } from "./latency.ts";
 import { limitTable } from "./limits.ts";
 import { retentionTable } from "./retention.ts";
 import { routeTable } from "./routes.ts";
@@ -24,6 +24,7 @@ export const generated: Readonly<Record<string, () => string[]>> = {
   "fixed-values": fixedValueTable,
   "flow-costs": flowCostTable,
   latency: () => latencyTable(),
+  "latency-peer": () => peerLatencyTable(),
   limits: limitTable,
   prices: () => priceTable(),
   retention: retentionTable,

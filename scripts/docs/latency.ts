@@ -1,4 +1,4 @@
-import { assumedRoundTrips, latencies, type RoundTrips } from "../operations/latency.ts";
+import { assumedRoundTrips, latencies, latenciesBesidePeer, type RoundTrips } from "../operations/latency.ts";
 import { table } from "./markdown.ts";
 
 /** Waiting time per route with these round trips. */
@@ -9,5 +9,15 @@ export const latencyTable = (roundTrips: RoundTrips = assumedRoundTrips): string
       route,
       Math.round(atEdge),
       Math.round(besidePrimary),
+    ]),
+  );
+
+/** What a person waits for, beside Better Auth. */
+export const peerLatencyTable = (roundTrips: RoundTrips = assumedRoundTrips): string[] =>
+  table(
+    ["What", "Calls", "D1 round trips", "ms", "Better Auth: calls", "D1 round trips", "ms"],
+    latenciesBesidePeer(roundTrips).map(({ deed, ours, peer }) => [
+      deed,
+      ...[ours, peer].flatMap(({ calls, trips, ms }) => [calls, trips, Math.round(ms)]),
     ]),
   );

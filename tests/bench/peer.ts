@@ -30,6 +30,9 @@ const STEPS: Record<Contender, Record<Journey, readonly Step[]>> = {
 /** People whose rows are counted. */
 const COUNTED: Sizes = { turns: 1, people: 10, warmUp: 10 };
 
+/** People whose round trips are counted, the first of them to warm up. */
+const TRIPS_PEOPLE = 4;
+
 const sizes = optionsOrExit(peerCommand, peerOptions);
 const onProgress = showProgress("installing the compared packages");
 const root = join(import.meta.dirname, "..", "..");
@@ -38,7 +41,7 @@ const install = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
 execFileSync("npm", install, { cwd: peerFolder, stdio: ["ignore", "ignore", "inherit"] });
 onProgress("measuring");
 const home = temporaryFolder("peer");
-const seeded = await stateOf(USERS);
+const seeded = await stateOf(sizes.trips ? 100 : USERS);
 
 /** A service with people who sign in and people who sign up; the same people log out after each turn's sign-in. */
 interface Arena {
@@ -88,6 +91,40 @@ async function turn({ service, people }: Arena, steps: Record<Journey, readonly 
   return { "sign-in": signIn, "sign-up": signUp, logout };
 }
 
+/** The different numbers of round trips of each call of Better Auth before its response, of one person at a time. */
+async function tripsOf({ service, people }: Arena): Promise<Map<string, number[]>> {
+  const found = new Map<string, Set<number>>();
+  /** Whether the Worker has done what it does once; the first person is not counted. */
+  let isWarm = false;
+  const counting = (kind: string, steps: readonly Step[]) =>
+    steps.map((step): Step => {
+      const name = `${step.name}, ${kind} user`;
+      return {
+        ...step,
+        keep(person, data, response) {
+          if (isWarm) found.set(name, (found.get(name) ?? new Set()).add(Number(response.headers.get("d1-trips"))));
+          step.keep?.(person, data, response);
+        },
+      };
+    });
+  for (let nth = 0; nth < TRIPS_PEOPLE; nth++) {
+    for (const [kind, name] of [
+      ["known", "sign-in"],
+      ["new", "sign-up"],
+    ] as const) {
+      const steps = [...betterAuth.signIn, ...betterAuth.session, ...betterAuth.logout];
+      await travel(service, counting(kind, steps), people[name].slice(nth, nth + 1));
+    }
+    isWarm = true;
+  }
+  return new Map([...found].map(([name, trips]) => [name, [...trips].sort((a, b) => a - b)]));
+}
+
+/** The version of Better Auth. */
+const peerVersion = (): string =>
+  JSON.parse(execFileSync("npm", ["ls", "--json"], { cwd: peerFolder, encoding: "utf8" })).dependencies["better-auth"]
+    .version;
+
 /** Counts what D1 reports for one person's journey. */
 async function countRows(contender: Contender, { service, people }: Arena): Promise<Record<Journey, D1Counts>> {
   const counts = async () => (await (await fetch(`${service.server.url}/bench/counts`)).json()) as D1Counts;
@@ -110,6 +147,14 @@ async function countRows(contender: Contender, { service, people }: Arena): Prom
   return counted;
 }
 
+if (sizes.trips) {
+  const calls = await startPeer("trips", TRIPS_PEOPLE, { COUNT: "1" });
+  console.log(`Better Auth ${peerVersion()}\n\n| Call | D1 round trips before the response |\n|---|---|`);
+  for (const [name, trips] of await tripsOf(calls)) console.log(`| ${name} | ${trips.join(", ")} |`);
+  await calls.service.server.stop();
+  process.exit(0);
+}
+
 const rows = {
   ours: await countRows("ours", await startOurs("counted", peopleOf(COUNTED), "tests/bench/counted-entry.ts")),
   peer: await countRows("peer", await startPeer("counted-peer", peopleOf(COUNTED), { COUNT: "1" })),
@@ -130,9 +175,8 @@ try {
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
-const version = JSON.parse(execFileSync("npm", ["ls", "--json"], { cwd: peerFolder, encoding: "utf8" })).dependencies;
 console.log(
-  `Better Auth ${version["better-auth"].version}; ${USERS} users; ${sizes.turns} turns of ${sizes.people} people after ${sizes.warmUp} who are not counted.\n`,
+  `Better Auth ${peerVersion()}; ${USERS} users; ${sizes.turns} turns of ${sizes.people} people after ${sizes.warmUp} who are not counted.\n`,
 );
 console.log(
   "| By e-mail | CPU ms | Better Auth | ratio | goal | rows written | Better Auth | rows read | Better Auth | D1 trips | Better Auth |",

@@ -29,6 +29,16 @@ export const signIn: readonly Step[] = [
   },
 ];
 
+export const session: readonly Step[] = [
+  {
+    name: "get-session",
+    method: "GET",
+    path: "/api/auth/get-session",
+    body: () => ({}),
+    headers: ({ cookie }) => ({ ...ORIGIN, Cookie: cookie ?? "" }),
+  },
+];
+
 export const logout: readonly Step[] = [
   {
     name: "sign-out",

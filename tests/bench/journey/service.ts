@@ -19,6 +19,8 @@ export interface Traveller {
 export interface Step {
   /** Name of the route in the results. */
   name: string;
+  /** POST unless it is GET, which has no body. */
+  method?: "GET";
   /** Path and JSON body of the call. */
   path: string;
   body(person: Traveller): object;
@@ -43,14 +45,14 @@ const TIMEOUT_MS = 60_000;
 /** Makes the call of a step. @throws Error unless the answer is a success. */
 async function call({ server }: Service, step: Step, person: Traveller): Promise<void> {
   const response = await fetch(server.url + step.path, {
-    method: "POST",
+    method: step.method ?? "POST",
     headers: {
       "Content-Type": "application/json",
       "User-Agent": "users-api-bench",
       "CF-Connecting-IP": person.ip,
       ...step.headers?.(person),
     },
-    body: JSON.stringify(step.body(person)),
+    ...(step.method ? {} : { body: JSON.stringify(step.body(person)) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const text = await response.text();

@@ -57,6 +57,10 @@ export default {
       await prepare(await request.json());
       return new Response("ready");
     }
-    return auth.handler(request);
+    const before = counts.trips;
+    const response = await auth.handler(request);
+    // What is sent in the background follows; calls must come one after another.
+    if (env.COUNT) response.headers.set("d1-trips", String(counts.trips - before));
+    return response;
   },
 };

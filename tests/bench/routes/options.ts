@@ -1,4 +1,4 @@
-import { count, type Option, parseArguments, readArguments, texts, UsageError } from "../../../scripts/arguments.ts";
+import { count, flag, type Option, parseArguments, readArguments, texts, UsageError } from "../../../scripts/arguments.ts";
 
 /** What `npm run bench` can measure alone: routes beside the bare Worker, and journeys. */
 export const MEASURABLE = ["me", "refresh", "sign-in-sms", "sign-in-email", "sign-up-sms", "sign-up-email"] as const;
@@ -49,7 +49,10 @@ export const peerCommand = {
   name: "bench:peer",
   about:
     "Compares a sign-in by e-mail, a sign-up and a logout with Better Auth and its emailOTP plugin on D1: CPU time of the whole server with all work that follows, and the rows that D1 reports. Prints Markdown tables; exits with 1 if a goal is missed.",
-  options: sizeOptions,
+  options: {
+    ...sizeOptions,
+    trips: flag("only count the round trips to D1 of each call of Better Auth before its response"),
+  },
 };
 
 /** Reads the command line of `npm run bench`. @throws UsageError */
@@ -62,8 +65,9 @@ export function benchOptions(args: readonly string[]): BenchOptions {
 }
 
 /** Reads the command line of `npm run bench:peer`. @throws UsageError */
-export function peerOptions(args: readonly string[]): Sizes {
-  return sizesOf(parseArguments(peerCommand, args).options);
+export function peerOptions(args: readonly string[]): Sizes & { trips: boolean } {
+  const { options } = parseArguments(peerCommand, args);
+  return { ...sizesOf(options), trips: options.trips };
 }
 
 function sizesOf({ turns, people, "warm-up": warmUp }: { turns: number; people: number; "warm-up": number }): Sizes {
