@@ -1,4 +1,12 @@
-import { count, flag, type Option, parseArguments, readArguments, texts, UsageError } from "../../../scripts/arguments.ts";
+import {
+  count,
+  flag,
+  type Option,
+  parseArguments,
+  readArguments,
+  texts,
+  UsageError,
+} from "../../../scripts/arguments.ts";
 
 /** What `npm run bench` can measure alone: routes beside the bare Worker, and journeys. */
 export const MEASURABLE = ["me", "refresh", "sign-in-sms", "sign-in-email", "sign-up-sms", "sign-up-email"] as const;
