@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { choice, readArguments, text } from "./arguments.ts";
+import { checkAssociations, getOnce } from "./operations/check-associations.ts";
 import { readConfiguration } from "./operations/configuration.ts";
 import { diagnoseDeployed, diagnoseDevelopment } from "./operations/diagnose.ts";
 import { formatFinding } from "./operations/finding.ts";
@@ -18,7 +19,15 @@ const { options } = readArguments({
 
 const config = readConfiguration(options.config, options.env);
 const findings = options.env
-  ? diagnoseDeployed(options.env, config, listSecretNames(wranglerIn(root), options.config, options.env), Date.now())
+  ? [
+      ...diagnoseDeployed(
+        options.env,
+        config,
+        listSecretNames(wranglerIn(root), options.config, options.env),
+        Date.now(),
+      ),
+      ...(await checkAssociations(config, getOnce)),
+    ]
   : diagnoseDevelopment(config, stateFolder(), Date.now());
 for (const finding of findings) console.log(formatFinding(finding));
 const errors = findings.filter(({ level }) => level === "error").length;

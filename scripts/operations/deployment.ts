@@ -1,3 +1,4 @@
+import type { Get } from "./check-associations.ts";
 import type { DeployedEnvironment, WranglerConfig } from "./configuration.ts";
 import type { Wrangler, WranglerResult } from "./wrangler.ts";
 
@@ -27,6 +28,8 @@ export interface Deployment {
   assetsFolder: string;
   /** Fetches a URL; status 0 if there is no response. */
   get(url: string, headers?: Record<string, string>): Promise<{ status: number; text: string }>;
+  /** Fetches a URL without following redirects, with the type of the response. */
+  getOnce: Get;
   /** Percentages of the traffic that the new version gets one after another, before all of it. */
   shares: readonly number[];
   /** How long each share is watched, in milliseconds. */

@@ -1,4 +1,5 @@
 import { join, relative } from "node:path";
+import { getOnce } from "./check-associations.ts";
 import { type DeployedEnvironment, readConfiguration, textVars } from "./configuration.ts";
 import type { Deployment } from "./deployment.ts";
 import { root, wranglerIn } from "./wrangler.ts";
@@ -42,6 +43,7 @@ export function newDeployment({ url, isPromotion = false, ...given }: Given): De
         return { status: 0, text: "" };
       }
     },
+    getOnce,
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now: () => Date.now(),
     say: (line) => console.log(line),

@@ -1,6 +1,8 @@
 import { bundleArguments, recordRelease } from "./bundle-step.ts";
-import { hostOf } from "./configuration.ts";
+import { associationRoutes, checkAssociations } from "./check-associations.ts";
+import { hostOf, type WranglerConfig } from "./configuration.ts";
 import { type Deployment, inEnvironment, mustRun, type Step, StepFailed } from "./deployment.ts";
+import { formatFinding } from "./finding.ts";
 import { isServing, waitUntilHealthy } from "./health-check.ts";
 import { listDeployments, listDeploymentsCommand, mainVersionOf, readVersionId } from "./versions.ts";
 
@@ -17,17 +19,29 @@ interface Release {
  */
 export function trafficSteps(deployment: Deployment): Step[] {
   const release: Release = {};
-  return [uploadStep(deployment, release), shareStep(deployment, release), triggerStep(deployment, release)];
+  return [
+    uploadStep(deployment, release),
+    shareStep(deployment, release),
+    triggerStep(deployment, release),
+    associationStep(deployment),
+  ];
 }
+
+/** Whether wrangler.toml itself says at which addresses the Worker is. */
+const isRouted = ({ routes, workers_dev }: WranglerConfig) => (routes?.length ?? 0) > 0 || workers_dev === true;
+
+/** Routes of the domain of the passkeys, which the commands add if wrangler.toml has none. */
+const routeArguments = (config: WranglerConfig) =>
+  isRouted(config) ? [] : associationRoutes(config).flatMap((route) => ["--route", route]);
 
 function uploadStep(deployment: Deployment, release: Release): Step {
   const config = deployment.config();
   const host = hostOf(config);
-  const isRouted = (config.routes?.length ?? 0) > 0 || config.workers_dev === true || host === undefined;
+  const address = isRouted(config) || host === undefined ? [] : ["--domain", host];
   const bundle = bundleArguments(deployment);
   const upload = ["versions", "upload", ...bundle, ...inEnvironment(deployment)];
   // Only this command gives the Worker a host: the issuer's, if wrangler.toml has no route.
-  const deploy = ["deploy", ...bundle, ...inEnvironment(deployment), ...(isRouted ? [] : ["--domain", host])];
+  const deploy = ["deploy", ...bundle, ...inEnvironment(deployment), ...address, ...routeArguments(config)];
   return {
     title: `Worker ${config.name}`,
     commands: [listDeploymentsCommand(deployment), upload, deploy],
@@ -99,7 +113,7 @@ function giveBack(deployment: Deployment, old: string): void {
 
 /** A version holds code and bindings; routes, crons and queue consumers belong to the Worker. */
 function triggerStep(deployment: Deployment, release: Release): Step {
-  const apply = ["triggers", "deploy", ...inEnvironment(deployment)];
+  const apply = ["triggers", "deploy", ...inEnvironment(deployment), ...routeArguments(deployment.config())];
   return {
     title: "Routes, crons and queue consumers",
     commands: [apply],
@@ -107,6 +121,19 @@ function triggerStep(deployment: Deployment, release: Release): Step {
       if (release.old === undefined) return deployment.say("  applied with the Worker");
       mustRun(deployment, apply, "Check that the API token may edit the zone's Workers routes and the queues");
       deployment.say("  applied");
+    },
+  };
+}
+
+/** Looks at the files of the domain of the passkeys, without which apps cannot use them. */
+function associationStep(deployment: Deployment): Step {
+  return {
+    title: "Association files of the domain of the passkeys",
+    commands: [],
+    async run() {
+      const findings = await checkAssociations(deployment.config(), deployment.getOnce);
+      for (const finding of findings) deployment.say(`  ${formatFinding(finding)}`);
+      if (findings.length === 0) deployment.say("  in order");
     },
   };
 }

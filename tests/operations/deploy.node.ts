@@ -37,6 +37,17 @@ function fillIn(): void {
   writeFileSync(file("wrangler.toml"), filled);
 }
 
+const APPS = { PASSKEY_IOS_APPS: "ABCDE12345.np.powerbank.app" };
+/** What the domain of the passkeys serves. */
+let associated: Deployment["getOnce"] = async () => ({ status: 404, text: "", contentType: "text/html" });
+
+/** Names an app that uses the passkeys. */
+const nameApps = () =>
+  writeFileSync(
+    file("wrangler.toml"),
+    toml().replace(/^PASSKEY_RP_ID = "powerbank.test"/m, `$&\nPASSKEY_IOS_APPS = "${APPS.PASSKEY_IOS_APPS}"`),
+  );
+
 /** A deployment to the simulated account, and what it printed. */
 function newDeployment(
   environment: Record<string, string> = {},
@@ -65,6 +76,7 @@ function newDeployment(
       assert.ok([`${deployment.origin}/api/health`, `${deployment.stagingOrigin}/api/health`].includes(url), url);
       return (url.startsWith(deployment.origin) ? account : stagingAccount).health(headers);
     },
+    getOnce: async (url) => associated(url),
     wait: async (ms: number) => void waits.push(ms),
     now: () => Date.now(),
     say: (line: string) => output.push(line),
@@ -395,4 +407,45 @@ test("a dry run prints every command and only builds the bundle", () => {
   assert.equal(account.calls.length, 1);
   assert.match(account.calls[0] ?? "", /^deploy --dry-run /);
   assert.ok(output.some((line) => line.includes("! ISSUER: https://api.example.com is an example")));
+});
+
+test("the paths of the association files are routed, and what is wrong with the files is reported", async () => {
+  fillIn();
+  nameApps();
+  const path = "powerbank.test/.well-known/apple-app-site-association";
+  const reports: string[] = [];
+  const app = APPS.PASSKEY_IOS_APPS;
+  for (const [status, text, contentType] of [
+    [301, "", "text/html"],
+    [404, "", "text/html"],
+    [200, "<html>", "text/html"],
+    [200, "{}", "application/json"],
+    [200, JSON.stringify({ applinks: {}, webcredentials: { apps: [app, "other"] } }), "application/json"],
+  ] as const) {
+    associated = async (url) => {
+      assert.equal(url, `https://${path}`);
+      return { status, text, contentType };
+    };
+    const { isOk, text: printed } = await deploy();
+    assert.ok(isOk, printed);
+    reports.push(/domain of the passkeys\n(.*)/.exec(printed)?.[1] ?? "");
+  }
+  const todo = `Route ${path} of the domain to this Worker, see docs/passkeys.md.`;
+  assert.deepEqual(reports, [
+    `  ! https://${path}: redirects (301), which Apple and Google do not follow. ${todo}`,
+    `  ! https://${path}: responds with 404. ${todo}`,
+    `  ! https://${path}: is text/html, not application/json. ${todo}`,
+    `  ! https://${path}: does not name ${app}. ${todo}`,
+    "  in order",
+  ]);
+  const [first] = account.calls.filter((call) => call.startsWith("deploy "));
+  assert.match(first ?? "", new RegExp(`--domain api.powerbank.test --route ${path}$`));
+  assert.ok(account.calls.some((call) => call.startsWith("triggers deploy ") && call.endsWith(`--route ${path}`)));
+});
+
+test("no route is asked for while no app or page of another domain is named", async () => {
+  fillIn();
+  const { isOk, text } = await deploy();
+  assert.ok(isOk, text);
+  assert.ok(!account.calls.some((call) => call.includes("--route")));
 });

@@ -4,6 +4,7 @@ import { type CacheableDocument, cacheable, respondCacheable } from "../../platf
 import { AppError } from "../../platform/http/errors.ts";
 import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
 import { EVERY_ROUTE, NOT_MODIFIED } from "../../platform/openapi/operation.ts";
+import { ANDROID_RELATIONS, associations } from "./association.ts";
 import type { Passkeys } from "./passkey-settings.ts";
 
 // Documents by which a domain names the apps and pages that may use its passkeys. They are served at the domain of the
@@ -57,13 +58,8 @@ export const getAppleAppSiteAssociation = associationRoute({
   summary: "Get the iOS apps that may use the domain's passkeys",
   description: "Apple's servers fetch it at the domain of the passkeys.",
   shape: z.object({ webcredentials: z.object({ apps: z.array(z.string()) }) }).meta({ id: "AppleAppSiteAssociation" }),
-  contentOf: ({ iosApps }) => (iosApps.length === 0 ? undefined : { webcredentials: { apps: [...iosApps] } }),
+  contentOf: associations["apple-app-site-association"],
 });
-
-const ANDROID_RELATIONS = [
-  "delegate_permission/common.handle_all_urls",
-  "delegate_permission/common.get_login_creds",
-] as const;
 
 /** Android apps, see https://developers.google.com/digital-asset-links. */
 export const getAssetLinks = associationRoute({
@@ -83,18 +79,7 @@ export const getAssetLinks = associationRoute({
       })
       .meta({ id: "AssetLink" }),
   ),
-  contentOf: ({ androidApps }) => {
-    const apps = Object.entries(androidApps);
-    if (apps.length === 0) return undefined;
-    return apps.map(([name, fingerprints]) => ({
-      relation: [...ANDROID_RELATIONS],
-      target: {
-        namespace: "android_app" as const,
-        package_name: name,
-        sha256_cert_fingerprints: [...fingerprints],
-      },
-    }));
-  },
+  contentOf: associations["assetlinks.json"],
 });
 
 /** Pages of other domains (WebAuthn Level 3 section 5.11.1). */
@@ -104,5 +89,5 @@ export const getRelatedOrigins = associationRoute({
   summary: "Get the pages of other domains that may use the domain's passkeys",
   description: "Browsers fetch it at the domain of the passkeys.",
   shape: z.object({ origins: z.array(z.string()) }).meta({ id: "RelatedOrigins" }),
-  contentOf: ({ relatedOrigins }) => (relatedOrigins.length === 0 ? undefined : { origins: [...relatedOrigins] }),
+  contentOf: associations.webauthn,
 });
