@@ -8,12 +8,12 @@ import { Loaded, useResource } from "../ui/resource.tsx";
 import { Link, useTitle } from "../ui/router.tsx";
 import { ago, number } from "../ui/words.tsx";
 
-type Data = DataOf<"GET /staff/overview">;
+type Overview = DataOf<"GET /staff/overview">;
 
 const SPANS = [7, 30, 90] as const;
 const REFRESH_MS = 60_000;
 
-/** The state of the service: what waits, and how the last days went. */
+/** What waits now, and the figures of the last days. */
 export function Today() {
   useTitle("Today");
   const [days, setDays] = useState<number>(30);
@@ -46,12 +46,12 @@ export function Today() {
   );
 }
 
-function Tiles({ now }: { now: Data["now"] }) {
+function Tiles({ now }: { now: Overview["now"] }) {
   const isAdmin = useUser().role === "admin";
   return (
     <div class="tiles">
       <Tile name="Documents waiting" to="/review" value={number(now.kyc_pending)}>
-        {now.kyc_oldest_at ? `the oldest sent ${ago(now.kyc_oldest_at)}` : "nothing waits"}
+        {now.kyc_oldest_at ? `the oldest was sent ${ago(now.kyc_oldest_at)}` : "none"}
       </Tile>
       <Tile name="SMS today" to="/delivery" value={number(now.sms_taken)}>
         <meter
@@ -60,15 +60,15 @@ function Tiles({ now }: { now: Data["now"] }) {
           high={now.sms_budget * 0.8}
           optimum={0}
           value={now.sms_taken}
-          aria-label="SMS of today's budget"
+          aria-label="Share of today's SMS budget used"
         />
         of {number(now.sms_budget)}
       </Tile>
       <Tile name="Sign-in locks" value={number(now.locks)}>
-        numbers and addresses that have to wait
+        active, on phone numbers and email addresses
       </Tile>
       <Tile name="Dead letters" {...(isAdmin ? { to: "/letters" } : {})} value={number(now.dead_letters)}>
-        {now.dead_letters === 0 ? "all work came through" : "wait for a decision of an admin"}
+        {now.dead_letters === 0 ? "no message failed for good" : "waiting for an admin"}
       </Tile>
     </div>
   );
@@ -91,11 +91,11 @@ function Tile({ name, value, to, children }: TileProps) {
   );
 }
 
-const sum = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value + (b[i] ?? 0));
+const addSeries = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value + (b[i] ?? 0));
 
-function Plots({ data: { days, series } }: { data: Data }) {
-  const asked = sum(series.codes_asked_sms, series.codes_asked_email);
-  const delivered = sum(series.codes_delivered_sms, series.codes_delivered_email);
+function Plots({ data: { days, series } }: { data: Overview }) {
+  const requested = addSeries(series.codes_asked_sms, series.codes_asked_email);
+  const delivered = addSeries(series.codes_delivered_sms, series.codes_delivered_email);
   return (
     <div class="grid">
       <Plot title="Sign-ups" days={days} lines={[{ name: "New accounts", values: series.sign_ups }]} />
@@ -104,9 +104,9 @@ function Plots({ data: { days, series } }: { data: Data }) {
         title="Codes"
         days={days}
         lines={[
-          { name: "Asked for", values: asked },
+          { name: "Requested", values: requested },
           { name: "Delivered", values: delivered },
-          { name: "Entered", values: series.codes_verified },
+          { name: "Verified", values: series.codes_verified },
         ]}
       />
       <Plot
@@ -124,17 +124,17 @@ function Plots({ data: { days, series } }: { data: Data }) {
         ]}
       />
       <Plot
-        title="Refused calls"
+        title="Refused and failed requests"
         days={days}
         lines={[
-          { name: "Limits", values: series.refused_limit },
+          { name: "Over a limit", values: series.refused_limit },
           { name: "Not signed in", values: series.refused_unauthenticated },
           { name: "Not allowed", values: series.refused_forbidden },
-          { name: "Failed", values: series.failed },
+          { name: "Server errors", values: series.failed },
         ]}
-        note="At least so many: a server that stops takes up to a minute of them along."
+        note="A lower bound: what a server counted in its last minute is lost when it stops."
       />
-      <Plot title="Dead letters" days={days} lines={[{ name: "Given up", values: series.dead_letters }]} />
+      <Plot title="Dead letters" days={days} lines={[{ name: "Failed for good", values: series.dead_letters }]} />
     </div>
   );
 }

@@ -10,7 +10,7 @@ export function randomId(randomBytes: RandomBytes): string {
   return base64url.encode(randomBytes(16));
 }
 
-/** Draws `length` decimal digits without modulo bias: bytes of 250 and above are rejected (NIST SP 800-63B 3.1.3.2). */
+/** Draws `length` decimal digits without modulo bias: bytes of 250 and above are rejected (NIST SP 800-63B-4 section 3.1.3.2). */
 export function randomDigits(randomBytes: RandomBytes, length: number): string {
   return randomText(randomBytes, "0123456789", length);
 }
@@ -27,7 +27,7 @@ export function randomText(randomBytes: RandomBytes, alphabet: string, length: n
   return text;
 }
 
-/** Derives a key for one purpose with HKDF-SHA-256 (RFC 5869) without salt. */
+/** Derives 256 bits for one purpose with HKDF-SHA-256 (RFC 5869), without a salt. */
 async function deriveBits(secret: Uint8Array, purpose: string): Promise<ArrayBuffer> {
   const key = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
   const info = encoder.encode(purpose);

@@ -6,7 +6,7 @@ import type { Deps } from "../platform/deps.ts";
 import { isAdmin, isStaff, mayChangeAccount } from "../sessions/authority.store.ts";
 import type { AdminClaims, StaffClaims } from "../sessions/claims.ts";
 import { type CallerRow, selectCaller } from "../sessions/session.store.ts";
-import { refuseUnlessAdminRole, refuseUnlessStaff } from "./refusals.ts";
+import { refuseUnlessAdmin, refuseUnlessStaff } from "./refusals.ts";
 
 type BatchDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 
@@ -105,7 +105,7 @@ export async function runAdminBatch<T extends Statements>(
   build: (conditions: AdminConditions) => T,
 ): Promise<Results<T> & Caller> {
   const found = await runStaffBatch(deps, caller, () => build(adminConditionsOf(deps, caller)));
-  refuseUnlessAdminRole(found.caller);
+  refuseUnlessAdmin(found.caller);
   return found;
 }
 
@@ -117,6 +117,6 @@ export async function commitAdminBatch<W extends Statements, R extends Statement
   isCommitted: (found: Results<R>) => boolean,
 ): Promise<Results<R> & Partial<Results<W>> & Caller> {
   const found = await commitStaffBatch(deps, caller, () => build(adminConditionsOf(deps, caller)), isCommitted);
-  refuseUnlessAdminRole(found.caller);
+  refuseUnlessAdmin(found.caller);
   return found;
 }

@@ -23,7 +23,7 @@ import {
 import { acknowledged, consume, requestAndKeep, retried, type Sent } from "../support/queue.ts";
 import type { BindingCall, Fault } from "../support/simulator/scheduler.ts";
 import { type QueueHandler, Simulation } from "../support/simulator/simulation.ts";
-import { forgetHour, readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
+import { insertSmsCodes, readBudget, resetHourlyCounters, setTaken } from "../support/sms-budget.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -97,17 +97,17 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
   }
 
   test.each(SEEDS)("for a hundred concurrent messages that are delivered twice (seed %i)", async (seed) => {
-    const messages = await smsMessages(MESSAGES, await knownPhone());
+    const messages = await insertSmsCodes(MESSAGES, await knownPhone());
     const { calls, early } = await deliverAtOnce(new Simulation(seed), messages, {});
     expect({ calls, early }).toEqual({ calls: BUDGET, early: [] });
-    expect(await readBudget()).toEqual({ taken: BUDGET, reserved: 0, spent: MESSAGES - BUDGET });
+    expect(await readBudget()).toEqual({ taken: BUDGET, refusedByReserve: 0, refusedBySpent: MESSAGES - BUDGET });
   });
 
   test.each(SEEDS)(
     "if calls fail, answers are lost, invocations die and messages are redelivered (seed %i)",
     async (seed) => {
       const known = await knownPhone();
-      const messages = [...(await smsMessages(MESSAGES / 2, known)), ...(await smsMessages(MESSAGES / 2))];
+      const messages = [...(await insertSmsCodes(MESSAGES / 2, known)), ...(await insertSmsCodes(MESSAGES / 2))];
       const simulation = new Simulation(seed);
       const random = simulation.scheduler.random;
       const kinds: Fault[] = ["throw-before", "throw-after", "die-before", "die-after"];
@@ -125,7 +125,7 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
   test("unlike with a naive read-compare-write counter, which overspends under concurrency", async () => {
     const naive = (seed: number, isCalm: boolean) =>
       setTaken(0)
-        .then(() => smsMessages(MESSAGES / 2))
+        .then(() => insertSmsCodes(MESSAGES / 2))
         .then((messages) =>
           deliverAtOnce(new Simulation(seed, undefined, isCalm), messages, { consumer: naiveBudget }),
         );
@@ -149,12 +149,12 @@ describe("ASVS 2.4.1: provider calls never exceed the day's budget", () => {
 describe("The reserved 30% of the daily budget", () => {
   test("is only for numbers with an account; one alert is raised when it is entered and one when it is spent", async () => {
     const known = await knownPhone();
-    const [unknown, owners] = [await smsMessages(9), await smsMessages(5, known)];
+    const [unknown, owners] = [await insertSmsCodes(9), await insertSmsCodes(5, known)];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const lines = recordLog();
     const sentAfter = async (messages: Sent[]) => {
       for (const message of messages) {
-        await forgetHour();
+        await resetHourlyCounters();
         expect(await consume([message], budgetOf(10))).toEqual(acknowledged);
       }
       return received[SPARROW]?.length;
@@ -167,7 +167,7 @@ describe("The reserved 30% of the daily budget", () => {
     expect(await sentAfter(owners.slice(0, 2))).toBe(9);
     expect(named("sms_budget_spent")).toEqual([]);
     expect(await sentAfter(owners.slice(2))).toBe(10);
-    expect(await readBudget()).toEqual({ taken: 10, reserved: 2, spent: 2 });
+    expect(await readBudget()).toEqual({ taken: 10, refusedByReserve: 2, refusedBySpent: 2 });
     expect(named("sms_reserve_entered")).toMatchObject([{ level: "warn", taken: 7, budget: 10 }]);
     expect(named("sms_budget_spent")).toMatchObject([{ level: "error", taken: 10, budget: 10 }]);
     expect(named("sms_dropped").map(({ reason }) => reason)).toEqual(["reserved", "reserved", "spent", "spent"]);
@@ -182,20 +182,20 @@ describe("The reserved 30% of the daily budget", () => {
   test("shrinks by earlier calls of account holders; a dropped message is not sent when it is redelivered", async () => {
     const known = await knownPhone();
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
-    for (const message of await smsMessages(7, known)) await consume([message], budgetOf(10));
-    const [stranger] = (await smsMessages(1)) as [Sent];
+    for (const message of await insertSmsCodes(7, known)) await consume([message], budgetOf(10));
+    const [stranger] = (await insertSmsCodes(1)) as [Sent];
     for (let attempt = 1; attempt <= 3; attempt++)
       expect(await consume([stranger], budgetOf(10))).toEqual(acknowledged);
     // Not even after the budget was raised, because by then the user has requested another code or given up.
     expect(await consume([stranger], budgetOf(1000))).toEqual(acknowledged);
     expect(received[SPARROW]).toHaveLength(7);
-    expect((await readBudget()).reserved).toBe(1);
+    expect((await readBudget()).refusedByReserve).toBe(1);
   });
 });
 
 describe("The budget counts", () => {
   test("every call: the first, the failover and each redelivery", async () => {
-    const [message] = (await smsMessages(1)) as [Sent];
+    const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({
       [SPARROW]: () => sparrowRefusal(1012),
       [FALLBACK]: () => new Response(null, { status: 429 }),
@@ -210,7 +210,7 @@ describe("The budget counts", () => {
   test("calls to the second provider too, and drops the message if none is left", async () => {
     for (const host of [failing, () => sparrowRefusal(1012)]) {
       await setTaken(9);
-      const [message] = (await smsMessages(1, await knownPhone())) as [Sent];
+      const [message] = (await insertSmsCodes(1, await knownPhone())) as [Sent];
       await setTaken(9);
       const received = fakeInternet({ [SPARROW]: host, [FALLBACK]: fallback });
       expect(await consume([message], budgetOf(10))).toEqual(acknowledged);
@@ -219,7 +219,7 @@ describe("The budget counts", () => {
   });
 
   test("no call that is not made because of an open breaker or an expired message", async () => {
-    const messages = await smsMessages(7);
+    const messages = await insertSmsCodes(7);
     fakeInternet({ [SPARROW]: failing, [FALLBACK]: fallback });
     for (const message of messages.slice(0, 5)) await consume([message], budgetOf(1000));
     expect((await readBudget()).taken).toBe(10);
@@ -232,7 +232,7 @@ describe("The budget counts", () => {
 
   test("messages to the local outbox, but no e-mails", async () => {
     await setTaken(10);
-    const [phone] = (await smsMessages(1)) as [Sent];
+    const [phone] = (await insertSmsCodes(1)) as [Sent];
     const identifier = newEmail();
     const email = await requestAndKeep(identifier);
     const env = { SMS_DAILY_BUDGET: "10" } as unknown as Partial<Env>;
@@ -258,7 +258,7 @@ describe("If the budget cannot be counted", () => {
   test.each([/"sms_budget_days"/i, /^update "sms_budget_days"/i])(
     "no call is made, no attempt is counted and the message is retried (%s)",
     async (statement) => {
-      const [message] = (await smsMessages(1)) as [Sent];
+      const [message] = (await insertSmsCodes(1)) as [Sent];
       const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
       const blind = { ...budgetOf(10), ...databaseWithout(statement) };
       for (let attempt = 1; attempt <= 3; attempt++) expect(await consume([message], blind)).toEqual(retried);
@@ -285,7 +285,7 @@ describe("If the budget cannot be counted", () => {
   }
 
   test("because one answer is lost, it is counted again before it is made", async () => {
-    const [message] = (await smsMessages(1)) as [Sent];
+    const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     await deliverOnce(message, atCount(1, "throw-after"));
     expect([callsIn(received), (await readBudget()).taken]).toEqual([1, 2]);
@@ -294,7 +294,7 @@ describe("If the budget cannot be counted", () => {
   });
 
   test("because every answer is lost, the calls stay counted and none is made", async () => {
-    const [message] = (await smsMessages(1)) as [Sent];
+    const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     await deliverOnce(message, (binding) =>
       binding.detail.some((statement) => statement.startsWith('update "sms_budget_days"')) ? "throw-after" : undefined,
@@ -305,7 +305,7 @@ describe("If the budget cannot be counted", () => {
   });
 
   test("between two providers after an unknown outcome, one more attempt is left", async () => {
-    const [message] = (await smsMessages(1)) as [Sent];
+    const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: failing });
     await deliverOnce(message, atCount(2, "throw-before"));
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 0]);
@@ -319,7 +319,7 @@ describe("The budget day", () => {
     // 23:59:59.999 at UTC+05:45.
     vi.setSystemTime(new Date(today).setUTCHours(18, 14, 59, 999));
     await setTaken(10);
-    const [late, next] = (await smsMessages(2)) as [Sent, Sent];
+    const [late, next] = (await insertSmsCodes(2)) as [Sent, Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const ask = () =>
       call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier: newPhone() }, env: budgetOf(10) });

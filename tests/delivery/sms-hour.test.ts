@@ -11,7 +11,7 @@ import {
 } from "../support/production.ts";
 import { consume, type Sent } from "../support/queue.ts";
 import { Simulation } from "../support/simulator/simulation.ts";
-import { readBudget, setTaken, smsMessages } from "../support/sms-budget.ts";
+import { insertSmsCodes, readBudget, setTaken } from "../support/sms-budget.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -51,35 +51,35 @@ async function knownPhone(): Promise<string> {
 
 describe("SMS to numbers without an account", () => {
   test("may spend an eighth of the day's open calls per hour; further messages are dropped until the hour is over", async () => {
-    expect(await deliver(await smsMessages(AN_HOUR))).toBe(AN_HOUR);
-    const messages = await smsMessages(1);
+    expect(await deliver(await insertSmsCodes(AN_HOUR))).toBe(AN_HOUR);
+    const messages = await insertSmsCodes(1);
     clock.advance(200_000);
     const lines = recordLog();
     expect(await deliver(messages)).toBe(0);
     expect(lines.find(({ event }) => event === "sms_dropped")).toMatchObject({ reason: "hour" });
     vi.setSystemTime(today + HOUR - 1);
-    expect(await deliver(await smsMessages(1))).toBe(0);
+    expect(await deliver(await insertSmsCodes(1))).toBe(0);
     clock.advance(1);
-    expect(await deliver(await smsMessages(AN_HOUR + 1))).toBe(AN_HOUR);
+    expect(await deliver(await insertSmsCodes(AN_HOUR + 1))).toBe(AN_HOUR);
     expect((await readBudget()).taken).toBe(2 * AN_HOUR);
   });
 
   test("neither block nor are blocked by SMS to numbers with an account", async () => {
     const known = await knownPhone();
-    expect(await deliver(await smsMessages(AN_HOUR + 5, known))).toBe(AN_HOUR + 5);
-    expect(await deliver(await smsMessages(AN_HOUR + 1))).toBe(AN_HOUR);
-    expect(await deliver(await smsMessages(3, known))).toBe(3);
+    expect(await deliver(await insertSmsCodes(AN_HOUR + 5, known))).toBe(AN_HOUR + 5);
+    expect(await deliver(await insertSmsCodes(AN_HOUR + 1))).toBe(AN_HOUR);
+    expect(await deliver(await insertSmsCodes(3, known))).toBe(3);
   });
 
   test("raise one alert when the hour's calls are spent, not one per message", async () => {
     const lines = recordLog();
     const alerts = () => lines.filter(({ event }) => event === "sms_hour_spent");
-    await deliver(await smsMessages(AN_HOUR - 1));
+    await deliver(await insertSmsCodes(AN_HOUR - 1));
     expect(alerts()).toEqual([]);
-    await deliver(await smsMessages(3));
+    await deliver(await insertSmsCodes(3));
     expect(alerts()).toMatchObject([{ level: "warn", alert: true, calls: AN_HOUR }]);
     clock.advance(HOUR);
-    await deliver(await smsMessages(AN_HOUR));
+    await deliver(await insertSmsCodes(AN_HOUR));
     expect(alerts()).toHaveLength(2);
   });
 
@@ -88,7 +88,7 @@ describe("SMS to numbers without an account", () => {
     [91, 7],
     [92, 8],
   ])("of a budget of %i calls get %i, rounded down and at least one", async (calls, expected) => {
-    expect(await deliver(await smsMessages(expected + 2), calls)).toBe(expected);
+    expect(await deliver(await insertSmsCodes(expected + 2), calls)).toBe(expected);
   });
 
   test.each([1, 2])(
@@ -96,7 +96,7 @@ describe("SMS to numbers without an account", () => {
     async (seed) => {
       const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
       const simulation = new Simulation(seed);
-      const messages = await smsMessages(50);
+      const messages = await insertSmsCodes(50);
       simulation.queue.held.push(...messages.map((body) => ({ id: body.event_id, body, attempts: 1 })));
       await simulation.deliver(1, { env: vars });
       expect(received[SPARROW]?.length).toBe(AN_HOUR);
@@ -105,7 +105,7 @@ describe("SMS to numbers without an account", () => {
   );
 
   test("are not sent while the hour cannot be counted", async () => {
-    const [message] = (await smsMessages(1)) as [Sent];
+    const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
     const blind = { ...env(), ...databaseWithout(/open_hour/) };
     expect(await consume([message], blind)).toEqual({ acked: [], retried: [0] });

@@ -8,31 +8,35 @@ import type { Sent } from "./queue.ts";
 
 const today = () => dayOf(Date.now());
 
-/** Reads the day's counters. */
+/** Today's row of the SMS budget; zeros if there is none. */
 export async function readBudget() {
   const row = await testEnv.DB.prepare("select * from sms_budget_days where day = ?").bind(today()).first();
-  const { taken = 0, refused_by_reserve: reserved = 0, refused_by_spent: spent = 0 } = row ?? {};
-  return { taken, reserved, spent } as { taken: number; reserved: number; spent: number };
+  const { taken = 0, refused_by_reserve: refusedByReserve = 0, refused_by_spent: refusedBySpent = 0 } = row ?? {};
+  return { taken, refusedByReserve, refusedBySpent } as {
+    taken: number;
+    refusedByReserve: number;
+    refusedBySpent: number;
+  };
 }
 
-/** Resets the hour's calls to numbers without an account. */
-export async function forgetHour(): Promise<void> {
+/** Deletes the hourly counters of messages to identifiers without an account. */
+export async function resetHourlyCounters(): Promise<void> {
   await testEnv.DB.prepare("delete from sms_send_limits where scope = 'open_hour'").run();
 }
 
-/** Sets the day's counters as if `taken` calls had been made, none of them in this hour. */
+/** Sets today's row to `taken` calls of a provider, with no refusals, and deletes the hourly counters. */
 export async function setTaken(taken: number): Promise<void> {
-  await forgetHour();
+  await resetHourlyCounters();
   await testEnv.DB.prepare("insert or replace into sms_budget_days values (?, 0, ?, null, 0, 0)")
     .bind(today(), taken)
     .run();
 }
 
-/** Inserts codes by SMS, all to the given number or each to another, and returns their messages. */
-export const smsMessages = (count: number, to?: string) => codeMessages(count, () => to ?? newPhone());
+/** Inserts undelivered SMS codes, all to `to` or each to a new number, and returns their messages. */
+export const insertSmsCodes = (count: number, to?: string) => insertCodes(count, () => to ?? newPhone());
 
-/** Inserts codes that wait for the queue and returns their messages. */
-export async function codeMessages(count: number, identifierOf: () => string): Promise<Sent[]> {
+/** Inserts undelivered codes, each to the next identifier, and returns their messages. */
+export async function insertCodes(count: number, nextIdentifier: () => string): Promise<Sent[]> {
   const { keyring, randomBytes } = await buildDeps(testEnv, { waitUntil: () => {} }, "");
   const now = Date.now();
   const codes = await Promise.all(
@@ -40,7 +44,7 @@ export async function codeMessages(count: number, identifierOf: () => string): P
       const cid = newCid({ now: () => now, randomBytes });
       return {
         cid,
-        to: identifierOf(),
+        to: nextIdentifier(),
         sealed: await seal(currentSecret(keyring).sealing, randomBytes, "123456", cid),
       };
     }),

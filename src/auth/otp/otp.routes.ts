@@ -15,7 +15,7 @@ const purpose = z.enum(["REGISTER", "LOGIN"]).meta({ id: "OtpPurpose" });
 const purposeField = optionalText(
   z.enum(["REGISTER", "LOGIN", "CHANGE"]).meta({
     id: "RequestedOtpPurpose",
-    description: "What the code is for. CHANGE: to set it as one's own email address or phone number.",
+    description: "What the code is for. CHANGE: to replace the account's email address or phone number.",
   }),
 );
 
@@ -76,7 +76,7 @@ export const requestOtp = publicEndpoint(
 const codeVerifiedView = z
   .object({
     verification_token: z.string(),
-    purpose: purpose.meta({ description: "The next step: REGISTER or LOGIN." }),
+    purpose: purpose.meta({ description: "The next step: REGISTER or LOGIN. Ignore it for a code that was requested for CHANGE." }),
     expires_in: z.number().int().meta({ description: "Seconds for which the verification token is valid." }),
     message: z.string(),
   })

@@ -10,7 +10,7 @@ import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { tellVerifiedAddresses } from "../identity/security-message.store.ts";
 import { type OwnDeps, obstacleToAdd, selectOwnPasskey, selectState } from "./passkey-rules.store.ts";
-import { isChallengeUsedHere, selectUse, useChallenge } from "./passkey-use.store.ts";
+import { isChallengeUsedByThisInvocation, selectUse, useChallenge } from "./passkey-use.store.ts";
 import type { NewPasskey } from "./webauthn.ts";
 
 /**
@@ -59,7 +59,7 @@ export async function addPasskey(
   const id = deps.newId();
   const { challenge, name, ...passkey } = added;
   const use = { challenge, usedFor: "REGISTER", sessionId } as const;
-  const isUsed = isChallengeUsedHere(deps, use);
+  const isUsed = isChallengeUsedByThisInvocation(deps, use);
   const isUnknown = sql`not exists (select 1 from passkeys where credential_id = ${passkey.credentialId})`;
   const mayAdd = sql`${isSignedIn(deps, caller)} and ${isUnknown} and exists (select 1 from users where id = ${userId}
     and ${obstacleToAdd(deps, caller)} is null)`;

@@ -14,8 +14,8 @@ import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
 import { liftHardLockout } from "../otp/otp-guard.store.ts";
 import {
-  isChallengeUsedHere,
-  mayAssert,
+  isChallengeUsedByThisInvocation,
+  isPasskeyAcceptable,
   recordPasskeyUse,
   reportSuspectPasskey,
   selectPasskeyKey,
@@ -47,7 +47,7 @@ export async function signInByPasskey(
   const { userId, passkeyId, sessionId } = assertion;
   const user = sql`${userId}`;
   const isAccount = eq(users.id, userId);
-  const isUsed = isChallengeUsedHere(deps, assertion);
+  const isUsed = isChallengeUsedByThisInvocation(deps, assertion);
   const isConsole = assertion.usedFor === "CONSOLE";
   const isAllowed = deps.db
     .select({ one: sql<number>`1` })
@@ -64,7 +64,7 @@ export async function signInByPasskey(
     identities: [],
   };
   const mayUse: SQL = isFresh
-    ? sql`${mayAssert(assertion)} and exists ${isAllowed} and not ${isBound(deps, call)}`
+    ? sql`${isPasskeyAcceptable(assertion)} and exists ${isAllowed} and not ${isBound(deps, call)}`
     : sql`false`;
   const writes = mergeStatements(
     { usedChallenge: useChallenge(deps, assertion, mayUse) },

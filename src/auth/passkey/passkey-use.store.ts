@@ -7,18 +7,18 @@ import { DAY_MS } from "../../platform/time.ts";
 import { tellVerifiedAddresses } from "../identity/security-message.store.ts";
 import type { UsedPasskey } from "./webauthn.ts";
 
-// The single use of a challenge, by a row at the end: whoever inserts it first has used the challenge.
+// A challenge can be used once: its use inserts a row keyed by the challenge, and only the first insert succeeds.
 
 type UseDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
-/** How often the owner is told of a counter that did not grow, per passkey. */
+/** Minimum time between two warnings about one passkey. */
 const SUSPECT_INTERVAL_MS = DAY_MS;
 
 /** A challenge that was answered. */
 export interface ChallengeUse {
   challenge: string;
   usedFor: (typeof passkeyUses.$inferInsert)["usedFor"];
-  /** The session that the use opens or that it belongs to. */
+  /** The session that the use opens, or in which it takes place. */
   sessionId: string;
 }
 
@@ -29,7 +29,7 @@ export interface VerifiedAssertion extends ChallengeUse {
   used: UsedPasskey;
 }
 
-/** Uses the challenge if `condition` holds and it is unused. Belongs first into the batch of its effect. */
+/** Uses the challenge if `condition` holds and it is unused. Must come before the statements that depend on it. */
 export function useChallenge(deps: UseDeps, { challenge, usedFor, sessionId }: ChallengeUse, condition: SQL) {
   return insertWhere(
     deps,
@@ -39,8 +39,11 @@ export function useChallenge(deps: UseDeps, { challenge, usedFor, sessionId }: C
   ).onConflictDoNothing();
 }
 
-/** This invocation used the challenge. */
-export function isChallengeUsedHere(deps: Pick<Deps, "invocationId">, { challenge }: Pick<ChallengeUse, "challenge">) {
+/** Whether this invocation used the challenge. */
+export function isChallengeUsedByThisInvocation(
+  deps: Pick<Deps, "invocationId">,
+  { challenge }: Pick<ChallengeUse, "challenge">,
+) {
   return sql`exists (select 1 from passkey_uses where challenge = ${challenge} and used_by = ${deps.invocationId})`;
 }
 
@@ -52,17 +55,20 @@ export function selectUse(deps: Pick<Deps, "db">, { challenge }: Pick<ChallengeU
 }
 
 /**
- * The passkey still exists, and its counter has grown. A passkey that may be copied shares no counter between its copies,
- * so only a device-bound one that counts is compared (WebAuthn Level 3 section 6.1.1).
+ * The passkey exists, and its counter gives no reason to suspect a copy. Only a device-bound passkey that counts its uses is
+ * compared, because the copies of a synced one do not share a counter (WebAuthn Level 3 section 6.1.1).
  */
-export function mayAssert({ passkeyId, used }: Pick<VerifiedAssertion, "passkeyId" | "used">): SQL {
+export function isPasskeyAcceptable({ passkeyId, used }: Pick<VerifiedAssertion, "passkeyId" | "used">): SQL {
   return sql`exists (select 1 from passkeys where id = ${passkeyId} and not ${isSuspect(used)})`;
 }
 
 const isSuspect = ({ counter }: UsedPasskey) =>
   sql`(not is_backup_eligible and (counter > 0 or ${counter} > 0) and counter >= ${counter})`;
 
-/** Keeps the passkey's counter and state if `isUsed` holds. The counter never goes back, whatever order uses arrive in. */
+/**
+ * Stores the passkey's new counter, sync state and time of use if `isUsed` holds. The counter never decreases, even if uses
+ * arrive out of order.
+ */
 export function recordPasskeyUse(deps: UseDeps, { passkeyId, used }: VerifiedAssertion, isUsed: SQL) {
   return {
     usedPasskey: deps.db
@@ -77,11 +83,11 @@ export function recordPasskeyUse(deps: UseDeps, { passkeyId, used }: VerifiedAss
 }
 
 /**
- * Tells the owner, once a day, that the counter of a device-bound passkey did not grow: somebody may have a copy of it.
- * The repetition of a call that used the challenge is no such case.
+ * Warns the owner, at most once a day, that the counter of a device-bound passkey did not grow, so that somebody may have a
+ * copy of it. A repeated call whose first try used the challenge is not reported.
  */
 export function reportSuspectPasskey(deps: UseDeps, { passkeyId, userId, challenge, used }: VerifiedAssertion) {
-  const isReportedHere = sql`exists (select 1 from passkeys where id = ${passkeyId} and suspected_by = ${deps.invocationId})`;
+  const isReportedByThisInvocation = sql`exists (select 1 from passkeys where id = ${passkeyId} and suspected_by = ${deps.invocationId})`;
   return mergeStatements(
     {
       suspected: deps.db
@@ -99,15 +105,15 @@ export function reportSuspectPasskey(deps: UseDeps, { passkeyId, userId, challen
           payload: JSON.stringify({ passkey_id: passkeyId }),
           queue: "tasks",
         },
-        isReportedHere,
+        isReportedByThisInvocation,
       ),
     },
-    tellVerifiedAddresses(deps, userId, "PASSKEY_SUSPECT", isReportedHere),
+    tellVerifiedAddresses(deps, userId, "PASSKEY_SUSPECT", isReportedByThisInvocation),
   );
 }
 
-/** Selects what is needed to check an assertion; no row for a credential that is unknown or does not meet `which`. */
-export function selectPasskeyKey(deps: Pick<Deps, "db">, credentialId: string, which?: SQL) {
+/** Selects what is needed to check an assertion; no row for a credential that is unknown or does not meet `condition`. */
+export function selectPasskeyKey(deps: Pick<Deps, "db">, credentialId: string, condition?: SQL) {
   return deps.db
     .select({
       id: passkeys.id,
@@ -116,5 +122,5 @@ export function selectPasskeyKey(deps: Pick<Deps, "db">, credentialId: string, w
       isBackupEligible: passkeys.isBackupEligible,
     })
     .from(passkeys)
-    .where(and(eq(passkeys.credentialId, credentialId), which));
+    .where(and(eq(passkeys.credentialId, credentialId), condition));
 }

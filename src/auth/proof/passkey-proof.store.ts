@@ -9,8 +9,8 @@ import type { Client } from "../../platform/http/client.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import {
-  isChallengeUsedHere,
-  mayAssert,
+  isChallengeUsedByThisInvocation,
+  isPasskeyAcceptable,
   recordPasskeyUse,
   reportSuspectPasskey,
   selectPasskeyKey,
@@ -48,9 +48,9 @@ export async function proveByPasskey(
   assertion: VerifiedAssertion,
 ) {
   const signedIn = isSignedIn(deps, caller);
-  const isUsed = isChallengeUsedHere(deps, assertion);
+  const isUsed = isChallengeUsedByThisInvocation(deps, assertion);
   const writes = mergeStatements(
-    { usedChallenge: useChallenge(deps, assertion, and(signedIn, mayAssert(assertion)) ?? signedIn) },
+    { usedChallenge: useChallenge(deps, assertion, and(signedIn, isPasskeyAcceptable(assertion)) ?? signedIn) },
     reportSuspectPasskey(deps, assertion),
     recordPasskeyUse(deps, assertion, isUsed),
     recordProof(deps, client, caller, { method: "PASSKEY", passkeyId: assertion.passkeyId }, isUsed),

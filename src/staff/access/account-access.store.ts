@@ -8,7 +8,7 @@ import type { AdminClaims } from "../../sessions/claims.ts";
 import { selectEnded } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
-import { refuseUnlessMayChange, userNotFound } from "../refusals.ts";
+import { refuseUnlessAccountIsChangeable, userNotFound } from "../refusals.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
 import {
   type Actor,
@@ -157,6 +157,6 @@ export async function endUserSessions(deps: StaffActionDeps, actor: Actor): Prom
   );
   const [user] = found.user;
   if (!user) throw userNotFound();
-  if (found.ended.length === 0) refuseUnlessMayChange(found.caller, actor, user);
+  if (found.ended.length === 0) refuseUnlessAccountIsChangeable(found.caller, actor, user);
   return found.ended.map((session) => session.id);
 }

@@ -10,7 +10,7 @@ import { noKyc, openKyc } from "../../users/kyc/kyc.service.ts";
 import type { KycRow } from "../../users/kyc/kyc.store.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
 import { openNumber } from "../../users/kyc/kyc-number.ts";
-import { refuseUnlessMayChange } from "../refusals.ts";
+import { refuseUnlessAccountIsChangeable } from "../refusals.ts";
 import { mask } from "../users/user-detail.views.ts";
 import { type Decision, decideKyc } from "./kyc-decision.store.ts";
 import { listSubmissions } from "./kyc-review.store.ts";
@@ -95,7 +95,8 @@ export async function updateKycStatus(
     deps.afterResponse(publishCoalesced(deps, outcome.events));
     return openKyc(deps, origin, caller, outcome.kyc);
   }
-  if (outcome.target) refuseUnlessMayChange(outcome.caller, { caller, userId: decision.userId }, outcome.target);
+  if (outcome.target)
+    refuseUnlessAccountIsChangeable(outcome.caller, { caller, userId: decision.userId }, outcome.target);
   if (!outcome.kyc) throw noKyc();
   throw obstacleOf(caller, decision, outcome.kyc);
 }

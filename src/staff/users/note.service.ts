@@ -1,5 +1,5 @@
 import type { Deps } from "../../platform/deps.ts";
-import { refuseUnlessMayChange, userNotFound } from "../refusals.ts";
+import { refuseUnlessAccountIsChangeable, userNotFound } from "../refusals.ts";
 import type { AuditLogRow } from "./audit-log.store.ts";
 import { insertNote } from "./note.store.ts";
 import type { Actor } from "./staff-action.store.ts";
@@ -13,7 +13,7 @@ import type { Actor } from "./staff-action.store.ts";
 export async function createNote(deps: Deps, actor: Actor, text: string): Promise<AuditLogRow> {
   const { caller, target, note } = await insertNote(deps, actor, text);
   if (!target) throw userNotFound();
-  if (!note) refuseUnlessMayChange(caller, actor, target);
+  if (!note) refuseUnlessAccountIsChangeable(caller, actor, target);
   // A user who may be changed gets the note in the same transaction.
   if (!note) throw userNotFound();
   return note;

@@ -9,7 +9,12 @@ import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.
 import type { AdminClaims, StaffClaims } from "../../sessions/claims.ts";
 import { type CallerRow, endSessions, selectEnded } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
-import { refuseUnlessAdmin, refuseUnlessMayChange, refuseUnlessStaff, userNotFound } from "../refusals.ts";
+import {
+  refuseUnlessAccountIsChangeable,
+  refuseUnlessAdminWithRecentPasskey,
+  refuseUnlessStaff,
+  userNotFound,
+} from "../refusals.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
@@ -34,7 +39,7 @@ export interface Right<C extends StaffClaims> {
 /** Changing an account: see `mayChangeAccount`. */
 export const changeAccount: Right<StaffClaims> = { condition: mayChangeAccount, refuse: refuseUnlessStaff };
 /** Changing a role: see `mayChangeRole`. */
-export const changeRole: Right<AdminClaims> = { condition: mayChangeRole, refuse: refuseUnlessAdmin };
+export const changeRole: Right<AdminClaims> = { condition: mayChangeRole, refuse: refuseUnlessAdminWithRecentPasskey };
 
 type EventStatement = ReturnType<typeof recordEvent>;
 
@@ -129,7 +134,7 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
   const detail = userDetailOf(found);
   if (!detail) throw userNotFound();
   const isDone = found.done.length > 0;
-  if (!isDone) refuseUnlessMayChange(found.caller, actor, detail.user);
+  if (!isDone) refuseUnlessAccountIsChangeable(found.caller, actor, detail.user);
   const rows = found as Partial<Record<string, OutboxRow[]>>;
   return {
     isDone,

@@ -12,7 +12,7 @@ import {
 import { closeBreakers, databaseWithout, productionEnv, recordLog, stopTime } from "../../support/production.ts";
 import { consume, keepingQueue, type Sent } from "../../support/queue.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
-import { codeMessages } from "../../support/sms-budget.ts";
+import { insertCodes } from "../../support/sms-budget.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -215,7 +215,7 @@ describe("The daily e-mail budget", () => {
   }
 
   /** Messages with codes, to different addresses or all to the given one. */
-  const messages = (count: number, to?: string) => codeMessages(count, () => to ?? newEmail());
+  const messages = (count: number, to?: string) => insertCodes(count, () => to ?? newEmail());
   const addresses = (sent: Sent[]) => sent.map(({ payload }) => String(JSON.parse(payload).to));
 
   test("reserves its last 30 % for addresses with an account and raises one alert when each part is spent", async () => {

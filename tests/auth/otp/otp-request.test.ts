@@ -28,7 +28,7 @@ async function signUpLongAgo(identifier: string, ip = newIp()) {
   return { ...user, clock };
 }
 
-async function purposeFor(identifier: string, otp: string): Promise<string> {
+async function verifyAndReadPurpose(identifier: string, otp: string): Promise<string> {
   const answer = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json: { identifier, otp } });
   return answer.body.data.purpose;
 }
@@ -64,8 +64,8 @@ function visible({ status, headers, body }: Answer) {
   };
 }
 
-/** The test's bindings, which record every call to database, KV and queue. */
-function recordedBindings() {
+/** Bindings that record the SQL prepared, the batches run, and the calls of KV and queue. */
+function recordingBindings() {
   const calls: string[] = [];
   const record = (name: string, binding: object) =>
     new Proxy(binding, {
@@ -85,7 +85,7 @@ function recordedBindings() {
   return { env, calls };
 }
 
-async function oneOfEachKind() {
+async function knownUnknownAndBanned() {
   const [known, unknown, banned] = [newPhone(), newPhone(), newPhone()];
   await signUp(known, { ip: newIp() });
   const { userId } = await signUpLongAgo(banned);
@@ -95,20 +95,20 @@ async function oneOfEachKind() {
   return [known, unknown, banned];
 }
 
-describe("an identifier in a request for a code", () => {
+describe("the identifier of a request for a code", () => {
   test.each([
     ["without the country code", (national: string) => national],
     ["with 977 and hyphens", (n: string) => `977-${n.slice(0, 3)}-${n.slice(3)}`],
-    ["with +977, a blank and a hyphen", (n: string) => `+977 ${n.slice(0, 3)}-${n.slice(3)}`],
-    ["with 00977 and a blank", (n: string) => `00977 ${n}`],
-    ["between blanks", (n: string) => `  +977${n} `],
+    ["with +977, a space and a hyphen", (n: string) => `+977 ${n.slice(0, 3)}-${n.slice(3)}`],
+    ["with 00977 and a space", (n: string) => `00977 ${n}`],
+    ["between spaces", (n: string) => `  +977${n} `],
     ["in Devanagari digits", (n: string) => n.replace(/\d/g, (d) => String.fromCharCode(0x0966 + Number(d)))],
   ])("finds the same user if the number is written %s", async (_, write) => {
     const phone = newPhone();
     await signUpLongAgo(phone);
     const written = write(phone.slice(4));
     expect((await ask(written)).status).toBe(200);
-    expect(await purposeFor(written, await readCode(phone, 2))).toBe("LOGIN");
+    expect(await verifyAndReadPurpose(written, await readCode(phone, 2))).toBe("LOGIN");
   });
 
   test("finds the same user by an e-mail address in any case and with surrounding spaces", async () => {
@@ -118,7 +118,7 @@ describe("an identifier in a request for a code", () => {
     expect((await ask(written)).status).toBe(200);
     const code = await readCode(email, 2);
     expect((await messagesTo(email))[0]).toMatchObject({ channel: "email", to: email, code });
-    expect(await purposeFor(written, code)).toBe("LOGIN");
+    expect(await verifyAndReadPurpose(written, code)).toBe("LOGIN");
   });
 
   test.each([
@@ -130,10 +130,10 @@ describe("an identifier in a request for a code", () => {
     ["a country that gets no SMS", "+919812345678"],
     ["an unknown country", "+999123456789"],
     ["an address without a host", "person@"],
-    ["an address with a blank inside", "per son@example.com"],
+    ["an address with a space inside", "per son@example.com"],
     ["words", "call me"],
     ["an empty string", ""],
-    ["blanks", "   "],
+    ["only spaces", "   "],
     ["an object", { $ne: null }],
     ["a list", ["9841234567"]],
     ["nothing", undefined],
@@ -152,7 +152,7 @@ describe("an identifier in a request for a code", () => {
     expect((await ask(indian, { env: { SMS_COUNTRIES: "NP,IN" } as object })).status).toBe(200);
   });
 
-  test("may come with the purpose REGISTER or LOGIN, an empty one or none", async () => {
+  test("takes the purposes REGISTER, LOGIN, empty and absent, and refuses others", async () => {
     const [phone, ip] = [newPhone(), newIp()];
     const wrong = await ask(phone, { ip }, "STEAL");
     expect(wrong.body.error).toMatchObject({ code: "validation_error", details: { purpose: [expect.any(String)] } });
@@ -179,10 +179,10 @@ describe("the response to a request for a code", () => {
   });
 
   test("ASVS 6.3.8: known, unknown and banned identifiers get the same bytes and the same work, also when limited", async () => {
-    const kinds = await oneOfEachKind();
+    const kinds = await knownUnknownAndBanned();
     const seen = [];
     for (const identifier of kinds) {
-      const { env, calls } = recordedBindings();
+      const { env, calls } = recordingBindings();
       const ip = newIp();
       const sent = await ask(identifier, { ip, env });
       const limited = await ask(identifier, { ip, env });
@@ -197,7 +197,7 @@ describe("the response to a request for a code", () => {
 
   test("is 503 with Retry-After, never 401, while the database is down", async () => {
     const statement = { bind: () => statement, all: lost, run: lost, first: lost, raw: lost };
-    const DB = { prepare: () => statement, batch: lost, exec: lost, withSession: () => DB } as unknown as D1Database;
+    const DB = { prepare: () => statement, batch: lost, exec: lost } as unknown as D1Database;
     const answer = await ask(newPhone(), { env: { DB } });
     expect(answer.status).toBe(503);
     expect(answer.body.error.code).toBe("service_unavailable");
@@ -208,9 +208,9 @@ describe("the response to a request for a code", () => {
   test("ASVS 16.5.2: does not depend on the rate limiter being available; a request over its limit gets 429 with Retry-After", async () => {
     const RATE_LIMITER = { limit: lost };
     expect((await ask(newPhone(), { env: { RATE_LIMITER } })).status).toBe(200);
-    const shut = await ask(newPhone(), { env: { RATE_LIMITER: { limit: async () => ({ success: false }) } } });
-    expect(shut.status).toBe(429);
-    expect(Number(shut.headers.get("retry-after"))).toBeGreaterThan(0);
+    const limited = await ask(newPhone(), { env: { RATE_LIMITER: { limit: async () => ({ success: false }) } } });
+    expect(limited.status).toBe(429);
+    expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
   });
 });
 
@@ -219,7 +219,7 @@ async function lost(): Promise<never> {
 }
 
 describe("limits on sending codes", () => {
-  test("one network gets a code after 60 s twice, then none: three per hour", async () => {
+  test("one network gets at most three codes per hour, 60 s apart", async () => {
     const clock = stopClock();
     const [phone, ip] = [newPhone(), newIp()];
     const waits = [waitOf(await ask(phone, { ip }))];
@@ -227,7 +227,7 @@ describe("limits on sending codes", () => {
     expect(waits.slice(0, 3)).toEqual([60, 60, 3480]);
   });
 
-  test("all unknown networks together get codes after 60, 60, 120 and 300 s, five per hour and ten per day", async () => {
+  test("all unknown networks together get at most five codes per hour and ten per day, after waits of 60, 60, 120 and 300 s", async () => {
     const clock = stopClock();
     const phone = newPhone();
     const waits = [waitOf(await ask(phone))];
@@ -238,8 +238,8 @@ describe("limits on sending codes", () => {
   });
 
   test.each([
-    ["the first code leaves the hour before the wait is over", [0, 60, 3580]],
-    ["codes leave the hour one after the other", [0, 3480, 3590]],
+    ["the first code is an hour old before the wait is over", [0, 60, 3580]],
+    ["the codes become an hour old one after the other", [0, 3480, 3590]],
     ["a day has passed", [0, 90_000]],
   ])("resend_in is exact when %s", async (_, seconds) => {
     const clock = stopClock();
@@ -306,7 +306,7 @@ describe("Idempotency-Key", () => {
   test("returns the same response without a second message for the same key and body, until the next code is allowed", async () => {
     const clock = stopClock();
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
-    const sends = () =>
+    const countMessages = () =>
       testEnv.DB.prepare("select count(*) as n from local_outbox where recipient = ?").bind(phone).first("n");
     const first = await ask(phone, { ip, headers });
     const again = await ask(phone.slice(4), { ip, headers });
@@ -314,10 +314,10 @@ describe("Idempotency-Key", () => {
     expect([again.status, again.body]).toEqual([200, first.body]);
     clock.advance(59_000);
     expect((await ask(phone, { ip, headers })).status).toBe(200);
-    expect(await sends()).toBe(1);
+    expect(await countMessages()).toBe(1);
     clock.advance(1_000);
     expect((await ask(phone, { ip, headers })).status).toBe(200);
-    expect(await sends()).toBe(2);
+    expect(await countMessages()).toBe(2);
     expect(await readCode(phone, 2)).toMatch(/^\d{6}$/);
   });
 
@@ -329,7 +329,7 @@ describe("Idempotency-Key", () => {
     expect((await ask(newPhone(), { ip, headers }, "REGISTER")).status).toBe(200);
   });
 
-  test("does not bind the key of a rejected call", async () => {
+  test("a refused request does not use its key", async () => {
     const clock = stopClock();
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     await ask(phone, { ip });
@@ -338,7 +338,7 @@ describe("Idempotency-Key", () => {
     expect((await ask(phone, { ip, headers }, "REGISTER")).status).toBe(200);
   });
 
-  test("finds the result of a call whose response from the database was lost", async () => {
+  test("returns the stored result if the database committed but its answer was lost", async () => {
     const [phone, ip, headers] = [newPhone(), newIp(), { "idempotency-key": crypto.randomUUID() }];
     const DB = new Proxy(testEnv.DB, {
       get: (target, key) =>

@@ -231,7 +231,7 @@ describe("The daily SMS budget at otp/request", () => {
       .bind(known, stranger, Date.now())
       .all();
     expect(kept.results).toEqual([{ recipient: known }]);
-    expect(await readBudget()).toEqual({ taken: 8, reserved: 1, spent: 0 });
+    expect(await readBudget()).toEqual({ taken: 8, refusedByReserve: 1, refusedBySpent: 0 });
   });
 
   test("once spent returns 503 to phone numbers and test identifiers until midnight in Kathmandu, but not to e-mail or repeated calls", async () => {

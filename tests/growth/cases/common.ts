@@ -2,69 +2,74 @@ import type { Operation } from "../../fuzz/operations.ts";
 import { newIp } from "../../support/client.ts";
 import { type Case, given, PLAIN_HTTP, type Stage } from "../case.ts";
 
-const BIG = 70_000;
-/** Larger than the limit of uploads. */
-const HUGE = 20 * 1024 * 1024;
+/** More than the limit of a body without files. */
+const OVERSIZED_BODY_BYTES = 70_000;
+/** More than the limit of uploads. */
+const OVERSIZED_UPLOAD_BYTES = 20 * 1024 * 1024;
 /** A multipart body with a file larger than the limit of uploads. */
 const hugeFile = () =>
   new Blob([
     '--x\r\ncontent-disposition: form-data; name="document_front"; filename="a.jpg"\r\n\r\n',
-    new Uint8Array(HUGE),
+    new Uint8Array(OVERSIZED_UPLOAD_BYTES),
   ]);
 const JSON_TYPE = { "content-type": "application/json" };
 
-export const refusing = { limit: async () => ({ success: false }) } as unknown as RateLimit;
+export const exhaustedRateLimiter = { limit: async () => ({ success: false }) } as unknown as RateLimit;
 
-/** A caller who may call the operation. */
+/** The admin for operations of staff, the user for other guarded ones, otherwise nobody. */
 const callerOf = ({ isForStaff, isGuarded }: Operation, { user, admin }: Stage) =>
   isForStaff ? { token: admin.access } : isGuarded ? { token: user.access } : {};
 
-/** These end the caller's session or account if they succeed, so their own cases create users for them. */
-const LAST = ["DELETE /api/auth/account", "DELETE /api/auth/sessions"];
+/** Operations that end the account or its other sessions even without a body; `sign-in-cases.ts` runs them with new users. */
+const DESTRUCTIVE = ["DELETE /api/auth/account", "DELETE /api/auth/sessions"];
 
-/** Cases of every operation: no token, a token of an ended session, an invalid body and an invalid path. */
+/** Cases that every operation has: authentication, role, path, query, body, limit, plain HTTP, and a permitted call. */
 export function commonCases(operation: Operation): Case[] {
   const { name, isGuarded, isForStaff, body, query, pathParameters, statuses } = operation;
-  const from = (what: string, prepare: (stage: Stage) => object) =>
+  const permitted = (what: string, prepare: (stage: Stage) => object) =>
     given(name, what, async (stage) => ({ ip: newIp(), ...callerOf(operation, stage), ...prepare(stage) }));
-  const found: (Case | false | undefined)[] = [
+  const candidates: (Case | false | undefined)[] = [
     isGuarded && given(name, "without a token", async () => ({})),
     isGuarded &&
-      from("with the token of an ended session", ({ ended }) => ({ token: ended.access, ...emptyBody(operation) })),
+      permitted("with the token of an ended session", ({ ended }) => ({
+        token: ended.access,
+        ...minimalBody(operation),
+      })),
     isForStaff &&
-      from("by staff without the passkey that they need", ({ admin }) => ({
+      permitted("by staff without the passkey that they need", ({ admin }) => ({
         token: admin.access,
         env: { STAFF_PASSKEYS: "required" } as unknown as Partial<Env>,
-        ...emptyBody(operation),
+        ...minimalBody(operation),
       })),
-    isForStaff && from("by a user", ({ user }) => ({ token: user.access, ...emptyBody(operation) })),
-    pathParameters.length > 0 && from("with an invalid id", () => ({ id: "x".repeat(300), ...emptyBody(operation) })),
-    pathParameters.length > 0 && from("with an unknown id", () => emptyBody(operation)),
+    isForStaff && permitted("by a user", ({ user }) => ({ token: user.access, ...minimalBody(operation) })),
+    pathParameters.length > 0 &&
+      permitted("with an invalid id", () => ({ id: "x".repeat(300), ...minimalBody(operation) })),
+    pathParameters.length > 0 && permitted("with an unknown id", () => minimalBody(operation)),
     query.length > 0 &&
-      from("with an invalid query", () => ({
+      permitted("with an invalid query", () => ({
         query: query.map((each) => `${each.name}=%00&${each.name}=x`).join("&"),
       })),
-    body && from("with a malformed body", () => ({ raw: "{", headers: JSON_TYPE })),
+    body && permitted("with a malformed body", () => ({ raw: "{", headers: JSON_TYPE })),
     body &&
-      from("with invalid fields", () => ({
+      permitted("with invalid fields", () => ({
         json: Object.fromEntries(Object.keys(body.fields).map((field) => [field, { no: 1 }])),
       })),
     body &&
-      from("with too large a body", () => ({
-        raw: body.takesJson === false ? hugeFile() : new Uint8Array(BIG),
+      permitted("with too large a body", () => ({
+        raw: body.takesJson === false ? hugeFile() : new Uint8Array(OVERSIZED_BODY_BYTES),
         headers: body.takesJson ? JSON_TYPE : { "content-type": "multipart/form-data; boundary=x" },
       })),
-    body && from("with a body of another type", () => ({ raw: "x", headers: { "content-type": "text/plain" } })),
+    body && permitted("with a body of another type", () => ({ raw: "x", headers: { "content-type": "text/plain" } })),
     statuses.includes(429) &&
-      !LAST.includes(name) &&
-      from("beyond the limiter", () => ({
-        env: { RATE_LIMITER: refusing, USER_RATE_LIMITER: refusing },
-        ...emptyBody(operation),
+      !DESTRUCTIVE.includes(name) &&
+      permitted("beyond the limiter", () => ({
+        env: { RATE_LIMITER: exhaustedRateLimiter, USER_RATE_LIMITER: exhaustedRateLimiter },
+        ...minimalBody(operation),
       })),
-    !LAST.includes(name) && from("over plain http in production", () => PLAIN_HTTP),
-    !LAST.includes(name) && from("as it is", () => emptyBody(operation)),
+    !DESTRUCTIVE.includes(name) && permitted("over plain http in production", () => PLAIN_HTTP),
+    !DESTRUCTIVE.includes(name) && permitted("as it is", () => minimalBody(operation)),
   ];
-  return found.filter((each) => typeof each === "object");
+  return candidates.filter((each) => typeof each === "object");
 }
 
-const emptyBody = ({ body }: Operation) => (body?.takesJson ? { json: {} } : body ? { multipart: { a: "b" } } : {});
+const minimalBody = ({ body }: Operation) => (body?.takesJson ? { json: {} } : body ? { multipart: { a: "b" } } : {});

@@ -2,7 +2,7 @@ import { codeFor, must, newUser, signInAgain, sql, tokenFor } from "../../faults
 import { newEmail, newIp, newPhone } from "../../support/client.ts";
 import { sessionOf } from "../../support/kyc.ts";
 import { type Case, given, PLAIN_HTTP, type Stage } from "../case.ts";
-import { refusing } from "./common.ts";
+import { exhaustedRateLimiter } from "./common.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -111,7 +111,7 @@ const sessions: Case[] = [
   })),
   given("POST /api/auth/logout", "beyond the limit of writes", async ({ env }) => {
     const { access, refresh } = await newUser(env);
-    return { token: access, json: { refresh_token: refresh }, env: { USER_RATE_LIMITER: refusing } };
+    return { token: access, json: { refresh_token: refresh }, env: { USER_RATE_LIMITER: exhaustedRateLimiter } };
   }),
   given("DELETE /api/auth/sessions", "with a long history", async ({ env, user }) => ({
     token: (await signInAgain(user, env)).access,
@@ -156,7 +156,7 @@ const deletions: Case[] = [
     })),
     given(operation, "beyond the limiter", async ({ env }) => ({
       token: (await newUser(env)).access,
-      env: { RATE_LIMITER: refusing, USER_RATE_LIMITER: refusing },
+      env: { RATE_LIMITER: exhaustedRateLimiter, USER_RATE_LIMITER: exhaustedRateLimiter },
     })),
   ]),
   refusedDeletion("after an old sign-in", staleUser),

@@ -13,7 +13,7 @@ import {
   signText,
 } from "../../support/openid.ts";
 import { type Case, given, type Stage } from "../case.ts";
-import { refusing } from "./common.ts";
+import { exhaustedRateLimiter } from "./common.ts";
 import { staleUser } from "./sign-in-cases.ts";
 
 /** Settings without any provider. */
@@ -87,7 +87,7 @@ const linkCases = (name: Name): Case[] => {
     given(link, "beyond the limit of writes", async ({ env, providers }) => ({
       token: (await newUser(env)).access,
       json: await providers.nativeSignIn(name, newPerson(name)),
-      env: { USER_RATE_LIMITER: refusing },
+      env: { USER_RATE_LIMITER: exhaustedRateLimiter },
     })),
     given(link, "with a forged token", async ({ user }) => ({
       token: user.access,

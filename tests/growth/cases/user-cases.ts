@@ -2,7 +2,7 @@ import { must, newUser, sql } from "../../faults/people.ts";
 import { call, newEmail, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { whole } from "../../support/kyc.ts";
 import { type Case, given, NOBODY, PLAIN_HTTP, type Stage } from "../case.ts";
-import { refusing } from "./common.ts";
+import { exhaustedRateLimiter } from "./common.ts";
 import { NO_PASSKEYS } from "./passkey-cases.ts";
 
 const reason = "Asked by phone";
@@ -285,7 +285,7 @@ const staff: Case[] = [
   })),
 ];
 
-const BEYOND = { env: { USER_RATE_LIMITER: refusing } };
+const BEYOND = { env: { USER_RATE_LIMITER: exhaustedRateLimiter } };
 const limited: Case[] = [
   ...(
     [

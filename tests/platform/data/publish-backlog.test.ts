@@ -6,7 +6,7 @@ import { testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { recordLog } from "../../support/production.ts";
-import { smsMessages } from "../../support/sms-budget.ts";
+import { insertSmsCodes } from "../../support/sms-budget.ts";
 
 const MINUTE_MS = 60_000;
 /** Later than the dates of other tests, so that none of their events are due here. */
@@ -110,7 +110,7 @@ describe("Publishing with a backlog", () => {
   it("sends a delayed code and deletion in its first tick despite 60,000 reminders, and the reminders within three", async () => {
     await insertReminders(60_000);
     await insertEvent({ id: "lost-deletion", type: "user.deleted" });
-    const [code] = await smsMessages(1);
+    const [code] = await insertSmsCodes(1);
     const [tasks, otp, search] = [queue(), queue(), queue()];
     const env = { TASK_QUEUE: tasks.binding, OTP_QUEUE: otp.binding, SEARCH_QUEUE: search.binding };
     for (let minute = 1; minute <= 3; minute++) {
@@ -154,7 +154,7 @@ describe("Publishing with a backlog", () => {
   });
 
   it("keeps sending to other queues while the OTP queue is down", async () => {
-    await smsMessages(101);
+    await insertSmsCodes(101);
     await insertEvent({ id: "deletion-beside-codes", type: "user.deleted" });
     await insertReminders(250);
     const [tasks, otp] = [queue(), queue(() => true)];
