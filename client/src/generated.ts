@@ -82,7 +82,7 @@ export type CodeSent = {
 
 export type CodeVerified = {
   verification_token: string;
-  /** The next step: REGISTER or LOGIN. */
+  /** The next step: REGISTER or LOGIN. Ignore it for a code that was requested for CHANGE. */
   purpose: OtpPurpose;
   /** Seconds for which the verification token is valid. */
   expires_in: number;
@@ -810,7 +810,7 @@ export type RelatedOrigins = {
   origins: Array<string>;
 };
 
-/** What the code is for. CHANGE: to set it as one's own email address or phone number. */
+/** What the code is for. CHANGE: to replace the account's email address or phone number. */
 export type RequestedOtpPurpose = "REGISTER" | "LOGIN" | "CHANGE";
 
 /** The fields that were asked for; null where the user has none. */
