@@ -76,7 +76,9 @@ export const requestOtp = publicEndpoint(
 const codeVerifiedView = z
   .object({
     verification_token: z.string(),
-    purpose: purpose.meta({ description: "The next step: REGISTER or LOGIN. Ignore it for a code that was requested for CHANGE." }),
+    purpose: purpose.meta({
+      description: "The next step: REGISTER or LOGIN. Ignore it for a code that was requested for CHANGE.",
+    }),
     expires_in: z.number().int().meta({ description: "Seconds for which the verification token is valid." }),
     message: z.string(),
   })
