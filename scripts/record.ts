@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { readArguments } from "./arguments.ts";
 
-const RECORDABLE = ["bench", "bench:peer", "bench:staff", "bench:deletion", "load"];
+const RECORDABLE = ["bench", "bench:peer", "bench:staff", "bench:deletion", "bench:restore", "load"];
 
 const root = join(import.meta.dirname, "..");
 const [, ...args] = process.argv.slice(2);
