@@ -18,13 +18,14 @@ readArguments({
 });
 
 const port = localPort();
+const host = process.env.HOST || "127.0.0.1";
 const api = `http://localhost:${port}`;
 const pagePort = port + 4;
 
 const pageUrl = `http://localhost:${pagePort}`;
 const native = {
-  google: { port: port + 2, api, nativeClientId: "google-native.development" },
-  apple: { port: port + 3, api, nativeClientId: "apple-native.development" },
+  google: { port: port + 2, api, host, nativeClientId: "google-native.development" },
+  apple: { port: port + 3, api, host, nativeClientId: "apple-native.development" },
 };
 
 const standIns = [
@@ -65,28 +66,37 @@ const page = `<!doctype html>
 
 const pages = createServer(async (request, response) => {
   const html = { "content-type": "text/html; charset=utf-8" };
+  // A phone on the local network calls this machine by its own address, and so do the links that it gets.
+  const { hostname } = new URL(`http://${request.headers.host ?? "localhost"}`);
+  const at = (one: number) => `http://${hostname}:${one}`;
   const [, name, rest] = /^\/(google|apple)(\/token|\/token\/done)?$/.exec(request.url ?? "") ?? [];
   if (name !== "google" && name !== "apple") {
     response.writeHead(request.url === "/" ? 200 : 404, html).end(page);
     return;
   }
   if (rest === "/token/done") {
-    response.writeHead(200, html).end(tokenPage(name, api));
+    response.writeHead(200, html).end(tokenPage(name, at(port)));
     return;
   }
   if (rest) {
-    const issuer = `http://localhost:${native[name].port}`;
-    const location = nativeSignInUrl({ provider: name, issuer, clientId: native[name].nativeClientId, page: pageUrl });
+    const location = nativeSignInUrl({
+      provider: name,
+      issuer: at(native[name].port),
+      clientId: native[name].nativeClientId,
+      page: at(pagePort),
+    });
     response.writeHead(303, { location }).end();
     return;
   }
   try {
-    const answer = (await (await fetch(`${api}/api/auth/${name}/login`)).json()) as { data: { login_url: string } };
+    const answer = (await (await fetch(`${at(port)}/api/auth/${name}/login`)).json()) as {
+      data: { login_url: string };
+    };
     response.writeHead(303, { location: answer.data.login_url }).end();
   } catch (error) {
     response.writeHead(502, { "content-type": "text/plain" }).end(`The API does not respond: ${error}`);
   }
-}).listen(pagePort, "127.0.0.1");
+}).listen(pagePort, host);
 
 console.log(`\nSimulated Google and Apple sign-in: ${pageUrl}\n`);
 

@@ -15,8 +15,10 @@ export interface StandIn {
 
 interface Setting {
   port: number;
-  /** URL of the Worker as browsers reach it. */
+  /** URL of the Worker as browsers of this machine reach it. */
   api: string;
+  /** Address on which the stand-in listens; default: 127.0.0.1. */
+  host?: string;
   /** Client id of the native app, whose ID tokens the Worker accepts too. */
   nativeClientId: string;
   /** Where the native app receives its code and ID token; default: a link that only a phone could open. */
@@ -79,9 +81,9 @@ function nativeClient(
   };
 }
 
-function listen(provider: Provider, port: number): Promise<Server> {
+function listen(provider: Provider, { port, host = "127.0.0.1" }: Setting): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = provider.listen(port, "127.0.0.1", () => resolve(server));
+    const server = provider.listen(port, host, () => resolve(server));
     server.once("error", reject);
   });
 }
@@ -102,6 +104,17 @@ function endpointsOf(issuer: string) {
   });
 }
 
+/** Accepts the registered redirect addresses at every host, because a phone calls this machine by its own address. */
+function allowEveryHost({ Client }: Provider): void {
+  const withoutHost = (url: string) => {
+    const { protocol, port, pathname } = new URL(url);
+    return [protocol, port, pathname].join();
+  };
+  Client.prototype.redirectUriAllowed = function (this: InstanceType<typeof Client>, given: string) {
+    return (this.redirectUris ?? []).some((registered) => withoutHost(registered) === withoutHost(given));
+  };
+}
+
 /** Builds a provider, without the library's warnings that its storage and its pages are for development only. */
 function buildProvider(issuer: string, brand: Brand, configuration: Configuration): Provider {
   const { warn } = console;
@@ -109,6 +122,7 @@ function buildProvider(issuer: string, brand: Brand, configuration: Configuratio
   try {
     const provider = new Provider(issuer, configuration);
     brandPages(provider, brand);
+    allowEveryHost(provider);
     return provider;
   } finally {
     console.warn = warn;
@@ -129,7 +143,7 @@ export async function startGoogle(setting: Setting): Promise<StandIn> {
       nativeClient(client, setting),
     ]),
   );
-  const server = await listen(provider, port);
+  const server = await listen(provider, setting);
   return {
     vars: {
       GOOGLE_CLIENT_ID: CLIENT.google,
@@ -187,7 +201,7 @@ export async function startApple(setting: Setting): Promise<StandIn> {
     }
     await next();
   });
-  const server = await listen(provider, port);
+  const server = await listen(provider, setting);
   return {
     vars: {
       APPLE_CLIENT_ID: CLIENT.apple,

@@ -2,11 +2,12 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
-import { prefersHtml } from "../../platform/http/client.ts";
+import { originOf, prefersHtml } from "../../platform/http/client.ts";
 import { AppError, type ErrorCode, errorCatalogue } from "../../platform/http/errors.ts";
 import { countNetworkCall } from "../../platform/http/first-limiter.ts";
 import { publicRawEndpoint } from "../../platform/http/raw-endpoint.ts";
 import { EVERY_ROUTE, type Operation } from "../../platform/openapi/operation.ts";
+import { atCalledHost } from "./called-host.ts";
 import { addFlowCookie, readFlowCookie } from "./flow-cookies.ts";
 import { answerCallback } from "./social-callback.service.ts";
 import { startFlow } from "./social-flow.service.ts";
@@ -53,7 +54,7 @@ function startRoute(name: ProviderName, displayName: string) {
       rateLimitByNetwork: { group: "social-start" },
     },
     async (c) => {
-      const { state, cookie, location } = await startFlow(c.get("deps"), name, c.req.query("flow") ?? "");
+      const { state, cookie, location } = await startFlow(depsOf(c), name, c.req.query("flow") ?? "");
       addFlowCookie(c, name, state, cookie);
       return c.redirect(location, 303);
     },
@@ -131,10 +132,12 @@ export const getSocialError = publicRawEndpoint(
   },
 );
 
+const depsOf = (c: Context<AppEnv>) => atCalledHost(c.get("deps"), originOf(c.req.url));
+
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
   const parsed = callbackFields.safeParse(fields);
   const given = parsed.success ? parsed.data : {};
-  const location = await answerCallback(c.get("deps"), name, readFlowCookie(c, name, given.state), given, {
+  const location = await answerCallback(depsOf(c), name, readFlowCookie(c, name, given.state), given, {
     admit: () => countNetworkCall(c, "social-token"),
     isPerson: prefersHtml(c),
   });

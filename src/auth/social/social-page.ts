@@ -3,10 +3,11 @@ import { html } from "hono/html";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import type { AppEnv } from "../../platform/http/app-env.ts";
-import { prefersHtml, readLocale } from "../../platform/http/client.ts";
+import { originOf, prefersHtml, readLocale } from "../../platform/http/client.ts";
 import { errorCatalogue } from "../../platform/http/errors.ts";
 import type { Locale, Text } from "../../platform/http/locale.ts";
 import { parseJson } from "../../platform/json.ts";
+import { atCalledHost } from "./called-host.ts";
 import { createFlows } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
 
@@ -46,7 +47,7 @@ export const answerPeople: MiddlewareHandler<AppEnv> = async (c, next) => {
   // The person did not fill in a form, so field errors would not help.
   const reason =
     error?.code === "validation_error" ? errorCatalogue.social_auth_failed.message[locale] : error?.message;
-  const links = await createFlows(c.get("deps"));
+  const links = await createFlows(atCalledHost(c.get("deps"), originOf(c.req.url)));
   c.res = await c.html(page(locale, nonce, reason, links), c.res.status as ContentfulStatusCode);
 };
 

@@ -5,6 +5,7 @@ import { optionalText, text, withoutControls } from "../../platform/http/fields.
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
 import { userView, viewUser } from "../../users/views.ts";
+import { atCalledHost } from "./called-host.ts";
 import { linkSocialAccount, unlinkSocialAccount } from "./social-account.service.ts";
 import { flowEndpoint } from "./social-flow.guard.ts";
 import { createFlow } from "./social-flow.service.ts";
@@ -94,8 +95,12 @@ function loginRoute(name: ProviderName) {
       errors: ["not_found"],
       rateLimitByNetwork: { group: "social-start" },
     },
-    async (deps, { query, client }) => ({
-      data: { login_url: await createFlow(deps, name, query), provider: name, message: loginStarted[client.locale] },
+    async (deps, { query, client, origin }) => ({
+      data: {
+        login_url: await createFlow(atCalledHost(deps, origin), name, query),
+        provider: name,
+        message: loginStarted[client.locale],
+      },
     }),
   );
 }
