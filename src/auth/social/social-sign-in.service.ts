@@ -24,7 +24,7 @@ import { type SealedRefreshToken, sealedRefreshToken } from "./social-refresh-to
 import { previewSignIn, type SocialOutcome, signInByIdentity } from "./social-sign-in.store.ts";
 
 /** The tokens of a sign-in, and the user. */
-export interface SocialSignIn extends TokenPair {
+interface SocialSignIn extends TokenPair {
   user: UserRow;
 }
 

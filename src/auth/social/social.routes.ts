@@ -1,16 +1,14 @@
 import { z } from "zod";
-import type { Client } from "../../platform/http/client.ts";
 import { as } from "../../platform/http/field-errors.ts";
 import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
-import { ACCESS_TTL_SECONDS } from "../../sessions/tokens.ts";
-import { userView, viewUser } from "../../users/views.ts";
 import { atCalledHost } from "./called-host.ts";
 import { linkSocialAccount, unlinkSocialAccount } from "./social-account.service.ts";
 import { flowEndpoint } from "./social-flow.guard.ts";
 import { createFlow } from "./social-flow.service.ts";
 import type { ProviderName } from "./social-provider.ts";
-import { type SocialSignIn, signInByCode, signInByIdToken } from "./social-sign-in.service.ts";
+import { signInByCode, signInByIdToken } from "./social-sign-in.service.ts";
+import { describeSignIn, signedInData, welcome } from "./social-sign-in.views.ts";
 import { tokenBodies, tokenExamples } from "./social-token.fields.ts";
 
 const tag = "Google and Apple";
@@ -20,35 +18,6 @@ const names: Record<ProviderName, string> = { google: "Google", apple: "Apple" }
 /** Says it once in the document. */
 const likeGoogle = (name: ProviderName, description: string) =>
   name === "google" ? description : "Works as with Google.";
-
-const signedInData = z
-  .object({
-    user_id: z.string(),
-    access_token: z.string(),
-    refresh_token: z.string(),
-    token_type: z.literal("Bearer"),
-    expires_in: z.number().int(),
-    user: userView,
-    message: z.string(),
-  })
-  .meta({ id: "SocialSignIn" });
-
-const welcome = { en: "You are signed in.", ne: "तपाईं साइन इन हुनुभयो।" };
-
-function describeSignIn(
-  { user, accessToken, refreshToken }: SocialSignIn,
-  { locale }: Client,
-): z.input<typeof signedInData> {
-  return {
-    user_id: user.id,
-    access_token: accessToken,
-    refresh_token: refreshToken,
-    token_type: "Bearer",
-    expires_in: ACCESS_TTL_SECONDS,
-    user: viewUser(user),
-    message: welcome[locale],
-  };
-}
 
 /** RFC 7636 section 4.2: SHA-256 in base64url. */
 const challenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, as("not_code_challenge"));
