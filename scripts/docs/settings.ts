@@ -11,6 +11,8 @@ const variables: Readonly<Record<string, string>> = {
   OTP_AUTOFILL_DOMAIN: "domain for which phones autofill the code; the last line of every message with a code",
   SMS_ANDROID_APP_HASH:
     "optional; the 11 characters by which Android's SMS Retriever API recognizes messages for your app: the line before the last of every message with a code",
+  SUPPORT_CONTACT:
+    "optional, at most 30 characters; a phone number, address or URL at the end of messages about an account's security; a text message has it only if it still fits one SMS part",
   CORS_ORIGINS: "exact origins of browser apps, comma-separated",
   SMS_COUNTRIES: "ISO 3166-1 codes of countries that may receive text messages, comma-separated",
   RECYCLED_AFTER_DAYS:

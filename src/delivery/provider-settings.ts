@@ -8,6 +8,8 @@ declare module "../platform/config/config.ts" {
     otpAutofillDomain: string;
     /** Hash of the Android app that reads codes by the SMS Retriever API; undefined without such an app. */
     smsAndroidAppHash: string | undefined;
+    /** How people reach support, at the end of messages about an account's security; undefined if there is none. */
+    supportContact: string | undefined;
     /** Maximum number of SMS provider calls per day in Asia/Kathmandu; 0 if no SMS provider is configured. */
     smsDailyBudget: number;
     /** Maximum number of codes sent by e-mail per day in Asia/Kathmandu. */
@@ -67,6 +69,12 @@ export const providerSettings = {
   OTP_AUTOFILL_DOMAIN: z.string().regex(/^[a-z0-9.-]+$/),
   /** The first 11 characters of a SHA-256 in base64 (Google, "Computing your app's hash string"). */
   SMS_ANDROID_APP_HASH: optional(z.string().regex(/^[A-Za-z0-9+/]{11}$/, "must be 11 characters of base64")),
+  /** In the alphabet of one SMS part. */
+  SUPPORT_CONTACT: optional(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9 +.,:@/()-]{1,30}$/, "must be a phone number, address or URL of at most 30 characters"),
+  ),
   SPARROW_TOKEN: optional(z.string()),
   /** Sender identity registered with Sparrow. */
   SPARROW_FROM: optional(z.string()),
@@ -148,6 +156,7 @@ export function readProviderSettings(value: ProviderSettings) {
   return {
     otpAutofillDomain: value.OTP_AUTOFILL_DOMAIN,
     smsAndroidAppHash: value.SMS_ANDROID_APP_HASH,
+    supportContact: value.SUPPORT_CONTACT,
     smsDailyBudget: value.SMS_DAILY_BUDGET ?? 0,
     emailDailyBudget: value.EMAIL_DAILY_BUDGET ?? DEFAULT_EMAIL_DAILY_BUDGET,
     providers: readProviders(value),

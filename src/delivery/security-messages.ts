@@ -1,4 +1,5 @@
 import type { Locale } from "../platform/http/locale.ts";
+import { fitsOneSms } from "./messages.ts";
 
 type Texts = Record<Locale, { title: string; text: (appName: string) => string }>;
 
@@ -93,3 +94,23 @@ export const securityTexts = {
 
 /** A message about an account's security, by the name of its text. */
 export type SecurityMessage = keyof typeof securityTexts;
+
+interface Recipient {
+  channel: "sms" | "email";
+  locale: Locale;
+}
+
+/**
+ * A message with its title. It ends with how to reach support (NIST SP 800-63B-4 section 4.6), which a text message has
+ * only if it still fits one SMS.
+ */
+export function securityMessage(
+  { appName, supportContact }: { appName: string; supportContact: string | undefined },
+  name: SecurityMessage,
+  { channel, locale }: Recipient,
+): { title: string; text: string } {
+  const { title, text } = securityTexts[name][locale];
+  const plain = text(appName);
+  const whole = supportContact === undefined ? plain : `${plain} ${supportContact}`;
+  return { title, text: channel === "email" || fitsOneSms(whole) ? whole : plain };
+}

@@ -5,7 +5,7 @@ import { hashIdentifier } from "../auth/deletion/former-identity.ts";
 import { deliver } from "../delivery/deliver.ts";
 import { eventDelivery } from "../delivery/delivery.store.ts";
 import { notices } from "../delivery/notices.ts";
-import { securityTexts } from "../delivery/security-messages.ts";
+import { securityMessage } from "../delivery/security-messages.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { Task, TaskEvent, TaskOutcome } from "./engine/task.ts";
 import { notifyUser } from "./notify.ts";
@@ -74,8 +74,8 @@ async function notifyOldIdentifier(
   to: string,
   { channel, locale, can_dispute }: Change,
 ): Promise<TaskOutcome> {
-  const { title, text } = securityTexts[can_dispute ? "IDENTIFIER_LOST" : "IDENTIFIER_CHANGED"][locale];
-  const message = { id: event.id, channel, to, title, text: text(deps.config.appName) };
+  const name = can_dispute ? "IDENTIFIER_LOST" : "IDENTIFIER_CHANGED";
+  const message = { id: event.id, channel, to, ...securityMessage(deps.config, name, { channel, locale }) };
   const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), message);
   return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
 }

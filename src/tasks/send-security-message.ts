@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { deliver } from "../delivery/deliver.ts";
 import { eventDelivery } from "../delivery/delivery.store.ts";
-import { type SecurityMessage, securityTexts } from "../delivery/security-messages.ts";
+import { type SecurityMessage, securityMessage, securityTexts } from "../delivery/security-messages.ts";
 import type { Task } from "./engine/task.ts";
 
 const RETRY_SECONDS = 30;
@@ -20,8 +20,7 @@ export const sendSecurityMessage: Task = {
   types: ["security.message_due"],
   async run(deps, event) {
     const { channel, to, locale, message } = due.parse(event.payload);
-    const { title, text } = securityTexts[message][locale];
-    const outgoing = { id: event.id, channel, to, title, text: text(deps.config.appName) };
+    const outgoing = { id: event.id, channel, to, ...securityMessage(deps.config, message, { channel, locale }) };
     const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), outgoing);
     return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
   },

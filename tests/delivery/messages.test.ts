@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fitsOneSms, otpText, SMS_PART } from "../../src/delivery/messages.ts";
 import { MAX_NAME_AND_DOMAIN } from "../../src/delivery/provider-settings.ts";
-import { securityTexts } from "../../src/delivery/security-messages.ts";
+import { type SecurityMessage, securityMessage, securityTexts } from "../../src/delivery/security-messages.ts";
 
 describe("one-time code texts", () => {
   const longest = { appName: "A".repeat(12), otpAutofillDomain: "d".repeat(MAX_NAME_AND_DOMAIN - 12) };
@@ -71,5 +71,27 @@ describe("messages about an account's security", () => {
 
   it.each(texts)("$name fits one SMS with an app name of 20 characters, the longest accepted", ({ text }) => {
     expect(fitsOneSms(text("A".repeat(20)))).toBe(true);
+  });
+
+  const contact = "support@powerbank.example";
+  const config = (supportContact?: string) => ({ appName: "PowerBank", supportContact });
+  const names = Object.keys(securityTexts) as SecurityMessage[];
+
+  it.each(names)("%s ends by e-mail with how to reach support", (name) => {
+    for (const locale of ["en", "ne"] as const) {
+      const recipient = { channel: "email", locale } as const;
+      const plain = securityMessage(config(), name, recipient);
+      expect(plain.text).not.toContain("@");
+      expect(securityMessage(config(contact), name, recipient)).toEqual({ ...plain, text: `${plain.text} ${contact}` });
+    }
+  });
+
+  it("names support by SMS only where the text still fits one SMS", () => {
+    const sent = names.flatMap((name) =>
+      (["en", "ne"] as const).map((locale) => securityMessage(config(contact), name, { channel: "sms", locale }).text),
+    );
+    expect(sent.filter((text) => !fitsOneSms(text))).toEqual([]);
+    expect(sent.some((text) => text.endsWith(contact))).toBe(true);
+    expect(sent.some((text) => !text.endsWith(contact))).toBe(true);
   });
 });
