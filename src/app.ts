@@ -82,12 +82,12 @@ import { getKycSubmissions, patchUserKyc } from "./staff/kyc-review/kyc-review.r
 import { getDeadLetters, postDeadLetters } from "./staff/operations/dead-letters.routes.ts";
 import { getStaffJobs } from "./staff/operations/jobs.routes.ts";
 import { getStaffAuditLogs, getStaffMembers } from "./staff/operations/members.routes.ts";
+import { getUserAuditLogs } from "./staff/users/audit-log.routes.ts";
 import { postUserNote } from "./staff/users/note.routes.ts";
 import { postUserReveal } from "./staff/users/reveal.routes.ts";
 import {
   getSessionsOfUser,
   getUser,
-  getUserAuditLogs,
   getUserReport,
   patchUser,
   postUser,

@@ -20,12 +20,12 @@ import type { getKycSubmissions, patchUserKyc } from "../../src/staff/kyc-review
 import type { getDeadLetters, postDeadLetters } from "../../src/staff/operations/dead-letters.routes.ts";
 import type { getStaffJobs } from "../../src/staff/operations/jobs.routes.ts";
 import type { getStaffAuditLogs, getStaffMembers } from "../../src/staff/operations/members.routes.ts";
+import type { getUserAuditLogs } from "../../src/staff/users/audit-log.routes.ts";
 import type { postUserNote } from "../../src/staff/users/note.routes.ts";
 import type { postUserReveal } from "../../src/staff/users/reveal.routes.ts";
 import type {
   getSessionsOfUser,
   getUser,
-  getUserAuditLogs,
   getUserReport,
   patchUser,
   postUser,

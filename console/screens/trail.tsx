@@ -17,13 +17,27 @@ interface Page {
 
 /** What happened to the account, newest first. */
 export function Trail({ id }: { id: string }) {
-  const first = useResource(id, () => call("GET /users/{id}/audit-logs", { id }));
+  const [isWhole, setWhole] = useState(false);
+  const key = `${id} ${isWhole}`;
+  const ask = (cursor?: string) =>
+    call("GET /users/{id}/audit-logs", {
+      id,
+      query: { ...(isWhole ? {} : { mask: true }), ...(cursor ? { cursor } : {}) },
+    });
+  const first = useResource(key, () => ask());
   return (
-    <Loaded of={first}>
-      {(page) => (
-        <Entries first={page} next={(cursor) => call("GET /users/{id}/audit-logs", { id, query: { cursor } })} />
+    <>
+      <Loaded of={first}>{(page) => <Entries key={key} first={page} next={ask} />}</Loaded>
+      {!isWhole && (
+        <p class="small">
+          Numbers and addresses are hidden.{" "}
+          <button type="button" class="link" onClick={() => setWhole(true)}>
+            Show them
+          </button>
+          , which is recorded.
+        </p>
       )}
-    </Loaded>
+    </>
   );
 }
 

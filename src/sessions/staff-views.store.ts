@@ -19,7 +19,7 @@ export interface StaffView {
   /** Id of the audit row, by which later statements of the batch find out whether the view was permitted. */
   id: string;
   userId: string | SQL;
-  entityType: "user" | "user_field" | "kyc" | "kyc_document";
+  entityType: "user" | "user_field" | "kyc" | "kyc_document" | "audit_log";
   entityId: string | SQL;
   newValues?: SQL;
 }
@@ -84,6 +84,11 @@ export function selectOldestView(
     .from(sql`(select id ${recentViews(deps, viewerUnlessRecorded)} order by id desc limit 1 offset ${offset})`);
 }
 
+/** Raises the alert for a member of staff who has no views left. */
+export function reportViewsUsedUp(deps: Pick<Deps, "config" | "log">, viewer: Pick<AccessClaims, "userId">): void {
+  raiseAlert(deps, "staff_views_limit", { viewer_id: viewer.userId, views: deps.config.staffViewsPerHour });
+}
+
 /**
  * Builds the error for a view that the limit refused, and raises a warning.
  *
@@ -96,6 +101,6 @@ export function beyondStaffViews(
 ): AppError {
   const endsAt = (oldest[0] ? timeOfId(oldest[0].id) : deps.now()) + STAFF_VIEWS_WINDOW_MS;
   const policy = { count: deps.config.staffViewsPerHour, windowMs: STAFF_VIEWS_WINDOW_MS };
-  raiseAlert(deps, "staff_views_limit", { viewer_id: viewer.userId, views: policy.count });
+  reportViewsUsedUp(deps, viewer);
   return beyondLimit("staff-views", policy, Math.ceil((endsAt - deps.now()) / 1000), "views of one member of staff");
 }

@@ -37,8 +37,9 @@ export const bounds: readonly Bound[] = [
   },
   {
     of: /^GET \/api\/users\/\{id\}\/audit-logs\b/,
-    most: { rowsRead: 160 },
-    reason: "A page of 50 rows of the user's log, each counted in three nested queries.",
+    most: { rowsRead: 460 },
+    reason:
+      "A page of 50 rows of the user's log, each counted in three nested queries; the caller's views of an hour are counted.",
   },
   {
     of: /^GET (?:\/api\/)?staff\/jobs\b/,
@@ -51,7 +52,7 @@ export const bounds: readonly Bound[] = [
     reason: "A page of the list or of a search, which reads a limited part of the index.",
   },
   {
-    of: /^(?:GET \/api\/users\/\{id\}(?:\/kyc)?|POST \/api\/users\/\{id\}\/reveal) /,
+    of: /^(?:GET \/api\/users\/\{id\}(?:\/kyc)?|P\w+ \/api\/users\/\{id\}(?:\/(?:reveal|status|role|unlock|passkey-reset|kyc))?|POST \/api\/users) /,
     most: { rowsRead: 400 },
     reason:
       "The caller's views of an hour are counted, at most STAFF_VIEWS_PER_HOUR; the cases record a hundred of them.",

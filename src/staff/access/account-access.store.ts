@@ -97,6 +97,7 @@ export function updateUserRole(
       newValues: sql`json_object('role', ${role}, 'reason', ${reason})`,
     },
     condition: sql`exists (select 1 from users where id = ${userId} and role <> ${role} and ${isFit} and ${isHolder})`,
+    isSoAlready: sql`exists (select 1 from users where id = ${userId} and role = ${role})`,
     follow: (isDone, auditId) => {
       const { changedUser, changeEvent } = changeUser(deps, userId, isDone, { role });
       const ended = endEverySession(deps, actor, "role_changed", isDone, auditId);

@@ -9,6 +9,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
+import { isRecorded, recordStaffView } from "../../sessions/staff-views.store.ts";
 import { auditedKyc } from "../../users/kyc/kyc.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
@@ -86,13 +87,15 @@ function reasonOf({ userId, standard, own }: Extract<Decision, { status: "REJECT
  * leaves the KYC PENDING, and only another reviewer's completes it. Changes nothing if the caller may not change the
  * account, names another version, or approves files that they have not opened.
  *
- * @returns `isDone`, and what decided it: the submitter's role and the KYC after the change.
+ * @returns `isDone`; what decided it: the submitter's role and the KYC after the change; `isRecorded`, whether the caller
+ *   may see its number.
  */
 export async function decideKyc(deps: DecisionDeps, client: Client, caller: StaffClaims, decision: Decision) {
   const { userId, status } = decision;
   const auditId = deps.newId();
   const columns = columnsOf(deps, caller, decision);
   const isDone = isAudited(userId, auditId);
+  const viewId = deps.newId();
   const own = sql`from kyc where kyc.user_id = ${userId}`;
   const audited = status === "PENDING" ? sql`json_set(${auditedKyc}, '$.reason', ${decision.reason})` : auditedKyc;
   const found = await commitStaffBatch(
@@ -132,6 +135,14 @@ export async function decideKyc(deps: DecisionDeps, client: Client, caller: Staf
         },
         changeUser(deps, userId, isDone),
         {
+          // The answer shows the document number.
+          view: recordStaffView(
+            deps,
+            client,
+            caller,
+            { id: viewId, userId, entityType: "kyc", entityId: sql`(select kyc.id ${own})` },
+            isDone,
+          ),
           decisionEvent:
             status === "PENDING"
               ? undefined
@@ -152,6 +163,7 @@ export async function decideKyc(deps: DecisionDeps, client: Client, caller: Staf
         kyc: deps.db.select().from(kyc).where(eq(kyc.userId, userId)),
         target: deps.db.select({ role: users.role }).from(users).where(eq(users.id, userId)),
         done: selectAudit(deps, userId, auditId),
+        recorded: deps.db.select({ one: sql<number>`1` }).from(sql`(select 1)`).where(isRecorded(caller, viewId)),
       },
     }),
     ({ done }) => done.length > 0,
@@ -161,6 +173,7 @@ export async function decideKyc(deps: DecisionDeps, client: Client, caller: Staf
     caller: found.caller,
     kyc: found.kyc[0],
     target: found.target[0],
+    isRecorded: found.recorded.length > 0,
     events: eventsOf(found.changeEvent, found.decisionEvent),
   };
 }

@@ -6,6 +6,7 @@ import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
+import { reportViewsUsedUp } from "../../sessions/staff-views.store.ts";
 import { noKyc, openKyc } from "../../users/kyc/kyc.service.ts";
 import type { KycRow } from "../../users/kyc/kyc.store.ts";
 import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
@@ -76,7 +77,8 @@ interface Decided extends OpenKyc {
 }
 
 /**
- * Approves or rejects a pending KYC, or takes a decision back. The event of a final decision notifies the user.
+ * Approves or rejects a pending KYC, or takes a decision back. The event of a final decision notifies the user. The
+ * number is masked once the caller's views are used up.
  *
  * @throws AppError `not_found` if the user submitted nothing; `permission_denied`, also for the reviewer's own KYC, and
  *   for that of staff unless the reviewer is an admin; `kyc_already_approved`; `conflict` if it is already rejected, is
@@ -93,7 +95,10 @@ export async function updateKycStatus(
   const outcome = await decideKyc(deps, client, caller, decision);
   if (outcome.isDone && outcome.kyc) {
     deps.afterResponse(publishCoalesced(deps, outcome.events));
-    return openKyc(deps, origin, caller, outcome.kyc);
+    const open = await openKyc(deps, origin, caller, outcome.kyc);
+    if (outcome.isRecorded) return open;
+    reportViewsUsedUp(deps, caller);
+    return { ...open, documentNumber: mask(open.documentNumber) };
   }
   if (outcome.target)
     refuseUnlessAccountIsChangeable(outcome.caller, { caller, userId: decision.userId }, outcome.target);

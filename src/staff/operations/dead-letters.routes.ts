@@ -10,6 +10,7 @@ import {
 } from "../../platform/http/fields.ts";
 import { isoTime } from "../../platform/time.ts";
 import { adminEndpoint } from "../../sessions/guard.ts";
+import { maskJsonText } from "../users/masked-values.ts";
 import { reason } from "../users/user-detail.fields.ts";
 import { listDeadLetters, MAX_SETTLED, settleDeadLetters } from "./dead-letters.service.ts";
 
@@ -26,7 +27,10 @@ const deadLetter = z
     reason: z.string(),
     trace: z.string().nullable(),
     attempts: z.number().int(),
-    payload: z.string().nullable().meta({ description: "JSON text; null if it was too large, or sends a code." }),
+    payload: z.string().nullable().meta({
+      description:
+        "JSON text, with hints instead of what identifies a person; null if it was too large, or sends a code.",
+    }),
     created_at: z.iso.datetime(),
     settled_at: z.iso.datetime().nullable().meta({ description: "When it was replayed or discarded." }),
   })
@@ -65,7 +69,7 @@ export const getDeadLetters = adminEndpoint(
           reason: letter.reason,
           trace: letter.trace,
           attempts: letter.attempts,
-          payload: letter.payload,
+          payload: maskJsonText(letter.payload),
           created_at: isoTime(letter.createdAt),
           settled_at: isoTime(letter.settledAt),
         })),

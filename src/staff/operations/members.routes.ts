@@ -3,7 +3,7 @@ import { cursorField, pageSizeField } from "../../platform/http/fields.ts";
 import { isoTime } from "../../platform/time.ts";
 import { adminEndpoint } from "../../sessions/guard.ts";
 import { userRole } from "../../users/user-enums.ts";
-import { auditLogView, viewAuditLog } from "../users/user-detail.views.ts";
+import { auditLogView, viewMaskedLog } from "../users/audit-log.views.ts";
 import { getActs, getMembers } from "./members.service.ts";
 
 const tag = "Staff: service";
@@ -62,7 +62,7 @@ export const getStaffAuditLogs = adminEndpoint(
     operationId: "listStaffAuditLogs",
     tag,
     summary: "List what a member of staff has seen and done",
-    description: "Lists views and changes, newest first.",
+    description: "Lists views and changes, newest first, with hints instead of what identifies a person.",
     query: z.object({
       actor_id: z.uuid().meta({ description: "Id of the member of staff." }),
       page_size: pageSizeField,
@@ -74,7 +74,7 @@ export const getStaffAuditLogs = adminEndpoint(
   async (deps, { caller, query }) => {
     const { results, nextCursor } = await getActs(deps, caller, query);
     const withUser = (row: (typeof results)[number]) => ({
-      ...viewAuditLog(row),
+      ...viewMaskedLog(row),
       user: row.subject === null ? null : { id: row.log.userId, username: row.subject },
     });
     return { data: { results: results.map(withUser), next_cursor: nextCursor } };

@@ -1,12 +1,15 @@
-import { eq, lt, type SQL, sql } from "drizzle-orm";
+import { eq, lt, ne, type SQL, sql } from "drizzle-orm";
 import { getTableColumns } from "drizzle-orm/utils";
 import { auditLogs } from "../../db/platform-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
+import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
+import { isRecorded } from "../../sessions/staff-views.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
-import { selectId } from "./user-detail.store.ts";
+import { readRecorded, refuseUnlessRecorded } from "./staff-view.store.ts";
+import { isUser, selectId } from "./user-detail.store.ts";
 
-type LogDeps = Pick<Deps, "db" | "now" | "log" | "config">;
+type LogDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 
 /** Maximum number of rows read for one page of a log that is filtered by entity type. */
 const MAX_SCANNED = 300;
@@ -90,12 +93,45 @@ export function pageOfLogs(rows: readonly SelectedLog[], { size }: LogPage) {
   return { found: shown, next: found.length > size ? shown.at(-1)?.log.id : scannedTo };
 }
 
-/** A page of actions on and by a user, newest first; `isKnown` is false if nothing is known of such a user. */
-export async function listAuditLogs(deps: LogDeps, caller: StaffClaims, userId: string, page: LogPage) {
-  const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
-    user: selectId(deps, userId),
-    logs: selectLogs(deps, sql`${eq(auditLogs.userId, ifStaff(userId))}`, page),
-  }));
+/**
+ * A page of actions on and by a user, newest first; `isKnown` is false if nothing is known of such a user. Records the
+ * view in the same transaction, unless the page will be masked. Of a deleted user no values are shown.
+ *
+ * @throws AppError `rate_limit_exceeded` if the caller has no views left.
+ */
+export async function listAuditLogs(
+  deps: LogDeps,
+  client: Client,
+  caller: StaffClaims,
+  userId: string,
+  page: LogPage & { isMasked: boolean },
+) {
+  const found = page.isMasked
+    ? await runStaffBatch(deps, caller, ({ ifStaff }) => selectPage(deps, userId, ifStaff(userId), page))
+    : await readRecordedPage(deps, client, caller, userId, page);
   const isKnown = found.user.length > 0 || found.logs.length > 0 || page.after !== undefined;
   return { isKnown, ...pageOfLogs(found.logs, page) };
+}
+
+/** @param owner the user's id if the caller may read, else NULL. */
+const selectPage = (deps: LogDeps, userId: string, owner: SQL, page: LogPage, without?: string) => ({
+  user: selectId(deps, userId),
+  logs: selectLogs(
+    deps,
+    sql`${eq(auditLogs.userId, owner)} and ${without === undefined ? sql`true` : ne(auditLogs.id, without)}`,
+    page,
+  ),
+});
+
+async function readRecordedPage(deps: LogDeps, client: Client, caller: StaffClaims, userId: string, page: LogPage) {
+  const view = { userId, entityType: "audit_log", entityId: userId } as const;
+  const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
+    readRecorded(deps, client, caller, view, isStaff, (id) => {
+      const mayRead = sql`(${isRecorded(caller, id)} or ${isStaff} and not ${isUser(userId)})`;
+      // The row that records this view is none of the page.
+      return selectPage(deps, userId, sql`(select case when ${mayRead} then ${userId} end)`, page, id);
+    }),
+  );
+  refuseUnlessRecorded(deps, caller, found);
+  return found;
 }

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { text, withoutControls } from "../../platform/http/fields.ts";
 import { tidy } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
+import { auditLogView, viewAuditLog } from "./audit-log.views.ts";
 import { createNote } from "./note.service.ts";
 import { actorOf } from "./staff-action.service.ts";
 import { params } from "./user-detail.fields.ts";
-import { auditLogView, viewAuditLog } from "./user-detail.views.ts";
 
 /** Maximum length of a note, in UTF-16 units. */
 const MAX_NOTE_LENGTH = 1_000;

@@ -8,6 +8,7 @@ import type { Client } from "../../platform/http/client.ts";
 import { mayChangeAccount, mayChangeRole } from "../../sessions/authority.store.ts";
 import type { AdminClaims, StaffClaims } from "../../sessions/claims.ts";
 import { type CallerRow, endSessions, selectEnded } from "../../sessions/session.store.ts";
+import { recordStaffView } from "../../sessions/staff-views.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import {
   refuseUnlessAccountIsChangeable,
@@ -16,7 +17,7 @@ import {
   userNotFound,
 } from "../refusals.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
-import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
+import { isUser, selectUserDetail, userDetailOf } from "./user-detail.store.ts";
 
 // Common parts of all staff actions on an account.
 
@@ -48,6 +49,8 @@ export interface StaffAction<More extends Record<string, Statement>> {
   audit: { entityType?: string; oldValues?: SQL; newValues: SQL };
   /** Whether there is anything to do. */
   condition: SQL;
+  /** Nothing is to be done because it is so already, and nothing stands against it; by default `condition` fails. */
+  isSoAlready?: SQL;
   /**
    * The statements after the audit row. Each must require `isDone`: the audit row exists only if the caller may act and
    * `condition` holds.
@@ -83,7 +86,8 @@ export function endEverySession(
 }
 
 /**
- * Runs an action in one transaction, which checks the caller's session and right and reads the user afterwards.
+ * Runs an action in one transaction, which checks the caller's session and right and reads the user afterwards. It
+ * records that the caller sees the user; once their views are used up, the action takes place without that.
  *
  * @returns `isDone`, false if there was nothing to do; the user; the events to publish, none after a lost response; the
  *   ended sessions; the results of the action's own reads.
@@ -113,19 +117,30 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
     },
     sql`${right.condition(deps, caller, userId)} and ${action.condition}`,
   );
-  const { writes, events } = action.follow(isAudited(userId, id), id);
+  const isDone = isAudited(userId, id);
+  const viewId = deps.newId();
+  const viewed = { id: viewId, userId, entityType: "user", entityId: userId } as const;
+  const isSoAlready = action.isSoAlready ?? sql`not (${action.condition})`;
+  const view = recordStaffView(
+    deps,
+    client,
+    caller,
+    viewed,
+    sql`(${isDone} or ${isUser(userId)} and ${right.condition(deps, caller, userId)} and ${isSoAlready})`,
+  );
+  const { writes, events } = action.follow(isDone, id);
   const reads = mergeStatements(
     {
       done: selectAudit(deps, userId, id),
       ended: selectEnded(deps, userId, id),
     },
-    selectUserDetail(deps, userId),
+    selectUserDetail(deps, userId, { caller, viewId }),
   );
   const found = await commitStaffBatch(
     deps,
     caller,
     () => ({
-      writes: mergeStatements({ audit }, writes, events),
+      writes: mergeStatements({ audit, view }, writes, events),
       reads: mergeStatements(reads, action.reads as Statements | undefined) as typeof reads,
     }),
     ({ done }) => done.length > 0,
@@ -133,11 +148,11 @@ export async function runStaffAction<C extends StaffClaims, More extends Record<
   right.refuse(found.caller);
   const detail = userDetailOf(found);
   if (!detail) throw userNotFound();
-  const isDone = found.done.length > 0;
-  if (!isDone) refuseUnlessAccountIsChangeable(found.caller, actor, detail.user);
+  const wasDone = found.done.length > 0;
+  if (!wasDone) refuseUnlessAccountIsChangeable(found.caller, actor, detail.user);
   const rows = found as Partial<Record<string, OutboxRow[]>>;
   return {
-    isDone,
+    isDone: wasDone,
     caller: found.caller,
     detail,
     events: eventsOf(...Object.keys(events).map((name) => rows[name])),

@@ -13,6 +13,7 @@ import { eventsOf } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
+import { recordStaffView } from "../../sessions/staff-views.store.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
 import { commitStaffBatch } from "../staff-batch.store.ts";
 import { selectUserDetail, userDetailOf } from "./user-detail.store.ts";
@@ -41,28 +42,33 @@ export async function insertCreatedUser(
   const { identifier } = detail;
   const isPhone = identifier.kind === "phone";
   const isTaken = sql`exists (select 1 from users where ${isIdentifiedBy(identifier)})`;
+  const viewId = deps.newId();
+  const view = { id: viewId, userId: account.userId, entityType: "user", entityId: account.userId } as const;
   const selectOne = (condition: SQL) => deps.db.select({ one: sql`1` }).from(sql`(select 1)`).where(condition);
   const found = await commitStaffBatch(
     deps,
     caller,
     ({ isStaff }) => ({
-      writes: newAccount(
-        deps,
-        client,
-        account,
-        {
-          socialProvider: isPhone ? "PHONE" : "EMAIL",
-          email: isPhone ? null : identifier.value,
-          phoneNumber: isPhone ? identifier.value : null,
-          createdBy: caller,
-          fullName: detail.fullName,
-          dateOfBirth: detail.dateOfBirth,
-          address: detail.address,
-          profilePicture: detail.profilePicture ?? null,
-          avatarUrl: detail.avatarUrl,
-          sessionId: caller.sessionId,
-        },
-        sql`${isStaff} and not ${isTaken} and not ${isReserved(deps, identifier.value)} and ${hasAvailableUsername(account)}`,
+      writes: mergeStatements(
+        newAccount(
+          deps,
+          client,
+          account,
+          {
+            socialProvider: isPhone ? "PHONE" : "EMAIL",
+            email: isPhone ? null : identifier.value,
+            phoneNumber: isPhone ? identifier.value : null,
+            createdBy: caller,
+            fullName: detail.fullName,
+            dateOfBirth: detail.dateOfBirth,
+            address: detail.address,
+            profilePicture: detail.profilePicture ?? null,
+            avatarUrl: detail.avatarUrl,
+            sessionId: caller.sessionId,
+          },
+          sql`${isStaff} and not ${isTaken} and not ${isReserved(deps, identifier.value)} and ${hasAvailableUsername(account)}`,
+        ),
+        { view: recordStaffView(deps, client, caller, view, accountExists(account)) },
       ),
       reads: mergeStatements(
         {
@@ -70,7 +76,7 @@ export async function insertCreatedUser(
           reserved: selectOne(isReserved(deps, identifier.value)),
           made: selectOne(accountExists(account)),
         },
-        selectUserDetail(deps, account.userId),
+        selectUserDetail(deps, account.userId, { caller, viewId }),
       ),
     }),
     ({ made }) => made.length > 0,

@@ -2,15 +2,7 @@ import { z } from "zod";
 import type { Deps } from "../../platform/deps.ts";
 import type { ErrorCode } from "../../platform/http/errors.ts";
 import type { FieldErrors } from "../../platform/http/field-errors.ts";
-import {
-  clearable,
-  clearableUrl,
-  cursorField,
-  optionalFlag,
-  optionalText,
-  pageSizeField,
-  withoutControls,
-} from "../../platform/http/fields.ts";
+import { clearable, clearableUrl, optionalFlag } from "../../platform/http/fields.ts";
 import { foldSpaces } from "../../platform/http/text.ts";
 import { staffEndpoint } from "../../sessions/guard.ts";
 import { sessionView, viewSession } from "../../sessions/session.views.ts";
@@ -22,14 +14,13 @@ import { actorOf } from "./staff-action.service.ts";
 import { optionalReason, params, viewDetail } from "./user-detail.fields.ts";
 import {
   createUser,
-  getAuditLogs,
   getReport,
   getUserDetail,
   getUserSessions,
   requestUserReport,
   updateUserDetail,
 } from "./user-detail.service.ts";
-import { auditLogView, maskDetail, reportView, userDetailView, viewAuditLog } from "./user-detail.views.ts";
+import { maskDetail, reportView, userDetailView } from "./user-detail.views.ts";
 
 const tag = "Staff: users" as const;
 
@@ -220,31 +211,4 @@ export const getUserReport = staffEndpoint(
   async (deps, { caller, params }) => ({
     data: (await getReport(deps, caller, params.id)) as z.input<typeof reportView>,
   }),
-);
-
-export const getUserAuditLogs = staffEndpoint(
-  {
-    method: "get",
-    path: "/users/{id}/audit-logs",
-    operationId: "listUserAuditLogs",
-    tag,
-    summary: "List a user's audit log",
-    description: "Lists actions on and by the user, newest first.",
-    params,
-    query: z.object({
-      page_size: pageSizeField,
-      cursor: cursorField,
-      entity_type: optionalText(withoutControls(z.string().max(50))).meta({
-        description:
-          "Only entries of this type, such as `note` or `kyc`. A page may then be short although another follows.",
-      }),
-    }),
-    data: z.object({ results: z.array(auditLogView), next_cursor: z.string().nullable() }),
-    message: { en: "Audit log.", ne: "गतिविधिको अभिलेख।" },
-    errors: ["not_found"],
-  },
-  async (deps, { caller, params, query }) => {
-    const { results, nextCursor } = await getAuditLogs(deps, caller, params.id, query);
-    return { data: { results: results.map(viewAuditLog), next_cursor: nextCursor } };
-  },
 );

@@ -1,16 +1,13 @@
-import { z } from "zod";
 import { generateAccountIds } from "../../auth/account/new-account.ts";
 import { hashIdentifier } from "../../auth/deletion/former-identity.ts";
 import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import { AppError, fieldError } from "../../platform/http/errors.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
 import { userNotFound } from "../refusals.ts";
-import { type AuditLogRow, listAuditLogs } from "./audit-log.store.ts";
 import { settleStaffAction } from "./staff-action.service.ts";
 import type { Actor } from "./staff-action.store.ts";
 import { insertCreatedUser, type NewUserDetail } from "./user-create.store.ts";
@@ -40,28 +37,6 @@ export async function getUserSessions(deps: Deps, caller: StaffClaims, userId: s
   const found = await listUserSessions(deps, caller, userId);
   if (!found.isUser) throw userNotFound();
   return found.sessions;
-}
-
-/**
- * A page of actions on and by a user, newest first.
- *
- * @throws AppError `permission_denied`; `validation_error` for a cursor of another list; `not_found`.
- */
-export async function getAuditLogs(
-  deps: Deps,
-  caller: StaffClaims,
-  userId: string,
-  page: { page_size: number; cursor?: string | undefined; entity_type?: string | undefined },
-): Promise<{ results: AuditLogRow[]; nextCursor: string | null }> {
-  const entityType = page.entity_type;
-  const query = ["audit-logs", userId, ...(entityType === undefined ? [] : [entityType])];
-  const [after] = (await readCursor(deps, query, page.cursor, z.tuple([z.string()]))) ?? [];
-  const logs = await listAuditLogs(deps, caller, userId, { size: page.page_size, after, entityType });
-  if (!logs.isKnown) throw userNotFound();
-  return {
-    results: logs.found,
-    nextCursor: logs.next === undefined ? null : await writeCursor(deps, query, [logs.next]),
-  };
 }
 
 /** Requests an analytics report of a user, which a task builds. @throws AppError `permission_denied`; `not_found`. */

@@ -7,7 +7,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { selectLiveSessions } from "../../sessions/session.store.ts";
-import { ifRecorded } from "../../sessions/staff-views.store.ts";
+import { ifRecorded, isRecorded } from "../../sessions/staff-views.store.ts";
 import { selectWallet } from "../../users/wallet.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 import { readRecorded, refuseUnlessRecorded } from "./staff-view.store.ts";
@@ -35,9 +35,16 @@ const shown = {
   socialProfileData: users.socialProfileData,
 };
 
-/** Selects what staff see of a user. */
-export function selectUserDetail(deps: Pick<Deps, "db">, userId: string | SQL) {
+/** The view of a user that a batch records: who views, and the id of the audit row. */
+export interface RecordedView {
+  caller: StaffClaims;
+  viewId: string;
+}
+
+/** Selects what staff see of a user, and whether the batch has recorded that they see it. */
+export function selectUserDetail(deps: Pick<Deps, "db">, userId: string | SQL, { caller, viewId }: RecordedView) {
   return {
+    recorded: deps.db.select({ one: sql<number>`1` }).from(sql`(select 1)`).where(isRecorded(caller, viewId)),
     user: deps.db.select(shown).from(users).where(eq(users.id, userId)),
     profile: deps.db.select().from(profiles).where(eq(profiles.userId, userId)),
     wallet: selectWallet(deps, eq(users.id, userId)),
@@ -47,10 +54,14 @@ export function selectUserDetail(deps: Pick<Deps, "db">, userId: string | SQL) {
 
 type Found = { [K in keyof ReturnType<typeof selectUserDetail>]: Awaited<ReturnType<typeof selectUserDetail>[K]> };
 
-/** Combines the rows of `selectUserDetail`; undefined if there is no such user. */
+/**
+ * Combines the rows of `selectUserDetail`; undefined if there is no such user. Without a recorded view, responses leave
+ * out what identifies the person (`viewDetail`).
+ */
 export function userDetailOf(found: Found) {
   const [user, wallet] = [found.user[0], found.wallet[0]];
-  return user && wallet && { user, wallet, profile: found.profile[0], kyc: found.kyc[0] };
+  const isRecorded = found.recorded.length > 0;
+  return user && wallet && { user, wallet, profile: found.profile[0], kyc: found.kyc[0], isRecorded };
 }
 
 export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
@@ -64,7 +75,7 @@ export type UserDetail = NonNullable<ReturnType<typeof userDetailOf>>;
 export async function auditUserView(deps: UserDetailDeps, client: Client, caller: StaffClaims, userId: string) {
   const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
     readRecorded(deps, client, caller, { userId, entityType: "user", entityId: userId }, isStaff, (id) =>
-      selectUserDetail(deps, ifRecorded(caller, id, userId)),
+      selectUserDetail(deps, ifRecorded(caller, id, userId), { caller, viewId: id }),
     ),
   );
   refuseUnlessRecorded(deps, caller, found);

@@ -5,7 +5,6 @@ import type { OpenKyc } from "../../users/kyc/kyc.views.ts";
 import { kycView, viewKyc } from "../../users/kyc/kyc.views.ts";
 import { userRole } from "../../users/user-enums.ts";
 import { profileView, usageView, userView, viewProfile, walletView } from "../../users/views.ts";
-import type { AuditLogRow } from "./audit-log.store.ts";
 import type { UserDetail } from "./user-detail.store.ts";
 
 /** Number of characters that a masked text shows. */
@@ -57,7 +56,11 @@ export const userDetailView = z
     hidden: z
       .array(hiddenField)
       .optional()
-      .meta({ description: "With `mask`: the fields that have a value and are null here." }),
+      .meta({
+        description:
+          "With `mask`, and after an act once the caller's views are used up: the fields that have a value and are null " +
+          "here.",
+      }),
   })
   .meta({ id: "UserDetail" });
 
@@ -122,44 +125,6 @@ export const revealedView = z
     address: z.string().nullable().optional(),
   })
   .meta({ id: "RevealedFields", description: "The fields that were asked for; null where the user has none." });
-
-/** An entry of a user's audit log. */
-export const auditLogView = z
-  .object({
-    id: z.string(),
-    action: z.enum(["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"]),
-    entity_type: z.string(),
-    entity_id: z.string(),
-    old_values: z.record(z.string(), z.unknown()).nullable(),
-    new_values: z.record(z.string(), z.unknown()).nullable(),
-    actor: z
-      .object({ id: z.string(), username: z.string() })
-      .nullable()
-      .meta({ description: "The user who did it; null for the system and for deleted users." }),
-    by_staff: z.boolean(),
-    ip: z.string().nullable(),
-    user_agent: z.string().nullable(),
-    session_id: z.string().nullable(),
-    created_at: z.iso.datetime(),
-  })
-  .meta({ id: "AuditLog" });
-
-export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditLogView> {
-  return {
-    id: log.id,
-    action: log.action,
-    entity_type: log.entityType,
-    entity_id: log.entityId,
-    old_values: log.oldValues ?? null,
-    new_values: log.newValues ?? null,
-    actor: log.actorId !== null && actor !== null ? { id: log.actorId, username: actor } : null,
-    by_staff: log.byStaff,
-    ip: log.ip,
-    user_agent: log.userAgent,
-    session_id: log.sessionId,
-    created_at: isoTime(log.createdAt),
-  };
-}
 
 /** A user's analytics report. */
 export const reportView = z

@@ -112,6 +112,7 @@ export function updateUserRow(
         ${JSON.stringify(reason === undefined ? {} : { reason })})`,
     },
     condition: sql`exists (select 1 ${differing}) and ${isFree}`,
+    isSoAlready: sql`not exists (select 1 ${differing}) and ${isFree}`,
     follow: (isDone, auditId) => writeChange(deps, actor, change, held, isDone, auditId),
     reads: {
       lacksReason: selectIf(obstacles.lacksReason),

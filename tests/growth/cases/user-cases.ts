@@ -107,6 +107,11 @@ const beyondViews: Case[] = [
     await seen(stage);
     return { ...ONE_VIEW, json: { fields: ["email"] } };
   }),
+  on(`GET ${USER}/audit-logs`, "beyond the limit of views", async (stage) => {
+    await seen(stage);
+    return ONE_VIEW;
+  }),
+  on(`GET ${USER}/audit-logs`, "with hints", async () => ({ query: "mask=true" })),
   given("GET /api/users/kyc/documents/{id}", "beyond the limit of views", async (stage) => {
     const { userId } = await applicant(stage);
     const { data } = await must("GET", `/api/users/${userId}`, { token: stage.staff.access, env: stage.env });

@@ -366,10 +366,14 @@ describe("KYC decision", () => {
     const before = await rows<{ version: number }>("select version from users where id = ?", user.userId);
     await decide(staff, user, { status: "REJECTED", rejection_reason: "blurred" });
     const audit = await rows(
-      "select * from audit_logs where user_id = ? and entity_type = 'kyc' and by_staff = 1",
+      "select * from audit_logs where user_id = ? and entity_type = 'kyc' and by_staff = 1 order by action",
       user.userId,
     );
-    expect(audit).toMatchObject([{ action: "UPDATE", actor_id: staff.userId }]);
+    // The answer shows the number, so it is a view too.
+    expect(audit).toMatchObject([
+      { action: "UPDATE", actor_id: staff.userId },
+      { action: "VIEW", actor_id: staff.userId },
+    ]);
     expect(JSON.parse(String(audit[0]?.old_values))).toMatchObject({ status: "PENDING", rejection_reason: null });
     expect(JSON.parse(String(audit[0]?.new_values))).toMatchObject({ status: "REJECTED", rejection_reason: "blurred" });
     const events = await rows<{ type: string; payload: string; queue: string }>(

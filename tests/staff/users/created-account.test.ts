@@ -54,7 +54,11 @@ describe("an account that staff create", () => {
     });
     expect(await rows("select role from users where id = ?", data.id)).toEqual([{ role: "user" }]);
     expect(await rows("select 1 from sessions where user_id = ?", data.id)).toEqual([]);
-    expect(await auditOf(data.id)).toMatchObject([{ action: "CREATE", by_staff: 1, actor_id: staff.userId }]);
+    const audit = await auditOf(data.id);
+    expect(audit.toSorted((a, b) => a.action.localeCompare(b.action))).toMatchObject([
+      { action: "CREATE", by_staff: 1, actor_id: staff.userId },
+      { action: "VIEW", by_staff: 1, actor_id: staff.userId },
+    ]);
     expect((await eventsOf(data.id)).map(({ type }) => type)).toEqual(["user.created"]);
     expect(await rows("select 1 from local_outbox where recipient = ?", identifier), "nobody is written to").toEqual(
       [],
