@@ -63,6 +63,12 @@ export function Claims({ data }: { data: Data }) {
           decide.
         </p>
       )}
+      {data.reopened && (
+        <p class="note">
+          <Text none="A former colleague">{data.reopened.viewer?.username}</Text> took the last decision back{" "}
+          {ago(data.reopened.reopened_at)}: <Text>{data.reopened.reason}</Text>
+        </p>
+      )}
       {data.approvals.map(({ viewer, approved_at }) => (
         <p class="note" key={approved_at}>
           Approved by <Text none="a former colleague">{viewer?.username}</Text> {ago(approved_at)}; one more approval is

@@ -120,6 +120,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
         dateJoined: sql<number>`listed.date_joined`.as("date_joined"),
         key: sql<string | number>`listed.sort_key`.as("sort_key"),
         fits: sql<number>`${isScan ? isJoinedWithin(joined, "listed.") : sql`true`}`.as("fits"),
+        isLast: sql<number>`${isScan ? sql`listed.${isLast}` : sql`false`}`.as("is_last"),
         ...(isExpanded ? summary : {}),
       })
       .from(
@@ -132,10 +133,11 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
       ),
   }));
   const found = rows.filter(({ fits }) => fits === 1);
-  const last = rows.find(({ fits }) => fits === 0);
+  // The last row that was read may fit, too.
+  const last = rows.find((row) => row.isLast === 1);
   return {
     total: (buckets ?? EVERY_BUCKET).reduce((sum, bucket) => sum + (counts[0]?.byStatusBucket[bucket] ?? 0), 0),
-    found: found.map(({ key, fits: _, id, username, status, dateJoined, ...rest }) => ({
+    found: found.map(({ key, fits: _, isLast: __, id, username, status, dateJoined, ...rest }) => ({
       user: { id, username, status, dateJoined, ...(isExpanded ? { summary: rest as UserSummary } : {}) },
       position: [key, id] as Position,
     })),

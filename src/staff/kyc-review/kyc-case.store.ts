@@ -1,5 +1,6 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { kyc, kycDocuments, kycDocumentViews } from "../../db/kyc-schema.ts";
+import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
@@ -15,6 +16,32 @@ const MAX_DUPLICATES = 5;
 /** Maximum number of views that are listed, the newest ones, and of those that are read: one for each file and viewer. */
 const MAX_VIEWS = 20;
 const MAX_READ_VIEWS = 100;
+/** How far the clock may have moved between the statements of one reopening. */
+const SECOND_MS = 1_000;
+
+/** Ids of the user's audit rows within a second of the submission: UUIDv7 begins with 48 bits of time in hex. */
+const idAt = (offsetMs: number) =>
+  sql.raw(`printf('%08x-%04x', (kyc.submitted_at + ${offsetMs}) / 65536, (kyc.submitted_at + ${offsetMs}) % 65536)`);
+
+/** Selects who took the last decision back, if the KYC waits for another one since: that is when it was submitted anew. */
+const selectReopening = (deps: Pick<Deps, "db">, isShown: SQL) =>
+  deps.db
+    .select({
+      viewerId: auditLogs.actorId,
+      viewer: users.username,
+      at: auditLogs.createdAt,
+      reason: sql<string | null>`audit_logs.new_values ->> 'reason'`.as("reason"),
+    })
+    .from(kyc)
+    .innerJoin(
+      auditLogs,
+      sql`audit_logs.user_id = kyc.user_id and audit_logs.id > ${idAt(-SECOND_MS)} and audit_logs.id < ${idAt(SECOND_MS)}
+        and audit_logs.entity_type = 'kyc' and audit_logs.action = 'UPDATE' and audit_logs.by_staff = 1
+        and audit_logs.new_values ->> 'status' = 'PENDING' and audit_logs.old_values ->> 'status' <> 'PENDING'`,
+    )
+    .leftJoin(users, eq(users.id, auditLogs.actorId))
+    .where(and(isShown, sql`kyc.status = 'PENDING'`))
+    .limit(1);
 
 /**
  * Reads a user's KYC with all that a reviewer compares, and records the view in the same transaction.
@@ -61,6 +88,7 @@ export async function auditCaseView(deps: CaseDeps, client: Client, caller: Staf
           .where(isShown)
           // The index has them in the order of submission.
           .limit(MAX_DUPLICATES),
+        reopening: selectReopening(deps, isShown),
         views: deps.db
           .select({
             documentId: kycDocumentViews.documentId,
@@ -87,6 +115,7 @@ export async function auditCaseView(deps: CaseDeps, client: Client, caller: Staf
       profile: found.profile[0],
       files: found.files,
       duplicates: found.duplicates,
+      reopening: found.reopening[0],
       views: found.views.sort((a, b) => b.viewedAt - a.viewedAt).slice(0, MAX_VIEWS),
     }
   );

@@ -31,12 +31,16 @@ export const caseView = submissionView
     views: z
       .array(z.object({ side: z.enum(["front", "back"]), viewer: reviewer.nullable(), viewed_at: z.iso.datetime() }))
       .meta({ description: "Who last opened which file, newest first; `viewer` is null for deleted users." }),
+    reopened: z
+      .object({ viewer: reviewer.nullable(), reopened_at: z.iso.datetime(), reason: z.string().nullable() })
+      .nullable()
+      .meta({ description: "Who took the last decision back, if the submission waits for another one since." }),
     approvals_needed: z.number().int(),
   })
   .meta({ id: "KycCase", base: "KycSubmission" });
 
 export function viewCase(open: OpenCase): z.input<typeof caseView> {
-  const { row, profile, files, duplicates, views } = open;
+  const { row, profile, files, duplicates, views, reopening } = open;
   const typeOf = (id: string | null) => files.find((file) => file.id === id)?.contentType ?? null;
   return {
     ...viewSubmission(open),
@@ -58,6 +62,16 @@ export function viewCase(open: OpenCase): z.input<typeof caseView> {
       viewer: viewer === null ? null : { id: viewerId, username: viewer },
       viewed_at: isoTime(viewedAt),
     })),
+    reopened: reopening
+      ? {
+          viewer:
+            reopening.viewerId === null || reopening.viewer === null
+              ? null
+              : { id: reopening.viewerId, username: reopening.viewer },
+          reopened_at: isoTime(reopening.at),
+          reason: reopening.reason,
+        }
+      : null,
     approvals_needed: open.approvalsNeeded,
   };
 }

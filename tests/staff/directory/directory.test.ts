@@ -330,6 +330,26 @@ describe("directory pages", () => {
 });
 
 describe("directory cursors", () => {
+  test("go on behind the last user that a page may read, whether or not that user fits", async () => {
+    for (const nth of [399, 400, 401]) {
+      const era = newEra();
+      const fits = [nth - 1, nth + 2];
+      const people = await insertPeople(
+        Array.from({ length: 405 }, (_, i) => ({
+          joinedAt: fits.includes(i) ? era : era + 22 * DAY_MS,
+          lastLoginAt: Date.UTC(2200 + nth, 0, 1) - i,
+        })),
+      );
+      const query = `ordering=-last_login&${duringEra(era)}&page_size=5`;
+      const first = await directory(staff, query);
+      const cursor = encodeURIComponent(first.body.data.pagination.next_cursor ?? "");
+      expect(cursor, `${nth}`).not.toBe("");
+      const second = await directory(staff, `${query}&cursor=${cursor}`);
+      const found = [...idsOf(first), ...idsOf(second)];
+      expect(found, `${nth}`).toEqual(fits.map((i) => people[i]?.id));
+    }
+  });
+
   test("a cursor that was altered or belongs to another user or query is refused", async () => {
     const era = newEra();
     await insertPeople(Array.from({ length: 4 }, (_, i) => ({ joinedAt: era + i, status: "BANNED" as const })));

@@ -53,6 +53,7 @@ describe("GET users/{id}/kyc", () => {
       views: [{ side: "back", viewer: { id: colleague.userId, username }, viewed_at: lookedAt }],
       seen_by: { username, viewed_at: lookedAt },
       approvals: [],
+      reopened: null,
       approvals_needed: 1,
       user: { id: user.userId, phone_number: user.identifier },
     });

@@ -43,6 +43,24 @@ describe("Taking a decision back", () => {
     expect(await eventsOf(user.userId, "kyc.decided")).toHaveLength(2);
   });
 
+  test("is shown in the case with who did it and why, until the next decision or submission", async () => {
+    const { user, staff } = await approved();
+    const colleague = await newStaff();
+    const reopened = async () =>
+      (await documented("GET", `/api/users/${user.userId}/kyc`, { token: colleague.access })).body.data.reopened;
+    expect(await reopened()).toBeNull();
+    await decide(staff, user, { status: "PENDING", reason });
+    const at = new Date(Date.now()).toISOString();
+    expect(await reopened()).toMatchObject({ viewer: { id: staff.userId }, reopened_at: at, reason });
+    clock.advance(60_000);
+    expect(await reopened()).toMatchObject({ viewer: { id: staff.userId }, reopened_at: at, reason });
+    await decide(colleague, user, { status: "REJECTED", rejection_reason: "Forged" });
+    expect(await reopened()).toBeNull();
+    clock.advance(60_000);
+    await submit(user);
+    expect(await reopened()).toBeNull();
+  });
+
   test("works after a rejection, for the version that the reviewer saw", async () => {
     const [user, staff] = [await newUser(), await newStaff()];
     await submit(user);
