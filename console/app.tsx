@@ -1,4 +1,4 @@
-import type { ComponentChildren, VNode } from "preact";
+import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { signOut, type User, useSession } from "./api/session.ts";
 import { Curtain } from "./screens/curtain.tsx";
@@ -14,10 +14,11 @@ import { Review } from "./screens/review.tsx";
 import { Bolt, SignIn } from "./screens/sign-in.tsx";
 import { Staff } from "./screens/staff.tsx";
 import { Today } from "./screens/today.tsx";
+import { Head } from "./ui/head.tsx";
 import { Icon, type IconName } from "./ui/icons.tsx";
 import { useKeys } from "./ui/keys.ts";
 import { KeysDialog } from "./ui/keys-dialog.tsx";
-import { go, Link, type Place, usePlace, useTitle } from "./ui/router.tsx";
+import { go, Link, type Place, usePlace } from "./ui/router.tsx";
 
 interface Screen {
   path: string;
@@ -127,20 +128,10 @@ function Frame({ user }: { user: User }) {
 }
 
 function Unknown() {
-  useTitle("Not found");
-  return (
-    <Page title="Not found">
-      <p>There is no such screen, or it is for admins.</p>
-    </Page>
-  );
-}
-
-/** Heading and content of a screen. */
-function Page({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <>
-      <h1 tabIndex={-1}>{title}</h1>
-      {children}
+      <Head title="Not found" />
+      <p>There is no such screen, or it is for admins.</p>
     </>
   );
 }

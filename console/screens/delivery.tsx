@@ -1,6 +1,6 @@
 import { call } from "../api/call.ts";
+import { Head } from "../ui/head.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
-import { useTitle } from "../ui/router.tsx";
 import { Moment, number } from "../ui/words.tsx";
 
 const CHANNELS = { sms: "SMS", email: "Email" };
@@ -8,16 +8,10 @@ const seconds = (ms: number | null) => (ms === null ? "–" : `${(ms / 1000).toF
 
 /** How codes were delivered in the last hour. */
 export function Delivery() {
-  useTitle("Delivery");
   const delivery = useResource("delivery", () => call("GET /staff/delivery"));
   return (
     <>
-      <div class="row apart">
-        <h1 tabIndex={-1}>Delivery</h1>
-        <button type="button" onClick={delivery.reload}>
-          Look again
-        </button>
-      </div>
+      <Head title="Delivery" again={delivery.reload} />
       <Loaded of={delivery}>
         {(data) => (
           <>

@@ -1,6 +1,6 @@
 import { call } from "../api/call.ts";
+import { Head } from "../ui/head.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
-import { useTitle } from "../ui/router.tsx";
 import { Moment, number, plain } from "../ui/words.tsx";
 
 /** A job that has not finished this long after its period began is late, in milliseconds. */
@@ -8,16 +8,10 @@ const LATE_MS = 60 * 60_000;
 
 /** The last run of each job. */
 export function Jobs() {
-  useTitle("Jobs");
   const jobs = useResource("jobs", () => call("GET /staff/jobs"));
   return (
     <>
-      <div class="row apart">
-        <h1 tabIndex={-1}>Jobs</h1>
-        <button type="button" onClick={jobs.reload}>
-          Look again
-        </button>
-      </div>
+      <Head title="Jobs" again={jobs.reload} />
       <Loaded of={jobs}>
         {(runs) =>
           runs.length === 0 ? (

@@ -3,8 +3,9 @@ import { call } from "../api/call.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Act } from "../ui/act.tsx";
+import { Head } from "../ui/head.tsx";
 import { Loaded, Refused, useResource } from "../ui/resource.tsx";
-import { Link, useTitle } from "../ui/router.tsx";
+import { Link } from "../ui/router.tsx";
 import { Moment, number } from "../ui/words.tsx";
 
 type Page = DataOf<"GET /staff/dead-letters">;
@@ -16,7 +17,6 @@ const STATES: Record<State, string> = { WAITING: "Waiting", REPLAYED: "Replayed"
 
 /** Messages that could not be processed, and what an admin does about them. */
 export function Letters() {
-  useTitle("Dead letters");
   const [state, setState] = useState<State>("WAITING");
   const [type, setType] = useState("");
   const key = `${state} ${type}`;
@@ -24,7 +24,7 @@ export function Letters() {
   const letters = useResource(key, () => call("GET /staff/dead-letters", { query }));
   return (
     <>
-      <h1 tabIndex={-1}>Dead letters</h1>
+      <Head title="Dead letters" />
       <p class="small">Work that failed for good. Mend the cause first; then replay it, once, or discard it.</p>
       <form
         class="row bar"

@@ -3,28 +3,26 @@ import { call } from "../api/call.ts";
 import { addPasskey, hasPasskeys, removePasskey } from "../api/passkeys.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Act } from "../ui/act.tsx";
+import { Head } from "../ui/head.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
-import { useTitle } from "../ui/router.tsx";
 import { Day, Moment, Text } from "../ui/words.tsx";
 
 type Passkey = DataOf<"GET /auth/identity">["passkeys"][number];
 
 /** The passkeys of the reader. */
 export function OwnPasskeys() {
-  useTitle("Your passkeys");
   const identity = useResource("identity", () => call("GET /auth/identity"));
   const [isAdding, setAdding] = useState(false);
   const [removed, setRemoved] = useState<Passkey>();
   return (
     <>
-      <div class="row apart">
-        <h1 tabIndex={-1}>Your passkeys</h1>
+      <Head title="Your passkeys">
         {hasPasskeys && (
           <button type="button" onClick={() => setAdding(true)}>
             Add a passkey
           </button>
         )}
-      </div>
+      </Head>
       {!hasPasskeys && <p class="note">Passkeys do not work at this address or in this browser.</p>}
       <Loaded of={identity}>{({ passkeys }) => <Passkeys all={passkeys} remove={setRemoved} />}</Loaded>
       {isAdding && (

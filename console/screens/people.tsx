@@ -2,9 +2,10 @@ import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf, InputOf } from "../api/routes.ts";
+import { Head } from "../ui/head.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Loaded, Refused, useResource } from "../ui/resource.tsx";
-import { go, Link, usePlace, useTitle } from "../ui/router.tsx";
+import { go, Link, usePlace } from "../ui/router.tsx";
 import { Day, Mark, number, plain, Text } from "../ui/words.tsx";
 import { NewAccount } from "./new-account.tsx";
 
@@ -27,7 +28,6 @@ const searchOf = () => (history.state as { search?: string } | null)?.search ?? 
 
 /** Everybody who has an account, with search and filters. */
 export function People() {
-  useTitle("People");
   const { query } = usePlace();
   const [search, setSearch] = useState(searchOf);
   const [isNewOpen, setNewOpen] = useState(false);
@@ -45,12 +45,11 @@ export function People() {
 
   return (
     <>
-      <div class="row apart">
-        <h1 tabIndex={-1}>People</h1>
+      <Head title="People">
         <button type="button" onClick={() => setNewOpen(true)}>
           New account
         </button>
-      </div>
+      </Head>
       <search>
         <form
           class="row bar"

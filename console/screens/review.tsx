@@ -2,9 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import type { DataOf } from "../api/routes.ts";
 import { useUser } from "../api/session.ts";
+import { Head } from "../ui/head.tsx";
 import { useKeys } from "../ui/keys.ts";
 import { Refused, useResource } from "../ui/resource.tsx";
-import { go, Link, useTitle } from "../ui/router.tsx";
+import { go, Link } from "../ui/router.tsx";
 import { Case } from "./case.tsx";
 
 type Waiting = DataOf<"GET /users/kyc/submissions">["results"][number];
@@ -58,19 +59,15 @@ export function Review({ id }: { id: string | undefined }) {
 }
 
 function Nothing({ waiting, reload }: { waiting: Waiting[]; reload: () => void }) {
-  useTitle("Identity review");
   return (
     <>
-      <h1 tabIndex={-1}>Identity review</h1>
+      <Head title="Identity review" again={reload} />
       <div class="empty">
         <p>
           {waiting.length === 0
             ? "No documents wait for a decision."
             : "Colleagues are at the cases that wait, or they need another reviewer than you."}
         </p>
-        <button type="button" onClick={reload}>
-          Look again
-        </button>
         {waiting.length > 0 && (
           <ul class="list">
             {waiting.map(({ user, full_name, seen_by }) => (

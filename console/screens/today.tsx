@@ -3,9 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import type { DataOf } from "../api/routes.ts";
 import { useUser } from "../api/session.ts";
+import { Head } from "../ui/head.tsx";
 import { Plot } from "../ui/plot.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
-import { Link, useTitle } from "../ui/router.tsx";
+import { Link } from "../ui/router.tsx";
 import { ago, number } from "../ui/words.tsx";
 
 type Overview = DataOf<"GET /staff/overview">;
@@ -15,7 +16,6 @@ const REFRESH_MS = 60_000;
 
 /** What waits now, and the figures of the last days. */
 export function Today() {
-  useTitle("Today");
   const [days, setDays] = useState<number>(30);
   const overview = useResource(String(days), () => call("GET /staff/overview", { query: { days } }));
   useEffect(() => {
@@ -24,8 +24,7 @@ export function Today() {
   }, [overview.reload]);
   return (
     <>
-      <div class="row apart">
-        <h1 tabIndex={-1}>Today</h1>
+      <Head title="Today">
         <fieldset class="row" aria-label="Days shown">
           {SPANS.map((span) => (
             <button key={span} type="button" aria-pressed={days === span} onClick={() => setDays(span)}>
@@ -33,7 +32,7 @@ export function Today() {
             </button>
           ))}
         </fieldset>
-      </div>
+      </Head>
       <Loaded of={overview}>
         {(data) => (
           <>

@@ -208,6 +208,7 @@ test("4, 5: cases are decided by keys alone; a case that a colleague decided is 
   await press(/^Take the decision back/);
   await confirm("Take back", "The number is forged");
   await shows("Waiting");
+  await shows("took the last decision back");
   assert.equal(await statusOf(people[0] as Person), "PENDING");
 });
 
