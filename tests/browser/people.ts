@@ -47,8 +47,8 @@ export function apiOf(base: string) {
   async function newCode(identifier: string): Promise<string> {
     const known = codes.get(identifier);
     let otp = await readCode(base, identifier);
-    // The new message may come after the answer.
-    for (let i = 0; i < 100 && otp === known; i++) {
+    // The new message may come long after the answer, if the machine is busy.
+    for (let i = 0; i < 600 && otp === known; i++) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       otp = await readCode(base, identifier);
     }
