@@ -111,7 +111,7 @@ export type DeadLetter = {
   reason: string;
   trace: string | null;
   attempts: number;
-  /** JSON text; null if it was too large, or sends a code. */
+  /** JSON text, with hints instead of what identifies a person; null if it was too large, or sends a code. */
   payload: string | null;
   created_at: string;
   /** When it was replayed or discarded. */
@@ -482,6 +482,12 @@ export type KycCase = KycSubmission & {
     viewer: Reviewer | null;
     viewed_at: string;
   }>;
+  /** Who took the last decision back, if the submission waits for another one since. */
+  reopened: {
+    viewer: Reviewer | null;
+    reopened_at: string;
+    reason: string | null;
+  } | null;
   approvals_needed: number;
 };
 
@@ -1074,7 +1080,7 @@ export type UserDetail = {
   locale: "en" | "ne";
   /** To 15 minutes. */
   last_activity_at: string | null;
-  /** With `mask`: the fields that have a value and are null here. */
+  /** With `mask`, and after an act once the caller's views are used up: the fields that have a value and are null here. */
   hidden?: Array<HiddenField> | undefined;
 };
 
@@ -1762,6 +1768,7 @@ export interface Operations {
     };
     query?:
       | {
+          mask?: boolean | undefined;
           page_size?: number | undefined;
           cursor?: string | undefined;
           entity_type?: PlainText | undefined;
