@@ -3,6 +3,7 @@ import { connect, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { readArguments } from "./arguments.ts";
+import { claimState } from "./dev/claim-state.ts";
 import { parentsOf } from "./dev/parents.ts";
 import { configurationFiles, readLocalSettings, writeLocalConfiguration } from "./dev/settings.ts";
 import { type Supervised, superviseWrangler } from "./dev/supervise.ts";
@@ -56,9 +57,18 @@ for (const each of [port, platformPort]) {
   process.exit(1);
 }
 
-try {
-  openDatabases(state)?.close();
-} catch {
+/** Whether no other server uses the databases; claims them for this one. */
+function areDatabasesFree(): boolean {
+  if (!claimState(state)) return false;
+  try {
+    openDatabases(state)?.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (!areDatabasesFree()) {
   console.error(
     `Another server has the local databases in ${relative(process.cwd(), state) || state} open. Stop it, or choose other ones: ${ANOTHER}`,
   );

@@ -100,9 +100,13 @@ export function createRelay(
   let tables = 0;
   let isInTable = false;
   let isInBuildError = false;
+  /** Whether esbuild, which has lost wrangler, prints the state of its threads. */
+  let isCrash = false;
 
   function pass(text: string): void {
     const line = text.replaceAll(ESCAPES, "").trimEnd();
+    isCrash ||= line.startsWith("fatal error: all goroutines are asleep");
+    if (isCrash) return;
     const logged = parseLogLine(line);
     if (logged) {
       last = "";

@@ -16,6 +16,8 @@ const RESTART_DELAY_MS = 500;
 const GRACE_MS = 5_000;
 /** What wrangler prints of a Worker that throws as it starts: a file that is being edited, not the server, is broken. */
 const BROKEN_WORKER = /Uncaught \w*Error|Build failed with \d+ error|Running custom build .* failed/;
+/** What wrangler prints if another program has taken the port since it was checked. */
+const PORT_TAKEN = /Address already in use/;
 /** Lines of a server's output that are shown again when it is given up. */
 const LAST_LINES = 20;
 
@@ -107,6 +109,9 @@ export function superviseWrangler(
         write(`${name} starts again when a file below ${sourceFolders.join(", ")} changes.`);
         isWaitingForChange = true;
         return;
+      }
+      if (!isReady && shown.some((line) => PORT_TAKEN.test(line))) {
+        return giveUp(`${name} could not start: another program has taken its port.`);
       }
       const now = Date.now();
       failedStarts = isReady ? [] : [...failedStarts.filter((at) => at > now - MINUTE_MS), now];

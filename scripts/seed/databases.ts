@@ -2,10 +2,13 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { isClaimed } from "../dev/claim-state.ts";
 import { databaseFile, localDatabases } from "../operations/local-database.ts";
 
 /** SQLite's page cache per database: negative means KiB, so 1 GiB. */
 const CACHE_KIB = -1024 * 1024;
+
+const IN_USE = "A running server has the local databases open. Stop it, then run the command again.";
 
 /** The two databases, locked so that no server can open them. */
 export interface Databases {
@@ -22,6 +25,7 @@ export interface Databases {
  * @throws Error with a one-sentence message if a server has one of them open.
  */
 export function openDatabases(state: string): Databases | undefined {
+  if (isClaimed(state)) throw new Error(IN_USE);
   const files = localDatabases.map((database) => databaseFile(state, database));
   if (!files.every((file) => existsSync(file))) return undefined;
   const [primary, search] = files.map(openAlone);
@@ -42,9 +46,7 @@ function openAlone(path: string): DatabaseSync {
     return database;
   } catch (error) {
     database.close();
-    throw new Error("A running server has the local databases open. Stop it, then run the command again.", {
-      cause: error,
-    });
+    throw new Error(IN_USE, { cause: error });
   }
 }
 
