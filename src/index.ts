@@ -1,7 +1,8 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { app } from "./app.ts";
 import { buildDeps } from "./build-deps.ts";
-import { type Recorded, recordFromCaller } from "./events/intake.service.ts";
+import { homeOfEvent, type Recorded, recordFromCaller } from "./events/intake.service.ts";
+import { atHome } from "./platform/data/homes.ts";
 import { checkTokenForOthers, type TokenAnswer } from "./sessions/token-verifier.service.ts";
 import { consumeBatch, storeDeadLetters } from "./tasks/engine/consume.ts";
 import { runMinuteTick } from "./tasks/engine/schedule.ts";
@@ -16,18 +17,16 @@ export default {
     await (batch.queue.endsWith("dead-letters") ? storeDeadLetters(deps, batch) : consumeBatch(deps, batch));
   },
   async scheduled(controller, env, context) {
-    await runMinuteTick(await buildDeps(env, context, requestIdOf(`cron-${controller.scheduledTime}`)));
+    const deps = await buildDeps(env, context, requestIdOf(`cron-${controller.scheduledTime}`));
+    await atHome(deps, "every", runMinuteTick);
   },
 } satisfies ExportedHandler<Env>;
 
 /** RPC for services that report events. The props of their binding identify them: `{ caller = "rentals" }`. */
 export class PlatformEvents extends WorkerEntrypoint<Env, { caller?: unknown }> {
   async record(event: unknown): Promise<Recorded> {
-    return recordFromCaller(
-      await buildDeps(this.env, this.ctx, requestIdOf("rpc-PlatformEvents")),
-      this.ctx.props,
-      event,
-    );
+    const deps = await buildDeps(this.env, this.ctx, requestIdOf("rpc-PlatformEvents"));
+    return atHome(deps, homeOfEvent(event), (home) => recordFromCaller(home, this.ctx.props, event));
   }
 }
 

@@ -49,6 +49,7 @@ export const getConsole = visitorEndpoint(
   {
     method: "get",
     path: "/console",
+    home: "none",
     describe: () => ({
       operationId: "showConsole",
       tag: "Console",
@@ -65,24 +66,27 @@ export const getConsole = visitorEndpoint(
 const SCREEN = "/console/:screen{(?!session(?:/|$)|files(?:/|$)).+}";
 
 export const getConsoleScreen = visitorEndpoint(
-  { method: "get", path: "/console/{screen}", pattern: SCREEN },
+  { method: "get", path: "/console/{screen}", pattern: SCREEN, home: "none" },
   servePage,
 );
 
 /** Script and style sheet of the page; their names contain a hash of their content. */
 const FILE = /^console-[A-Z0-9]{8}\.(js|css)$/;
 
-export const getConsoleFile = visitorEndpoint({ method: "get", path: "/console/files/{file}" }, async (c) => {
-  const name = c.req.param("file") ?? "";
-  if (!FILE.test(name)) throw new AppError("not_found");
-  const asset = await fetchAsset(c, `files/${name}`);
-  const headers = new Headers({ "Cache-Control": "public, max-age=31536000, immutable" });
-  for (const kept of ["Content-Type", "ETag"]) {
-    const value = asset.headers.get(kept);
-    if (value !== null) headers.set(kept, value);
-  }
-  return new Response(asset.body, { headers });
-});
+export const getConsoleFile = visitorEndpoint(
+  { method: "get", path: "/console/files/{file}", home: "none" },
+  async (c) => {
+    const name = c.req.param("file") ?? "";
+    if (!FILE.test(name)) throw new AppError("not_found");
+    const asset = await fetchAsset(c, `files/${name}`);
+    const headers = new Headers({ "Cache-Control": "public, max-age=31536000, immutable" });
+    for (const kept of ["Content-Type", "ETag"]) {
+      const value = asset.headers.get(kept);
+      if (value !== null) headers.set(kept, value);
+    }
+    return new Response(asset.body, { headers });
+  },
+);
 
 /** @throws AppError `not_found` if the file does not exist. */
 async function fetchAsset(c: Context<AppEnv>, path: string): Promise<Response> {

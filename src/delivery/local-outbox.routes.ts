@@ -13,7 +13,7 @@ const LOCAL_HOST =
   /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[::1\]|\[f[cd][0-9a-f]{2}:.*\])$/;
 
 /** Shows a developer the messages that were stored instead of sent; 404 on a public host. */
-export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/outbox" }, async (c) => {
+export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/outbox", home: "every" }, async (c) => {
   const deps = c.get("deps");
   if (!LOCAL_HOST.test(new URL(c.req.url).hostname)) throw new AppError("not_found");
   const to = c.req.query("to")?.trim();

@@ -1,5 +1,6 @@
 import { raiseAlert } from "../platform/alerts.ts";
 import { insertDeadLetter } from "../platform/data/dead-letters.ts";
+import type { HomeKey } from "../platform/data/homes.ts";
 import { fitsPayload, payloadRefusal } from "../platform/data/payload-size.ts";
 import type { Deps } from "../platform/deps.ts";
 import { jsonOf } from "../platform/json.ts";
@@ -84,6 +85,12 @@ export function describeEvent(given: unknown): { eventId: string | null; userId:
     userId: text(fields.user_id, 36)?.toLowerCase() ?? null,
     payload: jsonOf(given) ?? "null",
   };
+}
+
+/** Whose data an event of any shape concerns; one without a user is only counted among the dead letters. */
+export function homeOfEvent(given: unknown): HomeKey {
+  const { userId } = describeEvent(given);
+  return userId === null ? "every" : { user: userId };
 }
 
 async function storeRefused(deps: Deps, given: unknown, reason: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { HomeKey } from "../platform/data/homes.ts";
 import type { Deps } from "../platform/deps.ts";
 import type { AppEnv } from "../platform/http/app-env.ts";
 import { endpointFor, type Guard } from "../platform/http/endpoint.ts";
@@ -30,6 +31,7 @@ export const publicAccess: Guard<undefined> = {
 const bearer = {
   security: "bearer",
   errors: ["authentication_required", "token_not_valid"] as ErrorCode[],
+  home: ({ userId }: AccessClaims): HomeKey => ({ user: userId }),
   writer: ({ userId, sessionId }: AccessClaims) => ({ userId, sessionId }),
   logFields: ({ userId, sessionId }: AccessClaims) => ({ user_id: userId, session_id: sessionId }),
   onSuccess: reportActivity,
@@ -49,6 +51,7 @@ export const staff: Guard<StaffClaims> = {
   ...bearer,
   name: "staff",
   role: "staff",
+  home: homeOfTarget,
   errors: [...bearer.errors, "permission_denied", "passkey_required"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as StaffClaims,
 };
@@ -58,6 +61,7 @@ export const admin: Guard<AdminClaims> = {
   ...bearer,
   name: "admin",
   role: "admin",
+  home: homeOfTarget,
   errors: [...bearer.errors, "permission_denied", "passkey_required"],
   authorize: async (deps, c) => (await readValidToken(deps, c)) as AdminClaims,
 };
@@ -72,6 +76,12 @@ export const authenticatedOrExpired: Guard<MaybeExpiredClaims> = {
     return token.claims as MaybeExpiredClaims;
   },
 };
+
+/** Staff work on the user in the path; on a path without one, on many. */
+function homeOfTarget(_: AccessClaims, params: unknown): HomeKey {
+  const { id } = params as { id?: string };
+  return id === undefined ? "every" : { user: id };
+}
 
 async function readValidToken(deps: Deps, c: Context<AppEnv>): Promise<AccessToken> {
   const token = await readAccessToken(deps, c);

@@ -29,6 +29,7 @@ export const getJwks = publicRawEndpoint(
   {
     method: "get",
     path: "/.well-known/jwks.json",
+    home: "none",
     describe: () => ({
       operationId: "getPublicKeys",
       tag: "Platform",

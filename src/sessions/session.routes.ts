@@ -37,6 +37,7 @@ export const refresh = publicEndpoint(
   {
     method: "post",
     path: "/auth/refresh",
+    home: ({ body }) => ({ issued: required(body) }),
     operationId: "refreshTokens",
     tag,
     summary: "Refresh the tokens",

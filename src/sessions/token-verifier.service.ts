@@ -1,3 +1,4 @@
+import { atHome } from "../platform/data/homes.ts";
 import type { Deps } from "../platform/deps.ts";
 import { isoTime } from "../platform/time.ts";
 import { findSignedInRole } from "./session.store.ts";
@@ -19,7 +20,7 @@ export async function checkTokenForOthers(deps: Deps, token: unknown): Promise<T
   const verified = await verifyAccessToken(deps, token);
   if (verified.state !== "valid") return { valid: false, reason: verified.state };
   const { userId, sessionId, expiresAt } = verified.claims;
-  const role = await findSignedInRole(deps, verified.claims);
+  const role = await atHome(deps, { user: userId }, (home) => findSignedInRole(home, verified.claims));
   if (!role) return { valid: false, reason: "ended" };
   return {
     valid: true,

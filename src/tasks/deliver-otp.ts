@@ -12,6 +12,7 @@ export const deliverOtp: Task = {
   name: "deliver_otp",
   types: [CODE_DUE],
   isUrgent: true,
+  home: ({ payload }) => ({ identifier: payloadSchema.parse(payload).to }),
   async run(deps, event): Promise<TaskOutcome> {
     const { cid, to, created_at: createdAt, expires_at: expiresAt } = payloadSchema.parse(event.payload);
     if (expiresAt <= deps.now()) return { done: true, note: "expired" };

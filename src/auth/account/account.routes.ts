@@ -27,6 +27,7 @@ export const register = publicEndpoint(
   {
     method: "post",
     path: "/auth/register",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "register",
     tag,
     summary: "Create an account",
@@ -62,6 +63,7 @@ export const login = publicEndpoint(
   {
     method: "post",
     path: "/auth/login",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "login",
     tag,
     summary: "Sign in with a verified identifier",

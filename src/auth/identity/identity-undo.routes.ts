@@ -20,6 +20,7 @@ export const postDispute = publicEndpoint(
   {
     method: "post",
     path: "/auth/identity/dispute",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "disputeIdentityChange",
     tag: "Identity",
     summary: "Undo a change of my email address or phone number",

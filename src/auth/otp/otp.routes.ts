@@ -44,6 +44,7 @@ export const requestOtp = publicEndpoint(
   {
     method: "post",
     path: "/auth/otp/request",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "requestCode",
     tag,
     summary: "Send a one-time code",
@@ -103,6 +104,7 @@ export const verifyCode = publicEndpoint(
   {
     method: "post",
     path: "/auth/otp/verify",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "verifyCode",
     tag,
     summary: "Verify a one-time code",

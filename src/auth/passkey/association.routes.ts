@@ -27,6 +27,7 @@ function associationRoute<Shape extends z.ZodType>(association: Association<Shap
     {
       method: "get",
       path: `/.well-known/${file}`,
+      home: "none",
       describe: () => ({
         operationId,
         tag: "Passkeys",

@@ -12,6 +12,7 @@ export const startPasskeyLogin = publicEndpoint(
   {
     method: "post",
     path: "/auth/passkey/options",
+    home: () => "none",
     operationId: "startPasskeySignIn",
     tag,
     summary: "Get the options to sign in with a passkey",
@@ -35,6 +36,7 @@ export const passkeyLogin = publicEndpoint(
   {
     method: "post",
     path: "/auth/passkey/login",
+    home: ({ body }) => ({ issued: body.credential.response.userHandle ?? body.credential.id }),
     operationId: "signInWithPasskey",
     tag,
     summary: "Sign in with a passkey",

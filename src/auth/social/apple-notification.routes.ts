@@ -8,6 +8,7 @@ export const appleNotifications = publicEndpoint(
   {
     method: "post",
     path: "/auth/apple/notifications",
+    home: ({ body }) => ({ issued: body.payload }),
     operationId: "receiveAppleNotification",
     tag: "Google and Apple",
     summary: "Receive a notification from Apple",

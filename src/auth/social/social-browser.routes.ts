@@ -1,5 +1,6 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
+import { atHome } from "../../platform/data/homes.ts";
 import type { AppEnv } from "../../platform/http/app-env.ts";
 import { readFields } from "../../platform/http/body.ts";
 import { originOf, prefersHtml } from "../../platform/http/client.ts";
@@ -42,6 +43,7 @@ function startRoute(name: ProviderName, displayName: string) {
     {
       method: "get",
       path,
+      home: "none",
       describe: () =>
         describeRedirect({
           operationId: `open${displayName}SignIn`,
@@ -68,6 +70,7 @@ export const googleCallback = publicRawEndpoint(
   {
     method: "get",
     path: "/api/auth/google/callback",
+    home: "handler",
     describe: () =>
       describeRedirect({
         operationId: "receiveGoogleCallback",
@@ -88,6 +91,7 @@ export const appleCallback = publicRawEndpoint(
   {
     method: "post",
     path: "/api/auth/apple/callback",
+    home: "handler",
     describe: () =>
       describeRedirect({
         operationId: "receiveAppleCallback",
@@ -107,6 +111,7 @@ export const getSocialError = publicRawEndpoint(
   {
     method: "get",
     path: "/api/auth/social/error",
+    home: "none",
     describe: () => ({
       tag,
       operationId: "showSignInError",
@@ -137,10 +142,13 @@ const depsOf = (c: Context<AppEnv>) => atCalledHost(c.get("deps"), originOf(c.re
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
   const parsed = callbackFields.safeParse(fields);
   const given = parsed.success ? parsed.data : {};
-  const location = await answerCallback(depsOf(c), name, readFlowCookie(c, name, given.state), given, {
-    admit: () => countNetworkCall(c, "social-token"),
-    isPerson: prefersHtml(c),
-  });
+  const flow = { issued: given.state ?? "" };
+  const location = await atHome(depsOf(c), flow, (deps) =>
+    answerCallback(deps, name, readFlowCookie(c, name, given.state), given, {
+      admit: () => countNetworkCall(c, "social-token"),
+      isPerson: prefersHtml(c),
+    }),
+  );
   return c.redirect(location, 303);
 }
 

@@ -37,6 +37,7 @@ function loginRoute(name: ProviderName) {
     {
       method: "get",
       path: `/auth/${name}/login`,
+      home: () => "none",
       operationId: `start${names[name]}SignIn`,
       tag,
       summary: `Start signing in with ${names[name]}`,
@@ -82,6 +83,7 @@ function tokenRoute(name: ProviderName) {
     {
       method: "post",
       path: `/auth/${name}/token`,
+      home: ({ body }) => ({ issued: body.id_token }),
       operationId: `signInWith${names[name]}`,
       tag,
       summary: `Sign in with an ID token from the ${names[name]} SDK`,
@@ -117,6 +119,7 @@ export const getSocialSuccess = flowEndpoint(
   {
     method: "get",
     path: "/auth/social/success",
+    home: ({ query }) => ({ issued: query.code }),
     operationId: "completeBrowserSignIn",
     tag,
     summary: "Complete a browser sign-in",
@@ -139,6 +142,7 @@ export const postSocialSuccess = publicEndpoint(
   {
     method: "post",
     path: "/auth/social/success",
+    home: ({ body }) => ({ issued: body.code }),
     operationId: "completeAppSignIn",
     tag,
     summary: "Complete an app sign-in",

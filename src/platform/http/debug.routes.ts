@@ -18,6 +18,7 @@ export const getDebugHeaders = publicRawEndpoint(
   {
     method: "get",
     path: "/api/auth/debug/headers",
+    home: "none",
     describe: () => ({
       operationId: "echoRequest",
       tag: "Platform",

@@ -19,6 +19,7 @@ export function openApiDocument(routes: () => readonly Route[], webhooks: Readon
     {
       method: "get",
       path: "/api/openapi.json",
+      home: "none",
       describe: () => ({
         operationId: "getOpenApiDocument",
         tag: "Platform",
@@ -48,16 +49,21 @@ export function openApiDocument(routes: () => readonly Route[], webhooks: Readon
 }
 
 /** Redirects the short address to the page. */
-export const redirectToDocs = publicRawEndpoint({ method: "get", path: "/docs" }, (c) => c.redirect("/api/docs", 303));
+export const redirectToDocs = publicRawEndpoint({ method: "get", path: "/docs", home: "none" }, (c) =>
+  c.redirect("/api/docs", 303),
+);
 
 /** Leads a developer who opens the bare address to the page. */
-export const redirectRootToDocs = publicRawEndpoint({ method: "get", path: "/" }, (c) => c.redirect("/api/docs", 303));
+export const redirectRootToDocs = publicRawEndpoint({ method: "get", path: "/", home: "none" }, (c) =>
+  c.redirect("/api/docs", 303),
+);
 
 /** Serves a page that shows the document without loading anything from other hosts. */
 export const getDocs = publicRawEndpoint(
   {
     method: "get",
     path: "/api/docs",
+    home: "none",
     describe: () => ({
       operationId: "showDocs",
       tag: "Platform",
@@ -75,7 +81,7 @@ export const getDocs = publicRawEndpoint(
 );
 
 /** Serves the script and the style sheet of the page. */
-export const getDocsFile = publicRawEndpoint({ method: "get", path: "/api/docs/{file}" }, async (c) => {
+export const getDocsFile = publicRawEndpoint({ method: "get", path: "/api/docs/{file}", home: "none" }, async (c) => {
   if (!SWAGGER_FILES.has(c.req.param("file") ?? "")) throw new AppError("not_found");
   const asset = await c.env.ASSETS.fetch(new URL(c.req.path, c.req.url));
   const response = new Response(asset.body, asset);

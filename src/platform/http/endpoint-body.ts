@@ -26,6 +26,15 @@ interface BodySpec {
   files?: Readonly<Record<string, FileSpec>> | undefined;
 }
 
+/** The query parameters; an empty value counts as absent, and a repeated parameter is a list. */
+export function readQuery(request: HonoRequest): Fields {
+  const given = Object.entries(request.queries()).map(([name, values]): [string, unknown] => {
+    const [only, ...others] = values.filter((value) => value !== "");
+    return [name, others.length > 0 ? values : only];
+  });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
 /**
  * Reads and validates the fields and files of a request.
  *

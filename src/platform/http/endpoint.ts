@@ -1,14 +1,14 @@
 import { zValidator } from "@hono/zod-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
+import { atHome, type HomeKey, type Housed } from "../data/homes.ts";
 import type { Deps } from "../deps.ts";
 import type { LogFields } from "../log.ts";
 import type { Tag } from "../openapi/tags.ts";
 import type { AppEnv } from "./app-env.ts";
-import type { Fields } from "./body.ts";
 import { type Client, networkOf, originOf, readClient, readIp } from "./client.ts";
 import { announceDeprecation } from "./deprecation.ts";
-import { type Check, checkFields, type FileSpec, type Files, invalid, readBody } from "./endpoint-body.ts";
+import { type Check, checkFields, type FileSpec, type Files, invalid, readBody, readQuery } from "./endpoint-body.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { type FirstLimit, rateLimitByNetwork, withinLimits } from "./first-limiter.ts";
@@ -106,7 +106,9 @@ export interface EndpointSpec<
 
 /** A declared route: its specification and its handler, for callers of type `Caller`. */
 export interface Endpoint<Caller> {
-  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Caller>;
+  spec: EndpointSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Caller> & {
+    home?(input: Input<unknown, unknown, unknown, Caller>): HomeKey;
+  };
   handle(deps: Deps, input: Input<unknown, unknown, unknown, Caller>): Promise<Answer<unknown>>;
   /**
    * Has no value. It makes the type invariant, so that an endpoint compiles only with a guard of exactly its caller.
@@ -127,13 +129,16 @@ export function endpointFor<Caller>() {
     Query extends z.ZodType = z.ZodType,
     Upload extends Admission = Admission,
   >(
-    spec: EndpointSpec<Body, Params, Query, Data, Caller, Upload> & { method: M; path: Path },
+    spec: EndpointSpec<Body, Params, Query, Data, Caller, Upload> & { method: M; path: Path } & Housed<
+        Caller,
+        Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller, Upload>
+      >,
     handle: (
       deps: Deps,
       input: Input<z.output<Body>, z.output<Params>, z.output<Query>, Caller, Upload>,
     ) => Promise<Answer<z.input<Data>>>,
   ): Endpoint<Caller> & RouteTypes<M, Path, Body, Query, Data> => ({
-    spec,
+    spec: spec as Endpoint<Caller>["spec"],
     handle: handle as Endpoint<Caller>["handle"],
   });
 }
@@ -148,6 +153,8 @@ export interface Guard<Caller> {
   role?: "staff" | "admin";
   errors: ErrorCode[];
   authorize(deps: Deps, c: Context<AppEnv>): Promise<Caller>;
+  /** Whose data a call concerns, from its caller and the parameters of its path; absent for public routes. */
+  home?(caller: Caller, params: unknown): HomeKey;
   /** User and session whose write limit applies; absent for public routes. */
   writer?(caller: Caller): { userId: string; sessionId: string };
   /** Fields about the caller for the request's log line. */
@@ -189,9 +196,10 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       if (!checkParams) await admit(c);
       const client = readClient(c, spec.idempotent === true);
       const params: unknown = spec.params ? c.req.valid("param" as never) : {};
-      const query = spec.query ? checkFields(spec.query, readQuery(c)) : {};
+      const query = spec.query ? checkFields(spec.query, readQuery(c.req)) : {};
       const caller = c.get("caller") as Caller;
-      const admitUpload = async () => spec.admitUpload?.(deps, caller, client);
+      const key = guard.home?.(caller, params) ?? "none";
+      const admitUpload = () => atHome(deps, key, async (home) => spec.admitUpload?.(home, caller, client));
       // Count after validation, because an invalid body never reaches the database; but count before files are read,
       // because an upload is too costly to refuse afterwards.
       if (spec.files) await countOwnWrite(deps, caller);
@@ -201,7 +209,9 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       return { ...sent, params, query, caller, client, origin: originOf(c.req.url) };
     };
     const respond = async (input: Awaited<ReturnType<typeof read>>) => {
-      const { data, message = spec.message, beside, headers = {} } = await handle(deps, input);
+      const key = spec.home?.(input) ?? guard.home?.(input.caller, input.params) ?? "none";
+      const answered = await atHome(deps, key, (home) => handle(home, input));
+      const { data, message = spec.message, beside, headers = {} } = answered;
       for (const [name, value] of Object.entries(headers)) c.header(name, value);
       guard.onSuccess?.(deps, input.caller);
       c.header("Content-Language", input.client.locale);
@@ -231,14 +241,6 @@ export function guarded<Caller>(guard: Guard<Caller>, { spec, handle }: Endpoint
       answer,
     ],
   };
-}
-
-function readQuery(c: Context<AppEnv>): Fields {
-  const given = Object.entries(c.req.queries()).map(([name, values]): [string, unknown] => {
-    const [only, ...others] = values.filter((value) => value !== "");
-    return [name, others.length > 0 ? values : only];
-  });
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {

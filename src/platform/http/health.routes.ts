@@ -41,6 +41,7 @@ export const getHealth = publicRawEndpoint(
   {
     method: "get",
     path: "/api/health",
+    home: "every",
     describe: () => ({
       operationId: "getHealth",
       tag: "Platform",

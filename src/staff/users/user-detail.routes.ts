@@ -32,6 +32,7 @@ export const postUser = staffEndpoint(
   {
     method: "post",
     path: "/users",
+    home: ({ body }) => ({ identifier: body.identifier }),
     operationId: "createUser",
     tag,
     summary: "Create an account",

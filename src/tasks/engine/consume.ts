@@ -3,6 +3,7 @@ import { CODE_DUE } from "../../delivery/deliver-code.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { randomId } from "../../platform/crypto.ts";
 import { insertDeadLetter, MAX_ATTEMPTS } from "../../platform/data/dead-letters.ts";
+import { atHome, type HomeKey } from "../../platform/data/homes.ts";
 import { payloadRefusal } from "../../platform/data/payload-size.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { jsonOf, parseJson } from "../../platform/json.ts";
@@ -71,7 +72,9 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
     // Copies of one message may be in the same batch, so each run gets its own invocation id.
     const log = logWith(deps.log, { message_id: first.message.id, messages: group.length });
     const runDeps = { ...deps, log, invocationId: randomId(deps.randomBytes) };
-    const outcome = await task.run(runDeps, first.event, ...others.map(({ event }) => event));
+    const outcome = await atHome(runDeps, homeOf(first, others), (home) =>
+      task.run(home, first.event, ...others.map(({ event }) => event)),
+    );
     for (const received of group) {
       const { message, envelope } = received;
       deps.log.info("task", { ...about(received), done: outcome.done, note: outcome.note });
@@ -83,6 +86,12 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
   } catch (error) {
     await Promise.all(group.map((received) => retryOrDeadLetter(deps, queue, received, error)));
   }
+}
+
+/** A group of messages concerns many users, as does a message of none. */
+function homeOf({ task, event }: Received, others: readonly Received[]): HomeKey {
+  if (task.home) return task.home(event);
+  return others.length > 0 || event.userId === null ? "every" : { user: event.userId };
 }
 
 async function retryOrDeadLetter(deps: Deps, queue: string, received: Received, error: unknown): Promise<void> {
@@ -143,7 +152,8 @@ async function deadLetter(
     attempts: message.attempts,
   };
   try {
-    await insertDeadLetter(deps, letter);
+    const { userId } = letter;
+    await atHome(deps, userId === null ? "every" : { user: userId }, (home) => insertDeadLetter(home, letter));
     message.ack();
   } catch (error) {
     raiseAlert(deps, "message_failed", { queue, reason: describeError(error) });

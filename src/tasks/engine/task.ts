@@ -1,3 +1,4 @@
+import type { HomeKey } from "../../platform/data/homes.ts";
 import type { Deps } from "../../platform/deps.ts";
 
 /** Outcome of a message: done, retried after a delay in seconds, or permanently failed. */
@@ -30,6 +31,8 @@ export interface Task {
    * letter.
    */
   retryDelays?: readonly number[];
+  /** Whose data a message concerns, if it is not its `userId`. */
+  home?(event: TaskEvent): HomeKey;
   /** If present, `run` gets all messages of a batch at once, except those for which this throws. */
   check?(event: TaskEvent): unknown;
   /** @param deps with an invocation id unique to this run. */

@@ -12,6 +12,7 @@ export const getKycDocument = linkEndpoint(
   {
     method: "get",
     path: "/api/users/kyc/documents/{id}",
+    home: ({ documentId }) => ({ issued: documentId }),
     describe: () => ({
       operationId: "downloadKycDocument",
       tag: "KYC",

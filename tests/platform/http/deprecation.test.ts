@@ -15,6 +15,7 @@ const old = publicEndpoint(
   {
     method: "get",
     path: "/old",
+    home: () => "none",
     operationId: "getOld",
     tag: "Platform",
     summary: "Get what is old",
