@@ -47,6 +47,7 @@ export default defineConfig({
           REFUSAL_FLUSH_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
           RACE_CLIENTS: process.env.RACE_CLIENTS ?? "40",
+          HOMES_USERS: process.env.HOMES_USERS ?? "8",
           ...Object.fromEntries(
             [
               "FUZZ_REQUESTS",
@@ -63,6 +64,8 @@ export default defineConfig({
             }),
           ),
         },
+        // For tests/homes alone.
+        d1Databases: { HOME_1: "home-1", HOME_2: "home-2", DIRECTORY: "directory" },
         serviceBindings: { RENTALS: "rentals", NOBODY: "nobody" },
         workers: [otherService("rentals", "rentals"), otherService("nobody", undefined)],
       },

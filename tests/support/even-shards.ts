@@ -12,6 +12,7 @@ const KNOWN_SECONDS: Readonly<Record<string, number>> = {
   "tests/faults/kyc-crashes.test.ts": 30,
   "tests/growth/growth.test.ts": 25,
   "tests/faults/crashes.test.ts": 20,
+  "tests/homes/homes.test.ts": 18,
   "tests/tasks/people.test.ts": 16,
   "tests/tasks/engine/job-ledger.test.ts": 14,
   "tests/staff/directory/search-property.test.ts": 14,
