@@ -9,7 +9,7 @@ import { Mover, type Step, steps } from "./mover.ts";
 import { Person, type Service } from "./person.ts";
 import { prepareFences, Router } from "./router.ts";
 
-// Two homes and a directory, as docs/adr/0021-growing-past-one-database.md describes them. The Worker is the real one;
+// Two homes and a directory, as docs/adr/0022-growing-past-one-database.md describes them. The Worker is the real one;
 // only the router, the mover and the directory are models.
 
 const given = env as unknown as Record<"HOME_1" | "HOME_2" | "DIRECTORY", D1Database> & {
