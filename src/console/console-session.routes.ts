@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalAssertionField } from "../auth/passkey/credential.fields.ts";
+import { homeOfPasskey, optionalAssertionField } from "../auth/passkey/credential.fields.ts";
 import { as } from "../platform/http/field-errors.ts";
 import { besideErrors, optionalText, tokenField } from "../platform/http/fields.ts";
 import { ACCESS_TTL_SECONDS } from "../sessions/tokens.ts";
@@ -50,7 +50,7 @@ export const postConsoleSession = pageEndpoint(
     method: "post",
     base: "/console",
     path: "/session",
-    home: ({ body }) => ({ identifier: body.identifier }),
+    home: ({ body: { identifier = "", credential } }) => (credential ? homeOfPasskey(credential) : { identifier }),
     operationId: "openConsoleSession",
     tag,
     summary: "Sign in to the staff console",

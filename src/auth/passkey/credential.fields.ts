@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { HomeKey } from "../../platform/data/homes.ts";
 import { parseJson } from "../../platform/json.ts";
 
 // What `PublicKeyCredential.toJSON()` returns (WebAuthn Level 3 section 5.1.8), and Android's Credential Manager too.
@@ -45,6 +46,11 @@ const ANSWER = { description: "The passkey's answer as `toJSON()` gives it, as a
 /** The answer of `navigator.credentials.get()`. */
 export const assertionField = orJsonText(assertion).meta(ANSWER);
 export const optionalAssertionField = orJsonText(assertion.optional()).optional().meta(ANSWER);
+
+/** Whose passkey it is: the user handle names the user, but a passkey that is not asked for it may leave it out. */
+export function homeOfPasskey({ id, response }: z.output<typeof assertion>): HomeKey {
+  return { issued: response.userHandle ?? id };
+}
 
 /** The answer of `navigator.credentials.create()`. */
 export const registrationField = orJsonText(

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { publicEndpoint } from "../../sessions/guard.ts";
 import { describeSignIn, signedInData } from "../account/sign-in.views.ts";
-import { assertionExample, assertionField } from "./credential.fields.ts";
+import { assertionExample, assertionField, homeOfPasskey } from "./credential.fields.ts";
 import { CHALLENGE_TTL_MS } from "./passkey-challenge.ts";
 import { challengeToLimit, signInWithPasskey, startPasskeySignIn } from "./passkey-login.service.ts";
 import { expiresInField, requestOptionsView } from "./passkey-options.fields.ts";
@@ -36,7 +36,7 @@ export const passkeyLogin = publicEndpoint(
   {
     method: "post",
     path: "/auth/passkey/login",
-    home: ({ body }) => ({ issued: body.credential.response.userHandle ?? body.credential.id }),
+    home: ({ body }) => homeOfPasskey(body.credential),
     operationId: "signInWithPasskey",
     tag,
     summary: "Sign in with a passkey",
