@@ -49,10 +49,7 @@ export const postUser = staffEndpoint(
       avatar_url: unlessNull(profileFields.avatar_url),
       profile_picture: unlessNull(clearableUrl),
     }),
-    check: (deps, { identifier, date_of_birth }) => ({
-      ...checkIdentifier(deps, identifier),
-      ...checkBirth(deps, date_of_birth),
-    }),
+    check: (deps, known) => ({ ...checkIdentifier(deps, known.identifier), ...checkBirth(deps, known.date_of_birth) }),
     data: userDetailView,
     message: { en: "Account created.", ne: "खाता बन्यो।" },
     status: 201,
