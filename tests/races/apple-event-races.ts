@@ -65,12 +65,12 @@ export async function reorderedEvents(setting: RaceSetting): Promise<Verdict> {
   );
   noServerErrors(verdict, results);
   verdict.equal("answers that are not 200", answered(results).filter(({ status }) => status !== 200).length, 0);
-  const [link] = await rows<{ mail_stopped_at: number; event_at: number }>(
-    "select mail_stopped_at, event_at from social_accounts where user_id = ?",
+  const [link] = await rows<{ mail_stopped_at: number; mail_event_at: number }>(
+    "select mail_stopped_at, mail_event_at from social_accounts where user_id = ?",
     userId,
   );
   const newest = first + kinds.length - 1;
-  verdict.equal("the link follows the event of", link?.event_at, newest);
+  verdict.equal("the link follows the event of", link?.mail_event_at, newest);
   verdict.equal("mail stopped at", link?.mail_stopped_at, newest);
   const applied = await appliedTo(userId, "email-%");
   verdict.atMost("events applied", applied, kinds.length);

@@ -88,7 +88,8 @@ describe("notify_kyc_status", () => {
       await rows("select 1 from recorded_events where user_id = ? and type = 'kyc.decided'", user.userId),
     ).toHaveLength(1);
     expect(await notificationsOf(user, "KYC_REJECTED")).toHaveLength(1);
-    const audited = "select 1 from audit_logs where user_id = ? and by_staff = 1 and entity_type = 'kyc'";
+    const audited =
+      "select 1 from audit_logs where user_id = ? and by_staff = 1 and entity_type = 'kyc' and action = 'UPDATE'";
     expect(await rows(audited, user.userId)).toHaveLength(1);
   });
 });

@@ -218,12 +218,15 @@ describe("GET users/export", () => {
     const text = JSON.stringify(data);
     for (const each of [admin.userId, username, "203.0.113.99", "colleague-browser"]) expect(text).not.toContain(each);
     const byStaff = data.audit.filter(({ by }: { by: string }) => by === "staff");
-    expect(byStaff.map((row: { entity_type: string }) => row.entity_type).sort()).toEqual([
-      "kyc",
-      "kyc_document",
-      "note",
-      "user",
-      "user",
+    const acts = byStaff.map((row: { action: string; entity_type: string }) => `${row.action} ${row.entity_type}`);
+    expect(acts.sort()).toEqual([
+      "CREATE note",
+      "UPDATE kyc",
+      "UPDATE user",
+      "VIEW kyc",
+      "VIEW kyc_document",
+      "VIEW user",
+      "VIEW user",
     ]);
     expect(
       new Set(byStaff.flatMap((row: Record<string, unknown>) => [row.ip, row.user_agent, row.session_id])),

@@ -78,6 +78,28 @@ const dataExport = flow(
   { mayRepeat: /^audit VIEW export|^event auth.data_exported|^notification DATA_EXPORTED/ },
 );
 
+/** The second page of an export. It is part of the first call's export, so it leaves no trace. */
+const furtherExport = flow("GET users/export, a further page", async () => {
+  const user = await newUser();
+  await sql(
+    `with recursive n (i) as (select 1 union all select i + 1 from n where i < 501)
+      insert into notifications (id, user_id, notification_type, title, message, created_at)
+      select ?1 || '-' || i, ?1, 'WELCOME', '', '', ?2 from n`,
+    user.userId,
+    Date.now(),
+  );
+  const path = "/api/users/export";
+  const { data } = await must("GET", path, { token: user.access });
+  const options = { token: user.access, ip: newIp() };
+  return {
+    scope: scopeOf(user),
+    request: { method: "GET", path: `${path}?cursor=${encodeURIComponent(data.next_cursor)}`, options },
+    async onSuccess({ body: page }) {
+      if (page.data.notifications.length === 0) throw new Error("no further notification");
+    },
+  };
+});
+
 /** A number that was replaced, by a session that it proved itself or by another proof. */
 const disputeOf = (outcome: "RESTORED" | "HELD") =>
   flow(`POST auth/identity/dispute: ${outcome}`, async () => {
@@ -110,4 +132,5 @@ export const identityFlows = [
   disputeOf("RESTORED"),
   disputeOf("HELD"),
   dataExport,
+  furtherExport,
 ];

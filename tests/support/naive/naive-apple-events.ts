@@ -20,7 +20,10 @@ export const naiveNotification: FetchHandler = async (request, env, context) => 
       .bind(...values)
       .run();
   const answer = Response.json({ success: true, data: {} });
-  const link = await env.DB.prepare("select user_id, created_at, event_at from social_accounts where subject = ?")
+  const last = type === "consent-revoked" ? "consent_event_at" : "mail_event_at";
+  const link = await env.DB.prepare(
+    `select user_id, created_at, ${last} as event_at from social_accounts where subject = ?`,
+  )
     .bind(sub)
     .first<Link>();
   if (!link || at <= Math.max(link.created_at, link.event_at ?? 0)) return answer;
@@ -29,10 +32,15 @@ export const naiveNotification: FetchHandler = async (request, env, context) => 
       "update sessions set revoked_at = 1, revoked_reason = 'n' where user_id = ? and method = 'APPLE'",
       link.user_id,
     );
-    await run("update social_accounts set revoked_at = ?1, event_at = ?1 where subject = ?2", at, sub);
+    await run("update social_accounts set revoked_at = ?1, consent_event_at = ?1 where subject = ?2", at, sub);
   } else {
     const stopped = type === "email-disabled" ? at : null;
-    await run("update social_accounts set mail_stopped_at = ?1, event_at = ?2 where subject = ?3", stopped, at, sub);
+    await run(
+      "update social_accounts set mail_stopped_at = ?1, mail_event_at = ?2 where subject = ?3",
+      stopped,
+      at,
+      sub,
+    );
   }
   await run(
     `insert into audit_logs (id, user_id, action, entity_type, entity_id, new_values, by_staff, created_at)
