@@ -16,6 +16,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** Maximum number of rows that a page reads: 501 of each list, some twice by an index, and a few of the person. */
 const BOUNDED_ROWS = 8_000;
+/** About the number of lists. */
+const LISTS = 15;
 
 const clock = useClock();
 
@@ -180,7 +182,7 @@ describe("GET users/export", () => {
     expect(await countOf("audit_logs", user.userId, "entity_type = 'export'")).toBe(1);
   });
 
-  it("reads as many rows for a user with 6,000 entries of each list as for one with 600", async () => {
+  it("reads as many rows for a user with 6,000 entries of each list as for one with 1,100", async () => {
     const cost = async (count: number) => {
       const user = await newUser();
       await insertLists(user.userId, count, "word");
@@ -195,7 +197,8 @@ describe("GET users/export", () => {
     };
     const few = await cost(1_100);
     const many = await cost(6_000);
-    expect(many).toEqual(few);
+    // SQLite may read one row behind the end of each range, where other users' rows stand.
+    for (const page of ["first", "next"] as const) expect(Math.abs(many[page] - few[page])).toBeLessThan(LISTS);
     expect(many.first).toBeLessThan(BOUNDED_ROWS);
   });
 

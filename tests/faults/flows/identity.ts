@@ -132,5 +132,5 @@ export const identityFlows = [
   disputeOf("RESTORED"),
   disputeOf("HELD"),
   dataExport,
-  furtherExport,
+  traceless(furtherExport),
 ];
