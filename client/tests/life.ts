@@ -48,8 +48,10 @@ export async function readCode(server: string, identifier: string): Promise<stri
   for (let i = 0; i < 200; i++) {
     const address = `${server}/dev/outbox?to=${encodeURIComponent(identifier)}`;
     const response = await fetch(address, { headers: { accept: "application/json" } });
-    const { messages } = (await response.json()) as { messages: { code: string }[] };
-    if (messages[0]) return messages[0].code;
+    // Notices of the account's security have no code.
+    const { messages } = (await response.json()) as { messages: { code: string | null }[] };
+    const code = messages.find((message) => message.code !== null)?.code;
+    if (code) return code;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`no code for ${identifier}`);
