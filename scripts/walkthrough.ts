@@ -202,13 +202,13 @@ for (let i = 0; i < 10 && traces.length > 0; i++) {
 }
 expectSame("personal data left in D1, KV and R2", traces, []);
 const idTraces = (await findTraces([String(account.user_id)])).map(({ where }) => where);
-// The id alone stays: in the audit log, the events of the deletion, and the records that keep a restore from undoing it.
-expectSame("tables that still contain my id", [...new Set(idTraces)].sort(), [
-  "D1 audit_logs",
-  "D1 outbox",
-  "SEARCH_DB deleted_accounts",
-  "SEARCH_DB search_entries",
-]);
+// The id alone stays: in the audit log and the records that keep a restore from undoing the deletion; and in the outbox,
+// until the events of the deletion are sent.
+expectSame(
+  "tables that still contain my id",
+  [...new Set(idTraces)].filter((where) => where !== "D1 outbox").sort(),
+  ["D1 audit_logs", "SEARCH_DB deleted_accounts", "SEARCH_DB search_entries"],
+);
 
 console.log("\nReplaying a stolen refresh token, and signing out");
 const other = `985${String(Date.now()).slice(-7)}`;
