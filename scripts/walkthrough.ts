@@ -204,11 +204,11 @@ expectSame("personal data left in D1, KV and R2", traces, []);
 const idTraces = (await findTraces([String(account.user_id)])).map(({ where }) => where);
 // The id alone stays: in the audit log and the records that keep a restore from undoing the deletion; and in the outbox,
 // until the events of the deletion are sent.
-expectSame(
-  "tables that still contain my id",
-  [...new Set(idTraces)].filter((where) => where !== "D1 outbox").sort(),
-  ["D1 audit_logs", "SEARCH_DB deleted_accounts", "SEARCH_DB search_entries"],
-);
+expectSame("tables that still contain my id", [...new Set(idTraces)].filter((where) => where !== "D1 outbox").sort(), [
+  "D1 audit_logs",
+  "SEARCH_DB deleted_accounts",
+  "SEARCH_DB search_entries",
+]);
 
 console.log("\nReplaying a stolen refresh token, and signing out");
 const other = `985${String(Date.now()).slice(-7)}`;

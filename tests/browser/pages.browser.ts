@@ -33,13 +33,16 @@ async function openPage(): Promise<{ page: Page; outside: string[]; complaints: 
   return { page, outside, complaints };
 }
 
-test("the documentation page lists every route of the OpenAPI document", async () => {
+test("the documentation page lists every route and webhook of the OpenAPI document", async () => {
   const { page, outside, complaints } = await openPage();
   await page.goto(`${server.base}/docs`);
   await page.waitForSelector(".opblock");
   assert.equal(new URL(page.url()).pathname, "/api/docs");
-  const document = (await (await fetch(`${server.base}/api/openapi.json`)).json()) as { paths: Record<string, object> };
-  const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+  const document = (await (await fetch(`${server.base}/api/openapi.json`)).json()) as Record<
+    "paths" | "webhooks",
+    Record<string, object>
+  >;
+  const documented = Object.entries({ ...document.paths, ...document.webhooks }).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   const shown = await page.$$eval(".opblock-summary", (blocks) =>
