@@ -138,7 +138,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
     const person = await newPerson(stage);
     const { identifier } = person;
     await replaceAddress(person);
-    return { fields: { identifier, verification_token: await proveAgain(stage, identifier) } };
+    return { fields: { identifier, verification_token: await proveAgain(stage, identifier), credential: undefined } };
   },
   "DELETE /api/auth/account": byNewcomer,
   "DELETE /api/auth/sessions": byNewcomer,
@@ -165,7 +165,7 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   "POST /api/users": async () => ({ alsoAllowed: [409] }),
   "POST /console/session": async (stage) => {
     const identifier = stage.actors.staff.identifier;
-    return { fields: { identifier, verification_token: await proveAgain(stage, identifier) } };
+    return { fields: { identifier, verification_token: await proveAgain(stage, identifier), credential: undefined } };
   },
   "GET /api/users/{id}": onTarget,
   "GET /api/staff/audit-logs": async ({ target }) => ({ query: { actor_id: target.userId } }),

@@ -10,7 +10,7 @@ export interface FieldSchema {
   maxLength?: number;
   minimum?: number;
   maximum?: number;
-  anyOf?: FieldSchema[];
+  anyOf?: FieldSchema[] | undefined;
   items?: FieldSchema;
   minItems?: number;
   maxItems?: number;
@@ -41,6 +41,13 @@ export interface Operation {
   body?: { fields: Record<string, FieldSchema>; files: string[]; required: string[]; takesJson: boolean };
 }
 
+/** The schema of a field; one that may also be null as one schema of two types. */
+function fieldOf(schema: FieldSchema): FieldSchema {
+  const [given, other] = schema.anyOf ?? [];
+  if (given?.type === undefined || other?.type !== "null" || schema.anyOf?.length !== 2) return schema;
+  return { ...schema, ...given, anyOf: undefined, type: [...[given.type].flat(), "null"] };
+}
+
 /** A UUID parameter matches only characters of a UUID; any other matches a whole segment. */
 function patternOf(path: string, parameters: readonly { name: string; schema?: unknown }[]): RegExp {
   const isUuid = (name: string) =>
@@ -59,7 +66,10 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
         const isRedirect = "303" in responses;
         const [content] = isRedirect ? [] : Object.values(requestBody?.content ?? {});
         const schema = content?.schema as BodySchema | undefined;
-        const all = Object.entries(schema?.properties ?? {});
+        const all = Object.entries(schema?.properties ?? {}).map(([name, field]): [string, FieldSchema] => [
+          name,
+          fieldOf(field),
+        ]);
         const isFile = ([, field]: [string, FieldSchema]) => field.format === "binary";
         const body = schema && {
           fields: Object.fromEntries(all.filter((each) => !isFile(each))),
@@ -80,7 +90,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
           pattern: patternOf(path, parameters),
           query: parameters
             .filter((each) => each.in === "query" && !isRedirect)
-            .map(({ name, required = false, schema }) => ({ name, required, schema: schema as FieldSchema })),
+            .map(({ name, required = false, schema }) => ({ name, required, schema: fieldOf(schema as FieldSchema) })),
           ...(body ? { body } : {}),
         };
       },
