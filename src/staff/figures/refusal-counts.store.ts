@@ -26,7 +26,8 @@ export function countRefusal(deps: Deps, status: number): void {
   if (metric === undefined || refusalFlushMs === 0) return;
   counts[metric] = (counts[metric] ?? 0) + 1;
   const now = deps.now();
-  if (now < storedAt + refusalFlushMs) return;
+  // A clock that was set back does not stop the counting.
+  if (now >= storedAt && now < storedAt + refusalFlushMs) return;
   storedAt = now;
   const figures = sql`${JSON.stringify(counts)}`;
   counts = {};

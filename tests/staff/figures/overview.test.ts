@@ -195,6 +195,13 @@ describe("Refusals", () => {
     expect(body.data.series.refused_unauthenticated.at(-1)).toBe(4);
   });
 
+  test("are stored after the clock was set back", async () => {
+    await refuse();
+    vi.setSystemTime(era - 10 * DAY);
+    await refuse();
+    expect(await storedAt("refused_unauthenticated", Date.now())).toBe(1);
+  });
+
   test("are not counted where REFUSAL_FLUSH_MS is 0", async () => {
     await call("GET", "/api/auth/me");
     expect(await rows("select 1 from daily_counts")).toEqual([]);
