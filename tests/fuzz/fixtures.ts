@@ -3,7 +3,7 @@ import { Authenticator } from "../support/authenticator.ts";
 import { newEmail, newIp, newPhone, readCode, type SignedIn, verify } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { file, jpeg, png } from "../support/documents.ts";
-import { newNumber, submit } from "../support/kyc.ts";
+import { newNumber, promote, submit } from "../support/kyc.ts";
 import { CLIENTS, ISSUERS, newPerson as newSocialPerson, signText } from "../support/openid.ts";
 import { addPasskey, ownOptions, signInOptions } from "../support/passkeys.ts";
 import type { Fields } from "./cases.ts";
@@ -164,7 +164,10 @@ export const fixtures: Readonly<Record<string, Prepare>> = {
   },
   "POST /api/users": async () => ({ alsoAllowed: [409] }),
   "POST /console/session": async (stage) => {
-    const identifier = stage.actors.staff.identifier;
+    // Not one of the actors, whose oldest session would end with the eleventh.
+    const person = await newPerson(stage);
+    await promote(person);
+    const { identifier } = person;
     return { fields: { identifier, verification_token: await proveAgain(stage, identifier), credential: undefined } };
   },
   "GET /api/users/{id}": onTarget,

@@ -95,7 +95,8 @@ export function misfitsOf(name: string, schema: FieldSchema): string[] {
   if (schema.maxLength !== undefined) found.push("x".repeat(schema.maxLength + 1), "𝕏".repeat(schema.maxLength + 1));
   if ((schema.minLength ?? 0) > 1) found.push("x".repeat((schema.minLength ?? 0) - 1));
   if (schema.enum) found.push("NOPE", "x".repeat(1000), `${schema.enum[0]}x`, `${schema.enum[0]},${schema.enum[1]}`);
-  if (typesOf(schema).includes("array")) found.push("NOPE", "x".repeat(1000));
+  // A single value counts as a list of one.
+  if (typesOf(schema).includes("array")) found.push(...(schema.items?.enum ? ["NOPE"] : []), "x".repeat(1000));
   if (schema.format === "uuid") found.push("x", "0198c0de", "{0198c0de-0000-7000-8000-000000000000}");
   if (typesOf(schema).includes("integer"))
     found.push("x", "1.5", "1e400", "1e2", "0x2", "+1", " 1 ", "1.0", "Infinity", "one", "٣", "1,000", "0x");
