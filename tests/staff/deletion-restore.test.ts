@@ -161,6 +161,23 @@ describe("after a restore of the primary that undid a deletion", () => {
     expect((await call("GET", "/api/auth/me", { token: stranger.access })).status).toBe(200);
   });
 
+  it("the empty entry of a removed user stays in the search for 7 days", async () => {
+    const id = crypto.randomUUID();
+    const removedAt = Date.now();
+    await testEnv.SEARCH_DB.prepare(
+      `insert into search_entries (sort_key, user_id, version, text, phone_number, status_bucket, written_by, removed_at)
+        values (?1, ?2, 1, '', '', 0, 'test', ?1)`,
+    )
+      .bind(removedAt, id)
+      .run();
+    vi.setSystemTime(removedAt + 7 * DAY - 1);
+    await runJob("check_user_search");
+    expect(await entriesOf(id)).toHaveLength(1);
+    vi.setSystemTime(removedAt + 7 * DAY + 1);
+    await runJob("check_user_search");
+    expect(await entriesOf(id)).toEqual([]);
+  });
+
   it("the record of a deletion is kept for 400 days, longer than Time Travel reaches back", async () => {
     const simulation = new Simulation(1);
     const user = await signUp();
