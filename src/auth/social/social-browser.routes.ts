@@ -140,8 +140,9 @@ export const getSocialError = publicRawEndpoint(
 const depsOf = (c: Context<AppEnv>) => atCalledHost(c.get("deps"), originOf(c.req.url));
 
 async function answer(c: Context<AppEnv>, name: ProviderName, fields: Record<string, unknown>): Promise<Response> {
-  const parsed = callbackFields.safeParse(fields);
-  const given = parsed.success ? parsed.data : {};
+  // A malformed field counts as absent, so that the others still tell which flow failed.
+  const texts = Object.entries(fields).filter(([, value]) => typeof value === "string");
+  const given = callbackFields.parse(Object.fromEntries(texts));
   const flow = { issued: given.state ?? "" };
   const location = await atHome(depsOf(c), flow, (deps) =>
     answerCallback(deps, name, readFlowCookie(c, name, given.state), given, {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Browser, locationOf, openBrowser } from "../../support/browser.ts";
-import { type Answer, call, newEmail, newIp, signUp } from "../../support/client.ts";
+import { type Answer, type CallOptions, call, newEmail, newIp, signUp } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import type { Host } from "../../support/internet.ts";
 import {
@@ -109,6 +109,22 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
     );
   });
 
+  it("returns to the app with server_error when the provider is no longer configured", async () => {
+    for (const state of ["mine", "a b&c=d"]) {
+      const browser = browse();
+      const consent = await providers.consent(name, await begin(browser, state), newPerson(name));
+      const settings = Object.keys(providers.env).filter((each) => each.startsWith(name.toUpperCase()));
+      const env = { ...providers.env, ...Object.fromEntries(settings.map((each) => [each, undefined])) };
+      const back = await returnToCallback(browser, name, consent, { env: env as Partial<Env> });
+      const { searchParams, protocol } = new URL(locationOf(back));
+      expect([back.status, protocol, Object.fromEntries(searchParams)]).toEqual([
+        303,
+        "com.example.app:",
+        { error: "server_error", state },
+      ]);
+    }
+  });
+
   it("does not return to the app for a browser that did not start the flow", async () => {
     const [owner, other] = [browse(), browse()];
     const consent = await providers.consent(name, await begin(owner, "s"), newPerson(name));
@@ -116,6 +132,28 @@ describe.each(names)("a failed %s sign-in of an app", (name) => {
     expect((await returnToCallback(other, name, consent, { env })).status).toBe(429);
     expect(locationOf(await returnToCallback(other, name, consent))).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     expect(locationOf(await returnToCallback(owner, name, consent))).toContain(`${APP_URI}?code=`);
+  });
+});
+
+describe("a field of Apple's response that is no text", () => {
+  const begin = async (browser: Browser) => {
+    const { challenge } = await newVerifier();
+    const query = { redirect_uri: APP_URI, code_challenge: challenge, state: "mine" };
+    return beginFlow(providers, browser, "apple", query);
+  };
+
+  it.each<[string, (fields: Record<string, string>) => CallOptions]>([
+    ["an object", (fields) => ({ json: { ...fields, user: { name: { firstName: "Asha" } } } })],
+    ["a list and a number", (fields) => ({ json: { ...fields, user: ["Asha"], iss: 5 } })],
+    ["a file", (fields) => ({ multipart: { ...fields, user: new File(["{}"], "user.json") } })],
+    ["bytes that are not UTF-8", (fields) => ({ multipart: { ...fields, user: new File([Uint8Array.of(0xff)], "") } })],
+  ])("counts as absent if it is %s, and the app still gets the result", async (_, encode) => {
+    const browser = browse();
+    const consent = await providers.consent("apple", await begin(browser), newPerson("apple"));
+    const back = await browser.go("POST", "/api/auth/apple/callback", encode(consent));
+    expect(locationOf(back)).toMatch(/^com\.example\.app:\/signed-in\?code=[\w-]{43}&state=mine$/);
+    const failed = await browser.go("POST", "/api/auth/apple/callback", encode(consent));
+    expect(locationOf(failed)).toBe(`${APP_URI}?error=social_auth_failed&state=mine`);
   });
 });
 
