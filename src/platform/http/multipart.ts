@@ -182,6 +182,8 @@ export function bytesOf({ pieces, size }: Part): Uint8Array<ArrayBuffer> {
 }
 
 const UTF_8 = ["utf-8", "utf8", "us-ascii", "ascii"];
+/** Charsets in which ASCII text has the same bytes as in UTF-8. Some clients declare one of them for every text. */
+const ASCII_SUPERSET = /^(?:iso-8859-\d{1,2}|latin-?1|windows-125\d|cp125\d)$/;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** Whether the content was sent unencoded, without a transfer encoding for mail (RFC 7578 section 4.7). */
@@ -191,9 +193,11 @@ export const isPlain = ({ transferEncoding }: Part): boolean => ["7bit", "8bit",
 export function textOf(part: Part): string | Misfit {
   if (part.fileName !== "absent") return part.size === 0 && part.fileName === "empty" ? "" : new Misfit("not_text");
   if (!isPlain(part)) return new Misfit("transfer_encoding");
-  if (!UTF_8.includes(part.charset)) return new Misfit("not_utf8");
+  const bytes = bytesOf(part);
+  const isAscii = () => ASCII_SUPERSET.test(part.charset) && bytes.every((byte) => byte < 0x80);
+  if (!UTF_8.includes(part.charset) && !isAscii()) return new Misfit("not_utf8");
   try {
-    return decoder.decode(bytesOf(part));
+    return decoder.decode(bytes);
   } catch {
     return new Misfit("not_utf8");
   }
