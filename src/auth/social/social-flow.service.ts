@@ -2,7 +2,8 @@ import { CodeChallengeMethod, OAuth2Client } from "arctic";
 import { base64url } from "jose";
 import { z } from "zod";
 import type { Deps } from "../../platform/deps.ts";
-import { AppError, fieldError } from "../../platform/http/errors.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import type { FieldErrors } from "../../platform/http/field-errors.ts";
 import { decryptEphemeral, encryptEphemeral } from "../../platform/sealed.ts";
 import { findProvider, type ProviderName, type SocialProvider } from "./social-provider.ts";
 
@@ -49,11 +50,14 @@ export async function createFlow(
 ): Promise<string> {
   findProvider(deps.config, name);
   const { redirect_uri: redirectUri, code_challenge: codeChallenge, state: appState } = request;
-  if (redirectUri !== undefined && !deps.config.social.redirectUris.includes(redirectUri)) {
-    throw fieldError("redirect_uri", "redirect_uri_not_allowed");
-  }
-  if (redirectUri !== undefined && codeChallenge === undefined) {
-    throw fieldError("code_challenge", "required_with_redirect_uri");
+  const isAllowed = redirectUri === undefined || deps.config.social.redirectUris.includes(redirectUri);
+  const isProvable = redirectUri === undefined || codeChallenge !== undefined;
+  if (!isAllowed || !isProvable) {
+    const fields: FieldErrors = {
+      ...(isAllowed ? {} : { redirect_uri: [{ code: "redirect_uri_not_allowed" }] }),
+      ...(isProvable ? {} : { code_challenge: [{ code: "required_with_redirect_uri" }] }),
+    };
+    throw new AppError("validation_error", { fields });
   }
   const expiresAt = deps.now() + FLOW_TTL_SECONDS * 1000;
   const login = {

@@ -84,11 +84,13 @@ function byteReader(body: ReadableStream): ReadableStreamBYOBReader {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
+const notUtf8 = () => malformed({ en: "The body is not valid UTF-8.", ne: "अनुरोध UTF-8 मा छैन।" });
+
 function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw malformed({ en: "The body is not valid UTF-8.", ne: "अनुरोध UTF-8 मा छैन।" });
+    throw notUtf8();
   }
 }
 
@@ -108,15 +110,17 @@ function parseObject(bytes: Uint8Array): Fields {
 }
 
 /**
- * Parses an urlencoded form. URLSearchParams silently replaces escaped bytes that are not valid UTF-8, so they are
- * checked first.
+ * Parses an urlencoded form or a query. URLSearchParams silently replaces escaped bytes that are not valid UTF-8, so
+ * they are checked first.
+ *
+ * @param refusal the error to throw for such bytes.
  */
-function parseForm(text: string): URLSearchParams {
+export function parseForm(text: string, refusal = notUtf8): URLSearchParams {
   for (const [escaped] of text.matchAll(/(?:%[89a-f][\da-f])+/gi)) {
     try {
       decodeURIComponent(escaped);
     } catch {
-      throw malformed({ en: "The body is not valid UTF-8.", ne: "अनुरोध UTF-8 मा छैन।" });
+      throw refusal();
     }
   }
   return new URLSearchParams(text);

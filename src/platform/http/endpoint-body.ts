@@ -1,9 +1,10 @@
 import type { HonoRequest } from "hono";
 import { z } from "zod";
-import { type Fields, readFields } from "./body.ts";
+import { type Fields, parseForm, readFields } from "./body.ts";
 import { AppError } from "./errors.ts";
-import type { FieldErrors } from "./field-errors.ts";
+import type { FieldError, FieldErrors } from "./field-errors.ts";
 import { Misfit } from "./multipart.ts";
+import { malformed } from "./part-head.ts";
 import { codeOfIssue, fieldErrorsOf } from "./schema-errors.ts";
 import { findUnfit } from "./text.ts";
 import { type Admission, isNothing, readUpload } from "./upload.ts";
@@ -13,6 +14,11 @@ import type { Share } from "./upload-memory.ts";
 export interface FileSpec {
   required: boolean;
   description: string;
+  /**
+   * Why the content is refused; undefined if it is accepted. Called only if the request has other errors, so that one
+   * response names all of them; otherwise the service inspects the file.
+   */
+  findProblem?(bytes: Uint8Array<ArrayBuffer>): FieldError | undefined;
 }
 
 /** Files by field name; undefined for a field without a file. */
@@ -26,14 +32,24 @@ interface BodySpec {
   files?: Readonly<Record<string, FileSpec>> | undefined;
 }
 
-/** The query parameters; an empty value counts as absent, and a repeated parameter is a list. */
+/**
+ * The query parameters; an empty value counts as absent, and a repeated parameter is a list.
+ *
+ * @throws AppError `validation_error` if they are not UTF-8.
+ */
 export function readQuery(request: HonoRequest): Fields {
-  const given = Object.entries(request.queries()).map(([name, values]): [string, unknown] => {
+  const at = request.url.indexOf("?");
+  if (at === -1) return {};
+  const pairs = parseForm(request.url.slice(at + 1), notUtf8Query);
+  const given = [...Map.groupBy(pairs, ([name]) => name)].map(([name, found]): [string, unknown] => {
+    const values = found.map(([, value]) => value);
     const [only, ...others] = values.filter((value) => value !== "");
     return [name, others.length > 0 ? values : only];
   });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
+
+const notUtf8Query = () => malformed({ en: "The query is not valid UTF-8.", ne: "ठेगानाका विवरण UTF-8 मा छैनन्।" });
 
 /**
  * Reads and validates the fields and files of a request.
@@ -58,7 +74,13 @@ export async function readBody(
     else if (required && !upload?.files.has(name)) errors[name] = [{ code: "file_required" }];
   }
   Object.assign(errors, upload?.errors);
-  if (Object.keys(errors).length > 0) throw new AppError("validation_error", { fields: errors });
+  if (Object.keys(errors).length > 0) {
+    for (const [name, bytes] of upload?.files ?? []) {
+      const problem = errors[name] ? undefined : files[name]?.findProblem?.(bytes);
+      if (problem) errors[name] = [problem];
+    }
+    throw new AppError("validation_error", { fields: errors });
+  }
   return { body: data, files: Object.fromEntries(upload?.files ?? []), upload: upload?.admission };
 }
 

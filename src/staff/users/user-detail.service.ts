@@ -3,7 +3,8 @@ import { hashIdentifier } from "../../auth/deletion/former-identity.ts";
 import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { AppError, fieldError } from "../../platform/http/errors.ts";
+import { AppError } from "../../platform/http/errors.ts";
+import type { FieldErrors } from "../../platform/http/field-errors.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { parseIdentifier } from "../../users/identifier.ts";
 import { defaultUsernames, withKey } from "../../users/username.ts";
@@ -141,10 +142,11 @@ export async function updateUserDetail(
   if (outcome.isDone) return detail;
   const { more } = outcome;
   if (more.lacksPasskey.length > 0) throw new AppError("passkey_required", { reason: "passkey used too long ago" });
-  if (more.isNameLookalike.length > 0) throw fieldError("username", "username_reads_as_identifier");
-  if (more.lacksReason.length > 0) {
-    throw fieldError("reason", "required_for_identifier_change");
-  }
+  const fields: FieldErrors = {
+    ...(more.isNameLookalike.length > 0 ? { username: [{ code: "username_reads_as_identifier" }] } : {}),
+    ...(more.lacksReason.length > 0 ? { reason: [{ code: "required_for_identifier_change" }] } : {}),
+  };
+  if (Object.keys(fields).length > 0) throw new AppError("validation_error", { fields });
   if (more.isIdentifierTaken.length > 0) {
     throw new AppError("user_already_exists", {
       message: { en: "Another account uses this email or phone number.", ne: "यो इमेल वा फोन नम्बर अर्को खातामा छ।" },

@@ -3,6 +3,7 @@ import { as } from "../../platform/http/field-errors.ts";
 import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
 import { tidy } from "../../platform/http/text.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
+import { findDocumentProblem } from "./files/document-file.ts";
 import { getOwnKyc, getOwnKycStatus } from "./kyc.service.ts";
 import { kycStatusView, kycView, viewKyc, viewKycStatus } from "./kyc.views.ts";
 import { canonicalNumber } from "./kyc-number.ts";
@@ -22,8 +23,9 @@ const documentNumber = plain(100)
   .meta({ example: "12-34-56-78901", description: "As on the document; it has letters or digits." });
 
 const FORMATS = "JPEG, PNG, WebP or PDF, at most 8 MB and 8192 × 8192 pixels";
-const front = { description: `The front of the document: ${FORMATS}` };
-const back = { description: `The back of the document: ${FORMATS}` };
+const findProblem = findDocumentProblem;
+const front = { description: `The front of the document: ${FORMATS}`, findProblem };
+const back = { description: `The back of the document: ${FORMATS}`, findProblem };
 
 const submitted = {
   en: "Documents submitted. We will notify you when they have been reviewed.",
@@ -71,8 +73,8 @@ export const patchMyKyc = userEndpoint(
       .object({ document_type: documentType, document_number: optionalText(documentNumber) })
       .meta({ minProperties: 1 }),
     files: {
-      document_front: { description: "Replaces the front.", required: false },
-      document_back: { description: "Replaces the back.", required: false },
+      document_front: { description: "Replaces the front.", required: false, findProblem },
+      document_back: { description: "Replaces the back.", required: false, findProblem },
     },
     admitUpload: (deps, caller, client) => admitUpload(deps, client, caller, "amend"),
     data: kycView,

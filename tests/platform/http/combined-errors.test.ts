@@ -1,6 +1,10 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { call, newIp, newPhone, type SignedIn, signUp } from "../../support/client.ts";
+import { document } from "../../support/corpus/pdfs.ts";
+import { fileType } from "../../support/corpus/pictures.ts";
+import { ascii, file, jpeg, png } from "../../support/documents.ts";
 import { promote } from "../../support/kyc.ts";
+import { fakeProviders } from "../../support/openid.ts";
 
 let user: SignedIn;
 let staff: SignedIn;
@@ -13,6 +17,9 @@ beforeAll(async () => {
 const FUTURE_DATE = new Date(Date.now() + 2 * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
 /** A mobile number of Germany, to which no code is sent. */
 const ABROAD = "+4915123456789";
+
+const protectedPdf = () => document({ objects: ["<</Filter/Standard>>"], trailer: "/Encrypt 4 0 R" });
+afterEach(() => vi.restoreAllMocks());
 
 /** The codes of a refusal by field. */
 async function codesOf(method: string, path: string, json: Record<string, unknown>, token?: string) {
@@ -92,6 +99,69 @@ describe("One response names every invalid field:", () => {
     const query = "start_date=2026-02-01&end_date=2026-01-31&page_size=0x2&ordering=age";
     const answer = await call("GET", `/api/users?${query}`, { token: staff.access });
     expect(Object.keys(answer.body.error.fields).sort()).toEqual(["end_date", "ordering", "page_size"]);
+  });
+
+  test.each<[string, Record<string, string | File>, Record<string, string[]>]>([
+    [
+      "a HEIC and a number that is too short",
+      { document_number: "1", document_front: file(fileType("heic", "mif1")) },
+      { document_number: ["too_short"], document_front: ["picture_format"] },
+    ],
+    [
+      "two unreadable files and a type that is too long",
+      {
+        document_number: "12-34-56",
+        document_type: "T".repeat(51),
+        document_front: file(jpeg().slice(0, 60)),
+        document_back: file(ascii("a photo of my passport")),
+      },
+      { document_type: ["too_long"], document_front: ["file_damaged"], document_back: ["not_document"] },
+    ],
+    [
+      "a damaged back without a front",
+      { document_number: "12-34-56", document_back: file(png().slice(0, 40)) },
+      { document_front: ["file_required"], document_back: ["file_damaged"] },
+    ],
+    [
+      "an empty front and a back that needs a password",
+      { document_number: "\u200b", document_front: file(new Uint8Array()), document_back: file(protectedPdf()) },
+      { document_number: ["blank"], document_front: ["file_empty"], document_back: ["pdf_password"] },
+    ],
+    [
+      "no error of a file that is accepted",
+      { document_number: "-----", document_front: file(jpeg()) },
+      { document_number: ["no_letters_or_digits"] },
+    ],
+  ])("%s, when documents are submitted", async (_, multipart, codes) => {
+    const { access: token } = await signUp(undefined, { ip: newIp() });
+    const answer = await call("POST", "/api/users/kyc", { token, multipart });
+    expect(answer.status, JSON.stringify(answer.body)).toBe(400);
+    const fields = Object.entries(answer.body.error.fields as Record<string, { code: string }[]>);
+    expect(Object.fromEntries(fields.map(([name, errors]) => [name, errors.map(({ code }) => code)]))).toEqual(codes);
+  });
+
+  test("an address that is not registered for the app, and the missing code challenge", async () => {
+    const { env } = fakeProviders();
+    for (const redirect_uri of ["https://attacker.example/", "com.example.other:/signed-in"]) {
+      const query = new URLSearchParams({ redirect_uri });
+      const answer = await call("GET", `/api/auth/google/login?${query}`, { ip: newIp(), env });
+      expect([answer.status, answer.body.error.fields]).toEqual([
+        400,
+        {
+          redirect_uri: [{ code: "redirect_uri_not_allowed" }],
+          code_challenge: [{ code: "required_with_redirect_uri" }],
+        },
+      ]);
+    }
+  });
+
+  test("a username that reads as an identifier, and the reason that its change needs", async () => {
+    for (const username of ["9841234567", "asha@example.com"]) {
+      expect(await codesOf("PATCH", `/api/users/${user.userId}`, { username }, staff.access)).toEqual({
+        username: ["username_reads_as_identifier"],
+        reason: ["required_for_identifier_change"],
+      });
+    }
   });
 
   test("none if every field is valid", async () => {

@@ -216,6 +216,19 @@ describe("Flags and numbers", () => {
   });
 });
 
+test("A query with escapes that are not UTF-8 is refused, and never becomes other text", async () => {
+  const { access: token } = stage.actors.staff;
+  for (const given of ["%ff", "a%E0%A4", "%c3%28", "%ED%A0%80", "%C0%80"]) {
+    for (const path of [`/api/users?search=${given}`, `/api/auth/google/login?state=${given}`]) {
+      const { status, body } = await call("GET", path, { token, ip: newIp(), env: unlimited });
+      expect([status, body.error?.code, body.error?.fields], path).toEqual([400, "validation_error", undefined]);
+    }
+  }
+  for (const search of ["%E0%A4%86%e0%a4%b6", "100%", "a+b", "%zz"]) {
+    expect((await call("GET", `/api/users?search=${search}`, { token, env: unlimited })).status, search).toBe(200);
+  }
+});
+
 describe("A device", () => {
   const register = (json: Record<string, unknown>, person = stage.target) =>
     call("POST", "/api/auth/device", { json, token: person.access, ip: newIp(), env: unlimited });

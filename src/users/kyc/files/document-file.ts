@@ -1,3 +1,4 @@
+import type { FieldError } from "../../../platform/http/field-errors.ts";
 import type { Cleaning, Refusal } from "./cleaning.ts";
 import { cleanJpeg, isJpeg } from "./jpeg.ts";
 import { describeOtherFormat } from "./other-formats.ts";
@@ -30,4 +31,10 @@ export function inspectDocument(bytes: Uint8Array<ArrayBuffer>): Inspected {
   if (!format) return { ok: false, error: describeOtherFormat(bytes) };
   const cleaned = format.clean(bytes);
   return cleaned.ok ? { ...cleaned, contentType: format.contentType } : cleaned;
+}
+
+/** Why a file is refused; undefined if it is accepted. */
+export function findDocumentProblem(bytes: Uint8Array<ArrayBuffer>): FieldError | undefined {
+  const inspected = inspectDocument(bytes);
+  return inspected.ok ? undefined : inspected.error;
 }
