@@ -72,15 +72,19 @@ const variables = {
   refresh_token: "",
 };
 
-/** Runs after every response: keeps the code and the tokens that it contains. */
-const KEEP = `let body = {};
-try { body = pm.response.json(); } catch (error) { /* A page or a file. */ }
-const data = body.data || {};
+/**
+ * Runs after every response: keeps the code and the tokens that it contains. Postman has globals of its own, such as
+ * `data` and `request`, whose names a script cannot declare.
+ */
+const KEEP = `let answer;
+try { answer = pm.response.json(); } catch (error) { /* A page or a file. */ }
+answer = answer || {};
+const result = answer.data || {};
 const kept = {
-  otp: body.messages && body.messages[0] && body.messages[0].code,
-  verification_token: data.verification_token,
-  access_token: data.access_token || data.access,
-  refresh_token: data.refresh_token || data.refresh,
+  otp: ((answer.messages || []).find(({ code }) => code) || {}).code,
+  verification_token: result.verification_token,
+  access_token: result.access_token || result.access,
+  refresh_token: result.refresh_token || result.refresh,
 };
 for (const name of Object.keys(kept)) if (kept[name]) pm.collectionVariables.set(name, kept[name]);`;
 

@@ -62,6 +62,11 @@ function bodyOf({ body }: CollectionRequest["request"]): string | FormData | und
   return form;
 }
 
+/** What Postman declares in front of every script, beside `pm`. */
+const POSTMAN_GLOBALS =
+  "let tests, globals, environment, data, request, responseCookies, responseHeaders, responseTime, responseCode, " +
+  "responseBody, iteration, postman";
+
 /** Sends a request as it stands, with these path parameters, and runs the collection's script. */
 async function send({ request }: CollectionRequest, segments: Record<string, string> = {}) {
   const { raw, host, path, query = [], variable = [] } = request.url;
@@ -89,7 +94,8 @@ async function send({ request }: CollectionRequest, segments: Record<string, str
     response: { json: () => JSON.parse(text) },
     collectionVariables: { set: (name: string, value: string) => variables.set(name, value) },
   };
-  runInNewContext(collection.event.flatMap(({ script }) => script.exec).join("\n"), { pm });
+  const script = collection.event.flatMap(({ script: { exec } }) => exec).join("\n");
+  runInNewContext(`${POSTMAN_GLOBALS};\n${script}`, { pm });
   return { status: response.status, text };
 }
 
