@@ -110,19 +110,22 @@ function parseObject(bytes: Uint8Array): Fields {
 }
 
 /**
- * Parses an urlencoded form or a query. URLSearchParams silently replaces escaped bytes that are not valid UTF-8, so
- * they are checked first.
- *
- * @param refusal the error to throw for such bytes.
+ * Whether the escaped bytes of an urlencoded form or query are valid UTF-8. URLSearchParams silently replaces those that
+ * are not.
  */
-export function parseForm(text: string, refusal = notUtf8): URLSearchParams {
+export function hasUtf8Escapes(text: string): boolean {
   for (const [escaped] of text.matchAll(/(?:%[89a-f][\da-f])+/gi)) {
     try {
       decodeURIComponent(escaped);
     } catch {
-      throw refusal();
+      return false;
     }
   }
+  return true;
+}
+
+function parseForm(text: string): URLSearchParams {
+  if (!hasUtf8Escapes(text)) throw notUtf8();
   return new URLSearchParams(text);
 }
 

@@ -1,10 +1,9 @@
 import type { HonoRequest } from "hono";
 import { z } from "zod";
-import { type Fields, parseForm, readFields } from "./body.ts";
+import { type Fields, hasUtf8Escapes, readFields } from "./body.ts";
 import { AppError } from "./errors.ts";
 import type { FieldError, FieldErrors } from "./field-errors.ts";
 import { Misfit } from "./multipart.ts";
-import { malformed } from "./part-head.ts";
 import { codeOfIssue, fieldErrorsOf } from "./schema-errors.ts";
 import { findUnfit } from "./text.ts";
 import { type Admission, isNothing, readUpload } from "./upload.ts";
@@ -33,14 +32,18 @@ interface BodySpec {
 }
 
 /**
- * The query parameters; an empty value counts as absent, and a repeated parameter is a list.
- *
- * @throws AppError `validation_error` if they are not UTF-8.
+ * The query parameters; an empty value counts as absent, and a repeated parameter is a list. A parameter that is not
+ * UTF-8 is a `Misfit`.
  */
 export function readQuery(request: HonoRequest): Fields {
   const at = request.url.indexOf("?");
-  if (at === -1) return {};
-  const pairs = parseForm(request.url.slice(at + 1), notUtf8Query);
+  const pairs =
+    at === -1
+      ? []
+      : request.url
+          .slice(at + 1)
+          .split("&")
+          .flatMap(readPair);
   const given = [...Map.groupBy(pairs, ([name]) => name)].map(([name, found]): [string, unknown] => {
     const values = found.map(([, value]) => value);
     const [only, ...others] = values.filter((value) => value !== "");
@@ -49,7 +52,8 @@ export function readQuery(request: HonoRequest): Fields {
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
-const notUtf8Query = () => malformed({ en: "The query is not valid UTF-8.", ne: "ठेगानाका विवरण UTF-8 मा छैनन्।" });
+const readPair = (pair: string): [string, string | Misfit][] =>
+  [...new URLSearchParams(pair)].map(([name, value]) => [name, hasUtf8Escapes(pair) ? value : new Misfit("not_utf8")]);
 
 /**
  * Reads and validates the fields and files of a request.

@@ -141,7 +141,7 @@ describe("invalid KYC fields are refused with the name of the field", () => {
     [
       "everything at once",
       { document_number: "1", document_back: file(new Uint8Array([1, 2, 3])) },
-      ["document_front", "document_number"],
+      ["document_back", "document_front", "document_number"],
     ],
   ];
 
