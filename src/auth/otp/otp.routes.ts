@@ -89,7 +89,7 @@ const codeCorrect = { en: "The code is correct.", ne: "कोड सही छ�
 
 const otpField = z.preprocess(
   // Sent as a number, a code has lost its leading zeros.
-  (given) => (typeof given === "number" ? String(given).padStart(6, "0") : given),
+  (given) => (Number.isSafeInteger(given) && Number(given) >= 0 ? String(given).padStart(6, "0") : given),
   text(
     z
       .string()

@@ -109,6 +109,9 @@ describe("field errors", () => {
       { identifier: [{ code: "not_text" }], otp: [{ code: "not_text" }] },
     ],
     [{ identifier: "9841000000", otp: "12" }, { otp: [{ code: "not_otp" }] }],
+    [{ identifier: "9841000000", otp: 1_234_567 }, { otp: [{ code: "not_otp" }] }],
+    [{ identifier: "9841000000", otp: -123_456 }, { otp: [{ code: "not_text" }] }],
+    [{ identifier: "9841000000", otp: 12_345.6 }, { otp: [{ code: "not_text" }] }],
     [
       { identifier: "9841000000", otp: "123456", purpose: "LOOK" },
       { purpose: [{ code: "not_allowed", choices: ["REGISTER", "LOGIN", "CHANGE"] }] },
