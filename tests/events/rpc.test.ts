@@ -6,6 +6,7 @@ import { call, newIp, newPhone, type SignedIn, signUp, testEnv } from "../suppor
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { askOther, deadLettersOf, insertUser, stateOf, topUp } from "../support/platform.ts";
+import { consume } from "../support/queue.ts";
 
 const clock = useClock();
 
@@ -78,6 +79,31 @@ describe("PlatformEvents.record", () => {
     const stranger = crypto.randomUUID();
     expect(await record(topUp(stranger, "1.00"))).toEqual({ accepted: false, reason: "unknown_user" });
     expect(await deadLettersOf(stranger)).toMatchObject([{ reason: "unknown user" }]);
+  });
+
+  it("stores a dead letter as well-formed text, whatever the sender wrote into its names", async () => {
+    const userId = await newUser();
+    const names: [id: string, source: string, stored: string][] = [
+      ["a\u0000b", "rentals", "rentals:a b"],
+      ["\ud800x", "ren\u0007\u009ftals", "ren tals:\ufffdx"],
+      [`${"x".repeat(98)}😀`, "r".repeat(64), `${"r".repeat(64)}:${"x".repeat(98)}😀`],
+    ];
+    for (const [id, source] of names) {
+      const event = { ...topUp(userId, "1.00"), id, source, occurred_at: "yesterday" };
+      expect(await record(event)).toMatchObject({ accepted: false, reason: "malformed" });
+    }
+    const letters = await deadLettersOf(userId);
+    expect(letters.map(({ event_id }) => event_id).sort()).toEqual(names.map(([, , stored]) => stored).sort());
+    for (const [i, end] of ["😀", "\udc00", "\u0000"].entries()) {
+      const type = `${i}${"t".repeat(198)}${end}tail`;
+      await consume([{ event_id: `e${i}`, type, user_id: userId, payload: "{}", created_at: 0 }], {}, 1, "tasks");
+    }
+    const types = await rows<{ type: string }>(
+      "select type from dead_letters where user_id = ? and queue = 'tasks' order by type",
+      userId,
+    );
+    const begin = (i: number) => `${i}${"t".repeat(198)}`;
+    expect(types.map(({ type }) => type)).toEqual([begin(0), `${begin(1)}\ufffd`, `${begin(2)} `]);
   });
 
   it.each([[null], [7], ["text"], [[]], [{}], [{ type: "points.changed" }]])("never throws for %j", async (given) => {

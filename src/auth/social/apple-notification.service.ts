@@ -4,6 +4,7 @@ import { publishCoalesced } from "../../platform/data/publish.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { isAboutToken, remoteKeys } from "../../platform/http/remote-keys.ts";
+import { findUnfit } from "../../platform/http/text.ts";
 import { parseJson } from "../../platform/json.ts";
 import { denySessions } from "../../sessions/denylist.store.ts";
 import { type AppleEventKind, applyAppleEvent, findLinkedUser } from "./apple-notification.store.ts";
@@ -70,8 +71,9 @@ async function verifyNotification(
       requiredClaims: ["jti", "iat", "events"],
       currentDate: new Date(0),
     });
-    if (typeof claims.jti !== "string" || claims.jti === "" || claims.jti.length > 255) throw failed("jti");
-    return { jti: claims.jti, events: claims.events };
+    const isId = typeof claims.jti === "string" && claims.jti !== "" && claims.jti.length <= 255;
+    if (!isId || findUnfit(String(claims.jti)) !== undefined) throw failed("jti");
+    return { jti: String(claims.jti), events: claims.events };
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (isAboutToken(error)) throw failed(error.code);

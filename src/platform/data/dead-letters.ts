@@ -1,6 +1,7 @@
 import { deadLetters } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
+import { cut, storable } from "../http/text.ts";
 import { runBatch } from "./database.ts";
 import { fitsPayload } from "./payload-size.ts";
 
@@ -27,19 +28,19 @@ const MAX_REASON_LENGTH = 1_000;
 const MAX_NAME_LENGTH = 200;
 const MAX_TRACE_LENGTH = 4_000;
 
-/** Truncates the reason to the 1,000 characters that a dead letter stores. */
-export const truncateReason = (reason: string): string => reason.slice(0, MAX_REASON_LENGTH);
+/** The reason as a dead letter stores it: at most 1,000 characters, none of them a control character. */
+export const truncateReason = (reason: string): string => storable(reason, MAX_REASON_LENGTH);
 
 /**
  * Stores the message with its reason, for an operator to inspect and replay, and raises an alert. All texts are
- * truncated. A payload over 64 KB is left out, and the reason says so.
+ * truncated, and well-formed whatever their sender wrote. A payload over 64 KB is left out, and the reason says so.
  */
 export async function insertDeadLetter(
   deps: Pick<Deps, "db" | "now" | "newId" | "log">,
   letter: DeadLetter,
 ): Promise<void> {
   const isStorable = letter.payload === null || fitsPayload(letter.payload);
-  const truncateName = (name: string | null) => name?.slice(0, MAX_NAME_LENGTH) ?? null;
+  const truncateName = (name: string | null) => (name === null ? null : storable(name, MAX_NAME_LENGTH));
   const row = {
     queue: letter.queue,
     eventId: truncateName(letter.eventId),
@@ -47,7 +48,7 @@ export async function insertDeadLetter(
     userId: truncateName(letter.userId),
     payload: isStorable ? letter.payload : null,
     reason: `${truncateReason(letter.reason)}${isStorable ? "" : " (payload too large to store)"}`,
-    trace: letter.trace?.slice(0, MAX_TRACE_LENGTH) ?? null,
+    trace: letter.trace === undefined ? null : cut(letter.trace.toWellFormed(), MAX_TRACE_LENGTH),
     attempts: letter.attempts,
     id: deps.newId(),
     createdAt: deps.now(),

@@ -40,12 +40,16 @@ export function cut(given: string, length: number): string {
   return start.isWellFormed() || !given.isWellFormed() ? start : start.slice(0, -1);
 }
 
+/** The text as it may be stored: well-formed, with a space for control characters, truncated to `length`. */
+export const storable = (given: string, length: number): string =>
+  cut(given.toWellFormed().replace(/\p{Cc}+/gu, " "), length);
+
 /**
  * Cleans third-party text that cannot be refused with a field error (User-Agent, a provider's name): well-formed,
  * without control characters, truncated to `length`; null if nothing visible is left.
  */
 export function salvage(given: string | undefined, length: number): string | null {
-  const text = cut(tidy((given ?? "").toWellFormed().replace(/\p{Cc}+/gu, " ")), length).trimEnd();
+  const text = cut(tidy(storable(given ?? "", Number.POSITIVE_INFINITY)), length).trimEnd();
   return text === "" || isBlank(text) ? null : text;
 }
 

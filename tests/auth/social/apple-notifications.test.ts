@@ -192,6 +192,9 @@ describe("Apple's notification", () => {
     ["of another issuer", { claims: { iss: "https://evil.example" } }],
     ["for another service", { claims: { aud: "com.example.other" } }],
     ["without an id", { claims: { jti: undefined } }],
+    ["with a NUL in its id", { claims: { jti: "a\u0000b" } }],
+    ["with half a character in its id", { claims: { jti: "a\ud800" } }],
+    ["with an invisible id", { claims: { jti: "\u200b\u2060" } }],
     ["by an unknown key", { header: { alg: "RS256", kid: "unknown" } }],
     ["without a signature", { header: { alg: "none" } }],
   ])("%s is refused and changes nothing", async (_, sent) => {
