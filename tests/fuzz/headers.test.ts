@@ -232,6 +232,8 @@ describe("headers with effect", () => {
       "null",
       "undefined",
       "[object Object]",
+      "00000000-0000-0000-0000-000000000000",
+      "0".repeat(32),
       long,
     ]) {
       const route: Route = [

@@ -189,4 +189,23 @@ describe("the same rule holds for", () => {
       expect([answer.status, await emailOf(answer.body.data?.user_id)], email).toEqual([200, null]);
     }
   });
+
+  test("an address that Apple vouches for", async () => {
+    const providers = fakeProviders();
+    const local = unique();
+    for (const [email, kept] of [
+      [`R&D.${local}@ICLOUD.com.`, `r&d.${local}@icloud.com`],
+      [`O'Brien/${local}@ｉｃｌｏｕｄ．com`, `o'brien/${local}@icloud.com`],
+      [`.${local}@icloud.com`, null],
+      [`${"x".repeat(65)}@icloud.com`, null],
+    ] as const) {
+      const json = await providers.nativeSignIn("apple", newPerson("apple", { email }));
+      const answer = await call("POST", "/api/auth/apple/token", { ip: newIp(), env: providers.env, json });
+      const id = answer.body.data?.user_id;
+      const row = await testEnv.DB.prepare("select email from users where id = ?")
+        .bind(id)
+        .first<string | null>("email");
+      expect([answer.status, row], email).toEqual([200, kept]);
+    }
+  });
 });

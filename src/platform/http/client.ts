@@ -23,11 +23,14 @@ export interface Client {
  * mistakes, such as `null`, `undefined` and `[object Object]`, which would give different calls the same key.
  */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,255}$/;
+/** The value of a UUID that was never set, such as `Guid.Empty`. */
+const UNSET_UUID = /^[0-]+$/;
 
-/** The client's IP address as seen by Cloudflare; 127.0.0.1 in development. */
+/** The client's IP address as seen by Cloudflare; 127.0.0.1 in development; `unknown` if it is no address. */
 export function readIp(c: Context): string {
   // Cloudflare sets this header. X-Forwarded-For and similar headers can be forged by the caller (ASVS 4.1.3).
-  return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+  const given = c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+  return given.length <= MAX_IP_LENGTH && /^[\da-f]*[.:][\da-f.:]*$/i.test(given) ? given : "unknown";
 }
 
 /**
@@ -37,7 +40,7 @@ export function readIp(c: Context): string {
 export function readClient(c: Context, isIdempotent: boolean): Client {
   const ip = readIp(c);
   const idempotencyKey = isIdempotent ? c.req.header("idempotency-key") : undefined;
-  if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
+  if (idempotencyKey !== undefined && (!IDEMPOTENCY_KEY.test(idempotencyKey) || UNSET_UUID.test(idempotencyKey))) {
     throw fieldError("Idempotency-Key", "not_idempotency_key");
   }
   return {

@@ -304,6 +304,8 @@ it.each(names)("the redirects of a %s popup carry no rule that cuts it off from 
 it.each<[unknown, string | null]>([
   [{ name: { firstName: "Asha", lastName: null } }, "Asha"],
   [{ name: { firstName: "Asha" } }, "Asha"],
+  [{ name: { firstName: `${"a".repeat(254)}😀`, lastName: "Gurung" } }, "a".repeat(254)],
+  [{ name: { firstName: "Asha\u0000\ud83d", lastName: "Gurung\u2028" } }, "Asha \ufffd Gurung"],
   [{ name: { firstName: ["x"], lastName: "Gurung" } }, "Gurung"],
   [{ name: { firstName: "Asha", lastName: { en: "Gurung" } }, email: 5 }, "Asha"],
   [{ name: { firstName: 7, lastName: true } }, null],
@@ -325,6 +327,11 @@ it.each<[string, Record<string, unknown>]>([
   ["a name that is a list", { name: ["Asha"], picture: [] }],
   ["numbers", { name: 5, picture: 7, hd: 1, email_verified: 1 }],
   ["no address but true", { email: true }],
+  ["an authorized party and hashes that are numbers", { azp: 5, c_hash: 7, at_hash: 9 }],
+  [
+    "claims of strange types that nobody reads",
+    { locale: [], auth_time: {}, family_name: null, real_user_status: "x" },
+  ],
 ])("an ID token with %s signs its subject in", async (_, claims) => {
   for (const name of names) {
     const json = await providers.nativeSignIn(name, newPerson(name), claims);

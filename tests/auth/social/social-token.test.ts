@@ -387,6 +387,17 @@ describe.each(names)("a sign-in with %s", (name) => {
   });
 });
 
+it.each([
+  ["an emoji at the limit of length", `${"n".repeat(254)}😀 Gurung`, "n".repeat(254)],
+  ["half a character", "Asha \udc00Gurung", "Asha \ufffdGurung"],
+  ["line separators and controls", "Asha\u2028\u0007Gurung\u0085", "Asha Gurung"],
+  ["nothing visible", "\u200b\u3164", null],
+])("a name of Google's with %s is stored as whole characters", async (_, name, kept) => {
+  const { body } = await signIn("google", newPerson("google", { name }));
+  const profile = await call("GET", "/api/users/profile", { token: body.data.access_token, env: providers.env });
+  expect(profile.body.data.full_name).toBe(kept);
+});
+
 describe("Google's nonce", () => {
   const token = (nonce: unknown) => mint("google", { ...newPerson("google"), nonce });
 

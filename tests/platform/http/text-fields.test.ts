@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type FieldSchema, fillPath, type Operation, operationsOf } from "../../fuzz/operations.ts";
 import { type Stage, setStage } from "../../fuzz/stage.ts";
 import { type Answer, call, newEmail, newIp, newPhone, readCode } from "../../support/client.ts";
+import { rows } from "../../support/database.ts";
 import { file, jpeg } from "../../support/documents.ts";
 import { fetchDocument } from "../../support/openapi.ts";
 import { findUnfitTexts } from "../../support/stored-texts.ts";
@@ -295,6 +296,26 @@ describe("A User-Agent", () => {
     }
     expect(await findUnfitTexts()).toEqual([]);
   });
+});
+
+test("A connecting address is stored only if it is one", async () => {
+  const { access: token, userId } = stage.actors.user;
+  const stored = async (ip: string) => {
+    const json = { address: `House ${crypto.randomUUID()}` };
+    expect((await call("PATCH", profile, { json, token, ip, env: unlimited })).status).toBe(200);
+    const [row] = await rows<{ ip: string }>(
+      "select ip from audit_logs where user_id = ? and entity_type = 'profile' order by id desc limit 1",
+      userId,
+    );
+    return row?.ip;
+  };
+  for (const ip of ["198.51.100.7", "2001:db8::1", "::ffff:198.51.100.7", "64:ff9b::c633:6407"]) {
+    expect(await stored(ip)).toBe(ip);
+  }
+  for (const ip of ["<script>", "198.51.100.7, 10.0.0.1", "é", "1:".repeat(100), "localhost", "dead"]) {
+    expect(await stored(ip), ip).toBe("unknown");
+  }
+  expect(await findUnfitTexts()).toEqual([]);
 });
 
 describe("A URL", () => {
