@@ -111,8 +111,24 @@ test("a picture is uploaded with the fields of an identity document", async () =
   assert.equal((body as { data: { status: string } }).data.status, "PENDING");
 });
 
-test("an error without fields shows no example of its own", async () => {
-  const block = page.locator('[id$="-getAccount"]');
-  assert.ok((await block.locator('tr.response[data-code="200"] .model-example').count()) > 0);
-  assert.equal(await block.locator('tr.response[data-code="401"] .model-example').first().isVisible(), false);
+/** The statuses of an operation's responses that show an example, each with its text. */
+const shownExamples = (operationId: string) =>
+  page.locator(`[id$="-${operationId}"] tr.response:has(.model-example:visible)`).evaluateAll((rows) =>
+    rows.map((row) => [row.getAttribute("data-code"), row.querySelector(".model-example")?.textContent ?? ""] as const),
+  );
+
+test("an error shows an example only where it has fields", async () => {
+  const rows = await page.locator('[id$="-getAccount"] .responses-inner tr.response').count();
+  const account = await shownExamples("getAccount");
+  assert.ok(rows > account.length, "there are errors without an example");
+  assert.deepEqual(
+    account.map(([code]) => code),
+    ["200"],
+  );
+  const kyc = await shownExamples("submitKyc");
+  assert.deepEqual(
+    kyc.map(([code]) => code),
+    ["201", "400"],
+  );
+  assert.match(kyc[1]?.[1] ?? "", /"success": false.*"fields"/s);
 });

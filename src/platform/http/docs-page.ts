@@ -13,7 +13,7 @@ const STYLE = `
   body { margin: 0 }
   .dark-mode body { background: #1c2022 }
   .swagger-ui .topbar { display: none }
-  .responses-inner tr.response:is([data-code^="4"], [data-code^="5"]):not([data-code="400"])
+  .responses-inner tr.response:is([data-code^="4"], [data-code^="5"], [data-code="default"]):not([data-code="400"])
     :is(.model-example, .response-control-media-type) { display: none }
   .opblock-tag[data-tag^="Staff"] a::after { content: "staff"; margin-left: .6em; padding: .1em .5em; font-size: 12px;
     border-radius: 4px; background: #8a5a00; color: #fff }`;
