@@ -7,6 +7,7 @@ import { startApp } from "./app.ts";
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const photo = () => new Blob([jpeg()], { type: "image/jpeg" });
@@ -102,6 +103,24 @@ test("a repetition waits at least as long as Retry-After says", async () => {
   await vi.advanceTimersByTimeAsync(999);
   expect(app.sent).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(3);
+  vi.useRealTimers();
+  await answer;
+  expect(app.sent).toHaveLength(2);
+});
+
+test.each([
+  ["least", 0, 500],
+  ["greatest", 0.999, 1499],
+])("waits are scattered: the first one with the %s random number", async (_, random, wait) => {
+  const app = startApp({ retryDelay: 1_000 });
+  await app.signUp();
+  app.disturbOnce("GET /auth/me", "lose request");
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  vi.spyOn(Math, "random").mockReturnValue(random);
+  const answer = app.client.me();
+  await vi.advanceTimersByTimeAsync(wait - 1);
+  expect(app.sent).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(2);
   vi.useRealTimers();
   await answer;
   expect(app.sent).toHaveLength(2);
