@@ -3,7 +3,7 @@ import addFormats from "ajv-formats";
 import { type ErrorCode, errorCatalogue } from "../../src/platform/http/errors.ts";
 import { call } from "./client.ts";
 
-interface MediaType {
+export interface MediaType {
   schema?: AnySchema;
   example?: Record<string, unknown>;
 }

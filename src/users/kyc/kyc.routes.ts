@@ -68,7 +68,7 @@ export const patchMyKyc = userEndpoint(
     summary: "Change my submission",
     description:
       "Replaces the fields and files that are sent, at least one of them, and submits the KYC for review again. Without " +
-      "files the body may be JSON, too.",
+      "files the body may be JSON, too; it is no upload, and the response has no `RateLimit`.",
     body: z
       .object({ document_type: documentType, document_number: optionalText(documentNumber) })
       .meta({ minProperties: 1 }),
