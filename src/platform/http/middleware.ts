@@ -138,7 +138,7 @@ const ALLOWED_HEADERS = [
 /** Response headers that a page of another origin may read in addition to those that CORS always allows. */
 const EXPOSED_HEADERS = [
   ...[REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
-  ...["WWW-Authenticate", "Content-Language", "ETag"],
+  ...["WWW-Authenticate", "Content-Language", "ETag", "Deprecation", "Sunset"],
 ];
 
 /**

@@ -286,6 +286,8 @@ describe("ASVS 3.4.2: CORS for exactly the configured origins", () => {
             "www-authenticate",
             "content-language",
             "etag",
+            "deprecation",
+            "sunset",
           ]),
         );
       }
