@@ -113,9 +113,13 @@ test("a picture is uploaded with the fields of an identity document", async () =
 
 /** The statuses of an operation's responses that show an example, each with its text. */
 const shownExamples = (operationId: string) =>
-  page.locator(`[id$="-${operationId}"] tr.response:has(.model-example:visible)`).evaluateAll((rows) =>
-    rows.map((row) => [row.getAttribute("data-code"), row.querySelector(".model-example")?.textContent ?? ""] as const),
-  );
+  page
+    .locator(`[id$="-${operationId}"] tr.response:has(.model-example:visible)`)
+    .evaluateAll((rows) =>
+      rows.map(
+        (row) => [row.getAttribute("data-code"), row.querySelector(".model-example")?.textContent ?? ""] as const,
+      ),
+    );
 
 test("an error shows an example only where it has fields", async () => {
   const rows = await page.locator('[id$="-getAccount"] .responses-inner tr.response').count();
