@@ -68,7 +68,7 @@ function walkJpeg(bytes: Buffer, count: Count, readExif: ReadExif): void {
       readExif(bytes.subarray(at + 10, end));
     } else if (marker === 0xfe) count("comment");
     else if (marker >= 0xe0 && marker <= 0xef) {
-      const name = nameOfSegment(marker, content);
+      const name = isThumbnail(marker, content, end - at) ? "thumbnail" : nameOfSegment(marker, content);
       if (name) count(name);
     }
     at = end;
@@ -81,6 +81,10 @@ function walkJpeg(bytes: Buffer, count: Count, readExif: ReadExif): void {
   const end = bytes.lastIndexOf(Buffer.from([0xff, 0xd9]));
   if (end !== -1 && end + 2 < bytes.length) count("trailer");
 }
+
+/** A JFIF segment has 18 bytes, its marker included; a thumbnail follows them. */
+const isThumbnail = (marker: number, content: string, length: number) =>
+  marker === 0xe0 && content.startsWith("JFIF\0") && length > 18;
 
 function nameOfSegment(marker: number, content: string): string | undefined {
   if (marker === 0xe0 && content.startsWith("JFIF\0")) return undefined;

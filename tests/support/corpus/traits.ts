@@ -29,6 +29,9 @@ const jpeg = (kept: Bytes = photo()): Verdict => ({ type: "image/jpeg", kept });
 const icc = segment(0xe2, concat("ICC_PROFILE\0\x01\x01", "a profile"));
 const adobe = segment(0xee, concat("Adobe\0", [100, 0, 0, 0, 0, 2]));
 const jfif = segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, 0, 0]));
+/** With a thumbnail of this size, three bytes a pixel. */
+const jfifWith = (width: number, height: number, pixels: string) =>
+  segment(0xe0, concat("JFIF\0", [1, 1, 0, 0, 1, 0, 1, width, height], pixels));
 const behind = (trailer: Bytes | string) => photo({ trailer: concat(trailer) });
 const film = concat(fileType("mp42", "isom"), "x".repeat(300));
 
@@ -91,6 +94,13 @@ const jpegs: readonly Trait[] = [
     photo({ before: [segment(0xe1, concat("Exif\0\0II", photo()))] }),
     jpeg(),
   ],
+  ["jpeg-with-a-thumbnail-in-its-first-header", photo({ first: [jfifWith(2, 2, "\xffsmall view.")] }), jpeg()],
+  [
+    "jpeg-with-a-thumbnail-and-exif-in-any-order",
+    photo({ first: [exifSegment(8, PLACE), jfifWith(5, 1, PLACE), jfifWith(1, 5, PLACE)] }),
+    jpeg(photo({ first: [onlyOrientation(8), jfif] })),
+  ],
+  ["jpeg-with-text-in-its-first-header", photo({ first: [jfifWith(0, 0, PLACE)] }), jpeg()],
   ["jpeg-with-a-jfif-extension", photo({ before: [segment(0xe0, concat("JFXX\0\x10", photo()))] }), jpeg()],
   ["jpeg-with-a-colour-profile", photo({ before: [icc, adobe] }), jpeg(photo({ before: [icc, adobe] }))],
   ["jpeg-with-stray-bytes-between-segments", photo({ before: [ascii(`\0\x01 ${PLACE}`)] }), jpeg()],
@@ -115,6 +125,8 @@ const jpegs: readonly Trait[] = [
   ["jpeg-without-its-end", photo().slice(0, -2), DAMAGED],
   ["jpeg-cut-off-in-a-header", photo().slice(0, 40), DAMAGED],
   ["jpeg-of-twelve-bits", photo({ precision: 12, frame: 0xc1 }), NOT_SHOWN],
+  ["jpeg-progressive-of-twelve-bits", photo({ precision: 12, isProgressive: true }), NOT_SHOWN],
+  ["jpeg-of-sixteen-bits", photo({ precision: 16, frame: 0xc1 }), NOT_SHOWN],
   ["jpeg-lossless", photo({ frame: 0xc3 }), NOT_SHOWN],
   ["jpeg-arithmetic", photo({ frame: 0xc9 }), NOT_SHOWN],
   ["jpeg-hierarchical", photo({ before: [segment(0xde, [8, 0, 8, 0, 8, 1, 1, 0x11, 0])] }), NOT_SHOWN],

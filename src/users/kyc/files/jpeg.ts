@@ -28,6 +28,11 @@ const TABLES = new Set([0xc4, 0xdb, 0xdc, 0xdd]);
 /** Far more than any encoder writes; each scan costs the viewer a pass over the whole image. */
 const MAX_SCANS = 100;
 
+/** Length of a JFIF segment without a thumbnail, its marker included (ITU-T T.871 section 10.1). */
+const JFIF_BYTES = 18;
+/** Where the content of a JFIF segment has the width and height of its thumbnail. */
+const JFIF_SIZE_AT = 12;
+
 const notShown = refused("unsupported_jpeg");
 
 export const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === SOI && bytes[2] === 0xff;
@@ -43,6 +48,7 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
   kept.keep(0, 2);
   const view = viewOf(bytes);
   let hasExif = false;
+  let hasJfif = false;
   let frames = 0;
   let scans = 0;
   for (let at = findMarker(bytes, 2); at !== -1; ) {
@@ -72,6 +78,10 @@ export function cleanJpeg(bytes: Uint8Array<ArrayBuffer>): Cleaning {
       return notShown;
     }
     if (!isApplication(marker) || isNeeded(bytes, at, end)) kept.keep(at, next);
+    else if (isJfif(bytes, at, end)) {
+      if (!hasJfif) kept.add(withoutThumbnail(bytes, at));
+      hasJfif = true;
+    }
     // Viewers read only the first Exif segment before the first scan.
     else if (marker === APP1 && !hasExif && scans === 0 && isExif(bytes, at + 4, end)) {
       hasExif = true;
@@ -102,12 +112,22 @@ const isAlone = (marker: number) => marker === TEM || isRestart(marker);
 /** APP0 to APP15 and comments. */
 const isApplication = (marker: number) => (marker >= APP0 && marker <= APP15) || marker === COMMENT;
 
-/** Of the application segments, only those that change how the pixels look are needed. */
+/** Of the application segments, only those that change how the pixels look are needed, without a thumbnail. */
 function isNeeded(bytes: Uint8Array, at: number, end: number): boolean {
   const marker = bytes[at + 1];
-  if (marker === APP0) return startsWith(bytes, at + 4, end, "JFIF\0");
+  if (marker === APP0) return isJfif(bytes, at, end) && end - at <= JFIF_BYTES;
   if (marker === APP2) return startsWith(bytes, at + 4, end, "ICC_PROFILE\0");
   return marker === APP14 && startsWith(bytes, at + 4, end, "Adobe");
+}
+
+const isJfif = (bytes: Uint8Array, at: number, end: number) =>
+  bytes[at + 1] === APP0 && startsWith(bytes, at + 4, end, "JFIF\0");
+
+/** The JFIF segment without its thumbnail, which may show what was cut off the image. */
+function withoutThumbnail(bytes: Uint8Array, at: number): Uint8Array {
+  const content = bytes.slice(at + 4, at + JFIF_BYTES);
+  content.fill(0, JFIF_SIZE_AT);
+  return segmentOf(APP0, content);
 }
 
 function segmentOf(marker: number, content: Uint8Array): Uint8Array {
