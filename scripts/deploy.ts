@@ -1,6 +1,4 @@
 import { choice, count, flag, parsed, readArguments, text, url } from "./arguments.ts";
-import { newDeployment } from "./operations/new-deployment.ts";
-import { rehearseDeployment, runDeployment } from "./operations/run-deployment.ts";
 
 /** Growing whole percentages below 100. */
 function readShares(given: string): number[] | undefined {
@@ -32,15 +30,10 @@ const { options, refuse } = readArguments({
     }),
   },
 });
-const { env, shares = [] } = options;
-if (options.promote && env === "staging") refuse("--promote deploys to production.");
+const { env, shares = [], url: origin, location, promote: isPromotion, "dry-run": isRehearsal } = options;
+if (isPromotion && env === "staging") refuse("--promote deploys to production.");
 
-try {
-  const { url, location, promote: isPromotion } = options;
-  const deployment = newDeployment({ env, isPromotion, url, location, shares, pauseMs: options.pause * 1000 });
-  const isOk = options["dry-run"] ? rehearseDeployment(deployment) : await runDeployment(deployment);
-  process.exit(isOk ? 0 : 1);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-}
+const { deploy } = await import("./operations/deploy.ts");
+const given = { env, isPromotion, url: origin, location, shares, pauseMs: options.pause * 1000 };
+if (!(await deploy(given, isRehearsal))) process.exit(1);
+process.exit(0);

@@ -1,10 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { startVitest } from "vitest/node";
 import { count, type Option, readArguments, text } from "./arguments.ts";
-import { compareRestored } from "./operations/compare-restored.ts";
-import { showProgress } from "./progress/progress.ts";
 
 /** The option that says how long to run. */
 const sizeOf = (what: string): { requests?: Option<number>; runs?: Option<number> } =>
@@ -33,52 +27,6 @@ const { options } = readArguments(
   },
   args,
 );
-const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31) + 1;
-process.env.FUZZ_REQUESTS = String(options.requests ?? 20_000);
-process.env.MODEL_RUNS = String(options.runs ?? 100);
-process.env.FUZZ_SEED = String(seed);
-if (options.path) process.env.FUZZ_PATH = options.path;
-console.log(`seed ${seed}`);
-const onProgress = showProgress("starting the tests");
 
-/** Runs test files and calls `inspect` after each, while its storage exists. @returns whether all passed. */
-async function run(files: readonly string[], inspect: () => void = () => {}): Promise<boolean> {
-  onProgress(`running ${files.join(" ")}`);
-  const vitest = await startVitest("test", [...files], {
-    root: join(import.meta.dirname, ".."),
-    watch: false,
-    silent: false,
-    reporters: ["default", { onTestModuleEnd: inspect }],
-    testTimeout: 24 * 60 * 60 * 1000,
-    // The Worker's log lines, one per request, would hide everything else.
-    onConsoleLog: (log) => !log.startsWith("{"),
-    ...(options.only ? { testNamePattern: options.only } : {}),
-  });
-  await vitest.close();
-  return vitest.state.getCountOfFailedTests() === 0 && vitest.state.getUnhandledErrors().length === 0;
-}
-
-const folder = join("tests", what);
-const files = readdirSync(join(import.meta.dirname, "..", folder)).filter((name) => name.endsWith(".test.ts"));
-// Each file begins with empty tables, so the one that leaves most behind runs alone, and its rows are backed up.
-const last = "operations.test.ts";
-let isPassed = await run(files.filter((name) => name !== last).map((name) => join(folder, name)));
-if (files.includes(last)) {
-  // The tests' storage is in a temporary folder, so this run has one of its own.
-  const temporary = mkdtempSync(join(tmpdir(), "users-api-fuzz-"));
-  process.env.TMPDIR = temporary;
-  const state = join(temporary, "state");
-  const keepStorage = () => {
-    for (const name of readdirSync(temporary)) {
-      const from = join(temporary, name, "d1");
-      if (existsSync(from)) cpSync(from, join(state, "v3", "d1"), { recursive: true });
-    }
-  };
-  try {
-    isPassed = (await run([join(folder, last)], keepStorage)) && isPassed;
-    isPassed = (await compareRestored(state)) && isPassed;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
-}
-if (!isPassed) process.exitCode = 1;
+const { runRandomTests } = await import("./fuzz/run-random-tests.ts");
+if (!(await runRandomTests(what, options))) process.exitCode = 1;

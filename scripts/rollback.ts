@@ -1,6 +1,4 @@
 import { choice, flag, parsed, readArguments, url } from "./arguments.ts";
-import { newDeployment } from "./operations/new-deployment.ts";
-import { rehearseRollback, runRollback } from "./operations/run-rollback.ts";
 
 const VERSION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -19,13 +17,7 @@ const { options } = readArguments({
     url: url("of the API, if it is not ISSUER"),
   },
 });
-const { env } = options;
 
-try {
-  const deployment = newDeployment({ env, url: options.url, location: "", shares: [], pauseMs: 0 });
-  if (options["dry-run"]) rehearseRollback(deployment, options.to);
-  else if (!(await runRollback(deployment, options.to))) process.exit(1);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-}
+const { rollBack } = await import("./operations/deploy.ts");
+const given = { env: options.env, url: options.url, location: "", shares: [], pauseMs: 0 };
+if (!(await rollBack(given, options.to, options["dry-run"]))) process.exit(1);

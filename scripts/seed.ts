@@ -1,9 +1,4 @@
 import { count, parsed, readArguments } from "./arguments.ts";
-import { stateFolder } from "./operations/local-database.ts";
-import { localSecrets } from "./operations/prepare.ts";
-import { showProgress } from "./progress/progress.ts";
-import { ADMIN_EMAIL } from "./seed/people.ts";
-import { seedUsers } from "./seed/seed-users.ts";
 
 const isoDay = (text: string) =>
   /^\d{4}-\d\d-\d\d$/.test(text) && Date.parse(text) > 0 ? Date.parse(text) : undefined;
@@ -20,24 +15,5 @@ const { options, refuse } = readArguments({
 const { users = refuse("--users is required."), seed } = options;
 const until = options.until ?? Date.parse(new Date().toISOString().slice(0, 10));
 
-const persistTo = process.env.PERSIST_TO;
-const startedAt = Date.now();
-const seconds = () => Math.round((Date.now() - startedAt) / 1000);
-
-try {
-  await seedUsers({
-    persistTo,
-    state: stateFolder(persistTo),
-    users,
-    seed,
-    until,
-    secrets: localSecrets(),
-    onProgress: showProgress("preparing the databases"),
-  });
-  console.log(`Added ${users.toLocaleString("en")} users in ${seconds()} s.
-Staff console: after npm run dev, open http://localhost:8787/console and sign in as ${ADMIN_EMAIL}.
-The code appears in http://localhost:8787/dev/outbox.`);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-}
+const { seedLocal } = await import("./seed/seed-local.ts");
+await seedLocal({ users, seed, until });

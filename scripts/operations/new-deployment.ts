@@ -4,7 +4,8 @@ import { type DeployedEnvironment, readConfiguration, textVars } from "./configu
 import type { Deployment } from "./deployment.ts";
 import { root, wranglerIn } from "./wrangler.ts";
 
-interface Given {
+/** What a command says of a deployment. */
+export interface GivenDeployment {
   env: DeployedEnvironment;
   /** Whether to deploy the bundle that staging runs. */
   isPromotion?: boolean;
@@ -16,7 +17,7 @@ interface Given {
 }
 
 /** A deployment from this machine. @throws Error if the issuer is not a URL. */
-export function newDeployment({ url, isPromotion = false, ...given }: Given): Deployment {
+export function newDeployment({ url, isPromotion = false, ...given }: GivenDeployment): Deployment {
   const configPath = join(root, "wrangler.toml");
   const config = () => readConfiguration(configPath, given.env);
   const origin = url ?? textVars(config()).ISSUER ?? "";
