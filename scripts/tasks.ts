@@ -1,11 +1,7 @@
-import { openCalls } from "../src/delivery/send-budget.ts";
-import { dayEndsAt, dayOf } from "../src/nepal.ts";
-import { jobs } from "../src/tasks/engine/job-registry.ts";
 import { count, flag, parsed, readArguments, text } from "./arguments.ts";
-import { fail, query as queryIn } from "./d1.ts";
-import { filterOf, INSTANT, listDeadLetters, readInstant, replayMany, replayOne } from "./dead-letters.ts";
-import { quote } from "./inline.ts";
+import { fail } from "./d1.ts";
 import { localBase } from "./operations/local-server.ts";
+import { INSTANT, readInstant } from "./tasks/instant.ts";
 
 const given = readArguments({
   name: "tasks",
@@ -41,86 +37,24 @@ const given = readArguments({
 });
 const { options, refuse } = given;
 const [command, argument] = given.operands;
-const query = (sql: string) => queryIn(sql, options);
 
-/** Replays one dead letter by its id, or all that match a filter; refuses if neither is given. */
-function replay(id: string | undefined): void {
-  const filter = filterOf(options);
-  const isFiltered = Object.keys(filter).length > 0;
-  if ((id === undefined) !== isFiltered) refuse("Give either the id of a dead letter or a filter.");
-  if (id === undefined) {
-    if (options.payload !== undefined) fail("--payload applies to one dead letter: give its id.");
-    replayMany(filter, { limit: options.limit, dryRun: options["dry-run"] }, options);
-  } else replayOne(id, options.payload, options);
-}
-
-const POLL_MS = 2_000;
-/** How long to wait for a job. Longer than the minute until the next cron tick plus a long job; polling is cheap. */
-const MAX_WAIT_MS = { local: 2 * 60_000, remote: 30 * 60_000 };
-
-/** Makes the job due, triggers the local cron, and waits until the run has finished. */
-async function run(name: string): Promise<void> {
-  // With an unknown name the row would never be finished.
-  if (!jobs.some((job) => job.name === name))
-    fail(`Unknown job: ${name}. Jobs: ${jobs.map((job) => job.name).join(", ")}`);
-  const now = Date.now();
-  query(
-    `insert into job_runs (name, period_started_at, chunks, processed, leased_until) values (${quote(name)}, ${now}, 0, 0, 0)`,
-  );
-  if (options.remote) console.log(`${name} is due. Production's cron starts it within a minute.`);
-  const maxWait = options.remote ? MAX_WAIT_MS.remote : MAX_WAIT_MS.local;
-  while (Date.now() - now < maxWait) {
-    if (!options.remote) await tick();
-    await new Promise((resolve) => setTimeout(resolve, options.remote ? 5 * POLL_MS : POLL_MS));
-    const [row] = query(
-      `select chunks, processed, finished_at, leased_by from job_runs where name = ${quote(name)} and period_started_at = ${now}`,
-    );
-    if (!row?.finished_at) continue;
-    if (row.leased_by === "failed")
-      fail(`${name} has been failing for a day. See: npm run tasks -- dead --type job.due`);
-    const outcome = row.leased_by === "superseded" ? "superseded by a newer run, which continues; so far" : "finished,";
-    console.log(`${name}: ${outcome} ${row.processed} rows in ${row.chunks} chunks`);
-    return;
-  }
-  fail(`${name} has not finished after ${maxWait / 60_000} minutes. It continues in the background: see the log.`);
-}
-
-async function tick(): Promise<void> {
-  const base = options.base ?? localBase();
-  await fetch(`${base}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`).catch(() =>
-    fail(`No server responds at ${base}. Start it with: npm run dev`),
-  );
-}
-
-const DAY_MS = 24 * 60 * 60_000;
-const RANKS = 5;
-
-/** Prints today's SMS usage and the number ranges and networks that requested most codes; never a full phone number. */
-function showBudget(): void {
-  const now = Date.now();
-  const [day] = query(`select * from sms_budget_days where day = ${quote(dayOf(now))}`) as Record<string, number>[];
-  if (!day) {
-    console.log(`${dayOf(now)} (Kathmandu): no SMS sent so far.`);
-    return;
-  }
-  const { budget = 0, taken = 0, refused_by_reserve, refused_by_spent } = day;
-  const reserve = budget - openCalls(budget);
-  console.log(`${dayOf(now)} (Kathmandu): ${taken} of ${budget} SMS calls used
-  for any number              ${Math.max(0, openCalls(budget) - taken)} of ${openCalls(budget)} left
-  reserved for accounts       ${Math.max(0, Math.min(reserve, budget - taken))} of ${reserve} left
-  messages dropped            ${refused_by_reserve} to keep the reserve, ${refused_by_spent} because the budget was used up`);
-  const range = "substr(identifier, 1, length(identifier) - 4) || 'xxxx'";
-  for (const [title, column] of Object.entries({ "number range": range, network: "network" })) {
-    console.log(`Most codes requested, by ${title}`);
-    const ranks = query(`select ${column} as name, count(*) as codes from otp_challenges
-      where created_at >= ${dayEndsAt(now) - DAY_MS} and identifier like '+%' group by 1 order by 2 desc, 1 limit ${RANKS}`);
-    for (const { name, codes } of ranks) console.log(`  ${String(name).padEnd(26)}  ${codes}`);
-  }
-}
-
-if (command === "dead")
+if (command === "dead") {
+  const { filterOf, listDeadLetters } = await import("./tasks/dead-letters.ts");
   listDeadLetters(filterOf(options), { limit: options.limit, before: options.before, open: options.open }, options);
-else if (command === "budget") showBudget();
-else if (command === "replay") replay(argument);
-else if (command === "run" && argument) await run(argument);
-else refuse(command === "run" ? "Name the job." : "Name one of: dead, replay, run, budget.");
+} else if (command === "replay") {
+  const isFiltered = [options.type, options.task, options.since, options.until, options.user].some(
+    (each) => each !== undefined,
+  );
+  if ((argument !== undefined) === isFiltered) refuse("Give either the id of a dead letter or a filter.");
+  if (argument === undefined && options.payload !== undefined)
+    fail("--payload applies to one dead letter: give its id.");
+  const { filterOf, replayMany, replayOne } = await import("./tasks/dead-letters.ts");
+  if (argument !== undefined) replayOne(argument, options.payload, options);
+  else replayMany(filterOf(options), { limit: options.limit, dryRun: options["dry-run"] }, options);
+} else if (command === "run" && argument) {
+  const { runJob } = await import("./tasks/run-job.ts");
+  await runJob(argument, options);
+} else if (command === "budget") {
+  const { showBudget } = await import("./tasks/sms-budget.ts");
+  showBudget(options);
+} else refuse(command === "run" ? "Name the job." : "Name one of: dead, replay, run, budget.");

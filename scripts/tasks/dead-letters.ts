@@ -1,8 +1,14 @@
 import { sql } from "drizzle-orm";
-import { isWaiting } from "../src/platform/data/dead-letter.store.ts";
-import { tasks } from "../src/tasks/engine/registry.ts";
-import { fail, query, queryAll } from "./d1.ts";
-import { bulkReplayStatements, conditionOf, type DeadLetterFilter, listStatement, replayStatements } from "./replay.ts";
+import { isWaiting } from "../../src/platform/data/dead-letter.store.ts";
+import { tasks } from "../../src/tasks/engine/registry.ts";
+import { fail, query, queryAll } from "../d1.ts";
+import {
+  bulkReplayStatements,
+  conditionOf,
+  type DeadLetterFilter,
+  listStatement,
+  replayStatements,
+} from "../replay.ts";
 
 /** Command-line options that select dead letters. */
 export interface FilterOptions {
@@ -33,16 +39,6 @@ export function filterOf({ type, task, since, until, user }: FilterOptions): Dea
     ...(until !== undefined && { until }),
     ...(user !== undefined && { userId: user.toLowerCase() }),
   };
-}
-
-/** What `readInstant` reads. */
-export const INSTANT = "a date (2026-11-01) or an instant (2026-11-01T12:00:00Z)";
-
-/** Epoch milliseconds of a date (midnight UTC) or an instant with a time zone; undefined for any other text. */
-export function readInstant(text: string): number | undefined {
-  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
-  const instant = isIso ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(instant) ? undefined : instant;
 }
 
 /** The number, at most `max`; `usual` if it is absent. */
