@@ -148,6 +148,11 @@ test("a 401 never stands for signed out, except that of refresh", () => {
   expect(description).toMatch(/401 of refresh\*\*: the user is signed out/);
   expect(description).toMatch(/5xx or no response, of refresh too\*\*: keep both tokens/);
   expect(JSON.stringify(written)).not.toMatch(/401[^.]{0,20} means that the user is signed out/);
+  const saysSignedOut = operations(written).filter(([, { responses }]) =>
+    JSON.stringify(responses).includes("#/components/responses/Unauthorized"),
+  );
+  expect(written.components.responses.Unauthorized).toMatchObject({ description: expect.stringContaining("signed out") });
+  expect(saysSignedOut.map(([name]) => name)).toEqual(["POST /api/auth/refresh"]);
 });
 
 test("the error codes, the notification types and the messages to other services are complete", () => {
