@@ -151,7 +151,9 @@ test("a 401 never stands for signed out, except that of refresh", () => {
   const saysSignedOut = operations(written).filter(([, { responses }]) =>
     JSON.stringify(responses).includes("#/components/responses/Unauthorized"),
   );
-  expect(written.components.responses.Unauthorized).toMatchObject({ description: expect.stringContaining("signed out") });
+  expect(written.components.responses.Unauthorized).toMatchObject({
+    description: expect.stringContaining("signed out"),
+  });
   expect(saysSignedOut.map(([name]) => name)).toEqual(["POST /api/auth/refresh"]);
 });
 
