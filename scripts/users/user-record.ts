@@ -10,6 +10,7 @@ import { parseMinor } from "../../src/platform/money.ts";
 import { parseIdentifier } from "../../src/users/identifier.ts";
 import { profileFields } from "../../src/users/profile.fields.ts";
 import { checkBirth } from "../../src/users/profile.service.ts";
+import { canonicalReferralCode } from "../../src/users/referral-code.ts";
 import { accountStatus } from "../../src/users/user-enums.ts";
 import { anyUsernameField, withKey } from "../../src/users/username.ts";
 
@@ -85,7 +86,7 @@ const recordSchema = z.strictObject({
       .string()
       .max(MAX_REFERRAL_CODE)
       .regex(/^[A-Z0-9]+$/),
-    (code) => code.toUpperCase(),
+    canonicalReferralCode,
   ),
   date_joined: instant,
   last_login: instant.nullish(),

@@ -3,6 +3,7 @@ import { optionalFlag, optionalText, tokenField } from "../../platform/http/fiel
 import type { FirstLimit } from "../../platform/http/first-limiter.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { checkIdentifier, identifierField } from "../../users/identifier.ts";
+import { canonicalReferralCode } from "../../users/referral-code.ts";
 import { usernameField } from "../../users/username.ts";
 import { userView, viewUser } from "../../users/views.ts";
 import { readVerificationToken } from "../otp/verification-token.ts";
@@ -39,7 +40,7 @@ export const register = publicEndpoint(
       identifier: identifierField,
       verification_token: verificationTokenField,
       username: usernameField,
-      referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), (code) => code.toUpperCase()),
+      referral_code: optionalText(z.string().max(10).meta({ example: "REFABC123" }), canonicalReferralCode),
       start_over: optionalFlag.meta({
         description: "After `number_dormant`: take the phone number off the sleeping account and create a new one.",
       }),

@@ -1,4 +1,5 @@
 import type { Identifier } from "../../users/identifier.ts";
+import { canonicalReferralCode } from "../../users/referral-code.ts";
 import { type Searched, type SearchPattern, searchTextOf } from "./search-text.ts";
 
 /** Fields that a search can find a user by. */
@@ -30,7 +31,7 @@ export function matchedField(
   if (identifier?.kind === "email" && identifier.value === user.email) return "email";
   if (identifier?.kind === "phone" && identifier.value === user.phoneNumber) return "phone_number";
   if (user.usernameKey === pattern.text) return "username";
-  if (user.referralCode === pattern.text.toUpperCase()) return "referral_code";
+  if (user.referralCode === canonicalReferralCode(pattern.text)) return "referral_code";
   if (documentOwners.has(user.id)) return "document_number";
   const { email, phoneNumber } = user;
   if (phoneNumber !== null && pattern.numbers.some((number) => phoneNumber.startsWith(number))) return "phone_number";

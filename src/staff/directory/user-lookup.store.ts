@@ -3,6 +3,7 @@ import { users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Identifier, isIdentifiedBy } from "../../users/identifier.ts";
+import { canonicalReferralCode } from "../../users/referral-code.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 import { isJoinedWithin, type Joined, type ListedUser, summary, type UserSummary } from "./directory.store.ts";
 import type { Searched } from "./search-text.ts";
@@ -52,7 +53,7 @@ export async function findNamed(deps: LookupDeps, caller: StaffClaims, { text, i
   const isNamed = or(
     eq(users.id, text),
     eq(users.usernameKey, text),
-    eq(users.referralCode, text.toUpperCase()),
+    eq(users.referralCode, canonicalReferralCode(text)),
     identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
   const found = await runStaffBatch(deps, caller, () => ({

@@ -224,10 +224,26 @@ describe("registration", () => {
     }
   });
 
+  it.each<[string, (code: string) => string]>([
+    ["in lower case", (code) => code.toLowerCase()],
+    ["with spaces and a line end", (code) => ` ${code.slice(0, 3)} ${code.slice(3)}\n`],
+    ["with a dash", (code) => `${code.slice(0, 3)}\u2013${code.slice(3)}`],
+    ["between direction marks", (code) => `\u2068${code}\u2069`],
+    ["with invisible characters", (code) => [...code].join("\u200b")],
+    ["in full width", (code) => code.replace(/./g, (each) => String.fromCodePoint(each.charCodeAt(0) + 0xfee0))],
+    ["with Devanagari digits", (code) => code.replace(/\d/g, (digit) => String.fromCodePoint(0x966 + Number(digit)))],
+  ])("finds the inviter by a code pasted %s", async (_, spell) => {
+    const inviter = await newUser();
+    const body = { ...(await prove()), referral_code: spell(inviter.user.referral_code) };
+    expect((await register(body)).body.data?.referral_applied).toBe(true);
+  });
+
   it("succeeds with an unknown referral code", async () => {
-    const user = await newUser({ referral_code: "REF______" });
-    expect(user.referral_applied).toBe(false);
-    expect(await rows("select 1 from referrals where invitee_id = ?", user.user_id)).toEqual([]);
+    for (const referral_code of ["REF______", "---", "रेफ"]) {
+      const user = await newUser({ referral_code });
+      expect(user.referral_applied).toBe(false);
+      expect(await rows("select 1 from referrals where invitee_id = ?", user.user_id)).toEqual([]);
+    }
   });
 
   it("rejects an identifier that has an account; login then accepts the same verification token", async () => {
