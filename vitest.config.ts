@@ -46,7 +46,7 @@ export default defineConfig({
           // Its own test turns it on; elsewhere it would add a write to every refusal.
           REFUSAL_FLUSH_MS: "0",
           RACE_SEEDS: process.env.RACE_SEEDS ?? "2",
-          RACE_CLIENTS: process.env.RACE_CLIENTS ?? "40",
+          RACE_CLIENTS: process.env.RACE_CLIENTS ?? "20",
           HOMES_USERS: process.env.HOMES_USERS ?? "8",
           ...Object.fromEntries(
             [

@@ -1,22 +1,35 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /** Least time between two lines. */
 const QUIET_MS = 10_000;
 
-/** A vitest reporter that prints how many test files have ended; for runs whose results are reported at the end. */
+/** A vitest reporter that prints how much has ended; for runs whose results are reported at the end. */
 export default class ProgressReporter implements Reporter {
-  private ended = 0;
+  private files = 0;
+  private tests = 0;
   private failed = 0;
   private saidAt = Date.now();
 
-  onTestModuleEnd(module: TestModule): void {
-    this.ended++;
-    if (module.state() === "failed") {
+  onTestCaseResult(test: TestCase): void {
+    this.tests++;
+    if (test.result().state === "failed") {
       this.failed++;
-      console.log(`  ${module.relativeModuleId} failed`);
+      console.log(`  failed: ${test.fullName}`);
     }
+    this.say();
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.files++;
+    if (module.state() === "failed") console.log(`  ${module.relativeModuleId} failed`);
+    this.say();
+  }
+
+  private say(): void {
     if (Date.now() - this.saidAt < QUIET_MS) return;
     this.saidAt = Date.now();
-    console.log(`  ${this.ended} files have ended, ${this.failed} of them failed (process ${process.pid})`);
+    console.log(
+      `  ${this.files} files and ${this.tests} tests have ended, ${this.failed} of them failed (process ${process.pid})`,
+    );
   }
 }

@@ -51,7 +51,7 @@ export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
   const faults = ["die-after", "throw-after", "die-before", "throw-before"] as const;
   const met = new Map<number, number>();
   const lost = await simulation.race(
-    times(CLIENTS / 4, REFRESH, options).map((each, i) => ({
+    times(CLIENTS, REFRESH, options).map((each, i) => ({
       ...each,
       // One of the four faults hits the first or the second call to D1.
       place: {
@@ -65,7 +65,7 @@ export async function lostAnswers(setting: RaceSetting): Promise<Verdict> {
       },
     })),
   );
-  const again = await simulation.race(times(CLIENTS / 4, REFRESH, options));
+  const again = await simulation.race(times(CLIENTS, REFRESH, options));
   verdict.equal("repeated calls that failed", again.length - successes(again).length, 0);
   const successors = successes([...lost, ...again]).map(({ body }) => body.refresh);
   verdict.equal("different successors", distinct(successors), 1);
