@@ -141,18 +141,53 @@ test("a folder that is not a backup is refused with a message, and nothing is lo
   assert.deepEqual([status, /users\.sql is missing/.test(output)], [1, true], output);
 });
 
-test("a failed backup leaves no data behind", () => {
-  const state = join(folder, "broken");
-  cpSync(source(), state, { recursive: true });
-  const file = new DatabaseSync(databaseFile(state, primary), { enableForeignKeyConstraints: false });
-  file.exec("update wallets set user_id = 'nobody' where user_id = (select min(user_id) from wallets)");
-  file.close();
-  const output = join(folder, "broken-backups");
-  const taken = script("backup.ts", ["--persist-to", state, "--output", output]);
-  assert.equal(taken.status, 1, taken.output);
-  assert.match(taken.output, /wallets \(user_id = "nobody"\), column user_id: the foreign key/);
-  assert.doesNotMatch(taken.output, /\n\s+at /);
-  assert.deepEqual(readdirSync(output), []);
+for (const [what, sql, message] of [
+  [
+    "a reference to nobody",
+    "update wallets set user_id = 'nobody' where user_id = (select min(user_id) from wallets)",
+    /wallets \(user_id = "nobody"\), column user_id: the foreign key/,
+  ],
+  [
+    "a reference to a document's missing owner",
+    "update kyc set user_id = 'gone' where user_id = 'u2'",
+    /kyc \(user_id = "gone"\), column user_id: the foreign key/,
+  ],
+  [
+    "a key that fits into no statement",
+    `insert into dead_letters (id, queue, reason, attempts, created_at)
+      values (printf('%.45000c', 'k'), 'tasks', 'a reason', 1, 0)`,
+    /dead_letters \(id = "k{100}"\), column id: the value is too long/,
+  ],
+] as const) {
+  test(`a backup that fails because of ${what} names the row and leaves no data behind`, () => {
+    const state = mkdtempSync(join(folder, "broken-"));
+    cpSync(source(), state, { recursive: true });
+    const file = new DatabaseSync(databaseFile(state, primary), { enableForeignKeyConstraints: false });
+    file.exec(sql);
+    file.close();
+    const output = mkdtempSync(join(folder, "broken-backups-"));
+    const taken = script("backup.ts", ["--persist-to", state, "--output", output]);
+    assert.equal(taken.status, 1, taken.output);
+    assert.match(taken.output, message);
+    assert.doesNotMatch(taken.output, /\n\s+at /);
+    assert.deepEqual(readdirSync(output), []);
+  });
+}
+
+test("a restored database that differs from the source is reported with the tables", () => {
+  const other = join(folder, "other-source");
+  mkdirSync(other);
+  copyFileSync(join(backup, "users.sql"), join(other, "users.sql"));
+  const manifest = JSON.parse(readFileSync(join(backup, "manifest.json"), "utf8"));
+  const { users, wallets, points: _, ...others } = manifest.tables;
+  const tables = { ...others, users: { ...users, sha256: "0".repeat(64) }, wallets: { ...wallets, rows: 3 } };
+  writeFileSync(join(other, "manifest.json"), JSON.stringify({ ...manifest, tables }));
+  const { status, output } = script("restore.ts", [other, "--persist-to", join(folder, "of-another-source")]);
+  assert.equal(status, 1, output);
+  assert.match(output, /differs from the source/);
+  assert.match(output, /users: 3 rows, the backup has 3, with other values/);
+  assert.match(output, /wallets: 2 rows, the backup has 3/);
+  assert.match(output, /points: is not in the backup/);
 });
 
 test("the digest of a table detects a changed value, a missing row, a changed type and changed bytes", () => {
