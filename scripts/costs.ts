@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { count, positive, readArguments, text } from "./arguments.ts";
 import { billTable, DEFAULT_CPU_MS, priceTable } from "./docs/costs.ts";
 import { prices } from "./operations/prices.ts";
-import { defaultProfile, profileSchema } from "./operations/profile.ts";
+import { defaultProfile } from "./operations/profile.ts";
 
 const { options, refuse } = readArguments({
   name: "costs",
@@ -15,21 +14,12 @@ const { options, refuse } = readArguments({
   notes: [`Without --profile, a month is ${JSON.stringify(defaultProfile)}.`],
 });
 
-function readProfile(file: string | undefined) {
-  if (file === undefined) return defaultProfile;
-  try {
-    const parsed = profileSchema.safeParse(JSON.parse(readFileSync(file, "utf8")));
-    if (parsed.success) return parsed.data;
-    return refuse(parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("\n"));
-  } catch (error) {
-    return refuse(`${file}: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
 const { cpu: cpuMs, users } = options;
 if (users !== undefined) {
   console.log(`A month with ${users.toLocaleString("en")} users, in US dollars. ${prices.source}.\n`);
-  console.log(billTable(users, readProfile(options.profile)).join("\n"));
+  const { readProfile } = await import("./operations/read-profile.ts");
+  const profile = options.profile === undefined ? defaultProfile : readProfile(options.profile, refuse);
+  console.log(billTable(users, profile).join("\n"));
 } else {
   console.log(
     `US dollars for a million calls of ${cpuMs} ms CPU time each, beyond the usage that Workers Paid includes. ${prices.source}.\n`,

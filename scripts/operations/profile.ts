@@ -1,23 +1,18 @@
-import { z } from "zod";
 import { backgroundCosts } from "./background-costs.ts";
 import { callCosts } from "./call-costs.ts";
 import { included, OPERATIONS_PER_MESSAGE, PLAN_DOLLARS, prices } from "./prices.ts";
 
 /** What a user does in a month. */
-export const profileSchema = z.strictObject({
+export interface Profile {
   /** Calls per user and month, by route of `callCosts`. */
-  calls: z.record(
-    z.string().refine((route) => route in backgroundCosts, { error: "is not a measured route" }),
-    z.number().min(0),
-  ),
+  calls: Record<string, number>;
   /** CPU milliseconds of a call or of a consumed message. */
-  cpu_ms: z.number().positive(),
+  cpu_ms: number;
   /** US dollars for a text message. */
-  sms_dollars: z.number().min(0),
+  sms_dollars: number;
   /** Share of the codes that are sent by SMS. */
-  sms_share: z.number().min(0).max(1),
-});
-export type Profile = z.infer<typeof profileSchema>;
+  sms_share: number;
+}
 
 /** One sign-in with a code, two refreshes a day, and a few reads a day. */
 export const defaultProfile: Profile = {

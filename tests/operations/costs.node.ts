@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assumedRoundTrips, latencies } from "../../scripts/operations/latency.ts";
 import { included, PLAN_DOLLARS, prices } from "../../scripts/operations/prices.ts";
-import { billOf, defaultProfile, profileSchema } from "../../scripts/operations/profile.ts";
+import { billOf, defaultProfile } from "../../scripts/operations/profile.ts";
+import { profileSchema } from "../../scripts/operations/read-profile.ts";
 
 const dollarsOf = (lines: ReturnType<typeof billOf>) =>
   Object.fromEntries(lines.map(({ what, dollars }) => [what, Math.round(dollars * 100) / 100]));
