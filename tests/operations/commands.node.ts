@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { availableParallelism } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import {
   choice,
@@ -57,6 +58,15 @@ function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {})
   );
 }
 
+const helps = new Map<string, Promise<Ended>>();
+
+/** What the command does for `--help`; it is started once. */
+function help(name: string): Promise<Ended> {
+  const ended = helps.get(name) ?? run(name, ["--help"]);
+  helps.set(name, ended);
+  return ended;
+}
+
 /** Runs `work` for every command, a few at a time, and returns the complaints. */
 async function complaintsOf(names: readonly string[], work: (name: string) => Promise<string | undefined>) {
   const found: string[] = [];
@@ -77,7 +87,7 @@ const isUsage = (name: string, printed: string) =>
 
 test("every command prints its usage for --help, and does nothing else", async () => {
   const found = await complaintsOf(commands, async (name) => {
-    const { code, stdout, stderr } = await run(name, ["--help"]);
+    const { code, stdout, stderr } = await help(name);
     return code === 0 && isUsage(name, stdout) && stderr === "" ? undefined : `${code} ${stdout} ${stderr}`;
   });
   assert.deepEqual(found, []);
@@ -106,8 +116,7 @@ const TAKE_PATHS = ["lint", "format", "plans"];
 test("every command refuses a malformed value, with its usage", async () => {
   const names = commands.filter((name) => !TAKE_PATHS.includes(name));
   const found = await complaintsOf(names, async (name) => {
-    const { stdout: usage } = await run(name, ["--help"]);
-    const args = malformed(usage);
+    const args = malformed((await help(name)).stdout);
     const { code, stdout, stderr } = await run(name, args);
     const isRefusal = code === 2 && isUsage(name, stderr) && stdout === "" && !/^\s+at /m.test(stderr);
     return isRefusal ? undefined : `${args.join(" ")}: ${code} ${stdout} ${stderr}`;
@@ -116,13 +125,47 @@ test("every command refuses a malformed value, with its usage", async () => {
 });
 
 test("commands that use the local server refuse a PORT that is none", async () => {
-  for (const name of ["dev", "dev:social", "walkthrough", "tasks"]) {
-    for (const PORT of ["x", "0", "65532"]) {
+  // All read it by the same function, so one of them shows its bounds.
+  const cases = { dev: ["x", "0", "65532"], "dev:social": ["x"], walkthrough: ["65532"], tasks: ["0"] };
+  const found = await complaintsOf(Object.keys(cases), async (name) => {
+    for (const PORT of cases[name as keyof typeof cases]) {
       const { code, stderr } = await run(name, [], { PORT });
-      assert.equal(code, 2, name);
-      assert.match(stderr, /^PORT must be a port number/, name);
+      if (code !== 2 || !/^PORT must be a port number/.test(stderr)) return `${PORT}: ${code} ${stderr}`;
     }
-  }
+  });
+  assert.deepEqual(found, []);
+});
+
+/** Modules that a file loads before its first statement runs: what is left of its imports without the types. */
+function importsOf(file: string): string[] {
+  const code = stripTypeScriptTypes(readFileSync(file, "utf8"));
+  const imports = code.matchAll(/^(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"/gm);
+  return [...imports].map(([, from, alone]) => from ?? alone ?? "");
+}
+
+/** Packages that a file loads before its first statement runs, each with the files in between. */
+function packagesOf(file: string, path: readonly string[] = [], seen = new Set<string>()): string[] {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const here = [...path, relative(root, file)];
+  return importsOf(file).flatMap((to) => {
+    if (to.startsWith("node:")) return [];
+    if (!to.startsWith(".")) return [[...here, to].join(" > ")];
+    const next = join(dirname(file), to);
+    // A text that a file writes may look like its imports; what it names is not there.
+    return existsSync(next) ? packagesOf(next, here, seen) : [];
+  });
+}
+
+test("a command reads its arguments before it loads a package", () => {
+  const files = Object.values(scripts).map((each) => /^node scripts\/run\.js (\S+)/.exec(each)?.[1] ?? each);
+  assert.deepEqual(
+    [...new Set(files)].flatMap((file) => packagesOf(join(root, file))),
+    [],
+  );
+  // The walk finds packages, also behind several files.
+  const work = packagesOf(join(root, "scripts", "dev", "serve.ts"));
+  assert.ok(work.includes("scripts/dev/serve.ts > scripts/dev/settings.ts > wrangler"), work.join("\n"));
 });
 
 const command = {
