@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { optionalText } from "../../platform/http/fields.ts";
+import { languageOf } from "../../platform/http/locale.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { getOwnIdentity, updateOwnIdentity } from "./identity.service.ts";
 import { identityView, localeField, viewIdentity } from "./identity.views.ts";
@@ -31,7 +32,7 @@ export const patchMyIdentity = userEndpoint(
     description:
       "Messages to the user, one-time codes included, are in this language. Answers follow `Accept-Language`.",
     example: { locale: "ne" },
-    body: z.object({ locale: optionalText(localeField) }),
+    body: z.object({ locale: optionalText(localeField, languageOf) }),
     data: identityView,
     message: { en: "Saved.", ne: "सुरक्षित भयो।" },
   },

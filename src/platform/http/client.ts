@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { expandIPv6 } from "hono/utils/ipaddr";
 import { fieldError } from "./errors.ts";
-import type { Locale } from "./locale.ts";
+import { type Locale, languageOf } from "./locale.ts";
 import { salvage } from "./text.ts";
 
 /** The client of a request, as reported by Cloudflare and the request's headers. */
@@ -62,7 +62,7 @@ export function readLocale(c: Context): Locale {
     default: "en",
     match: (preferences, { default: fallback }) => {
       const [best] = preferences
-        .map(({ type, q }) => ({ language: type.split(/[-_]/)[0]?.toLowerCase() ?? "", q }))
+        .map(({ type, q }) => ({ language: languageOf(type), q }))
         .filter(({ language, q }) => q > 0 && (language === "en" || language === "ne"))
         .sort((a, b) => b.q - a.q);
       return best?.language ?? fallback;

@@ -132,7 +132,17 @@ describe("PATCH auth/identity", () => {
     expect(
       await rows("select old_values, new_values from audit_logs where user_id = ? and action = 'UPDATE'", user.userId),
     ).toEqual([{ old_values: '{"locale":"en"}', new_values: '{"locale":"ne"}' }]);
-    expect(refusal(await patch(user.access, { locale: "fr" }))).toEqual([400, "validation_error"]);
+    for (const [locale, kept] of [
+      ["en-US", "en"],
+      ["ne_NP", "ne"],
+      ["EN", "en"],
+      ["ne-Deva-NP", "ne"],
+    ]) {
+      expect((await patch(user.access, { locale })).body.data.locale).toBe(kept);
+    }
+    for (const locale of ["fr", "nepal", "_ne", "en,ne"]) {
+      expect(refusal(await patch(user.access, { locale }))).toEqual([400, "validation_error"]);
+    }
   });
 });
 
