@@ -50,8 +50,8 @@ export function parseIdentifier(
   given: string,
   expected: Expected = { field: "identifier" },
 ): Identifier {
-  // Numbers copied from contact apps contain invisible direction marks or are RFC 3966 links.
-  const typed = cleanMarks(given).replace(/^tel:/i, "");
+  // Text copied from contact apps and pages contains invisible direction marks, or is a link (RFC 3966, RFC 6068).
+  const typed = cleanMarks(given).replace(/^(?:tel|mailto):/i, "");
   const kind = expected.kind ?? (typed.includes("@") ? "email" : "phone");
   return kind === "email" ? parseEmail(typed, expected) : parsePhone(typed, deps.config.smsCountries, expected);
 }

@@ -119,6 +119,21 @@ describe("an e-mail address", () => {
     expect(await detail(`ram@${"ü".repeat(60)}.com`)).toBe("not_email");
   });
 
+  it("may be pasted as a link, between direction marks or in full width", async () => {
+    const address = `${unique()}@pasted.example`;
+    const code = await requestCode(address, { ip: newIp() });
+    for (const identifier of [
+      `mailto:${address}`,
+      `MAILTO:\u2068${address}\u2069`,
+      ` ${address.replace("@", "＠")}\u200b`,
+    ]) {
+      const json = { identifier, otp: code === "000000" ? "111111" : "000000" };
+      const guess = await call("POST", "/api/auth/otp/verify", { ip: newIp(), json });
+      expect([guess.status, guess.body.error.code], identifier).toEqual([400, "invalid_otp"]);
+    }
+    expect(await detail(`mailto:${address}?subject=hello`)).toBe("not_email");
+  });
+
   it("with a tag is a separate identity", async () => {
     const domain = `${unique()}.example`;
     const plain = await signUp(`ram@${domain}`, { ip: newIp() });
