@@ -3,11 +3,10 @@ import { socialProofs } from "../../db/social-schema.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { MINUTE_MS } from "../../platform/time.ts";
+import { ACCEPTED_MS } from "./id-token.ts";
 
 /** Lifetime of a one-time code, in milliseconds. */
 const CODE_TTL_MS = MINUTE_MS;
-/** How long a used ID token is remembered, in milliseconds: longer than the maximum age at which one is accepted. */
-const REMEMBERED_MS = 15 * MINUTE_MS;
 
 type CredentialDeps = Pick<Deps, "db" | "now" | "invocationId">;
 
@@ -45,7 +44,7 @@ export function invalidateCode(deps: CredentialDeps, credentialHash: string) {
 
 /**
  * The redemption of a credential: a one-time code, which already has a row, or an ID token, which gets its row when
- * used.
+ * used and keeps it for as long as it could be accepted again.
  */
 export interface CredentialUse {
   kind: "code" | "id_token";
@@ -75,7 +74,7 @@ export function redeemCredential(deps: CredentialDeps, redemption: CredentialUse
     {
       proofHash: credentialHash,
       createdAt: now,
-      expiresAt: now + REMEMBERED_MS,
+      expiresAt: now + ACCEPTED_MS,
       usedBy: deps.invocationId,
       usedAt: now,
       isBurned: false,

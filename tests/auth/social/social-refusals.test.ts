@@ -343,6 +343,20 @@ describe.each(names)("an ID token of %s", (name) => {
     expect((await post(name, fields(name, await mint(name, claims)))).status).toBe(200);
   });
 
+  it("is remembered, once used, for as long as it could be accepted", async () => {
+    const aheadSeconds = 30;
+    const claims = { ...newPerson(name), nonce: await hexSha256(NONCE), iat: seconds() + aheadSeconds };
+    const token = await mint(name, { ...claims, exp: seconds() + 3600 });
+    expect((await post(name, fields(name, token))).status).toBe(200);
+    const acceptedMs = (aheadSeconds + 10 * 60) * 1000;
+    const remembered = "social_proofs where created_at = ? and expires_at - created_at = ?";
+    expect(await rowsOf(remembered, Date.now(), acceptedMs)).toBe(1);
+    clock.advance(acceptedMs - 1000);
+    await expectRefused(name, fields(name, token), 400, "id_token_stale");
+    const unused = await mint(name, { ...claims, ...newPerson(name), exp: seconds() + 3600 });
+    expect((await post(name, fields(name, unused))).status).toBe(200);
+  });
+
   it("with changing unknown kids makes the service fetch the keys once a minute", async () => {
     const person = newPerson(name);
     await post(name, await providers.nativeSignIn(name, person));
