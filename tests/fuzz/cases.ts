@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { CallOptions } from "../support/client.ts";
 import { hostileSegments, prototypeMembers, readOnlyFields, wrongTypes } from "./corpora.ts";
 import type { Operation } from "./operations.ts";
-import { SPELLINGS, spell } from "./spellings.ts";
+import { MISSPELLINGS, misspell, SPELLINGS, spell } from "./spellings.ts";
 import { anyValue, halfPairs, hostileText, isNullable, isTextField, misfitsOf } from "./values.ts";
 
 export type Fields = Record<string, unknown>;
@@ -17,6 +17,8 @@ export interface Case {
   format: Format;
   /** How a multipart body is written; as `FormData` writes it if absent. */
   spelling?: number;
+  /** The field whose part of a multipart body is written in one of the ways that must be refused. */
+  misspelling?: { name: string; way: number };
   /** Instead of fields: text after the opening brace of their JSON. */
   members?: string;
   /** If the request must be refused: the field that the error names, or "body" for the whole body. */
@@ -131,6 +133,19 @@ function bodyChanges(operation: Operation): fc.Arbitrary<Change>[] {
         },
     );
   const found = [hostile, hostile, readOnly];
+  const texts = names.filter((name) => isTextField(name, body.fields[name] ?? {}));
+  if (texts.length > 0) {
+    found.push(
+      fc.tuple(fc.constantFrom(...texts), fc.nat(MISSPELLINGS - 1)).map(
+        ([name, way]): Change =>
+          (right) => ({
+            ...changed(name, "x", name)(right),
+            format: "multipart",
+            misspelling: { name, way },
+          }),
+      ),
+    );
+  }
   if (misfits.length > 0) found.push(fc.constantFrom(...misfits));
   if (missing.length > 0) found.push(fc.constantFrom(...missing));
   return body.takesJson ? [...found, ...jsonChanges(operation, names, changed)] : found;
@@ -210,7 +225,7 @@ function pathChanges({ pathParameters }: Operation): fc.Arbitrary<Change>[] {
 /** The body of a case, with the files that the operation requires. */
 export function bodyOf(
   { body }: Operation,
-  { fields, format, members, spelling }: Case,
+  { fields, format, members, spelling, misspelling }: Case,
   files: Record<string, File>,
 ): CallOptions {
   if (!body) return {};
@@ -225,6 +240,7 @@ export function bodyOf(
   );
   if (format === "form") return { form: texts };
   const multipart = { ...texts, ...files };
+  if (misspelling) return misspell(multipart, misspelling.name, misspelling.way);
   return spelling === undefined ? { multipart } : spell(multipart, spelling);
 }
 

@@ -29,3 +29,28 @@ export function spell(form: Record<string, string | File>, spelling: number): Ca
   const raw = new Blob([pick(preambles, heads.length), ...parts, `--${boundary}--\r\n`]);
   return { raw, headers: { "content-type": `multipart/form-data; boundary=${boundary}` } };
 }
+
+/** Header fields of a part whose content, which is not UTF-8, must be refused. */
+const refusedHeads = [
+  "",
+  "Content-Transfer-Encoding: base64\r\n",
+  "Content-Transfer-Encoding: Quoted-Printable\r\n",
+  "Content-Type: text/plain; charset=utf-16\r\n",
+  'Content-Type: text/plain; charset="iso-8859-1"\r\n',
+];
+
+/** Number of ways to write a text so that it must be refused. */
+export const MISSPELLINGS = refusedHeads.length;
+
+/** The form as a multipart body in which the text of one field must be refused. */
+export function misspell(form: Record<string, string | File>, name: string, way: number): CallOptions {
+  const boundary = `b${crypto.randomUUID()}`;
+  const parts = Object.entries(form).flatMap(([each, value]) => {
+    const isRefused = each === name;
+    const fileName = value instanceof File ? '; filename="a.jpg"' : "";
+    const head = `${isRefused ? refusedHeads[way] : ""}Content-Disposition: form-data; name="${each}"${fileName}`;
+    return [`--${boundary}\r\n${head}\r\n\r\n`, isRefused ? Uint8Array.of(0x78, 0xe9, 0xff) : value, "\r\n"];
+  });
+  const raw = new Blob([...parts, `--${boundary}--\r\n`]);
+  return { raw, headers: { "content-type": `multipart/form-data; boundary=${boundary}` } };
+}
