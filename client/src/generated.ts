@@ -422,7 +422,7 @@ export type Identity = {
   phone_verified: boolean;
   providers: Array<LinkedProvider>;
   passkeys: Array<Passkey>;
-  /** Until when this session may make sensitive changes; null: prove it first, by `POST /auth/proof`. */
+  /** Until when this session may make sensitive changes; null: prove it first, by `POST /api/auth/proof`. */
   proved_until: string | null;
   /** Whether the role works only once a passkey has proved this session. */
   passkey_required: boolean;

@@ -11,7 +11,7 @@ export const deviations = {
   "replay-window":
     "Within 120 seconds of a rotation, the previous refresh token still returns its successor, so a thief of the previous token can use the session during that time. Clients that lose a response need this window.",
   "proof-keeps-session":
-    "A proof of a session (POST auth/proof) raises only the time until which that session may make sensitive changes; it issues no new session token (ASVS 7.2.4). Session ids are never chosen by the caller.",
+    "A proof of a session (`POST /api/auth/proof`) raises only the time until which that session may make sensitive changes; it issues no new session token (ASVS 7.2.4). Session ids are never chosen by the caller.",
   "https-by-worker":
     "The Worker itself refuses plain http with 403 and sends HSTS. The zone does not redirect, because clients would then send tokens unencrypted first.",
   "log-export":

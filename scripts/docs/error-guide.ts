@@ -46,11 +46,11 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
   },
   reauthentication_required: {
     when: "The last sign-in or proof is more than 10 minutes ago.",
-    action: "Verify a new code and send its `verification_token` to `POST /auth/proof`, then repeat the call.",
+    action: "Verify a new code and send its `verification_token` to `POST /api/auth/proof`, then repeat the call.",
   },
   passkey_required: {
     when: "The change needs a passkey of this member of staff, used within 10 minutes.",
-    action: "Ask for the passkey and send its assertion to `POST /auth/proof`.",
+    action: "Ask for the passkey and send its assertion to `POST /api/auth/proof`.",
   },
   https_required: { when: "The request came by plain http.", action: "Use https." },
   account_inactive: {
@@ -69,7 +69,7 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
   },
   identifier_replaced: {
     when: "Its former account may still undo the change that took it away (7 days).",
-    action: "Offer another identifier, and `POST /auth/identity/dispute` to whoever lost it.",
+    action: "Offer another identifier, and `POST /api/auth/identity/dispute` to whoever lost it.",
   },
   number_dormant: {
     when: "The number's account has slept for long and holds something; the number may have a new owner.",

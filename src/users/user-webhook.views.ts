@@ -94,5 +94,6 @@ export const userWebhooks: Readonly<Record<string, DescribedWebhook>> = {
       "Not a request, but the `data` of the Firebase message that the app receives with title and text. Open the " +
       "notification with `GET /api/users/notifications/{id}`. A push expires after 24 hours.",
     body: z.object({ notification_id: z.string(), notification_type: notificationType }).meta({ id: "PushData" }),
+    isAnswered: false,
   },
 };

@@ -35,7 +35,7 @@ export interface OpenApiDocument {
   security: Record<string, string[]>[];
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, Operation>>;
-  webhooks: Record<string, { post: { requestBody: { content: Record<string, MediaType> } } }>;
+  webhooks: Record<string, { post: { requestBody: { content: Record<string, MediaType> }; responses: object } }>;
   components: Record<"securitySchemes" | "schemas" | "responses" | "headers", Record<string, object>>;
 }
 

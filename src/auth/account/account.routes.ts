@@ -33,8 +33,8 @@ export const register = publicEndpoint(
     tag,
     summary: "Create an account",
     description:
-      "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
-      "call does not consume the token. An unknown referral code is ignored.",
+      "Send the verification token from `POST /api/auth/otp/verify` and the identifier that it was issued for. A " +
+      "failed call does not consume the token. An unknown referral code is ignored.",
     example: { identifier: "9841234567", verification_token: "…", username: "asha.gurung", referral_code: "REFABC123" },
     body: z.object({
       identifier: identifierField,
@@ -69,8 +69,8 @@ export const login = publicEndpoint(
     tag,
     summary: "Sign in with a verified identifier",
     description:
-      "Send the verification token from `POST /auth/otp/verify` and the identifier that it was issued for. A failed " +
-      "call does not consume the token.",
+      "Send the verification token from `POST /api/auth/otp/verify` and the identifier that it was issued for. A " +
+      "failed call does not consume the token.",
     example: { identifier: "9841234567", verification_token: "…" },
     body: z.object({
       identifier: identifierField,

@@ -109,8 +109,8 @@ export const verifyCode = publicEndpoint(
     tag,
     summary: "Verify a one-time code",
     description:
-      "Returns a verification token for `POST /auth/register` or `POST /auth/login`. `purpose` says which of the two " +
-      "to call: LOGIN if an account exists, otherwise REGISTER.",
+      "Returns a verification token for `POST /api/auth/register` or `POST /api/auth/login`. `purpose` says " +
+      "which of the two to call: LOGIN if an account exists, otherwise REGISTER.",
     example: { identifier: "9841234567", otp: "123456" },
     body: z.object({ identifier: identifierField, otp: otpField, purpose: purposeField }),
     check: (deps, { identifier }) => checkIdentifier(deps, identifier),

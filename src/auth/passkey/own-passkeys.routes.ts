@@ -22,7 +22,7 @@ export const postPasskeyOptions = userEndpoint(
     description:
       "REGISTER: pass `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON()` and " +
       "`navigator.credentials.create()`; needs a recent proof. PROOF: pass it to " +
-      " `parseRequestOptionsFromJSON()` and `navigator.credentials.get()`, and the answer to `POST /auth/proof`.",
+      "`parseRequestOptionsFromJSON()` and `navigator.credentials.get()`, and the answer to `POST /api/auth/proof`.",
     example: { purpose: "PROOF" },
     body: z.object({ purpose: z.enum(["REGISTER", "PROOF"]) }),
     data: z.object({ public_key: anyOptionsView, expires_in: expiresInField }),

@@ -16,10 +16,10 @@ export const postProof = userEndpoint(
     tag: "Identity",
     summary: "Prove that the session is mine",
     description:
-      "For the next 10 minutes this session may make sensitive changes: those of `auth/identity`, passkeys, linking and " +
-      "unlinking, and deleting the account. Send either the verification token of one of the user's own identifiers from " +
-      "`POST /auth/otp/verify`, which is used up, or a passkey's answer to `POST /auth/passkeys/options` with the purpose " +
-      "PROOF. A sign-in proves its session too. The same call within 180 seconds gives the same answer.",
+      "For the next 10 minutes this session may make sensitive changes: those of `/api/auth/identity`, passkeys, linking " +
+      "and unlinking, and deleting the account. Send either the verification token of one of the user's own identifiers " +
+      "from `POST /api/auth/otp/verify`, which is used up, or a passkey's answer to `POST /api/auth/passkeys/options` " +
+      "with the purpose PROOF. A sign-in proves its session too. The same call within 180 seconds gives the same answer.",
     example: { verification_token: "…" },
     body: z
       .object({ verification_token: optionalText(tokenField), credential: optionalAssertionField })

@@ -24,6 +24,8 @@ export interface DescribedWebhook {
   summary: string;
   description: string;
   body: z.ZodType;
+  /** False for a message that is no request and gets no answer. */
+  isAnswered?: false;
 }
 
 /** What the document says about the service as it is configured. */
@@ -182,17 +184,17 @@ function writeContent(content: Readonly<Record<string, z.ZodType | Json>>, write
 
 const isZod = (schema: z.ZodType | Json): schema is z.ZodType => "_zod" in schema;
 
-function writeWebhook({ operationId, summary, description, body }: DescribedWebhook, write: Writer): Json {
+const webhookAnswers: Json = {
+  "2XX": { description: "Received; answer within 5 seconds." },
+  410: { description: "Not wanted; it is not sent again." },
+};
+
+function writeWebhook({ isAnswered, body, ...texts }: DescribedWebhook, write: Writer): Json {
   return {
     tags: ["Platform"],
-    operationId,
-    summary,
-    description,
+    ...texts,
     security: [],
     requestBody: { required: true, content: { "application/json": { schema: write(body, "output") } } },
-    responses: {
-      "2XX": { description: "Received; answer within 5 seconds." },
-      410: { description: "Not wanted; it is not sent again." },
-    },
+    responses: isAnswered === false ? { "2XX": { description: "None is expected." } } : webhookAnswers,
   };
 }

@@ -18,8 +18,8 @@ export const postUserNote = staffEndpoint(
     tag: "Staff: users",
     summary: "Add a note about a user",
     description:
-      "Adds a note for colleagues to the user's audit log, which keeps it for 365 days. GET users/{id}/audit-logs with " +
-      "`entity_type=note` lists the notes. The user does not see them.",
+      "Adds a note for colleagues to the user's audit log, which keeps it for 365 days. " +
+      "`GET /api/users/{id}/audit-logs` with `entity_type=note` lists the notes. The user does not see them.",
     params,
     example: { text: "Called about a code that did not come; it came while we spoke." },
     body: z.object({

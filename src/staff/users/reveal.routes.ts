@@ -14,7 +14,7 @@ export const postUserReveal = staffEndpoint(
     tag: "Staff: users",
     summary: "Show hidden fields of a user",
     description:
-      "Shows fields that GET users/{id} leaves out with `mask`. The names are recorded in the user's audit log.",
+      "Shows fields that `GET /api/users/{id}` leaves out with `mask`. The names are recorded in the user's audit log.",
     params,
     example: { fields: ["phone_number"] },
     body: z.object({

@@ -78,7 +78,7 @@ export const getUser = staffEndpoint(
     summary: "Get a user",
     description:
       "Each call is recorded in the user's audit log. With `mask`, email, phone number, provider data, date of birth and " +
-      "address are null, and `hidden` names those that the user has; POST users/{id}/reveal shows them one by one.",
+      "address are null, and `hidden` names those that the user has; `POST /api/users/{id}/reveal` shows them one by one.",
     params,
     query: z.object({ mask: optionalFlag.meta({ description: "Whether to leave out what identifies the person." }) }),
     data: userDetailView,

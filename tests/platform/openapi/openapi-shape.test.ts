@@ -142,6 +142,20 @@ test("every parameter and every file has a description; start and callbacks docu
   expect(Object.keys(Object(apple).properties)).toEqual(["code", "state", "error", "iss", "user"]);
 });
 
+test("a text that names an operation of this document names its method and whole path", () => {
+  const known = new Set(operations(written).map(([name]) => name));
+  const named: string[] = [];
+  walk(written, (object) => {
+    for (const text of [object.description, object.summary]) {
+      if (typeof text !== "string") continue;
+      named.push(...[...text.matchAll(/\b(?:GET|POST|PUT|PATCH|DELETE) [/a-z]*\/[\w/{}-]*/g)].map(([name]) => name));
+      named.push(...[...text.matchAll(/`\/?(?:auth|users|staff)\/[^`]*`/g)].map(([name]) => name));
+    }
+  });
+  expect(named.length).toBeGreaterThan(15);
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
+
 test("a 401 never stands for signed out, except that of refresh", () => {
   const { description } = written.info;
   expect(description).toMatch(/401 on any route but refresh\*\*: call `POST \/api\/auth\/refresh` once, then repeat/);
@@ -172,6 +186,14 @@ test("the error codes, the notification types and the messages to other services
     "notification_id",
     "notification_type",
   ]);
+  const answers = Object.entries(written.webhooks).map(([name, { post }]) => [name, Object.keys(post.responses)]);
+  const request = ["410", "2XX"];
+  expect(Object.fromEntries(answers)).toEqual({
+    "user.created": request,
+    "user.updated": request,
+    "user.deleted": request,
+    push: ["2XX"],
+  });
 });
 
 test("the rules of the server stand in the document", () => {
