@@ -95,23 +95,35 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
   return verifyAccessToken(deps, token);
 }
 
-/** The 401 for an invalid access or refresh token; it tells the client whether the token has only expired. */
+/** The 401 for an invalid access token; it tells the client whether the token has only expired. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") {
     return new AppError("token_not_valid", {
       message: {
-        en: "The token has expired. Refresh it, or sign in again.",
-        ne: "टोकनको म्याद सकियो। रिफ्रेस गर्नुहोस् वा फेरि साइन इन गर्नुहोस्।",
+        en: "The token has expired. Refresh it and try again.",
+        ne: "टोकनको म्याद सकियो। रिफ्रेस गरेर फेरि प्रयास गर्नुहोस्।",
       },
-      // Lets an app choose between refreshing and signing in again (RFC 6750 section 3).
+      // Lets an app tell an expired token from a damaged one (RFC 6750 section 3).
       headers: { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' },
     });
   }
   return new AppError("token_not_valid", { reason: verified.reason ?? "invalid" });
 }
 
-/** The 401 for a genuine token whose session has ended or whose user is not active. */
-export function sessionEnded(): AppError {
+/**
+ * The 401 for a genuine token whose session has ended or whose user is not active, and for a refresh token that is not
+ * accepted. `reason` is for the log.
+ */
+export function sessionEnded(reason = "session ended"): AppError {
   const message = { en: "Your session has ended. Sign in again.", ne: "तपाईंको सत्र अन्त्य भयो। फेरि साइन इन गर्नुहोस्।" };
-  return new AppError("token_not_valid", { reason: "session ended", message });
+  return new AppError("token_not_valid", { reason, message });
+}
+
+/** The 401 for an expired refresh token. */
+export function sessionExpired(): AppError {
+  const message = {
+    en: "Your session has expired. Sign in again.",
+    ne: "तपाईंको सत्रको म्याद सकियो। फेरि साइन इन गर्नुहोस्।",
+  };
+  return new AppError("token_not_valid", { reason: "refresh token expired", message });
 }

@@ -6,7 +6,7 @@ import type { Client } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { countWrite } from "../platform/http/write-limit.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
-import { sessionEnded, tokenNotValid } from "./guard.ts";
+import { sessionEnded, sessionExpired } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
 import {
   type MintableSession,
@@ -31,7 +31,8 @@ export interface TokenPair {
  */
 export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
   const verified = await verifyRefreshToken(deps, refreshToken);
-  if (verified.state !== "valid") throw tokenNotValid(verified);
+  if (verified.state === "expired") throw sessionExpired();
+  if (verified.state === "invalid") throw sessionEnded(verified.reason);
   const token = verified.claims;
   await countFirstUse(deps, token);
   const call = await identifyCall(deps, client.idempotencyKey, "refresh", token.sessionId, { refreshToken });
@@ -42,7 +43,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
   if (outcome.ended) {
     deps.log.warn("refresh_reuse", { session_id: token.sessionId, user_id: token.userId });
     deps.afterResponse(Promise.all([denySessions(deps, [token.sessionId]), publishCoalesced(deps, outcome.events)]));
-    throw tokenNotValid({ state: "invalid", reason: "refresh token reuse" });
+    throw sessionEnded("refresh token reuse");
   }
   const { session } = outcome;
   if (denied || !session || session.revokedAt !== null) throw sessionEnded();
@@ -52,7 +53,7 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
   if (wasReplayedTooOften(session, token)) {
     throw new AppError("rate_limit_exceeded", { reason: "replays of one rotation", retryAfterSeconds: 120 });
   }
-  throw tokenNotValid({ state: "invalid", reason: "session not usable" });
+  throw sessionEnded("session not usable");
 }
 
 const MAX_REMEMBERED = 10_000;
@@ -94,6 +95,6 @@ export async function mintTokens(deps: Deps, session: MintableSession): Promise<
     mintAccessToken(deps, { userId: session.userId, sessionId: session.id }),
     mintRefreshToken(deps, session),
   ]);
-  if (refreshToken === undefined) throw tokenNotValid({ state: "invalid", reason: "key retired" });
+  if (refreshToken === undefined) throw sessionEnded("key retired");
   return { accessToken, refreshToken };
 }

@@ -55,7 +55,7 @@ export async function expectEnded(...ended: SignedIn[]): Promise<void> {
 export async function expectLive(...living: SignedIn[]): Promise<void> {
   for (const { access } of living) {
     const me = await call("GET", "/api/auth/me", { token: access });
-    const isLive = me.status === 200 || (me.status === 401 && me.body.error.message === "The token has expired.");
+    const isLive = me.status === 200 || (me.status === 401 && me.headers.get("www-authenticate")?.includes("expired"));
     if (!isLive) throw new Error(`a session that nobody ended does not live: ${me.status}`);
   }
 }

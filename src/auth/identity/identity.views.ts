@@ -40,7 +40,8 @@ export const identityView = z
     providers: z.array(providerView),
     passkeys: z.array(passkeyView),
     proved_until: z.iso.datetime().nullable().meta({
-      description: "Until when this session may make sensitive changes; null: prove it first, by `POST /api/auth/proof`.",
+      description:
+        "Until when this session may make sensitive changes; null: prove it first, by `POST /api/auth/proof`.",
     }),
     passkey_required: z.boolean().meta({
       description: "Whether the role works only once a passkey has proved this session.",

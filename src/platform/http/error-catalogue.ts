@@ -66,7 +66,7 @@ export const errorCatalogue = {
   },
   token_not_valid: {
     status: 401,
-    message: { en: "The token is invalid. Sign in again.", ne: "टोकन मान्य छैन। फेरि साइन इन गर्नुहोस्।" },
+    message: { en: "The token is invalid. Refresh it and try again.", ne: "टोकन मान्य छैन। रिफ्रेस गरेर फेरि प्रयास गर्नुहोस्।" },
   },
   permission_denied: {
     status: 403,

@@ -149,3 +149,21 @@ test("WWW-Authenticate tells a missing, an invalid and an expired access token a
   const expired = await call("GET", "/api/auth/me", { token });
   expect(expired.headers.get("www-authenticate")).toBe('Bearer error="invalid_token", error_description="expired"');
 });
+
+test("the message for an invalid or expired access token asks for a refresh; only that of refresh, for a sign-in", async () => {
+  const past = Math.floor(Date.now() / 1000) - 60;
+  const expired = await tokenWith(await newUser(), { iat: past - 900, exp: past });
+  const signIn = { en: /sign in/i, ne: /साइन इन/ };
+  const refresh = { en: /refresh it/i, ne: /रिफ्रेस/ };
+  for (const language of ["en", "ne"] as const) {
+    const headers = { "accept-language": language };
+    for (const token of ["none", expired]) {
+      const { message } = (await call("GET", "/api/auth/me", { token, headers })).body.error;
+      expect(message).toMatch(refresh[language]);
+      expect(message).not.toMatch(signIn[language]);
+    }
+    const refused = await call("POST", "/api/auth/refresh", { json: { refresh_token: "none" }, headers, ip: newIp() });
+    expect([refused.status, refused.body.error.code]).toEqual([401, "token_not_valid"]);
+    expect(refused.body.error.message).toMatch(signIn[language]);
+  }
+});
