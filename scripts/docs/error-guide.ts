@@ -37,7 +37,7 @@ export const errorGuide: Readonly<Record<ErrorCode, { when: string; action: stri
     action: "Send `Authorization: Bearer` with the access token, or let the user sign in.",
   },
   token_not_valid: {
-    when: "The access token has expired, or its session has ended.",
+    when: "The access token is invalid or has expired, or its session has ended.",
     action: "Refresh once and repeat the call once. Only if the refresh itself is 401, the user is signed out.",
   },
   permission_denied: {

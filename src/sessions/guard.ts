@@ -95,7 +95,7 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
   return verifyAccessToken(deps, token);
 }
 
-/** The 401 for an invalid access token; it tells the client whether the token has only expired. */
+/** The 401 for an invalid access token, or refresh token of a logout; it tells whether the token has only expired. */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") {
     return new AppError("token_not_valid", {
