@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -54,40 +54,37 @@ after(async () => {
   for (const pages of [dashboard, stranger]) pages?.close();
 });
 
-/** The script of the dashboard, which an app can use as it is. */
+const guide = readFileSync(join(import.meta.dirname, "..", "..", "docs", "app-sign-in.md"), "utf8");
+const [, snippet = ""] = /```js\n(.*?)```/s.exec(guide) ?? [];
+
+/** The script of the dashboard: the snippet of the app guide as it is, and the function `post` that it leaves to an app. */
 const script = (base: string) => `
-  async function post(path, body, token) {
+  let token;
+  let lastCredential;
+  async function post(path, body = {}) {
+    lastCredential = body.credential;
     const headers = { "content-type": "application/json", ...(token ? { authorization: "Bearer " + token } : {}) };
-    const response = await fetch("${base}/api" + path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
-    return { status: response.status, body: await response.json() };
+    const response = await fetch("${base}" + path, { method: "POST", headers, body: JSON.stringify(body) });
+    const answer = await response.json();
+    if (!response.ok) throw { status: response.status, body: answer };
+    return { ...answer, status: response.status, body: answer };
   }
-  async function assertion(options, mediation) {
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.body.data.public_key);
-    return (await navigator.credentials.get({ publicKey, ...(mediation ? { mediation } : {}) })).toJSON();
-  }
-  async function signIn(mediation) {
-    const credential = await assertion(await post("/auth/passkey/options"), mediation);
-    return { ...(await post("/auth/passkey/login", { credential })), credential };
-  }
-  async function addPasskey(token) {
-    const options = await post("/auth/passkeys/options", { purpose: "REGISTER" }, token);
-    if (options.status !== 200) return options;
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.body.data.public_key);
-    const credential = (await navigator.credentials.create({ publicKey })).toJSON();
-    return post("/auth/passkeys", { credential, name: "Laptop" }, token);
-  }
-  async function prove(token) {
-    const options = await post("/auth/passkeys/options", { purpose: "PROOF" }, token);
-    return post("/auth/proof", { credential: await assertion(options) }, token);
-  }
+  ${snippet}
+  /** Gives the answer of a refused call too; errors of the browser stay errors. */
+  const answerOf = (work) => work.catch((refused) => {
+    if (refused instanceof Error) throw refused;
+    return { ...refused, credential: lastCredential };
+  });
   const nameOf = (work) => work.then(() => "no error", (error) => error.name);
+  const as = (access) => { token = access; };
 `;
 
 interface Desk {
   page: Page;
   devtools: CDPSession;
   authenticatorId: string;
-  run(expression: string): Promise<Answer & { credential?: { id: string } }>;
+  /** Runs a function of the snippet in a session, or without one. */
+  run(expression: string, token?: string): Promise<Answer & { credential?: { id: string } }>;
   credentials(): Promise<{ isResidentCredential: boolean }[]>;
 }
 
@@ -100,7 +97,7 @@ async function openDesk(origin = originOf(dashboard)): Promise<Desk> {
     page,
     devtools,
     authenticatorId,
-    run: (expression) => page.evaluate(expression),
+    run: (expression, token) => page.evaluate(`as(${JSON.stringify(token)}), answerOf(${expression})`),
     credentials,
   };
 }
@@ -109,13 +106,13 @@ test("a person adds a passkey, signs in by it without typing, proves by it, and 
   const token = await enterByCode("asha.passkey@example.com", "register");
   const { run, page, devtools, authenticatorId, credentials } = await openDesk();
 
-  const added = await run(`addPasskey("${token}")`);
+  const added = await run(`addPasskey("Laptop")`, token);
   assert.equal(added.status, 201, JSON.stringify(added.body));
   assert.deepEqual(
     (await credentials()).map(({ isResidentCredential }) => isResidentCredential),
     [true],
   );
-  assert.equal(await page.evaluate(`nameOf(addPasskey("${token}"))`), "InvalidStateError");
+  assert.equal(await page.evaluate(`nameOf(addPasskey("Laptop"))`), "InvalidStateError");
 
   const first = await run("signIn()");
   assert.equal(first.status, 200, JSON.stringify(first.body));
@@ -133,7 +130,7 @@ test("a person adds a passkey, signs in by it without typing, proves by it, and 
   await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
 
   const session = second.body.data.access_token;
-  const proof = await run(`prove("${session}")`);
+  const proof = await run("prove()", session);
   assert.equal(proof.status, 200, JSON.stringify(proof.body));
   assert.ok(Date.parse(proof.body.data.proved_until) > Date.now());
   const exported = await call("GET", "/users/export", undefined, session);
@@ -164,7 +161,7 @@ test("a member of staff without a passkey is refused, enrols in a window that an
   const [chief, member] = ["chief.passkey@example.com", "member.passkey@example.com"];
   const [office, desk] = [await openDesk(), await openDesk()];
   const beginning = await enterByCode(chief, "register");
-  assert.equal((await office.run(`addPasskey("${beginning}")`)).status, 201);
+  assert.equal((await office.run(`addPasskey("Laptop")`, beginning)).status, 201);
   await enterByCode(member, "register");
   await staffCommand(state, "grant", chief);
   await staffCommand(state, "grant", member, "--role", "staff");
@@ -174,7 +171,7 @@ test("a member of staff without a passkey is refused, enrols in a window that an
   assert.equal(identity.data.passkey_required, true);
   const refused = await call("GET", "/users", undefined, byCode);
   assert.deepEqual([refused.status, refused.body.error.code], [403, "passkey_required"]);
-  const closed = await desk.run(`addPasskey("${byCode}")`);
+  const closed = await desk.run(`addPasskey("Laptop")`, byCode);
   assert.deepEqual([closed.status, closed.body.error.code], [403, "passkey_required"]);
 
   const admin = (await office.run("signIn()")).body.data.access_token;
@@ -183,8 +180,8 @@ test("a member of staff without a passkey is refused, enrols in a window that an
   assert.equal(reset.status, 200, JSON.stringify(reset.body));
 
   const again = await enterByCode(member, "login");
-  assert.equal((await desk.run(`addPasskey("${again}")`)).status, 201);
-  assert.equal((await desk.run(`prove("${again}")`)).status, 200);
+  assert.equal((await desk.run(`addPasskey("Laptop")`, again)).status, 201);
+  assert.equal((await desk.run("prove()", again)).status, 200);
   assert.equal((await call("GET", "/users", undefined, again)).status, 200);
   const bySelf = (await desk.run("signIn()")).body.data.access_token;
   assert.equal((await call("GET", "/users", undefined, bySelf)).status, 200);
