@@ -18,8 +18,8 @@ export interface Sent {
 /** What the network does to a request: an answer of its own, losing the request, or losing the answer. */
 export type Fault = Response | "lose request" | "lose answer" | undefined;
 
-/** An app that uses the client on the Worker itself, on a network that a test can disturb. */
-export function startApp(options: Partial<Options> = {}) {
+/** An app that uses the client on the Worker itself, with bindings of `env`, on a network that a test can disturb. */
+export function startApp(options: Partial<Options> = {}, env: Partial<Env> = {}) {
   const sent: Sent[] = [];
   const signedOut: SignedOutReason[] = [];
   const ip = newIp();
@@ -37,7 +37,7 @@ export function startApp(options: Partial<Options> = {}) {
     const raw = init.body ? { raw: init.body } : {};
     const request = buildRequest(init.method ?? "GET", pathname + search, { headers, ip, ...raw });
     const context = createExecutionContext();
-    const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], testEnv, context);
+    const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], { ...testEnv, ...env }, context);
     const text = await response.text();
     await waitOnExecutionContext(context);
     if (met === "lose answer") throw new TypeError("connection lost");
