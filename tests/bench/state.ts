@@ -60,7 +60,7 @@ export async function withDatabases<T>(state: string, work: (databases: Database
   }
 }
 
-/** Creates the admin who makes the calls, and the session of the token. */
+/** Creates the admin who makes the calls, and the session of the token. @throws Error if a seeded user is in the way. */
 export function letAdminIn({ primary }: Databases): void {
   const now = Date.now();
   inserter(
@@ -70,7 +70,7 @@ export function letAdminIn({ primary }: Databases): void {
     id: ADMIN.userId,
     username: "bench-admin",
     usernameKey: "bench-admin",
-    email: "admin@example.com",
+    email: "bench-admin@example.com",
     emailVerified: true,
     phoneVerified: false,
     referralCode: "REFBENCH0",
@@ -85,6 +85,9 @@ export function letAdminIn({ primary }: Databases): void {
     kycStatus: "NOT_SUBMITTED",
     unreadNotifications: 0,
   });
+  if (!primary.prepare("select 1 from users where id = ?").get(ADMIN.userId)) {
+    throw new Error("a seeded user has the username or address of the benchmarks' admin");
+  }
   primary.prepare("delete from sessions where id = ?").run(ADMIN.sessionId);
   inserter(
     primary,
