@@ -30,7 +30,8 @@ const decoder = new TextDecoder("latin1");
 /**
  * Parses the header fields of a part; folded lines count as one (RFC 5322 section 2.2.3).
  *
- * @throws AppError `validation_error` if they are not those of a named part of a form.
+ * @throws AppError `validation_error` if they are not those of a named part of a form, or one about the content
+ *   occurs twice.
  */
 export function readPartHead(bytes: Uint8Array): PartHead {
   const fields = new Map<string, string>();
@@ -40,7 +41,10 @@ export function readPartHead(bytes: Uint8Array): PartHead {
     .split("\r\n")) {
     const [, field, value] = /^([!#$%&'*+.^_`|~\w-]+)[ \t]*:([\s\S]*)$/.exec(line) ?? [];
     if (field === undefined || value === undefined) throw malformed();
-    fields.set(field.toLowerCase(), value.trim());
+    const name = field.toLowerCase();
+    // Readers disagree about which of two counts.
+    if (name.startsWith("content-") && fields.has(name)) throw malformed();
+    fields.set(name, value.trim());
   }
   const disposition = readParameters(fields.get("content-disposition") ?? "");
   const name = disposition.parameters.get("name");

@@ -59,7 +59,7 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     ["name= inside another quoted parameter", whole(`form-data; x="; name=other"; name="${field}"`)],
     ["name* in addition to a name", whole(`form-data; name*=UTF-8''other; name="${field}"`)],
     ["a folded header", whole(`form-data;\r\n\tname="${field}"`)],
-    ["other headers", whole(`form-data; name="${field}"\r\nX-Any: thing\r\nContent-Length: 11`)],
+    ["other headers", whole(`form-data; name="${field}"\r\nX-Any: thing\r\nX-Any: twice\r\nContent-Length: 11`)],
     ["a charset of its own", whole(`form-data; name="${field}"\r\nContent-Type: text/plain; charset=UTF-8`)],
     ["a quoted charset", whole(`form-data; name="${field}"\r\nContent-Type: text/plain; charset="us-ascii"`)],
     [
@@ -112,6 +112,8 @@ describe.each(routes)("A multipart body at $route", ({ field, send, kept }) => {
     ["an empty name", whole('form-data; name=""')],
     ["a name only inside a file name", whole(`form-data; filename="; name=${field}"`)],
     ["another disposition", whole(`attachment; name="${field}"`)],
+    ["two dispositions", whole(`form-data; name="${field}"\r\nContent-Disposition: form-data; name="other"`)],
+    ["two media types", whole(`form-data; name="${field}"\r\nContent-Type: text/plain\r\ncontent-type: image/png`)],
     ["no headers", `--b\r\n\r\nAsha\r\n--b--\r\n`],
     ["a malformed header", whole(`form-data; name="${field}"\r\nnonsense`)],
     ["no end", whole(`form-data; name="${field}"`).slice(0, -6)],
