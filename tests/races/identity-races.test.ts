@@ -1,9 +1,15 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { useClock } from "../support/clock.ts";
-import { naiveChange, naiveDispute, naiveRemoval, naiveStartOver } from "../support/naive/naive-identity.ts";
+import {
+  naiveChange,
+  naiveClaim,
+  naiveDispute,
+  naiveRemoval,
+  naiveStartOver,
+} from "../support/naive/naive-identity.ts";
 import type { FetchHandler } from "../support/simulator/simulation.ts";
-import { disputes, oneNewAddress, removals, startsOver } from "./identity-races.ts";
+import { disputes, oneNewAddress, removals, reservedAddress, startsOver } from "./identity-races.ts";
 import { MODES, type RaceSetting, type Verdict } from "./race.ts";
 
 const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
@@ -12,13 +18,15 @@ const SEEDS = Number((env as { RACE_SEEDS?: string }).RACE_SEEDS ?? "1");
 const NAIVE_SEEDS = 8;
 
 const races: [name: string, race: (setting: RaceSetting) => Promise<Verdict>, naive: FetchHandler][] = [
-  ["R17: one new address for two accounts, a sign-up and staff has one holder", oneNewAddress, naiveChange],
+  ["R17: one new address for two accounts, a sign-up, providers and staff has one holder", oneNewAddress, naiveChange],
+  ["R17: an address that its owner replaces, removes and takes back is nobody else's", reservedAddress, naiveClaim],
   ["R19: parallel removals never leave an account without a way to sign in", removals, naiveRemoval],
   ["R21: a sleeping account keeps its number, or exactly one new account has it", startsOver, naiveStartOver],
   ["R23: a dispute beside the thief's changes and refreshes ends all that is the thief's", disputes, naiveDispute],
 ];
 
 useClock({ timers: true });
+afterEach(() => void vi.restoreAllMocks());
 
 describe.each(races)("%s", (_name, race, naive) => {
   it.each(MODES)("with clients %s", async (mode) => {

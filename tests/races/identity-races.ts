@@ -1,8 +1,11 @@
+import { decodeJwt } from "jose";
 import { must, newUser, signInAgain, tokenFor } from "../faults/people.ts";
-import { newEmail, newPhone, type SignedIn } from "../support/client.ts";
-import { count, run } from "../support/database.ts";
+import { newEmail, newIp, newPhone, type SignedIn } from "../support/client.ts";
+import { count, rows, run } from "../support/database.ts";
+import { fakeProviders, type Name, newPerson, type Person, type Providers } from "../support/openid.ts";
 import {
   answered,
+  distinct,
   headersOf,
   noServerErrors,
   type RaceSetting,
@@ -28,35 +31,108 @@ const usedAmong = (tokens: string[]) =>
     JSON.stringify(tokens.map(cidOf)),
   );
 
-/** R17: one new address for two accounts, a sign-up and staff at once has one holder, and refusals use nothing up. */
+/** Sign-ins with one provider by one person. */
+const providerSignIns = async (setting: RaceSetting, providers: Providers, name: Name, person: Person, count: number) =>
+  (
+    await Promise.all(
+      Array.from({ length: count }, async () =>
+        times(1, `/api/auth/${name}/token`, {
+          env: providers.env,
+          ip: newIp(),
+          headers: headersOf(setting),
+          json: await providers.nativeSignIn(name, person),
+        }),
+      ),
+    )
+  ).flat();
+
+/** R17: one new address for two accounts, a sign-up, both providers and staff at once has one holder, and refusals use nothing up. */
 export async function oneNewAddress(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
+  const providers = fakeProviders();
   const [first, second, named, admin] = [await newUser(), await newUser(), await newUser(), await newUser()];
   await run("update users set role = 'admin' where id = ?", admin.userId);
-  const email = newEmail();
+  const apple = newPerson("apple");
+  const { email } = apple;
+  const google = newPerson("google", { email, hd: "appleid.com" });
   const tokens = [await tokenFor(email), await tokenFor(email), await tokenFor(email)];
   const headers = headersOf(setting);
   const put = ({ access }: SignedIn, verification_token: string | undefined) =>
-    using("PUT", times(30, EMAIL, { token: access, headers, json: { email, verification_token } }));
+    using("PUT", times(20, EMAIL, { token: access, headers, json: { email, verification_token } }));
   const results = await simulationOf(setting).race([
+    ...times(20, REGISTER, { headers, json: { identifier: email, verification_token: tokens[2] } }),
     ...put(first, tokens[0]),
     ...put(second, tokens[1]),
-    ...times(30, REGISTER, { headers, json: { identifier: email, verification_token: tokens[2] } }),
+    ...(await providerSignIns(setting, providers, "google", google, 10)),
+    ...(await providerSignIns(setting, providers, "apple", apple, 10)),
     ...using(
       "PATCH",
       times(10, `/api/users/${named.userId}`, { token: admin.access, json: { email, reason: "Asked by phone" } }),
     ),
   ]);
   noServerErrors(verdict, results);
-  verdict.equal("holders", await count("from users where email = ?", email), 1);
-  const isByStaff = await count("from users where email = ? and id = ?", email, named.userId);
-  verdict.equal("tokens used up", await usedAmong(tokens), 1 - isByStaff);
-  const others = await count("from users where id in (?, ?) and email is not null", first.userId, second.userId);
-  verdict.atMost("accounts with the address", others, 1);
+  const holders = await rows<{ id: string }>("select id from users where email = ?", email);
+  verdict.equal("holders", holders.length, 1);
+  const holder = holders[0]?.id;
+  verdict.equal("tokens of the first used up", await usedAmong(tokens.slice(0, 1)), Number(holder === first.userId));
+  verdict.equal("tokens of the second used up", await usedAmong(tokens.slice(1, 2)), Number(holder === second.userId));
+  const signedUp = successes(results.slice(0, 20)).map(({ body }) => body.data.user_id);
+  verdict.equal("tokens of the sign-up used up", await usedAmong(tokens.slice(2)), Math.min(1, signedUp.length));
+  verdict.equal("sign-ups that do not hold it", signedUp.filter((id) => id !== holder).length, 0);
   return verdict;
 }
 
-/** R19: removing two identifiers and a link at once never leaves an account without a way to sign in. */
+/**
+ * R17: an address that its owner replaces, removes and takes back, beside sign-ins by it and claims of others, is at every
+ * time the owner's or nobody's, and refused claims use nothing up.
+ */
+export async function reservedAddress(setting: RaceSetting): Promise<Verdict> {
+  const verdict = new Verdict();
+  const providers = fakeProviders();
+  const google = newPerson("google");
+  const { email } = google;
+  const json = { identifier: email, verification_token: await tokenFor(email) };
+  const { data } = await must("POST", REGISTER, { ip: newIp(), json });
+  const ownerId: string = data.user_id;
+  await run("update users set phone_number = ?, phone_verified = 1 where id = ?", newPhone(), ownerId);
+  const claimant = await newUser();
+  const claims = [await tokenFor(email), await tokenFor(email)];
+  const another = newEmail();
+  const headers = headersOf(setting);
+  const own = { token: data.access_token, headers };
+  const dispute = { identifier: email, verification_token: await tokenFor(email) };
+  const simulation = simulationOf(setting);
+  const replacement = { email: another, verification_token: await tokenFor(another) };
+  const login = { identifier: email, verification_token: await tokenFor(email) };
+  const claim = { email, verification_token: claims[0] };
+  const results = await simulation.race([
+    ...times(8, DISPUTE, { headers, json: dispute }),
+    ...times(8, LOGIN, { headers, json: login }),
+    ...(await providerSignIns(setting, providers, "google", google, 4)),
+    ...using("PUT", times(4, EMAIL, { ...own, json: replacement })),
+    ...using("DELETE", times(4, EMAIL, own)),
+    ...using("PUT", times(30, EMAIL, { headers, token: claimant.access, json: claim })),
+    ...times(10, REGISTER, { headers, json: { identifier: email, verification_token: claims[1] } }),
+  ]);
+  noServerErrors(verdict, results);
+  verdict.equal("claims that succeeded", successes(results.slice(28)).length, 0);
+  verdict.equal("tokens of claims used up", await usedAmong(claims), 0);
+  verdict.equal("other holders", await count("from users where email = ? and id <> ?", email, ownerId), 0);
+  const entered = successes(results.slice(8, 20)).filter(({ body }) => body.data.user_id !== ownerId);
+  verdict.equal("sign-ins to another account", entered.length, 0);
+  const outcomes = successes(results.slice(0, 8)).map(({ body }) => body.data.outcome);
+  verdict.equal("other outcomes than RESTORED", outcomes.filter((outcome) => outcome !== "RESTORED").length, 0);
+  if (outcomes.length > 0) {
+    verdict.equal("owners who have it back", await count("from users where email = ? and id = ?", email, ownerId), 1);
+    verdict.equal("holders of the replacement", await count("from users where email = ?", another), 0);
+  }
+  return verdict;
+}
+
+/**
+ * R19: removing two identifiers, a link and a passkey at once, beside a replacement and a sign-in, never leaves an account
+ * without a way to sign in.
+ */
 export async function removals(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
   const user = await newUser();
@@ -66,59 +142,93 @@ export async function removals(setting: RaceSetting): Promise<Verdict> {
       values ('https://accounts.google.com', ?1, 'GOOGLE', ?1, ?1, '', 1)`,
     user.userId,
   );
+  await run(
+    `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
+      added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, '', 1)`,
+    user.userId,
+  );
+  const email = newEmail();
   const options = { token: user.access, headers: headersOf(setting) };
+  const replacement = { email, verification_token: await tokenFor(email) };
+  const { identifier } = user;
+  const login = { headers: options.headers, json: { identifier, verification_token: await tokenFor(identifier) } };
+  // A user's writes are limited to 60 a minute.
   const results = await simulationOf(setting).race([
-    ...using("DELETE", times(20, EMAIL, options)),
-    ...using("DELETE", times(20, PHONE, options)),
-    ...using("DELETE", times(20, "/api/auth/google/link", { ...options, json: {} })),
+    ...times(10, LOGIN, login),
+    ...using("DELETE", times(12, EMAIL, options)),
+    ...using("DELETE", times(12, PHONE, options)),
+    ...using("DELETE", times(12, "/api/auth/google/link", { ...options, json: {} })),
+    ...using("DELETE", times(12, `/api/auth/passkeys/${user.userId}`, options)),
+    ...using("PUT", times(4, EMAIL, { ...options, json: replacement })),
   ]);
   noServerErrors(verdict, results);
   const left = await count(
     `from users where id = ?1 and (email is not null or phone_number is not null
-      or exists (select 1 from social_accounts where user_id = ?1))`,
+      or exists (select 1 from social_accounts where user_id = ?1) or exists (select 1 from passkeys where user_id = ?1))`,
     user.userId,
   );
   verdict.equal("accounts with a way to sign in", left, 1);
+  const entered = successes(results.slice(0, 10)).filter(({ body }) => body.data.user_id !== user.userId);
+  verdict.equal("sign-ins to another account", entered.length, 0);
+  if (!setting.handler) {
+    const live = "from sessions where user_id = ? and id = ? and revoked_at is null";
+    const sid = String(decodeJwt(user.access).sid);
+    verdict.equal("sessions of the removals that live", await count(live, user.userId, sid), 1);
+  }
   return verdict;
 }
 
-/** R21: a sleeping account that is woken and started over at once keeps its number, or one new account has it. */
+/**
+ * R21: a sleeping account that is woken by a second proof or a provider and started over at once keeps its number, or one
+ * new account has it. Every code for the number enters the account that has it in the end.
+ */
 export async function startsOver(setting: RaceSetting): Promise<Verdict> {
   const verdict = new Verdict();
+  const providers = fakeProviders();
   const old = await newUser();
   const newOwner = await newUser();
   const email = newEmail();
   await run("update users set email = ?, email_verified = 1, last_login = 1 where id = ?", email, old.userId);
+  const google = newPerson("google");
+  await run(
+    `insert into social_accounts (issuer, subject, provider, user_id, identity_hash, linked_by, created_at)
+      values ('https://accounts.google.com', ?2, 'GOOGLE', ?1, ?1, '', 1)`,
+    old.userId,
+    google.sub,
+  );
   const { identifier } = old;
   const env = { RECYCLED_AFTER_DAYS: "90" } as Partial<Env>;
   const headers = headersOf(setting);
-  const tokens = [await tokenFor(identifier), await tokenFor(identifier), await tokenFor(identifier)];
-  const proofs = { verification_token: tokens[1], second_token: await tokenFor(email) };
-  const results = await simulationOf(setting).race([
-    ...times(40, REGISTER, {
+  const login = async (count: number, more: object) =>
+    times(count, LOGIN, {
       env,
       headers,
-      json: { identifier, verification_token: tokens[0], start_over: true },
-    }),
-    ...times(20, LOGIN, { env, headers, json: { identifier, ...proofs } }),
-    ...using(
-      "PUT",
-      times(20, PHONE, {
-        env,
-        headers,
-        token: newOwner.access,
-        json: { phone_number: identifier, verification_token: tokens[2], start_over: true },
-      }),
-    ),
+      json: { identifier, verification_token: await tokenFor(identifier), ...more },
+    });
+  const simulation = simulationOf(setting);
+  const start = { identifier, verification_token: await tokenFor(identifier), start_over: true };
+  const claim = { phone_number: identifier, verification_token: await tokenFor(identifier), start_over: true };
+  const byNumber = [
+    ...times(10, REGISTER, { env, headers, json: start }),
+    ...(await login(30, { second_token: await tokenFor(email) })),
+    ...(await login(10, { old_refresh_token: old.refresh })),
+    ...(await login(10, {})),
+    ...using("PUT", times(10, PHONE, { env, headers, token: newOwner.access, json: claim })),
+  ];
+  const results = await simulation.race([
+    ...byNumber,
+    ...(await providerSignIns(setting, providers, "google", google, 5)),
   ]);
   noServerErrors(verdict, results);
-  verdict.equal("holders", await count("from users where phone_number = ?", identifier), 1);
-  const woken = successes(results).filter(({ body }) => body.data?.user_id === old.userId).length;
-  const hasKept = await count("from users where id = ? and phone_number = ?", old.userId, identifier);
-  if (woken > 0) verdict.equal("woken accounts that kept the number", hasKept, 1);
+  const holders = await rows<{ id: string }>("select id from users where phone_number = ?", identifier);
+  verdict.equal("holders", holders.length, 1);
+  const entered = successes(results.slice(0, byNumber.length)).map(({ body }) => body.data.user_id ?? body.data.id);
+  verdict.equal("entered accounts without the number", entered.filter((id) => id !== holders[0]?.id).length, 0);
+  const byProvider = distinct(successes(results.slice(byNumber.length)).map(({ body }) => body.data.user_id));
+  verdict.equal("accounts entered by the provider", byProvider, 1);
   if (!setting.handler) {
     const released = "from audit_logs where user_id = ? and new_values ->> 'reason' = 'recycled'";
-    verdict.equal("numbers released", await count(released, old.userId), 1 - hasKept);
+    verdict.equal("numbers released", await count(released, old.userId), Number(holders[0]?.id !== old.userId));
   }
   return verdict;
 }

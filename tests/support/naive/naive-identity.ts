@@ -43,6 +43,31 @@ export const naiveChange: FetchHandler = async (request, env, context) => {
   return json(200);
 };
 
+/** Looks whether the address is reserved, then whether somebody has it, and then sets it; replacements are the Worker's. */
+export const naiveClaim: FetchHandler = async (request, env, context) => {
+  const copy = request.clone() as unknown as Request;
+  if (request.method !== "PUT" || !request.url.endsWith("/identity/email")) return realHandler(request, env, context);
+  const { run, first } = statements(env);
+  const { email, verification_token } = (await copy.json()) as Record<string, string>;
+  const userId = callerOf(request);
+  const own = await first("select 1 from users where id = ? and email is not null", userId);
+  if (own) return realHandler(request, env, context);
+  const reserved = await first(
+    "select 1 from identity_changes where old_identifier = ? and user_id <> ? and outcome is null",
+    email,
+    userId,
+  );
+  if (reserved) return json(409, "identifier_replaced");
+  const holder = await first<{ id: string }>("select id from users where email = ?", email);
+  if (holder) return holder.id === userId ? json(200) : json(409, "user_already_exists");
+  const cid = cidOf(verification_token);
+  const token = await first("select 1 from otp_challenges where cid = ? and used_by is null", cid);
+  if (!token) return json(400, "invalid_token");
+  await run("update otp_challenges set used_by = 'naive', used_at = 0 where cid = ?", cid);
+  await run("update or ignore users set email = ?, email_verified = 1 where id = ?", email, userId);
+  return json(200);
+};
+
 /** Counts the ways to sign in, and then removes one. */
 export const naiveRemoval: FetchHandler = async (request, env, context) => {
   const { pathname } = new URL(request.url);
@@ -51,12 +76,14 @@ export const naiveRemoval: FetchHandler = async (request, env, context) => {
   const userId = callerOf(request);
   const ways = await first<{ n: number }>(
     `select (email is not null) + (phone_number is not null)
-      + (select count(*) from social_accounts where user_id = users.id) as n from users where id = ?`,
+      + (select count(*) from social_accounts where user_id = users.id)
+      + (select count(*) from passkeys where user_id = users.id) as n from users where id = ?`,
     userId,
   );
   if ((ways?.n ?? 0) < 2) return json(409, "last_sign_in_method");
   if (pathname.endsWith("/email")) await run("update users set email = null where id = ?", userId);
   else if (pathname.endsWith("/phone")) await run("update users set phone_number = null where id = ?", userId);
+  else if (pathname.includes("/passkeys/")) await run("delete from passkeys where user_id = ?", userId);
   else await run("delete from social_accounts where user_id = ?", userId);
   return json(200);
 };
