@@ -306,6 +306,15 @@ const stolenSession = (milliseconds: number) =>
     ...[removePasskey(0, 0), unlink(0), deleteAccount(0)],
   );
 
+/** A second change by the same proof was not proved by the number that it takes away. */
+const twoByOneProof = inTurn(signIn(PHONE), ...[set(0, FREE_PHONE), set(0, PHONE), dispute(FREE_PHONE), look(0)]);
+
+/** A passkey goes, and with it what it opened and what it proved. */
+const removedPasskey = inTurn(
+  signIn(PHONE),
+  ...[addPasskey(0), signInByPasskey(0), signIn(PHONE), proveByPasskey(0), removePasskey(2, 0), look(0), look(1)],
+);
+
 /** Each way in goes, until one is left. */
 const lastWayIn = inTurn(
   signIn(EMAIL),
@@ -334,6 +343,7 @@ test("NIST SP 800-63B-4 4.1.2, 4.6, ASVS 6.4.4, 7.4.3, 7.5.1: identifiers and se
       window.map(phished),
       window.map(stolenSim),
       fc.constantFrom(9 * MINUTE, 10 * MINUTE, DAY).map(stolenSession),
+      fc.constantFrom(twoByOneProof, removedPasskey),
       fc.constantFrom(lastWayIn, ...[DAY - MINUTE, DAY].map(changeTooOften)),
       identifier.map(signIn),
       identifier.map(register),

@@ -58,6 +58,7 @@ const KNOWN_SECONDS: Readonly<Record<string, number>> = {
   "tests/delivery/failover.test.ts": 5,
   "tests/staff/kyc-review/kyc-review.test.ts": 5,
   "tests/staff/directory/search-feed.test.ts": 5,
+  "tests/models/identity.test.ts": 6,
   "tests/models/otp.test.ts": 5,
   "tests/platform/openapi/openapi.test.ts": 5,
   "tests/models/sessions.test.ts": 5,
