@@ -19,7 +19,7 @@ const { status } = spawnSync(
     "run",
     options.only ? "tests/faults/faults.test.ts" : "tests/faults",
     "--silent=false",
-    "--testTimeout=1200000",
+    "--testTimeout=3600000",
   ],
   {
     cwd: root,

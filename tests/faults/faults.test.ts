@@ -80,7 +80,7 @@ describe("every flow with every fault at every binding call", () => {
       const choose = (trials: Trial[]) => (isWhole(trials) ? trials : sample(trials));
       expect(await runFlow(flow, choose, report)).toEqual([]);
     },
-    1_200_000,
+    3_600_000,
   );
 });
 
