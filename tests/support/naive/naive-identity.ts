@@ -23,18 +23,31 @@ const statements = (env: Env) => ({
       .first<Row>(),
 });
 
+/** Looks whether somebody has the address, and uses the token up; the response if nothing is left to set. */
+async function lookAndUseToken(
+  env: Env,
+  userId: string,
+  email: string | undefined,
+  token: string | undefined,
+): Promise<Response | undefined> {
+  const { run, first } = statements(env);
+  const holder = await first<{ id: string }>("select id from users where email = ?", email);
+  if (holder) return holder.id === userId ? json(200) : json(409, "user_already_exists");
+  const cid = cidOf(token);
+  const unused = await first("select 1 from otp_challenges where cid = ? and used_by is null", cid);
+  if (!unused) return json(400, "invalid_token");
+  await run("update otp_challenges set used_by = 'naive', used_at = 0 where cid = ?", cid);
+  return undefined;
+}
+
 /** Looks whether the address is taken, uses the token up, and then sets the address. */
 export const naiveChange: FetchHandler = async (request, env, context) => {
   if (request.method !== "PUT" || !request.url.endsWith("/identity/email")) return realHandler(request, env, context);
-  const { run, first } = statements(env);
+  const { run } = statements(env);
   const { email, verification_token } = (await request.json()) as Record<string, string>;
   const userId = callerOf(request);
-  const holder = await first<{ id: string }>("select id from users where email = ?", email);
-  if (holder) return holder.id === userId ? json(200) : json(409, "user_already_exists");
-  const cid = cidOf(verification_token);
-  const token = await first("select 1 from otp_challenges where cid = ? and used_by is null", cid);
-  if (!token) return json(400, "invalid_token");
-  await run("update otp_challenges set used_by = 'naive', used_at = 0 where cid = ?", cid);
+  const refusal = await lookAndUseToken(env, userId, email, verification_token);
+  if (refusal) return refusal;
   try {
     await run("update users set email = ?, email_verified = 1 where id = ?", email, userId);
   } catch {
@@ -58,12 +71,8 @@ export const naiveClaim: FetchHandler = async (request, env, context) => {
     userId,
   );
   if (reserved) return json(409, "identifier_replaced");
-  const holder = await first<{ id: string }>("select id from users where email = ?", email);
-  if (holder) return holder.id === userId ? json(200) : json(409, "user_already_exists");
-  const cid = cidOf(verification_token);
-  const token = await first("select 1 from otp_challenges where cid = ? and used_by is null", cid);
-  if (!token) return json(400, "invalid_token");
-  await run("update otp_challenges set used_by = 'naive', used_at = 0 where cid = ?", cid);
+  const refusal = await lookAndUseToken(env, userId, email, verification_token);
+  if (refusal) return refusal;
   await run("update or ignore users set email = ?, email_verified = 1 where id = ?", email, userId);
   return json(200);
 };
