@@ -1,11 +1,13 @@
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { buildSync } from "esbuild";
+import phoneRules from "libphonenumber-js/max/metadata";
 import { buildConsole } from "./build-console.ts";
 
 // Copies the two swagger-ui files that the documentation page loads from its own origin, and builds the example app of
-// the client package, whose routes exist in development alone, and the staff console.
+// the client package, whose routes exist in development alone, and the staff console. Writes the rules of phone numbers
+// for build/phone-numbers.js.
 
 const root = join(import.meta.dirname, "..");
 const assets = join(root, "dist", "assets");
@@ -26,3 +28,6 @@ buildSync({
 });
 
 buildConsole(join(assets, "console"));
+
+// A module that exports JSON as text.
+writeFileSync(join(root, "dist", "phone-rules.js"), `export default ${JSON.stringify(JSON.stringify(phoneRules))};\n`);
