@@ -23,6 +23,10 @@ const filters = {
   phone_verified: { name: "Number", choices: { true: "Verified", false: "Not verified" } },
 } as const;
 
+/** The first and the last day of joining, in Kathmandu. */
+const days = { start_date: "Joined from", end_date: "Joined until" } as const;
+const names = [...Object.keys(filters), ...Object.keys(days)];
+
 /** The search text is a name or a number, so it is kept in the history entry and never in the address. */
 const searchOf = () => (history.state as { search?: string } | null)?.search ?? "";
 
@@ -31,7 +35,7 @@ export function People() {
   const { query } = usePlace();
   const [search, setSearch] = useState(searchOf);
   const [isNewOpen, setNewOpen] = useState(false);
-  const chosen = Object.fromEntries(Object.keys(filters).map((name) => [name, query.get(name) ?? ""]));
+  const chosen = Object.fromEntries(names.map((name) => [name, query.get(name) ?? ""]));
   const asked = { ...chosen, search, page_size: PAGE_SIZE, expand: "summary" } as unknown as Query;
   const key = JSON.stringify(asked);
   const people = useResource(key, () => call("GET /users", { query: asked }));
@@ -40,6 +44,10 @@ export function People() {
     const next = new URLSearchParams(query);
     if (value) next.set(name, value);
     else next.delete(name);
+    // No day lies in a range that ends before it begins, so the other end is given up.
+    if ((next.get("start_date") ?? "") > (next.get("end_date") ?? "9999")) {
+      next.delete(name === "start_date" ? "end_date" : "start_date");
+    }
     go(`/people${next.size > 0 ? `?${next}` : ""}`, true);
   };
 
@@ -52,7 +60,7 @@ export function People() {
       </Head>
       <search>
         <form
-          class="row bar"
+          class="stack"
           onSubmit={(event) => {
             event.preventDefault();
             const text = String(new FormData(event.currentTarget).get("search")).trim();
@@ -60,35 +68,45 @@ export function People() {
             setSearch(text);
           }}
         >
-          <label class="grow">
-            <span>Search</span>
-            <span class="field">
-              <Icon name="search" />
-              <input
-                type="search"
-                name="search"
-                defaultValue={search}
-                maxLength={255}
-                placeholder="Name, number, email, username, referral code or document number"
-              />
-            </span>
-          </label>
-          {Object.entries(filters).map(([name, filter]) => (
-            <label key={name}>
-              <span>{filter.name}</span>
-              <select value={chosen[name]} onChange={(event) => choose(name, event.currentTarget.value)}>
-                <option value="">All</option>
-                {Object.entries(filter.choices).map(([value, text]) => (
-                  <option key={value} value={value}>
-                    {text}
-                  </option>
-                ))}
-              </select>
+          <div class="row bar">
+            <label class="grow">
+              <span>Search</span>
+              <span class="field">
+                <Icon name="search" />
+                <input
+                  type="search"
+                  name="search"
+                  defaultValue={search}
+                  maxLength={255}
+                  placeholder="Name, number, email, username, referral code or document number"
+                />
+              </span>
             </label>
-          ))}
-          <button type="submit" class="primary">
-            Search
-          </button>
+            <button type="submit" class="primary">
+              Search
+            </button>
+          </div>
+          <div class="row bar">
+            {Object.entries(filters).map(([name, filter]) => (
+              <label key={name}>
+                <span>{filter.name}</span>
+                <select value={chosen[name]} onChange={(event) => choose(name, event.currentTarget.value)}>
+                  <option value="">All</option>
+                  {Object.entries(filter.choices).map(([value, text]) => (
+                    <option key={value} value={value}>
+                      {text}
+                    </option>
+                  ))}
+                </select>
+              </label>
+            ))}
+            {Object.entries(days).map(([name, label]) => (
+              <label key={name}>
+                <span>{label}</span>
+                <input type="date" value={chosen[name]} onChange={(event) => choose(name, event.currentTarget.value)} />
+              </label>
+            ))}
+          </div>
         </form>
       </search>
       <Loaded of={people}>{(first) => <Found key={key} first={first} query={asked} isSearch={search !== ""} />}</Loaded>

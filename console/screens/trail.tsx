@@ -2,8 +2,9 @@ import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
+import { AUDITED } from "../ui/audited.ts";
 import { Loaded, Refused, useResource } from "../ui/resource.tsx";
-import { Link } from "../ui/router.tsx";
+import { go, Link, usePlace } from "../ui/router.tsx";
 import { Moment, plain, Text } from "../ui/words.tsx";
 
 type Entry = DataOf<"GET /users/{id}/audit-logs">["results"][number] & {
@@ -15,18 +16,37 @@ interface Page {
   next_cursor: string | null;
 }
 
-/** What happened to the account, newest first. */
+/** What happened to the account, newest first; all of it, or what concerns one thing. */
 export function Trail({ id }: { id: string }) {
+  const { path, query } = usePlace();
+  const asked = query.get("about") ?? "";
+  const about = asked in AUDITED ? asked : "";
   const [isWhole, setWhole] = useState(false);
-  const key = `${id} ${isWhole}`;
+  const key = `${id} ${isWhole} ${about}`;
   const ask = (cursor?: string) =>
     call("GET /users/{id}/audit-logs", {
       id,
-      query: { ...(isWhole ? {} : { mask: true }), ...(cursor ? { cursor } : {}) },
+      query: {
+        ...(isWhole ? {} : { mask: true }),
+        ...(about ? { entity_type: about } : {}),
+        ...(cursor ? { cursor } : {}),
+      },
     });
   const first = useResource(key, () => ask());
+  const choose = (chosen: string) => go(chosen ? `${path}?about=${chosen}` : path, true);
   return (
     <>
+      <label class="narrow">
+        <span>About</span>
+        <select value={about} onChange={(event) => choose(event.currentTarget.value)}>
+          <option value="">Everything</option>
+          {Object.entries(AUDITED).map(([type, name]) => (
+            <option key={type} value={type}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
       <Loaded of={first}>{(page) => <Entries key={key} first={page} next={ask} />}</Loaded>
       {!isWhole && (
         <p class="small">
@@ -58,10 +78,14 @@ export function Entries({ first, next }: { first: Page; next: (cursor: string) =
     }
   };
   const hasUsers = results.some((entry) => "user" in entry);
-  if (results.length === 0) return <p class="empty">Nothing was recorded.</p>;
   return (
     <>
-      <table class="cards trail">
+      {results.length === 0 && (
+        <p class="empty" role="status">
+          {cursor ? "Nothing of this kind among the newest entries." : "Nothing was recorded."}
+        </p>
+      )}
+      <table class="cards trail" hidden={results.length === 0}>
         <thead>
           <tr>
             <th scope="col">When</th>

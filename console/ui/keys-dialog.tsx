@@ -1,17 +1,6 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "./act.tsx";
-import { areKeysOn, switchKeys } from "./keys.ts";
-
-const KEYS = [
-  ["/", "Go to the search"],
-  ["?", "Show this list"],
-  ["J, K", "Review: next case, previous case"],
-  ["1, 2, 3", "Review: front, back, both pictures"],
-  ["R", "Review: turn the picture"],
-  ["+, −, 0", "Review: larger, smaller, whole picture"],
-  ["A", "Review: approve; Enter confirms"],
-  ["X", "Review: reject; a digit chooses the reason, Ctrl Enter confirms"],
-] as const;
+import { areKeysOn, KEYS, switchKeys } from "./keys.ts";
 
 /** The keys, and the switch that turns them off. */
 export function KeysDialog({ onClose }: { onClose: () => void }) {

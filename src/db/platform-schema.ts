@@ -13,6 +13,13 @@ export const idempotencyKeys = sqliteTable("idempotency_keys", {
   expiresAt: instant("expires_at").notNull(),
 });
 
+/** What an audit entry can be about. */
+export const auditedEntities = [
+  ...(["user", "user_field", "profile", "kyc", "kyc_document", "note", "export"] as const),
+  ...(["session", "device", "social_account", "passkey", "sign_in_locks", "audit_log", "dead_letter"] as const),
+] as const;
+export type AuditedEntity = (typeof auditedEntities)[number];
+
 export const auditLogs = sqliteTable(
   "audit_logs",
   {
@@ -21,7 +28,7 @@ export const auditLogs = sqliteTable(
     /** The user whose data the entry concerns; kept after the account is deleted. */
     userId: text("user_id").notNull(),
     action: text("action", { enum: ["CREATE", "UPDATE", "DELETE", "LOGIN", "LOGOUT", "VIEW"] }).notNull(),
-    entityType: text("entity_type").notNull(),
+    entityType: text("entity_type", { enum: auditedEntities }).notNull(),
     entityId: text("entity_id").notNull(),
     oldValues: text("old_values", { mode: "json" }).$type<Record<string, unknown>>(),
     newValues: text("new_values", { mode: "json" }).$type<Record<string, unknown>>(),

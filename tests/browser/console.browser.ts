@@ -89,10 +89,40 @@ test("2: a person is found, their address is hidden until it is asked for, and t
   await shows("View user field");
   await shows("View user");
   await expectClean("trail");
+  await page.getByRole("combobox").selectOption("Fields shown to staff");
+  await page.waitForFunction(() => document.querySelectorAll(".trail tbody tr").length === 1);
+  await page.getByRole("combobox").selectOption("Passkeys");
+  await shows("Nothing was recorded.");
+  await expectClean("trail of one kind");
+  await page.getByRole("combobox").selectOption("Everything");
+  await shows("View user field");
   for (const part of ["Access", "Sessions", "Notes", "Report"]) {
     await follow(part);
     await expectClean(part);
   }
+});
+
+test("2: people are listed by the days on which they joined, which stay in the address", async () => {
+  const joined = () => page.locator("tbody td[data-name=Joined]").count();
+  await visit("/people");
+  await page.waitForSelector("tbody tr");
+  const today = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kathmandu" }).format();
+  await page.getByLabel("Joined from").fill(today);
+  await page.waitForURL(`**/people?start_date=${today}`);
+  await page.waitForSelector("tbody tr");
+  assert.ok((await joined()) > 0);
+  await page.getByLabel("Joined from").fill("2000-01-01");
+  await page.getByLabel("Joined until").fill("2000-01-31");
+  await shows("Nobody was found.");
+  await expectClean("people by day");
+  await page.reload();
+  assert.equal(await page.getByLabel("Joined until").inputValue(), "2000-01-31");
+  await page.getByLabel("Joined from").fill("2000-02-01");
+  await page.waitForURL("**/people?start_date=2000-02-01");
+  await page.waitForSelector("tbody tr");
+  await page.getByLabel("Joined from").fill("");
+  await page.getByLabel("Joined until").fill("");
+  await page.waitForSelector("tbody tr");
 });
 
 test("3: a ban needs a reason and ends the sessions; activating lifts it; a note stays", async () => {

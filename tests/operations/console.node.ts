@@ -3,7 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
+import { AUDITED } from "../../console/ui/audited.ts";
+import { KEYS } from "../../console/ui/keys.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
+import { auditedEntities } from "../../src/db/platform-schema.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "users-api-console-build-"));
@@ -28,6 +31,23 @@ test("two builds of the console are equal, byte for byte, and replace each other
   }
   buildConsole(join(folder, "first"));
   assert.deepEqual(readdirSync(join(folder, "first", "files")), readdirSync(join(folder, "second", "files")));
+});
+
+test("the trail can be limited to everything that an audit entry can be about", () => {
+  assert.deepEqual(Object.keys(AUDITED).sort(), [...auditedEntities].sort());
+});
+
+test("the list of keys names every key that acts, and no other", () => {
+  const screens = readdirSync(join(root, "console"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".tsx"))
+    .map((name) => readFileSync(join(root, "console", name), "utf8"));
+  const acts = screens
+    .flatMap((source) => [...source.matchAll(/useKeys\((.*?)\);$/gms)].map(([, given = ""]) => given))
+    .flatMap((given) => [...given.matchAll(/(?:^|[{,])\s*"?([^\s"]|[0-9])"?: /gm)].map(([, key]) => key));
+  // The key of + sends = without Shift.
+  const acting = acts.filter((key) => key !== "=").sort();
+  const listed = KEYS.flatMap(([keys]) => keys.toLowerCase().replace("−", "-").split(", ")).sort();
+  assert.deepEqual(acting, listed);
 });
 
 test("the console's sources store nothing but the switch of the keys, and write no HTML", () => {

@@ -1,5 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { auditLogs } from "../../db/platform-schema.ts";
+import { type AuditedEntity, auditLogs } from "../../db/platform-schema.ts";
 import type { Deps } from "../deps.ts";
 import type { Client } from "../http/client.ts";
 import { nowUnlessWindowIsFull, UNLIMITED_ENTITIES } from "./audited-writes.ts";
@@ -11,7 +11,7 @@ interface AuditEntry {
   id?: string;
   userId: Value<string>;
   action: Value<(typeof auditLogs.$inferInsert)["action"]>;
-  entityType: string;
+  entityType: AuditedEntity;
   entityId: Value<string>;
   /** JSON text, as an SQL expression; must not contain secrets. */
   oldValues?: SQL;

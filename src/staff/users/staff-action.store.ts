@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { AuditedEntity } from "../../db/platform-schema.ts";
 import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { mergeStatements, type Results } from "../../platform/data/database.ts";
 import { eventsOf, type OutboxRow, type recordEvent } from "../../platform/data/outbox.ts";
@@ -46,7 +47,7 @@ type EventStatement = ReturnType<typeof recordEvent>;
 
 /** A staff action on a user, without the permission check. */
 export interface StaffAction<More extends Record<string, Statement>> {
-  audit: { entityType?: string; oldValues?: SQL; newValues: SQL };
+  audit: { entityType?: AuditedEntity; oldValues?: SQL; newValues: SQL };
   /** Whether there is anything to do. */
   condition: SQL;
   /** Nothing is to be done because it is so already, and nothing stands against it; by default `condition` fails. */

@@ -90,9 +90,10 @@ export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
     filter({ start_date: "2026-07-01", ordering: "username" }, selective),
     ...searches(one),
     person("detail", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}` })),
-    person("audit logs", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}/audit-logs` })),
+    // What the console asks for: the whole of these is recorded, and limited to STAFF_VIEWS_PER_HOUR.
+    person("audit logs", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}/audit-logs?mask=true` })),
     person("sessions", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}/sessions` })),
-    person("KYC review queue", () => ({ method: "GET", path: "/api/users/kyc/submissions" })),
+    person("KYC review queue", () => ({ method: "GET", path: "/api/users/kyc/submissions?mask=true" })),
     person(
       "status change",
       // Each call is a change, because the status alternates.
