@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "./act.tsx";
-import { areKeysOn, KEYS, switchKeys } from "./keys.ts";
+import { KEYS } from "./key-list.ts";
+import { areKeysOn, switchKeys } from "./keys.ts";
 
 /** The keys, and the switch that turns them off. */
 export function KeysDialog({ onClose }: { onClose: () => void }) {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { AUDITED } from "../../console/ui/audited.ts";
-import { KEYS } from "../../console/ui/keys.ts";
+import { KEYS } from "../../console/ui/key-list.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { auditedEntities } from "../../src/db/platform-schema.ts";
 
