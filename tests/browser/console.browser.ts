@@ -90,7 +90,8 @@ test("2: a person is found, their address is hidden until it is asked for, and t
   await shows("View user");
   await expectClean("trail");
   await page.getByRole("combobox").selectOption("Fields shown to staff");
-  await page.waitForFunction(() => document.querySelectorAll(".trail tbody tr").length === 1);
+  await page.locator(".trail tbody tr").nth(1).waitFor({ state: "detached" });
+  await shows("View user field");
   await page.getByRole("combobox").selectOption("Passkeys");
   await shows("Nothing was recorded.");
   await expectClean("trail of one kind");
