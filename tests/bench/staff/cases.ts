@@ -9,6 +9,8 @@ export interface StaffCase {
   pageSize: number;
   /** Rows that the page number skips, which are read nevertheless. */
   offset: number;
+  /** Rows that may be read for each result. */
+  rowsOfResult: number;
   /** Whether few of the users read match; such cases have their own limit. */
   isSelective: boolean;
 }
@@ -41,7 +43,7 @@ export function drawSamples({ primary }: Databases): Samples {
   return { one, ids };
 }
 
-const base = { kind: "list", pageSize: 20, offset: 0, isSelective: false } as const;
+const base = { kind: "list", pageSize: 20, offset: 0, rowsOfResult: 3, isSelective: false } as const;
 
 function list(name: string, query: Record<string, string>, more: Partial<StaffCase> = {}): StaffCase {
   const path = `/api/users?${new URLSearchParams(query)}`;
@@ -64,11 +66,12 @@ const selective = { isSelective: true };
 /** All measured cases; `cursor` is far into the list. */
 export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
   const idOf = (i: number) => ids[i % ids.length] ?? one.id;
-  const person = (name: string, request: StaffCase["request"], kind: StaffCase["kind"] = "person"): StaffCase => ({
+  const person = (name: string, request: StaffCase["request"], more: Partial<StaffCase> = {}): StaffCase => ({
     ...base,
     name,
-    kind,
+    kind: "person",
     request,
+    ...more,
   });
   return [
     list(LIST_PAGE, {}),
@@ -93,7 +96,10 @@ export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
     // What the console asks for: the whole of these is recorded, and limited to STAFF_VIEWS_PER_HOUR.
     person("audit logs", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}/audit-logs?mask=true` })),
     person("sessions", (i) => ({ method: "GET", path: `/api/users/${idOf(i)}/sessions` })),
-    person("KYC review queue", () => ({ method: "GET", path: "/api/users/kyc/submissions?mask=true" })),
+    // A case is read with its user, profile, approvals, and the colleague who looked at it last.
+    person("KYC review queue", () => ({ method: "GET", path: "/api/users/kyc/submissions?mask=true" }), {
+      rowsOfResult: 8,
+    }),
     person(
       "status change",
       // Each call is a change, because the status alternates.
@@ -102,7 +108,7 @@ export function staffCases({ one, ids }: Samples, cursor: string): StaffCase[] {
         path: `/api/users/${idOf(i)}/status`,
         json: { status: Math.floor(i / ids.length) % 2 === 0 ? "BANNED" : "ACTIVE", reason: "Benchmark" },
       }),
-      "change",
+      { kind: "change" },
     ),
   ];
 }

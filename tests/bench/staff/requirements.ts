@@ -20,11 +20,11 @@ export function findOffences(rows: readonly Row[]): string[] {
   return rows.flatMap((row) => [...findRowOffences(row), ...findGrowth(row), ...findDearSearches(row, rows)]);
 }
 
-function findRowOffences({ of: { name, pageSize, offset, isSelective }, at }: Row): string[] {
+function findRowOffences({ of: { name, pageSize, offset, rowsOfResult, isSelective }, at }: Row): string[] {
   const most = at.at(-1);
   if (!most) return [];
   const isFull = most.results === undefined || most.results >= pageSize;
-  const limit = isFull && !isSelective ? offset + 3 * pageSize + 50 : MAX_SELECTIVE_ROWS;
+  const limit = isFull && !isSelective ? offset + rowsOfResult * pageSize + 50 : MAX_SELECTIVE_ROWS;
   return most.rows > limit ? [`${name}: reads ${most.rows} rows, at most ${limit} are allowed (${most.trips})`] : [];
 }
 
