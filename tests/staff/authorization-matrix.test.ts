@@ -15,7 +15,15 @@ import { rows, run } from "../support/database.ts";
 import { file, jpeg } from "../support/documents.ts";
 import { freshToken, setIdentifier } from "../support/identity-calls.ts";
 import { newNumber, newStaff, newUser, promote, sessionOf, submit } from "../support/kyc.ts";
-import { COLUMNS, type Column, cellOf, type Expectation, expectations, tokenWith } from "../support/matrix.ts";
+import {
+  COLUMNS,
+  type Column,
+  cellOf,
+  type Expectation,
+  expectations,
+  tokenWith,
+  WAITING_LETTER,
+} from "../support/matrix.ts";
 import { fetchDocument, findDeviations, type OpenApiDocument } from "../support/openapi.ts";
 import { fakeProviders } from "../support/openid.ts";
 import { addPasskey, ownOptions, signInOptions } from "../support/passkeys.ts";
@@ -76,6 +84,11 @@ beforeAll(async () => {
   await run(
     "insert into analytics_reports (user_id, report, created_at, expires_at) values (?, '{}', 0, 9000000000000)",
     victim.userId,
+  );
+  await run(
+    `insert into dead_letters (id, queue, event_id, type, payload, reason, attempts, created_at)
+      values ('waits', 'tasks', 'waits', ?, '{}', 'gone', 1, 1)`,
+    WAITING_LETTER,
   );
   for (const [column, make] of Object.entries(makers)) people[column as Column] = await make();
 });

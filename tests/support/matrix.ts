@@ -38,6 +38,9 @@ const staff = (status: number, more: Partial<Expectation> = {}): Expectation => 
 
 const reason = "asked by phone";
 
+/** Type of a dead letter that waits while the matrix is tried. */
+export const WAITING_LETTER = "matrix.waiting";
+
 /** Expectations for each route of the OpenAPI document. */
 export const expectations: Record<string, Expectation> = {
   "POST /api/auth/otp/request": anyone(400, json({})),
@@ -135,7 +138,10 @@ export const expectations: Record<string, Expectation> = {
   "GET /api/staff/members": admin(200),
   "GET /api/staff/audit-logs": admin(200, { query: `actor_id=${crypto.randomUUID()}` }),
   "GET /api/staff/dead-letters": admin(200),
-  "POST /api/staff/dead-letters": admin(200, { options: json({ action: "DISCARD", ids: ["none"], reason }) }),
+  "POST /api/staff/dead-letters": admin(200, {
+    options: json({ action: "DISCARD", ids: ["none"], reason }),
+    attempt: json({ action: "DISCARD", type: WAITING_LETTER, before: "2100-01-01T00:00:00Z", reason }),
+  }),
   "GET /api/staff/jobs": admin(200),
   "GET /api/auth/debug/headers": anyone(200),
   "GET /api/health": anyone(200),
