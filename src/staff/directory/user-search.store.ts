@@ -9,7 +9,7 @@ import { hasBucket } from "./status-buckets.ts";
 type SearchDeps = Pick<Deps, "searchDb" | "log"> & Partial<Pick<Deps, "queries">>;
 
 /** Maximum number of entries read beyond those wanted, for frequent patterns that few entries match. */
-const MAX_SCANNED = 250;
+const MAX_SCANNED = 200;
 
 /** A search of the projection: pattern, filters, and the number of users wanted. */
 export interface SearchQuery {
