@@ -37,17 +37,14 @@ export function People() {
   const [isNewOpen, setNewOpen] = useState(false);
   const chosen = Object.fromEntries(names.map((name) => [name, query.get(name) ?? ""]));
   const asked = { ...chosen, search, page_size: PAGE_SIZE, expand: "summary" } as unknown as Query;
-  const key = JSON.stringify(asked);
-  const people = useResource(key, () => call("GET /users", { query: asked }));
+  const { start_date = "", end_date = "" } = chosen;
+  // The server refuses such a range; while somebody types a year, it also stands here for a moment.
+  const isBackwards = start_date !== "" && end_date !== "" && start_date > end_date;
 
   const choose = (name: string, value: string) => {
     const next = new URLSearchParams(query);
     if (value) next.set(name, value);
     else next.delete(name);
-    // No day lies in a range that ends before it begins, so the other end is given up.
-    if ((next.get("start_date") ?? "") > (next.get("end_date") ?? "9999")) {
-      next.delete(name === "start_date" ? "end_date" : "start_date");
-    }
     go(`/people${next.size > 0 ? `?${next}` : ""}`, true);
   };
 
@@ -109,10 +106,23 @@ export function People() {
           </div>
         </form>
       </search>
-      <Loaded of={people}>{(first) => <Found key={key} first={first} query={asked} isSearch={search !== ""} />}</Loaded>
+      {isBackwards ? (
+        <p class="note" role="status">
+          “Joined until” is before “Joined from”. Change one of the two days.
+        </p>
+      ) : (
+        <Listing query={asked} isSearch={search !== ""} />
+      )}
       {isNewOpen && <NewAccount onClose={() => setNewOpen(false)} />}
     </>
   );
+}
+
+/** The people who fit; the last list stays while the next is on its way. */
+function Listing({ query, isSearch }: { query: Query; isSearch: boolean }) {
+  const key = JSON.stringify(query);
+  const people = useResource(key, () => call("GET /users", { query }));
+  return <Loaded of={people}>{(first) => <Found key={key} first={first} query={query} isSearch={isSearch} />}</Loaded>;
 }
 
 interface FoundProps {
