@@ -173,7 +173,9 @@ export function Birth({ on }: { on: string | null | undefined }) {
       {nepali && (
         <>
           {" "}
-          · {nepali} <small>BS</small>
+          <span class="whole">
+            · {nepali} <small>BS</small>
+          </span>
         </>
       )}
     </>

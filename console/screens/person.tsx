@@ -36,7 +36,7 @@ const parts: readonly { path: string; name: string; show: (props: PartProps) => 
 export function Person({ id, part = "" }: { id: string; part: string | undefined }) {
   const detail = useResource(id, () => call("GET /users/{id}", { id, query: { mask: true } }));
   const user = useUser();
-  useTitle("Person");
+  useTitle("Person", false);
   return (
     <>
       <p class="crumb">
@@ -64,6 +64,13 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
   );
 }
 
+/** Why an account cannot be used. */
+const REASONS: Record<NonNullable<Detail["status_reason"]>, string> = {
+  inactivity: "for inactivity",
+  staff: "by staff",
+  disputed: "after a disputed change",
+};
+
 /** Nobody changes their own account, and only an admin changes one of staff; the server decides so too. */
 const mayChange = (person: Detail, user: User) =>
   person.id !== user.id && (person.role === "user" || user.role === "admin");
@@ -75,6 +82,8 @@ interface HeadProps {
 
 function Head({ person, reload }: HeadProps) {
   const user = useUser();
+  // The heading is there only now.
+  useTitle("Person");
   const [open, setOpen] = useState<string>();
   const close = () => setOpen(undefined);
   const isOwn = person.id === user.id;
@@ -88,7 +97,7 @@ function Head({ person, reload }: HeadProps) {
         </h1>
         <p class="row facts">
           <Mark of={person.status} />
-          {person.status_reason === "inactivity" && <span class="small">for inactivity</span>}
+          {person.status_reason && <span class="small">{REASONS[person.status_reason]}</span>}
           <Mark of={person.kyc?.status ?? "NOT_SUBMITTED"} />
           {person.role !== "user" && <Mark of={person.role} />}
           <span class="small">

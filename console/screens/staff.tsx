@@ -6,7 +6,7 @@ import { Entries } from "./trail.tsx";
 
 /** Colleagues, and what each has seen and done. */
 export function Staff({ id }: { id: string | undefined }) {
-  useTitle("Staff");
+  useTitle("Staff", false);
   const members = useResource("members", () => call("GET /staff/members"));
   return (
     <Loaded of={members}>
@@ -19,6 +19,7 @@ export function Staff({ id }: { id: string | undefined }) {
 }
 
 function Colleagues({ all }: { all: Awaited<ReturnType<typeof call<"GET /staff/members">>> }) {
+  useTitle("Staff");
   return (
     <>
       <h1 tabIndex={-1}>Staff</h1>
@@ -58,6 +59,7 @@ function Colleagues({ all }: { all: Awaited<ReturnType<typeof call<"GET /staff/m
 }
 
 function Acts({ id, name }: { id: string; name: string }) {
+  useTitle("Staff");
   const ask = (cursor?: string) =>
     call("GET /staff/audit-logs", { query: { actor_id: id, ...(cursor ? { cursor } : {}) } });
   const first = useResource(id, () => ask());

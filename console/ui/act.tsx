@@ -65,7 +65,6 @@ export function Act({ title, children, verb, danger, reason, fields, run, onClos
       setRunning(false);
     }
   };
-  const first = Object.entries(refusal?.fields ?? {})[0];
   return (
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={submit}>
@@ -79,11 +78,6 @@ export function Act({ title, children, verb, danger, reason, fields, run, onClos
           </label>
         )}
         {refusal && <Refused refusal={refusal} />}
-        {first && (
-          <p class="refused">
-            {first[0].replaceAll("_", " ")}: {first[1].join(" ")}
-          </p>
-        )}
         <footer>
           <button type="button" onClick={(event) => event.currentTarget.closest("dialog")?.close()}>
             Cancel

@@ -54,9 +54,15 @@ export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: 
 
 /** Says why something did not work, and what to do next. */
 export function Refused({ refusal, again }: { refusal: Refusal; again?: () => void }) {
+  const field = Object.entries(refusal.fields)[0];
   return (
     <div class="refused" role="alert">
       <p>{refusal.message}</p>
+      {field && (
+        <p>
+          {field[0].replaceAll("_", " ")}: {field[1].join(" ")}
+        </p>
+      )}
       <div class="row">
         {again && (
           <button type="button" onClick={again}>
