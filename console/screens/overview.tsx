@@ -172,9 +172,9 @@ export function Birth({ on }: { on: string | null | undefined }) {
       <time dateTime={on}>{on}</time> <small>AD</small>
       {nepali && (
         <>
-          {" "}
+          {" · "}
           <span class="whole">
-            · {nepali} <small>BS</small>
+            {nepali} <small>BS</small>
           </span>
         </>
       )}
