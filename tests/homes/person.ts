@@ -39,6 +39,7 @@ export class Person {
   private readonly service: Service;
   /** A refresh or sign-in is under way; as in an app, there is one at a time. */
   private isBusy = false;
+  private renewal: Promise<void> | undefined;
 
   constructor(service: Service) {
     this.service = service;
@@ -65,8 +66,20 @@ export class Person {
   async changeAddress(onWait = () => {}): Promise<void> {
     this.changes += 1;
     const address = `House ${this.changes}`;
-    const options = { json: { address }, token: this.access };
-    const answer = await this.call({ user: this.userId }, "PATCH", "/api/users/profile", options, onWait);
+    const change = () =>
+      this.call(
+        { user: this.userId },
+        "PATCH",
+        "/api/users/profile",
+        { json: { address }, token: this.access },
+        onWait,
+      );
+    let answer = await change();
+    // A run may take longer than an access token lives.
+    if (answer.status === 401) {
+      await this.renew();
+      answer = await change();
+    }
     if (this.expect(answer, 200, "profile")) this.addresses.push(address);
   }
 
@@ -101,6 +114,14 @@ export class Person {
   private async refresh(onWait = () => {}): Promise<void> {
     const at = Math.floor(this.service.random() * this.refreshTokens.length);
     await this.refreshAt(at, onWait);
+  }
+
+  /** Gets a new access token, as an app does once the old one has expired; one call serves all who wait. */
+  private renew(): Promise<void> {
+    this.renewal ??= this.refreshAt(this.refreshTokens.length - 1).finally(() => {
+      this.renewal = undefined;
+    });
+    return this.renewal;
   }
 
   private async refreshAt(at: number, onWait = () => {}): Promise<void> {
