@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
-import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Act } from "../ui/act.tsx";
 import { Head } from "../ui/head.tsx";
-import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { usePages } from "../ui/pages.tsx";
+import { Loaded, useResource } from "../ui/resource.tsx";
 import { Link } from "../ui/router.tsx";
 import { Moment, number } from "../ui/words.tsx";
 
@@ -64,24 +64,13 @@ interface ListProps {
 }
 
 function List({ first, query, type, reload }: ListProps) {
-  const [more, setMore] = useState<Page>();
-  const [refusal, setRefusal] = useState<Refusal>();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [action, setAction] = useState<{ is: Action; all: boolean }>();
   const [told, setTold] = useState<string>();
-  const letters = [...first.results, ...(more?.results ?? [])];
-  const cursor = more ? more.next_cursor : first.next_cursor;
+  const next = (cursor: string) => call("GET /staff/dead-letters", { query: { ...query, cursor } });
+  const { results: letters, hasMore, refused, button, forget } = usePages(first, next);
   const isWaiting = query.state === "WAITING";
 
-  const showMore = async () => {
-    if (!cursor) return;
-    try {
-      const page = await call("GET /staff/dead-letters", { query: { ...query, cursor } });
-      setMore({ ...page, results: [...(more?.results ?? []), ...page.results] });
-    } catch (error) {
-      setRefusal(asRefusal(error));
-    }
-  };
   const toggle = (id: string) =>
     setChosen((before) =>
       before.has(id) ? new Set([...before].filter((each) => each !== id)) : new Set([...before, id]),
@@ -95,7 +84,7 @@ function List({ first, query, type, reload }: ListProps) {
     const done = `${number(settled)} ${action.is === "REPLAY" ? "replayed" : "discarded"}.`;
     setTold(remaining > 0 ? `${done} ${number(remaining)} remain: do it again for those.` : done);
     setChosen(new Set());
-    setMore(undefined);
+    forget();
     reload();
   };
 
@@ -106,7 +95,11 @@ function List({ first, query, type, reload }: ListProps) {
           {told}
         </p>
       )}
-      {letters.length === 0 && !cursor && <p class="empty">There are none.</p>}
+      {letters.length === 0 && (
+        <p class="empty" role="status">
+          {hasMore ? "None of these among the newest." : "There are none."}
+        </p>
+      )}
       {isWaiting && letters.length > 0 && (
         <div class="row" role="toolbar" aria-label="Acts on dead letters">
           <button type="button" disabled={chosen.size === 0} onClick={() => setAction({ is: "REPLAY", all: false })}>
@@ -149,12 +142,8 @@ function List({ first, query, type, reload }: ListProps) {
           ))}
         </ul>
       )}
-      {refusal && <Refused refusal={refusal} again={showMore} />}
-      {cursor && (
-        <button type="button" onClick={showMore}>
-          Show more
-        </button>
-      )}
+      {refused}
+      {button}
       {action && (
         <Act
           title={`${action.is === "REPLAY" ? "Replay" : "Discard"} ${action.all ? `all of ${type}` : number(chosen.size)}?`}

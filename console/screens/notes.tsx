@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
-import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Act } from "../ui/act.tsx";
-import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { usePages } from "../ui/pages.tsx";
+import { Loaded, useResource } from "../ui/resource.tsx";
 import { Moment, Text } from "../ui/words.tsx";
 
 type Page = DataOf<"GET /users/{id}/audit-logs">;
@@ -49,27 +49,14 @@ export function Notes({ id, mayWrite }: { id: string; mayWrite: boolean }) {
   );
 }
 
-/** Notes, newest first. A page of the server may be short, or empty, and more may follow. */
+/** Notes, newest first. */
 function Written({ first, next }: { first: Page; next: (cursor: string) => Promise<Page> }) {
-  const [more, setMore] = useState<Page>();
-  const [refusal, setRefusal] = useState<Refusal>();
-  const results = [...first.results, ...(more?.results ?? [])];
-  const cursor = more ? more.next_cursor : first.next_cursor;
-  const showMore = async () => {
-    if (!cursor) return;
-    setRefusal(undefined);
-    try {
-      const page = await next(cursor);
-      setMore({ ...page, results: [...(more?.results ?? []), ...page.results] });
-    } catch (error) {
-      setRefusal(asRefusal(error));
-    }
-  };
+  const { results, hasMore, refused, button } = usePages(first, next);
   return (
     <>
       {results.length === 0 ? (
         <p class="empty" role="status">
-          {cursor ? "No note among the newest entries." : "Nobody has written a note."}
+          {hasMore ? "No note among the newest entries." : "Nobody has written a note."}
         </p>
       ) : (
         <ul class="list card">
@@ -85,12 +72,8 @@ function Written({ first, next }: { first: Page; next: (cursor: string) => Promi
           ))}
         </ul>
       )}
-      {refusal && <Refused refusal={refusal} again={showMore} />}
-      {cursor && (
-        <button type="button" onClick={showMore}>
-          Show more
-        </button>
-      )}
+      {refused}
+      {button}
     </>
   );
 }

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
-import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf, InputOf } from "../api/routes.ts";
 import { Head } from "../ui/head.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { type PageOf, usePages } from "../ui/pages.tsx";
+import { Loaded, useResource } from "../ui/resource.tsx";
 import { go, Link, usePlace } from "../ui/router.tsx";
 import { Day, Mark, number, plain, Text } from "../ui/words.tsx";
 import { NewAccount } from "./new-account.tsx";
@@ -133,26 +133,16 @@ interface FoundProps {
 
 /** The pages that were asked for so far. */
 function Found({ first, query, isSearch }: FoundProps) {
-  const [more, setMore] = useState<{ results: Listed[]; cursor: string | null }>();
-  const [refusal, setRefusal] = useState<Refusal>();
-  const results = [...first.results, ...(more?.results ?? [])];
-  const cursor = more ? more.cursor : first.pagination.next_cursor;
+  const page = ({ results, pagination }: DataOf<"GET /users">): PageOf<Listed> => ({
+    results,
+    next_cursor: pagination.next_cursor,
+  });
+  const { results, hasMore, refused, button } = usePages(page(first), async (cursor) =>
+    page(await call("GET /users", { query: { ...query, cursor } })),
+  );
   const total = first.pagination.total_count;
 
-  const showMore = async () => {
-    if (!cursor) return;
-    setRefusal(undefined);
-    try {
-      const page = await call("GET /users", { query: { ...query, cursor } });
-      const shown = new Set(first.results.map(({ id }) => id));
-      const further = page.results.filter(({ id }) => !shown.has(id));
-      setMore({ results: [...(more?.results ?? []), ...further], cursor: page.pagination.next_cursor });
-    } catch (error) {
-      setRefusal(asRefusal(error));
-    }
-  };
-
-  if (results.length === 0 && !cursor) {
+  if (results.length === 0 && !hasMore) {
     return (
       <p class="empty">
         Nobody was found. {isSearch && "Try fewer words, a part of the number, or the whole document number."}
@@ -209,16 +199,12 @@ function Found({ first, query, isSearch }: FoundProps) {
           ))}
         </tbody>
       </table>
-      {refusal && <Refused refusal={refusal} again={showMore} />}
+      {refused}
       <div class="row apart">
         <p class="small" role="status">
           {number(results.length)} {total === null ? "shown" : `of ${number(total)} shown`}
         </p>
-        {cursor && (
-          <button type="button" onClick={showMore}>
-            Show more
-          </button>
-        )}
+        {button}
       </div>
     </>
   );

@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
-import { asRefusal, type Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
 import { AUDITED } from "../ui/audited.ts";
-import { Loaded, Refused, useResource } from "../ui/resource.tsx";
+import { type PageOf, usePages } from "../ui/pages.tsx";
+import { Loaded, useResource } from "../ui/resource.tsx";
 import { go, Link, usePlace } from "../ui/router.tsx";
 import { Moment, plain, Text } from "../ui/words.tsx";
 
@@ -11,16 +11,11 @@ type Entry = DataOf<"GET /users/{id}/audit-logs">["results"][number] & {
   /** Whom it concerns; absent in the trail of one person. */
   user?: { id: string; username: string } | null;
 };
-interface Page {
-  results: Entry[];
-  next_cursor: string | null;
-}
-
 /** What happened to the account, newest first; all of it, or what concerns one thing. */
 export function Trail({ id }: { id: string }) {
   const { path, query } = usePlace();
   const asked = query.get("about") ?? "";
-  const about = asked in AUDITED ? asked : "";
+  const about = Object.hasOwn(AUDITED, asked) ? asked : "";
   const [isWhole, setWhole] = useState(false);
   const key = `${id} ${isWhole} ${about}`;
   const ask = (cursor?: string) =>
@@ -36,7 +31,7 @@ export function Trail({ id }: { id: string }) {
   const choose = (chosen: string) => go(chosen ? `${path}?about=${chosen}` : path, true);
   return (
     <>
-      <label class="narrow">
+      <label>
         <span>About</span>
         <select value={about} onChange={(event) => choose(event.currentTarget.value)}>
           <option value="">Everything</option>
@@ -62,27 +57,14 @@ export function Trail({ id }: { id: string }) {
 }
 
 /** Entries of an audit log, and those that follow on demand. */
-export function Entries({ first, next }: { first: Page; next: (cursor: string) => Promise<Page> }) {
-  const [more, setMore] = useState<Page>();
-  const [refusal, setRefusal] = useState<Refusal>();
-  const results = [...first.results, ...(more?.results ?? [])];
-  const cursor = more ? more.next_cursor : first.next_cursor;
-  const showMore = async () => {
-    if (!cursor) return;
-    setRefusal(undefined);
-    try {
-      const page = await next(cursor);
-      setMore({ ...page, results: [...(more?.results ?? []), ...page.results] });
-    } catch (error) {
-      setRefusal(asRefusal(error));
-    }
-  };
+export function Entries({ first, next }: { first: PageOf<Entry>; next: (cursor: string) => Promise<PageOf<Entry>> }) {
+  const { results, hasMore, refused, button } = usePages(first, next);
   const hasUsers = results.some((entry) => "user" in entry);
   return (
     <>
       {results.length === 0 && (
         <p class="empty" role="status">
-          {cursor ? "Nothing of this kind among the newest entries." : "Nothing was recorded."}
+          {hasMore ? "Nothing of this kind among the newest entries." : "Nothing was recorded."}
         </p>
       )}
       <table class="cards trail" hidden={results.length === 0}>
@@ -126,12 +108,8 @@ export function Entries({ first, next }: { first: Page; next: (cursor: string) =
           ))}
         </tbody>
       </table>
-      {refusal && <Refused refusal={refusal} again={showMore} />}
-      {cursor && (
-        <button type="button" onClick={showMore}>
-          Show more
-        </button>
-      )}
+      {refused}
+      {button}
     </>
   );
 }
