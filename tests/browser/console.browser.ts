@@ -241,6 +241,7 @@ test("4, 5: cases are decided by keys alone; a case that a colleague decided is 
   await page.keyboard.press("Escape");
 
   await visit(`/review/${people[0]?.id}`);
+  await page.getByRole("button", { name: "Take the decision back" }).waitFor();
   onButtons.push(...(await page.locator("button kbd").allTextContents()));
   // The search is a field, and the list of keys has a button of its own in the menu.
   const ofReview = KEYS.flatMap(([keys]) => keys.split(", ")).filter((key) => key !== "/" && key !== "?");
