@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { showProgress } from "../../../scripts/progress/progress.ts";
 import { cpuSeconds, rssBytes } from "../cpu.ts";
 import { collectedHeap } from "../heap.ts";
+import { varOptions } from "../server-process.ts";
 import { databaseWith, keepEvents, reader } from "./databases.ts";
 import type { Journal } from "./journal.ts";
 import { gatherEvidence, prove } from "./proof.ts";
@@ -53,7 +54,9 @@ export async function runLoad(options: Options): Promise<boolean> {
     });
     if (seeded.status !== 0) process.exit(1);
   }
-  const server = start("server.ts", ["--persist", persist, "--inspect", "--var", "SMS_DAILY_BUDGET=100000000"]);
+  // One admin does what a whole office would.
+  const vars = { SMS_DAILY_BUDGET: "100000000", STAFF_VIEWS_PER_HOUR: "10000" };
+  const server = start("server.ts", ["--persist", persist, "--inspect", ...varOptions(vars)]);
   const { url, platformUrl, pid, log: logPath, inspectorUrl } = JSON.parse((await server.lines.next()).value ?? "{}");
   if (!url) process.exit(1);
   const usersPath = databaseWith(persist, "d1", "users");
