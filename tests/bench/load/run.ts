@@ -54,7 +54,7 @@ export async function runLoad(options: Options): Promise<boolean> {
     });
     if (seeded.status !== 0) process.exit(1);
   }
-  // One admin does what a whole office would.
+  // The few members of staff do what a whole office would.
   const vars = { SMS_DAILY_BUDGET: "100000000", STAFF_VIEWS_PER_HOUR: "10000" };
   const server = start("server.ts", ["--persist", persist, "--inspect", ...varOptions(vars)]);
   const { url, platformUrl, pid, log: logPath, inspectorUrl } = JSON.parse((await server.lines.next()).value ?? "{}");
