@@ -11,7 +11,14 @@ const root = join(import.meta.dirname, "..");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 const { status } = spawnSync(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", vitest, "run", "tests/homes", "--testTimeout=3600000"],
+  [
+    "--disable-warning=ExperimentalWarning",
+    vitest,
+    "run",
+    "tests/homes",
+    "--testTimeout=3600000",
+    "--reporter=verbose",
+  ],
   { cwd: root, env: { ...process.env, HOMES_USERS: String(options.users) }, stdio: "inherit" },
 );
 process.exit(status ?? 1);

@@ -1,59 +1,69 @@
-import { movedTables } from "./moved-tables.ts";
-import { rowsOf } from "./mover.ts";
-import type { Person, Service } from "./person.ts";
+import { deletionProblemsOf } from "./check-deletion.ts";
+import { findIdentifierProblems } from "./check-identifiers.ts";
+import { rowsOf } from "./moved-rows.ts";
+import type { Person } from "./person.ts";
 
 type Row = Record<string, unknown>;
 
 /** Everything that is not as the person was promised; empty if nothing was lost or done twice. */
-export async function problemsOf(service: Service, person: Person): Promise<string[]> {
-  const { userId } = person;
-  const place = await service.directory.find({ user: userId });
-  if (place?.state !== "settled") return [`${userId} is ${place?.state}`];
-  const home = service.router.homeNamed(place.home);
-  const elsewhere = service.homes.filter((db) => db !== home);
-  const rows = async <T = Row>(statement: string) => (await home.prepare(statement).bind(userId).all<T>()).results;
-  return [
-    ...person.complaints,
-    ...(await leftBehind(elsewhere, person)),
-    ...findAddressProblems(
-      person.addresses,
-      await rows<Change>(
-        "select old_values ->> 'address' as old, new_values ->> 'address' as new from audit_logs where user_id = ? and entity_type = 'profile' and action = 'UPDATE'",
-      ),
-      (await rows<{ address: string | null }>("select address from profiles where user_id = ?"))[0]?.address ?? null,
-    ),
-    ...findPointsProblems(
-      person,
-      await rows("select reference, delta, source from point_transactions where user_id = ?"),
-      (await rows<{ sum: number }>("select current_points as sum from points where user_id = ?"))[0]?.sum ?? 0,
-    ),
-  ].map((problem) => `${person.phone}: ${problem}`);
-}
-
-/** Rows of the person in homes that are not theirs. */
-async function leftBehind(homes: readonly D1Database[], { userId, phone }: Person): Promise<string[]> {
-  const found = await Promise.all(homes.map((home) => rowsOf(home, [userId, JSON.stringify([userId, phone])])));
-  return found.flatMap((tables) =>
-    tables.flatMap((rows, i) =>
-      rows.length > 0 ? [`${rows.length} rows of ${movedTables[i]?.name} left behind`] : [],
-    ),
+export async function problemsOf(person: Person): Promise<string[]> {
+  const own = person.isGone ? await deletionProblemsOf(person) : await problemsOfUser(person);
+  return [...person.complaints, ...own, ...(await findIdentifierProblems(person))].map(
+    (problem) => `${person.phone}: ${problem}`,
   );
 }
 
-interface Change {
-  old: string | null;
-  new: string;
+async function problemsOfUser(person: Person): Promise<string[]> {
+  const { service, userId } = person;
+  const place = await service.directory.find({ user: userId });
+  if (place?.state !== "settled") return [`${userId} is ${place?.state}`];
+  const home = service.router.homeNamed(place.home);
+  const [users, profiles, changes, points, ledger, identities] = await home.batch<Row>(
+    [
+      "select email, phone_number, version from users where id = ?",
+      "select address from profiles where user_id = ?",
+      "select old_values ->> 'address' as old, new_values ->> 'address' as new from audit_logs where user_id = ? and entity_type = 'profile' and action = 'UPDATE'",
+      "select current_points as sum from points where user_id = ?",
+      "select reference, delta, source from point_transactions where user_id = ?",
+      "select outcome from identity_changes where user_id = ?",
+    ].map((statement) => home.prepare(statement).bind(userId)),
+  );
+  const user = users?.results[0];
+  if (!user) return ["is in no row of their home"];
+  return [
+    ...(await leftBehind(person, home)),
+    ...findAddressProblems(person.addresses, changes?.results ?? [], profiles?.results[0]?.address ?? null),
+    ...findPointsProblems(person, ledger?.results ?? [], Number(points?.results[0]?.sum ?? 0)),
+    ...differences("e-mail address", user.email, person.email ?? null),
+    ...differences("number", user.phone_number, person.number),
+    ...differences("changes", identities?.results.length, person.counts.changes),
+    ...findEventProblems(person, Number(user.version)),
+  ];
+}
+
+const differences = (what: string, found: unknown, wanted: unknown): string[] =>
+  found === wanted ? [] : [`${what}: ${found}, not ${wanted}`];
+
+/** Rows of the person in homes that are not theirs. */
+async function leftBehind(person: Person, home: D1Database): Promise<string[]> {
+  const { service, userId } = person;
+  const identifiers = person.identifiers();
+  const others = service.homes.filter((db) => db !== home);
+  const found = await Promise.all(others.map((db) => rowsOf(db, { userId, identifiers })));
+  return found
+    .flat()
+    .flatMap(({ name, rows }) => (rows.length > 0 ? [`${rows.length} rows of ${name} left behind`] : []));
 }
 
 /** Confirmed changes are all present, each once, each change began where another ended, and the last one is current. */
-function findAddressProblems(confirmed: readonly string[], changes: readonly Change[], current: string | null) {
+function findAddressProblems(confirmed: readonly string[], changes: readonly Row[], current: unknown) {
   const made = changes.map((change) => change.new);
   const replaced = new Set(changes.map(({ old }) => old));
   return [
     ...confirmed.filter((address) => !made.includes(address)).map((address) => `lost the change to ${address}`),
     ...(new Set(made).size < made.length ? ["a change was made twice"] : []),
     ...(replaced.size < changes.length ? ["two changes replaced one value"] : []),
-    ...(replaced.has(current) || (made.length > 0 && !made.includes(current ?? "")) ? [`is at ${current}`] : []),
+    ...(replaced.has(current) || (made.length > 0 && !made.includes(current)) ? [`is at ${current}`] : []),
   ];
 }
 
@@ -67,6 +77,17 @@ function findPointsProblems({ events }: Person, ledger: readonly Row[], points: 
   return [
     ...lost.map(({ id }) => `lost event ${id}`),
     ...(new Set(reported.map(({ reference }) => reference)).size < reported.length ? ["an event counted twice"] : []),
-    ...(sum === points ? [] : [`has ${points} points, not ${sum}`]),
+    ...differences("points", points, sum),
+  ];
+}
+
+/** Every change was told once: of the user, of an identifier, and that changes were undone. */
+function findEventProblems({ service, userId, counts }: Person, version: number): string[] {
+  const told = (type: string) => service.messagesOf(userId, "tasks", type).length;
+  return [
+    ...differences("versions told", told("user.created") + told("user.updated"), version),
+    ...differences("changes told", told("user.identifier_changed"), counts.changes),
+    ...differences("undoings told", told("auth.identity_restored"), counts.undone),
+    ...differences("deletions told", told("user.deleted"), 0),
   ];
 }

@@ -1,174 +1,218 @@
-import { base64url } from "jose";
-import type { Directory, Place } from "./directory.ts";
-import { movedTables } from "./moved-tables.ts";
-import type { Router } from "./router.ts";
+import { type Directory, type Key, type Place, textOf } from "./directory.ts";
+import { fence, fenceTarget, holderOf, identifiersOf, open, type Scope } from "./fences.ts";
+import { compareRows, copyRows, deleteRows, type Owner } from "./moved-rows.ts";
+import { pause, type Router, type Way } from "./router.ts";
 
-const STEPS = ["mark", "fence", "clear", "copy", "compare", "flip", "open", "delete", "settle"] as const;
+const STEPS = ["mark", "fence", "claim", "clear", "copy", "compare", "flip", "open", "delete", "settle"] as const;
 export type Step = (typeof STEPS)[number];
 export const steps: readonly Step[] = STEPS;
 
-/** Rows per statement that deletes, so that no statement is long. */
-const CHUNK = 100;
-
-/** Steps that follow each state, up to the next state. */
-type Plan = Record<Exclude<Place["state"], "settled">, readonly Step[]>;
-const PLAN: Plan = { moving: ["fence", "clear", "copy", "compare", "flip"], settling: ["open", "delete", "settle"] };
-/** A mover that flips the directory first and fences the old home afterwards. It loses changes. */
-const NAIVE_PLAN: Plan = { moving: ["clear", "copy", "flip"], settling: ["fence", "open", "delete", "settle"] };
-
-interface Move {
-  userId: string;
-  source: D1Database;
-  target: D1Database;
-  /** The home that has all of the user's rows. */
-  whole: D1Database;
+/** How a mover works. */
+export interface Plan {
+  /** Steps that follow each state, up to the next state. */
+  moving: readonly Step[];
+  settling: readonly Step[];
+  /** Which identifiers it fences, claims and moves with a user. */
+  identifiers: Scope;
 }
 
-type Row = Record<string, unknown>;
+export const plan: Plan = {
+  moving: ["fence", "claim", "clear", "copy", "compare", "flip"],
+  settling: ["open", "delete", "settle"],
+  identifiers: "all",
+};
+
+/** Movers with a mistake, each of which loses something. */
+export const naivePlans = {
+  /** Flips the directory first and fences the old home afterwards. */
+  fencesLate: { ...plan, moving: ["clear", "copy", "flip"], settling: ["fence", "open", "delete", "settle"] },
+  /** Moves the user without the directory's entries of their identifiers. */
+  claimsNothing: { ...plan, moving: plan.moving.filter((step) => step !== "claim") },
+  /** Takes only the identifiers that the user has now for theirs. */
+  forgetsFormer: { ...plan, identifiers: "present" },
+} satisfies Record<string, Plan>;
+
+interface Move {
+  party: Key;
+  place: Place;
+  source: D1Database;
+  target: D1Database;
+}
+
+/** Called after each step; if it throws, the mover dies there. */
+export type AfterStep = (step: Step) => Promise<void>;
+const goOn: AfterStep = async () => {};
 
 /**
- * Moves users between homes while they use the service. Every step may run twice, so a mover that died is continued by
- * another from the directory's state.
+ * Moves users, and identifiers that nobody has, between homes while they use the service. Every step may run twice, so a
+ * mover that died is continued by another from the directory's state. A party has one mover at a time.
  */
 export class Mover {
   private readonly directory: Directory;
-  private readonly router: Pick<Router, "homeNamed">;
+  private readonly router: Pick<Router, "homeNamed" | "first">;
   private readonly plan: Plan;
+  private readonly busy = new Map<string, Promise<void>>();
 
-  constructor(directory: Directory, router: Pick<Router, "homeNamed">, isNaive = false) {
+  constructor(directory: Directory, router: Pick<Router, "homeNamed" | "first">, given: Plan = plan) {
     this.directory = directory;
     this.router = router;
-    this.plan = isNaive ? NAIVE_PLAN : PLAN;
+    this.plan = given;
   }
 
-  /** @param after called after each step; if it throws, the mover dies there. */
-  async move(userId: string, target: string, after: (step: Step) => Promise<void> = async () => {}): Promise<void> {
-    await this.directory.markMoving(userId, target);
-    await after("mark");
-    await this.resume(userId, after);
+  /** Moves the party if it is settled elsewhere, or continues its move. */
+  move(party: Key, target: string, after = goOn): Promise<void> {
+    return this.alone(party, async () => {
+      await this.directory.markMoving(party, target);
+      await after("mark");
+      await this.continue(party, after);
+    });
   }
 
   /** Continues a move from the state that the directory has. */
-  async resume(userId: string, after: (step: Step) => Promise<void> = async () => {}): Promise<void> {
+  resume(party: Key, after = goOn): Promise<void> {
+    return this.alone(party, () => this.continue(party, after));
+  }
+
+  /**
+   * Brings an identifier to a user's home before the user may get it there.
+   *
+   * @returns whether it is there; false if it is another user's.
+   */
+  async bring(
+    identifier: string,
+    userId: string,
+    home: string,
+    { onWait, after = goOn }: Pick<Way, "onWait"> & { after?: AfterStep } = {},
+  ): Promise<boolean> {
+    const party = { identifier };
+    await this.directory.add(party, this.router.first);
+    for (let attempt = 0; ; attempt++) {
+      const place = await this.directory.find(party);
+      if (!place) throw new Error(`the directory has lost ${identifier}`);
+      if (place.id === textOf({ user: userId })) return true;
+      if (place.home === home && place.state === "settled") return true;
+      if (place.id === textOf(party)) {
+        await this.move(party, home, after);
+      } else {
+        // The directory may not have followed yet.
+        await this.confirm(place.id.slice("user:".length));
+        if (place.state === "settled" && (await this.directory.find(party))?.id === place.id) return false;
+      }
+      onWait?.();
+      await pause(attempt);
+    }
+  }
+
+  /** Tells the directory which identifiers a settled user has, as the event of a change does. */
+  async confirm(userId: string): Promise<void> {
+    const place = await this.directory.find({ user: userId });
+    if (place?.state !== "settled") return;
+    const identifiers = await identifiersOf(this.router.homeNamed(place.home), userId, this.plan.identifiers);
+    const keys = (identifiers ?? []).map((identifier) => textOf({ identifier }));
+    await this.directory.assign(place, keys);
+  }
+
+  private async alone(party: Key, work: () => Promise<void>): Promise<void> {
+    const id = textOf(party);
+    while (this.busy.has(id)) await this.busy.get(id);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.busy.set(id, promise);
+    try {
+      await work();
+    } finally {
+      this.busy.delete(id);
+      resolve();
+    }
+  }
+
+  private async continue(party: Key, after: AfterStep): Promise<void> {
     for (;;) {
-      const place = await this.directory.find({ user: userId });
-      if (!place?.other || place.state === "settled") return;
+      const place = await this.directory.find(party);
+      if (place?.id !== textOf(party) || !place.other || place.state === "settled") return;
       const [own, other] = [this.router.homeNamed(place.home), this.router.homeNamed(place.other)];
       const isFlipped = place.state === "settling";
-      const move = { userId, source: isFlipped ? other : own, target: isFlipped ? own : other, whole: own };
+      const move = { party, place, source: isFlipped ? other : own, target: isFlipped ? own : other };
       for (const step of this.plan[place.state]) {
-        await this.run(step, move);
+        if ((await this.run(step, move)) === "given up") return;
         await after(step);
       }
     }
   }
 
   private async run(step: Step, move: Move): Promise<unknown> {
-    const { userId, source, target } = move;
+    const { party, place, source, target } = move;
     switch (step) {
       case "mark":
         return undefined;
       case "fence":
-        return fence(move);
+        return fence(source, party, place.move, this.plan.identifiers);
+      case "claim":
+        return this.claim(move);
       case "clear":
-        return deleteRows(target, await parametersOf(move));
+        return this.clear(move);
       case "copy":
-        return copyRows(source, target, await parametersOf(move));
+        return copyRows(source, target, await this.ownerOf(move));
       case "compare":
-        return compareRows(source, target, await parametersOf(move));
+        return compareRows(source, target, await this.ownerOf(move));
       case "flip":
-        return this.directory.flip(userId);
+        return this.directory.flip(place);
       case "open":
-        return target.prepare(`delete from home_fences where key in ${KEYS}`).bind(userId).run();
+        return open(target, place.move);
       case "delete":
-        return deleteRows(source, await parametersOf(move));
+        return deleteRows(source, await this.ownerOf(move));
       case "settle":
-        return this.directory.settle(userId);
+        return this.directory.settle(place);
     }
   }
-}
 
-/** The keys of a user, from their row. */
-const KEYS = `(select 'user:' || id from users where id = ?1
-  union all select 'identifier:' || email from users where id = ?1 and email is not null
-  union all select 'identifier:' || phone_number from users where id = ?1 and phone_number is not null)`;
-
-/** Fences the user's keys in the old home by one statement, and in the new one before it has any of their rows. */
-async function fence({ userId, source, target }: Move): Promise<void> {
-  await source.prepare(`insert or ignore into home_fences select * from ${KEYS}`).bind(userId).run();
-  const { results } = await source.prepare(`select * from ${KEYS}`).bind(userId).all<Row>();
-  const keys = JSON.stringify(results.flatMap((row) => Object.values(row)));
-  await target.prepare("insert or ignore into home_fences select value from json_each(?)").bind(keys).run();
-}
-
-/** The parameters of `MovedTable.which`. */
-type Parameters = [userId: string, identifiers: string];
-
-async function parametersOf({ userId, whole }: Move): Promise<Parameters> {
-  const row = await whole
-    .prepare("select json_array(id, email, phone_number) as identifiers from users where id = ?")
-    .bind(userId)
-    .first<{ identifiers: string }>();
-  if (!row) throw new Error(`the home of ${userId} has no row of theirs`);
-  return [userId, row.identifiers];
-}
-
-const select = (db: D1Database, which: string, parameters: Parameters, from: string) => {
-  const numbers = which.includes("?2") ? parameters : parameters.slice(0, 1);
-  return db.prepare(`${from} where ${which}`).bind(...numbers);
-};
-
-/** The user's rows of every table that moves, in a fixed order. */
-export async function rowsOf(db: D1Database, parameters: Parameters): Promise<Row[][]> {
-  const results = await db.batch<Row>(
-    movedTables.map(({ name, which }) => select(db, which, parameters, `select * from ${name}`)),
-  );
-  return results.map(({ results: rows }) => rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)));
-}
-
-async function columnsOf(db: D1Database): Promise<string[][]> {
-  const results = await db.batch<{ name: string }>(
-    movedTables.map(({ name }) => db.prepare(`select name from pragma_table_info('${name}')`)),
-  );
-  return results.map(({ results: columns }) => columns.map(({ name }) => name));
-}
-
-/** Copies the user's rows in one transaction. */
-async function copyRows(source: D1Database, target: D1Database, parameters: Parameters): Promise<void> {
-  const [rows, columns] = await Promise.all([rowsOf(source, parameters), columnsOf(source)]);
-  const inserts = movedTables.flatMap(({ name }, i) => {
-    const own = columns[i] ?? [];
-    const values = (rows[i] ?? []).map((row) => own.map((column) => row[column]));
-    if (values.length === 0) return [];
-    const fields = own.map((_, at) => `value ->> '$[${at}]'`).join(", ");
-    const insert = `insert into ${name} (${own.join(", ")}) select ${fields} from json_each(?)`;
-    return [target.prepare(insert).bind(JSON.stringify(values))];
-  });
-  await target.batch(inserts);
-}
-
-async function digestOf(db: D1Database, parameters: Parameters): Promise<string> {
-  const text = new TextEncoder().encode(JSON.stringify(await rowsOf(db, parameters)));
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", text)));
-}
-
-/** @throws Error if the copies differ. */
-async function compareRows(source: D1Database, target: D1Database, parameters: Parameters): Promise<void> {
-  const [own, copied] = await Promise.all([digestOf(source, parameters), digestOf(target, parameters)]);
-  if (own !== copied) throw new Error(`the copies of ${parameters[0]} differ`);
-}
-
-/** Deletes the user's rows, a chunk at a time. */
-async function deleteRows(db: D1Database, parameters: Parameters): Promise<void> {
-  for (const { name, which } of movedTables.toReversed()) {
-    const { results } = await db
-      .prepare(`select name from pragma_table_info('${name}') where pk > 0 order by pk`)
-      .all<{ name: string }>();
-    const key = results.map((column) => column.name).join(", ");
-    const chunk = `delete from ${name} where (${key}) in (select ${key} from ${name}`;
-    for (let deleted = CHUNK; deleted >= CHUNK; ) {
-      const { meta } = await select(db, `${which} limit ${CHUNK})`, parameters, chunk).run();
-      deleted = meta.changes;
+  /**
+   * Makes sure that what was fenced is the party's: the directory gives a user all their identifiers, after the moves of
+   * these have ended. Gives the move up if the user has deleted the account, or if a user has the identifier.
+   */
+  private async claim(move: Move): Promise<"claimed" | "given up"> {
+    const { party, place, source } = move;
+    if ("identifier" in party) {
+      const holder = await holderOf(source, party.identifier);
+      if (holder === undefined) return "claimed";
+      await this.giveUp(move);
+      await this.confirm(holder);
+      return "given up";
     }
+    const identifiers = await identifiersOf(source, party.user, this.plan.identifiers);
+    if (!identifiers) {
+      await this.giveUp(move);
+      return "given up";
+    }
+    const keys = identifiers.map((identifier) => textOf({ identifier }));
+    for (let attempt = 0; ; attempt++) {
+      const missing = await this.directory.assign(place, keys);
+      if (missing.length === 0) return "claimed";
+      for (const key of missing) {
+        const identifier = { identifier: key.slice("identifier:".length) };
+        await this.directory.add(identifier, place.home);
+        await this.resume(identifier);
+      }
+      await pause(attempt);
+    }
+  }
+
+  private async giveUp({ source, place }: Move): Promise<void> {
+    await open(source, place.move);
+    await this.directory.unmark(place);
+  }
+
+  /** Fences the new home, and deletes what an earlier attempt has copied. */
+  private async clear(move: Move): Promise<void> {
+    const owner = await this.ownerOf(move);
+    const keys = owner.identifiers.map((identifier) => ({ identifier }));
+    await fenceTarget(move.target, owner.userId === undefined ? keys : [move.party, ...keys], move.place.move);
+    await deleteRows(move.target, owner);
+  }
+
+  /** Whose rows move, as the old home has it: there, nothing changes after the fence. */
+  private async ownerOf({ party, source }: Move): Promise<Owner> {
+    if ("identifier" in party) return { identifiers: [party.identifier] };
+    const identifiers = await identifiersOf(source, party.user, this.plan.identifiers);
+    return { userId: party.user, identifiers: identifiers ?? [] };
   }
 }

@@ -1,31 +1,41 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
-import { buildDeps } from "../../src/build-deps.ts";
-import { recordFromCaller } from "../../src/events/intake.service.ts";
-import { AppError } from "../../src/platform/http/errors.ts";
-import { type Answer, type CallOptions, call, newIp, newPhone, testEnv } from "../support/client.ts";
-import type { Directory, Key } from "./directory.ts";
-import type { Router } from "./router.ts";
+import { type Answer, type CallOptions, newIp, newPhone } from "../support/client.ts";
+import type { Key } from "./directory.ts";
+import type { Way } from "./router.ts";
+import type { Service } from "./service.ts";
 
-/** What the person uses: the router of their calls, and where codes arrive. */
-export interface Service {
-  router: Router;
-  directory: Directory;
-  homes: readonly D1Database[];
-  random: () => number;
+/** An answer, and whether the person's sessions may have ended while the call was under way. */
+export interface Reply extends Answer {
+  mayBeOutdated: boolean;
 }
 
-interface PointsEvent {
+export interface PointsEvent {
   id: string;
   delta: number;
 }
 
 /** A person who uses the service while their account moves, and remembers what it has confirmed. */
 export class Person {
-  readonly phone = newPhone();
+  readonly service: Service;
+  /** The number of the registration, which an undo brings back. */
+  readonly phone: string;
   userId = "";
   access = "";
-  /** The newest refresh token of each session. */
+  /** When the access token was issued, and when the person last proved the session. */
+  times = { access: 0, proof: 0 };
+  /** The newest refresh token of each session; `current` is the place of the one that the access token belongs to. */
   readonly refreshTokens: string[] = [];
+  current = 0;
+  /** Identifiers as confirmed. */
+  number: string;
+  email: string | undefined;
+  /** Identifiers that changes took away and that can still be taken back. */
+  readonly former = new Set<string>();
+  /** Identifiers that the person had and that are free again. */
+  readonly freed = new Set<string>();
+  /** Identifiers that went with the account. */
+  readonly erased: string[] = [];
+  /** Confirmed changes of identifiers, and those that were undone. */
+  readonly counts = { changes: 0, undone: 0 };
   /** Addresses of confirmed changes of the profile. */
   readonly addresses: string[] = [];
   /** Confirmed events. */
@@ -34,163 +44,134 @@ export class Person {
   readonly complaints: string[] = [];
   /** Codes that were asked for during a move and wait for the tick of the new home. */
   lateCodes = 0;
-  signIns = 0;
-  private changes = 0;
-  private readonly service: Service;
-  /** A refresh or sign-in is under way; as in an app, there is one at a time. */
-  private isBusy = false;
-  private renewal: Promise<void> | undefined;
+  /** The account is deleted. */
+  isGone = false;
+  /** Every session has ended, and the person has not signed in again yet. */
+  isSignedOut = false;
+  /** A refresh, a sign-in or a change of identifiers is under way; as in an app, there is one at a time. */
+  isBusy = false;
+  /** Calls that end sessions: those under way, and twice the number of all. */
+  private readonly ending = { now: 0, ever: 0 };
+  private readonly readCodes = new Set<string>();
+  private readonly asked = new Set<string>();
 
-  constructor(service: Service) {
+  /** @param phone a number of somebody who has deleted the account; a new one by default. */
+  constructor(service: Service, phone?: string) {
     this.service = service;
+    this.phone = phone ?? newPhone();
+    this.number = this.phone;
+    if (phone !== undefined) this.asked.add(phone);
   }
 
-  /** Creates the account in the first home. */
-  async register(): Promise<void> {
-    const data = await this.enter("register", 201);
-    if (!data) throw new Error(`no account: ${this.complaints.join("; ")}`);
-    this.userId = data.user_id;
-    await this.service.directory.add(this.userId, "first", [{ user: this.userId }, { identifier: this.phone }]);
-  }
-
-  /** Does one thing; resolves when it is answered. @param onWait called when the first call has to wait. */
-  async act(onWait = () => {}): Promise<void> {
-    const choice = this.service.random();
-    if (choice < 0.4 || this.isBusy) return this.changeAddress(onWait);
-    if (choice < 0.7) return this.earnPoints(onWait);
-    this.isBusy = true;
-    await (choice < 0.93 ? this.refresh(onWait) : this.signIn(onWait));
-    this.isBusy = false;
-  }
-
-  async changeAddress(onWait = () => {}): Promise<void> {
-    this.changes += 1;
-    const address = `House ${this.changes}`;
-    const change = () =>
-      this.call(
-        { user: this.userId },
-        "PATCH",
-        "/api/users/profile",
-        { json: { address }, token: this.access },
-        onWait,
-      );
-    let answer = await change();
-    // A run may take longer than an access token lives.
-    if (answer.status === 401) {
-      await this.renew();
-      answer = await change();
-    }
-    if (this.expect(answer, 200, "profile")) this.addresses.push(address);
-  }
-
-  /** Reports an event to the service, or once more one that it has confirmed. */
-  async earnPoints(onWait = () => {}): Promise<void> {
-    const known = [...this.events.values()];
-    const again = this.service.random() < 0.3 ? known[Math.floor(this.service.random() * known.length)] : undefined;
-    const event = again ?? { id: crypto.randomUUID(), delta: 1 + Math.floor(this.service.random() * 9) };
-    const answer = await this.service.router.run({ user: this.userId }, (db) => this.report(db, event), onWait);
-    if (answer.status === 200) this.events.set(event.id, event);
-    else this.complaints.push(`event: ${answer.status}`);
-  }
-
-  private async report(db: D1Database, { id, delta }: PointsEvent): Promise<{ status: number }> {
-    const context = createExecutionContext();
-    const deps = await buildDeps({ ...testEnv, DB: db }, context, "homes");
-    const event = {
-      ...{ id, type: "points.changed", source: "rentals", user_id: this.userId },
-      ...{ occurred_at: new Date().toISOString(), data: { delta, reason: "ride", reference: id } },
+  /** Creates the account in the home of the number. */
+  async register(way: Way = {}): Promise<void> {
+    const { directory, mover, router } = this.service;
+    const verification_token = await this.verify(this.phone, way);
+    const json = { identifier: this.phone, verification_token };
+    let home = router.first;
+    const enter = (db: D1Database, name: string) => {
+      home = name;
+      return this.service.callIn(db, "POST", "/api/auth/register", { json });
     };
-    try {
-      const { accepted } = await recordFromCaller(deps, { caller: "rentals" }, event);
-      return { status: accepted ? 200 : 422 };
-    } catch (error) {
-      if (error instanceof AppError && error.code === "service_unavailable") return { status: 503 };
-      throw error;
-    } finally {
-      await waitOnExecutionContext(context);
-    }
+    const answer = await router.run({ identifier: this.phone }, enter, way);
+    if (answer.status !== 201) throw new Error(`no account: ${JSON.stringify(answer.body)} ${this.complaints}`);
+    this.enter(answer);
+    this.userId = answer.body.data.user_id;
+    for (const key of [{ user: this.userId }, { identifier: this.phone }]) await directory.add(key, home);
+    await mover.confirm(this.userId);
   }
 
-  private async refresh(onWait = () => {}): Promise<void> {
-    const at = Math.floor(this.service.random() * this.refreshTokens.length);
-    await this.refreshAt(at, onWait);
+  /** Opens one more session with a code. */
+  async signIn(way: Way = {}): Promise<void> {
+    const verification_token = await this.verify(this.number, way);
+    if (verification_token === undefined) return;
+    const json = { identifier: this.number, verification_token };
+    const answer = await this.call({ identifier: this.number }, "POST", "/api/auth/login", { json }, way);
+    if (this.expect(answer, 200, "login")) this.enter(answer);
   }
 
-  /** Gets a new access token, as an app does once the old one has expired; one call serves all who wait. */
-  private renew(): Promise<void> {
-    this.renewal ??= this.refreshAt(this.refreshTokens.length - 1).finally(() => {
-      this.renewal = undefined;
-    });
-    return this.renewal;
+  private enter({ body }: Answer): void {
+    this.access = body.data.access_token;
+    this.times = { access: Date.now(), proof: Date.now() };
+    this.current = this.refreshTokens.push(body.data.refresh_token) - 1;
+    this.isSignedOut = false;
   }
 
-  private async refreshAt(at: number, onWait = () => {}): Promise<void> {
-    const options = { json: { refresh_token: this.refreshTokens[at] } };
-    const answer = await this.call({ user: this.userId }, "POST", "/api/auth/refresh", options, onWait);
-    if (!this.expect(answer, 200, "refresh")) return;
-    this.access = answer.body.data.access;
-    this.refreshTokens[at] = answer.body.data.refresh;
-  }
-
-  /** Refreshes every session once more. */
-  async refreshAll(): Promise<void> {
-    for (const at of this.refreshTokens.keys()) await this.refreshAt(at);
-  }
-
-  private async signIn(onWait = () => {}): Promise<void> {
-    // The limit of codes per identifier does not allow more.
-    if (this.signIns >= 1) return this.refresh(onWait);
-    this.signIns += 1;
-    await this.enter("login", 200, onWait);
-  }
-
-  /** Asks for a code, verifies it and enters the account; undefined if there was a complaint or no code yet. */
-  private async enter(route: "register" | "login", status: number, onWait = () => {}) {
-    const key = { identifier: this.phone };
+  /** Asks for a code and verifies it; undefined if there was a complaint or no code yet. */
+  async verify(identifier: string, way: Way = {}, isShared = false): Promise<string | undefined> {
+    if (this.asked.has(identifier) || isShared) await this.service.forgetSends(identifier, way);
+    this.asked.add(identifier);
     const ip = newIp();
-    const post = (name: string, json: object, onWait = () => {}) =>
-      this.call(key, "POST", `/api/auth/${name}`, { json: { identifier: this.phone, ...json }, ip }, onWait);
-    if (!this.expect(await post("otp/request", {}, onWait), 200, "request")) return undefined;
-    const otp = await this.readCode();
+    const post = (name: string, json: object) =>
+      this.call({ identifier }, "POST", `/api/auth/otp/${name}`, { json: { identifier, ...json }, ip }, way);
+    const requested = await post("request", {});
+    if (isShared && requested.status === 429) return undefined;
+    if (!this.expect(requested, 200, "request")) return undefined;
+    const otp = await this.readCode(identifier);
     if (otp === undefined) {
       this.lateCodes += 1;
       return undefined;
     }
-    const verified = await post("otp/verify", { otp });
-    if (!this.expect(verified, 200, "verify")) return undefined;
-    const { verification_token } = verified.body.data;
-    const entered = await post(route, { verification_token });
-    if (!this.expect(entered, status, route)) return undefined;
-    const { data } = entered.body;
-    this.access = data.access_token;
-    this.refreshTokens.push(data.refresh_token);
-    return data;
+    const verified = await post("verify", { otp });
+    // Others ask for codes of a shared address too, and only the newest count.
+    if (isShared && [400, 429].includes(verified.status)) return undefined;
+    return this.expect(verified, 200, "verify") ? verified.body.data.verification_token : undefined;
   }
 
   /** The newest code that arrived; the message may have been recorded in either home. */
-  private async readCode(): Promise<string | undefined> {
+  private async readCode(identifier: string): Promise<string | undefined> {
     const found = await Promise.all(
       this.service.homes.map((home) =>
         home
-          .prepare("select id, code, created_at from local_outbox where recipient = ? order by created_at desc")
-          .bind(this.phone)
+          .prepare("select id, code, created_at from local_outbox where recipient = ? and code is not null")
+          .bind(identifier)
           .all<{ id: string; code: string; created_at: number }>(),
       ),
     );
-    const codes = new Map(found.flatMap(({ results }) => results.map((row) => [row.id, row] as const)));
-    const wanted = this.refreshTokens.length === 0 ? 1 : 2;
-    if (codes.size < wanted) return undefined;
-    return [...codes.values()].toSorted((a, b) => b.created_at - a.created_at)[0]?.code;
+    const codes = found.flatMap(({ results }) => results).filter(({ id }) => !this.readCodes.has(id));
+    for (const { id } of codes) this.readCodes.add(id);
+    return codes.toSorted((a, b) => b.created_at - a.created_at)[0]?.code;
   }
 
-  private call(key: Key, method: string, path: string, options: CallOptions, onWait = () => {}): Promise<Answer> {
-    const ip = options.ip ?? newIp();
-    return this.service.router.run(key, (db) => call(method, path, { ...options, ip, env: { DB: db } }), onWait);
+  async call(key: Key, method: string, path: string, options: CallOptions, way: Way = {}): Promise<Reply> {
+    const before = this.ending.ever;
+    const wasSignedOut = this.isSignedOut;
+    const answer = await this.service.call(key, method, path, options, way);
+    const mayBeOutdated = wasSignedOut || this.ending.now > 0 || this.ending.ever !== before;
+    return { ...answer, mayBeOutdated };
   }
 
-  private expect(answer: Answer, status: number, what: string): boolean {
+  expect(answer: Reply, status: number, what: string): boolean {
     if (answer.status === status) return true;
-    this.complaints.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 401 || !answer.mayBeOutdated) {
+      this.complaints.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }
     return false;
+  }
+
+  /** Runs a call that may end sessions of the person. */
+  async ends<T>(work: () => Promise<T>): Promise<T> {
+    this.ending.now += 1;
+    this.ending.ever += 1;
+    try {
+      return await work();
+    } finally {
+      this.ending.now -= 1;
+      this.ending.ever += 1;
+    }
+  }
+
+  /** All identifiers that are the person's or can be taken back. */
+  identifiers(): string[] {
+    return [this.number, ...(this.email === undefined ? [] : [this.email]), ...this.former];
+  }
+
+  /** All sessions but the current one have ended, or all. */
+  forgetSessions(rest: "current" | "none"): void {
+    const kept = this.refreshTokens[this.current];
+    this.refreshTokens.length = 0;
+    this.current = 0;
+    if (rest === "current" && kept !== undefined) this.refreshTokens.push(kept);
+    this.isSignedOut = rest === "none";
   }
 }

@@ -3,24 +3,20 @@ import { type Directory, type Key, textOf } from "./directory.ts";
 /** A home as one invocation sees it. */
 export interface FencedHome {
   db: D1Database;
-  /** The home refused a batch, because the key has moved. */
+  /** The home refused a batch, because a key has moved. */
   wasRefused: boolean;
 }
 
-const FENCES = "create table if not exists home_fences (key text primary key) without rowid";
-
-/** Adds the table of fences to a home. */
-export const prepareFences = (db: D1Database): Promise<unknown> => db.prepare(FENCES).run();
-
-/** Fails, and the batch with it, if the key is fenced. */
-const REFUSE = "select json(case when exists (select 1 from home_fences where key = ?) then 'moved' else '0' end)";
+/** Fails, and the batch with it, if one of the keys is fenced. */
+const REFUSE = `select json(case when exists (select 1 from home_fences where key in (select value from json_each(?)))
+  then 'moved' else '0' end)`;
 
 /**
- * A home whose batches check first, in the same transaction, that the key is not fenced. A batch either commits before
+ * A home whose batches check first, in the same transaction, that the keys are not fenced. A batch either commits before
  * the fence or changes nothing.
  */
-function fencedHome(real: D1Database, key: Key): FencedHome {
-  const check = real.prepare(REFUSE).bind(textOf(key));
+function fencedHome(real: D1Database, keys: readonly Key[]): FencedHome {
+  const check = real.prepare(REFUSE).bind(JSON.stringify(keys.map(textOf)));
   const home: FencedHome = {
     wasRefused: false,
     db: {
@@ -39,25 +35,37 @@ function fencedHome(real: D1Database, key: Key): FencedHome {
   return home;
 }
 
-const WAIT_MS = 5;
-const MAX_ATTEMPTS = 5_000;
+const WAIT_MS = { first: 5, longest: 40 };
+const MAX_ATTEMPTS = 1_000;
+
+/** Waits for a move to go on, longer with each attempt. */
+export const pause = (attempt: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.min(WAIT_MS.first * 2 ** attempt, WAIT_MS.longest)));
 
 export interface Routed {
   status: number;
 }
 
+/** How a call is routed. */
+export interface Way {
+  /** Called when the call has to wait. */
+  onWait?: () => void;
+  /** A second key that the call concerns and that must be in the same home. */
+  also?: Key;
+}
+
 /**
  * Runs each invocation in the home of its key. It remembers places as an isolate would, so it often asks a home that the
- * user has left; the home's refusal is never passed on.
+ * key has left; the home's refusal is never passed on.
  */
 export class Router {
+  /** Home of keys that the directory does not know. */
+  readonly first: string;
+  /** Number of invocations that a home refused. */
+  refusals = 0;
   private readonly remembered = new Map<string, string>();
   private readonly directory: Directory;
   private readonly homes: Readonly<Record<string, D1Database>>;
-  /** Home of keys of nobody. */
-  private readonly first: string;
-  /** Number of invocations that a home refused. */
-  refusals = 0;
 
   constructor(directory: Directory, homes: Readonly<Record<string, D1Database>>, first: string) {
     this.directory = directory;
@@ -65,23 +73,23 @@ export class Router {
     this.first = first;
   }
 
-  /**
-   * Runs the work in the key's home, and again after a refusal. Waits while the user moves.
-   *
-   * @param onWait called when the call has to wait.
-   */
-  async run<T extends Routed>(key: Key, work: (db: D1Database) => Promise<T>, onWait = () => {}): Promise<T> {
+  /** Runs the work in the key's home, and again after a refusal. Waits while the key moves. */
+  async run<T extends Routed>(
+    key: Key,
+    work: (db: D1Database, home: string) => Promise<T>,
+    { onWait, also }: Way = {},
+  ): Promise<T> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const name = this.remembered.get(textOf(key)) ?? (await this.look(key));
       if (name !== undefined) {
-        const home = fencedHome(this.homeNamed(name), key);
-        const answer = await work(home.db);
+        const home = fencedHome(this.homeNamed(name), also ? [key, also] : [key]);
+        const answer = await work(home.db, name);
         if (answer.status !== 503 || !home.wasRefused) return answer;
         this.refusals += 1;
         this.remembered.delete(textOf(key));
       }
-      onWait();
-      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+      onWait?.();
+      await pause(attempt);
     }
     throw new Error(`${textOf(key)} has no home that answers`);
   }
@@ -92,7 +100,7 @@ export class Router {
     return home;
   }
 
-  /** The home of the key; undefined while its user moves. */
+  /** The home of the key; undefined while it moves. */
   private async look(key: Key): Promise<string | undefined> {
     const place = await this.directory.find(key);
     if (place?.state === "moving") return undefined;
