@@ -125,10 +125,13 @@ test(`${USERS} users move while they use the service, change identifiers and del
       );
     }
   };
-  await eachOf(people, MOVING, (person) => moveWhileActing(person, "second", true));
-  // Some move back to where their fences are.
-  await eachOf(people.slice(0, Math.ceil(USERS / 4)), MOVING, (person) => moveWhileActing(person, "first", false));
-  isMoving = false;
+  try {
+    await eachOf(people, MOVING, (person) => moveWhileActing(person, "second", true));
+    // Some move back to where their fences are.
+    await eachOf(people.slice(0, Math.ceil(USERS / 4)), MOVING, (person) => moveWhileActing(person, "first", false));
+  } finally {
+    isMoving = false;
+  }
   await Promise.all([...load, ...begun]);
   expect(await findProblems(service, [...people, ...newcomers])).toEqual([]);
   const gone = people.filter(({ isGone }) => isGone).length;

@@ -66,7 +66,10 @@ export class Person {
   /** Creates the account in the home of the number. */
   async register(way: Way = {}): Promise<void> {
     const { directory, mover, router } = this.service;
-    const verification_token = await this.verify(this.phone, way);
+    let verification_token: string | undefined;
+    while (verification_token === undefined && this.complaints.length === 0) {
+      verification_token = await this.verify(this.phone, way);
+    }
     const json = { identifier: this.phone, verification_token };
     let home = router.first;
     const enter = (db: D1Database, name: string) => {
