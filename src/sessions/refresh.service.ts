@@ -1,4 +1,3 @@
-import { withDeadline } from "../platform/data/database.ts";
 import { identifyCall } from "../platform/data/idempotency.ts";
 import { publishCoalesced } from "../platform/data/publish.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -57,10 +56,23 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
 }
 
 const MAX_REMEMBERED = 10_000;
-/** How long a repeated call waits for the first call's count, in milliseconds. */
+/** How long a repeated call waits for the first call's count, and how often it looks, in milliseconds. */
 const COUNTED_DEADLINE_MS = 1_000;
-/** The newest token of each session that this isolate has seen; `counted` rejects if its first use exceeded the limit. */
-const seen = new Map<string, { counter: number; counted: Promise<void> }>();
+const LOOK_MS = 10;
+
+/**
+ * The first use of a token. Requests share this state and never a promise: the promise of a request whose client has left
+ * may never complete.
+ */
+interface FirstUse {
+  counter: number;
+  isDecided: boolean;
+  /** It exceeded the limit. */
+  refusal?: unknown;
+}
+
+/** The first use of the newest token of each session that this isolate has seen. */
+const seen = new Map<string, FirstUse>();
 
 /**
  * Counts the first use of a token towards its user's write limit. Repeated calls are free: a client that lost the response
@@ -70,19 +82,33 @@ const seen = new Map<string, { counter: number; counted: Promise<void> }>();
  */
 async function countFirstUse(deps: Deps, { sessionId, userId, counter }: RefreshClaims): Promise<void> {
   const known = seen.get(sessionId);
-  const isRepetition = known !== undefined && known.counter >= counter;
-  const counted = isRepetition ? known.counted : countWrite(deps, userId);
-  if (!isRepetition) {
-    if (seen.size >= MAX_REMEMBERED) seen.clear();
-    seen.set(sessionId, { counter, counted });
-  }
+  if (known !== undefined && known.counter >= counter) return followFirstUse(sessionId, known);
+  const use: FirstUse = { counter, isDecided: false };
+  if (seen.size >= MAX_REMEMBERED) seen.clear();
+  seen.set(sessionId, use);
   try {
-    await withDeadline(counted, COUNTED_DEADLINE_MS);
+    await countWrite(deps, userId);
   } catch (error) {
-    if (seen.get(sessionId)?.counted === counted) seen.delete(sessionId);
-    // On a timeout the first call may have been cut off, so this one is let through.
-    if (error instanceof AppError) throw error;
+    use.refusal = error;
+    forgetFirstUse(sessionId, use);
+    throw error;
+  } finally {
+    use.isDecided = true;
   }
+}
+
+/** Waits until the first use is decided. @throws its refusal. */
+async function followFirstUse(sessionId: string, use: FirstUse): Promise<void> {
+  for (let waited = 0; !use.isDecided && waited < COUNTED_DEADLINE_MS; waited += LOOK_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  // The first call was cut off, so this one is let through, and the next one counts.
+  if (!use.isDecided) forgetFirstUse(sessionId, use);
+  if (use.refusal !== undefined) throw use.refusal;
+}
+
+function forgetFirstUse(sessionId: string, use: FirstUse): void {
+  if (seen.get(sessionId) === use) seen.delete(sessionId);
 }
 
 function wasReplayedTooOften(session: { counter: number; replays: number }, token: RefreshClaims): boolean {
