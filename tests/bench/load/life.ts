@@ -90,6 +90,8 @@ async function joinInvited(world: World, known: { person?: Person }): Promise<Pe
   known.person = person;
   person.referralCode = invited.referralCode;
   count(person.audits, "CREATE user");
+  // The response to the member of staff shows the user.
+  count(person.audits, "VIEW user");
   world.journal.people.push(person);
   const { code } = await requestCode(world, person.identifier, person.ip, false);
   if (code) await login(world, person, person.ip, code, true);

@@ -100,7 +100,7 @@ export async function register(
   world.journal.people.push(person);
   count(person.audits, "CREATE user");
   openSession(person, answer, ip);
-  grantBonus(person);
+  if (!isFormer(world, person)) grantBonus(person);
   if (inviter && answer.data.referral_applied) person.inviter = inviter.userId;
   return person;
 }
@@ -132,6 +132,11 @@ function openSession(person: Person, answer: Answer, ip: string): Session {
   const session = { id: claims.sid, access, refresh, earlier: [], ip, hasEnded: false };
   person.sessions.push(session);
   return session;
+}
+
+/** Somebody deleted an account with this identifier, so it earns no second bonus. */
+function isFormer(world: World, { identifier }: Person): boolean {
+  return world.journal.people.some((each) => each.isDeleted && each.identifier === identifier);
 }
 
 function grantBonus(person: Person): void {

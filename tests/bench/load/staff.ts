@@ -50,6 +50,7 @@ export async function look(world: World, person: Person): Promise<void> {
   await byStaff(world, { method: "GET", path: `/api/users/${person.userId}`, expect: [200] });
   count(person.audits, "VIEW user");
   await byStaff(world, { method: "GET", path: `/api/users/${person.userId}/audit-logs`, expect: [200] });
+  count(person.audits, "VIEW audit_log");
   const { data } = await byStaff(world, { method: "GET", path: `/api/users/${person.userId}/sessions`, expect: [200] });
   if (data.length !== liveSessions(person).length) recordProblem(world, "staff see a wrong number of sessions");
 }
@@ -57,7 +58,13 @@ export async function look(world: World, person: Person): Promise<void> {
 /** Reads the queue, opens a user's files and decides. */
 export async function reviewKyc(world: World, person: Person): Promise<void> {
   if (person.kyc?.status !== "PENDING") return;
-  await byStaff(world, { method: "GET", path: "/api/users/kyc/submissions?status=PENDING", expect: [200] });
+  const queue = await byStaff(world, {
+    method: "GET",
+    path: "/api/users/kyc/submissions?status=PENDING",
+    expect: [200],
+  });
+  const shown = new Set(queue.data.results.map(({ user }: { user: { id: string } }) => user.id));
+  for (const each of world.journal.people) if (shown.has(each.userId)) count(each.audits, "VIEW kyc");
   const member = world.pick(world.staff);
   const staffOnly = { ...world, staff: [member] };
   const decide = (json: object, expect: Call["expect"]) =>
@@ -78,6 +85,8 @@ export async function reviewKyc(world: World, person: Person): Promise<void> {
     person.kyc.status = "APPROVED";
   }
   count(person.audits, "UPDATE kyc");
+  // The response shows the document number.
+  count(person.audits, "VIEW kyc");
 }
 
 /** Bans the user: none of their tokens is accepted any more. */
@@ -97,6 +106,8 @@ async function changeStatus(world: World, person: Person, status: Person["status
   const json = { status, reason: "Load" };
   await byStaff(world, { method: "POST", path: `/api/users/${person.userId}/status`, json, expect: [200] });
   count(person.audits, "UPDATE user");
+  // The response shows the user.
+  count(person.audits, "VIEW user");
   count(person.notices, status === "BANNED" ? "ACCOUNT_BANNED" : "ACCOUNT_ACTIVATED");
 }
 
