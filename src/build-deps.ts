@@ -12,20 +12,21 @@ import { keepsPayload } from "./tasks/kept-payloads.ts";
 /** Part of the execution context that every kind of invocation has. */
 type Context = Pick<ExecutionContext, "waitUntil">;
 
-let loaded: { env: Env; inputs: unknown[]; value: Promise<{ config: Config; keyring: Keyring }> } | undefined;
+let loaded: { env: Env; inputs: unknown[]; config: Config; keyring: Keyring } | undefined;
 
-/** Loads configuration and keys once per isolate, and again only if a variable or secret changes. */
-function loadConfig(env: Env): Promise<{ config: Config; keyring: Keyring }> {
-  if (loaded?.env === env) return loaded.value;
+/**
+ * Loads configuration and keys once per isolate, and again only if a variable or secret changes. Invocations that start
+ * before the first has finished load for themselves, see `pollUntil`.
+ */
+async function loadConfig(env: Env): Promise<{ config: Config; keyring: Keyring }> {
+  if (loaded?.env === env) return loaded;
   const inputs = [env.EMAIL === undefined, ...Object.values(env).filter((value) => typeof value === "string")];
   const same = loaded?.inputs.length === inputs.length && loaded.inputs.every((input, i) => input === inputs[i]);
-  if (loaded && same) return loaded.value;
-  const value = Promise.resolve().then(async () => {
-    const config = parseConfig({ ...env });
-    return { config, keyring: await buildKeyring(config) };
-  });
-  loaded = { env, inputs, value };
-  return value;
+  if (loaded && same) return loaded;
+  const config = parseConfig({ ...env });
+  const keyring = await buildKeyring(config);
+  loaded = { env, inputs, config, keyring };
+  return loaded;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Deps } from "../platform/deps.ts";
 import type { Client } from "../platform/http/client.ts";
 import { AppError } from "../platform/http/errors.ts";
 import { countWrite } from "../platform/http/write-limit.ts";
+import { pollUntil } from "../platform/poll.ts";
 import { denySessions, isDenied } from "./denylist.store.ts";
 import { sessionEnded, sessionExpired } from "./guard.ts";
 import { MAX_REPLAYS, rotateSession } from "./refresh.store.ts";
@@ -56,14 +57,10 @@ export async function refreshSession(deps: Deps, client: Client, refreshToken: s
 }
 
 const MAX_REMEMBERED = 10_000;
-/** How long a repeated call waits for the first call's count, and how often it looks, in milliseconds. */
+/** How long a repeated call waits for the count of the first, in milliseconds. */
 const COUNTED_DEADLINE_MS = 1_000;
-const LOOK_MS = 10;
 
-/**
- * The first use of a token. Requests share this state and never a promise: the promise of a request whose client has left
- * may never complete.
- */
+/** The first use of a token. */
 interface FirstUse {
   counter: number;
   isDecided: boolean;
@@ -99,11 +96,9 @@ async function countFirstUse(deps: Deps, { sessionId, userId, counter }: Refresh
 
 /** Waits until the first use is decided. @throws its refusal. */
 async function followFirstUse(sessionId: string, use: FirstUse): Promise<void> {
-  for (let waited = 0; !use.isDecided && waited < COUNTED_DEADLINE_MS; waited += LOOK_MS) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
+  const isDecided = await pollUntil(() => use.isDecided, COUNTED_DEADLINE_MS);
   // The first call was cut off, so this one is let through, and the next one counts.
-  if (!use.isDecided) forgetFirstUse(sessionId, use);
+  if (!isDecided) forgetFirstUse(sessionId, use);
   if (use.refusal !== undefined) throw use.refusal;
 }
 

@@ -22,7 +22,7 @@ interface Association<Shape extends z.ZodType> {
 
 function associationRoute<Shape extends z.ZodType>(association: Association<Shape>) {
   const { file, shape, contentOf, operationId, summary, description } = association;
-  let cached: { config: Config; document: Promise<CacheableDocument> | undefined } | undefined;
+  let cached: { config: Config; document: CacheableDocument } | undefined;
   return publicRawEndpoint(
     {
       method: "get",
@@ -42,12 +42,10 @@ function associationRoute<Shape extends z.ZodType>(association: Association<Shap
     },
     async (c) => {
       const { config } = c.get("deps");
-      if (cached?.config !== config) {
-        const content = config.passkeys && contentOf(config.passkeys);
-        cached = { config, document: content === undefined ? undefined : cacheable(content) };
-      }
-      if (!cached.document) throw new AppError("not_found");
-      return respondCacheable(c, await cached.document);
+      const content = config.passkeys && contentOf(config.passkeys);
+      if (content === undefined) throw new AppError("not_found");
+      if (cached?.config !== config) cached = { config, document: await cacheable(content) };
+      return respondCacheable(c, cached.document);
     },
   );
 }

@@ -1,39 +1,42 @@
-import { withDeadline } from "../data/database.ts";
 import type { Deps } from "../deps.ts";
 import { failureSchema } from "../openapi/failures.ts";
 import { EVERY_ROUTE, envelopeOf } from "../openapi/operation.ts";
+import { pollUntil } from "../poll.ts";
 import { AppError } from "./errors.ts";
 import { type Health, health, probeHealth } from "./health.ts";
 import { publicRawEndpoint } from "./raw-endpoint.ts";
 
 /** How long a result is reused, in milliseconds, so that a flood of health checks does not load the stores. */
 const CACHE_MS = 10_000;
-/** How long a request waits for a probe of another request, in milliseconds; that invocation may have been cut off. */
+/** How long a request waits for a probe of another request, in milliseconds. */
 const SHARED_PROBE_DEADLINE_MS = 4_000;
-const cached = new WeakMap<object, { until: number; health: Health }>();
-const running = new WeakMap<object, Promise<Health>>();
+
+interface Known {
+  /** The newest result, and when it expires. */
+  latest?: { until: number; health: Health };
+  /** When the running probe began; undefined if none runs. */
+  probingSince?: number | undefined;
+}
+
+const knownHealth = new WeakMap<object, Known>();
 
 /** Returns the state of all bindings, at most 10 seconds old. Concurrent requests in one isolate share a probe. */
 async function currentHealth(deps: Deps, key: object, versionId: string | null): Promise<Health> {
-  const known = cached.get(key);
-  if (known && known.until > deps.now()) return known.health;
-  const others = running.get(key);
-  if (others) {
-    try {
-      return await withDeadline(others, SHARED_PROBE_DEADLINE_MS);
-    } catch {
-      if (running.get(key) !== others) return currentHealth(deps, key, versionId);
-    }
+  const known: Known = knownHealth.get(key) ?? {};
+  knownHealth.set(key, known);
+  const isFresh = () => known.latest !== undefined && known.latest.until > deps.now();
+  const isProbing = () =>
+    known.probingSince !== undefined && deps.now() - known.probingSince < SHARED_PROBE_DEADLINE_MS;
+  if (!isFresh() && isProbing()) {
+    await pollUntil(() => isFresh() || !isProbing(), SHARED_PROBE_DEADLINE_MS);
   }
-  const own = probeHealth(deps, versionId);
-  running.set(key, own);
-  try {
-    const health = await own;
-    cached.set(key, { until: deps.now() + CACHE_MS, health });
-    return health;
-  } finally {
-    if (running.get(key) === own) running.delete(key);
-  }
+  if (known.latest && isFresh()) return known.latest.health;
+  const startedAt = deps.now();
+  known.probingSince = startedAt;
+  const health = await probeHealth(deps, versionId);
+  known.latest = { until: deps.now() + CACHE_MS, health };
+  if (known.probingSince === startedAt) known.probingSince = undefined;
+  return health;
 }
 
 /** Reports which bindings respond; 503 if any does not. */
