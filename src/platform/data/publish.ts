@@ -13,7 +13,7 @@ import { type EventMessage, type SendOutcome, sendEach } from "./send-events.ts"
 const CLAIM_SIZE = 100;
 /** A tick makes no further claim after this time, so that it ends before the next tick. */
 const TICK_MS = 45_000;
-/** Number of D1 and queue calls after which a tick makes no further claim; a Worker may make 1,000 per invocation. */
+/** Number of D1 statements and queue calls after which a tick makes no further claim; D1 allows 1,000 statements per invocation. */
 const CALLS_PER_TICK = 900;
 type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "keepsPayload" | "log">;
 
@@ -21,21 +21,24 @@ export interface PublishOutcome {
   sent: number;
   /** Events left in the outbox for a later tick. */
   failed: number;
-  /** Events that became dead letters because no queue accepts them. */
+  /** Events that became dead letters. */
   deadLettered: number;
   /** Number of queue calls. */
   calls: number;
+  /** Queues that accepted none of the events. */
+  downQueues: QueueName[];
 }
 
 /**
- * Sends the rows to their queues and deletes them. If sending fails, the event stays leased and a later tick sends it; if
- * a queue refuses it permanently, it becomes a dead letter.
+ * Sends the rows to their queues and deletes them. Some events also go to a second queue, see `Deps.fanOut`.
+ * If sending fails, the event stays leased and a later tick sends it; if a queue refuses it for good or too often, it
+ * becomes a dead letter.
  */
 export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<PublishOutcome> {
   const messages = rows.flatMap((row) => {
     const own = { queue: row.queue as QueueName, message: toMessage(row) };
-    const second = deps.fanOut[row.type];
-    return second ? [own, { queue: second.queue, message: { ...own.message, type: second.type } }] : [own];
+    const copy = deps.fanOut[row.type];
+    return copy ? [own, { queue: copy.queue, message: { ...own.message, type: copy.type } }] : [own];
   });
   const outcomes = await Promise.all(
     [...Map.groupBy(messages, ({ queue }) => queue)].map(async ([queue, group]) => {
@@ -49,7 +52,9 @@ export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<Pub
   if (sent.length > 0) await deleteSent(deps, sent);
   const deadLettered = await recordRefusedEvents(deps, refused, refusals);
   const calls = outcomes.reduce((sum, { outcome }) => sum + outcome.calls, 0);
-  return { sent: sent.length, failed: refused.length - deadLettered, deadLettered, calls };
+  const isDown = ({ outcome }: (typeof outcomes)[number]) => outcome.accepted === 0 && outcome.refused.length > 0;
+  const downQueues = outcomes.filter(isDown).map(({ queue }) => queue);
+  return { sent: sent.length, failed: refused.length - deadLettered, deadLettered, calls, downQueues };
 }
 
 /**
@@ -128,39 +133,43 @@ const deleteStatements = prepare(["keys"], (deps, { keys }) => ({
 
 /**
  * Publishes the events without a valid lease, most urgent first, until none are left or the tick's time or calls are
- * used up. Concurrent calls are safe, because each claim is a lease. If a whole claim fails, its urgencies wait for a
- * later tick, so that a queue that is down does not block other queues.
+ * used up. Concurrent calls are safe, because each claim is a lease. After a queue accepted none of a claim's events, those
+ * for it wait for a later tick, so that a queue that is down does not block others.
  */
-export async function publishDueEvents(deps: PublishDeps & Pick<Deps, "queries">): Promise<PublishOutcome> {
-  const total: PublishOutcome = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
+export async function publishDueEvents(
+  deps: PublishDeps & Pick<Deps, "queries">,
+): Promise<Omit<PublishOutcome, "downQueues">> {
+  const total = { sent: 0, failed: 0, deadLettered: 0, calls: 0 };
+  const down = new Set<QueueName>();
   const startedAt = deps.now();
   const queriesBefore = deps.queries.used;
-  let urgencies: readonly number[] = URGENCIES;
-  while (urgencies.length > 0) {
+  for (;;) {
     const calls = total.calls + deps.queries.used - queriesBefore;
     if (calls >= CALLS_PER_TICK || !hasQueriesLeft(deps) || deps.now() - startedAt >= TICK_MS) {
       raiseAlert(deps, "publish_behind", { sent: total.sent, calls });
       break;
     }
-    const claimed = await claimDue(deps, urgencies);
+    const claimed = await claimDue(deps, down);
     const outcome = await publish(deps, claimed);
     for (const key of ["sent", "failed", "deadLettered", "calls"] as const) total[key] += outcome[key];
     if (claimed.length < CLAIM_SIZE) break;
-    if (outcome.sent + outcome.deadLettered === 0) {
-      const failed = new Set(claimed.map(({ urgency }) => urgency));
-      urgencies = urgencies.filter((urgency) => !failed.has(urgency));
-    }
+    for (const queue of outcome.downQueues) down.add(queue);
   }
   return total;
 }
 
-async function claimDue(deps: PublishDeps, urgencies: readonly number[]) {
+/** Claims the most urgent events that are due and go to none of the queues that are down. */
+async function claimDue(deps: PublishDeps, down: ReadonlySet<QueueName>) {
   const now = deps.now();
+  const downQueues = JSON.stringify([...down]);
+  const copiedThere = Object.keys(deps.fanOut).filter((type) => down.has(deps.fanOut[type]?.queue as QueueName));
   // SQLite never reorders a cross join, so this reads one range of the key per urgency, most urgent first, up to the
-  // limit. It passes over the events whose lease is valid: those of the last moments.
+  // limit. It skips events whose lease is valid: recent or postponed ones.
   const due = sql`(${outbox.urgency}, ${outbox.id}) in (select due.urgency, due.id
-    from json_each(${JSON.stringify(urgencies)}) class cross join outbox due
-    where due.urgency = class.value and due.leased_until <= ${now} limit ${sql.raw(String(CLAIM_SIZE))})`;
+    from json_each(${JSON.stringify(URGENCIES)}) class cross join outbox due
+    where due.urgency = class.value and due.leased_until <= ${now}
+      and due.queue not in (select value from json_each(${downQueues}))
+      and due.type not in (select value from json_each(${JSON.stringify(copiedThere)})) limit ${sql.raw(String(CLAIM_SIZE))})`;
   const { claimed } = await runBatch(deps, {
     claimed: deps.db
       .update(outbox)
@@ -175,6 +184,6 @@ async function claimDue(deps: PublishDeps, urgencies: readonly number[]) {
   return claimed;
 }
 
-function partition<T>(rows: readonly T[], isFirst: (row: T) => boolean): [T[], T[]] {
-  return [rows.filter(isFirst), rows.filter((row) => !isFirst(row))];
+function partition<T>(rows: readonly T[], matches: (row: T) => boolean): [T[], T[]] {
+  return [rows.filter(matches), rows.filter((row) => !matches(row))];
 }

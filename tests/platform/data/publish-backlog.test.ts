@@ -167,6 +167,20 @@ describe("Publishing with a backlog", () => {
     expect(working.taken).toHaveLength(101);
   });
 
+  it("keeps sending tasks of the same urgency while the search queue refuses a whole claim", async () => {
+    for (let i = 0; i < 101; i++)
+      await insertEvent({ id: `change-${String(i).padStart(3, "0")}`, type: "user.updated" });
+    await insertEvent({ id: "task-behind-changes", type: "kyc.decided" });
+    expect(urgencyOf("user.updated")).toBe(urgencyOf("kyc.decided"));
+    const [tasks, search] = [queue(), queue(() => true)];
+    await tick({ TASK_QUEUE: tasks.binding, OTP_QUEUE: queue().binding, SEARCH_QUEUE: search.binding });
+    expect(tasks.ids("kyc.decided")).toEqual(["task-behind-changes"]);
+    expect(await rows("select 1 from outbox")).toHaveLength(101);
+    const working = queue();
+    await tick({ TASK_QUEUE: tasks.binding, SEARCH_QUEUE: working.binding });
+    expect(new Set(working.ids("user_search.due")).size).toBe(101);
+  });
+
   it("makes a bounded number of calls while a queue is down, and sends everything once it recovers", async () => {
     await insertReminders(1_000);
     const down = queue(() => true);
