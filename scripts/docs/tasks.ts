@@ -21,13 +21,10 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
     "queue `tasks`, requested by staff",
     "stores usage, wallet and points of a user in a row that is kept for an hour",
   ],
-  notify_kyc_status: [
-    "queue `tasks`, from a decision",
-    "sends a notification and a push, unless the user has submitted again",
-  ],
+  notify_kyc_status: ["queue `tasks`, from a decision", "sends a notification and a push, if the decision still holds"],
   notify_security_events: [
     "queue `tasks`",
-    "writes one notification for a new device (a sign-in from a network that the user has not signed in from for 90 days), a lockout, a reused refresh token, a link, an unlink or a changed identifier; after a change, the old identifier gets a message too",
+    "writes one notification for each security event, such as a new device (a sign-in from a network that the user has not signed in from for 90 days), a lockout, a new passkey or a changed identifier; after a change, the old identifier gets a message too",
   ],
   reapply_account_deletion: [
     "queue `tasks`, from `reapply_account_deletions`",
@@ -36,19 +33,19 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   record_platform_event: ["queue `platform-events`", "applies an event of another service, once"],
   revoke_social_token: [
     "queue `tasks`, after an unlink or a deletion",
-    "revokes Apple's refresh token; retried until Apple confirms",
+    "revokes Apple's refresh token, in at most 12 attempts",
   ],
   run_due_job: ["queue `tasks`", "runs a due job in chunks"],
   send_kyc_verification_reminder: [
     "queue `tasks`",
-    "sends a notification and a push, unless the KYC is APPROVED or PENDING, or the last reminder is less than 20 hours old",
+    "sends a notification and a push, unless the user is not active, the KYC is APPROVED or PENDING, or the last reminder is less than 20 hours old",
   ],
   send_profile_completion_reminder: [
     "queue `tasks`",
-    "sends a notification and a push, unless the profile is complete or the last reminder is less than 20 hours old",
+    "sends a notification and a push, unless the user is not active, the profile is complete or the last reminder is less than 20 hours old",
   ],
   send_security_message: [
-    "queue, after a user changed or disputed an identifier",
+    "queue `tasks`, after a security event of identifiers or passkeys",
     "sends a message about the account's security to one of its verified addresses",
   ],
   send_social_auth_welcome_message: [
@@ -73,7 +70,7 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   ],
   purge_expired_sessions: [
     "daily",
-    "scans the large tables whose rows are kept for weeks, such as sessions and known networks, and deletes those whose retention has ended",
+    "scans the large tables whose rows are kept for weeks, such as sessions and known networks: deletes expired rows, and marks expired sessions as ended",
   ],
   cleanup_expired_audit_logs: ["daily", "deletes audit rows older than 365 days"],
   deactivate_inactive_users: [
@@ -98,14 +95,14 @@ const descriptions: Readonly<Record<string, [trigger: string, effect: string]>> 
   ],
   count_hours: [
     "hourly",
-    "stores the staff's figures of each whole hour in Kathmandu: sign-ups, sign-ins, codes, KYC, dead letters; missed hours of the last day are made up for",
+    "stores the service's figures of each hour in Kathmandu: sign-ups, sign-ins, codes, KYC, dead letters; up to 23 missed hours are made up for",
   ],
   check_user_search: [
     "daily, 02:15 in Nepal",
     "compares every search entry with the primary database, and corrects and reports differences",
   ],
   check_user_counts: [
-    "daily, 02:45 in Nepal; by hand",
+    "daily, 02:45 in Nepal",
     "recounts the users of each filter, and corrects and reports counters that differ; exact even while users sign up",
   ],
   rebuild_user_search: ["by hand", "rewrites every search entry; continues after an interruption"],

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { otpLimits } from "../auth/otp/otp-limits.ts";
 import { dayOf, hourOf, hourStartsAt } from "../nepal.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
@@ -9,13 +9,13 @@ import { findJobCursor, keepJobCursor } from "./engine/job-cursor.store.ts";
 const NAME = "count_hours";
 /** How long after its end an hour is counted: until then its last codes may still be entered and used. */
 const SETTLED_MS = otpLimits.ttlMs + otpLimits.verificationTokenTtlMs;
-/** Missed hours are counted later, as far back as the rows of codes are kept. */
-const MAX_BACK_MS = DAY_MS;
+/** Missed hours are counted later, as far back as all their codes are still stored; see `retention.ts`. */
+const MAX_BACK_MS = DAY_MS - HOUR_MS;
 
 /**
  * Stores the figures of each whole hour in Kathmandu, one hour in a chunk. An hour is counted from rows that exist for
- * other reasons, so signing up and signing in write nothing for it. Hours that were missed, up to a day, are counted by
- * the next run.
+ * other reasons, so signing up and signing in write nothing for it. Hours that were missed, up to 23, are counted by the
+ * next run.
  */
 export const countHours: Job = {
   name: NAME,
@@ -29,7 +29,7 @@ export const countHours: Job = {
   },
 };
 
-/** The start of the hour after the last counted one, at most a day back. */
+/** The start of the hour after the last counted one, at most 23 hours back. */
 async function firstUncounted(deps: JobDeps, last: number): Promise<number> {
   const counted = Number((await findJobCursor(deps, NAME)) || "0");
   return Math.max(counted, last - MAX_BACK_MS + HOUR_MS);
@@ -40,10 +40,10 @@ function nothingToCount(deps: JobDeps): Chunk {
   return { statements: { changed }, next: () => undefined };
 }
 
-function countHour(deps: JobDeps, hour: number, last: number, fence: Parameters<Job["planChunk"]>[2]): Chunk {
+function countHour(deps: JobDeps, hour: number, last: number, fence: SQL): Chunk {
   const following = hour + HOUR_MS;
   const counted = figuresOf({ since: hour, until: following });
-  // How many KYC wait is known only of the present.
+  // The number of waiting submissions is known only for now.
   const waiting = sql`(select json_object('kyc_waiting', ${pendingKyc}) from user_counts)`;
   const figures = hour === last ? sql`json_patch(${counted}, ${waiting})` : counted;
   return {

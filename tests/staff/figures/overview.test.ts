@@ -114,6 +114,17 @@ describe("The job count_hours", () => {
     expect(await storedAt("sign_ups", at)).toBe(0);
   });
 
+  test("counts at most 23 missed hours, so that it counts none whose codes are deleted in part", async () => {
+    const oldest = hourStartsAt(Date.now()) + HOUR;
+    vi.setSystemTime(oldest);
+    await requestCode(`+97798411${String(Math.floor(Math.random() * 1e5)).padStart(5, "0")}`, { ip: newIp() });
+    vi.setSystemTime(oldest + 24 * HOUR + 15 * MINUTE - 1);
+    await runJob("purge_expired_rows");
+    await runJob("count_hours");
+    expect(await storedAt("codes_asked_sms", oldest)).toBe(1);
+    expect(await storedAt("codes_asked_sms", oldest - HOUR)).toBeNull();
+  });
+
   test("writes no row for a sign-up or sign-in", async () => {
     await newUser();
     expect(await rows("select * from daily_counts")).toEqual([]);
