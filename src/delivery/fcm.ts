@@ -50,8 +50,8 @@ async function toFcm(deps: Pick<Deps, "now">, message: OutgoingMessage) {
     token: to,
     notification: { ...(title ? { title } : {}), body: text },
     ...(data ? { data } : {}),
-    // The tag replaces a notification on screen; the collapse key replaces one that is still queued.
-    android: { ttl: `${ttlSeconds}s`, collapse_key: collapseId, notification: { tag: collapseId } },
+    // The tag replaces a notification on screen; APNs and web push also replace one that is still queued.
+    android: { ttl: `${ttlSeconds}s`, notification: { tag: collapseId } },
     apns: { headers: { "apns-expiration": String(Math.floor(expiresAt / 1000)), "apns-collapse-id": collapseId } },
     webpush: { headers: { TTL: String(ttlSeconds), Topic: collapseId }, notification: { tag: collapseId } },
   };

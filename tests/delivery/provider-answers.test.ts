@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { emailVerdicts } from "../../src/delivery/email.ts";
-import { canonicalVerdicts, fcmVerdicts } from "../../src/delivery/fcm-answer.ts";
+import { fcmVerdicts } from "../../src/delivery/fcm-answer.ts";
 import { sparrowVerdicts } from "../../src/delivery/sparrow.ts";
 import { newEmail, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
@@ -83,12 +83,12 @@ describe("FCM responses", () => {
     ["UNAVAILABLE", fcmError(503, "UNAVAILABLE", [fcmCode("UNAVAILABLE")]), "twice", false, 1],
     ["INTERNAL", fcmError(500, "INTERNAL", [fcmCode("INTERNAL")]), "twice", false, 1],
     ["a bare 404", fcmError(404, "NOT_FOUND"), "again", false, 1],
-    ["a 404 that is no JSON", () => new Response("canary", { status: 404 }), "twice", false, 1],
+    ["a 404 that is not JSON", () => new Response("canary", { status: 404 }), "twice", false, 1],
     ["a bare 401", fcmError(401, "UNAUTHENTICATED"), "again", false, 1],
     ["a bare 403", fcmError(403, "PERMISSION_DENIED"), "again", false, 1],
     ["a bare 429", fcmError(429, "RESOURCE_EXHAUSTED"), "again", false, 1],
     ["an unknown code", fcmError(503, "UNAVAILABLE", [fcmCode("UNSPECIFIED_ERROR")]), "twice", false, 1],
-    ["a code in no text", fcmError(404, "NOT_FOUND", [{ errorCode: 5 }, "canary"]), "again", false, 1],
+    ["a code that is not a string", fcmError(404, "NOT_FOUND", [{ errorCode: 5 }, "canary"]), "again", false, 1],
   ];
 
   test.each(matrix)(
@@ -105,13 +105,12 @@ describe("FCM responses", () => {
     },
   );
 
-  test("are all covered by a verdict", () => {
+  test("include every code that has a verdict", () => {
     const named = matrix.map(([what]) => what);
     for (const code of Object.keys(fcmVerdicts)) expect(named).toContain(code);
-    expect(Object.keys(canonicalVerdicts)).toHaveLength(5);
   });
 
-  test("for five foreign tokens of one user do not prevent 60 of 60 valid pushes", async () => {
+  test("for five foreign tokens of one user do not prevent valid pushes to others", async () => {
     stopTime();
     const hostile = await newUser();
     const foreign = new Set<string>();
@@ -132,8 +131,7 @@ describe("FCM responses", () => {
     ];
     const delivered: string[] = [];
     for (const [round, answer] of answers.entries()) {
-      const restored = [...foreign];
-      for (const [i, token] of restored.entries()) await registerDevice(hostile, `device ${round} ${i}`, token);
+      for (const [i, token] of [...foreign].entries()) await registerDevice(hostile, `device ${round} ${i}`, token);
       pushOnline((request) => {
         const token = pushesOf([request])[0]?.token ?? "";
         if (foreign.has(token)) return answer(request);
@@ -180,10 +178,6 @@ describe("A push notification", () => {
     await registerDevice(user);
     const message = await notificationOf(user);
     clock.advance(age);
-    // The session expires long before that, so the device belongs to a later one.
-    await testEnv.DB.prepare("update sessions set idle_expires_at = idle_expires_at + 1e10 where user_id = ?")
-      .bind(user.userId)
-      .run();
     const sent = pushOnline(takenByFcm);
     expect(await consume([message], env)).toEqual({ acked: [0], retried: [] });
     expect(sent).toHaveLength(times);
@@ -203,7 +197,6 @@ describe("A push notification", () => {
     for (let attempt = 1; attempt <= 2; attempt++) await consume([message], env, attempt);
     await consume([other], env);
     const ids = pushesOf(sent).map(({ android, apns, webpush }) => [
-      android.collapse_key,
       android.notification.tag,
       apns.headers["apns-collapse-id"],
       webpush.headers.Topic,
@@ -235,7 +228,7 @@ describe("Errors of Cloudflare Email Service", () => {
     unknown: ["E_INTERNAL_SERVER_ERROR"],
   };
 
-  test("map to the verdicts that their names suggest", () => {
+  test("map to the expected verdicts", () => {
     for (const [verdict, codes] of Object.entries(about)) {
       for (const code of codes) expect([code, emailVerdicts[code]]).toEqual([code, verdict]);
     }

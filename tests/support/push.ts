@@ -34,7 +34,7 @@ export interface PushMessage {
   token: string;
   notification: { title: string; body: string };
   data: Record<string, string>;
-  android: { ttl: string; collapse_key: string; notification: { tag: string } };
+  android: { ttl: string; notification: { tag: string } };
   apns: { headers: Record<string, string> };
   webpush: { headers: Record<string, string>; notification: { tag: string } };
 }
