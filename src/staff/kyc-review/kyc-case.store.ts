@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { kyc, kycDocuments, kycDocumentViews } from "../../db/kyc-schema.ts";
 import { auditLogs } from "../../db/platform-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
@@ -13,9 +13,8 @@ import { selectSubmissions } from "./submission.store.ts";
 type CaseDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 
 const MAX_DUPLICATES = 5;
-/** Maximum number of views that are listed, the newest ones, and of those that are read: one for each file and viewer. */
+/** Maximum number of views that are listed: the newest ones, one for each file and viewer. */
 const MAX_VIEWS = 20;
-const MAX_READ_VIEWS = 100;
 /** How far the clock may have moved between the statements of one reopening. */
 const SECOND_MS = 1_000;
 
@@ -86,7 +85,7 @@ export async function auditCaseView(deps: CaseDeps, client: Client, caller: Staf
           )
           .innerJoin(users, sql`${users.id} = other.user_id`)
           .where(isShown)
-          // The index has them in the order of submission.
+          .orderBy(sql`other.submitted_at`)
           .limit(MAX_DUPLICATES),
         reopening: selectReopening(deps, isShown),
         views: deps.db
@@ -103,7 +102,8 @@ export async function auditCaseView(deps: CaseDeps, client: Client, caller: Staf
           )
           .leftJoin(users, eq(users.id, kycDocumentViews.viewerId))
           .where(and(isShown, sql`${kycDocumentViews.viewerId} <> kyc.user_id`))
-          .limit(MAX_READ_VIEWS),
+          .orderBy(desc(kycDocumentViews.viewedAt))
+          .limit(MAX_VIEWS),
       };
     }),
   );
@@ -116,10 +116,10 @@ export async function auditCaseView(deps: CaseDeps, client: Client, caller: Staf
       files: found.files,
       duplicates: found.duplicates,
       reopening: found.reopening[0],
-      views: found.views.sort((a, b) => b.viewedAt - a.viewedAt).slice(0, MAX_VIEWS),
+      views: found.views,
     }
   );
 }
 
-/** A KYC with what a reviewer compares. */
+/** A KYC submission with what a reviewer compares it with. */
 export type CaseRows = NonNullable<Awaited<ReturnType<typeof auditCaseView>>>;

@@ -4,13 +4,13 @@ import { submissionStatus } from "../../users/user-enums.ts";
 import type { CaseRows } from "./kyc-case.store.ts";
 import { type OpenSubmission, reviewer, submissionView, viewSubmission } from "./kyc-review.views.ts";
 
-/** A KYC with what a reviewer compares, opened for one reviewer. */
+/** A submission and what a reviewer compares it with, decrypted for one reviewer. */
 export interface OpenCase extends OpenSubmission, CaseRows {
   submission: CaseRows["submission"];
   approvalsNeeded: number;
 }
 
-/** A KYC with all that a reviewer compares. */
+/** The response about one submission. */
 export const caseView = submissionView
   .extend({
     profile: z.object({
@@ -30,11 +30,14 @@ export const caseView = submissionView
       .meta({ description: "Other users with the same document number, at most five, the oldest submission first." }),
     views: z
       .array(z.object({ side: z.enum(["front", "back"]), viewer: reviewer.nullable(), viewed_at: z.iso.datetime() }))
-      .meta({ description: "Who last opened which file, newest first; `viewer` is null for deleted users." }),
+      .meta({
+        description:
+          "Each reviewer's last view of each file, the newest 20, newest first; `viewer` is null for deleted users.",
+      }),
     reopened: z
       .object({ viewer: reviewer.nullable(), reopened_at: z.iso.datetime(), reason: z.string().nullable() })
       .nullable()
-      .meta({ description: "Who took the last decision back, if the submission waits for another one since." }),
+      .meta({ description: "Who reopened the submission, while it waits for a new decision." }),
     approvals_needed: z.number().int(),
   })
   .meta({ id: "KycCase", base: "KycSubmission" });
