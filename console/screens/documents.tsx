@@ -75,7 +75,7 @@ export function Documents({ data, onSeen, renew }: DocumentsProps) {
           A file cannot be shown. Load the page again; if that does not help, ask the person to send it anew.
         </p>
       )}
-      <div class={`sides ${shown === "both" ? "two" : ""}`}>
+      <div class={`sides ${shown === "both" ? "both" : ""}`}>
         {visible.map((side) => {
           const url = side === "front" ? data.document_front_url : data.document_back_url;
           const type = side === "front" ? data.front_type : data.back_type;

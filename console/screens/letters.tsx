@@ -50,7 +50,7 @@ export function Letters() {
         <button type="submit">Filter</button>
       </form>
       <Loaded of={letters}>
-        {(first) => <List key={key} first={first} query={query} type={type} reload={letters.reload} />}
+        {(first, loadedKey) => <List key={loadedKey} first={first} query={query} type={type} reload={letters.reload} />}
       </Loaded>
     </>
   );

@@ -5,7 +5,7 @@ import { Head } from "../ui/head.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { type PageOf, usePages } from "../ui/pages.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
-import { go, Link, usePlace } from "../ui/router.tsx";
+import { go, Link, setSearch, usePlace } from "../ui/router.tsx";
 import { Day, Mark, number, plain, Text } from "../ui/words.tsx";
 import { NewAccount } from "./new-account.tsx";
 
@@ -27,18 +27,14 @@ const filters = {
 const days = { start_date: "Joined from", end_date: "Joined until" } as const;
 const names = [...Object.keys(filters), ...Object.keys(days)];
 
-/** The search text is a name or a number, so it is kept in the history entry and never in the address. */
-const searchOf = () => (history.state as { search?: string } | null)?.search ?? "";
-
 /** Everybody who has an account, with search and filters. */
 export function People() {
-  const { query } = usePlace();
-  const [search, setSearch] = useState(searchOf);
+  const { query, search } = usePlace();
   const [isNewOpen, setNewOpen] = useState(false);
   const chosen = Object.fromEntries(names.map((name) => [name, query.get(name) ?? ""]));
   const asked = { ...chosen, search, page_size: PAGE_SIZE, expand: "summary" } as unknown as Query;
   const { start_date = "", end_date = "" } = chosen;
-  // The server refuses such a range; while somebody types a year, it also stands here for a moment.
+  // The server refuses such a range, which also occurs while a year is being typed.
   const isBackwards = start_date !== "" && end_date !== "" && start_date > end_date;
 
   const choose = (name: string, value: string) => {
@@ -60,9 +56,7 @@ export function People() {
           class="stack"
           onSubmit={(event) => {
             event.preventDefault();
-            const text = String(new FormData(event.currentTarget).get("search")).trim();
-            history.replaceState({ search: text }, "");
-            setSearch(text);
+            setSearch(String(new FormData(event.currentTarget).get("search")).trim());
           }}
         >
           <div class="row bar">
@@ -71,6 +65,7 @@ export function People() {
               <span class="field">
                 <Icon name="search" />
                 <input
+                  key={search}
                   type="search"
                   name="search"
                   defaultValue={search}
@@ -122,7 +117,11 @@ export function People() {
 function Listing({ query, isSearch }: { query: Query; isSearch: boolean }) {
   const key = JSON.stringify(query);
   const people = useResource(key, () => call("GET /users", { query }));
-  return <Loaded of={people}>{(first) => <Found key={key} first={first} query={query} isSearch={isSearch} />}</Loaded>;
+  return (
+    <Loaded of={people}>
+      {(first, loadedKey) => <Found key={loadedKey} first={first} query={query} isSearch={isSearch} />}
+    </Loaded>
+  );
 }
 
 interface FoundProps {

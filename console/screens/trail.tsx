@@ -42,7 +42,7 @@ export function Trail({ id }: { id: string }) {
           ))}
         </select>
       </label>
-      <Loaded of={first}>{(page) => <Entries key={key} first={page} next={ask} />}</Loaded>
+      <Loaded of={first}>{(page, loadedKey) => <Entries key={loadedKey} first={page} next={ask} />}</Loaded>
       {!isWhole && (
         <p class="small">
           Numbers and addresses are hidden.{" "}

@@ -16,7 +16,7 @@ interface PlotProps {
 }
 
 const [WIDTH, HEIGHT] = [300, 100];
-const STYLES = ["one", "two", "three", "four"];
+const STYLES = ["series-1", "series-2", "series-3", "series-4"];
 
 /** The least round number that is not below the value: 1, 2 or 5 times a power of ten. */
 function roof(value: number): number {

@@ -5,6 +5,10 @@ import { asRefusal, type Refusal } from "../api/refusal.ts";
 /** What a screen loads: the last content stays while the next is on its way. */
 export interface Resource<T> {
   data: T | undefined;
+  /** The key that `data` was loaded for. */
+  loadedKey: string | undefined;
+  /** `data` belongs to another key than the present one. */
+  isStale: boolean;
   refusal: Refusal | undefined;
   isLoading: boolean;
   reload: () => void;
@@ -14,14 +18,16 @@ export interface Resource<T> {
 
 /** Loads on the first render and whenever `key` changes. An answer that arrives after a newer request is dropped. */
 export function useResource<T>(key: string, load: () => Promise<T>): Resource<T> {
-  const [result, update] = useState<{ data?: T; refusal?: Refusal; isLoading: boolean }>({ isLoading: true });
+  const [result, update] = useState<{ data?: T; key?: string; refusal?: Refusal; isLoading: boolean }>({
+    isLoading: true,
+  });
   const latest = useRef(0);
   const run = useCallback(() => {
     const own = ++latest.current;
     const isLatest = () => own === latest.current;
     update((before) => ({ ...before, isLoading: true }));
     load().then(
-      (data) => isLatest() && update({ data, isLoading: false }),
+      (data) => isLatest() && update({ data, key, isLoading: false }),
       (error) => isLatest() && update((before) => ({ ...before, refusal: asRefusal(error), isLoading: false })),
     );
   }, [key]);
@@ -29,18 +35,29 @@ export function useResource<T>(key: string, load: () => Promise<T>): Resource<T>
     run();
     return () => void latest.current++;
   }, [run]);
-  const set = (data: T) => update({ data, isLoading: false });
-  return { data: result.data, refusal: result.refusal, isLoading: result.isLoading, reload: run, set };
+  const set = (data: T) => update({ data, key, isLoading: false });
+  const { data, refusal, isLoading } = result;
+  const isStale = data !== undefined && result.key !== key;
+  return { data, loadedKey: result.key, isStale, refusal, isLoading, reload: run, set };
 }
 
-/** Shows a resource: a quiet sign while it loads, what to do when it was refused, its content otherwise. */
-export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: T) => ComponentChildren }) {
+interface LoadedProps<T> {
+  of: Resource<T>;
+  /** Renders the content; `key` is the one that it was loaded for. */
+  children: (data: T, key: string | undefined) => ComponentChildren;
+}
+
+/**
+ * Shows a resource: a quiet sign while it loads, what to do when it was refused, its content otherwise. Content of another
+ * key cannot be used, because its buttons would act on what is not shown.
+ */
+export function Loaded<T>({ of, children }: LoadedProps<T>) {
   return (
     <>
       {of.refusal && <Refused refusal={of.refusal} again={of.reload} />}
       {of.data !== undefined && (
-        <div class={of.isLoading ? "stack stale" : "stack"} aria-busy={of.isLoading}>
-          {children(of.data)}
+        <div class={of.isLoading ? "stack stale" : "stack"} aria-busy={of.isLoading} inert={of.isStale}>
+          {children(of.data, of.loadedKey)}
         </div>
       )}
       {of.data === undefined && of.isLoading && (

@@ -3,15 +3,19 @@ import { useEffect, useState } from "preact/hooks";
 
 const BASE = "/console";
 
-/** Where the page is: the path below /console, and the query. */
+/** Where the page is. */
 export interface Place {
+  /** The path below /console. */
   path: string;
   query: URLSearchParams;
+  /** The search text. It may be personal data, so it is kept in the history entry and never in the address. */
+  search: string;
 }
 
 const here = (): Place => ({
   path: location.pathname.slice(BASE.length).replace(/\/$/, "") || "/",
   query: new URLSearchParams(location.search),
+  search: (history.state as { search?: string } | null)?.search ?? "",
 });
 
 const listeners = new Set<() => void>();
@@ -25,6 +29,12 @@ export function go(to: string, replace = false): void {
   const url = BASE + (to === "/" ? "" : to);
   if (replace) history.replaceState(history.state, "", url);
   else history.pushState(null, "", url);
+  tell();
+}
+
+/** Changes the search text of the present entry of the history. */
+export function setSearch(search: string): void {
+  history.replaceState({ search }, "");
   tell();
 }
 
