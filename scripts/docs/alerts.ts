@@ -63,7 +63,8 @@ const help: Readonly<Record<AlertName, Help>> = {
     symptom:
       "A provider rejects the credentials or the sender, the quota is exceeded, or Firebase rejects the key of a platform.",
     check: "`provider` and `reason`, then the provider's console.",
-    action: "Renew the credential or raise the quota. Set a new secret with `wrangler secret put`.",
+    action:
+      "Renew the credential or raise the quota. Set a new secret with `npx wrangler secret put NAME --env production`.",
   },
   delivery_skipped: {
     symptom: "A provider's breaker is open. The message goes to the next provider or waits.",
@@ -145,7 +146,7 @@ const help: Readonly<Record<AlertName, Help>> = {
   social_client_refused: {
     symptom: "Google or Apple rejects the client id or secret. Sign-in through that provider fails.",
     check: "`provider` and `error`, then the provider's console.",
-    action: "Renew the secret, set it with `wrangler secret put`, and deploy.",
+    action: "Renew the secret and set it with `npx wrangler secret put NAME --env production`.",
   },
   staff_views_limit: {
     symptom: "A member of staff has seen as many persons, cases, fields and files as STAFF_VIEWS_PER_HOUR allows.",
@@ -172,7 +173,7 @@ const help: Readonly<Record<AlertName, Help>> = {
   webhook_gone: {
     symptom: "An endpoint returned 410. The message was dropped.",
     check: "`origin` of the endpoint.",
-    action: "Ask the receiver; if it is gone permanently, remove it from WEBHOOKS and deploy.",
+    action: "Ask the receiver; if it is gone permanently, set WEBHOOKS without it.",
   },
 };
 

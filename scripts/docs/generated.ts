@@ -35,17 +35,23 @@ export const generated: Readonly<Record<string, () => string[]>> = {
   variables: variableTable,
 };
 
-const MARKED = /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
+const MARKED = /(<!-- generated: ([\w-]+) -->\n)(?:(?!<!-- generated:)[\s\S])*?(<!-- end -->)/g;
 
-/** Names of the tables that a page holds. */
+/** Names of the generated sections of a page. */
 export const tablesOf = (page: string): string[] => [...page.matchAll(MARKED)].map(([, , name = ""]) => name);
 
 /**
- * The page with the text between its markers made anew.
+ * The page with the text between its markers regenerated.
  *
- * @throws Error when a marker names nothing that is generated.
+ * @throws Error if a marker names nothing that is generated, or a start or an end has no counterpart.
  */
 export function fillPage(page: string): string {
+  const starts = page.match(/<!-- generated: /g) ?? [];
+  const ends = page.match(/<!-- end -->/g) ?? [];
+  const pairs = page.match(MARKED) ?? [];
+  if (starts.length !== pairs.length || ends.length !== pairs.length) {
+    throw new Error(`${starts.length} starts, ${ends.length} ends and ${pairs.length} pairs of markers`);
+  }
   return page.replaceAll(MARKED, (_, start: string, name: string, end: string) => {
     const lines = generated[name];
     if (!lines) throw new Error(`nothing is generated under the name ${name}`);

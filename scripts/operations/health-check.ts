@@ -1,11 +1,11 @@
 import { type Deployment, StepFailed } from "./deployment.ts";
 
-const TRIES = 24;
+const DEADLINE_MS = 120_000;
 const PAUSE_MS = 5_000;
 
 interface Expected {
-  /** The version that must respond; any if absent. */
-  versionId?: string | undefined;
+  /** The version that must respond. */
+  versionId: string;
   /** Whether the request asks for this version, which serves only a share of the traffic. */
   isOverride?: boolean;
 }
@@ -20,18 +20,20 @@ export async function waitUntilHealthy(deployment: Deployment, { versionId, isOv
   const url = `${deployment.origin}/api/health`;
   const { name } = deployment.config();
   const headers = isOverride ? { "Cloudflare-Workers-Version-Overrides": `${name}="${versionId}"` } : {};
-  let last = "no response";
-  for (let tries = 0; tries < TRIES; tries++) {
-    if (tries > 0) await deployment.wait(PAUSE_MS);
+  const until = deployment.now() + DEADLINE_MS;
+  let last: string;
+  for (;;) {
     const { status, text } = await deployment.get(url, headers);
     const answering = versionIn(text);
-    if (status === 200 && (versionId === undefined || answering === versionId)) return;
+    if (status === 200 && answering === versionId) return;
     last =
       status === 0
         ? "no response"
         : status === 200
           ? `version ${answering} responds, not ${versionId}`
           : `${status} ${text.slice(0, 500)}`;
+    if (deployment.now() + PAUSE_MS > until) break;
+    await deployment.wait(PAUSE_MS);
   }
   throw new StepFailed(
     last,
@@ -47,7 +49,7 @@ export async function isServing(deployment: Deployment): Promise<boolean> {
 
 const versionIn = (text: string): string => healthIn(text)?.version_id ?? "unknown";
 
-/** The state in a response of `GET /api/health`; undefined if it is none. */
+/** The health in a response body of `GET /api/health`; undefined if there is none. */
 export function healthIn(text: string): { bindings?: object; version_id?: string | null } | undefined {
   try {
     return (JSON.parse(text) as { data?: { bindings?: object } }).data;

@@ -1,5 +1,6 @@
 import { asTyped, type Deployment, inEnvironment, mustRun, StepFailed } from "./deployment.ts";
 import { waitUntilHealthy } from "./health-check.ts";
+import { putSecret } from "./provider-secrets.ts";
 import { listDeployments, listDeploymentsCommand, mainVersionOf } from "./versions.ts";
 
 const rollbackCommand = (deployment: Deployment, versionId: string) => [
@@ -11,7 +12,11 @@ const rollbackCommand = (deployment: Deployment, versionId: string) => [
   ...inEnvironment(deployment),
 ];
 
-const MIGRATIONS = "Migrations stay: the older version runs on the new schema, as every migration must allow.";
+/** What a rollback leaves and what it brings back; a version has the secrets of its time. */
+const effectsIn = (env: Deployment["env"]) =>
+  "Migrations stay: the older version runs on the new schema, as every migration must allow.\n" +
+  "Secrets do not: those of that version are back. Set each that has changed since again, as in " +
+  `${putSecret("NAME", env)}. If only a secret had changed, that version has the same code: choose an older one with --to.`;
 
 /**
  * Gives all traffic to an earlier version and waits until it responds. Returns whether it does.
@@ -32,7 +37,7 @@ export async function runRollback(deployment: Deployment, to: string | undefined
     deployment.say(`From version ${current} to ${found}`);
     mustRun(deployment, rollbackCommand(deployment, found), `See npx wrangler versions list --env ${deployment.env}`);
     await waitUntilHealthy(deployment, { versionId: found });
-    deployment.say(`Version ${found} responds. ${MIGRATIONS}`);
+    deployment.say(`Version ${found} responds. ${effectsIn(deployment.env)}`);
     return true;
   } catch (failure) {
     if (!(failure instanceof StepFailed)) throw failure;
@@ -45,5 +50,5 @@ export async function runRollback(deployment: Deployment, to: string | undefined
 export function rehearseRollback(deployment: Deployment, to: string | undefined): void {
   deployment.say(`$ ${asTyped(listDeploymentsCommand(deployment))}`);
   deployment.say(`$ ${asTyped(rollbackCommand(deployment, to ?? "PREVIOUS"))}`);
-  deployment.say(`GET ${deployment.origin}/api/health, until that version responds\n${MIGRATIONS}`);
+  deployment.say(`GET ${deployment.origin}/api/health, until that version responds\n${effectsIn(deployment.env)}`);
 }

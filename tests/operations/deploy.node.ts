@@ -57,6 +57,7 @@ function newDeployment(
   const output: string[] = [];
   const waits: number[] = [];
   const configPath = file("wrangler.toml");
+  let waitedMs = 0;
   const deployment: Deployment = {
     env,
     stagingOrigin: "https://api.staging.powerbank.test",
@@ -77,8 +78,11 @@ function newDeployment(
       return (url.startsWith(deployment.origin) ? account : stagingAccount).health(headers);
     },
     getOnce: async (url) => associated(url),
-    wait: async (ms: number) => void waits.push(ms),
-    now: () => Date.now(),
+    wait: async (ms: number) => {
+      waits.push(ms);
+      waitedMs += ms;
+    },
+    now: () => Date.now() + waitedMs,
     say: (line: string) => output.push(line),
   };
   return { deployment, output, waits };
@@ -317,6 +321,7 @@ test("a rollback returns to the version before, or to the one that is named, and
   assert.ok(await runRollback(deployment, first), output.join("\n"));
   assert.equal(account.main, first);
   assert.match(output.join("\n"), /Migrations stay/);
+  assert.match(output.join("\n"), /wrangler secret put NAME --env production/);
   assert.equal(await runRollback(deployment, crypto.randomUUID()), false);
   account.unhealthy.add(String(second));
   assert.equal(await runRollback(deployment, second), false);
