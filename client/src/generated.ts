@@ -476,13 +476,13 @@ export type KycCase = KycSubmission & {
     status: KycSubmissionStatus;
     submitted_at: string;
   }>;
-  /** Who last opened which file, newest first; `viewer` is null for deleted users. */
+  /** Each reviewer's last view of each file, the newest 20, newest first; `viewer` is null for deleted users. */
   views: Array<{
     side: "front" | "back";
     viewer: Reviewer | null;
     viewed_at: string;
   }>;
-  /** Who took the last decision back, if the submission waits for another one since. */
+  /** Who reopened the submission, while it waits for a new decision. */
   reopened: {
     viewer: Reviewer | null;
     reopened_at: string;
@@ -1072,13 +1072,13 @@ export type UserDetail = {
   masked_phone: string | null;
   masked_email: string | null;
   social_provider: SocialProvider;
-  /** The claims about the person that the provider sent last. */
+  /** The provider's claims about the person when the account was last linked. */
   social_profile_data: Record<string, unknown> | null;
   role: UserRole;
-  /** Why the status is not ACTIVE: signing in again ends `inactivity` alone. */
+  /** Why the status is not ACTIVE; only `inactivity` ends at the next sign-in. */
   status_reason: "inactivity" | "staff" | "disputed" | null;
   locale: "en" | "ne";
-  /** To 15 minutes. */
+  /** Up to 15 minutes late. */
   last_activity_at: string | null;
   /** With `mask`, and after an act once the caller's views are used up: the fields that have a value and are null here. */
   hidden?: Array<HiddenField> | undefined;

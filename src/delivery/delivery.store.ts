@@ -7,8 +7,8 @@ import { CLAIM_MS, MAX_UNCERTAIN_ATTEMPTS } from "./delivery-record.ts";
 
 type RecordDeps = Pick<Deps, "db" | "now">;
 
-/** The delivery of an event's message, recorded in a row of `deliveries` that the first claim inserts. */
-export function eventDelivery(deps: RecordDeps, eventId: string): DeliveryRecord<DeliveryState> {
+/** The delivery of a message, recorded in a row of `deliveries` under the message's id; the first claim inserts it. */
+export function messageDelivery(deps: RecordDeps, eventId: string): DeliveryRecord<DeliveryState> {
   const { attempts } = deliveries;
   const isEvent = eq(deliveries.eventId, eventId);
   const isClaimedBy = (...claimIds: string[]) => and(isEvent, inArray(deliveries.claimedBy, claimIds));

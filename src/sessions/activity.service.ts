@@ -6,12 +6,13 @@ import type { AccessToken } from "./tokens.ts";
 
 const MAX_REMEMBERED = 10_000;
 
-/** When this isolate last reported each session. It only saves messages; the task's statement enforces the interval. */
+/** When this isolate last reported each session. The map only saves messages; the task's statement enforces the interval. */
 const reportedAt = new Map<string, number>();
 
 /**
  * Reports, after the response, that the session is in use, unless the sign-in or refresh that issued the token recorded
- * it less than 15 minutes ago. A report may be lost; the next one replaces it.
+ * it less than 15 minutes ago. Access tokens live as long, so only expired ones report, as at a late sign-out. A report
+ * may be lost; the next one replaces it.
  */
 export function reportActivity(
   deps: Pick<Deps, "queues" | "now" | "newId" | "log" | "afterResponse">,
@@ -19,6 +20,7 @@ export function reportActivity(
 ) {
   const now = deps.now();
   const last = Math.max(caller.issuedAt, reportedAt.get(caller.sessionId) ?? 0);
+  // The absolute value, so that a clock that was set back does not stop the reports.
   if (Math.abs(now - last) < ACTIVITY_INTERVAL_MS) return;
   if (reportedAt.size >= MAX_REMEMBERED) reportedAt.clear();
   reportedAt.set(caller.sessionId, now);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { forgetPushToken, selectPushDevices } from "../auth/device/device.store.ts";
 import { notifications } from "../db/user-schema.ts";
 import { deliver } from "../delivery/deliver.ts";
-import { eventDelivery } from "../delivery/delivery.store.ts";
+import { messageDelivery } from "../delivery/delivery.store.ts";
 import { PUSH_LIFE_MS } from "../delivery/fcm.ts";
 import { listProviders } from "../delivery/providers.ts";
 import { runBatch } from "../platform/data/database.ts";
@@ -45,7 +45,7 @@ export const deliverPush: Task = {
           data: { notification_id: row.id, notification_type: row.notificationType },
           expiresAt,
         } as const;
-        return deliver(deps, eventDelivery(deps, message.id), message, () =>
+        return deliver(deps, messageDelivery(deps, message.id), message, () =>
           forgetPushToken(deps, device.id, device.fcmToken),
         );
       }),

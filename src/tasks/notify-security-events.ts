@@ -3,7 +3,7 @@ import { z } from "zod";
 import { recordFormerIdentities } from "../auth/deletion/former-identity.store.ts";
 import { hashIdentifier } from "../auth/deletion/former-identity.ts";
 import { deliver } from "../delivery/deliver.ts";
-import { eventDelivery } from "../delivery/delivery.store.ts";
+import { messageDelivery } from "../delivery/delivery.store.ts";
 import { notices } from "../delivery/notices.ts";
 import { securityMessage } from "../delivery/security-messages.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -76,6 +76,6 @@ async function notifyOldIdentifier(
 ): Promise<TaskOutcome> {
   const name = can_dispute ? "IDENTIFIER_LOST" : "IDENTIFIER_CHANGED";
   const message = { id: event.id, channel, to, ...securityMessage(deps.config, name, { channel, locale }) };
-  const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), message);
+  const { isDone, note } = await deliver(deps, messageDelivery(deps, event.id), message);
   return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deliver } from "../delivery/deliver.ts";
-import { eventDelivery } from "../delivery/delivery.store.ts";
+import { messageDelivery } from "../delivery/delivery.store.ts";
 import { type SecurityMessage, securityMessage, securityTexts } from "../delivery/security-messages.ts";
 import type { Task } from "./engine/task.ts";
 
@@ -21,7 +21,7 @@ export const sendSecurityMessage: Task = {
   async run(deps, event) {
     const { channel, to, locale, message } = due.parse(event.payload);
     const outgoing = { id: event.id, channel, to, ...securityMessage(deps.config, message, { channel, locale }) };
-    const { isDone, note } = await deliver(deps, eventDelivery(deps, event.id), outgoing);
+    const { isDone, note } = await deliver(deps, messageDelivery(deps, event.id), outgoing);
     return isDone ? { done: true, note } : { done: false, retryInSeconds: RETRY_SECONDS, note };
   },
 };

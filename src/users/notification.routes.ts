@@ -1,12 +1,7 @@
 import { z } from "zod";
 import { cursorField, pageSizeField } from "../platform/http/fields.ts";
 import { userEndpoint } from "../sessions/guard.ts";
-import {
-  getNotification,
-  listOwnNotifications,
-  readAllNotifications,
-  readNotification,
-} from "./notification.service.ts";
+import { getNotification, listOwnNotifications, markAllRead, markRead } from "./notification.service.ts";
 import { notificationView, viewNotification } from "./views.ts";
 
 const tag = "Notifications";
@@ -64,7 +59,7 @@ export const readMyNotifications = userEndpoint(
     message: allRead,
   },
   async (deps, { caller, client }) => {
-    await readAllNotifications(deps, caller);
+    await markAllRead(deps, caller);
     return { data: { message: allRead[client.locale] } };
   },
 );
@@ -82,5 +77,5 @@ export const readMyNotification = userEndpoint(
     message: { en: "Notification marked as read.", ne: "सूचना पढिएको चिन्ह लगाइयो।" },
     errors: ["not_found"],
   },
-  async (deps, { caller, params }) => ({ data: viewNotification(await readNotification(deps, caller, params.id)) }),
+  async (deps, { caller, params }) => ({ data: viewNotification(await markRead(deps, caller, params.id)) }),
 );

@@ -24,7 +24,7 @@ const position = z.tuple([z.string()]);
 /**
  * A page of the caller's notifications, newest first.
  *
- * @throws AppError `validation_error` for a cursor of another list.
+ * @throws AppError `token_not_valid`; `validation_error` for a cursor of another list.
  */
 export async function listOwnNotifications(
   deps: Deps,
@@ -33,21 +33,21 @@ export async function listOwnNotifications(
 ): Promise<NotificationPage> {
   const query = ["notifications", caller.userId];
   const after = await readCursor(deps, query, page.cursor, position);
-  const found = await listNotifications(deps, caller, { size: page.page_size, after: after?.[0] });
-  if (!found) throw sessionEnded();
-  const last = found.hasMore ? found.found.at(-1) : undefined;
+  const list = await listNotifications(deps, caller, { size: page.page_size, after: after?.[0] });
+  if (!list) throw sessionEnded();
+  const last = list.hasMore ? list.found.at(-1) : undefined;
   const nextCursor = last ? await writeCursor(deps, query, [last.id]) : null;
-  return { results: found.found, unreadCount: found.unread, nextCursor };
+  return { results: list.found, unreadCount: list.unread, nextCursor };
 }
 
-/** Marks one of the caller's notifications as read. @throws AppError `not_found` if it is not the caller's. */
-export async function readNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
+/** Marks one of the caller's notifications as read. @throws AppError `token_not_valid`; `not_found` if the caller has no such notification. */
+export async function markRead(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await markNotificationRead(deps, caller, id);
   if (!user) throw sessionEnded();
   return notification ?? unknownNotification();
 }
 
-/** One of the caller's notifications. @throws AppError `not_found` if it is not the caller's. */
+/** One of the caller's notifications. @throws AppError `token_not_valid`; `not_found` if the caller has no such notification. */
 export async function getNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await findNotification(deps, caller, id);
   if (!user) throw sessionEnded();
@@ -59,6 +59,6 @@ function unknownNotification(): never {
 }
 
 /** Marks all of the caller's notifications as read. @throws AppError `token_not_valid`. */
-export async function readAllNotifications(deps: Deps, caller: AccessClaims): Promise<void> {
+export async function markAllRead(deps: Deps, caller: AccessClaims): Promise<void> {
   if (!(await markAllNotificationsRead(deps, caller))) throw sessionEnded();
 }

@@ -31,13 +31,13 @@ export async function updateProfile(
   return profile;
 }
 
-/** Returns an error for a date of birth that is not in the past, for the `check` of a route. */
+/** Returns an error unless the date of birth is before today in Asia/Kathmandu. */
 export function checkBirth(deps: Pick<Deps, "now">, given: string | null | undefined): FieldErrors {
   return given && given >= dayOf(deps.now()) ? { date_of_birth: [{ code: "not_in_past" }] } : {};
 }
 
 /** The change without its nulls. */
-export function withoutNulls<T extends Record<string, unknown>>(change: T): { [K in keyof T]: NonNullable<T[K]> } {
+export function withoutNulls<T extends Record<string, unknown>>(change: T): { [K in keyof T]: Exclude<T[K], null> } {
   const given = Object.entries(change).filter(([, value]) => value !== null);
-  return Object.fromEntries(given) as { [K in keyof T]: NonNullable<T[K]> };
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], null> };
 }

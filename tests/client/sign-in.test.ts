@@ -24,7 +24,7 @@ const start = () => startApp({}, providers.env);
 const fromSdk = async (name: Name, person = newPerson(name)) =>
   (await providers.nativeSignIn(name, person)) as Parameters<UsersClient["auth"]["apple"]>[0];
 
-test.each(names)("%s: what the SDK gave signs in once, however often the answer is lost", async (name) => {
+test.each(names)("%s: what the SDK gave signs in once, although the response is lost twice", async (name) => {
   const app = start();
   app.disturbOnce(`POST /auth/${name}/token`, "lose answer", "lose answer");
   const { user_id, ...rest } = await app.client.auth[name](await fromSdk(name));
@@ -54,7 +54,7 @@ test.each(names)(
   },
 );
 
-test.each(names)("%s: an account is linked, signs in by the provider, and is unlinked", async (name) => {
+test.each(names)("%s: an account is linked, signs in with the provider, and is unlinked", async (name) => {
   const app = start();
   const { user_id } = await app.signUp();
   const person = newPerson(name);
@@ -101,7 +101,7 @@ test("a passkey is added, signs in on another device, proves the session, is ren
   expect((await app.client.identity.get()).passkeys).toEqual([]);
 });
 
-test("the answer to options that have expired, and a removed passkey, sign nobody in", async () => {
+test("an expired challenge and a removed passkey sign nobody in", async () => {
   const clock = stopClock();
   const app = start();
   await app.signUp();

@@ -54,7 +54,7 @@ describe("E-mail", () => {
     expect(mails[0]?.text).toMatch(/कोड: \d{6}/);
   });
 
-  test("is accepted by the deployed send_email binding", async () => {
+  test("is accepted by the local send_email binding", async () => {
     const env = productionEnv();
     const message = await requestAndKeep(newEmail(), env);
     expect(await consume([message], env)).toEqual(acknowledged);
@@ -68,7 +68,7 @@ describe("E-mail", () => {
     "E_FIELD_MISSING",
     "E_CONTENT_TOO_LARGE",
     "E_HEADER_NOT_ALLOWED",
-  ])("ends with %s, which is about the address or the message", async (code) => {
+  ])("is not retried after %s, which is about the address or the message", async (code) => {
     const { mails, env } = mailService(refusal(code));
     const message = await requestAndKeep(newEmail(), env);
     expect(await consume([message], env)).toEqual(acknowledged);
@@ -111,6 +111,7 @@ describe("E-mail", () => {
     expect(mails).toHaveLength(2);
     const words = JSON.stringify(lines);
     for (const secret of ["canary", mails[0]?.to ?? "", mails[0]?.text.match(/\d{6}/)?.[0] ?? ""]) {
+      // A time or an id may contain the digits of a code by chance.
       expect(words.replaceAll(/"time":"[^"]*"|"event_id":"[^"]*"/g, "")).not.toContain(secret);
     }
   });

@@ -3,7 +3,7 @@ import { exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { buildDeps } from "../../src/build-deps.ts";
 import { deliver } from "../../src/delivery/deliver.ts";
-import { eventDelivery } from "../../src/delivery/delivery.store.ts";
+import { messageDelivery } from "../../src/delivery/delivery.store.ts";
 import { testEnv } from "../support/client.ts";
 import { fakeInternet, type Host, misbehaviours } from "../support/internet.ts";
 import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";
@@ -77,7 +77,7 @@ const refusing =
 /** Delivers a notification to a device, as the task does. */
 async function push(id: string = crypto.randomUUID()) {
   const deps = await buildDeps(env, createExecutionContext(), "push");
-  return deliver(deps, eventDelivery(deps, id), {
+  return deliver(deps, messageDelivery(deps, id), {
     id,
     channel: "push",
     to: "device-token-canary",

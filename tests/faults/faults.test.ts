@@ -15,11 +15,11 @@ import { sql } from "./people.ts";
 import { advance } from "./settle.ts";
 import { sampleOf, spread, type Trial } from "./trials.ts";
 
-// `npm run faults` runs every trial. `npm test` runs every trial of flows with few, and a sample of the others'. Flows
-// whose runs are checked one by one get a smaller sample.
+// `npm run faults` runs every trial. `npm test` runs all trials of a flow that has at most FEW, and a sample of those of
+// other flows; at most MAX_ALONE of flows that run alone.
 const { FAULTS_WHOLE, FAULTS_ONLY } = testEnv as unknown as Record<string, string | undefined>;
-const MANY = 8;
-const MANY_ALONE = 16;
+const FEW = 8;
+const MAX_ALONE = 16;
 const DAY_MS = 86_400_000;
 
 const flows = allFlows.filter(({ name }) => !FAULTS_ONLY || new RegExp(FAULTS_ONLY).test(name));
@@ -35,6 +35,7 @@ let now = Date.now();
 const daily = JSON.stringify(jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name }) => name));
 beforeAll(async () => {
   await keepSentEvents();
+  // From the day before yesterday for two months, which is longer than all flows take.
   const days = Array.from({ length: 62 }, (_, nth) => (Math.floor(now / DAY_MS) + nth - 2) * DAY_MS);
   await sql(
     `insert or ignore into job_runs
@@ -44,7 +45,7 @@ beforeAll(async () => {
     JSON.stringify(days),
   );
 });
-/** Restores the daily jobs for other tests and removes the inserted users. */
+/** Restores the daily jobs for other tests and removes the search entries of the crowd. */
 afterAll(async () => {
   await sql(
     "delete from job_runs where name in (select value from json_each(?)) and chunks = 0 and finished_at is not null",
@@ -74,9 +75,9 @@ describe("every flow with every fault at every binding call", () => {
     async (name, flow) => {
       beQuiet();
       const random = seededRandom(name.length);
-      const isWhole = (trials: Trial[]) => FAULTS_WHOLE || (trials.length <= MANY && !flow.isAlone);
+      const isWhole = (trials: Trial[]) => FAULTS_WHOLE || (trials.length <= FEW && !flow.isAlone);
       const sample = (trials: Trial[]) =>
-        flow.isAlone ? spread(sampleOf(trials, random), MANY_ALONE) : sampleOf(trials, random);
+        flow.isAlone ? spread(sampleOf(trials, random), MAX_ALONE) : sampleOf(trials, random);
       const choose = (trials: Trial[]) => (isWhole(trials) ? trials : sample(trials));
       expect(await runFlow(flow, choose, report)).toEqual([]);
     },
@@ -110,13 +111,13 @@ describe("after all flows", () => {
   });
 
   it.skipIf(Boolean(FAULTS_ONLY))("every binding call site in the source was tested with a fault", () => {
-    const unmet = callSites.filter((site) => !report.sites.has(site));
-    expect({ strays: [...report.strays], unmet }).toEqual({ strays: [], unmet: [] });
+    const untested = callSites.filter((site) => !report.sites.has(site));
+    expect({ strays: [...report.strays], untested }).toEqual({ strays: [], untested: [] });
   });
 
   it("logs its totals", () => {
     const { flows: ran, calls, trials, faults, sites, users } = report;
-    const met = {
+    const totals = {
       flows: ran,
       calls,
       trials,
@@ -125,7 +126,7 @@ describe("after all flows", () => {
       call_sites: `${sites.size}/${callSites.length}`,
     };
     console.log(
-      JSON.stringify({ event: "faults", ...met, seconds: Math.round((performance.now() - startedAt) / 1000) }),
+      JSON.stringify({ event: "faults", ...totals, seconds: Math.round((performance.now() - startedAt) / 1000) }),
     );
     expect(faults).toBeGreaterThan(0);
   });

@@ -70,6 +70,9 @@ export const oauthRows: SecurityRows = {
   "ASVS 10.5.4": shown([refusals, "(ASVS 6.8.2, 10.5)"]),
   API10: shown(
     ["tests/delivery/sms.test.ts", "API10: a provider is not trusted"],
-    [browserFlow, "returns 503 if the provider's response is missing or malformed and 400 if it rejects the code"],
+    [
+      browserFlow,
+      "returns 503 if the provider's response is missing or malformed, and redirects to the error page if it rejects the code",
+    ],
   ),
 };

@@ -131,7 +131,7 @@ export const signInRows: SecurityRows = {
   "ASVS 6.4.4": shown([staffPasskeys, "removes them, ends every session, and lets staff add one within 24 hours"]),
   "ASVS 6.4.6": shown([staffPasskeys, "of staff is for admins who used a passkey within ten minutes"]),
   "ASVS 6.5.6": shown([ownPasskeys, "ends the other sessions that it opened or proved; then it is unknown"]),
-  "ASVS 6.7.2": shown([passkeyLogin, "is good for ten minutes"], [passkeyLogin, "signs in once: a hundred calls"]),
+  "ASVS 6.7.2": shown([passkeyLogin, "is good for ten minutes"], [passkeyLogin, "signs in once: twenty calls"]),
   "NIST 4.1.2": shown(
     [userDetail, "accepts a body as %s"],
     [

@@ -14,37 +14,41 @@ const code = Object.entries(sources).flatMap(([file, text]) =>
     .map((line) => `${file}: ${line.trim()}`),
 );
 
+/** A comparison with something that may be secret. */
+const COMPARISON = [
+  /(?:hash|signature|digest|mac|secret)\w*\)? (?:===|!==) /i,
+  /(?:===|!==) \w*(?:hash|signature|digest|mac\b|secret)/i,
+];
+
 test("ASVS 11.2.4: no secret is compared with a variable-time operator", () => {
-  const compared = code.filter(
-    (line) =>
-      /(?:hash|signature|digest|mac|secret)\w*\)? (?:===|!==) /i.test(line) ||
-      /(?:===|!==) \w*(?:hash|signature|digest|mac\b|secret)/i.test(line),
-  );
+  const compared = code.filter((line) => COMPARISON.some((each) => each.test(line)));
+  expect(compared.length).toBeGreaterThan(0);
   // The hashes of one-time codes are compared in SQL: they are HMACs under a secret pepper, so timing reveals nothing.
-  // Allowed: presence checks; keyed hashes of bodies and the encoding of a cursor, which reveal one bit in constant
-  // steps; ids; and the magic bytes of a picture.
-  const harmless = /(?:===|!==) (?:null|undefined|"")|bodyHash|secretId|SIGNATURE|!== cursor/;
-  expect(compared.filter((line) => !harmless.test(line))).toEqual([]);
+  // Allowed: presence checks; keyed hashes of bodies; a cursor compared with its own encoding; the public hash of a code
+  // in an ID token; ids; and the magic bytes of a picture.
+  const harmless =
+    /\w+ (?:===|!==) (?:null|undefined|"")|[\w.]*(?:bodyHash|secretId|SIGNATURE|codeHash)\S* (?:===|!==)|(?:===|!==) [\w.]*(?:bodyHash|secretId|SIGNATURE|cursor)/g;
+  expect(compared.filter((line) => COMPARISON.some((each) => each.test(line.replaceAll(harmless, ""))))).toEqual([]);
 });
 
-test("ASVS 11.5.1, 6.5.3: no value comes from a predictable random generator", () => {
+test("ASVS 11.5.1, 6.5.3: no value comes from Math.random, and no secret is a UUID", () => {
   expect(code.filter((line) => line.includes("Math.random"))).toEqual([]);
   expect(
     code.filter((line) => /\b(?:randomUUID|uuidv?[1347])\(/.test(line) && /token|secret|code\b/i.test(line)),
   ).toEqual([]);
 });
 
-test("ASVS 15.1.2: every package is locked to a version and a hash from one registry", () => {
+test("ASVS 15.1.2: every package is locked to a version and a hash, and none names a registry of its own", () => {
   const { packages } = JSON.parse(packageLock) as {
     packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
   };
   const locked = Object.entries(packages).filter(([path]) => path !== "");
   expect(locked.length).toBeGreaterThan(50);
   expect(locked.filter(([, { integrity }]) => !integrity?.startsWith("sha512-")).map(([path]) => path)).toEqual([]);
-  expect(new Set(locked.map(([, { resolved = "" }]) => resolved && new URL(resolved).host)).size).toBe(1);
+  expect(locked.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
 });
 
-test("ASVS 1.3.12: ten thousand characters in any public field are answered, whatever pattern checks them", async () => {
+test("ASVS 1.3.12: ten thousand characters in any public JSON field get a 4xx, whatever pattern checks them", async () => {
   const hostile = ["a", "0", "+", "a@", "a.", " ", "\u0301", "%"].map((part) => part.repeat(10_000 / part.length));
   for (const operation of operationsOf(await fetchDocument()).filter(
     ({ isGuarded, body }) => !isGuarded && body?.takesJson,

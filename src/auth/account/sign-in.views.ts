@@ -25,7 +25,7 @@ export const signedInData = z
   })
   .meta({ id: "SignIn", base: "SocialSignIn" });
 
-/** @param message the answer's message in the caller's language. */
+/** Builds the answer. @param message its message in the caller's language. */
 export function describeSignIn(signedIn: SignIn, message: string): z.input<typeof signedInData> {
   return {
     user_id: signedIn.user.id,

@@ -10,81 +10,86 @@ import { EXPORT_PAGE } from "./export-limits.ts";
 
 /** The lists of an export that may be longer than a page. */
 export const EXPORT_LISTS = [
-  ...(["sessions", "walletTransactions", "pointTransactions", "rentals"] as const),
-  ...(["favorites", "notifications", "audit"] as const),
+  "sessions",
+  "walletTransactions",
+  "pointTransactions",
+  "rentals",
+  "favorites",
+  "notifications",
+  "audit",
 ] as const;
 
-/** Where a page of each list begins: behind this id, "" for the start; null if the list has ended. */
+/** Where a page of each list begins: after this id, "" for the start; null if the list has ended. */
 export type Positions = Record<(typeof EXPORT_LISTS)[number], string | null>;
 
 /**
- * Selects a page of each list that goes on, of the user whose id `owner` yields; a NULL selects and reads nothing. Each
+ * Selects a page of each unfinished list of the user whose id `owner` yields; a NULL selects and reads nothing. Each
  * list is read in the order of one of its indexes: by id, so newest first; rentals and stations by the ids that other
  * services chose, points by source, reason and reference.
  */
 export function selectLists(deps: Pick<Deps, "db">, owner: SQL, from: Positions) {
   const own = (column: SQLiteColumn) => sql`${column} = ${owner}`;
-  const behind = (column: SQLiteColumn, id: string) => (id === "" ? undefined : lt(column, id));
+  const after = (column: SQLiteColumn, id: string) => (id === "" ? undefined : lt(column, id));
   // One extra row shows whether the list goes on.
   const size = EXPORT_PAGE + 1;
-  const page = <T>(position: string | null, select: (after: string) => T) =>
+  const page = <T>(position: string | null, select: (position: string) => T) =>
     position === null ? undefined : select(position);
   return {
-    sessions: page(from.sessions, (after) =>
+    sessions: page(from.sessions, (position) =>
       deps.db
         .select()
         .from(sessions)
-        .where(and(own(sessions.userId), behind(sessions.id, after)))
+        .where(and(own(sessions.userId), after(sessions.id, position)))
         .orderBy(desc(sessions.id))
         .limit(size),
     ),
-    walletTransactions: page(from.walletTransactions, (after) =>
+    walletTransactions: page(from.walletTransactions, (position) =>
       deps.db
         .select()
         .from(walletTransactions)
-        .where(and(own(walletTransactions.userId), behind(walletTransactions.id, after)))
+        .where(and(own(walletTransactions.userId), after(walletTransactions.id, position)))
         .orderBy(desc(walletTransactions.id))
         .limit(size),
     ),
-    pointTransactions: page(from.pointTransactions, (after) => {
+    pointTransactions: page(from.pointTransactions, (position) => {
       const key = sql.raw("source, reason, reference");
-      const isBehind = sql`(${key}) < (select ${key} from point_transactions where id = ${after})`;
+      const isAfter = sql`(${key}) < (select ${key} from point_transactions where id = ${position})`;
       return deps.db
         .select()
         .from(pointTransactions)
-        .where(and(own(pointTransactions.userId), after === "" ? undefined : isBehind))
+        .where(and(own(pointTransactions.userId), position === "" ? undefined : isAfter))
         .orderBy(desc(pointTransactions.source), desc(pointTransactions.reason), desc(pointTransactions.reference))
         .limit(size);
     }),
-    rentals: page(from.rentals, (after) =>
+    rentals: page(from.rentals, (position) =>
       deps.db
         .select()
         .from(rentals)
-        .where(and(own(rentals.userId), behind(rentals.rentalId, after)))
+        .where(and(own(rentals.userId), after(rentals.rentalId, position)))
         .orderBy(desc(rentals.rentalId))
         .limit(size),
     ),
-    favorites: page(from.favorites, (after) =>
+    favorites: page(from.favorites, (position) =>
       deps.db
         .select()
         .from(favoriteStations)
-        .where(and(own(favoriteStations.userId), behind(favoriteStations.stationId, after)))
+        .where(and(own(favoriteStations.userId), after(favoriteStations.stationId, position)))
         .orderBy(desc(favoriteStations.stationId))
         .limit(size),
     ),
-    notifications: page(from.notifications, (after) =>
+    notifications: page(from.notifications, (position) =>
       deps.db
         .select()
         .from(notifications)
-        .where(and(own(notifications.userId), behind(notifications.id, after)))
+        .where(and(own(notifications.userId), after(notifications.id, position)))
         .orderBy(desc(notifications.id))
         .limit(size),
     ),
-    audit: page(from.audit, (after) =>
+    audit: page(from.audit, (position) =>
       deps.db
         .select()
         .from(auditLogs)
-        .where(and(own(auditLogs.userId), behind(auditLogs.id, after)))
+        .where(and(own(auditLogs.userId), after(auditLogs.id, position)))
         .orderBy(desc(auditLogs.id))
         .limit(size),
     ),
@@ -93,7 +98,7 @@ export function selectLists(deps: Pick<Deps, "db">, owner: SQL, from: Positions)
 
 type Lists = Results<ReturnType<typeof selectLists>>;
 
-/** The rows of a page, of each list. */
+/** One page of each list. */
 export type ExportLists = { [Name in keyof Lists]: NonNullable<Lists[Name]> };
 
 /** The rows of a page, and where the next one begins. */

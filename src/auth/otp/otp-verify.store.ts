@@ -46,7 +46,7 @@ function writeAttempt(deps: BuilderDeps, variant: AttemptVariant, values: Attemp
         .update(otpChallenges)
         .set({
           chargedBy: deps.invocationId,
-          // From its verification on, the counters count attempts at the body of a bound key.
+          // Once a code is verified, its counters count guesses at the body that its key is bound to.
           attemptsFamiliar: sql`case when ${fits} then 0 else ${charge.attemptsFamiliar} end`,
           attemptsOther: sql`case when ${fits} then 0 else ${charge.attemptsOther} end`,
           consumedBy: sql`case when ${fits} then ${deps.invocationId} end`,
@@ -61,7 +61,7 @@ function writeAttempt(deps: BuilderDeps, variant: AttemptVariant, values: Attemp
             .set(charge)
             .where(and(sql`cid = ${is.keyCid}`, is.hasAttemptsLeft, is.isAllowed, isBoundToOtherBody(deps, call)))
         : undefined,
-      // Comes before the failure, which may set a lock. A repeated call is not counted.
+      // Before `recordFailure`, whose lock would make `isAllowed` false. A repeated call is not counted.
       counted: countNetworkAttempt(
         deps,
         values.network,
@@ -125,13 +125,13 @@ function readAttempt(deps: BuilderDeps, variant: AttemptVariant, values: Attempt
     state: deps.db
       .select({
         blockedUntil: blockedUntil(values, now).as("blocked_until"),
-        attemptWindowEndsAt: attemptWindowEndsAt(network).as("guess_window_ends_at"),
-        networkMayAttempt: sql<number>`${networkMayAttempt(values, now)}`.as("may_network_guess"),
+        attemptWindowEndsAt: attemptWindowEndsAt(network).as("attempt_window_ends_at"),
+        networkMayAttempt: sql<number>`${networkMayAttempt(values, now)}`.as("may_network_attempt"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${identifier} and g.network = ${network}
           and json_each.value > ${now} - ${literal(otpLimits.lock.perNetwork.windowMs)}), 0)`.as("failures"),
         isLocked: sql<number>`${is.isLocked}`.as("is_locked"),
-        isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_of_other_body"),
+        isKeyReused: sql<number>`${isBoundToOtherBody(deps, call)}`.as("is_key_reused"),
         isUndecided: sql<number>`not ${is.isDecided} and ${is.isAllowed} and not ${isBound(deps, call)}`.as(
           "is_undecided",
         ),
@@ -187,10 +187,10 @@ const attempts = {
 };
 
 /**
- * Compares a guess with the two newest live codes that have attempts left, in one transaction. Its first statement charges
+ * Compares a guess with those of the two newest live codes that have attempts left, in one transaction. Its first statement charges
  * an attempt to each of them and verifies the code that fits, so that no other call or crash comes between charge and
  * comparison. If a code fits, its verification token becomes valid, all other live codes are consumed and the failures of
- * the network class are reset; otherwise a failure is recorded. If the key is bound to another body, the attempt counts as
+ * the network class are reset; otherwise, if an attempt was charged, a failure is recorded. If the key is bound to another body, the attempt counts as
  * a guess at that body and is charged to the code behind it.
  *
  * The hashes are compared by SQL `=`, not in constant time: they are HMACs under a secret pepper, so the time of a
@@ -210,7 +210,7 @@ export async function recordAttempt(deps: AttemptDeps, attempt: Attempt) {
     isCommitted: ({ compared }) => compared.length > 0,
   });
   const [state] = found.state;
-  if (!state) throw new Error("a SELECT without FROM gave no row");
+  if (!state) throw new Error("the state of an attempt has one row");
   const isCharged = found.compared.length > 0;
   return {
     ...state,

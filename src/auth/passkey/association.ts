@@ -1,13 +1,13 @@
 import type { Passkeys } from "./passkey-settings.ts";
 
-/** What Android apps may do with the domain. */
+/** What Android apps may do with the domain; Credential Manager requires both for passkeys. */
 export const ANDROID_RELATIONS = [
   "delegate_permission/common.handle_all_urls",
   "delegate_permission/common.get_login_creds",
 ] as const;
 
 /**
- * The contents of the files below `/.well-known/` by which a domain names the apps and pages that may use its passkeys;
+ * Functions that give the contents of the files below `/.well-known/` by which a domain names the apps and pages that may use its passkeys;
  * undefined if the configuration names nothing for a file.
  */
 export const associations = {

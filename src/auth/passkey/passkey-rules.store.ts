@@ -13,7 +13,7 @@ export type OwnDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log"
 
 /** Maximum number of passkeys of a user. */
 export const MAX_PASSKEYS = 10;
-/** How often a user may add a passkey, because each addition sends messages. */
+/** How often a user may add a passkey; each addition sends messages. */
 export const passkeyAddsPerDay = { count: 10, windowMs: DAY_MS } as const;
 
 const shown = {
@@ -26,15 +26,15 @@ const shown = {
   lastUsedAt: passkeys.lastUsedAt,
 };
 
-/** The member of staff, the row of `users`, may not do this by a code alone. Never true of other users. */
+/** The row of `users` is staff without a passkey proof in the last 10 minutes, and `unless` does not hold. */
 export const needsPasskey = (deps: OwnDeps, caller: AccessClaims, unless: SQL = sql`false`): SQL =>
   deps.config.requiresStaffPasskeys
     ? sql`(users.role <> 'user' and not (${isPasskeyProvedRecently(deps, caller)} or ${unless}))`
     : sql`false`;
 
-const hasOpenWindow = (deps: OwnDeps) => sql`coalesce(users.passkey_enrolment_until, 0) > ${deps.now()}`;
+const isEnrolmentOpen = (deps: OwnDeps) => sql`coalesce(users.passkey_enrolment_until, 0) > ${deps.now()}`;
 
-/** The user's additions of the last day. */
+/** The FROM and WHERE clauses of the user's additions in the last day. */
 const recentAdds = (deps: OwnDeps, userId: string) =>
   sql`from audit_logs where user_id = ${userId} and id > ${firstIdAt(deps.now() - passkeyAddsPerDay.windowMs)}
     and entity_type = 'passkey' and action = 'CREATE'`;
@@ -43,7 +43,7 @@ const recentAdds = (deps: OwnDeps, userId: string) =>
 export function obstacleToAdd(deps: OwnDeps, caller: AccessClaims): SQL<ErrorCode | null> {
   const { userId } = caller;
   return sql`(case when not ${isProvedRecently(deps, caller)} then 'reauthentication_required'
-    when ${needsPasskey(deps, caller, hasOpenWindow(deps))} then 'passkey_required'
+    when ${needsPasskey(deps, caller, isEnrolmentOpen(deps))} then 'passkey_required'
     when (select count(*) from passkeys where user_id = ${userId}) >= ${MAX_PASSKEYS} then 'conflict'
     when (select count(*) ${recentAdds(deps, userId)}) >= ${passkeyAddsPerDay.count} then 'rate_limit_exceeded' end)`;
 }
@@ -52,7 +52,7 @@ const limitEndsAt = (deps: OwnDeps, userId: string) =>
   sql<number>`coalesce((select created_at + ${passkeyAddsPerDay.windowMs} ${recentAdds(deps, userId)}
     order by id desc limit 1 offset ${passkeyAddsPerDay.count - 1}), 0)`;
 
-/** The first obstacle, and when the next addition is possible if the day's are used up; no row if the session has ended. */
+/** The first obstacle, and when the next addition is possible if the daily limit is reached; no row if the session has ended. */
 export const selectState = (deps: OwnDeps, caller: AccessClaims, obstacle: SQL<ErrorCode | null>) =>
   deps.db
     .select({ obstacle: obstacle.as("obstacle"), limitEndsAt: limitEndsAt(deps, caller.userId).as("limit_ends_at") })

@@ -48,6 +48,7 @@ export async function readProviderToken(
   if (name === "apple" && code === undefined) throw fieldError("authorization_code", "required");
   const verified = await verifyIdToken(deps, provider, token.id_token, {
     nonce: async (claim) => {
+      // Google's SDKs may add a nonce that the app does not know.
       if (nonce === undefined) return true;
       if (claim === undefined) return false;
       // Apps pass the nonce's hash to Apple's SDK and either form to Google's (OpenID Connect Core 1.0 section 15.5.2).

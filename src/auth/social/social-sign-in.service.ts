@@ -30,10 +30,11 @@ interface SocialSignIn extends TokenPair {
 
 /**
  * Signs in with an ID token from a provider's SDK. The token works once; repeating the call within 180 seconds, or with
- * the same key, returns the same session until that session is used.
+ * the same key, returns the same session until that session is refreshed.
  *
  * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `identifier_replaced`, `account_inactive`,
- *   `idempotency_key_reused`, `not_found`; `service_unavailable` when the provider does not respond.
+ *   `idempotency_key_reused`, `not_found`, `validation_error`; `service_unavailable` when the provider does not respond or
+ *   no username is free.
  */
 export async function signInByIdToken(
   deps: Deps,
@@ -78,9 +79,10 @@ export type FlowCredential = { secrets: readonly string[] } | { codeVerifier: st
 
 /**
  * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the
- * call within 180 seconds returns the same session until that session is used.
+ * call within 180 seconds returns the same session until that session is refreshed.
  *
- * @throws AppError `social_auth_failed`, `link_required`, `identifier_replaced`, `account_inactive`.
+ * @throws AppError `social_auth_failed`, `link_required`, `identifier_replaced`, `account_inactive`; `service_unavailable` if no
+ *   username is free.
  */
 export async function signInByCode(
   deps: Deps,
@@ -93,7 +95,7 @@ export async function signInByCode(
   if (!row || row.sealedIdentity === null) throw failed("no such code");
   if (!(await isFlowOwner(row, flowCredential))) {
     if (row.usedBy === null) await invalidateUnusedCode(deps, credentialHash);
-    throw failed("wrong proof");
+    throw failed("wrong flow credential");
   }
   const content = sealedContent.safeParse(await decryptEphemeral(deps, "social identity", row.sealedIdentity));
   if (!content.success) throw failed("key retired");
@@ -125,6 +127,7 @@ async function newAccountFor(
   identityHash: string,
 ): Promise<NewAccount> {
   const email = identity.isEmailAuthoritative ? identity.email : null;
+  // Without such an address the username is `user_` and four random digits.
   const basis =
     email === null
       ? { kind: "phone" as const, value: randomDigits(deps.randomBytes, 4) }
@@ -162,7 +165,7 @@ async function completeSignIn(
   throw describeRefusal(deps, redemption, identity, outcome);
 }
 
-/** The unused session that an earlier call with the same credential or the same key opened; undefined if none. */
+/** The session, not yet refreshed, that an earlier call with the same credential or the same key opened; undefined if none. */
 function findEarlierSession(deps: Deps, { credential, session, binding, boundSession }: SocialOutcome) {
   const isInWindow = credential?.usedAt != null && credential.usedAt > deps.now() - REPEAT_WINDOW_MS;
   const earlier = binding ? boundSession : isInWindow ? session : undefined;
@@ -180,7 +183,7 @@ function describeRefusal(
     ? credential.usedBy === null && !credential.isBurned && credential.expiresAt > deps.now()
     : redemption.kind === "id_token";
   if (!isLive && redemption.kind === "id_token") return new AppError("id_token_stale", { reason: "used" });
-  if (!isLive) return failed("used, burned or expired");
+  if (!isLive) return failed("used, invalidated or expired");
   if (user) return new AppError("account_inactive");
   // The caller owns the address, so it may learn the account's state, as after a one-time code.
   if (holder && isEmailAuthoritative && holder.maySignIn === 0) return new AppError("account_inactive");

@@ -34,7 +34,7 @@ import type { SocialIdentity } from "./social-identity.ts";
 /** The row of `users` has the e-mail address that the provider gives. */
 const hasAddress = (email: string | null): SQL => (email === null ? sql`false` : eq(users.email, email));
 
-/** The provider vouches for an e-mail address that left another account, which may still undo that. */
+/** The provider vouches for an e-mail address that another account gave up and can still reclaim. */
 const isReservedAddress = (deps: AccountDeps, { email, isEmailAuthoritative }: SocialIdentity): SQL =>
   isEmailAuthoritative ? isReserved(deps, email) : sql`false`;
 
@@ -51,7 +51,7 @@ function conditionsOf(deps: AccountDeps, identity: SocialIdentity, account: NewA
   return { linked, isOwnedAddress, isTaken, isAllowed };
 }
 
-/** Reads the state after a sign-in. */
+/** Selects the state that a sign-in depends on or leaves. */
 function readOutcome(
   deps: AccountDeps,
   redemption: CredentialUse,
@@ -94,7 +94,7 @@ function describeOutcome(found: Found) {
   };
 }
 
-/** Whether `signInByIdentity` would sign in, and the outcome of an earlier call. Writes nothing. */
+/** For ID tokens: whether `signInByIdentity` would sign in, and the outcome of an earlier call. Writes nothing. */
 export async function previewSignIn(
   deps: AccountDeps,
   redemption: CredentialUse,
@@ -120,9 +120,10 @@ export async function previewSignIn(
 }
 
 /**
- * Signs in with a provider's identity, in one transaction: as the user linked to it; else as the user whose e-mail address
- * the provider vouches for, who is then linked; else as a new user, unless the address is taken. Redeems the credential and
- * binds the idempotency key. Changes nothing if none of the three applies or the account may not sign in.
+ * Signs in with a provider's identity, in one transaction: as the user linked to it; else as the user with the e-mail
+ * address, who is then linked, if the provider vouches for the address and the user has no other account of the provider;
+ * else as a new user, unless the address is taken or reserved. Redeems the credential and binds the idempotency key. If
+ * none of the three applies or the account may not sign in, changes nothing.
  */
 export async function signInByIdentity(
   deps: AccountDeps,
@@ -138,8 +139,6 @@ export async function signInByIdentity(
   const { linked, isOwnedAddress, isTaken, isAllowed } = conditionsOf(deps, identity, account);
   const isRedeemed = isCredentialUsedByThisInvocation(deps, redemption);
   const isNew = accountExists(account);
-  const userId = sql`${linked}`;
-  const method = provider;
   const isExisting = sql`${isRedeemed} and not ${isNew}`;
   const writes = mergeStatements(
     {
@@ -174,7 +173,7 @@ export async function signInByIdentity(
     {
       newDeviceEvent: announceNewDevice(
         deps,
-        { userId, sessionId: redemption.sessionId, network: client.network },
+        { userId: linked, sessionId: redemption.sessionId, network: client.network },
         isExisting,
       ),
     },
@@ -182,12 +181,12 @@ export async function signInByIdentity(
       deps,
       client,
       {
-        userId,
+        userId: linked,
         isAccount: sql`${users.id} = ${linked}`,
         verifies: users.emailVerified,
-        // NULL for an account without an e-mail address.
+        // `is true`, because comparing an address that is NULL gives NULL.
         verifiesWhere: sql`(${isOwnedAddress}) is true`,
-        method,
+        method: provider,
         isTestIdentifier: false,
         sessionId: redemption.sessionId,
         identities: account.identities,
@@ -195,10 +194,10 @@ export async function signInByIdentity(
       isExisting,
     ),
     liftHardLockout(deps, linked, isRedeemed),
-    openSession(deps, client, { id: redemption.sessionId, userId, method }, isRedeemed),
+    openSession(deps, client, { id: redemption.sessionId, userId: linked, method: provider }, isRedeemed),
     {
       revivedLink: reviveLink(deps, identity, isRedeemed),
-      network: rememberNetwork(deps, userId, client.network, isRedeemed),
+      network: rememberNetwork(deps, linked, client.network, isRedeemed),
       bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
     },
   );

@@ -13,15 +13,15 @@ import { AppError } from "./errors.ts";
 const REQUEST_ID = "X-Request-Id";
 
 /** Request ids accepted from callers. */
-const KNOWN_ID = /^[\w\-=]{1,128}$/;
+const ACCEPTED_ID = /^[\w\-=]{1,128}$/;
 
 /**
- * Keeps the caller's request id if it consists of letters, digits, `-`, `_` and `=`, or creates one. It is echoed and
- * logged, and nothing depends on it.
+ * Keeps the caller's request id if it consists of at most 128 letters, digits, `-`, `_` and `=`, or creates one. It is
+ * echoed and logged, and nothing depends on it.
  */
 export const identifyRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   const given = c.req.header(REQUEST_ID) ?? "";
-  c.set("requestId", KNOWN_ID.test(given) ? given : crypto.randomUUID());
+  c.set("requestId", ACCEPTED_ID.test(given) ? given : crypto.randomUUID());
   await next();
 };
 
@@ -50,7 +50,7 @@ function patternOf(c: Context<AppEnv>): string {
   return route?.path.replaceAll(/\{[^}]*\}/g, "") ?? "unmatched";
 }
 
-/** The UUID in the path, which identifies a row but no person; undefined for any other value. */
+/** The UUID in the path, a user's id in most staff routes; undefined for any other value. */
 function targetOf(c: Context<AppEnv>): string | undefined {
   const id = z.uuid().safeParse(c.req.param("id"));
   return id.success ? id.data : undefined;
@@ -75,9 +75,9 @@ const DOCUMENT_DEFAULTS = Object.entries({
 });
 
 /**
- * Sets the request id and the security headers: HSTS, nosniff, the referrer policy, and no-store unless the handler
- * allows caching; for HTML documents also the framing, content security and opener policies (ASVS 3.4, 14.3.2). A
- * redirect gets no opener policy, because it would cut a popup off from the page that opened it.
+ * Sets the request id and the headers above, and HSTS over HTTPS; HTML documents also get the framing, content security
+ * and opener policies (ASVS 3.4, 14.3.2). A page that sets `keepsOpener` gets no opener policy, which would cut a popup
+ * off from the page that opened it.
  */
 export const protectResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
@@ -126,29 +126,26 @@ export const requireHttps: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
-/**
- * Request headers that a page of another origin may set; those of the last row come from HTTP clients and tracing
- * tools.
- */
-const ALLOWED_HEADERS = [
-  ...["Authorization", "Content-Type", "Accept-Language", "Idempotency-Key", "If-None-Match", REQUEST_ID],
-  ...["X-Requested-With", "X-CSRFToken", "Cache-Control", "traceparent", "tracestate", "baggage", "sentry-trace"],
-];
+/** Headers that HTTP clients and tracing tools add by themselves. */
+const CLIENT_HEADERS = "X-Requested-With X-CSRFToken Cache-Control traceparent tracestate baggage sentry-trace";
+/** Request headers that a page of another origin may set. */
+const ALLOWED_HEADERS =
+  `Authorization Content-Type Accept-Language Idempotency-Key If-None-Match ${REQUEST_ID} ${CLIENT_HEADERS}`.split(" ");
 
 /** Response headers that a page of another origin may read in addition to those that CORS always allows. */
-const EXPOSED_HEADERS = [
-  ...[REQUEST_ID, "Retry-After", "RateLimit", "RateLimit-Policy"],
-  ...["WWW-Authenticate", "Content-Language", "ETag", "Deprecation", "Sunset"],
-];
+const EXPOSED_HEADERS =
+  `${REQUEST_ID} Retry-After RateLimit RateLimit-Policy WWW-Authenticate Content-Language ETag Deprecation Sunset`.split(
+    " ",
+  );
 
 /**
- * Lets browsers read responses from exactly the configured origins. Requests without an Origin header are not
+ * Lets pages of exactly the configured origins read responses. Requests without an Origin header are not
  * cross-origin and skip CORS.
  */
 export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (c.req.method !== "OPTIONS" && c.req.header("Origin") === undefined) {
     await next();
-    // A cached copy must not be served to requests with an Origin header. Hono's helper would create a new response.
+    // A cached copy must not be served to requests with an Origin header. `c.header` would copy the response.
     c.res.headers.append("Vary", "Origin");
     return;
   }

@@ -78,9 +78,11 @@ export const getUser = staffEndpoint(
     summary: "Get a user",
     description:
       "Each call is recorded in the user's audit log. With `mask`, email, phone number, provider data, date of birth and " +
-      "address are null, and `hidden` names those that the user has; `POST /api/users/{id}/reveal` shows them one by one.",
+      "address are null, and `hidden` names those that the user has; `POST /api/users/{id}/reveal` shows them.",
     params,
-    query: z.object({ mask: optionalFlag.meta({ description: "Whether to leave out what identifies the person." }) }),
+    query: z.object({
+      mask: optionalFlag.meta({ description: "Whether to leave out the fields that `hidden` can name." }),
+    }),
     data: userDetailView,
     message: { en: "User.", ne: "प्रयोगकर्ता।" },
     errors: ["not_found", "rate_limit_exceeded"],

@@ -17,7 +17,7 @@ export function mask(text: string | null): string | null {
   return characters.slice(0, SHOWN).join("") + "*".repeat(Math.max(0, characters.length - SHOWN));
 }
 
-/** Fields of a user's detail that `mask` hides and `reveal` shows one by one. */
+/** Fields of a user's detail that `?mask` leaves out and `POST …/reveal` shows. */
 export const HIDDEN_FIELDS = ["email", "phone_number", "social_profile_data", "date_of_birth", "address"] as const;
 
 export const hiddenField = z.enum(HIDDEN_FIELDS).meta({ id: "HiddenField" });
@@ -45,14 +45,14 @@ export const userDetailView = z
     social_profile_data: z
       .record(z.string(), z.unknown())
       .nullable()
-      .meta({ description: "The claims about the person that the provider sent last." }),
+      .meta({ description: "The provider's claims about the person when the account was last linked." }),
     role: userRole,
     status_reason: z
       .enum(["inactivity", "staff", "disputed"])
       .nullable()
-      .meta({ description: "Why the status is not ACTIVE: signing in again ends `inactivity` alone." }),
+      .meta({ description: "Why the status is not ACTIVE; only `inactivity` ends at the next sign-in." }),
     locale: z.enum(["en", "ne"]),
-    last_activity_at: z.iso.datetime().nullable().meta({ description: "To 15 minutes." }),
+    last_activity_at: z.iso.datetime().nullable().meta({ description: "Up to 15 minutes late." }),
     hidden: z
       .array(hiddenField)
       .optional()
@@ -96,10 +96,10 @@ export function viewUserDetail(
   };
 }
 
-/** The detail without the values of the hidden fields, and their names. */
+/** The detail with the hidden fields null, and named in `hidden`. */
 export function maskDetail(detail: z.input<typeof userDetailView>): z.input<typeof userDetailView> {
   const { email, phone_number, social_profile_data, profile } = detail;
-  const values = { email, phone_number, social_profile_data, ...pick(profile) };
+  const values = { email, phone_number, social_profile_data, ...hiddenProfileValues(profile) };
   return {
     ...detail,
     email: null,
@@ -110,12 +110,12 @@ export function maskDetail(detail: z.input<typeof userDetailView>): z.input<type
   };
 }
 
-const pick = (profile: z.input<typeof profileView> | null) => ({
+const hiddenProfileValues = (profile: z.input<typeof profileView> | null) => ({
   date_of_birth: profile?.date_of_birth ?? null,
   address: profile?.address ?? null,
 });
 
-/** Values of hidden fields, for those that were asked for. */
+/** The response with the revealed fields. */
 export const revealedView = z
   .object({
     email: z.string().nullable().optional(),

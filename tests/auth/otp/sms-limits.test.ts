@@ -37,14 +37,14 @@ const PER_PREFIX = 50;
 
 /** Requests a code. */
 const ask = (identifier: string, { env, ...options }: CallOptions = {}) => {
-  const nowhere = { ...env, ...keepingQueue(identifier).env };
-  return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: nowhere });
+  const keeping = { ...env, ...keepingQueue(identifier).env };
+  return call("POST", "/api/auth/otp/request", { ip: newIp(), json: { identifier }, ...options, env: keeping });
 };
 
 const waitOf = (answer: Answer) =>
   answer.status === 200 ? answer.body.data.resend_in : Number(answer.headers.get("retry-after"));
 
-/** The test's environment with a daily budget of this number of messages. */
+/** Variables that set a daily budget of this number of calls. */
 const withBudget = (calls: number) => ({ SMS_DAILY_BUDGET: String(calls) }) as unknown as Partial<Env>;
 
 /** Everything that a caller can see of a response. */
@@ -74,7 +74,7 @@ function newRange() {
   return { prefix, phone: (i: number) => `${prefix}${String(i).padStart(4, "0")}` };
 }
 
-/** A user who signed in from the network so long ago that no sending limit applies. */
+/** A user who signed in from the network so long ago that no hourly limit counts it. */
 async function ownerAt(ip: string, phone = newPhone()): Promise<string> {
   await signUp(phone, { ip });
   clock.advance(2 * HOUR);

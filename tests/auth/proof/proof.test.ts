@@ -31,7 +31,7 @@ afterEach(() => void vi.restoreAllMocks());
 const newUser = () => signUp(newPhone(), { ip: newIp(), env });
 const provedUntil = async ({ access }: SignedIn) => (await getIdentity(access, { env })).body.data.proved_until;
 
-/** Every route that asks for a proof: a call that succeeds for a proved session. */
+/** Routes that ask for a proof: a call that succeeds for a proved session. */
 const routes: Record<string, (user: SignedIn) => Promise<Answer>> = {
   "PUT auth/identity/email": ({ access }) => setIdentifier(access, newEmail(), { env }),
   "PUT auth/identity/phone": ({ access }) => setIdentifier(access, newPhone(), { env }),
@@ -48,7 +48,7 @@ const routes: Record<string, (user: SignedIn) => Promise<Answer>> = {
   "DELETE auth/account": ({ access }) => call("DELETE", "/api/auth/account", { env, token: access, json: {} }),
 };
 
-/** A user with a phone number, an email address and, if it is to go, a Google account. */
+/** A user with a phone number, an email address and, if the route unlinks it, a Google account. */
 async function wellConnected(route: string): Promise<SignedIn> {
   const user = await newUser();
   const email = newEmail();
@@ -58,7 +58,7 @@ async function wellConnected(route: string): Promise<SignedIn> {
 }
 
 describe.each(Object.entries(routes))("%s asks for a proof", (route, send) => {
-  it("accepts a sign-in of 9:59 and refuses one of 10 minutes, without any effect", async () => {
+  it("accepts a sign-in of 9:59 and refuses one of 10 minutes", async () => {
     const user = await wellConnected(route);
     await age(user.userId, 10 * MINUTE);
     expect(refusal(await send(user))).toEqual([403, "reauthentication_required"]);
@@ -127,7 +127,7 @@ describe("POST auth/proof", () => {
     expect(refusal(await prove(other, token))).toEqual([400, "invalid_token"]);
   });
 
-  it("refuses another person's token, a forged one and one that was used, and uses none up", async () => {
+  it("refuses another person's token, which stays valid, a forged one and an empty one", async () => {
     const [user, stranger] = [await newUser(), await newUser()];
     const theirs = await freshToken(stranger.identifier);
     expect(refusal(await prove(user.access, theirs))).toEqual([400, "invalid_token"]);
@@ -145,7 +145,7 @@ describe("POST auth/proof", () => {
     expect((await call("POST", "/api/auth/login", { env, json })).status).toBe(200);
   });
 
-  it("does not replace a new identifier's own token", async () => {
+  it("refuses a token of the present identifier for a new one, and does not use it up", async () => {
     const user = await newUser();
     const token = await freshToken(user.identifier);
     expect(refusal(await putIdentifier(user.access, newEmail(), token, { env }))).toEqual([400, "invalid_token"]);

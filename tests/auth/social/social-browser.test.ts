@@ -11,7 +11,6 @@ import {
   type Claims,
   fakeProviders,
   ISSUERS,
-  mint,
   type Name,
   names,
   newPerson,
@@ -414,17 +413,17 @@ describe.each(names)("the browser flow of %s", (name) => {
       const browser = browse();
       const at = await begin(browser, name, { redirect_uri: APP_URI, code_challenge: challenge });
       const consent = await providers.consent(name, at, newPerson(name));
-      const whole = providers.behaviour[providers.tokens[name]] as Host;
+      const original = providers.behaviour[providers.tokens[name]] as Host;
       providers.behaviour[providers.tokens[name]] = behave;
       const back = await sendToCallback(browser, name, consent);
-      providers.behaviour[providers.tokens[name]] = whole;
+      providers.behaviour[providers.tokens[name]] = original;
       expect([back.status, locationOf(back)]).toEqual([303, `${APP_URI}?error=${error}`]);
       const foreign = await sendToCallback(browse(), name, consent);
       expect(locationOf(foreign), "a browser without the flow").toBe(`${ERROR_PAGE}?error=social_auth_failed`);
     }
   });
 
-  it("returns 503 if the provider's response is missing or malformed and 400 if it rejects the code", async () => {
+  it("returns 503 if the provider's response is missing or malformed, and redirects to the error page if it rejects the code", async () => {
     const behaviours: [number, Host][] = [
       [503, () => new Response("canary", { status: 500 })],
       [503, () => new Response("<html>canary")],
@@ -437,10 +436,10 @@ describe.each(names)("the browser flow of %s", (name) => {
       const browser = browse();
       const person = newPerson(name);
       const consent = await providers.consent(name, await begin(browser, name), person);
-      const whole = providers.behaviour[providers.tokens[name]] as Host;
+      const original = providers.behaviour[providers.tokens[name]] as Host;
       providers.behaviour[providers.tokens[name]] = behave;
       const back = await sendToCallback(browser, name, consent);
-      providers.behaviour[providers.tokens[name]] = whole;
+      providers.behaviour[providers.tokens[name]] = original;
       expect(back.status).toBe(status);
       if (status === 303) expect(locationOf(back)).toBe(`${ERROR_PAGE}?error=social_auth_failed`);
       else
@@ -453,7 +452,7 @@ describe.each(names)("the browser flow of %s", (name) => {
     }
   });
 
-  it("reports link_required or a refusal at the success page without consuming the code", async () => {
+  it("reports link_required at the success page without consuming the code", async () => {
     const person = newPerson(name, { email: newEmail() });
     await signUp(person.email, { ip: newIp(), env: providers.env });
     const { browser, location } = await flowOf(name, { person });
@@ -598,8 +597,14 @@ describe("an app's redirect URI", () => {
 
   it("remains valid for flows that started before it was removed from the configuration", async () => {
     const { challenge } = await newVerifier();
-    const { location } = await flowOf("google", { query: { redirect_uri: PAGE_URI, code_challenge: challenge } });
-    expect(location).toContain(PAGE_URI);
+    const browser = browse();
+    const at = await begin(browser, "google", { redirect_uri: PAGE_URI, code_challenge: challenge });
+    const consent = await providers.consent("google", at, newPerson("google"));
+    const env = { ...providers.env, SOCIAL_REDIRECT_URIS: APP_URI } as Partial<Env>;
+    const query = new URLSearchParams({ redirect_uri: PAGE_URI, code_challenge: challenge });
+    expect(refusal(await call("GET", `/api/auth/google/login?${query}`, { env }))).toEqual([400, "validation_error"]);
+    const back = await browser.go("GET", `/api/auth/google/callback?${new URLSearchParams(consent)}`, { env });
+    expect(locationOf(back)).toContain(PAGE_URI);
   });
 });
 
@@ -702,7 +707,7 @@ describe("the one-time code of a flow", () => {
     ]);
   });
 
-  it("is not accepted as an ID token, nor is the hash of a used ID token accepted as a code", async () => {
+  it("cannot be replaced by a used ID token or by its signed part", async () => {
     const json = await providers.nativeSignIn("google", newPerson("google"));
     await call("POST", "/api/auth/google/token", { ip: newIp(), env: providers.env, json });
     const signed = json.id_token.slice(0, json.id_token.lastIndexOf("."));
@@ -757,12 +762,10 @@ it("uses both providers' real endpoints by default", async () => {
     expect(at.origin + at.pathname).toBe(
       name === "google" ? "https://accounts.google.com/o/oauth2/v2/auth" : "https://appleid.apple.com/auth/authorize",
     );
-    const token = await mint(name, { ...newPerson(name) });
-    expect(token).toContain("eyJ");
   }
 });
 
-it("Apple's callback accepts only a form and answers anything else as other routes do", async () => {
+it("Apple's callback rejects malformed bodies as other routes do, and ignores fields that are not text", async () => {
   const post = (raw: string, type: string) =>
     call("POST", "/api/auth/apple/callback", { env: providers.env, raw, headers: { "content-type": type } });
   expect((await post("<a/>", "text/xml")).status).toBe(415);

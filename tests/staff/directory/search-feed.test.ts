@@ -147,7 +147,7 @@ describe("search projection", () => {
   });
 });
 
-/** Runs the cron and delivers messages, as in this many minutes. */
+/** Runs the cron and delivers messages once a minute, for this many minutes. */
 async function runMinutes(simulation: Simulation, minutes: number, faults?: (call: BindingCall) => Fault | undefined) {
   for (let minute = 0; minute < minutes; minute++) {
     await simulation.tick(1, faults ? { faults } : {});
@@ -173,11 +173,11 @@ describe("check_user_search", () => {
     // No user of another test becomes inactive meanwhile, because that would be a change and count as drift.
     await rows("update users set last_login = ? where status = 'ACTIVE'", today);
     await runMinutes(new Simulation(1), 3);
-    const [missing = "", stale = "", unindexed = "", restored = "", alike = ""] = await settledUsers(5);
+    const [missing = "", stale = "", unindexed = "", ahead = "", intact = ""] = await settledUsers(5);
     const young = await insertUser(Date.now());
     today += DAY_MS;
     vi.setSystemTime(today);
-    const project = [stale, unindexed, restored, alike].map((id, i) => ({
+    const project = [stale, unindexed, ahead, intact].map((id, i) => ({
       id: `m${i}`,
       attempts: 1,
       body: {
@@ -196,7 +196,7 @@ describe("check_user_search", () => {
       "delete from user_search where rowid = (select sort_key from search_entries where user_id = ?)",
       unindexed,
     );
-    await onSearch("update search_entries set version = 9, text = 'future' where user_id = ?", restored);
+    await onSearch("update search_entries set version = 9, text = 'future' where user_id = ?", ahead);
     await rows("update users set updated_at = ? where id = ?", Date.now(), young);
     const warn = vi.spyOn(console, "warn");
     await runMinutes(new Simulation(1), 2);
@@ -206,7 +206,7 @@ describe("check_user_search", () => {
     // One line per chunk; a run that another test left unfinished may be made up for at the same time.
     const drift = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
     expect(drift.reduce((sum, { users }) => sum + users, 0)).toBeGreaterThanOrEqual(5);
-    for (const id of [missing, stale, unindexed, restored, alike]) {
+    for (const id of [missing, stale, unindexed, ahead, intact]) {
       const [user] = await rows("select username_key, version, status_bucket from users where id = ?", id);
       const text = `\n\n${user?.username_key}`;
       expect(await entryOf(id)).toEqual({
@@ -225,7 +225,7 @@ describe("check_user_search", () => {
       expect(await found).toEqual([{ user_id: id }]);
     }
     expect(await entryOf(nobody)).toMatchObject({ text: "", removed_at: expect.any(Number) });
-    expect(await entryOf(young), "the feed has it yet to come").toBeUndefined();
+    expect(await entryOf(young), "its message is still to come").toBeUndefined();
     today += 2 * DAY_MS;
     vi.setSystemTime(today);
     await rows("update users set updated_at = 0 where id = ?", young);
