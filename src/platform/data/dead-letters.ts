@@ -1,8 +1,9 @@
+import { sql } from "drizzle-orm";
 import { deadLetters } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps } from "../deps.ts";
 import { cut, storable } from "../http/text.ts";
-import { runBatch } from "./database.ts";
+import { insertFrom, instantOf, runBatch } from "./database.ts";
 import { fitsPayload } from "./payload-size.ts";
 
 /** A message that could not be processed. */
@@ -33,10 +34,11 @@ export const truncateReason = (reason: string): string => storable(reason, MAX_R
 
 /**
  * Stores the message with its reason, for an operator to inspect and replay, and raises an alert. All texts are
- * truncated, and well-formed whatever their sender wrote. A payload over 64 KB is left out, and the reason says so.
+ * truncated, and well-formed whatever their sender wrote. A payload is left out if it is over 64 KB, which the reason
+ * says, or if its user's account has been deleted.
  */
 export async function insertDeadLetter(
-  deps: Pick<Deps, "db" | "now" | "newId" | "log">,
+  deps: Pick<Deps, "db" | "now" | "newId" | "log" | "keepsPayload">,
   letter: DeadLetter,
 ): Promise<void> {
   const isStorable = letter.payload === null || fitsPayload(letter.payload);
@@ -46,13 +48,20 @@ export async function insertDeadLetter(
     eventId: truncateName(letter.eventId),
     type: truncateName(letter.type),
     userId: truncateName(letter.userId),
-    payload: isStorable ? letter.payload : null,
     reason: `${truncateReason(letter.reason)}${isStorable ? "" : " (payload too large to store)"}`,
     trace: letter.trace === undefined ? null : cut(letter.trace.toWellFormed(), MAX_TRACE_LENGTH),
     attempts: letter.attempts,
     id: deps.newId(),
     createdAt: deps.now(),
   };
-  await runBatch(deps, { stored: deps.db.insert(deadLetters).values(row) });
+  const payload = isStorable ? letter.payload : null;
+  await runBatch(deps, {
+    stored: insertFrom(
+      deps,
+      deadLetters,
+      { ...row, createdAt: instantOf(row.createdAt), payload: sql`case when ${deps.keepsPayload} then o.payload end` },
+      sql`from (select ${row.userId} as user_id, ${row.type} as type, ${payload} as payload) o`,
+    ),
+  });
   raiseAlert(deps, "dead_letter", { dead_letter_id: row.id, queue: row.queue, reason: row.reason });
 }

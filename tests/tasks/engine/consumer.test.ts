@@ -52,6 +52,17 @@ describe("The task consumer", () => {
     expect(letter?.trace).not.toContain("service is temporarily unavailable");
   });
 
+  it("stores no payload of a message about an account that was deleted meanwhile, unless it announces the deletion", async () => {
+    const payload = JSON.stringify({ to: "left@example.com" });
+    const present = messageFor(await signUp(), { type: "no.such.type", payload });
+    const gone = { ...present, event_id: crypto.randomUUID(), user_id: crypto.randomUUID() };
+    const deletion = { ...gone, event_id: crypto.randomUUID(), type: "user.deleted", payload: "not JSON" };
+    expect(await consume([present, gone, deletion])).toEqual({ acked: [0, 1, 2], retried: [] });
+    expect(await letterOf(present.event_id)).toMatchObject({ payload });
+    expect(await letterOf(gone.event_id)).toMatchObject({ user_id: gone.user_id, payload: null });
+    expect(await letterOf(deletion.event_id)).toMatchObject({ payload: "not JSON" });
+  });
+
   it("doubles the delay after each error, up to ten minutes", async () => {
     const message = messageFor(await signUp());
     const delays: unknown[] = [];
