@@ -94,6 +94,21 @@ describe("after a restore of the primary that undid a deletion", () => {
     expect(await find(staff, neighbour.identifier.slice(6))).toEqual([neighbour.userId]);
   });
 
+  it("a rebuild after the restore was undone brings back users who did not exist in between", async () => {
+    const simulation = new Simulation(1);
+    const [user, staff] = [await signUp(), await newAdmin()];
+    await settle(simulation);
+    // What a rebuild left while the user did not exist.
+    await testEnv.SEARCH_DB.prepare(
+      "update search_entries set text = '', phone_number = '', version = 9007199254740991, removed_at = ? where user_id = ?",
+    )
+      .bind(Date.now(), user.userId)
+      .run();
+    await runJob("rebuild_user_search");
+    expect(await entriesOf(user.userId)).toMatchObject([{ removed_at: null }]);
+    expect(await find(staff, user.identifier.slice(6))).toEqual([user.userId]);
+  });
+
   it("reapply_account_deletions deletes the users again, with all their data", async () => {
     const { simulation, user, neighbour, word } = await restored();
     expect((await call("GET", "/api/auth/me", { token: user.access })).status).toBe(200);

@@ -43,7 +43,7 @@ export interface Directory {
   note?: Text;
 }
 
-/** A page from either source; `next` is where the next page begins, undefined after the last. */
+/** A page of the list or of the search; `next` is where the next page begins, undefined after the last. */
 export interface Found<At> {
   users: ListedUser[];
   next: At | undefined;

@@ -102,13 +102,17 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
     order,
   );
   const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
+  // `place` counts the fitting users, so that `isLast` is read although earlier pages have fewer users than the offset.
+  const isBeyondOffset = sql.raw(`place > ${offset}`);
   // The limit is 0 unless the caller is staff, so that other callers read no rows of users.
   const cut = (isStaff: SQL, count: number) =>
     sql`${merged} limit case when ${isStaff} then ${sql.raw(String(count))} else 0 end`;
   const candidates = (isStaff: SQL) =>
     isScan
-      ? sql`(select * from (select *, row_number() over () as nth from (${cut(isStaff, MAX_SCANNED + offset)}))
-          where ${isJoinedWithin(joined)} or ${isLast} ${sql.raw(`limit ${size + 1} offset ${offset}`)})`
+      ? sql`(select * from (select *, row_number() over () as nth,
+            sum(${isJoinedWithin(joined)}) over (rows unbounded preceding) as place
+            from (${cut(isStaff, MAX_SCANNED + offset)}))
+          where (${isJoinedWithin(joined)} and ${isBeyondOffset}) or ${isLast} ${sql.raw(`limit ${size + 1}`)})`
       : sql`(${cut(isStaff, size + 1)} ${sql.raw(`offset ${offset}`)})`;
   const { counts, rows } = await runStaffBatch(deps, caller, ({ isStaff }) => ({
     counts: deps.db.select({ byStatusBucket: userCounts.byStatusBucket }).from(userCounts),
@@ -119,7 +123,9 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
         status: sql<ListedUser["status"]>`listed.status`.as("status"),
         dateJoined: sql<number>`listed.date_joined`.as("date_joined"),
         key: sql<string | number>`listed.sort_key`.as("sort_key"),
-        fits: sql<number>`${isScan ? isJoinedWithin(joined, "listed.") : sql`true`}`.as("fits"),
+        fits: sql<number>`${
+          isScan ? sql`${isJoinedWithin(joined, "listed.")} and listed.${isBeyondOffset}` : sql`true`
+        }`.as("fits"),
         isLast: sql<number>`${isScan ? sql`listed.${isLast}` : sql`false`}`.as("is_last"),
         ...(isExpanded ? summary : {}),
       })

@@ -43,8 +43,9 @@ export interface Compared {
 
 /**
  * Compares the entries of at most `count` users after `after`, in id order, with the primary, and writes those that
- * differ, are missing or belong to deleted users; with `isWhole`, all of them. Entries are read before the primary, so
- * a greater version in an entry means that the primary was restored.
+ * differ, are missing or belong to deleted users; with `isWhole`, all of them, also those marked as deleted whose users
+ * exist again because a restore was undone. Entries are read before the primary, so a greater version in an entry means
+ * that the primary was restored.
  */
 export async function compareEntries(
   deps: ProjectionDeps,
@@ -54,7 +55,7 @@ export async function compareEntries(
 ): Promise<Compared> {
   const listed = await listEntries(deps, after, count);
   const lastEntry = listed.length === count ? listed.at(-1)?.userId : undefined;
-  const entries = listed.filter(({ removedAt }) => removedAt === null);
+  const entries = listed.filter(({ removedAt }) => isWhole || removedAt === null);
   const users = await listProjected(deps, after, lastEntry, count);
   const upTo = users.length === count ? users.at(-1)?.id : lastEntry;
   const compared = upTo === undefined ? entries : entries.filter(({ userId }) => userId <= upTo);
@@ -79,7 +80,8 @@ export async function compareEntries(
     const isOnItsWay = entry.version < user.version && user.updatedAt >= deps.now() - SETTLED_MS;
     return isOnItsWay && !isWhole ? [] : [{ ...wanted, replaces: entry.version }];
   });
-  const gone = [...byUser.keys()].map((id) => goneEntry(id, deps.now()));
+  const unmarked = [...byUser.values()].filter(({ removedAt }) => removedAt === null);
+  const gone = unmarked.map(({ userId }) => goneEntry(userId, deps.now()));
   return { corrected: await writeEntries(deps, [...due, ...gone]), next: upTo };
 }
 

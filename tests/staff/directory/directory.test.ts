@@ -350,6 +350,24 @@ describe("directory cursors", () => {
     }
   });
 
+  test("a page number beyond the users that fit so far leads on to the others by next_cursor", async () => {
+    const era = newEra();
+    const fits = [3, 404];
+    const people = await insertPeople(
+      Array.from({ length: 405 }, (_, i) => ({
+        joinedAt: fits.includes(i) ? era : era + 22 * DAY_MS,
+        lastLoginAt: Date.UTC(3000, 0, 1) - i,
+      })),
+    );
+    const query = `ordering=-last_login&${duringEra(era)}&page_size=2`;
+    expect(idsOf(await directory(staff, `${query}&page=1`))).toEqual([people[3]?.id]);
+    const second = await directory(staff, `${query}&page=2`);
+    expect(idsOf(second)).toEqual([]);
+    expect(second.body.data.pagination.has_next).toBe(true);
+    const cursor = encodeURIComponent(second.body.data.pagination.next_cursor ?? "");
+    expect(idsOf(await directory(staff, `${query}&cursor=${cursor}`))).toEqual([people[404]?.id]);
+  });
+
   test("a cursor that was altered or belongs to another user or query is refused", async () => {
     const era = newEra();
     await insertPeople(Array.from({ length: 4 }, (_, i) => ({ joinedAt: era + i, status: "BANNED" as const })));
