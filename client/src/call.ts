@@ -46,7 +46,11 @@ export function createCall(way: Way, url: string, session: Session): Call {
     const address = `${url}/api${fill(path, input.params)}${queryOf(input.query)}`;
     const identity = `${name} ${fingerprint(body)}`;
     const key = !isKeyed ? undefined : (input.idempotencyKey ?? unanswered.get(identity) ?? newKey());
-    if (key && unanswered.size < MAX_UNANSWERED) unanswered.set(identity, key);
+    if (key) {
+      unanswered.set(identity, key);
+      const [oldest = ""] = unanswered.keys();
+      if (unanswered.size > MAX_UNANSWERED) unanswered.delete(oldest);
+    }
     const isForm = forms.includes(name);
     const factor = isForm ? UPLOAD_FACTOR : 1;
     const limits = {

@@ -64,6 +64,8 @@ export async function perform(
 const isPassing = ({ status }: UsersApiError) => status < 400 || status === 408 || status === 429 || status >= 500;
 
 async function attemptOnce(way: Way, request: HttpRequest, timeout: number, signal: AbortSignal | undefined) {
+  // An aborted signal calls no listener any more.
+  if (signal?.aborted) throw signal.reason ?? new Error("aborted");
   const abort = new AbortController();
   const cancel = () => abort.abort();
   const timer = setTimeout(cancel, timeout);

@@ -19,7 +19,8 @@ export interface Answer {
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
- * Sends once. Redirects are not followed: the API sends none to a program, and a captive portal must not get the tokens.
+ * Sends once. `fetch` follows no redirect: the API sends none to a program, and a captive portal must not get the
+ * tokens. XMLHttpRequest, with which React Native implements its `fetch` too, cannot be told so.
  *
  * @throws whatever the runtime throws when there is no answer, or only a part of one.
  */

@@ -15,10 +15,13 @@ export function formOf(fields: Readonly<Record<string, unknown>>): FormData {
 const ids = new WeakMap<object, number>();
 let last = 0;
 
-/** The body as text in which a file is itself, so that the same call can be recognised. */
+/** A literal: what React Native's pickers give is compared by its content, because apps write it anew for each call. */
+const isPlain = (value: object) => [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
+
+/** The body as text in which a Blob is represented by a number of its own, so that the same call can be recognised. */
 export function fingerprint(body: unknown): string {
-  return JSON.stringify(body ?? null, (name, value) => {
-    if (name === "" || typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return JSON.stringify(body ?? null, (_, value) => {
+    if (typeof value !== "object" || value === null || isPlain(value)) return value;
     const id = ids.get(value) ?? ++last;
     ids.set(value, id);
     return id;

@@ -19,7 +19,7 @@ export const userRole = z.enum(["user", "staff", "admin"]).meta({ id: "UserRole"
 export const notificationType = z.enum(NOTIFICATION_TYPES).meta({
   id: "NotificationType",
   description:
-    "- NEW_DEVICE: a sign-in on a new device; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its " +
+    "- NEW_DEVICE: a sign-in from a new network; LOCKOUT: too many wrong codes; SESSION_ENDED: a session ended because its " +
     "refresh token was used twice; IDENTIFIER_CHANGED: email or phone number changed; ACCOUNT_LINKED, ACCOUNT_UNLINKED: " +
     "a Google or Apple account was linked or unlinked; IDENTITY_RESTORED, IDENTITY_HELD: a change of email or phone number " +
     "was disputed; NUMBER_RELEASED: the phone number went to another account; DATA_EXPORTED; PASSKEY_ADDED, PASSKEY_REMOVED; " +

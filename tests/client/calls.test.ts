@@ -172,6 +172,29 @@ test("a call that the app aborts ends with the reason of the app", async () => {
   expect(app.sent).toHaveLength(1);
 });
 
+test("a call that was aborted before it was made is not sent", async () => {
+  const app = startApp();
+  await app.signUp();
+  const signal = AbortSignal.abort(new Error("left the screen"));
+  await expect(app.client.call("PATCH /users/profile", { body: { address: "Patan" }, signal })).rejects.toThrow(
+    "left the screen",
+  );
+  expect(app.names()).toEqual([]);
+});
+
+test("the key of an unanswered call is remembered beyond fifty other unanswered calls", async () => {
+  const app = startApp({ retries: 0 });
+  app.disturb(() => "lose request");
+  const ask = (identifier: string) => app.client.auth.requestCode(identifier).catch(() => {});
+  for (let i = 0; i < 51; i++) await ask(`person${i}@example.com`);
+  await ask("person50@example.com");
+  await ask("person0@example.com");
+  const keys = app.sent.map(({ headers }) => headers.get("idempotency-key"));
+  expect(keys[51]).toBe(keys[50]);
+  // The oldest of more than fifty is forgotten.
+  expect(keys[52]).not.toBe(keys[0]);
+});
+
 test("a list is gone through page by page", async () => {
   const app = startApp();
   const { user_id } = await app.signUp();
@@ -220,7 +243,7 @@ test("an export of the person's data goes on by its cursor", async () => {
   expect([second.account, second.notifications.length, second.next_cursor]).toEqual([null, 1, null]);
 });
 
-test("React Native's description of a file goes into the form as it is", async () => {
+test("React Native's description of a file goes into the form as it is, and is recognised by its content", async () => {
   const appended: unknown[][] = [];
   vi.stubGlobal(
     "FormData",
@@ -230,12 +253,16 @@ test("React Native's description of a file goes into the form as it is", async (
       }
     },
   );
-  const app = startApp();
+  const app = startApp({ retries: 0 });
   app.disturb(() => "lose request");
   const front = { uri: "file:///front.jpg", name: "front.jpg", type: "image/jpeg" };
   const body = { document_number: "12-34-56", document_front: front, document_type: undefined };
   await expect(app.client.kyc.submit(body)).rejects.toMatchObject({ code: "no_answer" });
+  // Pressing the button again describes the same file anew.
+  const again = { ...body, document_front: { ...front } };
+  await expect(app.client.kyc.submit(again)).rejects.toMatchObject({ code: "no_answer" });
   vi.unstubAllGlobals();
+  expect(new Set(app.sent.map(({ headers }) => headers.get("idempotency-key"))).size).toBe(1);
   expect(appended.slice(0, 2)).toEqual([
     ["document_number", "12-34-56"],
     ["document_front", front],

@@ -95,6 +95,11 @@ function compareRequest(at: string, before: Node, after: Node): string[] {
     const next = properties[name];
     found.push(...(next ? compareRequest(`${at}.${name}`, schema, next) : [`${at}.${name} is gone`]));
   }
+  if (before.items) found.push(...compareRequest(`${at}[]`, before.items as Node, (after.items ?? {}) as Node));
+  const [oldOptions, options] = [before.anyOf ?? [], after.anyOf ?? []] as [Node[], Node[]];
+  for (const [i, option] of oldOptions.entries()) {
+    if (options[i]) found.push(...compareRequest(at, option, options[i]));
+  }
   return found;
 }
 

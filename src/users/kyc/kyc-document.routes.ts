@@ -22,7 +22,7 @@ export const getKycDocument = linkEndpoint(
         "it is active. Each GET is recorded as a view; HEAD returns only the headers and is not.",
       params: z.object({ id: z.string().meta({ description: "Id of the file." }) }),
       query: z.object({
-        exp: z.string().meta({ description: "When the link ends, as the link says it." }),
+        exp: z.string().meta({ description: "When the link expires, in seconds since the epoch; part of the link." }),
         sig: z.string().meta({ description: "The link's signature." }),
       }),
       responses: {

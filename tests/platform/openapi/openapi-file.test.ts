@@ -75,6 +75,14 @@ const changes: [string, (document: OpenApiDocument) => void, RegExp | null][] = 
     /body\.address: maxLength is now 10/,
   ],
   [
+    "a shorter option of a field that may be null",
+    (d) => {
+      const { full_name: field } = schemaOf(d, "ProfileChange").properties as Record<string, { anyOf?: object[] }>;
+      Object.assign(field?.anyOf?.[0] ?? {}, { maxLength: 10 });
+    },
+    /PATCH \/api\/users\/profile: body\.full_name: maxLength is now 10/,
+  ],
+  [
     "a required parameter",
     ({ paths }) =>
       paths["/api/users"]?.get?.parameters?.push({ name: "team", in: "query", required: true, schema: {} }),
