@@ -47,16 +47,17 @@ export const auditLogs = sqliteTable(
   ],
 );
 
-/** Types of events that do not wait behind changes by users, and those that jobs record by the thousand. */
+/** Types of events that are sent before changes by users, and types that are sent after them. */
 const urgencyClasses = {
-  /** Deletions, revocations and security warnings. */
+  /** Deletions, revocations and security warnings: among them every type of `notifySecurityEvents`. */
   first: [
     ...["user.deleted", "account.deleted", "social.revocation_due"],
     ...["auth.refresh_reuse", "auth.lockout", "auth.new_device", "user.identifier_changed"],
+    ...["auth.social_linked", "auth.social_unlinked", "auth.number_released", "auth.data_exported"],
     ...["security.message_due", "auth.identity_restored", "auth.identity_held"],
     ...["auth.passkey_added", "auth.passkey_removed", "auth.passkey_suspect", "auth.passkeys_reset"],
   ],
-  /** Bulk reminders. Put a new type of bulk event here. */
+  /** Types that only jobs record, thousands at a time. Put a new type of this kind here. */
   last: ["profile.reminder_due", "kyc.reminder_due"],
 };
 
@@ -76,8 +77,8 @@ export function urgencySql(column: string): string {
 }
 
 /**
- * Events that no queue has accepted yet, in their sending order. A row is deleted once the event is sent, so the table
- * stays small and needs no other index.
+ * Events that no queue has accepted yet, in their sending order. A row is deleted once the event is sent or becomes a
+ * dead letter, so the table stays small and needs no other index. Messages with codes wait in `otp_challenges` instead.
  */
 export const outbox = sqliteTable(
   "outbox",
@@ -116,7 +117,10 @@ export const processedEvents = sqliteTable(
   (table) => [primaryKey({ columns: [table.consumer, table.eventId] })],
 );
 
-/** One row per outgoing message, claimed before its provider is called. */
+/**
+ * One row per outgoing message other than a code, claimed before its provider is called. The delivery of a code is
+ * recorded in its row of `otp_challenges`.
+ */
 export const deliveries = sqliteTable("deliveries", {
   eventId: text("event_id").primaryKey(),
   claimedBy: text("claimed_by").notNull(),
@@ -156,7 +160,10 @@ export const localOutbox = sqliteTable(
   (table) => [index("local_outbox_recipient").on(table.recipient, table.id)],
 );
 
-/** Messages that could not be processed, with the reason; replayed by an operator. */
+/**
+ * Messages that could not be processed, events that no queue accepted, and jobs that failed for a day, each with the
+ * reason. An admin or the operator may replay them.
+ */
 export const deadLetters = sqliteTable(
   "dead_letters",
   {
@@ -165,7 +172,7 @@ export const deadLetters = sqliteTable(
     eventId: text("event_id"),
     type: text("type"),
     userId: text("user_id"),
-    /** JSON text; null if it was too large, or sends a code. */
+    /** JSON text; null if it was too large or sends a code, and after its user's account was deleted. */
     payload: text("payload"),
     reason: text("reason").notNull(),
     /** Stack frames of the last failure, without the error message. */
@@ -229,7 +236,7 @@ export const jobCursors = sqliteTable("job_cursors", {
   cursor: text("cursor").notNull(),
 });
 
-/** Failing jobs: one row from the first failure until a run of the job finishes. */
+/** Failing jobs: one row from the first failure until a run of the job finishes or the job becomes a dead letter. */
 export const jobFailures = sqliteTable("job_failures", {
   name: text("name").primaryKey(),
   /**

@@ -9,12 +9,12 @@ export const notices = {
     en: {
       title: "New sign-in",
       message:
-        "Your account was just used to sign in on a new device. If this wasn't you, sign out that device in the app and contact support.",
+        "Your account was just used to sign in from a new device or network. If this wasn't you, sign out that device in the app and contact support.",
     },
     ne: {
       title: "नयाँ साइन इन",
       message:
-        "नयाँ डिभाइसबाट तपाईंको खातामा साइन इन भयो। तपाईं होइन भने एपबाट त्यो डिभाइस साइन आउट गर्नुहोस् र सहायता टोलीलाई सम्पर्क गर्नुहोस्।",
+        "नयाँ डिभाइस वा नेटवर्कबाट तपाईंको खातामा साइन इन भयो। तपाईं होइन भने एपबाट त्यो डिभाइस साइन आउट गर्नुहोस् र सहायता टोलीलाई सम्पर्क गर्नुहोस्।",
     },
   },
   LOCKOUT: {
@@ -54,9 +54,9 @@ export const notices = {
   },
   IDENTITY_RESTORED: {
     en: {
-      title: "Your account is as before",
+      title: "Sign-in details restored",
       message:
-        "Changes of your sign-in details were undone, and everybody was signed out. If this wasn't you, contact support.",
+        "Changes to your sign-in details were undone, and all devices were signed out. If this wasn't you, contact support.",
     },
     ne: {
       title: "खाता पहिलेजस्तै भयो",
@@ -68,7 +68,7 @@ export const notices = {
     en: {
       title: "Your account is locked",
       message:
-        "Somebody who had the former e-mail address or phone number disputed its change. Our support team will contact you.",
+        "Somebody with your account's previous e-mail address or phone number disputed the change. Our support team will contact you.",
     },
     ne: {
       title: "तपाईंको खाता रोक्का छ",
@@ -77,7 +77,7 @@ export const notices = {
   },
   NUMBER_RELEASED: {
     en: {
-      title: "Your phone number left your account",
+      title: "Phone number removed",
       message:
         "Somebody else now has this phone number and signs in to another account with it. If the number is still yours, contact support.",
     },

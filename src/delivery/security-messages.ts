@@ -33,8 +33,8 @@ export const securityTexts = {
   },
   IDENTITY_RESTORED: {
     en: {
-      title: "Your account is as before",
-      text: (app) => `${app}: a change of your sign-in details was undone. Sign in again.`,
+      title: "Sign-in details restored",
+      text: (app) => `${app}: a change to your sign-in details was undone. Sign in again.`,
     },
     ne: {
       title: "खाता पहिलेजस्तै भयो",
@@ -82,7 +82,7 @@ export const securityTexts = {
   },
   NUMBER_RELEASED: {
     en: {
-      title: "Your phone number left your account",
+      title: "Phone number removed",
       text: (app) => `${app}: your phone number now signs in to another account. If this wasn't you, contact support.`,
     },
     ne: {

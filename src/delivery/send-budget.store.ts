@@ -14,8 +14,8 @@ type LogDeps = Pick<Deps, "log">;
 type BudgetDeps = Pick<Deps, "config" | "db" | "now" | "log">;
 
 /**
- * `taken`: the call may be made. `reserved`: the rest of the day is reserved for accounts. `spent`: nothing is left.
- * `hour`: the hour's open calls are spent.
+ * `taken`: the call may be made. `reserved`: what is left of the day's budget is for recipients with an account.
+ * `spent`: the day's budget is spent. `hour`: the hour's calls to recipients without an account are spent.
  */
 export type BudgetDecision = "taken" | "reserved" | "spent" | "hour";
 
@@ -37,9 +37,6 @@ const channels = {
     alertOfEnd: (deps: LogDeps, fields: LogFields) => raiseAlert(deps, "email_budget_spent", fields),
   },
 } as const;
-
-/** Statements that take a call from a budget, and what their results mean. */
-export type BudgetedCall = ReturnType<typeof takeCall>;
 
 /**
  * Statements that take one provider call from the channel's daily budget if `condition` holds; run them in the batch

@@ -13,8 +13,11 @@ import { recordRevocation } from "../social/social-link.store.ts";
 import { keepOtpLimits, type LeavingIdentifier, recordFormerIdentities } from "./former-identity.store.ts";
 import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 
-/** Maximum number of sessions, the newest ones, whose KV entries are removed with an account. */
-const MAX_DENIALS = 200;
+/**
+ * Maximum number of sessions, the newest ones, whose KV entries are removed with an account; those of older sessions
+ * expire. So the ten messages of a batch stay below the limit of 1,000 KV operations per invocation.
+ */
+const MAX_DENIALS = 80;
 
 /**
  * Identifiers of a row of `users`, and those that it lost by changes that can still be undone, as JSON. They are hashed,

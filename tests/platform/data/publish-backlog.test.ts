@@ -2,6 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { urgencyOf } from "../../../src/db/platform-schema.ts";
 import worker from "../../../src/index.ts";
+import { notifySecurityEvents } from "../../../src/tasks/notify-security-events.ts";
 import { testEnv } from "../../support/client.ts";
 import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
@@ -107,6 +108,12 @@ const openOf = async (eventId: string) =>
   (await rows<{ attempts: number; leased_until: number }>("select * from outbox where id = ?", eventId))[0];
 
 describe("Publishing with a backlog", () => {
+  it("sends every security warning before the changes of users", () => {
+    expect(notifySecurityEvents.types.length).toBeGreaterThan(5);
+    const later = notifySecurityEvents.types.filter((type) => urgencyOf(type) > 0);
+    expect(later).toEqual([]);
+  });
+
   it("sends a delayed code and deletion in its first tick despite 60,000 reminders, and the reminders within three", async () => {
     await insertReminders(60_000);
     await insertEvent({ id: "lost-deletion", type: "user.deleted" });
