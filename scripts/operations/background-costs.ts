@@ -1,5 +1,6 @@
-/** Costs of a call outside its own invocation; a test measures them. */
+/** Costs of a call beyond the rows of `CallCost`; tests/background-costs.test.ts measures them. */
 export interface BackgroundCost {
+  /** KV operations of the call itself and of everything that it causes. */
   kvReads: number;
   kvWrites: number;
   /** All messages that the call causes, including those that a consumer sends on. */

@@ -11,8 +11,9 @@ const reportedAt = new Map<string, number>();
 
 /**
  * Reports, after the response, that the session is in use, unless the sign-in or refresh that issued the token recorded
- * it less than 15 minutes ago. Access tokens live as long, so only expired ones report, as at a late sign-out. A report
- * may be lost; the next one replaces it.
+ * this less than 15 minutes ago, or this isolate has reported it since. Access tokens live for the same 15 minutes, so
+ * only a call with an expired token, such as a late sign-out, sends a report. A report may be lost; the next one
+ * replaces it.
  */
 export function reportActivity(
   deps: Pick<Deps, "queues" | "now" | "newId" | "log" | "afterResponse">,

@@ -22,8 +22,8 @@ const jwks = z
 let cached: { jwks: Keyring["jwks"]; document: CacheableDocument } | undefined;
 
 /**
- * Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs; see the docs on
- * rotation.
+ * Publishes the keys that verify access tokens (RFC 7517). A key is published before it signs; see "Rotating secrets"
+ * in docs/operations/runbook.md.
  */
 export const getJwks = publicRawEndpoint(
   {

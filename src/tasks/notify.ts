@@ -26,7 +26,8 @@ interface Notice {
 }
 
 /**
- * Writes one notification for the event's user and requests its push, in the batch that marks the event as processed.
+ * Writes at most one notification for the event's user and, if `withPush` is set, requests its push, in the batch that
+ * marks the event as processed.
  */
 export async function notifyUser(deps: Deps, task: string, event: TaskEvent, notice: Notice): Promise<TaskOutcome> {
   const id = deps.newId();

@@ -31,7 +31,7 @@ describe("events from the platform queue", () => {
     ["RENTAL_DUE", 700, 0],
     ["FINE", 700, 0],
     ["REFUND", 700, 0],
-  ])("moves the wallet by a %s, and counts as spent what is one", async (transaction_type, balance, spent) => {
+  ])("moves the wallet by a %s; only TOPUP and RENTAL count as spent", async (transaction_type, balance, spent) => {
     const userId = await newUser();
     await deliver([topUp(userId, "5", {}, { transaction_type, wallet_delta: "7.00" })]);
     expect(await stateOf(userId)).toMatchObject({ balance, spent });
@@ -149,7 +149,7 @@ describe("events from the platform queue", () => {
 });
 
 describe("events that cannot be applied", () => {
-  it("an event of an unknown user becomes a dead letter without a mark, and counts once the user exists", async () => {
+  it("an event of an unknown user becomes a dead letter, is not marked as processed, and counts once the user exists", async () => {
     const userId = await newUser();
     const stranger = crypto.randomUUID();
     const event = topUp(stranger, "5.00");

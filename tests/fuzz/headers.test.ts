@@ -37,7 +37,7 @@ const headerTexts = hostileTexts.filter((text) =>
 );
 const long = "x".repeat(60_000);
 
-/** A read, a refusal, a change and a redirect that every caller may repeat. */
+/** Reads, refusals, a change and the start of a sign-in; repeating one does not change its response. */
 function routes(): Route[] {
   const { access: token } = stage.actors.user;
   return [
@@ -131,7 +131,7 @@ describe("ASVS 4.1.3, 15.3.4: headers without effect", () => {
 });
 
 describe("headers with effect", () => {
-  test("ASVS 7.2.1: an Authorization other than one bearer token gets 401 in any spelling", async () => {
+  test("ASVS 7.2.1: one bearer token is accepted in any spelling of its scheme, any other Authorization gets 401", async () => {
     const { access } = stage.actors.user;
     const me: Route = ["GET", "/api/auth/me", {}];
     const right = ["Bearer", "bearer", "BEARER", "bEaReR"].map((scheme) => `${scheme} ${access}`);

@@ -32,6 +32,7 @@ export const movedTables: readonly MovedTable[] = [
   {
     name: "idempotency_keys",
     which: `result_id in (select id from sessions where user_id = ?1
+      union all select id from kyc where user_id = ?1
       union all select cid from otp_challenges where ${BY_IDENTIFIER})`,
   },
   { name: "passkey_uses", which: OF_OWN_SESSION },

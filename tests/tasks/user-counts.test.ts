@@ -22,7 +22,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Inserts users `prefix-1` to `prefix-n` in three status buckets in turn. */
+/** Inserts users `prefix-00001`, `prefix-00002` and so on, spread over four status buckets. */
 const insertUsers = (prefix: string, howMany: number) =>
   run(
     `insert into users (id, username, username_key, email, email_verified, phone_verified, referral_code, status, role,
@@ -44,7 +44,12 @@ function heldJobs() {
   return { held, env: { TASK_QUEUE: { sendBatch } as unknown as Queue } };
 }
 
-/** Runs the job until it is done; `between` is called after each batch. */
+/**
+ * Runs the job until it sends no further message, in at most ten rounds. `between` is called after each chunk; `around`
+ * runs every batch that the job sends to the database.
+ *
+ * @returns the number of chunks, and the rows read by the batch that read the most.
+ */
 async function runJob(
   between: (nth: number) => Promise<unknown> = async () => {},
   around: (batch: () => Promise<unknown>, statements: readonly string[]) => Promise<unknown> = (batch) => batch(),
@@ -116,7 +121,7 @@ describe("check_user_counts", () => {
     expect(await findMiscounts()).toEqual([]);
   });
 
-  it("is exact while users sign up, are banned and delete their accounts, before and after its position", async () => {
+  it("is exact while users on both sides of its position sign up, change status and are deleted", async () => {
     await insertUsers("m", 6_500);
     const lines = recordLog();
     await run("update user_counts set by_status_bucket = json_set(by_status_bucket, '$[0]', 9999)");
@@ -138,7 +143,7 @@ describe("check_user_counts", () => {
     expect(await finished()).toBe(1);
   });
 
-  it("counts nobody twice if the answer to a chunk is lost or it starts over", async () => {
+  it("counts nobody twice if the answer to a chunk is lost and the job continues later", async () => {
     await insertUsers("lost", 4_500);
     await run("update user_counts set by_status_bucket = json_set(by_status_bucket, '$[1]', 5)");
     let isLost = false;

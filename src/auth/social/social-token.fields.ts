@@ -3,7 +3,7 @@ import { optionalText, text, tokenField } from "../../platform/http/fields.ts";
 
 const nonceField = z.string().min(8).max(255);
 
-/** What the providers' SDKs give to an app, as it sends them. */
+/** Bodies of the routes that take a provider's ID token: the values that the app got from the provider's SDK. */
 export const tokenBodies = {
   google: z
     .object({

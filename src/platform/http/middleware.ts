@@ -139,8 +139,8 @@ const EXPOSED_HEADERS =
   );
 
 /**
- * Lets pages of exactly the configured origins read responses. Requests without an Origin header are not
- * cross-origin and skip CORS.
+ * Lets pages of exactly the configured origins read responses. A request without an Origin header skips CORS: it is
+ * same-origin, or of a kind whose response the page cannot read, such as an image or a navigation.
  */
 export const allowOrigins: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (c.req.method !== "OPTIONS" && c.req.header("Origin") === undefined) {

@@ -3,7 +3,7 @@ import { isoTime } from "../../platform/time.ts";
 import { kycView, type OpenKyc, viewKyc } from "../../users/kyc/kyc.views.ts";
 import type { SubmissionRow } from "./submission.store.ts";
 
-/** A submission in the review queue, opened for one reviewer; masked, it has no links. */
+/** A submission in the review queue, opened for one reviewer; if it is masked, both links are null. */
 export interface OpenSubmission extends Omit<OpenKyc, "frontUrl"> {
   submission: SubmissionRow;
   frontUrl: string | null;
@@ -42,6 +42,7 @@ export function viewSubmission(open: OpenSubmission): z.input<typeof submissionV
   const { user, fullName, duplicateOf, seenBy, firstApprover } = submission;
   const viewer = firstApprover === null ? null : { id: row.firstApprovedBy ?? "", username: firstApprover };
   return {
+    // `viewKyc` knows no masked KYC, whose link is null, so the link is set here.
     ...viewKyc({ ...open, frontUrl: "" }),
     document_front_url: frontUrl,
     version: row.version,

@@ -34,7 +34,7 @@ export interface Actor<C extends StaffClaims = StaffClaims> {
 /** The right to act on a user: the SQL condition, and a check that refuses callers regardless of the user. */
 export interface Right<C extends StaffClaims> {
   condition(deps: Pick<Deps, "db" | "now">, caller: C, userId: string): SQL;
-  /** @throws AppError `permission_denied`. */
+  /** @throws AppError `permission_denied`; `passkey_required`. */
   refuse(caller: CallerRow): void;
 }
 
@@ -48,9 +48,12 @@ type EventStatement = ReturnType<typeof recordEvent>;
 /** A staff action on a user, without the permission check. */
 export interface StaffAction<More extends Record<string, Statement>> {
   audit: { entityType?: AuditedEntity; oldValues?: SQL; newValues: SQL };
-  /** Whether there is anything to do. */
+  /** There is something to do, and nothing forbids it. */
   condition: SQL;
-  /** Nothing is to be done because it is so already, and nothing stands against it; by default `condition` fails. */
+  /**
+   * The user already is as the action would leave them, and nothing forbids the action. The response then shows the
+   * user, so the view is recorded. By default: `condition` does not hold.
+   */
   isSoAlready?: SQL;
   /**
    * The statements after the audit row. Each must require `isDone`: the audit row exists only if the caller may act and
@@ -61,14 +64,17 @@ export interface StaffAction<More extends Record<string, Statement>> {
   reads?: More;
 }
 
-/** The user whose sessions end, and who ends them; null for the operator of the service. */
+/** The user whose sessions end, and who ends them; `caller` is null if the operator of the service does. */
 interface EndsSessions {
   client: Pick<Client, "userAgent"> & { ip: string | null };
   caller: AccessClaims | null;
   userId: string | SQL;
 }
 
-/** Ends every session of the user, with an audit row for each; `selectEnded` finds them by `endingId`. */
+/**
+ * Ends every live session of the user if `condition` holds, with an audit row for each; `selectEnded` finds them by
+ * `endingId`.
+ */
 export function endEverySession(
   deps: StaffActionDeps,
   by: EndsSessions,
@@ -87,12 +93,14 @@ export function endEverySession(
 }
 
 /**
- * Runs an action in one transaction, which checks the caller's session and right and reads the user afterwards. It
- * records that the caller sees the user; once their views are used up, the action takes place without that.
+ * Runs an action in one transaction, which checks the caller's session and right and reads the user afterwards. It also
+ * records that the caller sees the user. A caller without views left may still act: then no view is recorded, and
+ * `detail.isRecorded` is false.
  *
- * @returns `isDone`, false if there was nothing to do; the user; the events to publish, none after a lost response; the
- *   ended sessions; the results of the action's own reads.
- * @throws AppError `token_not_valid`; `permission_denied`; `not_found` if there is no such user.
+ * @returns `isDone`: false if the action's condition did not hold; `caller`: the caller's row; `detail`: the user;
+ *   `events`: those to publish, none if D1's answer was lost, because the cron then publishes them; `endedSessions`:
+ *   their ids; `more`: the results of all statements, among them the action's own reads.
+ * @throws AppError `token_not_valid`; `permission_denied`; `passkey_required`; `not_found` if there is no such user.
  */
 export async function runStaffAction<C extends StaffClaims, More extends Record<string, Statement>>(
   deps: StaffActionDeps,

@@ -19,7 +19,7 @@ import {
 
 /** An upload that was counted before its files were read. */
 export interface KycUpload extends Admission {
-  /** Whether the key belongs to an earlier call: it gets that call's response, and its files are not read. */
+  /** Whether the key belongs to an earlier call: it gets that call's response; its files are compared, not stored. */
   isRepetition: boolean;
   limit: RateLimit;
   /** Stops counting the upload, after the response: it failed through no fault of the user. */

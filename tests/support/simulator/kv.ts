@@ -1,6 +1,6 @@
 import type { Invocation, Scheduler } from "./scheduler.ts";
 
-/** How long a location may return a cached value or absence, in milliseconds (Cloudflare KV guarantees no less). */
+/** How long a location returns a cached value or absence, in milliseconds: Cloudflare KV promises no shorter time. */
 const STALE_MS = 60_000;
 
 interface Version {
@@ -9,7 +9,7 @@ interface Version {
   location: number;
 }
 
-/** Probability that a write elsewhere is visible early: usually it is not, and nobody can rely on either. */
+/** Probability that a location sees a write of another one before that: it may, but no code can rely on it. */
 const SEEN_EARLY = 0.2;
 
 /**
