@@ -29,7 +29,7 @@ const isDue = ({ isSignedOut, times }: Person) => isSignedOut || times.access < 
 export async function alone(person: Person, { onWait }: Way, work: () => Promise<void>): Promise<void> {
   for (let attempt = 0; person.isBusy; attempt++) {
     onWait?.();
-    await pause(attempt);
+    await pause(attempt, `${person.userId}, who is busy`);
   }
   person.isBusy = true;
   try {

@@ -10,7 +10,7 @@ import { changeNumber, deleteAccount, putIdentifier, undo } from "./identity-act
 import { movedTables, stayingTables } from "./moved-tables.ts";
 import { naivePlans, type Plan, type Step, steps } from "./mover.ts";
 import type { Person } from "./person.ts";
-import type { Way } from "./router.ts";
+import { takeTurns, type Way } from "./router.ts";
 import { Service } from "./service.ts";
 
 // Two homes and a directory, as docs/adr/0022-growing-past-one-database.md describes them. The Worker is the real one;
@@ -94,6 +94,7 @@ test(`${USERS} users move while they use the service, change identifiers and del
       const person = people[Math.floor(random() * people.length)];
       if (person) await act(person);
       acts += 1;
+      await takeTurns();
     }
   });
   const randomStep = () => steps[Math.floor(random() * steps.length)];
@@ -112,6 +113,7 @@ test(`${USERS} users move while they use the service, change identifiers and del
       if (isTime) await begin((way) => deleteAndComeBack(person, way));
       else if (step === own?.changes) await begin((way) => alone(person, way, () => changeNumber(person, way)));
       else await begin((way) => act(person, way));
+      await takeTurns();
       if (random() < DEATHS) throw new Error("died");
     };
     for (let isDone = false; !isDone; ) {

@@ -99,7 +99,7 @@ export class Mover {
         if (place.state === "settled" && (await this.directory.find(party))?.id === place.id) return false;
       }
       onWait?.();
-      await pause(attempt);
+      await pause(attempt, `${identifier} in ${home}`);
     }
   }
 
@@ -192,7 +192,7 @@ export class Mover {
         await this.directory.add(identifier, place.home);
         await this.resume(identifier);
       }
-      await pause(attempt);
+      await pause(attempt, `the identifiers of ${party.user}`);
     }
   }
 

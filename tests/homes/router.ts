@@ -36,11 +36,26 @@ function fencedHome(real: D1Database, keys: readonly Key[]): FencedHome {
 }
 
 const WAIT_MS = { first: 5, longest: 40 };
+/** Nobody waits longer, so that what waits forever fails and says so. */
 const MAX_ATTEMPTS = 1_000;
 
-/** Waits for a move to go on, longer with each attempt. */
-export const pause = (attempt: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, Math.min(WAIT_MS.first * 2 ** attempt, WAIT_MS.longest)));
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Waits for a move to go on, longer with each attempt.
+ *
+ * @throws Error after too many attempts, which names what is waited for.
+ */
+export async function pause(attempt: number, what: string): Promise<void> {
+  if (attempt >= MAX_ATTEMPTS) throw new Error(`waited too long for ${what}`);
+  await sleep(Math.min(WAIT_MS.first * 2 ** attempt, WAIT_MS.longest));
+}
+
+/**
+ * Lets those who pause go on. The local runtime fires timers only when nothing else can run: if people and movers worked
+ * without a break, those who wait for a move would wait until all others are done.
+ */
+export const takeTurns = (): Promise<void> => sleep(0);
 
 export interface Routed {
   status: number;
@@ -79,7 +94,7 @@ export class Router {
     work: (db: D1Database, home: string) => Promise<T>,
     { onWait, also }: Way = {},
   ): Promise<T> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const name = this.remembered.get(textOf(key)) ?? (await this.look(key));
       if (name !== undefined) {
         const home = fencedHome(this.homeNamed(name), also ? [key, also] : [key]);
@@ -89,9 +104,8 @@ export class Router {
         this.remembered.delete(textOf(key));
       }
       onWait?.();
-      await pause(attempt);
+      await pause(attempt, `a home of ${textOf(key)} that answers`);
     }
-    throw new Error(`${textOf(key)} has no home that answers`);
   }
 
   homeNamed(name: string): D1Database {
