@@ -4,7 +4,7 @@ import { changeEmail, changeNumber } from "./identity-acts.ts";
 import type { Person, PointsEvent } from "./person.ts";
 import { pause, type Way } from "./router.ts";
 
-const MINUTE = 60_000;
+const RENEWAL_MS = 10 * 60_000;
 /** Random sign-ins of one person: a user has at most ten sessions. */
 const SIGN_INS = 3;
 
@@ -12,7 +12,7 @@ const SIGN_INS = 3;
 export async function act(person: Person, way: Way = {}): Promise<void> {
   const choice = person.service.random();
   if (person.isGone) return;
-  if (person.isBusy || (choice < 0.4 && !isDue(person))) return changeAddress(person, way);
+  if (person.isBusy ? !isOld(person) : choice < 0.4 && !isDue(person)) return changeAddress(person, way);
   if (choice < 0.7 && !isDue(person)) return earnPoints(person, way);
   await alone(person, way, () => {
     if (person.isSignedOut) return person.signIn(way);
@@ -22,8 +22,10 @@ export async function act(person: Person, way: Way = {}): Promise<void> {
   });
 }
 
-/** The person has to sign in, or the access token, which is valid for 15 minutes, is old. */
-const isDue = ({ isSignedOut, times }: Person) => isSignedOut || times.access < Date.now() - 10 * MINUTE;
+/** The access token, which is valid for 15 minutes, has to be refreshed before its next use. */
+const isOld = ({ times }: Person) => times.access < Date.now() - RENEWAL_MS;
+/** The person has to sign in or to refresh. */
+const isDue = (person: Person) => person.isSignedOut || isOld(person);
 
 /** Runs the work when the person does nothing else of the kind. */
 export async function alone(person: Person, { onWait }: Way, work: () => Promise<void>): Promise<void> {
