@@ -32,8 +32,8 @@ export class Service {
   readonly directory: Directory;
   readonly homes: readonly D1Database[];
   readonly random: () => number;
-  /** Everything that was sent, by queue and id. */
-  readonly sent = new Map<string, Sent>();
+  /** Everything that was sent, by user, and by queue and id. */
+  private readonly sent = new Map<string, Map<string, Sent>>();
 
   constructor({ homes, directory }: Databases, seed: number, given: Plan = plan) {
     this.directory = directory;
@@ -47,11 +47,17 @@ export class Service {
   envOf(db: D1Database): Env {
     const bindingOf = (queue: Sent["queue"]) => ({
       sendBatch: async (messages: Iterable<{ body: TaskMessage }>) => {
-        for (const { body } of messages) this.sent.set(`${queue} ${body.event_id}`, { ...body, queue });
+        for (const { body } of messages) this.keep({ ...body, queue });
       },
     });
     const queues = { TASK_QUEUE: bindingOf("tasks"), SEARCH_QUEUE: bindingOf("search") };
     return { ...testEnv, ...unlimited, ...(queues as unknown as Pick<Env, keyof typeof queues>), DB: db };
+  }
+
+  private keep(message: Sent): void {
+    const user = message.user_id ?? "";
+    const own = this.sent.get(user) ?? new Map<string, Sent>();
+    this.sent.set(user, own.set(`${message.queue} ${message.event_id}`, message));
   }
 
   /** Calls the Worker in the key's home. */
@@ -132,8 +138,7 @@ export class Service {
 
   /** The messages to a queue about a user. */
   messagesOf(userId: string, queue: Sent["queue"], type: string): Sent[] {
-    return [...this.sent.values()].filter(
-      (message) => message.user_id === userId && message.queue === queue && message.type === type,
-    );
+    const own = this.sent.get(userId)?.values() ?? [];
+    return [...own].filter((message) => message.queue === queue && message.type === type);
   }
 }
