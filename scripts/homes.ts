@@ -1,24 +1,33 @@
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { count, readArguments } from "./arguments.ts";
+import { showProgress } from "./progress/progress.ts";
+import { folderInMemory } from "./vitest-shards.ts";
+
+/** Lines of the test that say how far it is. */
+const PROGRESS = /\{"event":"progress".*\}/g;
 
 const { options } = readArguments({
   name: "homes",
   about: "Moves users between two databases while they use the service, and proves that nothing is lost or done twice.",
   options: { users: count("N", "number of users", { default: 1000 }) },
 });
-const root = join(import.meta.dirname, "..");
-const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(
-  process.execPath,
-  [
-    "--disable-warning=ExperimentalWarning",
-    vitest,
-    "run",
-    "tests/homes",
-    "--testTimeout=3600000",
-    "--reporter=verbose",
-  ],
-  { cwd: root, env: { ...process.env, HOMES_USERS: String(options.users) }, stdio: "inherit" },
-);
-process.exit(status ?? 1);
+const onProgress = showProgress("starting the tests");
+const { startVitest } = await import("vitest/node");
+Object.assign(process.env, folderInMemory(), { HOMES_USERS: String(options.users) });
+const vitest = await startVitest("test", ["tests/homes"], {
+  root: join(import.meta.dirname, ".."),
+  watch: false,
+  silent: false,
+  reporters: ["verbose"],
+  testTimeout: 3_600_000,
+  onConsoleLog(log) {
+    for (const [line] of log.matchAll(PROGRESS)) {
+      const { step, done } = JSON.parse(line) as { step: string; done: number };
+      onProgress(step, done);
+    }
+    // The Worker's log lines, several per call, would hide everything else.
+    return !log.startsWith("{");
+  },
+});
+await vitest.close();
+process.exit();

@@ -16,7 +16,7 @@ const EXPECTED_LINE = /^A header value for "[\w-]+" contains non-ASCII character
 const STORAGE_BYTES = 2_000_000_000;
 
 /** A folder in memory for the databases of the tests, which write to disk hundreds of times a second; if there is one. */
-function folderInMemory(): NodeJS.ProcessEnv {
+export function folderInMemory(): NodeJS.ProcessEnv {
   try {
     const { bavail, bsize } = statfsSync("/dev/shm");
     return bavail * bsize > STORAGE_BYTES ? { TMPDIR: "/dev/shm" } : {};

@@ -128,9 +128,10 @@ test(`${USERS} users move while they use the service, change identifiers and del
     }
   };
   try {
-    await eachOf(people, MOVING, (person) => moveWhileActing(person, "second", true));
+    await eachOf(people, MOVING, "users have moved", (person) => moveWhileActing(person, "second", true));
     // Some move back to where their fences are.
-    await eachOf(people.slice(0, Math.ceil(USERS / 4)), MOVING, (person) => moveWhileActing(person, "first", false));
+    const returning = people.slice(0, Math.ceil(USERS / 4));
+    await eachOf(returning, MOVING, "users have moved back", (person) => moveWhileActing(person, "first", false));
   } finally {
     isMoving = false;
   }
