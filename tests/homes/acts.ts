@@ -1,7 +1,7 @@
 import { recordFromCaller } from "../../src/events/intake.service.ts";
 import { AppError } from "../../src/platform/http/errors.ts";
 import { changeEmail, changeNumber } from "./identity-acts.ts";
-import type { Person, PointsEvent } from "./person.ts";
+import type { Person, PointsEvent, Session } from "./person.ts";
 import { pause, type Way } from "./router.ts";
 
 const RENEWAL_MS = 10 * 60_000;
@@ -23,7 +23,7 @@ export async function act(person: Person, way: Way = {}): Promise<void> {
 }
 
 /** The access token, which is valid for 15 minutes, has to be refreshed before its next use. */
-const isOld = ({ times }: Person) => times.access < Date.now() - RENEWAL_MS;
+const isOld = ({ accessAt }: Person) => accessAt < Date.now() - RENEWAL_MS;
 /** The person has to sign in or to refresh. */
 const isDue = (person: Person) => person.isSignedOut || isOld(person);
 
@@ -74,24 +74,25 @@ async function report({ service, userId }: Person, db: D1Database, { id, delta }
 }
 
 async function refresh(person: Person, way: Way = {}): Promise<void> {
-  await refreshAt(person, Math.floor(person.service.random() * person.refreshTokens.length), way);
+  const session = person.sessions[Math.floor(person.service.random() * person.sessions.length)];
+  if (session) await refreshSession(person, session, way);
 }
 
-async function refreshAt(person: Person, at: number, way: Way = {}): Promise<void> {
-  const options = { json: { refresh_token: person.refreshTokens[at] } };
+async function refreshSession(person: Person, session: Session, way: Way = {}): Promise<void> {
+  const options = { json: { refresh_token: session.refresh } };
   const answer = await person.call({ user: person.userId }, "POST", "/api/auth/refresh", options, way);
   if (!person.expect(answer, 200, "refresh")) return;
   person.access = answer.body.data.access;
-  person.times.access = Date.now();
-  person.current = at;
-  person.refreshTokens[at] = answer.body.data.refresh;
+  person.accessAt = Date.now();
+  person.current = person.sessions.indexOf(session);
+  session.refresh = answer.body.data.refresh;
 }
 
 /** Refreshes every session once more. */
 export async function refreshAll(person: Person): Promise<void> {
-  for (const at of person.refreshTokens.keys()) await refreshAt(person, at);
+  for (const session of person.sessions) await refreshSession(person, session);
 }
 
 async function signInOrRefresh(person: Person, way: Way): Promise<void> {
-  return person.refreshTokens.length < SIGN_INS ? person.signIn(way) : refresh(person, way);
+  return person.sessions.length < SIGN_INS ? person.signIn(way) : refresh(person, way);
 }

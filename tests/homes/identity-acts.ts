@@ -135,9 +135,10 @@ export async function deliverDeletion({ service, userId }: Person, way: Way = {}
 const callOwn = (person: Person, method: string, path: string, options: CallOptions, way: Way) =>
   person.call({ user: person.userId }, method, path, { ...options, token: person.access }, way);
 
-/** Signs in again if the last proof is old; false if the person may make no change now. */
+/** Signs in again if the sign-in of the current session is old; false if the person may make no change now. */
 async function prove(person: Person, way: Way): Promise<boolean> {
-  const isOld = () => person.isSignedOut || person.times.proof < Date.now() - PROOF_MS;
+  const provenAt = () => person.sessions[person.current]?.provenAt ?? 0;
+  const isOld = () => person.isSignedOut || provenAt() < Date.now() - PROOF_MS;
   if (isOld()) await person.signIn(way);
   return !isOld();
 }

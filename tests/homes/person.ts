@@ -8,6 +8,13 @@ export interface Reply extends Answer {
   mayBeOutdated: boolean;
 }
 
+export interface Session {
+  /** The newest refresh token. */
+  refresh: string;
+  /** When the sign-in proved who the person is. */
+  provenAt: number;
+}
+
 export interface PointsEvent {
   id: string;
   delta: number;
@@ -20,10 +27,10 @@ export class Person {
   readonly phone: string;
   userId = "";
   access = "";
-  /** When the access token was issued, and when the person last proved the session. */
-  times = { access: 0, proof: 0 };
-  /** The newest refresh token of each session; `current` is the place of the one that the access token belongs to. */
-  readonly refreshTokens: string[] = [];
+  /** When the access token was issued. */
+  accessAt = 0;
+  /** `current` is the place of the session that the access token belongs to. */
+  readonly sessions: Session[] = [];
   current = 0;
   /** Identifiers as confirmed. */
   number: string;
@@ -95,8 +102,8 @@ export class Person {
 
   private enter({ body }: Answer): void {
     this.access = body.data.access_token;
-    this.times = { access: Date.now(), proof: Date.now() };
-    this.current = this.refreshTokens.push(body.data.refresh_token) - 1;
+    this.accessAt = Date.now();
+    this.current = this.sessions.push({ refresh: body.data.refresh_token, provenAt: Date.now() }) - 1;
     this.isSignedOut = false;
   }
 
@@ -171,10 +178,10 @@ export class Person {
 
   /** All sessions but the current one have ended, or all. */
   forgetSessions(rest: "current" | "none"): void {
-    const kept = this.refreshTokens[this.current];
-    this.refreshTokens.length = 0;
+    const kept = this.sessions[this.current];
+    this.sessions.length = 0;
     this.current = 0;
-    if (rest === "current" && kept !== undefined) this.refreshTokens.push(kept);
+    if (rest === "current" && kept !== undefined) this.sessions.push(kept);
     this.isSignedOut = rest === "none";
   }
 }
