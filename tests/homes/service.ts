@@ -22,7 +22,7 @@ export interface Databases {
   directory: Directory;
 }
 
-/** People of the tests write more often than the limit of writes in a minute allows, which no home keeps. */
+/** Here, a call that a home refuses is repeated as a whole, so it would count twice towards the writes of a minute. */
 const unlimited: Pick<Env, "USER_RATE_LIMITER"> = { USER_RATE_LIMITER: { limit: async () => ({ success: true }) } };
 
 /** The real Worker with two homes: routes calls, moves users, and keeps what was sent to the queues. */
