@@ -303,12 +303,16 @@ test("a passkey of one account never opens another, whatever user handle it clai
 test("an eleventh sign-in ends the session used least recently", async () => {
   const clock = stopClock();
   const { person, authenticator } = await withPasskey();
-  const second = await signInBy(authenticator);
-  for (let i = 0; i < 8; i++) await signInBy(authenticator);
-  clock.advance(MINUTE_MS);
+  const signIn = () => {
+    clock.advance(1_000);
+    return signInBy(authenticator);
+  };
+  const second = await signIn();
+  for (let i = 0; i < 8; i++) await signIn();
+  clock.advance(1_000);
   // The oldest session is used, so the second one was used least recently.
   const renewed = await refresh(person.refresh);
-  await signInBy(authenticator);
+  await signIn();
   expect((await me(renewed.body.data.access)).status).toBe(200);
   expect((await me(second.access)).status).toBe(401);
 });
