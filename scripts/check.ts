@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { readArguments } from "./arguments.ts";
 import { vitestArguments, vitestOptions } from "./vitest-options.ts";
@@ -12,15 +12,33 @@ const { options, operands } = readArguments({
 const given = vitestArguments(options, operands);
 const root = join(import.meta.dirname, "..");
 
-const steps: [script: string, args?: string[]][] = [
-  ["types"],
-  ["lint"],
-  ["typecheck"],
-  ["bundle"],
-  ["test:unit", ["--", "--operations", ...given.options, ...given.filters]],
+/** The steps, one row after the other; those of a row run at the same time. */
+const rows: [script: string, args?: string[]][][] = [
+  [["types"]],
+  // The type checker alone would leave a core idle.
+  [["typecheck"], ["lint"], ["bundle"]],
+  [["test:unit", ["--", "--operations", ...given.options, ...given.filters]]],
 ];
-for (const [script, args = []] of steps) {
-  console.log(`\n— npm run ${script}`);
-  const { status } = spawnSync("npm", ["run", "-s", script, ...args], { cwd: root, stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+for (const row of rows) {
+  console.log(`\n— npm run ${row.map(([script]) => script).join(", ")}`);
+  const codes = await Promise.all(row.map(([script, args = []]) => run(script, args, row.length > 1)));
+  const failed = codes.find((code) => code !== 0);
+  if (failed !== undefined) {
+    process.exitCode = failed;
+    break;
+  }
+}
+
+/** Runs a script of package.json and returns its exit code; `isHeld` shows what it found at its end, in one piece. */
+function run(script: string, args: string[], isHeld: boolean): Promise<number> {
+  return new Promise((resolve) => {
+    const stdio = ["inherit", isHeld ? "pipe" : "inherit", "inherit"] as const;
+    const child = spawn("npm", ["run", "-s", script, ...args], { cwd: root, stdio: [...stdio] });
+    const held: Buffer[] = [];
+    child.stdout?.on("data", (chunk: Buffer) => held.push(chunk));
+    child.on("close", (code) => {
+      if (held.length > 0) console.log(`${Buffer.concat(held)}`.trimEnd());
+      resolve(code ?? 1);
+    });
+  });
 }

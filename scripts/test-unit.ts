@@ -31,7 +31,8 @@ const [operations, vitest] = await Promise.all([
   }),
 ]);
 if (operations) console.log(`Tests of the commands\n${operations.output}`);
-process.exit(Math.max(vitest, operations?.code ?? 0));
+// Not process.exit, which would lose output that a slow reader has not taken yet.
+process.exitCode = Math.max(vitest, operations?.code ?? 0);
 
 /** Runs the tests of the commands; returns their exit code and what they printed. */
 function testCommands() {
