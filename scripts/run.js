@@ -16,6 +16,7 @@ process.on("warning", (warning) => {
   if (warning.name !== "ExperimentalWarning") console.error(`${warning.name}: ${warning.message}`);
 });
 
+await import("./import-hooks.js");
 const script = resolve(import.meta.dirname ?? ".", "..", file);
 process.argv = [node, script, ...given];
 await import(pathToFileURL(script).href);

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { flag, readArguments } from "./arguments.ts";
 import { vitestArguments, vitestOptions } from "./vitest-options.ts";
 import { runShards, runVitest } from "./vitest-shards.ts";
@@ -42,7 +43,11 @@ function testCommands() {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--test", ...files], {
       cwd: root,
       // They start Node a hundred times.
-      env: { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node") },
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node"),
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --import=${pathToFileURL(join(root, "scripts", "import-hooks.js"))}`,
+      },
       stdio: ["inherit", "pipe", "inherit"],
     });
     child.stdout.on("data", (chunk) => {
