@@ -1,6 +1,6 @@
 import { UsersApiError } from "./errors.ts";
 import { forms, keyed, type Operations, open } from "./generated.ts";
-import { perform, unlessAborted, type Way } from "./repeat.ts";
+import { isPassing, perform, unlessAborted, type Way } from "./repeat.ts";
 import { newKey, type Progress } from "./runtime.ts";
 import type { Session, Stored } from "./session.ts";
 import { fingerprint, formOf } from "./upload.ts";
@@ -83,8 +83,10 @@ export function createCall(way: Way, url: string, session: Session): Call {
       unanswered.delete(identity);
       return answer.data;
     } catch (error) {
-      // What the API refused has bound no key.
-      if (error instanceof UsersApiError && error.status >= 400 && error.status < 500) unanswered.delete(identity);
+      // What the API refused for good needs its key no more. A limit, a proxy or an outage says nothing about earlier
+      // attempts, whose answers may have been lost.
+      const isAnswer = error instanceof UsersApiError && error.code !== "unexpected_answer" && !isPassing(error);
+      if (isAnswer) unanswered.delete(identity);
       throw error;
     }
   };

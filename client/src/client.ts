@@ -94,9 +94,15 @@ export function createUsersClient(options: Options) {
       // A code can be verified once; a person who tries again after a lost answer has the same code.
       if (verified?.of !== of) verified = { of, ...(await auth.verifyCode(identifier, otp)) };
       const proof = { identifier, verification_token: verified.verification_token };
-      const answer = await (verified.purpose === "LOGIN" ? auth.login(proof) : auth.register({ ...proof, ...more }));
-      verified = undefined;
-      return answer;
+      try {
+        const answer = await (verified.purpose === "LOGIN" ? auth.login(proof) : auth.register({ ...proof, ...more }));
+        verified = undefined;
+        return answer;
+      } catch (error) {
+        // A dead token helps no further try, and the code of a store's reviewer stays the same.
+        if (error instanceof UsersApiError && error.code === "invalid_token") verified = undefined;
+        throw error;
+      }
     },
     /** Signs in with what the provider's SDK gave. */
     google: (body: Body<"POST /auth/google/token">, input?: CallOptions) =>
@@ -126,8 +132,9 @@ export function createUsersClient(options: Options) {
           body: JSON.stringify({ refresh_token: refresh }),
         };
         await perform(way, request, { mayRepeat: true }).catch((error: unknown) => {
-          // An earlier attempt, or somebody else, has ended the session.
-          if (!(error instanceof UsersApiError && error.status === 401)) throw error;
+          // An earlier attempt, or somebody else, has ended the session; the 401 of a proxy does not say so.
+          const hasEnded = error instanceof UsersApiError && error.status === 401 && error.code !== "unexpected_answer";
+          if (!hasEnded) throw error;
         });
       }),
     /** Proves that the session is the person's, by a token of one of their identifiers; sensitive changes ask for it. */

@@ -111,7 +111,7 @@ export type DeadLetter = {
   reason: string;
   trace: string | null;
   attempts: number;
-  /** JSON text, with hints instead of what identifies a person; null if it was too large, or sends a code. */
+  /** JSON text, with hints instead of what identifies a person; null if it was too large or sends a code, and after its user's account was deleted. */
   payload: string | null;
   created_at: string;
   /** When it was replayed or discarded. */

@@ -61,7 +61,8 @@ export async function perform(
 }
 
 /** The next attempt may end differently. Below 400 are no answer (0) and answers of something else than the API. */
-const isPassing = ({ status }: UsersApiError) => status < 400 || status === 408 || status === 429 || status >= 500;
+export const isPassing = ({ status }: UsersApiError) =>
+  status < 400 || status === 408 || status === 429 || status >= 500;
 
 async function attemptOnce(way: Way, request: HttpRequest, timeout: number, signal: AbortSignal | undefined) {
   // An aborted signal calls no listener any more.

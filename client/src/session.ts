@@ -27,7 +27,7 @@ export interface Session {
   load(): Promise<Stored | undefined>;
   /** Stores the tokens of a sign-in. */
   begin(tokens: TokenPair): Promise<void>;
-  /** TokenPair that are newer than `used`; undefined if the person is signed out or somebody else signed in. */
+  /** Tokens that are newer than `used`; undefined if the person is signed out or somebody else signed in. */
   renew(used: Stored): Promise<Stored | undefined>;
   /** Runs `work` on the current tokens while nobody refreshes them, and removes them in any case. */
   end<T>(reason: SignedOutReason, work?: (tokens: Stored) => Promise<T>): Promise<void>;

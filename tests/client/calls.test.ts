@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
 import { isUsersError, UsersApiError } from "../../client/src/index.ts";
 import { readCode } from "../support/client.ts";
+import { stopClock } from "../support/clock.ts";
 import { jpeg } from "../support/documents.ts";
 import { startApp } from "./app.ts";
 
@@ -28,6 +29,40 @@ test("a code is asked for once, however often its answer is lost and the person 
   expect(answer.resend_in).toBeGreaterThan(0);
   await readCode(app.identifier);
   expect(await count("select count(*) as n from local_outbox where recipient = ?", app.identifier)).toBe(1);
+});
+
+test("a code is asked for once, also if a proxy or a limit answers after a lost answer", async () => {
+  const limited = Response.json(
+    { success: false, error: { code: "rate_limit_exceeded", message: "later" } },
+    { status: 429, headers: { "Retry-After": "60" } },
+  );
+  const cases = [
+    { met: new Response("<html>Forbidden</html>", { status: 403 }), code: "unexpected_answer" },
+    { met: limited, code: "rate_limit_exceeded" },
+  ];
+  for (const { met, code } of cases) {
+    const app = startApp();
+    app.disturbOnce("POST /auth/otp/request", "lose answer", met);
+    await expect(app.client.auth.requestCode(app.identifier)).rejects.toMatchObject({ code });
+    await app.client.auth.requestCode(app.identifier);
+    await readCode(app.identifier);
+    expect(new Set(app.sent.map(({ headers }) => headers.get("idempotency-key"))).size).toBe(1);
+    expect(await count("select count(*) as n from local_outbox where recipient = ?", app.identifier)).toBe(1);
+  }
+});
+
+test("a code whose token has died in the meantime is verified again, instead of the dead token being sent for ever", async () => {
+  const clock = stopClock();
+  const app = startApp({ retries: 0 });
+  await app.client.auth.requestCode(app.identifier);
+  const code = await readCode(app.identifier);
+  app.disturbOnce("POST /auth/register", "lose request");
+  await expect(app.client.auth.signIn(app.identifier, code)).rejects.toMatchObject({ code: "no_answer" });
+  clock.advance(86_400_000);
+  await expect(app.client.auth.signIn(app.identifier, code)).rejects.toMatchObject({ code: "invalid_token" });
+  app.names();
+  await expect(app.client.auth.signIn(app.identifier, code)).rejects.toThrow();
+  expect(app.names()).toEqual(["POST /auth/otp/verify"]);
 });
 
 test("a sign-in that lost its last answer goes on with the same code", async () => {

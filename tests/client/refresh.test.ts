@@ -158,6 +158,14 @@ test("signing out without a connection removes the tokens and tells the app that
   expect(app.signedOut).toEqual(["logout"]);
 });
 
+test("a proxy that answers the sign-out with 401 has not ended the session, and the app is told", async () => {
+  const app = startApp({ retries: 0 });
+  await app.signUp();
+  app.disturb(() => new Response("<html>Sign in to the Wi-Fi</html>", { status: 401 }));
+  await expect(app.client.auth.logout()).rejects.toMatchObject({ code: "unexpected_answer", status: 401 });
+  expect(await app.tokens()).toBeNull();
+});
+
 test("a tab learns from the storage that another one has signed out", async () => {
   const app = startApp();
   await app.signUp();
