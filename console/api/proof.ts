@@ -12,19 +12,23 @@ export interface Question {
 
 let show: ((question: Question) => void) | undefined;
 let asked: Promise<boolean> | undefined;
+let withdraw: (() => void) | undefined;
 
-/** Tells who shows the question. */
+/** Tells who shows the question; undefined if nobody does any more, which answers the open one with no. */
 export function showQuestions(by: ((question: Question) => void) | undefined): void {
   show = by;
+  if (!by) withdraw?.();
 }
 
 /** Asks the person to prove the session, once for calls that need it at the same time. @returns whether it is proved. */
 export function prove(refusal: Refusal): Promise<boolean> {
   asked ??= new Promise<boolean>((answer) => {
+    withdraw = () => answer(false);
     if (show) show({ refusal, answer });
     else answer(false);
   }).finally(() => {
     asked = undefined;
+    withdraw = undefined;
   });
   return asked;
 }

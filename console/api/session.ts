@@ -54,9 +54,10 @@ async function send(method: string, path: string, body?: object): Promise<Sessio
 }
 
 function enter(session: SessionData): string {
+  // The page stays hidden until the person has proved who is back, who may be another than the one who left.
+  if (state.is === "hidden") become({ is: "hidden", user: session.user });
+  else show(session.user);
   access = { token: session.access_token, expiresAt: Date.now() + session.expires_in * 1000 };
-  // The page stays hidden until the person has proved who is back.
-  if (!isResuming) show(session.user);
   return session.access_token;
 }
 
@@ -75,16 +76,22 @@ export async function signIn(credential: Credential): Promise<void> {
   if (session) enter(session);
 }
 
+const ENDED = "Your session has ended. Sign in again.";
+
 let refreshing: Promise<string> | undefined;
+/** How often this tab was signed out, so that an older answer lets nobody in again. */
+let signOuts = 0;
 
 /** Refreshes the token. Only one tab does so at a time, because all of them share the cookie. */
 function refresh(): Promise<string> {
   refreshing ??= navigator.locks
     .request("console-refresh", async () => {
+      const before = signOuts;
       const session = await send("POST", "/refresh");
+      if (signOuts !== before) throw new Refusal(401, "signed_out", ENDED);
       if (session) return enter(session);
-      signedOut(state.is === "starting" ? undefined : "Your session has ended. Sign in again.");
-      throw new Refusal(401, "signed_out", "Your session has ended. Sign in again.");
+      signedOut(state.is === "starting" ? undefined : ENDED);
+      throw new Refusal(401, "signed_out", ENDED);
     })
     .finally(() => {
       refreshing = undefined;
@@ -94,6 +101,8 @@ function refresh(): Promise<string> {
 
 /** An access token. `refused` is one that the server did not accept. @throws Refusal if nobody is signed in. */
 export async function accessToken(refused?: string): Promise<string> {
+  // The cookie may live a moment longer than the sign-out; whatever was under way must not use it.
+  if (state.is === "out") throw new Refusal(401, "signed_out", ENDED);
   if (state.is === "hidden" && !isResuming) throw new Refusal(401, "hidden", "The console is paused.");
   if (access && access.token !== refused && access.expiresAt - Date.now() > MARGIN_MS) return access.token;
   return refresh();
@@ -116,6 +125,7 @@ export async function signOut(): Promise<void> {
 }
 
 function signedOut(notice: string | undefined): void {
+  signOuts++;
   become(notice === undefined ? { is: "out" } : { is: "out", notice });
 }
 
@@ -150,13 +160,13 @@ let isResuming = false;
 /** Shows the page again after a pause, once `prove` is done. @throws Refusal, also if the session has ended. */
 export async function resume(prove: () => Promise<void>): Promise<void> {
   if (state.is !== "hidden") return;
-  const { user } = state;
   lastInput = Date.now();
   isResuming = true;
   try {
     await refresh();
     await prove();
-    show(user);
+    // Unless they signed out instead.
+    if (state.is === "hidden") show(state.user);
   } finally {
     isResuming = false;
     if (state.is === "hidden") access = undefined;

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import { Refusal } from "../api/refusal.ts";
 import type { DataOf } from "../api/routes.ts";
@@ -21,8 +21,8 @@ interface CaseProps {
   place: string | undefined;
   next: () => void;
   previous: (() => void) | undefined;
-  /** Called once the case is decided. */
-  settle: (id: string) => void;
+  /** Called once the case is decided; it may not be shown any more. */
+  settle: (id: string, isShown: boolean) => void;
 }
 
 /** One case: the pictures, what the person claims, and the decision. */
@@ -30,12 +30,20 @@ export function Case({ id, place, next, previous, settle }: CaseProps) {
   const found = useResource(id, () => call("GET /users/{id}/kyc", { id }));
   const [notice, setNotice] = useState<string>();
   const [isSettled, setSettled] = useState(false);
+  // The reviewer may have gone elsewhere while the decision was on its way.
+  const isShown = useRef(true);
+  useEffect(
+    () => () => {
+      isShown.current = false;
+    },
+    [],
+  );
 
   const decide = async (body: Parameters<typeof send>[1]) => {
     try {
       await send(id, body);
       setSettled(true);
-      settle(id);
+      settle(id, isShown.current);
     } catch (error) {
       if (!(error instanceof Refusal) || error.status !== 409) throw error;
       setNotice(error.message);

@@ -42,7 +42,7 @@ export function Notes({ id, mayWrite }: { id: string; mayWrite: boolean }) {
             notes.reload();
           }}
         >
-          <p>Colleagues can read it for a year. The person does not see it here.</p>
+          <p>Colleagues can read it for a year. The person sees it only in an export of their data.</p>
         </Act>
       )}
     </>

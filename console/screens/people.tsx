@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import type { DataOf, InputOf } from "../api/routes.ts";
 import { Head } from "../ui/head.tsx";
@@ -31,6 +31,11 @@ const names = [...Object.keys(filters), ...Object.keys(days)];
 export function People() {
   const { query, search } = usePlace();
   const [isNewOpen, setNewOpen] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  // Going back brings another text. The same field stays, because a new one would not have the focus.
+  useEffect(() => {
+    if (field.current) field.current.value = search;
+  }, [search]);
   const chosen = Object.fromEntries(names.map((name) => [name, query.get(name) ?? ""]));
   const asked = { ...chosen, search, page_size: PAGE_SIZE, expand: "summary" } as unknown as Query;
   const { start_date = "", end_date = "" } = chosen;
@@ -65,7 +70,7 @@ export function People() {
               <span class="field">
                 <Icon name="search" />
                 <input
-                  key={search}
+                  ref={field}
                   type="search"
                   name="search"
                   defaultValue={search}

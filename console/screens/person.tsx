@@ -1,4 +1,4 @@
-import type { VNode } from "preact";
+import { Fragment, type VNode } from "preact";
 import { useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import type { DataOf } from "../api/routes.ts";
@@ -36,6 +36,12 @@ const parts: readonly { path: string; name: string; show: (props: PartProps) => 
 export function Person({ id, part = "" }: { id: string; part: string | undefined }) {
   const detail = useResource(id, () => call("GET /users/{id}", { id, query: { mask: true } }));
   const user = useUser();
+  // After an act the open part begins anew: its own answers, and the fields that were shown, are from before.
+  const [acted, setActed] = useState(0);
+  const reload = () => {
+    detail.reload();
+    setActed((before) => before + 1);
+  };
   useTitle("Person", false);
   return (
     <>
@@ -45,7 +51,7 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
       <Loaded of={detail}>
         {(person) => (
           <>
-            <Head person={person} reload={detail.reload} />
+            <Head person={person} reload={reload} />
             <nav class="tabs" aria-label="About this person">
               {parts.map(({ path, name }) => (
                 <Link key={path} to={`/people/${id}${path && `/${path}`}`} current={path === part}>
@@ -53,10 +59,12 @@ export function Person({ id, part = "" }: { id: string; part: string | undefined
                 </Link>
               ))}
             </nav>
-            {(parts.find(({ path }) => path === part) ?? parts[0])?.show({
-              person,
-              mayChange: mayChange(person, user),
-            })}
+            <Fragment key={acted}>
+              {(parts.find(({ path }) => path === part) ?? parts[0])?.show({
+                person,
+                mayChange: mayChange(person, user),
+              })}
+            </Fragment>
           </>
         )}
       </Loaded>

@@ -33,13 +33,13 @@ export function Review({ id }: { id: string | undefined }) {
   const open = (to: string | undefined) => go(to ? `/review/${to}` : "/review", id === undefined);
   const next = () => open(waiting[index + 1]?.user.id ?? waiting.find((each) => each.user.id !== id)?.user.id);
   const previous = () => index > 0 && open(waiting[index - 1]?.user.id);
-  const settle = (settled: string) => {
+  const settle = (settled: string, isShown: boolean) => {
     setDecided((before) => new Set([...before, settled]));
     if (waiting.length <= 1) {
       setDecided(new Set());
       queue.reload();
     }
-    next();
+    if (isShown) next();
   };
 
   useEffect(() => {

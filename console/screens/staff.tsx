@@ -12,7 +12,7 @@ export function Staff({ id }: { id: string | undefined }) {
     <Loaded of={members}>
       {(all) => {
         const one = all.find((each) => each.id === id);
-        return id ? <Acts id={id} name={one?.username ?? "Former colleague"} /> : <Colleagues all={all} />;
+        return id ? <Acts key={id} id={id} name={one?.username ?? "Former colleague"} /> : <Colleagues all={all} />;
       }}
     </Loaded>
   );

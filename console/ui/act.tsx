@@ -10,12 +10,21 @@ interface DialogProps {
   wide?: boolean;
 }
 
-/** A modal dialog. Escape and the close button close it; the browser gives the focus back. */
+/** A modal dialog. Escape and the close button close it; however it ends, the focus goes back to what opened it. */
 export function Dialog({ title, children, onClose, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   // One dialog may open another.
   const id = useId();
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const dialog = element.current;
+    const opener = document.activeElement;
+    dialog?.showModal();
+    // The browser gives no focus back when an open dialog is taken out of the page.
+    return () => {
+      dialog?.close();
+      if (opener instanceof HTMLElement) opener.focus();
+    };
+  }, []);
   return (
     <dialog ref={element} class={wide ? "wide" : undefined} aria-labelledby={id} onClose={onClose}>
       <header>
@@ -52,6 +61,14 @@ const MAX_REASON = 255;
 export function Act({ title, children, verb, danger, reason, fields, run, onClose }: ActProps) {
   const [isRunning, setRunning] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
+  // Somebody who closed the dialog while the act ran may have opened another, which must stay.
+  const isOpen = useRef(true);
+  useEffect(
+    () => () => {
+      isOpen.current = false;
+    },
+    [],
+  );
   const submit = async (event: SubmitEvent & { currentTarget: HTMLFormElement }) => {
     event.preventDefault();
     if (isRunning) return;
@@ -59,7 +76,7 @@ export function Act({ title, children, verb, danger, reason, fields, run, onClos
     setRunning(true);
     try {
       await run(String(form.get("reason") ?? "").trim(), form);
-      onClose();
+      if (isOpen.current) onClose();
     } catch (error) {
       setRefusal(asRefusal(error));
       setRunning(false);

@@ -210,6 +210,32 @@ test("after a pause the passkey is asked for", async () => {
   await page.waitForSelector("tbody tr");
 });
 
+test("a question that a pause has hidden does not hold up the acts that follow", async () => {
+  const { page } = office;
+  await page.locator("tbody a", { hasText: "member" }).first().click();
+  await page.waitForSelector(".grid");
+  const act = page.getByRole("dialog", { name: "Remove every passkey?" });
+  const question = page.getByRole("dialog", { name: "Prove that it is you" });
+  const ask = async () => {
+    query("update sessions set passkey_at = passkey_at - 660000, created_at = created_at - 660000");
+    await office.press("Reset passkeys");
+    await act.getByLabel("Reason").fill("Lost the phone");
+    await act.getByRole("button", { name: "Reset passkeys" }).click();
+    await question.waitFor();
+  };
+  await ask();
+  await page.clock.fastForward("16:00");
+  await office.heading("Paused");
+  await office.press("Continue");
+  await page.waitForSelector(".grid");
+  await ask();
+  await page.keyboard.press("Escape");
+  await question.waitFor({ state: "detached" });
+  await page.keyboard.press("Escape");
+  await act.waitFor({ state: "detached" });
+  query("update sessions set passkey_at = passkey_at + 660000, created_at = created_at + 660000");
+});
+
 test("own passkeys are listed, added and removed; the last one stays", async () => {
   const { page } = office;
   await page.goto(`${server.base}/console/passkeys`);

@@ -77,6 +77,7 @@ test("2: a person is found, their address is hidden until it is asked for, and t
   await page.keyboard.type("shrestha sita");
   await page.keyboard.press("Enter");
   await page.locator("tbody a", { hasText: "Sita Shrestha" }).first().waitFor();
+  await page.waitForSelector("input[type=search]:focus");
   await expectClean("found people");
   assert.doesNotMatch(page.url(), /sita/);
   await page.locator("tr", { hasText: "sita.s" }).getByRole("link").click();
@@ -148,6 +149,29 @@ test("3: a ban needs a reason and ends the sessions; activating lifts it; a note
   await confirm("Save");
   await shows("Called back.");
   await expectClean("notes");
+});
+
+test("3: the late answer of an act that was left leaves the next dialog open", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  await page.route("**/unlock", async (route) => {
+    await held;
+    await route.fulfill({ json: { success: true, data: {} } });
+  });
+  await visit(`/people/${sita.id}`);
+  await press("Unlock");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("Asked by phone");
+  await dialog.getByRole("button", { name: "Unlock", exact: true }).click();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await press("Ban");
+  const answered = page.waitForResponse("**/unlock");
+  release();
+  await answered;
+  await page.waitForTimeout(300);
+  assert.equal(await page.getByRole("dialog", { name: "Ban this account?" }).count(), 1);
+  await page.keyboard.press("Escape");
+  await page.unroute("**/unlock");
 });
 
 /** The pictures that the case shows are loaded. */
@@ -271,6 +295,31 @@ test("6: a picture whose link has expired comes again by itself", async () => {
   );
 });
 
+test("5: the late answer of a decision takes nobody away from where they went", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const cases = "**/api/users/*/kyc";
+  await page.route(cases, async (route) => {
+    if (route.request().method() !== "PATCH") return route.continue();
+    await held;
+    await route.fulfill({ json: { success: true, data: {} } });
+  });
+  await visit("/review");
+  await pictures();
+  await page.keyboard.press("x");
+  await page.keyboard.press("1");
+  const asked = page.waitForRequest((request) => request.method() === "PATCH");
+  await page.keyboard.press("Control+Enter");
+  await asked;
+  await follow("People");
+  await heading("People");
+  const answered = page.waitForResponse((response) => response.request().method() === "PATCH");
+  release();
+  await answered;
+  await page.waitForTimeout(300);
+  assert.match(page.url(), /\/people$/);
+  await page.unroute(cases);
+});
+
 test("7: a locked person's access shows the lock and the codes, and unlocking lifts it", async () => {
   await stage.api("POST", "/api/auth/otp/request", { body: { identifier: "anil.karki@example.com" } }).catch(() => {});
   const identifier = "gita.magar@example.com";
@@ -288,7 +337,8 @@ test("7: a locked person's access shows the lock and the codes, and unlocking li
   await expectClean("locked");
   await press("Unlock");
   await confirm("Unlock", "Asked by phone");
-  await page.reload();
+  // The focus is where it was before the dialog.
+  await page.waitForSelector("button:focus:has-text('Unlock')");
   await shows("No wrong codes were counted.");
 });
 
@@ -298,6 +348,33 @@ test("8: the screens of admins are unknown to staff", async () => {
   assert.equal(await page.getByRole("link", { name: "Dead letters" }).count(), 0);
   const answer = await page.request.get(`${stage.base}/api/staff/dead-letters`);
   assert.equal(answer.status(), 401);
+});
+
+test("9: the answer of a refresh that comes after the sign-out lets nobody in", async () => {
+  const late = (await openPage(stage)).page;
+  await signIn(stage, late, await stage.newStaff("Dil Rai"));
+  await late.clock.install();
+  await late.goto(`${stage.base}/console/today`);
+  await late.waitForSelector(".frame");
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const refreshes = "**/console/session/refresh";
+  await late.route(refreshes, async (route) => {
+    const response = await route.fetch();
+    await held;
+    await route.fulfill({ response });
+  });
+  const asked = late.waitForRequest(refreshes);
+  await late.clock.fastForward("14:50");
+  await late.getByRole("link", { name: "People", exact: true }).click();
+  await asked;
+  await late.getByRole("button", { name: "Sign out" }).click();
+  await late.getByRole("heading", { level: 1, name: "Sign in" }).waitFor();
+  const answered = late.waitForResponse(refreshes);
+  release();
+  await answered;
+  await late.waitForTimeout(300);
+  assert.equal(await late.locator(".frame").count(), 0);
+  await late.context().close();
 });
 
 test("9: after 15 minutes without input nothing is shown until somebody continues; an ended session asks to sign in", async () => {
