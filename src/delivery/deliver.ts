@@ -71,7 +71,7 @@ export async function deliverTo<Row extends DeliveryState>(
   const { outcome, claimIds, called } = await sendWithFailover(deps, record, providers, recipient, compose, first);
   const isGone = outcome.kind === "gone";
   if (isGone) await forget?.();
-  const settlement = settlementOf(outcome);
+  const settlement = settlementOf(outcome, recipient);
   await settleCall(deps, record, recipient, claimIds, settlement, called);
   const isDone = settlement === "delivered" || settlement === "closed";
   return { isDone, note: noteOf(outcome), ...(isFinalOutcome(outcome) ? { isGone } : {}) };
@@ -79,9 +79,11 @@ export async function deliverTo<Row extends DeliveryState>(
 
 const isFinalOutcome = (outcome: FailoverOutcome["outcome"]) => outcome.kind !== "dropped" && isFinal(outcome);
 
-function settlementOf(outcome: FailoverOutcome["outcome"]): Settlement {
+function settlementOf(outcome: FailoverOutcome["outcome"], { hasCode }: Recipient): Settlement {
   if (outcome.kind === "sent") return "delivered";
-  if (outcome.kind === "dropped" || isFinalOutcome(outcome)) return "closed";
+  // A code expires before the budget is renewed; a notice is of use even then.
+  if (outcome.kind === "dropped") return hasCode ? "closed" : "released";
+  if (isFinalOutcome(outcome)) return "closed";
   return isUncertain(outcome) ? "uncertain" : "released";
 }
 

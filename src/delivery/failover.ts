@@ -17,8 +17,8 @@ import { type Recipient, type Reservation, reserveNextCall } from "./reserve-cal
 type FailoverDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /**
- * The budget does not allow the call, or the message cannot be composed. The message is not retried, because a code
- * expires before the budget is renewed.
+ * The budget does not allow the call, or the message cannot be composed. A code is not retried, because it expires
+ * before the budget is renewed; other messages are.
  */
 interface Dropped {
   kind: "dropped";

@@ -19,7 +19,7 @@ type ReserveDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /** Whom a message is for, and through which channel. */
 export type Recipient = Pick<OutgoingMessage, "id" | "channel" | "to" | "userId"> & {
-  /** The message carries a code, so its e-mails are counted. */
+  /** The message carries a code, which anybody can request; other e-mails are not counted, other SMS get the reserve. */
   hasCode: boolean;
 };
 
@@ -98,10 +98,10 @@ async function reserve<Row extends DeliveryState>(
   const admitted = firstAdmitted(deps, names, key);
   const isAdmitted = sql`${admitted} is not null`;
   const isClaimed = claim ? record.isClaimedBy(claimId) : sql`${record.isClaimedBy(claimId)} and ${isAdmitted}`;
-  // Only e-mails that carry a code count: anybody can trigger them. A security notice is never withheld because codes
-  // used up the budget.
+  // Only e-mails that carry a code count: anybody can trigger them. A security notice by e-mail is never withheld
+  // because codes used up the budget.
   const isFree = channel === "push" || (channel === "email" && !hasCode);
-  const budget = isFree ? undefined : takeCall(deps, channel, to, claimId, isClaimed);
+  const budget = isFree ? undefined : takeCall(deps, channel, { to, hasCode }, claimId, isClaimed);
   const results = await runBatch(
     deps,
     mergeStatements(

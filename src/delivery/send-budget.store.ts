@@ -43,24 +43,31 @@ const channels = {
  * that decides on the call, before the call is made. Calls are never given back. The statements are the same whether or
  * not the recipient has an account.
  *
- * An SMS to a number without an account also counts towards the hour's open calls, in a window that starts with its
- * first such call. `decide` raises one alert each when the hour's open calls are spent, the reserve is entered and the
- * day's budget is spent.
+ * A code by SMS to a number without an account also counts towards the hour's open calls, in a window that starts with
+ * its first such call. A message without a code counts as one to an account, which may just have lost the number.
+ * `decide` raises one alert each when the hour's open calls are spent, the reserve is entered and the day's budget is
+ * spent.
  *
- * @param to E.164 number or e-mail address in canonical form.
+ * @param recipient `to`: E.164 number or e-mail address in canonical form.
  * @param marker identifies this call.
  * @returns `isTaken` holds in later statements of the batch if the call was taken; `decide` returns undefined if
  *   `condition` did not hold.
  */
-export function takeCall(deps: BudgetDeps, channel: BudgetChannel, to: string, marker: string, condition: SQL) {
+export function takeCall(
+  deps: BudgetDeps,
+  channel: BudgetChannel,
+  { to, hasCode }: { to: string; hasCode: boolean },
+  marker: string,
+  condition: SQL,
+) {
   const { days, owner, budgetOf, openHour, alertOfReserve, alertOfEnd } = channels[channel];
   const now = deps.now();
   const day = dayOf(now);
   const budget = budgetOf(deps);
   const open = openCalls(budget);
-  const hourly = openHour?.(budget);
+  const hourly = hasCode ? openHour?.(budget) : undefined;
   const { taken, takenBy, refusedByReserve, refusedBySpent } = days;
-  const hasAccount = sql`exists (select 1 from users where ${owner} = ${to})`;
+  const hasAccount = hasCode ? sql`exists (select 1 from users where ${owner} = ${to})` : sql`1`;
   const hourIsFull =
     hourly === undefined
       ? sql`0`

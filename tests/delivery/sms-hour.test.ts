@@ -104,6 +104,30 @@ describe("SMS to numbers without an account", () => {
     },
   );
 
+  test("do not block a notice to a number that an account has lost, which a spent budget only delays", async () => {
+    const newNotice = () => ({
+      event_id: crypto.randomUUID(),
+      type: "security.message_due",
+      user_id: null,
+      payload: JSON.stringify({ channel: "sms", to: newPhone(), locale: "en", message: "IDENTIFIER_LOST" }),
+      created_at: Date.now(),
+    });
+    expect(await deliver(await insertSmsCodes(AN_HOUR + 1))).toBe(AN_HOUR);
+    const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
+    const send = (notice: object, attempts = 1) => consume([notice], env(), attempts, "tasks");
+    expect(await send(newNotice())).toEqual({ acked: [0], retried: [] });
+    expect(received[SPARROW]).toHaveLength(1);
+    expect((await readBudget()).taken).toBe(AN_HOUR + 1);
+    await setTaken(BUDGET - 1);
+    expect(await send(newNotice())).toEqual({ acked: [0], retried: [] });
+    const late = newNotice();
+    expect(await send(late)).toEqual({ acked: [], retried: [0] });
+    expect(received[SPARROW]).toHaveLength(2);
+    await setTaken(0);
+    expect(await send(late, 2)).toEqual({ acked: [0], retried: [] });
+    expect(received[SPARROW]).toHaveLength(3);
+  });
+
   test("are not sent while the hour cannot be counted", async () => {
     const [message] = (await insertSmsCodes(1)) as [Sent];
     const received = fakeInternet({ [SPARROW]: sparrow, [FALLBACK]: fallback });
