@@ -64,8 +64,16 @@ export async function recordFromCaller(deps: Deps, props: unknown, given: unknow
 }
 
 async function recordFromService(deps: IntakeDeps, source: string, given: unknown): Promise<Recorded> {
+  // First, because a refusal that is stored can be replayed, and a replay trusts the event's own source.
+  if (isOfOther(source, given)) return { accepted: false, reason: "wrong_source" };
   if (!fitsPayload(describeEvent(given).payload)) return { accepted: false, reason: "too_large" };
   return recordPlatformEvent(deps, source, given);
+}
+
+/** Whether the event, of any shape, names another service than the sender. */
+function isOfOther(sender: string, given: unknown): boolean {
+  const named = sourceName.safeParse(given instanceof Object && "source" in given ? given.source : undefined);
+  return named.success && named.data !== sender;
 }
 
 /** Reason for the refusal, as text for the log and the dead letter. */

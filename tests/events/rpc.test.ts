@@ -51,6 +51,15 @@ describe("PlatformEvents.record", () => {
     expect(await deadLettersOf(userId)).toEqual([]);
   });
 
+  it("stores no event with another service's source, also if it is malformed or too large", async () => {
+    const userId = await newUser();
+    const forged = topUp(userId, "1.00", { source: "payments" });
+    const early = { ...forged, occurred_at: new Date(Date.now() + 2 * 3_600_000).toISOString() };
+    for (const event of [early, { ...forged, data: {} }, { ...forged, more: "x".repeat(70_000) }])
+      expect(await record(event)).toEqual({ accepted: false, reason: "wrong_source" });
+    expect(await deadLettersOf(userId)).toEqual([]);
+  });
+
   it.each([
     [{ caller: "" }],
     [{ caller: 5 }],
@@ -86,7 +95,7 @@ describe("PlatformEvents.record", () => {
     const names: [id: string, source: string, stored: string][] = [
       ["a\u0000b", "rentals", "rentals:a b"],
       ["\ud800x", "ren\u0007\u009ftals", "ren tals:\ufffdx"],
-      [`${"x".repeat(98)}😀`, "r".repeat(64), `${"r".repeat(64)}:${"x".repeat(98)}😀`],
+      [`${"x".repeat(98)}😀`, "rentals", `rentals:${"x".repeat(98)}😀`],
     ];
     for (const [id, source] of names) {
       const event = { ...topUp(userId, "1.00"), id, source, occurred_at: "yesterday" };
