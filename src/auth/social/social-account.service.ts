@@ -12,7 +12,8 @@ import { type LinkObstacles, linkIdentity, previewLink, unlinkIdentity } from ".
 import type { ProviderName } from "./social-provider.ts";
 
 /**
- * Links the caller to an account at a provider. Does nothing if that link already exists.
+ * Links the caller to an account at a provider. Does nothing if that link already exists, unless its consent was
+ * withdrawn at the provider: then it becomes a way to sign in again.
  *
  * @throws AppError `social_auth_failed` for an invalid ID token; `id_token_stale` for one that was used or is too old;
  *   `reauthentication_required`; `conflict` if another user has that provider account; `provider_already_linked` if the
@@ -43,14 +44,15 @@ export async function linkSocialAccount(
 function refuseLink(caller: AccessClaims, obstacles: LinkObstacles): "linked already" | undefined {
   if (!obstacles.caller) throw sessionEnded();
   // Comes before re-authentication, because a retry after a lost response brings an already redeemed verification token.
-  if (obstacles.holderId === caller.userId) return "linked already";
+  const isOwn = obstacles.holderId === caller.userId;
+  if (isOwn && !obstacles.isWithdrawn) return "linked already";
   if (obstacles.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
-  if (obstacles.holderId !== undefined)
+  if (obstacles.holderId !== undefined && !isOwn)
     throw new AppError("conflict", {
       message: { en: "This account is linked to another user.", ne: "यो खाता अर्को प्रयोगकर्तासँग जोडिएको छ।" },
     });
   if (obstacles.isTokenUsed) throw new AppError("id_token_stale", { reason: "ID token used" });
-  if (obstacles.hasAnother) throw new AppError("provider_already_linked");
+  if (obstacles.hasAnother && !isOwn) throw new AppError("provider_already_linked");
   return undefined;
 }
 

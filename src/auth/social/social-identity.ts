@@ -47,7 +47,7 @@ const MAX_NAME_LENGTH = 255;
  * Reads the identity from the claims of a verified ID token.
  *
  * @param givenName the name that Apple sends once, outside the token.
- * @returns undefined if the subject is missing.
+ * @returns undefined if the subject is missing, longer than 255 characters or not fit for storage.
  */
 export function readIdentity(
   provider: ProviderName,

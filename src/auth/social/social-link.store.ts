@@ -14,7 +14,7 @@ import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
 import { hasOtherWayIn } from "../identity/ways-in.store.ts";
-import { linkAccount, linkedUser, providerOf, type SocialAccount } from "./social-account.store.ts";
+import { linkAccount, linkedUser, providerOf, reviveLink, type SocialAccount } from "./social-account.store.ts";
 import { isCredentialUsedByThisInvocation, redeemCredential } from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 
@@ -36,6 +36,8 @@ export interface LinkObstacles {
   isTokenUsed: boolean;
   /** The user linked to the identity. */
   holderId: string | undefined;
+  /** That user's link is no way to sign in, because its consent was withdrawn at the provider. */
+  isWithdrawn: boolean;
   /** The caller is linked to an account at this provider. */
   hasAnother: boolean;
 }
@@ -51,7 +53,7 @@ function readObstacles(
     caller: selectCaller(deps, caller, verifiedCid),
     isUsed: deps.db.select({ one: sql`1` }).from(sql`social_proofs`).where(sql`proof_hash = ${credentialHash}`),
     holder: deps.db
-      .select({ userId: socialAccounts.userId })
+      .select({ userId: socialAccounts.userId, revokedAt: socialAccounts.revokedAt })
       .from(socialAccounts)
       .where(and(eq(socialAccounts.issuer, issuer), eq(socialAccounts.subject, subject))),
     another: deps.db
@@ -67,6 +69,7 @@ const describeObstacles = (found: FoundObstacles): LinkObstacles => ({
   caller: found.caller[0],
   isTokenUsed: found.isUsed.length > 0,
   holderId: found.holder[0]?.userId,
+  isWithdrawn: (found.holder[0]?.revokedAt ?? null) !== null,
   hasAnother: found.another.length > 0,
 });
 
@@ -82,8 +85,10 @@ export async function previewLink(
 }
 
 /**
- * Links the identity to the caller and redeems the ID token and the caller's verification token. Changes nothing unless
- * the caller is signed in and re-authenticated, the identity is unlinked and the caller has no account at the provider.
+ * Links the identity to the caller and redeems the ID token and the caller's verification token. A link of the caller
+ * whose consent was withdrawn becomes a way to sign in again, with the new refresh token. Changes nothing unless the
+ * caller is signed in and re-authenticated, and has that link, or the identity is unlinked and the caller has no
+ * account at the provider.
  */
 export async function linkIdentity(
   deps: LinkDeps,
@@ -100,16 +105,35 @@ export async function linkIdentity(
   const provider = providerOf(social.identity);
   const isFree = sql`${linkedUser(social.identity)} is null
     and not exists (select 1 from social_accounts where user_id = ${caller.userId} and provider = ${provider})`;
+  const { issuer, subject } = social.identity;
+  const isWithdrawn = sql`exists (select 1 from social_accounts where issuer = ${issuer} and subject = ${subject}
+    and user_id = ${caller.userId} and revoked_at is not null)`;
   const writes = mergeStatements(
     {
       redeemedCredential: redeemCredential(
         deps,
         redemption,
-        sql`${isFree} and ${isSignedIn(deps, caller)} and ${isReauthenticated(deps, caller, verifiedCid)}`,
+        sql`(${isFree} or ${isWithdrawn}) and ${isSignedIn(deps, caller)}
+          and ${isReauthenticated(deps, caller, verifiedCid)}`,
       ),
     },
     linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
     {
+      relinkAudit: recordAudit(
+        deps,
+        client,
+        {
+          userId: caller.userId,
+          action: "UPDATE",
+          entityType: "social_account",
+          entityId: caller.userId,
+          newValues: sql`json_object('provider', ${provider}, 'event', 'linked-again')`,
+          actorId: caller.userId,
+          sessionId: caller.sessionId,
+        },
+        sql`${isRedeemed} and ${isWithdrawn}`,
+      ),
+      revivedLink: reviveLink(deps, social.identity, isRedeemed),
       spent: spendReauthentication(deps, caller, verifiedCid, isRedeemed),
     },
   );

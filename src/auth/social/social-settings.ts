@@ -37,7 +37,7 @@ const appUrl = z.string().refine((text) => {
   const isOwnScheme = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol);
   const isLoopback = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/|$)/.test(text);
   return hash === "" && username === "" && password === "" && (protocol === "https:" || isOwnScheme || isLoopback);
-}, "must be https URLs or URLs of a custom app scheme such as com.example.app:/signed-in");
+}, "must be https, loopback, or a custom app scheme such as com.example.app:/signed-in");
 
 /** Settings of sign-in with Google and Apple. Each provider is optional but must be complete. */
 export const socialSettings = {

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { call, newIp, type SignedIn } from "../../support/client.ts";
+import { call, newIp, newPhone, type SignedIn, signUp } from "../../support/client.ts";
 import { rows, run } from "../../support/database.ts";
 import { documented } from "../../support/kyc.ts";
 import {
@@ -96,6 +96,32 @@ describe("Apple's notification", () => {
     const [revived] = await linkOf(user);
     expect(revived?.revoked_at).toBeNull();
     expect(revived?.sealed_refresh_token).not.toBeNull();
+  });
+
+  test("that the consent was withdrawn is undone by linking the account again", async () => {
+    const person = newPerson("apple");
+    const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
+    const link = async () =>
+      documented("POST", "/api/auth/apple/link", {
+        json: await providers.nativeSignIn("apple", person),
+        token: user.access,
+        env: providers.env,
+        ip: newIp(),
+      });
+    expect((await link()).status).toBe(200);
+    expect((await notify(person)).status).toBe(200);
+    const [withdrawn] = await linkOf(user);
+    expect(withdrawn).toMatchObject({ revoked_at: expect.any(Number), sealed_refresh_token: null });
+    for (let copy = 0; copy < 2; copy++) expect((await link()).status).toBe(200);
+    const [linkedAgain] = await linkOf(user);
+    expect(linkedAgain?.revoked_at).toBeNull();
+    expect(linkedAgain?.sealed_refresh_token).not.toBeNull();
+    const audit = (await auditOf(user.userId, "UPDATE")).filter(({ entity_type }) => entity_type === "social_account");
+    expect(audit.map(({ new_values }) => JSON.parse(new_values).event).toSorted()).toEqual([
+      "consent-revoked",
+      "linked-again",
+    ]);
+    expect((await signUpByApple(person)).user.userId).toBe(user.userId);
   });
 
   test.each(["account-delete", "account-deleted"])("%s removes the link", async (type) => {
