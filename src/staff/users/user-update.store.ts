@@ -2,6 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { recordFormerIdentities } from "../../auth/deletion/former-identity.store.ts";
 import { isReserved } from "../../auth/identity/reservation.store.ts";
 import { identityChanges } from "../../db/identity-schema.ts";
+import { familiarNetworks } from "../../db/sign-in-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
 import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
@@ -52,7 +53,6 @@ export interface HeldIdentifier {
   hash: string;
 }
 
-const name = sql.raw("('username')");
 const identifiers = sql.raw("('email', 'phone_number')");
 const sensitive = sql.raw("('username', 'email', 'phone_number')");
 
@@ -71,9 +71,9 @@ export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }:
 
 /**
  * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
- * and ends the sessions; a notice goes to the previous identifier, or to the account's other one if there was none. A
- * verified identifier that is replaced or removed is recorded as former. Changes nothing if the caller may not, if there
- * is one of `more`, or if an identifier that changes is not among `held`.
+ * and ends the sessions; its known networks are forgotten; a notice goes to the previous identifier, or to the account's
+ * other one if there was none. A verified identifier that is replaced or removed is recorded as former. Changes nothing if
+ * the caller may not, if there is one of `more`, or if an identifier that changes is not among `held`.
  *
  * @param held the user's identifiers, read before the call, because SQL cannot hash them.
  * @returns in `more`, the possible obstacles: each has a row if it applies.
@@ -94,7 +94,8 @@ export function updateUserRow(
     isIdentifierReserved: sql`(${isReserved(deps, change.email ?? null, userId)} or ${isReserved(deps, change.phone_number ?? null, userId)})`,
     ...obstaclesOf(userId, change, changes(sensitive), reason),
     // An account may keep an old username.
-    isNameLookalike: change.username && readsAsIdentifier(change.username) ? changes(name) : sql`false`,
+    isNameLookalike:
+      change.username && readsAsIdentifier(change.username) ? changes(sql.raw("('username')")) : sql`false`,
     lacksPasskey: sql`(${changes(identifiers)} and not ${mayChangeSignIn(deps, actor.caller, userId)})`,
     isUnhashed: sql`exists (select 1 ${differing} and g.key in ${identifiers} and ${current} is not null and ${current} not in
       (select value ->> 'identifier' from json_each(${JSON.stringify(held)})))`,
@@ -169,6 +170,10 @@ function writeChange(
         .update(identityChanges)
         .set({ outcome: "DECIDED", settledBy: deps.invocationId, settledAt: instantOf(deps.now()) })
         .where(sql`user_id = ${userId} and outcome is null and ${isDone} and ${isIdentifierChanged}`),
+      forgottenNetworks: deps.db.delete(familiarNetworks).where(
+        sql`identifier in (select old.value from audit_logs a, json_each(a.old_values) old
+          where a.user_id = ${userId} and a.id = ${auditId} and old.key in ${identifiers})`,
+      ),
       changedUser,
       // An imported user may have no profile yet.
       newProfile: insertWhere(
@@ -219,12 +224,8 @@ function writeChange(
       sql`${isDone} and ${changedHere(name)}`,
     );
   };
-  const events = {
-    changeEvent,
-    emailChange: recordIdentifierChange("email"),
-    phoneChange: recordIdentifierChange("phone_number"),
-  };
-  return { writes, events };
+  const [emailChange, phoneChange] = [recordIdentifierChange("email"), recordIdentifierChange("phone_number")];
+  return { writes, events: { changeEvent, emailChange, phoneChange } };
 }
 
 function obstaclesOf(userId: string, change: UserChange, isSensitive: SQL, reason: string | undefined) {

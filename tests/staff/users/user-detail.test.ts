@@ -310,6 +310,8 @@ describe("updating a user", () => {
     expect(sent, "the old one").toHaveLength(1);
     expect(await rows("select 1 from local_outbox where recipient = ?", next), "not the new one").toEqual([]);
     expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
+    const known = "select network from familiar_networks where identifier = ?";
+    expect(await rows(known, user.identifier), "known networks of the old one").toEqual([]);
     // The new identifier belongs to the user after a sign-in; the old one belongs to no user.
     clock.advance(SECOND);
     const again = await logIn(next);
