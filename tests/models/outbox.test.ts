@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { replayStatements } from "../../scripts/replay.ts";
-import { urgencyOf } from "../../src/db/platform-schema.ts";
+import { urgencyOf } from "../../src/db/event-urgency.ts";
 import { testEnv } from "../support/client.ts";
 import { run } from "../support/database.ts";
 import { insertUser } from "../support/platform.ts";

@@ -1,5 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import { deadLetters, outbox, urgencySql } from "../../db/platform-schema.ts";
+import { urgencySql } from "../../db/event-urgency.ts";
+import { deadLetters, outbox } from "../../db/platform-schema.ts";
 import type { Deps } from "../deps.ts";
 import { insertFrom, instantOf } from "./database.ts";
 

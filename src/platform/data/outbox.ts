@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
-import { outbox, urgencyOf } from "../../db/platform-schema.ts";
+import { urgencyOf } from "../../db/event-urgency.ts";
+import { outbox } from "../../db/platform-schema.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { DAY_MS } from "../time.ts";
 import { idForEachRow, insertFrom, insertWhere, instantOf } from "./database.ts";

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
-import { outbox, URGENCIES } from "../../db/platform-schema.ts";
+import { URGENCIES } from "../../db/event-urgency.ts";
+import { outbox } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../alerts.ts";
 import type { Deps, QueueName } from "../deps.ts";
 import { runBatch } from "./database.ts";

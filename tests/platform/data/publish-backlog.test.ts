@@ -1,6 +1,6 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { urgencyOf } from "../../../src/db/platform-schema.ts";
+import { urgencyOf } from "../../../src/db/event-urgency.ts";
 import worker from "../../../src/index.ts";
 import { notifySecurityEvents } from "../../../src/tasks/notify-security-events.ts";
 import { testEnv } from "../../support/client.ts";
