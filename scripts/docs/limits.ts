@@ -70,7 +70,7 @@ const limits: Readonly<Record<string, Limit>> = {
   "otp.lock.hard": limit(
     { count: lock.hardLockoutAfter, windowMs: lock.resetAfterMs },
     "consecutive failed attempts at one identifier in one network class",
-    "locked until a success in the other class, a sign-in through Google or Apple, an unlock by staff, or 7 days without an attempt",
+    "locked until a success in the other class, a sign-in through Google or Apple or with a passkey, an unlock by staff, or 7 days without an attempt",
   ),
   "otp.attempts.network": limit(
     attemptsPerNetwork,

@@ -5,7 +5,7 @@ import type { Task, TaskOutcome } from "./engine/task.ts";
 
 const RETRY_SECONDS = 300;
 
-/** Revokes Apple's refresh token after the account was deleted or unlinked; retried until Apple confirms. */
+/** Revokes Apple's refresh token after the account was deleted or unlinked; in at most 12 attempts. */
 export const revokeSocialToken: Task = {
   name: "revoke_social_token",
   types: ["social.revocation_due"],

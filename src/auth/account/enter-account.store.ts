@@ -25,8 +25,8 @@ interface Entry {
 }
 
 /**
- * Records a sign-in if `entered` holds: reactivates the account, marks its identifier as verified, grants the signup bonus
- * if the account never had it, and writes audit row and event.
+ * Records a sign-in if `entered` holds, with an audit row: reactivates the account, marks its identifier as verified.
+ * Only if that changes the account, it also writes the event and grants the signup bonus unless it was granted before.
  */
 export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, entered: SQL) {
   const { userId, isAccount, verifies, verifiesWhere = sql`true` } = entry;

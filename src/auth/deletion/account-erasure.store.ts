@@ -20,8 +20,8 @@ import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 const MAX_DENIALS = 80;
 
 /**
- * Identifiers of a row of `users`, and those that it lost by changes that can still be undone, as JSON. They are hashed,
- * and the deletion checks that they still match.
+ * Identifiers of a row of `users`, and those that it lost by a change in `identity_changes`, whatever became of that,
+ * unless an account has them now; as JSON. They are hashed, and the deletion checks that they still match.
  */
 export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from (
   select value from json_each(json_array(

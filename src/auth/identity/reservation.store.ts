@@ -4,7 +4,8 @@ import { UNDO_WINDOW_MS } from "./identity-limits.ts";
 
 /**
  * The identifier was replaced in or removed from an account during the last 7 days, so that nobody else may take it: its
- * owner may undo the change. The index of former identifiers finds the few rows.
+ * owner may undo the change, or has disputed it, or staff have decided since. It is free again once the change was
+ * undone, or if a sleeping account lost it. The index of former identifiers finds the few rows.
  *
  * @param exceptUserId the account that may take it, because it lost it itself.
  */

@@ -84,7 +84,9 @@ export const postUserUnlock = staffEndpoint(
     operationId: "unlockUser",
     tag,
     summary: "Unlock a user",
-    description: "Clears the sign-in locks on the user's identifiers, so that the user can request codes again.",
+    description:
+      "Clears the locks that wrong codes have put on the user's identifiers. Limits on the number of codes and on a " +
+      "network's attempts stay.",
     params,
     example: { reason: "Asked by phone" },
     body: z.object({ reason }),

@@ -29,7 +29,8 @@ export async function updateAccountStatus(deps: Deps, actor: Actor, change: Stat
  * Changes a user's role and ends their sessions. Admins cannot change their own role, so that at least one admin
  * remains.
  *
- * @throws AppError `permission_denied`; `not_found`; `conflict` if the account cannot be staff.
+ * @throws AppError `permission_denied`; `passkey_required` if the caller used a passkey more than 10 minutes ago;
+ *   `not_found`; `conflict` if the account cannot be staff.
  */
 export async function updateRole(deps: Deps, actor: Actor<AdminClaims>, change: RoleChange): Promise<UserDetail> {
   const outcome = await updateUserRole(deps, actor, change, canonicalTestIdentifiers(deps));

@@ -27,10 +27,14 @@ const deadLetter = z
     reason: z.string(),
     trace: z.string().nullable(),
     attempts: z.number().int(),
-    payload: z.string().nullable().meta({
-      description:
-        "JSON text, with hints instead of what identifies a person; null if it was too large, or sends a code.",
-    }),
+    payload: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          "JSON text, with hints instead of what identifies a person; null if it was too large or sends a code, and " +
+          "after its user's account was deleted.",
+      }),
     created_at: z.iso.datetime(),
     settled_at: z.iso.datetime().nullable().meta({ description: "When it was replayed or discarded." }),
   })

@@ -13,7 +13,8 @@ export const getUserAuditLogs = staffEndpoint(
     tag: "Staff: users",
     summary: "List a user's audit log",
     description:
-      "Lists actions on and by the user, newest first. Without `mask`, each call is recorded in the user's audit log.",
+      "Lists actions on the user's account, by the user and by others, newest first. Without `mask`, each call is " +
+      "recorded in the user's audit log.",
     params,
     query: z.object({
       mask: optionalFlag.meta({

@@ -7,7 +7,8 @@ import { userNotFound } from "../refusals.ts";
 import { type AuditLogRow, listAuditLogs } from "./audit-log.store.ts";
 
 /**
- * A page of actions on and by a user, newest first. The view is recorded, unless the values are to be masked.
+ * A page of actions on a user's account, by anybody, newest first. The view is recorded, unless the values are to be
+ * masked.
  *
  * @throws AppError `permission_denied`; `validation_error` for a cursor of another list; `not_found`;
  *   `rate_limit_exceeded` if the caller has no views left.

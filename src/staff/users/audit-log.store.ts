@@ -94,8 +94,8 @@ export function pageOfLogs(rows: readonly SelectedLog[], { size }: LogPage) {
 }
 
 /**
- * A page of actions on and by a user, newest first; `isKnown` is false if nothing is known of such a user. Records the
- * view in the same transaction, unless the page will be masked. Of a deleted user no values are shown.
+ * A page of actions on a user's account, newest first; `isKnown` is false if nothing is known of such a user. Records
+ * the view in the same transaction, unless the page will be masked. Of a deleted user no values are shown.
  *
  * @throws AppError `rate_limit_exceeded` if the caller has no views left.
  */

@@ -41,7 +41,7 @@ export function viewAuditLog({ log, actor }: AuditLogRow): z.input<typeof auditL
   };
 }
 
-/** The entry with values that identify nobody. */
+/** The entry with its values as `maskValues` leaves them; IP address and user agent stay. */
 export function viewMaskedLog(row: AuditLogRow): z.input<typeof auditLogView> {
   const entry = viewAuditLog(row);
   return { ...entry, old_values: maskValues(entry.old_values), new_values: maskValues(entry.new_values) };

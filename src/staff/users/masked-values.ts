@@ -15,7 +15,7 @@ const EMAIL = /^\S+@\S+$/;
 /** E.164. */
 const PHONE = /^\+\d{7,15}$/;
 
-/** The value without what identifies a person: addresses and numbers as hints, and other fields hidden. */
+/** The value with email addresses and phone numbers as hints, and `HIDDEN_NAMES` hidden. Names and other texts stay. */
 export function maskValues<T>(value: T): T {
   return masked(value) as T;
 }

@@ -19,7 +19,8 @@ export const postUserNote = staffEndpoint(
     summary: "Add a note about a user",
     description:
       "Adds a note for colleagues to the user's audit log, which keeps it for 365 days. " +
-      "`GET /api/users/{id}/audit-logs` with `entity_type=note` lists the notes. The user does not see them.",
+      "`GET /api/users/{id}/audit-logs` with `entity_type=note` lists the notes. The user sees them only in an " +
+      "export of their data.",
     params,
     example: { text: "Called about a code that did not come; it came while we spoke." },
     body: z.object({
