@@ -40,7 +40,7 @@ const [processor] = cpus();
 const page = [
   `# ${date}: ${name}`,
   "",
-  `\`${command}\` on ${cpus().length} cores (${processor?.model ?? "unknown"}), Node ${process.version}. It ended with ${status}.`,
+  `\`${command}\` on ${cpus().length} cores (${processor?.model ?? "unknown"}), Node ${process.version}. Exit status ${status}.`,
   "",
   Buffer.concat(printed).toString().trim(),
   "",
@@ -53,7 +53,8 @@ const index = results
   .sort()
   .reverse()
   .map((each) => `- [${each.replace(".md", "")}](${each})`);
-const about = "`npm run record -- NAME` writes a page for each run of a benchmark or of the load, and this list.";
+const about =
+  "`npm run record -- NAME` writes a page for each day and each benchmark, the load included, and this list.";
 writeFileSync(join(folder, "README.md"), ["# Benchmarks", "", about, "", ...index, ""].join("\n"));
 console.log(`wrote docs/benchmarks/${file}`);
 process.exit(status);
