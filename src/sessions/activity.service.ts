@@ -6,7 +6,7 @@ import type { AccessToken } from "./tokens.ts";
 
 const MAX_REMEMBERED = 10_000;
 
-/** When this isolate last reported each session. The map only saves messages; the task's statement enforces the interval. */
+/** When this isolate last reported each session. It only saves messages: the task's statement enforces the interval. */
 const reportedAt = new Map<string, number>();
 
 /**

@@ -40,14 +40,22 @@ export async function listOwnNotifications(
   return { results: list.found, unreadCount: list.unread, nextCursor };
 }
 
-/** Marks one of the caller's notifications as read. @throws AppError `token_not_valid`; `not_found` if the caller has no such notification. */
+/**
+ * Marks one of the caller's notifications as read.
+ *
+ * @throws AppError `token_not_valid`; `not_found` if the caller has no such notification.
+ */
 export async function markRead(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await markNotificationRead(deps, caller, id);
   if (!user) throw sessionEnded();
   return notification ?? unknownNotification();
 }
 
-/** One of the caller's notifications. @throws AppError `token_not_valid`; `not_found` if the caller has no such notification. */
+/**
+ * One of the caller's notifications.
+ *
+ * @throws AppError `token_not_valid`; `not_found` if the caller has no such notification.
+ */
 export async function getNotification(deps: Deps, caller: AccessClaims, id: string): Promise<NotificationRow> {
   const { notification, user } = await findNotification(deps, caller, id);
   if (!user) throw sessionEnded();

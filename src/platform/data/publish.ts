@@ -14,7 +14,10 @@ import { type EventMessage, type SendOutcome, sendEach } from "./send-events.ts"
 const CLAIM_SIZE = 100;
 /** A tick makes no further claim after this time, so that it ends before the next tick. */
 const TICK_MS = 45_000;
-/** Number of D1 statements and queue calls after which a tick makes no further claim; D1 allows 1,000 statements per invocation. */
+/**
+ * Number of D1 statements and queue calls after which a tick makes no further claim. D1 allows 1,000 statements per
+ * invocation.
+ */
 const CALLS_PER_TICK = 900;
 type PublishDeps = StatementDeps & Pick<Deps, "queues" | "fanOut" | "keepsPayload" | "log">;
 
