@@ -16,7 +16,7 @@ let loaded: { env: Env; inputs: unknown[]; config: Config; keyring: Keyring } | 
 
 /**
  * Loads configuration and keys once per isolate, and again only if a variable or secret changes. Invocations that start
- * before the first has finished load for themselves, see `pollUntil`.
+ * during the first load do not wait for it but load as well; `pollUntil` says why.
  */
 async function loadConfig(env: Env): Promise<{ config: Config; keyring: Keyring }> {
   if (loaded?.env === env) return loaded;

@@ -21,7 +21,7 @@ export function hourStartsAt(at: number): number {
   return Math.floor((at + OFFSET_MS) / HOUR_MS) * HOUR_MS - OFFSET_MS;
 }
 
-/** When that day ends (epoch ms). */
+/** When the day in Asia/Kathmandu at the given time ends (epoch ms). */
 export function dayEndsAt(at: number): number {
   return (Math.floor((at + OFFSET_MS) / DAY_MS) + 1) * DAY_MS - OFFSET_MS;
 }

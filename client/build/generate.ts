@@ -34,7 +34,7 @@ export interface OpenApi {
   components?: Record<string, Record<string, unknown>>;
 }
 
-/** Operations that are not for apps: the client refreshes by itself, and the others belong to browsers and developers. */
+/** Operations that are not for apps: the client refreshes by itself; the others are for browsers and developers. */
 const LEFT_OUT = ["POST /auth/refresh", "GET /auth/social/success", "GET /auth/debug/headers"];
 
 const quoted = (text: unknown) => JSON.stringify(text);
@@ -44,7 +44,7 @@ const memberOf = (name: string, type: string, isRequired: boolean) =>
 const comment = (text: string | undefined) =>
   text ? `/** ${text.replaceAll("*/", "* /").replace(/\s+/g, " ").trim()} */\n` : "";
 
-/** The source of `src/generated.ts` for this OpenAPI document: the types of all operations, and the lists that calls need. */
+/** Generates the source of `src/generated.ts`: the types of all operations, and the lists that calls need. */
 export function generate(document: OpenApi): string {
   function resolve<T extends { $ref?: string }>(value: T): T {
     if (value.$ref === undefined) return value;

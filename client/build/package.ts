@@ -25,7 +25,7 @@ if (declared.status !== 0) {
   console.error(declared.stdout, declared.stderr);
   process.exit(1);
 }
-// The sources name each other as `.ts`, which a package without them must not do.
+// The declarations import `.ts` files, which the package does not contain.
 for (const path of globSync(join(dist, "*.d.ts"))) {
   writeFileSync(path, readFileSync(path, "utf8").replaceAll(/(["']\.\/\w+)\.ts(["'])/g, "$1.js$2"));
 }

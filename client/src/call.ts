@@ -5,10 +5,10 @@ import { newKey, type Progress } from "./runtime.ts";
 import type { Session, Stored } from "./session.ts";
 import { fingerprint, formOf } from "./upload.ts";
 
-/** What every call takes beside its input. */
+/** Options of a call, in addition to its input. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
-  /** Instead of the key that the client makes. */
+  /** Replaces the key that the client generates. */
   idempotencyKey?: string | undefined;
   /** Called while a body is sent, where the runtime has XMLHttpRequest. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -30,10 +30,10 @@ interface AnyInput extends CallOptions {
   body?: Record<string, unknown>;
 }
 
-/** How much longer a body with files may take. */
+/** Factor by which the time limits of a call with files are longer. */
 const UPLOAD_FACTOR = 8;
 
-/** Bodies of calls that have had no answer yet, each with its key: a person who tries again repeats the same call. */
+/** Maximum number of unanswered calls whose keys are kept, so that a person who tries again repeats the same call. */
 const MAX_UNANSWERED = 50;
 
 export function createCall(way: Way, url: string, session: Session): Call {
@@ -83,7 +83,7 @@ export function createCall(way: Way, url: string, session: Session): Call {
       unanswered.delete(identity);
       return answer.data;
     } catch (error) {
-      // What the API refused for good needs its key no more. A limit, a proxy or an outage says nothing about earlier
+      // A final refusal by the API ends the use of the key. A limit, a proxy or an outage says nothing about earlier
       // attempts, whose answers may have been lost.
       const isAnswer = error instanceof UsersApiError && error.code !== "unexpected_answer" && !isPassing(error);
       if (isAnswer) unanswered.delete(identity);
@@ -93,7 +93,10 @@ export function createCall(way: Way, url: string, session: Session): Call {
   return call as Call;
 }
 
-/** An upload refreshes older tokens first, since a 401 after megabytes is dear. The device's clock is a hint, no more. */
+/**
+ * Tokens older than this, in milliseconds, are refreshed before an upload, because a 401 after megabytes is expensive.
+ * The device's clock is only a hint.
+ */
 const UPLOAD_FRESH_MS = 12 * 60_000;
 
 /** Makes an attempt with the current tokens and, if they are refused, one more with newer ones. */

@@ -11,7 +11,7 @@ export interface Options {
   baseUrl: string;
   /** Where the tokens are kept; default: in memory, so that the person is signed out at the next start. */
   storage?: TokenStorage | undefined;
-  /** Name of the tokens in the storage, and of the lock among tabs. Default: `powerbank`. One name for each signed-in person. */
+  /** Name of the tokens in the storage and of the lock among tabs, one per signed-in person. Default: `powerbank`. */
   name?: string | undefined;
   /** Language of messages: `en` or `ne`. */
   language?: string | undefined;
@@ -45,7 +45,7 @@ export function createUsersClient(options: Options) {
     deadline: options.deadline ?? 30_000,
     retries: options.retries ?? 4,
     retryDelay: options.retryDelay ?? 400,
-    // Called on nothing: browsers refuse `fetch` as a method of another object.
+    // A plain call, because browsers throw if `fetch` is called as a method of another object.
     fetch: options.fetch ?? ((address, init) => fetch(address, init)),
     language: () => language,
   };
@@ -62,7 +62,7 @@ export function createUsersClient(options: Options) {
   const call = createCall(way, url, session);
   const pages = createPages(call);
 
-  /** Keeps the tokens of a sign-in and gives the rest of its answer. */
+  /** Stores the tokens of a sign-in and returns the rest of its answer. */
   async function signedIn<T extends { access_token: string; refresh_token: string; user_id: string }>(
     answer: Promise<T>,
   ) {
@@ -99,7 +99,7 @@ export function createUsersClient(options: Options) {
         verified = undefined;
         return answer;
       } catch (error) {
-        // A dead token helps no further try, and the code of a store's reviewer stays the same.
+        // Forget a token that is no longer valid: a store reviewer's code stays the same and would find it again.
         if (error instanceof UsersApiError && error.code === "invalid_token") verified = undefined;
         throw error;
       }
@@ -137,7 +137,7 @@ export function createUsersClient(options: Options) {
           if (!hasEnded) throw error;
         });
       }),
-    /** Proves that the session is the person's, by a token of one of their identifiers; sensitive changes ask for it. */
+    /** Proves that the person is present, by a verification token or a passkey; sensitive changes require it. */
     prove: (body: Body<"POST /auth/proof">) => call("POST /auth/proof", { body }),
     /** Deletes the account for good. */
     deleteAccount: async (body: Body<"DELETE /auth/account"> = {}) => {
@@ -202,7 +202,7 @@ export function createUsersClient(options: Options) {
       submit: (body: Body<"POST /users/kyc">, input?: CallOptions) => call("POST /users/kyc", { ...input, body }),
       amend: (body: Body<"PATCH /users/kyc">, input?: CallOptions) => call("PATCH /users/kyc", { ...input, body }),
     },
-    /** A page of all that is held about the person; go on with its `next_cursor` until it is null. */
+    /** One page of all data about the person; continue with its `next_cursor` until that is null. */
     exportData: (cursor?: string) => call("GET /users/export", { query: cursor === undefined ? {} : { cursor } }),
     wallet: () => call("GET /users/wallet"),
     usage: () => call("GET /users/analytics/usage-stats"),

@@ -1,9 +1,9 @@
 import type { ErrorCode, FieldError } from "./generated.ts";
 
-/** `no_answer`: no connection, a time-out, or the answer was lost. `unexpected_answer`: something else than the API answered. */
+/** `no_answer`: no connection, a time-out or a lost answer. `unexpected_answer`: an answer that is not the API's. */
 export type ClientCode = "no_answer" | "unexpected_answer";
 
-/** An error of the API, or of the way to it. `UsersError` is the same as a union by `code`, for `switch`. */
+/** An error from the API or on the way to it. `UsersError` is the same as a union by `code`, for `switch`. */
 export class UsersApiError extends Error {
   override readonly name = "UsersApiError";
   readonly code: ErrorCode | ClientCode;
@@ -15,7 +15,7 @@ export class UsersApiError extends Error {
   readonly details: Record<string, string[]> | undefined;
   /** Seconds to wait before another try. */
   readonly retryAfter: number | undefined;
-  /** Quote it to the support. */
+  /** Id of the request, to quote to support. */
   readonly requestId: string | undefined;
 
   constructor(about: {

@@ -6,7 +6,7 @@ const tails = new WeakMap<TokenStorage, Promise<unknown>>();
 /** Runs one piece of work at a time among all clients of a storage, and among tabs if `isShared`. */
 export type Lock = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** @param lease a holder that has not finished after this many milliseconds is a frozen tab, and loses the lock. */
+/** @param lease milliseconds after which a holder counts as a frozen tab and loses the lock. */
 export function createLock(storage: TokenStorage, name: string, isShared: boolean, lease: number): Lock {
   const locks = runtime.navigator?.locks;
   const among = !isShared ? undefined : locks ? webLock : runtime.document ? leaseLock : undefined;
@@ -19,7 +19,7 @@ export function createLock(storage: TokenStorage, name: string, isShared: boolea
     };
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), lease);
-    // A rejection means that the wait was given up, or that another tab took the lock from this one while it was frozen.
+    // A rejection means that the wait timed out, or that another tab stole the lock while this one was frozen.
     await locks?.request(name, { signal: patience.signal }, hold).catch(() => {});
     clearTimeout(timer);
     if (!running) await locks?.request(name, { steal: true }, hold).catch(() => {});
@@ -36,7 +36,7 @@ export function createLock(storage: TokenStorage, name: string, isShared: boolea
       if (holder === id) break;
       // A lease from further in the future was written before the clock was set back.
       if (!(left > 0 && left <= lease)) await storage.set(item, `${id} ${Date.now() + lease}`);
-      // Of two tabs that write at once, both read the later one after this pause.
+      // If two tabs write at once, both read the later value after this pause.
       await sleep(30 + 30 * Math.random());
     }
     try {

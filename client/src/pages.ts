@@ -13,7 +13,7 @@ interface Page {
   pagination?: { next_cursor?: string | null };
 }
 
-/** Gives the function that goes through a list, one page at a time. */
+/** Creates the function that iterates over a list and loads one page at a time. */
 export function createPages(call: Call) {
   return async function* pages<Name extends Paged>(name: Name, input: Input<Name>): AsyncGenerator<Item<Name>, void> {
     let cursor: string | null | undefined;

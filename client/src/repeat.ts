@@ -60,7 +60,7 @@ export async function perform(
   }
 }
 
-/** The next attempt may end differently. Below 400 are no answer (0) and answers of something else than the API. */
+/** Whether another attempt may succeed. A status below 400 means no answer (0) or one that is not the API's. */
 export const isPassing = ({ status }: UsersApiError) =>
   status < 400 || status === 408 || status === 429 || status >= 500;
 
@@ -94,13 +94,13 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
   });
 }
 
-/** What the answer says. An answer in another shape comes from something in between: a portal, a proxy, an edge. */
+/** Parses the API's answer. One of another shape comes from something in between: a portal, a proxy, an edge. */
 function read({ status, header, text }: Answer, language: string): Success | UsersApiError {
   let body: Success | Failure | undefined;
   try {
     body = JSON.parse(text);
   } catch {
-    // Judged below, as every other shape that is not the API's.
+    // Handled below, like every other answer that is not the API's.
   }
   if (body?.success === true && status >= 200 && status < 300) return body;
   if (body?.success !== false || !body.error?.code) return clientError("unexpected_answer", language, { status });

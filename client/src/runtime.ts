@@ -1,4 +1,4 @@
-/** What some of the runtimes lack: React Native has no locks, Workers have no page, Node has neither. */
+/** Globals that some runtimes lack: React Native and older Node have no locks; Node and Workers have no page. */
 interface Runtime {
   XMLHttpRequest?: new () => Xhr;
   navigator?: { locks?: Locks };

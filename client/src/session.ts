@@ -14,7 +14,7 @@ export interface TokenPair {
 
 /** What the storage holds. */
 export interface Stored extends TokenPair {
-  /** Idempotency-Key of the refresh of these tokens: every repetition has it, also of another tab or after a restart. */
+  /** Idempotency-Key for refreshing these tokens; repetitions keep it, also in another tab and after a restart. */
   key: string;
   /** When they were received by the device's clock, in milliseconds. */
   at: number;
@@ -42,7 +42,7 @@ export interface SessionOptions {
   onSignedOut(reason: SignedOutReason): void;
 }
 
-/** Keeps the tokens of one person. One refresh at a time; the storage, not the memory, says which tokens are current. */
+/** Keeps the tokens of one person. One refresh runs at a time; the storage decides which tokens are current. */
 export function createSession({ way, url, storage, isShared, name, onSignedOut }: SessionOptions): Session {
   const lock = createLock(storage, name, isShared, way.deadline + 15_000);
   let refreshing: Promise<Stored | undefined> | undefined;
@@ -59,7 +59,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     try {
       found = JSON.parse(text ?? "null") ?? undefined;
     } catch {
-      // Not written by this client: as good as nothing.
+      // Not written by this client, so it is ignored.
     }
     if (found?.refresh) wasSignedIn = true;
     else signedOut("elsewhere");
@@ -106,7 +106,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
     if (now?.refresh !== current.refresh) return now;
     if (!answer) return clear("ended", current);
     const { access, refresh } = answer.data as TokenPair;
-    // Stored before anybody uses them: whoever refreshes next must find the successor.
+    // Stored before they are used, because the next refresh must start from the successor.
     return store({ access, refresh, user: current.user });
   }
 

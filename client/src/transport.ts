@@ -20,7 +20,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
  * Sends once. `fetch` follows no redirect: the API sends none to a program, and a captive portal must not get the
- * tokens. XMLHttpRequest, with which React Native implements its `fetch` too, cannot be told so.
+ * tokens. XMLHttpRequest, on which React Native's `fetch` is built too, always follows them.
  *
  * @throws whatever the runtime throws when there is no answer, or only a part of one.
  */
@@ -32,7 +32,7 @@ export async function send(fetch: Fetch, request: HttpRequest, signal: AbortSign
   return { status: response.status, header: (name) => response.headers.get(name), text: await response.text() };
 }
 
-/** `fetch` cannot tell how much of a body it has sent. */
+/** Sends by XMLHttpRequest, because `fetch` cannot report how much of a body it has sent. */
 function sendWithProgress(
   { method, url, headers, body }: HttpRequest,
   onProgress: (progress: Progress) => void,

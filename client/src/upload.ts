@@ -15,7 +15,10 @@ export function formOf(fields: Readonly<Record<string, unknown>>): FormData {
 const ids = new WeakMap<object, number>();
 let last = 0;
 
-/** A literal: what React Native's pickers give is compared by its content, because apps write it anew for each call. */
+/**
+ * Whether the value is an object literal or an array. These are compared by content, because apps create React Native's
+ * file objects anew for each call.
+ */
 const isPlain = (value: object) => [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
 
 /** The body as text in which a Blob is represented by a number of its own, so that the same call can be recognised. */

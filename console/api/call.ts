@@ -12,8 +12,8 @@ interface Given {
 const PUBLIC: readonly string[] = ["POST /auth/otp/request", "POST /auth/otp/verify", "POST /auth/passkey/options"];
 
 /**
- * Calls a route of the API, with the access token. If the route wants a proof, the person is asked for one, and the call
- * is repeated once. @throws Refusal
+ * Calls a route of the API with the access token. If the route requires a proof, asks the person for one and repeats
+ * the call once. @throws Refusal
  */
 export async function call<N extends RouteName>(
   name: N,
@@ -45,7 +45,7 @@ export async function call<N extends RouteName>(
     if (PUBLIC.includes(name)) return await once();
     return await signedIn().catch(async (error: unknown) => {
       if (!(error instanceof Refusal) || !PROOF_CODES.includes(error.code)) throw error;
-      // What staff may read needs a passkey, but never a recent one.
+      // Reads by staff require a passkey, but never a recent proof.
       if (method === "GET") needPasskey();
       else if (await prove(error)) return signedIn();
       throw error;

@@ -21,7 +21,7 @@ const TEXTS: Record<string, string> = {
   SecurityError: "The browser does not accept passkeys at this address.",
 };
 
-/** What a failed ceremony of the browser means for the reader. */
+/** Converts an error of the browser's passkey dialog to a refusal with a message for people. */
 function asCeremonyRefusal(error: unknown): Refusal {
   if (!(error instanceof DOMException)) return asRefusal(error);
   return new Refusal(0, error.name, TEXTS[error.name] ?? error.message);
@@ -60,7 +60,7 @@ export async function signInByPasskey(): Promise<void> {
   await enter(await answerOf(public_key));
 }
 
-/** Seconds before the end of options at which new ones are asked for. */
+/** Seconds before the options expire at which new ones are requested. */
 const MARGIN_S = 30;
 
 /**

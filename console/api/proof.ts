@@ -14,13 +14,17 @@ let show: ((question: Question) => void) | undefined;
 let asked: Promise<boolean> | undefined;
 let withdraw: (() => void) | undefined;
 
-/** Tells who shows the question; undefined if nobody does any more, which answers the open one with no. */
+/** Sets the function that shows questions. Undefined removes it and answers the open question with no. */
 export function showQuestions(by: ((question: Question) => void) | undefined): void {
   show = by;
   if (!by) withdraw?.();
 }
 
-/** Asks the person to prove the session, once for calls that need it at the same time. @returns whether it is proved. */
+/**
+ * Asks the person to prove the session. Calls that need a proof at the same time share one question.
+ *
+ * @returns whether it is proved.
+ */
 export function prove(refusal: Refusal): Promise<boolean> {
   asked ??= new Promise<boolean>((answer) => {
     withdraw = () => answer(false);

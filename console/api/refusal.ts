@@ -1,4 +1,4 @@
-/** An answer that is no success, or no answer at all, with a text for people. */
+/** A failed response, or no response at all, with a message for people. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
@@ -27,7 +27,7 @@ export class Refusal extends Error {
 
 const OFFLINE = "The server was not reached. Check the connection, then try again.";
 
-/** What a failed call means for the reader. */
+/** Converts any error of a call to a refusal; anything but a refusal counts as no connection. */
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   return new Refusal(0, "offline", OFFLINE);

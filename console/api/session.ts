@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Refusal, readAnswer } from "./refusal.ts";
 import type { SessionData } from "./routes.ts";
 
-/** Without input in any tab for this long, the page hides everything, in milliseconds. */
+/** How long the page waits without input in any tab before it hides everything, in milliseconds. */
 export const CURTAIN_MS = 15 * 60_000;
 /** A token that expires sooner is refreshed first, in milliseconds. */
 const MARGIN_MS = 30_000;
@@ -54,7 +54,7 @@ async function send(method: string, path: string, body?: object): Promise<Sessio
 }
 
 function enter(session: SessionData): string {
-  // The page stays hidden until the person has proved who is back, who may be another than the one who left.
+  // The page stays hidden until the person has proved who they are; it may not be the one who left.
   if (state.is === "hidden") become({ is: "hidden", user: session.user });
   else show(session.user);
   access = { token: session.access_token, expiresAt: Date.now() + session.expires_in * 1000 };
@@ -79,7 +79,7 @@ export async function signIn(credential: Credential): Promise<void> {
 const ENDED = "Your session has ended. Sign in again.";
 
 let refreshing: Promise<string> | undefined;
-/** How often this tab was signed out, so that an older answer lets nobody in again. */
+/** Number of times this tab was signed out; the answer to an earlier refresh must not sign it in again. */
 let signOuts = 0;
 
 /** Refreshes the token. Only one tab does so at a time, because all of them share the cookie. */
@@ -101,7 +101,7 @@ function refresh(): Promise<string> {
 
 /** An access token. `refused` is one that the server did not accept. @throws Refusal if nobody is signed in. */
 export async function accessToken(refused?: string): Promise<string> {
-  // The cookie may live a moment longer than the sign-out; whatever was under way must not use it.
+  // The cookie may outlive the sign-out for a moment; calls under way must not use it.
   if (state.is === "out") throw new Refusal(401, "signed_out", ENDED);
   if (state.is === "hidden" && !isResuming) throw new Refusal(401, "hidden", "The console is paused.");
   if (access && access.token !== refused && access.expiresAt - Date.now() > MARGIN_MS) return access.token;
@@ -129,7 +129,7 @@ function signedOut(notice: string | undefined): void {
   become(notice === undefined ? { is: "out" } : { is: "out", notice });
 }
 
-// Tabs tell each other when somebody signs out, and that somebody is there.
+// Tabs tell each other about sign-outs and about input.
 
 const tabs = new BroadcastChannel("console");
 let lastInput = Date.now();

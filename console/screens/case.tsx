@@ -17,11 +17,11 @@ export type Data = DataOf<"GET /users/{id}/kyc">;
 
 interface CaseProps {
   id: string;
-  /** Which of the queue it is. */
+  /** Position in the queue, such as `2 of 7`; undefined if it is not in it. */
   place: string | undefined;
   next: () => void;
   previous: (() => void) | undefined;
-  /** Called once the case is decided; it may not be shown any more. */
+  /** Called once the case is decided; `isShown` is false if the reviewer has left it meanwhile. */
   settle: (id: string, isShown: boolean) => void;
 }
 

@@ -5,7 +5,7 @@ import { resume, signOut, type User } from "../api/session.ts";
 import { Refused } from "../ui/resource.tsx";
 import { useTitle } from "../ui/router.tsx";
 
-/** What stands here after a pause: nothing of anybody, until somebody says that they are back. */
+/** Replaces the page after a pause and hides what it showed, until the person continues. */
 export function Curtain({ user }: { user: User }) {
   useTitle("Paused");
   const [refusal, setRefusal] = useState<Refusal>();

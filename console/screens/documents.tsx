@@ -34,7 +34,7 @@ export function Documents({ data, onSeen, renew }: DocumentsProps) {
     0: whole,
   });
 
-  // Links live for five minutes; a new case brings new ones, but only once in a row.
+  // Links expire after five minutes. Loading the case again renews them; a second failure in a row is shown.
   const hasRenewed = useRef(false);
   const [isBroken, setBroken] = useState(false);
   const fail = () => {

@@ -136,7 +136,7 @@ const NAMES: Record<Field, string> = {
   address: "address",
 };
 
-/** Stands for a value that is there; the button shows it. */
+/** Placeholder for a hidden value, with a button that shows it. */
 function Hidden({ name, show }: { name: string; show: () => Promise<void> }) {
   const [isAsked, setAsked] = useState(false);
   return (

@@ -7,7 +7,7 @@ import { Loaded, Refused, useResource } from "../ui/resource.tsx";
 import { useTitle } from "../ui/router.tsx";
 import { Moment } from "../ui/words.tsx";
 
-/** What staff without a passkey, for whom no window is open, can do. */
+/** Tells staff who have no passkey and may not add one now how to get one. */
 export function HowToGetOne() {
   return (
     <>
@@ -24,7 +24,7 @@ export function HowToGetOne() {
   );
 }
 
-/** Where a role needs a passkey: proves the session with one, adds the first one in an open window, or says how. */
+/** Shown if the role needs a passkey: uses one, adds the first one while that is allowed, or says how to get one. */
 export function PasskeyNeeded({ user }: { user: User }) {
   useTitle("Passkey needed");
   const identity = useResource("identity", () => call("GET /auth/identity"));

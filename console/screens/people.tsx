@@ -32,7 +32,7 @@ export function People() {
   const { query, search } = usePlace();
   const [isNewOpen, setNewOpen] = useState(false);
   const field = useRef<HTMLInputElement>(null);
-  // Going back brings another text. The same field stays, because a new one would not have the focus.
+  // Going back changes the text. The field is updated, not replaced, because a new one would lose the focus.
   useEffect(() => {
     if (field.current) field.current.value = search;
   }, [search]);
@@ -118,7 +118,7 @@ export function People() {
   );
 }
 
-/** The people who fit; the last list stays while the next is on its way. */
+/** The people who match; the last list stays until the next has loaded. */
 function Listing({ query, isSearch }: { query: Query; isSearch: boolean }) {
   const key = JSON.stringify(query);
   const people = useResource(key, () => call("GET /users", { query }));

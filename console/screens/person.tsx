@@ -14,7 +14,7 @@ import { Report } from "./report.tsx";
 import { Sessions } from "./sessions.tsx";
 import { Trail } from "./trail.tsx";
 
-/** A person, as the server tells staff. */
+/** A user's details, as the API shows them to staff. */
 export type Detail = DataOf<"GET /users/{id}">;
 
 interface PartProps {
@@ -36,7 +36,7 @@ const parts: readonly { path: string; name: string; show: (props: PartProps) => 
 export function Person({ id, part = "" }: { id: string; part: string | undefined }) {
   const detail = useResource(id, () => call("GET /users/{id}", { id, query: { mask: true } }));
   const user = useUser();
-  // After an act the open part begins anew: its own answers, and the fields that were shown, are from before.
+  // After an act the open part is mounted anew, because what it has loaded or revealed may be outdated.
   const [acted, setActed] = useState(0);
   const reload = () => {
     detail.reload();

@@ -27,7 +27,7 @@ export function ProofDialog() {
   );
 }
 
-/** The dialog opens before its content is there. */
+/** Focuses an element when it is mounted, because the dialog opens before its content has loaded. */
 const focus = (element: HTMLElement | null) => element?.focus();
 
 interface WaysProps {
@@ -83,7 +83,7 @@ interface ByCodeProps {
   onProved: () => void;
 }
 
-/** For who has no passkey yet: a code to an own, verified number or address. */
+/** For users without a passkey: proof by a code to their own verified number or address. */
 function ByCode({ identity, isRunning, run, onProved }: ByCodeProps) {
   const { phone_number, phone_verified, email, email_verified } = identity;
   const identifier = (phone_verified ? phone_number : email_verified ? email : undefined) ?? "";

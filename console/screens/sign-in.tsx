@@ -32,7 +32,7 @@ export function SignIn({ notice }: { notice: string | undefined }) {
     });
   const verify = (otp: string) =>
     run(async () => {
-      // A code works once, so a sign-in that failed afterwards is tried again with what the code gave.
+      // A code works once, so a sign-in that failed afterwards is retried with the code's verification token.
       if (token.current?.otp !== otp) {
         const verified = await call("POST /auth/otp/verify", { body: { identifier, otp, purpose: "LOGIN" } });
         token.current = { otp, verified: verified.verification_token };

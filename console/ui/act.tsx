@@ -19,7 +19,7 @@ export function Dialog({ title, children, onClose, wide }: DialogProps) {
     const dialog = element.current;
     const opener = document.activeElement;
     dialog?.showModal();
-    // The browser gives no focus back when an open dialog is taken out of the page.
+    // The browser does not restore the focus when an open dialog is removed from the page.
     return () => {
       dialog?.close();
       if (opener instanceof HTMLElement) opener.focus();
@@ -61,7 +61,7 @@ const MAX_REASON = 255;
 export function Act({ title, children, verb, danger, reason, fields, run, onClose }: ActProps) {
   const [isRunning, setRunning] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
-  // Somebody who closed the dialog while the act ran may have opened another, which must stay.
+  // If this dialog was closed while the act ran, another one may be open now, which must stay.
   const isOpen = useRef(true);
   useEffect(
     () => () => {

@@ -9,11 +9,11 @@ export interface PageOf<T> {
 }
 
 /**
- * The rows of the first page and of those that were asked for since. A row that is on two pages, because others came
- * before it meanwhile, is shown once.
+ * Collects the rows of the first page and of those loaded since. A row that is on two pages, because others were
+ * inserted before it, is shown once.
  *
- * @returns the rows; whether more may follow; `refused`, why the last page did not come; `button`, which asks for the next
- *   page; `forget`, which leaves the first page alone.
+ * @returns the rows; whether more may follow; `refused`, why the last page was not loaded; `button`, which loads the
+ *   next page; `forget`, which drops all pages but the first.
  */
 export function usePages<T extends { id: string }>(first: PageOf<T>, next: (cursor: string) => Promise<PageOf<T>>) {
   const [more, setMore] = useState<PageOf<T>>();

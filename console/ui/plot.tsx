@@ -27,7 +27,7 @@ function roof(value: number): number {
 const shortDay = (day: string) =>
   new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(day));
 
-/** Figures a day as lines, told apart by their pattern too, with the same figures as a table. Today is still open. */
+/** Daily figures as lines, which also differ in pattern, and as a table. Today's figures are incomplete. */
 export function Plot({ title, days, lines, note }: PlotProps) {
   const top = roof(Math.max(1, ...lines.flatMap(({ values }) => values)));
   const last = days.length - 1;

@@ -48,8 +48,8 @@ interface LoadedProps<T> {
 }
 
 /**
- * Shows a resource: a quiet sign while it loads, what to do when it was refused, its content otherwise. Content of another
- * key cannot be used, because its buttons would act on what is not shown.
+ * Shows a resource: a note while it first loads, its content, and a refusal with a button to retry. Content of another
+ * key is inert, because its buttons would act on something that is not shown.
  */
 export function Loaded<T>({ of, children }: LoadedProps<T>) {
   return (

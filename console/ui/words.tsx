@@ -5,7 +5,7 @@ const day = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, day: "numeric", m
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit" });
 const count = new Intl.NumberFormat("en-IN");
 
-/** A number with its thousands apart. */
+/** A number with separators as in Nepal and India: 12,34,567. */
 export const number = (value: number) => count.format(value);
 
 /** A day in Kathmandu. */
@@ -68,7 +68,7 @@ export function Mark({ of }: { of: string }) {
   return <span class={`mark ${tone}`}>{text}</span>;
 }
 
-/** A sentence for a code in capitals, such as `OTP_PHONE`. */
+/** Words for a code or a field name, such as `OTP_PHONE` or `total_rentals`. */
 export function plain(code: string): string {
   const words = code.toLowerCase().replaceAll(/[._]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);

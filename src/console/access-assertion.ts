@@ -12,7 +12,7 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_ASSERTION_LENGTH = 8192;
 
 /**
- * Requires the assertion that Cloudflare Access adds to requests of people whom it has let in: RS256 by the team's keys,
+ * Requires the assertion that Cloudflare Access adds to the requests it admits: signed with the team's keys (RS256),
  * for this application, not expired (Cloudflare One documentation, "Validate JWTs"). Does nothing if no application is
  * configured.
  *

@@ -1,8 +1,8 @@
 import { LIFE_MS } from "../sessions/session-open.store.ts";
 
 /**
- * Name of the cookie without its prefix `__Host-`, by which browsers accept it only over https, from this host, and for
- * every path (RFC 6265bis section 4.1.3.2).
+ * Name of the cookie without its prefix. Because of `__Host-`, browsers accept it only over https, for exactly this
+ * host and with `Path=/` (RFC 6265bis section 4.1.3.2).
  */
 export const COOKIE = "console";
 

@@ -40,7 +40,7 @@ const COOKIE_IS_KEPT =
 
 type Sent = { identifier?: unknown; verification_token?: unknown; credential?: unknown };
 
-/** The field is there, or a passkey is. */
+/** The body has the field, or a passkey's answer instead. */
 const isThere = (field: "identifier" | "verification_token") => (body: Sent) =>
   body.credential !== undefined || body[field] !== undefined;
 const required = (field: string) => ({ when: besideErrors, path: [field], message: as("required") });

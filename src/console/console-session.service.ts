@@ -50,7 +50,8 @@ export async function openConsole(
 /**
  * Refreshes the session of the browser's cookie.
  *
- * @returns null if nobody is signed in: no cookie, a session that has ended or expired, or a user who is no longer staff.
+ * @returns null if nobody is signed in: there is no cookie, the session has ended or expired, or the user is no longer
+ *   staff.
  * @throws AppError `rate_limit_exceeded`, `service_unavailable`.
  */
 export async function refreshConsole(

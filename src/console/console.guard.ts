@@ -9,7 +9,7 @@ import { rawEndpointFor } from "../platform/http/raw-endpoint.ts";
 import { ASSERTION_HEADER, requireAssertion } from "./access-assertion.ts";
 import { COOKIE } from "./console-cookie.ts";
 
-/** A browser that may load the page. The brand keeps the console's routes from other guards, and others from its own. */
+/** A browser that may load the page. The brand makes its routes compile only with the guard `consoleVisitor`. */
 export interface Visitor {
   readonly isVisitor: true;
 }
@@ -43,7 +43,7 @@ async function admit(deps: Deps, c: Context<AppEnv>): Promise<void> {
   await requireAssertion(deps, c.req.header(ASSERTION_HEADER));
 }
 
-/** Lets a browser load the page: anyone, or whom Cloudflare Access lets in. */
+/** Lets anyone load the page or, if Cloudflare Access is configured, only people whom it admits. */
 export const consoleVisitor: Guard<Visitor> = {
   ...whereConsoleIsOn,
   name: "consoleVisitor",
@@ -55,9 +55,8 @@ export const consoleVisitor: Guard<Visitor> = {
 };
 
 /**
- * Requires that the call comes from a page of this origin, as only a browser can say by `Origin` and `Sec-Fetch-Site`
- * (Fetch Metadata). It protects the routes that read or set the cookie from other sites (ASVS 3.5.1) and against sign-in
- * by force.
+ * Requires that the call comes from a page of this origin, which browsers report in `Origin` and `Sec-Fetch-Site`
+ * (Fetch Metadata). This protects the routes that read or set the cookie from CSRF, login CSRF included (ASVS 3.5.1).
  */
 export const consolePage: Guard<Page> = {
   ...whereConsoleIsOn,

@@ -8,7 +8,7 @@ const urgencyClasses = {
     ...["security.message_due", "auth.identity_restored", "auth.identity_held"],
     ...["auth.passkey_added", "auth.passkey_removed", "auth.passkey_suspect", "auth.passkeys_reset"],
   ],
-  /** Types that only jobs record, thousands at a time. Put a new type of this kind here. */
+  /** Reminders, which jobs record thousands at a time. Put a new type of this kind here. */
   last: ["profile.reminder_due", "kyc.reminder_due"],
 };
 

@@ -40,7 +40,7 @@ export const passkeys = sqliteTable(
   ],
 );
 
-/** Challenges of passkeys that were used: each can be used once. A challenge that is never used has no row. */
+/** Passkey challenges that were used; each can be used once. An unused challenge has no row. */
 export const passkeyUses = sqliteTable("passkey_uses", {
   /** The challenge, base64url. */
   challenge: text("challenge").primaryKey(),
@@ -52,8 +52,9 @@ export const passkeyUses = sqliteTable("passkey_uses", {
 });
 
 /**
- * Identifiers that users changed themselves or that left a sleeping account, while the change can be undone. A verified identifier that was replaced or
- * removed belongs to nobody else meanwhile.
+ * Changes that users made to their own identifiers, kept for the 7 days in which they can be undone, and phone numbers
+ * taken off dormant accounts. During this time nobody else can take a verified identifier that its user replaced or
+ * removed.
  */
 export const identityChanges = sqliteTable(
   "identity_changes",
@@ -74,8 +75,9 @@ export const identityChanges = sqliteTable(
     isProvedByOld: flag("is_proved_by_old").notNull(),
     createdAt: instant("created_at").notNull(),
     /**
-     * Null while the change can be undone. RESTORED: it was. HELD: it was disputed, and the account waits for staff.
-     * DECIDED: staff have changed the identifiers since. RELEASED: the account slept, and its number has a new owner.
+     * Null while the change can be undone. RESTORED: it was undone. HELD: it was disputed, and the account waits for
+     * staff. DECIDED: staff have changed the identifiers since. RELEASED: the account was dormant, and its number has a
+     * new owner.
      */
     outcome: text("outcome", { enum: ["RESTORED", "HELD", "DECIDED", "RELEASED"] }),
     /** Invocation that set the outcome. */

@@ -42,8 +42,9 @@ export const kyc = sqliteTable(
 );
 
 /**
- * A file in R2. `pending` until the upload is complete, `live` once a submission references it. When it is superseded,
- * a live file becomes `replaced` and a pending one `abandoned`. The row is deleted after its object.
+ * A file in R2: `pending` until a submission references it, then `live`, and `replaced` once a later submission has
+ * another file. A pending file whose call failed or was interrupted becomes `abandoned`. The row is deleted after its
+ * object.
  */
 export const kycDocuments = sqliteTable(
   "kyc_documents",

@@ -6,9 +6,9 @@ import { flag, instant } from "./columns.ts";
 export const idempotencyKeys = sqliteTable("idempotency_keys", {
   keyHash: text("key_hash").primaryKey(),
   bodyHash: text("body_hash").notNull(),
-  /** Id of what the first call created: challenge, verification token or session. */
+  /** Id of what the first call created: challenge, verification token, session or KYC. */
   resultId: text("result_id").notNull(),
-  /** `resend_in` in seconds for otp/request; the session's counter for refresh. */
+  /** `resend_in` in seconds for otp/request; the session's counter for refresh; the version for KYC. */
   resultNumber: integer("result_number"),
   expiresAt: instant("expires_at").notNull(),
 });
@@ -40,7 +40,7 @@ export const auditLogs = sqliteTable(
     createdAt: instant("created_at").notNull(),
   },
   (table) => [
-    // A user's entries lie side by side, so a second index is not needed; the daily purge reads the whole table.
+    // A user's entries lie side by side, so they need no further index; the daily purge reads the whole table.
     primaryKey({ columns: [table.userId, table.id] }),
     // What staff have seen and done. The action is part of it, so that counting their views reads the index alone.
     index("audit_logs_staff").on(table.actorId, table.id, table.action).where(sql`by_staff = 1`),
@@ -143,7 +143,7 @@ export const deadLetters = sqliteTable(
     eventId: text("event_id"),
     type: text("type"),
     userId: text("user_id"),
-    /** JSON text; null if it was too large or sends a code, and after its user's account was deleted. */
+    /** JSON text; null if it was too large, if its message sends a code, and once its user's account is deleted. */
     payload: text("payload"),
     reason: text("reason").notNull(),
     /** Stack frames of the last failure, without the error message. */

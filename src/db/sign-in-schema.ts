@@ -32,8 +32,8 @@ export const sessions = sqliteTable(
     idleExpiresAt: instant("idle_expires_at").notNull(),
     absoluteExpiresAt: instant("absolute_expires_at").notNull(),
     /**
-     * When the session ended; null while it is open. The purge sets it to the expiry of sessions that can no longer be
-     * refreshed.
+     * When the session was ended; null if it was not. After `absoluteExpiresAt` the purge sets it for a session that
+     * only expired, to the time at which it expired.
      */
     revokedAt: instant("revoked_at"),
     revokedReason: text("revoked_reason"),
@@ -53,7 +53,7 @@ export const sessions = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.userId, table.id] }),
-    // Named in its statements (`indexed by`), because SQLite would read a user's ended sessions too, by the primary key.
+    // Statements name it (`indexed by`), because by the primary key SQLite would read a user's ended sessions too.
     index("sessions_live").on(table.userId, table.createdAt).where(sql`revoked_at is null`),
   ],
 );
@@ -73,8 +73,8 @@ export const otpChallenges = sqliteTable(
     networkRank: integer("network_rank").notNull(),
     networkClass: text("network_class", { enum: ["familiar", "other"] }).notNull(),
     /**
-     * Keyed hash of the mailbox behind an e-mail address, for limits; null for phone numbers and for an address that names
-     * its mailbox itself, until its account is deleted.
+     * Keyed hash of the mailbox behind an e-mail address, for limits. Null for a phone number and, until its account is
+     * deleted, for an address that is the mailbox's own (see `mailboxOf`).
      */
     mailbox: text("mailbox"),
     /** HMAC of the code, bound to challenge and identifier; see `hashCode`. */
@@ -98,7 +98,7 @@ export const otpChallenges = sqliteTable(
     publishAt: instant("publish_at"),
     createdAt: instant("created_at").notNull(),
     expiresAt: instant("expires_at").notNull(),
-    /** Attempts charged to this code from known networks; after its verification, attempts at the body of a bound key. */
+    /** Attempts at this code from known networks; once it is verified, attempts with another body under its key. */
     attemptsFamiliar: integer("attempts_familiar").notNull(),
     /** As `attemptsFamiliar`, from all other networks. */
     attemptsOther: integer("attempts_other").notNull(),
@@ -164,7 +164,7 @@ export const otpClassGuards = sqliteTable(
   ],
 );
 
-/** Number of attempts per network at any identifier, in a fixed window. */
+/** Number of wrong attempts per network at any identifier, in a fixed window. */
 export const networkGuessLimits = sqliteTable("network_guess_limits", {
   network: text("network").primaryKey(),
   windowStartedAt: instant("window_started_at").notNull(),

@@ -23,13 +23,13 @@ export const socialAccounts = sqliteTable(
     /** Invocation that created the link; lets it recognise its own write after a lost answer. */
     linkedBy: text("linked_by").notNull(),
     createdAt: instant("created_at").notNull(),
-    /** When the person withdrew their consent at the provider: the link is no way to sign in until they return. */
+    /** When the person withdrew their consent at the provider; the link signs nobody in until they give it again. */
     revokedAt: instant("revoked_at"),
     /** Since when the provider forwards no e-mail to the relay address; null while it does. */
     mailStoppedAt: instant("mail_stopped_at"),
     /** Time of the provider's latest event about its mail; earlier ones change nothing. Null if there was none. */
     mailEventAt: instant("mail_event_at"),
-    /** When consent was last withdrawn or given again; earlier withdrawals change nothing. Null if that never happened. */
+    /** When consent was last withdrawn or given again; null if never. Earlier withdrawals change nothing. */
     consentEventAt: instant("consent_event_at"),
   },
   (table) => [

@@ -33,7 +33,7 @@ export const users = sqliteTable(
     unreadNotifications: integer("unread_notifications").notNull().default(0),
     /** Id of the newest notification when the user last marked all as read; null if never. */
     notificationsReadThrough: text("notifications_read_through"),
-    /** Until when a member of staff may add a passkey without another one; null if no window was opened. */
+    /** Until when a member of staff may add a passkey without using another one; null if never, or once used. */
     passkeyEnrolmentUntil: instant("passkey_enrolment_until"),
     updatedAt: instant("updated_at").notNull(),
     /** Incremented with every change that projections must see. */

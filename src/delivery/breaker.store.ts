@@ -16,7 +16,7 @@ type BreakerDeps = Pick<Deps, "db" | "now">;
 
 const { failures, failedRecipients, openedUntil, probedBy } = providerBreakers;
 
-/** A failure for this recipient has counted since the last success. */
+/** A failure for this recipient has been counted since the last success. */
 const hasCounted = (recipient: string) =>
   sql`exists (select 1 from json_each(${failedRecipients}) where value = ${recipient})`;
 
@@ -77,9 +77,9 @@ function recordSuccess(deps: BreakerDeps, provider: string) {
 }
 
 /**
- * Counts a failure once per recipient since the last success. The last failure needed opens the breaker, and each later
- * one of a new recipient extends it. A failed probe of a recipient that has already counted proves nothing, so the next
- * recipient may probe at once.
+ * Counts one failure per recipient since the last success. The failure that reaches BREAKER_FAILURES opens the breaker,
+ * and each later one of a new recipient extends it. A failed probe for a recipient that was already counted proves
+ * nothing, so the next recipient may probe at once.
  */
 function recordFailure(deps: BreakerDeps, provider: string, recipient: string) {
   const now = deps.now();

@@ -37,8 +37,8 @@ export function deliver(
 
 /**
  * Sends a message at most once under normal operation, with one batch before the provider's call (claim, breaker,
- * budget) and one after it (outcome, breaker); any provider of its channel may send it. After a lost answer the recipient
- * may get it twice, never three times.
+ * budget) and one after it (outcome, breaker); any provider of its channel may send it. After a lost answer the
+ * recipient may get it twice, never three times.
  *
  * @param compose builds the message from the row that records its delivery; undefined if that is impossible.
  * @throws AppError `service_unavailable`; the message is to be retried.

@@ -28,9 +28,9 @@ export interface DeliveryState {
 export type Settlement = "delivered" | "closed" | "released" | "uncertain";
 
 /**
- * The row that records the delivery of one message, as statements and conditions of a batch. Each claim has an id of its
- * own, and every change is a compare-and-set on it, so of all invocations with a copy of the message one at a time may
- * call a provider, and none after delivery.
+ * The row that records the delivery of one message, as statements and conditions of a batch. Each claim has its own id,
+ * and every change is a compare-and-set on it. Of all invocations with a copy of the message, only one at a time may
+ * therefore call a provider, and none after delivery.
  */
 export interface DeliveryRecord<Row extends DeliveryState> {
   /** Claim that this invocation already holds, because it recorded the message together with it. */

@@ -36,11 +36,11 @@ type Reserved<Row> = Exclude<Reservation<Row>, { kind: "unavailable" }>;
 
 /**
  * Calls the reserved provider and then, until one accepts the message or reports that it can never be delivered, the
- * next one that is admitted. If the message may already have arrived, the next one is called only while the claim allows
- * one more possible duplicate.
+ * next one that is admitted. If the message may already have arrived, the next one is called only while the claim
+ * allows one more possible duplicate.
  *
  * @param compose as for `deliverTo`.
- * @returns the outcome of the last call, or that none was made. Never throws.
+ * @returns the outcome of the last call, or `dropped` if budget or message allowed no further call. Never throws.
  */
 export async function sendWithFailover<Row extends DeliveryState>(
   deps: FailoverDeps,

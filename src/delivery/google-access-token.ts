@@ -25,7 +25,7 @@ const cachedTokens = new WeakMap<FcmSettings, { accessToken: string; until: numb
  * Gets an access token for the service account with a signed JWT (RFC 7523) and caches it until one minute before it
  * expires.
  *
- * @returns the token, or the reason there is none. In that case nothing was sent.
+ * @returns the token, or the reason there is none. In that case the push message was not sent.
  */
 export async function findAccessToken(
   deps: Pick<Deps, "config" | "fetch" | "now" | "keyring">,

@@ -9,9 +9,7 @@ export interface ShownMessage {
   created_at: string;
 }
 
-/**
- * Content security policy of the page, whose script has this nonce. The script only reads the page again.
- */
+/** Content security policy of the page. Its script has this nonce and only fetches the page again. */
 export const outboxPolicy = (nonce: string) =>
   `default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'`;
 
@@ -37,7 +35,7 @@ const SCRIPT = `
     const next = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("#messages");
     if (next && next.innerHTML !== list.innerHTML) list.innerHTML = next.innerHTML;
   }
-  // A server that restarts is asked again two seconds later.
+  // If the server is restarting, the next attempt follows two seconds later.
   setInterval(() => document.hidden || refresh().catch(() => {}), 2000);
   field.addEventListener("input", () => {
     history.replaceState(null, "", field.value ? "?to=" + encodeURIComponent(field.value) : location.pathname);
@@ -47,7 +45,7 @@ const SCRIPT = `
     const button = target.closest(".code");
     if (!button) return;
     const code = button.querySelector("output");
-    // Pages that are called by an address of the local network have no clipboard, but can copy a selection.
+    // Over http on a local network address there is no clipboard API, but a selection can be copied.
     if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent);
     else {
       getSelection().selectAllChildren(code);

@@ -37,7 +37,7 @@ export const getLocalOutbox = publicRawEndpoint({ method: "get", path: "/dev/out
   return c.html(outboxPage(messages, to ?? "", nonce));
 });
 
-/** A whole identifier in any notation, otherwise a part of one, or of a push token. */
+/** Reads `to` as a whole identifier in any notation, otherwise as a part of one or of a push token. */
 function recipientOf(c: Context<AppEnv>, to: string): OutboxFilter {
   try {
     return { recipient: parseIdentifier(c.get("deps"), to).value };

@@ -22,18 +22,18 @@ export function localOutboxProvider(deps: Pick<Deps, "db" | "now" | "log">): Mes
   };
 }
 
-/** Messages that a list shows at most. */
+/** Maximum number of messages in a list. */
 const MAX_SHOWN = 100;
-/** Messages among which a part of a recipient is looked for. */
+/** Number of newest messages that are searched for a part of a recipient. */
 const MAX_SEARCHED = 1_000;
 
-/** A recipient, a part of one in any case, or neither. */
+/** A recipient, a part of one (case-insensitive), or neither. */
 export interface OutboxFilter {
   recipient?: string;
   part?: string;
 }
 
-/** Lists at most 100 messages of the filter, newest first; a part is looked for among the newest 1,000. */
+/** Lists at most 100 messages that match the filter, newest first; a part is searched for in the newest 1,000. */
 export async function listLocalOutbox(deps: Pick<Deps, "db" | "log">, { recipient, part }: OutboxFilter) {
   const { messages } = await runBatch(deps, {
     messages: deps.db

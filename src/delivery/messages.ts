@@ -8,7 +8,7 @@ interface OtpTextSettings {
   smsAndroidAppHash?: string | undefined;
 }
 
-/** What a code does: a person whom a stranger asks for a code can see it. */
+/** What a code does. The message says so, to warn a person whom a stranger asks for the code. */
 type CodeUse = "sign-in" | "change";
 
 /**

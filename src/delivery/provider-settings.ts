@@ -43,7 +43,7 @@ export const webhookSecret = z
   );
 
 const NOT_SERVICE_ACCOUNT = "must be the JSON key of a service account";
-/** The fields used of a Google service account's JSON key. */
+/** The fields of a Google service account's JSON key that are used here. */
 const serviceAccount = json(
   z.object(
     {
@@ -69,7 +69,7 @@ export const providerSettings = {
   OTP_AUTOFILL_DOMAIN: z.string().regex(/^[a-z0-9.-]+$/),
   /** The first 11 characters of a SHA-256 in base64 (Google, "Computing your app's hash string"). */
   SMS_ANDROID_APP_HASH: optional(z.string().regex(/^[A-Za-z0-9+/]{11}$/, "must be 11 characters of base64")),
-  /** In the alphabet of one SMS part. */
+  /** Only GSM-7 characters, so that an English SMS keeps its encoding. */
   SUPPORT_CONTACT: optional(
     z
       .string()
@@ -130,7 +130,7 @@ export interface FcmSettings {
   privateKeyId: string | undefined;
 }
 
-/** Describes the first missing, unfit or insecure setting of a provider; undefined if there is none. */
+/** Describes the first missing or insecure setting of a provider; undefined if there is none. */
 export function findHalfConfigured(value: ProviderSettings, isDevelopment: boolean): string | undefined {
   const needs = (name: keyof ProviderSettings, other: keyof ProviderSettings) =>
     value[other] !== undefined && value[name] === undefined ? `${name}: required with ${other}` : undefined;

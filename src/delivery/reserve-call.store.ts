@@ -19,14 +19,14 @@ type ReserveDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "log">;
 
 /** Whom a message is for, and through which channel. */
 export type Recipient = Pick<OutgoingMessage, "id" | "channel" | "to" | "userId"> & {
-  /** The message carries a code, which anybody can request; other e-mails are not counted, other SMS get the reserve. */
+  /** The message has a code, which anybody can request. Other e-mails are not counted; other SMS use the reserve. */
   hasCode: boolean;
 };
 
 /** Why no provider may be called: the message is done, held by another invocation, or no breaker admits it. */
 export type Unavailable = "delivered" | "undeliverable" | "busy" | "exhausted" | "no provider is open";
 
-/** Answer to the question whether a provider may be called now. `claimIds`: the claims that this invocation made. */
+/** Whether a provider may be called now, and which. `claimIds`: the claims that this invocation made. */
 export type Reservation<Row> =
   | { kind: "reserved"; provider: string; row: Row; claimIds: string[] }
   | { kind: "withheld"; reason: Exclude<BudgetDecision, "taken">; claimIds: string[] }
@@ -76,7 +76,7 @@ export async function reserveNextCall<Row extends DeliveryState>(
 ): Promise<Reservation<Row>> {
   const claimId = deps.newId();
   const [from = ""] = last.claimIds.slice(-1);
-  // Even if the answer is lost, the caller knows the claim.
+  // Added before the batch, so that the caller knows the claim even if the answer is lost.
   last.claimIds.push(claimId);
   const renew = (isAdmitted: SQL) => record.renew(from, claimId, last.wasUncertain ? 1 : 0, isAdmitted);
   const next = await reserve(deps, record, recipient, names, claimId, renew, last.called);
@@ -131,7 +131,7 @@ async function reserve<Row extends DeliveryState>(
 }
 
 function reasonOf(row: DeliveryState | undefined, provider: string | null, now: number): Unavailable {
-  // A row that a claim does not insert was deleted.
+  // A claim with an open provider inserts a missing row; only a code's row cannot be inserted, so it was deleted.
   if (!row) return provider === null ? "no provider is open" : "undeliverable";
   if (row.deliveredAt !== null) return "delivered";
   if (row.undeliverableAt !== null) return "undeliverable";

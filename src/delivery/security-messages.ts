@@ -101,8 +101,8 @@ interface Recipient {
 }
 
 /**
- * A message with its title. It ends with how to reach support (NIST SP 800-63B-4 section 4.6), which a text message has
- * only if it still fits one SMS.
+ * Builds a message with its title. It ends with the support contact (NIST SP 800-63B-4 section 4.6); an SMS omits it if
+ * the text would then exceed one part.
  */
 export function securityMessage(
   { appName, supportContact }: { appName: string; supportContact: string | undefined },

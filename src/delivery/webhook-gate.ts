@@ -15,9 +15,9 @@ interface Gate {
 const gatesOf = new WeakMap<QueryCount, Map<string, Gate>>();
 
 /**
- * Calls an endpoint so that one that is down does not delay messages to others. An invocation has at most two open
- * calls to an endpoint, and after one call without a response it makes no more. Messages that were not sent are retried
- * on schedule.
+ * Calls an endpoint without letting one that is down delay messages to others. An invocation has at most two open calls
+ * to an endpoint, and after one call without a response it makes no more. Messages that were not sent are retried on
+ * schedule.
  */
 export async function callThroughGate(
   deps: Pick<Deps, "queries">,

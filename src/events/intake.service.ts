@@ -95,7 +95,7 @@ export function describeEvent(given: unknown): { eventId: string | null; userId:
   };
 }
 
-/** Whose data an event of any shape concerns; one without a user is only counted among the dead letters. */
+/** Whose data an event of any shape concerns. An event without a user concerns nobody's; it is always refused. */
 export function homeOfEvent(given: unknown): HomeKey {
   const { userId } = describeEvent(given);
   return userId === null ? "every" : { user: userId };

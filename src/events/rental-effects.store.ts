@@ -40,8 +40,8 @@ export function recordStart(deps: EffectDeps, event: EventOf<"rental.started">, 
 
 /**
  * Counts a rental as timely or late by its latest return, and completes the user's referral if this return took place
- * within 30 days of joining. Any return within the window means that the first one was too, so the order of events does
- * not matter.
+ * within 30 days of joining. If any return is within the window, so is the first one; the order of events therefore
+ * does not matter.
  */
 export function recordReturn(deps: EffectDeps, event: EventOf<"rental.returned">, isFirst: SQL) {
   const { user_id: userId, data } = event;

@@ -10,7 +10,10 @@ export function randomId(randomBytes: RandomBytes): string {
   return base64url.encode(randomBytes(16));
 }
 
-/** Draws `length` decimal digits without modulo bias: bytes of 250 and above are rejected (NIST SP 800-63B-4 section 3.1.3.2). */
+/**
+ * Draws `length` decimal digits without modulo bias (NIST SP 800-63B-4 section 3.1.3.2): bytes of 250 and above are
+ * rejected.
+ */
 export function randomDigits(randomBytes: RandomBytes, length: number): string {
   return randomText(randomBytes, "0123456789", length);
 }
@@ -61,7 +64,7 @@ export async function keyedHash(key: CryptoKey, ...parts: string[]): Promise<Uin
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
 }
 
-/** SHA-256, base64url. Use it only for values with at least 128 random bits; anything else needs `keyedHash`. */
+/** SHA-256, base64url. Use `keyedHash` for guessable secrets and personal data, which this would not hide. */
 export async function sha256(text: string): Promise<string> {
   return base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))));
 }

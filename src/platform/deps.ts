@@ -18,7 +18,7 @@ export interface Deps {
   /** Queue producers by the name used in outbox rows. */
   queues: Readonly<Record<QueueName, Queue>>;
   fanOut: FanOut;
-  /** Condition on the row `o` of `outbox`: if the event becomes a dead letter, its payload may be kept. */
+  /** Condition on the row `o` of `outbox`: the payload may be kept if the event becomes a dead letter. */
   keepsPayload: SQL;
   rateLimiter: RateLimit;
   /** Counts the writes of signed-in users. */

@@ -2,9 +2,10 @@
 const INTERVAL_MS = 10;
 
 /**
- * Waits for work of another invocation of this isolate, by the caller's own timer. Invocations must share plain state and
- * never a promise: workerd does not settle the promises of an invocation that was cut off, for example because its client
- * left, and ends those that await them with "The Workers runtime canceled this request".
+ * Waits for work of another invocation of this isolate by polling with the caller's own timer. Invocations may share
+ * plain state but never a promise: if an invocation is cut off, for example because its client left, workerd does not
+ * settle its promises, and it cancels the invocations that await them with "The Workers runtime canceled this
+ * request".
  *
  * @returns whether the condition holds; false when the deadline is over.
  */

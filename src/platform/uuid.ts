@@ -1,4 +1,7 @@
-/** Smallest UUIDv7 with the given time (RFC 9562 section 5.7); UUIDv7 ids sort by creation time. */
+/**
+ * The first 48 bits, as text, of every UUIDv7 of the given time (epoch ms; RFC 9562 section 5.7). It sorts before these
+ * ids and after all earlier ones.
+ */
 export function firstIdAt(instant: number): string {
   const hex = instant.toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;

@@ -8,8 +8,8 @@ import type { AccessClaims } from "./tokens.ts";
 
 type ConditionDeps = Pick<Deps, "db" | "now" | "config">;
 
-// Where STAFF_PASSKEYS is `required`, a role counts only in a session that a passkey opened or proved. It is a property
-// of the session, so that no way to sign in can forget it.
+// Where STAFF_PASSKEYS is `required`, a role counts only in a session that a passkey opened or proved. The session's
+// row records this, so the rule holds for every way to sign in.
 
 const STAFF = sql` and users.role in ('staff', 'admin')`;
 const ADMIN = sql` and users.role = 'admin'`;
@@ -49,8 +49,8 @@ export function mayChangeRole(deps: ConditionDeps, caller: AdminClaims, userId: 
 }
 
 /**
- * The caller may change how the user signs in (identifiers, passkeys): as `mayChangeAccount`, and for an account of staff
- * only within 10 minutes of a passkey, where staff need passkeys.
+ * The caller may change how the user signs in (identifiers, passkeys): as `mayChangeAccount`, but where staff need
+ * passkeys, an account of staff only within 10 minutes of a passkey.
  */
 export function mayChangeSignIn(deps: ConditionDeps, caller: StaffClaims, userId: string): SQL {
   const isAdminNow = isSignedInAs(deps, caller, sql`${ADMIN} and ${hasRecentPasskey(deps)}`);

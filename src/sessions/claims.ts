@@ -1,7 +1,7 @@
 import type { AccessToken } from "./tokens.ts";
 
-// The guard that checked the token brands its claims. The symbol has no value and is not exported, so only the guards in
-// guard.ts, which assert these types, can produce branded claims.
+// The guard that checked the token brands its claims. The symbol has no value and is not exported, so branded claims
+// come only from a type assertion, and only guard.ts makes one.
 
 declare const checkedFor: unique symbol;
 

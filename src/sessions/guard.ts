@@ -77,7 +77,7 @@ export const authenticatedOrExpired: Guard<MaybeExpiredClaims> = {
   },
 };
 
-/** Staff work on the user in the path; on a path without one, on many. */
+/** A staff route concerns the user in its path or, if the path names none, many users. */
 function homeOfTarget(_: AccessClaims, params: unknown): HomeKey {
   const { id } = params as { id?: string };
   return id === undefined ? "every" : { user: id };
@@ -95,7 +95,10 @@ async function readAccessToken(deps: Deps, c: Context<AppEnv>): Promise<Verified
   return verifyAccessToken(deps, token);
 }
 
-/** The 401 for an invalid access token, or refresh token of a logout; it tells whether the token has only expired. */
+/**
+ * The 401 for an access token that is invalid or has expired, which it tells apart, and for a refresh token that logout
+ * does not accept.
+ */
 export function tokenNotValid(verified: { state: string; reason?: string }): AppError {
   if (verified.state === "expired") {
     return new AppError("token_not_valid", {

@@ -7,7 +7,7 @@ import type { AccessClaims } from "./tokens.ts";
 /** How long a sign-in or a later proof allows sensitive changes, in milliseconds (ASVS 7.5.1). A refresh is neither. */
 export const PROOF_WINDOW_MS = 10 * MINUTE_MS;
 
-/** When the person last proved that the row of `sessions` is theirs, in milliseconds since the epoch: the sign-in or a later proof. */
+/** When the person last proved that the row of `sessions` is theirs (epoch ms): the sign-in or a later proof. */
 export const provedAt: SQL<number> = sql.raw("coalesce(sessions.proved_at, sessions.created_at)") as SQL<number>;
 
 /** How they proved it. */
@@ -17,8 +17,8 @@ export const provedBy: SQL<ProofMethod> = sql.raw(
 ) as SQL<ProofMethod>;
 
 /**
- * The caller signed in, or proved the session, during the last 10 minutes. It does not check that the session is live or
- * the user active; combine it with `isSignedIn`.
+ * The caller signed in, or proved the session, during the last 10 minutes. It does not check that the session is live
+ * or the user active; combine it with `isSignedIn`.
  */
 export function isProvedRecently(deps: Pick<Deps, "now">, caller: AccessClaims): SQL {
   return ofSession(caller, sql`${provedAt} > ${deps.now() - PROOF_WINDOW_MS}`);

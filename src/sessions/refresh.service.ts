@@ -22,12 +22,12 @@ export interface TokenPair {
 }
 
 /**
- * Exchanges a refresh token for its successor and a new access token. A client that lost the response may repeat the call
- * and gets the same successor, byte for byte, until somebody uses that successor.
+ * Exchanges a refresh token for its successor and a new access token. A client that lost the response may repeat the
+ * call within the replay window and gets the same successor, byte for byte, until somebody uses that successor.
  *
- * @throws AppError `token_not_valid` when the token is expired, forged, already rotated or of an ended session; a token
- *   older than the immediate parent also ends its session. `idempotency_key_reused`. `rate_limit_exceeded` after 200
- *   replays, or when the user exceeds the write limit.
+ * @throws AppError `token_not_valid` when the token is expired, forged, already rotated or of an ended session; a
+ *   rotated token that can no longer be replayed also ends its session. `idempotency_key_reused`. `rate_limit_exceeded`
+ *   after 200 replays, or when the user exceeds the write limit.
  */
 export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
   const verified = await verifyRefreshToken(deps, refreshToken);
@@ -64,7 +64,7 @@ const COUNTED_DEADLINE_MS = 1_000;
 interface FirstUse {
   counter: number;
   isDecided: boolean;
-  /** It exceeded the limit. */
+  /** The error, if it exceeded the limit. */
   refusal?: unknown;
 }
 
@@ -72,8 +72,8 @@ interface FirstUse {
 const seen = new Map<string, FirstUse>();
 
 /**
- * Counts the first use of a token towards its user's write limit. Repeated calls are free: a client that lost the response
- * must be able to retry, and replays of one rotation have their own limit.
+ * Counts the first use of a token towards its user's write limit. Repeated calls are free: a client that lost the
+ * response must be able to retry, and replays of one rotation have their own limit.
  *
  * @throws AppError `rate_limit_exceeded`.
  */
@@ -110,7 +110,7 @@ function wasReplayedTooOften(session: { counter: number; replays: number }, toke
   return session.counter === token.counter + 1 && session.replays >= MAX_REPLAYS;
 }
 
-/** Access and refresh token for the session's current row. @throws AppError `token_not_valid` when its key is retired. */
+/** Mints both tokens from the session's row. @throws AppError `token_not_valid` when the row's key is retired. */
 export async function mintTokens(deps: Deps, session: MintableSession): Promise<TokenPair> {
   const [accessToken, refreshToken] = await Promise.all([
     mintAccessToken(deps, { userId: session.userId, sessionId: session.id }),

@@ -43,7 +43,7 @@ export interface CallerRow {
   role: Role;
   /** 1 if the caller's role needs a passkey, and none opened or proved the session; else 0. */
   lacksPasskey: number;
-  /** 1 if the caller's role needs a passkey for the most sensitive actions, and none was used in the last 10 minutes. */
+  /** 1 if the role needs a passkey for the most sensitive actions and none was used in the last 10 minutes; else 0. */
   lacksRecentPasskey: number;
 }
 
@@ -93,7 +93,7 @@ function isCallers(deps: Pick<BuilderDeps, "now">, { sessionId, userId }: Caller
     and sessions.idle_expires_at > ${now} and sessions.absolute_expires_at > ${now} and users.status = 'ACTIVE'`;
 }
 
-/** Selects a user's live sessions that meet `which`: a FROM clause and a condition. Reads the live ones alone. */
+/** A FROM clause and a condition that select a user's live sessions that meet `which`, without reading ended ones. */
 export function liveSessionsOf(userId: Value<string>, now: Value<number>, which?: SQL): SQL {
   return sql`from ${sessions} indexed by sessions_live
     where ${and(sql`${sessions.userId} = ${userId}`, isLive(now), which)}`;
@@ -111,8 +111,8 @@ interface Ending {
 }
 
 /**
- * Ends live sessions of a user, with an audit row for each. The audit rows come first, by the same condition in the same
- * transaction, so that no index is needed to find the sessions that have just ended.
+ * Ends live sessions of a user, with an audit row for each. The audit rows come first, by the same condition in the
+ * same transaction, so that no index is needed to find the sessions that have just ended.
  */
 export function endSessions(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,
@@ -222,7 +222,7 @@ export async function listSessions(deps: Pick<Deps, "db" | "now" | "log">, calle
   return found;
 }
 
-/** The columns as SQL, because Drizzle compares plain columns with a FROM clause that it knows. */
+/** The columns as SQL, because Drizzle rejects plain columns if the FROM clause is SQL text. */
 const sessionColumns = Object.fromEntries(
   Object.entries(getTableColumns(sessions)).map(([name, column]) => [name, sql`${column}`.mapWith(column)]),
 ) as unknown as ReturnType<typeof getTableColumns<typeof sessions>>;

@@ -24,7 +24,7 @@ export interface StaffView {
   newValues?: SQL;
 }
 
-/** The views of the member of staff in the window: a FROM clause, which reads the index of staff acts alone. */
+/** The views of the member of staff in the window: a FROM clause that reads only the index of staff acts. */
 export function recentViews(deps: Pick<Deps, "now">, userId: string | SQL): SQL {
   const since = firstIdAt(deps.now() - STAFF_VIEWS_WINDOW_MS);
   return sql`from audit_logs where actor_id = ${userId} and by_staff = 1 and action = 'VIEW' and id >= ${since}`;
@@ -55,7 +55,7 @@ export function recordStaffView(
   );
 }
 
-/** The member of staff, who viewed something, has an audit row with this id. */
+/** The audit row with this id exists, and it records an act of this member of staff. */
 export function isRecorded({ userId }: Pick<AccessClaims, "userId">, id: string): SQL {
   return sql`exists (select 1 from audit_logs where actor_id = ${userId} and by_staff = 1 and id = ${id})`;
 }
@@ -90,7 +90,7 @@ export function reportViewsUsedUp(deps: Pick<Deps, "config" | "log">, viewer: Pi
 }
 
 /**
- * Builds the error for a view that the limit refused, and raises a warning.
+ * Builds the error for a view that the limit refused, and raises the alert.
  *
  * @param oldest the rows of `selectOldestView`.
  */

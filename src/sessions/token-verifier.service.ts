@@ -4,7 +4,7 @@ import { isoTime } from "../platform/time.ts";
 import { findSignedInRole } from "./session.store.ts";
 import { verifyAccessToken } from "./tokens.ts";
 
-/** The verdict on an access token for another service. `ended`: it is genuine, but its session or user is not active. */
+/** The verdict on an access token for another service. `ended`: genuine, but its session or user is not active. */
 export type TokenAnswer =
   | { valid: true; user_id: string; session_id: string; role: "user" | "staff" | "admin"; expires_at: string }
   | { valid: false; reason: "expired" | "invalid" | "ended" };

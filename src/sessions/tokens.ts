@@ -6,7 +6,7 @@ import type { Deps } from "../platform/deps.ts";
 /** Lifetime of an access token, in seconds. */
 export const ACCESS_TTL_SECONDS = 15 * 60;
 
-/** `typ` headers, so that neither kind of token is accepted as the other (RFC 8725 section 3.11; RFC 9068 section 2.1). */
+/** `typ` headers, so that neither kind of token passes as the other (RFC 8725 section 3.11; RFC 9068 section 2.1). */
 const ACCESS_TYP = "at+jwt";
 const REFRESH_TYP = "rt+jwt";
 
@@ -23,7 +23,7 @@ export interface AccessClaims {
 
 /** The claims of a verified access token. */
 export interface AccessToken extends AccessClaims {
-  /** When the session was opened or refreshed with this token, in milliseconds since the epoch. */
+  /** When the sign-in or refresh issued this token, in milliseconds since the epoch. */
   issuedAt: number;
   /** Milliseconds since the epoch. */
   expiresAt: number;

@@ -13,7 +13,7 @@ type BatchDeps = Pick<Deps, "db" | "now" | "log" | "config">;
 /** Conditions on the caller, for the statements of a staff batch. */
 export interface CallerConditions {
   isStaff: SQL;
-  /** `value` if the caller is staff, else NULL. Comparing an indexed column with it keeps other callers from reading rows. */
+  /** `value` if the caller is staff, else NULL. An indexed column compared with it matches no row for other callers. */
   ifStaff: (value: string | number) => SQL;
   /** As `mayChangeAccount`. */
   mayChange: (userId: string) => SQL;
@@ -38,9 +38,9 @@ function conditionsOf(deps: BatchDeps, caller: StaffClaims): CallerConditions {
 }
 
 /**
- * The results without the caller's row, which the same transaction read.
+ * Checks the caller's row, which the same transaction read, and returns the results with it as `caller`.
  *
- * @throws AppError as `refuseUnlessStaff`, judged by that row.
+ * @throws AppError as `refuseUnlessStaff`.
  */
 function withCaller<T>({ callerRow, ...found }: T & { callerRow: CallerRow[] }) {
   const [caller] = callerRow;
@@ -94,11 +94,7 @@ function adminConditionsOf(deps: BatchDeps, caller: AdminClaims): AdminCondition
   return { isAdmin: condition, ifAdmin: (value) => sql`(select case when ${condition} then ${value} end)` };
 }
 
-/**
- * As `runStaffBatch`, for an admin.
- *
- * @throws AppError `token_not_valid` if the session has ended, `permission_denied` if the caller is not an admin.
- */
+/** As `runStaffBatch`, for an admin. @throws AppError as `refuseUnlessAdmin`. */
 export async function runAdminBatch<T extends Statements>(
   deps: BatchDeps,
   caller: AdminClaims,

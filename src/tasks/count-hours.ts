@@ -13,9 +13,8 @@ const SETTLED_MS = otpLimits.ttlMs + otpLimits.verificationTokenTtlMs;
 const MAX_BACK_MS = DAY_MS - HOUR_MS;
 
 /**
- * Stores the figures of each whole hour in Kathmandu, one hour in a chunk. An hour is counted from rows that exist for
- * other reasons, so signing up and signing in write nothing for it. Hours that were missed, up to 23, are counted by the
- * next run.
+ * Stores the figures of each whole hour in Kathmandu, one hour per chunk. They are counted from rows that exist for
+ * other reasons, so sign-ups and sign-ins write nothing extra. The next run also counts up to 23 missed hours.
  */
 export const countHours: Job = {
   name: NAME,

@@ -25,8 +25,8 @@ const AFTER_EVERY_ID = "~";
 const startOf = (bucket: number): Position => [bucket, -1, ""];
 
 /**
- * Reads which users come next, for the end of the range alone; the statements decide anew who is due. Users who never
- * signed in come first in each bucket, however recently they joined.
+ * Reads only where the next range of users ends; the statements of the chunk decide who is due. Users who never signed
+ * in come first in each bucket, however recently they joined.
  */
 async function nextRange(deps: JobDeps, [bucket, order, id]: Position, before: number) {
   const upTo = (end: number, lastId: string) => sql`status_bucket = ${bucket}

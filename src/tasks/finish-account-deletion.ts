@@ -25,7 +25,7 @@ const NAME = "finish_account_deletion";
  * queries. With jobs in the same batch, a message ends earlier.
  */
 const STATEMENTS_PER_MESSAGE = 60;
-/** After each transaction the task pauses this many times as long as it took, to leave the primary to other work. */
+/** Pause after each transaction as a multiple of its duration, so that the primary has time for other work. */
 const PAUSE_FACTOR = 3;
 const MAX_PAUSE_MS = 2_000;
 

@@ -29,10 +29,10 @@ const kinds: Readonly<Record<string, keyof typeof notices>> = {
 
 const changedIdentifier = z.object({
   channel: z.enum(["sms", "email"]),
-  /** The address or phone number that went and is told; null if there is none. */
+  /** The address or phone number that was replaced or removed and gets the message; null if there is none. */
   old_identifier: z.string().nullable(),
   locale: z.enum(["en", "ne"]),
-  /** The user changed it themselves; absent if staff did, who have recorded the former identity already. */
+  /** Whether the user made the change. Absent if staff did: their change has already recorded the former identity. */
   is_own: z.boolean().optional(),
   /** The owner of the old identifier may dispute the change. */
   can_dispute: z.boolean().optional(),
@@ -59,8 +59,8 @@ export const notifySecurityEvents: Task = {
 type Change = z.output<typeof changedIdentifier>;
 
 /**
- * The statement that records an identifier which the user replaced or removed as former, so that a later account with it
- * earns no bonus. It may come after the change: nobody else can have the identifier for 7 days.
+ * Provides the statement that records an identifier as former after the user replaced or removed it, so that a later
+ * account with it earns no bonus. It may run after the change: nobody else can take the identifier for 7 days.
  */
 async function formerIdentity(deps: Deps, { is_own, old_identifier }: Change) {
   if (!is_own || old_identifier === null) return {};

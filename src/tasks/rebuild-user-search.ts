@@ -3,8 +3,8 @@ import { COMPARED_SIZE, rowsOf } from "./check-user-search.ts";
 import type { Job } from "./engine/job.ts";
 
 /**
- * Rewrites every search entry and removes those of deleted users. Started by an operator after either database was
- * restored.
+ * Rewrites every search entry and marks those of deleted users as deleted. Started by an operator after either database
+ * was restored.
  */
 export const rebuildUserSearch: Job = {
   name: "rebuild_user_search",

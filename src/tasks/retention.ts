@@ -61,7 +61,7 @@ export interface PurgeRule {
   among?: SQL;
   /** Converts a time to the format of `since`; absent if the column holds milliseconds since the epoch. */
   write?: (instant: number) => string;
-  /** What becomes of the row instead of its deletion, which another rule then does; `among` must not hold any more. */
+  /** Updates the row instead of deleting it; another rule deletes it later. `among` must no longer hold afterwards. */
   becomes?: { set: Record<string, SQL | string | null>; meaning: string };
   /** Reason for the period, unless it is obvious. */
   reason?: string;

@@ -4,7 +4,7 @@ import { list } from "../platform/config/settings.ts";
 
 declare module "../platform/config/config.ts" {
   interface Config {
-    /** Countries whose phone numbers may sign up (ISO 3166-1 alpha-2). */
+    /** Countries whose phone numbers are accepted as identifiers (ISO 3166-1 alpha-2). */
     smsCountries: string[];
   }
 }

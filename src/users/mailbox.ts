@@ -5,7 +5,7 @@ const GMAIL = new Set(["gmail.com", "googlemail.com"]);
  * The mailbox that an address most likely delivers to: without `+tag`, and at Gmail without dots and with one domain.
  * For limits only; two addresses of one mailbox remain two identifiers.
  *
- * @param address canonical: trimmed, NFKC, lower case.
+ * @param address as `canonicalEmail` returns it.
  */
 export function mailboxOf(address: string): string {
   const at = address.lastIndexOf("@");

@@ -117,9 +117,9 @@ export async function findNotification(deps: ListDeps, caller: AccessClaims, id:
 }
 
 /**
- * Marks all of the caller's notifications as read, however many there are: the user's row keeps the id of the newest one.
+ * Marks all of the caller's notifications as read at constant cost: the user's row keeps the id of the newest one.
  *
- * @returns whether the session lives.
+ * @returns whether the session is live.
  */
 export async function markAllNotificationsRead(deps: ListDeps, caller: AccessClaims): Promise<boolean> {
   const isOwn = and(eq(users.id, caller.userId), isSignedIn(deps, caller));

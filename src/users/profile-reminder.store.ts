@@ -3,7 +3,7 @@ import { profiles } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { HOUR_MS } from "../platform/time.ts";
 
-/** Pause after a delivered reminder, in milliseconds. */
+/** Pause after a pending reminder was processed, in milliseconds. */
 const PAUSE_MS = 20 * HOUR_MS;
 /** How long a requested reminder counts as pending: twice as long as a queue keeps a message. */
 const PENDING_MS = 28 * 24 * HOUR_MS;
@@ -14,11 +14,11 @@ export const REMINDER_DUE = "profile.reminder_due";
 /** The user of the row of `profiles` has no pending reminder and had none within 20 hours. */
 export const isReminderFree = (now: number): SQL => sql`(reminder_held_until is null or reminder_held_until <= ${now})`;
 
-/** The value of `reminder_held_until` after a reminder was requested if none is pending. */
+/** The new value of `reminder_held_until`: in 28 days if a reminder may be requested now, else unchanged. */
 export const heldByReminder = (now: number): SQL =>
   sql`case when ${isReminderFree(now)} then cast(${now + PENDING_MS} as integer) else reminder_held_until end`;
 
-/** Permits the user's next reminder 20 hours after one was delivered, if `condition` holds. */
+/** Ends the user's pending reminder if `condition` holds: the next one may be requested 20 hours later. */
 export function releaseReminder(deps: Pick<Deps, "db" | "now">, userId: string | null, condition: SQL) {
   return deps.db
     .update(profiles)

@@ -1,7 +1,7 @@
 import { cleanPasted } from "../platform/http/text.ts";
 
 /**
- * A referral code as it was typed or pasted, in its stored form: ASCII letters in upper case and digits, without spaces,
- * hyphens and invisible characters.
+ * The stored form of a referral code as it was typed or pasted: upper case, ASCII digits, and no spaces, hyphens or
+ * invisible characters.
  */
 export const canonicalReferralCode = (given: string): string => cleanPasted(given).replace(/[\s-]/g, "").toUpperCase();

@@ -8,8 +8,8 @@ import type { Deps } from "../platform/deps.ts";
 type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
 /**
- * Columns that every change of a user sets: the time, and the next version, by which webhooks and the search order
- * changes.
+ * Columns that every change of a user sets: the time, and the next version, which tells receivers of webhooks and the
+ * search which of two states is newer.
  */
 export const nextVersion = (now: number) => ({
   version: sql`${users.version} + 1`,

@@ -11,7 +11,7 @@ export const kycState = z.enum(["NOT_SUBMITTED", "PENDING", "APPROVED", "REJECTE
 /** The status of submitted documents. */
 export const submissionStatus = z.enum(["PENDING", "APPROVED", "REJECTED"]).meta({ id: "KycSubmissionStatus" });
 
-/** How the account was created, or which provider signed in last. */
+/** How the account was created; later sign-ins do not change it. */
 export const socialProvider = z.enum(["EMAIL", "PHONE", "GOOGLE", "APPLE"]).meta({ id: "SocialProvider" });
 
 export const userRole = z.enum(["user", "staff", "admin"]).meta({ id: "UserRole" });

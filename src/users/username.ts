@@ -8,7 +8,8 @@ import { readsAsIdentifier } from "./lookalike.ts";
 const MAX_LENGTH = 150;
 /**
  * Letters, marks and digits of any script, and `@ . + - _`, after NFKC, as in the previous service. Invisible
- * characters and a leading mark are refused, so that two names that look the same are the same.
+ * characters are refused because two names could differ in nothing else; so is a leading mark, which has no letter to
+ * attach to.
  */
 const ALLOWED = /^(?!\p{M})(?:(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{N}@.+_-])+$/u;
 

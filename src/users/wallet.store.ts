@@ -12,7 +12,7 @@ const fields = {
   currency: sql<string>`coalesce(${wallets.currency}, ${CURRENCY})`.as("currency"),
   currentPoints: sql<number>`coalesce(${points.currentPoints}, 0)`.as("current_points"),
   totalPoints: sql<number>`coalesce(${points.totalPoints}, 0)`.as("total_points"),
-  /** The later of the two; for an account without either, the time of its creation. */
+  /** Time of the last change of wallet or points; for an account without either, of its creation. */
   updatedAt:
     sql<number>`max(coalesce(${wallets.updatedAt}, 0), coalesce(${points.updatedAt}, 0), ${users.dateJoined})`.as(
       "last_updated",

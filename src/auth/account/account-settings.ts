@@ -4,7 +4,7 @@ import { DAY_MS } from "../../platform/time.ts";
 
 declare module "../../platform/config/config.ts" {
   interface Config {
-    /** After how long without a sign-in a phone number may have a new owner, in milliseconds; undefined: not checked. */
+    /** Milliseconds without a sign-in after which a phone number may have a new owner; undefined if not checked. */
     recycledAfterMs: number | undefined;
   }
 }

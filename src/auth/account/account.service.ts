@@ -32,8 +32,9 @@ export interface SignedIn extends TokenPair {
 /**
  * Creates an account for a verified identifier and signs it in, in the transaction that redeems the verification token.
  *
- * @throws AppError `invalid_token`, `user_already_exists`, `identifier_replaced`, `username_taken`, `idempotency_key_reused`. A failed call does
- *   not redeem the token.
+ * @throws AppError `invalid_token`, `user_already_exists`, `identifier_replaced`, `username_taken`,
+ *   `idempotency_key_reused`; `service_unavailable` if no generated username is free. A failed call does not redeem the
+ *   token.
  */
 export async function registerUser(
   deps: Deps,
@@ -112,7 +113,7 @@ export async function loginUser(
   throw new AppError(outcome.isDormant ? "number_dormant" : "account_inactive");
 }
 
-/** Reads what proves a sleeping account beside its number. What is forged counts as absent. */
+/** Reads the second proof for a sleeping account. A forged token counts as absent. */
 async function readSecondProof(
   deps: Deps,
   given: { second_token?: string | undefined; old_refresh_token?: string | undefined },
@@ -126,8 +127,8 @@ async function readSecondProof(
 /**
  * Checks the token's HMAC without I/O and describes its redemption by a new session.
  *
- * @throws AppError `invalid_token` when this service did not issue the token; `idempotency_key_reused` when, in addition,
- *   the call's key is bound to another body.
+ * @throws AppError `invalid_token` when this service did not issue the token; `idempotency_key_reused` when, in
+ *   addition, the call's key is bound to another body.
  */
 async function prepareRedemption(
   deps: Deps,

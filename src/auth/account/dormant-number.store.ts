@@ -18,8 +18,8 @@ import { maySignIn } from "./may-sign-in.store.ts";
 type NumberDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
 /**
- * Accounts whose last sign-in or refresh is older than this time (epoch ms) may have lost their number to a new owner; -1
- * if that is not checked, or for an e-mail address, which is not sold again by rule.
+ * The time (epoch ms) since which an account must have had a sign-in or refresh; otherwise its number may have a new
+ * owner. -1, which every account meets, if this is not checked, and for e-mail addresses, which are rarely reassigned.
  */
 export function dormantBefore(deps: Pick<Deps, "config" | "now">, { kind }: Pick<Identifier, "kind">): number {
   const { recycledAfterMs } = deps.config;
@@ -27,8 +27,8 @@ export function dormantBefore(deps: Pick<Deps, "config" | "now">, { kind }: Pick
 }
 
 /**
- * The row of `users` has slept since before the time and holds something, so that a code by SMS alone does not enter it: a
- * name, a KYC, a balance, or another verified way to sign in.
+ * The row of `users` has had no sign-in or refresh since `before` and holds a name, a KYC, a balance, or another
+ * verified way to sign in. A code by SMS alone does not enter such an account.
  */
 export function isDormant(before: Value<number>): SQL {
   return sql`(coalesce(users.last_login, users.date_joined) < ${before} and (users.kyc_status <> 'NOT_SUBMITTED'
@@ -39,12 +39,12 @@ export function isDormant(before: Value<number>): SQL {
     or exists (select 1 from passkeys k where k.user_id = users.id)))`;
 }
 
-/** The row of `users` sleeps, and its number can be taken off it: it belongs to a user whom staff have not closed. */
+/** The row of `users` is dormant, is not staff and may sign in, so its number can be taken off it. */
 export function isReleasable(before: Value<number>): SQL {
   return sql`(users.role = 'user' and ${maySignIn} and ${isDormant(before)})`;
 }
 
-/** What proves, beside a code by SMS, that a sleeping account belongs to the caller. */
+/** What proves, in addition to a code by SMS, that a sleeping account belongs to the caller. */
 export interface SecondProof {
   /** Challenge id of a verification token of the account's verified e-mail address; "" if there is none. */
   emailCid: string;
@@ -52,7 +52,10 @@ export interface SecondProof {
   oldSession: AccessClaims | undefined;
 }
 
-/** The second proof belongs to the row of `users`. A refresh token of a session that ended because of its reuse does not count. */
+/**
+ * The second proof belongs to the row of `users`. A refresh token of a session that ended because of its reuse does not
+ * count.
+ */
 export function hasSecondProof(deps: Pick<Deps, "db" | "now">, { emailCid, oldSession }: SecondProof): SQL {
   const live = deps.db
     .select({ one: sql`1` })

@@ -50,7 +50,7 @@ export function enterAccount(deps: StatementDeps, client: Client, entry: Entry, 
       newValues: sql`coalesce((select json_patch(json_object('status', 'ACTIVE'), ${verifiedValues}) from users
         where ${isChangingAccount}), '{}')`,
     }),
-    // Separate from the next, because naming these columns writes the three indexes of the status bucket.
+    // Separate from `enteredAccount`, because setting these columns rewrites the three indexes of the status bucket.
     changedAccount: deps.db
       .update(users)
       .set({

@@ -52,7 +52,7 @@ export interface AccountOrigin {
   sessionId: Value<string>;
 }
 
-/** The first of `candidates` that no row of `users` has in `column`; NULL if all are taken. */
+/** `picked` of the first candidate whose `key` no row of `users` has in `column`; NULL if all are taken. */
 function firstAvailable(candidates: Value<readonly unknown[]>, key: SQL, column: SQL, picked: SQL): SQL {
   return sql`(select ${picked} from json_each(${jsonOf(candidates)})
     where not exists (select 1 from users where ${column} = ${key}) order by json_each.key limit 1)`;
@@ -74,8 +74,9 @@ export function accountExists(account: Pick<AccountValues, "userId">): SQL {
 }
 
 /**
- * Creates an account if `condition` holds: user, profile, wallet, points with the signup bonus, referral link, audit row
- * and event. Every way to register uses it. If staff create the account, the owner's first sign-in grants the bonus.
+ * Creates an account if `condition` holds: user, profile, wallet, points with the signup bonus, referral link, audit
+ * row and event. Every way to register uses it. If staff create the account, the owner's first sign-in grants the
+ * bonus.
  */
 export function newAccount(
   deps: BuilderDeps,

@@ -25,7 +25,7 @@ export function isReauthenticated(
 }
 
 /**
- * Redeems the caller's verification token if `isDone` holds. It belongs into the batch of the effect, after the marker
+ * Redeems the caller's verification token if `isDone` holds. It belongs in the batch of the effect, after the marker
  * that `isDone` reads, so that the token serves exactly one effect and stays valid if there is none. A live token is
  * redeemed even if the sign-in was recent enough.
  */

@@ -28,8 +28,8 @@ import {
 
 /**
  * Redeems the verification token, creates the account, opens its session and binds the idempotency key, in one
- * transaction. Changes nothing if the token is not live, the identifier has an account or is reserved, or the chosen username is taken.
- * With `startOver`, a sleeping account loses the phone number to the new one.
+ * transaction. Changes nothing if the token is not live, the identifier has an account or is reserved, or the chosen
+ * username is taken. With `startOver`, a sleeping account loses the phone number to the new one.
  *
  * The first transaction only writes. If it changed nothing, a second one decides again and reads why.
  */
@@ -145,11 +145,11 @@ interface SignUp {
   network: Value<string>;
   call: Parameters<typeof bindSession>[1];
   isTest: boolean;
-  /** The number may be taken off a sleeping account, by these statements. */
+  /** The statements that take the number off a sleeping account, if `isReleasable` holds; undefined to leave it. */
   takeover?: { isReleasable: SQL; release: ReturnType<typeof releaseNumber> };
 }
 
-/** Everything but the session. */
+/** The statements of a registration, without those that open its session. */
 function createAccount(
   deps: BuilderDeps,
   client: Parameters<typeof newAccount>[1],

@@ -8,8 +8,8 @@ import { isFormerIdentity } from "../deletion/former-identity.store.ts";
 const SIGNUP_BONUS = 50;
 
 /**
- * Enters the signup bonus into the ledger once per user, if `condition` holds. `isEntered` tells later statements of the
- * batch whether it was.
+ * Enters the signup bonus into the ledger once per user, if `condition` holds. `isEntered` tells later statements of
+ * the batch whether it was entered.
  *
  * @param identities as `isFormerIdentity` takes them; nothing is entered if one has left an account.
  */

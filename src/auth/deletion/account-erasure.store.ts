@@ -20,8 +20,9 @@ import { hashForOtpLimits, hashIdentifier } from "./former-identity.ts";
 const MAX_DENIALS = 80;
 
 /**
- * Identifiers of a row of `users`, and those that it lost by a change in `identity_changes`, whatever became of that,
- * unless an account has them now; as JSON. They are hashed, and the deletion checks that they still match.
+ * JSON array of the identifiers of a row of `users`, and of those that it lost by a change in `identity_changes`,
+ * whatever its outcome, unless an account has them now. They are hashed before the deletion, which checks that they
+ * still match.
  */
 export const identifierSnapshot = sql<string>`${sql.raw(`(select json_group_array(json(value)) from (
   select value from json_each(json_array(
@@ -64,9 +65,10 @@ export async function prepareErasure(deps: Pick<Deps, "keyring">, userId: string
 }
 
 /**
- * Deletes an account. The tombstone, an audit row without values, is written if `mayErase` holds for the row of `users`;
- * every other statement depends on the tombstone. The number of rows touched is bounded: rows of tables with many rows per
- * user stay, unreachable without the user, until `finish_account_deletion` erases them.
+ * Deletes an account. The tombstone, an audit row without values, is written if `mayErase` holds for the row of `users`
+ * and its identifiers still match `snapshot`; every other statement depends on the tombstone. The number of rows
+ * touched is bounded: rows of tables with many rows per user stay, unreachable without the user, until
+ * `finish_account_deletion` erases them.
  */
 export function eraseAccount(
   deps: Pick<Deps, "db" | "now" | "newId" | "invocationId">,

@@ -60,8 +60,8 @@ export type Rest = Readonly<Record<string, string>>;
 export const wholeHistory: Rest = Object.fromEntries(rules.map(({ table }) => [nameOf(table), ""]));
 
 /**
- * Erases the next rows of a deleted user's history, at most `ERASED_ROWS`, with one statement per table of `rest` in one
- * transaction. Safe to repeat. Erases nothing while `users` has a row with that id.
+ * Erases the next rows of a deleted user's history, at most `ERASED_ROWS`, with one statement per table of `rest` in
+ * one transaction. Safe to repeat. Erases nothing while `users` has a row with that id.
  *
  * @returns the tables left; empty when the erasure is complete.
  */

@@ -29,7 +29,7 @@ export interface HashedIdentifier {
   hash: string;
 }
 
-/** An identifier that leaves with its account. `mailbox`: the hash of an e-mail address's mailbox; null for a phone number. */
+/** An identifier of an account to delete. `mailbox`: hash of an e-mail address's mailbox; null for a phone number. */
 export type LeavingIdentifier = HashedIdentifier & { mailbox: string | null };
 
 type LimitDeps = Pick<Deps, "db" | "now" | "invocationId">;

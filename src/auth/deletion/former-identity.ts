@@ -2,7 +2,7 @@ import { base64url } from "jose";
 import { keyedHash } from "../../platform/crypto.ts";
 import type { Deps } from "../../platform/deps.ts";
 
-// One-time bonuses and rate limits must survive the account that they were given to, so they are kept under keyed hashes
+// One-time bonuses and rate limits must outlive the account that they apply to, so they are kept under keyed hashes
 // (LOOKUP_SECRET). Each purpose has its own label, so that hashes of different tables cannot be correlated.
 
 type HashDeps = Pick<Deps, "keyring">;

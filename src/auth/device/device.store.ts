@@ -34,7 +34,7 @@ export type DeviceRow = typeof devices.$inferSelect;
 /**
  * Creates or updates the device and binds it to the caller's session, in one transaction. The push token is removed
  * from any other device that had it, even another user's. A change is audited; an identical registration only counts as
- * use. Changes nothing over the limit of registrations.
+ * use. Changes nothing once the limit of registrations is reached.
  *
  * @returns the device, undefined if it was not registered; the user's registration `window`, undefined if the session
  *   has ended; and the events to publish.

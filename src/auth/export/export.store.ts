@@ -23,7 +23,7 @@ import { type Positions, pageOfLists, selectLists } from "./export-lists.store.t
 
 type ExportDeps = Pick<Deps, "config" | "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** The user's exports of the last day. */
+/** The FROM and WHERE clauses of the user's exports in the last day. */
 const recentExports = (deps: ExportDeps, userId: string) =>
   sql`from audit_logs where user_id = ${userId} and id > ${firstIdAt(deps.now() - exportsPerDay.windowMs)}
     and entity_type = 'export' and actor_id = ${userId}`;
@@ -55,7 +55,7 @@ function selectState(deps: ExportDeps, caller: AccessClaims) {
     .where(and(eq(users.id, userId), isSignedIn(deps, caller)));
 }
 
-/** Selects what an export has besides its lists, of the user whose id `owner` yields. */
+/** Selects what an export has besides its lists: the caller's KYC and identity, the rest for `owner`. */
 function selectPerson(deps: ExportDeps, caller: AccessClaims, owner: SQL) {
   const ofOwner = (column: string) => sql`${sql.raw(column)} = ${owner}`;
   const verified = (kind: "email" | "phone_number", flag: "email_verified" | "phone_verified") =>
@@ -105,12 +105,12 @@ const START: Positions = {
   ...{ favorites: "", notifications: "", audit: "" },
 };
 
-/** The id that `condition` lets through; NULL otherwise, so that a refused call reads no rows of the user. */
+/** The user's id if `condition` holds; NULL otherwise, so that the reads that depend on it find no rows. */
 const ownerIf = (condition: SQL, userId: string) => sql`(select case when ${condition} then ${userId} end)`;
 
 /**
  * Reads the first page of what is held about the caller, in one transaction that records it in the audit log and counts
- * it. Reads nothing if there is an obstacle.
+ * it. If there is an obstacle, records nothing and reads only the identity and the KYC.
  *
  * @returns `exportId`, undefined if it was refused; `state` with the obstacle, undefined if the session has ended.
  */
@@ -151,7 +151,7 @@ export async function startExport(deps: ExportDeps, client: Client, caller: Acce
   };
 }
 
-/** Reads a further page of an export. `state` is undefined if the session has ended; without a proof it reads nothing. */
+/** Reads a further page of an export; no rows without a recent proof. `state` is undefined if the session has ended. */
 export async function continueExport(deps: ExportDeps, caller: AccessClaims, from: Positions) {
   const owner = ownerIf(mayExport(deps, caller), caller.userId);
   const found = await runBatch(

@@ -97,14 +97,14 @@ export const exportView = z
 
 type ViewDeps = Pick<Deps, "now" | "config">;
 
-/** What identifies a member of staff among the values of an audit row. */
+/** Names of the values of audit rows that contain the id of a member of staff. */
 const COLLEAGUES = ["first_approved_by"];
 
 function withoutColleagues(given: Record<string, unknown> | null): Record<string, unknown> | null {
   return given && Object.fromEntries(Object.entries(given).filter(([name]) => !COLLEAGUES.includes(name)));
 }
 
-/** Values, address, device and session of an entry are the person's own only if they made it. */
+/** Shows IP address, user agent and session only if the person made the entry, because otherwise they are others'. */
 function viewAudit(row: ExportLists["audit"][number], userId: string): z.input<typeof auditEntry> {
   const isOwn = row.actorId === userId;
   return {

@@ -24,11 +24,11 @@ export interface IdentifierToSet {
 }
 
 /**
- * Adds or replaces an identifier of the caller. Changes nothing if the caller has it already, verified.
+ * Adds or replaces an identifier of the caller. Changes nothing if the caller already has it and it is verified.
  *
  * @throws AppError `token_not_valid`, `reauthentication_required`, `passkey_required` for staff, `rate_limit_exceeded`
- *   after 5 changes in a day, `invalid_token`, `number_dormant`, `user_already_exists`, `identifier_replaced`; `conflict` for a test
- *   identifier. A failed call does not use the verification token up.
+ *   after 5 changes in a day, `invalid_token`, `number_dormant`, `user_already_exists`, `identifier_replaced`;
+ *   `conflict` for a test identifier. A failed call does not use the verification token up.
  */
 export async function setOwnIdentifier(
   deps: Deps,

@@ -44,7 +44,7 @@ const columnsOf = ({ kind }: Pick<IdentifierChange, "kind">) =>
 const isTokenOf = (deps: ChangeDeps, { cid, value }: IdentifierChange) =>
   and(eq(otpChallenges.cid, cid), eq(otpChallenges.identifier, value ?? ""), hasLiveToken(deps));
 
-/** The user's changes of the last day. */
+/** The FROM and WHERE clauses of the user's changes in the last day. */
 const recentChanges = (deps: ChangeDeps, userId: string) =>
   sql`from identity_changes c where c.user_id = ${userId} and c.created_at > ${deps.now() - changesPerDay.windowMs}`;
 
@@ -76,7 +76,7 @@ function obstacleOf(deps: ChangeDeps, caller: AccessClaims, change: IdentifierCh
 const isSoAlready = (change: IdentifierChange, column: SQL): SQL =>
   change.value === null ? sql`${column} is null` : sql`(${column} is ${change.value} and ${columnsOf(change).flag})`;
 
-/** The event that tells the user, and the identifier that was verified and went. */
+/** Records the event that informs the user and, if it was verified, the old identifier. */
 function recordIdentifierChanged(deps: ChangeDeps, userId: string, changeId: string, isDone: SQL) {
   return recordEvent(
     deps,
@@ -94,11 +94,11 @@ function recordIdentifierChanged(deps: ChangeDeps, userId: string, changeId: str
 
 /**
  * Adds, replaces or removes an identifier of the caller, in one transaction: redeems the new one's verification token,
- * keeps the verified one that went for the undo window, forgets its known networks, ends all other sessions if one went,
- * and tells the account's verified addresses. Changes nothing if there is an obstacle or it is so already.
+ * reserves a verified old one for the undo window, forgets its known networks, ends all other sessions if there was an
+ * old one, and informs the user. Changes nothing if there is an obstacle or nothing to change.
  *
- * @returns `isChanged`; the identity afterwards, undefined if the session has ended; `obstacle`, the first reason against
- *   it; `limitEndsAt` (epoch ms), when the next change is possible if the day's are used up.
+ * @returns `isChanged`; the identity afterwards, undefined if the session has ended; `obstacle`, the code of the first
+ *   reason against it; `limitEndsAt` (epoch ms), when the next change is possible if the daily limit is reached.
  */
 export async function changeIdentifier(
   deps: ChangeDeps,
@@ -112,7 +112,7 @@ export async function changeIdentifier(
   const auditId = deps.newId();
   const changeId = deps.newId();
   const isDone = isAudited(userId, auditId);
-  /** An identifier went, verified or not. */
+  /** The change took an identifier away, verified or not. */
   const isGone = sql`exists (select 1 from audit_logs where user_id = ${userId} and id = ${auditId} and old_values ->> ${key} is not null
     and old_values ->> ${key} is not ${value})`;
   const isVerifiedGone = sql`(${flag} and ${column} is not null and ${column} is not ${value})`;

@@ -1,9 +1,8 @@
 import { DAY_MS } from "../../platform/time.ts";
 
 /**
- * How long a user's change of an identifier can be undone, in milliseconds. Meanwhile the identifier that the account
- * lost belongs to nobody else: longer than a weekend without reading messages, far shorter than it takes until a
- * telephone number is sold again.
+ * How long a user's change of an identifier can be undone, in milliseconds. Until then nobody else can take the old
+ * identifier. The window outlasts a weekend without reading messages and ends long before a phone number is resold.
  */
 export const UNDO_WINDOW_MS = 7 * DAY_MS;
 

@@ -21,21 +21,24 @@ import { tellVerifiedAddresses } from "./security-message.store.ts";
 
 type UndoDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
-/** Id of the newest change of these days that took the identifier from an account of role `user`; NULL if there is none. */
+/**
+ * Id of the newest change in the undo window that took the identifier from an account of role `user` and meets
+ * `condition`, if the account does not have the identifier again; NULL if there is none.
+ */
 function newestChange(deps: Pick<Deps, "now">, identifier: Identifier, condition: SQL): SQL {
   return sql`(select c.id from identity_changes c inner join users on users.id = c.user_id
     where c.old_identifier = ${identifier.value} and c.created_at > ${deps.now() - UNDO_WINDOW_MS} and users.role = 'user'
     and (${isIdentifiedBy(identifier)}) is not true and ${condition} order by c.number desc limit 1)`;
 }
 
-/** SQL about the account whose change this invocation has settled, and the identifiers that it had before its window. */
+/** SQL about the account whose change this invocation has settled, and about its identifiers before the window. */
 function accountOf(deps: Pick<Deps, "now" | "invocationId">, identifier: Identifier) {
   const settledHere = sql`from identity_changes s where s.old_identifier = ${identifier.value} and s.settled_by = ${deps.invocationId}`;
   const userId = sql`(select s.user_id ${settledHere})`;
   const hasOutcome = (outcome: string) => sql`exists (select 1 ${settledHere} and s.outcome = ${outcome})`;
   const inWindow = sql`from identity_changes w where w.user_id = ${userId} and w.created_at > ${deps.now() - UNDO_WINDOW_MS}
     and (w.outcome is null or w.settled_by = ${deps.invocationId})`;
-  // A call that adds something may carry an earlier time and commit after the change.
+  // A call that adds a passkey or a link may have an earlier timestamp and yet commit after the change.
   const since = sql`(select min(w.created_at) - ${BINDING_DEADLINE_MS} ${inWindow})`;
   const isChanged = (kind: Identifier["kind"]) => sql`exists (select 1 ${inWindow} and w.kind = ${kind})`;
   const before = (kind: Identifier["kind"]) =>
@@ -49,7 +52,7 @@ function accountOf(deps: Pick<Deps, "now" | "invocationId">, identifier: Identif
   const hasOlderWayIn = sql`(iif(${isChanged(other)}, ${before(other)}, ${present}) is not null
     or exists (select 1 from social_accounts l where l.user_id = users.id and l.revoked_at is null and l.created_at < ${since})
     or exists (select 1 from passkeys p where p.user_id = users.id and p.created_at < ${since}))`;
-  /** The disputed identifier itself is the last resort of an account that would have no way to sign in. */
+  /** An account that would have no way to sign in gets the disputed identifier itself. */
   const restored = (kind: Identifier["kind"]) =>
     kind === identifier.kind
       ? sql`coalesce(${before(kind)}, iif(${hasOlderWayIn}, null, ${identifier.value}))`
@@ -58,13 +61,13 @@ function accountOf(deps: Pick<Deps, "now" | "invocationId">, identifier: Identif
 }
 
 /**
- * Disputes the change that took the identifier from its account, in one transaction. If that very identifier proved the
- * change, every change of the account in its undo window is undone, with the passkeys and links made since (RESTORED);
- * else the account becomes inactive until staff decide (HELD), because whoever has the identifier now may have stolen it.
- * All sessions end. Changes nothing unless the token is live and there is such a change.
+ * Disputes the change that took the identifier from its account, in one transaction. If the same identifier proved the
+ * change, every change of the account in the undo window is undone, and the passkeys and links added since are removed
+ * (RESTORED). Otherwise the account becomes inactive until staff decide (HELD), because the present holder of the
+ * identifier may have stolen it. All sessions end. Changes nothing unless the token is live and there is such a change.
  *
- * @returns `token` with its use; `outcome`, of this call or of the call that used the token; `isBlocked`: the account may
- *   not sign in, so only staff can help.
+ * @returns `token` with its use; `outcome`, of this call or of the call that used the token; `isBlocked`: the account
+ *   may not sign in, so only staff can help.
  */
 export async function disputeChange(deps: UndoDeps, client: Client, identifier: Identifier, cid: string) {
   const { userId, hasOutcome, inWindow, since, isChanged, restored } = accountOf(deps, identifier);
@@ -121,7 +124,7 @@ export async function disputeChange(deps: UndoDeps, client: Client, identifier: 
     },
     endSessions(deps, client, { userId, which: isDone, reason: "identity_disputed" }),
     {
-      // Flags follow their identifiers: what was there before the window was verified.
+      // An identifier from before the window was verified, so its flag is set again.
       restoredUser: deps.db
         .update(users)
         .set({
@@ -137,7 +140,7 @@ export async function disputeChange(deps: UndoDeps, client: Client, identifier: 
         .where(sql`${users.id} = ${userId} and ${isHeld}`),
       removedLinks: deps.db.delete(socialAccounts).where(isNew),
       removedPasskeys: deps.db.delete(passkeys).where(isNew),
-      // Last: the statements above read the changes that are to be undone.
+      // Comes after the statements that read the changes to undo.
       settledOthers: deps.db
         .update(identityChanges)
         .set({ outcome: sql`iif(${isRestored}, 'RESTORED', 'HELD')`, ...settlement })

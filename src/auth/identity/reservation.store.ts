@@ -3,9 +3,9 @@ import type { BuilderDeps, Value } from "../../platform/data/prepared.ts";
 import { UNDO_WINDOW_MS } from "./identity-limits.ts";
 
 /**
- * The identifier was replaced in or removed from an account during the last 7 days, so that nobody else may take it: its
- * owner may undo the change, or has disputed it, or staff have decided since. It is free again once the change was
- * undone, or if a sleeping account lost it. The index of former identifiers finds the few rows.
+ * An account lost the identifier during the last 7 days, so nobody else may take it: its owner can still undo the
+ * change, or has disputed it, or staff have changed the account's identifiers since. The identifier is free once the
+ * change was undone, and if a sleeping account lost its number. The index `identity_changes_old` finds the rows.
  *
  * @param exceptUserId the account that may take it, because it lost it itself.
  */

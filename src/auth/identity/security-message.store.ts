@@ -6,8 +6,8 @@ import type { Deps } from "../../platform/deps.ts";
 type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
 
 /**
- * Requests a message to one verified address of the user if `condition` holds; an address that is missing or not verified
- * gets none.
+ * Requests a message to one verified address of the user if `condition` holds; a missing or unverified address gets
+ * none.
  *
  * @param userId the user's id, or a scalar subquery for it.
  */

@@ -4,8 +4,8 @@ import { type SQL, sql } from "drizzle-orm";
 export type WayIn = { identifier: "email" | "phone" } | { provider: "GOOGLE" | "APPLE" } | { passkeyId: string };
 
 /**
- * The user has another way to sign in than `leaving`: a verified identifier, a link that the person has not withdrawn at
- * the provider, or a passkey. Belongs into the statement that removes the way, so that parallel removals never leave none.
+ * The user has a way to sign in other than `leaving`: a verified identifier, a link that the person has not withdrawn
+ * at the provider, or a passkey. Use it in the statement that removes the way, so that parallel removals leave one.
  */
 export function hasOtherWayIn(userId: string, leaving: WayIn): SQL {
   const remains = (kind: "email" | "phone") => !("identifier" in leaving) || leaving.identifier !== kind;

@@ -4,8 +4,8 @@ import type { Value } from "../../platform/data/prepared.ts";
 import type { Deps } from "../../platform/deps.ts";
 
 /**
- * A new challenge id: its time in milliseconds as 12 hexadecimal digits, and 128 random bits, base64url. Ids sort by time,
- * so that the codes since a time are a range of the primary key and of every index.
+ * A new challenge id: its time in milliseconds as 12 hexadecimal digits, then 128 random bits in base64url. Ids sort by
+ * time, so the codes since a given time are a range of the primary key and, per identifier or mailbox, of the indexes.
  */
 export function newCid(deps: Pick<Deps, "now" | "randomBytes">): string {
   return firstCidAt(deps.now()) + randomId(deps.randomBytes);

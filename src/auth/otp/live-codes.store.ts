@@ -10,8 +10,9 @@ import { describeError } from "../../platform/log.ts";
 import { isCreatedAfter } from "./cid.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-// KV holds which codes of an identifier are live, so that an attempt can compute their hashes before its only trip to D1.
-// It is a hint: D1 decides which codes are live, and names them to an attempt whose hint was late, lost or unreadable.
+// KV lists the live codes of an identifier, so that an attempt can compute their hashes before its only trip to D1. The
+// list is a hint: D1 decides which codes are live, and returns them to an attempt whose hint is stale, missing or
+// unreadable.
 
 /** What an attempt must know of a code to compute the hash of a guess. */
 export interface LiveCode {
@@ -29,7 +30,7 @@ export async function liveCodesKey(deps: Pick<Deps, "keyring">, identifier: stri
   return `otp:${base64url.encode(await keyedHash(deps.keyring.lookup, "live-codes", identifier))}`;
 }
 
-/** Selects the codes that an attempt is compared with: the newest unexpired ones, newest first. */
+/** Selects the codes that an attempt is compared with: the newest ones neither expired nor consumed, newest first. */
 export function selectLiveCodes(deps: Pick<BuilderDeps, "db" | "now">, identifier: Value<string>) {
   const now = deps.now();
   return deps.db

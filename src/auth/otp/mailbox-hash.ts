@@ -5,7 +5,7 @@ import { mailboxOf } from "../../users/mailbox.ts";
 
 /** The mailbox behind an e-mail address, by which codes to all of its spellings are limited. */
 export interface Mailbox {
-  /** The spelling that names the mailbox itself. Its codes are found by their identifier. */
+  /** The address that `mailboxOf` returns. Codes to it are found by their identifier. */
   address: string;
   /** Keyed hash under which codes to the other spellings, and to deleted accounts, are found. */
   hash: string;

@@ -30,7 +30,7 @@ export interface Attempt {
   guess: Guess;
 }
 
-/** What distinguishes the statements of attempts. */
+/** What the SQL text of an attempt's statements depends on. */
 export interface AttemptVariant {
   kind: Identifier["kind"];
   hasKey: boolean;
@@ -80,10 +80,10 @@ export function conditionsOf(deps: BuilderDeps, { hasKey, isNamed }: AttemptVari
     isKnown,
     /** The guess is compared with this code. */
     isCompared: isNamed
-      ? // A later code than those named is later than the attempt.
+      ? // A code that was requested after the first round is not compared.
         sql`${isKnown} and identifier = ${identifier} and expires_at > ${now} and consumed_by is null`
       : isNewest,
-    /** The hash of every live code is known. */
+    /** Every live code that has attempts left is among the guess's codes. */
     isDecided: isNamed
       ? sql`true`
       : sql`not exists (select 1 from otp_challenges where ${isNewest} and ${hasAttemptsLeft} and not ${isKnown})`,

@@ -28,7 +28,10 @@ export function networkClassOf(requester: OtpRequester, now: Value<number>): SQL
   return sql`case when ${isKnownNetwork(requester, now)} then 'familiar' else 'other' end`;
 }
 
-/** When this identifier and network are unlocked (epoch ms); 0 if not locked. Locks expire after 7 days without an attempt. */
+/**
+ * When this identifier and network are unlocked (epoch ms); 0 or a past time if not locked. Locks expire after 7 days
+ * without an attempt.
+ */
 export function blockedUntil(requester: OtpRequester, now: Value<number>): SQL<number> {
   const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
   const fresh = sql`last_guess_at > ${now} - ${literal(resetAfterMs)}`;
@@ -68,8 +71,9 @@ export function attemptWindowEndsAt(network: Value<string>): SQL<number> {
 }
 
 /**
- * The network may attempt a code of the identifier: it has attempts left in its window, or it requested a live code itself
- * and that is among the first few of its window. The exception exists because many people share a carrier's network.
+ * The network may attempt a code of the identifier: it has attempts left in its window, or it requested a live code
+ * itself and that code is among the first few of its window. The exception exists because many people share a carrier's
+ * network.
  */
 export function networkMayAttempt(requester: OtpRequester, now: Value<number>): SQL {
   const { attemptsPerNetwork, requestedCodesPerNetwork, ttlMs } = otpLimits;
@@ -93,7 +97,10 @@ export function countNetworkAttempt(deps: GuardDeps, network: Value<string>, con
     .returning({ network: networkGuessLimits.network });
 }
 
-/** SQL for a JSON array of failure times: the number of those within the window plus one for `now`, and the new array. */
+/**
+ * SQL for a failure at `now`, given a JSON array of earlier failure times. `count`: number of failures in the window,
+ * including this one. `withNow`: the array of those failures.
+ */
 function failureList(column: SQL, windowMs: number, now: Value<number>) {
   const recent = sql`select value from json_each(${column}) where value > ${now} - ${literal(windowMs)}`;
   return {
@@ -103,8 +110,8 @@ function failureList(column: SQL, windowMs: number, now: Value<number>) {
 }
 
 /**
- * Records a failure of the requester if `isFailure` holds. Locks the network after 5 failures in 5 minutes and its class
- * after 20 in a day.
+ * Records a failure of the requester if `isFailure` holds. Locks the network after 5 failures in 5 minutes and its
+ * class after 20 in a day. Also counts the consecutive failures, from which `blockedUntil` derives the hard lockout.
  */
 export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailure: SQL) {
   const now = deps.now();
@@ -173,8 +180,8 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailur
 }
 
 /**
- * Resets the failures of the requester's network class if `condition` holds, and lifts a hard lockout of the other class.
- * Without failures it writes nothing.
+ * Resets the failures of the requester's network class if `condition` holds, and lifts a hard lockout of the other
+ * class. Writes nothing if there are no failures.
  */
 export function resetFailures(deps: GuardDeps, requester: OtpRequester, condition: SQL) {
   const { identifier } = requester;

@@ -17,7 +17,7 @@ export const otpLimits = {
     perNetwork: { count: 3, windowMs: HOUR_MS },
     perClass: { count: 5, windowMs: HOUR_MS },
     perClassDaily: { count: 10, windowMs: DAY_MS },
-    /** Codes by SMS that one network requests for any numbers; wide, because a carrier puts many people behind one network. */
+    /** Codes by SMS that one network requests for any numbers; high, because many people share a carrier's network. */
     perSmsNetwork: { count: 100, windowMs: HOUR_MS },
     /** Codes by e-mail that one network requests for any addresses. */
     perEmailNetwork: { count: 100, windowMs: HOUR_MS },
@@ -35,15 +35,15 @@ export const otpLimits = {
     /** How long without an attempt until all failures and locks are forgotten. */
     resetAfterMs: 7 * DAY_MS,
   },
-  /** Wrong attempts of one network at any identifiers; wide, because a carrier puts many people behind one network. */
+  /** Wrong attempts of one network at any identifiers; high, because many people share a carrier's network. */
   attemptsPerNetwork: { count: 600, windowMs: 10 * MINUTE_MS },
-  /** A network over that limit may still try the first codes that it requested itself in each window. */
+  /** First codes in a window that a network requested itself and may still attempt once over `attemptsPerNetwork`. */
   requestedCodesPerNetwork: { count: 5, windowMs: RECENT_MS },
   verificationTokenTtlMs: 10 * MINUTE_MS,
 } as const;
 
-/** The step that follows a verified code: whether the account exists decides it. */
+/** The step after a verified code: LOGIN if the identifier has an account, else REGISTER. */
 export type Purpose = "REGISTER" | "LOGIN";
 
-/** What the client asks a code for. It chooses the words of the message and decides nothing. */
+/** What the client requests a code for. It only selects the wording of the message. */
 export type RequestedPurpose = Purpose | "CHANGE";

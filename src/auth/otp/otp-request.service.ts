@@ -26,12 +26,12 @@ export interface SentCode {
 }
 
 /**
- * Generates a code and sends it to the identifier. Response and work before it are the same for an identifier without
- * an account, of a banned user, or of a store reviewer (ASVS 6.3.8).
+ * Generates a code and sends it to the identifier. The response and the work before it are the same whether the
+ * identifier has no account or belongs to an active user, a banned user or a store reviewer (ASVS 6.3.8).
  *
  * @throws AppError `validation_error`; `rate_limit_exceeded` with the seconds to wait; `idempotency_key_reused`;
- *   `service_unavailable` while the channel has no configured provider, or until midnight once the channel's daily budget
- *   is spent.
+ *   `service_unavailable` while the channel has no configured provider, or until midnight once the channel's daily
+ *   budget is spent.
  */
 export async function generateOtp(
   deps: Deps,
@@ -77,7 +77,7 @@ export async function generateOtp(
   // A test identifier's message is recorded like any other, so that the work before the response is the same.
   const send = async () => testCode === undefined && sendCodeNow(deps, dueCode, deps.invocationId);
   const key = await liveCodesKey(deps, identifier.value);
-  // Side by side, because the stored codes are only a hint: the person does not wait for KV.
+  // Concurrently: the stored codes are only a hint, so sending does not wait for KV.
   deps.afterResponse(Promise.all([storeLiveCodes(deps, key, outcome.liveCodes), send()]));
   return describeSend(deps, outcome.nextSendAt, outcome.sentByNetwork);
 }
@@ -99,7 +99,7 @@ const NO_CODE_YET: Record<Identifier["kind"], Text> = {
 
 type Outcome = Awaited<ReturnType<typeof insertChallenge>>;
 
-/** A call repeated under its key gets the first call's result; any other fails with the time to wait. */
+/** Answers a call that recorded no code: one repeated under its key gets the first result; any other is refused. */
 function answerWithoutCode(
   deps: Deps,
   kind: Identifier["kind"],

@@ -34,7 +34,8 @@ function nextSendAt(
   const isOfDay = isCreatedAfter(sql`${now} - ${literal(perClassDaily.windowMs)}`);
   const isOfIdentifier = sql`identifier = ${requester.identifier} and ${isOfDay}`;
   const isOfClass = sql`${isOfIdentifier} and network_class = (${networkClassOf(requester, now)})`;
-  // An address shares its limits with all addresses of its mailbox, each in its network's class, but not its gap.
+  // The addresses of one mailbox share the limits per class, but not the wait between two codes. Each code counts in
+  // the class that its network has for its own address.
   const ofMailbox =
     mailbox === undefined
       ? [isOfClass]
@@ -152,7 +153,7 @@ function writeChallenge(deps: BuilderDeps, kind: Identifier["kind"], values: Cha
         id: cid,
         number: sql`cast(ceil((next.at - ${now}) / 1000.0) as integer)`,
         expiresAt: sql`next.at`,
-        // Once, because a statement has at most 100 parameters.
+        // Computed once, because a statement has at most 100 parameters.
         from: sql`from (select ${nextAt} as at) next`,
       },
       isCreated,
@@ -192,8 +193,8 @@ const challenges = {
 };
 
 /**
- * Records a code and its message in one row if the limits allow a code now. This invocation holds the message's claim from
- * the start (`deps.invocationId`). The statements do not depend on whether the identifier has an account.
+ * Records a code and its message in one row if the limits allow a code now. This invocation holds the message's claim
+ * from the start (`deps.invocationId`). The statements do not depend on whether the identifier has an account.
  *
  * @returns `created`, undefined if no code was recorded; `liveCodes`, the codes that an attempt is now compared with;
  *   `nextSendAt` (epoch ms); `isClosed`, 1 if the channel's daily budget is spent.
@@ -227,6 +228,6 @@ export async function insertChallenge(
     isCommitted: ({ created }) => created.length > 0,
   });
   const [counted] = state;
-  if (!counted) throw new Error("a SELECT without FROM gave no row");
+  if (!counted) throw new Error("the state of a request has one row");
   return { created: created[0], liveCodes, ...counted, binding: binding?.[0] };
 }

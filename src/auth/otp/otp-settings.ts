@@ -7,7 +7,7 @@ declare module "../../platform/config/config.ts" {
   }
 }
 
-/** Test accounts for app store reviewers: a fixed code, never sent by SMS, valid through the day `until` (UTC). */
+/** Identifiers of app store reviewers: each has a fixed code, never sent, valid through the day `until` (UTC). */
 const testIdentifiers = z
   .array(z.object({ identifier: z.string(), code: z.string().regex(/^\d{6}$/), until: z.iso.date() }))
   .max(5);

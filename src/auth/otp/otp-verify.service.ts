@@ -36,9 +36,9 @@ const ALREADY_USED: Text = {
 /**
  * Exchanges a correct code for a verification token and consumes the code.
  *
- * @throws AppError `invalid_otp` when the code is wrong, expired, consumed or was never sent; the client cannot tell
- *   which, except that the message tells the network that verified a code when it sends the same code again.
- *   `rate_limit_exceeded` while locked. `idempotency_key_reused`.
+ * @throws AppError `invalid_otp` when the code is wrong, expired, consumed or was never sent. The client cannot tell
+ *   which; only the network that verified a code learns, for five minutes after its request, that it was already used.
+ *   `rate_limit_exceeded` while locked or while the network has no attempts left. `idempotency_key_reused`.
  */
 export async function verifyOtp(
   deps: Deps,
@@ -55,7 +55,7 @@ export async function verifyOtp(
   let attempt = await compare(await findLiveCodes(deps, identifier.value), false);
   if (attempt.isUndecided) attempt = await compare(attempt.liveCodes, true);
   const proven = attempt.verified ?? attempt.replayed;
-  // Undefined for a repeated call if the secret of the first one's token has been retired since.
+  // Undefined for a repeated call if the secret of its token has been retired since the first call.
   const verificationToken = proven && (await mintVerificationToken(deps, proven.cid, proven.secretId));
   if (verificationToken !== undefined) {
     const limit = { remaining: failuresAllowed.count, resetSeconds: failuresAllowed.windowMs / 1000 };
@@ -108,7 +108,7 @@ async function wasUsedHere(
   );
 }
 
-/** The codes with the hash that `otp` has for each of them. */
+/** Adds to each code the hash of `otp` for it. */
 function hashGuess(deps: Deps, identifier: Identifier, otp: string, codes: LiveCode[]): Promise<Guess["codes"]> {
   const hash = ({ cid, secretId }: LiveCode) => hashCode(deps, secretId, cid, identifier, otp);
   return Promise.all(codes.map(async (code) => ({ ...code, hash: await hash(code) })));

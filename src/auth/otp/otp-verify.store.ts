@@ -187,18 +187,19 @@ const attempts = {
 };
 
 /**
- * Compares a guess with those of the two newest live codes that have attempts left, in one transaction. Its first statement charges
- * an attempt to each of them and verifies the code that fits, so that no other call or crash comes between charge and
- * comparison. If a code fits, its verification token becomes valid, all other live codes are consumed and the failures of
- * the network class are reset; otherwise, if an attempt was charged, a failure is recorded. If the key is bound to another body, the attempt counts as
- * a guess at that body and is charged to the code behind it.
+ * Takes the two newest live codes and compares a guess with each that has attempts left, in one transaction. Its first
+ * statement charges an attempt to each of them and verifies the code that fits, so that no other call or crash comes
+ * between charge and comparison. If a code fits, its verification token becomes valid, all other live codes are
+ * consumed and the failures of the network class are reset; otherwise, if an attempt was charged, a failure is
+ * recorded. If the key is bound to another body, the attempt counts as a guess at that body and is charged to the code
+ * behind it.
  *
  * The hashes are compared by SQL `=`, not in constant time: they are HMACs under a secret pepper, so the time of a
  * comparison tells nothing to a caller, who cannot compute them (ASVS 11.2.4).
  *
  * @returns `verified`, the code that fits; `isUndecided` if nothing was changed because a live code is missing from
- *   `guess.codes`, and a second round with `liveCodes` decides; `blockedUntil` (epoch ms, 0 if not locked), which refuses
- *   the attempt only if it was not charged.
+ *   `guess.codes`, and a second round with `liveCodes` decides; `blockedUntil` (epoch ms; 0 or a past time if not
+ *   locked), which refuses the attempt only if it was not charged.
  */
 export async function recordAttempt(deps: AttemptDeps, attempt: Attempt) {
   const { identifier, call, guess } = attempt;

@@ -18,11 +18,11 @@ interface Counter {
   scope: "network" | "prefix" | "email_network";
   key: string;
   limit: { count: number; windowMs: number };
-  /** The client's network, if `key` is a wider one; its own counter limits what it adds to this one. */
+  /** The client's network, if `key` is a wider one. Its own counter decides whether it still adds to this counter. */
   within?: string;
 }
 
-/** The counters of one code: its network, the wider networks that contain an IPv6 network, and a phone number's range. */
+/** The counters of one code: its network, for IPv6 the wider networks that contain it, and a phone number's range. */
 function countersOf(identifier: Identifier, network: string): Counter[] {
   const isPhone = identifier.kind === "phone";
   const scope = isPhone ? "network" : "email_network";
@@ -45,8 +45,8 @@ export function sendCounters(identifier: Identifier, network: string, now: numbe
 }
 
 /**
- * When the limits of network, wider networks and number range allow another code (epoch ms, possibly in the past). 0 for a
- * network that is known to the identifier, so that strangers cannot block an owner.
+ * When the limits of network, wider networks and number range allow another code (epoch ms, possibly in the past). 0
+ * for a network that is known to the identifier, so that strangers cannot block an owner.
  *
  * @param counters as `sendCounters` returns them.
  */

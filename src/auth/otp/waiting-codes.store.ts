@@ -10,17 +10,17 @@ import { MINUTE_MS } from "../../platform/time.ts";
 import { firstCidAt } from "./cid.ts";
 import { otpLimits } from "./otp-limits.ts";
 
-// Codes that wait are found in the key range of their time: an index of them would be written with every code, and
+// Waiting codes are found by the time in their primary key. An index of them would be written with every code, and
 // writing a row costs as much as reading it a thousand times.
 
 /** Messages per statement: the most that one `sendBatch` accepts. */
 const PUBLISHED_PER_STATEMENT = 100;
-/** Maximum codes per statement and statements per tick: twice the codes of 100 sign-ins per second. */
+/** Maximum codes per statement, and statements per tick: together twice the codes of 100 sign-ins per second. */
 const erased = { perStatement: 1_000, statements: 12 };
 /** For how long after its expiry the minute tick looks for a sealed code; `purge_expired_rows` erases older ones. */
 const ERASED_WITHIN_MS = 10 * MINUTE_MS;
 
-/** The first `limit` rows of `otp_challenges` with a cid from `from` that satisfy `condition`, in the order of the cid. */
+/** The row is one of the first `limit` rows after the cid `from` that have a sealed code and satisfy `condition`. */
 const firstFrom = (from: string, condition: SQL, limit: number) =>
   isOneOf(
     otpChallenges,
@@ -28,9 +28,9 @@ const firstFrom = (from: string, condition: SQL, limit: number) =>
   );
 
 /**
- * Sends the messages of unexpired codes to the queue that neither their request nor the queue has settled: the isolate
- * died, or the queue failed. A message is left alone while somebody holds its claim, and for 30 seconds after it was
- * sent to the queue, so concurrent ticks send one copy.
+ * Sends to the queue the messages of unexpired codes that neither their request nor the queue has settled, because the
+ * isolate died or the queue failed. A message is skipped while its claim is held and for 30 seconds after it was sent
+ * to the queue, so concurrent ticks send one copy.
  *
  * @returns the number of messages that the queue accepted.
  */

@@ -7,8 +7,8 @@ export const ANDROID_RELATIONS = [
 ] as const;
 
 /**
- * Functions that give the contents of the files below `/.well-known/` by which a domain names the apps and pages that may use its passkeys;
- * undefined if the configuration names nothing for a file.
+ * Functions that return the contents of the files below `/.well-known/` in which a domain names the apps and pages that
+ * may use its passkeys; undefined if the configuration names nothing for a file.
  */
 export const associations = {
   "apple-app-site-association": ({ iosApps }: Passkeys) =>

@@ -22,7 +22,7 @@ const common = {
   type: z.literal("public-key"),
 };
 
-/** The object itself, or its JSON text, which Android apps and forms send; null and the empty string count as absent. */
+/** The object itself or its JSON text, which Android apps and forms send; null and the empty string count as absent. */
 const orJsonText = <T extends z.ZodType>(schema: T) =>
   z.preprocess((given) => {
     if (given === null || given === "") return undefined;
@@ -47,7 +47,7 @@ const ANSWER = { description: "The passkey's answer as `toJSON()` gives it, as a
 export const assertionField = orJsonText(assertion).meta(ANSWER);
 export const optionalAssertionField = orJsonText(assertion.optional()).optional().meta(ANSWER);
 
-/** Whose passkey it is: the user handle names the user, but a passkey that is not asked for it may leave it out. */
+/** The home of the passkey's user: by the user handle, or by the credential id if the answer has no handle. */
 export function homeOfPasskey({ id, response }: z.output<typeof assertion>): HomeKey {
   return { issued: response.userHandle ?? id };
 }

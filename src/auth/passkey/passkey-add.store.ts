@@ -14,8 +14,8 @@ import { isChallengeUsedByThisInvocation, selectUse, useChallenge } from "./pass
 import type { NewPasskey } from "./webauthn.ts";
 
 /**
- * What the options of a ceremony need: the caller, what keeps them from adding a passkey, and their passkeys. `owner` is
- * undefined if the session has ended.
+ * What the options of a ceremony need: the caller, the obstacle to adding a passkey, and the caller's passkeys. `owner`
+ * is undefined if the session has ended.
  */
 export async function findPasskeyOwner(deps: OwnDeps, caller: AccessClaims) {
   const isOwn = and(eq(users.id, caller.userId), isSignedIn(deps, caller));

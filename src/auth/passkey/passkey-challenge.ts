@@ -21,7 +21,7 @@ export type ChallengeScope =
 
 type ChallengeDeps = Pick<Deps, "keyring" | "now" | "randomBytes">;
 
-/** Issues a challenge, base64url. It can be answered within `CHALLENGE_TTL_MS`; its user must store the use. */
+/** Issues a challenge, base64url, good for `CHALLENGE_TTL_MS`. The batch that accepts the answer must record it. */
 export async function mintChallenge(deps: ChallengeDeps, scope: ChallengeScope): Promise<string> {
   const head = new Uint8Array(HEAD_BYTES);
   head.set(deps.randomBytes(RANDOM_BYTES));
@@ -36,8 +36,8 @@ export async function mintChallenge(deps: ChallengeDeps, scope: ChallengeScope):
 }
 
 /**
- * How long ago this service issued the challenge for this scope, in milliseconds; undefined if it did not. It does not
- * check for expiry and earlier uses.
+ * How long ago this service issued the challenge for this scope, in milliseconds; undefined if it did not. Checks
+ * neither expiry nor earlier uses.
  */
 export async function ageOfChallenge(
   deps: Pick<Deps, "keyring" | "now">,

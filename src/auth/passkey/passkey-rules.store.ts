@@ -52,7 +52,10 @@ const limitEndsAt = (deps: OwnDeps, userId: string) =>
   sql<number>`coalesce((select created_at + ${passkeyAddsPerDay.windowMs} ${recentAdds(deps, userId)}
     order by id desc limit 1 offset ${passkeyAddsPerDay.count - 1}), 0)`;
 
-/** The first obstacle, and when the next addition is possible if the daily limit is reached; no row if the session has ended. */
+/**
+ * Selects the first obstacle, and when the next addition is possible if the daily limit is reached; no row if the
+ * session has ended.
+ */
 export const selectState = (deps: OwnDeps, caller: AccessClaims, obstacle: SQL<ErrorCode | null>) =>
   deps.db
     .select({ obstacle: obstacle.as("obstacle"), limitEndsAt: limitEndsAt(deps, caller.userId).as("limit_ends_at") })

@@ -57,7 +57,7 @@ const androidApps = json(
   NOT_APPS,
 );
 
-/** Settings of passkeys. All belong to PASSKEY_RP_ID. */
+/** Settings of passkeys. Each of the others requires PASSKEY_RP_ID. */
 export const passkeySettings = {
   PASSKEY_RP_ID: optional(domain),
   PASSKEY_ORIGINS: optional(list.pipe(z.array(pageOrigin))),
@@ -104,8 +104,8 @@ export function readPasskeys(value: PasskeySettings) {
 }
 
 /**
- * The origins that an Android app with this certificate sends: the hash in base64url, and in standard base64, which some
- * versions of Credential Manager use.
+ * The origins that an Android app with this certificate sends: the hash in base64url, and in standard base64, which
+ * some versions of Credential Manager use.
  */
 function appOrigins(fingerprint: string): string[] {
   const hash = base64url.encode(Uint8Array.from(fingerprint.split(":"), (byte) => Number.parseInt(byte, 16)));

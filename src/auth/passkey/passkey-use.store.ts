@@ -55,8 +55,8 @@ export function selectUse(deps: Pick<Deps, "db">, { challenge }: Pick<ChallengeU
 }
 
 /**
- * The passkey exists, and its counter gives no reason to suspect a copy. Only a device-bound passkey that counts its uses is
- * compared, because the copies of a synced one do not share a counter (WebAuthn Level 3 section 6.1.1).
+ * The passkey exists, and its counter gives no reason to suspect a copy. Only the counter of a device-bound passkey
+ * that counts its uses is compared, because the copies of a synced one share none (WebAuthn Level 3 section 6.1.1).
  */
 export function isPasskeyAcceptable({ passkeyId, used }: Pick<VerifiedAssertion, "passkeyId" | "used">): SQL {
   return sql`exists (select 1 from passkeys where id = ${passkeyId} and not ${isSuspect(used)})`;
@@ -66,8 +66,8 @@ const isSuspect = ({ counter }: UsedPasskey) =>
   sql`(not is_backup_eligible and (counter > 0 or ${counter} > 0) and counter >= ${counter})`;
 
 /**
- * Stores the passkey's new counter, sync state and time of use if `isUsed` holds. The counter never decreases, even if uses
- * arrive out of order.
+ * Stores the passkey's new counter, sync state and time of use if `isUsed` holds. The counter never decreases, even if
+ * uses arrive out of order.
  */
 export function recordPasskeyUse(deps: UseDeps, { passkeyId, used }: VerifiedAssertion, isUsed: SQL) {
   return {
@@ -83,8 +83,8 @@ export function recordPasskeyUse(deps: UseDeps, { passkeyId, used }: VerifiedAss
 }
 
 /**
- * Warns the owner, at most once a day, that the counter of a device-bound passkey did not grow, so that somebody may have a
- * copy of it. A repeated call whose first try used the challenge is not reported.
+ * Warns the owner, at most once a day, that the counter of a device-bound passkey did not grow and somebody may have a
+ * copy of it. A repeated call whose first attempt used the challenge is not reported.
  */
 export function reportSuspectPasskey(deps: UseDeps, { passkeyId, userId, challenge, used }: VerifiedAssertion) {
   const isReportedByThisInvocation = sql`exists (select 1 from passkeys where id = ${passkeyId} and suspected_by = ${deps.invocationId})`;
@@ -112,7 +112,7 @@ export function reportSuspectPasskey(deps: UseDeps, { passkeyId, userId, challen
   );
 }
 
-/** Selects what is needed to check an assertion; no row for a credential that is unknown or does not meet `condition`. */
+/** Selects what is needed to check an assertion; no row if the credential is unknown or `condition` does not hold. */
 export function selectPasskeyKey(deps: Pick<Deps, "db">, credentialId: string, condition?: SQL) {
   return deps.db
     .select({

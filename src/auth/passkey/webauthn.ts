@@ -3,8 +3,8 @@ import { parseJson } from "../../platform/json.ts";
 import type { Assertion, Registration } from "./credential.fields.ts";
 import type { Passkeys } from "./passkey-settings.ts";
 
-// The checks of WebAuthn Level 3 sections 7.1 and 7.2, by SimpleWebAuthn, and those that it leaves to its caller. Whether
-// a challenge was used before, and whether the counter has grown, is decided by the statement that uses the challenge.
+// The checks of WebAuthn Level 3 sections 7.1 and 7.2: those by SimpleWebAuthn, and those that it leaves to its caller.
+// The statement that uses the challenge checks whether it was used before and whether the counter has grown.
 
 /** What a ceremony must match. */
 export interface Expected {
@@ -46,7 +46,7 @@ const MAX_KEY_BYTES = 640;
 
 const loadLibrary = () => import("./webauthn-library.ts");
 
-/** Checks a new passkey (WebAuthn Level 3 section 7.1). The attestation statement is ignored, because none is asked for. */
+/** Checks a new passkey (WebAuthn Level 3 section 7.1). Ignores the attestation statement: none is requested. */
 export async function checkRegistration(expected: Expected, credential: Registration): Promise<Checked<NewPasskey>> {
   const library = await loadLibrary();
   try {
@@ -85,7 +85,8 @@ export async function checkRegistration(expected: Expected, credential: Registra
 /**
  * Checks an assertion by a known passkey (WebAuthn Level 3 section 7.2).
  *
- * @param known its COSE key, base64url, and its user; `mustNameUser` where the user was not known before.
+ * @param known the passkey's COSE key, base64url, and its user; `mustNameUser`: the assertion must have a user
+ *   handle, as at a sign-in.
  */
 export async function checkAssertion(
   expected: Expected,
@@ -117,7 +118,7 @@ export async function checkAssertion(
   }
 }
 
-/** The user handle of a user (`user.id` in WebAuthn): the 16 bytes of their id, base64url. It says nothing about them. */
+/** The user handle of a user (`user.id` in WebAuthn): the 16 bytes of their id, base64url, without personal data. */
 export function userHandleOf(userId: string): string {
   const hex = userId.replaceAll("-", "");
   return base64url.encode(Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)));

@@ -28,7 +28,7 @@ const selectSignedIn = (deps: ProofDeps, caller: AccessClaims) =>
     .from(users)
     .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
 
-/** What is needed to check an assertion by a passkey of the caller; `passkey` is undefined if they have no such one. */
+/** What is needed to check an assertion by a passkey of the caller; `passkey` is undefined if they do not have it. */
 export async function findOwnPasskeyKey(deps: ProofDeps, caller: AccessClaims, credentialId: string) {
   const { found, signedIn } = await runBatch(deps, {
     found: selectPasskeyKey(deps, credentialId, eq(passkeys.userId, caller.userId)),

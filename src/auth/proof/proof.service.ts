@@ -40,8 +40,8 @@ export async function proveSession(
  * gives the same answer.
  *
  * @returns until when sensitive changes are possible, in milliseconds since the epoch.
- * @throws AppError `passkey_failed`; `passkey_unknown` if the caller has no such passkey; `token_not_valid`; `not_found`
- *   where passkeys are not offered.
+ * @throws AppError `passkey_failed`; `passkey_unknown` if the caller has no such passkey; `token_not_valid`;
+ *   `not_found` where passkeys are not offered.
  */
 export async function proveSessionByPasskey(
   deps: Deps,

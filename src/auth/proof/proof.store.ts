@@ -20,8 +20,8 @@ export interface Proof {
 }
 
 /**
- * Marks the caller's session as proved if `isAccepted` holds, with an audit row. Every kind of proof uses it: the
- * statement that uses the token or the assertion up comes before it, with `isSignedIn` in its condition.
+ * Marks the caller's session as proved if `isAccepted` holds, with an audit row. Every kind of proof uses it, after the
+ * statement that redeems the token or uses the challenge, whose condition includes `isSignedIn`.
  */
 export function recordProof(
   deps: Omit<ProofDeps, "log">,
@@ -59,8 +59,8 @@ export function recordProof(
 }
 
 /**
- * Uses the verification token up to prove the caller's session, in one transaction. Changes nothing unless the caller is
- * signed in and the token is live and belongs to one of the caller's identifiers.
+ * Redeems the verification token to prove the caller's session, in one transaction. Changes nothing unless the caller
+ * is signed in and the token is live and belongs to one of the caller's identifiers.
  *
  * @returns `isSignedIn`; `token` with its use, undefined if it belongs to somebody else or was never issued.
  */

@@ -32,9 +32,9 @@ const reported = z.preprocess(
 
 /**
  * Applies a server-to-server notification of Sign in with Apple, see
- * https://developer.apple.com/documentation/signinwithapple/processing-changes-for-sign-in-with-apple-accounts. An event
- * of an unknown kind, of nobody here, or that was applied before changes nothing, because Apple repeats every
- * notification that is not answered with 200.
+ * https://developer.apple.com/documentation/signinwithapple/processing-changes-for-sign-in-with-apple-accounts.
+ * An event of an unknown kind, about an account that is not linked, or that was applied before changes nothing and is
+ * no error, because Apple repeats every notification that is not answered with 200.
  *
  * @throws AppError `social_auth_failed` for a notification that Apple did not sign for this service; `not_found` where
  *   sign-in with Apple is not configured; `service_unavailable` when Apple's keys cannot be fetched.
@@ -55,7 +55,7 @@ export async function receiveAppleNotification(deps: Deps, payload: string): Pro
   if (endedSessions.length > 0) deps.afterResponse(denySessions(deps, endedSessions));
 }
 
-/** Checks signature, issuer and audience. The order of events decides what is too old, not the notification's expiry. */
+/** Checks signature, issuer and audience, but not the expiry; `applyAppleEvent` decides which events are too old. */
 async function verifyNotification(
   deps: Deps,
   payload: string,

@@ -56,8 +56,9 @@ function changesOf({ kind, at }: AppleEvent) {
 }
 
 /**
- * The event is newer than the link, and no later event of its own sort was applied: events about mail and those about
- * consent come in any order. Apple may name times in whole seconds, so a withdrawal counts at the time of another.
+ * The event is newer than the link, and no later event of its own sort was applied; events about mail and events about
+ * consent are ordered separately. Apple may send times in whole seconds, so a withdrawal may have the time of the last
+ * event about consent.
  */
 function isCurrent({ kind, at }: AppleEvent): SQL {
   const isMail = kind === "email-disabled" || kind === "email-enabled";
@@ -68,9 +69,9 @@ function isCurrent({ kind, at }: AppleEvent): SQL {
 }
 
 /**
- * Applies an event to the user's link at most once, in one transaction with an audit row, the user's change and, for all
- * kinds but `email-enabled`, a notification. A withdrawn consent or a deleted account also ends the sessions that Apple
- * opened. Changes nothing if the event was applied before, or if `isCurrent` does not hold.
+ * Applies an event to the user's link at most once, in one transaction with an audit row, `user.updated` and, for all
+ * kinds but `email-enabled`, a notification. A withdrawn consent or a deleted account also ends the sessions opened
+ * with Apple. Changes nothing if the event was applied before, or if `isCurrent` does not hold.
  *
  * @returns the ended sessions, and the events to publish.
  */

@@ -14,8 +14,8 @@ export function isCalledFromNetwork({ config }: Pick<Deps, "config">, origin: st
 }
 
 /**
- * The dependencies with addresses that such a device reaches: of this service, and of the sign-in pages of stand-ins
- * for the providers on loopback. For every other call, the dependencies as they are.
+ * For a call from such a device, the dependencies with addresses that it can reach: for this service, and for the
+ * sign-in pages of local stand-ins for the providers. For every other call, the unchanged dependencies.
  */
 export function atCalledHost(deps: Deps, origin: string): Deps {
   if (!isCalledFromNetwork(deps, origin)) return deps;

@@ -21,7 +21,7 @@ const HOST = "__Host-";
 
 /**
  * Attributes of the cookie. Browsers refuse secure cookies over plain http, except on localhost, so the phone of a
- * developer gets a plain one; the stand-ins for the providers are of the same site.
+ * developer gets a plain one. It can be `Lax`, because the stand-ins for the providers are on the same site.
  */
 function attributesOf(c: Context<AppEnv>, provider: ProviderName) {
   const isPlain = isCalledFromNetwork(c.get("deps"), originOf(c.req.url));

@@ -11,7 +11,7 @@ type IdTokenDeps = Pick<Deps, "config" | "fetch" | "now">;
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** Maximum age of an ID token for a sign-in, in seconds. */
 const MAX_AGE_SECONDS = 10 * 60;
-/** How long after its first acceptance an ID token can be accepted, in milliseconds: its issuer's clock may be ahead. */
+/** How long after its first use an ID token would still be valid, in milliseconds: its issuer's clock may be ahead. */
 export const ACCEPTED_MS = (CLOCK_TOLERANCE_SECONDS + MAX_AGE_SECONDS) * 1000;
 /** Maximum age of an ID token in a repeated call, in seconds: the lifetime of an `Idempotency-Key`. */
 const MAX_REPEAT_SECONDS = 24 * 60 * 60;

@@ -43,7 +43,7 @@ export async function linkSocialAccount(
 /** Undefined when the link can be made. @throws AppError for the first obstacle. */
 function refuseLink(caller: AccessClaims, obstacles: LinkObstacles): "linked already" | undefined {
   if (!obstacles.caller) throw sessionEnded();
-  // Comes before re-authentication, because a retry after a lost response brings an already redeemed verification token.
+  // Comes before re-authentication, because a retry after a lost response sends a token that is already redeemed.
   const isOwn = obstacles.holderId === caller.userId;
   if (isOwn && !obstacles.isWithdrawn) return "linked already";
   if (obstacles.caller.isReauthenticated === 0) throw new AppError("reauthentication_required");
@@ -57,7 +57,7 @@ function refuseLink(caller: AccessClaims, obstacles: LinkObstacles): "linked alr
 }
 
 /**
- * Removes a link, unless it is the last verified way to sign in, and ends the caller's other sessions opened through it.
+ * Removes a link, unless it is the last verified way to sign in, and ends the caller's other sessions opened by it.
  *
  * @throws AppError `reauthentication_required`, `last_sign_in_method`, `not_found`, `token_not_valid`.
  */

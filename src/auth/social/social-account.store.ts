@@ -40,7 +40,7 @@ export function profileDataOf({ provider, email, isEmailAuthoritative, name, pic
 
 /**
  * Links the identity to the user if `condition` holds and nobody has it yet: social account, name and picture if the
- * profile has none, audit row and events.
+ * profile has none, audit row and events. Stores the refresh token even if the link already exists.
  *
  * @param link `isNew`: this sign-in has just created the account.
  */
@@ -137,7 +137,10 @@ export function linkAccount(
   };
 }
 
-/** Makes a link whose consent was withdrawn a way to sign in again if `condition` holds: its owner has just signed in by it. */
+/**
+ * Makes a link whose consent was withdrawn a way to sign in again if `condition` holds: its owner has just signed in or
+ * linked with it.
+ */
 export function reviveLink(deps: Pick<Deps, "db" | "now">, { issuer, subject }: SocialIdentity, condition: SQL) {
   const now = instantOf(deps.now());
   return deps.db

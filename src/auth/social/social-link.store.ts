@@ -87,8 +87,8 @@ export async function previewLink(
 /**
  * Links the identity to the caller and redeems the ID token and the caller's verification token. A link of the caller
  * whose consent was withdrawn becomes a way to sign in again, with the new refresh token. Changes nothing unless the
- * caller is signed in and re-authenticated, and has that link, or the identity is unlinked and the caller has no
- * account at the provider.
+ * caller is signed in and re-authenticated, and either has such a withdrawn link, or the identity is unlinked and the
+ * caller has no account at the provider.
  */
 export async function linkIdentity(
   deps: LinkDeps,
@@ -148,9 +148,9 @@ export async function linkIdentity(
 }
 
 /**
- * Removes the caller's link to the provider, with audit row and events, among them Apple's revocation; ends the sessions
- * opened by the provider's sign-in except the caller's; redeems the caller's verification token. Changes nothing unless
- * the caller is signed in, re-authenticated and has another verified way to sign in.
+ * Removes the caller's link to the provider, with audit row and events, including the revocation at Apple; ends the
+ * sessions opened by the provider's sign-in except the caller's; redeems the caller's verification token. Changes
+ * nothing unless the caller is signed in, re-authenticated and has another verified way to sign in.
  */
 export async function unlinkIdentity(
   deps: LinkDeps,

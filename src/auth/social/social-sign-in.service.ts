@@ -33,8 +33,8 @@ interface SocialSignIn extends TokenPair {
  * the same key, returns the same session until that session is refreshed.
  *
  * @throws AppError `social_auth_failed`, `id_token_stale`, `link_required`, `identifier_replaced`, `account_inactive`,
- *   `idempotency_key_reused`, `not_found`, `validation_error`; `service_unavailable` when the provider does not respond or
- *   no username is free.
+ *   `idempotency_key_reused`, `not_found`, `validation_error`; `service_unavailable` when the provider does not respond
+ *   or no username is free.
  */
 export async function signInByIdToken(
   deps: Deps,
@@ -81,8 +81,8 @@ export type FlowCredential = { secrets: readonly string[] } | { codeVerifier: st
  * Exchanges a flow's one-time code for a session. A wrong flow credential invalidates an unused code. Repeating the
  * call within 180 seconds returns the same session until that session is refreshed.
  *
- * @throws AppError `social_auth_failed`, `link_required`, `identifier_replaced`, `account_inactive`; `service_unavailable` if no
- *   username is free.
+ * @throws AppError `social_auth_failed`, `link_required`, `identifier_replaced`, `account_inactive`;
+ *   `service_unavailable` if no username is free.
  */
 export async function signInByCode(
   deps: Deps,
@@ -165,7 +165,7 @@ async function completeSignIn(
   throw describeRefusal(deps, redemption, identity, outcome);
 }
 
-/** The session, not yet refreshed, that an earlier call with the same credential or the same key opened; undefined if none. */
+/** The session that an earlier call with the same credential or key opened, unless it was refreshed or has ended. */
 function findEarlierSession(deps: Deps, { credential, session, binding, boundSession }: SocialOutcome) {
   const isInWindow = credential?.usedAt != null && credential.usedAt > deps.now() - REPEAT_WINDOW_MS;
   const earlier = binding ? boundSession : isInWindow ? session : undefined;

@@ -121,9 +121,9 @@ export async function previewSignIn(
 
 /**
  * Signs in with a provider's identity, in one transaction: as the user linked to it; else as the user with the e-mail
- * address, who is then linked, if the provider vouches for the address and the user has no other account of the provider;
- * else as a new user, unless the address is taken or reserved. Redeems the credential and binds the idempotency key. If
- * none of the three applies or the account may not sign in, changes nothing.
+ * address, who is then linked, if the provider vouches for the address and the user has no other account of the
+ * provider; else as a new user, unless the address is taken or reserved. Redeems the credential and binds the
+ * idempotency key. If none of the three applies or the account may not sign in, changes nothing.
  */
 export async function signInByIdentity(
   deps: AccountDeps,

@@ -15,7 +15,7 @@ const tag = "Google and Apple";
 
 const names: Record<ProviderName, string> = { google: "Google", apple: "Apple" };
 
-/** Says it once in the document. */
+/** The description of Google's route; Apple's refers to it, so that the OpenAPI document does not repeat it. */
 const likeGoogle = (name: ProviderName, description: string) =>
   name === "google" ? description : "Works as with Google.";
 

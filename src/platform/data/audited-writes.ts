@@ -7,7 +7,7 @@ import { firstIdAt } from "../uuid.ts";
 /** Limit of a user's audited writes to their own data, in a sliding window. */
 export const auditedWritesPerDay = { count: 1_000, windowMs: DAY_MS } as const;
 
-/** Entity types of sign-ups, sign-ins, sign-outs and deletions, which are not counted or refused. */
+/** Entity types that are neither counted nor refused: accounts with sign-in details and language, and sessions. */
 export const UNLIMITED_ENTITIES: readonly string[] = ["user", "session"];
 
 const { count, windowMs } = auditedWritesPerDay;

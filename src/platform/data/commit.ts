@@ -35,7 +35,7 @@ export async function commit<W extends Given, R extends Given>(
   }
 }
 
-/** An atomic change whose own results are its answer. */
+/** An atomic change whose writes return all that the caller needs; it reads only if the answer is lost. */
 interface AnsweringChange<W extends Given, R extends Given> {
   writes: W;
   /** Runs only if the answer is lost; built only then. */
@@ -61,7 +61,7 @@ export async function commitAnswering<W extends Given, R extends Given>(
   }
 }
 
-/** The rows that show that a batch without an answer was committed. @throws `error`, the batch's, otherwise. */
+/** Returns the rows that show that the batch was committed although its answer was lost. @throws `error` otherwise. */
 async function readMarker<R>(
   deps: Parameters<typeof runBatch>[0],
   error: unknown,

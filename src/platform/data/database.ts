@@ -82,8 +82,8 @@ type AllDistinct<L extends readonly unknown[]> = L extends readonly [infer First
   : L;
 
 /**
- * Joins lists of statements, in order; undefined lists are skipped. Use it instead of a spread, which silently replaces a
- * statement by a later one of the same name; here that does not compile.
+ * Joins lists of statements, in order; undefined lists are skipped. Use it instead of a spread, which silently replaces
+ * a statement by a later one of the same name; here that does not compile.
  *
  * @throws Error if two statements have the same name and the types do not show it.
  */

@@ -14,7 +14,7 @@ export const isReplayable: SQL = sql.raw(
   "replayed_at is null and discarded_at is null and type is not null and event_id is not null and payload is not null",
 );
 
-/** The row can be replayed with another payload than its own. */
+/** The row can be replayed with a payload that replaces its own, which may be missing. */
 export const isReplayableWith: SQL = sql.raw(
   "replayed_at is null and discarded_at is null and type is not null and event_id is not null",
 );

@@ -18,7 +18,7 @@ export type Housed<Caller, In> = Caller extends { userId: string }
 
 /**
  * Runs the work in the home of the key. Every invocation that reads or writes rows of users passes here, and its work
- * uses no other database. With the one home of today the work gets the same dependencies, without a wait. See
+ * uses no other database. Today there is only one home, so the work gets the same dependencies without a wait. See
  * docs/adr/0022-growing-past-one-database.md.
  */
 export function atHome<D extends Partial<Pick<Deps, "db">>, T>(

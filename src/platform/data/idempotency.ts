@@ -100,7 +100,7 @@ function boundTo(deps: DbDeps, call: Pick<Hashes, "keyHash">, more?: SQL) {
 }
 
 /**
- * Binds the key in the batch that creates the result; replaces an expired binding.
+ * Binds the key in the batch that creates the result. Replaces an expired binding; `condition` must exclude a live one.
  *
  * @param result `from`: a FROM clause of one row for its other members; none by default.
  */

@@ -56,8 +56,8 @@ export function compile<S extends Statements>(statements: S | Batch<S>): Batch<S
 }
 
 /**
- * A value of a statement, or SQL that stands for it: a placeholder if the statement is prepared. A function that takes a
- * `Value` can bind it and compute with it in SQL, but cannot look at it.
+ * A value of a statement, or SQL that stands for it: a placeholder if the statement is prepared. A function that takes
+ * a `Value` can bind it and compute with it in SQL, but cannot inspect it.
  */
 export type Value<T> = T | SQL;
 
@@ -76,8 +76,8 @@ export interface BuilderDeps {
 type Bindable = string | number | null;
 
 /**
- * Prepares statements: `build` runs once per isolate and gets a placeholder for each name. Each use fills in its values,
- * and a new id for each call of `newId`. Values are bound as they are, so a flag is 0 or 1.
+ * Prepares statements: `build` runs once per isolate and gets a placeholder for each name. Each use fills in its
+ * values, and a new id for each call of `newId`. Values are bound as they are, so a flag is 0 or 1.
  */
 export function prepare<Name extends string, S extends Statements>(
   names: readonly Name[],

@@ -62,8 +62,8 @@ export async function publish(deps: PublishDeps, rows: OutboxRow[]): Promise<Pub
 }
 
 /**
- * Deletes events that were sent. If this fails, they are sent again when their lease is over; consumers recognise them by
- * their id.
+ * Deletes events that were sent. If this fails, they are sent again when their lease is over; consumers recognise them
+ * by their id.
  */
 async function deleteSent(deps: PublishDeps, rows: readonly OutboxRow[]): Promise<void> {
   const keys = rows.map(({ urgency, id }) => [urgency, id]);
@@ -137,8 +137,8 @@ const deleteStatements = prepare(["keys"], (deps, { keys }) => ({
 
 /**
  * Publishes the events without a valid lease, most urgent first, until none are left or the tick's time or calls are
- * used up. Concurrent calls are safe, because each claim is a lease. After a queue accepted none of a claim's events, those
- * for it wait for a later tick, so that a queue that is down does not block others.
+ * used up. Concurrent calls are safe, because each claim is a lease. If a queue accepts none of a claim's events, its
+ * events wait for a later tick, so that a queue that is down does not block others.
  */
 export async function publishDueEvents(
   deps: PublishDeps & Pick<Deps, "queries">,

@@ -17,7 +17,7 @@ export interface Refusal {
   isQueueWorking: boolean;
 }
 
-/** Age at which an event refused that often becomes a dead letter even if its queue is down. */
+/** Age at which an event that was refused MAX_ATTEMPTS times becomes a dead letter even if its queue is down. */
 const MAX_AGE_MS = DAY_MS;
 /** Number of attempts that are made as soon as the lease is over; then the delay doubles. */
 const PROMPT_ATTEMPTS = 3;

@@ -14,7 +14,7 @@ export interface AppEnv {
     callerFields?: LogFields;
     /** Set if the request failed, for its log line. */
     outcome?: { code: string; reason: string | undefined; fields: string | undefined };
-    /** Set by a page that a popup passes: it is sent without Cross-Origin-Opener-Policy. */
+    /** Set for a page that a sign-in popup shows: it is sent without Cross-Origin-Opener-Policy. */
     keepsOpener?: boolean;
   };
 }

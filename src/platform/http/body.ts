@@ -44,8 +44,8 @@ export async function readFields(request: HonoRequest): Promise<Fields> {
 }
 
 /**
- * Reads a body of at most `MAX_BODY_BYTES`. Content-Length only determines the size of the buffer, because it may be
- * wrong (ASVS 5.2.1).
+ * Reads a body of at most `MAX_BODY_BYTES`. The bytes are counted, because Content-Length may be wrong (ASVS 5.2.1); a
+ * body that is longer than declared is too large.
  */
 async function readCapped({ body, headers }: Request): Promise<Uint8Array> {
   if (!body) return new Uint8Array();
@@ -56,7 +56,7 @@ async function readCapped({ body, headers }: Request): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     const reader = byteReader(body);
-    // A client that announces a large body and sends nothing occupies no more memory than this.
+    // Start with a small buffer, because a client may announce a large body and send nothing.
     bytes = await fill(reader, Math.min(room, USUAL_BODY_BYTES));
     if (bytes.length === USUAL_BODY_BYTES) bytes = joined(bytes, await fill(reader, room - bytes.length));
   } catch {
@@ -110,7 +110,7 @@ function parseObject(bytes: Uint8Array): Fields {
 }
 
 /**
- * Whether the escaped bytes of an urlencoded form or query are valid UTF-8. URLSearchParams silently replaces those that
+ * Whether the percent-encoded bytes of a form or query are valid UTF-8. URLSearchParams silently replaces those that
  * are not.
  */
 export function hasUtf8Escapes(text: string): boolean {

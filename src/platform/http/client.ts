@@ -26,7 +26,7 @@ export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,255}$/;
 /** The value of a UUID that was never set, such as `Guid.Empty`. */
 const UNSET_UUID = /^[0-]+$/;
 
-/** The client's IP address as seen by Cloudflare; 127.0.0.1 in development; `unknown` if it is no address. */
+/** The client's IP address as reported by Cloudflare; 127.0.0.1 if it reports none; `unknown` if malformed. */
 export function readIp(c: Context): string {
   // Cloudflare sets this header. X-Forwarded-For and similar headers can be forged by the caller (ASVS 4.1.3).
   const given = c.req.header("cf-connecting-ip") ?? "127.0.0.1";

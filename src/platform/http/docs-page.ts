@@ -1,13 +1,13 @@
 import { html, raw } from "hono/html";
 
-/** A dark square with a light bolt. */
+/** A blue square with a white bolt. */
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' " +
   "rx='3' fill='%231b6ac9'/%3E%3Cpath d='M9 1 3 9h4l-1 6 6-8H8z' fill='%23fff'/%3E%3C/svg%3E";
 
 /**
- * Errors show their codes and headers; an example body only where it differs from the others. The viewer's own colours
- * follow the class `dark-mode`; the page around it follows here.
+ * Hides the example bodies of errors, which all look alike, except that of 400. The viewer takes its colours from the
+ * class `dark-mode`; the background of the page around it is set here.
  */
 const STYLE = `
   body { margin: 0 }
@@ -18,7 +18,7 @@ const STYLE = `
   .opblock-tag[data-tag^="Staff"] a::after { content: "staff"; margin-left: .6em; padding: .1em .5em; font-size: 12px;
     border-radius: 4px; background: #8a5a00; color: #fff }`;
 
-/** A pasted "Bearer " is not part of the token; the viewer adds it once more. */
+/** Follows the system's colour scheme, and removes a pasted "Bearer ", because the viewer adds its own. */
 const SCRIPT = `
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);

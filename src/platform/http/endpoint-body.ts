@@ -58,7 +58,7 @@ const readPair = (pair: string): [string, string | Misfit][] =>
 /**
  * Reads and validates the fields and files of a request.
  *
- * @param admit called once, before the files of an upload are read.
+ * @param admit called at most once, only for an upload; see `readUpload`.
  * @throws AppError `validation_error` with every invalid field and file; also the errors of reading the body.
  */
 export async function readBody(
@@ -104,8 +104,9 @@ export function checkFields(schema: z.ZodType, value: Fields, check?: Check): un
 }
 
 /**
- * Validates the fields of a body or a query. Besides its own schema, every text of a declared field must pass the
- * general checks of `findUnfit`, so that no field can omit them.
+ * Validates the fields of a body or a query. Besides its own schema, every declared field whose value is a string must
+ * pass the general checks of `findUnfit`, so that no schema can omit them. Strings inside arrays and objects are left
+ * to the schema.
  */
 function parseFields(schema: z.ZodType, fields: Fields, check?: Check): { data: unknown; errors: FieldErrors } {
   const parsed = schema.safeParse(fields, { error: codeOfIssue });

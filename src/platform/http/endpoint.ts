@@ -64,7 +64,7 @@ export interface EndpointSpec<
   summary: string;
   description: string;
   body?: Body;
-  /** A body that the route accepts, apart from tokens and codes that earlier calls must return. */
+  /** A valid body, except that tokens and codes from earlier calls are placeholders. */
   example?: Record<string, unknown>;
   /**
    * Validates fields that fit the schema against the configuration or the time. It also runs if other fields do not
@@ -73,7 +73,7 @@ export interface EndpointSpec<
   check?(deps: Deps, known: Partial<z.output<Body>>): FieldErrors;
   /** Files by field name. If one is required, only multipart bodies are accepted. */
   files?: Readonly<Record<string, FileSpec>>;
-  /** Admits or refuses an upload before more of the body is read than a form without files may have. */
+  /** Admits or refuses an upload: before more than 64 KB are read, or once a smaller form proves to contain a file. */
   admitUpload?(deps: Deps, caller: Caller, client: Client): Promise<Upload>;
   params?: Params;
   /** A repeated parameter is invalid for a field that takes one value; an empty value counts as absent. */

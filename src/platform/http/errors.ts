@@ -9,7 +9,7 @@ interface AppErrorOptions {
   reason?: string;
   /** Replaces the catalogue's message; must be safe for anyone to read. */
   message?: Text;
-  /** Errors by field; only with `validation_error`. */
+  /** Errors by field; only with `validation_error`, and with `payload_too_large` if a file is too large. */
   fields?: FieldErrors;
   /** Seconds; sent as `Retry-After`. */
   retryAfterSeconds?: number;

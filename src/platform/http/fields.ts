@@ -100,7 +100,7 @@ const httpsUrl = https.refine((given) => canonicalHttpsUrl(given) === given, {
 /** The canonical form, or the unchanged text if it has none, so that `httpsUrl` refuses it. */
 const canonicalUrl = (given: string): string => canonicalHttpsUrl(given) ?? given;
 
-/** Such a URL, which null clears. */
+/** A field for an `httpsUrl`, converted to its canonical form; null clears it. */
 export const clearableUrl = clearable(httpsUrl, canonicalUrl).meta({
   id: "PublicUrl",
   description:

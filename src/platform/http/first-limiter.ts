@@ -88,7 +88,7 @@ export async function countNetworkCall(c: Context<AppEnv>, group: RateLimitGroup
   await countCall(deps, await bucketOf(deps, group, networkOf(readIp(c)), undefined));
 }
 
-/** Counts each call of a route that has no endpoint declaration, in its network's bucket of the group. */
+/** Counts each call of a route in its network's bucket of the group, before the guard runs. */
 export function rateLimitByNetwork(group: RateLimitGroup): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     await countNetworkCall(c, group);

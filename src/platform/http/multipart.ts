@@ -21,7 +21,7 @@ export interface MultipartLimits {
   partTooLarge(head: PartHead): AppError;
 }
 
-/** Stands for the text of a field whose part cannot be read as text. */
+/** Replaces the value of a form field or query parameter that cannot be read as text. */
 export class Misfit {
   readonly code: FieldErrorCode;
   constructor(code: FieldErrorCode) {

@@ -30,8 +30,7 @@ const decoder = new TextDecoder("latin1");
 /**
  * Parses the header fields of a part; folded lines count as one (RFC 5322 section 2.2.3).
  *
- * @throws AppError `validation_error` if they are not those of a named part of a form, or one about the content
- *   occurs twice.
+ * @throws AppError `validation_error` if they do not describe a named form field, or a `Content-*` field occurs twice.
  */
 export function readPartHead(bytes: Uint8Array): PartHead {
   const fields = new Map<string, string>();
@@ -42,7 +41,7 @@ export function readPartHead(bytes: Uint8Array): PartHead {
     const [, field, value] = /^([!#$%&'*+.^_`|~\w-]+)[ \t]*:([\s\S]*)$/.exec(line) ?? [];
     if (field === undefined || value === undefined) throw malformed();
     const name = field.toLowerCase();
-    // Readers disagree about which of two counts.
+    // Parsers disagree about which of two duplicates counts.
     if (name.startsWith("content-") && fields.has(name)) throw malformed();
     fields.set(name, value.trim());
   }

@@ -10,7 +10,7 @@ export interface RawSpec<Caller> {
   method: "get" | "post";
   /** Path from the root, as in `/api/docs/{file}`. */
   path: string;
-  /** The path in the router's syntax, if it is not the usual one. */
+  /** The path in the router's syntax; derived from `path` if absent. */
   pattern?: string;
   /**
    * Counts every call in the first limiter, before the guard; or in the handler, by `countNetworkCall`, if the response

@@ -15,9 +15,9 @@ const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
 const fetchers = new Map<string, KeyDeps>();
 
 /**
- * The JSON Web Key Set (RFC 7517 section 5) at a URL, for `jwtVerify` of jose: fetched when it is first needed, after 10
- * minutes, and for an unknown key id, but then at most once a minute. The URL's origin must be configured, see
- * `callOutside`.
+ * The JSON Web Key Set (RFC 7517 section 5) at a URL, for jose's `jwtVerify`. It is fetched when it is first needed,
+ * when it is older than 10 minutes, and for an unknown key id (at most once a minute). The URL's origin must be
+ * configured, see `callOutside`.
  */
 export function remoteKeys(deps: KeyDeps, url: string) {
   fetchers.set(url, deps);

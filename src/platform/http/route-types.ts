@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** A member as a client sends it. Where a schema accepts anything and converts it, the value that it becomes. */
+/** The members as a client sends them. If a schema accepts `unknown`, the member has the type of its parsed value. */
 type Sent<I, O> = { [K in keyof I]: unknown extends I[K] ? (K extends keyof O ? O[K] : I[K]) : I[K] };
 
 /** What a client sends for a schema; undefined if the route declares none. */

@@ -40,7 +40,7 @@ export function cut(given: string, length: number): string {
   return start.isWellFormed() || !given.isWellFormed() ? start : start.slice(0, -1);
 }
 
-/** The text as it may be stored: well-formed, with a space for control characters, truncated to `length`. */
+/** Makes a text storable: well-formed, each run of control characters replaced by a space, truncated to `length`. */
 export const storable = (given: string, length: number): string =>
   cut(given.toWellFormed().replace(/\p{Cc}+/gu, " "), length);
 

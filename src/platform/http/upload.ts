@@ -47,8 +47,8 @@ export interface Upload {
  * names and declared types are ignored; undeclared parts are dropped.
  *
  * @param names the fields and files that the route declares.
- * @param admit called once, before more than the first block is read or after a first block with a file; refuses by
- *   throwing.
+ * @param admit called at most once: before more than the first block is read, or after it if it holds the whole form
+ *   and a file. It refuses by throwing.
  * @throws AppError `payload_too_large`, `validation_error` if the body cannot be parsed, `service_unavailable` if the
  *   isolate holds too many uploads.
  */
@@ -83,15 +83,21 @@ export async function readUpload(
     }
     throw malformed();
   } catch (error) {
+    // If `admit` failed, this rethrows its error unchanged.
     if (admission && !upload.admission) await admission;
-    // The remaining cause besides our own refusals is a lost connection.
+    // Any other error that is not an AppError comes from reading the body: the connection was lost.
     const refusal = error instanceof AppError ? error : malformed();
     if (refusal.code === "validation_error") upload.admission?.onIncomplete();
     throw refusal;
   }
 }
 
-/** Yields the body in blocks of equal size, up to the size and time limits. */
+/**
+ * Yields the body in blocks of `BLOCK_BYTES`; the last one may be shorter. At the time limit the body ends early, so
+ * that the form is incomplete.
+ *
+ * @throws AppError `payload_too_large`; `service_unavailable` if the isolate holds too many uploads.
+ */
 async function* readBlocks(request: Request, share: Share): AsyncGenerator<Uint8Array> {
   const reader = request.body?.getReader();
   if (!reader) return;
@@ -166,7 +172,7 @@ function findProblem(part: Part, isFile: boolean): FieldError["code"] | undefine
   return part.size === 0 ? "file_empty" : undefined;
 }
 
-/** Builds the error for a file that exceeds the size limit, with its name. */
+/** Builds the error for a part beyond the size limit of a file; it names the field if the route declares that file. */
 function tooLarge({ name }: PartHead, names: Names): AppError {
   return new AppError("payload_too_large", {
     message: {

@@ -7,7 +7,7 @@ import { beyondLimit } from "./rate-limit.ts";
 export const writesPerMinute = { count: 60, windowMs: MINUTE_MS } as const;
 
 /**
- * Counts a write towards the per-minute limit of a user or session, before anything is read or written. If the limiter
+ * Counts a write towards the per-minute limit of a user or session, before the database is accessed. If the limiter
  * fails, the write is allowed.
  *
  * @throws AppError `rate_limit_exceeded`.

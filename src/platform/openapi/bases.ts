@@ -1,20 +1,20 @@
 import type { Json } from "./schemas.ts";
 
 interface ObjectSchema extends Json {
-  /** Name of the schema whose members it has, too. */
+  /** Name of the schema that it extends. */
   base: string;
   properties: Record<string, Json>;
   required?: string[];
 }
 
 /**
- * Replaces the members that a schema with a `base` (`.meta({ base: "Success" })`) has in common with that named schema
- * by a reference to it (`allOf`), wherever it is in `part`.
+ * In each schema within `part` that has a `base` (`.meta({ base: "Success" })`), replaces the members of that named
+ * schema by a reference to it (`allOf`).
  *
- * @throws Error if there is no such schema, or if it has a member that the schema does not have.
+ * @throws Error if there is no such schema, or if the schema lacks one of its members or defines it differently.
  */
 export function factorBases(part: unknown, named: Readonly<Record<string, Json>>): void {
-  // Bases may have bases; each is compared as it was.
+  // A base may have a base itself, so schemas are compared with copies that are not changed.
   const bases = structuredClone(named);
   const visit = (each: unknown): void => {
     if (typeof each !== "object" || each === null) return;

@@ -1,4 +1,4 @@
-/** What holds for every operation, as the document and the docs page say it first. */
+/** Introduction of the document and the docs page: what applies to every operation. */
 export const conventionsWith = (smsCountries: readonly string[]) => `
 ## First call
 

@@ -10,7 +10,7 @@ import { type Json, schemaWriter } from "./schemas.ts";
 import { shareParts } from "./shared-parts.ts";
 import { tags } from "./tags.ts";
 
-/** An operation at its address. */
+/** An operation with its method and path. */
 export interface DescribedRoute {
   method: string;
   /** From the root, in OpenAPI syntax. */
@@ -18,17 +18,17 @@ export interface DescribedRoute {
   operation: Operation;
 }
 
-/** A message that the service sends to another one, by the name of its type. */
+/** A message that this service sends to another service or to an app. */
 export interface DescribedWebhook {
   operationId: string;
   summary: string;
   description: string;
   body: z.ZodType;
-  /** False for a message that is no request and gets no answer. */
+  /** False for a message that is not an HTTP request and gets no response, such as a push. */
   isAnswered?: false;
 }
 
-/** What the document says about the service as it is configured. */
+/** Configuration of the service that the document mentions. */
 export interface ServiceFacts {
   appName: string;
   /** Base URL. */
@@ -122,7 +122,7 @@ function writeOperation(method: string, operation: Operation, write: Writer): Js
     operationId,
     summary,
     description: (role ? ROLES[role] : "") + description,
-    // The document's own `security` is that of every other operation.
+    // All other operations inherit the `security` of the document.
     ...(security ? {} : { security: [] }),
     ...(operation.isDeprecated ? { deprecated: true } : {}),
     ...(role ? { "x-required-role": role } : {}),

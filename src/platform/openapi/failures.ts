@@ -86,8 +86,8 @@ const shared: readonly { where: string; codes: readonly ErrorCode[]; applies(kin
 ];
 
 /**
- * The response component for each other status: its name in RFC 9110, what it means, and the codes that an operation has
- * unless it lists its own.
+ * The response component for each other status: its name in RFC 9110, what it means, and the codes that an operation
+ * has unless it lists its own.
  */
 const components: Readonly<Record<number, { name: string; means: string; usual: readonly ErrorCode[] }>> = {
   400: { name: "BadRequest", means: "The request is not valid.", usual: ["validation_error"] },
@@ -102,7 +102,7 @@ const components: Readonly<Record<number, { name: string; means: string; usual: 
 export interface OperationFailures {
   /** References to response components, by status. */
   responses: Record<string, Json>;
-  /** Its codes of the statuses for which it has others than the response component names. */
+  /** Its codes for each status whose codes differ from those of the response component. */
   codes: ErrorCode[];
 }
 
@@ -162,7 +162,7 @@ function describeFailures(group: readonly ErrorCode[], description: string): Jso
   };
 }
 
-/** The one example: other errors have neither `details` nor `fields`. */
+/** Example of a `validation_error`, the only error with `details` and `fields`. */
 function exampleOf(code: ErrorCode): Json {
   return {
     success: false,

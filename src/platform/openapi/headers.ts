@@ -25,7 +25,7 @@ export const responseHeaders = {
 
 export type HeaderName = keyof typeof responseHeaders;
 
-/** The request header of operations that honour it. */
+/** The `Idempotency-Key` header, as a parameter of the operations that honour it. */
 export const idempotencyKey: Json = {
   name: "Idempotency-Key",
   in: "header",
@@ -35,7 +35,7 @@ export const idempotencyKey: Json = {
   schema: { type: "string", minLength: 16, maxLength: 255, pattern: IDEMPOTENCY_KEY.source },
 };
 
-/** Headers that responses with a status have beside those of every response. */
+/** Additional headers of error responses, by status. */
 const byStatus: Readonly<Record<number, HeaderName[]>> = {
   401: ["WWW-Authenticate"],
   405: ["Allow"],

@@ -8,8 +8,8 @@ export type Json = Record<string, unknown>;
 export type Direction = "input" | "output";
 
 /**
- * Converts Zod schemas to JSON Schema. Schemas with a name (`.meta({ id })`) are collected in `named`, and everything else
- * refers to them.
+ * Converts Zod schemas to JSON Schema. Schemas with a name (`.meta({ id })`) are collected in `named`, and everything
+ * else refers to them.
  */
 export function schemaWriter() {
   const named: Record<string, Json> = { PlainText: plainText };
@@ -29,10 +29,10 @@ export function schemaWriter() {
 /** Text without control characters; many fields add their own limits to it. */
 const plainText: Json = { type: "string", pattern: NO_CONTROLS.source };
 
-/** Formats that say everything that Zod's pattern for them says. */
+/** Formats that make Zod's pattern for them redundant. */
 const FORMATS_WITH_PATTERN = ["date", "date-time", "uuid"];
 
-/** Leaves out what Zod adds and readers of the document do not need, and replaces what generators do not know. */
+/** Removes what Zod adds but readers of the document do not need, and replaces what code generators do not support. */
 function simplify(schema: Json): Json {
   const { id: _, propertyNames: __, ...own } = schema;
   const result: Json = { ...own };
@@ -65,7 +65,7 @@ function simplify(schema: Json): Json {
 
 const isSchema = (value: unknown): value is Json => typeof value === "object" && value !== null;
 
-/** Unicode classes mean nothing to tools that compile a pattern without the flag `u`. */
+/** Whether to omit the pattern: the format implies it, or it has Unicode classes, which work only with the flag `u`. */
 function isRedundantPattern({ format, pattern }: Json): boolean {
   return FORMATS_WITH_PATTERN.includes(String(format)) || /\\p\{/i.test(String(pattern));
 }

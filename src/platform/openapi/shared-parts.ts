@@ -1,6 +1,6 @@
 import type { Json } from "./schemas.ts";
 
-/** A part of the document that is moved to `components` if several operations have it. */
+/** Moves a part that is used several times to `components` and returns a reference; returns others unchanged. */
 type Mover = (part: Json) => Json;
 
 interface Components {
@@ -9,7 +9,7 @@ interface Components {
   responses: Record<string, Json>;
 }
 
-/** Operations that must have the same part before it gets a name of its own. */
+/** Minimum number of uses before a part is moved to `components`. */
 const LEAST_USES = 2;
 
 /**
@@ -76,7 +76,7 @@ function shareResponses(operations: readonly Json[], components: Components): vo
   }
 }
 
-/** Statuses of responses without a body, by their names in RFC 9110. */
+/** Names in RFC 9110 of the statuses of responses without a body. */
 const NAMES_OF_STATUSES: Readonly<Record<string, string>> = { 303: "SeeOther", 304: "NotModified" };
 
 /** `Profile` for a response with a `ProfileResponse`; undefined for failures and for bodies without a name. */

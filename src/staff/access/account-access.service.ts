@@ -69,8 +69,8 @@ export async function endSessionsOf(deps: Deps, actor: Actor): Promise<number> {
 /**
  * Removes every passkey of a user and ends their sessions; staff may then add one within 24 hours.
  *
- * @throws AppError as `updateAccountStatus`, and `passkey_required` for an account of staff if the caller used a passkey
- *   more than 10 minutes ago.
+ * @throws AppError as `updateAccountStatus`, and `passkey_required` for an account of staff unless the caller used a
+ *   passkey in the last 10 minutes.
  */
 export async function resetUserPasskeys(deps: Deps, actor: Actor, reason: string): Promise<UserDetail> {
   const outcome = await resetPasskeys(deps, actor, reason);

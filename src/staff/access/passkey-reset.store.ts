@@ -37,8 +37,8 @@ const resetValues = (deps: StaffActionDeps, which: SQL, windowMs: number, reason
 });
 
 /**
- * Removes the user's passkeys, opens the enrolment window of a member of staff, and tells the person and every admin, if
- * `isDone` holds.
+ * If `isDone` holds, removes the user's passkeys and tells the person; for a member of staff, also opens the enrolment
+ * window and tells every other admin.
  *
  * @param userId the user's id, or a scalar subquery for it.
  */
@@ -91,10 +91,10 @@ export function resetPasskeys(deps: StaffActionDeps, actor: Actor, reason: strin
 const operator = { client: { ip: null, userAgent: null }, caller: null };
 
 /**
- * Statements, in the order of one transaction, by which the operator of the service lets a member of staff add a passkey
- * within an hour: as `resetPasskeys`.
+ * The operator's counterpart of `resetPasskeys`: statements, in the order of one transaction, that let a member of
+ * staff add a passkey within an hour.
  *
- * @returns the statements; the row of `detail` tells whether it happened.
+ * @returns the statements; `isChanged` in the row of `detail` tells whether they took effect.
  */
 export function enrolStaff(deps: StaffActionDeps, identifier: Identifier) {
   const auditId = deps.newId();

@@ -12,8 +12,8 @@ const operator = { client: { ip: null, userAgent: null }, caller: null };
 
 /**
  * Statements, in the order of one transaction, by which the operator of the service changes a role, for example of the
- * first admin. The rules are those of the API: the identifier is verified and is not a test identifier, which past
- * sign-ins show here; the last admin keeps the role; every session ends.
+ * first admin. The rules are those of the API: an identifier is verified and none is a test identifier (here recognized
+ * by the audit rows of past sign-ins); the last admin keeps the role; every session ends.
  *
  * @returns the statements. The rows of `detail` have the final state and, if `isChanged` is 0, the reason.
  */

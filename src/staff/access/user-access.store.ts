@@ -22,8 +22,8 @@ const MAX_READ_NETWORKS = 500;
 const MAX_NOTIFICATIONS = 20;
 
 /**
- * The user's identifiers as `(field, identifier)`, named `own`. Join with CROSS JOIN, which SQLite does not reorder, so that
- * this side is read first.
+ * The user's identifiers as `(field, identifier)`, named `own`. Join with CROSS JOIN, which SQLite does not reorder, so
+ * that this side is read first.
  */
 const identifiersOf = (userId: unknown) =>
   sql`(select json_each.key as field, json_each.value as identifier from users,

@@ -1,4 +1,4 @@
-// Text that is common in names and addresses. For some of these trigrams the index lists half of the table.
+// Text that is common in names and addresses. For some of its trigrams the index lists half of all users.
 
 /** Email providers. */
 const DOMAINS = "@gmail.com @yahoo.com @hotmail.com @outlook.com @icloud.com";
@@ -11,9 +11,7 @@ const NAMES = `user_ acharya adhikari aryal basnet bhandari bhattarai bista chau
   niraj nisha prakash puja rajan rajendra rajesh ram ramesh roshan sagar sanjay santosh sarita shyam sita suman sunita suraj
   श्रेष्ठ थापा गुरुङ शर्मा अधिकारी तामाङ राई लामा पौडेल खड्का भट्टराई राम सीता हरि गीता कृष्ण लक्ष्मी`;
 
-/**
- * At this commonness a trigram occurs for a large share of users; email domains are that much more common than names.
- */
+/** Commonness from which a trigram occurs for a large share of users: one email domain counts this much, a name 1. */
 export const COMMON = 20;
 /** First digits of Nepali mobile numbers. */
 const RANGES = /^9[678]\d/;

@@ -102,7 +102,7 @@ export async function listUsers(deps: DirectoryDeps, caller: StaffClaims, page: 
     order,
   );
   const isLast = sql.raw(`nth = ${MAX_SCANNED + offset}`);
-  // `place` counts the fitting users, so that `isLast` is read although earlier pages have fewer users than the offset.
+  // `place` numbers the matching users. An OFFSET clause would also skip the last row read if few users match.
   const isBeyondOffset = sql.raw(`place > ${offset}`);
   // The limit is 0 unless the caller is staff, so that other callers read no rows of users.
   const cut = (isStaff: SQL, count: number) =>

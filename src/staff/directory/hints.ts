@@ -19,7 +19,7 @@ export function phoneHint(phoneNumber: string | null): string | null {
   return digits.slice(0, first) + HIDDEN.repeat(digits.length - first - last) + digits.slice(digits.length - last);
 }
 
-/** The first two characters of an address and its domain: `as•••@example.com`; at least one is hidden. Null for null. */
+/** The first two characters of an address and its domain, `as•••@example.com`; hides at least one. Null for null. */
 export function emailHint(email: string | null): string | null {
   if (email === null) return null;
   const at = email.lastIndexOf("@");

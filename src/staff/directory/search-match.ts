@@ -19,8 +19,8 @@ export interface Named {
 
 /**
  * The field by which a search found the user, so that a username that imitates another user's number is not mistaken
- * for it. A whole id or identifier comes first, and a number or an address before a username; what none of them holds
- * was found by the name.
+ * for it. Whole values come first, then parts of the number, the address and the username; if none of them contains the
+ * text, the full name matched.
  */
 export function matchedField(
   pattern: SearchPattern,

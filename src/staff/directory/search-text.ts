@@ -42,7 +42,10 @@ const nameWords = (fullName: string | null): string[] =>
 
 const wordsOf = (text: string): string[] => [...new Set(text.split(/\s+/).filter(Boolean))];
 
-/** A parsed search. An entry matches if it contains one of the parts or all words, or begins with one of the numbers. */
+/**
+ * A parsed search. An entry matches if its text contains one of the parts or all of the words, or if its phone number
+ * begins with one of the numbers.
+ */
 export interface SearchPattern {
   /** The text as typed, normalized like a username key. */
   text: string;
@@ -61,8 +64,8 @@ export interface SearchPattern {
 }
 
 /**
- * Parses the text of a search: part of a username, an email address or a number, or words of a full name in any order, in
- * upper or lower case. A number may have a country code and separators.
+ * Parses the text of a search: part of a username, an email address or a number, or words of a full name in any order.
+ * Case is ignored. A number may have a country code and separators.
  */
 export function readPattern({ config }: Pick<Deps, "config">, typed: string): SearchPattern {
   const text = withKey(cleanMarks(typed.toWellFormed())).key;
@@ -128,7 +131,7 @@ function queryOf(part: string): string {
   return part === "" ? "" : rarestOf(part).slice(0, MAX_TRIGRAMS).map(quote).join(AND);
 }
 
-/** The index query for entries with all of the words: the rarest trigram of each, of few words a second one, too. */
+/** The index query for entries with all of the words: at most `MAX_TRIGRAMS` of the words' rarest trigrams. */
 function queryOfAll(words: readonly string[]): string {
   const rarest = words.map(rarestOf);
   const ranked = [...rarest.map(([first]) => first), ...rarest.map(([, second]) => second)];
@@ -141,7 +144,7 @@ function queryOfAll(words: readonly string[]): string {
 /** The distinct trigrams of a text, by how much they probably narrow a search. */
 function rarestOf(part: string): string[] {
   const characters = [...part];
-  // The trigrams at the beginning of a field.
+  // The trigram at the beginning of a field or word.
   if (characters.length < TRIGRAM) return [MARK.slice(characters.length - 1) + part];
   const ranked = trigramsOf(part)
     .map((trigram, at) => ({ trigram, at, commonness: commonnessOf(trigram) }))
@@ -149,7 +152,7 @@ function rarestOf(part: string): string[] {
   const telling = ranked.filter(({ commonness }) => commonness < COMMON);
   // If all trigrams are common, most entries with one of them match.
   const [first, ...others] = telling.length > 0 ? telling : ranked.slice(0, 1);
-  // A trigram without common characters with the rarest one narrows more than its neighbours.
+  // A trigram that does not overlap the rarest one narrows the search more than one that does.
   const apart = others.find(({ at }) => Math.abs(at - (first?.at ?? 0)) >= TRIGRAM);
   const chosen = [first, apart, ...others].flatMap((each) => (each ? [each.trigram] : []));
   return [...new Set(chosen)];

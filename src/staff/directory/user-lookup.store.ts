@@ -21,7 +21,7 @@ const listed = {
   dateJoined: sql<number>`users.date_joined`.as("date_joined"),
 };
 
-/** A user of a search result, with the fields that tell what the search matched: those beside the name. */
+/** A user in a search result, with the fields that `matchedField` compares. */
 export type FoundUser = ListedUser & Omit<Searched, "fullName"> & { referralCode: string };
 
 const searched = {
@@ -34,7 +34,7 @@ const searched = {
 /** Maximum number of users found by one document number. */
 const MAX_DOCUMENT_OWNERS = 4;
 
-/** A typed text, as what it may name in full. */
+/** The complete values that a typed text may be. */
 interface WholeText {
   /** Normalized like a username key. */
   text: string;

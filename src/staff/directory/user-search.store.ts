@@ -91,7 +91,7 @@ function integer<T extends number | undefined>(value: T): T extends number ? SQL
   return (value === undefined ? undefined : sql`cast(${value} as integer)`) as T extends number ? SQL : SQL | undefined;
 }
 
-/** The entry matches the pattern, whichever trigrams it has. */
+/** The entry matches the complete pattern, not only the trigrams of its index query. */
 function fits({ parts, numbers, words }: SearchPattern): SQL {
   const holdsAll = sql.join(
     words.map((word) => sql`instr(text, ${word}) > 0`),

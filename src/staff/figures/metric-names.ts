@@ -4,7 +4,7 @@ export const COUNTED_METRICS = [
   ...(["codes_delivered_email", "codes_verified", "kyc_decided", "kyc_waiting", "dead_letters"] as const),
 ] as const;
 
-/** Metrics that each isolate counts itself, so that they are at least what they say. */
+/** Metrics that each isolate counts itself. The stored figures are lower bounds. */
 export const REFUSAL_METRICS = [
   ...(["refused_limit", "refused_unauthenticated", "refused_forbidden", "failed"] as const),
 ] as const;

@@ -17,8 +17,8 @@ const idAt = (instant: number | SQL) => sql`printf('%08x-%04x', ${whole(instant)
 const cidAt = (instant: number | SQL) => sql`printf('%012x', ${whole(instant)})`;
 
 /**
- * SQL for a JSON object with the figures of the range, by metric. Each is counted from a range of an index that exists for
- * other reasons, so that nothing is written to be counted.
+ * SQL for a JSON object with the figures of the range, by metric. Each is counted from a range of an index that exists
+ * for other reasons, so no row is written just to be counted.
  *
  * @param most Maximum number of rows read for each; undefined for all.
  */
@@ -56,7 +56,7 @@ export const pendingKyc: SQL<number> = sql.raw(
   `(${(statusBucketsOf({ kycStatus: "PENDING" }) ?? []).map((bucket) => `(by_status_bucket ->> ${bucket})`).join(" + ")})`,
 ) as SQL<number>;
 
-/** A figure of each metric in a JSON object is stored for an hour. */
+/** The figures of one hour. */
 interface HourFigures {
   /** `YYYY-MM-DD` in Asia/Kathmandu. */
   day: string;

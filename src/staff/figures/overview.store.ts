@@ -15,8 +15,8 @@ const MAX_LETTERS = 1_000;
 const MAX_LOCKS = 1_000;
 
 /**
- * The stored figures of the days since `firstDay`, and those of the present. All of today's hours that are not stored yet
- * are counted here, each figure from at most 5,000 rows.
+ * The stored figures of the days since `firstDay`, and those of the present. Today's hours that are not stored yet are
+ * counted here, each figure from at most 5,000 rows.
  */
 export async function readFigures(
   deps: Pick<Deps, "db" | "now" | "log" | "config">,
@@ -31,7 +31,7 @@ export async function readFigures(
     sql<number>`(select count(*) from (select 1 ${rows} limit ${sql.raw(String(most))}))`;
   const locked = (table: string) =>
     upTo(MAX_LOCKS, sql`from ${sql.raw(table)} where locked_until > 0 and locked_until > ${now}`);
-  // The time is always later; it lets the planner search the index.
+  // `created_at >= 0` always holds; it lets the planner search the index.
   const waiting = sql`from dead_letters where replayed_at is null and discarded_at is null and created_at >= 0`;
   const found = await runStaffBatch(deps, caller, ({ isStaff, ifStaff }) => ({
     counts: deps.db

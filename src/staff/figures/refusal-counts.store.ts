@@ -17,8 +17,8 @@ function metricOf(status: number): RefusalMetric | undefined {
 }
 
 /**
- * Counts a response if it is a refusal or a failure, and at most once in REFUSAL_FLUSH_MS stores, after the response, what
- * this isolate has counted: at most four rows, however many refusals there were. A failure to store is ignored.
+ * Counts a response if it is a refusal or a failure. At most once in REFUSAL_FLUSH_MS it also stores what this isolate
+ * has counted, after the response: at most four rows, however many refusals there were. If storing fails, it is lost.
  */
 export function countRefusal(deps: Deps, status: number): void {
   const { refusalFlushMs } = deps.config;

@@ -4,7 +4,7 @@ import { MINUTE_MS } from "../../platform/time.ts";
 
 declare module "../../platform/config/config.ts" {
   interface Config {
-    /** Minimum time between two writes of an isolate's counts of refusals, in milliseconds; 0 if they are not counted. */
+    /** Minimum time between two writes of an isolate's refusal counts, in milliseconds; 0 if nothing is counted. */
     refusalFlushMs: number;
   }
 }

@@ -15,14 +15,17 @@ type CaseDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 const MAX_DUPLICATES = 5;
 /** Maximum number of views that are listed: the newest ones, one for each file and viewer. */
 const MAX_VIEWS = 20;
-/** How far the clock may have moved between the statements of one reopening. */
+/** How far apart the id of a reopening's audit row and `submitted_at` may be, in milliseconds. */
 const SECOND_MS = 1_000;
 
-/** Ids of the user's audit rows within a second of the submission: UUIDv7 begins with 48 bits of time in hex. */
+/** The smallest UUIDv7 of the time `offsetMs` after the submission: its first 48 bits are the time, in hex. */
 const idAt = (offsetMs: number) =>
   sql.raw(`printf('%08x-%04x', (kyc.submitted_at + ${offsetMs}) / 65536, (kyc.submitted_at + ${offsetMs}) % 65536)`);
 
-/** Selects who took the last decision back, if the KYC waits for another one since: that is when it was submitted anew. */
+/**
+ * Selects who took the last decision back, if the KYC has waited for a new one since. Taking it back sets
+ * `submitted_at`, by which the audit row is found.
+ */
 const selectReopening = (deps: Pick<Deps, "db">, isShown: SQL) =>
   deps.db
     .select({

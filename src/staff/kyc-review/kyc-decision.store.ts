@@ -87,8 +87,8 @@ function reasonOf({ userId, standard, own }: Extract<Decision, { status: "REJECT
  * leaves the KYC PENDING, and only another reviewer's completes it. Changes nothing if the caller may not change the
  * account, names another version, or approves files that they have not opened.
  *
- * @returns `isDone`; what decided it: the submitter's role and the KYC after the change; `isRecorded`, whether the caller
- *   may see its number.
+ * @returns `isDone`; the rows that explain a refusal: the caller's, the submitter's role, and the KYC after the change;
+ *   `isRecorded`, whether the caller may see the KYC's number; `events`, those to publish.
  */
 export async function decideKyc(deps: DecisionDeps, client: Client, caller: StaffClaims, decision: Decision) {
   const { userId, status } = decision;

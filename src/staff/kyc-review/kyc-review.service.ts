@@ -82,8 +82,8 @@ interface Decided extends OpenKyc {
  *
  * @throws AppError `not_found` if the user submitted nothing; `permission_denied`, also for the reviewer's own KYC, and
  *   for that of staff unless the reviewer is an admin; `kyc_already_approved`; `conflict` if it is already rejected, is
- *   not decided, or waits for a colleague's approval; `kyc_version_stale` if it was submitted again; `kyc_not_viewed` if
- *   the reviewer has not opened each of its files.
+ *   not decided, or waits for a colleague's approval; `kyc_version_stale` if it was submitted again; `kyc_not_viewed`
+ *   if the reviewer has not opened each of its files.
  */
 export async function updateKycStatus(
   deps: Deps,

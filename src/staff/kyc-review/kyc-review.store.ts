@@ -31,8 +31,8 @@ const isInPage = ({ status, after }: SubmissionPage, { ifStaff }: CallerConditio
   );
 
 /**
- * Records a view of each submission of the page, of as many as the caller has views left. Their audit rows share the
- * first 24 characters of `viewId`.
+ * Records a view of each submission of the page, up to the number of views that the caller has left. The ids of the
+ * audit rows share the first 24 characters of `viewId`.
  */
 function recordPageViews(
   deps: ReviewDeps,

@@ -42,7 +42,7 @@ export function viewSubmission(open: OpenSubmission): z.input<typeof submissionV
   const { user, fullName, duplicateOf, seenBy, firstApprover } = submission;
   const viewer = firstApprover === null ? null : { id: row.firstApprovedBy ?? "", username: firstApprover };
   return {
-    // `viewKyc` knows no masked KYC, whose link is null, so the link is set here.
+    // `viewKyc` requires a front link, which a masked KYC lacks, so the next line sets it.
     ...viewKyc({ ...open, frontUrl: "" }),
     document_front_url: frontUrl,
     version: row.version,

@@ -58,7 +58,7 @@ export async function listLetters(deps: LetterDeps, caller: AdminClaims, page: L
     // The second one is always true; it lets the planner search an index.
     const range = after ? sql`(created_at, id) < (${instantOf(after[0])}, ${after[1]})` : sql`created_at >= 0`;
     const isOfType = type === undefined ? sql`true` : sql`type = ${type}`;
-    // Indexes hold the waiting letters, of all types and of each; others are looked for among all.
+    // Waiting letters have indexes, with and without the type; settled ones are filtered from all letters.
     const scanned = state === "WAITING" ? sql`${isWaiting} and ${isOfType}` : sql`true`;
     const last = sql.raw(String(MAX_SCANNED));
     const isFit = sql`${hasState[state]} and ${isOfType}`;
@@ -96,8 +96,8 @@ export interface Settlement {
 }
 
 /**
- * Replays or discards dead letters, at most `MAX_SETTLED`, the oldest first, each once, with an audit row for each, in one
- * transaction. Letters that were settled before are left out.
+ * Replays or discards dead letters, at most `MAX_SETTLED`, the oldest first, each once, with an audit row for each, in
+ * one transaction. Letters that were settled before are left out.
  *
  * @returns the number of letters that this call settled, and of those that remain.
  */
@@ -109,7 +109,7 @@ export async function settleLetters(deps: LetterDeps, client: Client, caller: Ad
     "ids" in which
       ? sql`id in (select value from json_each(${JSON.stringify(which.ids)}))`
       : sql`type = ${which.type} and created_at < ${which.before}`;
-  // As many ids as one call settles need no order.
+  // Ids need no order: a call takes no more of them than it settles.
   const oldestFirst = "ids" in which ? sql`` : sql`order by created_at, id`;
   const prefix = sql`substr(${settledId}, 1, 24)`;
   const isSettledHere = sql`actor_id = ${caller.userId} and by_staff = 1 and id > ${prefix} and id < ${prefix} || 'g'`;

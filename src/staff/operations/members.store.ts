@@ -17,9 +17,9 @@ const MAX_COUNTED = 1_000;
 /** All staff and admins, with the number of their views and acts of the last 24 hours. */
 export async function readMembers(deps: MemberDeps, caller: AdminClaims) {
   const since = firstIdAt(deps.now() - DAY_MS);
-  const countOf = (isView: string) =>
+  const countOf = (condition: string) =>
     sql<number>`(select count(*) from (select 1 from audit_logs where actor_id = users.id and by_staff = 1 and id >= ${since}
-      and ${sql.raw(isView)} limit ${sql.raw(String(MAX_COUNTED))}))`;
+      and ${sql.raw(condition)} limit ${sql.raw(String(MAX_COUNTED))}))`;
   const { members } = await runAdminBatch(deps, caller, ({ isAdmin }) => ({
     members: deps.db
       .select({

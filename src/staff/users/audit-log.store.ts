@@ -22,7 +22,7 @@ export interface LogPage {
   entityType?: string | undefined;
 }
 
-/** The column, or null once the row's user or the actor is deleted: the history of deleted users is erased later. */
+/** The column, or null once the row's user or actor is deleted, because their history is erased only later. */
 const shownOf = <T>(column: keyof typeof names): SQL<T> =>
   sql.raw(`case when exists (select 1 from users owner where owner.id = audit_logs.user_id)
     and (audit_logs.actor_id is null or users.id is not null) then audit_logs.${names[column]} end`) as SQL<T>;
@@ -95,7 +95,7 @@ export function pageOfLogs(rows: readonly SelectedLog[], { size }: LogPage) {
 
 /**
  * A page of actions on a user's account, newest first; `isKnown` is false if nothing is known of such a user. Records
- * the view in the same transaction, unless the page will be masked. Of a deleted user no values are shown.
+ * the view in the same transaction, unless the page will be masked. A deleted user's rows have no values.
  *
  * @throws AppError `rate_limit_exceeded` if the caller has no views left.
  */
@@ -128,7 +128,7 @@ async function readRecordedPage(deps: LogDeps, client: Client, caller: StaffClai
   const found = await runStaffBatch(deps, caller, ({ isStaff }) =>
     readRecorded(deps, client, caller, view, isStaff, (id) => {
       const mayRead = sql`(${isRecorded(caller, id)} or ${isStaff} and not ${isUser(userId)})`;
-      // The row that records this view is none of the page.
+      // The row that records this view is not part of the page.
       return selectPage(deps, userId, sql`(select case when ${mayRead} then ${userId} end)`, page, id);
     }),
   );

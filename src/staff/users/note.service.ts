@@ -14,7 +14,7 @@ export async function createNote(deps: Deps, actor: Actor, text: string): Promis
   const { caller, target, note } = await insertNote(deps, actor, text);
   if (!target) throw userNotFound();
   if (!note) refuseUnlessAccountIsChangeable(caller, actor, target);
-  // A user who may be changed gets the note in the same transaction.
+  // Not reached: if the account may be changed, the same transaction has inserted the note.
   if (!note) throw userNotFound();
   return note;
 }

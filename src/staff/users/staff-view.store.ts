@@ -40,8 +40,8 @@ function recording(deps: ViewDeps, client: Client, caller: StaffClaims, view: Us
 }
 
 /**
- * Statements that record a view of a user, if `condition` holds, what it shows exists and the caller has views left, and
- * then read it.
+ * Statements that record a view of a user, if `condition` holds, what it shows exists and the caller has views left,
+ * and then read what it shows.
  *
  * @param read builds the reads from the id of the audit row; each must be empty unless that row exists.
  */

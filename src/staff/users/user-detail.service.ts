@@ -123,8 +123,8 @@ async function commitUserChange(deps: Deps, actor: Actor, change: UserChange, re
  * Changes the fields that are sent; null clears a field.
  *
  * @throws AppError `validation_error`, also for a changed name or identifier without a reason; `permission_denied`;
- *   `not_found`; `user_already_exists`; `identifier_replaced`; `username_taken`; `last_sign_in_method` if the account would have no way to
- *   sign in.
+ *   `passkey_required`; `not_found`; `user_already_exists`; `identifier_replaced`; `username_taken`;
+ *   `last_sign_in_method` if the account would have no way to sign in.
  */
 export async function updateUserDetail(
   deps: Deps,

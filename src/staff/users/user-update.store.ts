@@ -71,12 +71,13 @@ export async function findIdentifiers(deps: StaffActionDeps, { caller, userId }:
 
 /**
  * Changes the given fields of a user and writes one audit row for all of them. A changed identifier becomes unverified
- * and ends the sessions; its known networks are forgotten; a notice goes to the previous identifier, or to the account's
- * other one if there was none. A verified identifier that is replaced or removed is recorded as former. Changes nothing if
- * the caller may not, if there is one of `more`, or if an identifier that changes is not among `held`.
+ * and ends all sessions; the known networks of the previous one are forgotten. A notice goes to the previous one, or to
+ * the account's other identifier if there was none. A verified identifier that is replaced or removed is recorded as
+ * former. Changes nothing if the caller may not change the account or an obstacle applies.
  *
  * @param held the user's identifiers, read before the call, because SQL cannot hash them.
- * @returns in `more`, the possible obstacles: each has a row if it applies.
+ * @returns in `more`, the possible obstacles: each has a row if it applies. `isUnhashed` means that `held` lacks an
+ *   identifier that changes.
  */
 export function updateUserRow(
   deps: StaffActionDeps,

@@ -88,7 +88,7 @@ async function run(deps: Deps, queue: string, group: Received[]): Promise<void> 
   }
 }
 
-/** A group of messages concerns many users, as does a message of none. */
+/** The home of the group: several messages, or one without a user, may concern many users. */
 function homeOf({ task, event }: Received, others: readonly Received[]): HomeKey {
   if (task.home) return task.home(event);
   return others.length > 0 || event.userId === null ? "every" : { user: event.userId };

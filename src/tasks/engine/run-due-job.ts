@@ -33,7 +33,7 @@ export const runDueJob: Task = {
     const run = { name: job.name, periodStartedAt: payload.period_started_at ?? event.createdAt };
     if (payload.period_started_at === undefined) await enterRun(deps, run);
     const claimed = await claimRun(deps, run);
-    if (!claimed) return { done: true, note: "finished, waiting, or another's" };
+    if (!claimed) return { done: true, note: "finished, waiting, or leased elsewhere" };
     try {
       return await runChunks(deps, job, run, claimed);
     } catch (error) {

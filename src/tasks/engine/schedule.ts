@@ -10,8 +10,8 @@ import { jobs } from "./job-registry.ts";
 import { listOpenRuns } from "./job-run.store.ts";
 
 /**
- * Runs every minute: publishes codes and events that their own invocation could not, erases expired codes, and requests the jobs
- * that are due. Jobs run as queue messages, so their failures are handled in one place. Ticks may be skipped or
+ * Runs every minute: publishes codes and events that their own invocation could not, erases expired codes, and requests
+ * the due jobs. Jobs run as queue messages, so their failures are handled in one place. Ticks may be skipped or
  * overlap, because the database records what is due and runs are leased.
  */
 export async function runMinuteTick(deps: Deps): Promise<void> {

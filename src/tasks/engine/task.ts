@@ -31,7 +31,7 @@ export interface Task {
    * letter.
    */
   retryDelays?: readonly number[];
-  /** Whose data a message concerns, if it is not its `userId`. */
+  /** Whose data a message concerns, if not that of its `userId`. */
   home?(event: TaskEvent): HomeKey;
   /** If present, `run` gets all messages of a batch at once, except those for which this throws. */
   check?(event: TaskEvent): unknown;

@@ -17,8 +17,8 @@ export function objectKeyOf(userId: string, documentId: string): string {
 }
 
 /**
- * Stores a file under a new key. After a lost response it stores the file again, because an existing object with this
- * key can only be the same file.
+ * Stores a file under a new key. A failed call is made once more, which is safe: an existing object is not overwritten,
+ * and can only be this file.
  *
  * @throws AppError `service_unavailable` if R2 fails twice. The file may exist nevertheless; the sweeper removes it.
  */

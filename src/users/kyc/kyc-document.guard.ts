@@ -5,7 +5,10 @@ import { type DocumentLink, verifyLink } from "./kyc-document.service.ts";
 /** Declares a route for a caller with a signed link. */
 export const linkEndpoint = rawEndpointFor<DocumentLink>();
 
-/** A signed link to a document, checked without I/O, in place of a token. The viewer's session and role are checked in SQL. */
+/**
+ * A signed link to a document, checked without I/O, in place of a token. The viewer's session and role are checked in
+ * SQL.
+ */
 export const documentLink: Guard<DocumentLink> = {
   name: "documentLink",
   security: undefined,

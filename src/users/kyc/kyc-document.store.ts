@@ -34,8 +34,8 @@ export async function findDocument(deps: DocumentDeps, viewer: AccessClaims, doc
 }
 
 /**
- * As `findDocument`, and records the view in the same batch; views by staff also in the audit log, within the limit of
- * what staff see.
+ * Like `findDocument`, but records the view in the same batch. Staff who open another user's document also get an audit
+ * row, which counts towards their limit of views.
  *
  * @throws AppError `rate_limit_exceeded` if a member of staff has no views left.
  */

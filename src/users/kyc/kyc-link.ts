@@ -13,9 +13,9 @@ const MAX_SIGNATURE_LENGTH = 400;
 const viewerSchema = z.tuple([z.string(), z.string()]);
 
 /**
- * An absolute link that shows the document for five minutes to this viewer's session only. `sig` is the viewer,
- * encrypted with AES-GCM with the document and the expiry as associated data: it has 128 bits of authentication and
- * does not reveal the viewer.
+ * An absolute link that opens the document without a token, for five minutes and only while this viewer's session is
+ * live. `sig` is the viewer, encrypted with AES-GCM with the document and the expiry as associated data: it has 128
+ * bits of authentication and does not reveal the viewer.
  *
  * @param origin origin of the viewer's own request, so that the link leads to the same host.
  */

@@ -25,7 +25,7 @@ export function canonicalNumber(given: string): string {
 /** Fewest letters and digits of a text that is looked up as a document number. */
 const MIN_INDEXED = 4;
 
-/** The keyed hash by which users with the number are found; undefined for a text too short to be one. */
+/** The keyed hash by which users with the number are found; undefined for a text too short to be looked up. */
 export async function indexNumber(deps: Pick<Deps, "keyring">, number: string): Promise<string | undefined> {
   const canonical = canonicalNumber(number);
   if (canonical.length < MIN_INDEXED) return undefined;

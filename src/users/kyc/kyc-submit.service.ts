@@ -146,10 +146,10 @@ interface SubmissionState {
 }
 
 /**
- * The KYC that an earlier call with the same key made, in its current state; undefined if session, key and KYC permit
- * the call.
+ * The caller's KYC in its current state if an earlier call bound the key; undefined if none did and nothing forbids
+ * this call.
  *
- * @throws AppError saying why they do not.
+ * @throws AppError saying what forbids it.
  */
 function findRepeatedKyc(kind: SubmissionKind, call: IdempotentCall | undefined, { own, binding }: SubmissionState) {
   if (!own) throw sessionEnded();
@@ -162,7 +162,7 @@ function findRepeatedKyc(kind: SubmissionKind, call: IdempotentCall | undefined,
 /**
  * As `findRepeatedKyc`.
  *
- * @throws AppError `service_unavailable` if session, key and KYC permit the call: its files were swept.
+ * @throws AppError `service_unavailable` if nothing forbids the call: its files were swept.
  */
 function requireRepeatedKyc(kind: SubmissionKind, call: IdempotentCall | undefined, decided: SubmissionState): KycRow {
   const repeated = findRepeatedKyc(kind, call, decided);

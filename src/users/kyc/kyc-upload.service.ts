@@ -19,7 +19,7 @@ import {
 
 /** An upload that was counted before its files were read. */
 export interface KycUpload extends Admission {
-  /** Whether the key belongs to an earlier call: it gets that call's response; its files are compared, not stored. */
+  /** Whether the key is bound to an earlier call: this call's files are then compared with that call's, not stored. */
   isRepetition: boolean;
   limit: RateLimit;
   /** Stops counting the upload, after the response: it failed through no fault of the user. */
@@ -69,8 +69,9 @@ function describeLimit(
   deps: Deps,
   { counted, oldestCountedAt, started, oldestAt }: Awaited<ReturnType<typeof claimUpload>>["uploads"],
 ): RateLimit {
-  const counts = counted >= uploadLimit.count || started < startedUploadLimit.count;
-  const resetsAt = ((counts ? oldestCountedAt : oldestAt) ?? deps.now()) + uploadLimit.windowMs;
+  // If both limits are reached, that of counted uploads resets later.
+  const isOfCounted = counted >= uploadLimit.count || started < startedUploadLimit.count;
+  const resetsAt = ((isOfCounted ? oldestCountedAt : oldestAt) ?? deps.now()) + uploadLimit.windowMs;
   return {
     remaining: Math.max(0, Math.min(uploadLimit.count - counted, startedUploadLimit.count - started)),
     resetSeconds: Math.max(1, Math.ceil((resetsAt - deps.now()) / 1000)),

@@ -92,7 +92,7 @@ export async function claimUpload(
   };
 }
 
-/** Returns this invocation's claim: the upload no longer counts, but remains a started one. */
+/** Gives this invocation's claim back: the upload no longer counts, but remains a started one. */
 export async function giveBackUpload(deps: UploadDeps): Promise<void> {
   await runBatch(deps, {
     givenBack: deps.db

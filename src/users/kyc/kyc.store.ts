@@ -8,7 +8,7 @@ import type { AccessClaims } from "../../sessions/tokens.ts";
 
 export type KycRow = typeof kyc.$inferSelect;
 
-/** Selects the caller's KYC: no row if the session has ended, null if there is none. */
+/** Selects the caller's KYC: no row if the session has ended; `kyc` is null if nothing was submitted. */
 export function selectOwnKyc(deps: Pick<Deps, "db" | "now">, caller: AccessClaims) {
   return deps.db
     .select({ kyc })

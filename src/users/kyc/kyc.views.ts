@@ -3,7 +3,7 @@ import { isoTime } from "../../platform/time.ts";
 import { kycState, submissionStatus } from "../user-enums.ts";
 import type { KycRow } from "./kyc.store.ts";
 
-/** A KYC for one viewer: with the decrypted number, and links that work in this viewer's session only. */
+/** A KYC for one viewer: the decrypted number, and links that work only while this viewer's session is live. */
 export interface OpenKyc {
   row: KycRow;
   /** Null if it cannot be decrypted. */

@@ -47,7 +47,7 @@ export function orientationTiff(orientation: number): Uint8Array<ArrayBuffer> {
   return tiff;
 }
 
-/** The same, with the header that JPEG puts before it. */
+/** Exif data with the orientation only, as JPEG stores it: a header and the TIFF data. */
 export function orientationExif(orientation: number): Uint8Array<ArrayBuffer> {
   const tiff = orientationTiff(orientation);
   const exif = new Uint8Array(HEADER.length + tiff.length);

@@ -112,7 +112,7 @@ const isAlone = (marker: number) => marker === TEM || isRestart(marker);
 /** APP0 to APP15 and comments. */
 const isApplication = (marker: number) => (marker >= APP0 && marker <= APP15) || marker === COMMENT;
 
-/** Of the application segments, only those that change how the pixels look are needed, without a thumbnail. */
+/** Whether an application segment is kept as it is: it affects how the pixels look and has no thumbnail. */
 function isNeeded(bytes: Uint8Array, at: number, end: number): boolean {
   const marker = bytes[at + 1];
   if (marker === APP0) return isJfif(bytes, at, end) && end - at <= JFIF_BYTES;
@@ -149,7 +149,8 @@ function findFrameProblem(content: Uint8Array): Refusal | undefined {
 }
 
 /**
- * End of a scan's compressed data: the next marker, or its fill bytes, that is neither a stuffed zero nor a restart.
+ * End of a scan's compressed data: the next marker other than a restart, or the fill bytes before it. FF 00 is data,
+ * not a marker.
  */
 function findScanEnd(bytes: Uint8Array, start: number): number {
   for (let at = start; at < bytes.length; at++) {

@@ -3,7 +3,11 @@ import { latin1 } from "./cleaning.ts";
 /** How much of a trailer is read: far more than one needs. */
 const DICTIONARY_BYTES = 16 * 1024;
 
-/** Whether the trailer of a PDF's last cross-reference section declares the file encrypted. */
+/**
+ * Whether the trailer of a PDF's last cross-reference section declares the file encrypted.
+ *
+ * @param offsets where the section may begin; the first at which there is one counts.
+ */
 export function findEncryption(bytes: Uint8Array, offsets: readonly number[]): boolean {
   const trailer = findTrailer(bytes, offsets);
   return trailer !== undefined && /\/Encrypt(?![A-Za-z])/.test(trailer);
