@@ -112,10 +112,11 @@ function failureList(column: SQL, windowMs: number, now: Value<number>) {
 /**
  * Records a failure of the requester if `isFailure` holds. Locks the network after 5 failures in 5 minutes and its
  * class after 20 in a day. Also counts the consecutive failures, from which `blockedUntil` derives the hard lockout.
+ * `locked_by` names the invocation whose failure began any of these locks.
  */
 export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailure: SQL) {
   const now = deps.now();
-  const { perNetwork, perClass, resetAfterMs } = otpLimits.lock;
+  const { perNetwork, perClass, hardLockoutAfter, resetAfterMs } = otpLimits.lock;
   const first = sql`json_array(${instantOf(now)})`;
 
   const network = otpNetworkGuards;
@@ -128,6 +129,7 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailur
   const classIsStale = sql`${ofClassTable.lastGuessAt} <= ${now} - ${literal(resetAfterMs)}`;
   const ofClass = failureList(sql`${ofClassTable.failures}`, perClass.windowMs, now);
   const classLocks = sql`(not ${classIsStale} and ${ofClass.count} >= ${literal(perClass.count)})`;
+  const isHardLockout = sql`(not ${classIsStale} and ${ofClassTable.streak} + 1 >= ${literal(hardLockoutAfter)})`;
 
   return {
     networkFailure: insertWhere(
@@ -172,7 +174,7 @@ export function recordFailure(deps: GuardDeps, requester: OtpRequester, isFailur
         streak: sql`case when ${classIsStale} then 1 else ${ofClassTable.streak} + 1 end`,
         lockedUntil: sql`case when ${classLocks} then ${instantOf(now)} + ${literal(perClass.lockMs)} when ${classIsStale} then 0
           else ${ofClassTable.lockedUntil} end`,
-        lockedBy: sql`case when ${classLocks} then ${deps.invocationId} end`,
+        lockedBy: sql`case when ${classLocks} or ${isHardLockout} then ${deps.invocationId} end`,
         lastGuessAt: now,
       },
     }),

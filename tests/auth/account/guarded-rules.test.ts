@@ -392,6 +392,22 @@ describe("ASVS 6.3.5: a user is notified of a lockout", () => {
     }
   });
 
+  test("once when a hundred consecutive failures close the class, although no other limit is reached", async () => {
+    const { identifier, userId } = await newUser();
+    const ip = newIp();
+    const code = await requestCode(identifier, { ip });
+    expect((await guess(identifier, otherThan(code), ip)).status).toBe(400);
+    await run("update otp_class_guards set streak = 98, failures = '[]' where identifier = ?", identifier);
+    expect((await guess(identifier, otherThan(code), ip)).status).toBe(400);
+    expect(await events(userId), "after 99 failures").toBe(0);
+    expect((await guess(identifier, otherThan(code), ip)).status).toBe(400);
+    expect(await events(userId), "after 100 failures").toBe(1);
+    for (let i = 0; i < 2; i++) {
+      expect((await guess(identifier, code)).headers.get("retry-after")).toBe(String((7 * DAY) / SECOND));
+    }
+    expect(await events(userId)).toBe(1);
+  });
+
   test("not if no user has the identifier", async () => {
     const [identifier, ip] = [newPhone(), newIp()];
     const code = await requestCode(identifier, { ip });
