@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { REPEAT_WINDOW_MS } from "../auth/account/account.service.ts";
+import { RECYCLED_AFTER_DAYS } from "../auth/account/account-settings.ts";
 import { UNDO_WINDOW_MS } from "../auth/identity/identity-limits.ts";
 import { firstCidAt } from "../auth/otp/cid.ts";
 import { otpLimits } from "../auth/otp/otp-limits.ts";
@@ -165,7 +166,15 @@ export const purgeRules: readonly PurgeRule[] = [
     table: sessions,
     since: sessions.revokedAt,
     keptMs: 30 * DAY_MS,
-    among: sql`revoked_at is not null`,
+    among: sql`revoked_at is not null and revoked_reason is not 'refresh_reuse'`,
+  },
+  {
+    ...scannedDaily,
+    table: sessions,
+    since: sessions.revokedAt,
+    keptMs: RECYCLED_AFTER_DAYS.max * DAY_MS + LIFE_MS.user.absolute,
+    among: sql`revoked_reason = 'refresh_reuse'`,
+    reason: "a refresh token that was reused must not prove an account that has slept since",
   },
   {
     ...scannedDaily,

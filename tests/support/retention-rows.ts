@@ -17,7 +17,15 @@ interface Column {
 const others: Readonly<Record<string, (instant: number) => Record<string, unknown>>> = {
   "otp_challenges.created_at": () => ({ sealed_code: "sealed" }),
   "sessions.absolute_expires_at": (instant) => ({ idle_expires_at: instant - DAY_MS }),
-  "sessions.revoked_at": () => ({ absolute_expires_at: 9e15, idle_expires_at: 9e15 }),
+  "sessions.revoked_at if revoked_at is not null and revoked_reason is not 'refresh_reuse'": () => ({
+    absolute_expires_at: 9e15,
+    idle_expires_at: 9e15,
+  }),
+  "sessions.revoked_at if revoked_reason = 'refresh_reuse'": () => ({
+    absolute_expires_at: 9e15,
+    idle_expires_at: 9e15,
+    revoked_reason: "refresh_reuse",
+  }),
 };
 
 /**

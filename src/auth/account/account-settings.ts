@@ -9,11 +9,15 @@ declare module "../../platform/config/config.ts" {
   }
 }
 
+/** The values that RECYCLED_AFTER_DAYS may have. */
+export const RECYCLED_AFTER_DAYS = { min: 30, max: 365 } as const;
+
+const { min, max } = RECYCLED_AFTER_DAYS;
 const days = z
   .string()
-  .regex(/^\d{2,3}$/, "must be a number of days from 30 to 365")
+  .regex(/^\d{2,3}$/, `must be a number of days from ${min} to ${max}`)
   .transform(Number)
-  .pipe(z.number().min(30).max(365));
+  .pipe(z.number().min(min).max(max));
 
 /** Settings of accounts. */
 export const accountSettings = { RECYCLED_AFTER_DAYS: optional(days) };

@@ -54,7 +54,7 @@ export interface SecondProof {
 
 /**
  * The second proof belongs to the row of `users`. A refresh token of a session that ended because of its reuse does not
- * count.
+ * count as long as that session's row is kept, which `purgeRules` does for the longest sleep that can be configured.
  */
 export function hasSecondProof(deps: Pick<Deps, "db" | "now">, { emailCid, oldSession }: SecondProof): SQL {
   const live = deps.db

@@ -3,7 +3,9 @@ import { type Answer, call, newEmail, newIp, newPhone, type SignedIn, signUp } f
 import { useClock } from "../../support/clock.ts";
 import { countOf, rows, run } from "../../support/database.ts";
 import { freshToken, putIdentifier } from "../../support/identity-calls.ts";
+import { runJob } from "../../support/jobs.ts";
 import { promote } from "../../support/kyc.ts";
+import { refresh } from "../../support/session-calls.ts";
 import { heldTasks, runTasks } from "../../support/tasks.ts";
 
 const DAY = 86_400_000;
@@ -12,7 +14,7 @@ const refusal = (answer: Answer) => [answer.status, answer.body.error?.code];
 
 let tasks: ReturnType<typeof heldTasks>;
 let env: Partial<Env>;
-useClock();
+const clock = useClock();
 beforeEach(() => {
   tasks = heldTasks();
   env = { ...tasks.env, RECYCLED_AFTER_DAYS: String(DAYS) } as Partial<Env>;
@@ -122,6 +124,19 @@ describe("a second proof wakes a sleeping account", () => {
     await run("update sessions set revoked_at = 1, revoked_reason = 'refresh_reuse' where user_id = ?", reused.userId);
     for (const old_refresh_token of [reused.refresh, other.refresh, reused.access, "forged"]) {
       expect(refusal(await logIn(reused, { old_refresh_token }))).toEqual([409, "number_dormant"]);
+    }
+  });
+
+  it("but not by a refresh token whose reuse ended its session, not even after the longest sleep that can be configured", async () => {
+    const user = await signUp(newPhone(), { ip: newIp(), env });
+    await run(holdings["a name"] ?? "", user.userId);
+    const stolen = (await refresh(user.refresh)).body.data.refresh;
+    clock.advance(3 * 60_000);
+    expect((await refresh(user.refresh)).status).toBe(401);
+    clock.advance(365 * DAY + 1);
+    await runJob("purge_expired_sessions");
+    for (const old_refresh_token of [stolen, user.refresh]) {
+      expect(refusal(await logIn(user, { old_refresh_token }))).toEqual([409, "number_dormant"]);
     }
   });
 });
