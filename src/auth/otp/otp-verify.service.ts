@@ -62,12 +62,11 @@ export async function verifyOtp(
     return { verificationToken, purpose: attempt.hasAccount ? "LOGIN" : "REGISTER", limit };
   }
   deps.afterResponse(publishCoalesced(deps, attempt.lockout));
-  throw refuseAttempt(deps, attempt, await wasUsedHere(deps, identifier, otp, attempt.usedHere));
+  throw refuseAttempt(attempt, await wasUsedHere(deps, identifier, otp, attempt.usedHere));
 }
 
-function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAttempt>>, wasUsed: boolean): AppError {
-  const secondsUntil = (instant: number) => Math.ceil((instant - deps.now()) / 1000);
-  const lockSeconds = secondsUntil(attempt.blockedUntil);
+function refuseAttempt(attempt: Awaited<ReturnType<typeof recordAttempt>>, wasUsed: boolean): AppError {
+  const lockSeconds = Math.ceil(attempt.lockedForMs / 1000);
   const refuse = (code: ErrorCode, reason: string, waitSeconds?: number) => {
     const isUnlocked = waitSeconds === undefined && lockSeconds <= 0;
     const remaining = isUnlocked ? Math.max(0, failuresAllowed.count - attempt.failures) : 0;
@@ -81,7 +80,7 @@ function refuseAttempt(deps: Deps, attempt: Awaited<ReturnType<typeof recordAtte
   if (!attempt.isCharged && attempt.isLocked === 0 && lockSeconds > 0)
     return refuse("rate_limit_exceeded", "locked", lockSeconds);
   if (!attempt.isCounted && attempt.networkMayAttempt === 0) {
-    return refuse("rate_limit_exceeded", "guesses of one network", secondsUntil(attempt.attemptWindowEndsAt));
+    return refuse("rate_limit_exceeded", "guesses of one network", Math.ceil(attempt.attemptWindowEndsInMs / 1000));
   }
   if (attempt.isKeyReused === 1) return refuse("idempotency_key_reused", "key of another body");
   return refuse("invalid_otp", attempt.isCharged ? "no match" : "no live code");

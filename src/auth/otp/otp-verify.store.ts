@@ -124,8 +124,11 @@ function readAttempt(deps: BuilderDeps, variant: AttemptVariant, values: Attempt
       .orderBy(desc(otpChallenges.cid)),
     state: deps.db
       .select({
-        blockedUntil: blockedUntil(values, now).as("blocked_until"),
-        attemptWindowEndsAt: attemptWindowEndsAt(network).as("attempt_window_ends_at"),
+        // Counted from the time that decided, because the clock goes on while the batch is under way.
+        lockedForMs: sql<number>`max(0, ${blockedUntil(values, now)} - ${now})`.as("locked_for_ms"),
+        attemptWindowEndsInMs: sql<number>`max(0, ${attemptWindowEndsAt(network)} - ${now})`.as(
+          "attempt_window_ends_in_ms",
+        ),
         networkMayAttempt: sql<number>`${networkMayAttempt(values, now)}`.as("may_network_attempt"),
         failures: sql<number>`coalesce((select count(*) from otp_network_guards g, json_each(g.failures)
           where g.identifier = ${identifier} and g.network = ${network}
@@ -198,8 +201,8 @@ const attempts = {
  * comparison tells nothing to a caller, who cannot compute them (ASVS 11.2.4).
  *
  * @returns `verified`, the code that fits; `isUndecided` if nothing was changed because a live code is missing from
- *   `guess.codes`, and a second round with `liveCodes` decides; `blockedUntil` (epoch ms; 0 or a past time if not
- *   locked), which refuses the attempt only if it was not charged.
+ *   `guess.codes`, and a second round with `liveCodes` decides; `lockedForMs` (0 if not locked when the attempt
+ *   was decided), which refuses the attempt only if it was not charged.
  */
 export async function recordAttempt(deps: AttemptDeps, attempt: Attempt) {
   const { identifier, call, guess } = attempt;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type Answer, call, newIp, newPhone, readCode, requestCode, signUp } from "../../support/client.ts";
+import { type Answer, call, newIp, newPhone, readCode, requestCode, signUp, testEnv } from "../../support/client.ts";
 import { type Clock, stopClock } from "../../support/clock.ts";
 
 afterEach(() => vi.useRealTimers());
@@ -36,6 +36,16 @@ async function lockedFor(identifier: string, code: string, ip: string): Promise<
   if (answer.status === 400) return 0;
   expect(answer.body.error.code).toBe("rate_limit_exceeded");
   return Number(answer.headers.get("retry-after"));
+}
+
+/** D1 whose answer arrives some milliseconds after it decided. */
+function slowDatabase(clock: Clock, milliseconds: number): D1Database {
+  const batch = async (statements: D1PreparedStatement[]) => {
+    const results = await testEnv.DB.batch(statements);
+    clock.advance(milliseconds);
+    return results;
+  };
+  return new Proxy(testEnv.DB, { get: (db, name) => (name === "batch" ? batch : Reflect.get(db, name).bind(db)) });
 }
 
 /** A user who signed in from the network so long ago that no daily limit is left. */
@@ -84,6 +94,24 @@ describe("locks", () => {
     expect(locked.headers.get("ratelimit")).toMatch(/^"[\w-]+";r=0;t=60$/);
     expect(locked.headers.get("ratelimit-policy")).toMatch(/^"[\w-]+";q=5;w=300$/);
     expect(codeOf(await guess(phone, code))).toBe("ok");
+  });
+
+  test("a request or attempt refused by a lock that ends before D1 answers gets 429 and never invalid_otp", async () => {
+    const clock = stopClock();
+    const [phone, ip] = [newPhone(), newIp()];
+    const code = await requestCode(phone, { ip });
+    await guessWrong(5, phone, code, ip);
+    clock.advance(MINUTE - 30);
+    const DB = slowDatabase(clock, 60);
+    const json = { identifier: phone, otp: code };
+    for (const path of ["/api/auth/otp/verify", "/api/auth/otp/request"]) {
+      const answer = await call("POST", path, { ip, env: { DB }, json });
+      expect([answer.status, answer.headers.get("retry-after")], path).toEqual([429, "1"]);
+      expect(answer.headers.get("ratelimit")).toMatch(/;r=0;t=1$/);
+      clock.advance(-60);
+    }
+    clock.advance(30);
+    expect(codeOf(await guess(phone, await requestCode(phone, { ip }), ip))).toBe("ok");
   });
 
   test("failures more than five minutes apart do not add up, and a success resets them", async () => {
