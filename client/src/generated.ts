@@ -1433,7 +1433,7 @@ export interface Operations {
       device_name?: PlainText | undefined;
       app_version?: PlainText | undefined;
       os_version?: PlainText | undefined;
-      /** Whether pushes are wanted; true if absent. */
+      /** Whether pushes are wanted; true at first. */
       is_active?: boolean | undefined;
     };
     data: Device;

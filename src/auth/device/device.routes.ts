@@ -52,7 +52,7 @@ export const registerMyDevice = userEndpoint(
       device_name: optionalText(atMost(255)),
       app_version: optionalVersion(atMost(50)),
       os_version: optionalVersion(atMost(50)),
-      is_active: optionalFlag.meta({ description: "Whether pushes are wanted; true if absent." }),
+      is_active: optionalFlag.meta({ description: "Whether pushes are wanted; true at first." }),
     }),
     data: deviceView,
     message: { en: "Device registered.", ne: "यन्त्र दर्ता भयो।" },
@@ -65,7 +65,7 @@ export const registerMyDevice = userEndpoint(
       deviceName: body.device_name ?? null,
       appVersion: body.app_version ?? null,
       osVersion: body.os_version ?? null,
-      isActive: body.is_active ?? true,
+      isActive: body.is_active ?? null,
     });
     return {
       data: {

@@ -18,7 +18,7 @@ export const MAX_DEVICES = 20;
 /** Registrations per user in a fixed window, including repeated ones. */
 export const registrationLimit = { count: 30, windowMs: HOUR_MS } as const;
 
-/** A device as described by its app; null keeps the stored value. */
+/** A device as described by its app; null keeps the stored value. A new device is active unless the app says no. */
 export interface Device {
   deviceId: string;
   fcmToken: string;
@@ -26,7 +26,7 @@ export interface Device {
   deviceName: string | null;
   appVersion: string | null;
   osVersion: string | null;
-  isActive: boolean;
+  isActive: boolean | null;
 }
 
 export type DeviceRow = typeof devices.$inferSelect;
@@ -58,13 +58,13 @@ export async function upsertDevice(
     ...(device.deviceName === null ? {} : { device_name: device.deviceName }),
     ...(device.appVersion === null ? {} : { app_version: device.appVersion }),
     ...(device.osVersion === null ? {} : { os_version: device.osVersion }),
+    ...(device.isActive === null ? {} : { is_active: device.isActive }),
   });
   const state = sql.raw(
     `json_object('device_type', device_type, 'device_name', device_name, 'app_version', app_version, 'os_version', os_version,
       'is_active', json(iif(is_active, 'true', 'false')))`,
   );
-  const next = sql`json_patch(json_patch(coalesce((select ${state} from ${thisDevice}), '{}'), ${described}),
-    json_object('is_active', json(${device.isActive ? "true" : "false"})))`;
+  const next = sql`json_patch(coalesce((select ${state} from ${thisDevice}), '{"is_active":true}'), ${described})`;
   const isUnchanged = sql`exists (select 1 from ${thisDevice} and fcm_token is ${device.fcmToken} and json(${state}) = ${next})`;
   const isChanged = isAudited(userId, auditId);
   const newest = deps.db
@@ -100,7 +100,7 @@ export async function upsertDevice(
       device: insertWhere(
         deps,
         devices,
-        { ...device, id, userId, sessionId, lastUsedAt: now, createdAt: now },
+        { ...device, isActive: device.isActive ?? true, id, userId, sessionId, lastUsedAt: now, createdAt: now },
         isCounted,
       ).onConflictDoUpdate({
         target: [devices.userId, devices.deviceId],
@@ -110,7 +110,7 @@ export async function upsertDevice(
           deviceName: sql`coalesce(excluded.device_name, ${devices.deviceName})`,
           appVersion: sql`coalesce(excluded.app_version, ${devices.appVersion})`,
           osVersion: sql`coalesce(excluded.os_version, ${devices.osVersion})`,
-          isActive: device.isActive,
+          isActive: device.isActive ?? sql`${devices.isActive}`,
           lastUsedAt: instantOf(now),
         },
       }),

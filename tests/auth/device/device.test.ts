@@ -75,6 +75,22 @@ describe("auth/device", () => {
     expect(await rows("select version from users where id = ?", userId)).toEqual([{ version: 3 }]);
   });
 
+  it("keeps pushes off when a later call omits is_active, and turns them on only when it says so", async () => {
+    const { access, userId } = await signUp();
+    const device = phone();
+    const answers = [];
+    for (const more of [{}, { is_active: false }, {}, { app_version: "2" }, { is_active: true }, {}]) {
+      clock.advance(1000);
+      answers.push((await post(access, { ...device, ...more })).body.data.is_active);
+    }
+    expect(answers).toEqual([true, false, false, false, true, true]);
+    const audits = await rows(
+      "select new_values ->> 'is_active' as is_active from audit_logs where user_id = ? and entity_type = 'device' order by created_at",
+      userId,
+    );
+    expect(audits, "no row for a call that changes nothing").toEqual([1, 0, 0, 1].map((is_active) => ({ is_active })));
+  });
+
   it("moves a push token from another user's device and from another device of the same user", async () => {
     const [asha, bikash] = [await signUp(), await signUp()];
     const device = phone();
