@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { deviceRegistrations, devices } from "../../db/user-schema.ts";
 import { isAudited, recordAudit } from "../../platform/data/audit.ts";
@@ -105,6 +105,7 @@ export async function upsertDevice(
       ).onConflictDoUpdate({
         target: [devices.userId, devices.deviceId],
         set: {
+          sessionId,
           fcmToken: device.fcmToken,
           deviceType: device.deviceType,
           deviceName: sql`coalesce(excluded.device_name, ${devices.deviceName})`,
@@ -114,12 +115,6 @@ export async function upsertDevice(
           lastUsedAt: instantOf(now),
         },
       }),
-      // An UPDATE rewrites the index entries of all columns that it sets, so this column is set in a separate
-      // statement.
-      bound: deps.db
-        .update(devices)
-        .set({ sessionId })
-        .where(and(isThisDevice, ne(devices.sessionId, sessionId), isCounted)),
       forgotten: deps.db
         .delete(devices)
         .where(sql`${devices.userId} = ${userId} and ${devices.id} not in ${newest} and ${isCounted}`),
