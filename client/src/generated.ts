@@ -356,6 +356,7 @@ export type FieldErrorCode =
   | "before_start"
   | "page_out_of_reach"
   | "page_with_cursor"
+  | "two_proofs"
   | "unknown_cursor"
   | "not_ordering"
   | "not_idempotency_key"

@@ -23,14 +23,16 @@ export const postProof = userEndpoint(
     example: { verification_token: "…" },
     body: z
       .object({ verification_token: optionalText(tokenField), credential: optionalAssertionField })
-      .refine(
-        ({ verification_token, credential }) => (verification_token === undefined) !== (credential === undefined),
-        {
-          when: besideErrors,
-          path: ["verification_token"],
-          message: as("required"),
-        },
-      ),
+      .refine(({ verification_token, credential }) => verification_token !== undefined || credential !== undefined, {
+        when: besideErrors,
+        path: ["verification_token"],
+        message: as("required"),
+      })
+      .refine(({ verification_token, credential }) => verification_token === undefined || credential === undefined, {
+        when: besideErrors,
+        path: ["verification_token"],
+        message: as("two_proofs"),
+      }),
     data: z.object({ proved_until: z.iso.datetime(), message: z.string() }).meta({ id: "Proof" }),
     message: proved,
     errors: ["invalid_token", "passkey_failed", "passkey_unknown", "not_found"],

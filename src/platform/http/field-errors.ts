@@ -87,6 +87,10 @@ export const fieldErrorCatalogue = {
     ne: "पृष्ठले पहिला {max} प्रयोगकर्ता मात्र देखाउँछ। अगाडि जान cursor प्रयोग गर्नुहोस्।",
   },
   page_with_cursor: { en: "Send either page or cursor, not both.", ne: "page वा cursor मध्ये एउटा मात्र पठाउनुहोस्।" },
+  two_proofs: {
+    en: "Send either verification_token or credential, not both.",
+    ne: "verification_token वा credential मध्ये एउटा मात्र पठाउनुहोस्।",
+  },
   unknown_cursor: {
     en: "This cursor does not belong to this list. Start again from the first page.",
     ne: "यो cursor यस सूचीको होइन। पहिलो पृष्ठबाट फेरि सुरु गर्नुहोस्।",

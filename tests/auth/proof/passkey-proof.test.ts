@@ -106,8 +106,14 @@ describe("A proof by passkey", () => {
     const person = await newUser();
     const { authenticator } = await addPasskey(person);
     const credential = await authenticator.assert(await ownOptions(person, "PROOF"));
-    for (const json of [{}, { credential, verification_token: "x" }, { credential: "", verification_token: "" }]) {
-      expectError(await call("POST", "/api/auth/proof", { token: person.access, json }), 400, "validation_error");
+    for (const [json, code] of [
+      [{}, "required"],
+      [{ credential: "", verification_token: "" }, "required"],
+      [{ credential, verification_token: "x" }, "two_proofs"],
+    ] as const) {
+      const answer = await call("POST", "/api/auth/proof", { token: person.access, json });
+      expectError(answer, 400, "validation_error");
+      expect(answer.body.error.fields).toEqual({ verification_token: [{ code }] });
     }
     await run("update sessions set revoked_at = 1 where user_id = ?", person.userId);
     expectError(await prove(person, credential), 401, "token_not_valid");
