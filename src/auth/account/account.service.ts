@@ -71,10 +71,7 @@ export async function registerUser(
   if (outcome.user) throw new AppError("user_already_exists");
   if (outcome.isReserved) throw new AppError("identifier_replaced");
   if (outcome.isUsernameTaken) throw new AppError("username_taken");
-  throw new AppError("service_unavailable", {
-    reason: "no free username or referral code drawn",
-    retryAfterSeconds: 1,
-  });
+  throw new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
 }
 
 /**

@@ -88,10 +88,7 @@ export async function createUser(
   }
   if (outcome.isReserved) throw new AppError("identifier_replaced");
   if (given.username !== undefined) throw new AppError("username_taken");
-  throw new AppError("service_unavailable", {
-    reason: "no free username or referral code drawn",
-    retryAfterSeconds: 1,
-  });
+  throw new AppError("service_unavailable", { reason: "no free username drawn", retryAfterSeconds: 1 });
 }
 
 /** Maximum number of times that a change is tried while the user's identifiers change at the same time. */
