@@ -75,10 +75,10 @@ export const login = publicEndpoint(
     body: z.object({
       identifier: identifierField,
       verification_token: verificationTokenField,
-      second_token: optionalText(z.string()).meta({
+      second_token: optionalText(tokenField).meta({
         description: "After `number_dormant`: a verification token of the account's verified email address.",
       }),
-      old_refresh_token: optionalText(z.string()).meta({
+      old_refresh_token: optionalText(tokenField).meta({
         description: "After `number_dormant`: any refresh token of the account, also an expired one.",
       }),
     }),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { optionalText } from "../../platform/http/fields.ts";
+import { optionalText, tokenField } from "../../platform/http/fields.ts";
 import { userEndpoint } from "../../sessions/guard.ts";
 import { deleteOwnAccount } from "./account-deletion.service.ts";
 
@@ -16,7 +16,7 @@ export const deleteMyAccount = userEndpoint(
       "Send `verification_token` if a proof is needed. Refused while the user has an open rental, has a negative balance or is the only admin. " +
       "The identifiers and the username can be registered again immediately.",
     example: {},
-    body: z.object({ verification_token: optionalText(z.string()) }),
+    body: z.object({ verification_token: optionalText(tokenField) }),
     data: z.object({ message: z.string() }),
     message: deleted,
     errors: ["reauthentication_required", "open_rental", "debt_due", "last_admin"],

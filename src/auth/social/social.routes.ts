@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { as } from "../../platform/http/field-errors.ts";
-import { optionalText, text, withoutControls } from "../../platform/http/fields.ts";
+import { optionalText, text, tokenField, withoutControls } from "../../platform/http/fields.ts";
 import { publicEndpoint, userEndpoint } from "../../sessions/guard.ts";
 import { atCalledHost } from "./called-host.ts";
 import { linkSocialAccount, unlinkSocialAccount } from "./social-account.service.ts";
@@ -174,7 +174,7 @@ function linkRoute(name: ProviderName) {
       description: "Lets the user sign in with this provider too. Send `verification_token` if a proof is needed.",
       example: tokenExamples[name],
       body: tokenBodies[name]
-        .extend({ verification_token: optionalText(z.string()) })
+        .extend({ verification_token: optionalText(tokenField) })
         .meta({ base: `${names[name]}Token` }),
       data: z.object({ message: z.string() }),
       message: linked,
@@ -209,7 +209,7 @@ function unlinkRoute(name: ProviderName) {
       summary: `Unlink my ${names[name]} account`,
       description: "The user's only way to sign in cannot be unlinked. Send `verification_token` if a proof is needed.",
       example: {},
-      body: z.object({ verification_token: optionalText(z.string()) }),
+      body: z.object({ verification_token: optionalText(tokenField) }),
       data: z.object({ message: z.string() }),
       message: unlinked,
       errors: ["reauthentication_required", "last_sign_in_method", "not_found"],
