@@ -8,7 +8,7 @@ export const idempotencyKeys = sqliteTable("idempotency_keys", {
   bodyHash: text("body_hash").notNull(),
   /** Id of what the first call created: challenge, verification token, session or KYC. */
   resultId: text("result_id").notNull(),
-  /** `resend_in` in seconds for otp/request; the session's counter for refresh; the version for KYC. */
+  /** `resend_in` in seconds for otp/request; the session's counter for refresh; null for the others. */
   resultNumber: integer("result_number"),
   expiresAt: instant("expires_at").notNull(),
 });

@@ -73,16 +73,7 @@ export async function commitSubmission(
     },
     changeUser(deps, userId, isDone),
     {
-      bind: bindKey(
-        deps,
-        call,
-        {
-          id: sql`(select kyc.id ${own})`,
-          number: sql`(select kyc.version ${own})`,
-          expiresAt: now + IDEMPOTENCY_TTL_MS,
-        },
-        isDone,
-      ),
+      bind: bindKey(deps, call, { id: sql`(select kyc.id ${own})`, expiresAt: now + IDEMPOTENCY_TTL_MS }, isDone),
     },
   );
   const reads = {
