@@ -85,7 +85,7 @@ const limits: Readonly<Record<string, Limit>> = {
   "refresh.replays": limit(
     { count: MAX_REPLAYS, windowMs: REPLAY_WINDOW_MS },
     "replays of one refresh",
-    "the session stays live; refresh with the newest token",
+    "refresh with the newest token; after the replay window this one counts as reused and ends the session",
   ),
   "kyc.uploads": limit(uploadLimit, "uploads of one user, including refused ones", WAIT_FOR_OLDEST),
   "kyc.started": limit(

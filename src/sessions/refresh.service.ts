@@ -27,7 +27,7 @@ export interface TokenPair {
  *
  * @throws AppError `token_not_valid` when the token is expired, forged, already rotated or of an ended session; a
  *   rotated token that can no longer be replayed also ends its session. `idempotency_key_reused`. `rate_limit_exceeded`
- *   after 200 replays, or when the user exceeds the write limit.
+ *   after 200 replays, until the replay window ends, or when the user exceeds the write limit.
  */
 export async function refreshSession(deps: Deps, client: Client, refreshToken: string): Promise<TokenPair> {
   const verified = await verifyRefreshToken(deps, refreshToken);

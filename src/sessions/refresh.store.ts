@@ -24,7 +24,10 @@ import type { RefreshClaims } from "./tokens.ts";
 /** A refresh sets `last_login` if the value is at least this many milliseconds old. */
 const LAST_LOGIN_INTERVAL_MS = HOUR_MS;
 
-/** Maximum replays of one rotation; further replays get 429 and the session stays valid. */
+/**
+ * Maximum replays of one rotation; further replays get 429 and do not end the session until the replay window ends. No
+ * wait helps the client then: the parent counts as reused, and only the newest token refreshes.
+ */
 export const MAX_REPLAYS = 200;
 
 type RotationDeps = StatementDeps & Pick<Deps, "log">;

@@ -2,7 +2,7 @@ import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type CallOptions, call, newIp, testEnv, verify } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
-import { rows } from "../support/database.ts";
+import { rows, run } from "../support/database.ts";
 import { newUser } from "../support/people.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
 import { logout, me, refresh } from "../support/session-calls.ts";
@@ -207,7 +207,7 @@ describe("a used refresh token", () => {
     await expectEnded(user.userId, user.access, latest);
   });
 
-  it("may be replayed 200 times; further replays get 429 and the session stays valid", async () => {
+  it("may be replayed 200 times; further replays get 429 until the replay window ends and then end the session", async () => {
     const user = await newUser();
     const successor = await rotate(user.refresh);
     for (let repeat = 0; repeat < 200; repeat++) expect(await rotate(user.refresh)).toBe(successor);
@@ -217,7 +217,20 @@ describe("a used refresh token", () => {
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
     }
     expect((await me(user.access)).status).toBe(200);
+    clock.advance(120 * SECOND - 1);
+    expect((await refresh(user.refresh)).status).toBe(429);
+    expect((await me(user.access)).status).toBe(200);
     expect(await reuseEvents(user.userId)).toEqual([]);
+    clock.advance(1);
+    expectRefused(await refresh(user.refresh));
+    await expectEnded(user.userId, user.access, successor);
+  });
+
+  it("gets 429 after 200 replays, while its successor still refreshes the session", async () => {
+    const user = await newUser();
+    const successor = await rotate(user.refresh);
+    await run("update sessions set replays = 200 where user_id = ?", user.userId);
+    expect((await refresh(user.refresh)).status).toBe(429);
     await rotate(successor);
   });
 
