@@ -4,12 +4,10 @@ import { parseJson } from "../../platform/json.ts";
 
 // What `PublicKeyCredential.toJSON()` returns (WebAuthn Level 3 section 5.1.8), and Android's Credential Manager too.
 
-const base64url = (maxLength: number) =>
-  z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[A-Za-z0-9_-]+$/);
+// A single character in the last group has fewer bits than a byte, and decoders refuse it (RFC 4648 section 4).
+const BASE64URL = /^([\w-]{4})*[\w-]{2,4}$/;
+
+const base64url = (maxLength: number) => z.string().min(1).max(maxLength).regex(BASE64URL);
 
 /** A credential id has at most 1,023 bytes (WebAuthn Level 3 section 4). */
 const credentialId = base64url(1364);

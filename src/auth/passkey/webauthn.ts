@@ -1,5 +1,4 @@
 import { base64url } from "jose";
-import { parseJson } from "../../platform/json.ts";
 import type { Assertion, Registration } from "./credential.fields.ts";
 import type { Passkeys } from "./passkey-settings.ts";
 
@@ -146,8 +145,12 @@ const decoder = new TextDecoder();
 
 /** The client data as an object; undefined if it is malformed. */
 function readClientData(clientDataJSON: string): Record<string, unknown> | undefined {
-  const clientData = parseJson(decoder.decode(base64url.decode(clientDataJSON)));
-  return typeof clientData === "object" && clientData !== null ? (clientData as Record<string, unknown>) : undefined;
+  try {
+    const clientData: unknown = JSON.parse(decoder.decode(base64url.decode(clientDataJSON)));
+    return typeof clientData === "object" && clientData !== null ? (clientData as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The challenge that a credential answers, as sent; empty if there is none. Says nothing about the signature. */

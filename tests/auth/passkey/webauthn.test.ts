@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Algorithm, Authenticator, cbor, FLAGS, join, type Overrides } from "../../support/authenticator.ts";
 import type { SignedIn } from "../../support/client.ts";
 import { call } from "../../support/client.ts";
+import { newBrowser, SESSION } from "../../support/console.ts";
 import { rows } from "../../support/database.ts";
 import { newUser } from "../../support/kyc.ts";
 import { addPasskey, expectError, logInWith, ownOptions, register, signInOptions } from "../../support/passkeys.ts";
@@ -236,6 +237,33 @@ describe("Whatever is sent as a credential", () => {
     expectError(answer, 400, "validation_error");
     expect(Object.keys(answer.body.error.details).map((name) => name.split(".")[0])).toContain("credential");
   });
+
+  test.each(["A", "AAAAA"])(
+    "a part with the undecodable length of %j is a validation error on that part, on every route that takes a credential",
+    async (undecodable) => {
+      const person = await newUser();
+      const { authenticator } = await addPasskey(person);
+      const newcomer = await Authenticator.create();
+      const registration = await newcomer.register(await ownOptions(person, "REGISTER"));
+      const signIn = await authenticator.assert(await signInOptions());
+      const proof = await authenticator.assert(await ownOptions(person, "PROOF"));
+      const routes = [
+        ["/api/auth/passkeys", registration, person.access],
+        ["/api/auth/passkey/login", signIn, undefined],
+        ["/api/auth/proof", proof, person.access],
+        [SESSION, signIn, undefined],
+      ] as const;
+      for (const [path, credential, token] of routes) {
+        for (const part of Object.keys(credential.response).filter((name) => name !== "transports")) {
+          const response = { ...credential.response, [part]: undecodable };
+          const options = { json: { credential: { ...credential, response } }, ...(token ? { token } : {}) };
+          const answer = await (path === SESSION ? newBrowser().call : call)("POST", path, options);
+          expectError(answer, 400, "validation_error");
+          expect(Object.keys(answer.body.error.details)).toEqual([`credential.response.${part}`]);
+        }
+      }
+    },
+  );
 
   test.each(["", "null", "7", '"x"', "[]", "{}", '{"challenge":7}', "\ufeff{}", "\xff"])(
     "client data that hold %j are refused",
