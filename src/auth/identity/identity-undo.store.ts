@@ -15,6 +15,7 @@ import { changeUser } from "../../users/user-change.store.ts";
 import { maySignIn } from "../account/may-sign-in.store.ts";
 import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
 import { hasLiveToken } from "../otp/verification-token.store.ts";
+import { profileDataWithout } from "../social/social-account.store.ts";
 import { recordRevocation } from "../social/social-link.store.ts";
 import { UNDO_WINDOW_MS } from "./identity-limits.ts";
 import { tellVerifiedAddresses } from "./security-message.store.ts";
@@ -62,9 +63,10 @@ function accountOf(deps: Pick<Deps, "now" | "invocationId">, identifier: Identif
 
 /**
  * Disputes the change that took the identifier from its account, in one transaction. If the same identifier proved the
- * change, every change of the account in the undo window is undone, and the passkeys and links added since are removed
- * (RESTORED). Otherwise the account becomes inactive until staff decide (HELD), because the present holder of the
- * identifier may have stolen it. All sessions end. Changes nothing unless the token is live and there is such a change.
+ * change, every change of the account in the undo window is undone, and the passkeys and links added since are removed,
+ * the links with their providers' claims (RESTORED). Otherwise the account becomes inactive until staff decide (HELD),
+ * because the present holder of the identifier may have stolen it. All sessions end. Changes nothing unless the token
+ * is live and there is such a change.
  *
  * @returns `token` with its use; `outcome`, of this call or of the call that used the token; `isBlocked`: the account
  *   may not sign in, so only staff can help.
@@ -138,6 +140,11 @@ export async function disputeChange(deps: UndoDeps, client: Client, identifier: 
         .update(users)
         .set({ status: "INACTIVE", statusReason: "disputed" })
         .where(sql`${users.id} = ${userId} and ${isHeld}`),
+      // Apart from `restoredUser`, because D1 binds at most 100 parameters of a statement.
+      removedClaims: deps.db
+        .update(users)
+        .set({ socialProfileData: profileDataWithout(sql`select provider from social_accounts where ${isNew}`) })
+        .where(sql`${users.id} = ${userId} and ${isRestored}`),
       removedLinks: deps.db.delete(socialAccounts).where(isNew),
       removedPasskeys: deps.db.delete(passkeys).where(isNew),
       // Comes after the statements that read the changes to undo.

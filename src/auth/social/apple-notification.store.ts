@@ -1,7 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { sessions } from "../../db/sign-in-schema.ts";
 import { socialAccounts } from "../../db/social-schema.ts";
-import { users } from "../../db/user-schema.ts";
 import { notices } from "../../delivery/notices.ts";
 import { isAudited, recordAudit, selectAudit } from "../../platform/data/audit.ts";
 import { commit } from "../../platform/data/commit.ts";
@@ -13,6 +12,7 @@ import { endSessions, selectEnded } from "../../sessions/session.store.ts";
 import { recordNotification } from "../../users/notification.store.ts";
 import { changeUser } from "../../users/user-change.store.ts";
 import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
+import { profileDataWithout } from "./social-account.store.ts";
 
 type EventDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId" | "log">;
 
@@ -114,17 +114,7 @@ export async function applyAppleEvent(deps: EventDeps, userId: string, event: Ap
           former: recordFormerIdentities(deps, sql`identity_hash`, sql`from ${linkRows} and ${isDone}`),
           removedLink: deps.db.delete(socialAccounts).where(sql`${isLink(event)} and ${isDone}`),
         },
-    changeUser(
-      deps,
-      userId,
-      isDone,
-      changes
-        ? {}
-        : {
-            socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = 'APPLE',
-              null, ${users.socialProfileData})`,
-          },
-    ),
+    changeUser(deps, userId, isDone, changes ? {} : { socialProfileData: profileDataWithout("APPLE") }),
     notice && {
       notification: recordNotification(
         deps,

@@ -39,6 +39,14 @@ export function profileDataOf({ provider, email, isEmailAuthoritative, name, pic
 }
 
 /**
+ * The value of `users.social_profile_data` when links are removed: NULL if the claims are of one of these providers.
+ *
+ * @param removed a list of providers or a subquery, as stored in the tables; see `providerOf`.
+ */
+export const profileDataWithout = (removed: SQL | string): SQL =>
+  sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) in (${removed}), null, ${users.socialProfileData})`;
+
+/**
  * Links the identity to the user if `condition` holds and nobody has it yet: social account, name and picture if the
  * profile has none, audit row and events. Stores the refresh token even if the link already exists.
  *

@@ -14,7 +14,14 @@ import { changeUser } from "../../users/user-change.store.ts";
 import { isReauthenticated, spendReauthentication } from "../account/reauthentication.store.ts";
 import { recordFormerIdentities } from "../deletion/former-identity.store.ts";
 import { hasOtherWayIn } from "../identity/ways-in.store.ts";
-import { linkAccount, linkedUser, providerOf, reviveLink, type SocialAccount } from "./social-account.store.ts";
+import {
+  linkAccount,
+  linkedUser,
+  profileDataWithout,
+  providerOf,
+  reviveLink,
+  type SocialAccount,
+} from "./social-account.store.ts";
 import { isCredentialUsedByThisInvocation, redeemCredential } from "./social-credential.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 
@@ -192,10 +199,7 @@ export async function unlinkIdentity(
         .delete(socialAccounts)
         .where(and(eq(socialAccounts.userId, userId), eq(socialAccounts.provider, provider), isUnlinkedHere)),
     },
-    changeUser(deps, userId, isUnlinkedHere, {
-      socialProfileData: sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) = ${provider},
-        null, ${users.socialProfileData})`,
-    }),
+    changeUser(deps, userId, isUnlinkedHere, { socialProfileData: profileDataWithout(provider) }),
     {
       spent: spendReauthentication(deps, caller, verifiedCid, isUnlinkedHere),
     },

@@ -43,6 +43,15 @@ const stateOf = async (user: SignedIn) =>
     )
   )[0];
 
+/** What a provider said about the person, as staff and the owner's export see it. */
+const claimsOf = async (user: SignedIn) => {
+  const [found] = await rows<{ claims: string | null }>(
+    "select social_profile_data as claims from users where id = ?",
+    user.userId,
+  );
+  return JSON.parse(found?.claims ?? "null");
+};
+
 /** Somebody who phished a code of the owner's number replaces the number; the owner still has the SIM. */
 async function phished() {
   const owner = await newUser();
@@ -103,6 +112,30 @@ describe("POST auth/identity/dispute", () => {
     expect(refusal(await dispute(theirs, { env }))).toEqual([404, "not_found"]);
     clock.advance(2 * MINUTE);
     expect((await signUp(theirs, { ip: newIp(), env })).userId).not.toBe(owner.userId);
+  });
+
+  it.each(["google", "apple"] as const)("removes what %s said about a thief who linked it", async (name) => {
+    const { owner, thief } = await phished();
+    const link = await providers.nativeSignIn(name, newPerson(name));
+    expect((await call("POST", `/api/auth/${name}/link`, { env, token: thief.access, json: link })).status).toBe(200);
+    expect(await claimsOf(owner)).toMatchObject({ provider: name });
+    expect((await dispute(owner.identifier, { env })).body.data.outcome).toBe("RESTORED");
+    expect(await claimsOf(owner)).toBeNull();
+  });
+
+  it("keeps what a provider said that the owner linked before the first change", async () => {
+    const owner = await newUser();
+    const link = await providers.nativeSignIn("google", newPerson("google"));
+    expect((await call("POST", "/api/auth/google/link", { env, token: owner.access, json: link })).status).toBe(200);
+    const claims = await claimsOf(owner);
+    clock.advance(2 * MINUTE);
+    const thief = await signInAgain(owner.identifier, { env });
+    expect((await setIdentifier(thief.access, newPhone(), { env })).status).toBe(200);
+    const own = await providers.nativeSignIn("apple", newPerson("apple"));
+    expect((await call("POST", "/api/auth/apple/link", { env, token: thief.access, json: own })).status).toBe(200);
+    await run("update users set social_profile_data = ? where id = ?", JSON.stringify(claims), owner.userId);
+    expect((await dispute(owner.identifier, { env })).body.data.outcome).toBe("RESTORED");
+    expect(await claimsOf(owner)).toEqual(claims);
   });
 
   it("restores the first number of a chain, whoever disputes", async () => {
