@@ -130,8 +130,8 @@ export const purgeRules: readonly PurgeRule[] = [
     ...scanned,
     table: passkeyUses,
     since: passkeyUses.usedAt,
-    keptMs: DAY_MS,
-    reason: "a challenge is valid for 10 minutes",
+    keptMs: IDEMPOTENCY_TTL_MS,
+    reason: "a sign-in can be repeated with its Idempotency-Key for this time",
   },
   {
     ...byKey,

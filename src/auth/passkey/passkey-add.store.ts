@@ -9,6 +9,7 @@ import type { Client } from "../../platform/http/client.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
 import { tellVerifiedAddresses } from "../identity/security-message.store.ts";
+import type { ChallengeStage } from "./passkey-challenge.ts";
 import { type OwnDeps, obstacleToAdd, selectOwnPasskey, selectState } from "./passkey-rules.store.ts";
 import { isChallengeUsedByThisInvocation, selectUse, useChallenge } from "./passkey-use.store.ts";
 import type { NewPasskey } from "./webauthn.ts";
@@ -45,7 +46,7 @@ export async function findPasskeyOwner(deps: OwnDeps, caller: AccessClaims) {
 
 /**
  * Adds a passkey and uses the challenge, in one transaction, with an audit row, a notice and messages; closes the
- * enrolment window of a member of staff. Changes nothing if there is an obstacle.
+ * enrolment window of a member of staff. Changes nothing if there is an obstacle, or the challenge can only repeat a call.
  *
  * @returns the passkey, whether this call or the one that it repeats added it; else undefined, with the obstacle.
  */
@@ -53,11 +54,11 @@ export async function addPasskey(
   deps: OwnDeps,
   client: Client,
   caller: AccessClaims,
-  added: NewPasskey & { challenge: string; name: string | null },
+  added: NewPasskey & { challenge: string; stage: ChallengeStage; name: string | null },
 ) {
   const { userId, sessionId } = caller;
   const id = deps.newId();
-  const { challenge, name, ...passkey } = added;
+  const { challenge, stage, name, ...passkey } = added;
   const use = { challenge, usedFor: "REGISTER", sessionId } as const;
   const isUsed = isChallengeUsedByThisInvocation(deps, use);
   const isUnknown = sql`not exists (select 1 from passkeys where credential_id = ${passkey.credentialId})`;
@@ -65,7 +66,7 @@ export async function addPasskey(
     and ${obstacleToAdd(deps, caller)} is null)`;
   const writes = mergeStatements(
     {
-      usedChallenge: useChallenge(deps, use, mayAdd),
+      usedChallenge: useChallenge(deps, use, stage, mayAdd),
       passkey: insertWhere(
         deps,
         passkeys,

@@ -56,14 +56,24 @@ export async function ageOfChallenge(
   return undefined;
 }
 
-/** Whether this service issued the challenge for this scope, and it can still be answered. */
-export async function isLiveChallenge(
+/** What an answer to a challenge can do: use it, or only repeat the call that used it, perhaps in its last moment. */
+export type ChallengeStage = "use" | "repeat";
+
+/**
+ * The stage of the challenge.
+ *
+ * @param repeatMs how long after its use a call can be repeated, in milliseconds.
+ * @returns undefined if this service did not issue the challenge for this scope, or issued it too long ago.
+ */
+export async function stageOfChallenge(
   deps: Pick<Deps, "keyring" | "now">,
   scope: ChallengeScope,
   challenge: string,
-): Promise<boolean> {
+  repeatMs: number,
+): Promise<ChallengeStage | undefined> {
   const ageMs = await ageOfChallenge(deps, scope, challenge);
-  return ageMs !== undefined && ageMs < CHALLENGE_TTL_MS;
+  if (ageMs === undefined || ageMs >= CHALLENGE_TTL_MS + repeatMs) return undefined;
+  return ageMs < CHALLENGE_TTL_MS ? "use" : "repeat";
 }
 
 function sign(key: CryptoKey, scope: ChallengeScope, head: Uint8Array): Promise<Uint8Array> {

@@ -7,7 +7,7 @@ import { denySessions } from "../../sessions/denylist.store.ts";
 import { mintTokens } from "../../sessions/refresh.service.ts";
 import { REPEAT_WINDOW_MS, type SignedIn } from "../account/account.service.ts";
 import type { Assertion } from "./credential.fields.ts";
-import { ageOfChallenge, CHALLENGE_TTL_MS } from "./passkey-challenge.ts";
+import { ageOfChallenge, stageOfChallenge } from "./passkey-challenge.ts";
 import { findPasskeyKey, type PasskeySignIn, signInByPasskey } from "./passkey-login.store.ts";
 import { requestOptions } from "./passkey-options.ts";
 import { requirePasskeys } from "./passkey-settings.ts";
@@ -38,9 +38,9 @@ export async function signInWithPasskey(
   const passkeys = requirePasskeys(deps);
   const call = await identifyCall(deps, client.idempotencyKey, "passkey-login", credential.id, { credential });
   const challenge = challengeIn(credential);
-  const ageMs = await ageOfChallenge(deps, SIGN_IN, challenge);
   // Without I/O, so that a challenge that this service did not issue costs nothing.
-  if (ageMs === undefined || ageMs >= (call ? IDEMPOTENCY_TTL_MS : CHALLENGE_TTL_MS)) throw failed("challenge");
+  const stage = await stageOfChallenge(deps, SIGN_IN, challenge, call ? IDEMPOTENCY_TTL_MS : REPEAT_WINDOW_MS);
+  if (!stage) throw failed("challenge");
   const passkey = await findPasskeyKey(deps, credential.id);
   if (!passkey) throw new AppError("passkey_unknown");
   const checked = await checkAssertion({ passkeys, challenge }, credential, { ...passkey, mustNameUser: true });
@@ -53,7 +53,7 @@ export async function signInWithPasskey(
     userId: passkey.userId,
     used: checked,
   };
-  const outcome = await signInByPasskey(deps, client, assertion, call, ageMs < CHALLENGE_TTL_MS);
+  const outcome = await signInByPasskey(deps, client, assertion, call, stage);
   if (call && outcome.binding && outcome.binding.bodyHash !== call.bodyHash)
     throw new AppError("idempotency_key_reused");
   deps.afterResponse(publishCoalesced(deps, outcome.events));
@@ -66,7 +66,7 @@ export async function signInWithPasskey(
   if (!outcome.use && !outcome.maySignIn) {
     throw new AppError(usedFor === "CONSOLE" && user.role === "user" ? "permission_denied" : "account_inactive");
   }
-  throw failed(outcome.use ? "challenge used" : "counter");
+  throw failed(outcome.use ? "challenge used" : stage === "use" ? "counter" : "challenge");
 }
 
 /** Whether this call repeats an earlier one whose session has not been used since. */

@@ -13,6 +13,7 @@ import { maySignIn } from "../account/may-sign-in.store.ts";
 import { type AccountDeps, bindSession } from "../account/sign-in.store.ts";
 import { announceNewDevice, rememberNetwork } from "../device/new-device.store.ts";
 import { liftHardLockout } from "../otp/otp-guard.store.ts";
+import type { ChallengeStage } from "./passkey-challenge.ts";
 import {
   isChallengeUsedByThisInvocation,
   isPasskeyAcceptable,
@@ -33,16 +34,15 @@ export async function findPasskeyKey(deps: AccountDeps, credentialId: string) {
 /**
  * Signs in with a valid assertion, in one transaction: uses the challenge, reactivates an account that was inactive,
  * opens a session that the passkey proves (for `CONSOLE` only if the user is staff), and binds the idempotency key.
- * Changes nothing if the challenge was used, the passkey is gone or suspect, or the account may not sign in.
- *
- * @param isFresh whether the challenge can still be used; an older one may only repeat an earlier call.
+ * Changes nothing if the challenge was used or can only repeat an earlier call, the passkey is gone or suspect, or the
+ * account may not sign in.
  */
 export async function signInByPasskey(
   deps: AccountDeps,
   client: Client,
   assertion: VerifiedAssertion,
   call: IdempotentCall | undefined,
-  isFresh: boolean,
+  stage: ChallengeStage,
 ) {
   const { userId, passkeyId, sessionId } = assertion;
   const user = sql`${userId}`;
@@ -63,12 +63,10 @@ export async function signInByPasskey(
     sessionId,
     identities: [],
   };
-  const mayUse: SQL = isFresh
-    ? sql`${isPasskeyAcceptable(assertion)} and exists ${isAllowed} and not ${isBound(deps, call)}`
-    : sql`false`;
+  const mayUse = sql`${isPasskeyAcceptable(assertion)} and exists ${isAllowed} and not ${isBound(deps, call)}`;
   const writes = mergeStatements(
-    { usedChallenge: useChallenge(deps, assertion, mayUse) },
-    isFresh ? reportSuspectPasskey(deps, assertion) : undefined,
+    { usedChallenge: useChallenge(deps, assertion, stage, mayUse) },
+    reportSuspectPasskey(deps, assertion, stage),
     recordPasskeyUse(deps, assertion, isUsed),
     { newDeviceEvent: announceNewDevice(deps, { userId: user, sessionId, network: client.network }, isUsed) },
     enterAccount(deps, client, entry, isUsed),

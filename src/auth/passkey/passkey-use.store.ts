@@ -5,6 +5,7 @@ import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { DAY_MS } from "../../platform/time.ts";
 import { tellVerifiedAddresses } from "../identity/security-message.store.ts";
+import type { ChallengeStage } from "./passkey-challenge.ts";
 import type { UsedPasskey } from "./webauthn.ts";
 
 // A challenge can be used once: its use inserts a row keyed by the challenge, and only the first insert succeeds.
@@ -29,13 +30,21 @@ export interface VerifiedAssertion extends ChallengeUse {
   used: UsedPasskey;
 }
 
-/** Uses the challenge if `condition` holds and it is unused. Must come before the statements that depend on it. */
-export function useChallenge(deps: UseDeps, { challenge, usedFor, sessionId }: ChallengeUse, condition: SQL) {
+/**
+ * Uses the challenge if its stage allows it, `condition` holds and it is unused. Must come before the statements that
+ * depend on it.
+ */
+export function useChallenge(
+  deps: UseDeps,
+  { challenge, usedFor, sessionId }: ChallengeUse,
+  stage: ChallengeStage,
+  condition: SQL,
+) {
   return insertWhere(
     deps,
     passkeyUses,
     { challenge, usedFor, usedBy: deps.invocationId, usedAt: instantOf(deps.now()), sessionId },
-    sql`${condition} and ${isUnused(challenge)}`,
+    stage === "use" ? sql`${condition} and ${isUnused(challenge)}` : sql`false`,
   ).onConflictDoNothing();
 }
 
@@ -86,7 +95,12 @@ export function recordPasskeyUse(deps: UseDeps, { passkeyId, used }: VerifiedAss
  * Warns the owner, at most once a day, that the counter of a device-bound passkey did not grow and somebody may have a
  * copy of it. A repeated call whose first attempt used the challenge is not reported.
  */
-export function reportSuspectPasskey(deps: UseDeps, { passkeyId, userId, challenge, used }: VerifiedAssertion) {
+export function reportSuspectPasskey(
+  deps: UseDeps,
+  { passkeyId, userId, challenge, used }: VerifiedAssertion,
+  stage: ChallengeStage,
+) {
+  if (stage !== "use") return undefined;
   const isReportedByThisInvocation = sql`exists (select 1 from passkeys where id = ${passkeyId} and suspected_by = ${deps.invocationId})`;
   return mergeStatements(
     {

@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { passkeys } from "../../db/identity-schema.ts";
 import { users } from "../../db/user-schema.ts";
 import { commit } from "../../platform/data/commit.ts";
@@ -8,6 +8,7 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import { isSignedIn } from "../../sessions/session.store.ts";
 import type { AccessClaims } from "../../sessions/tokens.ts";
+import type { ChallengeStage } from "../passkey/passkey-challenge.ts";
 import {
   isChallengeUsedByThisInvocation,
   isPasskeyAcceptable,
@@ -39,19 +40,21 @@ export async function findOwnPasskeyKey(deps: ProofDeps, caller: AccessClaims, c
 
 /**
  * Proves the caller's session with a valid assertion by their own passkey and uses the challenge, in one transaction.
- * Changes nothing if the caller is not signed in, the challenge was used, or the passkey is gone or suspect.
+ * Changes nothing if the caller is not signed in, the challenge was used or can only repeat a call, or the passkey is
+ * gone or suspect.
  */
 export async function proveByPasskey(
   deps: ProofDeps,
   client: Client,
   caller: AccessClaims,
   assertion: VerifiedAssertion,
+  stage: ChallengeStage,
 ) {
   const signedIn = isSignedIn(deps, caller);
   const isUsed = isChallengeUsedByThisInvocation(deps, assertion);
   const writes = mergeStatements(
-    { usedChallenge: useChallenge(deps, assertion, and(signedIn, isPasskeyAcceptable(assertion)) ?? signedIn) },
-    reportSuspectPasskey(deps, assertion),
+    { usedChallenge: useChallenge(deps, assertion, stage, sql`${signedIn} and ${isPasskeyAcceptable(assertion)}`) },
+    reportSuspectPasskey(deps, assertion, stage),
     recordPasskeyUse(deps, assertion, isUsed),
     recordProof(deps, client, caller, { method: "PASSKEY", passkeyId: assertion.passkeyId }, isUsed),
   );

@@ -1,4 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
+import { IDEMPOTENCY_TTL_MS } from "../../platform/data/idempotency.ts";
 import type { Deps } from "../../platform/deps.ts";
 import { AppError } from "../../platform/http/errors.ts";
 import { isAboutToken, remoteKeys } from "../../platform/http/remote-keys.ts";
@@ -13,8 +14,8 @@ const CLOCK_TOLERANCE_SECONDS = 30;
 const MAX_AGE_SECONDS = 10 * 60;
 /** How long after its first use an ID token would still be valid, in milliseconds: its issuer's clock may be ahead. */
 export const ACCEPTED_MS = (CLOCK_TOLERANCE_SECONDS + MAX_AGE_SECONDS) * 1000;
-/** Maximum age of an ID token in a repeated call, in seconds: the lifetime of an `Idempotency-Key`. */
-const MAX_REPEAT_SECONDS = 24 * 60 * 60;
+/** Maximum age of an ID token in a repeated call, in seconds: its `Idempotency-Key` lives from the sign-in on. */
+const MAX_REPEAT_SECONDS = MAX_AGE_SECONDS + IDEMPOTENCY_TTL_MS / 1000;
 /** Longer tokens are rejected before any cryptography. */
 const MAX_TOKEN_LENGTH = 8192;
 
@@ -23,7 +24,7 @@ export interface ExpectedToken {
   /** Whether the token's `nonce` is acceptable; called with undefined when the token has none. */
   nonce: (claim: string | undefined) => boolean | Promise<boolean>;
   givenName?: string | undefined;
-  /** Accepts tokens of up to 24 hours, to answer a repeated call. The default maximum is 10 minutes. */
+  /** Accepts tokens of up to `MAX_REPEAT_SECONDS`, to answer a repeated call. The default maximum is 10 minutes. */
   acceptsStale?: boolean;
 }
 

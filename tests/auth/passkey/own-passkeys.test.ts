@@ -127,6 +127,20 @@ describe("Adding a passkey", () => {
     expectError(await register(person, second), 400, "passkey_failed");
   });
 
+  test("in the last millisecond of the challenge is repeated for three minutes, and no passkey is added after its end", async () => {
+    const clock = stopClock();
+    const person = await newUser();
+    const credential = await (await Authenticator.create()).register(await ownOptions(person, "REGISTER"));
+    const unused = await (await Authenticator.create()).register(await ownOptions(person, "REGISTER"));
+    clock.advance(10 * MINUTE_MS - 1);
+    const first = await register(person, credential);
+    clock.advance(3 * MINUTE_MS - 1);
+    const again = await register(person, credential);
+    expect([again.status, again.body.data]).toEqual([201, first.body.data]);
+    expectError(await register(person, unused), 400, "passkey_failed");
+    expect(await passkeysOf(person)).toHaveLength(1);
+  });
+
   test("takes a challenge of this session, this user and this purpose alone", async () => {
     const [person, other] = [await newUser(), await newUser()];
     const elsewhere = await signInBy((await addPasskey(person)).authenticator);

@@ -5,7 +5,7 @@ import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { FINGERPRINT } from "../../support/passkey-vars.ts";
 import { addPasskey, expectError, logInWith, ownOptions, signInBy, signInOptions } from "../../support/passkeys.ts";
-import { productionEnv } from "../../support/production.ts";
+import { productionEnv, recordLog } from "../../support/production.ts";
 import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me, refresh } from "../../support/session-calls.ts";
 import { auditOf, eventsOf } from "../../support/staff.ts";
@@ -14,6 +14,7 @@ beforeAll(keepSentEvents);
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const MINUTE_MS = 60_000;
@@ -161,6 +162,22 @@ describe("A challenge", () => {
     expectError(await logInWith(credential), 400, "passkey_failed");
   });
 
+  test("used in its last millisecond gives the same session for three minutes more, and signs nobody in after its end", async () => {
+    const { person, authenticator } = await withPasskey();
+    const clock = stopClock();
+    const credential = await authenticator.assert(await signInOptions());
+    const unused = await authenticator.assert(await signInOptions());
+    clock.advance(10 * MINUTE_MS - 1);
+    const first = await logInWith(credential);
+    clock.advance(3 * MINUTE_MS - 1);
+    const again = await logInWith(credential);
+    expect([again.status, again.body.data?.refresh_token]).toEqual([200, first.body.data.refresh_token]);
+    expectError(await logInWith(unused), 400, "passkey_failed");
+    clock.advance(1);
+    expectError(await logInWith(credential), 400, "passkey_failed");
+    expect(await eventsOf(person.userId, "auth.passkey_suspect")).toEqual([]);
+  });
+
   test("gives no session again once its session was refreshed or has ended", async () => {
     const { authenticator } = await withPasskey();
     const credential = await authenticator.assert(await signInOptions());
@@ -211,12 +228,28 @@ describe("An Idempotency-Key", () => {
     expectError(await logInWith(credential, { headers }), 400, "passkey_failed");
   });
 
-  test("does not revive an expired challenge that was never used", async () => {
+  test("repeats a sign-in for a day after the challenge was used, not after it was issued", async () => {
     const { authenticator } = await withPasskey();
+    const clock = stopClock();
+    const headers = key();
+    const credential = await authenticator.assert(await signInOptions());
+    clock.advance(10 * MINUTE_MS - 1);
+    const first = await logInWith(credential, { headers });
+    clock.advance(24 * 60 * MINUTE_MS - 1);
+    const again = await logInWith(credential, { headers });
+    expect([again.status, again.body.data?.refresh_token]).toEqual([200, first.body.data.refresh_token]);
+    clock.advance(1);
+    expectError(await logInWith(credential, { headers }), 400, "passkey_failed");
+  });
+
+  test("does not revive an expired challenge that was never used, and the log names the challenge as the reason", async () => {
+    const { authenticator } = await withPasskey({ isSynced: false });
     const clock = stopClock();
     const credential = await authenticator.assert(await signInOptions());
     clock.advance(10 * MINUTE_MS);
+    const lines = recordLog();
     expectError(await logInWith(credential, { headers: key() }), 400, "passkey_failed");
+    expect(lines.filter(({ event }) => event === "request")).toMatchObject([{ reason: "challenge" }]);
   });
 
   test("with another body is refused", async () => {

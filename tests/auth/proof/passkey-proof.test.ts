@@ -53,6 +53,19 @@ describe("A proof by passkey", () => {
     expectError(await prove(person, credential), 400, "passkey_failed");
   });
 
+  test("in the last millisecond of the challenge is repeated for three minutes, and proves nothing after its end", async () => {
+    const person = await newUser();
+    const { authenticator } = await addPasskey(person, { isSynced: false });
+    const clock = stopClock();
+    const credential = await authenticator.assert(await ownOptions(person, "PROOF"));
+    const unused = await authenticator.assert(await ownOptions(person, "PROOF"));
+    clock.advance(10 * MINUTE_MS - 1);
+    const first = await prove(person, credential);
+    clock.advance(180_000 - 1);
+    expect((await prove(person, credential)).body.data).toEqual(first.body.data);
+    expectError(await prove(person, unused), 400, "passkey_failed");
+  });
+
   test("twenty at once are one proof", async () => {
     const person = await newUser();
     const { authenticator } = await addPasskey(person);

@@ -195,6 +195,18 @@ describe.each(names)("a sign-in with %s", (name) => {
     expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
   });
 
+  it("with an Idempotency-Key returns the same response for 24 hours after the sign-in, however old its token was", async () => {
+    const json = await providers.nativeSignIn(name, newPerson(name));
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    clock.advance(9 * MINUTE);
+    const first = await post(name, json, { headers });
+    clock.advance(24 * HOUR - 1);
+    const again = await post(name, json, { headers });
+    expect([again.status, again.body.data?.refresh_token]).toEqual([200, first.body.data.refresh_token]);
+    clock.advance(1);
+    expect(refusal(await post(name, json, { headers }))).toEqual([400, "id_token_stale"]);
+  });
+
   it("with an Idempotency-Key that is bound to another body gets 409 and does not consume its token", async () => {
     const person = newPerson(name);
     const headers = { "idempotency-key": crypto.randomUUID() };
