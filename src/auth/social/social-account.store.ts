@@ -6,7 +6,7 @@ import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
-import { recordUserUpdated } from "../../users/user-change.store.ts";
+import { nextVersion, recordUserUpdated } from "../../users/user-change.store.ts";
 import type { SocialIdentity } from "./social-identity.ts";
 
 type LinkDeps = Pick<Deps, "db" | "now" | "newId" | "invocationId">;
@@ -146,13 +146,50 @@ export function linkAccount(
 }
 
 /**
- * Makes a link whose consent was withdrawn a way to sign in again if `condition` holds: its owner has just signed in or
- * linked with it.
+ * Makes a link whose consent was withdrawn a way to sign in again if `condition` holds, with an audit row and events
+ * like those of a new link: its owner has just signed in or linked with it.
  */
-export function reviveLink(deps: Pick<Deps, "db" | "now">, { issuer, subject }: SocialIdentity, condition: SQL) {
+export function reviveLink(
+  deps: LinkDeps,
+  client: Client,
+  identity: SocialIdentity,
+  actorSessionId: string,
+  condition: SQL,
+) {
   const now = instantOf(deps.now());
-  return deps.db
-    .update(socialAccounts)
-    .set({ revokedAt: null, consentEventAt: sql`max(coalesce(consent_event_at, 0), ${now})` })
-    .where(sql`issuer = ${issuer} and subject = ${subject} and revoked_at is not null and ${condition}`);
+  const auditId = deps.newId();
+  const provider = providerOf(identity);
+  const userId = linkedUser(identity);
+  const isRevivedHere = isAudited(userId, auditId);
+  return {
+    revivalAudit: recordAudit(
+      deps,
+      client,
+      {
+        id: auditId,
+        userId,
+        action: "UPDATE",
+        entityType: "social_account",
+        entityId: userId,
+        newValues: sql`json_object('provider', ${provider}, 'event', 'linked-again')`,
+        actorId: userId,
+        sessionId: actorSessionId,
+      },
+      sql`${condition} and exists (select 1 from ${rowOf(identity)} and revoked_at is not null)`,
+    ),
+    revivedLink: deps.db
+      .update(socialAccounts)
+      .set({ revokedAt: null, consentEventAt: sql`max(coalesce(consent_event_at, 0), ${now})` })
+      .where(sql`issuer = ${identity.issuer} and subject = ${identity.subject} and ${isRevivedHere}`),
+    revivedUser: deps.db
+      .update(users)
+      .set(nextVersion(deps.now()))
+      .where(sql`${users.id} = ${userId} and ${isRevivedHere}`),
+    revivalEvent: recordEvent(
+      deps,
+      { type: "auth.social_linked", userId, payload: JSON.stringify({ provider }), queue: "tasks" },
+      isRevivedHere,
+    ),
+    revivalChangeEvent: recordUserUpdated(deps, userId, isRevivedHere),
+  };
 }

@@ -125,32 +125,16 @@ export async function linkIdentity(
       ),
     },
     linkAccount(deps, client, social, { userId, isNew: sql`false`, actorSessionId: caller.sessionId }, isRedeemed),
-    {
-      relinkAudit: recordAudit(
-        deps,
-        client,
-        {
-          userId: caller.userId,
-          action: "UPDATE",
-          entityType: "social_account",
-          entityId: caller.userId,
-          newValues: sql`json_object('provider', ${provider}, 'event', 'linked-again')`,
-          actorId: caller.userId,
-          sessionId: caller.sessionId,
-        },
-        sql`${isRedeemed} and ${isWithdrawn}`,
-      ),
-      revivedLink: reviveLink(deps, social.identity, isRedeemed),
-      spent: spendReauthentication(deps, caller, verifiedCid, isRedeemed),
-    },
+    reviveLink(deps, client, social.identity, caller.sessionId, isRedeemed),
+    { spent: spendReauthentication(deps, caller, verifiedCid, isRedeemed) },
   );
   const reads = readObstacles(deps, caller, social.identity, credentialHash, verifiedCid);
   // After a lost response the caller repeats the call and learns that the link exists.
   const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
     ...describeObstacles(found),
-    isLinked: found.linked.length > 0,
-    events: eventsOf(found.linkEvent, found.linkChangeEvent),
+    isLinked: found.linked.length > 0 || found.revivalEvent.length > 0,
+    events: eventsOf(found.linkEvent, found.linkChangeEvent, found.revivalEvent, found.revivalChangeEvent),
   };
 }
 

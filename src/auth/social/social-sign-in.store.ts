@@ -195,8 +195,8 @@ export async function signInByIdentity(
     ),
     liftHardLockout(deps, linked, isRedeemed),
     openSession(deps, client, { id: redemption.sessionId, userId: linked, method: provider }, isRedeemed),
+    reviveLink(deps, client, identity, redemption.sessionId, isRedeemed),
     {
-      revivedLink: reviveLink(deps, identity, isRedeemed),
       network: rememberNetwork(deps, linked, client.network, isRedeemed),
       bind: bindSession(deps, call, redemption.sessionId, isRedeemed),
     },
@@ -216,6 +216,8 @@ export async function signInByIdentity(
       found.newDeviceEvent,
       found.linkEvent,
       found.linkChangeEvent,
+      found.revivalEvent,
+      found.revivalChangeEvent,
       found.welcomeEvent,
     ),
   };

@@ -12,12 +12,14 @@ import {
   signText,
 } from "../../support/openid.ts";
 import { expectError } from "../../support/passkeys.ts";
+import { keepSentEvents } from "../../support/recorded-events.ts";
 import { me } from "../../support/session-calls.ts";
-import { auditOf } from "../../support/staff.ts";
+import { auditOf, eventsOf } from "../../support/staff.ts";
 
 let providers: Providers;
-beforeAll(() => {
+beforeAll(async () => {
   providers = fakeProviders();
+  await keepSentEvents();
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -77,6 +79,15 @@ const noticesOf = async ({ userId }: SignedIn) =>
     .map(({ kind }) => kind)
     .filter((kind) => kind.startsWith("APPLE"));
 
+/** The user's version, and how many events say that the user changed, and that an account was linked. */
+async function changesOf({ userId }: SignedIn) {
+  const [user] = await rows<{ version: number }>("select version from users where id = ?", userId);
+  const [updates, links] = await Promise.all(
+    ["user.updated", "auth.social_linked"].map(async (type) => (await eventsOf(userId, type)).length),
+  );
+  return { version: user?.version ?? 0, updates: updates ?? 0, links: links ?? 0 };
+}
+
 describe("Apple's notification", () => {
   test("that the consent was withdrawn ends Apple's sessions, keeps the link as no way in, and tells the person", async () => {
     const { person, user } = await signUpByApple();
@@ -97,6 +108,38 @@ describe("Apple's notification", () => {
     expect(revived?.revoked_at).toBeNull();
     expect(revived?.sealed_refresh_token).not.toBeNull();
   });
+
+  test.each(["a sign-in", "a link"])(
+    "that the consent was withdrawn is told as undone by %s once, with an audit row, a new version and its event",
+    async (how) => {
+      const person = newPerson("apple");
+      const user = await signUp(newPhone(), { ip: newIp(), env: providers.env });
+      const link = async () =>
+        call("POST", "/api/auth/apple/link", {
+          json: await providers.nativeSignIn("apple", person),
+          token: user.access,
+          env: providers.env,
+          ip: newIp(),
+        });
+      expect((await link()).status).toBe(200);
+      expect((await notify(person)).status).toBe(200);
+      const before = await changesOf(user);
+      for (let copy = 0; copy < 2; copy++) {
+        if (how === "a link") expect((await link()).status).toBe(200);
+        else expect((await signUpByApple(person)).user.userId).toBe(user.userId);
+        const after = await changesOf(user);
+        expect(after).toEqual({
+          version: before.version + 1,
+          updates: before.updates + 1,
+          links: before.links + 1,
+        });
+        const audit = (await auditOf(user.userId, "UPDATE")).map(({ new_values }) => JSON.parse(new_values));
+        expect(audit.filter(({ event }) => event === "linked-again")).toEqual([
+          { provider: "APPLE", event: "linked-again" },
+        ]);
+      }
+    },
+  );
 
   test("that the consent was withdrawn is undone by linking the account again", async () => {
     const person = newPerson("apple");
