@@ -26,8 +26,8 @@ const tryAgain: Record<ProviderName, Text> = {
 const shown = z.object({ error: z.object({ code: z.string(), message: z.string() }).optional() });
 
 /**
- * Shows a page instead of JSON: if the request's `Accept` prefers HTML, the response keeps its status and
- * headers, and its body becomes a page with the outcome, a note that the window may be closed, and links to start
+ * Shows a page instead of JSON: if the request's `Accept` prefers HTML, the response keeps its status and headers, and
+ * its body becomes a page with the outcome, a note that the window may be closed, and, after a failure, links to start
  * again. The page contains nothing else of the body, runs no script and keeps the opener of a popup.
  */
 export const answerPeople: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -47,9 +47,11 @@ export const answerPeople: MiddlewareHandler<AppEnv> = async (c, next) => {
   // The person did not fill in a form, so field errors would not help.
   const reason =
     error?.code === "validation_error" ? errorCatalogue.social_auth_failed.message[locale] : error?.message;
-  const links = await createFlows(atCalledHost(c.get("deps"), originOf(c.req.url)));
+  const links = reason === undefined ? [] : await createFlows(atCalledHost(c.get("deps"), originOf(c.req.url)));
   c.res = await c.html(page(locale, nonce, reason, links), c.res.status as ContentfulStatusCode);
 };
+
+const linkTo = (url: string, text: string) => html`<li><a href="${url}">${text}</a></li>`;
 
 function page(
   locale: Locale,
@@ -82,7 +84,7 @@ function page(
       <h1>${title}</h1>
       ${reason === undefined ? "" : html`<p>${reason}</p>`}
       <p>${texts.mayClose[locale]}</p>
-      <ul>${links.map(({ name, url }) => html`<li><a href="${url}">${tryAgain[name][locale]}</a></li>`)}</ul>
+      ${links.length === 0 ? "" : html`<ul>${links.map(({ name, url }) => linkTo(url, tryAgain[name][locale]))}</ul>`}
     </main>
   </body>
 </html>`;

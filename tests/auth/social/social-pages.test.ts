@@ -173,21 +173,25 @@ it("the app's state has at most 512 characters and no control character", async 
 describe("a person in a browser", () => {
   const accept = { accept: NAVIGATION };
 
-  it.each(names)("who signed in by %s sees a page without tokens, and JSON still has them", async (name) => {
-    const browser = browse();
-    const consent = await providers.consent(name, await beginFlow(providers, browser, name), newPerson(name));
-    const location = locationOf(await returnToCallback(browser, name, consent, { headers: accept }));
-    expect((await browser.go("HEAD", location, { headers: accept })).status).toBe(405);
-    const page = expectPage(await browser.go("GET", location, { headers: accept }), 200);
-    expect(page).toContain("You may close this window.");
-    expect(page).not.toContain(new URL(location).searchParams.get("code"));
-    const nepali = { ...accept, "accept-language": "ne-NP,ne;q=0.9,en;q=0.8" };
-    const again = await browser.go("GET", location, { headers: nepali });
-    expect(expectPage(again, 200)).toContain('<html lang="ne">');
-    expect([again.headers.get("content-language"), again.body]).toEqual(["ne", expect.stringContaining("झ्याल बन्द")]);
-    const json = await browser.go("GET", location, { headers: { accept: "application/json" } });
-    expect([json.status, json.body.data.access_token]).toEqual([200, expect.stringContaining("eyJ")]);
-  });
+  it.each(names)(
+    "who signed in by %s sees a page without tokens or links to try again, and JSON still has them",
+    async (name) => {
+      const browser = browse();
+      const consent = await providers.consent(name, await beginFlow(providers, browser, name), newPerson(name));
+      const location = locationOf(await returnToCallback(browser, name, consent, { headers: accept }));
+      expect((await browser.go("HEAD", location, { headers: accept })).status).toBe(405);
+      const page = expectPage(await browser.go("GET", location, { headers: accept }), 200);
+      expect(page).toContain("You may close this window.");
+      expect(page).not.toMatch(/<a |Try again/);
+      expect(page).not.toContain(new URL(location).searchParams.get("code"));
+      const nepali = { ...accept, "accept-language": "ne-NP,ne;q=0.9,en;q=0.8" };
+      const again = await browser.go("GET", location, { headers: nepali });
+      expect(expectPage(again, 200)).toContain('<html lang="ne">');
+      expect([again.headers.get("content-language"), again.body]).toEqual(["ne", expect.stringContaining("झ्याल बन्द")]);
+      const json = await browser.go("GET", location, { headers: { accept: "application/json" } });
+      expect([json.status, json.body.data.access_token]).toEqual([200, expect.stringContaining("eyJ")]);
+    },
+  );
 
   it("who failed or cancelled sees the reason, and a link that starts a new sign-in", async () => {
     const texts = [
