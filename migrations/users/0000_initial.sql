@@ -35,7 +35,6 @@ CREATE TABLE `passkeys` (
 	`is_synced` integer NOT NULL,
 	`transports` text,
 	`name` text,
-	`added_by` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer,
 	`suspected_at` integer,

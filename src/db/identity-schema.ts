@@ -25,8 +25,6 @@ export const passkeys = sqliteTable(
     /** How the authenticator can be reached, as a JSON array, for `excludeCredentials`. */
     transports: text("transports", { mode: "json" }).$type<string[]>(),
     name: text("name"),
-    /** Invocation that added the passkey; lets it recognise its own write after a lost answer. */
-    addedBy: text("added_by").notNull(),
     createdAt: instant("created_at").notNull(),
     lastUsedAt: instant("last_used_at"),
     /** When the owner was last told that the counter of the passkey did not grow; null if never. */

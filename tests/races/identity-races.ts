@@ -144,7 +144,7 @@ export async function removals(setting: RaceSetting): Promise<Verdict> {
   );
   await run(
     `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-      added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, '', 1)`,
+      created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 1)`,
     user.userId,
   );
   const email = newEmail();

@@ -75,7 +75,6 @@ export async function addPasskey(
           userId,
           ...passkey,
           name,
-          addedBy: deps.invocationId,
           createdAt: instantOf(deps.now()),
           lastUsedAt: null,
         },

@@ -32,7 +32,6 @@ export interface NewPasskey {
 /** A passkey's state after an assertion. */
 export interface UsedPasskey {
   counter: number;
-  isBackupEligible: boolean;
   isSynced: boolean;
 }
 
@@ -109,7 +108,6 @@ export async function checkAssertion(
     return {
       isValid: true,
       counter: authenticationInfo.newCounter,
-      isBackupEligible,
       isSynced: authenticationInfo.credentialBackedUp,
     };
   } catch (error) {

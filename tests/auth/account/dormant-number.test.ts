@@ -30,7 +30,7 @@ const holdings: Record<string, string> = {
   "a link": `insert into social_accounts (issuer, subject, provider, user_id, identity_hash, linked_by, created_at)
     values ('i', ?1, 'APPLE', ?1, ?1, '', 1)`,
   "a passkey": `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-    added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, '', 1)`,
+    created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 1)`,
 };
 
 /** A user who has not signed in for `sleptMs`, by default a day longer than the limit. */

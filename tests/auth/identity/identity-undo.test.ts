@@ -70,7 +70,7 @@ describe("POST auth/identity/dispute", () => {
     expect((await call("POST", "/api/auth/apple/link", { env, token: thief.access, json: link })).status).toBe(200);
     await run(
       `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-        added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, '', ?2)`,
+        created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, ?2)`,
       owner.userId,
       Date.now(),
     );

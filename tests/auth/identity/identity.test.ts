@@ -89,7 +89,7 @@ describe("GET auth/identity", () => {
     );
     await run(
       `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced, name,
-        added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 'Phone', '', 1)`,
+        created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 'Phone', 1)`,
       user.userId,
     );
     const { data } = (await getIdentity(user.access)).body;
@@ -348,7 +348,7 @@ describe("an own email address or phone number", () => {
     const second = await newUser();
     await run(
       `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-        added_by, created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, '', 1)`,
+        created_at) values (?1, ?1, ?1, '', 0, 'a', 1, 1, 1)`,
       second.userId,
     );
     expect((await removeIdentifier(second.access, "phone")).status).toBe(200);

@@ -98,7 +98,7 @@ async function fullOwner(stage: Stage) {
   const found = await owner(stage);
   await sql(
     `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-      added_by, created_at) select p.id || n.value, user_id, credential_id || n.value, public_key, 0, aaguid, 1, 1, '', 0
+      created_at) select p.id || n.value, user_id, credential_id || n.value, public_key, 0, aaguid, 1, 1, 0
       from passkeys p, json_each('[1,2,3,4,5,6,7,8,9]') n where user_id = ?`,
     found.user.userId,
   );
@@ -138,7 +138,7 @@ const own: Case[] = [
     const credential = await registration(user, stage);
     await sql(
       `insert into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced,
-        added_by, created_at) select ?1 || value, ?1, ?1 || value, '', 0, '', 1, 1, '', 0
+        created_at) select ?1 || value, ?1, ?1 || value, '', 0, '', 1, 1, 0
         from json_each('[0,1,2,3,4,5,6,7,8,9]')`,
       user.userId,
     );

@@ -53,8 +53,8 @@ export const naiveEnrolment: FetchHandler = async (request, env, context) => {
   if (!open) return refusal(403, "passkey_required");
   const id = crypto.randomUUID();
   await env.DB.prepare(
-    `insert or ignore into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced, added_by, created_at)
-      values (?1, ?2, ?3, '', 0, '', 1, 1, '', 0)`,
+    `insert or ignore into passkeys (id, user_id, credential_id, public_key, counter, aaguid, is_backup_eligible, is_synced, created_at)
+      values (?1, ?2, ?3, '', 0, '', 1, 1, 0)`,
   )
     .bind(id, userId, credential.id)
     .run();
