@@ -137,7 +137,7 @@ async function prepareRedemption(
   const cid = await readVerificationToken(deps, verificationToken);
   if (cid === undefined) {
     if (call && (await isKeyReused(deps, call))) throw new AppError("idempotency_key_reused");
-    throw new AppError("invalid_token", { reason: "not ours" });
+    throw new AppError("invalid_token", { reason: "not issued by this service" });
   }
   return { cid, identifier, usedFor, sessionId: deps.newId() };
 }

@@ -13,7 +13,7 @@ export const getMyExport = userEndpoint(
     summary: "Export my data",
     description:
       "All that is held about the user, with 500 entries of each list. Follow `next_cursor`, within an hour, until it is " +
-      "null; further pages have only what the lists go on with. Requires a proof within the last 10 minutes.",
+      "null; further pages contain only the lists that continue. Needs a recent proof.",
     query: z.object({ cursor: cursorField }),
     data: exportView,
     message: { en: "Your data.", ne: "तपाईंको डाटा।" },

@@ -18,11 +18,11 @@ const setRefusals: ErrorCode[] = [
   "conflict",
 ];
 const EFFECTS =
-  "Needs a recent proof. An identifier that goes ends all other sessions; it " +
-  "and the account's other verified one get a message, and its owner can dispute the change for 7 days.";
+  "Needs a recent proof. Replacing or removing ends all other sessions. The old identifier, if verified, and the " +
+  "account's other verified one get a message; the old one's owner can dispute the change for 7 days.";
 const TOKEN =
   "Send the verification token of the new one; request its code with the purpose `CHANGE`. A failed call does not use " +
-  "the token up, and setting what is so already changes nothing.";
+  "it up; setting the same one again changes nothing.";
 
 const identifierText = text(z.string().min(1).max(MAX_EMAIL_LENGTH), foldSpaces);
 const saved = { en: "Your sign-in details were changed.", ne: "तपाईंका साइन इन विवरण फेरिए।" };

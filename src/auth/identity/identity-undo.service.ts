@@ -25,7 +25,7 @@ export async function disputeIdentityChange(
 ): Promise<DisputeOutcome> {
   const identifier = parseIdentifier(deps, request.identifier);
   const cid = await readVerificationToken(deps, request.verification_token);
-  if (cid === undefined) throw new AppError("invalid_token", { reason: "not ours" });
+  if (cid === undefined) throw new AppError("invalid_token", { reason: "not issued by this service" });
   const { isDone, token, isLive, outcome, isBlocked, endedSessions, events } = await disputeChange(
     deps,
     client,

@@ -46,7 +46,8 @@ export async function findPasskeyOwner(deps: OwnDeps, caller: AccessClaims) {
 
 /**
  * Adds a passkey and uses the challenge, in one transaction, with an audit row, a notice and messages; closes the
- * enrolment window of a member of staff. Changes nothing if there is an obstacle, or the challenge can only repeat a call.
+ * enrolment window of a member of staff. Changes nothing if there is an obstacle, or the challenge can only repeat a
+ * call.
  *
  * @returns the passkey, whether this call or the one that it repeats added it; else undefined, with the obstacle.
  */

@@ -44,7 +44,8 @@ export function profileDataOf({ provider, email, isEmailAuthoritative, name, pic
  * @param removed a list of providers or a subquery, as stored in the tables; see `providerOf`.
  */
 export const profileDataWithout = (removed: SQL | string): SQL =>
-  sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) in (${removed}), null, ${users.socialProfileData})`;
+  sql`iif(upper(json_extract(${users.socialProfileData}, '$.provider')) in (${removed}), null,
+    ${users.socialProfileData})`;
 
 /**
  * Links the identity to the user if `condition` holds and nobody has it yet: social account, name and picture if the

@@ -50,7 +50,7 @@ export function optionalVersion(schema: z.ZodString) {
     .optional();
 }
 
-/** A token of any kind and length. A token that is not ours is refused later, with its own error. */
+/** A token of any kind and length. A token that was not issued here is refused later, with its own error. */
 export const tokenField = z.string().trim();
 
 const FLAGS: ReadonlyMap<string, boolean> = new Map([
