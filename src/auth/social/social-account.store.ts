@@ -157,9 +157,11 @@ export function reviveLink(
   actorSessionId: string,
   condition: SQL,
 ) {
+  const provider = providerOf(identity);
+  // Only Apple reports that a consent was withdrawn.
+  if (provider !== "APPLE") return undefined;
   const now = instantOf(deps.now());
   const auditId = deps.newId();
-  const provider = providerOf(identity);
   const userId = linkedUser(identity);
   const isRevivedHere = isAudited(userId, auditId);
   return {

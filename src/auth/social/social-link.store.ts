@@ -133,7 +133,7 @@ export async function linkIdentity(
   const found = await runBatch(deps, mergeStatements(writes, reads));
   return {
     ...describeObstacles(found),
-    isLinked: found.linked.length > 0 || found.revivalEvent.length > 0,
+    isLinked: found.linked.length > 0 || (found.revivalEvent ?? []).length > 0,
     events: eventsOf(found.linkEvent, found.linkChangeEvent, found.revivalEvent, found.revivalChangeEvent),
   };
 }
