@@ -93,12 +93,10 @@ function integer<T extends number | undefined>(value: T): T extends number ? SQL
 
 /** The entry matches the complete pattern, not only the trigrams of its index query. */
 function fits({ parts, numbers, words }: SearchPattern): SQL {
-  const holdsAll = sql.join(
-    words.map((word) => sql`instr(text, ${word}) > 0`),
-    sql` and `,
-  );
+  // The words are one parameter, because a text may have more of them than D1 binds parameters.
+  const lacksOne = sql`select 1 from json_each(${JSON.stringify(words)}) where instr(text, value) = 0`;
   const conditions = [
-    ...(words.length > 0 ? [sql`(${holdsAll})`] : []),
+    ...(words.length > 0 ? [sql`not exists (${lacksOne})`] : []),
     ...parts.map((part) => sql`instr(text, ${part}) > 0`),
     ...numbers.map((number) => sql`substr(phone_number, 1, ${sql.raw(String(number.length))}) = ${number}`),
   ];

@@ -51,6 +51,18 @@ describe("A search by name", () => {
     ["tash", []],
   ])("for %s finds %j", async (text, expected) => expect(await found(text)).toEqual(expected));
 
+  test("compares every word of a text that has as many as fit into it", async () => {
+    const [person] = await insertPeople([{ joinedAt: era + 50 }]);
+    const id = person?.id ?? "";
+    ids.push(id);
+    const words = Array.from({ length: 128 }, (_, i) => String.fromCodePoint(0x4e00 + i));
+    await nameOf(id, words.join(" "));
+    await run("update users set version = version + 1 where id = ?", id);
+    await deliverSearch([id]);
+    expect(await found(words.toReversed().join(" "))).toEqual([ids.length - 1]);
+    expect(await found([...words.slice(1), "\u5000"].join(" "))).toEqual([]);
+  });
+
   test("says that the name matched, and a username that contains the words comes under its own name", async () => {
     const { results } = (await search("shrestha sita")).body.data;
     expect(results).toMatchObject([{ id: ids[0], matched: "full_name" }]);
