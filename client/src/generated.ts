@@ -665,7 +665,7 @@ export type Page = {
   page_size: number;
   has_next: boolean;
   has_previous: boolean;
-  /** Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor. */
+  /** Null if the request has a cursor, the page is short or the next is beyond the first 2,000 users: use next_cursor. */
   next_page: number | null;
   previous_page: number | null;
   next_cursor: string | null;

@@ -75,7 +75,7 @@ const page = z
     has_previous: z.boolean(),
     next_page: pageNumber.meta({
       description:
-        "Null if the request has a cursor or the next page is beyond the first 2,000 users: use next_cursor.",
+        "Null if the request has a cursor, the page is short or the next is beyond the first 2,000 users: use next_cursor.",
     }),
     previous_page: pageNumber,
     next_cursor: z.string().nullable(),
@@ -116,7 +116,9 @@ export const getUsers = staffEndpoint(
       isExpanded: query.expand === "summary",
     });
     const pages = total === undefined ? undefined : Math.ceil(total / pageSize);
-    const isNextInReach = hasNext && page !== undefined && isInReach(page + 1, pageSize);
+    // The next number would skip users whom a page that stopped early did not reach.
+    const isFull = results.length === pageSize;
+    const isNextInReach = hasNext && isFull && page !== undefined && isInReach(page + 1, pageSize);
     return {
       data: {
         results: results.map(viewListedUser),

@@ -368,6 +368,27 @@ describe("directory cursors", () => {
     expect(idsOf(await directory(staff, `${query}&cursor=${cursor}`))).toEqual([people[404]?.id]);
   });
 
+  test("a short page offers no next page number, because its next_cursor alone leads to every user", async () => {
+    const era = newEra();
+    const fits = [3, 9, 401, 405, 415, 422, 425];
+    const people = await insertPeople(
+      Array.from({ length: 430 }, (_, i) => ({
+        joinedAt: fits.includes(i) ? era : era + 22 * DAY_MS,
+        lastLoginAt: Date.UTC(4000, 0, 1) - i,
+      })),
+    );
+    const query = `ordering=-last_login&${duringEra(era)}&page_size=5`;
+    const seen: string[] = [];
+    for (let next = ""; ; ) {
+      const answer = await directory(staff, query + next);
+      seen.push(...idsOf(answer));
+      const { has_next, next_page, next_cursor } = answer.body.data.pagination;
+      if (!has_next) break;
+      next = next_page === null ? `&cursor=${encodeURIComponent(next_cursor)}` : `&page=${next_page}`;
+    }
+    expect(seen).toEqual(fits.map((i) => people[i]?.id));
+  });
+
   test("a cursor that was altered or belongs to another user or query is refused", async () => {
     const era = newEra();
     await insertPeople(Array.from({ length: 4 }, (_, i) => ({ joinedAt: era + i, status: "BANNED" as const })));
