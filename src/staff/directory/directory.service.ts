@@ -5,7 +5,7 @@ import { fieldError } from "../../platform/http/errors.ts";
 import type { Text } from "../../platform/http/locale.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { type Joined, type ListedUser, listUsers, type Order, type Position } from "./directory.store.ts";
-import { searchUsers } from "./search.service.ts";
+import { type SearchPosition, searchUsers } from "./search.service.ts";
 import { type StatusFilter, statusBucketsOf } from "./status-buckets.ts";
 
 /** Number of users that page numbers reach; a cursor goes further. */
@@ -94,10 +94,9 @@ export async function listDirectory(deps: Deps, caller: StaffClaims, query: Dire
     };
   }
 
-  async function searched(typed: string): Promise<Found<readonly number[]>> {
-    const [before] = (await readCursor(deps, cursorQuery, cursor, z.tuple([z.int()]))) ?? [];
-    const { next, ...rest } = await searchUsers(deps, caller, { ...range, typed, before });
-    return { ...rest, total: undefined, next: next === undefined ? undefined : [next] };
+  async function searched(typed: string): Promise<Found<SearchPosition>> {
+    const after = await readCursor(deps, cursorQuery, cursor, z.tuple([z.int(), z.int()]));
+    return { total: undefined, ...(await searchUsers(deps, caller, { ...range, typed, after })) };
   }
 }
 

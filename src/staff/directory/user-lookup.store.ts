@@ -1,4 +1,4 @@
-import { eq, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { users } from "../../db/user-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
@@ -31,8 +31,8 @@ const searched = {
   referralCode: sql<string>`users.referral_code`.as("referral_code"),
 };
 
-/** Maximum number of users found by one document number. */
-const MAX_DOCUMENT_OWNERS = 4;
+/** Maximum number of users found by one document number, far above the number that share one. */
+const MAX_DOCUMENT_OWNERS = 100;
 
 /** The complete values that a typed text may be. */
 interface WholeText {
@@ -45,11 +45,17 @@ interface WholeText {
 }
 
 /**
- * Users whose id, username or referral code is the text, who have the identifier, or whose KYC has the document number.
+ * Users whose id, username or referral code is the text, who have the identifier, or whose KYC has the document number,
+ * and who match the filters.
  *
  * @returns the users, and the ids of those with the document number.
  */
-export async function findNamed(deps: LookupDeps, caller: StaffClaims, { text, identifier, documentIndex }: WholeText) {
+export async function findNamed(
+  deps: LookupDeps,
+  caller: StaffClaims,
+  { text, identifier, documentIndex }: WholeText,
+  filter: Omit<UserFilter, "isExpanded">,
+) {
   const isNamed = or(
     eq(users.id, text),
     eq(users.usernameKey, text),
@@ -57,14 +63,17 @@ export async function findNamed(deps: LookupDeps, caller: StaffClaims, { text, i
     identifier === undefined ? undefined : isIdentifiedBy(identifier),
   );
   const found = await runStaffBatch(deps, caller, () => ({
-    named: deps.db.select(listed).from(users).where(isNamed),
+    named: deps.db
+      .select(listed)
+      .from(users)
+      .where(and(isNamed, fits(filter))),
     owners:
       documentIndex === undefined
         ? undefined
         : deps.db
             .select(listed)
             .from(sql`kyc cross join users on users.id = kyc.user_id`)
-            .where(sql`kyc.document_number_index = ${documentIndex}`)
+            .where(sql`kyc.document_number_index = ${documentIndex} and ${fits(filter)}`)
             .limit(MAX_DOCUMENT_OWNERS),
   }));
   const owners = found.owners ?? [];
@@ -83,14 +92,19 @@ interface UserFilter {
   isExpanded: boolean;
 }
 
+/** The row of `users` matches the filters. */
+function fits({ buckets, joined }: Omit<UserFilter, "isExpanded">): SQL {
+  return sql`${hasBucket(sql`status_bucket`, buckets)} and ${isJoinedWithin(joined)}`;
+}
+
 /** The users with these ids that match the filters, in no particular order. */
 export async function findUsers(
   deps: LookupDeps,
   caller: StaffClaims,
   ids: readonly string[],
-  { buckets, joined, isExpanded }: UserFilter,
+  filter: UserFilter,
 ): Promise<FoundUser[]> {
-  const fits: SQL = sql`${hasBucket(sql`status_bucket`, buckets)} and ${isJoinedWithin(joined)}`;
+  const { isExpanded } = filter;
   const rowsOf = (some: readonly string[]) => {
     if (some.length === 0) return undefined;
     const given = sql.join(
@@ -103,7 +117,7 @@ export async function findUsers(
         sql`(values ${given}) given cross join users on users.id = given.column1
           ${isExpanded ? sql`left join profiles on profiles.user_id = users.id` : sql``}`,
       )
-      .where(fits);
+      .where(fits(filter));
   };
   const { first, second } = await runStaffBatch(deps, caller, () => ({
     first: rowsOf(ids.slice(0, MAX_IDS)),

@@ -1,9 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, type SignedIn, testEnv } from "../../support/client.ts";
+import { type Answer, call, type SignedIn, testEnv } from "../../support/client.ts";
 import { run } from "../../support/database.ts";
 import { runJob } from "../../support/jobs.ts";
 import { newStaff, newUser, submit, whole } from "../../support/kyc.ts";
-import { deliverSearch, directory, duringEra, idsOf, insertPeople, newEra, removePeople } from "../../support/staff.ts";
+import {
+  deliverSearch,
+  directory,
+  duringEra,
+  idsOf,
+  insertPeople,
+  newEra,
+  removePeople,
+  walk,
+} from "../../support/staff.ts";
 
 let staff: SignedIn;
 const era = newEra();
@@ -126,5 +135,31 @@ describe("A search by a whole value", () => {
       expect(matched.map((each: { matched: string }) => each.matched)).toEqual(["document_number", "document_number"]);
     }
     expect(idsOf(await directory(staff, `search=77-${mark}`))).not.toContain(user.userId);
+  });
+
+  test("finds all users with a document number, newest first, however few fit on a page", async () => {
+    const number = `78-${mark}-C`;
+    const owners: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const user = await newUser();
+      await submit(user, whole({ document_number: number }));
+      owners.unshift(user.userId);
+    }
+    const [other] = await insertPeople([{ username: `78-${mark}-c.d`, joinedAt: era + 300 }]);
+    const expected = [...owners, other?.id ?? ""];
+    await deliverSearch(expected.slice(1));
+    const query = `search=${encodeURIComponent(number)}`;
+    for (const size of [1, 2, 3, 4]) {
+      expect(await walk(staff, `${query}&page_size=${size}`), `by cursor, ${size}`).toEqual(expected);
+      const seen: string[] = [];
+      for (let page: number | null = 1; page !== null; ) {
+        const answer: Answer = await directory(staff, `${query}&page_size=${size}&page=${page}`);
+        seen.push(...idsOf(answer));
+        page = answer.body.data.pagination.next_page;
+      }
+      expect(seen, `by page, ${size}`).toEqual(expected);
+    }
+    await run("update users set status = 'BANNED' where id in (?, ?)", owners[0], owners[2]);
+    expect(await walk(staff, `${query}&status=BANNED&page_size=1`)).toEqual([owners[0], owners[2]]);
   });
 });
