@@ -121,7 +121,7 @@ async function commitUserChange(deps: Deps, actor: Actor, change: UserChange, re
  *
  * @throws AppError `validation_error`, also for a changed name or identifier without a reason; `permission_denied`;
  *   `passkey_required`; `not_found`; `user_already_exists`; `identifier_replaced`; `username_taken`;
- *   `last_sign_in_method` if the account would have no way to sign in.
+ *   `last_sign_in_method` if the change removes the last way to sign in.
  */
 export async function updateUserDetail(
   deps: Deps,

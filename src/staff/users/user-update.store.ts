@@ -1,6 +1,5 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { recordFormerIdentities } from "../../auth/deletion/former-identity.store.ts";
-import { isReserved } from "../../auth/identity/reservation.store.ts";
 import { identityChanges } from "../../db/identity-schema.ts";
 import { familiarNetworks } from "../../db/sign-in-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
@@ -19,6 +18,7 @@ import {
   runStaffAction,
   type StaffActionDeps,
 } from "./staff-action.store.ts";
+import { obstaclesOf } from "./update-obstacles.store.ts";
 
 /** A change of a user in canonical form; null clears a field. */
 export interface UserChange extends ProfileChange {
@@ -91,9 +91,10 @@ export function updateUserRow(
   const differing = sql`from users u left join profiles p on p.user_id = u.id, json_each(${JSON.stringify(given)}) g
     where u.id = ${userId} and ${current} is not g.value`;
   const changes = (fields: SQL) => sql`exists (select 1 ${differing} and g.key in ${fields})`;
+  const ofNames = obstaclesOf(deps, userId, change, changes(identifiers));
   const obstacles = {
-    isIdentifierReserved: sql`(${isReserved(deps, change.email ?? null, userId)} or ${isReserved(deps, change.phone_number ?? null, userId)})`,
-    ...obstaclesOf(userId, change, changes(sensitive), reason),
+    ...ofNames,
+    lacksReason: reason === undefined ? changes(sensitive) : sql`false`,
     // An account may keep an old username.
     isNameLookalike:
       change.username && readsAsIdentifier(change.username) ? changes(sql.raw("('username')")) : sql`false`,
@@ -227,22 +228,4 @@ function writeChange(
   };
   const [emailChange, phoneChange] = [recordIdentifierChange("email"), recordIdentifierChange("phone_number")];
   return { writes, events: { changeEvent, emailChange, phoneChange } };
-}
-
-function obstaclesOf(userId: string, change: UserChange, isSensitive: SQL, reason: string | undefined) {
-  const { email, phone_number: phone, username } = change;
-  const isAnothers = (column: string, value: string | null | undefined) =>
-    value
-      ? sql`exists (select 1 from users o where o.${sql.raw(column)} = ${value} and o.id <> ${userId})`
-      : sql`false`;
-  const after = (value: string | null | undefined, column: string) =>
-    value === undefined ? sql.raw(`w.${column} is not null`) : value === null ? sql`false` : sql`true`;
-  return {
-    lacksReason: sql`(${reason === undefined ? isSensitive : sql`false`})`,
-    isIdentifierTaken: sql`(${isAnothers("email", email)} or ${isAnothers("phone_number", phone)})`,
-    isNameTaken: isAnothers("username_key", username && withKey(username).key),
-    isLastWayIn: sql`not exists (select 1 from users w where w.id = ${userId} and (${after(email, "email")}
-      or ${after(phone, "phone_number")} or exists (select 1 from passkeys where user_id = w.id)
-      or exists (select 1 from social_accounts where user_id = w.id and revoked_at is null)))`,
-  };
 }

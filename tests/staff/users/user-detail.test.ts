@@ -368,6 +368,34 @@ describe("updating a user", () => {
     expect(cleared.body.data).toMatchObject({ email: null, email_verified: false, phone_verified: true });
   });
 
+  test("changes all fields at once, or names all faults of them", async () => {
+    const [staff, user] = [await newStaff(), await newUser()];
+    const pictures = { profile_picture: "https://a.example/b.png", avatar_url: "https://a.example/c.png" };
+    const profile = { full_name: "Asha Rai", date_of_birth: "1990-01-01", address: "Pokhara", ...pictures };
+    for (const names of [
+      { email: newEmail(), phone_number: newPhone() },
+      { email: null, phone_number: newPhone() },
+      { email: newEmail(), phone_number: null },
+    ]) {
+      const refused = await change(staff, user, { ...profile, ...names, username: newPhone().slice(4) }, "PUT");
+      expect(Object.keys(refused.body.error.fields)).toEqual(["username", "reason"]);
+      const given = { ...profile, ...names, username: `u${crypto.randomUUID().slice(0, 8)}`, reason: "all" };
+      expect((await change(staff, user, given, "PUT")).body.data).toMatchObject(names);
+    }
+  });
+
+  test("changes other fields of an account that has no way to sign in, and gives it one", async () => {
+    const [staff, user, email] = [await newStaff(), await newUser(), newEmail()];
+    await run("update users set phone_number = null, phone_verified = 0 where id = ?", user.userId);
+    const named = await change(staff, user, { full_name: "Asha Rai" });
+    expect(named.body.data.profile.full_name).toBe("Asha Rai");
+    expect((await change(staff, user, { full_name: "Asha Rai" })).status, "sent back unchanged").toBe(200);
+    const reached = await change(staff, user, { email, reason: "lost access" });
+    expect(reached.body.data).toMatchObject({ email, phone_number: null });
+    const clear = () => change(staff, user, { email: null, reason: "x" }, "PUT");
+    await expectNothingChanged(user, clear, 409, "last_sign_in_method");
+  });
+
   test("refuses staff their own identifiers, and only an admin can change those of staff", async () => {
     const [staff, colleague, admin, second] = [await newStaff(), await newStaff(), await newAdmin(), await newAdmin()];
     for (const json of [{ email: newEmail() }, { phone_number: newPhone() }]) {
