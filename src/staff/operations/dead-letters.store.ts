@@ -24,6 +24,13 @@ const hasState: Record<LetterState, SQL> = {
   DISCARDED: sql.raw("discarded_at is not null"),
 };
 
+/**
+ * The letter is not about a deleted user, whose letters are erased only later. A message about a user who is unknown
+ * here, of whom the audit log has no row, comes from another service.
+ */
+const isShown = sql`(letter.user_id is null or exists (select 1 from users where users.id = letter.user_id)
+  or not exists (select 1 from audit_logs where audit_logs.user_id = letter.user_id))`;
+
 /** The listed columns as SQL, because Drizzle compares plain columns with a FROM clause that it knows. */
 const columns = {
   id: sql<string>`id`.as("id"),
@@ -33,7 +40,7 @@ const columns = {
   reason: sql<string>`reason`.as("reason"),
   trace: sql<string | null>`trace`.as("trace"),
   attempts: sql<number>`attempts`.as("attempts"),
-  payload: sql<string | null>`payload`.as("payload"),
+  payload: sql<string | null>`case when ${isShown} then payload end`.as("payload"),
   createdAt: sql<number>`created_at`.as("created_at"),
 };
 
@@ -72,7 +79,7 @@ export async function listLetters(deps: LetterDeps, caller: AdminClaims, page: L
         })
         .from(
           sql`(select *, row_number() over () as nth from (select * from dead_letters where ${scanned} and ${range}
-            order by created_at desc, id desc limit case when ${isAdmin} then ${last} else 0 end))`,
+            order by created_at desc, id desc limit case when ${isAdmin} then ${last} else 0 end)) letter`,
         )
         .where(sql`${isFit} or nth = ${last}`)
         .limit(size + 1),

@@ -87,6 +87,23 @@ describe("GET staff/dead-letters", () => {
     expect(codeOf(await list(admin, `state=REPLAYED&cursor=${body.data.next_cursor}`))[0]).toBe(400);
   });
 
+  test("shows no payload about a deleted user, before the queue has erased it", async () => {
+    const [admin, user] = [await newAdmin(), await newUser()];
+    const payload = JSON.stringify({ to: user.identifier });
+    const { userId } = user;
+    for (const type of ["user.updated", "account.deleted", "platform.event"]) await insert({ type, userId, payload });
+    const unknown = await insert({ type: "platform.event", userId: crypto.randomUUID(), payload: "{}" });
+    const shown = async () => (await list(admin)).body.data.results.map((each: { payload: string }) => each.payload);
+    const known = await shown();
+    expect(known.filter((each: string | null) => each !== null)).toHaveLength(4);
+    const deleted = await documented("DELETE", "/api/auth/account", { token: user.access, json: {} });
+    expect(deleted.status).toBe(200);
+    expect((await rows("select payload from dead_letters where user_id = ?", userId))[0]).toEqual({ payload });
+    const { results } = (await list(admin)).body.data;
+    for (const letter of results) expect(letter.payload).toBe(letter.id === unknown ? "{}" : null);
+    expect(results).toHaveLength(4);
+  });
+
   test("finds a few settled letters among hundreds that wait", async () => {
     const admin = await newAdmin();
     const id = await insert({ at: 1 });
