@@ -44,16 +44,19 @@ export async function readAccess(
   userId: string,
 ) {
   const now = deps.now();
-  const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
+  const { hardLockoutAfter, resetAfterMs, perNetwork, perClass } = otpLimits.lock;
   const isRecent = sql`last_guess_at > ${now - resetAfterMs}`;
   const field = sql<Field>`own.field`.as("field");
+  // The list is pruned by the next failure only.
+  const failuresWithin = (windowMs: number) =>
+    sql<number>`(select count(*) from json_each(guard.failures) where value > ${now - windowMs})`.as("failures");
   const found = await runStaffBatch(deps, caller, ({ ifStaff }) => ({
     user: selectId(deps, userId),
     networkLocks: deps.db
       .select({
         field,
         network: sql<string>`guard.network`.as("network"),
-        failures: sql<number>`json_array_length(guard.failures)`.as("failures"),
+        failures: failuresWithin(perNetwork.windowMs),
         lockedUntil: sql<number>`guard.locked_until`.as("locked_until"),
         lastGuessAt: sql<number>`guard.last_guess_at`.as("last_guess_at"),
       })
@@ -66,7 +69,7 @@ export async function readAccess(
       .select({
         field,
         networkClass: sql<"familiar" | "other">`guard.network_class`.as("network_class"),
-        failures: sql<number>`json_array_length(guard.failures)`.as("failures"),
+        failures: failuresWithin(perClass.windowMs),
         lockedUntil: sql<number>`guard.locked_until`.as("locked_until"),
         closedUntil:
           sql<number>`case when guard.streak >= ${hardLockoutAfter} then guard.last_guess_at + ${resetAfterMs}

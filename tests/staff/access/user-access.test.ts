@@ -60,7 +60,7 @@ test("shows that a class is closed, and that a device without a session gets no 
   await call("POST", "/api/auth/device", { token: user.access, json: device });
   await run(
     `insert or replace into otp_class_guards (identifier, network_class, failures, streak, locked_until, last_guess_at)
-      values (?, 'other', '[1,2]', 100, 0, ?)`,
+      values (?, 'other', json_array(?2 - 2, ?2 - 1), 100, 0, ?2)`,
     user.identifier,
     Date.now() - 1_000,
   );
@@ -80,6 +80,38 @@ test("shows that a class is closed, and that a device without a session gets no 
   expect((await access(await newStaff(), user)).body.data.codes).toEqual([]);
   clock.advance(6 * 86_400_000);
   expect((await access(await newStaff(), user)).body.data.locks).toEqual([]);
+});
+
+test("counts a failure until its window ends: 5 minutes for a network, a day for a class", async () => {
+  const user = await newUser();
+  const now = Date.now();
+  await run(
+    `insert or replace into otp_class_guards (identifier, network_class, failures, streak, locked_until, last_guess_at)
+      values (?1, 'other', json_array(?2 - 60000, ?2), 2, 0, ?2)`,
+    user.identifier,
+    now,
+  );
+  await run(
+    `insert into otp_network_guards (identifier, network, failures, lock_count, locked_until, last_guess_at)
+      values (?1, '10.0.0.0/24', json_array(?2 - 60000, ?2), 0, 0, ?2)`,
+    user.identifier,
+    now,
+  );
+  const failures = async () => {
+    const { locks } = (await access(await newStaff(), user)).body.data;
+    const of = (isNetwork: boolean) =>
+      locks.find((each: { network: string | null }) => (each.network !== null) === isNetwork).failures;
+    return { network: of(true), class: of(false) };
+  };
+  expect(await failures()).toEqual({ network: 2, class: 2 });
+  clock.advance(240_000 - 1);
+  expect(await failures()).toEqual({ network: 2, class: 2 });
+  clock.advance(1);
+  expect(await failures()).toEqual({ network: 1, class: 2 });
+  clock.advance(86_400_000 - 300_000 - 1);
+  expect(await failures()).toEqual({ network: 0, class: 2 });
+  clock.advance(1);
+  expect(await failures()).toEqual({ network: 0, class: 1 });
 });
 
 test("lists the networks that are locked first, however many others failed", async () => {
