@@ -987,7 +987,7 @@ export type StaffOverview = {
     sms_budget: number;
     /** Those that wait for a decision, at most 1,000. */
     dead_letters: number;
-    /** Sign-in locks that hold, at most 2,000. */
+    /** Sign-in locks that hold, at most 3,000. */
     locks: number;
   };
 };

@@ -407,6 +407,7 @@ CREATE TABLE `otp_class_guards` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `otp_class_guards_locked` ON `otp_class_guards` (`locked_until`) WHERE locked_until > 0;--> statement-breakpoint
+CREATE INDEX `otp_class_guards_closed` ON `otp_class_guards` (`last_guess_at`) WHERE streak >= 100;--> statement-breakpoint
 CREATE TABLE `otp_network_guards` (
 	`identifier` text NOT NULL,
 	`network` text NOT NULL,

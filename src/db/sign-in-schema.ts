@@ -161,6 +161,8 @@ export const otpClassGuards = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.identifier, table.networkClass] }),
     index("otp_class_guards_locked").on(table.lockedUntil).where(sql`locked_until > 0`),
+    // The hard lockouts; see `otpLimits.lock.hardLockoutAfter`.
+    index("otp_class_guards_closed").on(table.lastGuessAt).where(sql`streak >= 100`),
   ],
 );
 

@@ -23,7 +23,7 @@ const overview = z
       sms_taken: count,
       sms_budget: count,
       dead_letters: count.meta({ description: "Those that wait for a decision, at most 1,000." }),
-      locks: count.meta({ description: "Sign-in locks that hold, at most 2,000." }),
+      locks: count.meta({ description: "Sign-in locks that hold, at most 3,000." }),
     }),
   })
   .meta({

@@ -1,9 +1,11 @@
 import { asc, eq, gte, type SQL, sql } from "drizzle-orm";
+import { otpLimits } from "../../auth/otp/otp-limits.ts";
 import { kyc } from "../../db/kyc-schema.ts";
 import { dailyCounts } from "../../db/platform-schema.ts";
 import { smsBudgetDays } from "../../db/send-schema.ts";
 import { userCounts } from "../../db/user-schema.ts";
 import { boundsOf, dayOf } from "../../nepal.ts";
+import { literal } from "../../platform/data/database.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { StaffClaims } from "../../sessions/claims.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
@@ -31,6 +33,13 @@ export async function readFigures(
     sql<number>`(select count(*) from (select 1 ${rows} limit ${sql.raw(String(most))}))`;
   const locked = (table: string) =>
     upTo(MAX_LOCKS, sql`from ${sql.raw(table)} where locked_until > 0 and locked_until > ${now}`);
+  const { hardLockoutAfter, resetAfterMs } = otpLimits.lock;
+  // Those whose lock has ended already, so that no class is counted twice.
+  const closed = upTo(
+    MAX_LOCKS,
+    sql`from otp_class_guards where streak >= ${literal(hardLockoutAfter)} and last_guess_at > ${now - resetAfterMs}
+      and locked_until <= ${now}`,
+  );
   // `created_at >= 0` always holds; it lets the planner search the index.
   const waiting = sql`from dead_letters where replayed_at is null and discarded_at is null and created_at >= 0`;
   const found = await runStaffBatch(deps, caller, ({ isStaff, ifStaff }) => ({
@@ -49,7 +58,7 @@ export async function readFigures(
           .as("figures"),
         kycPending: pendingKyc.as("kyc_pending"),
         deadLetters: upTo(MAX_LETTERS, waiting).as("dead_letters"),
-        locks: sql<number>`${locked("otp_network_guards")} + ${locked("otp_class_guards")}`.as("locks"),
+        locks: sql<number>`${locked("otp_network_guards")} + ${locked("otp_class_guards")} + ${closed}`.as("locks"),
       })
       .from(userCounts)
       .where(isStaff),

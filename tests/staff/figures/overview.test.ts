@@ -172,6 +172,28 @@ describe("GET staff/overview", () => {
     });
   });
 
+  test("counts each sign-in lock that holds once, also classes that a hundred failures have closed for a week", async () => {
+    const now = Date.now();
+    for (const [i, [streak, lockedUntil, lastGuessAt]] of [
+      [20, now + 1, now],
+      [20, now, now],
+      [99, 0, now],
+      [100, now + 1, now],
+      [100, 0, now - 7 * DAY + 1],
+      [100, 0, now - 7 * DAY],
+    ].entries()) {
+      await run(
+        `insert into otp_class_guards (identifier, network_class, failures, streak, locked_until, last_guess_at)
+          values (?, 'other', '[]', ?, ?, ?)`,
+        `lock${i}@example.com`,
+        streak,
+        lockedUntil,
+        lastGuessAt,
+      );
+    }
+    expect((await overview()).body.data.now.locks).toBe(3);
+  });
+
   test("shows 30 days unless 7 to 90 are asked for", async () => {
     expect((await overview()).body.data.days).toHaveLength(30);
     expect((await overview("?days=90")).body.data.days).toHaveLength(90);
