@@ -7,7 +7,7 @@ import type { StaffClaims } from "../../sessions/claims.ts";
 import { isRecorded } from "../../sessions/staff-views.store.ts";
 import { runStaffBatch } from "../staff-batch.store.ts";
 import { readRecorded, refuseUnlessRecorded } from "./staff-view.store.ts";
-import { isUser, selectId } from "./user-detail.store.ts";
+import { isUser } from "./user-detail.store.ts";
 
 type LogDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 
@@ -109,13 +109,17 @@ export async function listAuditLogs(
   const found = page.isMasked
     ? await runStaffBatch(deps, caller, ({ ifStaff }) => selectPage(deps, userId, ifStaff(userId), page))
     : await readRecordedPage(deps, client, caller, userId, page);
-  const isKnown = found.user.length > 0 || found.logs.length > 0 || page.after !== undefined;
+  const isKnown = found.known.length > 0 || page.after !== undefined;
   return { isKnown, ...pageOfLogs(found.logs, page) };
 }
 
 /** @param owner the user's id if the caller may read, else NULL. */
 const selectPage = (deps: LogDeps, userId: string, owner: SQL, page: LogPage, without?: string) => ({
-  user: selectId(deps, userId),
+  // Of a deleted user only the log is left, of which a filter may show nothing.
+  known: deps.db
+    .select({ one: sql<number>`1`.as("one") })
+    .from(sql`(select 1)`)
+    .where(sql`${isUser(userId)} or exists (select 1 from audit_logs where user_id = ${owner})`),
   logs: selectLogs(
     deps,
     sql`${eq(auditLogs.userId, owner)} and ${without === undefined ? sql`true` : ne(auditLogs.id, without)}`,

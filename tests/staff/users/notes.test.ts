@@ -45,6 +45,18 @@ describe("POST users/{id}/notes", () => {
 });
 
 describe("an audit log of one entity type", () => {
+  test("is empty for a deleted user without such an entry, and not found for an unknown one", async () => {
+    const [staff, user] = [await newStaff(), await newUser()];
+    const deleted = await documented("DELETE", "/api/auth/account", { token: user.access, json: {} });
+    expect(deleted.status).toBe(200);
+    const unknown = { ...user, userId: crypto.randomUUID() };
+    for (const query of ["entity_type=note", "entity_type=note&mask=true"]) {
+      const { status, body } = await logs(staff, user, query);
+      expect([status, body.data], query).toEqual([200, { results: [], next_cursor: null }]);
+      expect(codeOf(await logs(staff, unknown, query)), query).toEqual([404, "not_found"]);
+    }
+  });
+
   test("is complete when its pages are followed, however many other entries lie between", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const insert = (type: string, from: number, to: number) =>
