@@ -536,7 +536,7 @@ export type KycSubmission = {
   /** Id of another user with the same document number. */
   duplicate_of: string | null;
   full_name: string | null;
-  /** Approvals of this version that wait for a colleague's; `viewer` is null for deleted users. */
+  /** Where two approvals are needed, the first one of this version; `viewer` is null for deleted users. */
   approvals: Array<{
     viewer: Reviewer | null;
     approved_at: string;
@@ -665,7 +665,7 @@ export type Page = {
   page_size: number;
   has_next: boolean;
   has_previous: boolean;
-  /** Null if the request has a cursor, the page is short or the next is beyond the first 2,000 users: use next_cursor. */
+  /** Null with a cursor, after a short page and beyond the first 2,000 users: use next_cursor. */
   next_page: number | null;
   previous_page: number | null;
   next_cursor: string | null;
@@ -878,7 +878,7 @@ export type SignInLock = {
   failures: number;
   /** Null if it is not locked. */
   locked_until: string | null;
-  /** Whether a hundred failures in a row have closed the class until a success in the other or an unlock. */
+  /** Whether 100 failures in a row have closed the class until a success in the other, a sign-in without a code, an unlock, or 7 days without an attempt. */
   is_closed: boolean;
 };
 

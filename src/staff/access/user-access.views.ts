@@ -17,7 +17,8 @@ const signInLock = z
     locked_until: z.iso.datetime().nullable().meta({ description: "Null if it is not locked." }),
     is_closed: z.boolean().meta({
       description:
-        "Whether a hundred failures in a row have closed the class until a success in the other or an unlock.",
+        "Whether 100 failures in a row have closed the class until a success in the other, a sign-in without a code, an " +
+        "unlock, or 7 days without an attempt.",
     }),
   })
   .meta({ id: "SignInLock" });

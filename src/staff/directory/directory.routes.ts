@@ -32,10 +32,10 @@ const query = z
       .meta({ description: "Defaults to 1. Pages reach the first 2,000 users; use cursor to go further." }),
     page_size: pageSizeField,
     cursor: cursorField,
-    status: accountStatus.optional().meta({ description: "Only users with this status." }),
+    status: accountStatus.optional().meta({ description: "Users with this status." }),
     email_verified: optionalFlag.meta({ description: "Whether the email is verified." }),
     phone_verified: optionalFlag.meta({ description: "Whether the phone number is verified." }),
-    kyc_status: kycState.optional().meta({ description: "Only users with this verification." }),
+    kyc_status: kycState.optional().meta({ description: "Users with this verification." }),
     search: optionalText(withoutControls(z.string().max(255))).meta({
       description:
         "Part of a username, email address or phone number, words of a full name in any order, or a whole referral code or " +
@@ -46,11 +46,11 @@ const query = z
       .optional()
       .meta({ description: "`summary` adds full name, hints, verification, role and last sign-in to each user." }),
     start_date: momentField("first").meta({
-      description: "Only users who joined at this time or later: an instant, or a day in Asia/Kathmandu.",
+      description: "Users who joined at this time or later: an instant, or a day in Asia/Kathmandu.",
     }),
     end_date: momentField("last").meta({
       description:
-        "Only users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu; not before `start_date`.",
+        "Users who joined at this time or earlier: an instant, or a day in Asia/Kathmandu; not before `start_date`.",
     }),
     ordering: z
       .enum(["date_joined", "-date_joined", "last_login", "-last_login", "username", "-username"], as("not_ordering"))
@@ -74,8 +74,7 @@ const page = z
     has_next: z.boolean(),
     has_previous: z.boolean(),
     next_page: pageNumber.meta({
-      description:
-        "Null if the request has a cursor, the page is short or the next is beyond the first 2,000 users: use next_cursor.",
+      description: "Null with a cursor, after a short page and beyond the first 2,000 users: use next_cursor.",
     }),
     previous_page: pageNumber,
     next_cursor: z.string().nullable(),
@@ -90,8 +89,8 @@ export const getUsers = staffEndpoint(
     tag: "Staff: users",
     summary: "List and search users",
     description:
-      "Send either `page` or `cursor`. A page can have fewer results than page_size although more follow, if " +
-      "it is a search or combines dates with an ordering by last_login or username.",
+      "Send either `page` or `cursor`. A page of a search, or with dates and an ordering by last_login or username, can " +
+      "be short although more follow.",
     query,
     data: z.object({
       results: z.array(listedUserView),

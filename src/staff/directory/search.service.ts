@@ -69,8 +69,8 @@ export async function searchUsers(deps: Deps, caller: StaffClaims, search: Searc
 }
 
 const SHORT: Text = {
-  en: "Fewer than three characters match only the beginning of usernames, email addresses and phone numbers.",
-  ne: "तीन अक्षरभन्दा कममा प्रयोगकर्ता नाम, इमेल र फोन नम्बरको सुरु मात्र खोजिन्छ।",
+  en: "Fewer than three characters match only the beginning of usernames, email addresses, phone numbers and names.",
+  ne: "तीन अक्षरभन्दा कममा प्रयोगकर्ता नाम, इमेल, फोन नम्बर र नामका शब्दहरूको सुरु मात्र खोजिन्छ।",
 };
 const CUT: Text = {
   en: "This page may be incomplete. Continue with next_cursor.",

@@ -21,7 +21,7 @@ export const submissionView = kycView
     duplicate_of: z.string().nullable().meta({ description: "Id of another user with the same document number." }),
     full_name: z.string().nullable(),
     approvals: z.array(z.object({ viewer: reviewer.nullable(), approved_at: z.iso.datetime() })).meta({
-      description: "Approvals of this version that wait for a colleague's; `viewer` is null for deleted users.",
+      description: "Where two approvals are needed, the first one of this version; `viewer` is null for deleted users.",
     }),
     seen_by: z
       .object({ username: z.string(), viewed_at: z.iso.datetime() })
