@@ -60,7 +60,7 @@ export function App() {
         Loading…
       </p>
     );
-  if (session.is === "out") return <SignIn notice={session.notice} />;
+  if (session.is === "out") return <SignIn notice={session.notice} isPending={session.isPending} />;
   if (session.is === "hidden") return <Curtain user={session.user} />;
   return (
     <>

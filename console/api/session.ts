@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { Refusal, readAnswer } from "./refusal.ts";
+import { asRefusal, Refusal, readAnswer } from "./refusal.ts";
 import type { SessionData } from "./routes.ts";
 
 /** How long the page waits without input in any tab before it hides everything, in milliseconds. */
@@ -9,10 +9,10 @@ const MARGIN_MS = 30_000;
 
 export type User = SessionData["user"];
 
-/** Whether somebody is signed in in this tab. `notice` says why not. */
+/** Whether somebody is signed in in this tab. `notice` says why not. `isPending`: the server has not ended the session. */
 export type State =
   | { is: "starting" }
-  | { is: "out"; notice?: string }
+  | { is: "out"; notice?: string; isPending?: true }
   | { is: "in"; user: User }
   | { is: "hidden"; user: User };
 
@@ -72,6 +72,8 @@ type Credential = { identifier: string; verification_token: string } | { credent
 /** Signs in. @throws Refusal */
 export async function signIn(credential: Credential): Promise<void> {
   const session = await send("POST", "", credential);
+  // The server has ended the session of the cookie that the new one replaces.
+  setSignOutPending(false);
   lastInput = Date.now();
   if (session) enter(session);
 }
@@ -108,8 +110,9 @@ export async function accessToken(refused?: string): Promise<string> {
   return refresh();
 }
 
-/** Starts the page: signed in if the browser's cookie says so. */
+/** Starts the page: signed in if the browser's cookie says so, unless the person has signed out. */
 export async function start(): Promise<void> {
+  if (isSignOutPending()) return finishSignOut();
   await refresh().catch((error: unknown) => {
     if (state.is !== "starting") return;
     const isDown = !(error instanceof Refusal) || error.status !== 401;
@@ -117,12 +120,42 @@ export async function start(): Promise<void> {
   });
 }
 
-/** Signs out here and in the other tabs. */
+/**
+ * Whether a sign-out waits for the server, kept in this browser. No script can delete the cookie, so otherwise the next
+ * person at this computer would be signed in by a reload.
+ */
+const isSignOutPending = () => localStorage.getItem("console-sign-out") !== null;
+
+function setSignOutPending(isPending: boolean): void {
+  if (isPending) localStorage.setItem("console-sign-out", "pending");
+  else localStorage.removeItem("console-sign-out");
+}
+
+/** Signs out here and in the other tabs, and ends the session on the server, or says that this did not succeed. */
 export async function signOut(): Promise<void> {
+  setSignOutPending(true);
   tabs.postMessage({ is: "out" });
   signedOut(undefined);
-  await send("DELETE", "").catch(() => undefined);
+  await finishSignOut();
 }
+
+/** Ends the session of the browser's cookie on the server, unless somebody has signed in since the sign-out. */
+export async function finishSignOut(): Promise<void> {
+  let next: State = { is: "out" };
+  try {
+    if (isSignOutPending()) {
+      await send("DELETE", "");
+      setSignOutPending(false);
+      next = { is: "out", notice: "You are signed out." };
+    }
+  } catch (error) {
+    const notice = `Your session has not ended yet, because the sign-out failed. ${asRefusal(error).message}`;
+    next = { is: "out", notice, isPending: true };
+  }
+  if (state.is === "out" || state.is === "starting") become(next);
+}
+
+addEventListener("online", () => state.is === "out" && state.isPending && void finishSignOut());
 
 function signedOut(notice: string | undefined): void {
   signOuts++;

@@ -2,12 +2,18 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/call.ts";
 import { hasPasskeys, offerPasskeys, signInByPasskey } from "../api/passkeys.ts";
 import { asRefusal, type Refusal } from "../api/refusal.ts";
-import { signIn } from "../api/session.ts";
+import { finishSignOut, signIn } from "../api/session.ts";
 import { Refused } from "../ui/resource.tsx";
 import { useTitle } from "../ui/router.tsx";
 
+interface SignInProps {
+  notice: string | undefined;
+  /** The server has not ended the session of the person who signed out. */
+  isPending: true | undefined;
+}
+
 /** Sign-in by a passkey, or by a one-time code: first the identifier, then the code. */
-export function SignIn({ notice }: { notice: string | undefined }) {
+export function SignIn({ notice, isPending }: SignInProps) {
   useTitle("Sign in", false);
   const [identifier, setIdentifier] = useState("");
   const [isSent, setSent] = useState(false);
@@ -59,7 +65,7 @@ export function SignIn({ notice }: { notice: string | undefined }) {
           <Bolt /> Staff console
         </p>
         <h1 tabIndex={-1}>Sign in</h1>
-        {notice && <p class="note">{notice}</p>}
+        {isPending ? <Pending notice={notice} /> : notice && <p class="note">{notice}</p>}
         <form
           onSubmit={(event) => {
             event.preventDefault();
@@ -124,6 +130,24 @@ export function SignIn({ notice }: { notice: string | undefined }) {
         <p class="small">Only staff can sign in. What you open and do here is recorded.</p>
       </section>
     </main>
+  );
+}
+
+/** Says that a sign-out has not reached the server, and repeats it. */
+function Pending({ notice }: { notice: string | undefined }) {
+  const [isRunning, setRunning] = useState(false);
+  const finish = async () => {
+    setRunning(true);
+    await finishSignOut();
+    setRunning(false);
+  };
+  return (
+    <div class="refused" role="alert">
+      <p>{notice}</p>
+      <button type="button" disabled={isRunning} onClick={finish}>
+        Sign out again
+      </button>
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 
-/** Whether single letters act; they can be switched off (WCAG 2.1.4). The only thing that the page stores. */
+/** Whether single letters act; they can be switched off (WCAG 2.1.4). Kept in this browser. */
 export const areKeysOn = () => localStorage.getItem("console-keys") !== "off";
 
 /** Switches the single letters on or off, in this browser. */

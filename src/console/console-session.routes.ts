@@ -129,6 +129,7 @@ export const deleteConsoleSession = pageEndpoint(
     rateLimitByNetwork: { group: "console" },
   },
   async (deps, { caller, client }) => {
+    // A failure keeps the cookie, without which the page could not repeat the call.
     await closeConsole(deps, client, caller.refreshToken);
     const headers = { "Set-Cookie": FORGET_TOKEN, "Clear-Site-Data": '"cache"' };
     return { data: { message: signedOut[client.locale] }, headers };

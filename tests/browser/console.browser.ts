@@ -71,6 +71,28 @@ test("1: staff sign in by a code, stay signed in after a reload and in a second 
   await signIn(stage, page, staff);
 });
 
+test("1: a sign-out that does not reach the server is told, also after a reload, and is repeated", async () => {
+  const { page: shared } = await openPage(stage);
+  await signIn(stage, shared, await stage.newStaff("Kamala Bista"));
+  let isCut = true;
+  await shared.route("**/console/session", (route) => (isCut ? route.abort() : route.continue()));
+  const told = shared.getByText("Your session has not ended yet").first();
+  await shared.getByRole("button", { name: "Sign out" }).click();
+  await told.waitFor();
+  assert.deepEqual(await findBarriers(shared), []);
+  await shared.reload();
+  await told.waitFor();
+  assert.equal(await shared.locator(".frame").count(), 0, "the next person is not signed in by the cookie");
+  isCut = false;
+  await shared.getByRole("button", { name: "Sign out again" }).click();
+  await shared.getByText("You are signed out.").waitFor();
+  const refreshed = shared.waitForResponse("**/console/session/refresh");
+  await shared.reload();
+  assert.equal((await (await refreshed).json()).data, null, "the session has ended");
+  await shared.getByRole("heading", { level: 1, name: "Sign in" }).waitFor();
+  await shared.context().close();
+});
+
 test("2: a person is found, their address is hidden until it is asked for, and the trail tells both", async () => {
   await visit("/people");
   await page.keyboard.press("/");

@@ -151,10 +151,12 @@ describe("The session routes", () => {
     expect((await browser.call("POST", `${SESSION}/refresh`)).body.data).toBeNull();
   });
 
+  const down = { prepare: () => ({ bind: () => ({}) }), batch: () => Promise.reject(new Error("down")) };
+  const databaseDown = { DB: down as unknown as D1Database };
+
   test("refresh answers 503 and keeps the cookie while the database is down", async () => {
     const { browser } = await newConsole();
-    const DB = { prepare: () => ({ bind: () => ({}) }), batch: () => Promise.reject(new Error("down")) } as unknown;
-    const answer = await browser.call("POST", `${SESSION}/refresh`, { env: { DB: DB as D1Database } });
+    const answer = await browser.call("POST", `${SESSION}/refresh`, { env: databaseDown });
     expect([answer.status, browser.set]).toEqual([503, null]);
     expect((await browser.call("POST", `${SESSION}/refresh`)).body.data).not.toBeNull();
   });
@@ -176,6 +178,15 @@ describe("The session routes", () => {
     expect((await me(token)).status).toBe(401);
     expect((await browser.call("DELETE", SESSION, { headers: { Cookie } })).status).toBe(200);
     expect((await newBrowser().call("DELETE", SESSION)).status).toBe(200);
+  });
+
+  test("a sign-out that fails keeps the cookie, so that repeating it ends the session", async () => {
+    const { browser, token } = await newConsole();
+    const failed = await browser.call("DELETE", SESSION, { env: databaseDown });
+    expect([failed.status, browser.set]).toEqual([503, null]);
+    expect((await me(token)).status).toBe(200);
+    expect((await browser.call("DELETE", SESSION)).status).toBe(200);
+    expect((await me(token)).status).toBe(401);
   });
 
   test("no other route reads the cookie", async () => {
