@@ -115,8 +115,9 @@ export async function start(): Promise<void> {
   if (isSignOutPending()) return finishSignOut();
   await refresh().catch((error: unknown) => {
     if (state.is !== "starting") return;
-    const isDown = !(error instanceof Refusal) || error.status !== 401;
-    become(isDown ? { is: "out", notice: "The server was not reached. Load the page again." } : { is: "out" });
+    if (error instanceof Refusal && error.status === 401) return become({ is: "out" });
+    const notice = error instanceof Refusal ? error.message : "The server was not reached. Load the page again.";
+    become({ is: "out", notice });
   });
 }
 

@@ -93,6 +93,21 @@ test("1: a sign-out that does not reach the server is told, also after a reload,
   await shared.context().close();
 });
 
+test("1: a page that loads during a limit or without a connection says which, and when to try again", async () => {
+  const { page: started } = await openPage(stage);
+  const error = { code: "rate_limit_exceeded", message: "Too many requests." };
+  await started.route("**/console/session/refresh", (route) =>
+    route.fulfill({ status: 429, headers: { "Retry-After": "30" }, json: { success: false, error } }),
+  );
+  await started.goto(`${stage.base}/console`);
+  await started.getByText("Too many requests. Try again in 30 seconds.").waitFor();
+  await started.unroute("**/console/session/refresh");
+  await started.route("**/console/session/refresh", (route) => route.abort());
+  await started.reload();
+  await started.getByText("The server was not reached. Load the page again.").waitFor();
+  await started.context().close();
+});
+
 test("2: a person is found, their address is hidden until it is asked for, and the trail tells both", async () => {
   await visit("/people");
   await page.keyboard.press("/");
