@@ -23,10 +23,12 @@ interface CaseProps {
   previous: (() => void) | undefined;
   /** Called once the case is decided; `isShown` is false if the reviewer has left it meanwhile. */
   settle: (id: string, isShown: boolean) => void;
+  /** Called once a decision is taken back. */
+  reopen: (id: string) => void;
 }
 
 /** One case: the pictures, what the person claims, and the decision. */
-export function Case({ id, place, next, previous, settle }: CaseProps) {
+export function Case({ id, place, next, previous, settle, reopen }: CaseProps) {
   const found = useResource(id, () => call("GET /users/{id}/kyc", { id }));
   const [notice, setNotice] = useState<string>();
   const [isSettled, setSettled] = useState(false);
@@ -72,7 +74,9 @@ export function Case({ id, place, next, previous, settle }: CaseProps) {
         </p>
       )}
       {!isSettled && (
-        <Loaded of={found}>{(data) => <Open key={data.version} data={data} found={found} decide={decide} />}</Loaded>
+        <Loaded of={found}>
+          {(data) => <Open key={data.version} data={data} found={found} decide={decide} reopen={() => reopen(id)} />}
+        </Loaded>
       )}
     </>
   );
@@ -87,9 +91,10 @@ interface OpenProps {
   data: Data;
   found: Resource<Data>;
   decide: (change: Change) => Promise<void>;
+  reopen: () => void;
 }
 
-function Open({ data, found, decide }: OpenProps) {
+function Open({ data, found, decide, reopen }: OpenProps) {
   const user = useUser();
   const name = data.profile.full_name ?? data.user.username;
   useTitle(`Review of ${data.user.username}`, false);
@@ -159,6 +164,7 @@ function Open({ data, found, decide }: OpenProps) {
           onClose={() => setReopening(false)}
           run={async (reason) => {
             await send(data.user.id, { status: "PENDING", reason, version: data.version });
+            reopen();
             found.reload();
           }}
         >

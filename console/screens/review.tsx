@@ -35,13 +35,16 @@ export function Review({ id }: { id: string | undefined }) {
   const previous = () => index > 0 && open(waiting[index - 1]?.user.id);
   const settle = (settled: string, isShown: boolean) => {
     setDecided((before) => new Set([...before, settled]));
-    if (waiting.length <= 1) {
-      setDecided(new Set());
-      queue.reload();
-    }
     if (isShown) next();
   };
+  const reopen = (reopened: string) => setDecided((before) => new Set([...before].filter((each) => each !== reopened)));
 
+  // The decided cases are left out until a newer page of the queue has arrived, however long that takes.
+  useEffect(() => setDecided(new Set()), [queue.data]);
+  const isPageDone = decided.size > 0 && waiting.length === 0;
+  useEffect(() => {
+    if (isPageDone) queue.reload();
+  }, [isPageDone]);
   useEffect(() => {
     if (id === undefined && first !== undefined) open(first);
   }, [id, first]);
@@ -49,12 +52,11 @@ export function Review({ id }: { id: string | undefined }) {
 
   if (id !== undefined) {
     const place = index < 0 ? undefined : `${index + 1} of ${total}`;
-    return (
-      <Case key={id} id={id} place={place} next={next} previous={index > 0 ? previous : undefined} settle={settle} />
-    );
+    const steps = { next, previous: index > 0 ? previous : undefined };
+    return <Case key={id} id={id} place={place} {...steps} settle={settle} reopen={reopen} />;
   }
   if (queue.refusal) return <Refused refusal={queue.refusal} again={queue.reload} />;
-  if (queue.isLoading || first !== undefined) return <p class="loading">Loading…</p>;
+  if (queue.isLoading || isPageDone || first !== undefined) return <p class="loading">Loading…</p>;
   return <Nothing waiting={waiting} reload={queue.reload} />;
 }
 

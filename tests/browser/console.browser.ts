@@ -357,6 +357,56 @@ test("5: the late answer of a decision takes nobody away from where they went", 
   await page.unroute(cases);
 });
 
+test("5: after the last case of the queue nothing is opened again; a case taken back waits again", async () => {
+  const cases = "**/api/users/*/kyc";
+  const queue = "**/api/users/kyc/submissions?*";
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const decided = new Map<string, string>();
+  let left = 2;
+  await page.route(queue, async (route) => {
+    const answer = await (await route.fetch()).json();
+    if (left === 0) await held;
+    answer.data.results.splice(left);
+    answer.data.total_count = left;
+    await route.fulfill({ json: answer });
+  });
+  await page.route(cases, async (route) => {
+    const request = route.request();
+    if (request.method() === "PATCH") {
+      decided.set(request.url(), request.postDataJSON().status);
+      return route.fulfill({ json: { success: true, data: {} } });
+    }
+    const answer = await (await route.fetch()).json();
+    answer.data.status = decided.get(request.url()) ?? answer.data.status;
+    await route.fulfill({ json: answer });
+  });
+  const reject = async () => {
+    await pictures();
+    await page.keyboard.press("x");
+    await page.keyboard.press("1");
+    await page.keyboard.press("Control+Enter");
+  };
+  await visit("/review");
+  await shows("Identity review, 1 of 2");
+  await reject();
+  await shows("Identity review, 1 of 1");
+  await page.goBack();
+  await press(/^Take the decision back/);
+  await confirm("Take back", "The picture is sharp");
+  await shows("Identity review, 1 of 2");
+  await reject();
+  await shows("Identity review, 1 of 1");
+  left = 0;
+  await reject();
+  await page.waitForURL("**/review");
+  await page.waitForTimeout(300);
+  assert.match(page.url(), /\/review$/, "while the queue loads");
+  release();
+  await shows("No documents wait for a decision.");
+  await page.unroute(cases);
+  await page.unroute(queue);
+});
+
 test("7: a locked person's access shows the lock and the codes, and unlocking lifts it", async () => {
   await stage.api("POST", "/api/auth/otp/request", { body: { identifier: "anil.karki@example.com" } }).catch(() => {});
   const identifier = "gita.magar@example.com";
