@@ -190,7 +190,7 @@ function Notices({ notices }: { notices: Data["notifications"] }) {
     <section class="card">
       <h2>Notifications in the app</h2>
       {notices.length === 0 ? (
-        <p class="none">The person was told nothing yet.</p>
+        <p class="none">No notifications yet.</p>
       ) : (
         <ul class="list">
           {notices.map((notice) => (

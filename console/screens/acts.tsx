@@ -21,7 +21,7 @@ interface Offered {
 
 const WHAT = {
   BANNED: "The account can no longer be used, and every session ends at once. The person is told, without the reason.",
-  INACTIVE: "The account can not be used until staff activate it, and every session ends at once. The person is told.",
+  INACTIVE: "The account cannot be used until staff activate it, and every session ends at once. The person is told.",
   ACTIVE: "The person can sign in again, and is told.",
 };
 

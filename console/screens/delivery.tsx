@@ -25,7 +25,7 @@ export function Delivery() {
                     <th scope="col">Delivered</th>
                     <th scope="col">Not sent</th>
                     <th scope="col">Half within</th>
-                    <th scope="col">95 of 100 within</th>
+                    <th scope="col">95% within</th>
                   </tr>
                 </thead>
                 <tbody>
@@ -38,7 +38,7 @@ export function Delivery() {
                       <td data-name="Delivered">{number(each.delivered)}</td>
                       <td data-name="Not sent">{number(each.undeliverable)}</td>
                       <td data-name="Half within">{seconds(each.median_ms)}</td>
-                      <td data-name="95 of 100 within">{seconds(each.p95_ms)}</td>
+                      <td data-name="95% within">{seconds(each.p95_ms)}</td>
                     </tr>
                   ))}
                 </tbody>

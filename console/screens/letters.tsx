@@ -25,7 +25,7 @@ export function Letters() {
   return (
     <>
       <Head title="Dead letters" />
-      <p class="small">Work that failed for good. Mend the cause first; then replay it, once, or discard it.</p>
+      <p class="small">Work that failed for good. Fix the cause first; then replay it, once, or discard it.</p>
       <form
         class="row bar"
         onSubmit={(event) => {

@@ -18,7 +18,7 @@ export function Head({ title, again, children }: HeadProps) {
       <h1 tabIndex={-1}>{title}</h1>
       {again && (
         <button type="button" onClick={again}>
-          Look again
+          Reload
         </button>
       )}
       {children}
