@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { MAX_SETTLED } from "../../src/staff/operations/dead-letter-limits.ts";
 import { call } from "../api/call.ts";
 import type { DataOf } from "../api/routes.ts";
 import { Act } from "../ui/act.tsx";
@@ -70,6 +71,8 @@ function List({ first, query, type, reload }: ListProps) {
   const next = (cursor: string) => call("GET /staff/dead-letters", { query: { ...query, cursor } });
   const { results: letters, hasMore, refused, button, forget } = usePages(first, next);
   const isWaiting = query.state === "WAITING";
+  const isTooMany = chosen.size > MAX_SETTLED;
+  const maySettle = chosen.size > 0 && !isTooMany;
 
   const toggle = (id: string) =>
     setChosen((before) =>
@@ -102,17 +105,22 @@ function List({ first, query, type, reload }: ListProps) {
       )}
       {isWaiting && letters.length > 0 && (
         <div class="row" role="toolbar" aria-label="Acts on dead letters">
-          <button type="button" disabled={chosen.size === 0} onClick={() => setAction({ is: "REPLAY", all: false })}>
+          <button type="button" disabled={!maySettle} onClick={() => setAction({ is: "REPLAY", all: false })}>
             Replay {chosen.size > 0 && number(chosen.size)}
           </button>
           <button
             type="button"
             class="warn"
-            disabled={chosen.size === 0}
+            disabled={!maySettle}
             onClick={() => setAction({ is: "DISCARD", all: false })}
           >
             Discard {chosen.size > 0 && number(chosen.size)}
           </button>
+          {isTooMany && (
+            <span class="small" role="status">
+              Choose at most {MAX_SETTLED}.
+            </span>
+          )}
           {type && (
             <>
               <button type="button" onClick={() => setAction({ is: "REPLAY", all: true })}>
@@ -155,7 +163,7 @@ function List({ first, query, type, reload }: ListProps) {
         >
           <p>
             {action.is === "REPLAY" ? "Each is sent again within a minute, once." : "They are never processed."}
-            {action.all && " At most 50 at a time, the oldest first."}
+            {action.all && ` At most ${MAX_SETTLED} at a time, the oldest first.`}
           </p>
         </Act>
       )}

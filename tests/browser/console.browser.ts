@@ -509,6 +509,26 @@ test("8: an admin replays two dead letters and discards one", async () => {
   assert.equal(await page.locator(".letter").count(), 1);
 });
 
+test("8: more dead letters than one call settles can be chosen, but not sent", async () => {
+  const letters = "**/api/staff/dead-letters?*";
+  const results = Array.from({ length: 51 }, (_, i) => ({
+    ...{ id: `letter-${i}`, event_id: null, queue: "tasks", type: "user.updated", user_id: null, reason: "No answer" },
+    ...{ attempts: 3, created_at: "2026-01-01T00:00:00.000Z", settled_at: null, payload: null, trace: null },
+  }));
+  await page.route(letters, (route) =>
+    route.fulfill({ json: { success: true, data: { results, next_cursor: null } } }),
+  );
+  await visit("/letters");
+  await page.locator(".letter").nth(50).waitFor();
+  for (const box of await page.locator(".letter input").all()) await box.check();
+  await shows("Choose at most 50.");
+  assert.equal(await page.getByRole("button", { name: "Replay 51" }).isDisabled(), true);
+  assert.equal(await page.getByRole("button", { name: "Discard 51" }).isDisabled(), true);
+  await page.locator(".letter input").nth(0).uncheck();
+  assert.equal(await page.getByRole("button", { name: "Replay 50" }).isEnabled(), true);
+  await page.unroute(letters);
+});
+
 test("10 to 12: an admin's screens, hostile text, widths, colours, 200 percent, and print", async () => {
   const hostile = await stage.signUp("Mallory", { full_name: CANARY, address: CANARY });
   await visit(`/people/${hostile.id}`);

@@ -12,7 +12,8 @@ import { isoTime } from "../../platform/time.ts";
 import { adminEndpoint } from "../../sessions/guard.ts";
 import { maskJsonText } from "../users/masked-values.ts";
 import { reason } from "../users/user-detail.fields.ts";
-import { listDeadLetters, MAX_SETTLED, settleDeadLetters } from "./dead-letters.service.ts";
+import { MAX_SETTLED } from "./dead-letter-limits.ts";
+import { listDeadLetters, settleDeadLetters } from "./dead-letters.service.ts";
 
 const tag = "Staff: service";
 const letterType = optionalText(withoutControls(z.string().max(200)));

@@ -5,8 +5,6 @@ import { readCursor, writeCursor } from "../../platform/http/cursor.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { type LetterRow, type LetterState, listLetters, type Settlement, settleLetters } from "./dead-letters.store.ts";
 
-export { MAX_SETTLED } from "./dead-letters.store.ts";
-
 const position = z.tuple([z.number(), z.string()]);
 
 /** Filters of a list of dead letters. */

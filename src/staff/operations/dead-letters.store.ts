@@ -6,11 +6,10 @@ import type { Deps } from "../../platform/deps.ts";
 import type { Client } from "../../platform/http/client.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { commitAdminBatch, runAdminBatch } from "../staff-batch.store.ts";
+import { MAX_SETTLED } from "./dead-letter-limits.ts";
 
 type LetterDeps = Pick<Deps, "db" | "now" | "newId" | "log" | "config">;
 
-/** Maximum number of dead letters that one call settles. */
-export const MAX_SETTLED = 50;
 /** Maximum number of letters read for one page. */
 const MAX_SCANNED = 300;
 /** A greater number of letters that remain is reported as this one. */
