@@ -438,9 +438,11 @@ export type IdentityResponse = Success & {
 export type JobRun = {
   name: string;
   period_started_at: string;
-  /** Null while it has not finished. */
+  /** Null while it is open. */
   finished_at: string | null;
-  /** Number of rows that it changed. */
+  /** FAILED after a day of failures. */
+  closed_as: "FAILED" | null;
+  /** Rows that it changed. */
   processed: number;
   chunks: number;
 };

@@ -41,7 +41,9 @@ export function Jobs() {
                       </td>
                       <td data-name="Finished">
                         {run.finished_at ? (
-                          <Moment at={run.finished_at} />
+                          <>
+                            {run.closed_as && <span class="mark bad">Failed</span>} <Moment at={run.finished_at} />
+                          </>
                         ) : (
                           <span class={`mark ${isLate ? "bad" : "warn"}`}>{isLate ? "Late" : "Running"}</span>
                         )}

@@ -180,6 +180,9 @@ export const dailyCounts = sqliteTable(
 );
 
 /** Runs of periodic jobs: one row per job and period. */
+/** Why a run was closed before it finished: by a newer run of the job, or because it kept failing. */
+export type RunClosing = "superseded" | "failed";
+
 export const jobRuns = sqliteTable(
   "job_runs",
   {

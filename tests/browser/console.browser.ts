@@ -529,6 +529,25 @@ test("8: more dead letters than one call settles can be chosen, but not sent", a
   await page.unroute(letters);
 });
 
+test("8: the jobs say which run failed, which is late and which is not", async () => {
+  const now = Date.now();
+  const at = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString();
+  const run = { finished_at: null, closed_as: null, processed: 0, chunks: 1 };
+  const data = [
+    { ...run, name: "given_up", period_started_at: at(3_000), finished_at: at(5), closed_as: "FAILED" },
+    { ...run, name: "just_due", period_started_at: at(30) },
+    { ...run, name: "long_due", period_started_at: at(90) },
+    { ...run, name: "well_done", period_started_at: at(90), finished_at: at(89) },
+  ];
+  await page.route("**/api/staff/jobs", (route) => route.fulfill({ json: { success: true, data } }));
+  await visit("/jobs");
+  await page.locator("tbody tr").nth(3).waitFor();
+  const marks = data.map(({ name }) => page.locator("tr", { hasText: name }).locator(".mark").allTextContents());
+  assert.deepEqual(await Promise.all(marks), [["Failed"], ["Running"], ["Late"], []]);
+  await expectClean("jobs");
+  await page.unroute("**/api/staff/jobs");
+});
+
 test("10 to 12: an admin's screens, hostile text, widths, colours, 200 percent, and print", async () => {
   const hostile = await stage.signUp("Mallory", { full_name: CANARY, address: CANARY });
   await visit(`/people/${hostile.id}`);

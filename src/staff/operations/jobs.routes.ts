@@ -8,8 +8,9 @@ const jobRun = z
   .object({
     name: z.string(),
     period_started_at: z.iso.datetime(),
-    finished_at: z.iso.datetime().nullable().meta({ description: "Null while it has not finished." }),
-    processed: z.number().int().meta({ description: "Number of rows that it changed." }),
+    finished_at: z.iso.datetime().nullable().meta({ description: "Null while it is open." }),
+    closed_as: z.enum(["FAILED"]).nullable().meta({ description: "FAILED after a day of failures." }),
+    processed: z.number().int().meta({ description: "Rows that it changed." }),
     chunks: z.number().int(),
   })
   .meta({ id: "JobRun" });
@@ -21,17 +22,20 @@ export const getStaffJobs = adminEndpoint(
     operationId: "listJobs",
     tag: "Staff: service",
     summary: "List the last run of each job",
-    description: "Lists jobs that have run within 30 days.",
+    description: "Lists jobs of the last 30 days.",
     data: z.array(jobRun),
     message: { en: "Jobs.", ne: "कामहरू।" },
   },
   async (deps, { caller }) => ({
-    data: (await getLastRuns(deps, caller)).map(({ name, periodStartedAt, finishedAt, processed, chunks }) => ({
-      name,
-      period_started_at: isoTime(periodStartedAt),
-      finished_at: isoTime(finishedAt),
-      processed,
-      chunks,
-    })),
+    data: (await getLastRuns(deps, caller)).map(
+      ({ name, periodStartedAt, finishedAt, closedAs, processed, chunks }) => ({
+        name,
+        period_started_at: isoTime(periodStartedAt),
+        finished_at: isoTime(finishedAt),
+        closed_as: closedAs,
+        processed,
+        chunks,
+      }),
+    ),
   }),
 );

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import type { RunClosing } from "../../db/platform-schema.ts";
 import type { Deps } from "../../platform/deps.ts";
 import type { AdminClaims } from "../../sessions/claims.ts";
 import { runAdminBatch } from "../staff-batch.store.ts";
@@ -11,6 +12,10 @@ export async function readLastRuns(deps: Pick<Deps, "db" | "now" | "log" | "conf
         name: sql<string>`run.name`.as("name"),
         periodStartedAt: sql<number>`run.period_started_at`.as("period_started_at"),
         finishedAt: sql<number | null>`run.finished_at`.as("finished_at"),
+        // The last run of a job is never a superseded one.
+        closedAs: sql<"FAILED" | null>`case run.leased_by when ${"failed" satisfies RunClosing} then 'FAILED' end`.as(
+          "closed_as",
+        ),
         processed: sql<number>`run.processed`.as("processed"),
         chunks: sql<number>`run.chunks`.as("chunks"),
       })

@@ -1,5 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { deadLetters, jobFailures, jobRuns } from "../../db/platform-schema.ts";
+import { deadLetters, jobFailures, jobRuns, type RunClosing } from "../../db/platform-schema.ts";
 import { raiseAlert } from "../../platform/alerts.ts";
 import { insertWhere, instantOf } from "../../platform/data/database.ts";
 import { truncateReason } from "../../platform/data/dead-letters.ts";
@@ -72,7 +72,7 @@ export function recordJobFailure(deps: JobDeps, run: JobRun, reason: string, has
       .where(and(isRun(run), hasFailed, sql`not ${isGivenUp}`)),
     closed: deps.db
       .update(jobRuns)
-      .set({ leasedBy: "failed", leasedUntil: 0, finishedAt: now })
+      .set({ leasedBy: "failed" satisfies RunClosing, leasedUntil: 0, finishedAt: now })
       .where(and(isRun(run), hasFailed, isGivenUp)),
     forgotten: deps.db.delete(jobFailures).where(and(ofJob, isGivenUp)),
   };

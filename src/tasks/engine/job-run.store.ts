@@ -1,5 +1,5 @@
 import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
-import { jobRuns } from "../../db/platform-schema.ts";
+import { jobRuns, type RunClosing } from "../../db/platform-schema.ts";
 import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { MINUTE_MS } from "../../platform/time.ts";
 import type { Job, JobDeps } from "./job.ts";
@@ -9,9 +9,6 @@ import { isRun, type JobRun } from "./job-run.ts";
 /** Lease of a run in milliseconds, renewed with each chunk; after it another invocation may take over. */
 const LEASE_MS = MINUTE_MS;
 const ABANDONED = "the invocation did not end";
-
-/** Why a run was closed before it finished; stored in `leased_by`. */
-export type RunClosing = "superseded" | "failed";
 
 /**
  * Creates the run of each job's current period, and lists the runs without a lease, oldest first: new ones and those

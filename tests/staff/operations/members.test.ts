@@ -4,7 +4,9 @@ import { stopClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { runJob } from "../../support/jobs.ts";
 import { codeOf, documented, newStaff, newUser } from "../../support/kyc.ts";
+import { databaseWithout } from "../../support/production.ts";
 import { newAdmin, USERS } from "../../support/staff.ts";
+import { runTasks } from "../../support/tasks.ts";
 
 const DAY = 86_400_000;
 beforeEach(() => void stopClock());
@@ -91,12 +93,35 @@ describe("GET staff/jobs", () => {
         name: "sweep_kyc_uploads",
         period_started_at: "1970-01-01T00:00:00.005Z",
         finished_at: null,
+        closed_as: null,
         processed: 0,
         chunks: 1,
       },
     ]);
     await run("delete from job_runs");
     expect((await documented("GET", "/api/staff/jobs", { token: admin.access })).body.data).toEqual([]);
+  });
+
+  test("says of a run that was given up after a day of failures that it failed", async () => {
+    const admin = await newAdmin();
+    await run("delete from job_runs");
+    await runJob("count_hours");
+    const now = Date.now();
+    await run("insert into job_runs values ('purge_expired_rows', ?, null, 0, 0, 0, null, null)", now);
+    await run(
+      "insert into job_failures (name, failing_since, failed_at, failures, reason) values (?, ?, ?, 30, 'Down')",
+      "purge_expired_rows",
+      now - DAY,
+      now - 1,
+    );
+    const payload = JSON.stringify({ name: "purge_expired_rows", period_started_at: now });
+    const due = { event_id: crypto.randomUUID(), type: "job.due", user_id: null, payload, created_at: now };
+    await runTasks([due], databaseWithout(/delete from "otp_challenges"/));
+    const { data } = (await documented("GET", "/api/staff/jobs", { token: admin.access })).body;
+    expect(data).toMatchObject([
+      { name: "count_hours", finished_at: expect.any(String), closed_as: null },
+      { name: "purge_expired_rows", finished_at: expect.any(String), closed_as: "FAILED" },
+    ]);
   });
 });
 
