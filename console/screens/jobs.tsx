@@ -3,7 +3,7 @@ import { Head } from "../ui/head.tsx";
 import { Loaded, useResource } from "../ui/resource.tsx";
 import { Moment, number, plain } from "../ui/words.tsx";
 
-/** A job that has not finished this long after its period began is late, in milliseconds. */
+/** A job that has not finished this long after it was due is late, in milliseconds. */
 const LATE_MS = 60 * 60_000;
 
 /** The last run of each job. */
@@ -21,7 +21,7 @@ export function Jobs() {
               <thead>
                 <tr>
                   <th scope="col">Job</th>
-                  <th scope="col">Period began</th>
+                  <th scope="col">Due</th>
                   <th scope="col">Finished</th>
                   <th scope="col">Rows changed</th>
                   <th scope="col">Steps</th>
@@ -36,7 +36,7 @@ export function Jobs() {
                         <strong>{plain(run.name)}</strong>
                         <span class="under">{run.name}</span>
                       </td>
-                      <td data-name="Period began">
+                      <td data-name="Due">
                         <Moment at={run.period_started_at} />
                       </td>
                       <td data-name="Finished">

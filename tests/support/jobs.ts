@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import { periodAt } from "../../src/tasks/engine/job.ts";
 import { jobs } from "../../src/tasks/engine/job-registry.ts";
 import { run } from "./database.ts";
 import { runTasks } from "./tasks.ts";
@@ -36,11 +37,12 @@ const DAY_MS = 86_400_000;
 /** Enters finished runs of every job but this one for the coming days, so that ticks spend no time on the others. */
 export async function finishOtherJobs(name: string, days: number): Promise<void> {
   const now = Date.now();
-  const periods = jobs.flatMap(({ name: other, everyMs, offsetMs = 0 }) => {
-    if (other === name || everyMs === undefined) return [];
-    const first = Math.floor((now - offsetMs) / everyMs);
+  const periods = jobs.flatMap((job) => {
+    const first = periodAt(job, now);
+    if (job.name === name || first === undefined) return [];
+    const everyMs = Number(job.everyMs);
     const count = Math.ceil(((days + 1) * DAY_MS) / everyMs) + 1;
-    return Array.from({ length: count }, (_, nth) => [other, (first + nth) * everyMs]);
+    return Array.from({ length: count }, (_, nth) => [job.name, first + nth * everyMs]);
   });
   await run(
     `insert or ignore into job_runs

@@ -2,7 +2,7 @@ import { and, asc, eq, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { jobRuns, type RunClosing } from "../../db/platform-schema.ts";
 import { instantOf, mergeStatements, runBatch } from "../../platform/data/database.ts";
 import { MINUTE_MS } from "../../platform/time.ts";
-import type { Job, JobDeps } from "./job.ts";
+import { type Job, type JobDeps, periodAt } from "./job.ts";
 import { forgetJobFailures, isAbandoned, recordJobFailure, reportJobFailure } from "./job-failure.store.ts";
 import { isRun, type JobRun } from "./job-run.ts";
 
@@ -17,9 +17,9 @@ const ABANDONED = "the invocation did not end";
  */
 export async function listOpenRuns(deps: JobDeps, jobs: readonly Job[]): Promise<JobRun[]> {
   const now = deps.now();
-  const due = jobs.flatMap(({ name, everyMs, offsetMs = 0 }) =>
-    everyMs === undefined ? [] : [{ name, period: Math.floor((now - offsetMs) / everyMs) * everyMs }],
-  );
+  const due = jobs
+    .map((job) => ({ name: job.name, period: periodAt(job, now) }))
+    .filter(({ period }) => period !== undefined);
   const { open } = await runBatch(deps, {
     entered: deps.db
       .insert(jobRuns)

@@ -4,7 +4,7 @@ import { jobRuns } from "../../db/platform-schema.ts";
 /** One run of a job: its work for one period. */
 export interface JobRun {
   name: string;
-  /** Start of the period; for a run requested by an operator, the time of the request. */
+  /** Start of the period, when the job became due; for a run requested by an operator, the time of the request. */
   periodStartedAt: number;
 }
 

@@ -19,9 +19,9 @@ export interface Chunk {
 export interface Job {
   /** Stable name, used in logs and in `job_runs`. */
   name: string;
-  /** Period in milliseconds, aligned to multiples of it in UTC. Undefined if the job runs only on request. */
+  /** Period in milliseconds. Undefined if the job runs only on request. */
   everyMs: number | undefined;
-  /** Delay from the start of the period until the job is due, in milliseconds. */
+  /** When each period begins and the job is due, in milliseconds after a multiple of `everyMs` in UTC. Default: 0. */
   offsetMs?: number;
   /**
    * Plans the chunk at `cursor` (null for the first). Reads and effects outside the database happen here, before the
@@ -30,4 +30,12 @@ export interface Job {
    * @param fence true while this invocation holds the run's lease, so that a chunk without the lease changes nothing.
    */
   planChunk(deps: JobDeps, cursor: string | null, fence: SQL): Chunk | Promise<Chunk>;
+}
+
+/** The start of the job's period at `now`, in epoch milliseconds; undefined if the job runs only on request. */
+export function periodAt(
+  { everyMs, offsetMs = 0 }: Pick<Job, "everyMs" | "offsetMs">,
+  now: number,
+): number | undefined {
+  return everyMs === undefined ? undefined : Math.floor((now - offsetMs) / everyMs) * everyMs + offsetMs;
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { getPlatformProxy } from "wrangler";
 import { type Databases, inserter } from "../../../scripts/seed/databases.ts";
 import { sessions } from "../../../src/db/sign-in-schema.ts";
+import { periodAt } from "../../../src/tasks/engine/job.ts";
 import { jobs } from "../../../src/tasks/engine/job-registry.ts";
 
 const MINUTE_MS = 60_000;
@@ -39,10 +40,10 @@ function signIn({ primary }: Databases, userId: string, createdAt: number): Pers
 /** Marks the periodic jobs as finished for the length of the run; otherwise they would process all seeded users. */
 function finishJobs({ primary }: Databases, now: number): void {
   const finish = primary.prepare("insert into job_runs values (?, ?, null, 0, 0, 0, null, ?)");
-  for (const { name, everyMs, offsetMs = 0 } of jobs) {
-    if (everyMs === undefined) continue;
-    const period = Math.floor((now - offsetMs) / everyMs) * everyMs;
-    for (const each of [period, period + everyMs]) finish.run(name, each, now);
+  for (const job of jobs) {
+    const period = periodAt(job, now);
+    if (period === undefined) continue;
+    for (const each of [period, period + Number(job.everyMs)]) finish.run(job.name, each, now);
   }
 }
 

@@ -105,6 +105,21 @@ describe("A failing job", () => {
     expect(await rows("select * from job_failures where name = ?", PURGE)).toEqual([]);
   });
 
+  it("has a period that begins when the job is due, also if that is hours after the start of the day", async () => {
+    const name = "check_user_counts";
+    const { held, env } = heldQueue();
+    for (const [at, period] of [
+      [now + 21 * HOUR_MS - 1, now - 3 * HOUR_MS],
+      [now + 21 * HOUR_MS, now + 21 * HOUR_MS],
+      [now + 30 * HOUR_MS, now + 21 * HOUR_MS],
+    ] as const) {
+      vi.setSystemTime(at);
+      await tick(env);
+      expect((await openRuns(name)).map((run) => run.period_started_at)).toEqual([period]);
+    }
+    expect(held.length).toBeGreaterThan(0);
+  });
+
   it("becomes one dead letter with its reason after failing for exactly a day, and runs again next period", async () => {
     const lines = recordLog();
     // At half past, so that no new period begins at the boundary.
