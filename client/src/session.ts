@@ -47,6 +47,8 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
   const lock = createLock(storage, name, isShared, way.deadline + 15_000);
   let refreshing: Promise<Stored | undefined> | undefined;
   let wasSignedIn = false;
+  /** Why the tokens are being removed, for a call that finds them gone before the removal is over. */
+  let ending: SignedOutReason | undefined;
   const Channel = isShared && runtime.document ? runtime.BroadcastChannel : undefined;
   const tabs = Channel && new Channel(name);
   // A tab may hear of a sign-out before it sees that the storage has changed, so the message names the tokens.
@@ -62,7 +64,7 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
       // Not written by this client, so it is ignored.
     }
     if (found?.refresh) wasSignedIn = true;
-    else signedOut("elsewhere");
+    else signedOut(ending ?? "elsewhere");
     return found?.refresh ? found : undefined;
   }
 
@@ -80,7 +82,12 @@ export function createSession({ way, url, storage, isShared, name, onSignedOut }
   }
 
   async function clear(reason: SignedOutReason, { key }: Stored): Promise<undefined> {
-    await storage.remove(name);
+    ending = reason;
+    try {
+      await storage.remove(name);
+    } finally {
+      ending = undefined;
+    }
     signedOut(reason);
     tabs?.postMessage(key);
   }

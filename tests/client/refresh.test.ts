@@ -158,6 +158,25 @@ test("signing out without a connection removes the tokens and tells the app that
   expect(app.signedOut).toEqual(["logout"]);
 });
 
+test("a call that finds the tokens gone before a slow storage has answered reports the sign-out as what it is", async () => {
+  const kept = memoryStorage();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: removed, resolve: tellRemoved } = Promise.withResolvers<void>();
+  const remove = (name: string) => {
+    kept.remove(name);
+    tellRemoved();
+    return answered;
+  };
+  const app = startApp({ storage: { ...kept, remove } });
+  await app.signUp();
+  const signingOut = app.client.auth.logout();
+  await removed;
+  expect(await app.client.isSignedIn()).toBe(false);
+  answer();
+  await signingOut;
+  expect(app.signedOut).toEqual(["logout"]);
+});
+
 test("a proxy that answers the sign-out with 401 has not ended the session, and the app is told", async () => {
   const app = startApp({ retries: 0 });
   await app.signUp();
