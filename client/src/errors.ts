@@ -62,7 +62,13 @@ const texts = {
   },
 };
 
+interface More {
+  status?: number;
+  retryAfter?: number | undefined;
+  cause?: unknown;
+}
+
 /** The error of a call that the API itself did not answer. */
-export function clientError(code: ClientCode, language: string, more: { status?: number; cause?: unknown } = {}) {
+export function clientError(code: ClientCode, language: string, more: More = {}) {
   return new UsersApiError({ code, message: texts[code][/^ne\b/i.test(language) ? "ne" : "en"], ...more });
 }

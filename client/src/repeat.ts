@@ -103,12 +103,7 @@ function read({ status, header, text }: Answer, language: string): Success | Use
     // Handled below, like every other answer that is not the API's.
   }
   if (body?.success === true && status >= 200 && status < 300) return body;
-  if (body?.success !== false || !body.error?.code) return clientError("unexpected_answer", language, { status });
-  const { error, request_id } = body;
-  return new UsersApiError({
-    ...error,
-    status,
-    retryAfter: Number(header("Retry-After")) || undefined,
-    requestId: request_id,
-  });
+  const about = { status, retryAfter: Number(header("Retry-After")) || undefined };
+  if (body?.success !== false || !body.error?.code) return clientError("unexpected_answer", language, about);
+  return new UsersApiError({ ...body.error, ...about, requestId: body.request_id });
 }

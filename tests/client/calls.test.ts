@@ -125,13 +125,13 @@ test("a read is repeated after a lost connection, an outage and a page of a prox
   expect(app.names()).toHaveLength(4);
 });
 
-test("a repetition waits at least as long as Retry-After says", async () => {
+test.each([
+  ["the API's limit", JSON.stringify({ success: false, error: { code: "rate_limit_exceeded", message: "" } }), 429],
+  ["a page of an edge in front of the API", "<h1>Busy</h1>", 503],
+])("a repetition waits at least as long as the Retry-After of %s says", async (_, body, status) => {
   const app = startApp();
   await app.signUp();
-  const limited = Response.json(
-    { success: false, error: { code: "rate_limit_exceeded", message: "" } },
-    { status: 429, headers: { "retry-after": "1" } },
-  );
+  const limited = new Response(body, { status, headers: { "retry-after": "1" } });
   app.disturbOnce("GET /auth/me", limited);
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const answer = app.client.me();
