@@ -1,33 +1,10 @@
 import { type CallOptions, createCall, type Data, type Input, type Operation } from "./call.ts";
 import { UsersApiError } from "./errors.ts";
+import type { Options } from "./options.ts";
 import { createPages } from "./pages.ts";
 import { perform, type Way } from "./repeat.ts";
 import { createSession, type SignedOutReason, type TokenPair } from "./session.ts";
-import { memoryStorage, type TokenStorage } from "./storage.ts";
-import type { Fetch } from "./transport.ts";
-
-export interface Options {
-  /** Scheme and host of the API: `https://api.example.com`. */
-  baseUrl: string;
-  /** Where the tokens are kept; default: in memory, so that the person is signed out at the next start. */
-  storage?: TokenStorage | undefined;
-  /** Name of the tokens in the storage and of the lock among tabs, one per signed-in person. Default: `powerbank`. */
-  name?: string | undefined;
-  /** Language of messages: `en` or `ne`. */
-  language?: string | undefined;
-  /** Called once when the person is no longer signed in. */
-  onSignedOut?: ((reason: SignedOutReason) => void) | undefined;
-  /** Longest wait for one answer, in milliseconds: 15,000. Eight times as long for documents. */
-  timeout?: number | undefined;
-  /** Longest time of a call with its repetitions, in milliseconds: 30,000. Eight times as long for documents. */
-  deadline?: number | undefined;
-  /** Most repetitions of a call: 4. */
-  retries?: number | undefined;
-  /** Wait before the first repetition, in milliseconds: 400. */
-  retryDelay?: number | undefined;
-  /** Replaces the runtime's `fetch`. */
-  fetch?: Fetch | undefined;
-}
+import { memoryStorage } from "./storage.ts";
 
 type Provider = "google" | "apple";
 type Body<Name extends Operation> = NonNullable<Input<Name> extends { body?: infer B } ? B : never>;
@@ -89,13 +66,15 @@ export function createUsersClient(options: Options) {
       identifier: string,
       otp: string,
       more: { username?: string | undefined; referral_code?: string | undefined } = {},
+      input?: Omit<CallOptions, "idempotencyKey">,
     ) => {
       const of = `${identifier} ${otp}`;
       // A code can be verified once; a person who tries again after a lost answer has the same code.
-      if (verified?.of !== of) verified = { of, ...(await auth.verifyCode(identifier, otp)) };
+      if (verified?.of !== of) verified = { of, ...(await auth.verifyCode(identifier, otp, input)) };
       const proof = { identifier, verification_token: verified.verification_token };
       try {
-        const answer = await (verified.purpose === "LOGIN" ? auth.login(proof) : auth.register({ ...proof, ...more }));
+        const isKnown = verified.purpose === "LOGIN";
+        const answer = await (isKnown ? auth.login(proof, input) : auth.register({ ...proof, ...more }, input));
         verified = undefined;
         return answer;
       } catch (error) {
@@ -110,16 +89,19 @@ export function createUsersClient(options: Options) {
     apple: (body: Body<"POST /auth/apple/token">, input?: CallOptions) =>
       signedIn(call("POST /auth/apple/token", { ...input, body })),
     /** Gives the `login_url` that the app opens in the system's browser. */
-    startBrowser: (provider: Provider, query: Input<"GET /auth/google/login">["query"]) =>
-      call(`GET /auth/${provider}/login`, { query }),
+    startBrowser: (provider: Provider, query: Input<"GET /auth/google/login">["query"], input?: CallOptions) =>
+      call(`GET /auth/${provider}/login`, { ...input, query }),
     /** Signs in with the `code` that came back to the app's `redirect_uri`. */
-    finishBrowser: (body: Body<"POST /auth/social/success">) => signedIn(call("POST /auth/social/success", { body })),
-    linkGoogle: (body: Body<"POST /auth/google/link">) => call("POST /auth/google/link", { body }),
-    linkApple: (body: Body<"POST /auth/apple/link">) => call("POST /auth/apple/link", { body }),
-    unlink: (provider: Provider, body: Body<"DELETE /auth/google/link"> = {}) =>
-      call(`DELETE /auth/${provider}/link`, { body }),
+    finishBrowser: (body: Body<"POST /auth/social/success">, input?: CallOptions) =>
+      signedIn(call("POST /auth/social/success", { ...input, body })),
+    linkGoogle: (body: Body<"POST /auth/google/link">, input?: CallOptions) =>
+      call("POST /auth/google/link", { ...input, body }),
+    linkApple: (body: Body<"POST /auth/apple/link">, input?: CallOptions) =>
+      call("POST /auth/apple/link", { ...input, body }),
+    unlink: (provider: Provider, body: Body<"DELETE /auth/google/link"> = {}, input?: CallOptions) =>
+      call(`DELETE /auth/${provider}/link`, { ...input, body }),
     /** Signs out here in any case; an error means that the API could not be told, and the session lives on there. */
-    logout: () =>
+    logout: ({ signal, timeout = way.timeout, deadline = way.deadline }: CallOptions = {}) =>
       session.end("logout", async ({ access, refresh }) => {
         const request = {
           method: "POST",
@@ -131,17 +113,17 @@ export function createUsersClient(options: Options) {
           },
           body: JSON.stringify({ refresh_token: refresh }),
         };
-        await perform(way, request, { mayRepeat: true }).catch((error: unknown) => {
+        await perform({ ...way, timeout, deadline }, request, { mayRepeat: true, signal }).catch((error: unknown) => {
           // An earlier attempt, or somebody else, has ended the session; the 401 of a proxy does not say so.
           const hasEnded = error instanceof UsersApiError && error.status === 401 && error.code !== "unexpected_answer";
           if (!hasEnded) throw error;
         });
       }),
     /** Proves that the person is present, by a verification token or a passkey; sensitive changes require it. */
-    prove: (body: Body<"POST /auth/proof">) => call("POST /auth/proof", { body }),
+    prove: (body: Body<"POST /auth/proof">, input?: CallOptions) => call("POST /auth/proof", { ...input, body }),
     /** Deletes the account for good. */
-    deleteAccount: async (body: Body<"DELETE /auth/account"> = {}) => {
-      const answer = await call("DELETE /auth/account", { body });
+    deleteAccount: async (body: Body<"DELETE /auth/account"> = {}, input?: CallOptions) => {
+      const answer = await call("DELETE /auth/account", { ...input, body });
       await session.end("deleted");
       return answer;
     },
@@ -149,32 +131,38 @@ export function createUsersClient(options: Options) {
 
   const identity = {
     /** How the person signs in, and until when this session may change it. */
-    get: () => call("GET /auth/identity"),
+    get: (input?: CallOptions) => call("GET /auth/identity", input),
     /** Sets the language of messages to the person. */
-    setLanguage: (locale: "en" | "ne") => call("PATCH /auth/identity", { body: { locale } }),
+    setLanguage: (locale: "en" | "ne", input?: CallOptions) =>
+      call("PATCH /auth/identity", { ...input, body: { locale } }),
     /** Sends a code to a new address or number; its message says that it changes an account. */
     requestCode: (identifier: string, input?: CallOptions) =>
       call("POST /auth/otp/request", { ...input, body: { identifier, purpose: "CHANGE" as const } }),
-    setEmail: (body: Body<"PUT /auth/identity/email">) => call("PUT /auth/identity/email", { body }),
-    setPhoneNumber: (body: Body<"PUT /auth/identity/phone">) => call("PUT /auth/identity/phone", { body }),
-    removeEmail: () => call("DELETE /auth/identity/email"),
-    removePhoneNumber: () => call("DELETE /auth/identity/phone"),
+    setEmail: (body: Body<"PUT /auth/identity/email">, input?: CallOptions) =>
+      call("PUT /auth/identity/email", { ...input, body }),
+    setPhoneNumber: (body: Body<"PUT /auth/identity/phone">, input?: CallOptions) =>
+      call("PUT /auth/identity/phone", { ...input, body }),
+    removeEmail: (input?: CallOptions) => call("DELETE /auth/identity/email", input),
+    removePhoneNumber: (input?: CallOptions) => call("DELETE /auth/identity/phone", input),
     /** Undoes a change of the last 7 days, by the identifier that the account lost; needs no sign-in. */
-    dispute: (body: Body<"POST /auth/identity/dispute">) => call("POST /auth/identity/dispute", { body }),
+    dispute: (body: Body<"POST /auth/identity/dispute">, input?: CallOptions) =>
+      call("POST /auth/identity/dispute", { ...input, body }),
   };
 
   const passkeys = {
     /** The options that `PublicKeyCredential.parseRequestOptionsFromJSON` takes to sign in; they expire. */
-    signInOptions: () => call("POST /auth/passkey/options"),
+    signInOptions: (input?: CallOptions) => call("POST /auth/passkey/options", input),
     /** Signs in with what `navigator.credentials.get()` gave, as `toJSON()` writes it. */
     signIn: (credential: Body<"POST /auth/passkey/login">["credential"], input?: CallOptions) =>
       signedIn(call("POST /auth/passkey/login", { ...input, body: { credential } })),
     /** The options to add a passkey (REGISTER) or to prove the session (PROOF, for `auth.prove`). */
-    options: (purpose: "REGISTER" | "PROOF") => call("POST /auth/passkeys/options", { body: { purpose } }),
+    options: (purpose: "REGISTER" | "PROOF", input?: CallOptions) =>
+      call("POST /auth/passkeys/options", { ...input, body: { purpose } }),
     /** Adds what `navigator.credentials.create()` gave, as `toJSON()` writes it. */
-    add: (body: Body<"POST /auth/passkeys">) => call("POST /auth/passkeys", { body }),
-    rename: (id: string, name: string) => call("PATCH /auth/passkeys/{id}", { params: { id }, body: { name } }),
-    remove: (id: string) => call("DELETE /auth/passkeys/{id}", { params: { id } }),
+    add: (body: Body<"POST /auth/passkeys">, input?: CallOptions) => call("POST /auth/passkeys", { ...input, body }),
+    rename: (id: string, name: string, input?: CallOptions) =>
+      call("PATCH /auth/passkeys/{id}", { ...input, params: { id }, body: { name } }),
+    remove: (id: string, input?: CallOptions) => call("DELETE /auth/passkeys/{id}", { ...input, params: { id } }),
   };
 
   return {
@@ -185,37 +173,42 @@ export function createUsersClient(options: Options) {
     auth,
     identity,
     passkeys,
-    me: () => call("GET /auth/me"),
+    me: (input?: CallOptions) => call("GET /auth/me", input),
     sessions: {
-      list: () => call("GET /auth/sessions"),
-      end: (id: string) => call("DELETE /auth/sessions/{id}", { params: { id } }),
-      endOthers: () => call("DELETE /auth/sessions"),
+      list: (input?: CallOptions) => call("GET /auth/sessions", input),
+      end: (id: string, input?: CallOptions) => call("DELETE /auth/sessions/{id}", { ...input, params: { id } }),
+      endOthers: (input?: CallOptions) => call("DELETE /auth/sessions", input),
     },
     profile: {
-      get: () => call("GET /users/profile"),
+      get: (input?: CallOptions) => call("GET /users/profile", input),
       /** Changes what is sent; null clears a field. */
-      update: (body: Body<"PUT /users/profile">) => call("PUT /users/profile", { body }),
+      update: (body: Body<"PUT /users/profile">, input?: CallOptions) => call("PUT /users/profile", { ...input, body }),
     },
     kyc: {
-      get: () => call("GET /users/kyc"),
-      status: () => call("GET /users/kyc/status"),
+      get: (input?: CallOptions) => call("GET /users/kyc", input),
+      status: (input?: CallOptions) => call("GET /users/kyc/status", input),
       submit: (body: Body<"POST /users/kyc">, input?: CallOptions) => call("POST /users/kyc", { ...input, body }),
       amend: (body: Body<"PATCH /users/kyc">, input?: CallOptions) => call("PATCH /users/kyc", { ...input, body }),
     },
     /** One page of all data about the person; continue with its `next_cursor` until that is null. */
-    exportData: (cursor?: string) => call("GET /users/export", { query: cursor === undefined ? {} : { cursor } }),
-    wallet: () => call("GET /users/wallet"),
-    usage: () => call("GET /users/analytics/usage-stats"),
+    exportData: (cursor?: string, input?: CallOptions) =>
+      call("GET /users/export", { ...input, query: cursor === undefined ? {} : { cursor } }),
+    wallet: (input?: CallOptions) => call("GET /users/wallet", input),
+    usage: (input?: CallOptions) => call("GET /users/analytics/usage-stats", input),
     notifications: {
-      list: (query: Input<"GET /users/notifications">["query"] = {}) => call("GET /users/notifications", { query }),
+      list: (query: Input<"GET /users/notifications">["query"] = {}, input?: CallOptions) =>
+        call("GET /users/notifications", { ...input, query }),
       /** All of them, newest first; pages are loaded as they are needed. */
-      all: (page_size = 50) => pages("GET /users/notifications", { query: { page_size } }),
+      all: (page_size = 50, input?: CallOptions) =>
+        pages("GET /users/notifications", { ...input, query: { page_size } }),
       /** What a tapped push notification is about. */
-      get: (id: string) => call("GET /users/notifications/{id}", { params: { id } }),
-      read: (id: string) => call("POST /users/notifications/{id}/read", { params: { id } }),
-      readAll: () => call("POST /users/notifications/read"),
+      get: (id: string, input?: CallOptions) => call("GET /users/notifications/{id}", { ...input, params: { id } }),
+      read: (id: string, input?: CallOptions) =>
+        call("POST /users/notifications/{id}/read", { ...input, params: { id } }),
+      readAll: (input?: CallOptions) => call("POST /users/notifications/read", input),
     },
-    registerDevice: (body: Body<"POST /auth/device">) => call("POST /auth/device", { body }),
+    registerDevice: (body: Body<"POST /auth/device">, input?: CallOptions) =>
+      call("POST /auth/device", { ...input, body }),
     /** Whether tokens are stored; the API alone knows whether it accepts them. */
     isSignedIn: async () => (await session.load()) !== undefined,
     /** Takes over tokens that the app has from elsewhere. */

@@ -207,6 +207,47 @@ test("a call that the app aborts ends with the reason of the app", async () => {
   expect(app.sent).toHaveLength(1);
 });
 
+test("every method takes a signal: aborted, it makes no request", async () => {
+  const app = startApp();
+  await app.signUp();
+  const { client } = app;
+  const input = { signal: AbortSignal.abort(new Error("the screen was closed")) };
+  const calls: (() => Promise<unknown>)[] = [
+    () => client.me(input),
+    () => client.wallet(input),
+    () => client.usage(input),
+    () => client.exportData(undefined, input),
+    () => client.registerDevice({ device_id: "d", device_type: "ANDROID", fcm_token: "t" }, input),
+    () => client.profile.get(input),
+    () => client.profile.update({ address: "Patan" }, input),
+    () => client.kyc.get(input),
+    () => client.kyc.status(input),
+    () => client.notifications.list({}, input),
+    () => client.notifications.all(50, input).next(),
+    () => client.notifications.get("1", input),
+    () => client.notifications.read("1", input),
+    () => client.notifications.readAll(input),
+    () => client.sessions.list(input),
+    () => client.sessions.end("1", input),
+    () => client.sessions.endOthers(input),
+    () => client.identity.get(input),
+    () => client.identity.setLanguage("ne", input),
+    () => client.identity.setEmail({ email: "a@example.com", verification_token: "t" }, input),
+    () => client.identity.removeEmail(input),
+    () => client.identity.removePhoneNumber(input),
+    () => client.passkeys.signInOptions(input),
+    () => client.passkeys.options("REGISTER", input),
+    () => client.passkeys.rename("1", "Phone", input),
+    () => client.passkeys.remove("1", input),
+    () => client.auth.signIn(app.identifier, "123456", {}, input),
+    () => client.auth.unlink("google", {}, input),
+    () => client.auth.deleteAccount({}, input),
+    () => client.auth.logout(input),
+  ];
+  for (const call of calls) await expect(call(), String(call)).rejects.toThrow("the screen was closed");
+  expect(app.names()).toEqual([]);
+});
+
 test("a call that was aborted before it was made is not sent", async () => {
   const app = startApp();
   await app.signUp();
