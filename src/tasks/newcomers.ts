@@ -1,9 +1,13 @@
-import { sql } from "drizzle-orm";
-import { users } from "../db/user-schema.ts";
+import { type SQL, sql } from "drizzle-orm";
+import { type NotificationType, users } from "../db/user-schema.ts";
 import { runBatch } from "../platform/data/database.ts";
-import { DAY_MS } from "../platform/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
+import { firstIdAt } from "../platform/uuid.ts";
+import { REMINDER_PAUSE_MS } from "../users/profile-reminder.store.ts";
 import type { JobDeps } from "./engine/job.ts";
 
+/** When reminders are requested, after the start of a day in UTC: 10:00 in Nepal, an acceptable time for a push. */
+export const MORNING_MS = 4 * HOUR_MS + 15 * MINUTE_MS;
 /** Number of newcomers read per chunk, whether or not a reminder is due. */
 const PAGE_SIZE = 500;
 
@@ -53,3 +57,8 @@ export function dueReminders({ days }: ReminderDays, now: number) {
   const isDue = days.map((each) => sql`(users.date_joined <= ${now - each * DAY_MS})`);
   return sql`(${sql.join(isDue, sql` + `)})`;
 }
+
+/** The user of the row of `users` has had no reminder of this kind within 20 hours. */
+export const isReminderAllowed = (now: number, kind: NotificationType): SQL =>
+  sql`not exists (select 1 from notifications n where n.user_id = users.id and n.notification_type = ${kind}
+    and n.id > ${firstIdAt(now - REMINDER_PAUSE_MS)})`;

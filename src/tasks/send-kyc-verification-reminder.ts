@@ -4,11 +4,10 @@ import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/notices.ts";
 import { runBatch } from "../platform/data/database.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
-import { firstIdAt } from "../platform/uuid.ts";
+import { DAY_MS } from "../platform/time.ts";
 import type { Chunk, Job, JobDeps } from "./engine/job.ts";
 import type { Task } from "./engine/task.ts";
-import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
+import { dueReminders, isReminderAllowed, listNewcomers, MORNING_MS, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
 
 const reminderDays: ReminderDays = { days: [3, 10], latest: 13 };
@@ -18,8 +17,6 @@ const AFTER_REJECTION_MS = DAY_MS;
 const PAGE_SIZE = 500;
 /** Prefix that marks cursors of the scan of rejections; cursors of the scan of newcomers have none. */
 const REJECTED = "rejected:";
-/** 10:00 in Nepal, an acceptable time for a push notification. */
-const MORNING_MS = 4 * HOUR_MS + 15 * MINUTE_MS;
 
 const NAME = "send_kyc_verification_reminder";
 const KIND = "KYC_REMINDER";
@@ -39,8 +36,7 @@ export const sendKycVerificationReminder: Task = {
       withPush: true,
       onlyWhere: sql`users.status = 'ACTIVE'
         and not exists (select 1 from kyc where kyc.user_id = users.id and kyc.status in ('APPROVED', 'PENDING'))
-        and not exists (select 1 from notifications n where n.user_id = users.id and n.notification_type = ${KIND}
-          and n.id > ${firstIdAt(deps.now() - 20 * HOUR_MS)})`,
+        and ${isReminderAllowed(deps.now(), KIND)}`,
     }),
 };
 

@@ -2,18 +2,15 @@ import { sql } from "drizzle-orm";
 import { profiles } from "../db/user-schema.ts";
 import { notices } from "../delivery/notices.ts";
 import { recordEventForEach } from "../platform/data/outbox.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../platform/time.ts";
-import { firstIdAt } from "../platform/uuid.ts";
+import { DAY_MS } from "../platform/time.ts";
 import { isIncomplete } from "../users/profile.store.ts";
 import { heldByReminder, isReminderFree, REMINDER_DUE, releaseReminder } from "../users/profile-reminder.store.ts";
 import type { Job } from "./engine/job.ts";
 import type { Task } from "./engine/task.ts";
-import { dueReminders, listNewcomers, type ReminderDays } from "./newcomers.ts";
+import { dueReminders, isReminderAllowed, listNewcomers, MORNING_MS, type ReminderDays } from "./newcomers.ts";
 import { notifyUser } from "./notify.ts";
 
 const reminderDays: ReminderDays = { days: [1, 3, 7], latest: 10 };
-/** 10:00 in Nepal, an acceptable time for a push notification. */
-const MORNING_MS = 4 * HOUR_MS + 15 * MINUTE_MS;
 
 const NAME = "send_profile_completion_reminder";
 const KIND = "PROFILE_REMINDER";
@@ -31,8 +28,7 @@ export const sendProfileCompletionReminder: Task = {
       texts: notices.PROFILE_REMINDER,
       withPush: true,
       onlyWhere: sql`users.status = 'ACTIVE' and exists (select 1 from profiles where user_id = users.id and ${isIncomplete})
-        and not exists (select 1 from notifications n where n.user_id = users.id and n.notification_type = ${KIND}
-          and n.id > ${firstIdAt(deps.now() - 20 * HOUR_MS)})`,
+        and ${isReminderAllowed(deps.now(), KIND)}`,
       also: (isFirst) => releaseReminder(deps, event.userId, isFirst),
     }),
 };

@@ -3,8 +3,8 @@ import { profiles } from "../db/user-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import { HOUR_MS } from "../platform/time.ts";
 
-/** Pause after a pending reminder was processed, in milliseconds. */
-const PAUSE_MS = 20 * HOUR_MS;
+/** Minimum time between two reminders of one kind, in milliseconds. */
+export const REMINDER_PAUSE_MS = 20 * HOUR_MS;
 /** How long a requested reminder counts as pending: twice as long as a queue keeps a message. */
 const PENDING_MS = 28 * 24 * HOUR_MS;
 
@@ -22,6 +22,6 @@ export const heldByReminder = (now: number): SQL =>
 export function releaseReminder(deps: Pick<Deps, "db" | "now">, userId: string | null, condition: SQL) {
   return deps.db
     .update(profiles)
-    .set({ reminderHeldUntil: sql`cast(${deps.now() + PAUSE_MS} as integer)` })
+    .set({ reminderHeldUntil: sql`cast(${deps.now() + REMINDER_PAUSE_MS} as integer)` })
     .where(sql`${profiles.userId} = ${userId} and ${condition}`);
 }
