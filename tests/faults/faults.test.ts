@@ -32,14 +32,17 @@ let now = Date.now();
  * Daily jobs run only in their own flows. Otherwise, at some hours of the day, they would process the users of another
  * flow while it runs, and the nightly search check would repair what a flow has lost.
  */
-const daily = JSON.stringify(jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name }) => name));
+const daily = JSON.stringify(
+  jobs.filter(({ everyMs }) => everyMs === DAY_MS).map(({ name, offsetMs = 0 }) => ({ name, offsetMs })),
+);
 beforeAll(async () => {
   await keepSentEvents();
   // From the day before yesterday for two months, which is longer than all flows take.
   const days = Array.from({ length: 62 }, (_, nth) => (Math.floor(now / DAY_MS) + nth - 2) * DAY_MS);
   await sql(
     `insert or ignore into job_runs
-      select job.value, day.value, null, 0, 0, 0, null, ? from json_each(?) job, json_each(?) day`,
+      select job.value ->> 'name', day.value + (job.value ->> 'offsetMs'), null, 0, 0, 0, null, ?
+        from json_each(?) job, json_each(?) day`,
     now,
     daily,
     JSON.stringify(days),
@@ -48,7 +51,7 @@ beforeAll(async () => {
 /** Restores the daily jobs for other tests and removes the search entries of the crowd. */
 afterAll(async () => {
   await sql(
-    "delete from job_runs where name in (select value from json_each(?)) and chunks = 0 and finished_at is not null",
+    "delete from job_runs where name in (select value ->> 'name' from json_each(?)) and chunks = 0 and finished_at is not null",
     daily,
   );
   await testEnv.SEARCH_DB.prepare("delete from search_entries where user_id glob '0-crowd-*'").run();
