@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, sql } from "drizzle-orm";
 import { otpChallenges } from "../db/sign-in-schema.ts";
 import type { Deps } from "../platform/deps.ts";
 import {
@@ -82,7 +82,7 @@ export function codeDelivery(
       return deps.db
         .update(otpChallenges)
         .set(changes[settlement])
-        .where(isClaimedBy(...claimIds));
+        .where(and(isClaimedBy(...claimIds), gt(otpChallenges.claimedUntil, 0)));
     },
   };
 }

@@ -47,6 +47,9 @@ export interface DeliveryRecord<Row extends DeliveryState> {
   isClaimedBy(claimId: string): SQL;
   /** Reads the row. */
   find(): Statement & { _: { result: Row[] } };
-  /** Records how the attempt ended, if one of its claims still holds the message. */
+  /**
+   * Records how the attempt ended, if one of its claims holds the message and was not released. Repeating it changes
+   * nothing, so an attempt is given back once, even if the first answer was lost.
+   */
   settle(claimIds: string[], settlement: Settlement): Statement;
 }

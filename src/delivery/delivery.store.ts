@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, sql } from "drizzle-orm";
 import { deliveries } from "../db/platform-schema.ts";
 import { insertWhere } from "../platform/data/database.ts";
 import type { Deps } from "../platform/deps.ts";
@@ -40,7 +40,7 @@ export function messageDelivery(deps: RecordDeps, eventId: string): DeliveryReco
       return deps.db
         .update(deliveries)
         .set(changes[settlement])
-        .where(isClaimedBy(...claimIds));
+        .where(and(isClaimedBy(...claimIds), gt(deliveries.claimedUntil, 0)));
     },
   };
 }

@@ -12,6 +12,7 @@ import {
 } from "../support/internet.ts";
 import {
   closeBreakers,
+  databaseLosingAnswersOf,
   databaseWithout,
   productionEnv,
   recordLog,
@@ -77,6 +78,16 @@ describe("Failover", () => {
     expect(await consume([message], env)).toEqual(retried);
     expect(await consume([message], env)).toEqual(acknowledged);
     expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([2, 2]);
+  });
+
+  test("gives a refused attempt back only once if the answer of the database is lost", async () => {
+    const [message] = await messages(1);
+    fakeInternet({ [SPARROW]: () => sparrowRefusal(1012), [FALLBACK]: () => new Response(null, { status: 429 }) });
+    const forgetful = { ...env, ...databaseLosingAnswersOf(/"send_attempts" - 1/) };
+    expect(await consume([message], forgetful)).toEqual(retried);
+    const received = fakeInternet({ [SPARROW]: failing, [FALLBACK]: failing });
+    for (let attempt = 1; attempt <= 4; attempt++) await consume([message], env, attempt);
+    expect([received[SPARROW]?.length, received[FALLBACK]?.length]).toEqual([1, 1]);
   });
 
   test("allows one more attempt after 30 seconds if the consumer dies after calling the provider", async () => {

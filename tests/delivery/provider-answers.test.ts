@@ -5,7 +5,13 @@ import { sparrowVerdicts } from "../../src/delivery/sparrow.ts";
 import { newEmail, newPhone, type SignedIn, testEnv } from "../support/client.ts";
 import { FALLBACK, fakeInternet, type Host, SPARROW, sparrow, sparrowRefusal } from "../support/internet.ts";
 import { newUser } from "../support/people.ts";
-import { closeBreakers, productionEnv, recordLog, stopTime } from "../support/production.ts";
+import {
+  closeBreakers,
+  databaseLosingAnswersOf,
+  productionEnv,
+  recordLog,
+  stopTime,
+} from "../support/production.ts";
 import {
   notificationOf,
   pushEnv,
@@ -104,6 +110,17 @@ describe("FCM responses", () => {
       expect(await failuresOf("fcm")).toBe(failures);
     },
   );
+
+  test("that refuse a push give its attempt back only once if the answer of the database is lost", async () => {
+    stopTime();
+    await registerDevice(user, "phone");
+    const message = await notificationOf(user);
+    pushOnline(fcmError(429, "RESOURCE_EXHAUSTED", [fcmCode("QUOTA_EXCEEDED")]));
+    await consume([message], { ...env, ...databaseLosingAnswersOf(/"attempts" - 1/) });
+    const sent = pushOnline(fcmError(500, "INTERNAL", [fcmCode("INTERNAL")]));
+    for (let attempt = 1; attempt <= 5; attempt++) await consume([message], env, attempt);
+    expect(sent).toHaveLength(2);
+  });
 
   test("include every code that has a verdict", () => {
     const named = matrix.map(([what]) => what);

@@ -54,3 +54,25 @@ export function databaseWithout(failing: RegExp): Partial<Env> {
   });
   return { DB };
 }
+
+/** The database losing the answers of batches with a matching statement after they are committed. */
+export function databaseLosingAnswersOf(lost: RegExp): Partial<Env> {
+  let isLost = false;
+  const DB = new Proxy(testEnv.DB, {
+    get(target, name) {
+      if (name === "prepare")
+        return (statement: string) => {
+          isLost ||= lost.test(statement);
+          return target.prepare(statement);
+        };
+      if (name !== "batch") return Reflect.get(target, name).bind(target);
+      return async (statements: D1PreparedStatement[]) => {
+        const answers = await target.batch(statements);
+        if (!isLost) return answers;
+        isLost = false;
+        throw new Error("D1_ERROR: Network connection lost.");
+      };
+    },
+  });
+  return { DB };
+}
