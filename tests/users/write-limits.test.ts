@@ -250,6 +250,19 @@ describe("daily limit of audited writes", () => {
     expect(await count("from devices where user_id = ?", user.userId)).toBe(0);
   });
 
+  test("applies to changes of the language, which count like those of the profile", async () => {
+    const user = await newUser();
+    const choose = (locale: string) =>
+      call("PATCH", "/api/auth/identity", { token: user.access, json: { locale }, env });
+    await seed(user.userId, 998);
+    expect((await choose("ne")).status).toBe(200);
+    expect((await write(user, { env })).status).toBe(200);
+    const events = await count("from recorded_events where user_id = ?", user.userId);
+    expectRefusal(await choose("en"), policy);
+    expect((await choose("ne")).body.data.locale).toBe("ne");
+    expect(await count("from recorded_events where user_id = ?", user.userId)).toBe(events);
+  });
+
   test("does not count staff actions, sign-ins and sign-outs", async () => {
     const [user, staff] = [await newUser(), await newAdmin()];
     await seed(user.userId, 600, 1_000, { actor_id: staff.userId, by_staff: 1 });

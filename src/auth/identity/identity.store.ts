@@ -107,8 +107,9 @@ export async function changeLocale(deps: IdentityDeps, client: Client, caller: A
           id: auditId,
           userId,
           action: "UPDATE",
-          entityType: "user",
-          entityId: userId,
+          // Not `user`, which the daily limit of audited writes does not count.
+          entityType: "profile",
+          entityId: sql`(select id from profiles where user_id = ${userId})`,
           oldValues: sql`(select json_object('locale', locale) from users where id = ${userId})`,
           newValues: sql`json_object('locale', ${locale})`,
           actorId: userId,

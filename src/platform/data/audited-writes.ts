@@ -7,7 +7,10 @@ import { firstIdAt } from "../uuid.ts";
 /** Limit of a user's audited writes to their own data, in a sliding window. */
 export const auditedWritesPerDay = { count: 1_000, windowMs: DAY_MS } as const;
 
-/** Entity types that are neither counted nor refused: accounts with sign-in details and language, and sessions. */
+/**
+ * Entity types that are neither counted nor refused: accounts with their identifiers, which have a limit of their own,
+ * and sessions.
+ */
 export const UNLIMITED_ENTITIES: readonly string[] = ["user", "session"];
 
 const { count, windowMs } = auditedWritesPerDay;
