@@ -28,8 +28,8 @@ const DEADLINE_MS = 120_000;
 
 /** A route's permission to continue with an upload. */
 export interface Admission {
-  /** Called if the body was incomplete or malformed, so that its files were not used. */
-  onIncomplete(): void;
+  /** Called if the files were not used because the body was incomplete or malformed, or the service failed. */
+  onUnused(): void;
 }
 
 /** The parsed form of an upload. */
@@ -87,7 +87,7 @@ export async function readUpload(
     if (admission && !upload.admission) await admission;
     // Any other error that is not an AppError comes from reading the body: the connection was lost.
     const refusal = error instanceof AppError ? error : malformed();
-    if (refusal.code === "validation_error") upload.admission?.onIncomplete();
+    if (refusal.code !== "payload_too_large") upload.admission?.onUnused();
     throw refusal;
   }
 }

@@ -40,18 +40,22 @@ export async function admitUpload(
   kind: SubmissionKind,
 ): Promise<KycUpload> {
   const key = await identifyKey(deps, client.idempotencyKey, keyRoute(kind), caller.userId);
-  const { claim, own, uploads } = await claimUpload(deps, caller, kind, key);
+  const giveBack = () => {
+    const logFailure = (error: unknown) => deps.log.warn("kyc_upload_counted", { reason: describeError(error) });
+    deps.afterResponse(giveBackUpload(deps).catch(logFailure));
+  };
+  const { claim, own, uploads } = await claimUpload(deps, caller, kind, key).catch((error: unknown) => {
+    // The claim may have been made although its answer was lost.
+    giveBack();
+    throw error;
+  });
   if (!own) throw sessionEnded();
   const limit = describeLimit(deps, uploads);
   if (!claim) {
     refuseUnlessOpen(kind, own.kyc);
     throw tooManyUploads(limit);
   }
-  const giveBack = () => {
-    const logFailure = (error: unknown) => deps.log.warn("kyc_upload_counted", { reason: describeError(error) });
-    deps.afterResponse(giveBackUpload(deps).catch(logFailure));
-  };
-  return { isRepetition: !claim.counts, limit, giveBack, onIncomplete: giveBack };
+  return { isRepetition: !claim.counts, limit, giveBack, onUnused: giveBack };
 }
 
 /** The scope of these calls' idempotency keys, besides the user. */

@@ -17,6 +17,7 @@ import {
   whole,
 } from "../../support/kyc.ts";
 import { costOf } from "../../support/simulator/budget.ts";
+import type { BindingCall } from "../../support/simulator/scheduler.ts";
 import { Simulation } from "../../support/simulator/simulation.ts";
 
 const clock = useClock();
@@ -157,6 +158,21 @@ describe("daily limit of KYC uploads", () => {
     );
     if (answer === "died") throw new Error("the call died");
     expect(answer.status).toBe(503);
+    expect(await rows("select counts from kyc_uploads where user_id = ?", user.userId)).toEqual([{ counts: 0 }]);
+  });
+
+  test("does not count an upload whose claim got no answer from the database", async () => {
+    const user = await newUser();
+    const simulation = new Simulation(1);
+    const seen: string[] = [];
+    const faults = ({ binding, detail }: BindingCall) => {
+      if (binding !== "D1") return undefined;
+      seen.push(detail.join());
+      const claims = seen.findIndex((statements) => statements.includes('insert into "kyc_uploads"'));
+      return ([undefined, "throw-after", "throw-before"] as const)[claims < 0 ? 0 : seen.length - claims];
+    };
+    const options = { token: user.access, ip: newIp(), multipart: whole() };
+    expect(await simulation.call("POST", KYC, options, { faults })).toMatchObject({ status: 503 });
     expect(await rows("select counts from kyc_uploads where user_id = ?", user.userId)).toEqual([{ counts: 0 }]);
   });
 
