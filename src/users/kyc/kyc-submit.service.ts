@@ -64,10 +64,16 @@ export async function submitKyc(
   }
   const number = documentNumber === undefined ? undefined : await sealNumber(deps, caller.userId, documentNumber);
   const submission: Submission = { kind, documentType, number, documents: documents.map(withoutBytes) };
+  /** Answers a call whose key another one bound since this one was counted. */
+  const repeat = (decided: SubmissionState) => {
+    const repeated = requireRepeatedKyc(kind, call, decided);
+    upload?.giveBack();
+    return answer(repeated);
+  };
   try {
     if (documents.length > 0) {
       const reserved = await reserveDocuments(deps, caller, submission, call);
-      if (!reserved.isReserved) return answer(requireRepeatedKyc(kind, call, reserved));
+      if (!reserved.isReserved) return repeat(reserved);
       await Promise.all(documents.map((document) => putObject(deps, document.objectKey, document)));
     }
     const outcome = await commitSubmission(deps, client, caller, submission, call);
@@ -76,9 +82,9 @@ export async function submitKyc(
       removeAfterResponse(deps, removeDocuments(deps, outcome.replaced));
       return answer(outcome.own.kyc);
     }
-    const repeated = requireRepeatedKyc(kind, call, outcome);
+    const repeated = repeat(outcome);
     discard(deps, documents);
-    return answer(repeated);
+    return repeated;
   } catch (error) {
     discard(deps, documents);
     if (!(error instanceof AppError) || errorCatalogue[error.code].status >= 500) upload?.giveBack();

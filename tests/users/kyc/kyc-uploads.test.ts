@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { call, newIp, type SignedIn } from "../../support/client.ts";
+import { call, newIp, type SignedIn, testEnv } from "../../support/client.ts";
 import { useClock } from "../../support/clock.ts";
 import { rows, run } from "../../support/database.ts";
 import { ascii, type Bytes, chunk, concat, file, jpeg, png, segment } from "../../support/documents.ts";
@@ -190,6 +190,48 @@ describe("daily limit of KYC uploads", () => {
     ]);
     expect(await rows("select 1 from kyc_uploads where user_id = ? and counts", user.userId)).toHaveLength(10);
     expect(codeOf(await submit(user, parts))).toEqual(TOO_MANY);
+  });
+
+  test("does not count a call if another one with its idempotency key completes while its files arrive", async () => {
+    const user = await newUser();
+    const picture = concat(jpeg(), new Uint8Array(2 * 64 * 1024));
+    const number = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="document_number"\r\n\r\n${newNumber()}`;
+    const body = concat(heading("document_front"), picture, `\r\n${number}\r\n--${BOUNDARY}--`);
+    const key = { "idempotency-key": "upload-of-the-day-2" };
+    let pulls = 0;
+    const slow = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          pulls += 1;
+          if (pulls === 1) return controller.enqueue(body.slice(0, picture.length));
+          expect((await post(user, body, key)).status).toBe(201);
+          controller.enqueue(body.slice(picture.length));
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    expect((await post(user, slow, key)).status).toBe(201);
+    expect(await rows("select counts from kyc_uploads where user_id = ? order by counts", user.userId)).toEqual([
+      { counts: 0 },
+      { counts: 1 },
+    ]);
+  });
+
+  test("does not count a call if another one with its idempotency key completes while its files are stored", async () => {
+    const user = await newUser();
+    const parts = whole();
+    const key = { headers: { "idempotency-key": "upload-of-the-day-3" } };
+    const put = async (...given: Parameters<R2Bucket["put"]>) => {
+      expect((await submit(user, parts, key)).status).toBe(201);
+      return testEnv.KYC_BUCKET.put(...given);
+    };
+    const KYC_BUCKET = { put, delete: testEnv.KYC_BUCKET.delete.bind(testEnv.KYC_BUCKET) } as unknown as R2Bucket;
+    expect((await submit(user, parts, { ...key, env: { KYC_BUCKET } })).status).toBe(201);
+    expect(await rows("select counts from kyc_uploads where user_id = ? order by counts", user.userId)).toEqual([
+      { counts: 0 },
+      { counts: 1 },
+    ]);
   });
 
   test("does not count a call that may not change the KYC, whose body is not read", async () => {
