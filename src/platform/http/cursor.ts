@@ -7,8 +7,11 @@ import { type AppError, fieldError } from "./errors.ts";
 
 /** Length of the signature in bytes: 128 bits. */
 const SIGNATURE_BYTES = 16;
-/** Maximum length of a cursor. Longer ones cannot be genuine and are refused before any work is done. */
-const MAX_LENGTH = 1024;
+/**
+ * Maximum length of a cursor. Longer ones cannot be genuine and are refused before any work is done. The longest key of
+ * a username, 150 times five bytes, makes one of 1,080 characters.
+ */
+const MAX_LENGTH = 2048;
 
 /**
  * Encodes the position at which a page ended as an opaque string.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, type SignedIn, testEnv } from "../../support/client.ts";
+import { call, newPhone, type SignedIn, testEnv } from "../../support/client.ts";
 import { codeOf, newStaff } from "../../support/kyc.ts";
 import {
   DAY_MS,
@@ -204,6 +204,19 @@ describe("directory orderings", () => {
       for (const { id } of people) expect(seen).toContain(id);
     },
   );
+
+  test("a cursor continues after a username of the greatest length whose letters grow in its sort key", async () => {
+    const era = newEra();
+    const people = await insertPeople([0, 1].map((i) => ({ joinedAt: era + i, phone: newPhone() })));
+    for (const [i, { id }] of people.entries()) {
+      const username = "\u1fb7".repeat(149) + "ab"[i];
+      const json = { username, reason: "asked" };
+      const renamed = await call("PATCH", `/api/users/${id}`, { token: staff.access, json });
+      expect(renamed.status, JSON.stringify(renamed.body)).toBe(200);
+    }
+    const seen = await walk(staff, `${duringEra(era)}&ordering=username&page_size=1`);
+    expect(seen).toEqual(people.map(({ id }) => id));
+  });
 
   test.each(["status=BANNED", "email_verified=true", "status=ACTIVE&kyc_status=NOT_SUBMITTED&phone_verified=true"])(
     "a cursor walk of a filtered list without dates (%s) returns each user once",
