@@ -27,11 +27,13 @@ const lookalikes = [
   "९८४१२३४५६७",
   "+९७७९८४१२३४५६७",
   "٩٨٤١٢٣٤٥٦٧",
+  "9\u20e38\u20e34\u20e31\u20e32\u20e33\u20e34\u20e35\u20e36\u20e37\u20e3",
   "+14155552671",
   "014412345",
   "01890f5e-7c1a-7c3b-8a5d-0123456789ab",
   "01890F5E-7C1A-7C3B-8A5D-0123456789AB",
   "01890f5e7c1a7c3b8a5d0123456789ab",
+  "01890f5e7c1a7c3b8a5d012345678９\u20e3ab",
 ];
 /** Similar usernames that match no identifier. */
 const neighbours = [
