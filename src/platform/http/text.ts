@@ -78,9 +78,9 @@ export function cleanMarks(given: string): string {
   return seen.replace(/[\p{Pd}\u2212\u2043\u02D7\u2796]/gu, "-").trim();
 }
 
-/** Private, shared, reserved and documentation addresses (RFC 6890). */
+/** Private, shared, reserved, multicast and documentation addresses (RFC 6890, RFC 5771). */
 const PRIVATE_IPV4 =
-  /^(?:0|10|127|2[2-5]\d|192\.168|192\.0\.[02]|169\.254|198\.1[89]|198\.51\.100|203\.0\.113|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
+  /^(?:0|10|127|22[4-9]|2[3-5]\d|192\.168|192\.0\.[02]|169\.254|198\.1[89]|198\.51\.100|203\.0\.113|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
 /** Global unicast (RFC 4291 section 2.4) without the addresses for documentation (RFC 3849, RFC 9637). */
 const PUBLIC_IPV6 = /^\[(?!2001:db8:|3fff:[0-9a-f]{0,3}:)[23][0-9a-f]{3}:/;
 /** Domains that public DNS does not resolve (RFC 6761, RFC 6762, RFC 8375, and ICANN's .internal). */
