@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { profiles } from "../db/user-schema.ts";
+import { profiles, users } from "../db/user-schema.ts";
 import { isAudited, recordAudit, selectAudit } from "../platform/data/audit.ts";
 import { commit } from "../platform/data/commit.ts";
 import { instantOf, mergeStatements, runBatch } from "../platform/data/database.ts";
@@ -25,15 +25,26 @@ export type ProfileRow = typeof profiles.$inferSelect;
 
 function selectProfile(deps: ProfileDeps, caller: AccessClaims) {
   return deps.db
-    .select()
-    .from(profiles)
-    .where(and(eq(profiles.userId, caller.userId), isSignedIn(deps, caller)));
+    .select({ profile: profiles })
+    .from(users)
+    .leftJoin(profiles, eq(profiles.userId, users.id))
+    .where(and(eq(users.id, caller.userId), isSignedIn(deps, caller)));
+}
+
+/**
+ * The profile that `selectProfile` found; undefined if the session has ended.
+ *
+ * @throws Error if the user has none, although it is inserted together with the user: the app must not sign out then.
+ */
+function profileOf([found]: Awaited<ReturnType<typeof selectProfile>>): ProfileRow | undefined {
+  if (found && !found.profile) throw new Error("a user has no profile");
+  return found?.profile ?? undefined;
 }
 
 /** The caller's profile; undefined if the session has ended. */
 export async function findProfile(deps: ProfileDeps, caller: AccessClaims): Promise<ProfileRow | undefined> {
   const { found } = await runBatch(deps, { found: selectProfile(deps, caller) });
-  return found[0];
+  return profileOf(found);
 }
 
 /**
@@ -107,5 +118,5 @@ export async function changeProfile(deps: ProfileDeps, client: Client, caller: A
     reads,
     isCommitted: ({ isChanged }) => isChanged.length > 0,
   });
-  return { profile: found.profile[0], events: eventsOf(found.changeEvent, found.reminderEvent) };
+  return { profile: profileOf(found.profile), events: eventsOf(found.changeEvent, found.reminderEvent) };
 }

@@ -1,7 +1,7 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { call, signUp } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
-import { rows } from "../support/database.ts";
+import { rows, run } from "../support/database.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
 
 beforeAll(keepSentEvents);
@@ -178,5 +178,15 @@ describe("users/profile", () => {
     await call("POST", "/api/auth/logout", { token, json: { refresh_token: refreshToken } });
     expect([(await get(token)).status, (await put(token, whole)).status]).toEqual([401, 401]);
     expect((await traces(userId)).audits).toEqual([]);
+  });
+
+  it("answers 500, which signs no app out, if the row that every user has is missing", async () => {
+    const { access: token, userId } = await signUp();
+    await run("delete from profiles where user_id = ?", userId);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (const answer of [await get(token), await put(token, whole), await patch(token, whole)]) {
+      expect([answer.status, answer.body.error.code]).toEqual([500, "internal_error"]);
+    }
+    logged.mockRestore();
   });
 });

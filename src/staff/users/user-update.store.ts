@@ -3,7 +3,7 @@ import { recordFormerIdentities } from "../../auth/deletion/former-identity.stor
 import { identityChanges } from "../../db/identity-schema.ts";
 import { familiarNetworks } from "../../db/sign-in-schema.ts";
 import { profiles, users } from "../../db/user-schema.ts";
-import { insertWhere, instantOf, mergeStatements } from "../../platform/data/database.ts";
+import { instantOf, mergeStatements } from "../../platform/data/database.ts";
 import { recordEvent } from "../../platform/data/outbox.ts";
 import { mayChangeSignIn } from "../../sessions/authority.store.ts";
 import { readsAsIdentifier } from "../../users/lookalike.ts";
@@ -177,20 +177,6 @@ function writeChange(
           where a.user_id = ${userId} and a.id = ${auditId} and old.key in ${identifiers})`,
       ),
       changedUser,
-      // An imported user may have no profile yet.
-      newProfile: insertWhere(
-        deps,
-        profiles,
-        {
-          userId,
-          id: deps.newId(),
-          createdAt: deps.now(),
-          updatedAt: deps.now(),
-          profileReminders: 0,
-          kycReminders: 0,
-        },
-        sql`${isDone} and not exists (select 1 from profiles where user_id = ${userId})`,
-      ),
       profileChange: deps.db
         .update(profiles)
         .set({

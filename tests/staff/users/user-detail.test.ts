@@ -214,17 +214,6 @@ describe("updating a user", () => {
     expect(audit.every(({ by_staff, actor_id }) => by_staff === 1 && actor_id === staff.userId)).toBe(true);
   });
 
-  test("creates the profile if there is none", async () => {
-    const [staff, user] = [await newStaff(), await newUser()];
-    await run("delete from profiles where user_id = ?", user.userId);
-    const answer = await change(staff, user, { full_name: "Asha Gurung", username: `n${Date.now()}`, reason: "asked" });
-    expect(answer.body.data).toMatchObject({
-      username: expect.stringMatching(/^n\d+$/),
-      profile: { full_name: "Asha Gurung", is_profile_complete: false },
-    });
-    expect(await auditOf(user.userId, "UPDATE")).toHaveLength(1);
-  });
-
   test("sending unchanged values changes nothing and needs no reason", async () => {
     const [staff, user] = [await newStaff(), await newUser()];
     const read = (await detail(staff, user)).body.data;
