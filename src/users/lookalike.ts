@@ -18,6 +18,9 @@ export function readsAsIdentifier(username: string): boolean {
 }
 
 function readsAsPhone(typed: string): boolean {
-  const number = parsePhoneNumberFromString(typed.replaceAll("_", "-"), { defaultCountry: DEFAULT_COUNTRY, extract: false });
+  const number = parsePhoneNumberFromString(typed.replaceAll("_", "-"), {
+    defaultCountry: DEFAULT_COUNTRY,
+    extract: false,
+  });
   return number?.isValid() === true;
 }
