@@ -45,11 +45,11 @@ export async function insertPlatformEvent(
   );
   const [found] = processed;
   if (!found) return "unknown_user";
-  if (found.by !== deps.invocationId) return "known";
+  // Also if the event is known: the invocation that marked it raised no alert if its answer was lost.
   if (contradicting && (contradicting as unknown[]).length > 0) {
     raiseAlert(deps, "platform_event_contradicts", { source: event.source, event_id: event.id, type: event.type });
   }
-  return "recorded";
+  return found.by === deps.invocationId ? "recorded" : "known";
 }
 
 function effectsOf(deps: IntakeDeps, event: PlatformEvent, isFirst: SQL): Effects {

@@ -65,8 +65,9 @@ export function recordTransaction(deps: EffectDeps, event: EventOf<"transaction.
           eq(walletTransactions.source, source),
           eq(walletTransactions.transactionId, data.transaction_id),
           eq(walletTransactions.transactionType, data.transaction_type),
-          sql`(${walletTransactions.userId}, ${walletTransactions.amountMinor}, ${walletTransactions.walletDeltaMinor})
-            is not (${userId}, ${data.amount}, ${data.wallet_delta})`,
+          // The row of a deleted account has no user; its events may be delivered again.
+          sql`(coalesce(${walletTransactions.userId}, ${userId}), ${walletTransactions.amountMinor},
+            ${walletTransactions.walletDeltaMinor}) is not (${userId}, ${data.amount}, ${data.wallet_delta})`,
         ),
       ),
   };

@@ -3,7 +3,8 @@ import { testEnv } from "../support/client.ts";
 import { useClock } from "../support/clock.ts";
 import { rows } from "../support/database.ts";
 import { deadLettersOf, deliver, insertUser, newEvent, stateOf, topUp, unbalancedUsers } from "../support/platform.ts";
-import { consume } from "../support/queue.ts";
+import { databaseLosingAnswersOf, recordLog } from "../support/production.ts";
+import { acknowledged, consume, retried } from "../support/queue.ts";
 import { keepSentEvents } from "../support/recorded-events.ts";
 
 beforeAll(keepSentEvents);
@@ -64,6 +65,20 @@ describe("events from the platform queue", () => {
     expect(lines).toEqual(["platform_event_contradicts", "platform_event_contradicts"]);
     expect(await stateOf(userId)).toMatchObject({ balance: 1000 });
     expect(await stateOf(other)).toMatchObject({ balance: 0, spent: 0 });
+  });
+
+  it("raises the alert at the redelivery if the database's answer to a contradicting event was lost", async () => {
+    const userId = await newUser();
+    const transaction_id = `t-${userId}`;
+    await deliver([topUp(userId, "10.00", {}, { transaction_id })]);
+    const contradicting = topUp(userId, "11.00", {}, { transaction_id });
+    const lines = recordLog();
+    const forgetful = databaseLosingAnswersOf(/^insert into "wallet_transactions"/);
+    expect(await deliver([contradicting], forgetful)).toEqual(retried);
+    expect(await deliver([contradicting])).toEqual(acknowledged);
+    vi.restoreAllMocks();
+    expect(lines.filter(({ event }) => event === "platform_event_contradicts")).toHaveLength(1);
+    expect(await stateOf(userId)).toMatchObject({ balance: 1000 });
   });
 
   it("counts points once per source, reason and reference", async () => {
