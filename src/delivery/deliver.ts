@@ -23,7 +23,7 @@ export type DeliverDeps = ProviderDeps & Pick<Deps, "newId">;
  * Sends a message as `deliverTo` does.
  *
  * @param forget called when the address no longer exists, before the message is closed. If it throws, the message is
- *   retried and `forget` is called again.
+ *   released and retried, so `forget` is called again until it succeeds.
  */
 export function deliver(
   deps: DeliverDeps,
@@ -70,7 +70,12 @@ export async function deliverTo<Row extends DeliveryState>(
   }
   const { outcome, claimIds, called } = await sendWithFailover(deps, record, providers, recipient, compose, first);
   const isGone = outcome.kind === "gone";
-  if (isGone) await forget?.();
+  if (isGone) {
+    await forget?.().catch(async (error: unknown) => {
+      await settleCall(deps, record, recipient, claimIds, "released", called);
+      throw error;
+    });
+  }
   const settlement = settlementOf(outcome, recipient);
   await settleCall(deps, record, recipient, claimIds, settlement, called);
   const isDone = settlement === "delivered" || settlement === "closed";

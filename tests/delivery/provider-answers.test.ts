@@ -8,6 +8,7 @@ import { newUser } from "../support/people.ts";
 import {
   closeBreakers,
   databaseLosingAnswersOf,
+  databaseWithout,
   productionEnv,
   recordLog,
   stopTime,
@@ -21,7 +22,7 @@ import {
   registerDevice,
   takenByFcm,
 } from "../support/push.ts";
-import { consume, requestAndKeep } from "../support/queue.ts";
+import { acknowledged, consume, requestAndKeep, retried } from "../support/queue.ts";
 
 beforeEach(closeBreakers);
 afterEach(() => {
@@ -120,6 +121,20 @@ describe("FCM responses", () => {
     const sent = pushOnline(fcmError(500, "INTERNAL", [fcmCode("INTERNAL")]));
     for (let attempt = 1; attempt <= 5; attempt++) await consume([message], env, attempt);
     expect(sent).toHaveLength(2);
+  });
+
+  test("that say that a token is dead are repeated until the token is deleted", async () => {
+    stopTime();
+    await registerDevice(user, "phone");
+    const message = await notificationOf(user);
+    const sent = pushOnline(fcmError(404, "NOT_FOUND", [fcmCode("UNREGISTERED")]));
+    const unwritable = { ...env, ...databaseWithout(/^update "devices" set "fcm_token"/) };
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      expect(await consume([message], unwritable, attempt)).toEqual(retried);
+    }
+    expect(await pushTokensOf(user)).toHaveLength(1);
+    expect(await consume([message], env, 4)).toEqual(acknowledged);
+    expect([sent.length, await pushTokensOf(user)]).toEqual([4, []]);
   });
 
   test("include every code that has a verdict", () => {
