@@ -256,7 +256,7 @@ describe("daily limit of KYC uploads", () => {
   });
 });
 
-describe("an image with millions of segments", () => {
+describe("a file with millions of segments", () => {
   /** `start`, the number of `part` that fits into 8 MB, and `end`. */
   function filled(start: Bytes, part: Bytes, end: Bytes): Bytes {
     const bytes = new Uint8Array(8 * MB);
@@ -276,6 +276,14 @@ describe("an image with millions of segments", () => {
     const answer = await submit(user, whole({ document_front: file(filled(start, part, end)) }));
     expect(answer.status, JSON.stringify(answer.body)).toBe(201);
     expect(await keysOf(user)).toHaveLength(1);
+  });
+
+  test("is searched to its end: a PDF whose trailer comes after millions of letters is known to be encrypted", async () => {
+    const start = ascii("%PDF-1.4\nxref\n");
+    const end = ascii("trailer<</Root 1 0 R/Encrypt 2 0 R>>\nstartxref\n9\n%%EOF");
+    const answer = await submit(await newUser(), whole({ document_front: file(filled(start, ascii("t"), end)) }));
+    expect(codeOf(answer)).toEqual(INVALID);
+    expect(answer.body.error.fields).toEqual({ document_front: [{ code: "pdf_password" }] });
   });
 
   test("is refused if each segment is a JPEG scan", async () => {

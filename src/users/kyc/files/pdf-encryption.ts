@@ -1,4 +1,4 @@
-import { latin1 } from "./cleaning.ts";
+import { latin1, startsWith } from "./cleaning.ts";
 
 /** How much of a trailer is read: far more than one needs. */
 const DICTIONARY_BYTES = 16 * 1024;
@@ -31,7 +31,7 @@ function dictionaryAfter(bytes: Uint8Array, at: number): string | undefined {
 function bytesIndexOf(bytes: Uint8Array, text: string, from: number): number {
   const first = text.charCodeAt(0);
   for (let at = bytes.indexOf(first, from); at !== -1; at = bytes.indexOf(first, at + 1)) {
-    if (latin1(bytes, at, text.length) === text) return at;
+    if (startsWith(bytes, at, bytes.length, text)) return at;
   }
   return -1;
 }
